@@ -1,0 +1,55 @@
+# Castalia's commands. Needs GNU make and Python >= 3.11; everything else goes into .venv.
+# On Linux, pip's default torch brings CUDA (several GB). README.md says how to get the small CPU build instead.
+
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+SOURCES := src tests benchmarks examples
+QUIET_CORES := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check dev bench format docs
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: .venv/core.stamp ## train a GAN and a VAE on built-in pictures, judge them, open the page (installs only the core)
+	$(BIN)/castalia demo image
+
+test: .venv/dev.stamp ## run every test on two cores
+	$(QUIET_CORES) $(BIN)/python -m pytest -n $(WORKERS) -q
+
+check: .venv/dev.stamp ## style, types of the interface modules, layers
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+dev: .venv/dev.stamp ## install every extra, the tests' oracles and the tools
+
+bench: .venv/dev.stamp ## measure everything in benchmarks/ and remake README's table (hours; quiet machine)
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/loop_overhead.py
+	$(BIN)/python benchmarks/tables.py
+
+format: .venv/dev.stamp ## rewrite the code in the project's style
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+docs: .venv/dev.stamp ## execute every command in README and docs/, compare README's table with the results
+	$(QUIET_CORES) $(BIN)/python -m pytest -q tests/apps/test_docs.py
+
+# The core alone: what a user of the package gets.
+.venv/core.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+# Everything; it contains the core, so the core need not be checked again.
+.venv/dev.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch .venv/core.stamp $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Castalia needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' || { echo "this Python cannot make virtual environments; on Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv

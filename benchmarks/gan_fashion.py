@@ -1,0 +1,336 @@
+"""GANs on Fashion-MNIST, four minutes each, against the textbook DCGAN in the same interleaved run.
+
+    python benchmarks/gan_fashion.py --threads 2           about 50 minutes; writes benchmarks/results/gan_fashion.json
+    python benchmarks/gan_fashion.py --quick --out DIR      smoke test: a few seconds each, three contestants
+
+Every contestant owns a training clock (wall seconds inside its own steps). They take turns in short slices, so that a busy
+neighbour hits all of them alike; sampling and judging happen between slices and are not counted. Candidates are trained
+by the product itself: a recipe, `castalia.training`, a run directory under .benchmark/gan_fashion; the peer is
+benchmarks/peers/dcgan_textbook.py, whose SHA-256 is recorded. After each round everything is saved, and the same
+command continues where a stopped one left off; --fresh begins again.
+
+Score: Frechet distance of 10,000 samples to the 10,000 test pictures (which no contestant saw) in the 128 features of
+gan_judge.py, frozen by hash before any tuning; precision and recall with k = 5. A second network, castalia-net32-v1, must
+agree in order. Both batch-norm modes are tried for the peer's samples and the better one counts. A candidate's number of
+steps, which its schedule needs, is planned from its measured speed, once more just before the rate starts to fall.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from gan_judge import FASHION, SHA256, fashion, features, load, signed
+from machine import HERE, write_result
+from peers.dcgan_textbook import Textbook
+from torch import Tensor
+
+from castalia import recipe as recipes, registry
+from castalia.abilities import SampleOptions
+from castalia.data.stream import prepare
+from castalia.evaluation import net32
+from castalia.evaluation.features import features_for
+from castalia.evaluation.frechet import distance, moments
+from castalia.evaluation.manifold import manifold_scores
+from castalia.nn.random import counter_seed
+from castalia.run import Run
+from castalia.sampling.generate import draw
+from castalia.spec import Dense
+from castalia.training.device import open_device
+from castalia.training.loop import Trainer, start
+
+PEER = HERE / "peers" / "dcgan_textbook.py"
+WORK = HERE.parent / ".benchmark" / "gan_fashion"
+WINNER = "gan"
+CLOCKS = (5, 10, 15, 20, 25, 30, 45, 60, 80, 100, 120, 140, 160, 180, 200, 220, 240)  # ends of slices, own seconds
+SHOWN = (30, 60, 120, 180, 240)  # where contestants other than the winner and the peer are judged
+PLAN_AGAIN = 0.45  # share of the time after which the number of steps is planned for the second and last time
+SAFETY = 0.98  # planned share of the time, so that a candidate ends its schedule
+
+# name -> (recipe, overrides, what is different). The first is the winner, which also runs with seeds 1 and 2.
+CANDIDATES: dict[str, tuple[str, dict[str, Any], str]] = {
+    WINNER: ("image/gan", {}, "the default recipe"),
+    "constant rate": ("image/gan", {"training.schedule.name": "constant"}, "no decay"),
+    "no average": ("image/gan", {"training.ema": 0.0}, "samples from the last weights"),
+    "rate 4e-4": ("image/gan", {"training.optimiser.rate": 4e-4}, "smaller rate"),
+    "dcgan": ("image/gan", {"family.body": "dcgan", "family.latent": 100, "training.optimiser.rate": 2e-4}, "the textbook networks in this loop (bf16, channels last)"),
+    "hinge": ("image/gan-hinge", {}, "hinge, spectral norm"),
+    "relativistic": ("image/gan-relativistic", {}, "relativistic pairing, R1 + R2"),
+    "classes": ("image/gan", {"data.conditional": True}, "told the ten classes, which the others are not"),
+}
+
+
+@dataclass
+class Score:
+    """One judgement; `net32` is the second network, precision and recall only at the end."""
+
+    seconds: float
+    frechet: float
+    frechet_net32: float
+    frechet_train: float
+    precision: float | None = None
+    recall: float | None = None
+    recall_net32: float | None = None
+    precision_net32: float | None = None
+    samples_per_second: float | None = None
+
+
+@dataclass
+class Judges:
+    """Both networks with the moments of the test pictures in them."""
+
+    n: int
+    network: Any = field(default_factory=load)
+    second: Any = field(default_factory=lambda: features_for(Dense((1, 28, 28), levels=256), net32.NAME))
+
+    def __post_init__(self) -> None:
+        test, train = signed(fashion("t10k")[0]), signed(fashion("train")[0])
+        self.test, self.test_second = features(self.network, test)[: max(self.n, 200)], self._second(test)[: max(self.n, 200)]
+        self.moments, self.moments_second = moments(self.test), moments(self.test_second)
+        self.moments_train = moments(features(self.network, train))
+        self.floor = {"frechet": distance(*self.moments_train, *self.moments), "frechet_net32": distance(*moments(self._second(train)), *self.moments_second)}
+
+    @torch.inference_mode()
+    def _second(self, x: Tensor) -> Tensor:
+        return torch.cat([self.second.extract(part) for part in x.split(500)])
+
+    def score(self, x: Tensor, seconds: float, *, whole: bool) -> Score:
+        one, two = features(self.network, x), self._second(x)
+        first = moments(one)
+        score = Score(seconds, distance(*first, *self.moments), distance(*moments(two), *self.moments_second), distance(*first, *self.moments_train))
+        if whole:
+            manifold, other = manifold_scores(one, self.test), manifold_scores(two, self.test_second)
+            score.precision, score.recall = manifold["precision"], manifold["recall"]
+            score.precision_net32, score.recall_net32 = other["precision"], other["recall"]
+        return score
+
+
+class Peer:
+    """The textbook script with a clock."""
+
+    name, seed, about, recipe, clock = "textbook", 0, "the peer", None, 0.0
+
+    def __init__(self, folder: Path, budget: float) -> None:
+        self.path = folder / "peer.pt"
+        self.textbook = Textbook(fashion("train")[0], self.seed)
+        self.step = 0
+
+    def plan(self, budget: float) -> None:
+        """Nothing to plan: the rate is constant."""
+
+    def train(self, until: float) -> None:
+        while self.clock < until:
+            begun = time.perf_counter()
+            self.textbook.train_step()
+            self.clock += time.perf_counter() - begun
+        self.step = self.textbook.step
+
+    def samples(self, n: int) -> list[Tensor]:
+        """Both ways to use batch norm; the judge takes the better one."""
+        return [self.textbook.sample(n, 0, statistics=mode) for mode in ("running", "batch")]
+
+    @property
+    def images(self) -> int:
+        return self.step * self.textbook.batch
+
+    @property
+    def done(self) -> bool:
+        return False
+
+    def save(self) -> None:
+        torch.save(self.textbook.state(), self.path)
+
+    def load(self, clock: float) -> None:
+        self.textbook.load(torch.load(self.path, weights_only=True))
+        self.clock, self.step = clock, self.textbook.step
+
+
+class Candidate:
+    """A recipe trained by `castalia.training`, with a clock."""
+
+    def __init__(self, name: str, seed: int, folder: Path, budget: float) -> None:
+        source, overrides, self.about = CANDIDATES[name]
+        self.name, self.seed, self.clock, self.budget = name, seed, 0.0, budget
+        common = {"data.validation": 0.0, "data.conditional": False, "codec.size": 28, "training.seed": seed, "training.steps": 1_000_000, "training.keep": 1}
+        self.recipe = recipes.load(source, FASHION / "train-images-idx3-ubyte.gz", {**common, **overrides})
+        codec = registry.resolve("codec", self.recipe.codec.name)(self.recipe.codec.config)
+        dataset = prepare(self.recipe.data, codec, home=WORK / "cache")
+        torch.manual_seed(counter_seed("build", seed))
+        family = registry.resolve("family", self.recipe.family.name)(self.recipe.family.config, codec.spec, dataset.conditions)
+        self.trainer: Trainer = start(family, self.recipe.training, dataset.train, dataset.validation, open_device(self.recipe.training), None)
+        self.folder = folder / f"{name.replace(' ', '-')}-{seed}"
+        whole = (self.folder / "run.json").exists()
+        self.trainer.run = Run(self.folder) if whole else Run.create(self.recipe, codec, dataset.conditions, {}, out=self.folder)
+
+    @property
+    def step(self) -> int:
+        return self.trainer.step
+
+    @property
+    def images(self) -> int:
+        return self.step * self.trainer.config.batch
+
+    @property
+    def done(self) -> bool:
+        """The schedule has ended; what is left of the time stays unused."""
+        return self.step >= self.trainer.config.steps
+
+    def plan(self, budget: float) -> None:
+        """Steps for the whole time at the speed seen so far."""
+        self.trainer.config = self.trainer.config.model_copy(update={"steps": max(self.step + 1, int(self.step / self.clock * budget * SAFETY))})
+
+    def train(self, until: float) -> None:
+        while self.clock < until and not self.done:
+            begun = time.perf_counter()
+            self.trainer.train_step()
+            self.clock += time.perf_counter() - begun
+
+    def samples(self, n: int) -> list[Tensor]:
+        model = self.trainer.averaged()
+        begun = time.perf_counter()
+        x = draw(model, 0, 0, n, {}, SampleOptions(), 250)
+        self.samples_per_second = n / (time.perf_counter() - begun)
+        return [x]
+
+    def save(self) -> None:
+        state = self.trainer
+        if state.run is not None and state.run.last_step != state.step:
+            state.save()
+
+    def load(self, clock: float) -> None:
+        if self.trainer.run is not None and self.trainer.run.last_step:
+            self.trainer.load(self.trainer.run, self.trainer.run.last_step)
+        self.clock = clock
+
+
+Contestant = Peer | Candidate
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--seconds", type=float, default=240.0, help="training time of each contestant")
+    options.add_argument("--only", nargs="*", help="candidates by name; default all")
+    options.add_argument("--seeds", type=int, default=3, help="seeds of the winner")
+    options.add_argument("--n", type=int, default=10_000, help="samples per judgement")
+    options.add_argument("--fresh", action="store_true", help="forget a stopped run")
+    options.add_argument("--quick", action="store_true", help="smoke test: 6 seconds, 500 samples, one seed, two candidates")
+    options.add_argument("--out", type=Path, default=HERE / "results")
+    given = options.parse_args()
+    if given.quick:
+        given.seconds, given.n, given.seeds, given.only = 6.0, 500, 1, given.only or [WINNER, "hinge"]
+    torch.set_num_threads(given.threads)
+    chosen = list(CANDIDATES) if given.only is None else given.only
+    work = WORK / f"{given.seconds:g}s"
+    if given.fresh and work.exists():
+        shutil.rmtree(work)
+    work.mkdir(parents=True, exist_ok=True)
+    entries = [(WINNER, seed) for seed in range(given.seeds) if WINNER in chosen] + [(name, 0) for name in chosen if name != WINNER]
+    contestants: list[Contestant] = [Peer(work, given.seconds), *(Candidate(name, seed, work, given.seconds) for name, seed in entries)]
+    judges = Judges(given.n)
+    scores = race(contestants, judges, [clock * given.seconds / CLOCKS[-1] for clock in CLOCKS], work / "progress.json")
+    results = summary(contestants, scores, judges, given)
+    write_result("gan_fashion", results, seeds=list(range(given.seeds)), folder=given.out)
+    print(table(results))
+
+
+def race(contestants: list[Contestant], judges: Judges, clocks: list[float], path: Path) -> list[list[Score]]:
+    """Rounds of slices to the end; returns each contestant's judgements."""
+    budget = clocks[-1]
+    saved = json.loads(path.read_text()) if path.exists() else {"round": 0, "clocks": [0.0] * len(contestants), "steps": [0] * len(contestants), "scores": [[] for _ in contestants]}
+    scores = [[Score(**entry) for entry in entries] for entries in saved["scores"]]
+    for contestant, clock, steps in zip(contestants, saved["clocks"], saved["steps"], strict=True):
+        if clock:
+            contestant.load(clock)
+            if isinstance(contestant, Candidate):
+                contestant.trainer.config = contestant.trainer.config.model_copy(update={"steps": steps})
+    for number in range(saved["round"], len(clocks)):
+        until = clocks[number]
+        for contestant, judged in zip(contestants, scores, strict=True):
+            contestant.train(until)
+            replan = number == 0 or (until >= PLAN_AGAIN * budget > clocks[number - 1])
+            if replan:
+                contestant.plan(budget)
+            last = number == len(clocks) - 1
+            shown = any(abs(until - clock * budget / CLOCKS[-1]) < 1e-6 for clock in SHOWN)
+            if last or shown or contestant.name in (WINNER, "textbook"):
+                found = [judges.score(x, contestant.clock, whole=last) for x in contestant.samples(judges.n)]
+                score = min(found, key=lambda entry: entry.frechet)
+                score.samples_per_second = getattr(contestant, "samples_per_second", None)
+                judged.append(score)
+                print(f"{contestant.name:14} seed {contestant.seed}  {contestant.clock:6.1f} s  step {contestant.step:6}  FD {score.frechet:8.3f}  net32 {score.frechet_net32:8.4f}", file=sys.stderr, flush=True)
+            contestant.save()
+        progress = {
+            "round": number + 1,
+            "clocks": [contestant.clock for contestant in contestants],
+            "steps": [contestant.trainer.config.steps if isinstance(contestant, Candidate) else 0 for contestant in contestants],
+            "scores": [[vars(score) for score in judged] for judged in scores],
+        }
+        path.with_suffix(".part").write_text(json.dumps(progress))
+        path.with_suffix(".part").replace(path)
+    return scores
+
+
+def summary(contestants: list[Contestant], scores: list[list[Score]], judges: Judges, given: argparse.Namespace) -> dict[str, Any]:
+    """Plain JSON: one row per contestant, then what the winner reached against the peer."""
+    rows = []
+    for contestant, judged in zip(contestants, scores, strict=True):
+        rows.append({
+            "name": contestant.name,
+            "about": contestant.about,
+            "seed": contestant.seed,
+            "seconds": round(contestant.clock, 1),
+            "steps": contestant.step,
+            "images_per_second": round(contestant.images / contestant.clock),
+            **{name: round(value, 4) for name, value in vars(judged[-1]).items() if name != "seconds" and value is not None},
+            "curve": [[round(score.seconds, 1), round(score.frechet, 4), round(score.frechet_net32, 5)] for score in judged],
+            "recipe": None if contestant.recipe is None else {key: value for key, value in contestant.recipe.as_dict().items() if key in ("family", "training")},
+        })  # fmt: skip
+    peer, wins = rows[0], [row for row in rows if row["name"] == WINNER]
+    single = [row for row in rows if row["seed"] == 0]
+    orders = [sorted(range(len(single)), key=lambda index: single[index][key]) for key in ("frechet", "frechet_net32")]
+    reached = [next((point[0] for point in row["curve"] if point[1] <= peer["frechet"]), None) for row in wins]
+    return {
+        "judge": {"network": "gan_judge", "sha256": SHA256, "features": 128, "reference": f"{len(judges.test)} test pictures", "samples": given.n, "floor": judges.floor},
+        "second": {"network": net32.NAME, "sha256": net32.SHA256},
+        "peer_sha256": hashlib.sha256(PEER.read_bytes()).hexdigest(),
+        "rows": rows,
+        "winner": {
+            "name": WINNER,
+            "frechet": [row["frechet"] for row in wins],
+            "precision": [row["precision"] for row in wins],
+            "recall": [row["recall"] for row in wins],
+            "peer": peer["frechet"],
+            "peer_over_winner": [round(peer["frechet"] / row["frechet"], 1) for row in wins],
+            "peer_over_winner_net32": [round(peer["frechet_net32"] / row["frechet_net32"], 1) for row in wins],
+            "seconds_to_the_peers_end": reached,
+        },
+        "rank_agreement": kendall([row["frechet"] for row in single], [row["frechet_net32"] for row in single]),
+        "same_order": orders[0] == orders[1],
+    }
+
+
+def kendall(x: list[float], y: list[float]) -> float:
+    """Kendall's tau: share of pairs that two scores put in the same order minus the share in opposite order."""
+    pairs = [(a, b) for a in range(len(x)) for b in range(a)]
+    return round(sum(1 if (x[a] - x[b]) * (y[a] - y[b]) > 0 else -1 for a, b in pairs) / max(1, len(pairs)), 3)
+
+
+def table(results: dict[str, Any]) -> str:
+    lines = [f"{'contestant':14} {'seed':>4} {'images/s':>9} {'FD':>8} {'net32':>8} {'precision':>9} {'recall':>7}"]
+    for row in sorted(results["rows"], key=lambda row: row["frechet"]):
+        lines.append(f"{row['name']:14} {row['seed']:4} {row['images_per_second']:9} {row['frechet']:8.3f} {row['frechet_net32']:8.4f} {row['precision']:9.3f} {row['recall']:7.3f}")
+    winner = results["winner"]
+    return "\n".join([*lines, f"peer / winner {winner['peer_over_winner']}, second network {winner['peer_over_winner_net32']}; seconds to the peer's end {winner['seconds_to_the_peers_end']}"])
+
+
+if __name__ == "__main__":
+    main()

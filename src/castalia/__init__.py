@@ -1,0 +1,45 @@
+"""Castalia trains, judges, edits and ships generative models of your own data.
+
+>>> import castalia
+>>> run = castalia.train("image/gan", "photos/", {"training.steps": 4000})
+>>> pictures = [sample.item for sample in castalia.sample(run, n=16, seed=0)]
+
+Names are loaded on first use: `import castalia` imports neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from castalia.errors import CastaliaError
+    from castalia.run import Run
+    from castalia.workflow import edit, evaluate, resume, sample, train
+
+    open = Run.open
+
+_WHERE = {
+    "CastaliaError": "castalia.errors",
+    "Run": "castalia.run",
+    "edit": "castalia.workflow",
+    "evaluate": "castalia.workflow",
+    "resume": "castalia.workflow",
+    "sample": "castalia.workflow",
+    "train": "castalia.workflow",
+}
+__all__ = ["CastaliaError", "Run", "__version__", "edit", "evaluate", "open", "resume", "sample", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "open":
+        return importlib.import_module("castalia.run").Run.open
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'castalia' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

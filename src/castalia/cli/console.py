@@ -1,0 +1,74 @@
+"""What verbs share: where text goes, tables, and the progress line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from castalia.errors import RecipeError
+
+if TYPE_CHECKING:
+    from castalia.training.hooks import Progress
+
+
+def say(*lines: str, err: bool = False) -> None:
+    print(*lines, sep="\n", file=sys.stderr if err else sys.stdout, flush=True)
+
+
+def say_json(document: Any) -> None:
+    """One JSON document on stdout; with --json nothing else goes there."""
+    print(json.dumps(document, ensure_ascii=False, indent=2), flush=True)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Left-aligned columns, as wide as they need to be."""
+    lines = [list(head), *[list(map(str, row)) for row in rows]]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def duration(seconds: float) -> str:
+    """ "42 s", "3 min 10 s", "2 h 05 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def conditions(texts: Iterable[str]) -> dict[str, str | int]:
+    """["label=3"] -> {"label": "3"}."""
+    pairs: dict[str, str | int] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise RecipeError("a condition is written name=value", where=text, fix="for example --cond label=3")
+        pairs[name] = value
+    return pairs
+
+
+class ProgressLine:
+    """A training hook: one line that is redrawn on a terminal, one line every ten seconds elsewhere."""
+
+    def __init__(self, title: str = "") -> None:
+        self.title, self.last, self.text = title, 0.0, ""
+        self.live = sys.stderr.isatty()
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.event == "log":
+            losses = "  ".join(f"{name} {value:.4g}" for name, value in progress.parts.items() if name.endswith("/total"))
+            share = progress.step / progress.steps
+            bar = "█" * round(share * 20) + "░" * (20 - round(share * 20))
+            self.text = (
+                f"{self.title}{bar} {progress.step}/{progress.steps}  {losses}  {progress.speed:.0f}/s  {duration(progress.left)} left"
+            )
+            if self.live or progress.step == progress.steps or time.monotonic() - self.last > 10:
+                self._show(end="" if self.live else "\n")
+        elif progress.event == "end" and self.live:
+            print(file=sys.stderr)
+
+    def _show(self, end: str) -> None:
+        self.last = time.monotonic()
+        print(("\r\x1b[K" if self.live else "") + self.text, end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,45 @@
+"""castalia edit RUN interpolate|vary INPUT... [--seed S] --out DIR."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from castalia.cli.console import conditions, say, say_json
+
+
+def command(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="interpolate: from each input to the next; vary: variants of each input")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="files that the run's codec reads")],
+    out: Annotated[Path, typer.Option(help="folder for the results and sheet.html")],
+    seed: Annotated[int, typer.Option(help="of the noise in vary")] = 0,
+    steps: Annotated[int, typer.Option(help="items per pair (interpolate) or per input (vary)")] = 8,
+    strength: Annotated[float, typer.Option(help="vary: 0 = reconstruction, 1 = unrelated")] = 0.5,
+    cond: Annotated[Optional[list[str]], typer.Option(metavar="NAME=VALUE", help="a condition; default: the input's folder name")] = None,  # noqa: UP045
+    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+) -> int:
+    """Edit given items with a run whose family encodes (VAE, VAE-GAN)."""
+    from castalia import workflow
+    from castalia.cli.sheet import write_sheet
+    from castalia.governance import release
+    from castalia.run import Run
+
+    opened = Run.open(run, trust_code=trust_code)
+    items = workflow.edit(opened, kind, inputs, seed=seed, steps=steps, strength=strength, cond=conditions(cond or []))
+    source, codec = release.origin(opened), opened.codec
+    files = []
+    for index, item in enumerate(items):
+        facts = release.manifest(
+            source, edit=kind, inputs=[path.name for path in inputs], seed=seed, index=index, steps=steps, strength=strength
+        )
+        files.append(release.emit(item, codec, out / f"{index:05d}{codec.suffix}", facts))
+    sheet = write_sheet(out, files, f"{kind}: {', '.join(path.name for path in inputs)}")
+    if json:
+        say_json({"run": opened.id, "folder": str(out), "files": [path.name for path in files], "sheet": sheet.name})
+    else:
+        say(f"{len(files)} items in {out}", f"look at: {sheet}")
+    return 0

@@ -1,0 +1,73 @@
+"""castalia env: what this machine and this installation are."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, entry_points, metadata, version
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from castalia.cli.console import say, say_json
+
+
+def command(json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False) -> int:
+    """Versions, threads, memory, extras and plug-ins: what to put into a bug report."""
+    import os
+
+    import torch
+
+    from castalia.data.stream import home
+    from castalia.run import versions
+
+    facts = {
+        **versions(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "native_bf16": bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "home": str(home()),
+        "extras": extras(),
+        "plugins": {
+            f"{kind}: {point.name}": point.value
+            for kind in ("family", "codec", "metric")
+            for point in entry_points(group=f"castalia.{kind}")
+        },
+    }
+    if json:
+        say_json(facts)
+        return 0
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            value = (
+                ", ".join(f"{key} {'yes' if state is True else 'no' if state is False else state}" for key, state in value.items())
+                or "none"
+            )
+        say(f"{name:<12} {value}")
+    return 0
+
+
+def extras() -> dict[str, bool]:
+    """Extra -> whether all its packages are installed."""
+    try:
+        lines = metadata("castalia").get_all("Requires-Dist") or []
+    except PackageNotFoundError:
+        return {}
+    found: dict[str, bool] = {}
+    for line in lines:
+        requirement, _, marker = line.partition(";")
+        if "extra ==" in marker:
+            extra = marker.split("extra ==")[1].strip(" \"')")
+            found[extra] = found.get(extra, True) and _installed(requirement)
+    return found
+
+
+def _installed(requirement: str) -> bool:
+    name = requirement.strip().split("[")[0]
+    for sign in "<>=!~ (":
+        name = name.split(sign)[0]
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return find_spec(name.replace("-", "_")) is not None
+    return True

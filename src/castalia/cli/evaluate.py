@@ -1,0 +1,54 @@
+"""castalia evaluate RUN [--against DIR] [--json]."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Optional
+
+import typer
+
+from castalia.cli.console import say, say_json, table
+
+
+def command(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
+    against: Annotated[Optional[str], typer.Option(metavar="DIR", help="other real data to compare with")] = None,  # noqa: UP045
+    n: Annotated[Optional[int], typer.Option("-n", help="samples to judge; default: as many as the real data allow, at most 2000")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(help="of the judged samples")] = 0,
+    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+) -> int:
+    """Judge a run against real data: scores with intervals, baselines and a page to look at."""
+    from castalia import workflow
+    from castalia.run import Run
+
+    opened = Run.open(run, trust_code=trust_code)
+    document = workflow.evaluate(opened, against=against, n=n, seed=seed)
+    if json:
+        say_json(document)
+    else:
+        say(score_table(document["scores"]), "", f"look at: {opened.folder / 'eval' / 'report.html'}")
+    return 0
+
+
+def score_table(scores: list[dict[str, Any]]) -> str:
+    def number(value: float | None) -> str:
+        return "-" if value is None else f"{value:.4g}"
+
+    rows = []
+    for score in scores:
+        low, high = score["low"], score["high"]
+        interval = "-" if low is None or high is None else f"{number(low)} .. {number(high)}"
+        baselines = ", ".join(f"{name} {number(value)}" for name, value in (score["baselines"] or {}).items())
+        told = {True: "yes", False: "NO", None: "-"}[score["informative"]]
+        rows.append(
+            [
+                score["name"],
+                number(score["value"]),
+                interval,
+                {"lower": "lower", "higher": "higher"}.get(score["better"] or "", "-"),
+                number(score["floor"]),
+                baselines or "-",
+                told,
+            ]
+        )
+    return table(["score", "value", "95% interval", "better", "real vs real", "baselines", "informative"], rows)

@@ -1,0 +1,81 @@
+"""castalia list runs|recipes|data|families|codecs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from castalia.cli.console import say, say_json, table
+from castalia.errors import RecipeError
+
+KINDS = ("runs", "recipes", "data", "families", "codecs")
+
+
+def command(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=" | ".join(KINDS))],
+    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+) -> int:
+    """List what is there."""
+    if kind not in KINDS:
+        raise RecipeError(f"cannot list '{kind}'", where="castalia list", fix="one of: " + ", ".join(KINDS))
+    rows = globals()[f"_{kind}"]()
+    if json:
+        say_json(rows)
+    elif rows:
+        say(table(list(rows[0]), [[str(value) for value in row.values()] for row in rows]))
+    else:
+        say(f"no {kind} yet")
+    return 0
+
+
+def _runs() -> list[dict[str, Any]]:
+    from castalia.run import listing
+
+    return [
+        {
+            "run": run.folder.name,
+            "recipe": run.about["recipe"]["title"],
+            "steps": run.last_step or 0,
+            "finished": run.finished,
+            "created": run.about["created"],
+        }
+        for run in listing()
+    ]
+
+
+def _recipes() -> list[dict[str, Any]]:
+    from castalia.recipe import read_yaml, shipped
+
+    return [
+        {"recipe": name, "family": raw["family"]["name"], "codec": raw["codec"]["name"], "data": raw.get("data", {}).get("source", "yours")}
+        for name in shipped()
+        for raw in [read_yaml(name)]
+    ]
+
+
+def _data() -> list[dict[str, Any]]:
+    from castalia.data import builtin
+
+    return [{"data": f"builtin/{name}", "about": builtin.about(name), "licence": builtin.licence(name)} for name in builtin.names()]
+
+
+def _families() -> list[dict[str, Any]]:
+    from castalia import registry
+
+    return [
+        {"family": name, "about": entry.about, "can": ", ".join(entry.abilities)} for name, entry in registry.FAMILIES.items()
+    ] + _foreign("family")
+
+
+def _codecs() -> list[dict[str, Any]]:
+    from castalia import registry
+
+    return [{"codec": name, "about": entry.about} for name, entry in registry.CODECS.items()] + _foreign("codec")
+
+
+def _foreign(kind: Any) -> list[dict[str, Any]]:
+    from castalia import registry
+
+    own = {kind: "", "about": "from an installed package"} | ({"can": "?"} if kind == "family" else {})
+    return [{**own, kind: name} for name in registry.names(kind) if name not in registry.TABLES[kind]]

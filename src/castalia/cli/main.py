@@ -1,0 +1,105 @@
+"""`castalia`: finds the verb, imports its file, turns errors into three lines and an exit code."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import castalia
+from castalia.errors import CastaliaError
+
+
+class Verb(NamedTuple):
+    group: str
+    about: str
+    example: str
+
+
+# Each verb is castalia/cli/<name>.py with a function `command`; `list` lives in listing.py, because list is a builtin.
+VERBS: dict[str, Verb] = {
+    "list": Verb("Data", "runs, recipes, built-in data, families or codecs", "castalia list recipes"),
+    "train": Verb("Train", "train a recipe on your files, or resume a run", "castalia train image/gan photos/ training.steps=4000"),
+    "sample": Verb("Train", "draw new items from a run", "castalia sample latest -n 16 --seed 1"),
+    "edit": Verb("Train", "interpolate between items, or vary them", "castalia edit latest vary cat.png --out variants"),
+    "demo": Verb("Train", "train, judge and show a GAN and a VAE on built-in pictures", "castalia demo image"),
+    "evaluate": Verb("Judge", "scores with intervals and a page to look at", "castalia evaluate latest"),
+    "show": Verb("Judge", "what a run is and how far it got", "castalia show latest"),
+    "env": Verb("Ship", "versions, threads, memory, extras, plug-ins", "castalia env"),
+    "clean": Verb("Ship", "list or remove caches", "castalia clean"),
+}
+MODULES = {"list": "listing"}
+GROUPS = ("Data", "Train", "Judge", "Ship")
+
+
+def overview() -> str:
+    """The text of `castalia --help`, made without importing a verb."""
+    lines = ["Usage: castalia VERB [OPTIONS]", "", "Train, judge, edit and ship generative models of your own data.", ""]
+    for group in GROUPS:
+        lines.append(f"{group}:")
+        for name, verb in VERBS.items():
+            if verb.group == group:
+                lines += [f"  {name:<10}{verb.about}", f"  {'':<10}  {verb.example}"]
+        lines.append("")
+    lines += ["Options:", "  --help     this text; `castalia VERB --help` explains a verb", "  --version  the version", ""]
+    lines += ["Two minutes to the first pictures: castalia demo image"]
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point. Never shows a traceback for an error of the user's making."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _dispatch(arguments)
+    except CastaliaError as error:
+        print(error, file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    sys.exit(code)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else "--help"
+    if name in ("--help", "-h", "help"):
+        print(overview())
+        return 0
+    if name == "--version":
+        print(f"castalia {castalia.__version__}")
+        return 0
+    if name not in VERBS:
+        near = difflib.get_close_matches(name, VERBS, n=1)
+        print(f"there is no verb '{name}'\ntry: " + (f"castalia {near[0]}" if near else "castalia --help"), file=sys.stderr)
+        return 2
+    import typer
+
+    verb = VERBS[name]
+    module: Any = importlib.import_module(f"castalia.cli.{MODULES.get(name, name)}")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(name, epilog=f"Example: {verb.example}")(module.command)
+    try:
+        result = app(args=arguments[1:], prog_name=f"castalia {name}", standalone_mode=False)
+    except Exception as error:
+        return _usage(error)
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: Exception) -> int:
+    """Click's own complaints (an unknown option, a missing argument) in our three lines; anything else goes on up."""
+    try:
+        import click
+
+        kinds: tuple[type[Exception], ...] = (click.ClickException,)
+    except ModuleNotFoundError:
+        kinds = ()
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if not (isinstance(error, kinds) or "ClickException" in names):
+        raise error
+    print(getattr(error, "message", "") or str(error), "try: castalia VERB --help", sep="\n", file=sys.stderr)
+    return 2

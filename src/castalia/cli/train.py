@@ -1,0 +1,116 @@
+"""castalia train RECIPE [DATA] [key=value ...], castalia train --resume RUN."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from castalia.cli.console import ProgressLine, duration, say, say_json
+from castalia.errors import RecipeError
+
+Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
+
+
+def command(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="RECIPE [DATA] [KEY=VALUE]...", help="a recipe, a data source and overrides")
+    ] = None,
+    out: Annotated[Text, typer.Option(help="folder of the new run; default runs/<date>-<recipe>-<4 hex>")] = None,
+    resume: Annotated[Text, typer.Option(metavar="RUN", help="continue a run, bit-exactly, from its last checkpoint")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="print the resolved recipe and an estimate of time and memory; train nothing")
+    ] = False,
+    allow_inexact: Annotated[bool, typer.Option("--allow-inexact", help="resume on another CPU, torch or thread count")] = False,
+    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow a resumed run to execute its own Python file")] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+) -> int:
+    """Train a recipe on your files, or resume a run."""
+    if resume is not None:
+        if words:
+            raise RecipeError(
+                "--resume takes no recipe, data or overrides: a run keeps its own",
+                where=" ".join(words),
+                fix=f"castalia train --resume {resume}, or train a new run",
+            )
+        return _train(None, resume, out, allow_inexact, trust_code, json)
+    recipe, data, overrides = split_words(words or [])
+    from castalia.recipe import load
+
+    plan = load(recipe, data, overrides)
+    if dry_run:
+        return _rehearse(plan, json)
+    return _train(plan, None, out, allow_inexact, trust_code, json)
+
+
+def split_words(words: list[str]) -> tuple[str, str | None, list[str]]:
+    """RECIPE [DATA] [key=value ...]. A word with "=" is an override unless it is a path that exists."""
+    overrides = [word for word in words if "=" in word and not Path(word).exists()]
+    names = [word for word in words if word not in overrides]
+    if not names or len(names) > 2:
+        raise RecipeError(
+            "expected a recipe and at most one data source",
+            where=" ".join(words),
+            fix="castalia train image/gan photos/ training.steps=4000",
+        )
+    return names[0], names[1] if len(names) > 1 else None, overrides
+
+
+def _rehearse(plan: Any, json: bool) -> int:
+    from castalia.workflow import rehearse
+
+    found = rehearse(plan)
+    facts = {
+        "recipe": plan.as_dict(),
+        "spec": str(found.spec),
+        "parameters": found.parameters,
+        "items": found.items,
+        "precision": found.precision,
+        "cpu_seconds": round(found.cpu_seconds, 2),
+        "wall_seconds": round(found.wall_seconds, 2),
+        "memory_mb": round(found.memory_mb, 1),
+    }
+    if json:
+        say_json(facts)
+        return 0
+    say(plan.to_yaml().rstrip(), "")
+    say(
+        f"spec        {found.spec}",
+        f"parameters  {found.parameters:,}",
+        f"items       {found.items:,} for training",
+        f"precision   {found.precision}",
+    )
+    say(
+        f"time        about {duration(found.wall_seconds)} ({found.cpu_seconds:.1f} CPU seconds)",
+        f"memory      about {found.memory_mb:.0f} MB",
+    )
+    return 0
+
+
+def _train(plan: Any, resume: str | None, out: str | None, allow_inexact: bool, trust_code: bool, json: bool) -> int:
+    import os
+
+    import castalia
+    from castalia.training.loop import Interrupted
+
+    quiet = int(os.environ.get("RANK", "0")) > 0
+    bar = [] if quiet else [ProgressLine()]
+    try:
+        if plan is not None:
+            if not quiet:
+                say(plan.to_yaml().rstrip(), "", err=True)
+            run = castalia.train(plan, out=out, hooks=bar)
+        else:
+            run = castalia.resume(resume or "", hooks=bar, allow_inexact=allow_inexact, trust_code=trust_code)
+    except Interrupted as stop:
+        say(f"\n{stop}; nothing is lost", "go on with: castalia train --resume " + (resume or out or "latest"), err=True)
+        return 128 + (stop.signal or signal.SIGTERM)
+    if quiet:
+        return 0
+    if json:
+        say_json({"run": run.id, "folder": str(run.folder), "steps": run.last_step, "finished": run.finished})
+    else:
+        say(f"run: {run.folder}", f"next: castalia sample {run.folder}", f"      castalia evaluate {run.folder}")
+    return 0

@@ -1,0 +1,108 @@
+"""The contract of every codec: files of one kind to tensors and back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import PIL.Image
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from castalia.spec import Spec
+
+Item = TypeVar("Item")
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+
+
+class CodecConfig(BaseModel):
+    """Frozen; unknown keys are errors. `name` chooses the class, so it is not a field here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Codec(ABC, Generic[Item]):
+    """Immutable after `fit`. An item has no batch axis; its storage dtype is compact (uint8 pictures, uint16 tokens).
+
+    The life of a codec: `Codec(config)`, `fit(training items)`, then `spec` is known and `encode`/`decode` work.
+    `state()` and `restore()` carry it through a run directory without pickle.
+    """
+
+    name: ClassVar[str]
+    extensions: ClassVar[tuple[str, ...]]  # lower case, with the dot; ".gz" variants are listed too
+    Config: ClassVar[type[CodecConfig]]
+
+    def __init__(self, config: CodecConfig) -> None:
+        self.config: Any = config
+
+    @abstractmethod
+    def read(self, path: Path) -> Iterator[Item]:
+        """Native items of one file, in a fixed order. A file that cannot be read raises DataError naming it."""
+
+    @abstractmethod
+    def fit(self, items: Iterable[Item]) -> None:
+        """Learn sizes, vocabulary or ranges from *training* items only. Reads no more of them than it needs."""
+
+    @property
+    @abstractmethod
+    def spec(self) -> Spec: ...
+
+    @abstractmethod
+    def encode(self, item: Item) -> Tensor:
+        """One item in the storage dtype, without a batch axis. Pure."""
+
+    @abstractmethod
+    def decode(self, x: Tensor) -> Item:
+        """Inverse of `encode` up to a stated loss, from a tensor as models see it: float in `spec.unit` for Dense.
+
+        Accepts any values, NaN included: it clips, it never raises on values.
+        """
+
+    @abstractmethod
+    def write(self, item: Item, path: Path, manifest: dict[str, Any] | None = None) -> None:
+        """One item to one file, the manifest inside it where the format has room. Writes to `path` as given."""
+
+    @abstractmethod
+    def preview(self, items: list[Item]) -> PIL.Image.Image:
+        """A picture of several items, for pages and contact sheets."""
+
+    @property
+    @abstractmethod
+    def suffix(self) -> str:
+        """Extension of files that `write` makes, e.g. ".png"."""
+
+    def units(self, item: Item) -> dict[str, int]:
+        """What one item is made of (dimension, byte, character, step ...): scores per unit need no modality code."""
+        return {}
+
+    @classmethod
+    def claims(cls, name: str) -> bool:
+        """Whether a file of this name is the codec's to read; a file that is claimed and cannot be read is a bad file."""
+        return name.lower().endswith(cls.extensions)
+
+    def is_container(self, path: Path) -> bool:
+        """Whether each row of the file is an item of its own, hashed and labelled by itself (IDX, .npy); else the file is hashed whole."""
+        return False
+
+    def describe(self, item: Item) -> str:
+        """How the file stored the item, in a few words ("JPEG CMYK"); the data report counts these."""
+        return ""
+
+    @property
+    def augmentations(self) -> dict[str, Augmentation]:
+        """Named functions (stored batch (B, ...), generator) -> batch; the stream applies the chosen ones in training."""
+        return {}
+
+    @property
+    def default_augmentations(self) -> tuple[str, ...]:
+        return ()
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """(JSON, tensors) that `restore` needs beside the config."""
+        return {}, {}
+
+    def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        return self

@@ -1,0 +1,280 @@
+"""Files that hold many arrays at once: IDX (the MNIST layout, also gzipped), `.npy` and `.npz`.
+
+Everything is streamed in blocks of rows, so a file of 200,000 items never sits in memory as a whole, and nothing is ever
+unpickled. IDX: two zero bytes, a type code, the number of axes, each axis as a big-endian uint32, then the values
+(LeCun, Cortes and Burges, "The MNIST database"). NPY: NumPy Enhancement Proposal 1.
+
+Labels live beside the items: `train-labels-idx1-ubyte.gz` beside `train-images-idx3-ubyte.gz`, `y_train.npy` beside
+`x_train.npy`, the key `y` or `labels` inside an `.npz`. What a row means (picture, vector) is the codecs' business.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from castalia.errors import DataError
+
+EXTENSIONS = (".npy", ".npz", ".idx", ".idx.gz")
+MNIST_ENDINGS = ("-ubyte", "-ubyte.gz")  # the original files have no extension of their own
+IDX_ENDINGS = (".idx", ".idx.gz", *MNIST_ENDINGS)
+ENDINGS = (*EXTENSIONS, *MNIST_ENDINGS)
+ITEM_KEYS = ("x", "images", "data")
+LABEL_KEYS = ("y", "labels", "label")
+
+_IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_IDX_CODES = {np.dtype(name).newbyteorder("="): code for code, name in _IDX_TYPES.items()}
+_BLOCK_BYTES = 1 << 26
+# Whatever a damaged gzip, zip or numpy header makes the standard readers raise.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    SyntaxError,
+    KeyError,
+    TypeError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+    NotImplementedError,
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a container declares before its values: shape (N, ...), dtype as stored, bytes before the values."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool = False
+
+    @property
+    def row_bytes(self) -> int:
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+
+def is_container(path: Path) -> bool:
+    """Whether the name ends like a container's."""
+    return path.name.lower().endswith(ENDINGS)
+
+
+def header(path: Path) -> Header:
+    """Shape and dtype of the items, without reading them. Raises DataError naming a damaged file."""
+    with _opened(path) as (_, head):
+        return head
+
+
+def blocks(path: Path, rows: int = 1024) -> Iterator[np.ndarray]:
+    """The items in order, as arrays (<= rows, ...) in native byte order. Raises DataError when the file ends early or late."""
+    with _opened(path) as (stream, head):
+        if head.fortran:  # columns first on disk: rows cannot be streamed
+            whole = np.frombuffer(_exactly(stream, head.row_bytes * head.shape[0], path, head), head.dtype).reshape(head.shape, order="F")
+            yield from (np.ascontiguousarray(whole[start : start + rows]) for start in range(0, len(whole), rows))
+            return
+        native = head.dtype.newbyteorder("=")
+        rows = max(1, min(rows, _BLOCK_BYTES // head.row_bytes))
+        for start in range(0, head.shape[0], rows):
+            count = min(rows, head.shape[0] - start)
+            raw = _exactly(stream, count * head.row_bytes, path, head)
+            yield np.frombuffer(raw, head.dtype).reshape(count, *head.shape[1:]).astype(native, copy=False)
+        try:
+            surplus = stream.read(1)
+        except _DAMAGE as error:
+            raise _damaged(path, str(error)) from error
+        if surplus:
+            raise _damaged(path, f"it goes on after the {head.shape[0]} items that its header declares")
+
+
+def read_array(path: Path) -> np.ndarray:
+    """All items of a container at once. For small files: labels, tests."""
+    parts = list(blocks(path, 1 << 16))
+    return np.concatenate(parts) if parts else np.zeros(header(path).shape, header(path).dtype.newbyteorder("="))
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    """`array` as an IDX file; gzipped (without a time stamp, so that equal arrays give equal files) when the name ends in .gz."""
+    code = _IDX_CODES.get(array.dtype.newbyteorder("="))
+    if code is None:
+        raise DataError(f"IDX files cannot hold {array.dtype} values", path.name, "use uint8, int8, int16, int32, float32 or float64")
+    head = struct.pack(">BBBB", 0, 0, code, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
+    body = array.astype(array.dtype.newbyteorder(">"), copy=False).tobytes()
+    if path.name.endswith(".gz"):
+        with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
+            packed.write(head + body)
+    else:
+        path.write_bytes(head + body)
+
+
+def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """`arrays` as an `.npz` whose bytes depend on the arrays alone (numpy's own writer puts nothing else in either)."""
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def text(path: Path, key: str) -> str | None:
+    """A string stored in an `.npz` under `key`; None if there is none."""
+    found = _member(path, (key,))
+    value = None if found is None else _npz_array(path, found)
+    return None if value is None or value.dtype.kind != "U" or value.ndim else str(value)
+
+
+def labels(path: Path) -> np.ndarray | None:
+    """The label of each item, (N,) integers or strings: from inside an `.npz` or from the file beside; None if there are none.
+
+    Raises DataError when there are more or fewer labels than items.
+    """
+    if path.name.lower().endswith(".npz"):
+        found = _member(path, LABEL_KEYS)
+        values = None if found is None else _npz_array(path, found)
+    else:
+        beside = label_file(path)
+        values = None if beside is None else read_array(beside)
+    if values is None:
+        return None
+    items = header(path).shape[0]
+    if values.ndim != 1 or len(values) != items or values.dtype.kind not in "iubU":
+        raise DataError(
+            f"the labels do not fit the items: {items} items, labels of shape {values.shape} and type {values.dtype}",
+            path.name,
+            "give one integer or string per item",
+        )
+    return values
+
+
+def label_file(path: Path) -> Path | None:
+    """The file that holds the labels of the items in `path`, if it exists."""
+    for pattern, replacement in ((r"images", "labels"), (r"data", "labels"), (r"(?<![a-z])x(?![a-z])", "y")):
+        name = re.sub(pattern, replacement, path.name, flags=re.IGNORECASE)
+        candidate = path.with_name(name.replace("idx4", "idx1").replace("idx3", "idx1").replace("idx2", "idx1"))
+        if candidate.name != path.name and candidate.is_file():
+            return candidate
+    return None
+
+
+def is_labels(path: Path) -> bool:
+    """Whether a container holds labels, not items: IDX with one axis, or the partner of another container in the folder."""
+    name = path.name.lower()
+    if name.endswith(IDX_ENDINGS):
+        try:
+            return len(header(path).shape) == 1
+        except DataError:
+            return False  # damaged: let it be read and named as an item file
+    if not name.endswith(".npy") or re.search(r"label|(?<![a-z])y(?![a-z])", name) is None:
+        return False
+    return any(label_file(other) == path for other in path.parent.iterdir() if other != path and is_container(other))
+
+
+def class_names(path: Path) -> tuple[str, ...] | None:
+    """Names from `classes.txt` beside a container: one a line, or number, tab, name. None if there is no such file."""
+    file = path.with_name("classes.txt")
+    if not file.is_file():
+        return None
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise DataError("classes.txt is not UTF-8 text", file.name, "save it as UTF-8") from error
+    return tuple(re.sub(rf"^{number}\t+", "", line) for number, line in enumerate(lines))
+
+
+# Opening --------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], Header]]:
+    """A stream that stands at the first value, and the header before it."""
+    name = path.name.lower()
+    try:
+        if path.stat().st_size == 0:
+            raise DataError("the file is empty (zero bytes)", path.name, "copy it again, or set data.skip_bad=true")
+        if name.endswith(".npz"):
+            key = _member(path, ITEM_KEYS)
+            if key is None:
+                raise DataError("the .npz holds no items", path.name, f"store the items under one of the keys {', '.join(ITEM_KEYS)}")
+            with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as stream:
+                yield stream, _checked(_npy_header(stream), path)
+        elif name.endswith(".npy"):
+            with path.open("rb") as stream:
+                yield stream, _checked(_npy_header(stream), path)
+        else:
+            with path.open("rb") as raw:
+                packed = raw.read(2) == b"\x1f\x8b"  # by content: a .gz that a browser unpacked keeps its name
+                raw.seek(0)
+                stream = gzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[assignment]
+                yield stream, _checked(_idx_header(stream), path)
+    except _DAMAGE as error:
+        raise _damaged(path, str(error) or type(error).__name__) from error
+
+
+def _idx_header(stream: IO[bytes]) -> Header:
+    zero, code, axes = struct.unpack(">HBB", stream.read(4))
+    if zero != 0 or code not in _IDX_TYPES or not 1 <= axes <= 8:
+        raise ValueError("this is not an IDX file")
+    return Header(struct.unpack(f">{axes}I", stream.read(4 * axes)), np.dtype(_IDX_TYPES[code]))
+
+
+def _npy_header(stream: IO[bytes]) -> Header:
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(stream)
+    return Header(shape, dtype, fortran and len(shape) > 1)
+
+
+def _checked(head: Header, path: Path) -> Header:
+    if head.dtype.hasobject:
+        raise DataError(
+            "the file holds Python objects, which would have to be unpickled; that is never done",
+            path.name,
+            "save plain numbers: np.save(path, array.astype('float32'))",
+        )
+    if not head.shape:
+        raise DataError("the file holds a single number, not a list of items", path.name, "save an array whose first axis counts the items")
+    if any(side < 1 for side in head.shape[1:]):
+        raise DataError(f"the items are empty: shape {head.shape}", path.name, "save arrays with at least one value per item")
+    if head.row_bytes > 1 << 30 or (head.fortran and head.row_bytes * head.shape[0] > 1 << 32):
+        raise DataError(f"the items are too large: shape {head.shape}", path.name, "save smaller items, rows first (C order)")
+    return head
+
+
+def _member(path: Path, keys: tuple[str, ...]) -> str | None:
+    """The first of `keys` that the `.npz` has; for items, any single array counts too."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+    except _DAMAGE as error:
+        raise _damaged(path, str(error)) from error
+    for key in keys:
+        if key in members:
+            return key
+    return members[0] if keys is ITEM_KEYS and len(members) == 1 else None
+
+
+def _npz_array(path: Path, key: str) -> np.ndarray:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return np.asarray(arrays[key])
+    except _DAMAGE as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _exactly(stream: IO[bytes], count: int, path: Path, head: Header) -> bytes:
+    try:
+        raw = stream.read(count)
+    except _DAMAGE as error:
+        raise _damaged(path, str(error)) from error
+    if len(raw) != count:
+        raise _damaged(path, f"it ends before the {head.shape[0]} items that its header declares")
+    return raw
+
+
+def _damaged(path: Path, why: str) -> DataError:
+    return DataError(f"the file is damaged or not what its name says: {why}", path.name, "copy it again, or set data.skip_bad=true")

@@ -1,0 +1,339 @@
+"""Pictures: PNG, JPEG, WebP, GIF (first frame), BMP, TIFF (first page), PPM, and IDX, .npy and .npz arrays of pictures.
+
+An item is a `PIL.Image.Image` as the file stores it, turned upright. `encode` brings any of them to one size and one number of
+channels: transparency is laid on white, CMYK and palettes become RGB, 16-bit grey becomes 8-bit, Lanczos resampling
+(box = window, so cropping and scaling are one step). Colour profiles are not applied. The manifest of a written picture is
+a PNG text chunk "castalia", or the EXIF image description of JPEG and WebP.
+
+The augmentations are in codecs/augment.py, the array files in codecs/containers.py.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import PIL.PngImagePlugin
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from castalia.codecs import augment, containers
+from castalia.codecs.base import Augmentation, Codec, CodecConfig
+from castalia.errors import DataError, SpecError
+from castalia.spec import Dense
+
+# Only these decoders are ever tried, whatever the file claims: no PostScript, no vendor formats.
+_FORMATS = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg", ".jfif"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm"),
+}
+_EXIF_DESCRIPTION = 0x010E
+_FIT_ITEMS = 64  # pictures that `fit` looks at
+_LARGEST_INFERRED = 128
+
+
+class ImageConfig(CodecConfig):
+    """Settings of `ImageCodec`.
+
+    size      side in pixels, or (height, width). None: the common size of the pictures when they share one of at most
+              128 pixels, else a square of 64 (32 when most of them are smaller than 64).
+    channels  1 grey, 3 colour. None: 1 when the pictures are grey throughout, else 3.
+    fit       a picture of another shape is cut at the centre ("crop"), framed in its border's colour ("pad"), or distorted ("stretch").
+    """
+
+    size: int | tuple[int, int] | None = None
+    channels: Literal[1, 3] | None = None
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    quality: int = Field(default=92, ge=1, le=100, description="of JPEG and WebP files that are written")
+
+    @field_validator("size")
+    @classmethod
+    def _sides(cls, size: int | tuple[int, int] | None) -> int | tuple[int, int] | None:
+        sides = () if size is None else (size,) if isinstance(size, int) else size
+        if any(not 1 <= side <= 4096 for side in sides):
+            raise ValueError("a side must lie between 1 and 4096 pixels")
+        return size
+
+
+class ImageCodec(Codec[PIL.Image.Image]):
+    """Pictures of any kind to uint8 tensors (C, H, W); spec Dense((C, H, W), unit "signed", levels 256)."""
+
+    name = "image"
+    extensions: ClassVar[tuple[str, ...]] = (*itertools.chain.from_iterable(_FORMATS.values()), *containers.EXTENSIONS)
+    Config = ImageConfig
+
+    def __init__(self, config: ImageConfig | None = None) -> None:
+        super().__init__(config or ImageConfig())
+        size = self.config.size
+        self._size: tuple[int, int] | None = (size, size) if isinstance(size, int) else size  # (height, width)
+        self._channels: int | None = self.config.channels
+
+    @classmethod
+    def claims(cls, name: str) -> bool:
+        return super().claims(name) or containers.is_container(Path(name))
+
+    def is_container(self, path: Path) -> bool:
+        return containers.is_container(path)
+
+    # Files to items ---------------------------------------------------------------------------------------------------
+
+    def read(self, path: Path) -> Iterator[PIL.Image.Image]:
+        """The picture in a file, or the pictures of an array file in order. Raises DataError naming a file that is unreadable."""
+        if containers.is_container(path):
+            yield from _pictures(path)
+        else:
+            yield self._picture(path)
+
+    def _picture(self, path: Path) -> PIL.Image.Image:
+        limit = PIL.Image.MAX_IMAGE_PIXELS
+        try:
+            if path.stat().st_size == 0:
+                raise DataError("the file is empty (zero bytes)", path.name, "copy it again, or set data.skip_bad=true")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # we refuse at the size where PIL warns
+                opened = PIL.Image.open(path, formats=list(_FORMATS))
+            with opened:
+                if limit is not None and opened.width * opened.height > limit:  # from the header, before a pixel is decoded
+                    raise _bomb(path, f"{opened.width} x {opened.height} pixels")
+                form = opened.format or ""
+                if self.config.size is not None:  # JPEG can be decoded at 1/2, 1/4 or 1/8 size, much faster; twice the size loses nothing
+                    height, width = self.config.size if isinstance(self.config.size, tuple) else (self.config.size,) * 2
+                    opened.draft(opened.mode, (2 * max(height, width),) * 2)
+                opened.load()
+                picture = PIL.ImageOps.exif_transpose(opened)
+        except PIL.Image.DecompressionBombError as error:
+            raise _bomb(path, str(error)) from error
+        except PIL.UnidentifiedImageError as error:
+            raise DataError(
+                "the file is not a picture, whatever its name says", path.name, "remove or rename it, or set data.skip_bad=true"
+            ) from error
+        except DataError:
+            raise
+        except Exception as error:  # a decoder fed with a damaged file raises almost anything: OSError, SyntaxError, struct.error ...
+            raise DataError(
+                f"the picture cannot be decoded: {str(error) or type(error).__name__}",
+                path.name,
+                "copy it again, or set data.skip_bad=true",
+            ) from error
+        misnamed = path.suffix.lower() not in _FORMATS.get(form, (path.suffix.lower(),))
+        picture.info["castalia_stored"] = f"{form} {opened.mode}" + (f" named {path.suffix.lower()}" if misnamed else "")
+        return picture
+
+    def describe(self, item: PIL.Image.Image) -> str:
+        """Format and mode of the file, e.g. "JPEG CMYK" or "PNG RGB named .jpg"."""
+        return str(item.info.get("castalia_stored", f"array {item.mode}"))
+
+    # Items to tensors -------------------------------------------------------------------------------------------------
+
+    def fit(self, items: Iterable[PIL.Image.Image]) -> None:
+        """Infers what the config leaves open from the first 64 items. Raises DataError when there is none."""
+        if self._size is not None and self._channels is not None:
+            return
+        sizes: set[tuple[int, int]] = set()
+        shorter: list[int] = []
+        grey = True
+        for item in itertools.islice(items, _FIT_ITEMS):
+            sizes.add((item.height, item.width))
+            shorter.append(min(item.size))
+            grey = grey and _is_grey(item)
+        if not shorter:
+            raise DataError("there is no picture to take the size from", "codec.size", "set codec.size and codec.channels")
+        if self._channels is None:
+            self._channels = 1 if grey else 3
+        if self._size is None:
+            common = next(iter(sizes))
+            side = 64 if sorted(shorter)[len(shorter) // 2] >= 64 else 32
+            self._size = common if len(sizes) == 1 and max(common) <= _LARGEST_INFERRED else (side, side)
+
+    @property
+    def spec(self) -> Dense:
+        if self._size is None or self._channels is None:
+            raise SpecError(
+                "the image codec does not know its size yet", "codec.size", "call fit(items) first, or set codec.size and codec.channels"
+            )
+        return Dense((self._channels, *self._size), unit="signed", levels=256)
+
+    def encode(self, item: PIL.Image.Image) -> Tensor:
+        """(C, H, W) uint8, C in {1, 3}."""
+        channels, height, width = self.spec.shape
+        plain = flattened(item, channels)
+        if plain.size != (width, height):
+            plain = _resized(plain, (width, height), self.config.fit)
+        array = np.array(plain, dtype=np.uint8).reshape(height, width, channels)  # a copy: torch wants writable memory
+        return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+
+    def decode(self, x: Tensor) -> PIL.Image.Image:
+        """(C, H, W) in [-1, 1] to a picture of mode "L" or "RGB"; values outside are clipped, NaN becomes mid-grey.
+
+        `decode(to_unit(encode(item)))` is exact in every pixel of the encoded size.
+        """
+        if x.dim() != 3 or x.shape[0] not in (1, 3):
+            raise SpecError("a picture is a tensor (1 or 3, H, W)", f"shape {tuple(x.shape)}", "decode one sample at a time")
+        levels = torch.nan_to_num(x.detach().cpu().float(), nan=0.0).clamp_(-1, 1).add_(1).mul_(127.5).round_()
+        array = levels.to(torch.uint8).permute(1, 2, 0).numpy()
+        return PIL.Image.fromarray(np.ascontiguousarray(array[:, :, 0] if len(x) == 1 else array))
+
+    # Items to files ---------------------------------------------------------------------------------------------------
+
+    def write(self, item: PIL.Image.Image, path: Path, manifest: dict[str, Any] | None = None) -> None:
+        """JPEG or WebP when the name ends so, else PNG. The same item and manifest give the same bytes."""
+        text = None if manifest is None else json.dumps(manifest, sort_keys=True)  # ASCII: EXIF has no other text
+        ending = path.suffix.lower()
+        if ending in (".jpg", ".jpeg", ".webp"):
+            exif = PIL.Image.Exif()
+            if text is not None:
+                exif[_EXIF_DESCRIPTION] = text
+            if text is not None and len(text) > 60_000:
+                raise DataError("the manifest does not fit into the file's EXIF block of 64 kB", path.name, "write PNG")
+            plain = item if item.mode in ("L", "RGB") else flattened(item, 3)
+            plain.save(path, "WEBP" if ending == ".webp" else "JPEG", quality=self.config.quality, exif=exif)
+        elif ending in (".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"):
+            raise DataError(f"pictures are not written as {ending}", path.name, "name it .png, .jpg or .webp")
+        else:
+            chunks = PIL.PngImagePlugin.PngInfo()
+            if text is not None:
+                chunks.add_text("castalia", text)
+            item.save(path, "PNG", pnginfo=chunks)
+
+    def read_manifest(self, path: Path) -> dict[str, Any] | None:
+        """What `write` put into the file; None if there is nothing."""
+        return read_manifest(path)
+
+    @property
+    def suffix(self) -> str:
+        return ".png"
+
+    def preview(self, items: list[PIL.Image.Image]) -> PIL.Image.Image:
+        """A grid, nearly square, row by row; small pictures are enlarged by a whole factor, pixel by pixel, so that they can be seen."""
+        return contact_sheet(items)
+
+    def units(self, item: PIL.Image.Image) -> dict[str, int]:
+        return {"dimension": self.spec.size}
+
+    @property
+    def augmentations(self) -> dict[str, Augmentation]:
+        return {"flip": augment.flip, "shift": augment.shift, "crop": augment.crop, "colour": augment.colour}
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        return {"size": None if self._size is None else list(self._size), "channels": self._channels}, {}
+
+    def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        self._size = None if state["size"] is None else (int(state["size"][0]), int(state["size"][1]))
+        self._channels = state["channels"]
+        return self
+
+
+def flattened(item: PIL.Image.Image, channels: int) -> PIL.Image.Image:
+    """Any picture as mode "L" (channels 1) or "RGB" (3): 8 bits, transparency laid on white.
+
+    16-bit grey is divided by 257; 32-bit integers count as 16-bit; floating point counts as [0, 1] when it fits in there, else as [0, 255].
+    """
+    mode = "L" if channels == 1 else "RGB"
+    if item.mode.startswith("I;16") or item.mode == "I":
+        deep = np.asarray(item).astype(np.float64)
+        item = PIL.Image.fromarray(np.clip(np.rint(deep / 257), 0, 255).astype(np.uint8))
+    elif item.mode == "F":
+        deep = np.nan_to_num(np.asarray(item, dtype=np.float64))
+        scale = 255 if deep.size and deep.min() >= 0 and deep.max() <= 1 else 1
+        item = PIL.Image.fromarray(np.clip(np.rint(deep * scale), 0, 255).astype(np.uint8))
+    elif item.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in item.info:
+        top = item.convert("RGBA")
+        ground = PIL.Image.new("RGBA", item.size, "white")
+        item = PIL.Image.alpha_composite(ground, top)
+    if item.mode == mode:
+        return item
+    return item.convert("RGB").convert(mode) if item.mode not in ("1", "L", "RGB", "RGBA") else item.convert(mode)
+
+
+def contact_sheet(items: list[PIL.Image.Image], gap: int = 2, least: int = 64) -> PIL.Image.Image:
+    """Pictures in a grid on white, `gap` pixels apart; those smaller than `least` are enlarged by a whole factor (nearest)."""
+    if not items:
+        return PIL.Image.new("RGB", (least, least), "white")
+    side = max(max(item.size) for item in items)
+    factor = max(1, math.ceil(least / side))
+    width, height = (factor * max(item.size[axis] for item in items) for axis in (0, 1))
+    columns = math.ceil(math.sqrt(len(items)))
+    rows = math.ceil(len(items) / columns)
+    sheet = PIL.Image.new("RGB", (columns * (width + gap) - gap, rows * (height + gap) - gap), "white")
+    for place, item in enumerate(items):
+        row, column = divmod(place, columns)
+        large = item if factor == 1 else item.resize((item.width * factor, item.height * factor), PIL.Image.Resampling.NEAREST)
+        sheet.paste(flattened(large, 3), (column * (width + gap), row * (height + gap)))
+    return sheet
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """The manifest that `ImageCodec.write` put into a PNG, JPEG or WebP file; None if there is none."""
+    try:
+        with PIL.Image.open(path, formats=["PNG", "JPEG", "WEBP"]) as picture:
+            text = picture.info.get("castalia") or picture.getexif().get(_EXIF_DESCRIPTION)
+        manifest = json.loads(text) if isinstance(text, str) else None
+    except json.JSONDecodeError:
+        return None  # somebody else's image description
+    except Exception as error:  # see ImageCodec.read
+        raise DataError(f"the picture cannot be read: {str(error) or type(error).__name__}", path.name, "copy it again") from error
+    return manifest if isinstance(manifest, dict) else None
+
+
+def _pictures(path: Path) -> Iterator[PIL.Image.Image]:
+    head = containers.header(path)
+    grey = len(head.shape) == 3 or (len(head.shape) == 4 and head.shape[3] == 1)
+    if head.dtype != np.uint8 or not (grey or (len(head.shape) == 4 and head.shape[3] in (3, 4))):
+        raise DataError(
+            f"the array does not hold pictures: shape {head.shape}, type {head.dtype}",
+            path.name,
+            "pictures are uint8 of shape (N, H, W) or (N, H, W, 1, 3 or 4); for other arrays use codec.name=array",
+        )
+    for block in containers.blocks(path):
+        for row in block:
+            yield PIL.Image.fromarray(row[:, :, 0] if grey and row.ndim == 3 else row)
+
+
+def _is_grey(item: PIL.Image.Image) -> bool:
+    if item.mode in ("1", "L", "LA", "La", "I", "F") or item.mode.startswith("I;16"):
+        return True
+    colours = np.asarray(flattened(item, 3))
+    return bool((colours[..., 0] == colours[..., 1]).all() and (colours[..., 1] == colours[..., 2]).all())
+
+
+def _resized(item: PIL.Image.Image, size: tuple[int, int], fit: str) -> PIL.Image.Image:
+    """(width, height) by Lanczos; see ImageConfig.fit."""
+    lanczos = PIL.Image.Resampling.LANCZOS
+    if fit == "stretch":
+        return item.resize(size, lanczos)
+    across, down = size[0] / item.width, size[1] / item.height
+    if fit == "crop":
+        scale = max(across, down)
+        width, height = size[0] / scale, size[1] / scale
+        left, top = (item.width - width) / 2, (item.height - height) / 2
+        box = (max(0.0, left), max(0.0, top), min(float(item.width), left + width), min(float(item.height), top + height))
+        return item.resize(size, lanczos, box=box)
+    scale = min(across, down)
+    inner = (max(1, round(item.width * scale)), max(1, round(item.height * scale)))
+    pixels = np.asarray(item)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]).reshape(-1, len(item.getbands()))
+    framed = PIL.Image.new(item.mode, size, tuple(int(value) for value in np.median(border, axis=0)))
+    framed.paste(item.resize(inner, lanczos), ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
+    return framed
+
+
+def _bomb(path: Path, size: str) -> DataError:
+    return DataError(
+        f"the picture is too large to decode safely: {size}",
+        path.name,
+        f"scale it below {PIL.Image.MAX_IMAGE_PIXELS} pixels, or set data.skip_bad=true",
+    )

@@ -1,0 +1,60 @@
+"""Small real data sets that ship in the wheel, each in a folder with its licence. Listing them imports nothing heavy."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from castalia.errors import DataError
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """One line about a set, and its licence with attribution."""
+
+    about: str
+    licence: str
+
+
+_SETS: dict[str, BuiltIn] = {
+    "digits": BuiltIn(
+        "1,797 handwritten digits, 8x8 grey, 10 classes",
+        "CC BY 4.0; Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998",
+    ),
+    "fashion": BuiltIn(
+        "5,000 pictures of clothing, 28x28 grey, 10 classes (part of Fashion-MNIST)",
+        "MIT; Copyright 2017 Zalando SE",
+    ),
+}
+
+
+def names() -> list[str]:
+    """Names of the sets; `builtin/NAME` is their data.source."""
+    return list(_SETS)
+
+
+def about(name: str) -> str:
+    """One line about a set."""
+    return _find(name).about
+
+
+def licence(name: str) -> str:
+    """Licence and attribution in one line; the whole text is the file LICENSE in the set's folder."""
+    return _find(name).licence
+
+
+def path(name: str) -> Path:
+    """The folder of a set."""
+    _find(name)
+    return Path(__file__).parent / name
+
+
+def _find(name: str) -> BuiltIn:
+    if name not in _SETS:
+        near = difflib.get_close_matches(name, _SETS, n=1)
+        hint = f"did you mean 'builtin/{near[0]}'? " if near else ""
+        raise DataError(
+            f"there is no built-in set called '{name}'", "data.source", f"{hint}known: {', '.join(f'builtin/{known}' for known in _SETS)}"
+        )
+    return _SETS[name]

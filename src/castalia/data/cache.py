@@ -1,0 +1,316 @@
+"""Encoded items on disk, written once, then mapped into memory.
+
+A cache is a folder $CASTALIA_HOME/cache/<key> (CASTALIA_HOME defaults to ~/.cache/castalia). Its key is the content of the items and
+the codec with its settings and its fitted state; labels, file names and order are not part of it. Equal items are stored once.
+
+    rows.bin     R rows in the storage dtype
+    digests.bin  R x 16 bytes: the item a row comes from; rows of one item are neighbours
+    stored.bin   R x 16 bytes: hash of the row itself, to find items that are equal once encoded, and damage
+    cache.json   shape, dtype, rows, and what could not be read
+
+A cache is built under another name and renamed, with a lock that a second builder waits for. One that fails its checks is built anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import mmap
+import os
+import shutil
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from castalia.codecs.base import Codec
+from castalia.data.source import DIGEST_BYTES, DataConfig
+from castalia.errors import DataError
+
+FORMAT = 1
+RESIDENT_BYTES = 128 << 20  # below this, rows are read into memory: indexing a tensor is the fastest loader there is
+_TOUCHED_BYTES = 64 << 20  # mapped pages count as the process's memory until they are given back
+_PAGE_REACH = 64 << 10  # what the kernel maps around one touched row
+_STALE_SECONDS = 86_400.0
+
+Progress = Callable[[int, int], None]
+Wanted = Iterable[tuple[bytes, str, Any]]  # (digest, name for messages, item or the DataError that reading it raised)
+
+
+class Rows(Protocol):
+    """Encoded rows in the storage dtype."""
+
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int: ...
+
+    def take(self, index: Tensor) -> Tensor: ...
+
+
+class ResidentRows:
+    """Rows in memory."""
+
+    def __init__(self, rows: Tensor) -> None:
+        self._rows = rows
+        self.shape = tuple(rows.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self, index: Tensor) -> Tensor:
+        return self._rows[index]
+
+
+class MappedRows:
+    """Rows of a mapped file; pages are given back to the kernel regularly, so memory does not grow with the epoch."""
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], count: int) -> None:
+        with path.open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._rows = np.frombuffer(self._map, dtype=dtype).reshape(count, *shape)
+        self._reach = max(self._rows[0].nbytes, 4096) + _PAGE_REACH
+        self._touched = 0
+        self.shape = shape
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self, index: Tensor) -> Tensor:
+        taken = torch.from_numpy(self._rows[index.numpy()])
+        self._touched += self._reach * len(index)
+        if self._touched > _TOUCHED_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)  # drops our view of the pages; the file stays in the kernel's cache
+            self._touched = 0
+        return taken
+
+
+@dataclass
+class Cache:
+    """An opened cache. digest and stored are (R, 16) uint8; bad maps the hex digest of an unreadable item to the reason."""
+
+    rows: Rows
+    digest: np.ndarray
+    stored: np.ndarray
+    bad: dict[str, str]
+    encodings: dict[str, int]
+
+
+def home(given: Path | None = None) -> Path:
+    """Where caches live: `given`, $CASTALIA_HOME, or ~/.cache/castalia."""
+    return given or Path(os.environ.get("CASTALIA_HOME") or Path.home() / ".cache" / "castalia").expanduser()
+
+
+def key(codec: Codec[Any], digests: np.ndarray, *, fitted: bool) -> str:
+    """32 hex digits from a codec's name, code and config, the items' digests (n, 16), and the codec's state when it is fitted."""
+    digest = hashlib.sha256(f"{FORMAT} {codec.name} {codec.config.model_dump_json()}".encode())
+    source = inspect.getsourcefile(type(codec))
+    if source is not None and Path(source).is_file():
+        digest.update(Path(source).read_bytes())
+    if fitted:
+        state, tensors = codec.state()
+        digest.update(json.dumps(state, sort_keys=True).encode())
+        for name in sorted(tensors):
+            digest.update(name.encode() + tensors[name].contiguous().numpy().tobytes())
+    digest.update(np.unique(np.ascontiguousarray(digests).view("V16")).tobytes())
+    return digest.hexdigest()[:32]
+
+
+def fitted(root: Path, name: str, codec: Codec[Any], fit: Callable[[], None]) -> None:
+    """Restores the codec's state from an earlier `fit` on the same items, or fits and keeps the state."""
+    path = root / "fits" / f"{name}.safetensors"
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            codec.restore(json.loads(file.metadata()["state"]), {part: file.get_tensor(part) for part in file.keys()})  # noqa: SIM118 - not a dict
+        return
+    except (OSError, KeyError, ValueError, TypeError, safetensors.SafetensorError):
+        pass  # not there yet, or damaged: fit again
+    fit()
+    state, tensors = codec.state()
+    with _writing(root):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+        safetensors.torch.save_file(tensors, temporary, metadata={"state": json.dumps(state)})
+        temporary.replace(path)
+
+
+def load(
+    root: Path, key: str, codec: Codec[Any], wanted: Callable[[], Wanted], count: int, config: DataConfig, progress: Progress | None = None
+) -> Cache:
+    """The cache `key`, built if it is missing or damaged. `wanted()` yields `count` items, each digest once.
+
+    Raises DataError naming the first unreadable item unless config.skip_bad, and when $CASTALIA_HOME cannot be written.
+    """
+    folder = root / "cache" / key
+    found = _open(folder)
+    if found is None:
+        with _writing(root):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            _remove_stale(folder.parent)
+            with _lock(folder.with_suffix(".lock")):
+                found = _open(folder)  # somebody else may have built it while we waited
+                if found is None:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    _build(folder, codec, wanted(), count, config, progress)
+                    found = _open(folder)
+    if found is None:
+        raise DataError("the cache was damaged while it was written", root / "cache", "check the disk, or set CASTALIA_HOME to another one")
+    return found
+
+
+def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: DataConfig, progress: Progress | None) -> None:
+    temporary = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary.mkdir()
+    try:
+        bad: dict[str, str] = {}
+        encodings: Counter[str] = Counter()
+        rows, shape, dtype = 0, None, None
+        with (
+            (temporary / "rows.bin").open("wb") as data,
+            (temporary / "digests.bin").open("wb") as digests,
+            (temporary / "stored.bin").open("wb") as stored,
+        ):
+            for done, (digest, name, item) in enumerate(wanted, 1):
+                if progress is not None and (done % 256 == 0 or done == count):
+                    progress(done, count)
+                if isinstance(item, DataError):
+                    if not config.skip_bad:
+                        raise DataError(item.what, name, item.fix) from item
+                    bad[digest.hex()] = item.what
+                    continue
+                row = codec.encode(item).contiguous().numpy()
+                if shape is None:
+                    shape, dtype = row.shape, row.dtype
+                if (row.shape, row.dtype) != (shape, dtype):
+                    raise DataError(
+                        f"items differ once encoded: {row.shape} {row.dtype} against {shape} {dtype}", name, "give all items one shape"
+                    )
+                raw = row.tobytes()
+                data.write(raw)
+                digests.write(digest)
+                stored.write(hashlib.sha256(raw).digest()[:DIGEST_BYTES])
+                encodings[codec.describe(item)] += 1
+                rows += 1
+        if shape is None or dtype is None:
+            why = f"; the first: {next(iter(bad.values()))}" if bad else ""
+            raise DataError(f"none of the {count} items can be read{why}", config.source, "check the files")
+        summary = {
+            "format": FORMAT,
+            "source": config.source,
+            "codec": codec.name,
+            "rows": rows,
+            "shape": list(shape),
+            "dtype": dtype.str,
+            "bad": bad,
+            "encodings": dict(encodings.most_common(32)),
+        }
+        (temporary / "cache.json").write_text(json.dumps(summary), encoding="utf-8")
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _open(folder: Path) -> Cache | None:
+    """The cache in `folder`, or None when there is none or it is damaged."""
+    try:
+        summary = json.loads((folder / "cache.json").read_text(encoding="utf-8"))
+        if summary["format"] != FORMAT:
+            return None
+        count, shape, dtype = int(summary["rows"]), tuple(summary["shape"]), np.dtype(summary["dtype"])
+        digest, stored = (np.fromfile(folder / name, dtype=np.uint8).reshape(count, DIGEST_BYTES) for name in ("digests.bin", "stored.bin"))
+        size = count * int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        if (folder / "rows.bin").stat().st_size != size:
+            return None
+        rows: Rows
+        if size <= RESIDENT_BYTES:
+            rows = ResidentRows(torch.from_numpy(np.fromfile(folder / "rows.bin", dtype=dtype).reshape(count, *shape)))
+            checked = np.arange(count)
+        else:
+            rows = MappedRows(folder / "rows.bin", shape, dtype, count)
+            checked = np.linspace(0, count - 1, 256).astype(np.int64)
+        for place in checked:
+            row = rows.take(torch.tensor([place])).numpy()
+            if hashlib.sha256(row.tobytes()).digest()[:DIGEST_BYTES] != stored[place].tobytes():
+                return None
+        return Cache(rows, digest, stored, dict(summary["bad"]), dict(summary["encodings"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+# Housekeeping ---------------------------------------------------------------------------------------------------------
+
+
+def list_caches(given: Path | None = None) -> list[dict[str, Any]]:
+    """The caches below home(given), largest first: key, bytes, rows, codec, source (as given when it was built), used (Unix time).
+
+    Leftovers of interrupted builds are listed too, with no rows.
+    """
+    folder = home(given) / "cache"
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if not path.is_dir():
+            continue
+        try:
+            summary = json.loads((path / "cache.json").read_text(encoding="utf-8"))
+            about = {"rows": int(summary["rows"]), "codec": str(summary["codec"]), "source": str(summary["source"])}
+        except (OSError, ValueError, KeyError, TypeError):
+            about = {"rows": 0, "codec": "", "source": "(unfinished)"}
+        found.append(
+            {"key": path.name, "bytes": sum(file.stat().st_size for file in path.iterdir()), **about, "used": path.stat().st_mtime}
+        )
+    return sorted(found, key=lambda cache: -cache["bytes"])
+
+
+def remove_cache(key: str, given: Path | None = None) -> None:
+    """Removes one cache and the kept fits; whatever is needed again is built again. Raises DataError when there is no such cache."""
+    folder = home(given) / "cache" / key
+    if not key or folder.name != key or not folder.is_dir():
+        raise DataError("there is no such cache", key, "castalia clean lists them")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.with_suffix(".lock").unlink(missing_ok=True)
+    shutil.rmtree(home(given) / "fits", ignore_errors=True)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Leftovers of builds that were killed."""
+    for path in folder.glob("*.tmp"):
+        try:
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+        except FileNotFoundError:
+            continue
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """One builder at a time where the system has file locks; elsewhere two build, and the later one's rename fails harmlessly."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"the cache cannot be written: {error.strerror or error}",
+            root,
+            "free some space, or set CASTALIA_HOME to a folder that can be written",
+        ) from error

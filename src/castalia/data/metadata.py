@@ -1,0 +1,123 @@
+"""Tables beside the files: classes, captions and groups from a `*.csv`, `*.tsv` or `*.jsonl` with a `file_name` or `file` column.
+
+This is the "imagefolder" convention of Hugging Face datasets. Nothing here opens the files that the table names.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from castalia.errors import DataError
+
+ENDINGS = (".csv", ".tsv", ".jsonl")
+FILE_COLUMNS = ("file_name", "file")
+AUTOMATIC = ("metadata.csv", "metadata.jsonl")
+
+Row = dict[str, str | None]
+
+
+def find(folder: Path, named: str | None) -> Path:
+    """The table to use: `named` (in the folder, else in the working folder), else metadata.csv or .jsonl, else the only one there."""
+    if named is not None:
+        for candidate in (folder / named, Path(named).expanduser()):
+            if candidate.is_file():
+                return candidate
+        raise DataError("the metadata file does not exist", named, "give data.metadata as a path inside the data folder")
+    for name in AUTOMATIC:
+        if (folder / name).is_file():
+            return folder / name
+    tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS) if folder.is_dir() else []
+    if len(tables) == 1:
+        return tables[0]
+    found = f"; found: {', '.join(path.name for path in tables)}" if tables else ""
+    raise DataError(
+        f"data.label, data.caption and data.group need a metadata table{found}", folder.name, "set data.metadata=FILE.csv or FILE.jsonl"
+    )
+
+
+def load(path: Path, columns: Sequence[str]) -> dict[str, Row]:
+    """File name as written in the table -> the wanted columns as text; None where a value is null or empty.
+
+    The first row counts when a file has several. Raises DataError for a broken line (with its number) and for a missing column.
+    """
+    table: dict[str, Row] = {}
+    file_column = None
+    for number, values in _rows(path):
+        if file_column is None:
+            file_column = next((name for name in FILE_COLUMNS if name in values), None)
+            if file_column is None:
+                raise DataError(
+                    "the table has no column 'file_name' or 'file'", path.name, f"rename one of its columns: {', '.join(values)}"
+                )
+            for column in columns:
+                if column not in values:
+                    raise _no_column(column, list(values), path)
+        name = _text(values.get(file_column))
+        if name is None:
+            raise DataError("a row names no file", f"{path.name}, line {number}", f"fill in the column '{file_column}'")
+        table.setdefault(str(PurePosixPath(name.replace("\\", "/"))), {column: _text(values.get(column)) for column in columns})
+    if not table:
+        raise DataError("the table is empty", path.name, "give it one row per file")
+    return table
+
+
+def match(table: dict[str, Row], names: Sequence[str]) -> list[Row | None]:
+    """The row of each file: by its path relative to the table, else by its bare name when only one row has it."""
+    bare: dict[str, list[Row]] = {}
+    for name, row in table.items():
+        bare.setdefault(PurePosixPath(name).name, []).append(row)
+    found: list[Row | None] = []
+    for name in names:
+        rows = bare.get(PurePosixPath(name).name, [])
+        found.append(table.get(name) or (rows[0] if len(rows) == 1 else None))
+    return found
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            if path.suffix.lower() == ".jsonl":
+                for number, line in enumerate(file, 1):
+                    if line.strip():
+                        yield number, _record(line, path, number)
+            else:
+                reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+                for row in reader:
+                    yield reader.line_num, {key: value for key, value in row.items() if key is not None}
+    except UnicodeDecodeError as error:
+        raise DataError("the table is not UTF-8 text", path.name, "save it as UTF-8") from error
+    except csv.Error as error:
+        raise DataError(f"the table cannot be read: {error}", path.name, "save it as comma-separated values") from error
+
+
+def _record(line: str, path: Path, number: int) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"the line is not JSON: {error.msg}", f"{path.name}, line {number}", "write one JSON object per line") from error
+    if not isinstance(record, dict):
+        raise DataError(
+            "the line is not a JSON object", f"{path.name}, line {number}", 'write lines like {"file": "a.png", "label": "cat"}'
+        )
+    return record
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, dict):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value) or None
+    return str(value).strip() or None
+
+
+def _no_column(column: str, known: list[str], path: Path) -> DataError:
+    near = difflib.get_close_matches(column, known, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return DataError(f"the table has no column '{column}'", path.name, f"{hint}columns: {', '.join(known)}")

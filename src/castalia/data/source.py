@@ -1,0 +1,292 @@
+"""Where data come from: a built-in set, a folder, a file list, a metadata table, one container file.
+
+`open_source` finds the items and what is known about each (class, caption, group) and hashes its content; it decodes nothing.
+Files whose ending the codec does not claim are ignored and counted. Classes are the first-level sub-folders, a column
+(`data.label`), or a container's label file. Splitting is in data/split.py, encoding and batches in data/stream.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from castalia.codecs import containers
+from castalia.codecs.base import Codec
+from castalia.data import metadata
+from castalia.data.listing import Listing, caption, list_files
+from castalia.errors import DataError
+
+DIGEST_BYTES = 16
+_SPLIT_FOLDERS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
+
+
+class DataConfig(BaseModel):
+    """What to train on.
+
+    source       `builtin/NAME`, a folder, a file list (.txt, one path a line), a table (.csv, .jsonl) or one container file.
+    validation   share of the items that is kept from training, by content hash.
+    metadata     the table with the columns below; found by itself when it is metadata.csv or the only table in the folder.
+    label        column that holds the class; None: sub-folders or label files.
+    caption      column that holds the caption; None: `name.txt` beside the file.
+    group        column whose equal values (one person's pictures) stay on one side of the split.
+    skip_bad     list unreadable files in the report instead of stopping at the first.
+    limit        use only so many items, chosen by content hash.
+    augment      names of the codec's augmentations, for the training side only; None: the codec's default.
+    conditional  give the classes to the model; false: ignore them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = ""
+    validation: float = Field(default=0.1, ge=0, le=0.9)
+    metadata: str | None = None
+    label: str | None = None
+    caption: str | None = None
+    group: str | None = None
+    skip_bad: bool = False
+    limit: int | None = Field(default=None, ge=1)
+    augment: tuple[str, ...] | None = None
+    conditional: bool = True
+
+
+@dataclass
+class Source:
+    """Items as columns, one entry per item (N of them), so that 200,000 take a few megabytes.
+
+    files, names  the files, and their names relative to the source.
+    count         items per file.
+    file, index   (N,) int32: which file, and which item inside it.
+    digest        (N, 16) uint8: hash of a file's bytes, or of one item's bytes in a container.
+    label         (N,) int64 into `classes`; len(classes) where the item has none.
+    group         (N,) int32 into `groups`; -1 where the item has none.
+    captions      one per item, or None when there are none at all.
+    """
+
+    name: str
+    files: list[Path]
+    names: list[str]
+    count: list[int]
+    file: np.ndarray
+    index: np.ndarray
+    digest: np.ndarray
+    label: np.ndarray
+    classes: tuple[str, ...]
+    group: np.ndarray
+    groups: list[str]
+    captions: list[str | None] | None
+    licence: str | None
+    ignored: Counter[str]
+    skipped: list[dict[str, str]]
+    notes: list[str]
+
+    def __len__(self) -> int:
+        return len(self.digest)
+
+    def where(self, item: int) -> str:
+        """How to name an item in a message: its file, and its place in a container."""
+        name = self.names[self.file[item]]
+        return f"{name}, item {self.index[item]}" if self.count[self.file[item]] > 1 else name
+
+
+def open_source(config: DataConfig, codec: Codec[Any]) -> Source:
+    """Finds, hashes and labels the items. Raises DataError when there are none, or at the first unreadable container or list entry."""
+    listing = list_files(config.source, codec, config.skip_bad)
+    rows = _table_rows(config, listing)
+    folder_labels, note = _folder_classes(listing.names)
+    hashed = _hash_all(listing, codec, config.skip_bad)
+    values: list[str | None] = []
+    captions: list[str | None] = []
+    groups: list[str | None] = []
+    for place, count in enumerate(hashed.count):
+        path = listing.files[place]
+        row: metadata.Row = rows[place] or {} if rows is not None else {}
+        if config.label is not None:
+            values += [row.get(config.label)] * count
+        elif place in hashed.labels:
+            values += hashed.labels[place]
+        else:
+            values += [folder_labels[place]] * count
+        beside = listing.captions.get(path)
+        captions += [row.get(config.caption) if config.caption else caption(beside) if beside else None] * count
+        groups += [row.get(config.group) if config.group else None] * count
+    notes = listing.notes + ([note] if note and config.label is None else [])
+    label, classes = _classes(values, config, hashed.names, notes)
+    group_names = sorted({name for name in groups if name is not None})
+    place_of = {name: place for place, name in enumerate(group_names)}
+    group = np.array([-1 if name is None else place_of[name] for name in groups], dtype=np.int32)
+    return Source(
+        name=config.source,
+        files=listing.files,
+        names=listing.names,
+        count=hashed.count,
+        file=hashed.file,
+        index=hashed.index,
+        digest=hashed.digest,
+        label=label,
+        classes=classes,
+        group=group,
+        groups=group_names,
+        captions=captions if any(caption is not None for caption in captions) else None,
+        licence=listing.licence,
+        ignored=listing.ignored,
+        skipped=hashed.skipped,
+        notes=notes,
+    )
+
+
+# What is known about the files ----------------------------------------------------------------------------------------
+
+
+def _table_rows(config: DataConfig, listing: Listing) -> list[metadata.Row | None] | None:
+    columns = [name for name in (config.label, config.caption, config.group) if name is not None]
+    if not columns:
+        return None
+    table = listing.table if listing.table is not None and config.metadata is None else metadata.find(listing.folder, config.metadata)
+    rows = metadata.match(metadata.load(table, columns), listing.names)
+    matched = sum(row is not None for row in rows)
+    if matched == 0:
+        raise DataError(
+            f"none of the {len(rows)} files has a row in the table",
+            table.name,
+            "its file column must hold paths relative to the data folder",
+        )
+    if matched < len(rows):
+        listing.notes.append(f"{len(rows) - matched} of {len(rows)} files have no row in {table.name}")
+    if table.name not in metadata.AUTOMATIC and listing.ignored[table.suffix.lower()] > 0:
+        listing.ignored[table.suffix.lower()] -= 1  # in use, so not ignored
+        listing.ignored += Counter()  # drops endings that nothing is left of
+    return rows
+
+
+def _folder_classes(names: list[str]) -> tuple[list[str | None], str | None]:
+    """The first-level sub-folder of each file, once folders that all files share are taken away; and a note if one is due."""
+    folders = [PurePosixPath(name).parts[:-1] for name in names]
+    note = None
+    folders = _without_shared(folders)
+    first = {parts[0] if parts else "" for parts in folders}
+    if len(first) > 1 and first <= _SPLIT_FOLDERS:
+        note = f"the folders {', '.join(sorted(first))} are read together and split anew; point data.source at one of them to use it alone"
+        folders = _without_shared([parts[1:] for parts in folders])
+    labels = [parts[0] if parts else None for parts in folders]
+    distinct = len(set(labels) - {None})
+    if distinct > 1 and distinct > len(names) // 2:
+        return [None] * len(names), f"sub-folders are not used as classes: {distinct} folders for {len(names)} files"
+    return labels, note
+
+
+def _without_shared(folders: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    while folders and all(folders) and len({parts[0] for parts in folders}) == 1:
+        folders = [parts[1:] for parts in folders]
+    return folders
+
+
+def _classes(
+    values: list[str | None], config: DataConfig, given: tuple[str, ...] | None, notes: list[str]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(N,) int64 labels and the class names, in natural order ("2" before "10")."""
+    found = {value for value in values if value is not None}
+    if config.label is not None and len(found) > max(1, len(values) // 2):
+        raise DataError(
+            f"the column '{config.label}' has {len(found)} different values for {len(values)} items",
+            "data.label",
+            "choose a column with few values, or leave data.label out",
+        )
+    names = given if given is not None and found <= set(given) else tuple(sorted(found, key=_natural))
+    if len(names) < 2 or not config.conditional:
+        if len(names) == 1 and config.conditional:
+            notes.append(f"only one class ('{names[0]}'), so the model is not told it")
+        return np.zeros(len(values), dtype=np.int64), ()
+    place = {name: number for number, name in enumerate(names)}
+    return np.array([len(names) if value is None else place[value] for value in values], dtype=np.int64), names
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    return [(0, int(part)) if part.isdecimal() else (1, part.casefold()) for part in re.split(r"(\d+)", name) if part] + [(2, name)]
+
+
+# Hashing --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Hashed:
+    """Columns file, index, digest as in Source; items per file; labels found in containers (file -> values), with class names."""
+
+    file: np.ndarray
+    index: np.ndarray
+    digest: np.ndarray
+    count: list[int]
+    labels: dict[int, list[str | None]]
+    names: tuple[str, ...] | None
+    skipped: list[dict[str, str]]
+
+
+def _hash_all(listing: Listing, codec: Codec[Any], skip_bad: bool) -> _Hashed:
+    digests = bytearray()
+    counts: list[int] = []
+    skipped: list[dict[str, str]] = []
+    labels: dict[int, list[str | None]] = {}
+    names: tuple[str, ...] | None = None
+    for place, path in enumerate(listing.files):
+        try:
+            if codec.is_container(path):
+                found = _hash_rows(path)
+                values, file_names = _container_labels(path)
+                if values is not None:
+                    labels[place], names = values, file_names or names
+            else:
+                found = _hash_file(path)
+        except DataError as error:
+            if not skip_bad:
+                raise DataError(error.what, listing.names[place], error.fix) from error
+            skipped.append({"file": listing.names[place], "why": error.what})
+            found = b""
+        digests += found
+        counts.append(len(found) // DIGEST_BYTES)
+    file = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    start = np.cumsum(counts) - counts
+    index = (np.arange(len(file)) - np.repeat(start, counts)).astype(np.int32)
+    digest = np.frombuffer(bytes(digests), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
+    return _Hashed(file, index, digest, counts, labels, names, skipped)
+
+
+def _hash_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()[:DIGEST_BYTES]
+    except OSError as error:
+        fix = "check its permissions, or set data.skip_bad=true"
+        raise DataError(f"the file cannot be read: {error.strerror}", path.name, fix) from error
+
+
+def _hash_rows(path: Path) -> bytes:
+    """Digests of the rows of a container, one after another; dtype and shape are part of each."""
+    head = containers.header(path)
+    start = hashlib.sha256(f"{head.dtype.newbyteorder('=').str} {head.shape[1:]} ".encode())
+    digests = bytearray()
+    for block in containers.blocks(path):
+        for row in block:
+            item = start.copy()
+            item.update(row.tobytes())
+            digests += item.digest()[:DIGEST_BYTES]
+    return bytes(digests)
+
+
+def _container_labels(path: Path) -> tuple[list[str | None] | None, tuple[str, ...] | None]:
+    """(label of each row as text, class names in the order of their numbers), each None when there are none."""
+    values = containers.labels(path)
+    if values is None:
+        return None, None
+    names = containers.class_names(path)
+    if names is None or values.dtype.kind == "U":
+        return [str(value) for value in values], names
+    if values.min(initial=0) < 0 or values.max(initial=0) >= len(names):
+        worst = values.min() if values.min() < 0 else values.max()
+        raise DataError(f"classes.txt names {len(names)} classes, but a label is {worst}", path.name, "give one line per class, from 0")
+    return [names[value] for value in values], names

@@ -1,0 +1,278 @@
+"""From files to batches: split, fit the codec, encode once into a cache, then serve batches that are functions of counters.
+
+    dataset = prepare(DataConfig(source="photos/"), ImageCodec())
+    batch = dataset.train.batch(counter=0, size=64, seed=0, augment=True)
+
+Batch number `counter` is a slice of an endless stream of epochs, each a permutation drawn from (seed, epoch), so nothing has to be
+saved to resume. Reading is in data/reading.py, files on disk in data/cache.py, what is said about the data in data/report.py.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from castalia.codecs.base import Augmentation, Codec
+from castalia.data import cache, split
+from castalia.data.cache import Cache, Progress, Rows, list_caches, remove_cache
+from castalia.data.reading import fair_order, read_items, readable
+from castalia.data.report import describe, fingerprint
+from castalia.data.source import DataConfig, Source, open_source
+from castalia.errors import DataError, RecipeError
+from castalia.nn.random import generator
+from castalia.spec import Batch, Classes, Condition, Dense, Spec, Tokens
+
+__all__ = ["LEAST_ITEMS", "Dataset", "Split", "home", "list_caches", "prepare", "remove_cache", "to_unit"]
+
+home = cache.home
+LEAST_ITEMS = 8  # different items that training asks for
+
+
+def to_unit(spec: Spec, stored: Tensor) -> Tensor:
+    """Storage dtype -> what models see: float32 in `spec.unit` for Dense, int64 for Tokens. Same shape; a new tensor for integers.
+
+    With L levels, 0 .. L - 1: "signed" x / ((L - 1) / 2) - 1, "binary" x / (L - 1). Floating point passes.
+    """
+    if isinstance(spec, Tokens):
+        return stored.long()
+    if stored.is_floating_point() or spec.levels is None:
+        return stored.float()
+    top = spec.levels - 1
+    return stored.float().div_(top / 2).sub_(1) if spec.unit == "signed" else stored.float().div_(top)
+
+
+class Split:
+    """One side of the data. All methods are pure functions of their arguments; item order is by content, not by file name."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        rows: Rows,
+        index: Tensor,
+        cond: dict[str, Tensor],
+        captions: list[str | None] | None = None,
+        augmentations: Sequence[tuple[str, Augmentation]] = (),
+    ) -> None:
+        """rows: the cache. index (n,) int64: the row of each item. cond: name -> (n, ...). captions: one per item."""
+        self.spec = spec
+        self.captions = captions
+        self._rows = rows
+        self._index = index
+        self._cond = cond
+        self._augmentations = tuple(augmentations)
+        self._epochs: dict[tuple[int, int], Tensor] = {}  # the last two permutations
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def batch(self, counter: int, size: int, seed: int, augment: bool = False) -> Batch:
+        """Micro-batch number `counter` (from 0) of `size` items. `augment` applies the chosen augmentations, seeded by (seed, counter)."""
+        chosen = self._positions(counter * size, size, seed)
+        stored = self.stored(chosen)
+        if augment:
+            for name, function in self._augmentations:
+                stored = function(stored, generator("augment", name, seed, counter))
+        return self._batch(stored, chosen)
+
+    def take(self, indices: Tensor | Sequence[int]) -> Batch:
+        """The items at `indices` in [0, len), without augmentation."""
+        chosen = torch.as_tensor(indices, dtype=torch.int64)
+        return self._batch(self.stored(chosen), chosen)
+
+    def stored(self, indices: Tensor | Sequence[int]) -> Tensor:
+        """The items at `indices` in the storage dtype, (n, ...)."""
+        chosen = torch.as_tensor(indices, dtype=torch.int64)
+        if len(self) == 0:
+            raise DataError("this side of the split is empty", "data.validation", "set data.validation above 0")
+        return self._rows.take(self._index[chosen])
+
+    def _batch(self, stored: Tensor, chosen: Tensor) -> Batch:
+        return Batch(to_unit(self.spec, stored), cond={name: values[chosen] for name, values in self._cond.items()})
+
+    def _positions(self, start: int, count: int, seed: int) -> Tensor:
+        """Items start .. start + count - 1 of the endless stream."""
+        length = len(self)
+        if length == 0:
+            raise DataError("this side of the split is empty", "data.validation", "set data.validation above 0")
+        parts = []
+        while count > 0:
+            epoch, offset = divmod(start, length)
+            part = self._permutation(seed, epoch)[offset : offset + count]
+            parts.append(part)
+            start, count = start + len(part), count - len(part)
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _permutation(self, seed: int, epoch: int) -> Tensor:
+        key = (seed, epoch)
+        if key not in self._epochs:
+            while len(self._epochs) > 1:
+                del self._epochs[next(iter(self._epochs))]
+            self._epochs[key] = torch.randperm(len(self), generator=generator("epoch", seed, epoch))
+        return self._epochs[key]
+
+
+class Dataset:
+    """Encoded data, split. `report` is JSON: counts, duplicates, ignored endings, skipped files, classes, encodings, notes."""
+
+    def __init__(
+        self,
+        codec: Codec[Any],
+        conditions: dict[str, Condition],
+        fingerprint: str,
+        report: dict[str, Any],
+        licence: str | None,
+        train: Split,
+        validation: Split,
+    ) -> None:
+        self.codec = codec
+        self.conditions = conditions
+        self.fingerprint = fingerprint
+        self.report = report
+        self.licence = licence
+        self.train = train
+        self.validation = validation
+
+    @property
+    def spec(self) -> Spec:
+        return self.codec.spec
+
+    def split(self, name: str) -> Split:
+        """ "train" or "validation"."""
+        if name not in ("train", "validation"):
+            raise DataError(f"there is no split called '{name}'", "split", "use 'train' or 'validation'")
+        return self.train if name == "train" else self.validation
+
+
+def prepare(
+    config: DataConfig, codec: Codec[Any], *, home: Path | None = None, fit: bool = True, progress: Progress | None = None
+) -> Dataset:
+    """Opens the source, splits it, fits the codec on the training side, encodes what is not cached yet.
+
+    home      where caches live; None: $CASTALIA_HOME or ~/.cache/castalia.
+    fit       False: the codec was restored from a run and stays as it is; then a few items are enough.
+    progress  called with (items done, items in all) while encoding.
+
+    Files are read once for their hash and, when there is no cache yet, once more to be decoded. Raises DataError for data that
+    cannot be read (naming the file), too few items, or items that are all identical; RecipeError for an unknown augmentation.
+    """
+    augmentations = _augmentations(config, codec)
+    source = open_source(config, codec)
+    root = cache.home(home)
+    chosen = np.arange(len(source))
+    if config.limit is not None:
+        chosen = np.flatnonzero(split.limited(source.digest, config.limit))
+    content = split.ranks(source.digest[chosen])
+    _enough(content, config, source, fit)
+    held_out = split.validates(source.digest[chosen], source.group[chosen], source.groups, config.validation)
+    if fit:
+        training = fair_order(source, chosen[~held_out])
+        key = cache.key(codec, source.digest[training], fitted=False)
+        cache.fitted(root, key, codec, lambda: codec.fit(readable(source, training, codec, config.skip_bad)))
+    wanted = np.sort(chosen[np.unique(content, return_index=True)[1]])  # one of each, file after file
+    key = cache.key(codec, source.digest[wanted], fitted=True)
+    encoded = cache.load(root, key, codec, lambda: read_items(source, wanted, codec), len(wanted), config, progress)
+    return _assemble(config, codec, source, chosen, held_out, encoded, augmentations, fit)
+
+
+def _assemble(
+    config: DataConfig,
+    codec: Codec[Any],
+    source: Source,
+    chosen: np.ndarray,
+    held_out: np.ndarray,
+    encoded: Cache,
+    augmentations: list[tuple[str, Augmentation]],
+    fit: bool,
+) -> Dataset:
+    """Joins items and cache rows: drops unreadable items, keeps equal rows on one side, orders by content, describes it all."""
+    both = split.ranks(np.concatenate([encoded.digest, source.digest[chosen]]))
+    cached, content = both[: len(encoded.digest)], both[len(encoded.digest) :]
+    first = np.full(int(both.max()) + 1, -1, dtype=np.int64)  # content -> its first row
+    first[cached[::-1]] = np.arange(len(cached))[::-1]
+    rows_of = np.bincount(cached, minlength=len(first))  # content -> how many rows; 0 if it cannot be read
+    readable_items = rows_of[content] > 0
+    skipped = [*source.skipped]
+    for item in chosen[~readable_items]:
+        why = encoded.bad.get(source.digest[item].tobytes().hex(), "it cannot be read")
+        if not config.skip_bad:
+            raise DataError(why, source.where(item), "remove the file, or set data.skip_bad=true")
+        skipped.append({"file": source.where(item), "why": why})
+    kept = np.flatnonzero(readable_items)
+    kept = kept[np.lexsort((source.label[chosen[kept]], content[kept]))]
+    _enough(content[kept], config, source, fit)
+    repeats = rows_of[content[kept]]
+    entry = np.repeat(kept, repeats)  # one entry per row from here on
+    within = np.arange(len(entry)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    row = first[content[entry]] + within
+    twin = split.ranks(encoded.stored)[row]
+    if fit and len(np.unique(twin)) == 1:
+        raise _identical(len(entry), config)
+    validation, dropped = _apart(held_out[entry], twin, content[entry], config.validation if not source.groups else 0)
+    label = source.label[chosen[entry]]
+    sides = []
+    for mask, functions in ((~validation & ~dropped, augmentations), (validation & ~dropped, [])):
+        cond = {"label": torch.from_numpy(label[mask])} if source.classes else {}
+        captions = None if source.captions is None else [source.captions[item] for item in chosen[entry[mask]]]
+        sides.append(Split(codec.spec, encoded.rows, torch.from_numpy(row[mask]), cond, captions, functions))
+    report = {
+        **describe(source, chosen[kept], content[kept]),
+        "train": len(sides[0]),
+        "validation": len(sides[1]),
+        "equal_once_encoded": int(dropped.sum()),
+        "skipped": skipped,
+        "encodings": encoded.encodings,
+        "augmentations": [name for name, _ in augmentations],
+        "shape": list(codec.spec.shape) if isinstance(codec.spec, Dense) else [codec.spec.length],
+    }
+    conditions: dict[str, Condition] = {"label": Classes(source.classes)} if source.classes else {}
+    return Dataset(codec, conditions, fingerprint(source, chosen[kept]), report, source.licence, sides[0], sides[1])
+
+
+def _apart(validation: np.ndarray, twin: np.ndarray, content: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """(validation side, left out), both (N,) bool, so that no encoded row is on both sides.
+
+    A validation item that equals a training item once encoded (the same picture in another file format) is left out: moving it
+    would let a new file move an old one. If nothing remains for validation, the lowest content and its twins go there.
+    """
+    dropped = validation & np.isin(twin, twin[~validation])
+    if share > 0 and not (validation & ~dropped).any() and len(np.unique(twin)) > 1:
+        validation = twin == twin[content.argmin()]
+        dropped = np.zeros_like(validation)
+    return validation, dropped
+
+
+def _enough(content: np.ndarray, config: DataConfig, source: Source, fit: bool) -> None:
+    """Too little data is said to be too little, never a wrong format."""
+    distinct = len(np.unique(content))
+    if fit and len(content) > 1 and distinct == 1:
+        raise _identical(len(content), config)
+    if distinct >= (LEAST_ITEMS if fit else 1):
+        return
+    if config.limit is not None and len(source) > len(content):
+        raise DataError(f"data.limit={config.limit} leaves too few items", config.source, f"raise it to {LEAST_ITEMS} or more")
+    copies = f" ({len(content)} with copies)" if len(content) > distinct else ""
+    fix = f"add data: {LEAST_ITEMS} different items are the least, some hundreds give results worth looking at"
+    raise DataError(f"too few items to learn from: {distinct}{copies}", config.source, fix)
+
+
+def _identical(count: int, config: DataConfig) -> DataError:
+    return DataError(f"all {count} items are identical", config.source, "a model needs different items to learn from")
+
+
+def _augmentations(config: DataConfig, codec: Codec[Any]) -> list[tuple[str, Augmentation]]:
+    known = codec.augmentations
+    names = codec.default_augmentations if config.augment is None else config.augment
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise RecipeError(
+                f"the codec '{codec.name}' has no augmentation '{name}'", "data.augment", f"{hint}known: {', '.join(known) or 'none'}"
+            )
+    return [(name, known[name]) for name in names]

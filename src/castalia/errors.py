@@ -1,0 +1,90 @@
+"""Every error that Castalia raises on purpose, with its exit code and its HTTP status.
+
+An error says what is wrong, where, and what to do about it; it prints as three lines:
+
+    the codec does not know this file
+    at:  photos/notes.tiff
+    try: convert it to PNG, or set data.skip_bad=true
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CastaliaError(Exception):
+    """Base of all errors that a user can cause and mend. `where` and `fix` may be empty."""
+
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+
+    def __init__(self, what: str, where: object = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = str(where)
+        self.fix = fix
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where:
+            lines.append(f"at:  {self.where}")
+        if self.fix:
+            lines.append(f"try: {self.fix}")
+        return "\n".join(lines)
+
+
+class RecipeError(CastaliaError):
+    """A recipe, an override or an option that does not make sense."""
+
+    exit_code, http_status = 2, 400
+
+
+class PluginError(CastaliaError):
+    """A family, codec or metric that was named but cannot be loaded."""
+
+    exit_code, http_status = 2, 400
+
+
+class DataError(CastaliaError):
+    """Files that cannot be read, or too few of them."""
+
+    exit_code, http_status = 3, 422
+
+
+class SpecError(CastaliaError):
+    """A tensor or a spec that does not fit where it was put."""
+
+    exit_code, http_status = 3, 422
+
+
+class AbilityError(CastaliaError):
+    """A trained model was asked for something that its family cannot do."""
+
+    exit_code, http_status = 3, 404
+
+
+class RunError(CastaliaError):
+    """A run directory that is missing, damaged, locked or of a newer format."""
+
+    exit_code, http_status = 4, 404
+
+
+class MissingExtra(CastaliaError):
+    """An optional package is needed; `fix` is the pip line that installs it."""
+
+    exit_code, http_status = 5, 404
+
+    def __init__(self, package: str, extra: str, where: object = "") -> None:
+        super().__init__(f"the optional package '{package}' is not installed", where, f"pip install 'castalia[{extra}]'")
+
+
+class TrainingError(CastaliaError):
+    """Training cannot go on: a loss that is not finite, a checkpoint that cannot be written."""
+
+    exit_code, http_status = 6, 500
+
+
+class Refused(CastaliaError):
+    """A policy forbids this output."""
+
+    exit_code, http_status = 7, 403

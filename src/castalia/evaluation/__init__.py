@@ -1,0 +1,11 @@
+"""Judging: scores with intervals, floors and baselines, and a page to look at.
+
+    from castalia.evaluation import evaluate
+
+One file per kind of metric; `judge.evaluate` runs them all on one set of evidence.
+"""
+
+from castalia.evaluation.base import Comparison, Estimate, Evidence, Metric, Score
+from castalia.evaluation.judge import Evaluation, Neighbours, evaluate
+
+__all__ = ["Comparison", "Estimate", "Evaluation", "Evidence", "Metric", "Neighbours", "Score", "evaluate"]

@@ -1,0 +1,260 @@
+"""Scores with intervals, floors and baselines: the vocabulary of every metric. No bare numbers.
+
+Intervals are 95% delete-a-group jackknife intervals (Efron & Stein 1981; Shao & Tu 1995, ch. 2): items are dealt into
+20 groups, the statistic is recomputed without each, and the spread of those values gives a standard error with 19
+degrees of freedom. Both sides of a comparison are redrawn, samples and real data. The bootstrap is not used, because
+drawing with replacement doubles items, which inflates a Frechet distance, an unbiased kernel distance and every
+nearest-neighbour radius. An interval speaks of the statistic *at this n*: it says where the value would lie with other
+samples and other real data, not where a biased statistic would end with infinitely many.
+
+Not here: the statistics themselves, one file per kind.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from castalia.spec import Batch, Spec
+
+if TYPE_CHECKING:
+    from castalia.families.base import Family
+
+Better = Literal["lower", "higher"]
+GROUPS = 20
+STUDENT = 2.093  # 97.5% point of Student's t with GROUPS - 1 degrees of freedom
+NORMAL = 1.960
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number that can be judged. JSON has exactly these keys; null where a key has no meaning.
+
+    name         e.g. "frechet-castalia-net32-v1": the feature network is part of the name.
+    value        None when the metric refused; `details["words"]` then says why and what would help.
+    low, high    95% interval (see the module's header).
+    n            samples of the model that were judged.
+    seeds        seeds they were drawn with.
+    better       "lower" or "higher"; None for plain facts.
+    floor        the same metric between real data and other real data at the same n.
+    baselines    {"naive": ..., "memoriser": ...}: values of a per-dimension Gaussian and of replayed training items.
+    informative  False when the metric cannot tell real data from the naive baseline here.
+    seconds      time to compute it.
+    details      words and the numbers behind the value; JSON-ready.
+    """
+
+    name: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    seeds: tuple[int, ...] | None = None
+    better: Better | None = None
+    floor: float | None = None
+    baselines: dict[str, float | None] | None = None
+    informative: bool | None = None
+    seconds: float | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict that json.dumps(..., allow_nan=False) takes: numbers that are not finite become null."""
+        return _plain(asdict(self))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic with its 95% interval; `details` are numbers worth keeping beside it."""
+
+    value: float
+    low: float
+    high: float
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one evaluation collected, once, for all metrics. Features are float32 (N, D) in one named network.
+
+    candidates  "model", "floor" (other real items), "naive", "memoriser": equal n each; empty when nothing can be compared.
+    reference   real items that every candidate is compared with; disjoint from "floor" and from what "memoriser" replays.
+    training    features of the training items; held_out  those of the validation items.
+    batches     held-out batches as the model sees them, for likelihoods. moments  per-dimension mean and standard
+                deviation of the training items (None for tokens).
+    timings     (rows, seconds) of each block that was sampled.
+    about       words on what was compared with what; goes into every comparing score.
+    """
+
+    model: Family
+    spec: Spec
+    network: str
+    seed: int
+    candidates: dict[str, Tensor]
+    reference: Tensor
+    training: Tensor
+    held_out: Tensor
+    batches: Sequence[Batch] = ()
+    moments: tuple[Tensor, Tensor] | None = None
+    timings: Sequence[tuple[int, float]] = ()
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+class Metric(ABC):
+    """One file, one kind of score. `scores` never raises for lack of data: it returns a Score without a value and says why."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def scores(self, evidence: Evidence) -> list[Score]:
+        """Zero or more scores; empty when the metric has no meaning for this model."""
+
+
+class Comparison(Metric):
+    """A metric that compares two sets of features. Subclasses give `better`, `needs` and `compare`; this class asks the
+    same question of the model, of real data and of both baselines, and puts the answers into words."""
+
+    better: ClassVar[dict[str, Better]]  # score name -> direction
+
+    @abstractmethod
+    def needs(self, dimension: int) -> int:
+        """Fewest items on each side for features of this dimension."""
+
+    @abstractmethod
+    def compare(self, candidate: Tensor, reference: Tensor) -> dict[str, Estimate]:
+        """(N, D) against (M, D) float features -> one estimate for each name in `better`."""
+
+    def scores(self, evidence: Evidence) -> list[Score]:
+        if "model" not in evidence.candidates:
+            return []
+        n, m = len(evidence.candidates["model"]), len(evidence.reference)
+        dimension = evidence.reference.shape[1]
+        if min(n, m) < self.needs(dimension):
+            return [self._refusal(name, evidence, min(n, m), dimension) for name in self.better]
+        begun = time.perf_counter()
+        results = {side: self.compare(features, evidence.reference) for side, features in evidence.candidates.items()}
+        seconds = (time.perf_counter() - begun) / len(self.better)
+        return [self._score(name, {side: result[name] for side, result in results.items()}, evidence, seconds) for name in self.better]
+
+    def _refusal(self, name: str, evidence: Evidence, got: int, dimension: int) -> Score:
+        need = self.needs(dimension)
+        words = (
+            f"not computed: it needs at least {need} samples and {need} real items on each side "
+            f"({evidence.network} has {dimension} features) and {got} could be used. Ask for n >= {need} and have at least "
+            f"{2 * need} real items ({10 * need} for a small bias), or read the other scores, which work with fewer."
+        )
+        return Score(f"{name}-{evidence.network}", n=got, seeds=(evidence.seed,), better=self.better[name], details={**evidence.about, "words": [words]})
+
+    def _score(self, name: str, sides: dict[str, Estimate], evidence: Evidence, seconds: float) -> Score:
+        model = sides["model"]
+        floor, naive, memoriser = (sides.get(side) for side in ("floor", "naive", "memoriser"))
+        better = self.better[name]
+        informative = None if floor is None or naive is None else clearly(better, floor, naive)
+        words = _words(better, model, floor, naive, memoriser, informative)
+        intervals = {side: [estimate.low, estimate.high] for side, estimate in sides.items() if side != "model"}
+        baselines = {side: sides[side].value for side in ("naive", "memoriser") if side in sides}
+        details = {**model.details, **evidence.about, "intervals": intervals, "words": words}
+        return Score(
+            name=f"{name}-{evidence.network}",
+            value=model.value,
+            low=model.low,
+            high=model.high,
+            n=len(evidence.candidates["model"]),
+            seeds=(evidence.seed,),
+            better=better,
+            floor=None if floor is None else floor.value,
+            baselines=baselines or None,
+            informative=informative,
+            seconds=seconds,
+            details=details,
+        )
+
+
+def clearly(better: Better, good: Estimate, bad: Estimate) -> bool:
+    """Whether `good` beats `bad` and their intervals do not meet."""
+    return good.high < bad.low if better == "lower" else good.low > bad.high
+
+
+def _words(
+    better: Better, model: Estimate, floor: Estimate | None, naive: Estimate | None, memoriser: Estimate | None, informative: bool | None
+) -> list[str]:
+    """Plain sentences: what this score says, and what it cannot say."""
+    words = []
+    if informative is False and floor is not None and naive is not None:
+        words.append(
+            f"This score says nothing here: real data get {show(floor.value)} and a per-dimension Gaussian gets {show(naive.value)}, "
+            "and the intervals meet, so these features (or so few items) cannot tell one from the other."
+        )
+    elif naive is not None and not clearly(better, model, naive):
+        beaten = clearly(better, naive, model)
+        words.append(f"A per-dimension Gaussian ({show(naive.value)}) is {'better than' if beaten else 'not clearly worse than'} the model.")
+    if floor is not None and informative is not False:
+        if clearly(better, floor, model):
+            words.append(f"Real data get {show(floor.value)}: the model is not there yet.")
+        else:
+            words.append(f"Real data get {show(floor.value)}: at this n the model cannot be told from new real data by this score.")
+    if memoriser is not None and not clearly(better, model, memoriser):
+        words.append(f"Replaying training items gets {show(memoriser.value)}, no worse than the model: this score cannot see copying, 'copies' can.")
+    return words
+
+
+def jackknife(value: float, without: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:
+    """95% interval from the statistic and its values without each of the groups, cut to `limits`.
+
+    Standard error: sqrt((G - 1) / G * sum (v_g - mean v)^2) (Shao & Tu 1995, eq. 2.2 for groups).
+    """
+    groups = len(without)
+    mean = sum(without) / groups
+    error = math.sqrt((groups - 1) / groups * sum((v - mean) ** 2 for v in without))
+    return max(limits[0], value - STUDENT * error), min(limits[1], value + STUDENT * error)
+
+
+def group_ids(count: int, seed: int = 0) -> Tensor:
+    """(count,) int64: a balanced, shuffled deal of items into GROUPS groups; a function of its arguments."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed)) % GROUPS
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """95% Wilson score interval of a share of n independent items: honest where all or none of them count."""
+    z2 = NORMAL**2
+    centre, half = (share + z2 / (2 * n)), NORMAL * math.sqrt(max(share * (1 - share), 0.0) / n + z2 / (4 * n * n))
+    return max(0.0, (centre - half) / (1 + z2 / n)), min(1.0, (centre + half) / (1 + z2 / n))
+
+
+def mean_interval(values: Tensor) -> tuple[float, float, float]:
+    """(mean, low, high) of independent values (N,), by the central limit theorem; low = high = mean for a single one."""
+    values = values.double()
+    mean = values.mean().item()
+    half = NORMAL * values.std().item() / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return mean, mean - half, mean + half
+
+
+def show(value: float | None) -> str:
+    """A number for people: three significant digits, thousands separated."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{digits}f}" if abs(value) >= 1e-4 else f"{value:.1e}"
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {str(key): _plain(entry) for key, entry in value.items()}
+        case list() | tuple():
+            return [_plain(entry) for entry in value]
+        case Tensor():
+            return _plain(value.tolist())
+        case _:
+            return value

@@ -1,0 +1,157 @@
+"""What one evaluation looks at: samples, real items, baselines, and which of them are compared.
+
+The reference are held-out items; when they are too few, training items join them (a model that memorised those is
+flattered, so the words say how many there are). "floor" are real items outside the reference, and "memoriser" replays
+training items outside the reference, so neither owns the answers. All candidates have the same n.
+
+Conditions of conditional models are those of randomly chosen training items: samples then have the data's own mixture of
+classes, as an evenly drawn set would not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from castalia.abilities import SampleOptions, Samples
+from castalia.errors import SpecError
+from castalia.evaluation.base import Evidence
+from castalia.evaluation.baselines import Moments, memoriser, naive
+from castalia.evaluation.features import ROWS, Features, extract, features_for
+from castalia.nn.random import generator, generators
+from castalia.registry import require
+from castalia.spec import Batch, Dense
+
+if TYPE_CHECKING:
+    from castalia.data.stream import Dataset, Split
+    from castalia.families.base import Family
+
+DEFAULT_N = 2000
+MOST_TRAINING = 50_000  # training items that are looked at; more would only make it slow
+KEPT = 256  # samples and features' items kept as tensors, for the page
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """`evidence` for the metrics; the rest for the page.
+
+    samples (at most KEPT, *shape); sample_features belong to them. visited: index into dataset.train of each training feature.
+    """
+
+    evidence: Evidence
+    samples: Tensor
+    visited: Tensor
+    notes: list[str]
+
+
+def gather(model: Family, dataset: Dataset, *, n: int | None, seed: int, batch: int, against: Tensor | None, network: str | None) -> Gathered:
+    """Draws samples, reads the data once, computes features. n None: as many as the real data allow, at most DEFAULT_N."""
+    spec = dataset.spec
+    if not isinstance(spec, Dense):
+        held = list(_batches(dataset.validation, torch.arange(min(len(dataset.validation), n or DEFAULT_N)), model.device))
+        empty = torch.empty(0, 0)
+        return Gathered(Evidence(model, spec, "none", seed, {}, empty, empty, empty, held), empty, empty.long(), ["Comparing scores need dense data."])
+    features = features_for(spec, network)
+    visited = torch.randperm(len(dataset.train), generator=generator("evaluate", seed, "train"))[:MOST_TRAINING]
+    moments = Moments()
+    training = extract(features, _watched(dataset.train, visited, moments))
+    held_order = torch.randperm(len(dataset.validation), generator=generator("evaluate", seed, "validation"))[:MOST_TRAINING]
+    held_out = extract(features, (x.x for x in _batches(dataset.validation, held_order)))
+    held_out = held_out if len(held_out) else training[:0]
+    notes = []
+    if len(visited) < len(dataset.train):
+        notes.append(f"{len(visited):,} of {len(dataset.train):,} training items, chosen at random, were looked at.")
+    sides = _sides(training, held_out, None if against is None else extract(features, against.split(ROWS)), n or DEFAULT_N, seed)
+    count = sides.n
+    if n is not None and count < n:
+        notes.append(f"n was reduced from {n:,} to {count:,}: there are not enough real items to compare more samples with.")
+    samples, sample_features, timings = _sample(model, dataset, spec, features, max(count, 1), seed, batch)
+    candidates = {}
+    if count:
+        noise = (naive(moments.result(), spec, seed, first, min(ROWS, count - first)) for first in range(0, count, ROWS))
+        candidates = {"model": sample_features, "floor": sides.floor, "naive": extract(features, noise), "memoriser": sides.replayed}
+    else:
+        notes.append("There are too few real items to compare anything with.")
+    held = list(_batches(dataset.validation, held_order[: n or DEFAULT_N], model.device))
+    evidence = Evidence(
+        model, spec, features.name, seed, candidates, sides.reference, training, held_out, held, moments.result(), timings, {"reference": sides.words}
+    )
+    return Gathered(evidence, samples, visited, notes)
+
+
+@dataclass(frozen=True)
+class _Sides:
+    reference: Tensor
+    floor: Tensor
+    replayed: Tensor
+    n: int
+    words: str
+
+
+def _sides(training: Tensor, held_out: Tensor, against: Tensor | None, n: int, seed: int) -> _Sides:
+    if against is not None:
+        count = min(n, len(against), len(training))
+        order = torch.randperm(len(against), generator=generator("evaluate", seed, "against"))
+        words = f"{count:,} of {len(against):,} given items; the floor are {count:,} training items against them"
+        return _Sides(against[order[:count]], training[:count], training[memoriser(len(training), count, seed)], count, words)
+    count = min(n, (len(held_out) + len(training)) // 2)
+    joined = max(0, count - len(held_out))  # training items that fill the reference up
+    reference = torch.cat([held_out[:count], training[:joined]])
+    spare = held_out[count:]
+    floor = spare[:count] if len(spare) >= count else training[joined : joined + count]
+    replayed = training[joined:][memoriser(max(1, len(training) - joined), count, seed)] if len(training) > joined else training[:0]
+    words = f"{min(count, len(held_out)):,} held-out items"
+    if joined:
+        words += f" and {joined:,} training items, because there are only {len(held_out):,} held-out ones (a model that memorised them is flattered)"
+    words += f"; the floor are {count:,} {'other held-out' if len(spare) >= count else 'training'} items outside it"
+    return _Sides(reference, floor, replayed, count, words)
+
+
+@torch.inference_mode()
+def _sample(model: Family, dataset: Dataset, spec: Dense, features: Features, n: int, seed: int, batch: int) -> tuple[Tensor, Tensor, list[tuple[int, float]]]:
+    """(kept samples, features of all n, timings)."""
+    sampler = require(model, Samples, "be judged by its samples")
+    told = torch.randint(0, max(1, len(dataset.train)), (n,), generator=generator("evaluate", seed, "conditions"))
+    kept, vectors, timings = [], [], []
+    for first in range(0, n, batch):
+        rows = min(batch, n - first)
+        cond = conditions_of(model, dataset.train, told[first : first + rows])
+        begun = time.perf_counter()
+        x = sampler.sample(generators(seed, first, rows), cond, SampleOptions()).float().cpu()
+        timings.append((rows, time.perf_counter() - begun))
+        if tuple(x.shape) != (rows, *spec.shape):
+            raise SpecError("the sampler gave another shape than its spec", where=f"{tuple(x.shape)} against {(rows, *spec.shape)}")
+        if first < KEPT:
+            kept.append(x[: KEPT - first].clone())
+        vectors.append(extract(features, [x]))
+    return torch.cat(kept), torch.cat(vectors), timings
+
+
+def conditions_of(model: Family, split: Split, indices: Tensor) -> dict[str, Any]:
+    """What the model is told for the items at `indices`: only the conditions it knows; {} for an unconditional model."""
+    if not model.conditions or not len(split):
+        return {}
+    cond = _to(split.take(indices), model.device).cond
+    return {name: cond[name] for name in model.conditions if name in cond}
+
+
+def _watched(split: Split, indices: Tensor, moments: Moments) -> Iterator[Tensor]:
+    for batch in _batches(split, indices):
+        moments.add(batch.x)
+        yield batch.x
+
+
+def _batches(split: Split, indices: Tensor, device: torch.device | None = None) -> Iterator[Batch]:
+    for part in indices.split(ROWS):
+        if len(part):
+            batch = split.take(part)
+            yield batch if device is None else _to(batch, device)
+
+
+def _to(batch: Batch, device: torch.device) -> Batch:
+    return Batch(batch.x.to(device), cond={name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.cond.items()})

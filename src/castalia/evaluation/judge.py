@@ -1,0 +1,183 @@
+"""Judge a trained model against real data: every registered metric, the evidence for the eye, and a verdict in words.
+
+    judged = evaluate(run.model(), run.codec, dataset, n=2000, seed=0, batch=64)
+    judged.to_json(run.id)                      report.write_page(judged, run.codec, path, ...)
+
+Four questions, whatever the data: fidelity, diversity, novelty, cost. Not here: how sides are chosen (evidence.py), the
+statistics (one file per kind) and the page (report.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from castalia import registry
+from castalia.abilities import Encodes
+from castalia.errors import CastaliaError
+from castalia.evaluation.base import Metric, Score
+from castalia.evaluation.evidence import Gathered, conditions_of, gather
+from castalia.evaluation.neighbours import nearest
+from castalia.evaluation.verdict import verdict
+from castalia.nn.random import generator
+from castalia.spec import Classes, Dense
+
+if TYPE_CHECKING:
+    from castalia.codecs.base import Codec
+    from castalia.data.stream import Dataset
+    from castalia.families.base import Family
+
+SHOWN = 64  # real items beside samples
+QUERIES, NEIGHBOURS = 8, 4
+ROWS, STEPS = 5, 9  # latent interpolations
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Samples and their nearest training items in the feature network, the nearest sample first.
+
+    queries (Q, *shape); items (Q, K, *shape); distances (Q, K) in feature units; indices (Q, K) into dataset.train.
+    typical  median distance of a held-out item to its nearest training item, the scale to read distances by; None without held-out items.
+    """
+
+    queries: Tensor
+    items: Tensor
+    distances: Tensor
+    indices: Tensor
+    typical: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that was found.
+
+    scores         in the order of the questions.
+    samples        the first samples, at most 256: (K, *shape) float32 in the spec's unit. real: held-out items to put beside them.
+    neighbours     None when samples cannot be compared.
+    interpolation  (rows, steps, *shape): walks between the latents of two real items, which stand at both ends as they
+                   are: the first and last column are the items themselves. None when the model does not encode.
+    verdict        one headline, then a sentence or two per question.
+    """
+
+    scores: list[Score]
+    samples: Tensor
+    real: Tensor
+    neighbours: Neighbours | None
+    interpolation: Tensor | None
+    notes: list[str]
+    verdict: list[tuple[str, str]]
+
+    def to_json(self, run_id: str) -> dict[str, Any]:
+        """{"schema": 1, "run": run_id, "scores": [...]}: every key of every score is there, null where it has no meaning."""
+        return {"schema": 1, "run": run_id, "scores": [score.to_json() for score in self.scores]}
+
+    def score(self, kind: str) -> Score | None:
+        """The score whose name is `kind` or starts with `kind-`, e.g. "frechet"."""
+        return next((score for score in self.scores if score.name == kind or score.name.startswith(kind + "-")), None)
+
+
+def evaluate(
+    model: Family,
+    codec: Codec[Any],
+    dataset: Dataset,
+    *,
+    n: int | None = None,
+    seed: int = 0,
+    batch: int = 64,
+    against: Tensor | None = None,
+    network: str | None = None,
+    metrics: Sequence[str] | None = None,
+) -> Evaluation:
+    """Judge `model` by n samples of `seed`, drawn `batch` rows at a time.
+
+    n        None: as many as the real data allow, at most 2000. It is reduced, with a note, where data are few.
+    against  (M, *shape) real items in the spec's unit to compare with instead of the held-out ones.
+    network  feature network (features.NAMES); None: the default of the spec.
+    metrics  names from the registry; None: all.
+    Raises AbilityError when the model cannot sample, MissingExtra or SpecError for a network that is not there or does not fit.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        found = gather(model, dataset, n=n, seed=seed, batch=batch, against=against, network=network)
+        scores, notes = _scores(found, metrics)
+        side = dataset.validation if len(dataset.validation) else dataset.train
+        shown = torch.randperm(len(side), generator=generator("evaluate", seed, "shown"))[:SHOWN]
+        real = against[:SHOWN] if against is not None else side.take(shown).x
+        neighbours = _neighbours(found, dataset) if isinstance(dataset.spec, Dense) and len(found.evidence.training) > NEIGHBOURS else None
+        walks = interpolate(model, dataset, seed) if isinstance(dataset.spec, Dense) else None
+        return Evaluation(scores, found.samples, real, neighbours, walks, found.notes + notes, verdict(scores))
+    finally:
+        model.train(was_training)
+
+
+def _scores(found: Gathered, metrics: Sequence[str] | None) -> tuple[list[Score], list[str]]:
+    """A metric that fails with a reason costs its own scores only."""
+    scores: list[Score] = []
+    notes: list[str] = []
+    for name in registry.names("metric") if metrics is None else metrics:
+        metric: Metric = registry.resolve("metric", name)()
+        try:
+            scores.extend(metric.scores(found.evidence))
+        except CastaliaError as error:
+            notes.append(f"The metric '{name}' gave up: {error.what}.")
+    return scores, notes
+
+
+def _neighbours(found: Gathered, dataset: Dataset) -> Neighbours | None:
+    """Half the queries are the samples nearest to any training item, the suspects; the others are the first samples."""
+    evidence = found.evidence
+    features = evidence.candidates.get("model")
+    if features is None:
+        return None
+    features = features[: len(found.samples)]
+    distances, places = nearest(features, evidence.training, NEIGHBOURS)
+    suspects = distances[:, 0].argsort(stable=True)[: QUERIES // 2].tolist()
+    others = [row for row in range(len(features)) if row not in suspects][: QUERIES - len(suspects)]
+    chosen = torch.tensor(sorted(suspects + others, key=lambda row: distances[row, 0].item()))
+    indices = found.visited[places[chosen]]
+    items = dataset.train.take(indices.flatten()).x.unflatten(0, indices.shape)
+    held_out = evidence.held_out[:1000]
+    typical = nearest(held_out, evidence.training)[0][:, 0].median().item() if len(held_out) else None
+    return Neighbours(found.samples[chosen], items, distances[chosen], indices, typical)
+
+
+@torch.inference_mode()
+def interpolate(model: Family, dataset: Dataset, seed: int, rows: int = ROWS, steps: int = STEPS) -> Tensor | None:
+    """Straight walks between posterior means of pairs of held-out items: (rows, steps, *shape), or None if the model does not encode.
+
+    Pairs share a class where the model is told classes, so that a walk is one of the latent alone.
+    """
+    side = dataset.validation if len(dataset.validation) > 1 else dataset.train
+    if not isinstance(model, Encodes) or len(side) < 2:
+        return None
+    order = torch.randperm(len(side), generator=generator("evaluate", seed, "walks"))
+    first, second = _pairs(model, dataset, side, order, rows)
+    a, b = side.take(first), side.take(second)
+    cond = conditions_of(model, side, first)
+    start, stop = (model.to_latent(x.x.to(model.device), cond) for x in (a, b))
+    walk = [a.x]
+    for step in range(steps - 2):
+        share = step / max(1, steps - 3)
+        walk.append(model.from_latent(start + share * (stop - start), cond).float().cpu())
+    return torch.stack([*walk, b.x], dim=1)
+
+
+def _pairs(model: Family, dataset: Dataset, side: Any, order: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    labels = {name: side.take(order).cond[name] for name, kind in model.conditions.items() if isinstance(kind, Classes)}
+    pairs: list[tuple[int, int]] = []
+    used: set[int] = set()
+    for place in range(len(order)):
+        if place in used or len(pairs) == rows:
+            continue
+        partner = next((other for other in range(place + 1, len(order)) if other not in used and all(bool(y[other] == y[place]) for y in labels.values())), None)
+        if partner is not None:
+            used |= {place, partner}
+            pairs.append((place, partner))
+    if not pairs:
+        pairs = [(0, 1)]
+    return order[torch.tensor([a for a, _ in pairs])], order[torch.tensor([b for _, b in pairs])]

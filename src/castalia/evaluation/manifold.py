@@ -1,0 +1,107 @@
+"""Precision and recall (Kynkaanniemi et al. 2019), density and coverage (Naeem et al. 2020) by k nearest neighbours.
+
+Each set's manifold is the union of balls around its items that reach to their k-th neighbour in the same set.
+precision  share of samples inside the real manifold       recall    share of real items inside the samples' manifold
+density    how many real balls hold a sample, over k       coverage  share of real balls that hold a sample
+
+Precision and density speak of fidelity, recall and coverage of diversity. All depend on n and k: compare with the
+floor of the same n.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from castalia.errors import SpecError
+from castalia.evaluation.base import GROUPS, Comparison, Estimate, group_ids, jackknife, wilson
+from castalia.evaluation.neighbours import chunks, nearest, squared_distances
+
+
+class Manifold(Comparison):
+    """`precision-`, `recall-`, `density-` and `coverage-<network>`; higher is better; k neighbours (default 5, as Naeem et al.)."""
+
+    name = "manifold"
+    better = {"precision": "higher", "recall": "higher", "density": "higher", "coverage": "higher"}
+
+    def __init__(self, k: int = 5) -> None:
+        if k < 1:
+            raise SpecError("k must be at least 1", where=f"k={k}", fix="use k=5")
+        self.k = k
+
+    def needs(self, dimension: int) -> int:
+        return max(4 * self.k, GROUPS)
+
+    def compare(self, candidate: Tensor, reference: Tensor) -> dict[str, Estimate]:
+        table = manifold_table(candidate, reference, self.k)
+        result = {}
+        for column, name in enumerate(self.better):
+            values = table[:, column].tolist()
+            value, without = values[0], values[1:]
+            if name == "density":
+                low, high = jackknife(value, without, (0.0, float("inf")))
+            else:
+                low, high = jackknife(value, without, (0.0, 1.0))
+                # at 0 or 1 the jackknife sees no spread; Wilson's interval of a share does
+                count = len(candidate) if name == "precision" else len(reference)
+                least, most = wilson(value, count)
+                low, high = min(low, least), max(high, most)
+            result[name] = Estimate(value, low, high, {"k": self.k})
+        return result
+
+
+def manifold_scores(candidate: Tensor, reference: Tensor, k: int = 5) -> dict[str, float]:
+    """The four scores of samples (N, D) against real items (M, D), without intervals."""
+    return dict(zip(Manifold.better, manifold_table(candidate, reference, k)[0].tolist(), strict=True))
+
+
+def manifold_table(candidate: Tensor, reference: Tensor, k: int) -> Tensor:
+    """(1 + GROUPS, 4) float64: precision, recall, density, coverage of all items, then without each group of both sides.
+
+    Radii without a group come from a longer list of neighbours, membership from one pass over the distances.
+    """
+    x, y = candidate.double(), reference.double()
+    centre = y.mean(0)
+    x, y = x - centre, y - centre
+    x_groups, y_groups = group_ids(len(x), 0), group_ids(len(y), 1)
+    x_radii, y_radii = _radii(x, x_groups, k), _radii(y, y_groups, k)
+    # copies lie at distance 0 but for rounding; so they count as inside even where a radius is 0
+    slack = 1e-12 * (x.square().sum(1).max() + y.square().sum(1).max())
+    x_radii, y_radii = x_radii + slack, y_radii + slack
+    n, m = len(x), len(y)
+    inside = torch.zeros(1 + GROUPS, dtype=torch.float64)  # samples within the real manifold
+    balls = torch.zeros(1 + GROUPS, dtype=torch.float64)  # pairs (sample, real ball)
+    found = torch.zeros(1 + GROUPS, m, dtype=torch.bool)  # real items within the samples' manifold
+    filled = torch.zeros(1 + GROUPS, m, dtype=torch.bool)  # real balls that hold a sample
+    for start, rows in chunks(x, m):
+        squares = squared_distances(rows, y)
+        groups = x_groups[start : start + len(rows)]
+        for case in range(1 + GROUPS):
+            keep_x, keep_y = groups != case - 1, y_groups != case - 1
+            # a radius of -1 is never reached: it removes an item from the manifold
+            in_real = squares <= torch.where(keep_y, y_radii[case], -1.0)
+            in_real &= keep_x[:, None]
+            in_fake = squares <= torch.where(keep_x, x_radii[case, start : start + len(rows)], -1.0)[:, None]
+            inside[case] += in_real.any(1).sum()
+            balls[case] += in_real.sum()
+            filled[case] |= in_real.any(0)
+            found[case] |= in_fake.any(0)
+    kept_n = torch.tensor([n] + [(x_groups != group).sum().item() for group in range(GROUPS)], dtype=torch.float64)
+    kept_m = torch.tensor([m] + [(y_groups != group).sum().item() for group in range(GROUPS)], dtype=torch.float64)
+    for group in range(GROUPS):
+        found[1 + group] &= y_groups != group
+    return torch.stack([inside / kept_n, found.sum(1) / kept_m, balls / (k * kept_n), filled.sum(1) / kept_m], dim=1)
+
+
+def _radii(features: Tensor, groups: Tensor, k: int) -> Tensor:
+    """(1 + GROUPS, N) squared distance to the k-th neighbour, for all items and without each group."""
+    longest = len(features) - 1
+    listed = min(longest, 4 * k + 10)  # deleting 5% of the items hardly ever reaches the end of this list
+    distances, indices = nearest(features, features, listed, exclude_self=True)
+    squares = distances.square()
+    result = [squares[:, min(k, longest) - 1]]
+    for group in range(GROUPS):
+        gone = groups[indices] == group
+        remaining = squares.masked_fill(gone, float("inf")).sort(1).values[:, min(k, longest) - 1]
+        result.append(torch.where(remaining.isinf(), squares[:, -1], remaining))
+    return torch.stack(result)

@@ -1,0 +1,1 @@
+"""One file per family of generative models, each holding its whole mathematics. Families never learn the modality."""

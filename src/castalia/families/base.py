@@ -1,0 +1,92 @@
+"""The contract of every family: a module whose forward is its loss, trained in phases."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from castalia.errors import SpecError
+from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
+
+
+class FamilyConfig(BaseModel):
+    """Frozen; unknown keys are errors. `name` chooses the class, so it is not a field here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One optimiser's turn. Parameters outside `trains` are frozen meanwhile; buffers may move.
+
+    trains  attribute names of the sub-modules that move.
+    every   the phase runs in steps where step % every == 0.
+    """
+
+    name: str
+    trains: tuple[str, ...]
+    every: int = 1
+
+
+class Family(nn.Module, ABC):
+    """A subclass is final: VAE-GAN contains a VAE's parts, it does not inherit from Vae.
+
+    `forward` *is* the loss, because DDP, FSDP and compile intercept only forward. All randomness in it comes from
+    torch's global generator, which the training loop seeds from counters before each call.
+    """
+
+    name: ClassVar[str]
+    accepts: ClassVar[tuple[type, ...]]  # of Dense, Tokens
+    Config: ClassVar[type[FamilyConfig]]
+
+    def __init__(self, config: Any, spec: Spec, conditions: dict[str, Condition]) -> None:
+        super().__init__()
+        if not isinstance(spec, self.accepts):
+            kinds = " or ".join(kind.__name__ for kind in self.accepts)
+            raise SpecError(
+                f"'{self.name}' needs {kinds} data",
+                where=f"codec gives {type(spec).__name__}",
+                fix="choose another family, or put a trained codec in between",
+            )
+        self.config = config
+        self.spec = spec
+        self.conditions = conditions
+
+    @abstractmethod
+    def phases(self) -> Sequence[Phase]: ...
+
+    @abstractmethod
+    def forward(self, batch: Batch, phase: str = "main") -> Loss: ...
+
+    def prepare(self, batches: Iterable[Batch]) -> None:
+        """Optional pass over training data before step 1 (counts, codebooks). Default: nothing."""
+
+    def schedule(self, step: int, steps: int) -> None:
+        """Called before each step with progress, for annealing (KL warm-up). A function of its arguments only."""
+
+    def refresh(self, rngs: Sequence[torch.Generator]) -> None:
+        """Recompute buffers that follow from the weights (batch-norm statistics). Called on the EMA copy before saving."""
+
+    def graph(self) -> tuple[nn.Module, tuple[Tensor, ...], dict[str, Any]]:
+        """(module, example inputs, dynamic shapes) for export; noise is an *input*."""
+        raise NotImplementedError(f"{self.name} has no export graph")
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def check(self, batch: Batch) -> None:
+        """Family in: shapes are checked by hand at this border."""
+        if isinstance(self.spec, Dense) and tuple(batch.x.shape[1:]) != self.spec.shape:
+            raise SpecError("the batch has another shape than the model", where=f"{tuple(batch.x.shape[1:])} against {self.spec.shape}")
+
+
+def class_count(conditions: dict[str, Condition]) -> int:
+    """Number of classes over all class conditions; 0 when unconditional."""
+    return sum(len(condition) for condition in conditions.values() if isinstance(condition, Classes))

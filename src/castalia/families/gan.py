@@ -1,0 +1,339 @@
+"""Generative adversarial network: a generator learns from a critic that learns to tell its work from the data.
+
+Objectives: non-saturating (Goodfellow et al. 2014, arXiv:1406.2661), hinge with spectral norm (Miyato et al. 2018,
+arXiv:1802.05957), relativistic pairing with R1 + R2 (Huang et al. 2024, arXiv:2501.05441). Conditions reach the critic by
+projection or concatenation, the generator by conditional batch norm or beside the noise. The networks follow the spec's
+rank and are in nn/adversarial.py and nn/dcgan.py. Not here: guidance, encoders (families/vaegan.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from castalia.abilities import SampleOptions
+from castalia.errors import RecipeError, SpecError
+from castalia.families.base import Family, FamilyConfig, Phase
+from castalia.nn.adversarial import CriticNorm, MlpCritic, MlpGenerator, spectral
+from castalia.nn.dcgan import FAST, TEXTBOOK, ConvCritic, ConvGenerator
+from castalia.nn.embed import ConditionEmbedding, is_vector
+from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
+
+Objective: TypeAlias = Literal["nonsaturating", "hinge", "relativistic"]
+CHUNK = 256  # rows per pass of `refresh`
+
+
+class GanConfig(FamilyConfig):
+    """Which networks play, by which rules."""
+
+    body: Literal["auto", "mlp", "conv", "dcgan"] = Field("auto", description="auto: conv for grids, mlp for vectors and sets; dcgan: the textbook networks")
+    objective: Objective = Field("nonsaturating", description="what generator and critic minimise")
+    width: int = Field(64, ge=1, description="channels at the coarse grid (conv), after the first layer (dcgan), units of a layer (mlp)")
+    depth: int = Field(2, ge=1, description="hidden layers of the mlp body")
+    latent: int = Field(64, ge=1, description="numbers in the noise vector")
+    critic_norm: Literal["auto", "batch", "spectral", "none"] = Field("auto", description="auto: batch, hinge: spectral, relativistic: none")
+    penalty: float | None = Field(None, ge=0, description="weight gamma of R1 + R2; null: 1 for relativistic, else 0")
+    critic_condition: Literal["projection", "concat"] = Field("projection", description="how the critic is told a condition")
+    generator_condition: Literal["norm", "concat"] = Field("norm", description="norm: conditional batch norm; concat: beside the noise")
+    condition_width: int = Field(64, ge=1, description="numbers in the vector that stands for the conditions")
+
+
+class Generator(nn.Module):
+    """Noise (B, latent) and conditions to data (B, *shape) in the spec's unit, float32."""
+
+    def __init__(self, config: GanConfig, spec: Dense, conditions: dict[str, Condition]) -> None:
+        super().__init__()
+        self.spec = spec
+        self.concat = config.generator_condition == "concat"
+        self.embedding = ConditionEmbedding(conditions, config.condition_width, drop=0.0)
+        told = self.embedding.vector_width
+        options = {"code": told if self.concat else 0, "context": 0 if self.concat else told}
+        match body_name(config, spec):
+            case "mlp":
+                self.body: nn.Module = MlpGenerator(spec.shape, config.latent, config.width, config.depth, **options)
+            case "conv":
+                self.body = ConvGenerator(spec.shape, config.latent, config.width, FAST, **options)
+            case _:
+                self.body = ConvGenerator(spec.shape, config.latent, config.width, TEXTBOOK, **options)
+
+    def forward(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
+        vector = self.embedding(cond, len(z), z.device).vector
+        if vector is not None and self.concat:
+            z, vector = torch.cat([z, vector], 1), None
+        return to_unit(self.body(z, vector).float(), self.spec)
+
+
+class Critic(nn.Module):
+    """Data (B, *shape) and conditions to logits (B,), float32: large means real."""
+
+    def __init__(self, config: GanConfig, spec: Dense, conditions: dict[str, Condition]) -> None:
+        super().__init__()
+        self.norm: CriticNorm = critic_norm_of(config)
+        self.concat = config.critic_condition == "concat"
+        self.embedding = ConditionEmbedding(conditions, config.condition_width, drop=0.0)
+        told = self.embedding.vector_width
+        options = {"extra": told if self.concat else 0, "context": 0 if self.concat else told}
+        match body_name(config, spec):
+            case "mlp":
+                self.body: nn.Module = MlpCritic(spec.shape, config.width, config.depth, self.norm, **options)
+            case "conv":
+                self.body = ConvCritic(spec.shape, config.width, FAST, self.norm, **options)
+            case _:
+                self.body = ConvCritic(spec.shape, config.width, TEXTBOOK, self.norm, **options)
+        if self.norm == "spectral":
+            spectral(self)
+
+    def forward(self, x: Tensor, cond: dict[str, Any]) -> Tensor:
+        vector = self.embedding(cond, len(x), x.device).vector
+        return self.body(x, None, vector) if self.concat else self.body(x, vector)
+
+    def both(self, real: Tensor, fake: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Logits of real and of generated data under the same conditions.
+
+        One pass, except with batch norm: its statistics must come from real rows alone and generated rows alone, or the
+        critic reads the answer off them.
+        """
+        if self.norm == "batch":
+            return self(real, cond), self(fake, cond)
+        first, second = self(torch.cat([real, fake]), {name: torch.cat([value, value]) for name, value in cond.items()}).chunk(2)
+        return first, second
+
+
+class Gan(Family):
+    """Phases "critic" and "generator"; see GanConfig. Samples come in the spec's unit, in evaluation mode."""
+
+    name = "gan"
+    accepts = (Dense,)
+    Config = GanConfig
+    config: GanConfig
+    spec: Dense
+
+    def __init__(self, config: GanConfig, spec: Spec, conditions: dict[str, Condition]) -> None:
+        super().__init__(config, spec, conditions)
+        for name, condition in conditions.items():
+            if not (isinstance(condition, Classes) or (isinstance(condition, Dense) and is_vector(condition))):
+                raise SpecError("'gan' can be told classes and vectors only", where=f"condition '{name}'", fix="data.conditional=false, or another family")
+        self.penalty = penalty_of(config)
+        if self.penalty and critic_norm_of(config) == "batch":
+            raise RecipeError(
+                "a gradient penalty is per item, batch norm mixes items", where="family.penalty, family.critic_norm", fix="set family.critic_norm=none or spectral"
+            )
+        self.generator = Generator(config, self.spec, conditions)
+        self.critic = Critic(config, self.spec, conditions)
+        for name, condition in conditions.items():
+            if isinstance(condition, Classes):  # how often each class was seen: what to draw when nobody asks for one
+                self.register_buffer(f"seen_{name}", torch.zeros(len(condition) + 1, dtype=torch.int64))
+
+    def phases(self) -> Sequence[Phase]:
+        return (Phase("critic", ("critic",)), Phase("generator", ("generator",)))
+
+    def forward(self, batch: Batch, phase: str = "main") -> Loss:
+        """The loss of phase "critic" or "generator".
+
+        Parts: critic: loss, real and fake (mean logits), with a penalty also r1 and r2 (mean squared gradient norms);
+        generator: loss. Noise (B, latent) comes from torch's global generator.
+        """
+        self.check(batch)
+        rows = len(batch.x)
+        if self.training and rows < 2:
+            raise SpecError("batch norm needs at least two items a step", where=f"batch of {rows}", fix="training.batch=2 or more")
+        cond = {name: batch.cond[name] for name in self.conditions if batch.cond.get(name) is not None}
+        z = torch.randn(rows, self.config.latent).to(batch.x.device)
+        match phase:
+            case "critic":
+                return self._critic_loss(batch.x, z, cond)
+            case "generator":
+                return self._generator_loss(batch.x, z, cond)
+        raise SpecError(f"'gan' has no phase '{phase}'", where="forward(batch, phase)", fix="use 'critic' or 'generator'")
+
+    def _critic_loss(self, real: Tensor, z: Tensor, cond: dict[str, Any]) -> Loss:
+        if self.training:
+            self._count(cond)
+        with torch.no_grad():
+            fake = self.generator(z, cond)
+        if not self.penalty:
+            on_real, on_fake = self.critic.both(real, fake, cond)
+            total = critic_objective(self.config.objective, on_real, on_fake)
+            return Loss(total, {"loss": total.detach(), "real": on_real.detach().mean(), "fake": on_fake.detach().mean()})
+        on_real, r1 = with_gradient(self.critic, real, cond)
+        on_fake, r2 = with_gradient(self.critic, fake, cond)
+        total = critic_objective(self.config.objective, on_real, on_fake) + 0.5 * self.penalty * (r1 + r2)
+        parts = {"loss": total, "real": on_real.mean(), "fake": on_fake.mean(), "r1": r1, "r2": r2}
+        return Loss(total, {name: value.detach() for name, value in parts.items()})
+
+    def _generator_loss(self, real: Tensor, z: Tensor, cond: dict[str, Any]) -> Loss:
+        fake = self.generator(z, cond)
+        on_fake = self.critic(fake, cond)
+        on_real = None
+        if self.config.objective == "relativistic":
+            with torch.no_grad():
+                on_real = self.critic(real, cond)
+        total = generator_objective(self.config.objective, on_real, on_fake)
+        return Loss(total, {"loss": total.detach()})
+
+    @torch.no_grad()
+    def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
+        """(len(rngs), *shape) float32 in the spec's unit. A class that `cond` does not give is drawn as often as the data had it.
+
+        options.temperature scales the noise; below 1 gives safer, less varied samples.
+        """
+        z = torch.stack([torch.randn(self.config.latent, generator=rng) for rng in rngs]).to(self.device)
+        cond = self._complete(cond, rngs)
+        training = self.generator.training
+        self.generator.eval()
+        try:
+            return self.generator(z * options.temperature, cond)
+        finally:
+            self.generator.train(training)
+
+    @torch.no_grad()
+    def refresh(self, rngs: Sequence[torch.Generator]) -> None:
+        """Batch-norm statistics of the generator from fresh noise: averaged weights need their own.
+
+        Means and unbiased variances of `CHUNK` rows at a time, averaged; a function of `rngs` and the weights only.
+        """
+        norms = [module for module in self.generator.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain average over all passes
+        training = self.generator.training
+        self.generator.train()
+        owners = [rngs[row % len(rngs)] for row in range(CHUNK)]
+        for _ in range(max(1, min(16, 2**15 // self.spec.size))):
+            z = torch.stack([torch.randn(self.config.latent, generator=rng) for rng in owners]).to(self.device)
+            self.generator(z, self._complete({}, owners))
+        self.generator.train(training)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+    def graph(self) -> tuple[nn.Module, tuple[Tensor, ...], dict[str, Any]]:
+        """The generator as (noise (B, latent), one tensor per condition) -> data (B, *shape)."""
+        told = [
+            torch.zeros(2, dtype=torch.int64) if isinstance(condition, Classes) else torch.zeros(2, *condition.shape)
+            for condition in self.conditions.values()
+            if isinstance(condition, Classes | Dense)
+        ]
+        rows = torch.export.Dim("rows", min=1)
+        return Graph(self.generator, tuple(self.conditions)).eval(), (torch.zeros(2, self.config.latent), *told), {"z": {0: rows}, "told": tuple({0: rows} for _ in told)}
+
+    def _count(self, cond: dict[str, Any]) -> None:
+        for name, value in cond.items():
+            if isinstance(self.conditions[name], Classes):
+                seen = self.get_buffer(f"seen_{name}")
+                seen += torch.bincount(value, minlength=len(seen)).to(seen)
+
+    def _complete(self, cond: dict[str, Any], rngs: Sequence[torch.Generator]) -> dict[str, Any]:
+        """`cond` with every missing or dropped class replaced by one drawn from its row's generator."""
+        full = {name: value.to(self.device) for name, value in cond.items() if name in self.conditions and value is not None}
+        for name, condition in self.conditions.items():
+            if not isinstance(condition, Classes):
+                continue
+            asked = full.get(name, torch.full((len(rngs),), len(condition), device=self.device))
+            weights = self.get_buffer(f"seen_{name}").float().cpu()
+            if not weights.any():
+                weights = torch.ones(len(condition))
+            drawn = torch.cat([torch.multinomial(weights, 1, generator=rng) for rng in rngs]).to(self.device)
+            full[name] = torch.where(asked == len(condition), drawn, asked)
+        return full
+
+
+class Graph(nn.Module):
+    """What export writes: the generator with its conditions as positional tensors, in the order of `names`."""
+
+    def __init__(self, generator: Generator, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.generator = generator
+        self.names = names
+
+    def forward(self, z: Tensor, *told: Tensor) -> Tensor:
+        return self.generator(z, dict(zip(self.names, told, strict=True)))
+
+
+def critic_objective(objective: Objective, real: Tensor, fake: Tensor) -> Tensor:
+    """What the critic minimises, from its logits (B,) on real and on generated data.
+
+    nonsaturating  -[log D(x) + log(1 - D(G(z)))] with D = sigmoid of the logit (Goodfellow et al. 2014, eq. 1)
+    hinge          max(0, 1 - D(x)) + max(0, 1 + D(G(z))) (Miyato et al. 2018, eq. 16)
+    relativistic   -log sigmoid(D(x) - D(G(z))), row by row (Jolicoeur-Martineau 2018; Huang et al. 2024, eq. 2)
+    """
+    match objective:
+        case "nonsaturating":
+            return (F.softplus(-real) + F.softplus(fake)).mean()
+        case "hinge":
+            return (F.relu(1 - real) + F.relu(1 + fake)).mean()
+        case "relativistic":
+            return F.softplus(fake - real).mean()
+
+
+def generator_objective(objective: Objective, real: Tensor | None, fake: Tensor) -> Tensor:
+    """What the generator minimises; `real` logits are needed by "relativistic" only.
+
+    nonsaturating -log D(G(z)); hinge -D(G(z)) (eq. 17); relativistic -log sigmoid(D(G(z)) - D(x)).
+    """
+    match objective:
+        case "nonsaturating":
+            return F.softplus(-fake).mean()
+        case "hinge":
+            return -fake.mean()
+        case "relativistic":
+            if real is None:
+                raise SpecError("the relativistic objective compares with real data", where="generator_objective", fix="give the critic's logits on real rows")
+            return F.softplus(real - fake).mean()
+
+
+def with_gradient(critic: Critic, x: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """Logits (B,) and the mean squared norm of their gradient in x: R1 on real, R2 on generated rows (Mescheder et al. 2018).
+
+    Always float32: second derivatives through bfloat16 activations are noise.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        learning = torch.is_grad_enabled()
+        with torch.enable_grad():
+            x = x.detach().float().requires_grad_()
+            logits = critic(x, cond)
+            (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=learning)
+        return logits, slope.square().flatten(1).sum(1).mean()
+
+
+def to_unit(raw: Tensor, spec: Dense) -> Tensor:
+    """Raw network values (B, *shape) to the spec's unit: tanh, sigmoid or as they are; softmax over each one-hot span."""
+    match spec.unit:
+        case "signed":
+            x = raw.tanh()
+        case "binary":
+            x = raw.sigmoid()
+        case _:
+            x = raw
+    hot = [span for span in spec.spans if span.kind == "onehot"]
+    if not hot:
+        return x
+    x = x.clone()
+    for span in hot:
+        x[:, span.start : span.start + span.width] = raw[:, span.start : span.start + span.width].softmax(1)
+    return x
+
+
+def body_name(config: GanConfig, spec: Dense) -> str:
+    """Resolve "auto": convolutions where neighbours are related."""
+    if config.body != "auto":
+        return config.body
+    return "conv" if spec.layout == "grid" and 2 <= len(spec.shape) <= 4 else "mlp"
+
+
+def critic_norm_of(config: GanConfig) -> CriticNorm:
+    if config.critic_norm != "auto":
+        return config.critic_norm
+    norms: dict[Objective, CriticNorm] = {"nonsaturating": "batch", "hinge": "spectral", "relativistic": "none"}
+    return norms[config.objective]
+
+
+def penalty_of(config: GanConfig) -> float:
+    if config.penalty is not None:
+        return config.penalty
+    return 1.0 if config.objective == "relativistic" else 0.0

@@ -1,0 +1,1 @@
+"""Layers that families share: no losses, no files, no modalities."""

@@ -1,0 +1,205 @@
+"""Convolutional encoders and decoders over 1, 2 or 3 trailing axes, of any lengths.
+
+One code path for signals, pictures and volumes: an axis is halved (rounding up) while it is longer than `smallest`,
+axes may stop at different levels, and the decoder walks the same list of sizes backwards, so that 28, 105 and 50x37
+come out exactly as they went in. Pictures run in channels-last memory, which nearly doubles a CPU's speed.
+Losses and output distributions are not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from castalia.errors import SpecError
+from castalia.nn.mlp import Modulation
+
+Norm = Literal["group", "batch", "none"]
+CONV: dict[int, type[Any]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED: dict[int, type[Any]] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+BATCH_NORM: dict[int, type[Any]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+
+
+def rank_of(shape: Sequence[int]) -> int:
+    """Trailing axes of (C, ...): 1, 2 or 3, else SpecError."""
+    rank = len(shape) - 1
+    if rank not in CONV:
+        raise SpecError(f"convolutions need 1 to 3 axes after the channels, not {rank}", where=f"shape {tuple(shape)}", fix="family.body=mlp")
+    return rank
+
+
+def resolutions(sides: Sequence[int], *, patch: int = 1, levels: int | None = None, smallest: int = 4) -> list[tuple[int, ...]]:
+    """Sizes of the grid at every level, finest first; the finest is `sides` divided by `patch`, rounded up.
+
+    `levels` bounds the number of halvings; None halves until no axis is longer than 2 * smallest - 1.
+    """
+    found = [tuple(-(-side // patch) for side in sides)]
+    while (levels is None or len(found) <= levels) and max(found[-1]) >= 2 * smallest - 1:
+        found.append(tuple(-(-side // 2) if side >= 2 * smallest - 1 else side for side in found[-1]))
+    return found
+
+
+def normalisation(norm: Norm, rank: int, channels: int) -> nn.Module:
+    match norm:
+        case "batch":
+            return BATCH_NORM[rank](channels)
+        case "group":
+            groups = next(count for count in (8, 4, 2, 1) if channels % count == 0)
+            return nn.GroupNorm(groups, channels)
+        case "none":
+            return nn.Identity()
+
+
+def fast_layout(module: nn.Module, rank: int) -> None:
+    """Puts a picture network's weights in channels-last memory; values are unchanged."""
+    if rank == 2:
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+class Block(nn.Module):
+    """Residual block, pre-activation (He et al. 2016): (B, C, ...) -> (B, C, ...). Modulated by (B, D) if `context`."""
+
+    def __init__(self, rank: int, channels: int, *, context: int = 0, norm: Norm = "group") -> None:
+        super().__init__()
+        self.norm = normalisation(norm, rank, channels)
+        self.first = CONV[rank](channels, channels, 3, padding=1)
+        self.modulation = Modulation(channels, context) if context else None
+        self.second = CONV[rank](channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor, vector: Tensor | None = None) -> Tensor:
+        h = self.first(F.silu(self.norm(x)))
+        if self.modulation is not None and vector is not None:
+            h = self.modulation(h, vector)
+        return x + self.second(F.silu(h))
+
+
+class ConvEncoder(nn.Module):
+    """(B, *shape) -> (B, *grid): fewer, wider positions.
+
+    grid    (channels, *sides) of the output.
+    width   channels at the finest level; doubled at every level up to 4 times.
+    depth   residual blocks at every level.
+    patch   side of the patches that the first layer turns into one position each (2 or 4 is much faster on a CPU).
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        *,
+        width: int = 32,
+        depth: int = 1,
+        levels: int | None = None,
+        patch: int = 1,
+        smallest: int = 4,
+        context: int = 0,
+        norm: Norm = "group",
+    ) -> None:
+        super().__init__()
+        rank = rank_of(shape)
+        self.rank = rank
+        self.sizes = resolutions(shape[1:], patch=patch, levels=levels, smallest=smallest)
+        channels = channels_at(width, len(self.sizes))
+        self.pads = tuple(amount for side, size in reversed(list(zip(shape[1:], self.sizes[0], strict=True))) for amount in (0, size * patch - side))
+        kernel = 3 if patch == 1 else patch
+        self.stem = CONV[rank](shape[0], channels[0], kernel, stride=patch, padding=1 if patch == 1 else 0)
+        self.downs = nn.ModuleList()
+        self.stages = nn.ModuleList([_stage(rank, channels[0], depth, context, norm)])
+        for index in range(1, len(self.sizes)):
+            stride = tuple(1 if a == b else 2 for a, b in zip(self.sizes[index - 1], self.sizes[index], strict=True))
+            self.downs.append(CONV[rank](channels[index - 1], channels[index], 3, stride=stride, padding=1))
+            self.stages.append(_stage(rank, channels[index], depth, context, norm))
+        self.norm = normalisation(norm, rank, channels[-1])
+        self.grid = (channels[-1], *self.sizes[-1])
+        fast_layout(self, rank)
+
+    def features(self, x: Tensor, vector: Tensor | None = None) -> list[Tensor]:
+        """Activations at the end of every level, finest first; the last is what `forward` returns."""
+        if any(self.pads):
+            x = F.pad(x, self.pads)
+        if self.rank == 2:
+            x = x.contiguous(memory_format=torch.channels_last)
+        h = self.stem(x)
+        found = []
+        for index, stage in enumerate(self.stages):
+            if index:
+                h = self.downs[index - 1](h)
+            h = _run(stage, h, vector, last=index + 1 == len(self.stages))
+            found.append(h)
+        found[-1] = F.silu(self.norm(h))
+        return found
+
+    def forward(self, x: Tensor, vector: Tensor | None = None) -> Tensor:
+        return self.features(x, vector)[-1]
+
+
+class ConvDecoder(nn.Module):
+    """(B, *grid) -> (B, outputs, *sides): the encoder's way backwards, with nearest-neighbour growth between levels.
+
+    Built from the shape of the *data*; `grid` says what it wants as input. Options as for ConvEncoder.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        outputs: int,
+        *,
+        width: int = 32,
+        depth: int = 1,
+        levels: int | None = None,
+        patch: int = 1,
+        smallest: int = 4,
+        context: int = 0,
+        norm: Norm = "group",
+    ) -> None:
+        super().__init__()
+        rank = rank_of(shape)
+        self.rank = rank
+        self.sides = tuple(shape[1:])
+        self.sizes = resolutions(self.sides, patch=patch, levels=levels, smallest=smallest)[::-1]
+        channels = channels_at(width, len(self.sizes))[::-1]
+        self.grid = (channels[0], *self.sizes[0])
+        self.stages = nn.ModuleList([_stage(rank, channels[0], depth, context, norm)])
+        self.ups = nn.ModuleList()
+        for before, after in pairwise(channels):
+            self.ups.append(CONV[rank](before, after, 3, padding=1))
+            self.stages.append(_stage(rank, after, depth, context, norm))
+        self.norm = normalisation(norm, rank, channels[-1])
+        if patch == 1:
+            self.head = CONV[rank](channels[-1], outputs, 3, padding=1)
+        else:
+            self.head = TRANSPOSED[rank](channels[-1], outputs, patch, stride=patch)
+        fast_layout(self, rank)
+
+    def forward(self, h: Tensor, vector: Tensor | None = None) -> Tensor:
+        if self.rank == 2:
+            h = h.contiguous(memory_format=torch.channels_last)
+        for index, stage in enumerate(self.stages):
+            if index:
+                h = self.ups[index - 1](F.interpolate(h, size=self.sizes[index], mode="nearest"))
+            h = _run(stage, h, vector, last=index + 1 == len(self.stages))
+        x = self.head(F.silu(self.norm(h)))
+        return x[(..., *(slice(side) for side in self.sides))]  # a patch may reach over the edge
+
+
+def channels_at(width: int, levels: int) -> list[int]:
+    """Channels per level, finest first: width, 2, 4, 4, 4 ... times width."""
+    return [width * min(4, 2**index) for index in range(levels)]
+
+
+def _stage(rank: int, channels: int, depth: int, context: int, norm: Norm) -> nn.ModuleList:
+    return nn.ModuleList(Block(rank, channels, context=context, norm=norm) for _ in range(depth))
+
+
+def _run(stage: nn.Module, h: Tensor, vector: Tensor | None, last: bool) -> Tensor:
+    """The blocks of a level. A level without blocks gets a non-linearity, save the last: what follows it brings one."""
+    blocks = list(stage.children())
+    for block in blocks:
+        h = block(h, vector)
+    return h if blocks or last else F.silu(h)

@@ -1,0 +1,354 @@
+"""Recipes: YAML plus key=value overrides become one frozen, typed, fully resolved `Recipe`.
+
+    format: 1
+    data:     {source: builtin/fashion}
+    codec:    {name: image, size: 28}
+    family:   {name: gan, width: 64}
+    training: {steps: 4000, batch: 64}
+    sampling: {n: 64}
+
+The parse has two stages: `name` picks a class, the rest of that section goes to the class's own `Config`. All errors
+are collected and raised once. Each part receives only its own config; a fact is stated once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from castalia import registry
+from castalia.data.source import DataConfig
+from castalia.errors import CastaliaError, RecipeError
+
+FORMAT = 1
+SECTIONS = ("data", "codec", "family", "training", "sampling")
+
+
+class Config(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OptimiserConfig(Config):
+    """adamw: Loshchilov & Hutter 2019. muon: Muon for hidden matrices (Jordan et al. 2024), AdamW for everything else."""
+
+    name: Literal["adamw", "muon"] = "adamw"
+    rate: float = Field(1e-3, gt=0, description="AdamW's learning rate")
+    muon_rate: float = Field(0.02, gt=0, description="Muon's learning rate, for hidden matrices")
+    betas: tuple[float, float] = (0.9, 0.99)
+    eps: float = Field(1e-8, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    rates: dict[str, float] = Field({}, description="phase name -> rate, where one phase needs another")
+
+
+class ScheduleConfig(Config):
+    """The factor on the learning rate: linear warm-up, then constant, linear, cosine or warm-up-stable-decay ("wsd")."""
+
+    name: Literal["constant", "linear", "cosine", "wsd"] = "constant"
+    warmup: int = Field(0, ge=0, description="steps of linear warm-up")
+    decay: float = Field(0.5, ge=0, le=1, description="wsd: the last fraction of the run in which the rate falls to `floor`")
+    floor: float = Field(0.0, ge=0, le=1, description="the factor at the end")
+
+
+class EarlyStopConfig(Config):
+    """Stop when a loss part, measured on the validation split, has not fallen for `patience` checks."""
+
+    part: str = Field(description="name of a loss part, e.g. nelbo")
+    every: int = Field(200, gt=0, description="steps between checks")
+    patience: int = Field(5, gt=0)
+
+
+class TrainConfig(Config):
+    """The training loop. `batch` is per process and micro-step: a step sees batch * accumulate * processes items."""
+
+    steps: int = Field(1000, ge=1)
+    batch: int = Field(64, ge=1)
+    accumulate: int = Field(1, ge=1)
+    seed: int = Field(0, ge=0)
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    clip: float | None = Field(None, gt=0, description="largest norm of a phase's gradient")
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights; 0 = off")
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    threads: int | None = Field(None, ge=1, description="CPU threads; None = all cores. Another count changes the last bit")
+    save_every: int = Field(1000, ge=1)
+    keep: int = Field(2, ge=1, description="checkpoints kept; the last step is always saved")
+    log_every: int = Field(20, ge=1)
+    sample_every: int = Field(500, ge=0, description="steps between sample sheets; 0 = none")
+    early_stop: EarlyStopConfig | None = None
+
+
+class SampleConfig(Config):
+    """Defaults of `castalia sample`. Part of a result's identity: `batch` rows are computed together."""
+
+    n: int = Field(64, ge=1)
+    batch: int = Field(64, ge=1)
+    temperature: float = Field(1.0, ge=0)
+    guidance: float = Field(1.0, ge=0)
+    steps: int | None = Field(None, ge=1)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A class chosen by name, and its own config."""
+
+    name: str
+    config: BaseModel
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"name": self.name, **self.config.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Fully resolved. `title` is what the run is named after: "image/gan"."""
+
+    title: str
+    data: DataConfig
+    codec: Part
+    family: Part
+    training: TrainConfig
+    sampling: SampleConfig
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, in the order of the YAML file; `from_dict` reads it back."""
+        return {
+            "format": FORMAT,
+            "title": self.title,
+            "data": self.data.model_dump(mode="json"),
+            "codec": self.codec.as_dict(),
+            "family": self.family.as_dict(),
+            "training": self.training.model_dump(mode="json"),
+            "sampling": self.sampling.model_dump(mode="json"),
+        }
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.as_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+
+
+def load(
+    name: str | os.PathLike[str], data: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | Iterable[str] = ()
+) -> Recipe:
+    """A recipe by shipped name ("image/gan") or YAML path, with the data source and overrides put in.
+
+    overrides: {"training.steps": 10} or ["training.steps=10"]; values of the latter are read as YAML.
+    Raises RecipeError with every problem found.
+    """
+    raw = read_yaml(name)
+    title = raw.pop("title", None) or _title(str(name))
+    if data is not None:
+        _section(raw, "data")["source"] = os.fspath(data)
+    _apply(raw, _pairs(overrides))
+    return from_dict({"title": title, **raw}, where=str(name), trust=True)
+
+
+def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = False) -> Recipe:
+    """Resolve plain data. `trust` allows a codec or family that is a Python file."""
+    raw, problems = dict(raw), []
+    title = str(raw.pop("title", "custom"))
+    found = raw.pop("format", FORMAT)
+    if not isinstance(found, int) or found > FORMAT:
+        raise RecipeError(
+            f"the recipe has format {found}, this version reads up to {FORMAT}", where=where, fix="pip install --upgrade castalia"
+        )
+    problems += [_unknown(key, SECTIONS) for key in raw if key not in SECTIONS]
+    sections: dict[str, Any] = {}
+    for key in SECTIONS:
+        section = raw.get(key) or {}
+        if not isinstance(section, Mapping):
+            problems.append(f"{key}: expected a section of key: value lines, got {section!r}")
+            continue
+        sections[key] = dict(section)
+    built: dict[str, Any] = {}
+    for key, model in (("data", DataConfig), ("training", TrainConfig), ("sampling", SampleConfig)):
+        built[key] = _build(model, sections.get(key, {}), key, problems)
+    for kind in ("codec", "family"):
+        built[kind] = _part(kind, sections.get(kind, {}), problems, trust)  # type: ignore[arg-type]
+    if problems:
+        raise RecipeError(
+            "the recipe has " + ("a problem" if len(problems) == 1 else f"{len(problems)} problems") + ":\n  " + "\n  ".join(problems),
+            where=where,
+            fix="castalia list recipes; docs/recipes.md explains every key",
+        )
+    return Recipe(title=title, **built)
+
+
+def read_yaml(name: str | os.PathLike[str], *, seen: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The raw mapping of a shipped recipe or a file, with its `extends` parent merged below it."""
+    text, where, folder = _find(str(name))
+    if where in seen:
+        raise RecipeError("recipes extend one another in a circle", where=" -> ".join((*seen, where)), fix="remove one 'extends'")
+    try:
+        raw = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise RecipeError(f"not a YAML file: {str(error).splitlines()[0]}", where=where, fix="mend the file") from error
+    if not isinstance(raw, dict):
+        raise RecipeError("a recipe is a mapping of sections", where=where, fix="see castalia/recipes/image/vae.yaml")
+    parent = raw.pop("extends", None)
+    if parent is None:
+        return raw
+    beside = folder / str(parent) if folder else None
+    base = read_yaml(beside if beside is not None and beside.is_file() else str(parent), seen=(*seen, where))
+    _merge(base, raw)
+    return base
+
+
+def shipped() -> list[str]:
+    """Names of the recipes in the package, e.g. "image/gan"."""
+    root = resources.files("castalia") / "recipes"
+    return sorted(
+        f"{folder.name}/{file.name.removesuffix('.yaml')}"
+        for folder in root.iterdir()
+        if folder.is_dir()
+        for file in folder.iterdir()
+        if file.name.endswith(".yaml")
+    )
+
+
+def _find(name: str) -> tuple[str, str, Path | None]:
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise RecipeError(
+                "there is no such recipe file", where=name, fix="check the path, or use a shipped recipe: castalia list recipes"
+            )
+        return path.read_text(encoding="utf-8"), str(path), path.parent
+    if name not in shipped():
+        near = difflib.get_close_matches(name, shipped(), n=1)
+        raise RecipeError(
+            f"there is no recipe called '{name}'",
+            where="RECIPE",
+            fix=(f"did you mean '{near[0]}'? " if near else "") + "castalia list recipes",
+        )
+    return (resources.files("castalia") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8"), name, None
+
+
+def _title(name: str) -> str:
+    return Path(name).stem if name.endswith((".yaml", ".yml")) else name
+
+
+def _pairs(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
+    if isinstance(overrides, Mapping):
+        return dict(overrides)
+    pairs: dict[str, Any] = {}
+    for text in overrides:
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            raise RecipeError("an override is written key=value", where=text, fix="for example training.steps=500")
+        try:
+            pairs[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise RecipeError("the value of an override is not YAML", where=text, fix="put quotes around it") from error
+        if isinstance(pairs[key], str):
+            pairs[key] = _number(pairs[key])
+    return pairs
+
+
+def _number(text: str) -> Any:
+    """YAML 1.1 reads 1e-3 as text; people mean a number."""
+    try:
+        return float(text) if text[:1] in "+-.0123456789" else text
+    except ValueError:
+        return text
+
+
+def _apply(raw: dict[str, Any], pairs: Mapping[str, Any]) -> None:
+    for kind in ("codec", "family"):
+        chosen = pairs.get(f"{kind}.name")
+        if chosen is not None and chosen != (raw.get(kind) or {}).get("name"):
+            raw[kind] = {}  # the file's other keys belong to another class
+    for key, value in pairs.items():
+        *path, last = key.split(".")
+        target = raw
+        for part in path:
+            target = _section(target, part)
+        target[last] = value
+
+
+def _section(raw: dict[str, Any], key: str) -> dict[str, Any]:
+    if not isinstance(raw.get(key), dict):
+        raw[key] = {}
+    section: dict[str, Any] = raw[key]
+    return section
+
+
+def _merge(base: dict[str, Any], top: Mapping[str, Any]) -> None:
+    for key, value in top.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            if "name" in value and value["name"] != base[key].get("name"):
+                base[key] = value
+            else:
+                _merge(base[key], value)
+        else:
+            base[key] = value
+
+
+def _part(kind: Literal["codec", "family"], section: dict[str, Any], problems: list[str], trust: bool) -> Part | None:
+    name = section.pop("name", None)
+    if not isinstance(name, str):
+        problems.append(f"{kind}.name: missing; one of {', '.join(registry.names(kind))}")
+        return None
+    try:
+        chosen = registry.resolve(kind, name, trust=trust)
+    except CastaliaError as error:
+        if registry.is_path(name):
+            raise
+        problems.append(f"{kind}.name: {error.what}; {error.fix}")
+        return None
+    config = _build(chosen.Config, section, kind, problems)
+    return None if config is None else Part(name, config)
+
+
+def _build(model: type[BaseModel], section: Mapping[str, Any], key: str, problems: list[str]) -> Any:
+    try:
+        return model.model_validate(section)
+    except ValidationError as error:
+        for problem in error.errors():
+            path = [key, *(str(part) for part in problem["loc"])]
+            if problem["type"] == "extra_forbidden":
+                problems.append(_unknown(".".join(path), [".".join([*path[:-1], name]) for name in _fields(model, problem["loc"][:-1])]))
+            else:
+                problems.append(f"{'.'.join(path)}: {problem['msg'].lower()}, got {problem['input']!r}")
+    return None
+
+
+def _fields(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """Field names of the (nested) model that `path` leads to."""
+    for part in path:
+        field = model.model_fields.get(str(part))
+        candidates = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
+        nested = [kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not nested:
+            return []
+        model = nested[0]
+    return list(model.model_fields)
+
+
+def _unknown(key: str, known: Iterable[str]) -> str:
+    known = list(known)
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    short = [name.rpartition(".")[2] for name in known]
+    return f"{key}: unknown key; " + (f"did you mean '{near[0]}'?" if near else f"known: {', '.join(short)}")
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """`key: old -> new`, one line per entry in which two `Recipe.as_dict()` differ."""
+    mine, theirs = _flatten(old), _flatten(new)
+    return [f"{key}: {mine.get(key)} -> {theirs.get(key)}" for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+
+
+def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,126 @@
+"""Names to classes: a literal table, entry points for packages, and `file.py:Class` for a file of one's own.
+
+Listing names imports nothing. A file is Python code, so it is executed only when the caller says `trust=True`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from castalia.errors import AbilityError, PluginError
+
+Kind = Literal["family", "codec", "metric"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a built-in lives and one line about it. `abilities` is checked against the class by a contract test."""
+
+    target: str
+    about: str
+    abilities: tuple[str, ...] = ()
+
+
+FAMILIES: dict[str, Entry] = {
+    "vae": Entry("castalia.families.vae:Vae", "variational autoencoder", ("samples", "encodes", "scores")),
+    "gan": Entry("castalia.families.gan:Gan", "generative adversarial network", ("samples",)),
+    "vaegan": Entry("castalia.families.vaegan:VaeGan", "VAE whose decoder is also a GAN's generator", ("samples", "encodes")),
+}
+CODECS: dict[str, Entry] = {
+    "image": Entry("castalia.codecs.image:ImageCodec", "pictures: PNG, JPEG, WebP, GIF, BMP, TIFF, IDX, .npy"),
+    "array": Entry("castalia.codecs.array:ArrayCodec", "vectors and arrays: .npy, .npz"),
+}
+METRICS: dict[str, Entry] = {
+    "frechet": Entry("castalia.evaluation.frechet:FrechetDistance", "Frechet distance of feature Gaussians"),
+    "kernel": Entry("castalia.evaluation.kernel:KernelDistance", "unbiased polynomial-kernel distance (KID)"),
+    "manifold": Entry("castalia.evaluation.manifold:Manifold", "precision, recall, density, coverage"),
+    "novelty": Entry("castalia.evaluation.novelty:Novelty", "share of samples that copy a training item"),
+    "likelihood": Entry("castalia.evaluation.likelihood:Likelihood", "bits per dimension"),
+    "cost": Entry("castalia.evaluation.cost:Cost", "samples per second, peak memory, parameters"),
+}
+TABLES: dict[Kind, dict[str, Entry]] = {"family": FAMILIES, "codec": CODECS, "metric": METRICS}
+
+
+def names(kind: Kind) -> list[str]:
+    """Built-in names, then those of installed packages (entry point group `castalia.<kind>`)."""
+    return [*TABLES[kind], *sorted(point.name for point in entry_points(group=f"castalia.{kind}"))]
+
+
+def families_that(ability: str) -> list[str]:
+    """Built-in families with an ability, e.g. families_that("encodes")."""
+    return [name for name, entry in FAMILIES.items() if ability in entry.abilities]
+
+
+def require(model: object, ability: type[T], purpose: str) -> T:
+    """`model` itself if it has the ability, else AbilityError. `purpose` names what the user asked for."""
+    if isinstance(model, ability):
+        return model
+    name = ability.__name__.lower()
+    having = ", ".join(families_that(name)) or "none yet"
+    raise AbilityError(
+        f"a '{getattr(model, 'name', type(model).__name__)}' model cannot {purpose}",
+        where=f"ability '{name}'",
+        fix=f"use a run of a family that can: {having}",
+    )
+
+
+def is_path(name: str) -> bool:
+    """Whether a name means a Python file: `my_family.py:MyFamily`."""
+    return name.partition(":")[0].endswith(".py")
+
+
+def resolve(kind: Kind, name: str, *, trust: bool = False) -> Any:
+    """The class called `name`. Raises PluginError with a suggestion when there is none."""
+    if is_path(name):
+        return _load_file(kind, name, trust)
+    if name in TABLES[kind]:
+        return _load(TABLES[kind][name].target, kind, name)
+    for point in entry_points(group=f"castalia.{kind}"):
+        if point.name == name:
+            return _load(point.value, kind, name)
+    near = difflib.get_close_matches(name, names(kind), n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    raise PluginError(f"there is no {kind} called '{name}'", where=f"{kind}.name", fix=f"{hint}known: {', '.join(names(kind))}")
+
+
+def file_digest(name: str) -> str:
+    """SHA-256 of the file that a path plug-in names."""
+    return hashlib.sha256(Path(name.partition(":")[0]).read_bytes()).hexdigest()
+
+
+def _load(target: str, kind: Kind, name: str) -> Any:
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(
+            f"the {kind} '{name}' cannot be loaded: {error}", where=target, fix="reinstall the package that provides it"
+        ) from error
+
+
+def _load_file(kind: Kind, name: str, trust: bool) -> Any:
+    file, _, attribute = name.partition(":")
+    path = Path(file)
+    if not attribute:
+        raise PluginError("a file plug-in needs a class name", where=name, fix=f"write {file}:ClassName")
+    if not trust:
+        raise PluginError("this run would execute Python code of its own", where=name, fix="read that file, then add --trust-code")
+    if not path.is_file():
+        raise PluginError("the plug-in file does not exist", where=name, fix="check the path; it is relative to the working folder")
+    spec = importlib.util.spec_from_file_location(f"castalia_plugin_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise PluginError("the plug-in file is not a Python module", where=name)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        return getattr(module, attribute)
+    except Exception as error:  # whatever a foreign file raises while it is imported is the file's fault
+        raise PluginError(f"the {kind} file failed to load: {error}", where=name, fix="mend the file") from error

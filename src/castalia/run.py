@@ -1,0 +1,322 @@
+"""The run directory: everything a trained model needs, readable by eye, without pickle.
+
+    runs/<date>-<recipe>-<4 hex>/
+        recipe.yaml   run.json   codec.json  codec.safetensors   metrics.jsonl   lock
+        checkpoints/step-00010000/{model,ema,optimiser}.safetensors  state.json
+        samples/  eval/
+
+Files appear whole or not at all (atomic.py). A run is locked against a second writer, refuses a newer format, and
+holds its specs, so that a model is rebuilt without the data.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from castalia import atomic, registry
+from castalia import recipe as recipes
+from castalia.errors import RunError
+from castalia.spec import Condition, Spec, spec_from_json, spec_to_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from castalia.codecs.base import Codec
+    from castalia.families.base import Family
+
+FORMAT = 1
+ROOT = Path("runs")
+
+
+class Run:
+    """One trained (or still training) model. `Run.create` and `Run.open` make it; attributes are read on demand."""
+
+    def __init__(self, folder: Path, *, trust_code: bool = False) -> None:
+        self.folder = folder
+        self._trust = trust_code
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    @classmethod
+    def create(
+        cls, recipe: recipes.Recipe, codec: Codec[Any], conditions: dict[str, Condition], about: dict[str, Any], out: Path | None = None
+    ) -> Run:
+        """A new run directory. `about`: facts of the data and the machine that run.json records."""
+        if out is None:
+            stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+            out = ROOT / f"{stamp}-{recipe.title.replace('/', '-')}-{os.urandom(2).hex()}"
+        if (out / "run.json").exists():
+            raise RunError(
+                "there is already a run in this folder", where=out, fix=f"castalia train --resume {out}, or choose another --out"
+            )
+        if out.is_file() or any(parent.is_file() for parent in out.parents):
+            raise RunError("the output path leads through a regular file", where=out, fix="choose another --out")
+        run = cls(out, trust_code=True)
+        facts = {
+            "format": FORMAT,
+            "id": out.resolve().name,
+            "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "argv": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "versions": versions(),
+            "spec": spec_to_json(codec.spec),
+            "conditions": {name: spec_to_json(condition) for name, condition in conditions.items()},
+            **about,
+        }
+        plugins = {part.name: registry.file_digest(part.name) for part in (recipe.codec, recipe.family) if registry.is_path(part.name)}
+        if plugins:
+            facts["plugins"] = plugins
+            for name in plugins:
+                source = Path(name.partition(":")[0])
+                atomic.write(out / source.name, source.read_bytes())
+        state, tensors = codec.state()
+        atomic.write(out / "recipe.yaml", recipe.to_yaml())
+        atomic.write_json(out / "codec.json", state)
+        _write_tensors(out / "codec.safetensors", tensors)
+        atomic.write_json(out / "run.json", facts)  # last: a folder with run.json is a whole run
+        return run
+
+    @classmethod
+    def open(cls, name: str | os.PathLike[str], *, root: Path = ROOT, trust_code: bool = False) -> Run:
+        """A run by folder, by prefix of a folder in `root`, or "latest"."""
+        run = cls(_locate(os.fspath(name), root), trust_code=trust_code)
+        found = run.about.get("format")
+        if not isinstance(found, int) or found > FORMAT:
+            raise RunError(
+                f"the run has format {found}, this version reads up to {FORMAT}", where=run.folder, fix="pip install --upgrade castalia"
+            )
+        for plugin, digest in run.about.get("plugins", {}).items():
+            if trust_code and registry.file_digest(run._plugin(plugin)) != digest:
+                raise RunError(
+                    "a plug-in file was changed after training",
+                    where=run._plugin(plugin),
+                    fix="restore the file that the run was made with",
+                )
+        return run
+
+    # what it is
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """run.json: versions, machine, data fingerprint, specs, parents."""
+        data = _read_json(self.folder / "run.json")
+        if not isinstance(data, dict):
+            raise RunError("run.json does not hold a run", where=self.folder)
+        return data
+
+    @property
+    def id(self) -> str:
+        return str(self.about["id"])
+
+    @cached_property
+    def recipe(self) -> recipes.Recipe:
+        text = _read_text(self.folder / "recipe.yaml")
+        raw = recipes.yaml.safe_load(text)
+        for kind in ("codec", "family"):
+            name = raw.get(kind, {}).get("name", "")
+            if registry.is_path(name):
+                raw[kind]["name"] = self._plugin(name)
+        return recipes.from_dict(raw, where=str(self.folder / "recipe.yaml"), trust=self._trust)
+
+    @property
+    def spec(self) -> Spec:
+        return spec_from_json(self.about["spec"])  # type: ignore[return-value]
+
+    @property
+    def conditions(self) -> dict[str, Condition]:
+        return {name: spec_from_json(data) for name, data in self.about["conditions"].items()}
+
+    @cached_property
+    def codec(self) -> Codec[Any]:
+        part = self.recipe.codec
+        codec: Codec[Any] = registry.resolve("codec", part.name, trust=self._trust)(part.config)
+        return codec.restore(_read_json(self.folder / "codec.json"), _read_tensors(self.folder / "codec.safetensors"))
+
+    def build(self) -> Family:
+        """The family with fresh weights."""
+        part = self.recipe.family
+        family: Family = registry.resolve("family", part.name, trust=self._trust)(part.config, self.spec, self.conditions)
+        return family
+
+    def model(self, weights: str = "ema", step: int | None = None) -> Family:
+        """The trained family in eval mode. weights: "ema" (falls back to "model" where averaging was off) or "model"."""
+        family = self.build()
+        tensors = _read_tensors(self.weights_path(weights, step))
+        try:
+            family.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise RunError(
+                f"the checkpoint does not fit the recipe: {str(error).splitlines()[0]}",
+                where=self.folder,
+                fix="restore recipe.yaml as it was trained",
+            ) from error
+        return family.eval()
+
+    def weights_path(self, weights: str = "ema", step: int | None = None) -> Path:
+        step = self.last_step if step is None else step
+        if step is None:
+            raise RunError("the run has no checkpoint yet", where=self.folder, fix=f"castalia train --resume {self.folder}")
+        path = self.checkpoint(step) / f"{weights}.safetensors"
+        return path if path.exists() or weights == "model" else path.with_name("model.safetensors")
+
+    def model_hash(self, weights: str = "ema", step: int | None = None) -> str:
+        """SHA-256 of the weights' file."""
+        return hashlib.sha256(self.weights_path(weights, step).read_bytes()).hexdigest()
+
+    @property
+    def finished(self) -> bool:
+        """Whether training reached its end (the last step, or an early stop)."""
+        step = self.last_step
+        return step is not None and (step >= self.recipe.training.steps or bool(self.state(step).get("stopped")))
+
+    # checkpoints
+
+    def checkpoint(self, step: int) -> Path:
+        return self.folder / "checkpoints" / f"step-{step:08d}"
+
+    @property
+    def steps(self) -> list[int]:
+        return sorted(
+            int(path.name.removeprefix("step-")) for path in (self.folder / "checkpoints").glob("step-*") if (path / "state.json").exists()
+        )
+
+    @property
+    def last_step(self) -> int | None:
+        return self.steps[-1] if self.steps else None
+
+    def state(self, step: int) -> dict[str, Any]:
+        data: dict[str, Any] = _read_json(self.checkpoint(step) / "state.json")
+        return data
+
+    def tensors(self, step: int, name: str) -> dict[str, Tensor]:
+        return _read_tensors(self.checkpoint(step) / f"{name}.safetensors")
+
+    def save(self, step: int, groups: dict[str, dict[str, Tensor]], state: dict[str, Any], keep: int) -> None:
+        """One checkpoint: all groups of tensors and the state, or nothing. Then the oldest beyond `keep` go."""
+        with atomic.folder(self.checkpoint(step)) as temporary:
+            for name, tensors in groups.items():
+                (temporary / f"{name}.safetensors").write_bytes(_dump(tensors))
+            (temporary / "state.json").write_text(json.dumps({"step": step, **state}))
+        for old in self.steps[:-keep]:
+            shutil.rmtree(self.checkpoint(old))
+
+    # log
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    def record(self, row: dict[str, Any]) -> None:
+        with open(self.metrics_path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        if not self.metrics_path.exists():
+            return []
+        return [json.loads(line) for line in self.metrics_path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+
+    def truncate_metrics(self, step: int) -> None:
+        """Forget what was logged after `step`: a resumed run logs it again."""
+        rows = [row for row in self.metrics() if row["step"] <= step]
+        atomic.write(self.metrics_path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Held while training; a second writer is refused. The kernel drops the lock if the process dies."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "lock", "a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunError("another process is writing this run", where=self.folder, fix="wait for it, or stop it first") from error
+            yield
+
+    def _plugin(self, name: str) -> str:
+        file, _, attribute = name.partition(":")
+        return f"{self.folder / Path(file).name}:{attribute}"
+
+
+def versions() -> dict[str, Any]:
+    """Versions and machine facts that can change the last bit of a result."""
+    import torch
+
+    import castalia
+
+    return {
+        "castalia": castalia.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def listing(root: Path = ROOT) -> list[Run]:
+    """Runs in `root`, oldest first."""
+    folders = [path.parent for path in root.glob("*/run.json")]
+    return [Run(folder) for folder in sorted(folders, key=lambda folder: (folder / "run.json").stat().st_mtime)]
+
+
+def _locate(name: str, root: Path) -> Path:
+    if (Path(name) / "run.json").exists():
+        return Path(name)
+    runs = listing(root)
+    if name == "latest":
+        if runs:
+            return runs[-1].folder
+        raise RunError("there is no run yet", where=root, fix="castalia train image/vae builtin/digits")
+    found = [run.folder for run in runs if run.folder.name.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RunError(
+            f"'{name}' is the beginning of {len(found)} runs", where=root, fix="one of: " + ", ".join(folder.name for folder in found[:5])
+        )
+    raise RunError(f"there is no run called '{name}'", where=root, fix="castalia list runs, or give the folder of a run")
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"cannot read {path.name}", where=path, fix="this folder is not a whole run; restore the file") from error
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        raise RunError(f"{path.name} is not JSON", where=path, fix="restore the file") from error
+
+
+def _dump(tensors: dict[str, Tensor]) -> bytes:
+    from safetensors.torch import save
+
+    return save({name: tensor.detach().contiguous().cpu().clone() for name, tensor in tensors.items()})
+
+
+def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    atomic.write(path, _dump(tensors))
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(path.read_bytes())
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"cannot read {path.name}: {error}", where=path, fix="restore the file, or use an older checkpoint") from error

@@ -1,0 +1,1 @@
+"""New items from a trained model, and edits of given ones."""

@@ -1,0 +1,136 @@
+"""New items from a trained model, each a function of (seed, index).
+
+Sample i of seed s has the same noise however many others are asked for. The last bit of a result still depends on how
+many rows are computed together, so a sample remembers the size of its block and its row: `reproduce` computes a block
+of that shape again and gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from castalia.abilities import SampleOptions, Samples
+from castalia.errors import RecipeError, SpecError
+from castalia.families.base import Family
+from castalia.nn.random import generators
+from castalia.registry import require
+from castalia.run import Run
+from castalia.spec import Classes, Condition, Dense
+
+
+@dataclass(frozen=True)
+class Request:
+    """How many samples, from which seed, under which condition (class name or index by condition name).
+
+    first  index of the first sample; batch  rows computed together.
+    """
+
+    n: int
+    seed: int = 0
+    cond: dict[str, str | int] = field(default_factory=dict)
+    options: SampleOptions = field(default_factory=SampleOptions)
+    first: int = 0
+    batch: int = 64
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One generated item with what is needed to make it again.
+
+    item  native (a picture); x  (*shape) tensor in the spec's unit; rows/row  size of its block and place in it.
+    """
+
+    item: Any
+    x: Tensor
+    index: int
+    seed: int
+    rows: int
+    row: int
+    cond: dict[str, str | int]
+    options: SampleOptions
+    seconds: float = 0.0
+
+
+def generate(run: Run, request: Request, *, model: Family | None = None) -> Iterator[Sample]:
+    """Samples one by one, in order of their index. `model` spares loading the run's weights again."""
+    family = run.model() if model is None else model
+    codec = run.codec
+    for first, rows in blocks(request.first, request.n, request.batch):
+        begun = time.perf_counter()
+        x = draw(family, request.seed, first, rows, request.cond, request.options, rows)
+        seconds = (time.perf_counter() - begun) / rows
+        for row in range(rows):
+            yield Sample(codec.decode(x[row]), x[row], first + row, request.seed, rows, row, request.cond, request.options, seconds)
+
+
+def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None) -> Sample:
+    """The sample that `manifest` describes, computed in a block of the same shape: byte-identical on the same machine."""
+    index, row, rows = manifest["index"], manifest["row"], manifest["rows"]
+    request = Request(rows, manifest["seed"], manifest.get("cond", {}), SampleOptions(**manifest.get("options", {})), index - row, rows)
+    return list(generate(run, request, model=model))[row]
+
+
+@torch.inference_mode()
+def draw(family: Family, seed: int, first: int, count: int, cond: Mapping[str, Any], options: SampleOptions, batch: int = 64) -> Tensor:
+    """(count, *shape) float32 samples first .. first + count - 1 of `seed`, on the CPU, in the spec's unit."""
+    sampler = require(family, Samples, "sample")
+    parts = []
+    for start, rows in blocks(first, count, batch):
+        x = sampler.sample(generators(seed, start, rows), condition(family, cond, rows, start), options).float().cpu()
+        _check(family, x, rows)
+        parts.append(x)
+    return torch.cat(parts) if parts else torch.empty(0, *getattr(family.spec, "shape", ()))
+
+
+def condition(family: Family, cond: Mapping[str, Any], rows: int, first: int) -> dict[str, Tensor]:
+    """Tensors for each of the family's conditions, for samples first .. first + rows - 1.
+
+    A value is a class name, a class number, or a tensor with one class per sample index. A condition that is not
+    given is spread evenly: sample i gets class i mod K.
+    """
+    unknown = set(cond) - set(family.conditions)
+    if unknown:
+        known = ", ".join(family.conditions) or "none: this run is unconditional"
+        raise RecipeError(f"the run has no condition '{sorted(unknown)[0]}'", where="--cond", fix=f"known: {known}")
+    tensors = {}
+    for name, kind in family.conditions.items():
+        value = cond.get(name)
+        if value is None:
+            value = torch.arange(first, first + rows) % (len(kind) if isinstance(kind, Classes) else 1)
+        elif isinstance(value, Tensor):
+            value = value[first : first + rows]
+        else:
+            value = torch.full((rows,), class_index(name, kind, value))
+        tensors[name] = value.to(family.device)
+    return tensors
+
+
+def class_index(name: str, kind: Condition, value: str | int) -> int:
+    """The index of a class given by name or by number."""
+    names = kind.names if isinstance(kind, Classes) else ()
+    if isinstance(value, str) and value in names:
+        return names.index(value)
+    text = str(value)
+    if text in names:
+        return names.index(text)
+    if text.isdigit() and int(text) < len(names):
+        return int(text)
+    raise RecipeError(f"'{name}' has no class '{value}'", where="--cond", fix="one of: " + ", ".join(names))
+
+
+def blocks(first: int, count: int, size: int) -> Iterator[tuple[int, int]]:
+    """(first index, rows) of each block."""
+    for start in range(first, first + count, size):
+        yield start, min(size, first + count - start)
+
+
+def _check(family: Family, x: Tensor, rows: int) -> None:
+    """Sampler out: shapes are checked by hand at this border."""
+    if isinstance(family.spec, Dense) and tuple(x.shape) != (rows, *family.spec.shape):
+        raise SpecError("the sampler gave another shape than its spec", where=f"{tuple(x.shape)} against {(rows, *family.spec.shape)}")

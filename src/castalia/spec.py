@@ -1,0 +1,144 @@
+"""The vocabulary of the whole package: what data are once they are tensors.
+
+Whatever the modality, a codec turns files into a `Dense` array or a sequence of `Tokens`; a family is written
+against one of the two. Importing this file does not import torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+
+from castalia.errors import SpecError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Span:
+    """`width` neighbouring entries of a vector that belong together: a real column or a one-hot category."""
+
+    start: int
+    width: int
+    kind: Literal["real", "onehot"] = "real"
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Continuous data: float32 tensors (B, *shape).
+
+    shape   (C, H, W) pictures, (C, T) signals, (C, T, H, W) video, (3, N) point sets, (D,) vectors.
+    unit    the range a model sees: "signed" [-1, 1], "binary" [0, 1], "standard" zero mean and unit variance.
+    levels  how many equally spaced values the data can take (256 for 8-bit pictures); None if truly continuous.
+    layout  "grid": neighbours along the trailing axes are related; "set": order is meaningless; "vector": no axes.
+    """
+
+    shape: tuple[int, ...]
+    spans: tuple[Span, ...] = ()
+    unit: Literal["signed", "binary", "standard"] = "signed"
+    levels: int | None = None
+    layout: Literal["grid", "set", "vector"] = "grid"
+
+    @property
+    def size(self) -> int:
+        """Numbers in one item: the product of `shape`."""
+        total = 1
+        for side in self.shape:
+            total *= side
+        return total
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Smallest and largest value of the unit; infinite for "standard"."""
+        return {"signed": (-1.0, 1.0), "binary": (0.0, 1.0), "standard": (float("-inf"), float("inf"))}[self.unit]
+
+
+class Grammar(Protocol):
+    """What may follow, by construction: UTF-8, music, JSON, verse forms. States are hashable and immutable."""
+
+    def start(self) -> Any: ...
+
+    def allowed(self, state: Any) -> Tensor:
+        """(V,) bool: the tokens that may come next."""
+        ...
+
+    def advance(self, state: Any, token: int) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Discrete sequences: int64 tensors (B, T) in [0, vocab) with T <= length. Padding is masked, never coded."""
+
+    length: int
+    vocab: int
+    begin: int
+    end: int | None = None
+    grammar: Grammar | None = None
+
+
+Spec: TypeAlias = Dense | Tokens
+
+
+@dataclass(frozen=True)
+class Classes:
+    """A condition that is one of several named classes; tensors int64 (B,) in [0, len(names)]. len(names) = dropped."""
+
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+Condition: TypeAlias = Classes | Tokens | Dense
+
+
+class Ragged(NamedTuple):
+    """Sequences of unequal length: ids (B, S) int64 and mask (B, S) bool, True where an id is real."""
+
+    ids: Tensor
+    mask: Tensor
+
+
+class Batch(NamedTuple):
+    """What a family is trained on.
+
+    x        (B, *shape) float32 for Dense, (B, T) int64 for Tokens.
+    mask     (B, T) bool, True where a token is real; None if all are.
+    weight   loss weights, broadcastable to the tokens (B, T); None for ones.
+    segment  (B, T) int64 document ids: packed documents never attend to one another; None if there is one a row.
+    cond     condition name -> Tensor (B, ...) or Ragged.
+    """
+
+    x: Tensor
+    mask: Tensor | None = None
+    weight: Tensor | None = None
+    segment: Tensor | None = None
+    cond: dict[str, Any] = {}  # noqa: RUF012 - never mutated; a fresh batch carries its own
+
+
+class Loss(NamedTuple):
+    """total: scalar with gradient. parts: detached scalars with stable names, for logs and early stopping."""
+
+    total: Tensor
+    parts: dict[str, Tensor]
+
+
+def spec_to_json(spec: Spec | Classes) -> dict[str, Any]:
+    """A plain dict that `spec_from_json` reads back. A grammar is code, so its owner (the codec) restores it."""
+    if isinstance(spec, Tokens):
+        return {"kind": "tokens", "length": spec.length, "vocab": spec.vocab, "begin": spec.begin, "end": spec.end}
+    return {"kind": type(spec).__name__.lower(), **asdict(spec)}
+
+
+def spec_from_json(data: dict[str, Any]) -> Spec | Classes:
+    fields = {key: value for key, value in data.items() if key != "kind"}
+    match data.get("kind"):
+        case "dense":
+            spans = tuple(Span(**span) for span in fields.pop("spans", ()))
+            return Dense(**{**fields, "shape": tuple(fields["shape"]), "spans": spans})
+        case "tokens":
+            return Tokens(**fields)
+        case "classes":
+            return Classes(tuple(fields["names"]))
+    raise SpecError("unknown kind of spec", where=data.get("kind"), fix="use 'dense', 'tokens' or 'classes'")

@@ -1,0 +1,13 @@
+"""Contract tests that ship: what every family and every codec owes its callers.
+
+    from castalia.testing import check_family
+    check_family(MyFamily)
+
+A broken contract raises AssertionError naming the item; nothing here needs pytest.
+"""
+
+from castalia.testing.codecs import CODEC_CHECKS, check_codec
+from castalia.testing.families import FAMILY_CHECKS, FamilyCase, check_family
+from castalia.testing.synthetic import SPECS, synthetic
+
+__all__ = ["CODEC_CHECKS", "FAMILY_CHECKS", "SPECS", "FamilyCase", "check_codec", "check_family", "synthetic"]

@@ -1,0 +1,341 @@
+"""What every family owes its callers, as functions of a `FamilyCase`.
+
+`FAMILY_CHECKS` names the items, so that a test suite can run them one by one; `check_family` runs them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from castalia import registry
+from castalia.abilities import ABILITIES, SampleOptions, abilities_of
+from castalia.errors import CastaliaError, SpecError
+from castalia.families.base import Family, Phase
+from castalia.nn.random import counter_seed, generator, generators
+from castalia.recipe import TrainConfig
+from castalia.spec import Batch, Classes, Condition, Dense
+from castalia.testing.synthetic import SPECS, synthetic
+from castalia.training.device import Solo
+from castalia.training.loop import Trainer
+
+AGREEMENT = 1e-4  # values of one sample, whatever the number of rows computed with it
+STEPS_TO_OVERFIT = 300
+
+
+@dataclass(frozen=True)
+class FamilyCase:
+    """A family, a config for it and a spec; `build` and `batch` are functions of the seed alone."""
+
+    family: type[Family]
+    config: Any
+    spec: Dense
+    conditions: dict[str, Condition] = field(default_factory=dict)
+
+    def build(self, seed: int = 0) -> Family:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(counter_seed("contract", seed))
+            return self.family(self.config, self.spec, self.conditions)
+
+    def batch(self, rows: int = 8, seed: int = 0) -> Batch:
+        return synthetic(self.spec, rows, seed, self.conditions)
+
+
+def check_family(family: type[Family], config: Any = None, spec: Dense | None = None, conditions: dict[str, Condition] | None = None) -> None:
+    """All contract items. Without a spec: pictures, signals, volumes and vectors, with and without classes.
+
+    Specs that the family's own constructor refuses with a CastaliaError are left out, but one must remain.
+    """
+    config = family.Config() if config is None else config
+    choices = [{}, {"label": Classes(("a", "b", "c"))}] if conditions is None else [conditions]
+    cases = [FamilyCase(family, config, one, choice) for one in ([spec] if spec else SPECS.values()) for choice in choices]
+    usable = [case for case in cases if spec is not None or _constructible(case)]
+    _ensure(bool(usable), "the family refuses every spec of castalia.testing.SPECS; pass one that it takes")
+    for case in usable:
+        for name, check in FAMILY_CHECKS.items():
+            try:
+                check(case)
+            except AssertionError as error:
+                raise AssertionError(f"{family.__name__}, {case.spec}, conditions {list(case.conditions)}: {name}: {error}") from error
+
+
+def finite_loss(case: FamilyCase) -> None:
+    """Every phase: a finite scalar with gradient; parts detached, finite, under the same names each time; also for a single row."""
+    model = case.build()
+    for phase in model.phases():
+        names = set()
+        for rows in (8, 1):
+            torch.manual_seed(0)
+            loss = model.eval()(case.batch(rows), phase.name) if rows == 1 else model.train()(case.batch(rows), phase.name)
+            _ensure(loss.total.ndim == 0 and bool(torch.isfinite(loss.total)), f"phase '{phase.name}': the total is {loss.total}")
+            _ensure(loss.total.requires_grad, f"phase '{phase.name}': the total has no gradient")
+            for part, value in loss.parts.items():
+                _ensure(value.ndim == 0 and bool(torch.isfinite(value)) and not value.requires_grad, f"phase '{phase.name}': part '{part}' is {value}")
+            names.add(tuple(loss.parts))
+        _ensure(len(names) == 1, f"phase '{phase.name}': the parts' names change: {names}")
+
+
+def noise_is_ambient_only(case: FamilyCase) -> None:
+    """The loss is a function of weights, batch and torch's global generator: what makes resume bit-exact."""
+    first, second = case.build(), case.build()
+    for phase in first.phases():
+        losses = []
+        for model in (first, second):
+            torch.manual_seed(5)
+            losses.append(model.train()(case.batch(), phase.name).total)
+        _ensure(torch.equal(*losses), f"phase '{phase.name}': equal weights, batch and seed, but losses {losses}")
+
+
+def phases_move_their_own(case: FamilyCase) -> None:
+    """Each phase moves parameters of every module that it names, and no others; all parameters belong to a phase."""
+    model = case.build()
+    phases = model.phases()
+    owned = {id(parameter) for phase in phases for name in phase.trains for parameter in model.get_submodule(name).parameters()}
+    orphans = [name for name, parameter in model.named_parameters() if id(parameter) not in owned]
+    _ensure(not orphans, f"no phase trains {orphans[:3]}")
+    _ensure(len({phase.name for phase in phases}) == len(phases), "two phases have one name")
+    for phase in phases:
+        trainer = _trainer(case, model, only=phase)
+        before = {name: value.clone() for name, value in model.named_parameters()}
+        for _ in range(3):
+            trainer.train_step()
+        moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+        mine = {name for name in before if any(name.startswith(f"{module}.") for module in phase.trains)}
+        _ensure(moved <= mine, f"phase '{phase.name}' moved {sorted(moved - mine)[:3]}")
+        for module in phase.trains:
+            has = any(True for _ in model.get_submodule(module).parameters())
+            _ensure(not has or any(name.startswith(f"{module}.") for name in moved), f"phase '{phase.name}' did not move '{module}'")
+
+
+def overfits_one_batch(case: FamilyCase) -> None:
+    """One batch, over and over: the loss of the only phase falls. With a phase called "critic", the critic alone separates
+    the batch from what the untrained generator makes: its loss falls below 70% of its beginning."""
+    model = case.build()
+    critics = [phase for phase in model.phases() if phase.name == "critic"]
+    phase = critics[0] if critics else model.phases()[0]
+    trainer = _trainer(case, model, only=phase, rows=8, steps=STEPS_TO_OVERFIT, rate=2e-3)
+    first = [float(trainer.train_step()[f"{phase.name}/total"]) for _ in range(10)]
+    start = sum(first[:3]) / 3
+    target = 0.7 * start if critics else start - 0.1 * abs(start)
+    latest = first
+    while trainer.step < STEPS_TO_OVERFIT:
+        latest = [*latest[-9:], float(trainer.train_step()[f"{phase.name}/total"])]
+        if sum(latest) / len(latest) < target:
+            return
+    _ensure(False, f"phase '{phase.name}': {STEPS_TO_OVERFIT} steps on one batch moved the loss from {start:.4g} to {sum(latest) / len(latest):.4g}, not below {target:.4g}")
+
+
+def resumes_bit_exactly(case: FamilyCase) -> None:
+    """Two steps, a checkpoint through files, a new process's worth of objects, two steps: equal to four steps in a row, bit by
+    bit, weights and average; with accumulation, fp32 and bf16."""
+    for precision in ("fp32", "bf16"):
+        straight = _trainer(case, case.build(), accumulate=2, steps=4, precision=precision)
+        for _ in range(4):
+            straight.train_step()
+        with TemporaryDirectory() as folder:
+            record = _Record(Path(folder))
+            begun = _trainer(case, case.build(), accumulate=2, steps=4, precision=precision, record=record)
+            begun.train_step()
+            begun.train_step()
+            begun.save()
+            resumed = _trainer(case, case.build(seed=1), accumulate=2, steps=4, precision=precision)
+            resumed.load(record, 2)  # type: ignore[arg-type]
+        torch.manual_seed(99)
+        resumed.train_step()
+        resumed.train_step()
+        _same_weights(straight.family, resumed.family, f"after a resume in {precision}")
+        _same_weights(straight.averaged(), resumed.averaged(), f"after a resume in {precision}, averaged")
+
+
+def saves_and_loads(case: FamilyCase) -> None:
+    """The state dict goes through safetensors and back; a model loaded with it gives the same loss and samples."""
+    model = case.build()
+    trainer = _trainer(case, model)
+    trainer.train_step()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        save_file({name: tensor.detach().contiguous().clone() for name, tensor in model.state_dict().items()}, path)
+        other = case.build(seed=1)
+        other.load_state_dict(load_file(path))
+    _same_weights(model, other, "after loading")
+    for phase in model.phases():
+        losses = []
+        for one in (model, other):
+            torch.manual_seed(0)
+            losses.append(float(one.eval()(case.batch(), phase.name).total.detach()))
+        _ensure(losses[0] == losses[1], f"phase '{phase.name}': loss {losses[0]} before, {losses[1]} after loading")
+
+
+def has_its_abilities(case: FamilyCase) -> None:
+    """The abilities that the class has are those of the registry's literal table, and each name is known."""
+    found = abilities_of(case.build())
+    entry = registry.FAMILIES.get(case.family.name)
+    if entry is not None and registry.resolve("family", case.family.name) is case.family:
+        _ensure(found == tuple(name for name in ABILITIES if name in entry.abilities), f"the class has {found}, registry.FAMILIES says {entry.abilities}")
+    _ensure(bool(found), "a family without any ability is of no use")
+
+
+def samples(case: FamilyCase) -> None:
+    """Shape, dtype, range, determinism; row i depends on rngs[i] and its own condition only, to 1e-4 whatever the batch."""
+    model = case.build().eval()
+    if "samples" not in abilities_of(model):
+        return
+    options = SampleOptions()
+    with torch.no_grad():
+        x = model.sample(generators(3, 0, 6), _conditions(case, 6), options)  # type: ignore[attr-defined]
+        again = model.sample(generators(3, 0, 6), _conditions(case, 6), options)  # type: ignore[attr-defined]
+        part = model.sample(generators(3, 2, 3), {name: value[2:5] for name, value in _conditions(case, 6).items()}, options)  # type: ignore[attr-defined]
+        other = model.sample(generators(4, 0, 6), _conditions(case, 6), options)  # type: ignore[attr-defined]
+        free = model.sample(generators(3, 0, 2), {}, options)  # type: ignore[attr-defined]
+    _ensure(x.shape == (6, *case.spec.shape) and free.shape == (2, *case.spec.shape), f"shape {tuple(x.shape)}, expected {(6, *case.spec.shape)}")
+    _ensure(x.dtype == torch.float32, f"dtype {x.dtype}, expected float32")
+    low, high = case.spec.limits
+    _ensure(bool(torch.isfinite(x).all()) and float(x.min()) >= low - 1e-5 and float(x.max()) <= high + 1e-5, f"values from {float(x.min())} to {float(x.max())}, expected within [{low}, {high}]")
+    _ensure(torch.equal(x, again), "the same generators gave other values")
+    _ensure(bool((x[2:5] - part).abs().max() <= AGREEMENT), f"rows differ by {float((x[2:5] - part).abs().max()):.2g} between batch sizes")
+    _ensure(not torch.equal(x, other), "other generators gave the same values")
+
+
+def encodes(case: FamilyCase) -> None:
+    """to_latent is deterministic without generators and a draw with them; from_latent gives the spec's shape and range."""
+    model = case.build().eval()
+    if "encodes" not in abilities_of(model):
+        return
+    batch = case.batch(6)
+    with torch.no_grad():
+        mean, again = (model.to_latent(batch.x, batch.cond) for _ in range(2))  # type: ignore[attr-defined]
+        drawn, redrawn = (model.to_latent(batch.x, batch.cond, generators(0, 0, 6)) for _ in range(2))  # type: ignore[attr-defined]
+        alone = model.to_latent(batch.x[1:2], {name: value[1:2] for name, value in batch.cond.items()})  # type: ignore[attr-defined]
+        back = model.from_latent(mean, batch.cond)  # type: ignore[attr-defined]
+    _ensure(mean.shape[0] == 6 and torch.equal(mean, again), "the mean latent is not deterministic")
+    _ensure(drawn.shape == mean.shape and torch.equal(drawn, redrawn), "draws with equal generators differ")
+    _ensure(bool((alone - mean[1:2]).abs().max() <= AGREEMENT), "a latent depends on the other rows of its batch")
+    _ensure(back.shape == batch.x.shape and back.dtype == torch.float32, f"from_latent gives {tuple(back.shape)} {back.dtype}")
+    low, high = case.spec.limits
+    _ensure(float(back.min()) >= low - 1e-5 and float(back.max()) <= high + 1e-5, "from_latent leaves the unit's range")
+
+
+def scores(case: FamilyCase) -> None:
+    """nats is (B,), finite, deterministic with and without generators, independent of the other rows to 1e-4 relative."""
+    model = case.build().eval()
+    if "scores" not in abilities_of(model):
+        return
+    batch = case.batch(4)
+    one = Batch(batch.x[1:2], cond={name: value[1:2] for name, value in batch.cond.items()})
+    values, again = (model.nats(batch, [generator("score", row) for row in range(4)]) for _ in range(2))  # type: ignore[attr-defined]
+    alone = model.nats(one, [generator("score", 1)])  # type: ignore[attr-defined]
+    _ensure(values.shape == (4,) and bool(torch.isfinite(values).all()), f"nats gives {values}")
+    _ensure(torch.equal(values, again) and torch.equal(model.nats(batch), model.nats(batch)), "nats is not deterministic")  # type: ignore[attr-defined]
+    _ensure(bool((values[1] - alone[0]).abs() <= 1e-4 * values[1].abs() + 1e-3), f"nats of a row is {float(values[1])} in a batch and {float(alone[0])} alone")
+    _ensure(isinstance(model.exact, bool), "`exact` says whether nats is a bound")  # type: ignore[attr-defined]
+
+
+def refuses_wrong_shapes(case: FamilyCase) -> None:
+    """A batch of another shape raises SpecError in every phase, not whatever torch happens to raise."""
+    model = case.build()
+    wrong = Batch(torch.zeros(2, *case.spec.shape[:-1], case.spec.shape[-1] + 1))
+    for phase in model.phases():
+        try:
+            model(wrong, phase.name)
+        except SpecError:
+            continue
+        except Exception as error:
+            raise AssertionError(f"phase '{phase.name}': {type(error).__name__} instead of SpecError for a wrong shape") from error
+        _ensure(False, f"phase '{phase.name}' took a batch of the wrong shape")
+
+
+FAMILY_CHECKS: dict[str, Callable[[FamilyCase], None]] = {
+    "finite loss": finite_loss,
+    "noise is ambient only": noise_is_ambient_only,
+    "phases move their own": phases_move_their_own,
+    "overfits one batch": overfits_one_batch,
+    "resumes bit-exactly": resumes_bit_exactly,
+    "saves and loads": saves_and_loads,
+    "has its abilities": has_its_abilities,
+    "samples": samples,
+    "encodes": encodes,
+    "scores": scores,
+    "refuses wrong shapes": refuses_wrong_shapes,
+}
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """An endless stream of made-up batches, in the shape that the loop reads. `fixed`: always the same batch."""
+
+    case: FamilyCase
+    fixed: bool = False
+
+    def batch(self, counter: int, size: int, seed: int, augment: bool = False) -> Batch:
+        return self.case.batch(size, 0 if self.fixed else counter)
+
+
+@dataclass
+class _Record:
+    """Where a trainer saves to: the part of a run that the loop uses, in a folder, through safetensors."""
+
+    folder: Path
+    last_step: int | None = None
+    states: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def save(self, step: int, groups: dict[str, dict[str, Tensor]], state: dict[str, Any], keep: int) -> None:
+        for name, tensors in groups.items():
+            save_file({key: tensor.detach().contiguous().clone() for key, tensor in tensors.items()}, self.folder / f"{step}-{name}.safetensors")
+        self.states[step], self.last_step = state, step
+
+    def tensors(self, step: int, name: str) -> dict[str, Tensor]:
+        return load_file(self.folder / f"{step}-{name}.safetensors")
+
+    def state(self, step: int) -> dict[str, Any]:
+        return self.states[step]
+
+
+def _trainer(
+    case: FamilyCase,
+    model: Family,
+    *,
+    only: Phase | None = None,
+    rows: int = 4,
+    steps: int = 4,
+    rate: float = 1e-3,
+    accumulate: int = 1,
+    precision: str = "fp32",
+    record: _Record | None = None,
+) -> Trainer:
+    config = TrainConfig.model_validate({"steps": steps, "batch": rows, "accumulate": accumulate, "optimiser": {"rate": rate}, "ema": 0.9})
+    stream = _Stream(case, fixed=only is not None)
+    trainer = Trainer(model, config, stream, Solo(), precision, record)  # type: ignore[arg-type]
+    if only is not None:
+        trainer.phases = (replace(only, every=1),)
+    return trainer
+
+
+def _conditions(case: FamilyCase, rows: int) -> dict[str, Tensor]:
+    return case.batch(rows).cond
+
+
+def _constructible(case: FamilyCase) -> bool:
+    try:
+        case.build()
+    except CastaliaError:
+        return False
+    return True
+
+
+def _same_weights(one: Family, other: Family, when: str) -> None:
+    mine, theirs = one.state_dict(), other.state_dict()
+    _ensure(list(mine) == list(theirs), f"{when}: the state's names differ")
+    for name, value in mine.items():
+        _ensure(torch.equal(value, theirs[name]), f"{when}: '{name}' differs")
+
+
+def _ensure(condition: bool, message: str) -> None:
+    if not condition:
+        raise AssertionError(message)

@@ -1,0 +1,304 @@
+"""The one training loop, for every family.
+
+    for step, for phase, for micro in range(accumulate): loss = family(batch, phase); backward; clip; step; then EMA
+
+Batches and noise are functions of counters (seed, step, phase, shard) with shard = micro * world + rank, and torch's
+global generator is seeded from them before each forward. So a resumed run is bit-exact although no generator's state
+is saved, and one process with accumulate=2 sees what two processes see.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from castalia.data.stream import Split
+from castalia.errors import RunError, TrainingError
+from castalia.families.base import Family, Phase
+from castalia.nn.ema import Ema
+from castalia.nn.random import counter_seed, generators
+from castalia.recipe import TrainConfig
+from castalia.run import Run
+from castalia.spec import Batch
+from castalia.training.device import Solo, resolve_precision
+from castalia.training.hooks import Event, Hook, Progress
+from castalia.training.optim import PhaseOptimiser, factor
+
+
+@dataclass
+class Trainer:
+    """Everything that moves during training; `run` is None in a rehearsal, which writes nothing."""
+
+    family: Family
+    config: TrainConfig
+    data: Split
+    device: Solo
+    precision: str
+    run: Run | None = None
+    validation: Split | None = None
+    step: int = 0
+    best: float = float("inf")
+    waited: int = 0
+    stopped: bool = False
+    module: nn.Module = field(init=False)
+    ema: Ema | None = field(init=False)
+    phases: Sequence[Phase] = field(init=False)
+    optimisers: dict[str, PhaseOptimiser] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.module = self.device.setup(self.family)
+        self.ema = Ema(self.family, self.config.ema) if self.config.ema else None
+        self.phases = self.family.phases()
+        self.optimisers = {
+            phase.name: PhaseOptimiser(phase.name, {name: self.family.get_submodule(name) for name in phase.trains}, self.config.optimiser)
+            for phase in self.phases
+        }
+
+    def train_step(self) -> dict[str, Tensor]:
+        """All phases of one step, then the average. Returns "phase/part" -> detached scalar."""
+        config, parts = self.config, {}
+        self.family.train()
+        self.family.schedule(self.step, config.steps)
+        batches = [self._batch(micro) for micro in range(config.accumulate)]
+        for phase in self.phases:
+            if self.step % phase.every:
+                continue
+            optimiser = self.optimisers[phase.name]
+            _only(self.family, optimiser.parameters)
+            sums: dict[str, Tensor] = {}
+            for micro, batch in enumerate(batches):
+                last = micro == config.accumulate - 1
+                torch.manual_seed(counter_seed("train", config.seed, self.step, phase.name, self._shard(micro)))
+                with self.device.accumulating(self.module, last=last):
+                    with self.device.autocast(self.precision):
+                        loss = self.module(batch, phase.name)
+                    self._check_finite(loss.total, phase.name, loss.parts)
+                    self.device.backward(self.module, loss.total / config.accumulate, last=last)
+                for name, value in {"total": loss.total.detach(), **loss.parts}.items():
+                    sums[name] = sums.get(name, 0) + value.float() / config.accumulate
+            if config.clip is not None:
+                nn.utils.clip_grad_norm_(optimiser.parameters, config.clip)
+            optimiser.step(factor(self.step, config.steps, config.schedule))
+            parts |= {f"{phase.name}/{name}": value for name, value in sums.items()}
+        if self.ema is not None:
+            self.ema.update(self.family, self.step)
+        self.step += 1
+        return parts
+
+    def averaged(self) -> Family:
+        """The model that samples come from, in eval mode, with buffers that fit its weights."""
+        if self.ema is None:
+            return self.family.eval()
+        model: Family = self.ema.model  # type: ignore[assignment]
+        model.refresh(generators(counter_seed("refresh", self.config.seed), 0, 1))
+        return model.eval()
+
+    def save(self) -> None:
+        """A checkpoint of this step, by rank 0; atomic, so that a kill at any moment leaves the last one whole."""
+        if self.run is not None and self.device.rank == 0:
+            groups = {"model": self.family.state_dict()}
+            if self.ema is not None:
+                groups["ema"] = self.averaged().state_dict()
+            groups["optimiser"] = {
+                f"{phase}.{name}": value for phase, opt in self.optimisers.items() for name, value in opt.state().items()
+            }
+            state = {"best": self.best if self.best < float("inf") else None, "waited": self.waited, "stopped": self.stopped}
+            try:
+                self.run.save(self.step, groups, state, self.config.keep)
+            except RunError as error:
+                kept = self.run.last_step
+                raise TrainingError(
+                    f"checkpoint of step {self.step} could not be saved: {error.what}",
+                    error.where,
+                    f"free space, then castalia train --resume {self.run.folder} (last good step: {kept or 'none'})",
+                ) from error
+        self.device.barrier()
+
+    def load(self, run: Run, step: int) -> None:
+        """Continue from a checkpoint of `run`, bit-exactly."""
+        self.family.load_state_dict(run.tensors(step, "model"))
+        if self.ema is not None:
+            self.ema.load_state_dict(run.tensors(step, "ema"))
+        tensors = run.tensors(step, "optimiser")
+        for phase, optimiser in self.optimisers.items():
+            optimiser.load({name.removeprefix(f"{phase}."): value for name, value in tensors.items() if name.startswith(f"{phase}.")})
+        state = run.state(step)
+        self.step, self.waited, self.stopped = step, state["waited"], state["stopped"]
+        self.best = float("inf") if state["best"] is None else state["best"]
+
+    def validate(self) -> float:
+        """Mean of the early-stop part over the validation split; the same batches and noise each time."""
+        stop, split = self.config.early_stop, self.validation
+        if stop is None or split is None:
+            return float("nan")
+        model, size = self.averaged(), min(self.config.batch, len(split))
+        values = []
+        with torch.no_grad(), self.device.autocast(self.precision):
+            for first in range(0, len(split) - size + 1, size):
+                torch.manual_seed(counter_seed("validate", self.config.seed, first))
+                loss = model(self._place(split.take(range(first, first + size))), self.phases[0].name)
+                if stop.part not in loss.parts:
+                    raise TrainingError(
+                        f"there is no loss part '{stop.part}'", where="training.early_stop.part", fix=f"one of: {', '.join(loss.parts)}"
+                    )
+                values.append(float(loss.parts[stop.part]))
+        return sum(values) / len(values)
+
+    def _shard(self, micro: int) -> int:
+        return micro * self.device.world + self.device.rank
+
+    def _batch(self, micro: int) -> Batch:
+        shards = self.config.accumulate * self.device.world
+        return self._place(self.data.batch(self.step * shards + self._shard(micro), self.config.batch, self.config.seed, augment=True))
+
+    def _place(self, batch: Batch) -> Batch:
+        x = batch.x.to(self.device.device)
+        if x.ndim == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        return batch._replace(x=x, cond={name: value.to(self.device.device) for name, value in batch.cond.items()})
+
+    def _check_finite(self, total: Tensor, phase: str, parts: dict[str, Tensor]) -> None:
+        if not torch.isfinite(total):
+            values = ", ".join(f"{name}={float(value):.4g}" for name, value in parts.items())
+            kept = self.run.last_step if self.run is not None else None
+            raise TrainingError(
+                f"the loss is not finite ({values})",
+                where=f"step {self.step}, phase '{phase}'",
+                fix=f"lower training.optimiser.rate or set training.clip=1; last good checkpoint: {f'step {kept}' if kept else 'none'}",
+            )
+
+
+class Interrupted(Exception):
+    """Training was asked to stop by a signal and has saved; `signal` is its number."""
+
+    def __init__(self, number: int, step: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name} after step {step}")
+        self.signal, self.step = number, step
+
+
+def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
+    """Train to the end (or an early stop), logging, saving and calling hooks. SIGTERM and Ctrl-C save, then raise Interrupted."""
+    config, device = trainer.config, trainer.device
+    clock = _Clock(trainer.step, config.batch * config.accumulate * device.world)
+    window: list[dict[str, Tensor]] = []
+
+    def tell(event: Event, parts: dict[str, float] | None = None, model: Family | None = None) -> None:
+        if device.rank == 0:
+            progress = Progress(
+                event, trainer.step, config.steps, parts or {}, clock.speed, clock.seconds, clock.left(trainer.step, config.steps), model
+            )
+            for hook in hooks:
+                hook(progress)
+
+    with _signals() as caught:
+        while trainer.step < config.steps and not trainer.stopped:
+            window.append(trainer.train_step())
+            step, stop = trainer.step, config.early_stop
+            if stop is not None and step % stop.every == 0:
+                value = trainer.validate()
+                trainer.waited = 0 if value < trainer.best else trainer.waited + 1
+                trainer.best = min(trainer.best, value)
+                trainer.stopped = trainer.waited >= stop.patience
+                if trainer.run is not None and device.rank == 0:
+                    trainer.run.record({"step": step, "validation": value})
+            end = step == config.steps or trainer.stopped
+            if step % config.log_every == 0 or end:
+                clock.lap(step)
+                parts = {name: float(device.mean(value)) for name, value in _mean(window).items()}
+                window.clear()
+                if trainer.run is not None and device.rank == 0:
+                    trainer.run.record(
+                        {
+                            "step": step,
+                            "seconds": round(clock.seconds, 3),
+                            "items_per_second": round(clock.speed, 1),
+                            "memory_mb": round(memory_mb(), 1),
+                            **parts,
+                        }
+                    )
+                tell("log", parts)
+            number = caught[0] if caught else 0
+            interrupted = device.any(bool(number)) if device.world > 1 else bool(number)
+            if end or interrupted or step % config.save_every == 0:
+                trainer.save()
+                tell("save")
+            if config.sample_every and (step % config.sample_every == 0 or end):
+                tell("sample", model=trainer.averaged())
+            if interrupted and not end:
+                raise Interrupted(number or signal.SIGTERM, step)
+        tell("end")
+
+
+def start(family: Family, config: TrainConfig, data: Split, validation: Split, device: Solo, run: Run | None) -> Trainer:
+    """A trainer at step 0, its family seeded, prepared and placed."""
+    precision = resolve_precision(config, family, device.device)
+    family.prepare(data.batch(index, config.batch, config.seed) for index in range(max(1, len(data) // config.batch)))
+    return Trainer(family, config, data, device, precision, run, validation)
+
+
+def memory_mb() -> float:
+    """Peak resident memory of this process so far, in MB (2**20 bytes)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+class _Clock:
+    """Seconds of training in this process and items per second since the last lap."""
+
+    def __init__(self, step: int, items: int) -> None:
+        self.items, self.first, self.mark = items, step, step
+        self.begun = self.lapped = time.perf_counter()
+        self.speed = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.begun
+
+    def lap(self, step: int) -> None:
+        instant = time.perf_counter()
+        self.speed = (step - self.mark) * self.items / max(1e-9, instant - self.lapped)
+        self.mark, self.lapped = step, instant
+
+    def left(self, step: int, steps: int) -> float:
+        return (steps - step) * self.seconds / max(1, step - self.first)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """SIGTERM and SIGINT are collected, not obeyed, until the step is over. A second Ctrl-C stops at once."""
+    caught: list[int] = []
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        if caught and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    try:
+        old: dict[int, Any] = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    except ValueError:  # not in the main thread: signals are the caller's business
+        old = {}
+    try:
+        yield caught
+    finally:
+        for number, previous in old.items():
+            signal.signal(number, previous)
+
+
+def _only(family: Family, parameters: Sequence[nn.Parameter]) -> None:
+    """Freeze everything but `parameters`."""
+    chosen = {id(parameter) for parameter in parameters}
+    for parameter in family.parameters():
+        parameter.requires_grad_(id(parameter) in chosen)
+
+
+def _mean(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    names = {name for row in rows for name in row}
+    return {name: torch.stack([row[name] for row in rows if name in row]).mean() for name in sorted(names)}

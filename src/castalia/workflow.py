@@ -1,0 +1,315 @@
+"""The verbs: train, resume, sample, edit, evaluate. Each wires the layers below it; this is what `castalia.train` is."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from castalia import atomic, registry
+from castalia.abilities import SampleOptions, Samples
+from castalia.codecs.base import Codec
+from castalia.data.source import DataConfig
+from castalia.data.stream import Dataset, prepare, to_unit
+from castalia.errors import DataError, RecipeError, RunError, SpecError
+from castalia.families.base import Family
+from castalia.nn.random import counter_seed
+from castalia.recipe import Recipe, TrainConfig, differences, load
+from castalia.run import Run, versions
+from castalia.sampling.edit import KINDS
+from castalia.sampling.generate import Request, Sample, class_index, draw, generate
+from castalia.spec import Classes, Condition, Dense
+from castalia.training.device import open_device
+from castalia.training.hooks import Hook, Progress
+from castalia.training.loop import Trainer, fit, memory_mb, start
+
+Overrides = Mapping[str, Any] | Iterable[str]
+
+
+def train(
+    recipe: str | os.PathLike[str] | Recipe,
+    data: str | os.PathLike[str] | None = None,
+    overrides: Overrides = (),
+    *,
+    out: str | os.PathLike[str] | None = None,
+    hooks: Sequence[Hook] = (),
+) -> Run:
+    """Train a recipe ("image/gan", a YAML path, or a Recipe) on a data source; returns the finished run.
+
+    >>> run = castalia.train("image/gan", "photos/", {"training.steps": 4000})
+    """
+    plan = recipe if isinstance(recipe, Recipe) else load(recipe, data, overrides)
+    device = open_device(plan.training)
+    if device.rank == 0 and out is not None and (Path(out) / "run.json").exists():
+        raise RunError("there is already a run in this folder", where=out, fix=f"castalia train --resume {out}, or choose another --out")
+    codec, dataset, family = _build(plan)
+    trainer = start(family, plan.training, dataset.train, dataset.validation, device, None)
+    folder = ""
+    if device.rank == 0:
+        about = {
+            "data": {"fingerprint": dataset.fingerprint, "licence": dataset.licence, "report": dataset.report},
+            "precision": trainer.precision,
+            "processes": device.world,
+            "parameters": parameter_count(family),
+            "recipe": plan.as_dict(),
+        }
+        folder = str(Run.create(plan, codec, dataset.conditions, about, Path(out) if out is not None else None).folder)
+    trainer.run = Run(Path(device.share(folder)), trust_code=True)
+    with trainer.run.writing() if device.rank == 0 else nullcontext():
+        fit(trainer, [*hooks, _sheets(trainer.run, dataset)])
+    return trainer.run
+
+
+def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), allow_inexact: bool = False, trust_code: bool = False) -> Run:
+    """Continue a run from its last checkpoint, bit-exactly. A finished run is left as it is.
+
+    Raises RunError when the recipe, the data or (without `allow_inexact`) the machine is not what it was.
+    """
+    run = run if isinstance(run, Run) else Run.open(run, trust_code=trust_code)
+    _same_recipe(run)
+    if run.finished:
+        return run
+    recorded, plan = run.about["versions"], run.recipe
+    device = open_device(plan.training.model_copy(update={"threads": plan.training.threads or recorded["threads"]}))
+    found = versions()
+    changed = [f"{key}: {recorded[key]} -> {found[key]}" for key in ("torch", "cpu", "system", "threads") if recorded[key] != found[key]]
+    if device.world != run.about["processes"]:
+        changed.append(f"processes: {run.about['processes']} -> {device.world}")
+    if changed and not allow_inexact:
+        raise RunError(
+            "resuming here would not be bit-exact: " + "; ".join(changed), where=run.folder, fix="add --allow-inexact to go on all the same"
+        )
+    dataset = open_data(run)
+    family = run.build()
+    with run.writing() if device.rank == 0 else nullcontext():
+        trainer = (
+            start(_seeded(plan.training, run.build), plan.training, dataset.train, dataset.validation, device, run)
+            if run.last_step is None
+            else None
+        )
+        if trainer is None:
+            trainer = Trainer(family, plan.training, dataset.train, device, run.about["precision"], run, dataset.validation)
+            trainer.load(run, run.last_step or 0)
+        if device.rank == 0:
+            run.truncate_metrics(trainer.step)
+        fit(trainer, [*hooks, _sheets(run, dataset)])
+    return run
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take. Seconds of CPU over all threads; memory is the peak of the whole process in MB."""
+
+    recipe: Recipe
+    spec: Any
+    parameters: int
+    items: int
+    cpu_seconds: float
+    wall_seconds: float
+    memory_mb: float
+    precision: str
+
+
+def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
+    """A few real steps, one sheet and no files: what `train --dry-run` prints."""
+    begun = time.process_time(), time.perf_counter()
+    _codec, dataset, family = _build(recipe)
+    trainer = start(family, recipe.training, dataset.train, dataset.validation, open_device(recipe.training), None)
+    trainer.train_step()
+    trainer.train_step()  # the first steps pay for caches and lazy kernels
+    setup = time.process_time() - begun[0], time.perf_counter() - begun[1]
+    mark = time.process_time(), time.perf_counter()
+    done = 0
+    while done < steps or (time.perf_counter() - mark[1] < 3.0 and done < 400):
+        trainer.train_step()
+        done += 1
+    each = (time.process_time() - mark[0]) / done, (time.perf_counter() - mark[1]) / done
+    mark = time.process_time(), time.perf_counter()
+    sheets = 0
+    if recipe.training.sample_every and isinstance(family, Samples):
+        sheets = recipe.training.steps // recipe.training.sample_every + 1
+        draw(trainer.averaged(), 0, 0, SHEET, {}, SampleOptions())
+    sheet = time.process_time() - mark[0], time.perf_counter() - mark[1]
+    total = [setup[clock] + each[clock] * recipe.training.steps + sheet[clock] * sheets for clock in (0, 1)]
+    return Estimate(recipe, family.spec, parameter_count(family), len(dataset.train), total[0], total[1], memory_mb(), trainer.precision)
+
+
+def open_data(run: Run, source: str | os.PathLike[str] | None = None) -> Dataset:
+    """The data of a run, encoded by the run's own codec. Raises RunError when it is no longer what it was trained on.
+
+    source: other data to read the same way, not compared with the run's.
+    """
+    config: DataConfig = run.recipe.data
+    if source is not None:
+        config = DataConfig(source=os.fspath(source), conditional=False)
+    dataset = prepare(config, run.codec, fit=False)
+    if source is None and dataset.fingerprint != run.about["data"]["fingerprint"]:
+        raise RunError("the data are not what this run was trained on", where=config.source, fix="restore the files, or train a new run")
+    return dataset
+
+
+def sample(
+    run: str | os.PathLike[str] | Run,
+    n: int | None = None,
+    seed: int | None = None,
+    cond: Mapping[str, str | int] | None = None,
+    options: SampleOptions | None = None,
+) -> list[Sample]:
+    """`n` samples of a run (default: the recipe's); sample i depends on (seed, i) only."""
+    run = run if isinstance(run, Run) else Run.open(run)
+    return list(generate(run, request_of(run, n, seed, cond, options)))
+
+
+def request_of(
+    run: Run,
+    n: int | None = None,
+    seed: int | None = None,
+    cond: Mapping[str, str | int] | None = None,
+    options: SampleOptions | None = None,
+) -> Request:
+    """A request filled up from the recipe's sampling section."""
+    config = run.recipe.sampling
+    if options is None:
+        options = SampleOptions(config.temperature, config.guidance, config.steps)
+    count = config.n if n is None else n
+    if count < 1:
+        raise RecipeError("at least one sample must be asked for", where=f"n={count}", fix="n=1 or more")
+    return Request(count, config.seed if seed is None else seed, dict(cond or {}), options, batch=config.batch)
+
+
+def edit(
+    run: str | os.PathLike[str] | Run,
+    kind: str,
+    inputs: Sequence[str | os.PathLike[str]],
+    *,
+    seed: int = 0,
+    steps: int = 8,
+    strength: float = 0.5,
+    cond: Mapping[str, str | int] | None = None,
+) -> list[Any]:
+    """Edited native items. kind: "interpolate" (through the inputs, `steps` from each to the next) or "vary"."""
+    run = run if isinstance(run, Run) else Run.open(run)
+    if kind not in KINDS:
+        raise RecipeError(f"there is no edit called '{kind}'", where="edit", fix="one of: " + ", ".join(KINDS))
+    if steps < (2 if kind == "interpolate" else 1) or not 0 <= strength <= 1:
+        raise RecipeError("steps must be at least 2 (vary: 1) and strength between 0 and 1", where=f"steps={steps} strength={strength}")
+    model, codec = run.model(), run.codec
+    items, labels = [], []
+    for path in map(Path, inputs):
+        if not path.is_file():
+            raise DataError("there is no such file", where=path, fix="name files that the codec reads")
+        items += [codec.encode(item) for item in codec.read(path)]
+        labels += [path.resolve().parent.name] * (len(items) - len(labels))
+    spec = run.spec
+    if not isinstance(spec, Dense):
+        raise SpecError("this edit needs dense data", where=type(spec).__name__)
+    x = to_unit(spec, torch.stack(items))
+    given = {
+        name: torch.tensor([_known_class(name, condition, (cond or {}).get(name), label) for label in labels])
+        for name, condition in run.conditions.items()
+    }
+    out = KINDS[kind](model, x, given, steps=steps, seed=seed, strength=strength)
+    return [codec.decode(row) for row in out]
+
+
+def evaluate(
+    run: str | os.PathLike[str] | Run, *, against: str | os.PathLike[str] | None = None, n: int | None = None, seed: int = 0
+) -> dict[str, Any]:
+    """Judge a run: writes RUN/eval/{scores.json,report.html} and returns the document with its scores (schema 1).
+
+    against: a folder of real data to compare with instead of the held-out part of the run's own.
+    """
+    from castalia.evaluation import Evaluation
+    from castalia.evaluation import evaluate as judge
+    from castalia.evaluation.report import write_page
+
+    run = run if isinstance(run, Run) else Run.open(run)
+    model, dataset = run.model(), open_data(run)
+    other = None
+    if against is not None:
+        real = open_data(run, against)
+        other = torch.cat([split.take(range(len(split))).x for split in (real.train, real.validation) if len(split)])
+    judged: Evaluation = judge(model, run.codec, dataset, n=n, seed=seed, batch=run.recipe.sampling.batch, against=other)
+    document = judged.to_json(run.id)
+    folder = run.folder / "eval"
+    atomic.write_json(folder / "scores.json", document)
+    about = {
+        "run": run.id,
+        "recipe": run.recipe.title,
+        "family": run.recipe.family.name,
+        "steps": run.last_step,
+        "parameters": run.about["parameters"],
+        "seed": run.recipe.training.seed,
+        "data": run.about["data"],
+        "model": run.model_hash(),
+        "versions": run.about["versions"],
+        "precision": run.about["precision"],
+    }
+    write_page(judged, run.codec, folder / "report.html", title=f"{run.recipe.title} · {run.id}", curves=run.metrics(), about=about)
+    return document
+
+
+def parameter_count(family: Family) -> int:
+    return sum(parameter.numel() for parameter in family.parameters())
+
+
+SHEET = 64
+
+
+def _sheets(run: Run, dataset: Dataset) -> Hook:
+    """A hook that draws a sheet of samples, always of the same seed, so that one sees the same picture grow."""
+
+    def hook(progress: Progress) -> None:
+        if progress.event == "sample" and isinstance(progress.model, Samples):
+            x = draw(progress.model, 0, 0, SHEET, {}, SampleOptions())
+            picture = dataset.codec.preview([dataset.codec.decode(row) for row in x])
+            with atomic.place(run.folder / "samples" / f"step-{progress.step:08d}.png") as path:
+                picture.save(path)
+
+    return hook
+
+
+def _build(plan: Recipe) -> tuple[Codec[Any], Dataset, Family]:
+    if not plan.data.source:
+        raise RecipeError("the recipe names no data", where="data.source", fix="castalia train RECIPE FOLDER, or builtin/digits")
+    codec: Codec[Any] = registry.resolve("codec", plan.codec.name, trust=True)(plan.codec.config)
+    dataset = prepare(plan.data, codec)
+    family_class = registry.resolve("family", plan.family.name, trust=True)
+    return codec, dataset, _seeded(plan.training, lambda: family_class(plan.family.config, dataset.spec, dataset.conditions))
+
+
+def _seeded(config: TrainConfig, make: Any) -> Family:
+    """Initial weights are a function of the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(counter_seed("init", config.seed))
+        family: Family = make()
+    return family
+
+
+def _same_recipe(run: Run) -> None:
+    trained = run.about["recipe"]
+    found = run.recipe.as_dict()
+    for data in (trained, found):  # a path plug-in's folder is not part of the recipe
+        for kind in ("codec", "family"):
+            data[kind]["name"] = Path(data[kind]["name"]).name
+    if trained != found:
+        lines = differences(trained, found)
+        raise RunError(
+            "recipe.yaml was changed after training began:\n  " + "\n  ".join(lines),
+            where=run.folder / "recipe.yaml",
+            fix="undo the change, or train a new run with it",
+        )
+
+
+def _known_class(name: str, kind: Condition, given: str | int | None, folder: str) -> int:
+    """The class of an input: as given, else by the name of its folder, else "unknown" (the index after the last)."""
+    if given is not None:
+        return class_index(name, kind, given)
+    names = kind.names if isinstance(kind, Classes) else ()
+    return names.index(folder) if folder in names else len(names)

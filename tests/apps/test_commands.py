@@ -1,0 +1,103 @@
+"""The main job as subprocesses: train, show, sample, edit, evaluate, list, clean."""
+
+import json
+from pathlib import Path
+
+import PIL.Image
+import pytest
+
+from castalia.codecs.image import read_manifest
+from tests.apps.command import TINY, castalia, castalia_json
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with one trained VAE run, `runs/vae`."""
+    folder = tmp_path_factory.mktemp("work")
+    castalia("train", "image/vae", "builtin/digits", *TINY, "--out", "runs/vae", cwd=folder)
+    return folder
+
+
+def test_train_names_the_run_and_what_to_do_next(folder: Path):
+    done = castalia("train", "image/gan", "builtin/digits", *TINY, cwd=folder)
+    runs = [path.name for path in (folder / "runs").iterdir() if "image-gan" in path.name]
+    assert len(runs) == 1
+    assert f"castalia sample runs/{runs[0]}" in done.stdout
+    assert "steps: 4" in done.stderr  # the resolved recipe is printed at the start
+
+
+def test_sample_writes_files_with_manifests_and_a_sheet(folder: Path):
+    found = castalia_json("sample", "runs/vae", "-n", 5, "--seed", 3, "--out", "out", cwd=folder)
+    assert found["files"] == [f"{index:05d}.png" for index in range(5)]
+    manifest = read_manifest(folder / "out" / "00002.png")
+    assert {"run", "model", "data", "recipe", "time", "licence"} <= set(manifest)
+    assert (manifest["seed"], manifest["index"], manifest["rows"], manifest["row"]) == (3, 2, 5, 2)
+    assert str(folder) not in json.dumps(manifest)
+    page = (folder / "out" / "sheet.html").read_text()
+    assert page.count("<img") == 5 and "://" not in page
+    castalia("sample", "vae", "-n", 1, cwd=folder)  # a prefix is enough
+    assert (folder / "runs/vae/samples/seed-0/00000.png").exists()
+
+
+def test_a_manifest_reproduces_its_picture(folder: Path):
+    from castalia import Run
+    from castalia.sampling.generate import reproduce
+
+    castalia("sample", "runs/vae", "-n", 7, "--seed", 9, "--out", "again", cwd=folder)
+    path = folder / "again" / "00004.png"
+    sample = reproduce(Run.open(folder / "runs/vae"), read_manifest(path))
+    assert sample.item.tobytes() == PIL.Image.open(path).tobytes()
+
+
+def test_a_condition_is_checked(folder: Path):
+    done = castalia("sample", "runs/vae", "--cond", "label=nine", "--out", "x", cwd=folder, code=2)
+    assert done.stderr.count("\n") == 3 and "try:" in done.stderr
+
+
+def test_edit_interpolates_and_varies(folder: Path):
+    castalia("sample", "runs/vae", "-n", 2, "--out", "ends", cwd=folder)
+    found = castalia_json(
+        "edit", "runs/vae", "interpolate", "ends/00000.png", "ends/00001.png", "--steps", 5, "--out", "between", cwd=folder
+    )
+    assert len(found["files"]) == 5
+    found = castalia_json("edit", "runs/vae", "vary", "ends/00000.png", "--steps", 3, "--seed", 1, "--out", "varied", cwd=folder)
+    assert len(found["files"]) == 3
+    pictures = {PIL.Image.open(folder / "varied" / name).tobytes() for name in found["files"]}
+    assert len(pictures) == 3
+
+
+def test_evaluate_prints_one_document(folder: Path):
+    document = castalia_json("evaluate", "runs/vae", "-n", 200, cwd=folder)
+    assert document["schema"] == 1 and document["run"] == "vae"
+    keys = {"name", "value", "low", "high", "n", "seeds", "better", "floor", "baselines", "informative", "seconds", "details"}
+    assert all(set(score) == keys for score in document["scores"])
+    assert json.loads((folder / "runs/vae/eval/scores.json").read_text()) == document
+    page = (folder / "runs/vae/eval/report.html").read_text()
+    assert 'src="http' not in page and 'href="http' not in page
+
+
+def test_dry_run_trains_nothing(folder: Path):
+    before = sorted((folder / "runs").iterdir())
+    facts = castalia_json("train", "image/vae", "builtin/digits", *TINY, "--dry-run", cwd=folder)
+    assert facts["recipe"]["training"]["steps"] == 4 and facts["parameters"] > 1000
+    assert facts["cpu_seconds"] > 0 and facts["memory_mb"] > 50
+    assert sorted((folder / "runs").iterdir()) == before
+
+
+@pytest.mark.parametrize("kind", ["runs", "recipes", "data", "families", "codecs"])
+def test_list(folder: Path, kind: str):
+    assert castalia_json("list", kind, cwd=folder)
+
+
+def test_show_env_and_clean(folder: Path):
+    facts = castalia_json("show", "runs/vae", cwd=folder)
+    assert facts["finished"] and facts["steps"] == 4 and "encodes" in facts["can"]
+    assert castalia_json("env", cwd=folder)["torch"]
+    assert castalia_json("clean", cwd=folder, environment={"CASTALIA_HOME": str(folder / "home")})["caches"] == []
+
+
+def test_unknown_words_get_suggestions(folder: Path):
+    assert "castalia train" in castalia("trian", cwd=folder, code=2).stderr
+    assert "--help" in castalia("sample", "--nonsense", cwd=folder, code=2).stderr
+    for verb in ("train", "sample", "edit", "evaluate", "list", "show", "demo", "env", "clean"):
+        assert f"Example: castalia {verb}" in castalia(verb, "--help", cwd=folder).stdout.replace("\n", " ").replace("  ", " ")

@@ -1,0 +1,40 @@
+"""Every built-in family keeps every item of the contract, on pictures, signals, volumes and vectors."""
+
+from __future__ import annotations
+
+import pytest
+
+from castalia import registry
+from castalia.errors import CastaliaError
+from castalia.spec import Classes, Condition
+from castalia.testing import FAMILY_CHECKS, SPECS, FamilyCase
+
+# Small networks: the contract is about behaviour. A family that is not listed runs with its defaults.
+SMALL = {
+    "vae": {"width": 8, "latent": 4, "importance": 3},
+    "vaegan": {"width": 8, "latent": 4, "critic_width": 8},
+    "gan": {"width": 8},
+}
+CLASSES: dict[str, Condition] = {"label": Classes(("a", "b", "c"))}
+CONDITIONAL = ("colour picture", "vector")
+
+
+def cases() -> list[object]:
+    found = []
+    for name in registry.FAMILIES:
+        for spec in SPECS:
+            for conditional in (False, True) if spec in CONDITIONAL else (False,):
+                found.append(pytest.param(name, spec, conditional, id=f"{name}, {spec}{', classes' if conditional else ''}"))
+    return found
+
+
+@pytest.mark.parametrize("check", FAMILY_CHECKS)
+@pytest.mark.parametrize(("name", "spec", "conditional"), cases())
+def test_contract(name: str, spec: str, conditional: bool, check: str) -> None:
+    family = registry.resolve("family", name)
+    case = FamilyCase(family, family.Config(**SMALL.get(name, {})), SPECS[spec], CLASSES if conditional else {})
+    try:
+        case.build()
+    except CastaliaError:
+        pytest.skip(f"'{name}' does not take {spec} data")
+    FAMILY_CHECKS[check](case)
