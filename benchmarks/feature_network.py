@@ -216,7 +216,7 @@ def loss_of(model: Trained, batch_: tuple[Tensor, ...]) -> Tensor:
         features = model(x.to(memory_format=torch.channels_last))
     features = features.float()
     total = 0.3 * F.cross_entropy(model.heads["set"](features), group)
-    total = total + 0.5 * F.cross_entropy(model.heads["damage"](features), kind)
+    total = total + 0.75 * F.cross_entropy(model.heads["damage"](features), kind)
     upright = kind == 0
     total = total + 0.5 * F.cross_entropy(model.heads["turn"](features[upright]), turn[upright])
     named = (turn == 0) & (kind != DAMAGE.index("naive"))
@@ -252,7 +252,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--fashion", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=4500)
     options = parser.parse_args()
     torch.manual_seed(0)
     data = load(options.data, options.fashion)

@@ -241,6 +241,8 @@ class Run:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise RunError("another process is writing this run", where=self.folder, fix="wait for it, or stop it first") from error
+            for rubbish in (self.folder / "checkpoints").glob(".step-*"):  # a kill in the middle of a checkpoint
+                shutil.rmtree(rubbish)
             yield
 
     def _plugin(self, name: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from castalia import Run
 from castalia.codecs.image import ImageCodec  # noqa: F401 - the codec under test must import
-from tests.apps.command import TINY, castalia
+from tests.apps.command import TINY, castalia, inside
 
 
 def pictures(folder: Path, count: int, *, same: bool = False) -> Path:
@@ -22,12 +22,14 @@ def pictures(folder: Path, count: int, *, same: bool = False) -> Path:
     return folder
 
 
-def fails(*words: object, cwd: Path, code: int, says: str, **options: object) -> None:
+def fails(*words: object, cwd: Path, code: int, says: str) -> None:
     """One error of what / at / try (the first may list several problems), no traceback."""
-    done = castalia(*words, cwd=cwd, code=code, **options)
-    message = done.stderr[done.stderr.rfind("\n\n") + 1 :]
-    assert says in done.stderr, done.stderr
-    assert "at:  " in message and "try: " in message, done.stderr
+    three_lines(inside(*words, cwd=cwd, code=code), says)
+
+
+def three_lines(text: str, says: str) -> None:
+    assert says in text, text
+    assert "\nat:  " in text and "\ntry: " in text, text
 
 
 def test_recipe_and_data_mistakes(tmp_path: Path):
@@ -52,7 +54,7 @@ def test_a_bad_file_stops_training_unless_told_otherwise(tmp_path: Path):
     good = (folder / "007.png").read_bytes()
     (folder / "007.png").write_bytes(good[: len(good) // 2])
     fails("train", "image/vae", "photos", *TINY, cwd=tmp_path, code=3, says="007.png")
-    castalia("train", "image/vae", "photos", *TINY, "data.skip_bad=true", "--out", "run", cwd=tmp_path)
+    inside("train", "image/vae", "photos", *TINY, "data.skip_bad=true", "--out", "run", cwd=tmp_path)
     assert "007.png" in json.dumps(Run.open(tmp_path / "run").about["data"]["report"]["skipped"])
 
 
@@ -79,29 +81,29 @@ def test_a_loss_that_is_not_finite_names_step_phase_and_parts(tmp_path: Path):
 
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path):
     words = ["train", "image/vae", "builtin/digits", *TINY, "training.threads=1", "--out", "run"]
-    castalia(*words, "training.steps=2", cwd=tmp_path)
+    inside(*words, "training.steps=2", cwd=tmp_path)
     size = max(path.stat().st_size for path in (tmp_path / "run" / "checkpoints").rglob("*.safetensors"))
     shutil.rmtree(tmp_path / "run")
 
     def small_disk() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size - 1, size - 1))
 
-    fails(*words, cwd=tmp_path, code=6, says="checkpoint", preexec_fn=small_disk)
+    three_lines(castalia(*words, cwd=tmp_path, code=6, preexec_fn=small_disk), "checkpoint")
     run = Run.open(tmp_path / "run")
     assert run.steps == [] and not list((tmp_path / "run" / "checkpoints").glob(".*"))
-    castalia("train", "--resume", "run", cwd=tmp_path)
+    inside("train", "--resume", "run", cwd=tmp_path)
     assert Run.open(tmp_path / "run").finished
 
 
 def test_two_writers_a_newer_format_and_a_second_run_in_one_folder(tmp_path: Path):
-    castalia("train", "image/vae", "builtin/digits", *TINY, "--out", "run", cwd=tmp_path)
+    inside("train", "image/vae", "builtin/digits", *TINY, "--out", "run", cwd=tmp_path)
     run = Run.open(tmp_path / "run")
     weights = run.model_hash()
     fails("train", "image/vae", "builtin/digits", *TINY, "--out", "run", cwd=tmp_path, code=4, says="already a run")
     shutil.rmtree(run.checkpoint(4))
     with run.writing():
         fails("train", "--resume", "run", cwd=tmp_path, code=4, says="another process")
-    castalia("train", "--resume", "run", cwd=tmp_path)
+    inside("train", "--resume", "run", cwd=tmp_path)
     assert Run.open(tmp_path / "run").model_hash() == weights
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     (tmp_path / "run" / "run.json").write_text(json.dumps({**facts, "format": 99}))
@@ -110,12 +112,12 @@ def test_two_writers_a_newer_format_and_a_second_run_in_one_folder(tmp_path: Pat
 
 @pytest.mark.parametrize("damage", ["run.json", "codec.json", "recipe.yaml"])
 def test_a_damaged_run_names_the_file(damage: str, tmp_path: Path):
-    castalia("train", "image/vae", "builtin/digits", *TINY, "--out", "run", cwd=tmp_path)
+    inside("train", "image/vae", "builtin/digits", *TINY, "--out", "run", cwd=tmp_path)
     (tmp_path / "run" / damage).write_bytes(b"\xff{")
     fails("sample", "run", cwd=tmp_path, code=4, says=damage)
 
 
 def test_a_family_that_cannot(tmp_path: Path):
-    castalia("train", "image/gan", "builtin/digits", *TINY, "--out", "run", cwd=tmp_path)
-    castalia("sample", "run", "-n", 2, "--out", "out", cwd=tmp_path)
+    inside("train", "image/gan", "builtin/digits", *TINY, "--out", "run", cwd=tmp_path)
+    inside("sample", "run", "-n", 2, "--out", "out", cwd=tmp_path)
     fails("edit", "run", "vary", "out/00000.png", "--out", "v", cwd=tmp_path, code=3, says="vae")

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 from castalia.codecs.image import read_manifest
-from tests.apps.command import TINY, castalia, castalia_json
+from tests.apps.command import TINY, castalia, document, inside
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +22,12 @@ def test_train_names_the_run_and_what_to_do_next(folder: Path):
     done = castalia("train", "image/gan", "builtin/digits", *TINY, cwd=folder)
     runs = [path.name for path in (folder / "runs").iterdir() if "image-gan" in path.name]
     assert len(runs) == 1
-    assert f"castalia sample runs/{runs[0]}" in done.stdout
-    assert "steps: 4" in done.stderr  # the resolved recipe is printed at the start
+    assert f"castalia sample runs/{runs[0]}" in done
+    assert "steps: 4" in done  # the resolved recipe is printed at the start
 
 
 def test_sample_writes_files_with_manifests_and_a_sheet(folder: Path):
-    found = castalia_json("sample", "runs/vae", "-n", 5, "--seed", 3, "--out", "out", cwd=folder)
+    found = document("sample", "runs/vae", "-n", 5, "--seed", 3, "--out", "out", cwd=folder)
     assert found["files"] == [f"{index:05d}.png" for index in range(5)]
     manifest = read_manifest(folder / "out" / "00002.png")
     assert {"run", "model", "data", "recipe", "time", "licence"} <= set(manifest)
@@ -50,35 +50,35 @@ def test_a_manifest_reproduces_its_picture(folder: Path):
 
 
 def test_a_condition_is_checked(folder: Path):
-    done = castalia("sample", "runs/vae", "--cond", "label=nine", "--out", "x", cwd=folder, code=2)
-    assert done.stderr.count("\n") == 3 and "try:" in done.stderr
+    done = inside("sample", "runs/vae", "--cond", "label=nine", "--out", "x", cwd=folder, code=2)
+    assert done.count("\n") == 3 and "try:" in done
 
 
 def test_edit_interpolates_and_varies(folder: Path):
     castalia("sample", "runs/vae", "-n", 2, "--out", "ends", cwd=folder)
-    found = castalia_json(
+    found = document(
         "edit", "runs/vae", "interpolate", "ends/00000.png", "ends/00001.png", "--steps", 5, "--out", "between", cwd=folder
     )
     assert len(found["files"]) == 5
-    found = castalia_json("edit", "runs/vae", "vary", "ends/00000.png", "--steps", 3, "--seed", 1, "--out", "varied", cwd=folder)
+    found = document("edit", "runs/vae", "vary", "ends/00000.png", "--steps", 3, "--seed", 1, "--out", "varied", cwd=folder)
     assert len(found["files"]) == 3
     pictures = {PIL.Image.open(folder / "varied" / name).tobytes() for name in found["files"]}
     assert len(pictures) == 3
 
 
 def test_evaluate_prints_one_document(folder: Path):
-    document = castalia_json("evaluate", "runs/vae", "-n", 200, cwd=folder)
-    assert document["schema"] == 1 and document["run"] == "vae"
+    found = document("evaluate", "runs/vae", "-n", 200, cwd=folder)
+    assert found["schema"] == 1 and found["run"] == "vae"
     keys = {"name", "value", "low", "high", "n", "seeds", "better", "floor", "baselines", "informative", "seconds", "details"}
-    assert all(set(score) == keys for score in document["scores"])
-    assert json.loads((folder / "runs/vae/eval/scores.json").read_text()) == document
+    assert all(set(score) == keys for score in found["scores"])
+    assert json.loads((folder / "runs/vae/eval/scores.json").read_text()) == found
     page = (folder / "runs/vae/eval/report.html").read_text()
     assert 'src="http' not in page and 'href="http' not in page
 
 
 def test_dry_run_trains_nothing(folder: Path):
     before = sorted((folder / "runs").iterdir())
-    facts = castalia_json("train", "image/vae", "builtin/digits", *TINY, "--dry-run", cwd=folder)
+    facts = document("train", "image/vae", "builtin/digits", *TINY, "--dry-run", cwd=folder)
     assert facts["recipe"]["training"]["steps"] == 4 and facts["parameters"] > 1000
     assert facts["cpu_seconds"] > 0 and facts["memory_mb"] > 50
     assert sorted((folder / "runs").iterdir()) == before
@@ -86,18 +86,18 @@ def test_dry_run_trains_nothing(folder: Path):
 
 @pytest.mark.parametrize("kind", ["runs", "recipes", "data", "families", "codecs"])
 def test_list(folder: Path, kind: str):
-    assert castalia_json("list", kind, cwd=folder)
+    assert document("list", kind, cwd=folder)
 
 
 def test_show_env_and_clean(folder: Path):
-    facts = castalia_json("show", "runs/vae", cwd=folder)
+    facts = document("show", "runs/vae", cwd=folder)
     assert facts["finished"] and facts["steps"] == 4 and "encodes" in facts["can"]
-    assert castalia_json("env", cwd=folder)["torch"]
-    assert castalia_json("clean", cwd=folder, environment={"CASTALIA_HOME": str(folder / "home")})["caches"] == []
+    assert document("env", cwd=folder)["torch"]
+    assert document("clean", cwd=folder, environment={"CASTALIA_HOME": str(folder / "home")})["caches"] == []
 
 
 def test_unknown_words_get_suggestions(folder: Path):
-    assert "castalia train" in castalia("trian", cwd=folder, code=2).stderr
-    assert "--help" in castalia("sample", "--nonsense", cwd=folder, code=2).stderr
+    assert "castalia train" in inside("trian", cwd=folder, code=2)
+    assert "--help" in inside("sample", "--nonsense", cwd=folder, code=2)
     for verb in ("train", "sample", "edit", "evaluate", "list", "show", "demo", "env", "clean"):
-        assert f"Example: castalia {verb}" in castalia(verb, "--help", cwd=folder).stdout.replace("\n", " ").replace("  ", " ")
+        assert f"Example: castalia {verb}" in inside(verb, "--help", cwd=folder).replace("\n", " ").replace("  ", " ")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from castalia import Run
-from tests.apps.command import castalia
+from tests.apps.command import inside
 
 SLOW = [
     "codec.size=8",
@@ -58,8 +58,8 @@ def test_kill_nine_then_resume_is_bit_identical(recipe: str, extra: list[str], t
     process.communicate()
     cut = Run.open(tmp_path / "cut")
     assert not cut.finished
-    castalia("train", "--resume", "cut", cwd=tmp_path)
-    castalia("train", recipe, "builtin/digits", *overrides, "--out", "whole", cwd=tmp_path)
+    inside("train", "--resume", "cut", cwd=tmp_path)
+    inside("train", recipe, "builtin/digits", *overrides, "--out", "whole", cwd=tmp_path)
     whole = Run.open(tmp_path / "whole")
     assert cut.last_step == whole.last_step == 60
     for weights in ("model", "ema", "optimiser"):
@@ -70,7 +70,7 @@ def test_kill_nine_then_resume_is_bit_identical(recipe: str, extra: list[str], t
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_save_and_leave(number: int, tmp_path: Path):
-    process = begin(tmp_path, "image/vae", [*SLOW[1:], "training.steps=100000"])
+    process = begin(tmp_path, "image/vae", [*SLOW, "training.steps=100000"])
     wait_for_checkpoint(tmp_path, process, 10)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
@@ -81,18 +81,18 @@ def test_signals_save_and_leave(number: int, tmp_path: Path):
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path):
-    castalia("train", "image/vae", "builtin/digits", *SLOW, "training.steps=6", "--out", "cut", cwd=tmp_path)
+    inside("train", "image/vae", "builtin/digits", *SLOW, "training.steps=6", "--out", "cut", cwd=tmp_path)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*") if path.is_file()}
-    castalia("train", "--resume", "cut", cwd=tmp_path)
+    inside("train", "--resume", "cut", cwd=tmp_path)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*") if path.is_file()} == before
 
 
 def test_a_changed_recipe_is_refused_with_its_differences(tmp_path: Path):
-    castalia("train", "image/vae", "builtin/digits", *SLOW, "training.steps=6", "--out", "cut", cwd=tmp_path)
+    inside("train", "image/vae", "builtin/digits", *SLOW, "training.steps=6", "--out", "cut", cwd=tmp_path)
     recipe = tmp_path / "cut" / "recipe.yaml"
     recipe.write_text(recipe.read_text().replace("steps: 6", "steps: 60"))
-    assert "training.steps: 6 -> 60" in castalia("train", "--resume", "cut", cwd=tmp_path, code=4).stderr
-    assert "takes no recipe" in castalia("train", "image/vae", "--resume", "cut", cwd=tmp_path, code=2).stderr
+    assert "training.steps: 6 -> 60" in inside("train", "--resume", "cut", cwd=tmp_path, code=4)
+    assert "takes no recipe" in inside("train", "image/vae", "--resume", "cut", cwd=tmp_path, code=2)
 
 
 def test_another_machine_needs_allow_inexact(tmp_path: Path):
@@ -104,6 +104,6 @@ def test_another_machine_needs_allow_inexact(tmp_path: Path):
     facts = json.loads(path.read_text())
     facts["versions"]["torch"] = "2.8.0"
     path.write_text(json.dumps(facts))
-    assert "torch: 2.8.0 ->" in castalia("train", "--resume", "cut", cwd=tmp_path, code=4).stderr
-    castalia("train", "--resume", "cut", "--allow-inexact", cwd=tmp_path)
+    assert "torch: 2.8.0 ->" in inside("train", "--resume", "cut", cwd=tmp_path, code=4)
+    inside("train", "--resume", "cut", "--allow-inexact", cwd=tmp_path)
     assert Run.open(tmp_path / "cut").finished

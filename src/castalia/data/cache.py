@@ -6,7 +6,7 @@ the codec with its settings and its fitted state; labels, file names and order a
     rows.bin     R rows in the storage dtype
     digests.bin  R x 16 bytes: the item a row comes from; rows of one item are neighbours
     stored.bin   R x 16 bytes: hash of the row itself, to find items that are equal once encoded, and damage
-    cache.json   shape, dtype, rows, and what could not be read
+    cache.json   shape, dtype, rows, SHA-256, and what could not be read
 
 A cache is built under another name and renamed, with a lock that a second builder waits for. One that fails its checks is built anew.
 """
@@ -40,7 +40,7 @@ from castalia.errors import DataError
 
 FORMAT = 1
 RESIDENT_BYTES = 128 << 20  # below this, rows are read into memory: indexing a tensor is the fastest loader there is
-_TOUCHED_BYTES = 64 << 20  # mapped pages count as the process's memory until they are given back
+_MAPPED_BYTES = 128 << 20  # mapped pages count as the process's memory until they are given back
 _PAGE_REACH = 64 << 10  # what the kernel maps around one touched row
 _STALE_SECONDS = 86_400.0
 
@@ -78,20 +78,20 @@ class MappedRows:
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], count: int) -> None:
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._rows = np.frombuffer(self._map, dtype=dtype).reshape(count, *shape)
+        self._rows = np.frombuffer(self._map, dtype=dtype).reshape(count, -1)  # flat: gathering whole rows is then one copy each
         self._reach = max(self._rows[0].nbytes, 4096) + _PAGE_REACH
-        self._touched = 0
+        self._mapped = 0.0  # expected bytes of the file that are mapped now
         self.shape = shape
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def take(self, index: Tensor) -> Tensor:
-        taken = torch.from_numpy(self._rows[index.numpy()])
-        self._touched += self._reach * len(index)
-        if self._touched > _TOUCHED_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+        taken = torch.from_numpy(self._rows[index.numpy()]).unflatten(1, self.shape)
+        self._mapped += self._reach * len(index) * (1 - self._mapped / len(self._map))  # rows that touch new pages
+        if self._mapped > _MAPPED_BYTES and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)  # drops our view of the pages; the file stays in the kernel's cache
-            self._touched = 0
+            self._mapped = 0.0
         return taken
 
 
@@ -174,6 +174,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
     try:
         bad: dict[str, str] = {}
         encodings: Counter[str] = Counter()
+        whole = hashlib.sha256()
         rows, shape, dtype = 0, None, None
         with (
             (temporary / "rows.bin").open("wb") as data,
@@ -196,6 +197,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
                         f"items differ once encoded: {row.shape} {row.dtype} against {shape} {dtype}", name, "give all items one shape"
                     )
                 raw = row.tobytes()
+                whole.update(raw)
                 data.write(raw)
                 digests.write(digest)
                 stored.write(hashlib.sha256(raw).digest()[:DIGEST_BYTES])
@@ -211,6 +213,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
             "rows": rows,
             "shape": list(shape),
             "dtype": dtype.str,
+            "sha256": whole.hexdigest(),
             "bad": bad,
             "encodings": dict(encodings.most_common(32)),
         }
@@ -233,15 +236,16 @@ def _open(folder: Path) -> Cache | None:
             return None
         rows: Rows
         if size <= RESIDENT_BYTES:
-            rows = ResidentRows(torch.from_numpy(np.fromfile(folder / "rows.bin", dtype=dtype).reshape(count, *shape)))
-            checked = np.arange(count)
-        else:
-            rows = MappedRows(folder / "rows.bin", shape, dtype, count)
-            checked = np.linspace(0, count - 1, 256).astype(np.int64)
-        for place in checked:
-            row = rows.take(torch.tensor([place])).numpy()
-            if hashlib.sha256(row.tobytes()).digest()[:DIGEST_BYTES] != stored[place].tobytes():
+            array = np.fromfile(folder / "rows.bin", dtype=dtype)
+            if hashlib.sha256(array.data).hexdigest() != summary["sha256"]:
                 return None
+            rows = ResidentRows(torch.from_numpy(array.reshape(count, *shape)))
+        else:  # reading it all would cost seconds at every start: 256 rows spread over the file
+            rows = MappedRows(folder / "rows.bin", shape, dtype, count)
+            for place in np.linspace(0, count - 1, 256).astype(np.int64):
+                row = rows.take(torch.tensor([place])).numpy()
+                if hashlib.sha256(row.tobytes()).digest()[:DIGEST_BYTES] != stored[place].tobytes():
+                    return None
         return Cache(rows, digest, stored, dict(summary["bad"]), dict(summary["encodings"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from castalia.errors import SpecError
 
 NAME = "castalia-net32-v1"
-SHA256 = "5df99f2bb8de7256a6dd096f029280e9731dd65bb49322da721eb365fc217db7"
+SHA256 = "4a61de2ab0aa7176b3e78b4d63043dcbc89162d45d110738c0ca31d372bcd7a0"
 SIDE = 32
 DIMENSION = 128
 WIDTHS = ((3, 32, 1), (32, 48, 2), (48, 64, 1), (64, 96, 2), (96, 128, 1), (128, 128, 2))  # in, out, stride of each 3x3

@@ -128,14 +128,11 @@ def spectral(module: nn.Module) -> nn.Module:
 
 
 class Norm(nn.Module):
-    """Batch norm over (B, C) or (B, C, ...), its gain and offset moved by a vector (B, D) if `context` > 0.
+    """Batch norm over (B, C) or (B, C, ...), its gain and offset moved by a vector (B, D) if `context` > 0."""
 
-    tracked: keep running statistics for evaluation mode; critics keep none and always use those of the batch.
-    """
-
-    def __init__(self, channels: int, rank: int, context: int = 0, *, tracked: bool = True) -> None:
+    def __init__(self, channels: int, rank: int, context: int = 0) -> None:
         super().__init__()
-        self.norm = BATCH_NORM[max(rank, 1)](channels, track_running_stats=tracked)
+        self.norm = BATCH_NORM[max(rank, 1)](channels)
         self.modulation = Modulation(channels, context) if context else None
 
     def forward(self, h: Tensor, vector: Tensor | None = None) -> Tensor:
@@ -145,7 +142,7 @@ class Norm(nn.Module):
 
 def critic_norm(norm: CriticNorm, channels: int, rank: int) -> nn.Module:
     """A layer of its own for "batch" only: "spectral" acts on the weights."""
-    return Norm(channels, rank, tracked=False) if norm == "batch" else nn.Identity()
+    return Norm(channels, rank) if norm == "batch" else nn.Identity()
 
 
 class CriticHead(nn.Module):

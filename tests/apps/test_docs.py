@@ -1,0 +1,78 @@
+"""README and docs/ are executed: every command in them works as written, and both languages say the same commands."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from castalia import recipe, registry
+from castalia.data.source import DataConfig
+from tests.apps.page import blocks, run_page, without_comments
+
+ROOT = Path(__file__).parents[2]
+GUIDES = sorted(page.name for page in (ROOT / "docs").glob("*.md") if page.name != "design.md")
+PAIRS = [("README.md", "README.zh-CN.md"), *[(f"docs/{name}", f"docs/zh/{name}") for name in GUIDES]]
+EVERY = sorted({ROOT / page for pair in PAIRS for page in pair} | set(ROOT.glob("*.md")) | set((ROOT / "docs").rglob("*.md")))
+
+
+@pytest.mark.parametrize("page", [english for english, _ in PAIRS])
+def test_commands_run_as_written(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    if (ROOT / "examples").is_dir():
+        shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    ran = run_page(ROOT / page)
+    assert ran or page == "docs/README.md", "a how-to page shows commands"
+
+
+@pytest.mark.parametrize(("english", "chinese"), PAIRS)
+def test_both_languages_have_the_same_commands(english: str, chinese: str):
+    kinds = ("bash", "python", "console", "yaml")
+    first, second = blocks(ROOT / english, *kinds), blocks(ROOT / chinese, *kinds)
+    assert [(block.language, without_comments(block)) for block in first] == [(block.language, without_comments(block)) for block in second]
+
+
+def test_every_page_exists_in_chinese():
+    assert sorted(page.name for page in (ROOT / "docs" / "zh").glob("*.md")) == GUIDES
+
+
+@pytest.mark.parametrize("page", EVERY, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    missing = [target for target in targets if "://" not in target and not (page.parent / target.partition("#")[0]).exists()]
+    assert missing == []
+
+
+def test_make_targets_in_the_docs_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    named = {target for page in EVERY for block in blocks(page, "console", "bash") for target in re.findall(r"^\s*make ([a-z]+)", block.text, flags=re.MULTILINE)}
+    assert named and named <= targets
+
+
+def test_recipe_keys_are_all_explained():
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    configs = {"data": DataConfig, "training": recipe.TrainConfig, "sampling": recipe.SampleConfig}
+    configs |= {"training.optimiser": recipe.OptimiserConfig, "training.schedule": recipe.ScheduleConfig, "training.early_stop": recipe.EarlyStopConfig}
+    configs |= {f"codec {name}": registry.resolve("codec", name).Config for name in registry.CODECS}
+    configs |= {f"family {name}": registry.resolve("family", name).Config for name in registry.FAMILIES}
+    missing = [f"{part}.{field}" for part, config in configs.items() for field in config.model_fields if f"`{field}`" not in text]
+    assert missing == []
+
+
+def test_exit_codes_are_all_explained():
+    import inspect
+
+    from castalia import errors
+
+    text = (ROOT / "docs" / "errors-and-exit-codes.md").read_text(encoding="utf-8")
+    for name, error in inspect.getmembers(errors, inspect.isclass):
+        if issubclass(error, errors.CastaliaError) and error is not errors.CastaliaError:
+            assert re.search(rf"\|\s*{error.exit_code}\s*\|\s*`{name}`", text), f"{name}: exit code {error.exit_code}"
+
+
+def test_the_tables_come_from_the_results():
+    done = subprocess.run([sys.executable, "benchmarks/tables.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
