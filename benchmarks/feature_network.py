@@ -95,7 +95,9 @@ class Trained(nn.Module):
         self.neck, self.neck_norm = nn.Conv2d(WIDTHS[-1][1], NECK, 1, bias=False), nn.BatchNorm2d(NECK)
         self.out = nn.Linear(NECK * 16, DIMENSION)
         sizes = {**classes, "set": len(SETS), "turn": 4, "damage": len(DAMAGE)}
-        self.heads = nn.ModuleDict({name: nn.Sequential(nn.Dropout(0.1), nn.Linear(DIMENSION, size)) for name, size in sizes.items() if size})
+        self.heads = nn.ModuleDict(
+            {name: nn.Sequential(nn.Dropout(0.1), nn.Linear(DIMENSION, size)) for name, size in sizes.items() if size}
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
@@ -159,7 +161,9 @@ def damaged(x: Tensor, kind: Tensor, rng: torch.Generator, moments: Tensor, grou
                 soft = F.avg_pool2d(F.pad(part, (2, 2, 2, 2), "replicate"), 5, 1)
                 part = part + (soft - part) * (0.3 + 0.7 * power)
             case "pixels":
-                part = torch.where(torch.rand(len(rows), 1, SIDE, SIDE, generator=rng) < 0.3 * power, 2 * torch.rand(part.shape, generator=rng) - 1, part)
+                part = torch.where(
+                    torch.rand(len(rows), 1, SIDE, SIDE, generator=rng) < 0.3 * power, 2 * torch.rand(part.shape, generator=rng) - 1, part
+                )
             case "blocks":
                 side = 8
                 corner = torch.randint(0, SIDE - side, (len(rows), 2), generator=rng)
@@ -177,7 +181,9 @@ def damaged(x: Tensor, kind: Tensor, rng: torch.Generator, moments: Tensor, grou
                 sets = group[rows]
                 side = int(torch.randint(0, 3, (1,), generator=rng)) * 4 + 24
                 noise = torch.randn(len(rows), 3, side, side, generator=rng)
-                noise = torch.where(torch.tensor([name in GREY or name == "faces" for name in SETS])[sets].view(-1, 1, 1, 1), noise[:, :1], noise)
+                noise = torch.where(
+                    torch.tensor([name in GREY or name == "faces" for name in SETS])[sets].view(-1, 1, 1, 1), noise[:, :1], noise
+                )
                 mean, deviation = (F.interpolate(moments[sets, i], size=(side, side), mode="bilinear", antialias=True) for i in (0, 1))
                 part = to_network((mean + deviation * noise).clamp(-1, 1))
         x[rows] = part.clamp(-1, 1)
@@ -241,7 +247,12 @@ def accuracies(network: Net32, heads: nn.ModuleDict, data: dict, moments: Tensor
             result[name]["class"] = (heads[name](features).argmax(1) == y).double().mean().item()
             result[name]["classes"] = data[name][2]
         x, kind = x[:1000], torch.randint(0, len(DAMAGE), (len(x[:1000]),), generator=rng)
-        result[name]["damage"] = (heads["damage"](network(damaged(x, kind, rng, moments, torch.full_like(kind, number)))).argmax(1) == kind).double().mean().item()
+        result[name]["damage"] = (
+            (heads["damage"](network(damaged(x, kind, rng, moments, torch.full_like(kind, number)))).argmax(1) == kind)
+            .double()
+            .mean()
+            .item()
+        )
         turned = torch.cat([network(x.rot90(quarter, (2, 3))) for quarter in range(4)])
         result[name]["turn"] = (heads["turn"](turned).argmax(1) == torch.arange(4).repeat_interleave(len(x))).double().mean().item()
     return result
@@ -286,7 +297,9 @@ def main() -> None:
         "seed": 0,
         "training_seconds": round(seconds, 1),
         "threads": torch.get_num_threads(),
-        "machine": next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "unknown"),
+        "machine": next(
+            (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "unknown"
+        ),
         "torch": torch.__version__,
         "held_out_accuracy": accuracies(network, model.heads, data, moments),
     }

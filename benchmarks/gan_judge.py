@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 HERE = Path(__file__).resolve().parent
 WEIGHTS = HERE / "gan_judge.safetensors"
-SHA256 = "4bd3dd0955da7c4140432ecd52aafe667c0243d36b98813b0c0a2f95c3e24bd4"
+SHA256 = "e9ddb9963202ae221a73d3d8d1ee5b33a51fe41875e2f9c9afb2dadd3d04f9ac"
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
 
 

@@ -12,12 +12,14 @@ from typing import Any
 
 import torch
 
-from castalia import atomic, registry
+from castalia import atomic, evaluation, registry
 from castalia.abilities import SampleOptions, Samples
 from castalia.codecs.base import Codec
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, to_unit
 from castalia.errors import DataError, RecipeError, RunError, SpecError
+from castalia.evaluation import Evaluation
+from castalia.evaluation.report import write_page
 from castalia.families.base import Family
 from castalia.nn.random import counter_seed
 from castalia.recipe import Recipe, TrainConfig, differences, load
@@ -62,7 +64,7 @@ def train(
         folder = str(Run.create(plan, codec, dataset.conditions, about, Path(out) if out is not None else None).folder)
     trainer.run = Run(Path(device.share(folder)), trust_code=True)
     with trainer.run.writing() if device.rank == 0 else nullcontext():
-        fit(trainer, [*hooks, _sheets(trainer.run, dataset)])
+        fit(trainer, [_sheets(trainer.run, dataset), *hooks])
     return trainer.run
 
 
@@ -98,7 +100,7 @@ def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), all
             trainer.load(run, run.last_step or 0)
         if device.rank == 0:
             run.truncate_metrics(trainer.step)
-        fit(trainer, [*hooks, _sheets(run, dataset)])
+        fit(trainer, [_sheets(run, dataset), *hooks])
     return run
 
 
@@ -225,20 +227,18 @@ def evaluate(
 
     against: a folder of real data to compare with instead of the held-out part of the run's own.
     """
-    from castalia.evaluation import Evaluation
-    from castalia.evaluation import evaluate as judge
-    from castalia.evaluation.report import write_page
-
     run = run if isinstance(run, Run) else Run.open(run)
+    return judge(run, against=against, n=n, seed=seed).to_json(run.id)
+
+
+def judge(run: Run, *, against: str | os.PathLike[str] | None = None, n: int | None = None, seed: int = 0) -> Evaluation:
+    """`evaluate`, with the pictures and words behind the scores."""
     model, dataset = run.model(), open_data(run)
     other = None
     if against is not None:
         real = open_data(run, against)
         other = torch.cat([split.take(range(len(split))).x for split in (real.train, real.validation) if len(split)])
-    judged: Evaluation = judge(model, run.codec, dataset, n=n, seed=seed, batch=run.recipe.sampling.batch, against=other)
-    document = judged.to_json(run.id)
-    folder = run.folder / "eval"
-    atomic.write_json(folder / "scores.json", document)
+    judged = evaluation.evaluate(model, run.codec, dataset, n=n, seed=seed, batch=run.recipe.sampling.batch, against=other)
     about = {
         "run": run.id,
         "recipe": run.recipe.title,
@@ -246,13 +246,15 @@ def evaluate(
         "steps": run.last_step,
         "parameters": run.about["parameters"],
         "seed": run.recipe.training.seed,
-        "data": run.about["data"],
-        "model": run.model_hash(),
-        "versions": run.about["versions"],
         "precision": run.about["precision"],
+        "model": run.model_hash(),
+        "data": run.about["data"],
+        "versions": run.about["versions"],
     }
+    folder = run.folder / "eval"
+    atomic.write_json(folder / "scores.json", judged.to_json(run.id))
     write_page(judged, run.codec, folder / "report.html", title=f"{run.recipe.title} · {run.id}", curves=run.metrics(), about=about)
-    return document
+    return judged
 
 
 def parameter_count(family: Family) -> int:

@@ -194,14 +194,16 @@ def test_gaussian_mass_is_scipys() -> None:
     head = Gaussian(spec, "fixed", 0.05)
     x = all_levels(spec)
     bins = 2 / 255
-    found = -head.nats(torch.full_like(x, 0.2), x).double()
+    raw = torch.full_like(x, 0.6).logit()  # squashed into the limits: 2 * 0.6 - 1
+    found = -head.nats(raw, x).double()
     normal = scipy.stats.norm(0.2, 0.05)
     for index in (90, 140, 153, 160, 200):
         centre = float(x[index])
-        expected = math.log(normal.cdf(centre + bins / 2) - normal.cdf(centre - bins / 2)) if centre < 0.2 else math.log(normal.sf(centre - bins / 2) - normal.sf(centre + bins / 2))
+        tail = normal.cdf if centre < 0.2 else lambda edge: -normal.sf(edge)
+        expected = math.log(tail(centre + bins / 2) - tail(centre - bins / 2))
         assert math.isclose(float(found[index]), expected, rel_tol=2e-3, abs_tol=2e-3)
     # what is trained is the density times the bin width, which agrees where the bin is narrow
-    assert torch.allclose(head.loss(torch.full_like(x, 0.2), x)[140:160].double(), -found[140:160], atol=5e-3)
+    assert torch.allclose(head.loss(raw, x)[140:160].double(), -found[140:160], atol=5e-3)
 
 
 def test_logistic_mass_is_scipys() -> None:

@@ -104,17 +104,16 @@ class ImageCodec(Codec[PIL.Image.Image]):
             if path.stat().st_size == 0:
                 raise DataError("the file is empty (zero bytes)", path.name, "copy it again, or set data.skip_bad=true")
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # we refuse at the size where PIL warns
-                opened = PIL.Image.open(path, formats=list(_FORMATS))
-            with opened:
-                if limit is not None and opened.width * opened.height > limit:  # from the header, before a pixel is decoded
-                    raise _bomb(path, f"{opened.width} x {opened.height} pixels")
-                form = opened.format or ""
-                if self.config.size is not None:  # JPEG can be decoded at 1/2, 1/4 or 1/8 size, much faster; twice the size loses nothing
-                    height, width = self.config.size if isinstance(self.config.size, tuple) else (self.config.size,) * 2
-                    opened.draft(opened.mode, (2 * max(height, width),) * 2)
-                opened.load()
-                picture = PIL.ImageOps.exif_transpose(opened)
+                warnings.simplefilter("ignore")  # PIL warns where we refuse (bombs), and about broken EXIF that does not matter
+                with PIL.Image.open(path, formats=list(_FORMATS)) as opened:
+                    if limit is not None and opened.width * opened.height > limit:  # from the header, before a pixel is decoded
+                        raise _bomb(path, f"{opened.width} x {opened.height} pixels")
+                    form, mode = opened.format or "", opened.mode
+                    if self.config.size is not None:  # JPEG decodes at 1/2, 1/4 or 1/8, much faster; twice the size loses nothing
+                        side = 2 * max(self.config.size if isinstance(self.config.size, tuple) else (self.config.size,))
+                        opened.draft(mode, (side, side))
+                    opened.load()
+                    picture = PIL.ImageOps.exif_transpose(opened)
         except PIL.Image.DecompressionBombError as error:
             raise _bomb(path, str(error)) from error
         except PIL.UnidentifiedImageError as error:
@@ -130,7 +129,7 @@ class ImageCodec(Codec[PIL.Image.Image]):
                 "copy it again, or set data.skip_bad=true",
             ) from error
         misnamed = path.suffix.lower() not in _FORMATS.get(form, (path.suffix.lower(),))
-        picture.info["castalia_stored"] = f"{form} {opened.mode}" + (f" named {path.suffix.lower()}" if misnamed else "")
+        picture.info["castalia_stored"] = f"{form} {mode}" + (f" named {path.suffix.lower()}" if misnamed else "")
         return picture
 
     def describe(self, item: PIL.Image.Image) -> str:

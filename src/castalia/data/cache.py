@@ -87,7 +87,7 @@ class MappedRows:
         return len(self._rows)
 
     def take(self, index: Tensor) -> Tensor:
-        taken = torch.from_numpy(self._rows[index.numpy()]).unflatten(1, self.shape)
+        taken = torch.from_numpy(self._rows[index.numpy()]).reshape(len(index), *self.shape)
         self._mapped += self._reach * len(index) * (1 - self._mapped / len(self._map))  # rows that touch new pages
         if self._mapped > _MAPPED_BYTES and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)  # drops our view of the pages; the file stays in the kernel's cache
@@ -278,7 +278,7 @@ def list_caches(given: Path | None = None) -> list[dict[str, Any]]:
 def remove_cache(key: str, given: Path | None = None) -> None:
     """Removes one cache and the kept fits; whatever is needed again is built again. Raises DataError when there is no such cache."""
     folder = home(given) / "cache" / key
-    if not key or folder.name != key or not folder.is_dir():
+    if key not in {entry["key"] for entry in list_caches(given)}:  # never a path like ".."
         raise DataError("there is no such cache", key, "castalia clean lists them")
     shutil.rmtree(folder, ignore_errors=True)
     folder.with_suffix(".lock").unlink(missing_ok=True)

@@ -213,15 +213,17 @@ def _assemble(
     twin = split.ranks(encoded.stored)[row]
     if fit and len(np.unique(twin)) == 1:
         raise _identical(len(entry), config)
-    validation, dropped = _apart(held_out[entry], twin, content[entry], config.validation if not source.groups else 0)
+    validation, dropped = _apart(held_out[entry], twin, source.digest[chosen[entry]], 0 if source.groups else config.validation)
     label = source.label[chosen[entry]]
     sides = []
     for mask, functions in ((~validation & ~dropped, augmentations), (validation & ~dropped, [])):
         cond = {"label": torch.from_numpy(label[mask])} if source.classes else {}
         captions = None if source.captions is None else [source.captions[item] for item in chosen[entry[mask]]]
         sides.append(Split(codec.spec, encoded.rows, torch.from_numpy(row[mask]), cond, captions, functions))
-    report = {
-        **describe(source, chosen[kept], content[kept]),
+    report = describe(source, chosen[kept], content[kept])
+    if dropped.any():
+        report["notes"].append(f"{int(dropped.sum())} items equal one of the other side once encoded and were left out")
+    report |= {
         "train": len(sides[0]),
         "validation": len(sides[1]),
         "equal_once_encoded": int(dropped.sum()),
@@ -234,16 +236,21 @@ def _assemble(
     return Dataset(codec, conditions, fingerprint(source, chosen[kept]), report, source.licence, sides[0], sides[1])
 
 
-def _apart(validation: np.ndarray, twin: np.ndarray, content: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+def _apart(validation: np.ndarray, twin: np.ndarray, digest: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
     """(validation side, left out), both (N,) bool, so that no encoded row is on both sides.
 
-    A validation item that equals a training item once encoded (the same picture in another file format) is left out: moving it
-    would let a new file move an old one. If nothing remains for validation, the lowest content and its twins go there.
+    The same picture in two file formats has two content hashes and may fall on both sides. One of the twins decides, and those on the
+    other side are left out: none is moved, so that a new file never moves an old one. The lowest second half of the hash (N, 16)
+    decides, for the first half is the position in the split. If validation is empty now, the first entry and its twins go there.
     """
-    dropped = validation & np.isin(twin, twin[~validation])
-    if share > 0 and not (validation & ~dropped).any() and len(np.unique(twin)) > 1:
-        validation = twin == twin[content.argmin()]
-        dropped = np.zeros_like(validation)
+    order = np.lexsort((np.ascontiguousarray(digest[:, 8:]).view(">u8").ravel(), twin))
+    _, first, group = np.unique(twin[order], return_index=True, return_inverse=True)
+    decides = np.empty_like(validation)
+    decides[order] = validation[order[first]][group]
+    dropped = validation != decides
+    if share > 0 and not (validation & ~dropped).any() and len(first) > 1:
+        validation = twin == twin[0]
+        dropped &= ~validation
     return validation, dropped
 
 

@@ -144,11 +144,17 @@ class Comparison(Metric):
     def _refusal(self, name: str, evidence: Evidence, got: int, dimension: int) -> Score:
         need = self.needs(dimension)
         words = (
-            f"not computed: it needs at least {need} samples and {need} real items on each side "
+            f"Not computed: it needs at least {need} samples and {need} real items on each side "
             f"({evidence.network} has {dimension} features) and {got} could be used. Ask for n >= {need} and have at least "
             f"{2 * need} real items ({10 * need} for a small bias), or read the other scores, which work with fewer."
         )
-        return Score(f"{name}-{evidence.network}", n=got, seeds=(evidence.seed,), better=self.better[name], details={**evidence.about, "words": [words]})
+        return Score(
+            f"{name}-{evidence.network}",
+            n=got,
+            seeds=(evidence.seed,),
+            better=self.better[name],
+            details={**evidence.about, "words": [words]},
+        )
 
     def _score(self, name: str, sides: dict[str, Estimate], evidence: Evidence, seconds: float) -> Score:
         model = sides["model"]
@@ -157,7 +163,7 @@ class Comparison(Metric):
         informative = None if floor is None or naive is None else clearly(better, floor, naive)
         words = _words(better, model, floor, naive, memoriser, informative)
         intervals = {side: [estimate.low, estimate.high] for side, estimate in sides.items() if side != "model"}
-        baselines = {side: sides[side].value for side in ("naive", "memoriser") if side in sides}
+        baselines: dict[str, float | None] = {side: sides[side].value for side in ("naive", "memoriser") if side in sides}
         details = {**model.details, **evidence.about, "intervals": intervals, "words": words}
         return Score(
             name=f"{name}-{evidence.network}",
@@ -192,14 +198,18 @@ def _words(
         )
     elif naive is not None and not clearly(better, model, naive):
         beaten = clearly(better, naive, model)
-        words.append(f"A per-dimension Gaussian ({show(naive.value)}) is {'better than' if beaten else 'not clearly worse than'} the model.")
+        words.append(
+            f"A per-dimension Gaussian ({show(naive.value)}) is {'better than' if beaten else 'not clearly worse than'} the model."
+        )
     if floor is not None and informative is not False:
         if clearly(better, floor, model):
             words.append(f"Real data get {show(floor.value)}: the model is not there yet.")
         else:
             words.append(f"Real data get {show(floor.value)}: at this n the model cannot be told from new real data by this score.")
     if memoriser is not None and not clearly(better, model, memoriser):
-        words.append(f"Replaying training items gets {show(memoriser.value)}, no worse than the model: this score cannot see copying, 'copies' can.")
+        words.append(
+            f"Replaying training items gets {show(memoriser.value)}, no worse than the model: this score cannot see copying, 'copies' can."
+        )
     return words
 
 
@@ -238,8 +248,8 @@ def show(value: float | None) -> str:
     """A number for people: three significant digits, thousands separated."""
     if value is None or not math.isfinite(value):
         return "–"
-    if value == 0:
-        return "0"
+    if value == int(value) and abs(value) < 1000:
+        return str(int(value))
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))

@@ -34,7 +34,9 @@ def strip(score: Score) -> str:
         x = place(baselines["memoriser"])
         parts.append(f'<path class="memory" d="M{x:.1f} {MIDDLE - 5.5}l5.5 5.5l-5.5 5.5l-5.5 -5.5z"/>')
     if score.floor is not None:
-        parts.append(f'<line class="real" x1="{place(score.floor):.1f}" x2="{place(score.floor):.1f}" y1="{MIDDLE - 11}" y2="{MIDDLE + 11}"/>')
+        parts.append(
+            f'<line class="real" x1="{place(score.floor):.1f}" x2="{place(score.floor):.1f}" y1="{MIDDLE - 11}" y2="{MIDDLE + 11}"/>'
+        )
     parts.append(f'<circle class="model" cx="{place(score.value):.1f}" cy="{MIDDLE}" r="4.5"/>')
     words = f"{score.name}: model {show(score.value)}, " + ", ".join(
         [f"real data {show(score.floor)}"] * (score.floor is not None) + [f"{name} {show(value)}" for name, value in baselines.items()]
@@ -45,12 +47,16 @@ def strip(score: Score) -> str:
 def legend() -> str:
     """What the marks of a strip mean."""
     marks = {
-        "the model and its 95% interval": '<rect class="band" x="0" y="3" width="20" height="12" rx="3"/><circle class="model" cx="10" cy="9" r="4.5"/>',
+        "the model and its 95% interval": '<rect class="band" y="3" width="20" height="12" rx="3"/><circle class="model" cx="10" cy="9" r="4.5"/>',
         "floor: real data against real data": '<line class="real" x1="10" x2="10" y1="0" y2="18"/>',
         "naive: a Gaussian for each dimension": '<circle class="naive" cx="10" cy="9" r="4.5"/>',
         "memoriser: training items replayed": '<path class="memory" d="M10 3l6 6l-6 6l-6 -6z"/>',
     }
-    return '<div class="legend">' + "".join(f'<span><svg width="20" height="18" aria-hidden="true">{mark}</svg>{words}</span>' for words, mark in marks.items()) + "</div>"
+    return (
+        '<div class="legend">'
+        + "".join(f'<span><svg width="20" height="18" aria-hidden="true">{mark}</svg>{words}</span>' for words, mark in marks.items())
+        + "</div>"
+    )
 
 
 def curve(name: str, steps: Sequence[float], values: Sequence[float]) -> str:
@@ -79,7 +85,8 @@ def curve(name: str, steps: Sequence[float], values: Sequence[float]) -> str:
         f'<line class="axis" x1="{x0}" x2="{x1}" y1="{y0}" y2="{y0}"/><line class="axis" x1="{x0}" x2="{x1}" y1="{y1}" y2="{y1}"/>'
         f'<polyline class="raw" points="{raw}"/><polyline class="line" points="{smooth}"/>'
         f'<text x="{x0}" y="{y1 - 3}">{show(top)}</text><text x="{x0}" y="{y0 - 4}">{show(bottom)}</text>'
-        f'<text x="{x0}" y="{CURVE_HEIGHT - 6}">step {first:,.0f}</text><text x="{x1}" y="{CURVE_HEIGHT - 6}" text-anchor="end">{last:,.0f}</text></svg>'
+        f'<text x="{x0}" y="{CURVE_HEIGHT - 6}">step {first:,.0f}</text>'
+        f'<text x="{x1}" y="{CURVE_HEIGHT - 6}" text-anchor="end">{last:,.0f}</text></svg>'
     )
 
 

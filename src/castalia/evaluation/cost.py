@@ -25,7 +25,9 @@ class Cost(Metric):
         weights = sum(parameter.numel() for parameter in model.parameters())
         bytes_ = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
         result = [
-            Score("peak-memory", peak_memory(model.device), better="lower", details={"unit": "MiB", "device": model.device.type, "words": []}),
+            Score(
+                "peak-memory", peak_memory(model.device), better="lower", details={"unit": "MiB", "device": model.device.type, "words": []}
+            ),
             Score("parameters", float(weights), better="lower", details={"megabytes": round(bytes_ / 2**20, 3), "words": []}),
         ]
         timings = list(evidence.timings)[1:] or list(evidence.timings)
@@ -33,9 +35,18 @@ class Cost(Metric):
             rows, seconds = sum(rows for rows, _ in timings), sum(seconds for _, seconds in timings)
             _, low, high = mean_interval(torch.tensor([spent / count for count, spent in timings]))
             rate = rows / max(seconds, 1e-9)
-            details = {"unit": "samples/s", "blocks": len(timings), "rows_per_block": timings[0][0], "threads": torch.get_num_threads(), "words": []}
-            speed = Score("samples-per-second", rate, min(rate, 1 / high) if high > 0 else None, max(rate, 1 / low) if low > 0 else None, n=rows, seeds=seeds, better="higher", seconds=seconds, details=details)
-            result.insert(0, speed)
+            details = {
+                "unit": "samples/s",
+                "blocks": len(timings),
+                "rows_per_block": timings[0][0],
+                "threads": torch.get_num_threads(),
+                "words": [],
+            }
+            known = len(timings) > 2 and low > 0  # an interval needs a few blocks
+            interval = (min(rate, 1 / high), max(rate, 1 / low)) if known else (None, None)
+            result.insert(
+                0, Score("samples-per-second", rate, *interval, n=rows, seeds=seeds, better="higher", seconds=seconds, details=details)
+            )
         return result
 
 

@@ -49,13 +49,17 @@ class Gathered:
     notes: list[str]
 
 
-def gather(model: Family, dataset: Dataset, *, n: int | None, seed: int, batch: int, against: Tensor | None, network: str | None) -> Gathered:
+def gather(
+    model: Family, dataset: Dataset, *, n: int | None, seed: int, batch: int, against: Tensor | None, network: str | None
+) -> Gathered:
     """Draws samples, reads the data once, computes features. n None: as many as the real data allow, at most DEFAULT_N."""
     spec = dataset.spec
     if not isinstance(spec, Dense):
         held = list(_batches(dataset.validation, torch.arange(min(len(dataset.validation), n or DEFAULT_N)), model.device))
         empty = torch.empty(0, 0)
-        return Gathered(Evidence(model, spec, "none", seed, {}, empty, empty, empty, held), empty, empty.long(), ["Comparing scores need dense data."])
+        return Gathered(
+            Evidence(model, spec, "none", seed, {}, empty, empty, empty, held), empty, empty.long(), ["Comparing scores need dense data."]
+        )
     features = features_for(spec, network)
     visited = torch.randperm(len(dataset.train), generator=generator("evaluate", seed, "train"))[:MOST_TRAINING]
     moments = Moments()
@@ -79,7 +83,18 @@ def gather(model: Family, dataset: Dataset, *, n: int | None, seed: int, batch: 
         notes.append("There are too few real items to compare anything with.")
     held = list(_batches(dataset.validation, held_order[: n or DEFAULT_N], model.device))
     evidence = Evidence(
-        model, spec, features.name, seed, candidates, sides.reference, training, held_out, held, moments.result(), timings, {"reference": sides.words}
+        model,
+        spec,
+        features.name,
+        seed,
+        candidates,
+        sides.reference,
+        training,
+        held_out,
+        held,
+        moments.result(),
+        timings,
+        {"reference": sides.words},
     )
     return Gathered(evidence, samples, visited, notes)
 
@@ -107,13 +122,16 @@ def _sides(training: Tensor, held_out: Tensor, against: Tensor | None, n: int, s
     replayed = training[joined:][memoriser(max(1, len(training) - joined), count, seed)] if len(training) > joined else training[:0]
     words = f"{min(count, len(held_out)):,} held-out items"
     if joined:
-        words += f" and {joined:,} training items, because there are only {len(held_out):,} held-out ones (a model that memorised them is flattered)"
+        words += f" and {joined:,} training items, because there are only {len(held_out):,} held-out ones"
+        words += " (a model that memorised them is flattered)"
     words += f"; the floor are {count:,} {'other held-out' if len(spare) >= count else 'training'} items outside it"
     return _Sides(reference, floor, replayed, count, words)
 
 
 @torch.inference_mode()
-def _sample(model: Family, dataset: Dataset, spec: Dense, features: Features, n: int, seed: int, batch: int) -> tuple[Tensor, Tensor, list[tuple[int, float]]]:
+def _sample(
+    model: Family, dataset: Dataset, spec: Dense, features: Features, n: int, seed: int, batch: int
+) -> tuple[Tensor, Tensor, list[tuple[int, float]]]:
     """(kept samples, features of all n, timings)."""
     sampler = require(model, Samples, "be judged by its samples")
     told = torch.randint(0, max(1, len(dataset.train)), (n,), generator=generator("evaluate", seed, "conditions"))
@@ -154,4 +172,6 @@ def _batches(split: Split, indices: Tensor, device: torch.device | None = None) 
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:
-    return Batch(batch.x.to(device), cond={name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.cond.items()})
+    return Batch(
+        batch.x.to(device), cond={name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.cond.items()}
+    )

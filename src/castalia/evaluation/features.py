@@ -57,12 +57,18 @@ def features_for(spec: Spec, name: str | None = None) -> Features:
         effnet = effnetlite0()
         return Features(chosen, "EfficientNet-Lite0, ImageNet; its package states no licence for the weights", lambda x: effnet(signed(x)))
     network = net32.net32()
-    return Features(chosen, "castalia's own network, trained on six small openly licensed picture sets", lambda x: network(_last(net32.to_network(signed(x)))))
+    return Features(
+        chosen,
+        "castalia's own network, trained on six small openly licensed picture sets",
+        lambda x: network(_last(net32.to_network(signed(x)))),
+    )
 
 
 def is_picture(spec: Spec) -> bool:
     """Grey or RGB, on a grid, with a known range."""
-    return isinstance(spec, Dense) and spec.layout == "grid" and len(spec.shape) == 3 and spec.shape[0] in (1, 3) and spec.unit != "standard"
+    return (
+        isinstance(spec, Dense) and spec.layout == "grid" and len(spec.shape) == 3 and spec.shape[0] in (1, 3) and spec.unit != "standard"
+    )
 
 
 @torch.inference_mode()

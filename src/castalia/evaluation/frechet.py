@@ -12,10 +12,12 @@ features leave a singular covariance and mostly bias; then the score is refused.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from castalia.evaluation.base import GROUPS, Comparison, Estimate, group_ids, jackknife
+from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, group_ids, jackknife
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,7 +50,7 @@ class FrechetDistance(Comparison):
     """`frechet-<network>`; lower is better; 0 for equal Gaussians."""
 
     name = "frechet"
-    better = {"frechet": "lower"}
+    better: ClassVar[dict[str, Better]] = {"frechet": "lower"}
 
     def needs(self, dimension: int) -> int:
         return max(dimension + 1, GROUPS)

@@ -174,7 +174,14 @@ def _pairs(model: Family, dataset: Dataset, side: Any, order: Tensor, rows: int)
     for place in range(len(order)):
         if place in used or len(pairs) == rows:
             continue
-        partner = next((other for other in range(place + 1, len(order)) if other not in used and all(bool(y[other] == y[place]) for y in labels.values())), None)
+        partner = next(
+            (
+                other
+                for other in range(place + 1, len(order))
+                if other not in used and all(bool(y[other] == y[place]) for y in labels.values())
+            ),
+            None,
+        )
         if partner is not None:
             used |= {place, partner}
             pairs.append((place, partner))

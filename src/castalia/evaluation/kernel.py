@@ -6,10 +6,12 @@ random subsets: the value does not depend on a draw. Reported times 1, not times
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from castalia.evaluation.base import GROUPS, Comparison, Estimate, group_ids, jackknife
+from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, group_ids, jackknife
 from castalia.evaluation.neighbours import chunks
 
 
@@ -22,7 +24,7 @@ class KernelDistance(Comparison):
     """`kernel-<network>`; lower is better; 0 in expectation for equal distributions."""
 
     name = "kernel"
-    better = {"kernel": "lower"}
+    better: ClassVar[dict[str, Better]] = {"kernel": "lower"}
 
     def needs(self, dimension: int) -> int:
         return 2 * GROUPS
@@ -42,11 +44,14 @@ class _Sums:
         x_groups, y_groups = (torch.nn.functional.one_hot(group_ids(len(side)), GROUPS).double() for side in (x, y))
         self.x_sizes, self.y_sizes = x_groups.sum(0), y_groups.sum(0)
         self.xx, self.yy, self.xy = _sums(x, x, x_groups, x_groups), _sums(y, y, y_groups, y_groups), _sums(x, y, x_groups, y_groups)
-        self.x_self, self.y_self = (groups.T @ _cube(side.square().sum(1), side.shape[1]) for side, groups in ((x, x_groups), (y, y_groups)))
+        self.x_self, self.y_self = (
+            groups.T @ _cube(side.square().sum(1), side.shape[1]) for side, groups in ((x, x_groups), (y, y_groups))
+        )
 
 
 def _cube(products: Tensor, dimension: int) -> Tensor:
-    return (products / dimension + 1) ** 3
+    base = products / dimension + 1
+    return base * base * base  # several times faster than a power
 
 
 def _sums(a: Tensor, b: Tensor, a_groups: Tensor, b_groups: Tensor) -> Tensor:

@@ -35,7 +35,9 @@ class Likelihood(Metric):
         value, low, high = mean_interval(bits)
         naive, words = None, []
         if evidence.moments is not None:
-            gaussian = torch.cat([gaussian_nats(batch.x.cpu(), *evidence.moments, spec) for batch in evidence.batches]) / (spec.size * math.log(2))
+            gaussian = torch.cat([gaussian_nats(batch.x.cpu(), *evidence.moments, spec) for batch in evidence.batches]) / (
+                spec.size * math.log(2)
+            )
             naive = gaussian.mean().item()
             gain = mean_interval(gaussian - bits)  # paired: both see the same items
             if gain[1] <= 0:

@@ -10,11 +10,13 @@ floor of the same n.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from castalia.errors import SpecError
-from castalia.evaluation.base import GROUPS, Comparison, Estimate, group_ids, jackknife, wilson
+from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, group_ids, jackknife, wilson
 from castalia.evaluation.neighbours import chunks, nearest, squared_distances
 
 
@@ -22,7 +24,7 @@ class Manifold(Comparison):
     """`precision-`, `recall-`, `density-` and `coverage-<network>`; higher is better; k neighbours (default 5, as Naeem et al.)."""
 
     name = "manifold"
-    better = {"precision": "higher", "recall": "higher", "density": "higher", "coverage": "higher"}
+    better: ClassVar[dict[str, Better]] = {"precision": "higher", "recall": "higher", "density": "higher", "coverage": "higher"}
 
     def __init__(self, k: int = 5) -> None:
         if k < 1:
@@ -73,23 +75,23 @@ def manifold_table(candidate: Tensor, reference: Tensor, k: int) -> Tensor:
     balls = torch.zeros(1 + GROUPS, dtype=torch.float64)  # pairs (sample, real ball)
     found = torch.zeros(1 + GROUPS, m, dtype=torch.bool)  # real items within the samples' manifold
     filled = torch.zeros(1 + GROUPS, m, dtype=torch.bool)  # real balls that hold a sample
+    # a pair counts in some case only if it does with the largest radii: few pairs are left, and each case looks at those
+    x_widest, y_widest = x_radii.amax(0), y_radii.amax(0)
     for start, rows in chunks(x, m):
         squares = squared_distances(rows, y)
-        groups = x_groups[start : start + len(rows)]
+        groups, radii = x_groups[start : start + len(rows)], x_radii[:, start : start + len(rows)]
+        i, j = (squares <= y_widest).nonzero(as_tuple=True)
+        square, gone_x, gone_y = squares[i, j], groups[i], y_groups[j]
+        p, q = (squares <= x_widest[start : start + len(rows), None]).nonzero(as_tuple=True)
+        reverse, lost_x, lost_y = squares[p, q], groups[p], y_groups[q]
         for case in range(1 + GROUPS):
-            keep_x, keep_y = groups != case - 1, y_groups != case - 1
-            # a radius of -1 is never reached: it removes an item from the manifold
-            in_real = squares <= torch.where(keep_y, y_radii[case], -1.0)
-            in_real &= keep_x[:, None]
-            in_fake = squares <= torch.where(keep_x, x_radii[case, start : start + len(rows)], -1.0)[:, None]
-            inside[case] += in_real.any(1).sum()
-            balls[case] += in_real.sum()
-            filled[case] |= in_real.any(0)
-            found[case] |= in_fake.any(0)
+            keep = (square <= y_radii[case, j]) & (gone_x != case - 1) & (gone_y != case - 1)
+            balls[case] += keep.sum()
+            inside[case] += torch.zeros(len(rows), dtype=torch.bool).index_fill_(0, i[keep], True).sum()
+            filled[case, j[keep]] = True
+            found[case, q[(reverse <= radii[case, p]) & (lost_x != case - 1) & (lost_y != case - 1)]] = True
     kept_n = torch.tensor([n] + [(x_groups != group).sum().item() for group in range(GROUPS)], dtype=torch.float64)
     kept_m = torch.tensor([m] + [(y_groups != group).sum().item() for group in range(GROUPS)], dtype=torch.float64)
-    for group in range(GROUPS):
-        found[1 + group] &= y_groups != group
     return torch.stack([inside / kept_n, found.sum(1) / kept_m, balls / (k * kept_n), filled.sum(1) / kept_m], dim=1)
 
 

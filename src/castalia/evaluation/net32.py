@@ -15,7 +15,6 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -65,7 +64,11 @@ def net32() -> Net32:
 
     content = (Path(__file__).parent / f"{NAME}.safetensors").read_bytes()
     if hashlib.sha256(content).hexdigest() != SHA256:
-        raise SpecError("the feature network's file was changed, so scores would not be comparable", where=f"{NAME}.safetensors", fix="reinstall castalia")
+        raise SpecError(
+            "the feature network's file was changed, so scores would not be comparable",
+            where=f"{NAME}.safetensors",
+            fix="reinstall castalia",
+        )
     network = Net32()
     network.load_state_dict({name: tensor.float() for name, tensor in load(content).items()})
-    return network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    return network.eval().requires_grad_(False)

@@ -19,7 +19,7 @@ from castalia.evaluation.base import Estimate, Evidence, Metric, Score, clearly,
 from castalia.evaluation.neighbours import nearest
 
 QUANTILE = 0.05
-FEWEST = 20
+FEWEST = 12
 
 
 class Novelty(Metric):
@@ -35,7 +35,7 @@ class Novelty(Metric):
         held_out, training = evidence.held_out, evidence.training
         if len(held_out) < FEWEST or len(training) < FEWEST or len(model) < FEWEST:
             words = (
-                f"not computed: it needs at least {FEWEST} held-out items to know how near new real items come to the training set, "
+                f"Not computed: it needs at least {FEWEST} held-out items to know how near new real items come to the training set, "
                 f"as many training items and samples; there are {len(held_out)}, {len(training)} and {len(model)}."
             )
             return [Score(name, n=len(model), seeds=(evidence.seed,), better="lower", details={"words": [words]})]
@@ -47,7 +47,9 @@ class Novelty(Metric):
         if "naive" in evidence.candidates:
             shares["naive"] = copies(evidence.candidates["naive"], training, threshold)
         one, other = distances[order[::2]], distances[order[1::2]]
-        crossed = ((one < torch.quantile(other, QUANTILE)).double().mean() + (other < torch.quantile(one, QUANTILE)).double().mean()).item() / 2
+        crossed = (
+            (one < torch.quantile(other, QUANTILE)).double().mean() + (other < torch.quantile(one, QUANTILE)).double().mean()
+        ).item() / 2
         value = _estimate(shares["model"], len(model), len(distances))
         floor = _estimate(crossed, len(distances), len(distances))
         informative = clearly("lower", floor, Estimate(shares["memoriser"], *wilson(shares["memoriser"], len(distances))))
@@ -88,8 +90,11 @@ def _words(model: Estimate, floor: Estimate, informative: bool) -> list[str]:
     if not informative:
         return ["This score says nothing here: so many held-out items are as good as equal to training items that copies do not stand out."]
     if clearly("lower", floor, model):
-        return [f"{model.value:.0%} of the samples lie nearer to a training item than all but {QUANTILE:.0%} of new real items do: the model copies."]
+        return [
+            f"{model.value:.0%} of the samples lie nearer to a training item than all but {QUANTILE:.0%} of new real items do: "
+            "the model copies."
+        ]
     return [
-        f"{model.value:.0%} of the samples are as near to a training item as the nearest {QUANTILE:.0%} of new real items ({show(floor.value)}): "
-        "no sign of copying. A model that misses the data also scores low here; read it with precision."
+        f"{model.value:.0%} of the samples are as near to a training item as the nearest {QUANTILE:.0%} of new real items "
+        f"({show(floor.value)}): no clear sign of copying. A model that misses the data also scores low here; read it with precision."
     ]

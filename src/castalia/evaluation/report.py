@@ -3,7 +3,7 @@
     write_page(judged, run.codec, path, title="...", curves=rows of metrics.jsonl, about={...})
 
 Order: the verdict in words, samples beside real data, the scores, nearest training items, walks in the latent, training
-curves, provenance. Not here: what is said (verdict.py, base.py) and how it looks (style.py, charts.py).
+curves, provenance. Not here: what is said (verdict.py, base.py) and how it looks (page.css, charts.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from torch import Tensor
 from castalia import atomic
 from castalia.evaluation.base import Score, show
 from castalia.evaluation.charts import curve, legend, strip
-from castalia.evaluation.style import CSS
 
 if TYPE_CHECKING:
     from castalia.codecs.base import Codec
@@ -47,7 +46,13 @@ TITLES = {
 
 
 def write_page(
-    judged: Evaluation, codec: Codec[Any], path: Path, *, title: str, curves: Sequence[Mapping[str, Any]] = (), about: Mapping[str, Any] | None = None
+    judged: Evaluation,
+    codec: Codec[Any],
+    path: Path,
+    *,
+    title: str,
+    curves: Sequence[Mapping[str, Any]] = (),
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes `path` whole or not at all. curves: rows {"step": int, "<part>": float, ...}. about: nested facts for the provenance."""
     atomic.write(path, page(judged, codec, title=title, curves=curves, about=about or {}))
@@ -56,7 +61,9 @@ def write_page(
 def page(judged: Evaluation, codec: Codec[Any], *, title: str, curves: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> str:
     """The HTML document."""
     words = dict(judged.verdict)
-    cards = "".join(f"<section><h3>{question}</h3><p>{escape(text)}</p></section>" for question, text in judged.verdict if question != "headline")
+    cards = "".join(
+        f"<section><h3>{question}</h3><p>{escape(text)}</p></section>" for question, text in judged.verdict if question != "headline"
+    )
     body = [
         f'<p class="eyebrow">{escape(title)}</p><h1>{escape(words.get("headline", "Report"))}</h1>',
         f'<div class="questions">{cards}</div>',
@@ -70,17 +77,26 @@ def page(judged: Evaluation, codec: Codec[Any], *, title: str, curves: Sequence[
         "<footer><p>Intervals are 95% delete-a-group jackknife intervals at this number of samples. A distance in one feature network "
         "cannot be compared with one in another, nor with a published FID.</p></footer>",
     ]
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title><style>{CSS}</style>'
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body><main>\n' + "\n".join(part for part in body if part) + "\n</main></body></html>\n"
+    css = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    head = f'<meta charset="utf-8">{viewport}<title>{escape(title)}</title><style>{css}</style>'
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}</head><body><main>\n'
+        + "\n".join(part for part in body if part)
+        + "\n</main></body></html>\n"
+    )
 
 
 def _beside(judged: Evaluation, codec: Codec[Any]) -> str:
-    sides = [("Samples, in the order they were drawn, none left out", judged.samples), ("Real data the model was not trained on", judged.real)]
-    figures = "".join(f"<figure><figcaption>{caption}</figcaption>{_grid(x[:SHOWN], codec)}</figure>" for caption, x in sides if len(x))
+    sides = [
+        ("Samples, in the order they were drawn, none left out", judged.samples),
+        ("Real data the model was not trained on", judged.real),
+    ]
+    figures = "".join(f"<figure><figcaption>{caption}</figcaption>{grid(x[:SHOWN], codec)}</figure>" for caption, x in sides if len(x))
     return f'<h2>Samples beside real data</h2><div class="beside">{figures}</div>' if figures else ""
 
 
-def _grid(x: Tensor, codec: Codec[Any]) -> str:
+def grid(x: Tensor, codec: Codec[Any]) -> str:
     """Pictures one by one; anything else as the codec draws several at once."""
     items = [codec.decode(row) for row in x]
     if all(isinstance(item, PIL.Image.Image) for item in items):
@@ -108,20 +124,24 @@ def _scores(scores: Sequence[Score]) -> str:
         interval = "" if score.low is None or score.high is None else f"{show(score.low)} – {show(score.high)}"
         told = {True: "yes", False: '<span class="no">no</span>', None: "–"}[score.informative]
         rows.append(
-            f'<tr><td><b>{escape(TITLES.get(kind, score.name))}</b><span class="network">{escape(unit)}{" · " if unit else ""}{better}</span></td>'
+            f'<tr><td><b>{escape(TITLES.get(kind, score.name))}</b><span class="network">{escape(unit)}</span>'
+            f'<span class="network">{better}</span></td>'
             f'<td class="number"><span class="value">{show(score.value)}</span><br><small>{interval}</small></td><td>{strip(score)}</td>'
             f'<td class="number">{show(score.floor)}</td><td class="number">{show(baselines.get("naive"))}</td>'
-            f'<td class="number">{show(baselines.get("memoriser"))}</td><td class="number">{"–" if score.n is None else f"{score.n:,}"}</td><td>{told}</td></tr>'
+            f'<td class="number">{show(baselines.get("memoriser"))}</td>'
+            f'<td class="number">{"–" if score.n is None else format(score.n, ",")}</td><td>{told}</td></tr>'
             f'<tr class="words"><td colspan="8">{escape(" ".join(score.details.get("words", [])))}</td></tr>'
         )
     head = (
         '<tr><th scope="col">score</th><th scope="col" class="number">value<br>95% interval</th><th scope="col">where it lies</th>'
-        '<th scope="col" class="number">real<br>data</th><th scope="col" class="number">naive</th><th scope="col" class="number">memoriser</th>'
+        '<th scope="col" class="number">real<br>data</th><th scope="col" class="number">naive</th>'
+        '<th scope="col" class="number">memoriser</th>'
         '<th scope="col" class="number">n</th><th scope="col">informative</th></tr>'
     )
     reference = next((score.details["reference"] for score in scores if "reference" in score.details), "")
     lead = f'<p class="lead">Compared with {escape(reference)}.</p>' if reference else ""
-    return f'<h2>Scores</h2>{lead}{legend()}<div class="scroll"><table class="scores"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
+    table = f'<table class="scores"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
+    return f'<h2>Scores</h2>{lead}{legend()}<div class="scroll">{table}</div>'
 
 
 def _nearest(found: Neighbours, codec: Codec[Any]) -> str:
@@ -134,28 +154,35 @@ def _nearest(found: Neighbours, codec: Codec[Any]) -> str:
     items = [[codec.decode(x) for x in row] for row in found.items]
     if not all(isinstance(item, PIL.Image.Image) for item in queries):
         rows = "".join(
-            f"<dt>sample {place + 1}</dt><dd>nearest training item {int(found.indices[place, 0]):,} at distance {show(found.distances[place, 0].item())}</dd>"
+            f"<dt>sample {place + 1}</dt><dd>nearest training item {int(found.indices[place, 0]):,} "
+            f"at distance {show(found.distances[place, 0].item())}</dd>"
             for place in range(len(queries))
         )
         return f"{lead}<dl>{rows}</dl>"
     blocks = []
     for place, query in enumerate(queries):
-        near = "".join(f"<div>{_image(item)}<span>{show(found.distances[place, rank].item())}</span></div>" for rank, item in enumerate(items[place]))
-        blocks.append(f'<div><div class="first">{_image(query, alt="sample")}<span>sample</span></div><div class="arrow">→</div>{near}</div>')
+        near = "".join(
+            f"<div>{_image(item)}<span>{show(found.distances[place, rank].item())}</span></div>" for rank, item in enumerate(items[place])
+        )
+        blocks.append(
+            f'<div><div class="first">{_image(query, alt="sample")}<span>sample</span></div><div class="arrow">→</div>{near}</div>'
+        )
     return f'{lead}<div class="near">{"".join(blocks)}</div>'
 
 
 def _walks(walks: Tensor, codec: Codec[Any]) -> str:
     lead = (
-        '<h2>Walks in the latent space</h2><p class="lead">Both ends (framed) are real items; between them are decoded points on the straight line '
-        "between their latents, the first and last of which are their reconstructions.</p>"
+        '<h2>Walks in the latent space</h2><p class="lead">Both ends (framed) are real items; between them are decoded points '
+        "on the straight line between their latents, the first and last of which are their reconstructions.</p>"
     )
     rows = []
     for walk in walks:
         items = [codec.decode(x) for x in walk]
         if not all(isinstance(item, PIL.Image.Image) for item in items):
             return f"{lead}{_image(codec.preview([codec.decode(x) for row in walks for x in row]), sheet=True)}"
-        rows.append(f'<div class="walk" style="grid-template-columns:repeat({len(items)},1fr)">{"".join(_image(item) for item in items)}</div>')
+        rows.append(
+            f'<div class="walk" style="grid-template-columns:repeat({len(items)},1fr)">{"".join(_image(item) for item in items)}</div>'
+        )
     return lead + "".join(rows)
 
 
@@ -163,7 +190,11 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> str:
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in NOT_CURVES]
     charts = []
     for name in names:
-        points = [(row["step"], row[name]) for row in rows if isinstance(row.get(name), int | float) and not isinstance(row.get(name), bool) and "step" in row]
+        points = [
+            (row["step"], row[name])
+            for row in rows
+            if isinstance(row.get(name), int | float) and not isinstance(row.get(name), bool) and "step" in row
+        ]
         chart = curve(name, [x for x, _ in points], [y for _, y in points])
         if chart:
             charts.append(f"<figure>{chart}</figure>")
@@ -180,7 +211,9 @@ def _provenance(judged: Evaluation, about: Mapping[str, Any]) -> str:
 
 
 def _facts(pairs: Iterable[tuple[str, Any]]) -> str:
-    return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(_fact(value))}</dd>" for name, value in pairs if value is not None) + "</dl>"
+    return (
+        "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(_fact(value))}</dd>" for name, value in pairs if value is not None) + "</dl>"
+    )
 
 
 def _fact(value: Any) -> str:

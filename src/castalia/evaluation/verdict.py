@@ -6,9 +6,12 @@ informative is not used, and said to be so.
 
 from __future__ import annotations
 
+import math
+
 from castalia.evaluation.base import Score, show
 
 GOOD, FAIR, POOR = 0.9, 0.7, 0.35  # shares of what real data get
+FEW = 300  # samples below which a headline says how many there were
 
 
 def verdict(scores: list[Score]) -> list[tuple[str, str]]:
@@ -31,11 +34,26 @@ def _share(score: Score | None) -> float | None:
 
 
 def _headline(named: dict[str, Score]) -> str:
+    words = _level(named)
+    n = max((score.n or 0 for score in named.values() if score.floor is not None), default=0)
+    if words.startswith("The samples") and n < FEW:
+        return f"{words[:-1]}, as far as {n} of them can tell."
+    return words
+
+
+def _level(named: dict[str, Score]) -> str:
     shares = {name: share for name in ("precision", "coverage", "density", "recall") if (share := _share(named.get(name))) is not None}
     fidelity = _least(shares, "precision", "density")
+    fidelity = _closeness(named.get("kernel")) if fidelity is None else fidelity
     diversity = _least(shares, "recall", "coverage")
     novelty = named.get("copies")
-    copying = novelty is not None and novelty.low is not None and novelty.floor is not None and novelty.informative and novelty.low > max(0.15, novelty.floor)
+    copying = (
+        novelty is not None
+        and novelty.low is not None
+        and novelty.floor is not None
+        and novelty.informative
+        and novelty.low > max(0.15, novelty.floor)
+    )
     if copying:
         return "The model repeats its training data."
     if fidelity is None or diversity is None:
@@ -57,6 +75,14 @@ def _headline(named: dict[str, Score]) -> str:
     return "The samples are still far from the data."
 
 
+def _closeness(score: Score | None) -> float | None:
+    """How much of the way from the naive baseline to real data a distance has gone, on the scale of lengths."""
+    if score is None or score.value is None or score.floor is None or score.informative is False:
+        return None
+    naive = _baseline(score)
+    return None if naive is None else 1 - math.sqrt(max(0.0, score.value - score.floor) / max(naive - score.floor, 1e-12))
+
+
 def _least(shares: dict[str, float], *names: str) -> float | None:
     present = [shares[name] for name in names if name in shares]
     return min(present) if present else None
@@ -66,11 +92,18 @@ def _fidelity(named: dict[str, Score]) -> str:
     words = []
     precision = named.get("precision")
     if precision is not None and precision.value is not None:
-        words.append(f"{precision.value:.0%} of the samples lie where real data lie (real data: {_percent(precision.floor)}; noise: {_percent(_baseline(precision))}).")
+        words.append(
+            f"{precision.value:.0%} of the samples lie where real data lie "
+            f"(real data: {_percent(precision.floor)}; noise: {_percent(_baseline(precision))})."
+        )
     for kind, name in (("frechet", "Frechet distance"), ("kernel", "kernel distance")):
         score = named.get(kind)
         if score is not None and score.value is not None and score.informative is not False:
-            times = f", {show(score.value / score.floor)} times the {show(score.floor)} of real data" if score.floor and score.floor > 0 and kind == "frechet" else f"; real data {show(score.floor)}"
+            times = (
+                f", {show(score.value / score.floor)} times the {show(score.floor)} of real data"
+                if score.floor and score.floor > 0 and kind == "frechet"
+                else f"; real data {show(score.floor)}"
+            )
             words.append(f"The {name} is {show(score.value)}{times}; noise has {show(_baseline(score))}.")
             break
     return " ".join(words + _silent(named, "precision", "frechet", "kernel")) or "No score speaks of it."

@@ -140,7 +140,7 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """(B, *grid) -> (B, outputs, *sides): the encoder's way backwards, with nearest-neighbour growth between levels.
+    """(B, *grid) -> (B, outputs, *sides): the encoder's way backwards, by transposed convolutions.
 
     Built from the shape of the *data*; `grid` says what it wants as input. Options as for ConvEncoder.
     """
@@ -167,8 +167,10 @@ class ConvDecoder(nn.Module):
         self.grid = (channels[0], *self.sizes[0])
         self.stages = nn.ModuleList([_stage(rank, channels[0], depth, context, norm)])
         self.ups = nn.ModuleList()
-        for before, after in pairwise(channels):
-            self.ups.append(CONV[rank](before, after, 3, padding=1))
+        for index, (before, after) in enumerate(pairwise(channels)):
+            stride = tuple(1 if a == b else 2 for a, b in zip(self.sizes[index], self.sizes[index + 1], strict=True))
+            kernel = tuple(step + 2 for step in stride)  # 4 where an axis doubles, 3 where it stays: every output has as many inputs
+            self.ups.append(TRANSPOSED[rank](before, after, kernel, stride=stride, padding=1))
             self.stages.append(_stage(rank, after, depth, context, norm))
         self.norm = normalisation(norm, rank, channels[-1])
         if patch == 1:
@@ -182,7 +184,7 @@ class ConvDecoder(nn.Module):
             h = h.contiguous(memory_format=torch.channels_last)
         for index, stage in enumerate(self.stages):
             if index:
-                h = self.ups[index - 1](F.interpolate(h, size=self.sizes[index], mode="nearest"))
+                h = self.ups[index - 1](h)[(..., *(slice(side) for side in self.sizes[index]))]  # 4 -> 8, cut to 7
             h = _run(stage, h, vector, last=index + 1 == len(self.stages))
         x = self.head(F.silu(self.norm(h)))
         return x[(..., *(slice(side) for side in self.sides))]  # a patch may reach over the edge

@@ -1,0 +1,112 @@
+"""README's table of what works, made from benchmarks/results/*.json in both languages.
+
+    python benchmarks/tables.py               # rewrite the table between the markers of README.md and README.zh-CN.md
+    python benchmarks/tables.py --check       # exit code 1 when a README and the results disagree (a test runs this)
+
+A row exists when its result exists. A number that misses its goal stays in the table and is marked. Nobody edits the
+table by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from machine import HERE, RESULTS
+
+BEGIN, END = "<!-- results: made by benchmarks/tables.py -->", "<!-- end of results -->"
+READMES = {"en": HERE.parent / "README.md", "zh": HERE.parent / "README.zh-CN.md"}
+HEADS = {"en": ("What", "Measured", "Goal", "Data"), "zh": ("项目", "实测", "目标", "数据")}
+MISSED = {"en": "missed", "zh": "未达到"}
+
+
+class Row(NamedTuple):
+    """One line: the claim and the measurement in both languages, the goal, and whether it was reached."""
+
+    en: tuple[str, str]
+    zh: tuple[str, str]
+    goal: str
+    reached: bool
+
+
+def gan_fashion(results: dict[str, Any]) -> Iterator[Row]:
+    """Every seed of the winner must reach the goal, so the worst one is shown."""
+    winner = results["winner"]
+    ratio = min(winner["peer_over_winner"])
+    distances = ", ".join(f"{value:.2f}" for value in winner["frechet"])
+    yield Row(
+        ("GAN, Fashion-MNIST, 4 minutes on 2 cores: Frechet distance against the textbook DCGAN", f"1/{ratio:.0f} (FD {distances}; textbook {winner['peer']:.2f})"),
+        ("GAN，Fashion-MNIST，2 核 4 分钟：与教科书 DCGAN 的 Frechet 距离之比", f"1/{ratio:.0f}（FD {distances}；教科书 {winner['peer']:.2f}）"),
+        "1/20",
+        ratio >= 20,
+    )
+    precision, recall = min(winner["precision"]), min(winner["recall"])
+    numbers = f"{precision:.2f} / {recall:.2f}"
+    yield Row(("its precision / recall, worst seed", numbers), ("其精确率 / 召回率（最差种子）", numbers), "0.90 / 0.80", precision >= 0.9 and recall >= 0.8)
+    seconds = winner["seconds_to_the_peers_end"]
+    worst = max(seconds) if all(value is not None for value in seconds) else None
+    shown = "-" if worst is None else f"{worst:.0f} s"
+    yield Row(("its time to the textbook's 4-minute figure", shown), ("达到教科书 4 分钟成绩所需时间", shown), "30 s", worst is not None and worst <= 30)
+
+
+def startup(results: dict[str, Any]) -> Iterator[Row]:
+    for name, en, zh in (("help", "`castalia --help`, CPU time, without torch", "`castalia --help` 的 CPU 时间，不加载 torch"), ("import", "`import castalia`", "`import castalia`")):
+        seconds, limit = results[name]["cpu_seconds"]["median"], results[name]["limit"]
+        yield Row((en, f"{seconds:.2f} s"), (zh, f"{seconds:.2f} s"), f"{limit} s", seconds < limit and results[name]["torch_free"])
+
+
+def loop_overhead(results: dict[str, Any]) -> Iterator[Row]:
+    numbers = ", ".join(f"{name} {result['relative_speed']['median']:.0%}" for name, result in results.items())
+    worst = min(result["relative_speed"]["median"] for result in results.values())
+    least = next(iter(results.values()))["least"]
+    yield Row(("speed of the training loop, relative to a bare hand-written one", numbers), ("训练循环相对于手写裸循环的速度", numbers), f"{least:.0%}", worst >= least)
+
+
+TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {"gan_fashion": gan_fashion, "startup": startup, "loop_overhead": loop_overhead}
+
+
+def table(language: str) -> str:
+    """The Markdown between the markers."""
+    lines = ["| " + " | ".join(HEADS[language]) + " |", "|---|---|---|---|"]
+    machines = set()
+    for name, rows in TABLE.items():
+        path = RESULTS / f"{name}.json"
+        if not path.exists():
+            continue
+        envelope = json.loads(path.read_text(encoding="utf-8"))
+        machines.add(f"{envelope['machine']['cpu']}, torch {envelope['torch'].partition('+')[0]}")
+        for row in rows(envelope["results"]):
+            claim, measured = row.en if language == "en" else row.zh
+            mark = "" if row.reached else f" ({MISSED[language]})"
+            lines.append(f"| {claim} | {measured}{mark} | {row.goal} | [{name}](benchmarks/results/{name}.json) |")
+    words = {"en": "Measured on: {}. `make bench` measures again.", "zh": "测试机器：{}。运行 `make bench` 可重新测量。"}
+    return "\n".join([*lines, "", words[language].format("; ".join(sorted(machines)))])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 when a README disagrees")
+    check = parser.parse_args().check
+    disagree = []
+    for language, path in READMES.items():
+        text = path.read_text(encoding="utf-8")
+        before, found, rest = text.partition(BEGIN)
+        _, closed, after = rest.partition(END)
+        if not found or not closed:
+            print(f"{path.name} has lost its markers: {BEGIN} ... {END}", file=sys.stderr)
+            return 1
+        made = f"{before}{BEGIN}\n\n{table(language)}\n\n{END}{after}"
+        if made != text:
+            disagree.append(path.name)
+            if not check:
+                path.write_text(made, encoding="utf-8")
+    if disagree:
+        print(f"{', '.join(disagree)}: " + ("differs from benchmarks/results; run: python benchmarks/tables.py" if check else "rewritten"), file=sys.stderr)
+    return 1 if disagree and check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

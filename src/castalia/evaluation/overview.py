@@ -1,0 +1,74 @@
+"""One page over several judged runs of the same data: pictures side by side, one table, links to each report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from castalia import atomic
+from castalia.evaluation.base import Score, show
+from castalia.evaluation.report import TITLES, grid
+from castalia.evaluation.style import CSS
+
+if TYPE_CHECKING:
+    from castalia.codecs.base import Codec
+    from castalia.evaluation.judge import Evaluation
+
+SHOWN = 40
+
+
+def write_overview(
+    path: Path,
+    judged: Mapping[str, Evaluation],
+    codec: Codec[Any],
+    *,
+    title: str,
+    lead: str,
+    reports: Mapping[str, str],
+    next_steps: Mapping[str, str],
+) -> None:
+    """judged: name of a model -> its evaluation, all of the same data. reports: name -> relative link to its page.
+    next_steps: command -> what it does. Written whole or not at all."""
+    real = next(iter(judged.values())).real
+    figures = [f"<figure><figcaption>Real data the models were not trained on</figcaption>{grid(real[:SHOWN], codec)}</figure>"]
+    for name, found in judged.items():
+        caption = f'{escape(name)}: {escape(dict(found.verdict).get("headline", ""))} <a href="{escape(reports[name], quote=True)}">its report</a>'
+        figures.append(f"<figure><figcaption>{caption}</figcaption>{grid(found.samples[:SHOWN], codec)}</figure>")
+    steps = "".join(f"<dt><code>{escape(command)}</code></dt><dd>{escape(words)}</dd>" for command, words in next_steps.items())
+    atomic.write(
+        path,
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{CSS}</style></head><body><main>\n"
+        f'<p class="eyebrow">Castalia</p><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>\n'
+        f'<h2>Look first</h2><p class="lead">In the order they were drawn, none left out.</p><div class="beside">{"".join(figures)}</div>\n'
+        f"<h2>Then the numbers</h2>{_table(judged)}\n<h2>Go on</h2><dl>{steps}</dl>\n</main></body></html>\n",
+    )
+
+
+def _table(judged: Mapping[str, Evaluation]) -> str:
+    """A row per score that any model has, a column per model; the real data's own value (floor) beside them."""
+    names = list(dict.fromkeys(score.name for found in judged.values() for score in found.scores))
+    rows = []
+    for name in names:
+        found = {model: next((score for score in judged[model].scores if score.name == name), None) for model in judged}
+        first = next(score for score in found.values() if score is not None)
+        better = {"lower": "lower is better", "higher": "higher is better", None: ""}[first.better]
+        cells = "".join(f'<td class="number">{_cell(score)}</td>' for score in found.values())
+        rows.append(
+            f'<tr><td><b>{escape(TITLES.get(name.partition("-")[0], name))}</b> <span class="network">{escape(better)}</span></td>{cells}'
+            f'<td class="number">{show(first.floor)}</td></tr>'
+        )
+    head = "".join(f'<th scope="col" class="number">{escape(model)}</th>' for model in [*judged, "real data"])
+    return (
+        f'<div class="scroll"><table class="scores"><thead><tr><th scope="col">score</th>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _cell(score: Score | None) -> str:
+    if score is None or score.value is None:
+        return "–"
+    interval = "" if score.low is None or score.high is None else f"<br><small>{show(score.low)} – {show(score.high)}</small>"
+    return f'<span class="value">{show(score.value)}</span>{interval}'
