@@ -13,7 +13,7 @@ from castalia.testing import FAMILY_CHECKS, SPECS, FamilyCase
 SMALL = {
     "vae": {"width": 8, "latent": 4, "importance": 3},
     "vaegan": {"width": 8, "latent": 4, "critic_width": 8},
-    "gan": {"width": 8},
+    "gan": {"width": 16},
 }
 CLASSES: dict[str, Condition] = {"label": Classes(("a", "b", "c"))}
 CONDITIONAL = ("colour picture", "vector")

@@ -344,13 +344,20 @@ def test_flip_mirrors_half_of_the_pictures():
     assert 400 < mirrored.sum() < 600
 
 
-def test_shift_moves_by_whole_pixels_and_repeats_the_edge():
+def test_shift_moves_by_whole_pixels_and_mirrors_the_border():
     batch = torch.full((64, 1, 16, 16), 255, dtype=torch.uint8)
     batch[:, :, 8, 8] = 0
     moved = augment.shift(batch, generator(0))
     assert (moved == 0).sum((1, 2, 3)).tolist() == [1] * 64  # white comes in at the border, the dot stays whole
     places = (moved[:, 0] == 0).nonzero()[:, 1:]
     assert places.min() >= 6 and places.max() <= 10 and len(places.unique(dim=0)) > 10
+
+
+def test_shift_fills_with_the_mirror_image():
+    row = torch.arange(16, dtype=torch.uint8).expand(200, 1, 16, 16).contiguous()
+    moved = {tuple(line.tolist()) for line in augment.shift(row, generator(0))[:, 0, 0]}
+    assert moved == {(2, 1, *range(14)), (1, *range(15)), tuple(range(16)), (*range(1, 16), 14), (*range(2, 16), 14, 13)}
+    assert augment.shift(torch.full((4, 1, 1, 1), 7, dtype=torch.uint8), generator(0)).flatten().tolist() == [7] * 4
 
 
 def test_colour_of_a_grey_picture_stays_grey_and_crop_of_a_flat_one_stays_flat():

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from castalia.codecs import containers
 from castalia.codecs.base import Codec, CodecConfig
+from castalia.codecs.sheet import contact_sheet
 from castalia.errors import DataError, SpecError
 from castalia.spec import Dense
 
@@ -151,8 +152,6 @@ class ArrayCodec(Codec[np.ndarray]):
             return _scatter(np.array([item.ravel() for item in items]).reshape(-1, 2))
         if len(self.spec.shape) == 1:
             return _lines(np.array(items))
-        from castalia.codecs.image import contact_sheet
-
         return contact_sheet([_heat(item) for item in items])
 
     def units(self, item: np.ndarray) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """Augmentations of picture batches: flip, shift, crop, colour.
 
 Each is a function (uint8 batch (B, C, H, W), generator) -> uint8 batch of the same shape, vectorised over the batch, with
-all randomness from the generator. New pixels at the border repeat the edge, so that a white ground stays white and no
-black frame enters the data, which a generative model would learn to draw.
+all randomness from the generator. New pixels at the border mirror the picture, so that a white ground stays white and neither
+black frames nor smeared edges enter the data, which a generative model would learn to draw.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def _moved(x: Tensor, axis: int, rng: torch.Generator) -> Tensor:
     side = x.shape[axis]
     reach = max(1, side // 8)
     by = torch.randint(-reach, reach + 1, (len(x), 1), generator=rng)
-    source = (torch.arange(side) + by).clamp_(0, side - 1)  # (B, side)
+    source = (torch.arange(side) + by).abs_()  # (B, side), mirrored at 0 ...
+    source = ((side - 1) - (side - 1 - source).abs()).clamp_(min=0)  # ... and at side - 1
     index = source[:, None, None, :] if axis == -1 else source[:, None, :, None]
     return x.gather(axis, index.expand(x.shape))
 

@@ -5,14 +5,13 @@ channels: transparency is laid on white, CMYK and palettes become RGB, 16-bit gr
 (box = window, so cropping and scaling are one step). Colour profiles are not applied. The manifest of a written picture is
 a PNG text chunk "castalia", or the EXIF image description of JPEG and WebP.
 
-The augmentations are in codecs/augment.py, the array files in codecs/containers.py.
+The augmentations are in codecs/augment.py, the array files in codecs/containers.py, the grid of previews in codecs/sheet.py.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import math
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,6 +27,7 @@ from torch import Tensor
 
 from castalia.codecs import augment, containers
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
+from castalia.codecs.sheet import contact_sheet
 from castalia.errors import DataError, SpecError
 from castalia.spec import Dense
 
@@ -218,7 +218,7 @@ class ImageCodec(Codec[PIL.Image.Image]):
 
     def preview(self, items: list[PIL.Image.Image]) -> PIL.Image.Image:
         """A grid, nearly square, row by row; small pictures are enlarged by a whole factor, pixel by pixel, so that they can be seen."""
-        return contact_sheet(items)
+        return contact_sheet([flattened(item, 3) for item in items])
 
     def units(self, item: PIL.Image.Image) -> dict[str, int]:
         return {"dimension": self.spec.size}
@@ -256,23 +256,6 @@ def flattened(item: PIL.Image.Image, channels: int) -> PIL.Image.Image:
     if item.mode == mode:
         return item
     return item.convert("RGB").convert(mode) if item.mode not in ("1", "L", "RGB", "RGBA") else item.convert(mode)
-
-
-def contact_sheet(items: list[PIL.Image.Image], gap: int = 2, least: int = 64) -> PIL.Image.Image:
-    """Pictures in a grid on white, `gap` pixels apart; those smaller than `least` are enlarged by a whole factor (nearest)."""
-    if not items:
-        return PIL.Image.new("RGB", (least, least), "white")
-    side = max(max(item.size) for item in items)
-    factor = max(1, math.ceil(least / side))
-    width, height = (factor * max(item.size[axis] for item in items) for axis in (0, 1))
-    columns = math.ceil(math.sqrt(len(items)))
-    rows = math.ceil(len(items) / columns)
-    sheet = PIL.Image.new("RGB", (columns * (width + gap) - gap, rows * (height + gap) - gap), "white")
-    for place, item in enumerate(items):
-        row, column = divmod(place, columns)
-        large = item if factor == 1 else item.resize((item.width * factor, item.height * factor), PIL.Image.Resampling.NEAREST)
-        sheet.paste(flattened(large, 3), (column * (width + gap), row * (height + gap)))
-    return sheet
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from html import escape
 from castalia.evaluation.base import Score, show
 
 WIDTH, MIDDLE = 240, 17
-CURVE_WIDTH, CURVE_HEIGHT = 320, 150
+CURVE_WIDTH, CURVE_HEIGHT = 320, 160
 MOST_POINTS = 240
 
 
@@ -47,7 +47,7 @@ def strip(score: Score) -> str:
 def legend() -> str:
     """What the marks of a strip mean."""
     marks = {
-        "the model and its 95% interval": '<rect class="band" y="3" width="20" height="12" rx="3"/><circle class="model" cx="10" cy="9" r="4.5"/>',
+        "the model and its 95% interval": '<rect class="band" y="3" width="20" height="12"/><circle class="model" cx="10" cy="9" r="4.5"/>',
         "floor: real data against real data": '<line class="real" x1="10" x2="10" y1="0" y2="18"/>',
         "naive: a Gaussian for each dimension": '<circle class="naive" cx="10" cy="9" r="4.5"/>',
         "memoriser: training items replayed": '<path class="memory" d="M10 3l6 6l-6 6l-6 -6z"/>',
@@ -71,7 +71,7 @@ def curve(name: str, steps: Sequence[float], values: Sequence[float]) -> str:
     if top - bottom < 1e-12 * max(1.0, abs(top)):
         bottom, top = bottom - 0.5, top + 0.5
     first, last = points[0][0], points[-1][0]
-    x0, x1, y0, y1 = 6.0, CURVE_WIDTH - 6.0, CURVE_HEIGHT - 22.0, 26.0
+    x0, x1, y0, y1 = 6.0, CURVE_WIDTH - 6.0, CURVE_HEIGHT - 22.0, 36.0
 
     def at(x: float, y: float) -> str:
         across = x0 + (x1 - x0) * (x - first) / max(last - first, 1e-9)

@@ -107,6 +107,8 @@ def evaluate(
         scores, notes = _scores(found, metrics)
         side = dataset.validation if len(dataset.validation) else dataset.train
         shown = torch.randperm(len(side), generator=generator("evaluate", seed, "shown"))[:SHOWN]
+        if against is None and side is dataset.train:
+            notes.append("There are no held-out items: the real data shown are training items.")
         real = against[:SHOWN] if against is not None else side.take(shown).x
         neighbours = _neighbours(found, dataset) if isinstance(dataset.spec, Dense) and len(found.evidence.training) > NEIGHBOURS else None
         walks = interpolate(model, dataset, seed) if isinstance(dataset.spec, Dense) else None

@@ -15,6 +15,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -71,4 +72,5 @@ def net32() -> Net32:
         )
     network = Net32()
     network.load_state_dict({name: tensor.float() for name, tensor in load(content).items()})
+    network = network.to(memory_format=torch.channels_last)  # a third faster on a CPU
     return network.eval().requires_grad_(False)

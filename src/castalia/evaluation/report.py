@@ -22,6 +22,7 @@ from torch import Tensor
 from castalia import atomic
 from castalia.evaluation.base import Score, show
 from castalia.evaluation.charts import curve, legend, strip
+from castalia.evaluation.style import CSS
 
 if TYPE_CHECKING:
     from castalia.codecs.base import Codec
@@ -77,9 +78,8 @@ def page(judged: Evaluation, codec: Codec[Any], *, title: str, curves: Sequence[
         "<footer><p>Intervals are 95% delete-a-group jackknife intervals at this number of samples. A distance in one feature network "
         "cannot be compared with one in another, nor with a published FID.</p></footer>",
     ]
-    css = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    head = f'<meta charset="utf-8">{viewport}<title>{escape(title)}</title><style>{css}</style>'
+    head = f'<meta charset="utf-8">{viewport}<title>{escape(title)}</title><style>{CSS}</style>'
     return (
         f'<!doctype html>\n<html lang="en"><head>{head}</head><body><main>\n'
         + "\n".join(part for part in body if part)
@@ -90,7 +90,7 @@ def page(judged: Evaluation, codec: Codec[Any], *, title: str, curves: Sequence[
 def _beside(judged: Evaluation, codec: Codec[Any]) -> str:
     sides = [
         ("Samples, in the order they were drawn, none left out", judged.samples),
-        ("Real data the model was not trained on", judged.real),
+        ("Real data", judged.real),
     ]
     figures = "".join(f"<figure><figcaption>{caption}</figcaption>{grid(x[:SHOWN], codec)}</figure>" for caption, x in sides if len(x))
     return f'<h2>Samples beside real data</h2><div class="beside">{figures}</div>' if figures else ""

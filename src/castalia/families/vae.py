@@ -45,7 +45,7 @@ class VaeConfig(FamilyConfig):
     depth: int = Field(1, ge=0)
     patch: int = Field(1, ge=1)
     levels: int | None = Field(None, ge=0)
-    norm: Norm = "group"
+    norm: Norm = "none"
     latent: int = Field(32, ge=1)
     layout: Layout = "vector"
     likelihood: LikelihoodName = "auto"

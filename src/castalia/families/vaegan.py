@@ -55,7 +55,7 @@ class VaeGanConfig(FamilyConfig):
     depth: int = Field(1, ge=0)
     patch: int = Field(1, ge=1)
     levels: int | None = Field(None, ge=0)
-    norm: Norm = "group"
+    norm: Norm = "none"
     critic_width: int | None = Field(None, ge=1)
     latent: int = Field(32, ge=1)
     layout: Layout = "vector"

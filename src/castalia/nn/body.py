@@ -80,7 +80,7 @@ def encoder_for(
     depth: int = 1,
     patch: int = 1,
     levels: int | None = None,
-    norm: Norm = "group",
+    norm: Norm = "none",
     context: int = 0,
     activation: type[nn.Module] = nn.SiLU,
 ) -> Mlp | GridEncoder:
@@ -106,7 +106,7 @@ def decoder_for(
     depth: int = 1,
     patch: int = 1,
     levels: int | None = None,
-    norm: Norm = "group",
+    norm: Norm = "none",
     context: int = 0,
     activation: type[nn.Module] = nn.SiLU,
 ) -> FlatDecoder | GridDecoder:

@@ -1,4 +1,4 @@
-"""Contract tests that ship: what every family and every codec owes its callers.
+"""Contract tests that ship: what every family, every codec and every metric owes its callers.
 
     from castalia.testing import check_family
     check_family(MyFamily)
@@ -8,6 +8,17 @@ A broken contract raises AssertionError naming the item; nothing here needs pyte
 
 from castalia.testing.codecs import CODEC_CHECKS, check_codec
 from castalia.testing.families import FAMILY_CHECKS, FamilyCase, check_family
+from castalia.testing.metric import METRIC_CHECKS, check_metric
 from castalia.testing.synthetic import SPECS, synthetic
 
-__all__ = ["CODEC_CHECKS", "FAMILY_CHECKS", "SPECS", "FamilyCase", "check_codec", "check_family", "synthetic"]
+__all__ = [
+    "CODEC_CHECKS",
+    "FAMILY_CHECKS",
+    "METRIC_CHECKS",
+    "SPECS",
+    "FamilyCase",
+    "check_codec",
+    "check_family",
+    "check_metric",
+    "synthetic",
+]

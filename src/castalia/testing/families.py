@@ -120,7 +120,7 @@ def overfits_one_batch(case: FamilyCase) -> None:
     model = case.build()
     critics = [phase for phase in model.phases() if phase.name == "critic"]
     phase = critics[0] if critics else model.phases()[0]
-    trainer = _trainer(case, model, only=phase, rows=8, steps=STEPS_TO_OVERFIT, rate=2e-3)
+    trainer = _trainer(case, model, only=phase, rows=8, steps=STEPS_TO_OVERFIT, rate=5e-3)
     first = [float(trainer.train_step()[f"{phase.name}/total"]) for _ in range(10)]
     start = sum(first[:3]) / 3
     target = 0.7 * start if critics else start - 0.1 * abs(start)
