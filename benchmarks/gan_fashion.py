@@ -60,6 +60,7 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any], str]] = {
     WINNER: ("image/gan", {}, "the default recipe"),
     "constant rate": ("image/gan", {"training.schedule.name": "constant"}, "no decay"),
     "no average": ("image/gan", {"training.ema": 0.0}, "samples from the last weights"),
+    "rate 2e-3": ("image/gan", {"training.optimiser.rate": 2e-3}, "larger rate"),
     "rate 4e-4": ("image/gan", {"training.optimiser.rate": 4e-4}, "smaller rate"),
     "dcgan": ("image/gan", {"family.body": "dcgan", "family.latent": 100, "training.optimiser.rate": 2e-4}, "the textbook networks in this loop (bf16, channels last)"),
     "hinge": ("image/gan-hinge", {}, "hinge, spectral norm"),
@@ -70,12 +71,12 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any], str]] = {
 
 @dataclass
 class Score:
-    """One judgement; `net32` is the second network, precision and recall only at the end."""
+    """One judgement; `net32` is the second network, asked, like precision and recall, only at the end."""
 
     seconds: float
     frechet: float
-    frechet_net32: float
     frechet_train: float
+    frechet_net32: float | None = None
     precision: float | None = None
     recall: float | None = None
     recall_net32: float | None = None
@@ -103,10 +104,12 @@ class Judges:
         return torch.cat([self.second.extract(part) for part in x.split(500)])
 
     def score(self, x: Tensor, seconds: float, *, whole: bool) -> Score:
-        one, two = features(self.network, x), self._second(x)
+        one = features(self.network, x)
         first = moments(one)
-        score = Score(seconds, distance(*first, *self.moments), distance(*moments(two), *self.moments_second), distance(*first, *self.moments_train))
+        score = Score(seconds, distance(*first, *self.moments), distance(*first, *self.moments_train))
         if whole:
+            two = self._second(x)
+            score.frechet_net32 = distance(*moments(two), *self.moments_second)
             manifold, other = manifold_scores(one, self.test), manifold_scores(two, self.test_second)
             score.precision, score.recall = manifold["precision"], manifold["recall"]
             score.precision_net32, score.recall_net32 = other["precision"], other["recall"]
@@ -266,7 +269,7 @@ def race(contestants: list[Contestant], judges: Judges, clocks: list[float], pat
                 score = min(found, key=lambda entry: entry.frechet)
                 score.samples_per_second = getattr(contestant, "samples_per_second", None)
                 judged.append(score)
-                print(f"{contestant.name:14} seed {contestant.seed}  {contestant.clock:6.1f} s  step {contestant.step:6}  FD {score.frechet:8.3f}  net32 {score.frechet_net32:8.4f}", file=sys.stderr, flush=True)
+                print(f"{contestant.name:14} seed {contestant.seed}  {contestant.clock:6.1f} s  step {contestant.step:6}  FD {score.frechet:8.3f}", file=sys.stderr, flush=True)
             contestant.save()
         progress = {
             "round": number + 1,
@@ -291,7 +294,7 @@ def summary(contestants: list[Contestant], scores: list[list[Score]], judges: Ju
             "steps": contestant.step,
             "images_per_second": round(contestant.images / contestant.clock),
             **{name: round(value, 4) for name, value in vars(judged[-1]).items() if name != "seconds" and value is not None},
-            "curve": [[round(score.seconds, 1), round(score.frechet, 4), round(score.frechet_net32, 5)] for score in judged],
+            "curve": [[round(score.seconds, 1), round(score.frechet, 4)] for score in judged],
             "recipe": None if contestant.recipe is None else {key: value for key, value in contestant.recipe.as_dict().items() if key in ("family", "training")},
         })  # fmt: skip
     peer, wins = rows[0], [row for row in rows if row["name"] == WINNER]

@@ -46,7 +46,9 @@ def write_result(name: str, results: Any, *, seeds: Sequence[int] = (), folder: 
 
 def command() -> str:
     """The command line that is running, without folders."""
-    return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *(Path(word).name if word.startswith("/") else word for word in sys.argv[1:])])
+    return shlex.join(
+        ["python", f"benchmarks/{Path(sys.argv[0]).name}", *(Path(word).name if word.startswith("/") else word for word in sys.argv[1:])]
+    )
 
 
 def commit() -> str | None:
@@ -97,7 +99,12 @@ def child_cpu_seconds(words: Sequence[str]) -> float:
 
 def spread(values: Sequence[float], digits: int = 4) -> dict[str, float | int]:
     """Median, smallest, largest and count."""
-    return {"median": round(statistics.median(values), digits), "min": round(min(values), digits), "max": round(max(values), digits), "n": len(values)}
+    return {
+        "median": round(statistics.median(values), digits),
+        "min": round(min(values), digits),
+        "max": round(max(values), digits),
+        "n": len(values),
+    }
 
 
 def interleaved(rounds: int, *, warm_up: int = 1, **contestants: Callable[[], float]) -> dict[str, list[float]]:

@@ -1,7 +1,7 @@
 """README's picture: held-out real pictures on the left, the first samples of seed 0 on the right. Nothing is picked by hand.
 
-    castalia train image/gan builtin/fashion --out runs/readme
-    python benchmarks/picture.py runs/readme docs/images/fashion.png
+castalia train image/gan builtin/fashion --out runs/readme
+python benchmarks/picture.py runs/readme docs/images/fashion.png
 """
 
 from __future__ import annotations

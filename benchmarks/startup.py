@@ -26,9 +26,16 @@ def main() -> int:
         "import": _without_torch("import castalia"),
         "help": _without_torch("import castalia.cli.main as m; m._dispatch(['--help'])"),
     }
-    results = {name: {"cpu_seconds": spread(seconds[name]), "limit": limit, "torch_free": torch_free.get(name)} for name, (_, limit) in CASES.items()}
+    results = {
+        name: {"cpu_seconds": spread(seconds[name]), "limit": limit, "torch_free": torch_free.get(name)}
+        for name, (_, limit) in CASES.items()
+    }
     write_result("startup", results)
-    failed = [name for name, (_, limit) in CASES.items() if limit is not None and (results[name]["cpu_seconds"]["median"] >= limit or not torch_free[name])]
+    failed = [
+        name
+        for name, (_, limit) in CASES.items()
+        if limit is not None and (results[name]["cpu_seconds"]["median"] >= limit or not torch_free[name])
+    ]
     for name, result in results.items():
         print(f"{name:<8}{result['cpu_seconds']['median']:.3f} s CPU, limit {result['limit']}{'  MISSED' if name in failed else ''}")
     return 1 if failed else 0

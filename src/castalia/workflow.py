@@ -182,7 +182,7 @@ def request_of(
     count = config.n if n is None else n
     if count < 1:
         raise RecipeError("at least one sample must be asked for", where=f"n={count}", fix="n=1 or more")
-    return Request(count, config.seed if seed is None else seed, dict(cond or {}), options, batch=config.batch)
+    return Request(count, seed or 0, dict(cond or {}), options, batch=config.batch)
 
 
 def edit(

@@ -81,10 +81,14 @@ def _castalia(command: str, expected: int, where: str) -> None:
             main(shlex.split(command)[1:])
         except SystemExit as stop:
             code = stop.code
-    assert code == expected, f"{where}: {command}\nexit code {code}, expected {expected}\n{out.getvalue()[-1500:]}\n{err.getvalue()[-1500:]}"
+    assert code == expected, (
+        f"{where}: {command}\nexit code {code}, expected {expected}\n{out.getvalue()[-1500:]}\n{err.getvalue()[-1500:]}"
+    )
 
 
 def _bash(block: Block, where: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", block.text], capture_output=True, text=True, timeout=120, env={**os.environ, "PATH": path})
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.text], capture_output=True, text=True, timeout=120, env={**os.environ, "PATH": path}
+    )
     assert done.returncode == 0, f"{where}\n{block.text}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"

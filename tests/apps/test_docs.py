@@ -48,18 +48,39 @@ def test_links_lead_somewhere(page: Path):
 
 def test_make_targets_in_the_docs_exist():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    named = {target for page in EVERY for block in blocks(page, "console", "bash") for target in re.findall(r"^\s*make ([a-z]+)", block.text, flags=re.MULTILINE)}
+    named = {
+        target
+        for page in EVERY
+        for block in blocks(page, "console", "bash")
+        for target in re.findall(r"^\s*make ([a-z]+)", block.text, flags=re.MULTILINE)
+    }
     assert named and named <= targets
 
 
 def test_recipe_keys_are_all_explained():
     text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
     configs = {"data": DataConfig, "training": recipe.TrainConfig, "sampling": recipe.SampleConfig}
-    configs |= {"training.optimiser": recipe.OptimiserConfig, "training.schedule": recipe.ScheduleConfig, "training.early_stop": recipe.EarlyStopConfig}
+    configs |= {
+        "training.optimiser": recipe.OptimiserConfig,
+        "training.schedule": recipe.ScheduleConfig,
+        "training.early_stop": recipe.EarlyStopConfig,
+    }
     configs |= {f"codec {name}": registry.resolve("codec", name).Config for name in registry.CODECS}
     configs |= {f"family {name}": registry.resolve("family", name).Config for name in registry.FAMILIES}
     missing = [f"{part}.{field}" for part, config in configs.items() for field in config.model_fields if f"`{field}`" not in text]
     assert missing == []
+
+
+@pytest.mark.parametrize(("page", "everyone"), [("docs/recipes.md", "all"), ("docs/zh/recipes.md", "全部")])
+def test_family_keys_are_listed_under_their_families(page: str, everyone: str):
+    """The table of family keys says, of every key, exactly which families have it."""
+    section = (ROOT / page).read_text(encoding="utf-8").partition("\n## family\n")[2]
+    said: dict[str, set[str]] = {}
+    for keys, families in re.findall(r"^\| (`.*?`) \| (.*?) \|", section, flags=re.MULTILINE):
+        for key in re.findall(r"`(\w+)`", keys):
+            said[key] = set(registry.FAMILIES) if families == everyone else set(re.split(r"[,、]\s*", families))
+    fields = {name: set(registry.resolve("family", name).Config.model_fields) for name in registry.FAMILIES}
+    assert said == {key: {name for name in fields if key in fields[name]} for key in set().union(*fields.values())}
 
 
 def test_exit_codes_are_all_explained():

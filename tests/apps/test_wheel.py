@@ -39,14 +39,20 @@ def test_it_is_small_and_complete(wheel: Path):
     for name in ("LICENSE", "NOTICE"):
         assert any(path.endswith(f".dist-info/licenses/{name}") for path in inside)
     for name in ("digits", "fashion"):
-        assert any(path.startswith(f"castalia/data/builtin/{name}/") and "LICEN" in path.upper() for path in inside), f"builtin/{name} carries its licence"
+        assert any(path.startswith(f"castalia/data/builtin/{name}/") and "LICEN" in path.upper() for path in inside), (
+            f"builtin/{name} carries its licence"
+        )
     assert not any(path.startswith(("tests/", "benchmarks/", "docs/")) for path in inside)
 
 
 def test_it_trains_outside_the_checkout(wheel: Path, tmp_path: Path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv" / "bin" / "python"
-    packages = Path(subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], check=True, capture_output=True, text=True).stdout.strip())
+    packages = Path(
+        subprocess.run(
+            [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], check=True, capture_output=True, text=True
+        ).stdout.strip()
+    )
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
     done = subprocess.run(install, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]

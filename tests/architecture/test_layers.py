@@ -28,7 +28,9 @@ def test_the_contracts_hold():
 
 
 def test_a_breach_is_noticed_even_when_it_is_lazy(tmp_path: Path):
-    shutil.copytree(ROOT / "src" / "castalia", tmp_path / "castalia", ignore=shutil.ignore_patterns("__pycache__", "*.npz", "*.safetensors"))
+    shutil.copytree(
+        ROOT / "src" / "castalia", tmp_path / "castalia", ignore=shutil.ignore_patterns("__pycache__", "*.npz", "*.safetensors")
+    )
     with open(tmp_path / "castalia" / "nn" / "random.py", "a") as file:
         file.write("\n\ndef upwards():\n    from castalia import workflow\n\n    return workflow\n")
     with open(tmp_path / "castalia" / "sampling" / "generate.py", "a") as file:

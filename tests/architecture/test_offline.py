@@ -20,7 +20,12 @@ REPORT = "\nprint('SOCKETS', seen)\n"
 
 def sockets(program: str, folder: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", WATCH + program + REPORT], cwd=folder, capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        [sys.executable, "-c", WATCH + program + REPORT],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.rpartition("SOCKETS")[2].strip()

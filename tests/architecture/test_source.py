@@ -37,7 +37,9 @@ def imports(tree: ast.Module) -> set[str]:
 
 def says(node: ast.AST, keyword: str, value: object) -> bool:
     """Whether a call carries `keyword=value`, a literal."""
-    return isinstance(node, ast.Call) and any(word.arg == keyword and isinstance(word.value, ast.Constant) and word.value.value is value for word in node.keywords)
+    return isinstance(node, ast.Call) and any(
+        word.arg == keyword and isinstance(word.value, ast.Constant) and word.value.value is value for word in node.keywords
+    )
 
 
 def where(pick: Callable[[Path, Any], bool]) -> list[str]:
@@ -76,16 +78,26 @@ def test_errors_are_castalias_own():
     caught_beside = {"codecs/containers.py"}
     found = []
     for path, tree in trees():
-        validators = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and any("validator" in ast.unparse(mark) for mark in node.decorator_list)]
+        validators = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef) and any("validator" in ast.unparse(mark) for mark in node.decorator_list)
+        ]
         allowed = {id(inner) for function in validators for inner in ast.walk(function)}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Raise) and node.exc is not None and called(node.exc) in BARE and id(node) not in allowed and str(path) not in caught_beside:
+            if (
+                isinstance(node, ast.Raise)
+                and node.exc is not None
+                and called(node.exc) in BARE
+                and id(node) not in allowed
+                and str(path) not in caught_beside
+            ):
                 found.append(f"{path}:{node.lineno}")
     assert found == []
 
 
 def test_no_check_of_input_is_an_assert():
-    """`python -O` removes assertions. What a type checker is told (isinstance, not None) may stay; contract tests are assertions by nature."""
+    """`python -O` removes assertions. What a type checker is told (isinstance, not None) may stay; contract tests are assertions."""
 
     def narrowing(test: ast.expr) -> bool:
         return called(test) == "isinstance" or (isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot))

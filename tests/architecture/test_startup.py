@@ -14,7 +14,10 @@ HEAVY = ("torch", "numpy", "pydantic", "lightning_fabric", "PIL", "typer", "rich
 PROBE = f"; import sys; print([name for name in {HEAVY} if name in sys.modules])"
 CASES = {
     "import castalia": ("import castalia", 0.45),
-    "castalia --help": ("import castalia.cli.main as m, contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()): m._dispatch(['--help'])\n", 1.2),
+    "castalia --help": (
+        "import castalia.cli.main as m, contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()): m._dispatch(['--help'])\n",
+        1.2,
+    ),
 }
 
 
@@ -22,7 +25,9 @@ CASES = {
 def test_nothing_heavy_is_imported_and_it_is_quick(case: str):
     program, limit = CASES[case]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, "-c", program + PROBE.lstrip("; ") if program.endswith("\n") else program + PROBE], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program + PROBE.lstrip("; ") if program.endswith("\n") else program + PROBE], capture_output=True, text=True
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

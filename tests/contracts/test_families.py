@@ -12,7 +12,7 @@ from castalia.testing import FAMILY_CHECKS, SPECS, FamilyCase
 # Small networks: the contract is about behaviour. A family that is not listed runs with its defaults.
 SMALL = {
     "vae": {"width": 8, "latent": 4, "importance": 3},
-    "vaegan": {"width": 8, "latent": 4, "critic_width": 8},
+    "vaegan": {"width": 16, "latent": 4},
     "gan": {"width": 16},
 }
 CLASSES: dict[str, Condition] = {"label": Classes(("a", "b", "c"))}

@@ -15,7 +15,14 @@ from castalia.spec import spec_from_json
 # What a recipe of a folder is tried on, small enough for two steps in a second.
 DATA = {"image": "builtin/digits", "array": "grid.npy"}
 # Two steps of two items on four cores' worth of caution; sizes and widths stay the recipe's own.
-SHORT = {"training.steps": 2, "training.batch": 4, "training.threads": 1, "training.save_every": 2, "training.sample_every": 0, "sampling.n": 2}
+SHORT = {
+    "training.steps": 2,
+    "training.batch": 4,
+    "training.threads": 1,
+    "training.save_every": 2,
+    "training.sample_every": 0,
+    "sampling.n": 2,
+}
 
 
 @pytest.mark.parametrize("name", recipes.shipped())

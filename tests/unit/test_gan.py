@@ -240,7 +240,7 @@ def test_refresh_is_a_function_of_weights_and_noise() -> None:
         other(batch_of(label=torch.tensor([0, 1, 2, 0, 1, 2])), "generator")
     for model in (gan, other):
         model.refresh(generators(7, 0, 3))
-    assert all(torch.equal(value, other.state_dict()[name]) for name, value in gan.state_dict().items())
+    assert all(torch.equal(value, other.generator.state_dict()[name]) for name, value in gan.generator.state_dict().items())
     assert gan.generator.training and gan.generator.body.grid_norm.norm.momentum == 0.1
 
 

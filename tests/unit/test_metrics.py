@@ -146,7 +146,7 @@ def test_manifold_matches_prdc(k):
 def test_manifold_without_a_group_is_that_of_the_rest(monkeypatch):
     monkeypatch.setattr("castalia.evaluation.neighbours.BLOCK", 2000)
     real, fake = normal(90, 3, 0), normal(110, 3, 1) + 0.3
-    table = manifold_table(fake, real, 4)
+    table, _ = manifold_table(fake, real, 4)
     for group in (0, 7, GROUPS - 1):
         expected = compute_prdc(
             real_features=real[group_ids(90, 1) != group].double().numpy(),
@@ -154,6 +154,22 @@ def test_manifold_without_a_group_is_that_of_the_rest(monkeypatch):
             nearest_k=4,
         )
         assert table[1 + group].tolist() == pytest.approx([expected[name] for name in Manifold.better])
+
+
+def test_one_unusual_item_that_spoils_precision_is_named():
+    """Samples far away, all within reach of one outlier: precision 1, and the reason in words."""
+    outlier = torch.full((1, 4), 60.0)
+    real, other = torch.cat([normal(300, 4, 0), outlier]), torch.cat([normal(300, 4, 1), outlier])
+    naive = 0.1 * normal(301, 4, 2) + 30
+    metric = Manifold()
+    found = metric.compare(naive, real)["precision"]
+    assert found.value == 1.0 and found.details["in_fullest_ball"] == 1.0
+    assert found.details["without_fullest_ball"] == 0.0
+    assert "a single unusual real item" in metric.explain("precision", found)
+    floor = metric.compare(other, real)["precision"]
+    assert metric.explain("precision", floor) == ""
+    assert floor.details["without_fullest_ball"] == pytest.approx(floor.value, abs=0.02)
+    assert metric.tells("precision", floor, found) and not metric.tells("precision", floor, floor)
 
 
 def test_copied_items_are_inside_even_when_a_radius_is_zero():

@@ -50,7 +50,9 @@ def test_every_parameter_of_a_body_gets_a_gradient(norm: str, depth: int) -> Non
     for parameter in (*encoder.parameters(), *decoder.parameters()):
         torch.nn.init.normal_(parameter, std=0.1)  # zero-initialised layers would hide what lies behind them
     decoder(encoder(torch.randn(4, *spec.shape), torch.randn(4, 4)), torch.randn(4, 4)).square().sum().backward()
-    assert all(parameter.grad is not None and bool(parameter.grad.abs().sum() > 0) for parameter in encoder.parameters() if parameter.ndim > 1)
+    assert all(
+        parameter.grad is not None and bool(parameter.grad.abs().sum() > 0) for parameter in encoder.parameters() if parameter.ndim > 1
+    )
     assert all(parameter.grad is not None for parameter in decoder.parameters())
 
 
@@ -91,7 +93,12 @@ def test_embedding_drops_and_masks() -> None:
     torch.manual_seed(0)
     conditions = {"label": Classes(("a", "b")), "words": Tokens(5, 7, 0), "size": Dense((3,), layout="vector"), "map": Dense((1, 4, 4))}
     embed = ConditionEmbedding(conditions, 6, drop=0.5)
-    cond = {"label": torch.tensor([0, 1]), "words": Ragged(torch.ones(2, 4, dtype=torch.int64), torch.tensor([[True] * 4, [True] * 2 + [False] * 2])), "size": torch.ones(2, 3), "map": torch.ones(2, 1, 4, 4)}
+    cond = {
+        "label": torch.tensor([0, 1]),
+        "words": Ragged(torch.ones(2, 4, dtype=torch.int64), torch.tensor([[True] * 4, [True] * 2 + [False] * 2])),
+        "size": torch.ones(2, 3),
+        "map": torch.ones(2, 1, 4, 4),
+    }
     told = embed.eval()(cond, 2)
     assert told.vector.shape == (2, 6) and told.sequence.shape == (2, 4, 6) and told.mask.sum() == 6 and told.grid.shape == (2, 1, 4, 4)
     assert torch.equal(told.vector, embed(cond, 2).vector)
@@ -302,7 +309,10 @@ def test_columns_score_categories_and_draw_one_of_each() -> None:
 @pytest.mark.parametrize("spread", ["shared", "channel", "element", "fixed"])
 def test_spread_has_its_scales(spread: str) -> None:
     spec = Dense((3, 4, 5), levels=256)
-    for head in (likelihood_for(spec, "gaussian", spread=spread, deviation=0.3), likelihood_for(spec, "logistic", spread=spread, deviation=0.3)):  # type: ignore[arg-type]
+    for head in (
+        likelihood_for(spec, "gaussian", spread=spread, deviation=0.3),
+        likelihood_for(spec, "logistic", spread=spread, deviation=0.3),
+    ):  # type: ignore[arg-type]
         parameters = torch.zeros(2, head.outputs, 4, 5)
         location, log_scale = head.split(parameters)  # type: ignore[attr-defined]
         assert location.shape == (2, 3, 4, 5) and math.isclose(float(log_scale.detach().flatten()[0]), math.log(0.3), rel_tol=1e-5)

@@ -129,6 +129,14 @@ class Comparison(Metric):
     def compare(self, candidate: Tensor, reference: Tensor) -> dict[str, Estimate]:
         """(N, D) against (M, D) float features -> one estimate for each name in `better`."""
 
+    def tells(self, name: str, floor: Estimate, naive: Estimate) -> bool:
+        """Whether score `name` can tell real data from the naive baseline: the `informative` of the score."""
+        return clearly(self.better[name], floor, naive)
+
+    def explain(self, name: str, naive: Estimate) -> str:
+        """A sentence on why the naive baseline does better in score `name` than it should, where the metric knows; else ""."""
+        return ""
+
     def scores(self, evidence: Evidence) -> list[Score]:
         if "model" not in evidence.candidates:
             return []
@@ -160,8 +168,10 @@ class Comparison(Metric):
         model = sides["model"]
         floor, naive, memoriser = (sides.get(side) for side in ("floor", "naive", "memoriser"))
         better = self.better[name]
-        informative = None if floor is None or naive is None else clearly(better, floor, naive)
+        informative = None if floor is None or naive is None else self.tells(name, floor, naive)
         words = _words(better, model, floor, naive, memoriser, informative)
+        why = self.explain(name, naive) if naive is not None else ""
+        words[1:1] = [why] if why else []  # after the sentence on the baseline
         intervals = {side: [estimate.low, estimate.high] for side, estimate in sides.items() if side != "model"}
         baselines: dict[str, float | None] = {side: sides[side].value for side in ("naive", "memoriser") if side in sides}
         details = {**model.details, **evidence.about, "intervals": intervals, "words": words}

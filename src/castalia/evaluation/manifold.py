@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from castalia.errors import SpecError
-from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, group_ids, jackknife, wilson
+from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, group_ids, jackknife, show, wilson
 from castalia.evaluation.neighbours import chunks, nearest, squared_distances
 
 
@@ -35,7 +35,7 @@ class Manifold(Comparison):
         return max(4 * self.k, GROUPS)
 
     def compare(self, candidate: Tensor, reference: Tensor) -> dict[str, Estimate]:
-        table = manifold_table(candidate, reference, self.k)
+        table, outlier = manifold_table(candidate, reference, self.k)
         result = {}
         for column, name in enumerate(self.better):
             values = table[:, column].tolist()
@@ -48,17 +48,34 @@ class Manifold(Comparison):
                 count = len(candidate) if name == "precision" else len(reference)
                 least, most = wilson(value, count)
                 low, high = min(low, least), max(high, most)
-            result[name] = Estimate(value, low, high, {"k": self.k})
+            result[name] = Estimate(value, low, high, {"k": self.k, **(outlier if name == "precision" else {})})
         return result
+
+    def tells(self, name: str, floor: Estimate, naive: Estimate) -> bool:
+        """Precision: without the one real ball that holds most of the naive samples. A single unusual item must not decide."""
+        share = naive.details.get("without_fullest_ball")
+        if share is None:
+            return super().tells(name, floor, naive)
+        return floor.low > wilson(share, naive.details["n"])[1]
+
+    def explain(self, name: str, naive: Estimate) -> str:
+        fullest, share = naive.details.get("in_fullest_ball", 0.0), naive.details.get("without_fullest_ball", 0.0)
+        if fullest < 0.1 or share > naive.value / 2:
+            return ""
+        return (
+            f"The Gaussian owes this to a single unusual real item, far from all others, whose wide neighbourhood holds {fullest:.0%} "
+            f"of its samples; without that item it would get {show(share)}."
+        )
 
 
 def manifold_scores(candidate: Tensor, reference: Tensor, k: int = 5) -> dict[str, float]:
     """The four scores of samples (N, D) against real items (M, D), without intervals."""
-    return dict(zip(Manifold.better, manifold_table(candidate, reference, k)[0].tolist(), strict=True))
+    return dict(zip(Manifold.better, manifold_table(candidate, reference, k)[0][0].tolist(), strict=True))
 
 
-def manifold_table(candidate: Tensor, reference: Tensor, k: int) -> Tensor:
-    """(1 + GROUPS, 4) float64: precision, recall, density, coverage of all items, then without each group of both sides.
+def manifold_table(candidate: Tensor, reference: Tensor, k: int) -> tuple[Tensor, dict[str, float]]:
+    """(1 + GROUPS, 4) float64: precision, recall, density, coverage of all items, then without each group of both sides;
+    and what the real ball that holds most samples does to precision.
 
     Radii without a group come from a longer list of neighbours, membership from one pass over the distances.
     """
@@ -75,6 +92,9 @@ def manifold_table(candidate: Tensor, reference: Tensor, k: int) -> Tensor:
     balls = torch.zeros(1 + GROUPS, dtype=torch.float64)  # pairs (sample, real ball)
     found = torch.zeros(1 + GROUPS, m, dtype=torch.bool)  # real items within the samples' manifold
     filled = torch.zeros(1 + GROUPS, m, dtype=torch.bool)  # real balls that hold a sample
+    held = torch.zeros(m, dtype=torch.int64)  # samples in each real ball
+    homes = torch.zeros(n, dtype=torch.int64)  # real balls that hold each sample
+    home = torch.zeros(n, dtype=torch.int64)  # one of them
     # a pair counts in some case only if it does with the largest radii: few pairs are left, and each case looks at those
     x_widest, y_widest = x_radii.amax(0), y_radii.amax(0)
     for start, rows in chunks(x, m):
@@ -84,6 +104,10 @@ def manifold_table(candidate: Tensor, reference: Tensor, k: int) -> Tensor:
         square, gone_x, gone_y = squares[i, j], groups[i], y_groups[j]
         p, q = (squares <= x_widest[start : start + len(rows), None]).nonzero(as_tuple=True)
         reverse, lost_x, lost_y = squares[p, q], groups[p], y_groups[q]
+        within = square <= y_radii[0, j]
+        held += j[within].bincount(minlength=m)
+        homes[start : start + len(rows)] = i[within].bincount(minlength=len(rows))
+        home[start + i[within]] = j[within]
         for case in range(1 + GROUPS):
             keep = (square <= y_radii[case, j]) & (gone_x != case - 1) & (gone_y != case - 1)
             balls[case] += keep.sum()
@@ -92,7 +116,10 @@ def manifold_table(candidate: Tensor, reference: Tensor, k: int) -> Tensor:
             found[case, q[(reverse <= radii[case, p]) & (lost_x != case - 1) & (lost_y != case - 1)]] = True
     kept_n = torch.tensor([n] + [(x_groups != group).sum().item() for group in range(GROUPS)], dtype=torch.float64)
     kept_m = torch.tensor([m] + [(y_groups != group).sum().item() for group in range(GROUPS)], dtype=torch.float64)
-    return torch.stack([inside / kept_n, found.sum(1) / kept_m, balls / (k * kept_n), filled.sum(1) / kept_m], dim=1)
+    table = torch.stack([inside / kept_n, found.sum(1) / kept_m, balls / (k * kept_n), filled.sum(1) / kept_m], dim=1)
+    only_there = ((homes == 1) & (home == held.argmax())).sum().item()
+    rest = (homes > 0).sum().item() - only_there
+    return table, {"n": n, "in_fullest_ball": held.max().item() / n, "without_fullest_ball": rest / n}
 
 
 def _radii(features: Tensor, groups: Tensor, k: int) -> Tensor:

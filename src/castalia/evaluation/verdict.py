@@ -93,8 +93,7 @@ def _fidelity(named: dict[str, Score]) -> str:
     precision = named.get("precision")
     if precision is not None and precision.value is not None:
         words.append(
-            f"{precision.value:.0%} of the samples lie where real data lie "
-            f"(real data: {_percent(precision.floor)}; noise: {_percent(_baseline(precision))})."
+            f"{precision.value:.0%} of the samples lie where real data lie (real data: {_percent(precision.floor)}{_noise(precision)})."
         )
     for kind, name in (("frechet", "Frechet distance"), ("kernel", "kernel distance")):
         score = named.get(kind)
@@ -147,6 +146,11 @@ def _silent(named: dict[str, Score], *names: str) -> list[str]:
 
 def _baseline(score: Score) -> float | None:
     return (score.baselines or {}).get("naive")
+
+
+def _noise(score: Score) -> str:
+    """What the naive baseline gets; nothing where one unusual real item decides it (the score's own words say so)."""
+    return "" if any("single unusual" in words for words in score.details.get("words", [])) else f"; noise: {_percent(_baseline(score))}"
 
 
 def _percent(value: float | None) -> str:

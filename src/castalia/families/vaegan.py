@@ -26,74 +26,66 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import spectral_norm
 
 from castalia.abilities import SampleOptions
+from castalia.errors import SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
-from castalia.nn.body import Body, Layout, body_kind, decoder_for, encoder_for
-from castalia.nn.conv import CONV, ConvEncoder, Norm
+from castalia.nn.adversarial import MlpCritic, MlpGenerator
+from castalia.nn.body import Body, body_kind, encoder_for
+from castalia.nn.dcgan import FAST, ConvCritic, ConvGenerator
 from castalia.nn.embed import ConditionEmbedding, hide_classes
 from castalia.nn.latent import Posterior, active_units
-from castalia.nn.mlp import Mlp
 from castalia.nn.random import randn_rows
-from castalia.spec import Batch, Condition, Dense, Loss, Spec
+from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
+
+REFRESH_ROWS = 128
 
 
 class VaeGanConfig(FamilyConfig):
-    """alpha, beta, gamma   weights of the objective, see the header.
-    similarity           what L_RE compares: "data", "features" of the critic, or "both" (their sum).
-    critic_width, critic_depth   channels (or hidden units) and residual-free depth of the critic.
-    body, width, depth, patch, levels, norm: the autoencoder's networks, see nn/body.py. latent, layout: as in vae.
-    """
+    """What the autoencoder and its critic are, and what they are asked for."""
 
-    alpha: float = Field(0.5, gt=0, lt=1)
-    beta: float = Field(0.1, ge=0)
-    gamma: float = Field(10.0, ge=0)
-    similarity: Literal["data", "features", "both"] = "both"
-    body: Body = "auto"
-    width: int | None = Field(None, ge=1)
-    depth: int = Field(1, ge=0)
-    patch: int = Field(1, ge=1)
-    levels: int | None = Field(None, ge=0)
-    norm: Norm = "none"
-    critic_width: int | None = Field(None, ge=1)
-    latent: int = Field(32, ge=1)
-    layout: Layout = "vector"
-    condition_width: int = Field(64, ge=1)
-    condition_drop: float = Field(0.1, ge=0, le=1)
+    alpha: float = Field(0.5, gt=0, lt=1, description="weight of the generator's loss; 1 - alpha is the critic's")
+    beta: float = Field(5.0, ge=0, description="weight of the divergence; a dominating one collapses the posterior")
+    gamma: float = Field(10.0, ge=0, description="weight of the reconstruction")
+    similarity: Literal["data", "features", "both"] = Field("both", description="what the reconstruction is compared in; both: the sum")
+    body: Body = Field("auto", description="auto: conv for grids, mlp for vectors and sets")
+    width: int | None = Field(
+        None, ge=1, description="channels of decoder and critic at the coarse grid (default 64), units of a layer (mlp, default 128)"
+    )
+    depth: int = Field(1, ge=0, description="residual blocks per level of the encoder")
+    latent: int = Field(32, ge=1, description="numbers in the latent vector")
+    condition_width: int = Field(64, ge=1, description="numbers in the vector that stands for the conditions")
+    condition_drop: float = Field(0.1, ge=0, le=1, description="probability of hiding a class in training")
+
+
+class Exposed(nn.Module):
+    """Stands where a critic's head was and hands out what the head was given."""
+
+    def forward(self, h: Tensor, vector: Tensor | None = None) -> Tensor:
+        return h
 
 
 class Critic(nn.Module):
-    """Real or decoded? (B, *shape) -> logit (B,) and activations; every layer 1-Lipschitz by spectral normalisation.
+    """Real or decoded? (B, *shape) -> logits (B,) and the activations (B, F) that they are a linear map of.
 
-    Spectral normalisation: Miyato et al. 2018, arXiv:1802.05957. Class conditions by projection: Miyato & Koyama 2018.
+    The critic of the `gan` family, with batch norm: rows of one kind must come in one call, see VaeGan._judge.
     """
 
-    def __init__(self, spec: Dense, conditions: dict[str, Condition], *, body: Body, width: int | None, patch: int, condition_width: int) -> None:
+    def __init__(self, config: VaeGanConfig, spec: Dense, conditions: dict[str, Condition]) -> None:
         super().__init__()
-        self.body: ConvEncoder | Mlp
-        if body_kind(spec, body) == "conv":
-            self.body = ConvEncoder(spec.shape, width=width or 32, depth=0, norm="none", patch=patch)
-            features = math.prod(self.body.grid)
+        self.embedding = ConditionEmbedding(conditions, config.condition_width, drop=0.0)
+        told = self.embedding.vector_width
+        self.body: ConvCritic | MlpCritic
+        if body_kind(spec, config.body) == "conv":
+            self.body = ConvCritic(spec.shape, config.width or 64, FAST, "batch", context=told)
         else:
-            features = width or 256
-            self.body = Mlp(spec.size, 1, width=features, depth=2)
-        self.out = nn.Linear(features, 1)
-        self.embedding = ConditionEmbedding(conditions, condition_width, drop=0.0)
-        self.projection = nn.Linear(features, condition_width) if self.embedding.vector_width else None
-        convolutions = tuple(CONV.values())
-        for module in list(self.modules()):
-            if isinstance(module, (nn.Linear, *convolutions)):
-                spectral_norm(module)
+            self.body = MlpCritic(spec.shape, config.width or 128, 2, "batch", context=told)
+        self.head = self.body.head
+        self.body.head = Exposed()  # type: ignore[assignment]
 
-    def forward(self, x: Tensor, cond: dict[str, Any]) -> tuple[Tensor, list[Tensor]]:
-        found = self.body.features(x)
-        last = found[-1].flatten(1)
-        logit = self.out(last).squeeze(1)
-        if self.projection is not None:
-            vector = self.embedding(cond, len(x), x.device).vector
-            logit = logit + (self.projection(last) * vector).sum(1) / math.sqrt(self.embedding.width)
-        return logit.float(), found
+    def forward(self, x: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        activations = self.body(x)
+        return self.head(activations, self.embedding(cond, len(x), x.device).vector), activations
 
 
 class VaeGan(Family):
@@ -110,27 +102,30 @@ class VaeGan(Family):
         super().__init__(config, spec, conditions)
         assert isinstance(spec, Dense)  # the base class has refused everything else
         self.embedding = ConditionEmbedding(conditions, config.condition_width, drop=0.0)  # dropped once, for both sides
-        network: dict[str, Any] = {
-            "body": config.body,
-            "layout": config.layout,
-            "width": config.width,
-            "depth": config.depth,
-            "patch": config.patch,
-            "levels": config.levels,
-            "norm": config.norm,
-            "context": self.embedding.vector_width,
-        }
-        self.encoder = encoder_for(spec, 2 * config.latent, **network)
-        self.decoder = decoder_for(spec, config.latent, spec.shape[0], **network)
-        self.critic = Critic(spec, conditions, body=config.body, width=config.critic_width, patch=config.patch, condition_width=config.condition_width)
-        self.latent_shape: tuple[int, ...] = (config.latent, *getattr(self.encoder, "sides", ()))
+        told = self.embedding.vector_width
+        self.decoder: ConvGenerator | MlpGenerator
+        if body_kind(spec, config.body) == "conv":
+            width = config.width or 64
+            self.encoder = encoder_for(
+                spec, 2 * config.latent, body="conv", width=max(1, width // 4), depth=config.depth, patch=2, context=told
+            )
+            self.decoder = ConvGenerator(spec.shape, config.latent, width, FAST, context=told)
+        else:
+            width = config.width or 128
+            self.encoder = encoder_for(spec, 2 * config.latent, body="mlp", width=width, depth=2, context=told)
+            self.decoder = MlpGenerator(spec.shape, config.latent, width, 2, context=told)
+        self.critic = Critic(config, spec, conditions)
+        self.latent_shape: tuple[int, ...] = (config.latent,)
 
     def phases(self) -> Sequence[Phase]:
         return (Phase("critic", ("critic",)), Phase("autoencoder", ("encoder", "decoder", "embedding")))
 
     def forward(self, batch: Batch, phase: str = "autoencoder") -> Loss:
-        """Weighted losses of one turn. Parts are unweighted: `critic`, or `generator`, `kl` (nats per item), `reconstruction` (half mean squares)."""
+        """The weighted loss of one turn. Parts are unweighted: `critic`, or `generator`, `kl` (nats per item) and
+        `reconstruction` (half mean squares)."""
         self.check(batch)
+        if self.training and len(batch.x) < 2:
+            raise SpecError("batch norm needs at least two items a step", where=f"batch of {len(batch.x)}", fix="training.batch=2 or more")
         cond = hide_classes(batch.cond, self.conditions, self.config.condition_drop if self.training else 0.0)
         if phase == "critic":
             return self._critic_loss(batch.x, cond)
@@ -138,7 +133,7 @@ class VaeGan(Family):
 
     def _critic_loss(self, x: Tensor, cond: dict[str, Any]) -> Loss:
         with torch.no_grad():
-            posterior, reconstructed, sampled = self._decode_both(x, cond)
+            _, reconstructed, sampled = self._decode_both(x, cond)
         on_data, on_decoded, _, _ = self._judge(x, reconstructed, sampled, cond)
         loss = F.softplus(-on_data).mean() + F.softplus(on_decoded).mean()
         return Loss((1 - self.config.alpha) * loss, {"critic": loss.detach()})
@@ -153,8 +148,7 @@ class VaeGan(Family):
         if config.similarity != "features":
             reconstruction = reconstruction + 0.5 * (x - reconstructed).square().mean()
         if config.similarity != "data":
-            pairs = list(zip(features_data, features_decoded, strict=True))
-            reconstruction = reconstruction + sum(0.5 * (a.detach() - b).float().square().mean() for a, b in pairs) / len(pairs)
+            reconstruction = reconstruction + 0.5 * (features_data.detach() - features_decoded).float().square().mean()
         total = config.alpha * generator + config.beta * kl / self.spec.size + config.gamma * reconstruction
         return Loss(total, {"generator": generator.detach(), "kl": kl.detach(), "reconstruction": reconstruction.detach()})
 
@@ -166,12 +160,15 @@ class VaeGan(Family):
         reconstructed, sampled = self._decode(z, None if vector is None else vector.repeat(2, 1)).chunk(2)
         return posterior, reconstructed, sampled
 
-    def _judge(self, x: Tensor, reconstructed: Tensor, sampled: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
-        """Logits of data (B,) and of both decoded kinds (2B,); the critic's activations of data and of reconstructions."""
-        rows = len(x)
-        thrice = {name: torch.cat([value] * 3) if isinstance(value, Tensor) else value for name, value in cond.items()}
-        logits, features = self.critic(torch.cat([x, reconstructed, sampled]), thrice)
-        return logits[:rows], logits[rows:], [f[:rows] for f in features], [f[rows : 2 * rows] for f in features]
+    def _judge(self, x: Tensor, reconstructed: Tensor, sampled: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Logits of data (B,) and of both decoded kinds (2B,); the critic's activations of data and of reconstructions.
+
+        One call for each kind: batch statistics over a mixture would tell the critic the answer.
+        """
+        on_data, features_data = self.critic(x, cond)
+        on_reconstructed, features_reconstructed = self.critic(reconstructed, cond)
+        on_sampled, _ = self.critic(sampled, cond)
+        return on_data, torch.cat([on_reconstructed, on_sampled]), features_data, features_reconstructed
 
     def _decode(self, z: Tensor, vector: Tensor | None) -> Tensor:
         """Decoder with the unit's range imposed smoothly: tanh for signed data, sigmoid for binary, none otherwise."""
@@ -183,6 +180,27 @@ class VaeGan(Family):
                 return torch.sigmoid(raw)
             case _:
                 return raw
+
+    @torch.no_grad()
+    def refresh(self, rngs: Sequence[torch.Generator]) -> None:
+        """Batch-norm statistics of the decoder from fresh noise and classes by turns: averaged weights need their own."""
+        norms = [module for module in self.decoder.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain average over all passes
+        training = self.decoder.training
+        self.decoder.train()
+        rows = torch.arange(REFRESH_ROWS, device=self.device)
+        cond = {name: rows % len(condition) for name, condition in self.conditions.items() if isinstance(condition, Classes)}
+        for _ in range(max(1, min(16, 2**15 // self.spec.size))):
+            z = torch.stack([torch.randn(self.latent_shape, generator=rngs[row % len(rngs)]) for row in range(REFRESH_ROWS)]).to(
+                self.device
+            )
+            self._decode(z, self._vector(cond, REFRESH_ROWS, self.device))
+        self.decoder.train(training)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
     def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
         """(len(rngs), *shape); the temperature scales the latent noise."""

@@ -25,7 +25,11 @@ def body_kind(spec: Dense, body: Body) -> Literal["mlp", "conv"]:
     if body == "auto":
         return "conv" if spec.layout == "grid" and 2 <= len(spec.shape) <= 4 and max(spec.shape[1:]) > 1 else "mlp"
     if body == "conv" and not 2 <= len(spec.shape) <= 4:
-        raise SpecError("convolutions need data with 1 to 3 axes after the channels", where=f"family.body=conv, shape {spec.shape}", fix="family.body=mlp")
+        raise SpecError(
+            "convolutions need data with 1 to 3 axes after the channels",
+            where=f"family.body=conv, shape {spec.shape}",
+            fix="family.body=mlp",
+        )
     return body
 
 
@@ -37,7 +41,9 @@ class GridEncoder(nn.Module):
         self.body = ConvEncoder(spec.shape, **options)
         self.layout = layout
         self.sides: tuple[int, ...] = self.body.grid[1:] if layout == "grid" else ()
-        self.out = CONV[self.body.rank](self.body.grid[0], outputs, 1) if layout == "grid" else nn.Linear(math.prod(self.body.grid), outputs)
+        self.out = (
+            CONV[self.body.rank](self.body.grid[0], outputs, 1) if layout == "grid" else nn.Linear(math.prod(self.body.grid), outputs)
+        )
 
     def forward(self, x: Tensor, vector: Tensor | None = None) -> Tensor:
         h = self.body(x, vector)
@@ -61,7 +67,9 @@ class GridDecoder(nn.Module):
 class FlatDecoder(nn.Module):
     """Mlp whose output has the data's axes: (B, latent) -> (B, outputs, *spec.shape[1:])."""
 
-    def __init__(self, spec: Dense, latent: int, outputs: int, *, width: int, depth: int, context: int, activation: type[nn.Module]) -> None:
+    def __init__(
+        self, spec: Dense, latent: int, outputs: int, *, width: int, depth: int, context: int, activation: type[nn.Module]
+    ) -> None:
         super().__init__()
         self.shape = (outputs, *spec.shape[1:])
         self.body = Mlp(latent, math.prod(self.shape), width=width, depth=depth, context=context, activation=activation)
@@ -114,7 +122,9 @@ def decoder_for(
     if body_kind(spec, body) == "mlp":
         _no_grid(layout)
         return FlatDecoder(spec, latent, outputs, width=width or 512, depth=max(depth, 1), context=context, activation=activation)
-    return GridDecoder(spec, latent, outputs, layout, width=width or 32, depth=depth, patch=patch, levels=levels, norm=norm, context=context)
+    return GridDecoder(
+        spec, latent, outputs, layout, width=width or 32, depth=depth, patch=patch, levels=levels, norm=norm, context=context
+    )
 
 
 def _no_grid(layout: Layout) -> None:

@@ -30,7 +30,9 @@ def rank_of(shape: Sequence[int]) -> int:
     """Trailing axes of (C, ...): 1, 2 or 3, else SpecError."""
     rank = len(shape) - 1
     if rank not in CONV:
-        raise SpecError(f"convolutions need 1 to 3 axes after the channels, not {rank}", where=f"shape {tuple(shape)}", fix="family.body=mlp")
+        raise SpecError(
+            f"convolutions need 1 to 3 axes after the channels, not {rank}", where=f"shape {tuple(shape)}", fix="family.body=mlp"
+        )
     return rank
 
 
@@ -107,7 +109,9 @@ class ConvEncoder(nn.Module):
         self.rank = rank
         self.sizes = resolutions(shape[1:], patch=patch, levels=levels, smallest=smallest)
         channels = channels_at(width, len(self.sizes))
-        self.pads = tuple(amount for side, size in reversed(list(zip(shape[1:], self.sizes[0], strict=True))) for amount in (0, size * patch - side))
+        self.pads = tuple(
+            amount for side, size in reversed(list(zip(shape[1:], self.sizes[0], strict=True))) for amount in (0, size * patch - side)
+        )
         kernel = 3 if patch == 1 else patch
         self.stem = CONV[rank](shape[0], channels[0], kernel, stride=patch, padding=1 if patch == 1 else 0)
         self.downs = nn.ModuleList()

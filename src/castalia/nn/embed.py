@@ -100,13 +100,19 @@ class ConditionEmbedding(nn.Module):
             return
         tensor: Tensor = value.ids if isinstance(value, Ragged) else value
         if tensor.shape[0] != rows:
-            raise SpecError("a condition has another number of rows than the batch", where=f"cond['{name}']: {tensor.shape[0]} against {rows}")
+            raise SpecError(
+                "a condition has another number of rows than the batch", where=f"cond['{name}']: {tensor.shape[0]} against {rows}"
+            )
         if isinstance(condition, Classes) and (tensor.dim() != 1 or bool(((tensor < 0) | (tensor > len(condition))).any())):
             raise SpecError(
-                "a class id is out of range", where=f"cond['{name}']", fix=f"give int64 (B,) in [0, {len(condition)}]; {len(condition)} means no class"
+                "a class id is out of range",
+                where=f"cond['{name}']",
+                fix=f"give int64 (B,) in [0, {len(condition)}]; {len(condition)} means no class",
             )
         if isinstance(condition, Dense) and tuple(tensor.shape[1:]) != condition.shape:
-            raise SpecError("a condition has another shape than announced", where=f"cond['{name}']: {tuple(tensor.shape[1:])} against {condition.shape}")
+            raise SpecError(
+                "a condition has another shape than announced", where=f"cond['{name}']: {tuple(tensor.shape[1:])} against {condition.shape}"
+            )
 
 
 def is_vector(condition: Dense) -> bool:

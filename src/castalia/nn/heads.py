@@ -191,7 +191,11 @@ class Bernoulli(Likelihood):
         steep = -logit.abs().clamp_min(1e-4)
         span = self.levels / (self.levels - 1) if self.levels else 1.0
         position = torch.log1p(uniform * torch.expm1(steep * span)) / steep
-        value = (torch.ceil(position * (self.levels - 1)) - 1).clamp(0, self.levels - 1) / (self.levels - 1) if self.levels else position.clamp(0, 1)
+        value = (
+            (torch.ceil(position * (self.levels - 1)) - 1).clamp(0, self.levels - 1) / (self.levels - 1)
+            if self.levels
+            else position.clamp(0, 1)
+        )
         low, high = self.limits
         return low + (high - low) * torch.where(logit > 0, 1 - value, value)
 
@@ -206,7 +210,9 @@ class Columns(Likelihood):
         onehot = [span for span in spec.spans if span.kind == "onehot"]
         hidden = {index for span in onehot for index in range(span.start, span.start + span.width)}
         self.onehot: tuple[Span, ...] = tuple(onehot)
-        self.register_buffer("real", torch.tensor([index for index in range(spec.shape[0]) if index not in hidden], dtype=torch.int64), persistent=False)
+        self.register_buffer(
+            "real", torch.tensor([index for index in range(spec.shape[0]) if index not in hidden], dtype=torch.int64), persistent=False
+        )
         self.limits = spec.limits
         self.outputs = spec.shape[0]
         self.start = math.log(deviation)
@@ -236,7 +242,9 @@ class Columns(Likelihood):
         uniform = torch.stack([torch.rand(self.outputs, generator=rng) for rng in rngs]).to(parameters.device).clamp(1e-9, 1 - 1e-7)
         gumbel = -torch.log(-torch.log(uniform))
         drawn = parameters.float() + temperature * gumbel  # Gumbel-max: the argmax of these is a draw from the softmax
-        drawn = drawn.index_copy(1, self.real, parameters.float().index_select(1, self.real) + temperature * self._log_scale().exp() * noise)  # type: ignore[arg-type]
+        drawn = drawn.index_copy(
+            1, self.real, parameters.float().index_select(1, self.real) + temperature * self._log_scale().exp() * noise
+        )  # type: ignore[arg-type]
         return self._fill(drawn)
 
     def _fill(self, parameters: Tensor) -> Tensor:
@@ -277,10 +285,15 @@ def expectation(logit: Tensor, levels: int | None) -> Tensor:
 
 
 def likelihood_for(spec: Dense, name: LikelihoodName = "auto", *, spread: Spread = "shared", deviation: float = 0.5) -> Likelihood:
-    """The output distribution of a spec. "auto": logistic for three levels or more, Bernoulli for two, else Gaussian; columns if it has spans."""
+    """The output distribution of a spec; columns of their own if it has one-hot spans.
+
+    "auto": logistic for three levels or more, Bernoulli for two, Gaussian without levels.
+    """
     if any(span.kind == "onehot" for span in spec.spans):
         if name not in ("auto", "gaussian"):
-            raise SpecError("one-hot columns have a likelihood of their own", where=f"family.likelihood={name}", fix="family.likelihood=auto")
+            raise SpecError(
+                "one-hot columns have a likelihood of their own", where=f"family.likelihood={name}", fix="family.likelihood=auto"
+            )
         return Columns(spec, deviation)
     if name == "auto":
         name = "bernoulli" if spec.levels == 2 else "logistic" if spec.levels else "gaussian"

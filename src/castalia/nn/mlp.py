@@ -34,7 +34,9 @@ class Mlp(nn.Module):
     context  width of the condition vector that modulates each hidden layer; 0 for none.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, width: int = 512, depth: int = 2, context: int = 0, activation: type[nn.Module] = nn.SiLU) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, width: int = 512, depth: int = 2, context: int = 0, activation: type[nn.Module] = nn.SiLU
+    ) -> None:
         super().__init__()
         sizes = [inputs, *([width] * depth)]
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))

@@ -34,7 +34,10 @@ def has_a_table_entry(codec: Codec[Any], items: Sequence[Any]) -> None:
     """`name` is what the registry calls it; extensions are lower case with a dot; config is frozen."""
     if codec.name in registry.CODECS:
         _ensure(registry.resolve("codec", codec.name) is type(codec), f"registry.CODECS['{codec.name}'] is another class")
-    _ensure(all(extension == extension.lower() and extension.startswith(".") for extension in codec.extensions), f"extensions {codec.extensions}")
+    _ensure(
+        all(extension == extension.lower() and extension.startswith(".") for extension in codec.extensions),
+        f"extensions {codec.extensions}",
+    )
     _ensure(codec.suffix.startswith("."), f"suffix '{codec.suffix}' has no dot")
     _ensure(bool(codec.config.model_config.get("frozen")), "the config is not frozen")
 
@@ -50,10 +53,13 @@ def encodes_to_its_spec(codec: Codec[Any], items: Sequence[Any]) -> None:
                 x = to_unit(spec, first[None])
                 low, high = spec.limits
                 _ensure(x.dtype == torch.float32 and bool(torch.isfinite(x).all()), "the scaled item is not finite float32")
-                _ensure(float(x.min()) >= low - 1e-5 and float(x.max()) <= high + 1e-5, f"values from {float(x.min())} to {float(x.max())}, unit '{spec.unit}'")
+                _ensure(
+                    float(x.min()) >= low - 1e-5 and float(x.max()) <= high + 1e-5,
+                    f"values from {float(x.min())} to {float(x.max())}, unit '{spec.unit}'",
+                )
             case Tokens() as tokens:
                 _ensure(first.ndim == 1 and len(first) <= tokens.length, f"{len(first)} tokens, at most {tokens.length}")
-                _ensure(0 <= int(first.min()) and int(first.max()) < tokens.vocab, "a token outside the vocabulary")
+                _ensure(int(first.min()) >= 0 and int(first.max()) < tokens.vocab, "a token outside the vocabulary")
 
 
 def round_trip_is_stable(codec: Codec[Any], items: Sequence[Any]) -> None:
@@ -65,7 +71,9 @@ def round_trip_is_stable(codec: Codec[Any], items: Sequence[Any]) -> None:
             low, high = codec.spec.limits
             step = (high - low) / (codec.spec.levels - 1) if codec.spec.levels and codec.spec.unit != "standard" else 1e-4
             lost = float((once - twice).abs().max())
-            _ensure(lost <= step * 1.01 + 1e-4 * float(once.abs().max()), f"a second trip moved a value by {lost:.4g}, more than {step:.4g}")
+            _ensure(
+                lost <= step * 1.01 + 1e-4 * float(once.abs().max()), f"a second trip moved a value by {lost:.4g}, more than {step:.4g}"
+            )
         else:
             _ensure(torch.equal(once, twice), "a second trip changed tokens")
 
@@ -95,9 +103,14 @@ def decode_never_raises(codec: Codec[Any], items: Sequence[Any]) -> None:
         tensors = [noise, 1e30 * noise, torch.full(shape, float("nan")), torch.full(shape, float("inf")), torch.full(shape, float("-inf"))]
     with TemporaryDirectory() as folder:
         for index, tensor in enumerate(tensors):
-            item = codec.decode(tensor)
-            codec.encode(item)
-            codec.write(item, Path(folder) / f"{index}{codec.suffix}")
+            try:
+                item = codec.decode(tensor)
+                codec.encode(item)
+                codec.write(item, Path(folder) / f"{index}{codec.suffix}")
+            except Exception as error:
+                raise AssertionError(
+                    f"values from {float(tensor.min())} to {float(tensor.max())} raise {type(error).__name__}: {error}"
+                ) from error
     codec.preview([codec.decode(tensors[0]), items[0]])
 
 

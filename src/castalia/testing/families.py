@@ -48,7 +48,9 @@ class FamilyCase:
         return synthetic(self.spec, rows, seed, self.conditions)
 
 
-def check_family(family: type[Family], config: Any = None, spec: Dense | None = None, conditions: dict[str, Condition] | None = None) -> None:
+def check_family(
+    family: type[Family], config: Any = None, spec: Dense | None = None, conditions: dict[str, Condition] | None = None
+) -> None:
     """All contract items. Without a spec: pictures, signals, volumes and vectors, with and without classes.
 
     Specs that the family's own constructor refuses with a CastaliaError are left out, but one must remain.
@@ -77,7 +79,10 @@ def finite_loss(case: FamilyCase) -> None:
             _ensure(loss.total.ndim == 0 and bool(torch.isfinite(loss.total)), f"phase '{phase.name}': the total is {loss.total}")
             _ensure(loss.total.requires_grad, f"phase '{phase.name}': the total has no gradient")
             for part, value in loss.parts.items():
-                _ensure(value.ndim == 0 and bool(torch.isfinite(value)) and not value.requires_grad, f"phase '{phase.name}': part '{part}' is {value}")
+                _ensure(
+                    value.ndim == 0 and bool(torch.isfinite(value)) and not value.requires_grad,
+                    f"phase '{phase.name}': part '{part}' is {value}",
+                )
             names.add(tuple(loss.parts))
         _ensure(len(names) == 1, f"phase '{phase.name}': the parts' names change: {names}")
 
@@ -129,7 +134,11 @@ def overfits_one_batch(case: FamilyCase) -> None:
         latest = [*latest[-9:], float(trainer.train_step()[f"{phase.name}/total"])]
         if sum(latest) / len(latest) < target:
             return
-    _ensure(False, f"phase '{phase.name}': {STEPS_TO_OVERFIT} steps on one batch moved the loss from {start:.4g} to {sum(latest) / len(latest):.4g}, not below {target:.4g}")
+    _ensure(
+        False,
+        f"phase '{phase.name}': {STEPS_TO_OVERFIT} steps on one batch moved the loss from {start:.4g} "
+        f"to {sum(latest) / len(latest):.4g}, not below {target:.4g}",
+    )
 
 
 def resumes_bit_exactly(case: FamilyCase) -> None:
@@ -178,7 +187,10 @@ def has_its_abilities(case: FamilyCase) -> None:
     found = abilities_of(case.build())
     entry = registry.FAMILIES.get(case.family.name)
     if entry is not None and registry.resolve("family", case.family.name) is case.family:
-        _ensure(found == tuple(name for name in ABILITIES if name in entry.abilities), f"the class has {found}, registry.FAMILIES says {entry.abilities}")
+        _ensure(
+            found == tuple(name for name in ABILITIES if name in entry.abilities),
+            f"the class has {found}, registry.FAMILIES says {entry.abilities}",
+        )
     _ensure(bool(found), "a family without any ability is of no use")
 
 
@@ -194,10 +206,16 @@ def samples(case: FamilyCase) -> None:
         part = model.sample(generators(3, 2, 3), {name: value[2:5] for name, value in _conditions(case, 6).items()}, options)  # type: ignore[attr-defined]
         other = model.sample(generators(4, 0, 6), _conditions(case, 6), options)  # type: ignore[attr-defined]
         free = model.sample(generators(3, 0, 2), {}, options)  # type: ignore[attr-defined]
-    _ensure(x.shape == (6, *case.spec.shape) and free.shape == (2, *case.spec.shape), f"shape {tuple(x.shape)}, expected {(6, *case.spec.shape)}")
+    _ensure(
+        x.shape == (6, *case.spec.shape) and free.shape == (2, *case.spec.shape),
+        f"shape {tuple(x.shape)}, expected {(6, *case.spec.shape)}",
+    )
     _ensure(x.dtype == torch.float32, f"dtype {x.dtype}, expected float32")
     low, high = case.spec.limits
-    _ensure(bool(torch.isfinite(x).all()) and float(x.min()) >= low - 1e-5 and float(x.max()) <= high + 1e-5, f"values from {float(x.min())} to {float(x.max())}, expected within [{low}, {high}]")
+    _ensure(
+        bool(torch.isfinite(x).all()) and float(x.min()) >= low - 1e-5 and float(x.max()) <= high + 1e-5,
+        f"values from {float(x.min())} to {float(x.max())}, expected within [{low}, {high}]",
+    )
     _ensure(torch.equal(x, again), "the same generators gave other values")
     _ensure(bool((x[2:5] - part).abs().max() <= AGREEMENT), f"rows differ by {float((x[2:5] - part).abs().max()):.2g} between batch sizes")
     _ensure(not torch.equal(x, other), "other generators gave the same values")
@@ -233,7 +251,10 @@ def scores(case: FamilyCase) -> None:
     alone = model.nats(one, [generator("score", 1)])  # type: ignore[attr-defined]
     _ensure(values.shape == (4,) and bool(torch.isfinite(values).all()), f"nats gives {values}")
     _ensure(torch.equal(values, again) and torch.equal(model.nats(batch), model.nats(batch)), "nats is not deterministic")  # type: ignore[attr-defined]
-    _ensure(bool((values[1] - alone[0]).abs() <= 1e-4 * values[1].abs() + 1e-3), f"nats of a row is {float(values[1])} in a batch and {float(alone[0])} alone")
+    _ensure(
+        bool((values[1] - alone[0]).abs() <= 1e-4 * values[1].abs() + 1e-3),
+        f"nats of a row is {float(values[1])} in a batch and {float(alone[0])} alone",
+    )
     _ensure(isinstance(model.exact, bool), "`exact` says whether nats is a bound")  # type: ignore[attr-defined]
 
 
@@ -287,7 +308,9 @@ class _Record:
 
     def save(self, step: int, groups: dict[str, dict[str, Tensor]], state: dict[str, Any], keep: int) -> None:
         for name, tensors in groups.items():
-            save_file({key: tensor.detach().contiguous().clone() for key, tensor in tensors.items()}, self.folder / f"{step}-{name}.safetensors")
+            save_file(
+                {key: tensor.detach().contiguous().clone() for key, tensor in tensors.items()}, self.folder / f"{step}-{name}.safetensors"
+            )
         self.states[step], self.last_step = state, step
 
     def tensors(self, step: int, name: str) -> dict[str, Tensor]:

@@ -1,0 +1,112 @@
+"""Every built-in codec keeps every item of the contract; each item catches a codec that breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from torch import Tensor
+
+from castalia import registry
+from castalia.codecs.base import Codec
+from castalia.codecs.image import ImageCodec
+from castalia.testing import CODEC_CHECKS, check_codec
+
+
+def picture(seed: int, mode: str, size: tuple[int, int]) -> PIL.Image.Image:
+    channels = len(PIL.Image.new(mode, (1, 1)).getbands())
+    values = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], channels), dtype=np.uint8)
+    return PIL.Image.fromarray(values.squeeze(-1) if channels == 1 else values, mode)
+
+
+def arrays(*shape: int) -> list[np.ndarray]:
+    return [np.random.default_rng(seed).normal(3.0, 2.0, shape).astype(np.float32) for seed in range(6)]
+
+
+CASES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
+    "grey pictures": ("image", {"size": 12}, [picture(seed, "L", (12, 12)) for seed in range(4)]),
+    "colour pictures of any size": ("image", {"size": 16}, [picture(seed, "RGB", (9 + 5 * seed, 20)) for seed in range(4)]),
+    "vectors": ("array", {}, arrays(3)),
+    "arrays": ("array", {}, arrays(2, 5)),
+}
+
+
+def fitted(case: str) -> tuple[Codec[Any], list[Any]]:
+    name, config, items = CASES[case]
+    chosen = registry.resolve("codec", name)
+    codec: Codec[Any] = chosen(chosen.Config(**config))
+    codec.fit(items)
+    return codec, items
+
+
+@pytest.mark.parametrize("check", CODEC_CHECKS)
+@pytest.mark.parametrize("case", CASES)
+def test_contract(case: str, check: str) -> None:
+    CODEC_CHECKS[check](*fitted(case))
+
+
+def test_every_codec_has_a_case() -> None:
+    assert {name for name, _, _ in CASES.values()} == set(registry.CODECS)
+
+
+class Noisy(ImageCodec):
+    def encode(self, item: Any) -> Tensor:
+        return super().encode(item) ^ torch.randint(0, 2, (1,), dtype=torch.uint8)
+
+
+class Brittle(ImageCodec):
+    def decode(self, x: Tensor) -> Any:
+        if not torch.isfinite(x).all():
+            raise ValueError("not finite")
+        return super().decode(x)
+
+
+class Leaky(ImageCodec):
+    """Lets whatever the library raises through."""
+
+    def read(self, path: Path) -> Iterator[Any]:
+        with PIL.Image.open(path) as found:
+            yield found.copy()
+
+
+class Dimming(ImageCodec):
+    def decode(self, x: Tensor) -> Any:
+        return super().decode(0.8 * x)
+
+
+class Forgetful(ImageCodec):
+    def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
+        fresh = type(self)(self.config)
+        fresh.fit([picture(0, "RGB", (12, 12)), picture(1, "RGB", (12, 12))])
+        return fresh
+
+
+@pytest.mark.parametrize(
+    ("broken", "check"),
+    [
+        (Noisy, "encodes to its spec"),
+        (Brittle, "decode never raises"),
+        (Leaky, "refuses bad files"),
+        (Dimming, "round trip is stable"),
+        (Forgetful, "restores"),
+        (Noisy, "has a table entry"),
+    ],
+)
+def test_broken_codec_is_caught(broken: type[ImageCodec], check: str) -> None:
+    _, config, items = CASES["grey pictures"]
+    codec = broken(ImageCodec.Config(**config))
+    codec.fit(items)
+    with pytest.raises(AssertionError):
+        for _ in range(20):  # an impure codec is caught by chance
+            CODEC_CHECKS[check](codec, items)
+
+
+def test_check_codec_names_what_is_broken() -> None:
+    _, config, items = CASES["grey pictures"]
+    with pytest.raises(AssertionError, match="has a table entry"):
+        check_codec(Dimming(ImageCodec.Config(**config)), items)
