@@ -116,8 +116,13 @@ class Gaussian(LocationScale):
 
     def loss(self, parameters: Tensor, x: Tensor) -> Tensor:
         location, log_scale = self.split(parameters)
-        width = math.log(self.bin) if self.bin else 0.0
-        return (0.5 * ((x - location) * torch.exp(-log_scale)).square() + (log_scale + (0.5 * LOG_2PI - width))).flatten(1).sum(1)
+        constant = 0.5 * LOG_2PI - (math.log(self.bin) if self.bin else 0.0)
+        squares = (x - location).square()
+        if self.spread != "element":  # summed before they are scaled: one number per channel instead of one per element
+            squares, log_scale = squares.flatten(1).unflatten(1, (self.channels, -1)).sum(2), log_scale.flatten()
+            constant, log_scale, squares = constant * x[0, 0].numel(), log_scale * x[0, 0].numel(), squares * torch.exp(-2 * log_scale)
+            return (0.5 * squares + log_scale + constant).sum(1)
+        return (0.5 * squares * torch.exp(-2 * log_scale) + log_scale + constant).flatten(1).sum(1)
 
     def nats(self, parameters: Tensor, x: Tensor) -> Tensor:
         if self.bin is None:
