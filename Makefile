@@ -31,6 +31,7 @@ bench: .venv/dev.stamp .benchmark/pythae ## measure everything in benchmarks/ an
 	-$(BIN)/python benchmarks/startup.py
 	-$(BIN)/python benchmarks/loop_overhead.py
 	$(BIN)/python benchmarks/precision.py
+	$(BIN)/python benchmarks/estimate.py
 	-$(BIN)/python benchmarks/stream_memory.py
 	$(BIN)/python benchmarks/vae_pythae.py --peer .benchmark/pythae
 	$(BIN)/python benchmarks/gan_fashion.py --threads 2

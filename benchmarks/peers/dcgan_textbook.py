@@ -114,7 +114,12 @@ class Textbook:
 
     def state(self) -> dict[str, object]:
         """Everything that `load` needs to continue."""
-        parts = {"generator": self.generator, "discriminator": self.discriminator, "optimiser_g": self.optimiser_g, "optimiser_d": self.optimiser_d}
+        parts = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "optimiser_g": self.optimiser_g,
+            "optimiser_d": self.optimiser_d,
+        }
         return {
             **{name: part.state_dict() for name, part in parts.items()},
             "random": self.random.get_state(),

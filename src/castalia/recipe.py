@@ -170,7 +170,7 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
     for key, model in (("data", DataConfig), ("training", TrainConfig), ("sampling", SampleConfig)):
         built[key] = _build(model, sections.get(key, {}), key, problems)
     for kind in ("codec", "family"):
-        built[kind] = _part(kind, sections.get(kind, {}), problems, trust)  # type: ignore[arg-type]
+        built[kind] = _part(kind, sections.get(kind, {}), problems, trust)
     if problems:
         raise RecipeError(
             "the recipe has " + ("a problem" if len(problems) == 1 else f"{len(problems)} problems") + ":\n  " + "\n  ".join(problems),

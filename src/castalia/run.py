@@ -25,6 +25,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from castalia import atomic, registry
 from castalia import recipe as recipes
 from castalia.errors import RunError
@@ -122,13 +124,27 @@ class Run:
 
     @cached_property
     def recipe(self) -> recipes.Recipe:
-        text = _read_text(self.folder / "recipe.yaml")
-        raw = recipes.yaml.safe_load(text)
+        """recipe.yaml, as it is now."""
+        path = self.folder / "recipe.yaml"
+        try:
+            raw = yaml.safe_load(_read_text(path))
+        except yaml.YAMLError as error:
+            raise RunError("recipe.yaml is not YAML", where=path, fix="restore the file") from error
+        return self._resolved(raw, str(path))
+
+    @property
+    def trained_recipe(self) -> recipes.Recipe:
+        """The recipe that training began with, from run.json; keys that are newer than the run have their defaults."""
+        return self._resolved(json.loads(json.dumps(self.about["recipe"])), str(self.folder / "run.json"))
+
+    def _resolved(self, raw: Any, where: str) -> recipes.Recipe:
+        if not isinstance(raw, dict):
+            raise RunError("the recipe of this run is damaged", where=where, fix="restore the file")
         for kind in ("codec", "family"):
-            name = raw.get(kind, {}).get("name", "")
+            name = str((raw.get(kind) or {}).get("name", ""))
             if registry.is_path(name):
                 raw[kind]["name"] = self._plugin(name)
-        return recipes.from_dict(raw, where=str(self.folder / "recipe.yaml"), trust=self._trust)
+        return recipes.from_dict(raw, where=where, trust=self._trust)
 
     @property
     def spec(self) -> Spec:
@@ -207,7 +223,7 @@ class Run:
         """One checkpoint: all groups of tensors and the state, or nothing. Then the oldest beyond `keep` go."""
         with atomic.folder(self.checkpoint(step)) as temporary:
             for name, tensors in groups.items():
-                (temporary / f"{name}.safetensors").write_bytes(_dump(tensors))
+                (temporary / f"{name}.safetensors").write_bytes(dump(tensors))
             (temporary / "state.json").write_text(json.dumps({"step": step, **state}))
         for old in self.steps[:-keep]:
             shutil.rmtree(self.checkpoint(old))
@@ -304,14 +320,15 @@ def _read_json(path: Path) -> Any:
         raise RunError(f"{path.name} is not JSON", where=path, fix="restore the file") from error
 
 
-def _dump(tensors: dict[str, Tensor]) -> bytes:
+def dump(tensors: dict[str, Tensor]) -> bytes:
+    """The bytes of a safetensors file; they depend on the values alone, not on the layout in memory."""
     from safetensors.torch import save
 
     return save({name: tensor.detach().contiguous().cpu().clone() for name, tensor in tensors.items()})
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    atomic.write(path, _dump(tensors))
+    atomic.write(path, dump(tensors))
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +24,7 @@ from castalia.evaluation.report import write_page
 from castalia.families.base import Family
 from castalia.nn.random import counter_seed
 from castalia.recipe import Recipe, TrainConfig, differences, load
-from castalia.run import Run, versions
+from castalia.run import Run, dump, versions
 from castalia.sampling.edit import KINDS
 from castalia.sampling.generate import Request, Sample, class_index, draw, generate
 from castalia.spec import Classes, Condition, Dense
@@ -88,16 +89,13 @@ def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), all
             "resuming here would not be bit-exact: " + "; ".join(changed), where=run.folder, fix="add --allow-inexact to go on all the same"
         )
     dataset = open_data(run)
-    family = run.build()
+    step = run.last_step
     with run.writing() if device.rank == 0 else nullcontext():
-        trainer = (
-            start(_seeded(plan.training, run.build), plan.training, dataset.train, dataset.validation, device, run)
-            if run.last_step is None
-            else None
-        )
-        if trainer is None:
-            trainer = Trainer(family, plan.training, dataset.train, device, run.about["precision"], run, dataset.validation)
-            trainer.load(run, run.last_step or 0)
+        if step is None:
+            trainer = start(_seeded(plan.training, run.build), plan.training, dataset.train, dataset.validation, device, run)
+        else:
+            trainer = Trainer(run.build(), plan.training, dataset.train, device, run.about["precision"], run, dataset.validation)
+            trainer.load(run, step)
         if device.rank == 0:
             run.truncate_metrics(trainer.step)
         fit(trainer, [_sheets(run, dataset), *hooks])
@@ -119,27 +117,51 @@ class Estimate:
 
 
 def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
-    """A few real steps, one sheet and no files: what `train --dry-run` prints."""
-    begun = time.process_time(), time.perf_counter()
-    _codec, dataset, family = _build(recipe)
-    trainer = start(family, recipe.training, dataset.train, dataset.validation, open_device(recipe.training), None)
-    trainer.train_step()
-    trainer.train_step()  # the first steps pay for caches and lazy kernels
-    setup = time.process_time() - begun[0], time.perf_counter() - begun[1]
-    mark = time.process_time(), time.perf_counter()
+    """A few real steps, one sheet, one checkpoint in memory and no files: what `train --dry-run` prints."""
+    with _Stopwatch() as setup:
+        _codec, dataset, family = _build(recipe)
+        trainer = start(family, recipe.training, dataset.train, dataset.validation, open_device(recipe.training), None)
+        for _ in range(2):  # the first steps pay for caches and lazy kernels
+            trainer.train_step()
     done = 0
-    while done < steps or (time.perf_counter() - mark[1] < 3.0 and done < 400):
-        trainer.train_step()
-        done += 1
-    each = (time.process_time() - mark[0]) / done, (time.perf_counter() - mark[1]) / done
-    mark = time.process_time(), time.perf_counter()
-    sheets = 0
-    if recipe.training.sample_every and isinstance(family, Samples):
-        sheets = recipe.training.steps // recipe.training.sample_every + 1
-        draw(trainer.averaged(), 0, 0, SHEET, {}, SampleOptions())
-    sheet = time.process_time() - mark[0], time.perf_counter() - mark[1]
-    total = [setup[clock] + each[clock] * recipe.training.steps + sheet[clock] * sheets for clock in (0, 1)]
-    return Estimate(recipe, family.spec, parameter_count(family), len(dataset.train), total[0], total[1], memory_mb(), trainer.precision)
+    with _Stopwatch() as training:
+        while done < steps or (training.so_far < 3.0 and done < 400):
+            trainer.train_step()
+            done += 1
+    with _Stopwatch() as sheet:
+        if recipe.training.sample_every and isinstance(family, Samples):
+            draw(trainer.averaged(), 0, 0, SHEET, {}, SampleOptions())
+    with _Stopwatch() as saving:
+        for group in trainer.checkpoint().values():
+            dump(group)
+    total = recipe.training.steps
+    times = (1, total / done, sheets_of(recipe.training), math.ceil(total / recipe.training.save_every))
+    watches = (setup, training, sheet, saving)
+    cpu = sum(count * watch.cpu for count, watch in zip(times, watches, strict=True))
+    wall = sum(count * watch.wall for count, watch in zip(times, watches, strict=True))
+    return Estimate(recipe, family.spec, parameter_count(family), len(dataset.train), cpu, wall, memory_mb(), trainer.precision)
+
+
+class _Stopwatch:
+    """CPU seconds (all threads) and wall seconds of a with-block."""
+
+    cpu = wall = 0.0
+
+    def __enter__(self) -> _Stopwatch:
+        self._begun = time.process_time(), time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cpu, self.wall = time.process_time() - self._begun[0], self.so_far
+
+    @property
+    def so_far(self) -> float:
+        return time.perf_counter() - self._begun[1]
+
+
+def sheets_of(config: TrainConfig) -> int:
+    """Sample sheets of a whole run: every `sample_every` steps, and at the end."""
+    return math.ceil(config.steps / config.sample_every) if config.sample_every else 0
 
 
 def open_data(run: Run, source: str | os.PathLike[str] | None = None) -> Dataset:
@@ -295,13 +317,8 @@ def _seeded(config: TrainConfig, make: Any) -> Family:
 
 
 def _same_recipe(run: Run) -> None:
-    trained = run.about["recipe"]
-    found = run.recipe.as_dict()
-    for data in (trained, found):  # a path plug-in's folder is not part of the recipe
-        for kind in ("codec", "family"):
-            data[kind]["name"] = Path(data[kind]["name"]).name
-    if trained != found:
-        lines = differences(trained, found)
+    lines = differences(run.trained_recipe.as_dict(), run.recipe.as_dict())
+    if lines:
         raise RunError(
             "recipe.yaml was changed after training began:\n  " + "\n  ".join(lines),
             where=run.folder / "recipe.yaml",

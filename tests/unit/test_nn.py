@@ -133,24 +133,23 @@ def test_ema_is_the_weighted_sum_of_the_past() -> None:
         with torch.no_grad():
             model.weight.fill_(float(step))
         model(torch.randn(4, 1))
-        ema.update(model, step)
+        ema.update(step)
         expected = 0.5 * expected + 0.5 * step
     assert math.isclose(float(ema.model.weight.detach()), expected, rel_tol=1e-6)
     assert torch.equal(ema.model.running_mean, model.running_mean) and int(ema.model.num_batches_tracked) == 4
-    early = Ema(torch.nn.Linear(1, 1), decay=0.999)
-    early.update(torch.nn.Linear(1, 1), 0)
     other = Ema(model, 0.5)
     other.load_state_dict(ema.state_dict())
     assert torch.equal(other.model.weight, ema.model.weight) and not ema.model.training
 
 
 def test_ema_warm_up_forgets_the_start() -> None:
-    start, trained = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
-    ema = Ema(start, decay=0.999)
+    model = torch.nn.Linear(1, 1)
+    ema = Ema(model, decay=0.999)
+    torch.nn.init.constant_(model.weight, 3.0)  # where training has gone since
     for step in range(50):
-        ema.update(trained, step)
+        ema.update(step)
     # the weight of the start is the product of (1 + s) / (10 + s): about 1e-6, and .95 without warm-up
-    assert torch.allclose(ema.model.weight, trained.weight, atol=1e-4)
+    assert torch.allclose(ema.model.weight, model.weight, atol=1e-4)
 
 
 def test_divergence_is_torchs() -> None:
@@ -318,6 +317,19 @@ def test_spread_has_its_scales(spread: str) -> None:
         assert location.shape == (2, 3, 4, 5) and math.isclose(float(log_scale.detach().flatten()[0]), math.log(0.3), rel_tol=1e-5)
         assert sum(parameter.numel() for parameter in head.parameters()) == {"shared": 1, "channel": 3, "element": 0, "fixed": 0}[spread]
         assert head.mean(parameters).shape == head.draw(parameters, generators(0, 0, 2)).shape == (2, 3, 4, 5)
+
+
+@pytest.mark.parametrize("spread", ["shared", "channel", "element", "fixed"])
+def test_gaussian_loss_is_the_density_times_the_bin(spread: str) -> None:
+    torch.manual_seed(0)
+    head = Gaussian(Dense((3, 4, 5), levels=256), spread, 0.3)  # type: ignore[arg-type]
+    for parameter in head.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    x, parameters = torch.rand(6, 3, 4, 5), torch.randn(6, head.outputs, 4, 5)
+    location, log_scale = head.split(parameters)
+    normal = torch.distributions.Normal(location, log_scale.exp().expand_as(location))
+    expected = -(normal.log_prob(x) + math.log(2 / 255)).flatten(1).sum(1)
+    assert torch.allclose(head.loss(parameters, x), expected, rtol=1e-4)
 
 
 def test_auto_follows_levels_and_unit() -> None:

@@ -31,12 +31,16 @@ CHUNK = 256  # rows per pass of `refresh`
 class GanConfig(FamilyConfig):
     """Which networks play, by which rules."""
 
-    body: Literal["auto", "mlp", "conv", "dcgan"] = Field("auto", description="auto: conv for grids, mlp for vectors and sets; dcgan: the textbook networks")
+    body: Literal["auto", "mlp", "conv", "dcgan"] = Field(
+        "auto", description="auto: conv for grids, mlp for vectors and sets; dcgan: the textbook networks"
+    )
     objective: Objective = Field("nonsaturating", description="what generator and critic minimise")
     width: int = Field(64, ge=1, description="channels at the coarse grid (conv), after the first layer (dcgan), units of a layer (mlp)")
     depth: int = Field(2, ge=1, description="hidden layers of the mlp body")
     latent: int = Field(64, ge=1, description="numbers in the noise vector")
-    critic_norm: Literal["auto", "batch", "spectral", "none"] = Field("auto", description="auto: batch, hinge: spectral, relativistic: none")
+    critic_norm: Literal["auto", "batch", "spectral", "none"] = Field(
+        "auto", description="auto: batch, hinge: spectral, relativistic: none"
+    )
     penalty: float | None = Field(None, ge=0, description="weight gamma of R1 + R2; null: 1 for relativistic, else 0")
     critic_condition: Literal["projection", "concat"] = Field("projection", description="how the critic is told a condition")
     generator_condition: Literal["norm", "concat"] = Field("norm", description="norm: conditional batch norm; concat: beside the noise")
@@ -117,11 +121,17 @@ class Gan(Family):
         super().__init__(config, spec, conditions)
         for name, condition in conditions.items():
             if not (isinstance(condition, Classes) or (isinstance(condition, Dense) and is_vector(condition))):
-                raise SpecError("'gan' can be told classes and vectors only", where=f"condition '{name}'", fix="data.conditional=false, or another family")
+                raise SpecError(
+                    "'gan' can be told classes and vectors only",
+                    where=f"condition '{name}'",
+                    fix="data.conditional=false, or another family",
+                )
         self.penalty = penalty_of(config)
         if self.penalty and critic_norm_of(config) == "batch":
             raise RecipeError(
-                "a gradient penalty is per item, batch norm mixes items", where="family.penalty, family.critic_norm", fix="set family.critic_norm=none or spectral"
+                "a gradient penalty is per item, batch norm mixes items",
+                where="family.penalty, family.critic_norm",
+                fix="set family.critic_norm=none or spectral",
             )
         self.generator = Generator(config, self.spec, conditions)
         self.critic = Critic(config, self.spec, conditions)
@@ -220,7 +230,11 @@ class Gan(Family):
             if isinstance(condition, Classes | Dense)
         ]
         rows = torch.export.Dim("rows", min=1)
-        return Graph(self.generator, tuple(self.conditions)).eval(), (torch.zeros(2, self.config.latent), *told), {"z": {0: rows}, "told": tuple({0: rows} for _ in told)}
+        return (
+            Graph(self.generator, tuple(self.conditions)).eval(),
+            (torch.zeros(2, self.config.latent), *told),
+            {"z": {0: rows}, "told": tuple({0: rows} for _ in told)},
+        )
 
     def _count(self, cond: dict[str, Any]) -> None:
         for name, value in cond.items():
@@ -283,7 +297,11 @@ def generator_objective(objective: Objective, real: Tensor | None, fake: Tensor)
             return -fake.mean()
         case "relativistic":
             if real is None:
-                raise SpecError("the relativistic objective compares with real data", where="generator_objective", fix="give the critic's logits on real rows")
+                raise SpecError(
+                    "the relativistic objective compares with real data",
+                    where="generator_objective",
+                    fix="give the critic's logits on real rows",
+                )
             return F.softplus(real - fake).mean()
 
 

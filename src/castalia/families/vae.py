@@ -19,7 +19,7 @@ from castalia.abilities import SampleOptions
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.body import Body, Layout, body_kind, decoder_for, encoder_for
 from castalia.nn.conv import Norm
-from castalia.nn.embed import ConditionEmbedding
+from castalia.nn.embed import ConditionEmbedding, Context
 from castalia.nn.heads import LikelihoodName, Spread, likelihood_for
 from castalia.nn.latent import Posterior, active_units, free_bits, log_prior
 from castalia.nn.random import generator, randn_rows
@@ -159,7 +159,8 @@ class Vae(Family):
         }
 
     def _vector(self, cond: dict[str, Any], rows: int, device: torch.device) -> Tensor | None:
-        return self.embedding(cond, rows, device).vector
+        context: Context = self.embedding(cond, rows, device)
+        return context.vector
 
     def _posterior(self, x: Tensor, cond: dict[str, Any]) -> Posterior:
         self.check(Batch(x))

@@ -33,7 +33,7 @@ from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.adversarial import MlpCritic, MlpGenerator
 from castalia.nn.body import Body, body_kind, encoder_for
 from castalia.nn.dcgan import FAST, ConvCritic, ConvGenerator
-from castalia.nn.embed import ConditionEmbedding, hide_classes
+from castalia.nn.embed import ConditionEmbedding, Context, hide_classes
 from castalia.nn.latent import Posterior, active_units
 from castalia.nn.random import randn_rows
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
@@ -172,7 +172,7 @@ class VaeGan(Family):
 
     def _decode(self, z: Tensor, vector: Tensor | None) -> Tensor:
         """Decoder with the unit's range imposed smoothly: tanh for signed data, sigmoid for binary, none otherwise."""
-        raw = self.decoder(z, vector).float()
+        raw: Tensor = self.decoder(z, vector).float()
         match self.spec.unit:
             case "signed":
                 return torch.tanh(raw)
@@ -225,4 +225,5 @@ class VaeGan(Family):
         return {"active_units": float(active_units(means)), "latent": float(math.prod(self.latent_shape)), "squared_error": float(error)}
 
     def _vector(self, cond: dict[str, Any], rows: int, device: torch.device) -> Tensor | None:
-        return self.embedding(cond, rows, device).vector
+        context: Context = self.embedding(cond, rows, device)
+        return context.vector

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -20,7 +21,6 @@ from torch.nn.utils import parametrize
 
 from castalia.nn.conv import BATCH_NORM
 from castalia.nn.mlp import Modulation
-from castalia.spec import Dense
 
 CriticNorm = Literal["batch", "spectral", "none"]
 
@@ -167,7 +167,7 @@ class MlpGenerator(nn.Module):
         super().__init__()
         self.shape = tuple(shape)
         sizes = [latent + code, *([width] * depth)]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.norms = nn.ModuleList(Norm(size, 0, context) for size in sizes[1:])
         self.out = nn.Linear(sizes[-1], math.prod(self.shape))
 
@@ -183,7 +183,7 @@ class MlpCritic(nn.Module):
     def __init__(self, shape: Sequence[int], width: int, depth: int, norm: CriticNorm, *, extra: int = 0, context: int = 0) -> None:
         super().__init__()
         sizes = [math.prod(shape) + extra, *([width] * depth)]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.norms = nn.ModuleList(critic_norm(norm if index else "none", size, 0) for index, size in enumerate(sizes[1:]))
         self.head = CriticHead(sizes[-1], context)
 

@@ -47,7 +47,8 @@ class GridEncoder(nn.Module):
 
     def forward(self, x: Tensor, vector: Tensor | None = None) -> Tensor:
         h = self.body(x, vector)
-        return self.out(h if self.layout == "grid" else h.flatten(1))
+        out: Tensor = self.out(h if self.layout == "grid" else h.flatten(1))
+        return out
 
 
 class GridDecoder(nn.Module):
@@ -61,7 +62,8 @@ class GridDecoder(nn.Module):
 
     def forward(self, z: Tensor, vector: Tensor | None = None) -> Tensor:
         h = self.into(z)
-        return self.body(h if self.layout == "grid" else h.unflatten(1, self.body.grid), vector)
+        x: Tensor = self.body(h if self.layout == "grid" else h.unflatten(1, self.body.grid), vector)
+        return x
 
 
 class FlatDecoder(nn.Module):
@@ -75,7 +77,8 @@ class FlatDecoder(nn.Module):
         self.body = Mlp(latent, math.prod(self.shape), width=width, depth=depth, context=context, activation=activation)
 
     def forward(self, z: Tensor, vector: Tensor | None = None) -> Tensor:
-        return self.body(z, vector).unflatten(1, self.shape)
+        x: Tensor = self.body(z, vector)
+        return x.unflatten(1, self.shape)
 
 
 def encoder_for(

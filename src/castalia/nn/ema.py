@@ -26,15 +26,16 @@ class Ema:
     def __init__(self, model: nn.Module, decay: float = 0.999) -> None:
         self.decay = decay
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self._averages: list[torch.Tensor] = [p for p in self.model.parameters() if p.is_floating_point()]
+        self._weights: list[torch.Tensor] = [p for p in model.parameters() if p.is_floating_point()]
+        self._buffers = list(zip(self.model.buffers(), model.buffers(), strict=True))
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """One update after optimiser step `step` (0-based) of `model`, which has the same parameters as `self.model`."""
+    def update(self, step: int) -> None:
+        """One update after optimiser step `step` (0-based) of the model that this is the average of."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        ours = [p for p in self.model.parameters() if p.is_floating_point()]
-        theirs = [p.detach() for p in model.parameters() if p.is_floating_point()]
-        torch._foreach_lerp_(ours, theirs, weight)
-        for own, other in zip(self.model.buffers(), model.buffers(), strict=True):
+        torch._foreach_lerp_(self._averages, self._weights, weight)
+        for own, other in self._buffers:
             own.copy_(other)
 
     def state_dict(self) -> dict[str, torch.Tensor]:

@@ -118,11 +118,11 @@ class Gaussian(LocationScale):
         location, log_scale = self.split(parameters)
         constant = 0.5 * LOG_2PI - (math.log(self.bin) if self.bin else 0.0)
         squares = (x - location).square()
-        if self.spread != "element":  # summed before they are scaled: one number per channel instead of one per element
-            squares, log_scale = squares.flatten(1).unflatten(1, (self.channels, -1)).sum(2), log_scale.flatten()
-            constant, log_scale, squares = constant * x[0, 0].numel(), log_scale * x[0, 0].numel(), squares * torch.exp(-2 * log_scale)
-            return (0.5 * squares + log_scale + constant).sum(1)
-        return (0.5 * squares * torch.exp(-2 * log_scale) + log_scale + constant).flatten(1).sum(1)
+        if self.spread == "element":
+            return (0.5 * squares * torch.exp(-2 * log_scale) + log_scale + constant).flatten(1).sum(1)
+        # Summed before it is scaled: the rest happens to one number per channel instead of one per element.
+        squares, log_scale = squares.flatten(1).unflatten(1, (self.channels, -1)).sum(2), log_scale.flatten()
+        return (0.5 * squares * torch.exp(-2 * log_scale) + x[0, 0].numel() * (log_scale + constant)).sum(1)
 
     def nats(self, parameters: Tensor, x: Tensor) -> Tensor:
         if self.bin is None:
@@ -208,6 +208,8 @@ class Bernoulli(Likelihood):
 class Columns(Likelihood):
     """A vector of named spans: a Gaussian for every real entry, a softmax over every one-hot span."""
 
+    real: Tensor
+
     def __init__(self, spec: Dense, deviation: float) -> None:
         super().__init__()
         if len(spec.shape) != 1:
@@ -221,7 +223,7 @@ class Columns(Likelihood):
         self.limits = spec.limits
         self.outputs = spec.shape[0]
         self.start = math.log(deviation)
-        self.offset = nn.Parameter(torch.zeros(len(self.real)))  # type: ignore[arg-type]
+        self.offset = nn.Parameter(torch.zeros(len(self.real)))
 
     def _log_scale(self) -> Tensor:
         return (self.start + LocationScale.SPEED * self.offset).clamp(-9.0, 5.0)
@@ -229,7 +231,7 @@ class Columns(Likelihood):
     def loss(self, parameters: Tensor, x: Tensor) -> Tensor:
         parameters = parameters.float()
         log_scale = self._log_scale()
-        centred = (x - parameters).index_select(1, self.real) * torch.exp(-log_scale)  # type: ignore[arg-type]
+        centred = (x - parameters).index_select(1, self.real) * torch.exp(-log_scale)
         total = (0.5 * centred.square() + log_scale + 0.5 * LOG_2PI).sum(1)
         for span in self.onehot:
             total = total - (x.narrow(1, span.start, span.width) * parameters.narrow(1, span.start, span.width).log_softmax(1)).sum(1)
@@ -243,13 +245,13 @@ class Columns(Likelihood):
         return self._fill(parameters)
 
     def draw(self, parameters: Tensor, rngs: Sequence[torch.Generator], temperature: float = 1.0) -> Tensor:
-        noise = randn_rows(rngs, len(self.real), device=parameters.device)  # type: ignore[arg-type]
+        noise = randn_rows(rngs, len(self.real), device=parameters.device)
         uniform = torch.stack([torch.rand(self.outputs, generator=rng) for rng in rngs]).to(parameters.device).clamp(1e-9, 1 - 1e-7)
         gumbel = -torch.log(-torch.log(uniform))
         drawn = parameters.float() + temperature * gumbel  # Gumbel-max: the argmax of these is a draw from the softmax
         drawn = drawn.index_copy(
             1, self.real, parameters.float().index_select(1, self.real) + temperature * self._log_scale().exp() * noise
-        )  # type: ignore[arg-type]
+        )
         return self._fill(drawn)
 
     def _fill(self, parameters: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ def check_family(
     Specs that the family's own constructor refuses with a CastaliaError are left out, but one must remain.
     """
     config = family.Config() if config is None else config
-    choices = [{}, {"label": Classes(("a", "b", "c"))}] if conditions is None else [conditions]
+    choices: list[dict[str, Condition]] = [{}, {"label": Classes(("a", "b", "c"))}] if conditions is None else [conditions]
     cases = [FamilyCase(family, config, one, choice) for one in ([spec] if spec else SPECS.values()) for choice in choices]
     usable = [case for case in cases if spec is not None or _constructible(case)]
     _ensure(bool(usable), "the family refuses every spec of castalia.testing.SPECS; pass one that it takes")
@@ -196,16 +196,16 @@ def has_its_abilities(case: FamilyCase) -> None:
 
 def samples(case: FamilyCase) -> None:
     """Shape, dtype, range, determinism; row i depends on rngs[i] and its own condition only, to 1e-4 whatever the batch."""
-    model = case.build().eval()
+    model: Any = case.build().eval()
     if "samples" not in abilities_of(model):
         return
     options = SampleOptions()
     with torch.no_grad():
-        x = model.sample(generators(3, 0, 6), _conditions(case, 6), options)  # type: ignore[attr-defined]
-        again = model.sample(generators(3, 0, 6), _conditions(case, 6), options)  # type: ignore[attr-defined]
-        part = model.sample(generators(3, 2, 3), {name: value[2:5] for name, value in _conditions(case, 6).items()}, options)  # type: ignore[attr-defined]
-        other = model.sample(generators(4, 0, 6), _conditions(case, 6), options)  # type: ignore[attr-defined]
-        free = model.sample(generators(3, 0, 2), {}, options)  # type: ignore[attr-defined]
+        x = model.sample(generators(3, 0, 6), _conditions(case, 6), options)
+        again = model.sample(generators(3, 0, 6), _conditions(case, 6), options)
+        part = model.sample(generators(3, 2, 3), {name: value[2:5] for name, value in _conditions(case, 6).items()}, options)
+        other = model.sample(generators(4, 0, 6), _conditions(case, 6), options)
+        free = model.sample(generators(3, 0, 2), {}, options)
     _ensure(
         x.shape == (6, *case.spec.shape) and free.shape == (2, *case.spec.shape),
         f"shape {tuple(x.shape)}, expected {(6, *case.spec.shape)}",
@@ -223,15 +223,15 @@ def samples(case: FamilyCase) -> None:
 
 def encodes(case: FamilyCase) -> None:
     """to_latent is deterministic without generators and a draw with them; from_latent gives the spec's shape and range."""
-    model = case.build().eval()
+    model: Any = case.build().eval()
     if "encodes" not in abilities_of(model):
         return
     batch = case.batch(6)
     with torch.no_grad():
-        mean, again = (model.to_latent(batch.x, batch.cond) for _ in range(2))  # type: ignore[attr-defined]
-        drawn, redrawn = (model.to_latent(batch.x, batch.cond, generators(0, 0, 6)) for _ in range(2))  # type: ignore[attr-defined]
-        alone = model.to_latent(batch.x[1:2], {name: value[1:2] for name, value in batch.cond.items()})  # type: ignore[attr-defined]
-        back = model.from_latent(mean, batch.cond)  # type: ignore[attr-defined]
+        mean, again = (model.to_latent(batch.x, batch.cond) for _ in range(2))
+        drawn, redrawn = (model.to_latent(batch.x, batch.cond, generators(0, 0, 6)) for _ in range(2))
+        alone = model.to_latent(batch.x[1:2], {name: value[1:2] for name, value in batch.cond.items()})
+        back = model.from_latent(mean, batch.cond)
     _ensure(mean.shape[0] == 6 and torch.equal(mean, again), "the mean latent is not deterministic")
     _ensure(drawn.shape == mean.shape and torch.equal(drawn, redrawn), "draws with equal generators differ")
     _ensure(bool((alone - mean[1:2]).abs().max() <= AGREEMENT), "a latent depends on the other rows of its batch")
@@ -242,20 +242,20 @@ def encodes(case: FamilyCase) -> None:
 
 def scores(case: FamilyCase) -> None:
     """nats is (B,), finite, deterministic with and without generators, independent of the other rows to 1e-4 relative."""
-    model = case.build().eval()
+    model: Any = case.build().eval()
     if "scores" not in abilities_of(model):
         return
     batch = case.batch(4)
     one = Batch(batch.x[1:2], cond={name: value[1:2] for name, value in batch.cond.items()})
-    values, again = (model.nats(batch, [generator("score", row) for row in range(4)]) for _ in range(2))  # type: ignore[attr-defined]
-    alone = model.nats(one, [generator("score", 1)])  # type: ignore[attr-defined]
+    values, again = (model.nats(batch, [generator("score", row) for row in range(4)]) for _ in range(2))
+    alone = model.nats(one, [generator("score", 1)])
     _ensure(values.shape == (4,) and bool(torch.isfinite(values).all()), f"nats gives {values}")
-    _ensure(torch.equal(values, again) and torch.equal(model.nats(batch), model.nats(batch)), "nats is not deterministic")  # type: ignore[attr-defined]
+    _ensure(torch.equal(values, again) and torch.equal(model.nats(batch), model.nats(batch)), "nats is not deterministic")
     _ensure(
         bool((values[1] - alone[0]).abs() <= 1e-4 * values[1].abs() + 1e-3),
         f"nats of a row is {float(values[1])} in a batch and {float(alone[0])} alone",
     )
-    _ensure(isinstance(model.exact, bool), "`exact` says whether nats is a bound")  # type: ignore[attr-defined]
+    _ensure(isinstance(model.exact, bool), "`exact` says whether nats is a bound")
 
 
 def refuses_wrong_shapes(case: FamilyCase) -> None:

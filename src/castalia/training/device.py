@@ -28,15 +28,24 @@ def open_device(config: TrainConfig, *, fabric: bool | None = None) -> Solo:
 def resolve_precision(config: TrainConfig, family: nn.Module, device: torch.device) -> str:
     """ "fp32" or "bf16". The rule behind "auto" was measured: benchmarks/precision.py.
 
-    bf16 pays where the hardware multiplies it natively and most of the work is in large products: convolutions here.
+    bf16 pays where the hardware multiplies it natively and most of the work is in large products.
     """
     if config.precision != "auto":
         return config.precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     native = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    convolutional = any(isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) for module in family.modules())
-    return "bf16" if native and convolutional else "fp32"
+    return "bf16" if native and any(map(_heavy, family.modules())) else "fp32"
+
+
+def _heavy(module: nn.Module) -> bool:
+    """Whether most of a module's time goes into one large product: a convolution, or a matrix of 2**17 entries and more."""
+    match module:
+        case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
+            return True
+        case nn.Linear():
+            return module.in_features * module.out_features >= 2**17
+    return False
 
 
 class Solo:

@@ -62,18 +62,21 @@ class Trainer:
             phase.name: PhaseOptimiser(phase.name, {name: self.family.get_submodule(name) for name in phase.trains}, self.config.optimiser)
             for phase in self.phases
         }
+        _only(self.family, self.optimisers[self.phases[0].name].parameters)
 
     def train_step(self) -> dict[str, Tensor]:
         """All phases of one step, then the average. Returns "phase/part" -> detached scalar."""
         config, parts = self.config, {}
-        self.family.train()
+        if not self.family.training:  # walking through all modules costs as much as a small layer
+            self.family.train()
         self.family.schedule(self.step, config.steps)
         batches = [self._batch(micro) for micro in range(config.accumulate)]
         for phase in self.phases:
             if self.step % phase.every:
                 continue
             optimiser = self.optimisers[phase.name]
-            _only(self.family, optimiser.parameters)
+            if len(self.phases) > 1:
+                _only(self.family, optimiser.parameters)
             sums: dict[str, Tensor] = {}
             for micro, batch in enumerate(batches):
                 last = micro == config.accumulate - 1
@@ -90,7 +93,7 @@ class Trainer:
             optimiser.step(factor(self.step, config.steps, config.schedule))
             parts |= {f"{phase.name}/{name}": value for name, value in sums.items()}
         if self.ema is not None:
-            self.ema.update(self.family, self.step)
+            self.ema.update(self.step)
         self.step += 1
         return parts
 
@@ -102,24 +105,26 @@ class Trainer:
         model.refresh(generators(counter_seed("refresh", self.config.seed), 0, 1))
         return model.eval()
 
+    def checkpoint(self) -> dict[str, dict[str, Tensor]]:
+        """All that a resumed run needs, in groups: model, ema, optimiser."""
+        groups = {"model": self.family.state_dict()}
+        if self.ema is not None:
+            groups["ema"] = self.averaged().state_dict()
+        groups["optimiser"] = {f"{phase}.{name}": value for phase, own in self.optimisers.items() for name, value in own.state().items()}
+        return groups
+
     def save(self) -> None:
         """A checkpoint of this step, by rank 0; atomic, so that a kill at any moment leaves the last one whole."""
         if self.run is not None and self.device.rank == 0:
-            groups = {"model": self.family.state_dict()}
-            if self.ema is not None:
-                groups["ema"] = self.averaged().state_dict()
-            groups["optimiser"] = {
-                f"{phase}.{name}": value for phase, opt in self.optimisers.items() for name, value in opt.state().items()
-            }
             state = {"best": self.best if self.best < float("inf") else None, "waited": self.waited, "stopped": self.stopped}
             try:
-                self.run.save(self.step, groups, state, self.config.keep)
+                self.run.save(self.step, self.checkpoint(), state, self.config.keep)
             except RunError as error:
                 kept = self.run.last_step
                 raise TrainingError(
-                    f"checkpoint of step {self.step} could not be saved: {error.what}",
-                    error.where,
-                    f"free space, then castalia train --resume {self.run.folder} (last good step: {kept or 'none'})",
+                    f"the checkpoint of step {self.step} could not be saved: {error.what}",
+                    where=error.where,
+                    fix=f"free space, then castalia train --resume {self.run.folder} (last good step: {kept or 'none'})",
                 ) from error
         self.device.barrier()
 
