@@ -1,7 +1,7 @@
-"""README's table of what works, made from benchmarks/results/*.json in both languages.
+"""The tables of README and docs/gan.md, made from benchmarks/results/*.json in both languages, and the GAN's curve.
 
-    python benchmarks/tables.py               # rewrite the table between the markers of README.md and README.zh-CN.md
-    python benchmarks/tables.py --check       # exit code 1 when a README and the results disagree (a test runs this)
+    python benchmarks/tables.py               # rewrite what stands between the markers
+    python benchmarks/tables.py --check       # exit code 1 when a page and the results disagree (a test runs this)
 
 A row exists when its result exists. A number that misses its goal stays in the table and is marked. Nobody edits the
 table by hand.
@@ -13,12 +13,17 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from gan_curve import draw
 from machine import HERE, RESULTS
 
 BEGIN, END = "<!-- results: made by benchmarks/tables.py -->", "<!-- end of results -->"
-READMES = {"en": HERE.parent / "README.md", "zh": HERE.parent / "README.zh-CN.md"}
+ROOT = HERE.parent
+READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
+GAN_PAGES = {"en": ROOT / "docs" / "gan.md", "zh": ROOT / "docs" / "zh" / "gan.md"}
+CURVE = ROOT / "docs" / "images" / "gan_fashion.svg"
 HEADS = {"en": ("What", "Measured", "Goal", "Data"), "zh": ("项目", "实测", "目标", "数据")}
 MISSED = {"en": "missed", "zh": "未达到"}
 
@@ -128,8 +133,17 @@ def estimate(results: dict[str, Any]) -> Iterator[Row]:
     )
 
 
+def gan_modes(results: dict[str, Any]) -> Iterator[Row]:
+    words = {"grid": ("Gaussians of the 5x5 grid that a GAN finds", "GAN 找到的 5x5 网格高斯分布数"), "digits": ("digit classes with at least 5% each, unconditional", "无条件生成时占比不低于 5% 的数字类别数")}
+    for name, result in results.items():
+        numbers = ", ".join(str(row["found"]) for row in result["rows"])
+        (en, zh), goal = words[name], result["modes"]
+        yield Row((f"{en} ({len(result['rows'])} seeds)", numbers), (f"{zh}（{len(result['rows'])} 个种子）", numbers), str(goal), result["reached"])
+
+
 TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "gan_fashion": gan_fashion,
+    "gan_modes": gan_modes,
     "vae_pythae": vae_pythae,
     "startup": startup,
     "loop_overhead": loop_overhead,
@@ -156,28 +170,56 @@ def table(language: str) -> str:
     return "\n".join([*lines, "", words[language].format("; ".join(sorted(machines)))])
 
 
+def candidates(language: str) -> str:
+    """Every contestant of gan_fashion.json, best first."""
+    path = RESULTS / "gan_fashion.json"
+    if not path.exists():
+        return ""
+    results = json.loads(path.read_text(encoding="utf-8"))["results"]
+    heads = {
+        "en": ("recipe", "what is different", "seed", "seconds", "pictures/s", "FD", "FD, second network", "precision", "recall"),
+        "zh": ("配方", "不同之处", "种子", "秒", "图片/秒", "FD", "FD（第二个网络）", "精确率", "召回率"),
+    }
+    lines = ["| " + " | ".join(heads[language]) + " |", "|" + "---|" * len(heads[language])]
+    for row in sorted(results["rows"], key=lambda row: row["frechet"]):
+        numbers = (row["seed"], round(row["seconds"]), row["images_per_second"], f"{row['frechet']:.2f}", f"{row['frechet_net32']:.2f}", f"{row['precision']:.3f}", f"{row['recall']:.3f}")
+        lines.append(f"| {row['name']} | {row['about']} | " + " | ".join(map(str, numbers)) + " |")
+    floor = results["judge"]["floor"]
+    words = {
+        "en": f"Real data against real data: FD {floor['frechet']:.2f}, in the second network {floor['frechet_net32']:.2f}. "
+        f"Rank agreement of the two networks (Kendall's tau): {results['rank_agreement']}.",
+        "zh": f"真实数据之间：FD {floor['frechet']:.2f}，第二个网络 {floor['frechet_net32']:.2f}。两个网络的排序一致度（Kendall's tau）：{results['rank_agreement']}。",
+    }
+    image = "images/gan_fashion.svg" if language == "en" else "../images/gan_fashion.svg"
+    return "\n".join([*lines, "", words[language], "", f"![FD]({image})"])
+
+
+def pages() -> Iterator[tuple[Path, str, str]]:
+    """(file, what it says, what it should say)."""
+    for paths, make in ((READMES, table), (GAN_PAGES, candidates)):
+        for language, path in paths.items():
+            text = path.read_text(encoding="utf-8")
+            before, found, rest = text.partition(BEGIN)
+            _, closed, after = rest.partition(END)
+            if not found or not closed:
+                raise SystemExit(f"{path.name} has lost its markers: {BEGIN} ... {END}")
+            yield path, text, f"{before}{BEGIN}\n\n{make(language)}\n\n{END}{after}"
+    results = RESULTS / "gan_fashion.json"
+    if results.exists():
+        old = CURVE.read_text(encoding="utf-8") if CURVE.exists() else ""
+        yield CURVE, old, draw(json.loads(results.read_text(encoding="utf-8"))["results"])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 when a README disagrees")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 when a page disagrees")
     check = parser.parse_args().check
-    disagree = []
-    for language, path in READMES.items():
-        text = path.read_text(encoding="utf-8")
-        before, found, rest = text.partition(BEGIN)
-        _, closed, after = rest.partition(END)
-        if not found or not closed:
-            print(f"{path.name} has lost its markers: {BEGIN} ... {END}", file=sys.stderr)
-            return 1
-        made = f"{before}{BEGIN}\n\n{table(language)}\n\n{END}{after}"
-        if made != text:
-            disagree.append(path.name)
-            if not check:
-                path.write_text(made, encoding="utf-8")
-    if disagree:
-        print(
-            f"{', '.join(disagree)}: " + ("differs from benchmarks/results; run: python benchmarks/tables.py" if check else "rewritten"),
-            file=sys.stderr,
-        )
+    disagree = [(path, made) for path, text, made in pages() if made != text]
+    for path, made in disagree:
+        if not check:
+            path.write_text(made, encoding="utf-8")
+        fate = "differs from benchmarks/results; run: python benchmarks/tables.py" if check else "rewritten"
+        print(f"{path.relative_to(ROOT)}: {fate}", file=sys.stderr)
     return 1 if disagree and check else 0
 
 
