@@ -45,7 +45,9 @@ def _scale(values: list[float], start: float, end: float) -> Any:
 
 
 def _axis_x(x: Any, ticks: tuple[int, ...]) -> str:
-    marks = "".join(f'<text x="{x(tick):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle" fill="#5d676d">{tick}</text>' for tick in ticks)
+    marks = "".join(
+        f'<text x="{x(tick):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle" fill="#5d676d">{tick}</text>' for tick in ticks
+    )
     middle = (LEFT + WIDTH - RIGHT) / 2
     return f'{marks}<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle" fill="#5d676d">seconds of training on two cores</text>'
 

@@ -134,11 +134,19 @@ def estimate(results: dict[str, Any]) -> Iterator[Row]:
 
 
 def gan_modes(results: dict[str, Any]) -> Iterator[Row]:
-    words = {"grid": ("Gaussians of the 5x5 grid that a GAN finds", "GAN 找到的 5x5 网格高斯分布数"), "digits": ("digit classes with at least 5% each, unconditional", "无条件生成时占比不低于 5% 的数字类别数")}
+    words = {
+        "grid": ("Gaussians of the 5x5 grid that a GAN finds", "GAN 找到的 5x5 网格高斯分布数"),
+        "digits": ("digit classes with at least 5% each, unconditional", "无条件生成时占比不低于 5% 的数字类别数"),
+    }
     for name, result in results.items():
         numbers = ", ".join(str(row["found"]) for row in result["rows"])
         (en, zh), goal = words[name], result["modes"]
-        yield Row((f"{en} ({len(result['rows'])} seeds)", numbers), (f"{zh}（{len(result['rows'])} 个种子）", numbers), str(goal), result["reached"])
+        yield Row(
+            (f"{en} ({len(result['rows'])} seeds)", numbers),
+            (f"{zh}（{len(result['rows'])} 个种子）", numbers),
+            str(goal),
+            result["reached"],
+        )
 
 
 TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
@@ -182,7 +190,15 @@ def candidates(language: str) -> str:
     }
     lines = ["| " + " | ".join(heads[language]) + " |", "|" + "---|" * len(heads[language])]
     for row in sorted(results["rows"], key=lambda row: row["frechet"]):
-        numbers = (row["seed"], round(row["seconds"]), row["images_per_second"], f"{row['frechet']:.2f}", f"{row['frechet_net32']:.2f}", f"{row['precision']:.3f}", f"{row['recall']:.3f}")
+        numbers = (
+            row["seed"],
+            round(row["seconds"]),
+            row["images_per_second"],
+            f"{row['frechet']:.2f}",
+            f"{row['frechet_net32']:.2f}",
+            f"{row['precision']:.3f}",
+            f"{row['recall']:.3f}",
+        )
         lines.append(f"| {row['name']} | {row['about']} | " + " | ".join(map(str, numbers)) + " |")
     floor = results["judge"]["floor"]
     words = {

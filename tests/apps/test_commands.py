@@ -56,9 +56,7 @@ def test_a_condition_is_checked(folder: Path):
 
 def test_edit_interpolates_and_varies(folder: Path):
     castalia("sample", "runs/vae", "-n", 2, "--out", "ends", cwd=folder)
-    found = document(
-        "edit", "runs/vae", "interpolate", "ends/00000.png", "ends/00001.png", "--steps", 5, "--out", "between", cwd=folder
-    )
+    found = document("edit", "runs/vae", "interpolate", "ends/00000.png", "ends/00001.png", "--steps", 5, "--out", "between", cwd=folder)
     assert len(found["files"]) == 5
     found = document("edit", "runs/vae", "vary", "ends/00000.png", "--steps", 3, "--seed", 1, "--out", "varied", cwd=folder)
     assert len(found["files"]) == 3

@@ -58,7 +58,9 @@ def test_precision_is_what_was_asked_for_or_measured():
     assert resolve_precision(TrainConfig(precision="bf16"), torch.nn.Linear(1, 1), device) == "bf16"
     assert resolve_precision(TrainConfig(), torch.nn.Linear(1, 1), device) == "fp32"  # casting costs more than it saves
     large = [resolve_precision(TrainConfig(), module, device) for module in (torch.nn.Linear(784, 512), torch.nn.Conv2d(1, 1, 3))]
-    assert len(set(large)) == 1 and large[0] == ("bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32")
+    assert len(set(large)) == 1 and large[0] == (
+        "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
+    )
 
 
 def test_a_rehearsal_writes_nothing_and_counts_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
