@@ -28,12 +28,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gan_judge import FASHION, SHA256, fashion, features, load, signed
-from machine import HERE, write_result
-from peers.dcgan_textbook import Textbook
 from torch import Tensor
 
-from castalia import recipe as recipes, registry
+from castalia import recipe as recipes
+from castalia import registry
 from castalia.abilities import SampleOptions
 from castalia.data.stream import prepare
 from castalia.evaluation import net32
@@ -46,6 +44,9 @@ from castalia.sampling.generate import draw
 from castalia.spec import Dense
 from castalia.training.device import open_device
 from castalia.training.loop import Trainer, start
+from gan_judge import FASHION, SHA256, fashion, features, load, signed
+from machine import HERE, write_result
+from peers.dcgan_textbook import Textbook
 
 PEER = HERE / "peers" / "dcgan_textbook.py"
 WORK = HERE.parent / ".benchmark" / "gan_fashion"
