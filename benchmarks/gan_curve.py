@@ -7,6 +7,7 @@ tables always tell the same.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 760, 420, 56, 44, 16, 150
@@ -29,7 +30,7 @@ def draw(results: dict[str, Any]) -> str:
         if not row["seed"]:
             labels.append([y(row["curve"][-1][1]), x(row["curve"][-1][0]), row["name"], colour])
     labels.sort()
-    for above, below in zip(labels, labels[1:], strict=False):  # names keep their distance
+    for above, below in pairwise(labels):  # names keep their distance
         below[0] = max(below[0], above[0] + 15)
     parts += [f'<text x="{WIDTH - RIGHT + 10}" y="{place + 4:.1f}" fill="{colour}">{name}</text>' for place, _, name, colour in labels]
     return (
