@@ -49,6 +49,7 @@ class Trainer:
     best: float = float("inf")
     waited: int = 0
     stopped: bool = False
+    moving: str = ""  # the phase whose parameters are not frozen
     module: nn.Module = field(init=False)
     ema: Ema | None = field(init=False)
     phases: Sequence[Phase] = field(init=False)
@@ -62,7 +63,6 @@ class Trainer:
             phase.name: PhaseOptimiser(phase.name, {name: self.family.get_submodule(name) for name in phase.trains}, self.config.optimiser)
             for phase in self.phases
         }
-        _only(self.family, self.optimisers[self.phases[0].name].parameters)
 
     def train_step(self) -> dict[str, Tensor]:
         """All phases of one step, then the average. Returns "phase/part" -> detached scalar."""
@@ -75,8 +75,9 @@ class Trainer:
             if self.step % phase.every:
                 continue
             optimiser = self.optimisers[phase.name]
-            if len(self.phases) > 1:
+            if self.moving != phase.name:
                 _only(self.family, optimiser.parameters)
+                self.moving = phase.name
             sums: dict[str, Tensor] = {}
             for micro, batch in enumerate(batches):
                 last = micro == config.accumulate - 1
