@@ -253,7 +253,7 @@ def scores(case: FamilyCase) -> None:
     _ensure(torch.equal(values, again) and torch.equal(model.nats(batch), model.nats(batch)), "nats is not deterministic")
     _ensure(
         bool((values[1] - alone[0]).abs() <= 1e-4 * values[1].abs() + 1e-3),
-        f"nats of a row is {float(values[1])} in a batch and {float(alone[0])} alone",
+        f"nats of a row is {values[1].item()} in a batch and {alone[0].item()} alone",
     )
     _ensure(isinstance(model.exact, bool), "`exact` says whether nats is a bound")
 
