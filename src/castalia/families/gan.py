@@ -22,6 +22,7 @@ from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.adversarial import CriticNorm, MlpCritic, MlpGenerator, spectral
 from castalia.nn.dcgan import FAST, TEXTBOOK, ConvCritic, ConvGenerator
 from castalia.nn.embed import ConditionEmbedding, is_vector
+from castalia.nn.statistics import fresh_statistics, passes_for
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
 
 Objective: TypeAlias = Literal["nonsaturating", "hinge", "relativistic"]
@@ -207,20 +208,11 @@ class Gan(Family):
 
         Means and unbiased variances of `CHUNK` rows at a time, averaged; a function of `rngs` and the weights only.
         """
-        norms = [module for module in self.generator.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain average over all passes
-        training = self.generator.training
-        self.generator.train()
         owners = [rngs[row % len(rngs)] for row in range(CHUNK)]
-        for _ in range(max(1, min(16, 2**15 // self.spec.size))):
-            z = torch.stack([torch.randn(self.config.latent, generator=rng) for rng in owners]).to(self.device)
-            self.generator(z, self._complete({}, owners))
-        self.generator.train(training)
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+        with fresh_statistics(self.generator):
+            for _ in range(passes_for(self.spec.size)):
+                z = torch.stack([torch.randn(self.config.latent, generator=rng) for rng in owners]).to(self.device)
+                self.generator(z, self._complete({}, owners))
 
     def graph(self) -> tuple[nn.Module, tuple[Tensor, ...], dict[str, Any]]:
         """The generator as (noise (B, latent), one tensor per condition) -> data (B, *shape)."""

@@ -36,6 +36,7 @@ from castalia.nn.dcgan import FAST, ConvCritic, ConvGenerator
 from castalia.nn.embed import ConditionEmbedding, Context, hide_classes
 from castalia.nn.latent import Posterior, active_units
 from castalia.nn.random import randn_rows
+from castalia.nn.statistics import fresh_statistics, passes_for
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
 
 REFRESH_ROWS = 128
@@ -184,23 +185,12 @@ class VaeGan(Family):
     @torch.no_grad()
     def refresh(self, rngs: Sequence[torch.Generator]) -> None:
         """Batch-norm statistics of the decoder from fresh noise and classes by turns: averaged weights need their own."""
-        norms = [module for module in self.decoder.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain average over all passes
-        training = self.decoder.training
-        self.decoder.train()
         rows = torch.arange(REFRESH_ROWS, device=self.device)
         cond = {name: rows % len(condition) for name, condition in self.conditions.items() if isinstance(condition, Classes)}
-        for _ in range(max(1, min(16, 2**15 // self.spec.size))):
-            z = torch.stack([torch.randn(self.latent_shape, generator=rngs[row % len(rngs)]) for row in range(REFRESH_ROWS)]).to(
-                self.device
-            )
-            self._decode(z, self._vector(cond, REFRESH_ROWS, self.device))
-        self.decoder.train(training)
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+        with fresh_statistics(self.decoder):
+            for _ in range(passes_for(self.spec.size)):
+                noise = [torch.randn(self.latent_shape, generator=rngs[row % len(rngs)]) for row in range(REFRESH_ROWS)]
+                self._decode(torch.stack(noise).to(self.device), self._vector(cond, REFRESH_ROWS, self.device))
 
     def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
         """(len(rngs), *shape); the temperature scales the latent noise."""
