@@ -50,6 +50,7 @@ class Trainer:
     waited: int = 0
     stopped: bool = False
     moving: str = ""  # the phase whose parameters are not frozen
+    refreshed: int = -1  # the step for which the averaged model's buffers were recomputed
     module: nn.Module = field(init=False)
     ema: Ema | None = field(init=False)
     phases: Sequence[Phase] = field(init=False)
@@ -103,7 +104,9 @@ class Trainer:
         if self.ema is None:
             return self.family.eval()
         model: Family = self.ema.model  # type: ignore[assignment]
-        model.refresh(generators(counter_seed("refresh", self.config.seed), 0, 1))
+        if self.refreshed != self.step:  # a checkpoint and a sheet of one step share the work
+            model.refresh(generators(counter_seed("refresh", self.config.seed), 0, 1))
+            self.refreshed = self.step
         return model.eval()
 
     def checkpoint(self) -> dict[str, dict[str, Tensor]]:
@@ -138,7 +141,7 @@ class Trainer:
         for phase, optimiser in self.optimisers.items():
             optimiser.load({name.removeprefix(f"{phase}."): value for name, value in tensors.items() if name.startswith(f"{phase}.")})
         state = run.state(step)
-        self.step, self.waited, self.stopped = step, state["waited"], state["stopped"]
+        self.step, self.refreshed, self.waited, self.stopped = step, -1, state["waited"], state["stopped"]
         self.best = float("inf") if state["best"] is None else state["best"]
 
     def validate(self) -> float:
