@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from castalia.errors import SpecError
+from castalia.errors import AbilityError, SpecError
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
 
 
@@ -75,7 +75,7 @@ class Family(nn.Module, ABC):
 
     def graph(self) -> tuple[nn.Module, tuple[Tensor, ...], dict[str, Any]]:
         """(module, example inputs, dynamic shapes) for export; noise is an *input*."""
-        raise NotImplementedError(f"{self.name} has no export graph")
+        raise AbilityError(f"a '{self.name}' model has no export graph", where="Family.graph", fix="use a run of another family, e.g. gan")
 
     @property
     def device(self) -> torch.device:
