@@ -21,14 +21,30 @@ if TYPE_CHECKING:
 class SampleOptions:
     """How to sample. A family ignores what has no meaning for it.
 
-    temperature  scale of the noise (Dense) or of the logits' inverse (Tokens); 1.0 = the model as trained.
+    temperature  scale of the noise (Dense), divisor of the logits (Tokens; 0 = the likeliest token); 1.0 = the model as trained.
     guidance     classifier-free guidance scale (Ho & Salimans 2022); 1.0 = off.
     steps        solver steps of iterative samplers; None = the family's default.
+
+    For Tokens, applied in this order (nn/decode.py):
+    repetition   divides positive and multiplies negative logits of tokens seen so far (Keskar et al. 2019); 1.0 = off.
+    frequency    taken off a logit for each time its token was generated; 0.0 = off.
+    top_k        only the k likeliest tokens (Fan et al. 2018); None = all.
+    top_p        the smallest set of tokens that holds this much mass (Holtzman et al. 2020); 1.0 = all.
+    min_p        only tokens at least this share of the likeliest one's probability (Nguyen et al. 2024); 0.0 = all.
+    length       most new tokens; None = the spec's length.
+    stop         strings that end a row; they are not part of the result.
     """
 
     temperature: float = 1.0
     guidance: float = 1.0
     steps: int | None = None
+    repetition: float = 1.0
+    frequency: float = 0.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    min_p: float = 0.0
+    length: int | None = None
+    stop: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -74,11 +90,35 @@ class Infills(Protocol):
         ...
 
 
+class DecodeState(Protocol):
+    """What a model remembers of B rows while it decodes. `step` may change it in place; use only the newest one."""
+
+    @property
+    def lengths(self) -> Tensor:
+        """(B,) int64: tokens that each row has taken in so far."""
+        ...
+
+    def take(self, rows: Tensor) -> DecodeState:
+        """The rows with these indices (n,) int64, in this order."""
+        ...
+
+    def join(self, other: DecodeState) -> DecodeState:
+        """The rows of both, one after the other."""
+        ...
+
+
 @runtime_checkable
 class Decodes(Protocol):
-    def prefill(self, ids: Tensor, mask: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Any]: ...
+    """Token by token. The context is the spec's `length`: a row of that many tokens must be prefilled anew to go on."""
 
-    def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]: ...
+    def prefill(self, ids: Tensor, mask: Tensor, cond: dict[str, Any]) -> tuple[Tensor, DecodeState]:
+        """Take in prompts: ids (B, S) int64 beginning with `begin`, mask (B, S) bool, True on a row's own tokens, which come first
+        (rows are filled up on the right). Returns logits (B, V) float32 of each row's next token, and the state."""
+        ...
+
+    def step(self, tokens: Tensor, state: DecodeState) -> tuple[Tensor, DecodeState]:
+        """Take in one token a row (B,) int64; logits (B, V) float32 of the next."""
+        ...
 
 
 ABILITIES: dict[str, type] = {

@@ -6,7 +6,7 @@ against one of the two. Importing this file does not import torch.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from castalia.errors import SpecError
@@ -68,13 +68,21 @@ class Grammar(Protocol):
 
 @dataclass(frozen=True)
 class Tokens:
-    """Discrete sequences: int64 tensors (B, T) in [0, vocab) with T <= length. Padding is masked, never coded."""
+    """Discrete sequences: int64 tensors (B, T) in [0, vocab) with 2 <= T <= length + 1.
+
+    x[:, 0] is context, never coded: `begin`, or the token before the window where a long document is cut. Every later token
+    is coded (predicted, counted in `nats`) unless it is `begin`, which starts another packed document and fills up short rows.
+
+    length   most tokens that are coded in one row: the context of a transformer.
+    end      closes a document; None for streams that only break off.
+    grammar  what may follow, where the codec knows; its tokens exclude `begin`.
+    """
 
     length: int
     vocab: int
     begin: int
     end: int | None = None
-    grammar: Grammar | None = None
+    grammar: Grammar | None = field(default=None, compare=False)
 
 
 Spec: TypeAlias = Dense | Tokens
@@ -104,9 +112,9 @@ class Batch(NamedTuple):
     """What a family is trained on.
 
     x        (B, *shape) float32 for Dense, (B, T) int64 for Tokens.
-    mask     (B, T) bool, True where a token is real; None if all are.
-    weight   loss weights, broadcastable to the tokens (B, T); None for ones.
-    segment  (B, T) int64 document ids: packed documents never attend to one another; None if there is one a row.
+    mask     (B, T) bool, True where a token is coded; False in column 0 and at `begin`. None: all but column 0.
+    weight   (B, T) float32 loss weights of the tokens; None for ones.
+    segment  (B, T) int64 document numbers within a row: packed documents never attend to one another; None: one a row.
     cond     condition name -> Tensor (B, ...) or Ragged.
     """
 

@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from castalia.codecs import containers
 from castalia.spec import Spec
 
 Item = TypeVar("Item")
@@ -52,13 +53,17 @@ class Codec(ABC, Generic[Item]):
 
     @abstractmethod
     def encode(self, item: Item) -> Tensor:
-        """One item in the storage dtype, without a batch axis. Pure."""
+        """One item in the storage dtype, without a batch axis. Pure.
+
+        Dense: (*shape). Tokens: (n,) of any length, `begin` first and `end` last where the spec has one; data/windows.py cuts and packs.
+        """
 
     @abstractmethod
     def decode(self, x: Tensor) -> Item:
         """Inverse of `encode` up to a stated loss, from a tensor as models see it: float in `spec.unit` for Dense.
 
-        Accepts any values, NaN included: it clips, it never raises on values.
+        Accepts any values, NaN included: it clips, it never raises on values. Tokens: (n,) with or without `begin`, which is skipped;
+        what follows `end` is ignored.
         """
 
     @abstractmethod
@@ -84,8 +89,13 @@ class Codec(ABC, Generic[Item]):
         return name.lower().endswith(cls.extensions)
 
     def is_container(self, path: Path) -> bool:
-        """Whether each row of the file is an item of its own, hashed and labelled by itself (IDX, .npy); else the file is hashed whole."""
+        """Whether each row of the file is an item of its own, hashed and labelled by itself (IDX, .npy, JSONL); else the file is
+        hashed whole."""
         return False
+
+    def contents(self, path: Path) -> Iterator[bytes]:
+        """What is hashed of each item of a container, in the order of `read` and as many. Default: rows of arrays, with dtype and shape."""
+        return containers.contents(path)
 
     def describe(self, item: Item) -> str:
         """How the file stored the item, in a few words ("JPEG CMYK"); the data report counts these."""

@@ -95,6 +95,15 @@ def blocks(path: Path, rows: int = 1024) -> Iterator[np.ndarray]:
             raise _damaged(path, f"it goes on after the {head.shape[0]} items that its header declares")
 
 
+def contents(path: Path) -> Iterator[bytes]:
+    """Each row's bytes after its dtype and shape: what identifies an item of an array file."""
+    head = header(path)
+    start = f"{head.dtype.newbyteorder('=').str} {head.shape[1:]} ".encode()
+    for block in blocks(path):
+        for row in block:
+            yield start + row.tobytes()
+
+
 def read_array(path: Path) -> np.ndarray:
     """All items of a container at once. For small files: labels, tests."""
     parts = list(blocks(path, 1 << 16))

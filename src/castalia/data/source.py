@@ -236,7 +236,7 @@ def _hash_all(listing: Listing, codec: Codec[Any], skip_bad: bool) -> _Hashed:
     for place, path in enumerate(listing.files):
         try:
             if codec.is_container(path):
-                found = _hash_rows(path)
+                found = _hash_rows(path, codec)
                 values, file_names = _container_labels(path)
                 if values is not None:
                     labels[place], names = values, file_names or names
@@ -265,22 +265,17 @@ def _hash_file(path: Path) -> bytes:
         raise DataError(f"the file cannot be read: {error.strerror}", path.name, fix) from error
 
 
-def _hash_rows(path: Path) -> bytes:
-    """Digests of the rows of a container, one after another; dtype and shape are part of each."""
-    head = containers.header(path)
-    start = hashlib.sha256(f"{head.dtype.newbyteorder('=').str} {head.shape[1:]} ".encode())
+def _hash_rows(path: Path, codec: Codec[Any]) -> bytes:
+    """Digests of the items of a container, one after another."""
     digests = bytearray()
-    for block in containers.blocks(path):
-        for row in block:
-            item = start.copy()
-            item.update(row.tobytes())
-            digests += item.digest()[:DIGEST_BYTES]
+    for content in codec.contents(path):
+        digests += hashlib.sha256(content).digest()[:DIGEST_BYTES]
     return bytes(digests)
 
 
 def _container_labels(path: Path) -> tuple[list[str | None] | None, tuple[str, ...] | None]:
     """(label of each row as text, class names in the order of their numbers), each None when there are none."""
-    values = containers.labels(path)
+    values = containers.labels(path) if containers.is_container(path) else None
     if values is None:
         return None, None
     names = containers.class_names(path)
