@@ -42,6 +42,7 @@ class OptimiserConfig(Config):
     name: Literal["adamw", "muon"] = "adamw"
     rate: float = Field(1e-3, gt=0, description="AdamW's learning rate")
     muon_rate: float = Field(0.02, gt=0, description="Muon's learning rate, for hidden matrices")
+    embedding_rate: float | None = Field(None, gt=0, description="AdamW's rate for embedding tables; null: `rate`")
     betas: tuple[float, float] = (0.9, 0.99)
     eps: float = Field(1e-8, gt=0)
     weight_decay: float = Field(0.0, ge=0)

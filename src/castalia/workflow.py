@@ -52,7 +52,7 @@ def train(
     if device.rank == 0 and out is not None and (Path(out) / "run.json").exists():
         raise RunError("there is already a run in this folder", where=out, fix=f"castalia train --resume {out}, or choose another --out")
     codec, dataset, family = _build(plan)
-    trainer = start(family, plan.training, dataset.train, dataset.validation, device, None)
+    trainer = start(family, plan.training, dataset.train, dataset.validation, device, None, dataset.development)
     folder = ""
     if device.rank == 0:
         about = {
@@ -92,9 +92,12 @@ def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), all
     step = run.last_step
     with run.writing() if device.rank == 0 else nullcontext():
         if step is None:
-            trainer = start(_seeded(plan.training, run.build), plan.training, dataset.train, dataset.validation, device, run)
+            fresh = _seeded(plan.training, run.build)
+            trainer = start(fresh, plan.training, dataset.train, dataset.validation, device, run, dataset.development)
         else:
-            trainer = Trainer(run.build(), plan.training, dataset.train, device, run.about["precision"], run, dataset.validation)
+            trainer = Trainer(
+                run.build(), plan.training, dataset.train, device, run.about["precision"], run, dataset.validation, dataset.development
+            )
             trainer.load(run, step)
         if device.rank == 0:
             run.truncate_metrics(trainer.step)
@@ -120,7 +123,8 @@ def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
     """A few real steps, one sheet, one checkpoint in memory and no files: what `train --dry-run` prints."""
     with _Stopwatch() as setup:
         _codec, dataset, family = _build(recipe)
-        trainer = start(family, recipe.training, dataset.train, dataset.validation, open_device(recipe.training), None)
+        device = open_device(recipe.training)
+        trainer = start(family, recipe.training, dataset.train, dataset.validation, device, None, dataset.development)
         for _ in range(2):  # the first steps pay for caches and lazy kernels
             trainer.train_step()
     done = 0

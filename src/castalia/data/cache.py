@@ -4,6 +4,7 @@ A cache is a folder $CASTALIA_HOME/cache/<key> (CASTALIA_HOME defaults to ~/.cac
 the codec with its settings and its fitted state; labels, file names and order are not part of it. Equal items are stored once.
 
     rows.bin     R rows in the storage dtype
+    lengths.bin  R x int64, only where rows are token documents, which differ in length
     digests.bin  R x 16 bytes: the item a row comes from; rows of one item are neighbours
     stored.bin   R x 16 bytes: hash of the row itself, to find items that are equal once encoded, and damage
     cache.json   shape, dtype, rows, SHA-256, and what could not be read
@@ -21,6 +22,7 @@ import os
 import shutil
 import time
 import uuid
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -37,6 +39,7 @@ from torch import Tensor
 from castalia.codecs.base import Codec
 from castalia.data.source import DIGEST_BYTES, DataConfig
 from castalia.errors import DataError
+from castalia.spec import Tokens
 
 FORMAT = 1
 RESIDENT_BYTES = 128 << 20  # below this, rows are read into memory: indexing a tensor is the fastest loader there is
@@ -95,11 +98,49 @@ class MappedRows:
         return taken
 
 
+class Documents:
+    """Token documents one after another. offsets (R + 1,) int64: where each begins in the file; lengths (R,) int64."""
+
+    def __init__(self, path: Path, dtype: np.dtype[Any], lengths: np.ndarray) -> None:
+        self.lengths = lengths
+        self.offsets = np.concatenate([[0], np.cumsum(lengths)])
+        self._map: mmap.mmap | None = None
+        self._touched = 0
+        size = int(self.offsets[-1]) * dtype.itemsize
+        if size <= RESIDENT_BYTES:
+            self._flat = np.fromfile(path, dtype=dtype)
+        else:
+            with path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._flat = np.frombuffer(self._map, dtype=dtype)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def read(self, row: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Tokens start .. stop - 1 of a document, in the storage dtype."""
+        first = int(self.offsets[row])
+        last = int(self.offsets[row + 1]) if stop is None else first + stop
+        self._release(_PAGE_REACH + (last - first) * self._flat.itemsize)
+        return self._flat[first + start : last]
+
+    def gather(self, places: np.ndarray) -> np.ndarray:
+        """int64 tokens at places (n, T) of the file, counted in tokens."""
+        self._release(_PAGE_REACH * len(places))
+        return self._flat[places].astype(np.int64)
+
+    def _release(self, nbytes: int) -> None:
+        self._touched += nbytes
+        if self._map is not None and self._touched > _MAPPED_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._touched = 0
+
+
 @dataclass
 class Cache:
     """An opened cache. digest and stored are (R, 16) uint8; bad maps the hex digest of an unreadable item to the reason."""
 
-    rows: Rows
+    rows: Rows | Documents
     digest: np.ndarray
     stored: np.ndarray
     bad: dict[str, str]
@@ -176,6 +217,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
         encodings: Counter[str] = Counter()
         whole = hashlib.sha256()
         rows, shape, dtype = 0, None, None
+        ragged, lengths = isinstance(codec.spec, Tokens), array("q")
         with (
             (temporary / "rows.bin").open("wb") as data,
             (temporary / "digests.bin").open("wb") as digests,
@@ -190,8 +232,9 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
                     bad[digest.hex()] = item.what
                     continue
                 row = codec.encode(item).contiguous().numpy()
-                if shape is None:
+                if shape is None or (ragged and row.dtype == dtype):
                     shape, dtype = row.shape, row.dtype
+                lengths.append(len(row) if ragged else 0)
                 if (row.shape, row.dtype) != (shape, dtype):
                     raise DataError(
                         f"items differ once encoded: {row.shape} {row.dtype} against {shape} {dtype}", name, "give all items one shape"
@@ -211,12 +254,14 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
             "source": config.source,
             "codec": codec.name,
             "rows": rows,
-            "shape": list(shape),
+            "shape": None if ragged else list(shape),
             "dtype": dtype.str,
             "sha256": whole.hexdigest(),
             "bad": bad,
             "encodings": dict(encodings.most_common(32)),
         }
+        if ragged:
+            (temporary / "lengths.bin").write_bytes(lengths.tobytes())
         (temporary / "cache.json").write_text(json.dumps(summary), encoding="utf-8")
         temporary.replace(folder)
     finally:
@@ -229,8 +274,12 @@ def _open(folder: Path) -> Cache | None:
         summary = json.loads((folder / "cache.json").read_text(encoding="utf-8"))
         if summary["format"] != FORMAT:
             return None
-        count, shape, dtype = int(summary["rows"]), tuple(summary["shape"]), np.dtype(summary["dtype"])
+        count, dtype = int(summary["rows"]), np.dtype(summary["dtype"])
         digest, stored = (np.fromfile(folder / name, dtype=np.uint8).reshape(count, DIGEST_BYTES) for name in ("digests.bin", "stored.bin"))
+        if summary["shape"] is None:
+            documents = _open_documents(folder, summary, stored, dtype)
+            return documents and Cache(documents, digest, stored, dict(summary["bad"]), dict(summary["encodings"]))
+        shape = tuple(summary["shape"])
         size = count * int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         if (folder / "rows.bin").stat().st_size != size:
             return None
@@ -249,6 +298,18 @@ def _open(folder: Path) -> Cache | None:
         return Cache(rows, digest, stored, dict(summary["bad"]), dict(summary["encodings"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _open_documents(folder: Path, summary: dict[str, Any], stored: np.ndarray, dtype: np.dtype[Any]) -> Documents | None:
+    lengths = np.fromfile(folder / "lengths.bin", dtype=np.int64)
+    size = int(lengths.sum()) * dtype.itemsize
+    if len(lengths) != int(summary["rows"]) or (folder / "rows.bin").stat().st_size != size:
+        return None
+    documents = Documents(folder / "rows.bin", dtype, lengths)
+    for row in np.linspace(0, len(lengths) - 1, min(256, len(lengths))).astype(np.int64):
+        if hashlib.sha256(documents.read(int(row)).tobytes()).digest()[:DIGEST_BYTES] != stored[row].tobytes():
+            return None
+    return documents
 
 
 # Housekeeping ---------------------------------------------------------------------------------------------------------

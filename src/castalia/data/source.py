@@ -40,6 +40,8 @@ class DataConfig(BaseModel):
     limit        use only so many items, chosen by content hash.
     augment      names of the codec's augmentations, for the training side only; None: the codec's default.
     conditional  give the classes to the model; false: ignore them.
+    development  share of the items, taken from the training side, that a family may choose its settings by (mixture weights).
+    segments     packed documents of tokens do not attend to one another; false: they are one stream.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +56,8 @@ class DataConfig(BaseModel):
     limit: int | None = Field(default=None, ge=1)
     augment: tuple[str, ...] | None = None
     conditional: bool = True
+    development: float = Field(default=0.0, ge=0, le=0.5)
+    segments: bool = True
 
 
 @dataclass

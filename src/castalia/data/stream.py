@@ -10,9 +10,9 @@ saved to resume. Reading is in data/reading.py, files on disk in data/cache.py, 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -20,15 +20,16 @@ from torch import Tensor
 
 from castalia.codecs.base import Augmentation, Codec
 from castalia.data import cache, split
-from castalia.data.cache import Cache, Progress, Rows, list_caches, remove_cache
+from castalia.data.cache import Cache, Documents, Progress, Rows, list_caches, remove_cache
 from castalia.data.reading import fair_order, read_items, readable
 from castalia.data.report import describe, fingerprint
 from castalia.data.source import DataConfig, Source, open_source
+from castalia.data.windows import Windows
 from castalia.errors import DataError, RecipeError
 from castalia.nn.random import generator
 from castalia.spec import Batch, Classes, Condition, Dense, Spec, Tokens
 
-__all__ = ["LEAST_ITEMS", "Dataset", "Split", "home", "list_caches", "prepare", "remove_cache", "to_unit"]
+__all__ = ["LEAST_ITEMS", "Dataset", "Side", "Split", "home", "list_caches", "prepare", "remove_cache", "to_unit"]
 
 home = cache.home
 LEAST_ITEMS = 8  # different items that training asks for
@@ -85,6 +86,11 @@ class Split:
         chosen = torch.as_tensor(indices, dtype=torch.int64)
         return self._batch(self.stored(chosen), chosen)
 
+    def once(self, size: int, seed: int) -> Iterator[Batch]:
+        """Batches of about one epoch, without augmentation."""
+        for counter in range(max(1, len(self) // size)):
+            yield self.batch(counter, size, seed)
+
     def stored(self, indices: Tensor | Sequence[int]) -> Tensor:
         """The items at `indices` in the storage dtype, (n, ...)."""
         chosen = torch.as_tensor(indices, dtype=torch.int64)
@@ -117,8 +123,11 @@ class Split:
         return self._epochs[key]
 
 
+Side: TypeAlias = Split | Windows
+
+
 class Dataset:
-    """Encoded data, split. `report` is JSON: counts, duplicates, ignored endings, skipped files, classes, encodings, notes."""
+    """Encoded data, split: rows of Dense data, windows of Tokens. `report` is JSON: counts, duplicates, ignored endings, skipped files, classes, encodings, notes."""
 
     def __init__(
         self,
@@ -127,8 +136,9 @@ class Dataset:
         fingerprint: str,
         report: dict[str, Any],
         licence: str | None,
-        train: Split,
-        validation: Split,
+        train: Side,
+        validation: Side,
+        development: Side,
     ) -> None:
         self.codec = codec
         self.conditions = conditions
@@ -137,16 +147,18 @@ class Dataset:
         self.licence = licence
         self.train = train
         self.validation = validation
+        self.development = development
 
     @property
     def spec(self) -> Spec:
         return self.codec.spec
 
-    def split(self, name: str) -> Split:
-        """ "train" or "validation"."""
-        if name not in ("train", "validation"):
-            raise DataError(f"there is no split called '{name}'", "split", "use 'train' or 'validation'")
-        return self.train if name == "train" else self.validation
+    def split(self, name: str) -> Side:
+        """ "train", "validation" or "development"."""
+        sides = {"train": self.train, "validation": self.validation, "development": self.development}
+        if name not in sides:
+            raise DataError(f"there is no split called '{name}'", "split", f"use one of: {', '.join(sides)}")
+        return sides[name]
 
 
 def prepare(
@@ -215,25 +227,34 @@ def _assemble(
         raise _identical(len(entry), config)
     validation, dropped = _apart(held_out[entry], twin, source.digest[chosen[entry]], 0 if source.groups else config.validation)
     label = source.label[chosen[entry]]
-    sides = []
-    for mask, functions in ((~validation & ~dropped, augmentations), (validation & ~dropped, [])):
+    apart = split.validates(source.digest[chosen], source.group[chosen], source.groups, config.validation + config.development)
+    development = apart[entry] & ~validation & (config.development > 0)
+    sides: list[Side] = []
+    for mask, functions in ((~validation & ~development, augmentations), (validation, []), (development, [])):
+        mask = mask & ~dropped
         cond = {"label": torch.from_numpy(label[mask])} if source.classes else {}
-        captions = None if source.captions is None else [source.captions[item] for item in chosen[entry[mask]]]
-        sides.append(Split(codec.spec, encoded.rows, torch.from_numpy(row[mask]), cond, captions, functions))
+        index = torch.from_numpy(row[mask])
+        if isinstance(encoded.rows, Documents) and isinstance(codec.spec, Tokens):
+            sides.append(Windows(codec.spec, encoded.rows, index, cond, functions, config.segments))
+        elif not isinstance(encoded.rows, Documents):
+            captions = None if source.captions is None else [source.captions[item] for item in chosen[entry[mask]]]
+            sides.append(Split(codec.spec, encoded.rows, index, cond, captions, functions))
     report = describe(source, chosen[kept], content[kept])
     if dropped.any():
         report["notes"].append(f"{int(dropped.sum())} items equal one of the other side once encoded and were left out")
     report |= {
         "train": len(sides[0]),
         "validation": len(sides[1]),
+        "development": len(sides[2]),
         "equal_once_encoded": int(dropped.sum()),
         "skipped": skipped,
         "encodings": encoded.encodings,
         "augmentations": [name for name, _ in augmentations],
         "shape": list(codec.spec.shape) if isinstance(codec.spec, Dense) else [codec.spec.length],
+        "tokens": [side.tokens for side in sides if isinstance(side, Windows)] or None,
     }
     conditions: dict[str, Condition] = {"label": Classes(source.classes)} if source.classes else {}
-    return Dataset(codec, conditions, fingerprint(source, chosen[kept]), report, source.licence, sides[0], sides[1])
+    return Dataset(codec, conditions, fingerprint(source, chosen[kept]), report, source.licence, *sides)
 
 
 def _apart(validation: np.ndarray, twin: np.ndarray, digest: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -27,11 +27,13 @@ class Phase:
 
     trains  attribute names of the sub-modules that move.
     every   the phase runs in steps where step % every == 0.
+    split   the side of the data that its batches come from; "development" is what `data.development` sets apart.
     """
 
     name: str
     trains: tuple[str, ...]
     every: int = 1
+    split: Literal["training", "development"] = "training"
 
 
 class Family(nn.Module, ABC):
@@ -65,7 +67,8 @@ class Family(nn.Module, ABC):
     def forward(self, batch: Batch, phase: str = "main") -> Loss: ...
 
     def prepare(self, batches: Iterable[Batch]) -> None:
-        """Optional pass over training data before step 1 (counts, codebooks). Default: nothing."""
+        """Optional pass over training data before step 1 (counts, codebooks); for Tokens, each batch is one whole document, x (1, n).
+        Default: nothing."""
 
     def schedule(self, step: int, steps: int) -> None:
         """Called before each step with progress, for annealing (KL warm-up). A function of its arguments only."""

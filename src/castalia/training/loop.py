@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from castalia.data.stream import Split
+from castalia.data.stream import Side
 from castalia.errors import RunError, TrainingError
 from castalia.families.base import Family, Phase
 from castalia.nn.ema import Ema
@@ -40,11 +40,12 @@ class Trainer:
 
     family: Family
     config: TrainConfig
-    data: Split
+    data: Side
     device: Solo
     precision: str
     run: Run | None = None
-    validation: Split | None = None
+    validation: Side | None = None
+    development: Side | None = None
     step: int = 0
     best: float = float("inf")
     waited: int = 0
@@ -71,16 +72,18 @@ class Trainer:
         if not self.family.training:  # walking through all modules costs as much as a small layer
             self.family.train()
         self.family.schedule(self.step, config.steps)
-        batches = [self._batch(micro) for micro in range(config.accumulate)]
+        drawn: dict[str, list[Batch]] = {}  # phases of one split see the same batches
         for phase in self.phases:
             if self.step % phase.every:
                 continue
+            if phase.split not in drawn:
+                drawn[phase.split] = [self._batch(micro, phase.split) for micro in range(config.accumulate)]
             optimiser = self.optimisers[phase.name]
             if self.moving != phase.name:
                 _only(self.family, optimiser.parameters)
                 self.moving = phase.name
             sums: dict[str, Tensor] = {}
-            for micro, batch in enumerate(batches):
+            for micro, batch in enumerate(drawn[phase.split]):
                 last = micro == config.accumulate - 1
                 torch.manual_seed(counter_seed("train", config.seed, self.step, phase.name, self._shard(micro)))
                 with self.device.accumulating(self.module, last=last):
@@ -165,15 +168,23 @@ class Trainer:
     def _shard(self, micro: int) -> int:
         return micro * self.device.world + self.device.rank
 
-    def _batch(self, micro: int) -> Batch:
+    def _batch(self, micro: int, split: str = "training") -> Batch:
+        data = self.data if split == "training" else self.development
+        if data is None or not len(data):
+            raise TrainingError(
+                f"'{self.family.name}' chooses settings by development items and there are none",
+                where="data.development",
+                fix="set data.development=0.05, or add data",
+            )
         shards = self.config.accumulate * self.device.world
-        return self._place(self.data.batch(self.step * shards + self._shard(micro), self.config.batch, self.config.seed, augment=True))
+        return self._place(data.batch(self.step * shards + self._shard(micro), self.config.batch, self.config.seed, augment=True))
 
     def _place(self, batch: Batch) -> Batch:
         x = batch.x.to(self.device.device)
         if x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
-        return batch._replace(x=x, cond={name: value.to(self.device.device) for name, value in batch.cond.items()})
+        masks = {name: value.to(x.device) for name in ("mask", "weight", "segment") if (value := getattr(batch, name)) is not None}
+        return batch._replace(x=x, cond={name: value.to(x.device) for name, value in batch.cond.items()}, **masks)
 
     def _check_finite(self, total: Tensor, phase: str, parts: dict[str, Tensor]) -> None:
         if not torch.isfinite(total):
@@ -247,11 +258,13 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
         tell("end")
 
 
-def start(family: Family, config: TrainConfig, data: Split, validation: Split, device: Solo, run: Run | None) -> Trainer:
+def start(
+    family: Family, config: TrainConfig, data: Side, validation: Side, device: Solo, run: Run | None, development: Side | None = None
+) -> Trainer:
     """A trainer at step 0, its family seeded, prepared and placed."""
     precision = resolve_precision(config, family, device.device)
-    family.prepare(data.batch(index, config.batch, config.seed) for index in range(max(1, len(data) // config.batch)))
-    return Trainer(family, config, data, device, precision, run, validation)
+    family.prepare(data.once(config.batch, config.seed))
+    return Trainer(family, config, data, device, precision, run, validation, development)
 
 
 def memory_mb() -> float:

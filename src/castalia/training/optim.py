@@ -42,11 +42,13 @@ class PhaseOptimiser:
     def __init__(self, phase: str, modules: Mapping[str, nn.Module], config: OptimiserConfig) -> None:
         self.parameters: list[nn.Parameter] = []
         matrices: list[nn.Parameter] = []
+        tables: list[nn.Parameter] = []
         seen: set[int] = set()
         for module in modules.values():
             hidden = {
                 id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Linear) and not getattr(layer, "is_head", False)
             }
+            embeddings = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
             for parameter in module.parameters():
                 if id(parameter) in seen:
                     continue
@@ -54,7 +56,9 @@ class PhaseOptimiser:
                 self.parameters.append(parameter)
                 if config.name == "muon" and id(parameter) in hidden:
                     matrices.append(parameter)
-        chosen = {id(parameter) for parameter in matrices}
+                elif config.embedding_rate is not None and id(parameter) in embeddings:
+                    tables.append(parameter)
+        chosen = {id(parameter) for parameter in [*matrices, *tables]}
         rest = [parameter for parameter in self.parameters if id(parameter) not in chosen]
         rate = config.rates.get(phase, config.rate)
         groups = [
@@ -67,6 +71,12 @@ class PhaseOptimiser:
             filled = [group for group in groups if group["params"]]
             self.optimisers["adamw"] = torch.optim.AdamW(filled, lr=rate, betas=config.betas, eps=config.eps, fused=True)
             self.rates["adamw"] = rate
+        if tables:
+            table_rate = config.embedding_rate or rate
+            self.optimisers["tables"] = torch.optim.AdamW(
+                tables, lr=table_rate, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay, fused=True
+            )
+            self.rates["tables"] = table_rate
         if matrices:
             self.optimisers["muon"] = torch.optim.Muon(matrices, lr=config.muon_rate, weight_decay=config.weight_decay)
             self.rates["muon"] = config.muon_rate

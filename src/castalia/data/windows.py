@@ -1,0 +1,148 @@
+"""Token documents to rows: cut, packed, and shuffled anew each epoch, as functions of counters.
+
+Training lays the documents of an epoch end to end in a random order, joins the ends to a ring, and cuts it at a random phase into windows of
+`length` coded tokens, each with the token before it as context. So no token is padding, none is seen twice in an epoch, and no two epochs
+cut alike. Where items have conditions (classes), which belong to whole rows, each piece of a document has a row of its own instead.
+
+Evaluation (`take`) reads each document from its beginning in pieces of `length` tokens, one piece a row. Rows are as spec.Tokens says: what
+follows `begin` is another document, and packed documents do not attend to one another unless `data.segments` is false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from castalia.codecs.base import Augmentation
+from castalia.data.cache import Documents
+from castalia.errors import DataError
+from castalia.nn.random import counter_seed, generator
+from castalia.spec import Batch, Tokens
+
+
+class Windows:
+    """One side of token data, with the methods of `Split`. All are pure functions of their arguments."""
+
+    def __init__(
+        self,
+        spec: Tokens,
+        documents: Documents,
+        index: Tensor,
+        cond: dict[str, Tensor],
+        augmentations: Sequence[tuple[str, Augmentation]] = (),
+        segments: bool = True,
+    ) -> None:
+        """index (n,) int64: which documents of the cache. cond: name -> (n, ...), one entry a document."""
+        self.spec = spec
+        self.captions: list[str | None] | None = None
+        self._documents, self._index, self._cond = documents, index.numpy(), cond
+        self._augmentations = tuple(augmentations)
+        self._segments = segments
+        self._lengths = documents.lengths[self._index]
+        self.tokens = int(self._lengths.sum())
+        pieces = np.maximum(1, -(-(self._lengths - 1) // spec.length))
+        self._owner = np.repeat(np.arange(len(self._index)), pieces)  # of each piece: its document here
+        self._start = (np.arange(len(self._owner)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * spec.length
+        self._width = min(spec.length, max(1, self.tokens - 1))
+        self._epochs: dict[tuple[int, int], _Ring] = {}  # the last two
+
+    def __len__(self) -> int:
+        """Rows that `take` can give."""
+        return len(self._owner)
+
+    def batch(self, counter: int, size: int, seed: int, augment: bool = False) -> Batch:
+        """Micro-batch number `counter` (from 0) of `size` rows, (size, length + 1) where documents are packed."""
+        self._not_empty()
+        if self._cond:
+            chosen = self._drawn(counter * size, size, seed)
+            return self._batch(self._rows(chosen), chosen, counter, seed, augment)
+        rows, start, count = [], counter * size, size
+        windows = max(1, self.tokens // self._width)
+        while count > 0:
+            epoch, offset = divmod(start, windows)
+            ring = self._ring(seed, epoch, windows)
+            part = ring.order[offset : offset + count]
+            rows.append(self._cut(ring, part))
+            start, count = start + len(part), count - len(part)
+        return self._batch(torch.from_numpy(np.concatenate(rows)), None, counter, seed, augment)
+
+    def take(self, indices: Tensor | Sequence[int]) -> Batch:
+        """The rows at `indices` in [0, len), filled up with `begin` to the longest; no augmentation."""
+        self._not_empty()
+        chosen = torch.as_tensor(indices, dtype=torch.int64)
+        return self._batch(self._rows(chosen), chosen, 0, 0, False)
+
+    def once(self, size: int, seed: int) -> Iterator[Batch]:
+        """Every document once, whole, one a batch: x (1, n)."""
+        for document in self.documents():
+            yield Batch(document[None])
+
+    def documents(self) -> Iterator[Tensor]:
+        """(n,) int64 each, as the codec encoded them."""
+        for row in self._index:
+            yield torch.from_numpy(self._documents.read(int(row)).astype(np.int64))
+
+    def document_of(self, indices: Tensor | Sequence[int]) -> Tensor:
+        """(n,) int64: the document, in the order of `documents()`, that each row of `take` belongs to."""
+        return torch.from_numpy(self._owner[torch.as_tensor(indices, dtype=torch.int64).numpy()])
+
+    def _rows(self, chosen: Tensor) -> Tensor:
+        owner, start = self._owner[chosen.numpy()], self._start[chosen.numpy()]
+        stop = np.minimum(start + self.spec.length + 1, self._lengths[owner])
+        rows = np.full((len(owner), max(2, int((stop - start).max()))), self.spec.begin, dtype=np.int64)
+        for row, (document, first, last) in enumerate(zip(self._index[owner], start, stop, strict=True)):
+            rows[row, : last - first] = self._documents.read(int(document), int(first), int(last))
+        return torch.from_numpy(rows)
+
+    def _cut(self, ring: _Ring, windows: np.ndarray) -> np.ndarray:
+        """(n, width + 1) int64: windows of the ring, by number."""
+        places = (ring.phase + windows[:, None] * self._width + np.arange(self._width + 1)) % self.tokens
+        document = np.searchsorted(ring.ends, places, side="right")
+        return self._documents.gather(ring.offsets[document] + places)
+
+    def _ring(self, seed: int, epoch: int, windows: int) -> _Ring:
+        key = (seed, epoch)
+        if key not in self._epochs:
+            while len(self._epochs) > 1:
+                del self._epochs[next(iter(self._epochs))]
+            order = torch.randperm(len(self._index), generator=generator("documents", seed, epoch)).numpy()
+            ends = np.cumsum(self._lengths[order])
+            offsets = self._documents.offsets[self._index[order]] - (ends - self._lengths[order])
+            shuffled = torch.randperm(windows, generator=generator("epoch", seed, epoch)).numpy()
+            self._epochs[key] = _Ring(ends, offsets, counter_seed("phase", seed, epoch) % self.tokens, shuffled)
+        return self._epochs[key]
+
+    def _drawn(self, start: int, count: int, seed: int) -> Tensor:
+        """Rows start .. start + count - 1 of the endless stream of shuffled epochs."""
+        parts = []
+        while count > 0:
+            epoch, offset = divmod(start, len(self))
+            part = torch.randperm(len(self), generator=generator("epoch", seed, epoch))[offset : offset + count]
+            parts.append(part)
+            start, count = start + len(part), count - len(part)
+        return torch.cat(parts)
+
+    def _batch(self, x: Tensor, chosen: Tensor | None, counter: int, seed: int, augment: bool) -> Batch:
+        if augment:
+            for name, function in self._augmentations:
+                x = function(x, generator("augment", name, seed, counter))
+        begins = x == self.spec.begin
+        begins[:, 0] = False
+        segment = begins.cumsum(1) if self._segments and bool(begins.any()) else None
+        cond = {} if chosen is None else {name: values[self.document_of(chosen)] for name, values in self._cond.items()}
+        return Batch(x, segment=segment, cond=cond)
+
+    def _not_empty(self) -> None:
+        if len(self) == 0:
+            raise DataError("this side of the split is empty", "data.validation", "set data.validation above 0")
+
+
+class _Ring:
+    """The documents of one epoch end to end. ends (n,): where each ends; offsets (n,): what turns a place of the ring into one of the
+    cache; phase: where the first window begins; order: the windows, shuffled."""
+
+    def __init__(self, ends: np.ndarray, offsets: np.ndarray, phase: int, order: np.ndarray) -> None:
+        self.ends, self.offsets, self.phase, self.order = ends, offsets, phase, order

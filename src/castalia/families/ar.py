@@ -1,0 +1,464 @@
+"""Autoregressive transformer: the probability of a sequence is the product of the probabilities of its tokens, each given those before it.
+
+Radford et al. 2018 (generative pre-training); the network is nn/transformer.py in Qwen3's layout. Three options leave that layout, for
+small corpora and budgets: `ngrams` adds hashed embeddings of the last 2, 3, ... tokens to the input (compare Roy et al. 2022, N-Grammer,
+arXiv:2207.06366); `counts` mixes the network with an interpolated Kneser-Ney model (nn/counts.py), p = (1 - g) p_net + g p_counts, where
+the gate g (compare Neubig & Dyer 2016, arXiv:1606.00499) learns on documents that neither part was fitted on; and `order: any` trains
+on permuted orders (Yang et al. 2019, arXiv:1906.08237; Hoogeboom et al. 2022, arXiv:2110.02037), each an exact factorisation, so that gaps are
+filled seeing both sides. Every likelihood is exact.
+
+Not here: sampling rules (nn/decode.py), tokenizers (codecs), export (export/transformers.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from castalia.abilities import SampleOptions
+from castalia.errors import AbilityError, RecipeError, SpecError
+from castalia.families.base import Family, FamilyConfig, Phase
+from castalia.nn.counts import Counts
+from castalia.nn.decode import complete, draw
+from castalia.nn.embed import ConditionEmbedding
+from castalia.nn.transformer import Activation, AttentionKind, Block, Memory, Rotary, Rotation, causal_mask, segment_mask
+from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens
+
+REACH = 32  # offsets to the predicted position that `order: any` tells apart
+LOGITS_AT_ONCE = 2**25  # numbers; rows of `nats` are cut into chunks below this
+HASH_PRIMES = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1, 0x2545F491, 0x5851F42D, 0x14057B7F)
+
+
+class ArConfig(FamilyConfig):
+    """The network, and what is put beside it."""
+
+    width: int = Field(256, ge=8, description="numbers that stand for a token between layers")
+    depth: int = Field(4, ge=1, description="blocks of attention and feed-forward")
+    heads: int = Field(4, ge=1, description="attention heads; each has width / heads numbers, an even count")
+    kv_heads: int | None = Field(None, ge=1, description="heads of keys and values that queries share; null: one for each")
+    hidden: int | None = Field(None, ge=1, description="units of the feed-forward part; null: 8/3 of the width (relu2: 4 times)")
+    activation: Activation = Field("swiglu", description="swiglu, or relu2 (squared ReLU): a faster step, not exportable")
+    theta: float = Field(10_000.0, gt=1, description="base of the rotary positions")
+    dropout: float = Field(0.0, ge=0, lt=1, description="in the residual branches, the attention and the embeddings")
+    tie: bool = Field(True, description="one matrix for token embeddings and the output")
+    order: Literal["left", "any"] = Field("left", description="any: also learns to fill gaps (edit infill)")
+    ngrams: tuple[int, ...] = Field((), description="sizes of hashed n-gram embeddings, e.g. [2, 3, 4]")
+    ngram_rows: int = Field(32_768, ge=2, description="rows of each n-gram table")
+    ngram_dropout: float = Field(0.0, ge=0, lt=1, description="share of n-gram embeddings that training hides")
+    counts: int = Field(0, ge=0, le=12, description="order of the Kneser-Ney counts that are mixed in; 0: none")
+    attention: AttentionKind = Field("auto", description="plain, fused, or what measured faster on the device")
+
+
+class Network(nn.Module):
+    """Tokens to the numbers that logits are made of."""
+
+    def __init__(self, config: ArConfig, spec: Tokens, conditions: dict[str, Condition]) -> None:
+        super().__init__()
+        self.config, self.begin = config, spec.begin
+        head_width, kv_heads = config.width // config.heads, config.kv_heads or config.heads
+        hidden = config.hidden or (4 * config.width if config.activation == "relu2" else 32 * round(config.width / 12))
+        self.embedding = nn.Embedding(spec.vocab, config.width)
+        self.ngrams = nn.ModuleList(nn.Embedding(config.ngram_rows, config.width) for _ in config.ngrams)
+        self.offsets = nn.Embedding(2 * REACH + 1, config.width) if config.order == "any" else None
+        self.told = ConditionEmbedding(conditions, config.width)
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.heads, kv_heads, head_width, hidden, config.activation, config.dropout, config.attention)
+            for _ in range(config.depth)
+        )
+        self.norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.head = None if config.tie else nn.Linear(config.width, spec.vocab, bias=False)
+        if self.head is not None:
+            self.head.is_head = True  # type: ignore[assignment] - Muon leaves it to AdamW
+        self.rotary = Rotary(head_width, spec.length, config.theta)
+        for module in self.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=0.02)
+        for block in self.blocks:
+            for layer in (block.attention.qkv, block.feed_forward.into):
+                nn.init.normal_(layer.weight, std=config.width**-0.5)
+        for table in self.ngrams:
+            nn.init.zeros_(table.weight)
+
+    def forward(
+        self, tokens: Tensor, ngrams: list[Tensor], told: Tensor | None, rotation: Rotation, mask: Tensor | None,
+        offsets: Tensor | None = None, memory: Memory | None = None,
+    ) -> Tensor:  # fmt: skip
+        """tokens (B, T), ngrams: row numbers (B, T) for each table; (B, T, width) after the last norm."""
+        h = self.embed(tokens, ngrams, told, offsets)
+        for index, block in enumerate(self.blocks):
+            h = block(h, rotation, mask, None if memory is None else memory.layers[index])
+        out: Tensor = self.norm(h)
+        return out
+
+    def embed(self, tokens: Tensor, ngrams: list[Tensor], told: Tensor | None, offsets: Tensor | None = None) -> Tensor:
+        h: Tensor = self.embedding(tokens)
+        for table, rows in zip(self.ngrams, ngrams, strict=True):
+            extra = table(rows)
+            if self.training and self.config.ngram_dropout:
+                extra = extra * (torch.rand(rows.shape, device=rows.device) >= self.config.ngram_dropout)[..., None]
+            h = h + extra
+        if self.offsets is not None and offsets is not None:
+            h = h + self.offsets(offsets.clamp(-REACH, REACH) + REACH)
+        if told is not None:
+            h = h + told[:, None]
+        return F.dropout(h, self.config.dropout) if self.config.dropout and self.training else h
+
+    def logits(self, h: Tensor) -> Tensor:
+        """(..., width) -> (..., V) float32."""
+        return F.linear(h, self.embedding.weight if self.head is None else self.head.weight).float()
+
+
+class Ordered(NamedTuple):
+    """One factorisation of a batch of rows (B, T): what is read, what is predicted, and where both stand. All (B, T - 1)."""
+
+    tokens: Tensor
+    targets: Tensor
+    coded: Tensor
+    rotation: Rotation
+    mask: Tensor
+    offsets: Tensor | None
+
+
+class Ar(Family):
+    """Phase "main" trains the network; with `counts`, phase "gate" trains the mixture on development documents."""
+
+    name = "ar"
+    accepts = (Tokens,)
+    Config = ArConfig
+    exact = True
+    config: ArConfig
+    spec: Tokens
+
+    def __init__(self, config: ArConfig, spec: Spec, conditions: dict[str, Condition]) -> None:
+        super().__init__(config, spec, conditions)
+        _check(config, conditions)
+        self.network = Network(config, self.spec, conditions)
+        self.counts = Counts(self.spec.vocab, config.counts, self.spec.begin) if config.counts else None
+        self.gate = Gate(self.counts.features) if self.counts is not None else None
+
+    def phases(self) -> Sequence[Phase]:
+        main = Phase("main", ("network",))
+        return (main,) if self.gate is None else (main, Phase("gate", ("gate",), every=4, split="development"))
+
+    def prepare(self, batches: Iterable[Batch]) -> None:
+        """Counts the training documents, one a batch."""
+        if self.counts is not None:
+            self.counts.fit(row for batch in batches for row in batch.x.cpu())
+
+    def forward(self, batch: Batch, phase: str = "main") -> Loss:
+        """Mean nats of a coded token. Parts: main: nats (of the network); gate: nats (of the mixture), share (mean weight of the counts)."""
+        self.check(batch)
+        if phase == "gate":
+            return self._gate_loss(batch)
+        if phase != "main":
+            raise SpecError(f"'ar' has no phase '{phase}'", where="forward(batch, phase)", fix="use 'main' or 'gate'")
+        ordered, nats = self._nats(batch, self._order(batch.x, batch.segment) if self.config.order == "any" else None)
+        weight = ordered.coded.float()
+        if batch.weight is not None:
+            weight = weight * batch.weight[:, 1:]
+        total = (nats * weight).sum() / weight.sum().clamp_min(1.0)
+        return Loss(total, {"nats": total.detach()})
+
+    def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
+        """(B,) exact negative log-likelihood of each row's coded tokens; with `order: any`, in the order from left to right."""
+        self.check(batch)
+        with torch.no_grad():
+            return (self.token_nats(batch) * self._coded(batch)).sum(1)
+
+    @torch.no_grad()
+    def token_nats(self, batch: Batch) -> Tensor:
+        """(B, T - 1) float32 nats of x[:, 1:] in evaluation mode, coded or not."""
+        rows = max(1, LOGITS_AT_ONCE // (batch.x.shape[1] * self.spec.vocab))
+        training = self.training
+        self.eval()
+        try:
+            return torch.cat([self._mixed_nats(_rows(batch, start, start + rows)) for start in range(0, len(batch.x), rows)])
+        finally:
+            self.train(training)
+
+    def _mixed_nats(self, batch: Batch) -> Tensor:
+        _, nats, gate = self._with_gate(batch)
+        if gate is None or self.counts is None:
+            return nats
+        log_counts, _ = self.counts.score(batch.x, batch.segment)
+        return -torch.logaddexp(F.logsigmoid(-gate) - nats, F.logsigmoid(gate) + log_counts)
+
+    def _with_gate(self, batch: Batch) -> tuple[Ordered, Tensor, Tensor | None]:
+        """(order, nats of the network, the gate's logit where there is one)."""
+        ordered = self._left(batch.x, batch.segment)
+        logits = self._logits(ordered, batch)
+        nats = F.cross_entropy(logits.flatten(0, 1), ordered.targets.flatten(), reduction="none").view(ordered.targets.shape)
+        if self.gate is None or self.counts is None:
+            return ordered, nats, None
+        _, features = self.counts.score(batch.x, batch.segment)
+        return ordered, nats, self.gate(logits, features)
+
+    def _gate_loss(self, batch: Batch) -> Loss:
+        if self.gate is None or self.counts is None:
+            raise SpecError("'ar' has no phase 'gate' without counts", where="forward(batch, phase)", fix="family.counts=5")
+        training = self.network.training
+        self.network.eval()
+        with torch.no_grad():
+            ordered = self._left(batch.x, batch.segment)
+            logits = self._logits(ordered, batch)
+            nats = F.cross_entropy(logits.flatten(0, 1), ordered.targets.flatten(), reduction="none").view(ordered.targets.shape)
+            log_counts, features = self.counts.score(batch.x, batch.segment)
+        self.network.train(training)
+        gate = self.gate(logits, features)
+        mixed = -torch.logaddexp(F.logsigmoid(-gate) - nats, F.logsigmoid(gate) + log_counts)
+        coded = ordered.coded.float()
+        total = (mixed * coded).sum() / coded.sum().clamp_min(1.0)
+        share = (torch.sigmoid(gate) * coded).sum() / coded.sum().clamp_min(1.0)
+        return Loss(total, {"nats": total.detach(), "share": share.detach()})
+
+    # Orders
+
+    def _nats(self, batch: Batch, order: Tensor | None) -> tuple[Ordered, Tensor]:
+        ordered = self._left(batch.x, batch.segment) if order is None else self._permuted(batch.x, batch.segment, order)
+        logits = self._logits(ordered, batch)
+        nats = F.cross_entropy(logits.flatten(0, 1), ordered.targets.flatten(), reduction="none")
+        return ordered, nats.view(ordered.targets.shape)
+
+    def _logits(self, ordered: Ordered, batch: Batch) -> Tensor:
+        ngrams = self._ngrams(ordered.tokens, batch.segment)
+        told = self._told(batch.cond, len(batch.x))
+        return self.network.logits(self.network(ordered.tokens, ngrams, told, ordered.rotation, ordered.mask, ordered.offsets))
+
+    def _left(self, x: Tensor, segment: Tensor | None) -> Ordered:
+        steps = x.shape[1] - 1
+        if self.config.order == "any":
+            return self._permuted(x, segment, torch.arange(1, steps + 1, device=x.device).expand(len(x), -1))
+        mask = causal_mask(steps, steps, x.device) if segment is None else segment_mask(segment[:, :-1])
+        return Ordered(x[:, :-1], x[:, 1:], self._real(x[:, 1:]), self.network.rotary(slice(0, steps)), mask, None)
+
+    def _permuted(self, x: Tensor, segment: Tensor | None, order: Tensor) -> Ordered:
+        """`order` (B, T - 1): the positions 1 .. T - 1 as they are predicted. Each token is read at its own place, and its query is
+        turned to the place that is predicted next. Within a segment the attention is causal in the order."""
+        read = torch.cat([torch.zeros_like(order[:, :1]), order[:, :-1]], 1)
+        tokens, targets = x.gather(1, read), x.gather(1, order)
+        steps = order.shape[1]
+        if segment is None:
+            mask = causal_mask(steps, steps, x.device)
+        else:
+            own, wanted = segment.gather(1, read), segment.gather(1, order)
+            seen = (wanted[:, :, None] == own[:, None, :]) & torch.ones(steps, steps, dtype=torch.bool, device=x.device).tril()
+            seen |= torch.eye(steps, dtype=torch.bool, device=x.device) & ~self._real(targets)[:, :, None]  # begin: given, never predicted
+            mask = torch.zeros(seen.shape, device=x.device).masked_fill_(~seen, float("-inf"))[:, None]
+        return Ordered(tokens, targets, self._real(targets), self.network.rotary(read, order), mask, order - read)
+
+    def _order(self, x: Tensor, segment: Tensor | None) -> Tensor:
+        """Orders for training, (B, T - 1): a third from left to right, a third with a random part first (what infilling asks for), a
+        third at random. Beginnings of packed documents are given, so they come first."""
+        rows, steps = len(x), x.shape[1] - 1
+        place = torch.arange(1, steps + 1, device=x.device).float().expand(rows, -1)
+        kind, share = torch.rand(rows, 1, device=x.device) * 3, torch.rand(rows, 1, device=x.device)
+        edge = torch.rand(rows, steps, device=x.device) < 0.15  # spans begin here
+        span = edge.cumsum(1) + torch.arange(rows, device=x.device)[:, None] * (steps + 1)
+        hidden = torch.rand(rows * (steps + 1), device=x.device)[span] < share
+        key = torch.where(kind < 1, place, torch.where(kind < 2, place + hidden * steps, torch.rand(rows, steps, device=x.device) * steps))
+        key = torch.where(self._real(x[:, 1:]), key, place - 2 * steps)
+        return key.argsort(1) + 1
+
+    def _real(self, targets: Tensor) -> Tensor:
+        return targets != self.spec.begin
+
+    def _coded(self, batch: Batch) -> Tensor:
+        return self._real(batch.x[:, 1:])
+
+    def _told(self, cond: dict[str, Any], rows: int) -> Tensor | None:
+        return self.network.told(cond, rows, self.device).vector if self.conditions else None
+
+    def _ngrams(self, tokens: Tensor, segment: Tensor | None) -> list[Tensor]:
+        """Row numbers of the hashed n-grams that end at each token; they do not reach into another document."""
+        if not self.config.ngrams:
+            return []
+        most = max(self.config.ngrams)
+        earlier = [F.pad(tokens, (shift, 0), value=self.spec.begin)[:, : tokens.shape[1]] for shift in range(most)]
+        if segment is not None:
+            own = segment[:, : tokens.shape[1]]
+            for shift in range(1, most):
+                other = F.pad(own, (shift, 0), value=-1)[:, : own.shape[1]] != own
+                earlier[shift] = earlier[shift].masked_fill(other, self.spec.begin)
+        return self._hashed(earlier)
+
+    def _hashed(self, earlier: list[Tensor]) -> list[Tensor]:
+        """earlier[s] holds the tokens s places back."""
+        rows = []
+        for size in self.config.ngrams:
+            mixed = torch.zeros_like(earlier[0])
+            for shift in range(size):
+                mixed = (mixed ^ (earlier[shift] + 1)) * HASH_PRIMES[shift % len(HASH_PRIMES)]
+                mixed = mixed ^ (mixed >> 15)
+            rows.append(mixed.remainder(self.config.ngram_rows))
+        return rows
+
+    # Token by token
+
+    @property
+    def _recall(self) -> int:
+        """How many of the last tokens a step needs beside its own."""
+        return max([0, *self.config.ngrams, self.config.counts]) - 1 if self.config.ngrams or self.config.counts else 0
+
+    @torch.inference_mode()
+    def prefill(self, ids: Tensor, mask: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Memory]:
+        rows, steps = ids.shape
+        if steps > self.spec.length:
+            raise SpecError("the prompt is longer than the context", where=f"{steps} tokens against {self.spec.length}", fix="cut it")
+        like = self.network.embedding.weight
+        config = self.config
+        memory = Memory.empty(
+            config.depth, rows, config.kv_heads or config.heads, self.spec.length, config.width // config.heads, like, self._recall + 1
+        )
+        places = torch.arange(steps, device=ids.device).expand(rows, -1)
+        rotation = self._turned(slice(0, steps), slice(1, steps + 1))
+        offsets = torch.ones_like(places) if config.order == "any" else None
+        h = self.network(
+            ids, self._ngrams(ids, None), self._told(cond, rows), rotation, causal_mask(steps, steps, ids.device), offsets, memory
+        )
+        lengths = mask.sum(1)
+        memory.told = self._told(cond, rows)
+        memory.grow(lengths)
+        if self._recall:
+            width = memory.recent.shape[1]
+            back = lengths[:, None] - width + torch.arange(width, device=ids.device)
+            memory.recent = torch.where(back >= 0, ids.gather(1, back.clamp_min(0)), -1)
+        return self._next(h[torch.arange(rows, device=ids.device), lengths - 1], memory), memory
+
+    @torch.inference_mode()
+    def step(self, tokens: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+        ids = tokens[:, None]
+        if self._recall:
+            memory.remember(tokens)
+        ngrams: list[Tensor] = []
+        if self.config.ngrams:
+            recent = torch.where(memory.recent < 0, self.spec.begin, memory.recent)
+            ngrams = self._hashed([recent[:, recent.shape[1] - 1 - shift, None] for shift in range(max(self.config.ngrams))])
+        if memory.equal is not None:
+            rotation = self._turned(slice(memory.equal, memory.equal + 1), slice(memory.equal + 1, memory.equal + 2))
+        else:
+            rotation = self._turned(memory.lengths[:, None], memory.lengths[:, None] + 1)
+        offsets = torch.ones_like(ids) if self.config.order == "any" else None
+        h = self.network(ids, ngrams, memory.told, rotation, memory.mask(), offsets, memory)
+        memory.grow(1)
+        return self._next(h[:, 0], memory), memory
+
+    def _turned(self, own: Tensor | slice, wanted: Tensor | slice) -> Rotation:
+        return self.network.rotary(own, wanted if self.config.order == "any" else None)
+
+    def _next(self, h: Tensor, memory: Memory) -> Tensor:
+        logits = self.network.logits(h)
+        if self.gate is None or self.counts is None:
+            return logits
+        probs, features = self.counts.distribution(
+            memory.recent[:, -(self.config.counts - 1) :] if self.config.counts > 1 else memory.recent[:, :0]
+        )
+        gate = self.gate(logits, features)[:, None]
+        return torch.logaddexp(F.logsigmoid(-gate) + logits.log_softmax(-1), F.logsigmoid(gate) + probs.log())
+
+    def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
+        """(len(rngs), length + 1) int64: `begin`, the document, `begin` as filling."""
+        prompt = torch.tensor([self.spec.begin])
+        found = complete(self, [prompt] * len(rngs), rngs, options, spec=self.spec, cond=cond)
+        out = torch.full((len(rngs), self.spec.length + 1), self.spec.begin, dtype=torch.int64)
+        for row, completion in zip(out, found, strict=True):
+            tokens = torch.tensor(completion.tokens[: self.spec.length], dtype=torch.int64)
+            row[1 : 1 + len(tokens)] = tokens
+        return out
+
+    @torch.inference_mode()
+    def infill(self, x: Tensor, keep: Tensor, rngs: Sequence[torch.Generator], cond: dict[str, Any]) -> Tensor:
+        """x (B, T) with its tokens drawn anew where `keep` is False, each given all kept ones and those drawn before it, from the left."""
+        if self.config.order != "any":
+            raise AbilityError("this run reads from left to right only", where="family.order=left", fix="train with family.order=any")
+        x, keep = x.clone(), keep.clone()
+        keep[:, 0] = True
+        rows, steps = len(x), x.shape[1] - 1
+        place = torch.arange(1, steps + 1, device=x.device)
+        order = (place + torch.where(keep[:, 1:], 0, steps)).argsort(1) + 1
+        read = torch.cat([torch.zeros_like(order[:, :1]), order[:, :-1]], 1)
+        first = int(keep[:, 1:].sum(1).min())  # from here on, some row has a gap
+        if first == steps:
+            return x
+        config, told = self.config, self._told(cond, rows)
+        like = self.network.embedding.weight
+        memory = Memory.empty(config.depth, rows, config.kv_heads or config.heads, steps, config.width // config.heads, like, 0)
+        uniforms = torch.stack([torch.rand(steps, generator=rng) for rng in rngs]).to(x.device)
+        taken = slice(0, first + 1)
+        for index in range(first, steps):
+            own, wanted = read[:, taken], order[:, taken]
+            mask = causal_mask(first + 1, first + 1, x.device) if index == first else None
+            h = self.network(x.gather(1, own), [], told, self.network.rotary(own, wanted), mask, wanted - own, memory)
+            memory.grow(own.shape[1])
+            logits = self.network.logits(h[:, -1])
+            logits[:, [self.spec.begin] if self.spec.end is None else [self.spec.begin, self.spec.end]] = float("-inf")
+            drawn = draw(logits.softmax(-1), uniforms[:, index : index + 1])
+            target = order[:, index : index + 1]
+            x.scatter_(1, target, torch.where(keep.gather(1, target), x.gather(1, target), drawn))
+            taken = slice(index + 1, index + 2)
+        return x
+
+    @torch.inference_mode()
+    def attention(self, x: Tensor) -> list[Tensor]:
+        """Attention weights (B, heads, T, T) of each layer for rows x (B, T), read from left to right; row t looks at columns up to t."""
+        places = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
+        rotation = self._turned(slice(0, x.shape[1]), slice(1, x.shape[1] + 1))
+        h = self.network.embed(x, self._ngrams(x, None), None, torch.ones_like(places))
+        mask, maps = causal_mask(x.shape[1], x.shape[1], x.device), []
+        for block in self.network.blocks:
+            maps.append(block.attention.weights(block.attention_norm(h), rotation, mask))
+            h = block(h, rotation, mask)
+        return maps
+
+    def check(self, batch: Batch) -> None:
+        x = batch.x
+        if x.ndim != 2 or not 2 <= x.shape[1] <= self.spec.length + 1:
+            raise SpecError(
+                "the batch has another shape than the model",
+                where=f"{tuple(x.shape)} against (rows, 2 to {self.spec.length + 1})",
+            )
+        if x.dtype != torch.int64 or int(x.min()) < 0 or int(x.max()) >= self.spec.vocab:
+            raise SpecError("tokens must be int64 below the vocabulary's size", where=f"{x.dtype}, {int(x.max())} of {self.spec.vocab}")
+
+
+class Gate(nn.Module):
+    """How much of the mixture the counts get: a small network on what both models say of themselves."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.into = nn.Linear(features + 2, 24)
+        self.out = nn.Linear(24, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, logits: Tensor, features: Tensor) -> Tensor:
+        """logits (..., V) and features (..., F) of the counts -> (...) logit of the counts' share."""
+        log_probs = logits.detach().log_softmax(-1)
+        entropy = -(log_probs.exp() * log_probs).sum(-1)
+        own = torch.stack([entropy, log_probs.amax(-1)], -1)
+        return self.out(torch.tanh(self.into(torch.cat([own, features.to(own)], -1).float())))[..., 0].float()
+
+
+def _rows(batch: Batch, start: int, stop: int) -> Batch:
+    segment = None if batch.segment is None else batch.segment[start:stop]
+    return Batch(batch.x[start:stop], segment=segment, cond={name: value[start:stop] for name, value in batch.cond.items()})
+
+
+def _check(config: ArConfig, conditions: dict[str, Condition]) -> None:
+    if config.width % (2 * config.heads):
+        raise RecipeError("each head needs an even number of channels", where=f"family.width={config.width} family.heads={config.heads}")
+    if config.heads % (config.kv_heads or config.heads):
+        raise RecipeError("kv_heads must divide heads", where=f"family.heads={config.heads} family.kv_heads={config.kv_heads}")
+    if config.order == "any" and (config.ngrams or config.counts):
+        raise RecipeError(
+            "n-grams and counts read from left to right", where="family.order=any", fix="leave family.ngrams and family.counts out"
+        )
+    if any(size < 2 or size > len(HASH_PRIMES) for size in config.ngrams):
+        raise RecipeError(f"n-gram sizes lie between 2 and {len(HASH_PRIMES)}", where=f"family.ngrams={list(config.ngrams)}")
+    for name, condition in conditions.items():
+        if not isinstance(condition, Classes):
+            raise SpecError("'ar' can be told classes only", where=f"condition '{name}'", fix="data.conditional=false, or another family")

@@ -1,0 +1,280 @@
+"""A decoder-only transformer, trained in parallel and read out token by token.
+
+Pre-normalised blocks with RMSNorm (Zhang & Sennrich 2019), rotary positions (Su et al. 2021, arXiv:2104.09864), normalised queries and
+keys, grouped queries (Ainslie et al. 2023) and SwiGLU (Shazeer 2020): the layout of Qwen3 (arXiv:2505.09388), so that weights can be
+exported to it; or with squared ReLU (So et al. 2021), which is faster a step. Output projections begin at zero.
+
+Queries may be rotated to another position than their token's: that of the token to be predicted. It is all that a model of any order
+needs (families/ar.py). Not here: embeddings, losses, sampling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Activation: TypeAlias = Literal["swiglu", "relu2"]
+AttentionKind: TypeAlias = Literal["auto", "plain", "fused"]
+EPS = 1e-6
+
+
+class Attention(nn.Module):
+    """Causal self-attention with normalised queries and keys. `qkv` holds the three projections one after another."""
+
+    def __init__(self, width: int, heads: int, kv_heads: int, head_width: int, dropout: float, kind: AttentionKind) -> None:
+        super().__init__()
+        self.heads, self.kv_heads, self.head_width, self.dropout, self.kind = heads, kv_heads, head_width, dropout, kind
+        self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * head_width, bias=False)
+        self.q_norm = nn.Parameter(torch.ones(head_width))
+        self.k_norm = nn.Parameter(torch.ones(head_width))
+        self.out = nn.Linear(heads * head_width, width, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: Tensor, rotation: Rotation, mask: Tensor | None, cache: LayerCache | None = None) -> Tensor:
+        """x (B, T, width). mask: additive (T, S) or (B, 1, T, S); None with T = 1 and rows of equal length. `cache` takes in the new keys."""
+        q, k, v = self._project(x, rotation, cache)
+        y = attend(q, k, v, mask, self.dropout if self.training else 0.0, self.kind)
+        out: Tensor = self.out(y.transpose(1, 2).flatten(2))
+        return out
+
+    def weights(self, x: Tensor, rotation: Rotation, mask: Tensor) -> Tensor:
+        """(B, heads, T, T) float32: where each token looks."""
+        q, k, _ = self._project(x, rotation, None)
+        return (q.float() @ k.float().transpose(-2, -1) * self.head_width**-0.5 + mask).softmax(-1)
+
+    def _project(self, x: Tensor, rotation: Rotation, cache: LayerCache | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys, values (B, heads, T or S, D); `cache` takes in the new keys and gives all."""
+        qkv = self.qkv(x).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
+        q, k, v = qkv.split([self.heads, self.kv_heads, self.kv_heads], dim=1)
+        q = rotate(F.rms_norm(q, (self.head_width,), self.q_norm.to(q.dtype), EPS), *rotation.queries)
+        k = rotate(F.rms_norm(k, (self.head_width,), self.k_norm.to(k.dtype), EPS), *rotation.keys)
+        if cache is not None:
+            k, v = cache.extend(k, v)
+        if self.kv_heads != self.heads:
+            k, v = (part.repeat_interleave(self.heads // self.kv_heads, dim=1) for part in (k, v))
+        return q, k, v
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float = 0.0, kind: AttentionKind = "auto") -> Tensor:
+    """softmax(q k' / sqrt(D) + mask) v for q (B, H, T, D), k and v (B, H, S, D) of one dtype.
+
+    "plain" writes the scores out; "fused" is torch's kernel. "auto" takes the plain one on a CPU, where it was measured to be the faster
+    in bf16 by about two (benchmarks/attention.py), and the fused one elsewhere.
+    """
+    if kind == "fused" or (kind == "auto" and q.device.type != "cpu"):
+        return F.scaled_dot_product_attention(q, k, v, None if mask is None else mask.to(q.dtype), dropout)
+    rows, heads, steps, width = q.shape
+    flat_q, flat_k, flat_v = q.reshape(rows * heads, steps, width), k.reshape(rows * heads, -1, width), v.reshape(rows * heads, -1, width)
+    scale = width**-0.5
+    if mask is None:
+        scores = torch.bmm(flat_q * scale, flat_k.transpose(1, 2))
+    elif mask.ndim == 2:
+        scores = torch.baddbmm(mask.to(q.dtype), flat_q, flat_k.transpose(1, 2), alpha=scale)
+    else:
+        whole = mask.to(q.dtype).expand(rows, heads, steps, mask.shape[-1]).reshape(rows * heads, steps, -1)
+        scores = torch.baddbmm(whole, flat_q, flat_k.transpose(1, 2), alpha=scale)
+    weights = scores.softmax(-1)
+    if dropout:
+        weights = F.dropout(weights, dropout)
+    return torch.bmm(weights.to(flat_v.dtype), flat_v).view(rows, heads, steps, width)
+
+
+class FeedForward(nn.Module):
+    """SwiGLU: down(silu(gate x) * up x), `into` holds gate and up; or squared ReLU: down(relu(into x)^2)."""
+
+    def __init__(self, width: int, hidden: int, activation: Activation) -> None:
+        super().__init__()
+        self.activation = activation
+        self.into = nn.Linear(width, hidden * (2 if activation == "swiglu" else 1), bias=False)
+        self.out = nn.Linear(hidden, width, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.into(x)
+        if self.activation == "swiglu":
+            gate, up = h.chunk(2, dim=-1)
+            h = F.silu(gate) * up
+        else:
+            h = F.relu(h).square()
+        out: Tensor = self.out(h)
+        return out
+
+
+class Block(nn.Module):
+    """x + attention(norm x), then x + feed-forward(norm x)."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        kv_heads: int,
+        head_width: int,
+        hidden: int,
+        activation: Activation = "swiglu",
+        dropout: float = 0.0,
+        attention: AttentionKind = "auto",
+    ) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.attention_norm = nn.RMSNorm(width, eps=EPS)
+        self.attention = Attention(width, heads, kv_heads, head_width, dropout, attention)
+        self.feed_forward_norm = nn.RMSNorm(width, eps=EPS)
+        self.feed_forward = FeedForward(width, hidden, activation)
+
+    def forward(self, x: Tensor, rotation: Rotation, mask: Tensor | None, cache: LayerCache | None = None) -> Tensor:
+        """x (B, T, width) float32: the residual stream keeps full precision under autocast."""
+        x = x + self._drop(self.attention(self.attention_norm(x), rotation, mask, cache))
+        return x + self._drop(self.feed_forward(self.feed_forward_norm(x)))
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout) if self.dropout and self.training else x
+
+
+# Positions ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """(cosine, signed sine) for queries and for keys, each (T, D) or (B, 1, T, D)."""
+
+    queries: tuple[Tensor, Tensor]
+    keys: tuple[Tensor, Tensor]
+
+
+class Rotary(nn.Module):
+    """Tables of rotary positions 0 .. length: pairs (d, d + D/2) turn by position * theta^(-2d/D)."""
+
+    def __init__(self, head_width: int, length: int, theta: float) -> None:
+        super().__init__()
+        rates = theta ** (-torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
+        angles = torch.arange(length + 1, dtype=torch.float64)[:, None] * rates
+        cosine, sine = angles.cos(), angles.sin()
+        self.register_buffer("cosine", torch.cat([cosine, cosine], 1).float(), persistent=False)
+        self.register_buffer("sine", torch.cat([-sine, sine], 1).float(), persistent=False)
+
+    def forward(self, keys: Tensor | slice, queries: Tensor | slice | None = None) -> Rotation:
+        """Positions of keys, and of queries where they differ: a slice of all rows' positions, or (B, T) int64."""
+        own = self._at(keys)
+        return Rotation(own if queries is None else self._at(queries), own)
+
+    def _at(self, positions: Tensor | slice) -> tuple[Tensor, Tensor]:
+        cosine, sine = self.get_buffer("cosine")[positions], self.get_buffer("sine")[positions]
+        return (cosine, sine) if isinstance(positions, slice) else (cosine[:, None], sine[:, None])
+
+
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """x (B, H, T, D) turned; `sine` carries the sign of the half-swapped part. In x's dtype."""
+    return torch.addcmul(x * cosine.to(x.dtype), x.roll(x.shape[-1] // 2, -1), sine.to(x.dtype))
+
+
+def causal_mask(queries: int, keys: int, device: torch.device) -> Tensor:
+    """(queries, keys) float32: 0 where a key may be seen, -inf after it. The last query sees all keys."""
+    blocked = torch.ones(queries, keys, dtype=torch.bool, device=device).triu(keys - queries + 1)
+    return torch.zeros(queries, keys, device=device).masked_fill_(blocked, float("-inf"))
+
+
+def segment_mask(segment: Tensor) -> Tensor:
+    """(B, 1, T, T) float32 from document numbers (B, T): causal, and within one document."""
+    same = segment[:, None, :, None] == segment[:, None, None, :]
+    allowed = same & torch.ones(segment.shape[1], segment.shape[1], dtype=torch.bool, device=segment.device).tril()
+    return torch.zeros(allowed.shape, device=segment.device).masked_fill_(~allowed, float("-inf"))
+
+
+# Memory ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class LayerCache:
+    """Keys and values of one layer, (B, H, capacity, D). `state` says where new ones go."""
+
+    keys: Tensor
+    values: Tensor
+    state: Memory
+
+    def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Write k, v (B, H, T, D) behind what each row has; all keys and values up to the longest row."""
+        state, steps = self.state, k.shape[2]
+        if state.equal is not None:
+            stop = state.equal + steps
+            self.keys[:, :, state.equal : stop] = k
+            self.values[:, :, state.equal : stop] = v
+        else:  # rows of unequal length: one new token each
+            rows = torch.arange(len(k), device=k.device)
+            self.keys[rows, :, state.lengths] = k[:, :, 0].to(self.keys.dtype)
+            self.values[rows, :, state.lengths] = v[:, :, 0].to(self.values.dtype)
+            stop = state.longest + steps
+        return self.keys[:, :, :stop], self.values[:, :, :stop]
+
+
+@dataclass
+class Memory:
+    """What a transformer remembers of B rows: a DecodeState (abilities.py).
+
+    lengths (B,) int64. equal: their common value, else None. recent (B, R) int64: the last tokens of each row, -1 before its beginning.
+    told (B, width): what the rows' conditions add to each token.
+    """
+
+    layers: list[LayerCache]
+    lengths: Tensor
+    equal: int | None
+    recent: Tensor
+    told: Tensor | None = None
+
+    @classmethod
+    def empty(cls, layers: int, rows: int, kv_heads: int, capacity: int, head_width: int, like: Tensor, recent: int) -> Memory:
+        memory = cls(
+            [],
+            torch.zeros(rows, dtype=torch.int64, device=like.device),
+            0,
+            torch.full((rows, recent), -1, dtype=torch.int64, device=like.device),
+        )
+        shape = (rows, kv_heads, capacity, head_width)
+        memory.layers = [LayerCache(like.new_zeros(shape), like.new_zeros(shape), memory) for _ in range(layers)]
+        return memory
+
+    @property
+    def longest(self) -> int:
+        return int(self.lengths.max()) if self.equal is None else self.equal
+
+    def mask(self) -> Tensor | None:
+        """Additive (B, 1, 1, longest + 1) for the next token of each row; None when all rows see all."""
+        if self.equal is not None:
+            return None
+        places = torch.arange(self.longest + 1, device=self.lengths.device)
+        hidden = places[None] > self.lengths[:, None]
+        return torch.zeros(hidden.shape, device=self.lengths.device).masked_fill_(hidden, float("-inf"))[:, None, None]
+
+    def grow(self, steps: Tensor | int) -> None:
+        """Every row has taken in `steps` more tokens."""
+        self.lengths = self.lengths + steps
+        if isinstance(steps, int) and self.equal is not None:
+            self.equal += steps
+        else:
+            self.equal = int(self.lengths[0]) if bool((self.lengths == self.lengths[0]).all()) else None
+
+    def remember(self, tokens: Tensor) -> None:
+        """tokens (B,): the newest token of each row."""
+        if self.recent.shape[1]:
+            self.recent = torch.cat([self.recent[:, 1:], tokens[:, None]], 1)
+
+    def take(self, rows: Tensor) -> Memory:
+        told = None if self.told is None else self.told[rows]
+        return self._with([(layer.keys[rows], layer.values[rows]) for layer in self.layers], self.lengths[rows], self.recent[rows], told)
+
+    def join(self, other: Memory) -> Memory:
+        layers = [
+            (torch.cat([mine.keys, theirs.keys]), torch.cat([mine.values, theirs.values]))
+            for mine, theirs in zip(self.layers, other.layers, strict=True)
+        ]
+        told = None if self.told is None or other.told is None else torch.cat([self.told, other.told])
+        return self._with(layers, torch.cat([self.lengths, other.lengths]), torch.cat([self.recent, other.recent]), told)
+
+    def _with(self, layers: list[tuple[Tensor, Tensor]], lengths: Tensor, recent: Tensor, told: Tensor | None) -> Memory:
+        equal = int(lengths[0]) if len(lengths) and bool((lengths == lengths[0]).all()) else None
+        memory = Memory([], lengths, equal, recent, told)
+        memory.layers = [LayerCache(keys, values, memory) for keys, values in layers]
+        return memory
