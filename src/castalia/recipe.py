@@ -66,6 +66,13 @@ class EarlyStopConfig(Config):
     patience: int = Field(5, gt=0)
 
 
+class AdaptConfig(Config):
+    """Fine-tuning of a part (with start_from): pairs of low rank in every linear layer, all else frozen (Hu et al. 2021)."""
+
+    lora: int = Field(8, ge=1, description="rank of the pairs")
+    alpha: float = Field(16.0, gt=0, description="the pairs count alpha / rank")
+
+
 class TrainConfig(Config):
     """The training loop. `batch` is per process and micro-step: a step sees batch * accumulate * processes items."""
 
@@ -84,16 +91,25 @@ class TrainConfig(Config):
     log_every: int = Field(20, ge=1)
     sample_every: int = Field(500, ge=0, description="steps between sample sheets; 0 = none")
     early_stop: EarlyStopConfig | None = None
+    adapt: AdaptConfig | None = None
 
 
 class SampleConfig(Config):
-    """Defaults of `castalia sample`. Part of a result's identity: `batch` rows are computed together."""
+    """Defaults of `castalia sample`. Part of a result's identity: `batch` rows are computed together. Tokens only, from repetition on:
+    see abilities.SampleOptions."""
 
     n: int = Field(64, ge=1)
     batch: int = Field(64, ge=1)
     temperature: float = Field(1.0, ge=0)
     guidance: float = Field(1.0, ge=0)
     steps: int | None = Field(None, ge=1)
+    repetition: float = Field(1.0, gt=0)
+    frequency: float = Field(0.0, ge=0)
+    top_k: int | None = Field(None, ge=1)
+    top_p: float = Field(1.0, gt=0, le=1)
+    min_p: float = Field(0.0, ge=0, le=1)
+    length: int | None = Field(None, ge=1, description="most new tokens; null: the codec's length")
+    stop: tuple[str, ...] = Field((), description="strings that end a text")
 
 
 @dataclass(frozen=True)
@@ -109,7 +125,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Fully resolved. `title` is what the run is named after: "image/gan"."""
+    """Fully resolved. `title` is what the run is named after: "image/gan". `start_from`: the run whose weights it begins with."""
 
     title: str
     data: DataConfig
@@ -117,12 +133,14 @@ class Recipe:
     family: Part
     training: TrainConfig
     sampling: SampleConfig
+    start_from: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, in the order of the YAML file; `from_dict` reads it back."""
         return {
             "format": FORMAT,
             "title": self.title,
+            "start_from": self.start_from,
             "data": self.data.model_dump(mode="json"),
             "codec": self.codec.as_dict(),
             "family": self.family.as_dict(),
@@ -159,7 +177,10 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
         raise RecipeError(
             f"the recipe has format {found}, this version reads up to {FORMAT}", where=where, fix="pip install --upgrade castalia"
         )
-    problems += [_unknown(key, SECTIONS) for key in raw if key not in SECTIONS]
+    start_from = raw.pop("start_from", None)
+    if start_from is not None and not isinstance(start_from, str):
+        problems.append(f"start_from: expected the name of a run, got {start_from!r}")
+    problems += [_unknown(key, (*SECTIONS, "start_from")) for key in raw if key not in SECTIONS]
     sections: dict[str, Any] = {}
     for key in SECTIONS:
         section = raw.get(key) or {}
@@ -178,7 +199,9 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
             where=where,
             fix="castalia list recipes; docs/recipes.md explains every key",
         )
-    return Recipe(title=title, **built)
+    if built["training"].adapt is not None and start_from is None:
+        raise RecipeError("only a trained model can be adapted", where="training.adapt", fix="add start_from=RUN")
+    return Recipe(title=title, start_from=start_from, **built)
 
 
 def read_yaml(name: str | os.PathLike[str], *, seen: tuple[str, ...] = ()) -> dict[str, Any]:

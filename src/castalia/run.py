@@ -161,13 +161,19 @@ class Run:
         return codec.restore(_read_json(self.folder / "codec.json"), _read_tensors(self.folder / "codec.safetensors"))
 
     def build(self) -> Family:
-        """The family with fresh weights."""
-        part = self.recipe.family
+        """The family with fresh weights, in the shape that it trains in."""
+        from castalia.nn import lora
+
+        part, adapt = self.recipe.family, self.recipe.training.adapt
         family: Family = registry.resolve("family", part.name, trust=self._trust)(part.config, self.spec, self.conditions)
+        if adapt is not None:
+            lora.adapt(family, adapt.lora, adapt.alpha)
         return family
 
     def model(self, weights: str = "ema", step: int | None = None) -> Family:
         """The trained family in eval mode. weights: "ema" (falls back to "model" where averaging was off) or "model"."""
+        from castalia.nn import lora
+
         family = self.build()
         tensors = _read_tensors(self.weights_path(weights, step))
         try:
@@ -178,6 +184,8 @@ class Run:
                 where=self.folder,
                 fix="restore recipe.yaml as it was trained",
             ) from error
+        if self.recipe.training.adapt is not None:
+            lora.merge(family)
         return family.eval()
 
     def weights_path(self, weights: str = "ema", step: int | None = None) -> Path:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import PIL.Image
 import torch
@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from castalia.codecs import containers
-from castalia.spec import Spec
+from castalia.errors import RecipeError
+from castalia.spec import Grammar, Spec
 
 Item = TypeVar("Item")
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
@@ -23,6 +24,14 @@ class CodecConfig(BaseModel):
     """Frozen; unknown keys are errors. `name` chooses the class, so it is not a field here."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Streamer(Protocol):
+    """Whole characters only: bytes of an unfinished one wait."""
+
+    def push(self, token: int) -> str: ...
+
+    def finish(self) -> str: ...
 
 
 class Codec(ABC, Generic[Item]):
@@ -82,6 +91,18 @@ class Codec(ABC, Generic[Item]):
     def units(self, item: Item) -> dict[str, int]:
         """What one item is made of (dimension, byte, character, step ...): scores per unit need no modality code."""
         return {}
+
+    def constrain(self, constraint: str) -> Grammar:
+        """What must hold for generated tokens, from the user's words. Raises RecipeError where the codec knows no such thing."""
+        raise RecipeError(f"the codec '{self.name}' knows no constraints", where=constraint, fix="leave the constraint out")
+
+    def stopper(self, stop: Sequence[str]) -> Callable[[list[int]], int | None]:
+        """A function of a row's new tokens: how many to keep once one of the strings has appeared, else None."""
+        raise RecipeError(f"the codec '{self.name}' has no text to stop at", where="stop", fix="leave sampling.stop out")
+
+    def streamer(self) -> Streamer:
+        """Tokens to text as they come."""
+        raise RecipeError(f"the codec '{self.name}' has no text to stream", where="stream", fix="leave --stream out")
 
     @classmethod
     def claims(cls, name: str) -> bool:

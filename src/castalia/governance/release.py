@@ -65,6 +65,7 @@ def sample_facts(sample: Sample) -> dict[str, Any]:
         "row": sample.row,
         "cond": sample.cond,
         "options": asdict(sample.options),
+        **sample.facts,
     }
 
 

@@ -15,13 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from castalia.abilities import SampleOptions, Samples
+from castalia.abilities import Decodes, SampleOptions, Samples
+from castalia.codecs.base import Codec
 from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family
+from castalia.nn.decode import Completion, Decoder, complete
 from castalia.nn.random import generators
 from castalia.registry import require
 from castalia.run import Run
-from castalia.spec import Classes, Condition, Dense
+from castalia.spec import Classes, Condition, Dense, Tokens
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Request:
     """How many samples, from which seed, under which condition (class name or index by condition name).
 
     first  index of the first sample; batch  rows computed together.
+    prompt      native item that every sample begins with (a text); None: begin freely. Tokens only.
+    constraint  what every sample must be, in the codec's words ("regex:[0-9]+"); it holds for what follows the prompt.
     """
 
     n: int
@@ -37,13 +41,16 @@ class Request:
     options: SampleOptions = field(default_factory=SampleOptions)
     first: int = 0
     batch: int = 64
+    prompt: Any = None
+    constraint: str | None = None
 
 
 @dataclass(frozen=True)
 class Sample:
     """One generated item with what is needed to make it again.
 
-    item  native (a picture); x  (*shape) tensor in the spec's unit; rows/row  size of its block and place in it.
+    item  native (a picture); x  (*shape) tensor in the spec's unit, or (n,) tokens; rows/row  size of its block and place in it.
+    facts  what only tokens have: why it ended, nats under the model, nats that a constraint cost, the request's prompt and constraint.
     """
 
     item: Any
@@ -55,12 +62,18 @@ class Sample:
     cond: dict[str, str | int]
     options: SampleOptions
     seconds: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def generate(run: Run, request: Request, *, model: Family | None = None) -> Iterator[Sample]:
     """Samples one by one, in order of their index. `model` spares loading the run's weights again."""
     family = run.model() if model is None else model
     codec = run.codec
+    if isinstance(codec.spec, Tokens):
+        yield from _generate_tokens(family, codec, request)
+        return
+    if request.prompt is not None or request.constraint is not None:
+        raise RecipeError("only models of tokens take a prompt or a constraint", where=run.recipe.family.name, fix="leave it out")
     for first, rows in blocks(request.first, request.n, request.batch):
         begun = time.perf_counter()
         x = draw(family, request.seed, first, rows, request.cond, request.options, rows)
@@ -72,8 +85,82 @@ def generate(run: Run, request: Request, *, model: Family | None = None) -> Iter
 def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None) -> Sample:
     """The sample that `manifest` describes, computed in a block of the same shape: byte-identical on the same machine."""
     index, row, rows = manifest["index"], manifest["row"], manifest["rows"]
-    request = Request(rows, manifest["seed"], manifest.get("cond", {}), SampleOptions(**manifest.get("options", {})), index - row, rows)
+    options = manifest.get("options", {})
+    options = SampleOptions(**{**options, "stop": tuple(options.get("stop", ()))})
+    prompt, constraint = manifest.get("prompt"), manifest.get("constraint")
+    request = Request(rows, manifest["seed"], manifest.get("cond", {}), options, index - row, rows, prompt, constraint)
     return list(generate(run, request, model=model))[row]
+
+
+def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Iterator[Sample]:
+    spec = _tokens(codec)
+    grammar = None if request.constraint is None else codec.constrain(request.constraint)
+    stop = codec.stopper(request.options.stop) if request.options.stop else None
+    prompt = prompt_ids(codec, request.prompt)
+    asked = {"prompt": request.prompt, "constraint": request.constraint}
+    for first, rows in blocks(request.first, request.n, request.batch):
+        begun = time.perf_counter()
+        rngs, cond = generators(request.seed, first, rows), condition(family, request.cond, rows, first)
+        model = require(family, Decodes, "be read out token by token")
+        found = complete(model, [prompt] * rows, rngs, request.options, spec=spec, cond=cond, grammars=grammar, stop=stop)
+        seconds = (time.perf_counter() - begun) / rows
+        for row, done in enumerate(found):
+            x = torch.cat([prompt, torch.tensor(done.tokens, dtype=torch.int64)])
+            facts = {name: value for name, value in asked.items() if value is not None}
+            facts |= {"ended": done.reason, "tokens": len(done.tokens), "nats": done.nats, "constraint_nats": done.constraint_nats}
+            yield Sample(codec.decode(x), x, first + row, request.seed, rows, row, request.cond, request.options, seconds, facts)
+
+
+def stream(run: Run, request: Request, *, model: Family | None = None) -> Iterator[str]:
+    """The text of the first sample in whole characters, as they come; the prompt is not repeated."""
+    family = run.model() if model is None else model
+    codec = run.codec
+    streamer = codec.streamer()
+    decoder = Decoder(require(family, Decodes, "be read out token by token"), spec=_tokens(codec))
+    grammar = None if request.constraint is None else codec.constrain(request.constraint)
+    stop = codec.stopper(request.options.stop) if request.options.stop else None
+    cond = condition(family, request.cond, 1, request.first)
+    rngs = generators(request.seed, request.first, 1)
+    decoder.add([prompt_ids(codec, request.prompt)], rngs, request.options, cond=cond, grammars=grammar, stop=stop)
+    given = 0
+    while decoder.live:
+        step = decoder.step()
+        for token in step.tokens.values():
+            if not step.finished:
+                given += 1
+                yield streamer.push(token)
+        for done in step.finished.values():
+            for token in done.tokens[given:]:
+                yield streamer.push(token)
+    yield streamer.finish()
+
+
+def draw_tokens(
+    family: Family, spec: Tokens, seed: int, first: int, count: int, cond: Mapping[str, Any], options: SampleOptions, batch: int = 64
+) -> list[Completion]:
+    """Unprompted samples first .. first + count - 1 of `seed`."""
+    model = require(family, Decodes, "be read out token by token")
+    found: list[Completion] = []
+    for start, rows in blocks(first, count, batch):
+        prompts = [torch.tensor([spec.begin])] * rows
+        told = condition(family, cond, rows, start)
+        found += complete(model, prompts, generators(seed, start, rows), options, spec=spec, cond=told)
+    return found
+
+
+def prompt_ids(codec: Codec[Any], prompt: Any) -> Tensor:
+    """(n,) int64: `begin` and the prompt's tokens, open at the end."""
+    spec = _tokens(codec)
+    if prompt is None or prompt == "":
+        return torch.tensor([spec.begin])
+    ids = codec.encode(prompt).long()
+    return ids[:-1] if spec.end is not None and ids[-1] == spec.end else ids
+
+
+def _tokens(codec: Codec[Any]) -> Tokens:
+    if not isinstance(codec.spec, Tokens):
+        raise SpecError("this needs a model of tokens", where=f"codec '{codec.name}' gives {type(codec.spec).__name__}")
+    return codec.spec
 
 
 @torch.inference_mode()

@@ -50,7 +50,7 @@ class PhaseOptimiser:
             }
             embeddings = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
             for parameter in module.parameters():
-                if id(parameter) in seen:
+                if id(parameter) in seen or getattr(parameter, "frozen", False):  # frozen: see nn/lora.py
                     continue
                 seen.add(id(parameter))
                 self.parameters.append(parameter)
