@@ -38,6 +38,7 @@ FAMILIES: dict[str, Entry] = {
 CODECS: dict[str, Entry] = {
     "image": Entry("castalia.codecs.image:ImageCodec", "pictures: PNG, JPEG, WebP, GIF, BMP, TIFF, IDX, .npy"),
     "array": Entry("castalia.codecs.array:ArrayCodec", "vectors and arrays: .npy, .npz"),
+    "text": Entry("castalia.codecs.text:TextCodec", "texts and source code: .txt, .md, .py ..., JSONL, CSV, Parquet"),
 }
 METRICS: dict[str, Entry] = {
     "frechet": Entry("castalia.evaluation.frechet:FrechetDistance", "Frechet distance of feature Gaussians"),

@@ -44,6 +44,7 @@ class Codec(ABC, Generic[Item]):
     name: ClassVar[str]
     extensions: ClassVar[tuple[str, ...]]  # lower case, with the dot; ".gz" variants are listed too
     Config: ClassVar[type[CodecConfig]]
+    sidecar: ClassVar[str] = ""  # suffix of the file beside that holds the manifest, where the format has no room for it
 
     def __init__(self, config: CodecConfig) -> None:
         self.config: Any = config
@@ -77,7 +78,7 @@ class Codec(ABC, Generic[Item]):
 
     @abstractmethod
     def write(self, item: Item, path: Path, manifest: dict[str, Any] | None = None) -> None:
-        """One item to one file, the manifest inside it where the format has room. Writes to `path` as given."""
+        """One item to one file, the manifest inside it, or in `path.with_suffix(sidecar)` where the codec has a sidecar."""
 
     @abstractmethod
     def preview(self, items: list[Item]) -> PIL.Image.Image:

@@ -71,6 +71,8 @@ def sample_facts(sample: Sample) -> dict[str, Any]:
 
 def emit(item: Any, codec: Codec[Any], path: Path, facts: dict[str, Any]) -> Path:
     """Write one item with its manifest; atomic. Returns `path`."""
+    if codec.sidecar:  # first, so that nothing is ever released without one
+        atomic.write_json(path.with_suffix(codec.sidecar), facts)
     with atomic.place(path) as temporary:
-        codec.write(item, temporary, facts)
+        codec.write(item, temporary, None if codec.sidecar else facts)
     return path

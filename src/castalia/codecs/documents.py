@@ -1,0 +1,259 @@
+"""What is a document in which file: whole texts, pieces of large ones, paragraphs, lines, and rows of tables.
+
+Everything is streamed as UTF-8 bytes, so that a single line of 200 MB is read and cut in bounded memory, and what is hashed
+of a document are exactly these bytes. Encodings are in codecs/encodings.py. A row of a table is never cut.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from castalia.codecs import encodings
+from castalia.errors import DataError, MissingExtra
+
+WHOLE = 64 << 10  # bytes of UTF-8: up to here a text file is one document
+PIECE = 16 << 10  # about the size of the pieces of a larger one
+TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
+PACKED = (".txt.gz", ".md.gz", ".jsonl.gz", ".csv.gz", ".tsv.gz")
+PROSE = (".txt", ".md", ".rst", ".tex")
+CODE = tuple(
+    [".py", ".pyi", ".js", ".mjs", ".jsx", ".ts", ".tsx", ".java", ".kt", ".scala", ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".cs", ".go", ".rs", ".swift", ".rb", ".php", ".pl", ".lua", ".r", ".jl", ".m", ".hs", ".ml", ".sh", ".bash", ".ps1", ".sql", ".html", ".htm", ".css", ".scss", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".vue", ".cu", ".cl", ".f90", ".asm"]
+)
+EXTENSIONS = (*PROSE, *TABLES, *PACKED, *CODE)
+COLUMNS = ("text", "content", "lines")  # where a table keeps its text when nobody says
+_ABOUT = re.compile(r"(readme|licen[cs]e|notice|changelog|copying)([._-].*)?|metadata\.(csv|jsonl)", re.IGNORECASE)
+_COLUMN = re.compile(r"\{([^{}]+)\}")
+_LONGEST_CELL = 1 << 30
+
+
+class Document(str):
+    """A text with the encoding that its file had; "" for one that comes from no file."""
+
+    __slots__ = ("encoding",)
+    encoding: str
+
+    def __new__(cls, text: str, encoding: str = "") -> Document:
+        made = super().__new__(cls, text)
+        made.encoding = encoding
+        return made
+
+
+def claims(name: str) -> bool:
+    """Whether a file of this name holds texts: by ending, but not what lies beside data to explain them (README, LICENSE ...)."""
+    return name.lower().endswith(EXTENSIONS) and not _ABOUT.fullmatch(name)
+
+
+def contents(path: Path, document: str, field: str | None, encoding: str | None) -> tuple[str, Iterator[bytes]]:
+    """(label of the encoding, UTF-8 bytes of each document in order); documents without a visible character are left out.
+
+    document  "auto", "file", "paragraph" or "line", for files that are not tables. field: column or template, for tables.
+    Raises DataError naming the file, and the line or row where there is one, and MissingExtra for Parquet without pyarrow.
+    """
+    kind = _kind(path)
+    if kind == ".parquet":
+        return "Parquet", _rows(_parquet(path), path, field)
+    found = encodings.detect(path, encoding)
+    blocks = encodings.blocks(path, found)
+    if kind == ".jsonl":
+        return found.label, _rows(_jsonl(blocks, path), path, field)
+    if kind in (".csv", ".tsv"):
+        return found.label, _rows(_csv(blocks, path, "\t" if kind == ".tsv" else ","), path, field)
+    raw = (block.encode() for block in blocks)
+    match document:
+        case "file":
+            parts: Iterator[bytes] = iter([b"".join(raw)])
+        case "line":
+            parts = _lines(raw)
+        case "paragraph":
+            parts = _paragraphs(_lines(raw))
+        case _:
+            return found.label, _pieces(raw)
+    return found.label, (part for part in parts if part.strip())
+
+
+def _kind(path: Path) -> str:
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
+# Texts ----------------------------------------------------------------------------------------------------------------
+
+
+def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """One piece up to 64 KiB; more is cut into pieces of about 16 KiB whose concatenation is the text.
+
+    A cut lies after the last blank line of the second half of 16 KiB, else after its last line end, else between two characters.
+    """
+    rest, whole = b"", True
+    for block in blocks:
+        rest += block
+        start = 0
+        whole = whole and len(rest) <= WHOLE
+        while not whole and len(rest) - start > 2 * PIECE:
+            stop = _cut(rest, start)
+            yield rest[start:stop]
+            start = stop
+        rest = rest[start:]
+    if whole:
+        if rest.strip():
+            yield rest
+        return
+    while rest:
+        stop = _cut(rest, 0) if len(rest) > PIECE + PIECE // 2 else len(rest)
+        yield rest[:stop]
+        rest = rest[stop:]
+
+
+def _cut(text: bytes, start: int) -> int:
+    half, full = start + PIECE // 2, start + PIECE
+    for mark in (b"\n\n", b"\n"):
+        found = text.rfind(mark, half, full)
+        if found >= 0:
+            return found + len(mark)
+    while text[full] & 0xC0 == 0x80:  # inside a character
+        full -= 1
+    return full
+
+
+def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines without their ends; one of more than 64 KiB comes in pieces."""
+    rest = b""
+    for block in blocks:
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            yield from (line,) if len(line) <= WHOLE else _pieces(iter([line]))
+        if len(rest) > WHOLE:
+            *done, rest = _pieces(iter([rest]))
+            yield from done
+    if rest:
+        yield rest
+
+
+def _paragraphs(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines between blank lines, joined; one of more than 64 KiB comes in pieces."""
+    held: list[bytes] = []
+    size = 0
+    for line in lines:
+        if line.strip() and size <= WHOLE:
+            held.append(line)
+            size += len(line) + 1
+            continue
+        yield b"\n".join(held)
+        held, size = ([line], len(line) + 1) if line.strip() else ([], 0)
+    yield b"\n".join(held)
+
+
+# Tables ---------------------------------------------------------------------------------------------------------------
+
+Rows = Iterator[tuple[int, dict[str, Any]]]  # (line or row number from 1, column -> value)
+
+
+def _rows(rows: Rows, path: Path, field: str | None) -> Iterator[bytes]:
+    template = None
+    for number, row in rows:
+        if template is None:
+            template = _template(field, row, path)
+        text = _COLUMN.sub(lambda found, row=row: _text(row.get(found[1])), template).replace("\r\n", "\n")  # type: ignore[misc]
+        if not text.strip():
+            continue
+        try:
+            yield text.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"the text holds half a character: the lone surrogate U+{ord(text[error.start]):04X}",
+                f"{path.name}, row {number}",
+                "mend it",
+            ) from error
+
+
+def _template(field: str | None, row: dict[str, Any], path: Path) -> str:
+    """How a row becomes a text, e.g. "{title}\\n{lines}", decided by the first row."""
+    columns = ", ".join(row)
+    if field is None:
+        texts = [name for name, value in row.items() if isinstance(value, str | list)]
+        chosen = next((name for name in COLUMNS if name in row), texts[0] if len(texts) == 1 else None)
+        if chosen is None:
+            raise DataError(
+                f"the table has no column 'text' or 'content', so the text may be any of: {columns}",
+                path.name,
+                "say which with codec.field=COLUMN, or join several: codec.field='\"{title}\\n{body}\"'",
+            )
+        return f"{{{chosen}}}"
+    template = f"{{{field}}}" if field in row or "{" not in field else field
+    for name in _COLUMN.findall(template):
+        if name not in row:
+            near = difflib.get_close_matches(name, row, n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise DataError(f"the table has no column '{name}'", f"{path.name}, codec.field", f"{hint}columns: {columns}")
+    return template
+
+
+def _text(value: Any) -> str:
+    """A cell as text: lists one element a line, nothing for null, JSON for what has parts."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case list() | tuple():
+            return "\n".join(map(_text, value))
+        case bool() | dict():
+            return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _text_lines(blocks: Iterator[str]) -> Iterator[str]:
+    """Lines with their LF; other line separators of Unicode are part of a line."""
+    rest = ""
+    for block in blocks:
+        *lines, rest = (rest + block).split("\n")
+        for line in lines:
+            yield line + "\n"
+    if rest:
+        yield rest
+
+
+def _jsonl(blocks: Iterator[str], path: Path) -> Rows:
+    for number, line in enumerate(_text_lines(blocks), 1):
+        if not line.strip():
+            continue
+        where = f"{path.name}, line {number}"
+        try:
+            row = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise DataError(f"the line is not JSON: {error}", where, "write one JSON object a line") from error
+        if not isinstance(row, dict):
+            raise DataError("the line is not a JSON object", where, 'write lines like {"text": "..."}')
+        yield number, row
+
+
+def _csv(blocks: Iterator[str], path: Path, delimiter: str) -> Rows:
+    csv.field_size_limit(_LONGEST_CELL)  # a text may be longer than the 128 KiB that Python allows by default
+    reader = csv.DictReader(_text_lines(blocks), delimiter=delimiter)
+    try:
+        for row in reader:
+            yield reader.line_num, {name: value for name, value in row.items() if name is not None}
+    except csv.Error as error:
+        raise DataError(f"the table cannot be read: {error}", f"{path.name}, line {reader.line_num}", "save it as UTF-8 CSV") from error
+
+
+def _parquet(path: Path) -> Rows:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtra("pyarrow", "parquet", path.name) from error
+    number = 0
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1024):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"the Parquet table cannot be read: {error}", path.name, "write it again, or set data.skip_bad=true") from error

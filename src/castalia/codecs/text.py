@@ -1,0 +1,263 @@
+"""Text: plain and Markdown files, source code, tables (JSONL, CSV, TSV, Parquet), in English, Chinese and everything else in Unicode.
+
+An item is a `str`: what `read` gives is a `Document`, a str that knows how its file was encoded. Encodings are found in codecs/encodings.py,
+documents in codecs/documents.py, tokens in codecs/tokenizers.py; codecs/utf8.py keeps what is sampled well-formed.
+
+`decode(encode(text)) == text` for any text with the tokenizers of our own. Two things are changed on the way: CRLF becomes LF when a file is
+read, and a lone surrogate (half a character, which no file can hold) is refused. The manifest of a written text `a.txt` is `a.json` beside it.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import PIL.Image
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from castalia import atomic
+from castalia.codecs import documents, encodings
+from castalia.codecs.base import Codec, CodecConfig
+from castalia.codecs.documents import Document
+from castalia.codecs.page import text_page
+from castalia.codecs.tokenizers import Characters, Specials, Tokenizer, learn_alphabet, learn_merges, load_foreign, restored
+from castalia.codecs.utf8 import Utf8Grammar
+from castalia.errors import DataError, SpecError
+from castalia.spec import Tokens
+
+_LARGEST_UINT16 = 1 << 16
+
+
+class TextConfig(CodecConfig):
+    """Settings of `TextCodec`.
+
+    tokenizer    "char": a token for each character of the training texts. "byte": UTF-8. "bpe": byte-pair encoding, learned.
+                 Else the path of a Hugging Face tokenizer.json.
+    vocab        size of the learned byte-pair vocabulary; smaller when the texts do not give so many merges.
+    length       context: most tokens that are coded in one row.
+    document     "auto": a file up to 64 KiB is a document, a larger one is cut into pieces of about 16 KiB at blank lines (else line ends).
+                 "file": whole whatever its size. "paragraph": between blank lines. "line": each line.
+    field        for tables: the column that holds the text, or a template such as "{title}\\n{lines}".
+                 None: the column text, content or lines, else the only one with text.
+    unknown      char: characters that the training texts do not have are spelled in "bytes", or are an "error".
+    close        documents end with a token of their own. False: streams that only break off.
+    encoding     of the files, by Python's name. None: found by itself.
+    fill_middle  adds three tokens that mark prefix, suffix and middle.
+    """
+
+    tokenizer: str = "char"
+    vocab: int = Field(default=4096, ge=300, le=1 << 20)
+    length: int = Field(default=256, ge=1, le=1 << 20)
+    document: Literal["auto", "file", "paragraph", "line"] = "auto"
+    field: str | None = None
+    unknown: Literal["bytes", "error"] = "bytes"
+    close: bool = True
+    encoding: str | None = None
+    fill_middle: bool = False
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        if name is not None and not encodings.is_known(name):
+            raise ValueError(f"'{name}' is not an encoding; for example utf-8, utf-16, gb18030, big5, shift_jis, latin-1")
+        return name
+
+    @field_validator("field")
+    @classmethod
+    def _line_ends(cls, template: str | None) -> str | None:
+        return None if template is None else template.replace("\\n", "\n")  # as a command line hands it over
+
+
+class TextCodec(Codec[str]):
+    """Texts to token ids (n,), uint16 up to 65,536 of them, else int32; spec Tokens(length, vocab, begin, end, grammar)."""
+
+    name = "text"
+    extensions: ClassVar[tuple[str, ...]] = documents.EXTENSIONS
+    sidecar: ClassVar[str] = ".json"
+    Config = TextConfig
+
+    def __init__(self, config: TextConfig | None = None) -> None:
+        super().__init__(config or TextConfig())
+        self._tokenizer: Tokenizer | None = None
+        self._spec: Tokens | None = None
+        if self.config.tokenizer == "byte":
+            self._adopt(Characters(self._specials, ""))
+
+    # Files to items ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def claims(cls, name: str) -> bool:
+        return documents.claims(name)
+
+    def is_container(self, path: Path) -> bool:
+        """Always: what is hashed are texts, so the same text in two encodings is one item."""
+        return True
+
+    def contents(self, path: Path) -> Iterator[bytes]:
+        return self._contents(path)[1]
+
+    def read(self, path: Path) -> Iterator[Document]:
+        label, parts = self._contents(path)
+        for part in parts:
+            yield Document(part.decode(), label)
+
+    def _contents(self, path: Path) -> tuple[str, Iterator[bytes]]:
+        return documents.contents(path, self.config.document, self.config.field, self.config.encoding)
+
+    def describe(self, item: str) -> str:
+        """The encoding of the file, e.g. "GB18030"."""
+        return item.encoding if isinstance(item, Document) else ""
+
+    # Items to tensors -------------------------------------------------------------------------------------------------
+
+    def fit(self, items: Iterable[str]) -> None:
+        """Learns the alphabet (char) or the merges (bpe), or loads the tokenizer.json. Raises DataError when there is no text."""
+        match self.config.tokenizer:
+            case "byte":
+                return
+            case "char":
+                alphabet = learn_alphabet(map(_whole, items))
+                made: Tokenizer = Characters(self._specials, alphabet, self.config.unknown == "bytes")
+                empty = not alphabet
+            case "bpe":
+                made = learn_merges(map(_whole, items), self.config.vocab, self._specials)
+                empty = not (made.alphabet or made.merges) and not any(map(len, items))
+            case path:
+                made, empty = load_foreign(path, self.config.close, self.config.fill_middle), False
+        if empty:
+            raise DataError("there is no text to learn the vocabulary from", "codec.tokenizer", "add texts, or use codec.tokenizer=byte")
+        self._adopt(made)
+
+    def _adopt(self, tokenizer: Tokenizer) -> None:
+        specials = tokenizer.specials
+        grammar = Utf8Grammar(tokenizer.token_bytes, specials.end)
+        self._tokenizer = tokenizer
+        self._spec = Tokens(self.config.length, len(tokenizer.token_bytes), specials.begin, specials.end, grammar)
+
+    @property
+    def _specials(self) -> Specials:
+        return Specials.first(self.config.close, self.config.fill_middle)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Raises SpecError before `fit`."""
+        if self._tokenizer is None:
+            raise SpecError("the text codec does not know its vocabulary yet", "codec.tokenizer", "call fit(items) first")
+        return self._tokenizer
+
+    @property
+    def spec(self) -> Tokens:
+        if self._spec is None:
+            raise SpecError("the text codec does not know its vocabulary yet", "codec.tokenizer", "call fit(items) first")
+        return self._spec
+
+    @property
+    def token_bytes(self) -> list[bytes]:
+        """What each token writes, index = id; b"" for `begin`, `end` and other specials."""
+        return self.tokenizer.token_bytes
+
+    @property
+    def middle(self) -> tuple[int, int, int] | None:
+        """Ids of the marks (prefix, suffix, middle); None without config.fill_middle."""
+        return self.tokenizer.specials.middle
+
+    def encode(self, item: str) -> Tensor:
+        """(n,): `begin`, the text, and `end` when documents close. Raises DataError for a lone surrogate, and see config.unknown."""
+        begin, end = self.spec.begin, self.spec.end
+        try:
+            ids = self.tokenizer.encode(str(item))
+        except UnicodeEncodeError:
+            _whole(item)  # raises, naming it
+            raise
+        row = np.empty(len(ids) + (1 if end is None else 2), dtype=np.uint16 if self.spec.vocab <= _LARGEST_UINT16 else np.int32)
+        row[0], row[1 : 1 + len(ids)] = begin, ids
+        if end is not None:
+            row[-1] = end
+        return torch.from_numpy(row)
+
+    def decode(self, x: Tensor) -> str:
+        """(n,) ids to text. Specials write nothing, bytes that are not UTF-8 become U+FFFD, half a character at the end is dropped."""
+        ids = x.detach().cpu().flatten()
+        stream = Streamer(self)
+        return stream.extend(torch.nan_to_num(ids, -1).long().tolist() if ids.is_floating_point() else ids.long().tolist())
+
+    # Items to files ---------------------------------------------------------------------------------------------------
+
+    def write(self, item: str, path: Path, manifest: dict[str, Any] | None = None) -> None:
+        """UTF-8 with LF; the manifest in a JSON file of the same name beside it."""
+        if manifest is not None:
+            atomic.write_json(path.with_suffix(self.sidecar), manifest)
+        path.write_bytes(item.encode(errors="replace"))
+
+    @property
+    def suffix(self) -> str:
+        return ".txt"
+
+    def preview(self, items: list[str]) -> PIL.Image.Image:
+        """The beginnings of the texts on one page; see codecs/page.py for characters without a font."""
+        return text_page(items)
+
+    def units(self, item: str) -> dict[str, int]:
+        return {"byte": len(item.encode(errors="replace")), "character": len(item)}
+
+    def to_json(self) -> str:
+        """The tokenizer as a Hugging Face tokenizer.json, with the same ids."""
+        return self.tokenizer.to_json()
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        return self.tokenizer.state(), {}
+
+    def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        self._adopt(restored(state, self.config.close, self.config.fill_middle))
+        return self
+
+
+class Streamer:
+    """Tokens to text as they come, whole characters only. All pieces together are `codec.decode` of all tokens."""
+
+    def __init__(self, codec: TextCodec) -> None:
+        self._bytes, self._end = codec.token_bytes, codec.spec.end
+        self._lead = codec.tokenizer.lead  # what still has to be taken off
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._ended = False
+
+    def push(self, token: int) -> str:
+        """The characters that this token completes; "" while one is open, and after `end`."""
+        return self.extend([token])
+
+    def extend(self, tokens: list[int]) -> str:
+        """`push` of several."""
+        if self._end is not None and self._end in tokens:
+            tokens, ends = tokens[: tokens.index(self._end)], True
+        else:
+            ends = False
+        known = len(self._bytes)
+        raw = b"" if self._ended else b"".join([self._bytes[token] for token in tokens if 0 <= token < known])
+        self._ended = self._ended or ends
+        if raw and self._lead:
+            raw, self._lead = raw.removeprefix(self._lead), b""
+        return self._decoder.decode(raw)
+
+    def finish(self) -> str:
+        """Ends the text: half a character is dropped, so this is always ""."""
+        self._decoder.reset()
+        self._ended = True
+        return ""
+
+
+def _whole(text: str) -> str:
+    """The text itself. Raises DataError for a lone surrogate, naming it and its place."""
+    try:
+        text.encode("utf-16-le")
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"the text holds half a character: the lone surrogate U+{ord(text[error.start]):04X}",
+            f"character {error.start}",
+            "mend the text; no file can hold it",
+        ) from error
+    return text
