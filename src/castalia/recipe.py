@@ -164,7 +164,7 @@ def load(
     title = raw.pop("title", None) or _title(str(name))
     if data is not None:
         _section(raw, "data")["source"] = os.fspath(data)
-    _apply(raw, _pairs(overrides))
+    _apply(raw, pairs(overrides))
     return from_dict({"title": title, **raw}, where=str(name), trust=True)
 
 
@@ -258,21 +258,22 @@ def _title(name: str) -> str:
     return Path(name).stem if name.endswith((".yaml", ".yml")) else name
 
 
-def _pairs(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
+def pairs(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
+    """Overrides as a dict: values of "key=value" texts are read as YAML."""
     if isinstance(overrides, Mapping):
         return dict(overrides)
-    pairs: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for text in overrides:
         key, sign, value = text.partition("=")
         if not sign or not key:
             raise RecipeError("an override is written key=value", where=text, fix="for example training.steps=500")
         try:
-            pairs[key] = yaml.safe_load(value)
+            found[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise RecipeError("the value of an override is not YAML", where=text, fix="put quotes around it") from error
-        if isinstance(pairs[key], str):
-            pairs[key] = _number(pairs[key])
-    return pairs
+        if isinstance(found[key], str):
+            found[key] = _number(found[key])
+    return found
 
 
 def _number(text: str) -> Any:

@@ -7,27 +7,28 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from castalia import atomic, evaluation, registry
-from castalia.abilities import SampleOptions, Samples
+from castalia.abilities import Decodes, SampleOptions, Samples, Scores
 from castalia.codecs.base import Codec
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, to_unit
-from castalia.errors import DataError, RecipeError, RunError, SpecError
+from castalia.errors import CastaliaError, DataError, RecipeError, RunError, SpecError
 from castalia.evaluation import Evaluation
 from castalia.evaluation.report import write_page
 from castalia.families.base import Family
-from castalia.nn.random import counter_seed
-from castalia.recipe import Recipe, TrainConfig, differences, load
+from castalia.nn import lora
+from castalia.nn.random import counter_seed, generator
+from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
 from castalia.sampling.edit import KINDS
-from castalia.sampling.generate import Request, Sample, class_index, draw, generate
-from castalia.spec import Classes, Condition, Dense
+from castalia.sampling.generate import Request, Sample, class_index, draw, draw_tokens, generate
+from castalia.spec import Classes, Condition, Dense, Tokens
 from castalia.training.device import open_device
 from castalia.training.hooks import Hook, Progress
 from castalia.training.loop import Trainer, fit, memory_mb, start
@@ -47,11 +48,13 @@ def train(
 
     >>> run = castalia.train("image/gan", "photos/", {"training.steps": 4000})
     """
-    plan = recipe if isinstance(recipe, Recipe) else load(recipe, data, overrides)
+    plan = recipe if isinstance(recipe, Recipe) else plan_of(recipe, data, overrides)
+    parent = None if plan.start_from is None else Run.open(plan.start_from)
     device = open_device(plan.training)
     if device.rank == 0 and out is not None and (Path(out) / "run.json").exists():
         raise RunError("there is already a run in this folder", where=out, fix=f"castalia train --resume {out}, or choose another --out")
-    codec, dataset, family = _build(plan)
+    codec, dataset, family = _build(plan, parent)
+    before = None if parent is None else held_out_loss(family, dataset)
     trainer = start(family, plan.training, dataset.train, dataset.validation, device, None, dataset.development)
     folder = ""
     if device.rank == 0:
@@ -62,11 +65,69 @@ def train(
             "parameters": parameter_count(family),
             "recipe": plan.as_dict(),
         }
+        if parent is not None:
+            about["parents"] = [{"run": parent.id, "model": parent.model_hash(), "data": parent.about["data"]["fingerprint"]}]
         folder = str(Run.create(plan, codec, dataset.conditions, about, Path(out) if out is not None else None).folder)
     trainer.run = Run(Path(device.share(folder)), trust_code=True)
     with trainer.run.writing() if device.rank == 0 else nullcontext():
         fit(trainer, [_sheets(trainer.run, dataset), *hooks])
+        if parent is not None and device.rank == 0:
+            _write_forgetting(trainer.run, parent, dataset, before)
     return trainer.run
+
+
+def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None = None, overrides: Overrides = ()) -> Recipe:
+    """`recipe.load`; with start_from, codec and family are the parent's, because its weights fit nothing else.
+
+    Overrides of the family's keys that change no shape (family.dropout) are taken over; of the codec's, none.
+    """
+    plan = load(recipe, data, overrides)
+    if plan.start_from is None:
+        return plan
+    parent = Run.open(plan.start_from)
+    if parent.recipe.family.name != plan.family.name:
+        raise RecipeError(
+            f"the run to start from is a '{parent.recipe.family.name}', the recipe wants a '{plan.family.name}'",
+            where=f"start_from={plan.start_from}",
+            fix="use a recipe of the run's own family",
+        )
+    own = parent.trained_recipe.as_dict()
+    given = {key: value for key, value in pairs(overrides).items() if key.startswith("family.")}
+    raw = {
+        **plan.as_dict(),
+        "codec": own["codec"],
+        "family": {**own["family"], **{key.partition(".")[2]: value for key, value in given.items()}},
+    }
+    return from_dict(raw, where=str(recipe), trust=True)
+
+
+def held_out_loss(family: Family, dataset: Dataset, *, most: int = 256) -> float | None:
+    """Mean nats per coded token (Tokens) or per item (Dense) over at most `most` held-out rows; None where nothing can be scored."""
+    side = dataset.validation
+    if not isinstance(family, Scores) or not len(side):
+        return None
+    rows = torch.linspace(0, len(side) - 1, min(most, len(side))).long().unique()
+    total, count = 0.0, 0
+    for part in rows.split(16):
+        batch = side.take(part)
+        total += float(family.nats(batch, [generator("held out", int(row)) for row in part]).double().sum())
+        count += int((batch.x[:, 1:] != dataset.spec.begin).sum()) if isinstance(dataset.spec, Tokens) else len(part)
+    return total / count
+
+
+def _write_forgetting(run: Run, parent: Run, dataset: Dataset, before: float | None) -> None:
+    """RUN/eval/forgetting.json: nats on held-out data, old and new, before and after fine-tuning. What the run gained and what it lost."""
+    found: dict[str, Any] = {"parent": parent.id, "unit": "nats per token" if isinstance(dataset.spec, Tokens) else "nats per item"}
+    model = run.model()
+    found["new"] = {"source": run.recipe.data.source, "before": before, "after": held_out_loss(model, dataset)}
+    try:
+        old = open_data(parent)
+        found["old"] = {
+            "source": parent.recipe.data.source, "before": held_out_loss(parent.model(), old), "after": held_out_loss(model, old)
+        }  # fmt: skip
+    except CastaliaError as error:
+        found["old"] = {"source": parent.recipe.data.source, "why": f"not measured: {error.what}"}
+    atomic.write_json(run.folder / "eval" / "forgetting.json", found)
 
 
 def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), allow_inexact: bool = False, trust_code: bool = False) -> Run:
@@ -133,7 +194,9 @@ def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
             trainer.train_step()
             done += 1
     with _Stopwatch() as sheet:
-        if recipe.training.sample_every and isinstance(family, Samples):
+        if recipe.training.sample_every and isinstance(dataset.spec, Tokens):
+            draw_tokens(trainer.averaged(), dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
+        elif recipe.training.sample_every and isinstance(family, Samples):
             draw(trainer.averaged(), 0, 0, SHEET, {}, SampleOptions())
     with _Stopwatch() as saving:
         for group in trainer.checkpoint().values():
@@ -188,10 +251,16 @@ def sample(
     seed: int | None = None,
     cond: Mapping[str, str | int] | None = None,
     options: SampleOptions | None = None,
+    *,
+    prompt: Any = None,
+    constraint: str | None = None,
 ) -> list[Sample]:
-    """`n` samples of a run (default: the recipe's); sample i depends on (seed, i) only."""
+    """`n` samples of a run (default: the recipe's); sample i depends on (seed, i) only.
+
+    prompt, constraint: for runs of tokens, what each sample begins with and what must hold for the rest; see Request.
+    """
     run = run if isinstance(run, Run) else Run.open(run)
-    return list(generate(run, request_of(run, n, seed, cond, options)))
+    return list(generate(run, replace(request_of(run, n, seed, cond, options), prompt=prompt, constraint=constraint)))
 
 
 def request_of(
@@ -204,7 +273,8 @@ def request_of(
     """A request filled up from the recipe's sampling section."""
     config = run.recipe.sampling
     if options is None:
-        options = SampleOptions(config.temperature, config.guidance, config.steps)
+        names = (field.name for field in fields(SampleOptions))
+        options = SampleOptions(**{name: getattr(config, name) for name in names})
     count = config.n if n is None else n
     if count < 1:
         raise RecipeError("at least one sample must be asked for", where=f"n={count}", fix="n=1 or more")
@@ -287,14 +357,20 @@ def parameter_count(family: Family) -> int:
     return sum(parameter.numel() for parameter in family.parameters())
 
 
-SHEET = 64
+SHEET, TEXTS = 64, 4
 
 
 def _sheets(run: Run, dataset: Dataset) -> Hook:
     """A hook that draws a sheet of samples, always of the same seed, so that one sees the same picture grow."""
 
     def hook(progress: Progress) -> None:
-        if progress.event == "sample" and isinstance(progress.model, Samples):
+        if progress.event != "sample":
+            return
+        if isinstance(dataset.spec, Tokens) and isinstance(progress.model, Decodes):
+            found = draw_tokens(progress.model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
+            texts = [dataset.codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
+            atomic.write(run.folder / "samples" / f"step-{progress.step:08d}.txt", f"\n{'-' * 40}\n".join(map(str, texts)) + "\n")
+        elif isinstance(progress.model, Samples):
             x = draw(progress.model, 0, 0, SHEET, {}, SampleOptions())
             picture = dataset.codec.preview([dataset.codec.decode(row) for row in x])
             with atomic.place(run.folder / "samples" / f"step-{progress.step:08d}.png") as path:
@@ -303,13 +379,38 @@ def _sheets(run: Run, dataset: Dataset) -> Hook:
     return hook
 
 
-def _build(plan: Recipe) -> tuple[Codec[Any], Dataset, Family]:
+def _build(plan: Recipe, parent: Run | None = None) -> tuple[Codec[Any], Dataset, Family]:
     if not plan.data.source:
         raise RecipeError("the recipe names no data", where="data.source", fix="castalia train RECIPE FOLDER, or builtin/digits")
-    codec: Codec[Any] = registry.resolve("codec", plan.codec.name, trust=True)(plan.codec.config)
-    dataset = prepare(plan.data, codec)
+    if parent is None:
+        codec: Codec[Any] = registry.resolve("codec", plan.codec.name, trust=True)(plan.codec.config)
+        dataset = prepare(plan.data, codec)
+    else:
+        codec = parent.codec
+        dataset = prepare(plan.data, codec, fit=False)
     family_class = registry.resolve("family", plan.family.name, trust=True)
-    return codec, dataset, _seeded(plan.training, lambda: family_class(plan.family.config, dataset.spec, dataset.conditions))
+
+    def make() -> Family:
+        family: Family = family_class(plan.family.config, dataset.spec, dataset.conditions)
+        if parent is not None:
+            _take_over(family, parent)
+        if plan.training.adapt is not None:
+            lora.adapt(family, plan.training.adapt.lora, plan.training.adapt.alpha)
+        return family
+
+    return codec, dataset, _seeded(plan.training, make)
+
+
+def _take_over(family: Family, parent: Run) -> None:
+    """The parent's averaged weights, its pairs of low rank merged."""
+    try:
+        family.load_state_dict(parent.model().state_dict())
+    except RuntimeError as error:
+        raise RunError(
+            "the weights do not fit: other conditions or other sizes",
+            where=f"start_from={parent.folder}",
+            fix="data.conditional=false where the parent knew no classes; leave the family's sizes alone",
+        ) from error
 
 
 def _seeded(config: TrainConfig, make: Any) -> Family:

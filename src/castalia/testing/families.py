@@ -17,11 +17,11 @@ from torch import Tensor
 
 from castalia import registry
 from castalia.abilities import ABILITIES, SampleOptions, abilities_of
-from castalia.errors import CastaliaError, SpecError
+from castalia.errors import AbilityError, CastaliaError, SpecError
 from castalia.families.base import Family, Phase
 from castalia.nn.random import counter_seed, generator, generators
 from castalia.recipe import TrainConfig
-from castalia.spec import Batch, Classes, Condition, Dense
+from castalia.spec import Batch, Classes, Condition, Dense, Tokens
 from castalia.testing.synthetic import SPECS, synthetic
 from castalia.training.device import Solo
 from castalia.training.loop import Trainer
@@ -36,22 +36,24 @@ class FamilyCase:
 
     family: type[Family]
     config: Any
-    spec: Dense
+    spec: Dense | Tokens
     conditions: dict[str, Condition] = field(default_factory=dict)
 
     def build(self, seed: int = 0) -> Family:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(counter_seed("contract", seed))
-            return self.family(self.config, self.spec, self.conditions)
+            model = self.family(self.config, self.spec, self.conditions)
+            model.prepare(self.batch(1, number) for number in range(4))
+            return model
 
     def batch(self, rows: int = 8, seed: int = 0) -> Batch:
         return synthetic(self.spec, rows, seed, self.conditions)
 
 
 def check_family(
-    family: type[Family], config: Any = None, spec: Dense | None = None, conditions: dict[str, Condition] | None = None
+    family: type[Family], config: Any = None, spec: Dense | Tokens | None = None, conditions: dict[str, Condition] | None = None
 ) -> None:
-    """All contract items. Without a spec: pictures, signals, volumes and vectors, with and without classes.
+    """All contract items. Without a spec: pictures, signals, volumes, vectors and tokens, with and without classes.
 
     Specs that the family's own constructor refuses with a CastaliaError are left out, but one must remain.
     """
@@ -206,12 +208,10 @@ def samples(case: FamilyCase) -> None:
         part = model.sample(generators(3, 2, 3), {name: value[2:5] for name, value in _conditions(case, 6).items()}, options)
         other = model.sample(generators(4, 0, 6), _conditions(case, 6), options)
         free = model.sample(generators(3, 0, 2), {}, options)
-    _ensure(
-        x.shape == (6, *case.spec.shape) and free.shape == (2, *case.spec.shape),
-        f"shape {tuple(x.shape)}, expected {(6, *case.spec.shape)}",
-    )
-    _ensure(x.dtype == torch.float32, f"dtype {x.dtype}, expected float32")
-    low, high = case.spec.limits
+    shape, dtype = _form(case.spec)
+    _ensure(x.shape == (6, *shape) and free.shape == (2, *shape), f"shape {tuple(x.shape)}, expected {(6, *shape)}")
+    _ensure(x.dtype == dtype, f"dtype {x.dtype}, expected {dtype}")
+    low, high = (0, case.spec.vocab - 1) if isinstance(case.spec, Tokens) else case.spec.limits
     _ensure(
         bool(torch.isfinite(x).all()) and float(x.min()) >= low - 1e-5 and float(x.max()) <= high + 1e-5,
         f"values from {float(x.min())} to {float(x.max())}, expected within [{low}, {high}]",
@@ -224,7 +224,7 @@ def samples(case: FamilyCase) -> None:
 def encodes(case: FamilyCase) -> None:
     """to_latent is deterministic without generators and a draw with them; from_latent gives the spec's shape and range."""
     model: Any = case.build().eval()
-    if "encodes" not in abilities_of(model):
+    if "encodes" not in abilities_of(model) or isinstance(case.spec, Tokens):
         return
     batch = case.batch(6)
     with torch.no_grad():
@@ -246,7 +246,8 @@ def scores(case: FamilyCase) -> None:
     if "scores" not in abilities_of(model):
         return
     batch = case.batch(4)
-    one = Batch(batch.x[1:2], cond={name: value[1:2] for name, value in batch.cond.items()})
+    segment = None if batch.segment is None else batch.segment[1:2]
+    one = Batch(batch.x[1:2], segment=segment, cond={name: value[1:2] for name, value in batch.cond.items()})
     values, again = (model.nats(batch, [generator("score", row) for row in range(4)]) for _ in range(2))
     alone = model.nats(one, [generator("score", 1)])
     _ensure(values.shape == (4,) and bool(torch.isfinite(values).all()), f"nats gives {values}")
@@ -258,10 +259,53 @@ def scores(case: FamilyCase) -> None:
     _ensure(isinstance(model.exact, bool), "`exact` says whether nats is a bound")
 
 
+def decodes(case: FamilyCase) -> None:
+    """Token by token agrees with all at once to 1e-4, for rows of unequal length; `take` and `join` change no row."""
+    model: Any = case.build().eval()
+    if "decodes" not in abilities_of(model) or not isinstance(case.spec, Tokens):
+        return
+    x = case.batch(5).x.clone()
+    x[:, 0] = case.spec.begin
+    cond = _conditions(case, 5)
+    lengths = torch.tensor([1, 4, 4, 2, 6])
+    mask = torch.arange(6) < lengths[:, None]
+    whole = [model.prefill(x[row : row + 1, : lengths[row] + 3], torch.ones(1, lengths[row] + 3).bool(), _row(cond, row))[0] for row in range(5)]
+    logits, state = model.prefill(torch.where(mask, x[:, :6], case.spec.begin), mask, cond)
+    _ensure(bool((state.lengths == lengths).all()), f"lengths {state.lengths.tolist()} after a prefill of {lengths.tolist()}")
+    _ensure(logits.shape == (5, case.spec.vocab) and logits.dtype == torch.float32, f"logits {tuple(logits.shape)} {logits.dtype}")
+    for step in range(3):
+        logits, state = model.step(x[torch.arange(5), lengths + step], state)
+    _ensure(bool((logits - torch.cat(whole)).abs().max() <= AGREEMENT), "token by token gives other logits than all at once")
+    first, second = (model.prefill(x[rows][:, :4], torch.ones(len(rows), 4).bool(), _row(cond, rows))[1] for rows in ([0, 1], [2, 3, 4]))
+    straight = model.step(x[:, 4], model.prefill(x[:, :4], torch.ones(5, 4).bool(), cond)[1])[0]
+    joined = model.step(x[:, 4], first.join(second))[0]
+    _ensure(bool((joined - straight).abs().max() <= AGREEMENT), "joined rows give other logits")
+    state = model.prefill(x[:, :4], torch.ones(5, 4).bool(), cond)[1].take(torch.tensor([3, 1]))
+    taken = model.step(x[[3, 1], 4], state)[0]
+    _ensure(bool((taken - straight[[3, 1]]).abs().max() <= AGREEMENT), "taken rows give other logits")
+
+
+def infills(case: FamilyCase) -> None:
+    """Kept entries come back as they were; the rest is a function of the generators. A family may lack the ability in some of its settings."""
+    model: Any = case.build().eval()
+    if "infills" not in abilities_of(model):
+        return
+    batch = case.batch(4)
+    keep = torch.rand(batch.x.shape, generator=generator("keep")) < 0.5
+    keep[:, 0] |= isinstance(case.spec, Tokens)
+    try:
+        filled, again = (model.infill(batch.x, keep, generators(1, 0, 4), batch.cond) for _ in range(2))
+    except AbilityError:
+        return
+    _ensure(filled.shape == batch.x.shape and torch.equal(filled[keep], batch.x[keep]), "kept entries were changed")
+    _ensure(torch.equal(filled, again), "the same generators gave other values")
+
+
 def refuses_wrong_shapes(case: FamilyCase) -> None:
     """A batch of another shape raises SpecError in every phase, not whatever torch happens to raise."""
     model = case.build()
-    wrong = Batch(torch.zeros(2, *case.spec.shape[:-1], case.spec.shape[-1] + 1))
+    shape, dtype = _form(case.spec)
+    wrong = Batch(torch.zeros(2, *shape[:-1], shape[-1] + 1, dtype=dtype))
     for phase in model.phases():
         try:
             model(wrong, phase.name)
@@ -283,8 +327,19 @@ FAMILY_CHECKS: dict[str, Callable[[FamilyCase], None]] = {
     "samples": samples,
     "encodes": encodes,
     "scores": scores,
+    "decodes": decodes,
+    "infills": infills,
     "refuses wrong shapes": refuses_wrong_shapes,
 }
+
+
+def _form(spec: Dense | Tokens) -> tuple[tuple[int, ...], torch.dtype]:
+    """Shape of one item or full row, and the dtype that models see."""
+    return ((spec.length + 1,), torch.int64) if isinstance(spec, Tokens) else (spec.shape, torch.float32)
+
+
+def _row(cond: dict[str, Tensor], rows: int | list[int]) -> dict[str, Tensor]:
+    return {name: value[[rows] if isinstance(rows, int) else rows] for name, value in cond.items()}
 
 
 @dataclass(frozen=True)
@@ -293,6 +348,9 @@ class _Stream:
 
     case: FamilyCase
     fixed: bool = False
+
+    def __len__(self) -> int:
+        return 1
 
     def batch(self, counter: int, size: int, seed: int, augment: bool = False) -> Batch:
         return self.case.batch(size, 0 if self.fixed else counter)
@@ -334,7 +392,7 @@ def _trainer(
 ) -> Trainer:
     config = TrainConfig.model_validate({"steps": steps, "batch": rows, "accumulate": accumulate, "optimiser": {"rate": rate}, "ema": 0.9})
     stream = _Stream(case, fixed=only is not None)
-    trainer = Trainer(model, config, stream, Solo(), precision, record)  # type: ignore[arg-type]
+    trainer = Trainer(model, config, stream, Solo(), precision, record, None, stream)  # type: ignore[arg-type]
     if only is not None:
         trainer.phases = (replace(only, every=1),)
     return trainer
