@@ -1,13 +1,19 @@
-"""castalia sample RUN -n N --seed S [--cond label=..] [--out DIR]."""
+"""castalia sample RUN -n N --seed S [--cond label=..] [--prompt TEXT] [--constraint ...] [--out DIR]."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
 from castalia.cli.console import conditions, say, say_json
+from castalia.errors import DataError
+
+Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
+Whole = Optional[int]  # noqa: UP045
+Number = Optional[float]  # noqa: UP045
+TERMINAL = 3  # texts that are shown on the terminal
 
 
 def command(
@@ -18,6 +24,18 @@ def command(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="a condition, e.g. label=3; may be given several times")
     ] = None,
     temperature: Annotated[Optional[float], typer.Option(help="scale of the noise; below 1 safer, above 1 wilder")] = None,  # noqa: UP045
+    prompt: Annotated[Text, typer.Option(help="text that every sample begins with; @FILE reads one")] = None,
+    length: Annotated[Whole, typer.Option(help="most new tokens")] = None,
+    top_k: Annotated[Whole, typer.Option(help="only the k likeliest tokens")] = None,
+    top_p: Annotated[Number, typer.Option(help="the likeliest tokens that hold this much mass")] = None,
+    min_p: Annotated[Number, typer.Option(help="only tokens of at least this share of the likeliest one's probability")] = None,
+    repetition: Annotated[Number, typer.Option(help="above 1: tokens seen so far become less likely")] = None,
+    frequency: Annotated[Number, typer.Option(help="taken off a logit for each time its token was drawn")] = None,
+    stop: Annotated[Optional[list[str]], typer.Option(help="a string that ends a text; may be given several times")] = None,  # noqa: UP045
+    constraint: Annotated[
+        Text, typer.Option(help="what every text must be: regex:..., json:SCHEMA, json:@FILE, verse:7x4, verse:5x4+rhyme")
+    ] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="print one text as it comes; write no file")] = False,
     out: Annotated[Optional[Path], typer.Option(help="folder for 00000.png ... and sheet.html; default RUN/samples/seed-S")] = None,  # noqa: UP045
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
@@ -33,17 +51,55 @@ def command(
 
     opened = Run.open(run, trust_code=trust_code)
     request = request_of(opened, n, seed, conditions(cond or []))
-    if temperature is not None:
-        request = replace(request, options=replace(request.options, temperature=temperature))
+    given = {
+        "temperature": temperature, "length": length, "top_k": top_k, "top_p": top_p, "min_p": min_p,
+        "repetition": repetition, "frequency": frequency, "stop": tuple(unescaped(text) for text in stop) if stop else None,
+    }  # fmt: skip
+    options = replace(request.options, **{name: value for name, value in given.items() if value is not None})
+    request = replace(request, options=options, prompt=None if prompt is None else _prompt(prompt), constraint=constraint)
+    if stream:
+        return _stream(opened, request)
     folder = out or opened.folder / "samples" / f"seed-{seed}"
     source, codec = release.origin(opened), opened.codec
-    files = []
+    files, texts = [], []
     for sample in generate(opened, request):
+        if isinstance(sample.item, str):
+            texts.append(sample.item)
         path = folder / f"{sample.index:05d}{codec.suffix}"
         files.append(release.emit(sample.item, codec, path, release.manifest(source, **release.sample_facts(sample))))
     sheet = write_sheet(folder, files, f"{len(files)} samples of {opened.id}, seed {seed}")
     if json:
-        say_json({"run": opened.id, "folder": str(folder), "files": [path.name for path in files], "sheet": sheet.name})
+        found = {"run": opened.id, "folder": str(folder), "files": [path.name for path in files], "sheet": sheet.name}
+        say_json(found | ({"texts": texts} if texts else {}))
     else:
+        for text in texts[:TERMINAL]:
+            say(text.rstrip(), "-" * 40)
         say(f"{len(files)} samples in {folder}", f"look at: {sheet}")
+    return 0
+
+
+def _prompt(given: str) -> str:
+    """The prompt itself, or the content of the file after @."""
+    if not given.startswith("@"):
+        return unescaped(given)
+    path = Path(given[1:])
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("the prompt cannot be read as UTF-8 text", path, "check the path; --prompt TEXT gives it directly") from error
+
+
+def unescaped(text: str) -> str:
+    """A shell has no easy way to write a line end, so \\n means one."""
+    return text.replace("\\n", "\n")
+
+
+def _stream(run: Any, request: Any) -> int:
+    from castalia.sampling.generate import stream
+
+    if request.prompt:
+        print(request.prompt, end="", flush=True)
+    for piece in stream(run, request):
+        print(piece, end="", flush=True)
+    print()
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from json import loads as read_json
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -39,9 +40,9 @@ def command(
             )
         return _train(None, resume, out, allow_inexact, trust_code, json)
     recipe, data, overrides = split_words(words or [])
-    from castalia.recipe import load
+    from castalia.workflow import plan_of
 
-    plan = load(recipe, data, overrides)
+    plan = plan_of(recipe, data, overrides)
     if dry_run:
         return _rehearse(plan, json)
     return _train(plan, None, out, allow_inexact, trust_code, json)
@@ -113,5 +114,25 @@ def _train(plan: Any, resume: str | None, out: str | None, allow_inexact: bool, 
     if json:
         say_json({"run": run.id, "folder": str(run.folder), "steps": run.last_step, "finished": run.finished})
     else:
+        for line in _forgetting(run.folder):
+            say(line)
         say(f"run: {run.folder}", f"next: castalia sample {run.folder}", f"      castalia evaluate {run.folder}")
     return 0
+
+
+def _forgetting(folder: Path) -> list[str]:
+    """What fine-tuning gained on the new data and lost on the old, where this run was fine-tuned."""
+    path = folder / "eval" / "forgetting.json"
+    if not path.exists():
+        return []
+    found = read_json(path.read_text(encoding="utf-8"))
+    lines = [f"held-out {found['unit']}, before and after fine-tuning:"]
+    for side in ("new", "old"):
+        entry = found[side]
+        if entry.get("before") is None or entry.get("after") is None:
+            lines.append(
+                f"  {side} data  {entry['source']}: {entry.get('why', 'not measured: nothing is held out, or the family gives no likelihood')}"
+            )
+        else:
+            lines.append(f"  {side} data  {entry['source']}: {entry['before']:.4f} -> {entry['after']:.4f}")
+    return lines

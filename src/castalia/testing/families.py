@@ -269,7 +269,9 @@ def decodes(case: FamilyCase) -> None:
     cond = _conditions(case, 5)
     lengths = torch.tensor([1, 4, 4, 2, 6])
     mask = torch.arange(6) < lengths[:, None]
-    whole = [model.prefill(x[row : row + 1, : lengths[row] + 3], torch.ones(1, lengths[row] + 3).bool(), _row(cond, row))[0] for row in range(5)]
+    whole = [
+        model.prefill(x[row : row + 1, : lengths[row] + 3], torch.ones(1, lengths[row] + 3).bool(), _row(cond, row))[0] for row in range(5)
+    ]
     logits, state = model.prefill(torch.where(mask, x[:, :6], case.spec.begin), mask, cond)
     _ensure(bool((state.lengths == lengths).all()), f"lengths {state.lengths.tolist()} after a prefill of {lengths.tolist()}")
     _ensure(logits.shape == (5, case.spec.vocab) and logits.dtype == torch.float32, f"logits {tuple(logits.shape)} {logits.dtype}")
