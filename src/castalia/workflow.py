@@ -26,7 +26,7 @@ from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
-from castalia.sampling.edit import KINDS
+from castalia.sampling.edit import KINDS, fill, kinds
 from castalia.sampling.generate import Request, Sample, class_index, draw, draw_tokens, generate
 from castalia.spec import Classes, Condition, Dense, Tokens
 from castalia.training.device import open_device
@@ -291,17 +291,22 @@ def edit(
     strength: float = 0.5,
     cond: Mapping[str, str | int] | None = None,
 ) -> list[Any]:
-    """Edited native items. kind: "interpolate" (through the inputs, `steps` from each to the next) or "vary"."""
+    """Edited native items. kind: "interpolate" (through the inputs, `steps` from each to the next), "vary", or "infill" (`steps` fillings
+    of each text; see sampling.edit.fill for how gaps are marked)."""
     run = run if isinstance(run, Run) else Run.open(run)
-    if kind not in KINDS:
-        raise RecipeError(f"there is no edit called '{kind}'", where="edit", fix="one of: " + ", ".join(KINDS))
+    if kind not in kinds():
+        raise RecipeError(f"there is no edit called '{kind}'", where="edit", fix="one of: " + ", ".join(kinds()))
     if steps < (2 if kind == "interpolate" else 1) or not 0 <= strength <= 1:
         raise RecipeError("steps must be at least 2 (vary: 1) and strength between 0 and 1", where=f"steps={steps} strength={strength}")
     model, codec = run.model(), run.codec
-    items, labels = [], []
     for path in map(Path, inputs):
         if not path.is_file():
             raise DataError("there is no such file", where=path, fix="name files that the codec reads")
+    if kind == "infill":
+        texts = [str(item) for path in map(Path, inputs) for item in codec.read(path)]
+        return [filled for text in texts for filled in fill(model, codec, text, count=steps, seed=seed)]
+    items, labels = [], []
+    for path in map(Path, inputs):
         items += [codec.encode(item) for item in codec.read(path)]
         labels += [path.resolve().parent.name] * (len(items) - len(labels))
     spec = run.spec

@@ -1,4 +1,4 @@
-"""castalia edit RUN interpolate|vary INPUT... [--seed S] --out DIR."""
+"""castalia edit RUN interpolate|vary|infill INPUT... [--seed S] --out DIR."""
 
 from __future__ import annotations
 
@@ -12,17 +12,23 @@ from castalia.cli.console import conditions, say, say_json
 
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="interpolate: from each input to the next; vary: variants of each input")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="interpolate: from each input to the next; vary: variants of each; infill: fill a text's gaps, [[12]] or [[]]",
+        ),
+    ],
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="files that the run's codec reads")],
     out: Annotated[Path, typer.Option(help="folder for the results and sheet.html")],
     seed: Annotated[int, typer.Option(help="of the noise in vary")] = 0,
-    steps: Annotated[int, typer.Option(help="items per pair (interpolate) or per input (vary)")] = 8,
+    steps: Annotated[int, typer.Option(help="items per pair (interpolate) or per input (vary, infill)")] = 8,
     strength: Annotated[float, typer.Option(help="vary: 0 = reconstruction, 1 = unrelated")] = 0.5,
     cond: Annotated[Optional[list[str]], typer.Option(metavar="NAME=VALUE", help="a condition; default: the input's folder name")] = None,  # noqa: UP045
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
 ) -> int:
-    """Edit given items with a run whose family encodes (VAE, VAE-GAN)."""
+    """Edit given items with a run whose family encodes (VAE, VAE-GAN), or fill the gaps of texts (ar)."""
     from castalia import workflow
     from castalia.cli.sheet import write_sheet
     from castalia.governance import release

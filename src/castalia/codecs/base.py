@@ -42,6 +42,7 @@ class Codec(ABC, Generic[Item]):
     """
 
     name: ClassVar[str]
+    middle: tuple[int, int, int] | None = None  # token ids of the marks prefix, suffix, middle, where a codec has them
     extensions: ClassVar[tuple[str, ...]]  # lower case, with the dot; ".gz" variants are listed too
     Config: ClassVar[type[CodecConfig]]
     sidecar: ClassVar[str] = ""  # suffix of the file beside that holds the manifest, where the format has no room for it

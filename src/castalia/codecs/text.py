@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -22,8 +23,9 @@ from torch import Tensor
 
 from castalia import atomic
 from castalia.codecs import documents, encodings
-from castalia.codecs.base import Codec, CodecConfig
+from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.documents import Document
+from castalia.codecs.middle import rearranged
 from castalia.codecs.page import text_page
 from castalia.codecs.tokenizers import Characters, Specials, Tokenizer, learn_alphabet, learn_merges, load_foreign, restored
 from castalia.codecs.utf8 import Utf8Grammar
@@ -162,7 +164,18 @@ class TextCodec(Codec[str]):
         return self.tokenizer.token_bytes
 
     @property
-    def middle(self) -> tuple[int, int, int] | None:
+    def augmentations(self) -> dict[str, Augmentation]:
+        marks, spec = self.middle, self.spec
+        if marks is None:
+            return {}
+        return {"fill_middle": partial(rearranged, begin=spec.begin, end=spec.end, marks=marks)}
+
+    @property
+    def default_augmentations(self) -> tuple[str, ...]:
+        return ("fill_middle",) if self.config.fill_middle else ()
+
+    @property
+    def middle(self) -> tuple[int, int, int] | None:  # type: ignore[override] - known only once there is a tokenizer
         """Ids of the marks (prefix, suffix, middle); None without config.fill_middle."""
         return self.tokenizer.specials.middle
 

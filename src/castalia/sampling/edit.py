@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from castalia.abilities import Encodes
-from castalia.errors import RecipeError
+from castalia.abilities import Decodes, Encodes, Infills, SampleOptions
+from castalia.codecs.base import Codec
+from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family
+from castalia.nn.decode import complete
 from castalia.nn.random import generators, randn_rows
 from castalia.registry import require
+from castalia.spec import Tokens
 
 
 @torch.inference_mode()
@@ -47,6 +51,66 @@ def vary(model: Family, x: Tensor, cond: dict[str, Any], *, steps: int, seed: in
     return encoder.from_latent(math.sqrt(1 - strength**2) * z + strength * noise, rows)
 
 
+GAP = re.compile(r"\[\[(\d*)\]\]")
+
+
+def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int) -> list[str]:
+    """`count` texts with the gaps of `text` filled: [[12]] is a gap of twelve tokens, [[]] one as long as the model sees fit.
+
+    Gaps of a given length need a model that infills; a gap of free length needs the codec's fill-in-the-middle marks. What is given
+    comes back as it was.
+    """
+    spec, pieces = codec.spec, GAP.split(text)
+    if not isinstance(spec, Tokens):
+        raise SpecError("only texts have gaps to fill", where=f"codec '{codec.name}'")
+    if len(pieces) == 1:
+        raise RecipeError("there is no gap to fill", where="edit infill", fix="mark gaps: [[12]] for twelve tokens, [[]] for any number")
+    parts, gaps = pieces[::2], pieces[1::2]
+    rngs = generators(seed, 0, count)
+    given = [_inner(codec, spec, part) for part in parts]
+    if gaps == [""] and codec.middle is not None:
+        prefix, suffix, middle = (torch.tensor([mark]) for mark in codec.middle)
+        prompt = torch.cat([torch.tensor([spec.begin]), prefix, given[0], suffix, given[1], middle])
+        banned = list(codec.middle)
+        found = complete(require(model, Decodes, "infill"), [prompt] * count, rngs, SampleOptions(), spec=spec, banned=banned)
+        return [parts[0] + codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) + parts[1] for one in found]
+    if "" in gaps:
+        fix = "write the number of tokens, [[12]], or train with codec.fill_middle=true and leave one gap [[]]"
+        raise RecipeError("this run cannot choose the length of a gap", where="[[]]", fix=fix)
+    infiller = require(model, Infills, "infill")
+    row, keep = [torch.tensor([spec.begin])], [torch.ones(1, dtype=torch.bool)]
+    for number, part in enumerate(given):
+        row.append(part)
+        keep.append(torch.ones(len(part), dtype=torch.bool))
+        if number < len(gaps):
+            size = int(gaps[number])
+            row.append(torch.full((size,), spec.vocab - 1))
+            keep.append(torch.zeros(size, dtype=torch.bool))
+    x, kept = torch.cat(row), torch.cat(keep)
+    if len(x) > spec.length + 1:
+        raise SpecError(
+            "the text with its gaps is longer than the context", where=f"{len(x) - 1} tokens against {spec.length}", fix="cut it"
+        )
+    filled = infiller.infill(x.expand(count, -1), kept.expand(count, -1), rngs, {})
+    return [_joined(codec, parts, one, kept) for one in filled]
+
+
+def _inner(codec: Codec[Any], spec: Tokens, part: str) -> Tensor:
+    ids = codec.encode(part).long()[1:]
+    return ids[:-1] if spec.end is not None else ids
+
+
+def _joined(codec: Codec[Any], parts: list[str], ids: Tensor, kept: Tensor) -> str:
+    """The given parts as they were written, and between them what fills the gaps."""
+    gaps, last = [], True
+    for token, given in zip(ids[1:].tolist(), kept[1:].tolist(), strict=True):
+        if not given:
+            gaps.append([token]) if last else gaps[-1].append(token)
+        last = given
+    texts = [codec.decode(torch.tensor(gap)) for gap in gaps]
+    return "".join(part + text for part, text in zip(parts, [*texts, ""], strict=True))
+
+
 KINDS: dict[str, Callable[..., Tensor]] = {"interpolate": interpolate, "vary": vary}
 
 
@@ -61,4 +125,4 @@ def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
 
 
 def kinds() -> Sequence[str]:
-    return tuple(KINDS)
+    return (*KINDS, "infill")
