@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,3 +70,39 @@ def on_levels(spec: Dense, x: Tensor) -> Tensor:
     low, high = spec.limits
     top = spec.levels - 1
     return low + (high - low) * torch.round((x - low) / (high - low) * top).clamp(0, top) / top
+
+
+class Rolling:
+    """A model that `Decodes` and has nothing to learn: its logits are a row of a fixed table, chosen by a rolling code of every token taken
+    in since the prefill. So it notices any token that is lost, doubled or out of place, and one row's logits never depend on another's.
+
+    sharpness  scale of the logits: larger is more certain.
+    """
+
+    def __init__(self, vocab: int, codes: int = 1009, seed: int = 0, sharpness: float = 1.0) -> None:
+        self.table = sharpness * torch.randn(codes, vocab, generator=generator("rolling", seed))
+
+    def code(self, code: Tensor, tokens: Tensor) -> Tensor:
+        return (31 * code + tokens + 1) % len(self.table)
+
+    def prefill(self, ids: Tensor, mask: Tensor, cond: dict[str, Any]) -> tuple[Tensor, RollingState]:
+        codes = cond["shift"].clone() if "shift" in cond else torch.zeros(len(ids), dtype=torch.int64)
+        for tokens, real in zip(ids.T, mask.T, strict=True):
+            codes = torch.where(real, self.code(codes, tokens), codes)
+        return self.table[codes], RollingState(codes, mask.sum(1))
+
+    def step(self, tokens: Tensor, state: RollingState) -> tuple[Tensor, RollingState]:
+        codes = self.code(state.codes, tokens)
+        return self.table[codes], RollingState(codes, state.lengths + 1)
+
+
+@dataclass(frozen=True)
+class RollingState:
+    codes: Tensor
+    lengths: Tensor
+
+    def take(self, rows: Tensor) -> RollingState:
+        return RollingState(self.codes[rows], self.lengths[rows])
+
+    def join(self, other: RollingState) -> RollingState:
+        return RollingState(torch.cat([self.codes, other.codes]), torch.cat([self.lengths, other.lengths]))

@@ -1,0 +1,399 @@
+"""Decoding: rows of tokens out of any model that `Decodes`, one token of every live row at a time.
+
+In each step a row's logits pass, in this order: penalties, temperature, what is forbidden (`begin`, `banned`, the grammar, the deadline), top-k,
+top-p, min-p, and one uniform number of the row's own generator (choice.py). So a row depends on its prompt and its generator alone, whoever its
+neighbours are. Rows that are done leave the batch and rows may join at any time: sampling, chat and a server's continuous batching are the same
+`Decoder`. A grammar that knows its distance to an end (masks.py) is complete whenever a row is, at its length at the latest.
+
+Text is not here: stop strings arrive as a function of tokens, and the model's mathematics is its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from castalia.abilities import Decodes, DecodeState, SampleOptions
+from castalia.errors import RecipeError, SpecError, TrainingError
+from castalia.nn.choice import Knobs, check, draw
+from castalia.nn.masks import FORBIDDEN, Masks
+from castalia.spec import Grammar, Ragged, Tokens
+
+DRAWN_AT_ONCE = 64  # uniform numbers per call of a generator; the stream of a row does not depend on it
+
+Reason = Literal["end", "stop", "length", "constraint"]
+Stop = Callable[[list[int]], int | None]
+
+
+class Completion(NamedTuple):
+    """What became of a row.
+
+    tokens            the new ones, without `end` and without what a stop function cut off.
+    reason            "end": `end` was drawn. "stop": the stop function said so. "length": as long as allowed. "constraint": nothing may follow.
+    nats              of the tokens (and of a drawn `end`) under the model as it is: before penalties, temperature and masks.
+    constraint_nats   of these, what `begin`, `banned`, grammar and deadline cost: -log of the mass that they left, summed. The difference of
+                      the two is what the model renormalised over the allowed tokens would have counted.
+    """
+
+    tokens: list[int]
+    reason: Reason
+    nats: float
+    constraint_nats: float
+
+
+class Step(NamedTuple):
+    """One step of all live rows, which are numbered in the order they were added. A row that ends with `end` has no token in this step."""
+
+    tokens: dict[int, int]
+    finished: dict[int, Completion]
+
+
+@dataclass
+class _Row:
+    number: int
+    prompt: list[int]
+    rng: torch.Generator
+    options: SampleOptions
+    length: int
+    cond: dict[str, Any]
+    grammar: Grammar | None
+    state: Any
+    stop: Stop | None
+    taken: int = 0  # tokens that the model has taken in since the last prefill
+    tokens: list[int] = field(default_factory=list)
+    nats: list[float] = field(default_factory=list)
+    spent: list[float] = field(default_factory=list)  # nats of the constraint
+    uniforms: Tensor = field(default_factory=lambda: torch.empty(0))  # all that were drawn from `rng`
+    barrier: Tensor | None = None  # (V,) of the state now
+
+    def upcoming(self) -> Tensor:
+        """The row's next DRAWN_AT_ONCE uniform numbers."""
+        first = len(self.nats)
+        while len(self.uniforms) < first + DRAWN_AT_ONCE:
+            self.uniforms = torch.cat([self.uniforms, torch.rand(DRAWN_AT_ONCE, generator=self.rng)])
+        return self.uniforms[first : first + DRAWN_AT_ONCE]
+
+    def completion(self, reason: Reason, kept: int | None = None) -> Completion:
+        counted = len(self.nats) if kept is None else kept
+        return Completion(self.tokens[:kept], reason, math.fsum(self.nats[:counted]), math.fsum(self.spent[:counted]))
+
+
+class Decoder:
+    """Live rows of one model. `add` takes in prompts, `step` gives one token of every live row, `drop` forgets rows.
+
+    A row may take in `spec.length` tokens. To go on (and for a longer prompt) it is prefilled anew with its last `spec.length // 2` tokens;
+    the first of these is then context, as in a document that was cut. Rows count for themselves, so neighbours do not matter.
+    """
+
+    def __init__(self, model: Decodes, spec: Tokens, *, banned: Sequence[int] = (), device: torch.device | str = "cpu") -> None:
+        """banned: tokens that never come, beside `begin`. device: where the model is."""
+        self.model, self.spec, self.device = model, spec, torch.device(device)
+        self._forbidden = torch.tensor(sorted({spec.begin, *banned}), device=self.device)
+        self._barrier = torch.zeros(spec.vocab, device=self.device).index_fill_(0, self._forbidden, -math.inf)
+        self._masks: dict[int, Masks] = {}
+        self._rows: list[_Row] = []
+        self._added = 0
+        self._state: DecodeState | None = None
+        self._logits: Tensor | None = None  # (B, V) of each row's next token; None while `_chosen` is not taken in yet
+        self._chosen: Tensor | None = None  # (B,)
+        self._room = 0  # steps until some row has to be prefilled anew
+        self._settle()
+
+    @property
+    def live(self) -> tuple[int, ...]:
+        """Numbers of the rows that go on."""
+        return tuple(row.number for row in self._rows)
+
+    @torch.inference_mode()
+    def add(
+        self,
+        prompts: Sequence[Tensor],
+        rngs: Sequence[torch.Generator],
+        options: SampleOptions,
+        *,
+        cond: Mapping[str, Any] | None = None,
+        grammars: Grammar | Sequence[Grammar | None] | None = None,
+        stop: Stop | None = None,
+    ) -> list[int]:
+        """Take in prompts, each (n,) int64 with n >= 1, that begin with `begin`; returns the numbers of the new rows.
+
+        rngs      one generator a row, for this row alone: numbers are drawn in advance.
+        cond      name -> Tensor (B, ...) or Ragged, as `Decodes.prefill` takes it.
+        grammars  for the new tokens, one for all rows or one a row; where None, the spec's own, which has followed the prompt.
+        stop      gets a row's new tokens after each of them; returns how many to keep when the row is done, else None.
+        Raises RecipeError for options out of range and for a grammar that cannot be completed within the length.
+        """
+        check(options)
+        if len(rngs) != len(prompts):
+            raise SpecError(
+                "one generator a row", where=f"{len(prompts)} prompts, {len(rngs)} generators", fix="see nn/random.py: generators"
+            )
+        own = [grammars] * len(prompts) if grammars is None or not isinstance(grammars, Sequence) else list(grammars)
+        if len(own) != len(prompts):
+            raise SpecError(
+                "one grammar a row", where=f"{len(prompts)} prompts, {len(own)} grammars", fix="pass one for all, or one for each"
+            )
+        length = self.spec.length if options.length is None else options.length
+        fresh = []
+        for index, (prompt, rng, grammar) in enumerate(zip(prompts, rngs, own, strict=True)):
+            ids = prompt.tolist()
+            if not ids or min(ids) < 0 or max(ids) >= self.spec.vocab:
+                raise SpecError("a prompt has at least `begin`, and tokens of the vocabulary", where=f"prompt {index}: {ids[:8]}")
+            row_cond = {name: _select(value, [index]) for name, value in (cond or {}).items()}
+            state = self._follow(ids) if grammar is None else grammar.start()
+            if grammar is not None and hasattr(grammar, "distance") and grammar.distance(state) > length:
+                needs = grammar.distance(state)
+                raise RecipeError(
+                    "no text meets the constraint" if needs >= FORBIDDEN else f"the constraint needs at least {needs} tokens",
+                    where=f"prompt {index}: {length} new tokens allowed",
+                    fix="use a tokenizer that has its characters" if needs >= FORBIDDEN else f"set sampling.length to {needs} or more",
+                )
+            fresh.append(
+                _Row(
+                    self._added + index, ids, rng, options, length, row_cond, self.spec.grammar if grammar is None else grammar, state, stop
+                )
+            )
+        if not fresh:
+            return []
+        self._feed()
+        logits, state = self._prefill(fresh)
+        self._logits = logits if self._logits is None else torch.cat([self._logits, logits])
+        self._state = state if self._state is None else self._state.join(state)
+        self._rows += fresh
+        self._added += len(fresh)
+        self._settle()
+        return [row.number for row in fresh]
+
+    def drop(self, numbers: Sequence[int]) -> None:
+        """Forget rows, whatever they have so far."""
+        self._keep([index for index, row in enumerate(self._rows) if row.number not in set(numbers)])
+
+    @torch.inference_mode()
+    def step(self) -> Step:
+        """One token of every live row, and the rows that finished with it. Empty when no row is live."""
+        tokens, finished = {}, self._stuck()
+        if not self._rows:
+            return Step({}, finished)
+        self._feed()
+        chosen, nats, spent = self._choose()
+        end, keep = self.spec.end, []
+        for index, (row, token, nat, cost) in enumerate(zip(self._rows, chosen, nats, spent, strict=True)):
+            row.nats.append(nat)
+            row.spent.append(cost)
+            if token == end:
+                finished[row.number] = row.completion("end")
+                continue
+            row.tokens.append(token)
+            tokens[row.number] = token
+            cut = None if row.stop is None else row.stop(row.tokens)
+            if cut is not None:
+                finished[row.number] = row.completion("stop", cut)
+            elif len(row.tokens) >= row.length:
+                finished[row.number] = row.completion("length")
+            else:
+                keep.append(index)
+                if row.grammar is not None:
+                    row.state = row.grammar.advance(row.state, token)
+        self._logits = None
+        if len(keep) < len(self._rows):
+            self._keep(keep)
+        return Step(tokens, finished)
+
+    # Inside a step
+
+    def _choose(self) -> tuple[list[int], list[float], list[float]]:
+        """A token of every row, its nats under the model, and the nats of what was forbidden."""
+        assert self._logits is not None
+        knobs, barrier = self._knobs, self._barriers()
+        likely = torch.log_softmax(self._logits, 1)
+        weights = torch.softmax((likely if knobs.plain else knobs.adjusted(self._logits)) + barrier, 1)
+        if not self._uniforms:
+            self._draw_ahead()
+        chosen = draw(knobs.filtered(weights), self._uniforms.pop())
+        if knobs.greedy is not None:
+            chosen = torch.where(knobs.greedy, weights.argmax(1, keepdim=True), chosen)
+        chosen = chosen.clamp_(max=self.spec.vocab - 1)  # only NaN gets there, and is reported below
+        knobs.note(chosen)
+        self._chosen = chosen.view(-1)
+        nats = likely.gather(1, chosen)
+        if knobs.plain and not knobs.filters:  # drawn from the model renormalised over what may come
+            cost = weights.gather(1, chosen).log() - nats
+        else:
+            cost = self._cost(likely, barrier)
+        counted, spent = torch.cat([-nats, cost], 1).T.tolist()
+        for row, nat in zip(self._rows, counted, strict=True):
+            if not nat < math.inf:
+                raise TrainingError(
+                    "the model's logits are not finite numbers",
+                    where=f"row {row.number}, new token {len(row.tokens)}",
+                    fix="use an earlier checkpoint, or weights in float32",
+                )
+        return self._chosen.tolist(), counted, spent
+
+    def _cost(self, likely: Tensor, barrier: Tensor) -> Tensor:
+        """(B, 1): -log of the mass that is left."""
+        if not self._guided:  # few tokens are forbidden, so count these
+            lost = likely[:, self._forbidden].exp().sum(1, keepdim=True)
+            if float(lost.max()) < 0.5:
+                return -torch.log1p(-lost)
+        return -torch.logsumexp(likely + barrier, 1, keepdim=True)
+
+    def _stuck(self) -> dict[int, Completion]:
+        """Look up what every row may take; rows that may take nothing leave."""
+        finished, keep = {}, []
+        if self._guided:
+            for index, row in enumerate(self._rows):
+                if row.grammar is not None:
+                    masks = self._masks.get(id(row.grammar))
+                    if masks is None:
+                        masks = self._masks[id(row.grammar)] = Masks(row.grammar, self._barrier, self.spec.end)
+                    row.barrier = masks.row(row.state, row.length - len(row.tokens))
+                    if row.barrier is None:  # complete, where the spec has no `end` to say so
+                        finished[row.number] = row.completion("end" if masks.complete(row.state) else "constraint")
+                        continue
+                keep.append(index)
+            if finished:
+                self._keep(keep)
+        return finished
+
+    def _barriers(self) -> Tensor:
+        """(B, V) or (V,), to be added to the logits."""
+        if not self._guided:
+            return self._barrier
+        barriers = [self._barrier if row.barrier is None else row.barrier for row in self._rows]
+        first = barriers[0]
+        if all(barrier is first for barrier in barriers):
+            return first
+        return torch.stack(barriers)
+
+    def _feed(self) -> None:
+        """Let the model take in what was chosen; rows without room are prefilled anew and move to the end of the batch."""
+        if self._logits is not None or not self._rows:
+            return
+        assert self._chosen is not None and self._state is not None
+        if self._room > 0:
+            self._room -= 1
+            self._logits, self._state = self.model.step(self._chosen, self._state)
+            for row in self._rows:
+                row.taken += 1
+            return
+        full = [index for index, row in enumerate(self._rows) if row.taken >= self.spec.length]
+        others = [index for index, row in enumerate(self._rows) if row.taken < self.spec.length]
+        parts = []
+        if others:
+            rows = torch.tensor(others, device=self.device)
+            parts.append(self.model.step(self._chosen[rows], self._state.take(rows)))
+            for index in others:
+                self._rows[index].taken += 1
+        if full:
+            parts.append(self._prefill([self._rows[index] for index in full]))
+        self._rows = [self._rows[index] for index in others + full]
+        self._logits, self._state = parts[0]
+        for logits, state in parts[1:]:
+            self._logits, self._state = torch.cat([self._logits, logits]), self._state.join(state)
+        self._settle()
+
+    def _prefill(self, rows: Sequence[_Row]) -> tuple[Tensor, DecodeState]:
+        tails: list[Tensor] = []
+        for row in rows:
+            whole = row.prompt + row.tokens
+            row.taken = len(whole) if len(whole) <= self.spec.length else max(1, self.spec.length // 2)
+            tails.append(torch.tensor(whole[-row.taken :]))
+        ids, mask = _padded(tails, self.spec.begin)
+        cond = {name: _joined([row.cond[name] for row in rows]) for name in rows[0].cond}
+        return self.model.prefill(ids.to(self.device), mask.to(self.device), cond)
+
+    def _follow(self, prompt: Sequence[int]) -> Any:
+        """State of the spec's grammar behind a prompt. It starts again at `begin`, and where a prompt breaks the grammar."""
+        grammar = self.spec.grammar
+        if grammar is None:
+            return None
+        state = grammar.start()
+        for token in prompt:
+            fits = token != self.spec.begin and bool(grammar.allowed(state)[token])
+            state = grammar.advance(state, token) if fits else grammar.start()
+        return state
+
+    # Membership
+
+    def _keep(self, indices: list[int]) -> None:
+        """Go on with these rows only."""
+        self._rows = [self._rows[index] for index in indices]
+        if not indices:
+            self._state = self._logits = self._chosen = None
+        elif self._state is not None:
+            rows = torch.tensor(indices, device=self.device)
+            self._state = self._state.take(rows)
+            self._logits = None if self._logits is None else self._logits[rows]
+            self._chosen = None if self._chosen is None or self._logits is not None else self._chosen[rows]
+        self._settle()
+
+    def _settle(self) -> None:
+        """Everything that follows from which rows are live, and in which order."""
+        self._room = min((self.spec.length - row.taken for row in self._rows), default=0)
+        rows = self._rows
+        self._knobs = Knobs(
+            [row.options for row in rows], [row.prompt for row in rows], [row.tokens for row in rows], self.spec.vocab, self.device
+        )
+        self._guided = any(row.grammar is not None for row in self._rows)
+        in_use = {id(self.spec.grammar), *(id(row.grammar) for row in self._rows)}
+        self._masks = {key: masks for key, masks in self._masks.items() if key in in_use}
+        self._uniforms: list[Tensor] = []  # (B, 1) each, the next one last
+
+    def _draw_ahead(self) -> None:
+        ahead = torch.stack([row.upcoming() for row in self._rows], 1).to(self.device)
+        self._uniforms = list(ahead[:, :, None].unbind(0))[::-1]
+
+
+def decode(
+    model: Decodes,
+    prompts: Sequence[Tensor],
+    rngs: Sequence[torch.Generator],
+    options: SampleOptions,
+    *,
+    spec: Tokens,
+    cond: Mapping[str, Any] | None = None,
+    grammars: Grammar | Sequence[Grammar | None] | None = None,
+    stop: Stop | None = None,
+    banned: Sequence[int] = (),
+) -> Iterator[Step]:
+    """Steps of all rows until the last one is finished; arguments as in `Decoder.add`. The prompts' device is the model's."""
+    decoder = Decoder(model, spec, banned=banned, device=prompts[0].device if prompts else "cpu")
+    decoder.add(prompts, rngs, options, cond=cond, grammars=grammars, stop=stop)
+    while decoder.live:
+        yield decoder.step()
+
+
+def complete(
+    model: Decodes, prompts: Sequence[Tensor], rngs: Sequence[torch.Generator], options: SampleOptions, *, spec: Tokens, **more: Any
+) -> list[Completion]:
+    """`decode` to the end: one completion a prompt, in their order."""
+    finished: dict[int, Completion] = {}
+    for step in decode(model, prompts, rngs, options, spec=spec, **more):
+        finished |= step.finished
+    return [finished[number] for number in range(len(prompts))]
+
+
+def _padded(sequences: Sequence[Tensor], filler: int) -> tuple[Tensor, Tensor]:
+    """(B, S) ids filled up on the right, and (B, S) bool, True on a row's own."""
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
+    ids = torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True, padding_value=filler)
+    return ids, torch.arange(ids.shape[1]) < lengths[:, None]
+
+
+def _select(value: Tensor | Ragged, rows: list[int]) -> Tensor | Ragged:
+    return Ragged(value.ids[rows], value.mask[rows]) if isinstance(value, Ragged) else value[rows]
+
+
+def _joined(values: Sequence[Any]) -> Tensor | Ragged:
+    """Conditions of single rows as one of all rows."""
+    if not isinstance(values[0], Ragged):
+        return torch.cat(list(values))
+    widest = max(value.ids.shape[1] for value in values)
+    pad = torch.nn.functional.pad
+    return Ragged(*(torch.cat([pad(value[part], (0, widest - value.ids.shape[1])) for value in values]) for part in (0, 1)))
