@@ -14,15 +14,23 @@ SMALL = {
     "vae": {"width": 8, "latent": 4, "importance": 3},
     "vaegan": {"width": 16, "latent": 4},
     "gan": {"width": 16},
+    "ar": {"width": 16, "depth": 2, "heads": 2},
 }
 CLASSES: dict[str, Condition] = {"label": Classes(("a", "b", "c"))}
-CONDITIONAL = ("colour picture", "vector")
+CONDITIONAL = ("colour picture", "vector", "tokens")
+# Options that change what a family does, not only how well.
+VARIANTS = {
+    "ar, counts and n-grams": ("ar", {**SMALL["ar"], "ngrams": (2, 3), "ngram_rows": 64, "counts": 3, "tie": False}),
+    "ar, any order": ("ar", {**SMALL["ar"], "order": "any", "kv_heads": 1, "activation": "relu2"}),
+}
 
 
 def cases() -> list[object]:
     found = []
     for name in registry.FAMILIES:
         for spec in SPECS:
+            if not isinstance(SPECS[spec], registry.resolve("family", name).accepts):
+                continue
             for conditional in (False, True) if spec in CONDITIONAL else (False,):
                 found.append(pytest.param(name, spec, conditional, id=f"{name}, {spec}{', classes' if conditional else ''}"))
     return found
@@ -38,3 +46,11 @@ def test_contract(name: str, spec: str, conditional: bool, check: str) -> None:
     except CastaliaError:
         pytest.skip(f"'{name}' does not take {spec} data")
     FAMILY_CHECKS[check](case)
+
+
+@pytest.mark.parametrize("check", FAMILY_CHECKS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variant(variant: str, check: str) -> None:
+    name, config = VARIANTS[variant]
+    family = registry.resolve("family", name)
+    FAMILY_CHECKS[check](FamilyCase(family, family.Config(**config), SPECS["tokens"], {}))

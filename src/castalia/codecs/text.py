@@ -10,8 +10,7 @@ read, and a lone surrogate (half a character, which no file can hold) is refused
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -165,10 +164,12 @@ class TextCodec(Codec[str]):
 
     @property
     def augmentations(self) -> dict[str, Augmentation]:
-        marks, spec = self.middle, self.spec
-        if marks is None:
-            return {}
-        return {"fill_middle": partial(rearranged, begin=spec.begin, end=spec.end, marks=marks)}
+        return {"fill_middle": self._rearranged} if self.config.fill_middle else {}
+
+    def _rearranged(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        if self.middle is None:
+            raise SpecError("this tokenizer has no marks for the middle", "codec.fill_middle", "use a tokenizer of ours, or leave it out")
+        return rearranged(x, rng, begin=self.spec.begin, end=self.spec.end, marks=self.middle)
 
     @property
     def default_augmentations(self) -> tuple[str, ...]:
@@ -217,6 +218,30 @@ class TextCodec(Codec[str]):
 
     def units(self, item: str) -> dict[str, int]:
         return {"byte": len(item.encode(errors="replace")), "character": len(item)}
+
+    def streamer(self) -> Streamer:
+        return Streamer(self)
+
+    def stopper(self, stop: Sequence[str]) -> Callable[[list[int]], int | None]:
+        """Keeps the tokens before the one in which a stop string begins; a token that holds both text and the beginning is cut off."""
+        wanted = [text.encode() for text in stop if text]
+        longest = max(map(len, wanted), default=0)
+        token_bytes = self.token_bytes
+
+        def stopped(tokens: list[int]) -> int | None:
+            tail, first = b"", len(tokens)
+            while first > 0 and len(tail) < longest + len(token_bytes[tokens[-1]]):
+                first -= 1
+                tail = token_bytes[tokens[first]] + tail
+            places = [place for text in wanted if (place := tail.find(text)) >= 0]
+            if not places:
+                return None
+            while first < len(tokens) and min(places) >= len(token_bytes[tokens[first]]):
+                places = [place - len(token_bytes[tokens[first]]) for place in places]
+                first += 1
+            return first
+
+        return stopped
 
     def to_json(self) -> str:
         """The tokenizer as a Hugging Face tokenizer.json, with the same ids."""
