@@ -28,11 +28,20 @@ def arrays(*shape: int) -> list[np.ndarray]:
     return [np.random.default_rng(seed).normal(3.0, 2.0, shape).astype(np.float32) for seed in range(6)]
 
 
+ENGLISH = ["To be, or not to be,\nthat is the question.\n", "Whether 'tis nobler in the mind", "naïve café: 3 €", "to suffer"]
+CHINESE = ["聞道黃花戍，頻年不解兵。\n可憐閨裏月，偏照漢家營。", "千里東歸客，無心憶舊遊。", "白日依山尽，黄河入海流。", "𠮷野家 café"]
+
 CASES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
     "grey pictures": ("image", {"size": 12}, [picture(seed, "L", (12, 12)) for seed in range(4)]),
     "colour pictures of any size": ("image", {"size": 16}, [picture(seed, "RGB", (9 + 5 * seed, 20)) for seed in range(4)]),
     "vectors": ("array", {}, arrays(3)),
     "arrays": ("array", {}, arrays(2, 5)),
+    "characters": ("text", {}, ENGLISH),
+    "characters, no others": ("text", {"unknown": "error", "close": False}, CHINESE),
+    "Chinese characters": ("text", {"fill_middle": True}, CHINESE),
+    "bytes": ("text", {"tokenizer": "byte"}, ENGLISH + CHINESE),
+    "merges": ("text", {"tokenizer": "bpe", "vocab": 300}, 3 * ENGLISH),
+    "Chinese merges": ("text", {"tokenizer": "bpe", "vocab": 320}, 3 * CHINESE + ENGLISH),
 }
 
 

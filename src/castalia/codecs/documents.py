@@ -22,59 +22,13 @@ PIECE = 16 << 10  # about the size of the pieces of a larger one
 TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
 PACKED = (".txt.gz", ".md.gz", ".jsonl.gz", ".csv.gz", ".tsv.gz")
 PROSE = (".txt", ".md", ".rst", ".tex")
-CODE = tuple(
-    [
-        ".py",
-        ".pyi",
-        ".js",
-        ".mjs",
-        ".jsx",
-        ".ts",
-        ".tsx",
-        ".java",
-        ".kt",
-        ".scala",
-        ".c",
-        ".cc",
-        ".cpp",
-        ".cxx",
-        ".h",
-        ".hh",
-        ".hpp",
-        ".cs",
-        ".go",
-        ".rs",
-        ".swift",
-        ".rb",
-        ".php",
-        ".pl",
-        ".lua",
-        ".r",
-        ".jl",
-        ".m",
-        ".hs",
-        ".ml",
-        ".sh",
-        ".bash",
-        ".ps1",
-        ".sql",
-        ".html",
-        ".htm",
-        ".css",
-        ".scss",
-        ".xml",
-        ".yaml",
-        ".yml",
-        ".toml",
-        ".ini",
-        ".cfg",
-        ".vue",
-        ".cu",
-        ".cl",
-        ".f90",
-        ".asm",
-    ]
+# fmt: off
+CODE = (
+    ".py", ".pyi", ".js", ".mjs", ".jsx", ".ts", ".tsx", ".java", ".kt", ".scala", ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".cs",
+    ".go", ".rs", ".swift", ".rb", ".php", ".pl", ".lua", ".r", ".jl", ".m", ".hs", ".ml", ".sh", ".bash", ".ps1", ".sql", ".html", ".htm",
+    ".css", ".scss", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".vue", ".cu", ".cl", ".f90", ".asm",
 )
+# fmt: on
 EXTENSIONS = (*PROSE, *TABLES, *PACKED, *CODE)
 COLUMNS = ("text", "content", "lines")  # where a table keeps its text when nobody says
 _ABOUT = re.compile(r"(readme|licen[cs]e|notice|changelog|copying)([._-].*)?|metadata\.(csv|jsonl)", re.IGNORECASE)

@@ -183,11 +183,7 @@ class TextCodec(Codec[str]):
     def encode(self, item: str) -> Tensor:
         """(n,): `begin`, the text, and `end` when documents close. Raises DataError for a lone surrogate, and see config.unknown."""
         begin, end = self.spec.begin, self.spec.end
-        try:
-            ids = self.tokenizer.encode(str(item))
-        except UnicodeEncodeError:
-            _whole(item)  # raises, naming it
-            raise
+        ids = self.tokenizer.encode(_whole(item))
         row = np.empty(len(ids) + (1 if end is None else 2), dtype=np.uint16 if self.spec.vocab <= _LARGEST_UINT16 else np.int32)
         row[0], row[1 : 1 + len(ids)] = begin, ids
         if end is not None:

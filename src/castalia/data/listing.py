@@ -55,7 +55,7 @@ def list_files(source: str, codec: Codec[Any], skip_bad: bool) -> Listing:
     endings = ", ".join(codec.extensions)
     if path.is_dir():
         listing = _folder(path, codec)
-    elif codec.claims(path.name):
+    elif codec.claims(path.name) or path.name.lower().endswith(codec.extensions):  # a README that is named is meant
         listing = Listing(path.parent, [path], [path.name])
     elif path.suffix.lower() in (*LIST_ENDINGS, *metadata.ENDINGS):
         listing = _named(path, codec, skip_bad)

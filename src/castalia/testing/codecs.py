@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,8 +59,14 @@ def encodes_to_its_spec(codec: Codec[Any], items: Sequence[Any]) -> None:
                     f"values from {float(x.min())} to {float(x.max())}, unit '{spec.unit}'",
                 )
             case Tokens() as tokens:
-                _ensure(first.ndim == 1 and len(first) <= tokens.length, f"{len(first)} tokens, at most {tokens.length}")
-                _ensure(int(first.min()) >= 0 and int(first.max()) < tokens.vocab, "a token outside the vocabulary")
+                _ensure(first.ndim == 1 and first.dtype in (torch.uint16, torch.int32), f"{first.ndim} axes of {first.dtype}")
+                ids = first.long()
+                _ensure(int(ids.min()) >= 0 and int(ids.max()) < tokens.vocab, "a token outside the vocabulary")
+                _ensure(
+                    int(ids[0]) == tokens.begin and not bool((ids[1:] == tokens.begin).any()), "'begin' does not stand first and only there"
+                )
+                if tokens.end is not None:
+                    _ensure(ids.tolist().index(tokens.end) == len(ids) - 1, "'end' does not stand last and only there")
 
 
 def round_trip_is_stable(codec: Codec[Any], items: Sequence[Any]) -> None:
@@ -75,7 +82,7 @@ def round_trip_is_stable(codec: Codec[Any], items: Sequence[Any]) -> None:
                 lost <= step * 1.01 + 1e-4 * float(once.abs().max()), f"a second trip moved a value by {lost:.4g}, more than {step:.4g}"
             )
         else:
-            _ensure(torch.equal(once, twice), "a second trip changed tokens")
+            _ensure(torch.equal(once, twice), "a trip changed tokens")
 
 
 def files_round_trip(codec: Codec[Any], items: Sequence[Any]) -> None:
@@ -87,8 +94,12 @@ def files_round_trip(codec: Codec[Any], items: Sequence[Any]) -> None:
             codec.write(item, path, manifest)
             found = list(codec.read(path))
             _ensure(len(found) == 1, f"one item was written, {len(found)} were read")
-            moved = (_unit(codec, codec.encode(found[0])).float() - _unit(codec, codec.encode(item)).float()).abs().max()
-            _ensure(float(moved) <= 1e-4, f"a file round trip moved a value by {float(moved):.4g}")
+            first, second = _unit(codec, codec.encode(found[0])).float(), _unit(codec, codec.encode(item)).float()
+            _ensure(first.shape == second.shape, f"a file round trip made {tuple(second.shape)} into {tuple(first.shape)}")
+            moved = float((first - second).abs().max())
+            _ensure(moved <= 1e-4, f"a file round trip moved a value by {moved:.4g}")
+            if manifest is not None and codec.sidecar:
+                _ensure(json.loads(path.with_suffix(codec.sidecar).read_text()) == manifest, "the manifest beside the file is another one")
             path.unlink()
 
 
@@ -116,8 +127,6 @@ def decode_never_raises(codec: Codec[Any], items: Sequence[Any]) -> None:
 
 def restores(codec: Codec[Any], items: Sequence[Any]) -> None:
     """A codec made from the config and the state alone has the same spec and encodes and decodes the same."""
-    import json
-
     state, tensors = codec.state()
     other = type(codec)(codec.config).restore(json.loads(json.dumps(state)), {name: tensor.clone() for name, tensor in tensors.items()})
     _ensure(other.spec == codec.spec, f"spec {other.spec}, was {codec.spec}")
@@ -147,8 +156,11 @@ def refuses_bad_files(codec: Codec[Any], items: Sequence[Any]) -> None:
 
 def augmentations_keep_shape(codec: Codec[Any], items: Sequence[Any]) -> None:
     """Every augmentation maps a stored batch to one of the same shape and dtype, as a function of its generator."""
-    batch = torch.stack([codec.encode(item) for item in items])
     _ensure(set(codec.default_augmentations) <= set(codec.augmentations), "a default augmentation does not exist")
+    if isinstance(codec.spec, Tokens):  # rows of unequal length: there is no batch before they are cut
+        _ensure(not codec.augmentations, "augmentations of tokens have nowhere to be applied")
+        return
+    batch = torch.stack([codec.encode(item) for item in items])
     for name, augment in codec.augmentations.items():
         first, second = (augment(batch.clone(), generator("augment", 1)) for _ in range(2))
         _ensure(first.shape == batch.shape and first.dtype == batch.dtype, f"'{name}' gives {tuple(first.shape)} {first.dtype}")
@@ -161,6 +173,34 @@ def counts_units(codec: Codec[Any], items: Sequence[Any]) -> None:
         _ensure(isinstance(count, int) and count > 0, f"{count} units of '{unit}'")
 
 
+def keeps_its_grammar(codec: Codec[Any], items: Sequence[Any]) -> None:
+    """Where Tokens have a grammar: it allows what `encode` gives and never `begin`, and what is drawn under it survives a round trip."""
+    if not isinstance(codec.spec, Tokens) or codec.spec.grammar is None:
+        return
+    begin, end, grammar = codec.spec.begin, codec.spec.end, codec.spec.grammar
+    for item in items:
+        state = grammar.start()
+        for token in codec.encode(item).long().tolist()[1:]:
+            allowed = grammar.allowed(state)
+            _ensure(
+                tuple(allowed.shape) == (codec.spec.vocab,) and allowed.dtype == torch.bool,
+                f"a mask {tuple(allowed.shape)} {allowed.dtype}",
+            )
+            _ensure(bool(allowed[token]), f"token {token} of an encoded item is not allowed")
+            _ensure(not bool(allowed[begin]), "'begin' is allowed")
+            state = grammar.advance(state, token)
+    rng = generator("codec", "grammar")
+    for _ in range(4):
+        state, drawn = grammar.start(), [begin]
+        while len(drawn) < 200 and drawn[-1] != end:
+            choices = grammar.allowed(state).nonzero().flatten()
+            _ensure(len(choices) > 0, f"nothing may follow {drawn[-3:]}")
+            drawn.append(int(choices[torch.randint(len(choices), (1,), generator=rng)]))
+            state = grammar.advance(state, drawn[-1])
+        item = codec.decode(torch.tensor(drawn))
+        _ensure(codec.decode(codec.encode(item).long()) == item, "what was drawn under the grammar does not survive a round trip")
+
+
 CODEC_CHECKS: dict[str, Callable[[Codec[Any], Sequence[Any]], None]] = {
     "has a table entry": has_a_table_entry,
     "encodes to its spec": encodes_to_its_spec,
@@ -171,6 +211,7 @@ CODEC_CHECKS: dict[str, Callable[[Codec[Any], Sequence[Any]], None]] = {
     "refuses bad files": refuses_bad_files,
     "augmentations keep shape": augmentations_keep_shape,
     "counts units": counts_units,
+    "keeps its grammar": keeps_its_grammar,
 }
 
 
