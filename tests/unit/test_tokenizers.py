@@ -118,6 +118,26 @@ def test_streams_give_whole_characters_only():
     assert codec.decode(torch.tensor([0xFF + 2, 0x61 + 2])) == "\ufffda"
 
 
+@pytest.mark.parametrize("name", ["char", "byte", "bpe", "foreign"])
+def test_whatever_the_logits_it_is_text(codecs: dict[str, TextCodec], name: str):
+    codec = codecs[name]
+    grammar, rng = codec.spec.grammar, torch.Generator().manual_seed(0)
+    for _ in range(20):
+        state, drawn, stream, pieces = grammar.start(), [], Streamer(codec), []
+        logits = 8 * torch.randn(codec.spec.vocab, generator=rng)
+        logits[codec.spec.end] -= 6  # or the texts are short
+        while len(drawn) < 120 or state != 0:
+            noise = -torch.rand(codec.spec.vocab, generator=rng).log().neg().log()
+            token = int((logits + noise).masked_fill(~grammar.allowed(state), -torch.inf).argmax())
+            drawn.append(token)
+            if token == codec.spec.end:
+                break
+            pieces.append(stream.push(token))
+            state = grammar.advance(state, token)
+        raw = b"".join(codec.token_bytes[token] for token in drawn)
+        assert raw.decode("utf-8", "strict") == codec.decode(torch.tensor(drawn)) == "".join(pieces) + stream.finish()
+
+
 def test_vocabularies_are_tight():
     text = "the quick brown fox\n"
     exact = fitted("char", [text], unknown="error", close=False)

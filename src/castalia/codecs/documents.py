@@ -71,14 +71,14 @@ def contents(path: Path, document: str, field: str | None, encoding: str | None)
     raw = (block.encode() for block in blocks)
     match document:
         case "file":
-            parts: Iterator[bytes] = iter([b"".join(raw)])
+            return found.label, (whole for whole in [b"".join(raw)] if whole.strip())
         case "line":
             parts = _lines(raw)
         case "paragraph":
             parts = _paragraphs(_lines(raw))
         case _:
             return found.label, _pieces(raw)
-    return found.label, (part for part in parts if part.strip())
+    return found.label, (part.rstrip(b"\n") for part in parts if part.strip())
 
 
 def _kind(path: Path) -> str:
@@ -125,12 +125,12 @@ def _cut(text: bytes, start: int) -> int:
 
 
 def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines without their ends; one of more than 64 KiB comes in pieces."""
+    """Lines with their ends; one of more than 64 KiB comes in pieces."""
     rest = b""
     for block in blocks:
         *lines, rest = (rest + block).split(b"\n")
         for line in lines:
-            yield from (line,) if len(line) <= WHOLE else _pieces(iter([line]))
+            yield from (line + b"\n",) if len(line) < WHOLE else _pieces(iter([line + b"\n"]))
         if len(rest) > WHOLE:
             *done, rest = _pieces(iter([rest]))
             yield from done
@@ -139,17 +139,17 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _paragraphs(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines between blank lines, joined; one of more than 64 KiB comes in pieces."""
+    """What lies between blank lines; more than 64 KiB comes in parts."""
     held: list[bytes] = []
     size = 0
     for line in lines:
         if line.strip() and size <= WHOLE:
             held.append(line)
-            size += len(line) + 1
+            size += len(line)
             continue
-        yield b"\n".join(held)
-        held, size = ([line], len(line) + 1) if line.strip() else ([], 0)
-    yield b"\n".join(held)
+        yield b"".join(held)
+        held, size = ([line], len(line)) if line.strip() else ([], 0)
+    yield b"".join(held)
 
 
 # Tables ---------------------------------------------------------------------------------------------------------------

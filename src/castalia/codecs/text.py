@@ -148,13 +148,13 @@ class TextCodec(Codec[str]):
     def tokenizer(self) -> Tokenizer:
         """Raises SpecError before `fit`."""
         if self._tokenizer is None:
-            raise SpecError("the text codec does not know its vocabulary yet", "codec.tokenizer", "call fit(items) first")
+            raise _unfitted()
         return self._tokenizer
 
     @property
     def spec(self) -> Tokens:
         if self._spec is None:
-            raise SpecError("the text codec does not know its vocabulary yet", "codec.tokenizer", "call fit(items) first")
+            raise _unfitted()
         return self._spec
 
     @property
@@ -282,6 +282,10 @@ class Streamer:
         self._decoder.reset()
         self._ended = True
         return ""
+
+
+def _unfitted() -> SpecError:
+    return SpecError("the text codec does not know its vocabulary yet", "codec.tokenizer", "call fit(items) first")
 
 
 def _whole(text: str) -> str:
