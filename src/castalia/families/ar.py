@@ -143,7 +143,7 @@ class Ar(Family):
 
     def phases(self) -> Sequence[Phase]:
         main = Phase("main", ("network",))
-        return (main,) if self.gate is None else (main, Phase("gate", ("gate",), every=4, split="development"))
+        return (main,) if self.gate is None else (main, Phase("gate", ("gate",), every=8, split="development"))
 
     def prepare(self, batches: Iterable[Batch]) -> None:
         """Counts the training documents, one a batch."""
