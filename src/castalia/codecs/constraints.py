@@ -1,0 +1,74 @@
+"""What a user asks a text to be, as a grammar over any tokenizer.
+
+regex:[A-Z]{3}-\\d+            a regular expression, meant as a full match
+json:{"type": "object", ...}  a JSON schema; json:@file.json reads it from a file
+verse:7x4+rhyme               lines of 5 or 7 Chinese characters, an even number of them; +rhyme: the even ones rhyme
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from castalia.codecs import jsonschema, regex
+from castalia.codecs.automata import Automaton, Lifted, Regular, Vocabulary
+from castalia.codecs.verse import Verse
+from castalia.errors import RecipeError
+
+KINDS = ("regex", "json", "verse")
+LINES = 40  # in a verse at most
+
+
+def constraint(text: str) -> Automaton:
+    """The automaton over characters that a text like the ones above describes. Raises RecipeError saying what is wrong and where."""
+    kind, colon, body = text.partition(":")
+    if not colon or kind not in KINDS:
+        raise RecipeError(
+            "a constraint begins with its kind", where=repr(text[:40]), fix="regex:..., json:{...}, json:@file.json or verse:7x4+rhyme"
+        )
+    match kind:
+        case "regex":
+            return Regular(regex.language(body))
+        case "json":
+            return Regular(jsonschema.language(_schema(body.strip())))
+        case _:
+            return _verse(body.strip())
+
+
+def grammar(text: str, tokens: Vocabulary | Sequence[bytes], end: int | None = None) -> Lifted:
+    """The constraint as a `Grammar` over a tokenizer: its Vocabulary, or the bytes of its tokens (b"" for special ones) and its `end`."""
+    return Lifted(constraint(text), tokens if isinstance(tokens, Vocabulary) else Vocabulary(tokens, end))
+
+
+def _schema(body: str) -> object:
+    where = "json:"
+    if body.startswith("@"):
+        where = body[1:]
+        try:
+            body = Path(where).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(
+                f"the schema cannot be read: {error}", where=where, fix="name a file of UTF-8 text: json:@schema.json"
+            ) from None
+    try:
+        return json.loads(body)
+    except json.JSONDecodeError as error:
+        raise RecipeError(
+            f"the schema is not JSON: {error.msg}",
+            where=f"{where} line {error.lineno}, column {error.colno}",
+            fix='json:{"type": "integer"}',
+        ) from None
+
+
+def _verse(body: str) -> Verse:
+    form = re.fullmatch(r"([57])x([0-9]{1,2})(\+rhyme)?", body)
+    lines = int(form[2]) if form else 0
+    if form is None or lines % 2 or not 2 <= lines <= LINES:
+        raise RecipeError(
+            "this is no form of verse that is known",
+            where=f"verse:{body}",
+            fix=f"5 or 7 characters, an even number of lines from 2 to {LINES}, and +rhyme if wanted: verse:5x4, verse:7x8+rhyme",
+        )
+    return Verse(int(form[1]), lines, rhyme=form[3] is not None)
