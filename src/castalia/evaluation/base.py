@@ -78,40 +78,70 @@ class Estimate:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What one evaluation collected, once, for all metrics. Features are float32 (N, D) in one named network.
 
-    candidates  "model", "floor" (other real items), "naive", "memoriser": equal n each; empty when nothing can be compared.
-    reference   real items that every candidate is compared with; disjoint from "floor" and from what "memoriser" replays.
-    training    features of the training items; held_out  those of the validation items.
-    batches     held-out batches as the model sees them, for likelihoods. moments  per-dimension mean and standard
-                deviation of the training items (None for tokens).
+    candidates  features of "model", "floor" (other real items), "naive", "memoriser": equal n each; empty when nothing can be compared.
+    reference   features of the real items that every candidate is compared with; disjoint from "floor" and from what "memoriser" replays.
+    batches     held-out batches as the model sees them, for likelihoods.
     timings     (rows, seconds) of each block that was sampled.
     about       words on what was compared with what; goes into every comparing score.
+    naive       what the naive baseline is, for sentences.
     """
 
+    naive: ClassVar[str]
     model: Family
     spec: Spec
     network: str
     seed: int
     candidates: dict[str, Tensor]
     reference: Tensor
-    training: Tensor
-    held_out: Tensor
     batches: Sequence[Batch] = ()
-    moments: tuple[Tensor, Tensor] | None = None
     timings: Sequence[tuple[int, float]] = ()
     about: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseEvidence(Evidence):
+    """training  features of the training items; held_out  those of the validation items.
+    moments  per-dimension mean and standard deviation of the training items."""
+
+    naive: ClassVar[str] = "a per-dimension Gaussian"
+    training: Tensor
+    held_out: Tensor
+    moments: tuple[Tensor, Tensor] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenEvidence(Evidence):
+    """Passages are rows of symbols: (n,) int64 numbers, the codec's `pieces` (words, characters) where it has some, else its tokens.
+
+    passages   "model", "floor" (held-out, or other real ones where those are too few), "naive", "memoriser": as many symbols each.
+    unseen     "floor", but of held-out passages only: what new text shares with the training text. Empty without any.
+    training   all that was looked at of the training documents, as symbols; documents  the same as tokens (n,) int64.
+    owners     (rows,) int64: the held-out document of each row of `batches`; units  what each row holds of the codec's units (rows,) float64.
+    texts      what the judged held-out documents and the training documents are written as, where the codec has pieces: for compressors.
+    """
+
+    naive: ClassVar[str] = "drawing tokens by their frequency"
+    passages: dict[str, list[Tensor]]
+    unseen: list[Tensor]
+    training: list[Tensor]
+    documents: list[Tensor]
+    owners: Tensor
+    units: dict[str, Tensor]
+    texts: tuple[str, str] | None = None
 
 
 class Metric(ABC):
     """One file, one kind of score. `scores` never raises for lack of data: it returns a Score without a value and says why."""
 
     name: ClassVar[str]
+    reads: ClassVar[type[Evidence]] = DenseEvidence  # `Evidence`: a metric for both kinds
 
     @abstractmethod
-    def scores(self, evidence: Evidence) -> list[Score]:
+    def scores(self, evidence: Any) -> list[Score]:
         """Zero or more scores; empty when the metric has no meaning for this model."""
 
 
@@ -169,7 +199,7 @@ class Comparison(Metric):
         floor, naive, memoriser = (sides.get(side) for side in ("floor", "naive", "memoriser"))
         better = self.better[name]
         informative = None if floor is None or naive is None else self.tells(name, floor, naive)
-        words = _words(better, model, floor, naive, memoriser, informative)
+        words = _words(better, model, floor, naive, memoriser, informative, evidence.naive)
         why = self.explain(name, naive) if naive is not None else ""
         words[1:1] = [why] if why else []  # after the sentence on the baseline
         intervals = {side: [estimate.low, estimate.high] for side, estimate in sides.items() if side != "model"}
@@ -197,19 +227,25 @@ def clearly(better: Better, good: Estimate, bad: Estimate) -> bool:
 
 
 def _words(
-    better: Better, model: Estimate, floor: Estimate | None, naive: Estimate | None, memoriser: Estimate | None, informative: bool | None
+    better: Better,
+    model: Estimate,
+    floor: Estimate | None,
+    naive: Estimate | None,
+    memoriser: Estimate | None,
+    informative: bool | None,
+    baseline: str = DenseEvidence.naive,
 ) -> list[str]:
     """Plain sentences: what this score says, and what it cannot say."""
     words = []
     if informative is False and floor is not None and naive is not None:
         words.append(
-            f"This score says nothing here: real data get {show(floor.value)} and a per-dimension Gaussian gets {show(naive.value)}, "
+            f"This score says nothing here: real data get {show(floor.value)} and {baseline} gets {show(naive.value)}, "
             "and the intervals meet, so these features (or so few items) cannot tell one from the other."
         )
     elif naive is not None and not clearly(better, model, naive):
         beaten = clearly(better, naive, model)
         words.append(
-            f"A per-dimension Gaussian ({show(naive.value)}) is {'better than' if beaten else 'not clearly worse than'} the model."
+            f"{baseline[0].upper()}{baseline[1:]} ({show(naive.value)}) is {'better than' if beaten else 'not clearly worse than'} the model."
         )
     if floor is not None and informative is not False:
         if clearly(better, floor, model):

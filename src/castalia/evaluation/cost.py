@@ -18,6 +18,7 @@ class Cost(Metric):
     """`samples-per-second` (higher is better), `peak-memory` in MiB and `parameters` (lower is better)."""
 
     name = "cost"
+    reads = Evidence
 
     def scores(self, evidence: Evidence) -> list[Score]:
         seeds = (evidence.seed,)

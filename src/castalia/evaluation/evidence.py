@@ -20,7 +20,7 @@ from torch import Tensor
 
 from castalia.abilities import SampleOptions, Samples
 from castalia.errors import SpecError
-from castalia.evaluation.base import Evidence
+from castalia.evaluation.base import DenseEvidence
 from castalia.evaluation.baselines import Moments, memoriser, naive
 from castalia.evaluation.features import ROWS, Features, extract, features_for
 from castalia.nn.random import generator, generators
@@ -43,7 +43,7 @@ class Gathered:
     samples (at most KEPT, *shape); sample_features belong to them. visited: index into dataset.train of each training feature.
     """
 
-    evidence: Evidence
+    evidence: DenseEvidence
     samples: Tensor
     visited: Tensor
     notes: list[str]
@@ -55,22 +55,18 @@ def gather(
     """Draws samples, reads the data once, computes features. n None: as many as the real data allow, at most DEFAULT_N."""
     spec = dataset.spec
     if not isinstance(spec, Dense):
-        held = list(_batches(dataset.validation, torch.arange(min(len(dataset.validation), n or DEFAULT_N)), model.device))
-        empty = torch.empty(0, 0)
-        return Gathered(
-            Evidence(model, spec, "none", seed, {}, empty, empty, empty, held), empty, empty.long(), ["Comparing scores need dense data."]
-        )
+        raise SpecError("this evidence needs dense data", where=type(spec).__name__, fix="tokens have evaluation/passages.py")
     features = features_for(spec, network)
     visited = torch.randperm(len(dataset.train), generator=generator("evaluate", seed, "train"))[:MOST_TRAINING]
     moments = Moments()
     training = extract(features, _watched(dataset.train, visited, moments))
     held_order = torch.randperm(len(dataset.validation), generator=generator("evaluate", seed, "validation"))[:MOST_TRAINING]
-    held_out = extract(features, (x.x for x in _batches(dataset.validation, held_order)))
+    held_out = extract(features, (x.x for x in batches_of(dataset.validation, held_order)))
     held_out = held_out if len(held_out) else training[:0]
     notes = []
     if len(visited) < len(dataset.train):
         notes.append(f"{len(visited):,} of {len(dataset.train):,} training items, chosen at random, were looked at.")
-    sides = _sides(training, held_out, None if against is None else extract(features, against.split(ROWS)), n or DEFAULT_N, seed)
+    sides = choose_sides(training, held_out, None if against is None else extract(features, against.split(ROWS)), n or DEFAULT_N, seed)
     count = sides.n
     if n is not None and count < n:
         notes.append(f"n was reduced from {n:,} to {count:,}: there are not enough real items to compare more samples with.")
@@ -81,26 +77,28 @@ def gather(
         candidates = {"model": sample_features, "floor": sides.floor, "naive": extract(features, noise), "memoriser": sides.replayed}
     else:
         notes.append("There are too few real items to compare anything with.")
-    held = list(_batches(dataset.validation, held_order[: n or DEFAULT_N], model.device))
-    evidence = Evidence(
-        model,
-        spec,
-        features.name,
-        seed,
-        candidates,
-        sides.reference,
-        training,
-        held_out,
-        held,
-        moments.result(),
-        timings,
-        {"reference": sides.words},
+    held = list(batches_of(dataset.validation, held_order[: n or DEFAULT_N], model.device))
+    evidence = DenseEvidence(
+        model=model,
+        spec=spec,
+        network=features.name,
+        seed=seed,
+        candidates=candidates,
+        reference=sides.reference,
+        batches=held,
+        timings=timings,
+        about={"reference": sides.words},
+        training=training,
+        held_out=held_out,
+        moments=moments.result(),
     )
     return Gathered(evidence, samples, visited, notes)
 
 
 @dataclass(frozen=True)
-class _Sides:
+class Sides:
+    """Rows of what `choose_sides` was given: the reference, real items outside it, replayed training items; n each."""
+
     reference: Tensor
     floor: Tensor
     replayed: Tensor
@@ -108,12 +106,12 @@ class _Sides:
     words: str
 
 
-def _sides(training: Tensor, held_out: Tensor, against: Tensor | None, n: int, seed: int) -> _Sides:
+def choose_sides(training: Tensor, held_out: Tensor, against: Tensor | None, n: int, seed: int) -> Sides:
     if against is not None:
         count = min(n, len(against), len(training))
         order = torch.randperm(len(against), generator=generator("evaluate", seed, "against"))
         words = f"{count:,} of {len(against):,} given items; the floor are {count:,} training items against them"
-        return _Sides(against[order[:count]], training[:count], training[memoriser(len(training), count, seed)], count, words)
+        return Sides(against[order[:count]], training[:count], training[memoriser(len(training), count, seed)], count, words)
     count = min(n, (len(held_out) + len(training)) // 2)
     joined = max(0, count - len(held_out))  # training items that fill the reference up
     reference = torch.cat([held_out[:count], training[:joined]])
@@ -125,7 +123,7 @@ def _sides(training: Tensor, held_out: Tensor, against: Tensor | None, n: int, s
         words += f" and {joined:,} training items, because there are only {len(held_out):,} held-out ones"
         words += " (a model that memorised them is flattered)"
     words += f"; the floor are {count:,} {'other held-out' if len(spare) >= count else 'training'} items outside it"
-    return _Sides(reference, floor, replayed, count, words)
+    return Sides(reference, floor, replayed, count, words)
 
 
 @torch.inference_mode()
@@ -159,12 +157,12 @@ def conditions_of(model: Family, split: Split, indices: Tensor) -> dict[str, Any
 
 
 def _watched(split: Split, indices: Tensor, moments: Moments) -> Iterator[Tensor]:
-    for batch in _batches(split, indices):
+    for batch in batches_of(split, indices):
         moments.add(batch.x)
         yield batch.x
 
 
-def _batches(split: Split, indices: Tensor, device: torch.device | None = None) -> Iterator[Batch]:
+def batches_of(split: Split, indices: Tensor, device: torch.device | None = None) -> Iterator[Batch]:
     for part in indices.split(ROWS):
         if len(part):
             batch = split.take(part)

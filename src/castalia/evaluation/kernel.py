@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, group_ids, jackknife
+from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, Evidence, group_ids, jackknife
 from castalia.evaluation.neighbours import chunks
 
 
@@ -24,6 +24,7 @@ class KernelDistance(Comparison):
     """`kernel-<network>`; lower is better; 0 in expectation for equal distributions."""
 
     name = "kernel"
+    reads = Evidence
     better: ClassVar[dict[str, Better]] = {"kernel": "lower"}
 
     def needs(self, dimension: int) -> int:

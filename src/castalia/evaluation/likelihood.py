@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from castalia.abilities import Scores
-from castalia.evaluation.base import Evidence, Metric, Score, mean_interval, show
+from castalia.evaluation.base import DenseEvidence, Metric, Score, mean_interval, show
 from castalia.nn.random import generators
 from castalia.spec import Batch, Dense
 
@@ -25,7 +25,7 @@ class Likelihood(Metric):
 
     name = "likelihood"
 
-    def scores(self, evidence: Evidence) -> list[Score]:
+    def scores(self, evidence: DenseEvidence) -> list[Score]:
         model, spec = evidence.model, evidence.spec
         if not isinstance(model, Scores) or not isinstance(spec, Dense) or not evidence.batches:
             return []

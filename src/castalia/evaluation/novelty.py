@@ -15,7 +15,7 @@ import time
 import torch
 from torch import Tensor
 
-from castalia.evaluation.base import Estimate, Evidence, Metric, Score, clearly, show, wilson
+from castalia.evaluation.base import Estimate, DenseEvidence, Metric, Score, clearly, show, wilson
 from castalia.evaluation.neighbours import nearest
 
 QUANTILE = 0.05
@@ -27,7 +27,7 @@ class Novelty(Metric):
 
     name = "novelty"
 
-    def scores(self, evidence: Evidence) -> list[Score]:
+    def scores(self, evidence: DenseEvidence) -> list[Score]:
         model = evidence.candidates.get("model")
         if model is None:
             return []

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from castalia.evaluation.base import Comparison, Evidence, Metric, Score
+from castalia.evaluation.base import Comparison, DenseEvidence, Metric, Score
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.random import generator, randn_rows
 from castalia.spec import Batch, Dense, Loss
@@ -60,24 +60,24 @@ def check_metric(metric: type[Metric] | Metric) -> None:
             raise AssertionError(f"{made.name}: {name}: {error}") from error
 
 
-def evidence(n: int = N) -> Evidence:
+def evidence(n: int = N) -> DenseEvidence:
     """A perfect model of standard normal vectors, with everything a metric may ask for."""
     model = Normal(Dense((DIMENSION,), unit="standard", layout="vector"))
     sides = {name: features(n, name) for name in ("model", "floor", "memoriser")} | {"naive": 0.3 * features(n, "naive") + 6}
     held_out = features(n, "held out")
     moments = (torch.zeros(DIMENSION), torch.ones(DIMENSION))
-    return Evidence(
-        model,
-        model.spec,
-        "raw",
-        0,
-        sides,
-        features(n, "reference"),
-        features(2 * n, "training"),
-        held_out,
-        [Batch(held_out)],
-        moments,
-        [(n, 0.01), (n, 0.01)],
+    return DenseEvidence(
+        model=model,
+        spec=model.spec,
+        network="raw",
+        seed=0,
+        candidates=sides,
+        reference=features(n, "reference"),
+        batches=[Batch(held_out)],
+        timings=[(n, 0.01), (n, 0.01)],
+        training=features(2 * n, "training"),
+        held_out=held_out,
+        moments=moments,
     )
 
 
