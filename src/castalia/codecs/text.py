@@ -21,7 +21,8 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from castalia import atomic
-from castalia.codecs import documents, encodings
+from castalia.codecs import constraints, documents, encodings
+from castalia.codecs.automata import Vocabulary
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.documents import Document
 from castalia.codecs.middle import rearranged
@@ -29,7 +30,7 @@ from castalia.codecs.page import text_page
 from castalia.codecs.tokenizers import Characters, Specials, Tokenizer, learn_alphabet, learn_merges, load_foreign, restored
 from castalia.codecs.utf8 import Utf8Grammar
 from castalia.errors import DataError, SpecError
-from castalia.spec import Tokens
+from castalia.spec import Grammar, Tokens
 
 _LARGEST_UINT16 = 1 << 16
 
@@ -136,7 +137,8 @@ class TextCodec(Codec[str]):
 
     def _adopt(self, tokenizer: Tokenizer) -> None:
         specials = tokenizer.specials
-        grammar = Utf8Grammar(tokenizer.token_bytes, specials.end)
+        grammar = Utf8Grammar(tokenizer.token_bytes, specials.end, getattr(tokenizer, "silent", ()))
+        self._vocabulary: Vocabulary | None = None
         self._tokenizer = tokenizer
         self._spec = Tokens(self.config.length, len(tokenizer.token_bytes), specials.begin, specials.end, grammar)
 
@@ -214,6 +216,12 @@ class TextCodec(Codec[str]):
 
     def units(self, item: str) -> dict[str, int]:
         return {"byte": len(item.encode(errors="replace")), "character": len(item)}
+
+    def constrain(self, constraint: str) -> Grammar:
+        """See codecs/constraints.py: "regex:...", "json:...", "verse:7x4+rhyme"."""
+        if self._vocabulary is None:
+            self._vocabulary = Vocabulary(self.token_bytes, self.spec.end)
+        return constraints.grammar(constraint, self._vocabulary)
 
     def streamer(self) -> Streamer:
         return Streamer(self)

@@ -99,6 +99,13 @@ class Characters:
         spelled = [bytes([byte]) for byte in range(256)] if self.spell else []
         return [b""] * self.specials.count + spelled + [character.encode() for character in self.own]
 
+    @property
+    def silent(self) -> list[int]:
+        """Bytes that no training text has: they can be read, but a model has never seen them, so it should not write them."""
+        if not (self.spell and self.alphabet):
+            return []
+        return [byte + self.specials.count for byte in range(256) if byte > 127 or chr(byte) not in self.alphabet]
+
     @cached_property
     def _table(self) -> np.ndarray:
         """(0x110000,) int32: code point -> id, -1 where there is none."""

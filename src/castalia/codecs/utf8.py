@@ -37,10 +37,11 @@ def automaton() -> np.ndarray:
 class Utf8Grammar:
     """A spec.Grammar whose states are the ints 0 .. 7; 0, between characters, is where it starts and where `end` is allowed."""
 
-    def __init__(self, token_bytes: Sequence[bytes], end: int | None) -> None:
-        """token_bytes: index = id. Tokens without bytes (`begin` and other specials) are never allowed, but for `end`."""
+    def __init__(self, token_bytes: Sequence[bytes], end: int | None, silent: Sequence[int] = ()) -> None:
+        """token_bytes: index = id. Tokens without bytes (`begin` and other specials) are never allowed, but for `end`; nor are `silent` ones."""
         after = _after(token_bytes)
         allowed = after != _DEAD
+        allowed[:, list(silent)] = False
         allowed[:, [not token for token in token_bytes]] = False
         if end is not None:
             allowed[0, end] = True
