@@ -38,7 +38,7 @@ def test_it_is_small_and_complete(wheel: Path):
                 assert str(path.relative_to(ROOT / "src")) in inside
     for name in ("LICENSE", "NOTICE"):
         assert any(path.endswith(f".dist-info/licenses/{name}") for path in inside)
-    for name in ("digits", "fashion"):
+    for name in ("digits", "fashion", "shakespeare", "tang"):
         assert any(path.startswith(f"castalia/data/builtin/{name}/") and "LICEN" in path.upper() for path in inside), (
             f"builtin/{name} carries its licence"
         )

@@ -1,5 +1,6 @@
 """The built-in sets: whole, licensed, small, and listed without loading anything heavy."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -9,25 +10,60 @@ import pytest
 
 from castalia.codecs import containers
 from castalia.codecs.image import ImageCodec
+from castalia.codecs.text import TextCodec, TextConfig
 from castalia.data import builtin
-from castalia.data.source import DataConfig
+from castalia.data.source import DataConfig, open_source
 from castalia.data.stream import prepare
 from castalia.errors import DataError
 
-COUNTS = {"digits": (1797, (1, 8, 8)), "fashion": (5000, (1, 28, 28))}
+PICTURES = {"digits": (1797, (1, 8, 8)), "fashion": (5000, (1, 28, 28))}
+TEXTS = {"shakespeare": (69, 1_115_394, 65), "tang": (3991, 223_305, 4931)}
+
+
+def test_every_set_is_tested_below():
+    assert set(builtin.names()) == {*PICTURES, *TEXTS}
 
 
 @pytest.mark.parametrize("name", builtin.names())
-def test_sets_are_whole_and_licensed(name: str):
+def test_sets_are_licensed(name: str):
     folder = builtin.path(name)
     assert (folder / "LICENSE").is_file() and (folder / "README.md").is_file()
     assert builtin.about(name) and builtin.licence(name)
+    notice = (Path(__file__).parents[2] / "NOTICE").read_text(encoding="utf-8")
+    assert {"digits": "Alpaydin", "fashion": "Zalando", "shakespeare": "Karpathy", "tang": "JackeyGao"}[name] in notice
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_whole(name: str):
     dataset = prepare(DataConfig(source=f"builtin/{name}"), ImageCodec())
-    count, shape = COUNTS[name]
+    count, shape = PICTURES[name]
     assert dataset.report["items"] == dataset.report["distinct"] == count == len(dataset.train) + len(dataset.validation)
     assert dataset.spec.shape == shape and dataset.licence == builtin.licence(name)
     assert len(dataset.conditions["label"]) == 10 and dataset.report["unlabelled"] == 0
     assert min(dataset.report["classes"].values()) > count / 12
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_are_whole(name: str):
+    documents, characters, distinct = TEXTS[name]
+    codec = TextCodec()
+    source = open_source(DataConfig(source=f"builtin/{name}"), codec)
+    texts = [text for path in source.files for text in codec.read(path)]
+    assert len(source) == len(texts) == documents and source.licence == builtin.licence(name)
+    assert (sum(map(len, texts)), len(set("".join(texts)))) == (characters, distinct)
+
+
+def test_shakespeare_is_the_published_file():
+    text = "".join(TextCodec().read(builtin.path("shakespeare") / "input.txt.gz"))
+    assert hashlib.sha256(text.encode()).hexdigest() == "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+    exact = TextCodec(TextConfig(unknown="error", close=False))
+    exact.fit([text])
+    assert exact.spec.vocab == 1 + 65
+
+
+def test_tang_poems_are_their_lines():
+    first = next(TextCodec().read(builtin.path("tang") / "poems.jsonl.gz"))
+    assert first == "聞道黃花戍，頻年不解兵。\n可憐閨裏月，偏照漢家營。"
 
 
 def test_digits_are_the_published_ones():

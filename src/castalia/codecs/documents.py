@@ -68,7 +68,7 @@ def contents(path: Path, document: str, field: str | None, encoding: str | None)
         return found.label, _rows(_jsonl(blocks, path), path, field)
     if kind in (".csv", ".tsv"):
         return found.label, _rows(_csv(blocks, path, "\t" if kind == ".tsv" else ","), path, field)
-    raw = (block.encode() for block in blocks)
+    raw = _encoded(blocks, path)
     match document:
         case "file":
             return found.label, (whole for whole in [b"".join(raw)] if whole.strip())
@@ -83,6 +83,18 @@ def contents(path: Path, document: str, field: str | None, encoding: str | None)
 
 def _kind(path: Path) -> str:
     return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
+def _encoded(blocks: Iterator[str], path: Path) -> Iterator[bytes]:
+    for block in blocks:
+        try:
+            yield block.encode()
+        except UnicodeEncodeError as error:  # only lenient encodings that a user named, UTF-7 for one, let it through
+            raise _half(block[error.start], path.name) from error
+
+
+def _half(surrogate: str, where: str) -> DataError:
+    return DataError(f"the text holds half a character: the lone surrogate U+{ord(surrogate):04X}", where, "mend the file")
 
 
 # Texts ----------------------------------------------------------------------------------------------------------------
@@ -168,11 +180,7 @@ def _rows(rows: Rows, path: Path, field: str | None) -> Iterator[bytes]:
         try:
             yield text.encode()
         except UnicodeEncodeError as error:
-            raise DataError(
-                f"the text holds half a character: the lone surrogate U+{ord(text[error.start]):04X}",
-                f"{path.name}, row {number}",
-                "mend it",
-            ) from error
+            raise _half(text[error.start], f"{path.name}, row {number}") from error
 
 
 def _template(field: str | None, row: dict[str, Any], path: Path) -> str:

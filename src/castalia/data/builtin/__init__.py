@@ -26,6 +26,14 @@ _SETS: dict[str, BuiltIn] = {
         "5,000 pictures of clothing, 28x28 grey, 10 classes (part of Fashion-MNIST)",
         "MIT; Copyright 2017 Zalando SE",
     ),
+    "shakespeare": BuiltIn(
+        "40,000 lines of Shakespeare's plays, 1.1 million characters of English",
+        "public domain; William Shakespeare, selected by Andrej Karpathy",
+    ),
+    "tang": BuiltIn(
+        "3,991 poems of the Tang dynasty, 223,000 characters of classical Chinese",
+        "MIT; Copyright 2016 JackeyGao (chinese-poetry); the poems are in the public domain",
+    ),
 }
 
 
