@@ -157,10 +157,11 @@ def refuses_bad_files(codec: Codec[Any], items: Sequence[Any]) -> None:
 def augmentations_keep_shape(codec: Codec[Any], items: Sequence[Any]) -> None:
     """Every augmentation maps a stored batch to one of the same shape and dtype, as a function of its generator."""
     _ensure(set(codec.default_augmentations) <= set(codec.augmentations), "a default augmentation does not exist")
-    if isinstance(codec.spec, Tokens):  # rows of unequal length: there is no batch before they are cut
-        _ensure(not codec.augmentations, "augmentations of tokens have nowhere to be applied")
-        return
-    batch = torch.stack([codec.encode(item) for item in items])
+    rows = [codec.encode(item) for item in items]
+    if isinstance(codec.spec, Tokens):  # of unequal length: filled up as the data layer fills them
+        batch = torch.nn.utils.rnn.pad_sequence([row.long() for row in rows], batch_first=True, padding_value=codec.spec.begin)
+    else:
+        batch = torch.stack(rows)
     for name, augment in codec.augmentations.items():
         first, second = (augment(batch.clone(), generator("augment", 1)) for _ in range(2))
         _ensure(first.shape == batch.shape and first.dtype == batch.dtype, f"'{name}' gives {tuple(first.shape)} {first.dtype}")
