@@ -44,7 +44,7 @@ class ArConfig(FamilyConfig):
     hidden: int | None = Field(None, ge=1, description="units of the feed-forward part; null: 8/3 of the width (relu2: 4 times)")
     activation: Activation = Field("swiglu", description="swiglu, or relu2 (squared ReLU): a faster step, not exportable")
     theta: float = Field(10_000.0, gt=1, description="base of the rotary positions")
-    dropout: float = Field(0.0, ge=0, lt=1, description="in the residual branches, the attention and the embeddings")
+    dropout: float = Field(0.0, ge=0, lt=1, description="in the residual branches and the embeddings")
     tie: bool = Field(True, description="one matrix for token embeddings and the output")
     order: Literal["left", "any"] = Field("left", description="any: also learns to fill gaps (edit infill)")
     ngrams: tuple[int, ...] = Field((), description="sizes of hashed n-gram embeddings, e.g. [2, 3, 4]")
