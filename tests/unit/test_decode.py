@@ -294,9 +294,8 @@ class Brackets:
 class Costly(Brackets):
     def costs(self, state: int) -> Tensor:
         costs = torch.full((VOCAB,), FORBIDDEN)
-        costs[2], costs[3] = state + 2, state
-        costs[END] = 1
-        return costs
+        costs[2], costs[3], costs[END] = state + 2, state, 1
+        return costs.masked_fill(~self.allowed(state), FORBIDDEN)
 
 
 class Unaware:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from castalia.codecs import jsonschema, regex
-from castalia.codecs.automata import Automaton, Lifted, Regular, Vocabulary
+from castalia.codecs.automata import NEVER, Automaton, Regular
+from castalia.codecs.lifting import Lifted, Vocabulary
 from castalia.codecs.verse import Verse
 from castalia.errors import RecipeError
 
@@ -37,9 +37,11 @@ def constraint(text: str) -> Automaton:
             return _verse(body.strip())
 
 
-def grammar(text: str, tokens: Vocabulary | Sequence[bytes], end: int | None = None) -> Lifted:
-    """The constraint as a `Grammar` over a tokenizer: its Vocabulary, or the bytes of its tokens (b"" for special ones) and its `end`."""
-    return Lifted(constraint(text), tokens if isinstance(tokens, Vocabulary) else Vocabulary(tokens, end))
+def grammar(text: str, *vocabularies: Vocabulary) -> Lifted:
+    """The constraint as a `Grammar` over the first of the vocabularies in which it can be met, else over the last."""
+    automaton = constraint(text)
+    fits = (vocabulary for vocabulary in vocabularies if automaton.distance(automaton.start(), vocabulary.price) < NEVER)
+    return Lifted(automaton, next(fits, vocabularies[-1]))
 
 
 def _schema(body: str) -> object:

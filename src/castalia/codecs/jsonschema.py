@@ -53,6 +53,7 @@ KEYWORDS = {
     "null": set(),
 }
 SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+SAYABLE = "leave it out, or say it with type, properties, items, enum, const, anyOf and their bounds"
 CONTROL = tuple(map(chr, range(0x20)))
 ESCAPED = members([*CONTROL, '"', "\\"])
 
@@ -115,9 +116,7 @@ class _Reader:
         self.root = root
         self.following: tuple[str, ...] = ()  # the `$ref`s that we are inside of
 
-    def error(
-        self, what: str, place: str, fix: str = "leave it out, or say it with type, properties, items, enum, const, anyOf and their bounds"
-    ):
+    def error(self, what: str, place: str, fix: str = SAYABLE) -> RecipeError:
         return RecipeError(f"this JSON schema has {what}", where=place, fix=fix)
 
     def value(self, schema: Any, place: str) -> Language:
@@ -125,7 +124,7 @@ class _Reader:
             raise self.error("no type", place, "a constraint has to know what comes: use an object with `type`, `enum`, `const` or `anyOf`")
         for keyword, read in (("$ref", self.reference), ("const", self.const), ("enum", self.enum), ("anyOf", self.any_of)):
             if keyword in schema:
-                # Beside these, `type` may repeat what is already said, but it is not checked, so it is refused unless it holds.
+                # Beside `const` and `enum` a type chooses among the values; beside the others nothing else can be kept.
                 self.only(schema, {keyword, "type"} if keyword in ("const", "enum") else {keyword}, place)
                 return read(schema, place)
         kinds = schema.get("type", "object" if "properties" in schema else "array" if "items" in schema else None)

@@ -7,6 +7,7 @@ the very ends, where they change nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 from castalia.codecs.automata import EMPTY, EVERY, Language, Ranges, chars, complement, either, members, repeat, seq, union
@@ -29,7 +30,8 @@ MOST = 100_000  # repetitions; more is a slip of the finger
 @cache
 def named(letter: str) -> Ranges:
     """The Unicode characters of \\d, \\w, \\s and of their opposites."""
-    belongs = {"d": str.isdecimal, "s": str.isspace, "w": lambda character: character.isalnum() or character == "_"}[letter.lower()]
+    tests: dict[str, Callable[[str], bool]] = {"d": str.isdecimal, "s": str.isspace, "w": lambda sign: sign.isalnum() or sign == "_"}
+    belongs = tests[letter.lower()]
     found: list[tuple[int, int]] = []
     for low, high in EVERY:
         for code in range(low, high + 1):

@@ -22,9 +22,9 @@ from torch import Tensor
 
 from castalia import atomic
 from castalia.codecs import constraints, documents, encodings
-from castalia.codecs.automata import Vocabulary
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.documents import Document
+from castalia.codecs.lifting import Vocabulary
 from castalia.codecs.middle import rearranged
 from castalia.codecs.page import text_page
 from castalia.codecs.tokenizers import Characters, Specials, Tokenizer, learn_alphabet, learn_merges, load_foreign, restored
@@ -137,8 +137,9 @@ class TextCodec(Codec[str]):
 
     def _adopt(self, tokenizer: Tokenizer) -> None:
         specials = tokenizer.specials
-        grammar = Utf8Grammar(tokenizer.token_bytes, specials.end, getattr(tokenizer, "silent", ()))
-        self._vocabulary: Vocabulary | None = None
+        self._silent = frozenset(getattr(tokenizer, "silent", ()))
+        self._vocabularies: tuple[Vocabulary, ...] = ()
+        grammar = Utf8Grammar(tokenizer.token_bytes, specials.end, sorted(self._silent))
         self._tokenizer = tokenizer
         self._spec = Tokens(self.config.length, len(tokenizer.token_bytes), specials.begin, specials.end, grammar)
 
@@ -218,10 +219,13 @@ class TextCodec(Codec[str]):
         return {"byte": len(item.encode(errors="replace")), "character": len(item)}
 
     def constrain(self, constraint: str) -> Grammar:
-        """See codecs/constraints.py: "regex:...", "json:...", "verse:7x4+rhyme"."""
-        if self._vocabulary is None:
-            self._vocabulary = Vocabulary(self.token_bytes, self.spec.end)
-        return constraints.grammar(constraint, self._vocabulary)
+        """See codecs/constraints.py: "regex:...", "json:...", "verse:7x4+rhyme". Bytes that the model never saw are used only where the
+        constraint cannot be met without them."""
+        if not self._vocabularies:
+            seen = [b"" if token in self._silent else raw for token, raw in enumerate(self.token_bytes)]
+            choices = (seen, self.token_bytes) if self._silent else (self.token_bytes,)
+            self._vocabularies = tuple(Vocabulary(tokens, self.spec.end) for tokens in choices)
+        return constraints.grammar(constraint, *self._vocabularies)
 
     def streamer(self) -> Streamer:
         return Streamer(self)

@@ -148,8 +148,9 @@ class Decoder:
             state = self._follow(ids) if grammar is None else grammar.start()
             if grammar is not None and hasattr(grammar, "distance") and grammar.distance(state) > length:
                 needs = grammar.distance(state)
+                most = "at least" if getattr(grammar, "exact", True) else "up to"
                 raise RecipeError(
-                    "no text meets the constraint" if needs >= FORBIDDEN else f"the constraint needs at least {needs} tokens",
+                    "no text meets the constraint" if needs >= FORBIDDEN else f"the constraint needs {most} {needs} tokens",
                     where=f"prompt {index}: {length} new tokens allowed",
                     fix="use a tokenizer that has its characters" if needs >= FORBIDDEN else f"set sampling.length to {needs} or more",
                 )
@@ -275,7 +276,8 @@ class Decoder:
         """Let the model take in what was chosen; rows without room are prefilled anew and move to the end of the batch."""
         if self._logits is not None or not self._rows:
             return
-        assert self._chosen is not None and self._state is not None
+        assert self._chosen is not None
+        assert self._state is not None
         if self._room > 0:
             self._room -= 1
             self._logits, self._state = self.model.step(self._chosen, self._state)

@@ -2,7 +2,8 @@
 
 A grammar may know how far it is from complete: `distance(state)` is the fewest tokens, `end` not counted, after which the row may end, or
 more, as long as some token always leads to a smaller one. `costs(state)`, optional too, says it for all tokens at once: (V,) integers, 1 + the
-distance behind each token, 1 for `end`, at least FORBIDDEN where nothing is allowed.
+distance behind each token, 1 for `end`, at least FORBIDDEN where nothing is allowed. `exact = False` says that
+distances are bounds.
 """
 
 from __future__ import annotations
@@ -50,20 +51,19 @@ class Masks:
         return self.barrier.masked_fill(~allowed.to(self.barrier.device), -math.inf)
 
     def _look(self, state: Any) -> tuple[Tensor | None, Tensor | None, int]:
-        allowed = self.grammar.allowed(state) & (self.barrier == 0).cpu()
+        open_ = (self.barrier == 0).cpu()
+        costs = self._costs(state, open_) if self.bounded else None
+        allowed = open_ & (self.grammar.allowed(state) if costs is None else costs < FORBIDDEN)
         if not bool(allowed.any()):
             return None, None, 0
-        if not self.bounded:
-            return self._row(allowed), None, 0
-        costs = self._costs(state, allowed).masked_fill(~allowed, FORBIDDEN)
-        return self._row(allowed), costs, int(costs[allowed].max())
+        return self._row(allowed), costs, 0 if costs is None else int(costs[allowed].max())
 
-    def _costs(self, state: Any, allowed: Tensor) -> Tensor:
+    def _costs(self, state: Any, open_: Tensor) -> Tensor:
         grammar: Any = self.grammar
         if hasattr(grammar, "costs"):
             known: Tensor = grammar.costs(state)
-            return known.long()
-        costs = torch.full(allowed.shape, FORBIDDEN)
-        for token in allowed.nonzero().flatten().tolist():
-            costs[token] = 1 if token == self.end else 1 + min(FORBIDDEN, grammar.distance(grammar.advance(state, token)))
+            return known.masked_fill(~open_, FORBIDDEN)
+        costs = torch.full(open_.shape, FORBIDDEN)
+        for token in (grammar.allowed(state) & open_).nonzero().flatten().tolist():
+            costs[token] = 1 if token == self.end else min(FORBIDDEN, 1 + grammar.distance(grammar.advance(state, token)))
         return costs
