@@ -121,6 +121,15 @@ class Decodes(Protocol):
         ...
 
 
+@runtime_checkable
+class Attends(Protocol):
+    """Reads sequences by attention, from left to right."""
+
+    def attention(self, x: Tensor) -> list[Tensor]:
+        """x (B, T) int64 -> for each layer (B, heads, T, T) float32: row t is a distribution over the columns 0 .. t that it looks at."""
+        ...
+
+
 ABILITIES: dict[str, type] = {
     "samples": Samples,
     "encodes": Encodes,
@@ -128,6 +137,7 @@ ABILITIES: dict[str, type] = {
     "scores": Scores,
     "infills": Infills,
     "decodes": Decodes,
+    "attends": Attends,
 }
 
 

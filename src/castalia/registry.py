@@ -32,7 +32,9 @@ class Entry:
 FAMILIES: dict[str, Entry] = {
     "vae": Entry("castalia.families.vae:Vae", "variational autoencoder", ("samples", "encodes", "scores")),
     "gan": Entry("castalia.families.gan:Gan", "generative adversarial network", ("samples",)),
-    "ar": Entry("castalia.families.ar:Ar", "autoregressive transformer over tokens", ("samples", "scores", "infills", "decodes")),
+    "ar": Entry(
+        "castalia.families.ar:Ar", "autoregressive transformer over tokens", ("samples", "scores", "infills", "decodes", "attends")
+    ),
     "vaegan": Entry("castalia.families.vaegan:VaeGan", "VAE whose decoder is also a GAN's generator", ("samples", "encodes")),
 }
 CODECS: dict[str, Entry] = {

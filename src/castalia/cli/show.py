@@ -1,23 +1,30 @@
-"""castalia show RUN."""
+"""castalia show RUN [--attention TEXT]."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from castalia.cli.console import say, say_json
 
+if TYPE_CHECKING:
+    from castalia.run import Run
+
 
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
+    attention: Annotated[str | None, typer.Option(metavar="TEXT", help="write RUN/attention.html: where each token of TEXT looks")] = None,
+    trust_code: Annotated[bool, typer.Option("--trust-code", help="--attention: allow the run to execute its own Python file")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
 ) -> int:
     """What a run is, how far it got, and what to do with it next."""
     from castalia import registry
     from castalia.run import Run
 
-    opened = Run.open(run)
+    opened = Run.open(run, trust_code=trust_code)
+    if attention is not None:
+        return _attention(opened, attention, json)
     about, recipe = opened.about, opened.recipe
     rows = [row for row in opened.metrics() if "seconds" in row]
     entry = registry.FAMILIES.get(recipe.family.name)
@@ -56,4 +63,16 @@ def command(
         say(f"  last log    {losses}")
     report_page = opened.folder / "eval" / "report.html"
     say("  report      " + (str(report_page) if report_page.exists() else f"none yet: castalia evaluate {opened.folder}"))
+    return 0
+
+
+def _attention(run: Run, text: str, json: bool) -> int:
+    from castalia.evaluation.attention import write_page
+
+    page = run.folder / "attention.html"
+    write_page(run.model(), run.codec, text, page, title=f"{run.recipe.title} · {run.id}")
+    if json:
+        say_json({"run": run.id, "attention": str(page)})
+    else:
+        say(f"look at: {page}")
     return 0

@@ -102,6 +102,10 @@ class Codec(ABC, Generic[Item]):
         """A function of a row's new tokens: how many to keep once one of the strings has appeared, else None."""
         raise RecipeError(f"the codec '{self.name}' has no text to stop at", where="stop", fix="leave sampling.stop out")
 
+    def labels(self, ids: Tensor) -> list[str]:
+        """A short word for each token (n,), for pages. Default: its number."""
+        return [str(number) for number in ids.tolist()]
+
     def streamer(self) -> Streamer:
         """Tokens to text as they come."""
         raise RecipeError(f"the codec '{self.name}' has no text to stream", where="stream", fix="leave --stream out")

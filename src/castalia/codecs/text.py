@@ -33,6 +33,7 @@ from castalia.errors import DataError, SpecError
 from castalia.spec import Grammar, Tokens
 
 _LARGEST_UINT16 = 1 << 16
+_VISIBLE = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})
 
 
 class TextConfig(CodecConfig):
@@ -227,6 +228,13 @@ class TextCodec(Codec[str]):
             self._vocabularies = tuple(Vocabulary(tokens, self.spec.end) for tokens in choices)
         return constraints.grammar(constraint, *self._vocabularies)
 
+    def labels(self, ids: Tensor) -> list[str]:
+        """What each token (n,) writes, with blanks that can be seen: ␣ ↵ ⇥. Parts of characters are ⟨E5⟩, specials ⟨begin⟩."""
+        return [_label(self.token_bytes[number]) or self._special(number) for number in ids.tolist()]
+
+    def _special(self, number: int) -> str:
+        return {self.spec.begin: "⟨begin⟩", self.spec.end: "⟨end⟩"}.get(number, "⟨mark⟩")
+
     def streamer(self) -> Streamer:
         return Streamer(self)
 
@@ -298,6 +306,14 @@ class Streamer:
 
 def _unfitted() -> SpecError:
     return SpecError("the text codec does not know its vocabulary yet", "codec.tokenizer", "call fit(items) first")
+
+
+def _label(written: bytes) -> str:
+    try:
+        text = written.decode()
+    except UnicodeDecodeError:
+        return f"⟨{written.hex(' ').upper()}⟩"
+    return "".join(character if character.isprintable() else f"U+{ord(character):04X}" for character in text.translate(_VISIBLE))
 
 
 def _whole(text: str) -> str:

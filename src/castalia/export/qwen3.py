@@ -51,7 +51,9 @@ def _refuse_others(run: Run) -> None:
     recipe, fix = run.recipe, "export a run of the recipe text/ar"
     if recipe.family.name != "ar" or recipe.codec.name != "text":
         raise AbilityError(
-            f"transformers has no place for a '{recipe.family.name}' model of '{recipe.codec.name}' data", where="export --to transformers", fix=fix
+            f"transformers has no place for a '{recipe.family.name}' model of '{recipe.codec.name}' data",
+            where="export --to transformers",
+            fix=fix,
         )
     options = recipe.family.config
     outside = {
@@ -90,7 +92,7 @@ def config(model: Ar) -> dict[str, Any]:
         "tie_word_embeddings": own.tie,
         "bos_token_id": spec.begin,
         "eos_token_id": spec.end,
-        "pad_token_id": _padding(spec),
+        "pad_token_id": spec.end,  # not `begin`: the library takes padding in a prompt for something to be masked
         "dtype": "float32",
     }
 
@@ -140,7 +142,7 @@ def generation(codec: TextCodec, sampling: SampleConfig) -> dict[str, Any]:
     return {
         "bos_token_id": spec.begin,
         "eos_token_id": spec.end,
-        "pad_token_id": _padding(spec),
+        "pad_token_id": spec.end,
         **rules,
         "repetition_penalty": sampling.repetition,
         "max_length": spec.length,
@@ -168,20 +170,17 @@ def tokenizer(codec: TextCodec, names: dict[int, str]) -> str:
 
 def tokenizer_config(spec: Tokens, names: dict[int, str]) -> dict[str, Any]:
     """tokenizer_config.json. split_special_tokens: a text that contains "<|end|>" contains seven characters, as in the codec."""
-    marks = {"bos_token": names[spec.begin], "pad_token": names[_padding(spec)]} | ({} if spec.end is None else {"eos_token": names[spec.end]})
+    ends = {} if spec.end is None else {"eos_token": names[spec.end], "pad_token": names[spec.end]}
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        **marks,
+        "bos_token": names[spec.begin],
+        **ends,
         "model_max_length": spec.length,
         "model_input_names": ["input_ids", "attention_mask"],
         "padding_side": "left",
         "clean_up_tokenization_spaces": False,
         "split_special_tokens": True,
     }
-
-
-def _padding(spec: Tokens) -> int:
-    return spec.begin if spec.end is None else spec.end
 
 
 def _json(data: dict[str, Any]) -> str:

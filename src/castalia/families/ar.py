@@ -7,7 +7,7 @@ the gate g (compare Neubig & Dyer 2016, arXiv:1606.00499) learns on documents th
 on permuted orders (Yang et al. 2019, arXiv:1906.08237; Hoogeboom et al. 2022, arXiv:2110.02037), each an exact factorisation, so that gaps are
 filled seeing both sides. Every likelihood is exact.
 
-Not here: sampling rules (nn/decode.py), tokenizers (codecs), export (export/transformers.py).
+Not here: sampling rules (nn/decode.py), tokenizers (codecs), export (export/qwen3.py).
 """
 
 from __future__ import annotations
@@ -404,10 +404,14 @@ class Ar(Family):
 
     @torch.inference_mode()
     def attention(self, x: Tensor) -> list[Tensor]:
-        """Attention weights (B, heads, T, T) of each layer for rows x (B, T), read from left to right; row t looks at columns up to t."""
+        """Attention weights (B, heads, T, T) of each layer for rows x (B, T), read from left to right; row t looks at columns up to t.
+        Raises SpecError for rows longer than the context."""
+        if x.shape[1] > self.spec.length:
+            raise SpecError("the text is longer than the context", where=f"{x.shape[1]} tokens against {self.spec.length}", fix="cut it")
+        told = self._told({}, len(x))
         places = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
         rotation = self._turned(slice(0, x.shape[1]), slice(1, x.shape[1] + 1))
-        h = self.network.embed(x, self._ngrams(x, None), None, torch.ones_like(places))
+        h = self.network.embed(x, self._ngrams(x, None), told, torch.ones_like(places))
         mask, maps = causal_mask(x.shape[1], x.shape[1], x.device), []
         for block in self.network.blocks:
             maps.append(block.attention.weights(block.attention_norm(h), rotation, mask))

@@ -303,6 +303,24 @@ def infills(case: FamilyCase) -> None:
     _ensure(torch.equal(filled, again), "the same generators gave other values")
 
 
+def attends(case: FamilyCase) -> None:
+    """Maps of each layer: every row a distribution over its own column and earlier ones, whatever comes later or stands in other rows."""
+    model: Any = case.build().eval()
+    if "attends" not in abilities_of(model):
+        return
+    x = case.batch(3).x[:, :6].clone()
+    x[:, 0] = case.spec.begin
+    maps, alone, shorter = model.attention(x), model.attention(x[1:2]), model.attention(x[:, :4])
+    _ensure(len(maps) > 0, "there is no layer")
+    for layer, whole in enumerate(maps):
+        _ensure(whole.ndim == 4 and (len(whole), *whole.shape[2:]) == (3, 6, 6), f"layer {layer}: shape {tuple(whole.shape)}")
+        _ensure(whole.dtype == torch.float32 and bool((whole >= 0).all()), f"layer {layer}: {whole.dtype}, from {float(whole.min())}")
+        _ensure(bool(((whole.sum(-1) - 1).abs() <= AGREEMENT).all()), f"layer {layer}: a row does not sum to one")
+        _ensure(bool((whole.triu(1) == 0).all()), f"layer {layer}: a token looks ahead")
+        _ensure(bool((whole[1:2] - alone[layer]).abs().max() <= AGREEMENT), f"layer {layer}: a map depends on the other rows")
+        _ensure(bool((whole[:, :, :4, :4] - shorter[layer]).abs().max() <= AGREEMENT), f"layer {layer}: a map depends on later tokens")
+
+
 def refuses_wrong_shapes(case: FamilyCase) -> None:
     """A batch of another shape raises SpecError in every phase, not whatever torch happens to raise."""
     model = case.build()
@@ -331,6 +349,7 @@ FAMILY_CHECKS: dict[str, Callable[[FamilyCase], None]] = {
     "scores": scores,
     "decodes": decodes,
     "infills": infills,
+    "attends": attends,
     "refuses wrong shapes": refuses_wrong_shapes,
 }
 
