@@ -12,7 +12,7 @@ command continues where a stopped one left off; --fresh begins again.
 Score: Frechet distance of 10,000 samples to the 10,000 test pictures (which no contestant saw) in the 128 features of
 gan_judge.py, frozen by hash before any tuning; precision and recall with k = 5. A second network, castalia-net32-v1, must
 agree in order. Both batch-norm modes are tried for the peer's samples and the better one counts. A candidate's number of
-steps, which its schedule needs, is planned from its measured speed, once more just before the rate starts to fall.
+steps, which its schedule needs, is planned anew every few seconds from the speed just measured.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ CLOSELY = ("textbook", "gan", "rate 1e-3")  # judged at every clock, for the cur
 CLOCKS = (5, 10, 15, 20, 25, 30, 60, 120, 180, 240)  # ends of slices, own seconds
 FINALISTS = 3
 SHOWN = (30, 120, 240)  # where the others are judged
-PLAN_AGAIN = 0.45  # share of the time after which the number of steps is planned for the second and last time
-SAFETY = 0.98  # planned share of the time, so that a candidate ends its schedule
+PLAN_EVERY = 1 / 60  # share of the time between two plans
+SAFETY = 0.995  # planned share of the time, so that a candidate ends its schedule
 
 # name -> (recipe, overrides, what is different). All run with seed 0; the one that ends best runs with seeds 1 and 2, too.
 CANDIDATES: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -136,9 +136,6 @@ class Peer:
         self.textbook = Textbook(fashion("train")[0], self.seed)
         self.step = 0
 
-    def plan(self, budget: float) -> None:
-        """Nothing to plan: the rate is constant."""
-
     def train(self, until: float) -> None:
         while self.clock < until:
             begun = time.perf_counter()
@@ -172,6 +169,7 @@ class Candidate:
     def __init__(self, name: str, seed: int, folder: Path, budget: float) -> None:
         source, overrides, self.about = CANDIDATES[name]
         self.name, self.seed, self.clock, self.budget = name, seed, 0.0, budget
+        self.planned = (0.0, 0)  # clock and step of the last plan
         common = {
             "data.validation": 0.0,
             "data.conditional": False,
@@ -205,17 +203,20 @@ class Candidate:
         """The schedule has ended; what is left of the time stays unused."""
         return self.step >= self.trainer.config.steps
 
-    def plan(self, budget: float) -> None:
-        """Steps for the whole time at the speed seen so far."""
-        self.trainer.config = self.trainer.config.model_copy(
-            update={"steps": max(self.step + 1, int(self.step / self.clock * budget * SAFETY))}
-        )
+    def plan(self) -> None:
+        """Steps for the rest of the time at the speed since the last plan: the rate follows the clock, not a guess made early."""
+        clock, step = self.planned
+        ahead = (self.budget * SAFETY - self.clock) * (self.step - step) / max(1e-9, self.clock - clock)
+        self.trainer.config = self.trainer.config.model_copy(update={"steps": max(self.step + 1, self.step + round(ahead))})
+        self.planned = (self.clock, self.step)
 
     def train(self, until: float) -> None:
         while self.clock < until and not self.done:
             begun = time.perf_counter()
             self.trainer.train_step()
             self.clock += time.perf_counter() - begun
+            if self.clock - self.planned[0] > PLAN_EVERY * self.budget:
+                self.plan()
 
     def samples(self, n: int) -> list[Tensor]:
         model = self.trainer.averaged()
@@ -233,6 +234,7 @@ class Candidate:
         if self.trainer.run is not None and self.trainer.run.last_step:
             self.trainer.load(self.trainer.run, self.trainer.run.last_step)
         self.clock = clock
+        self.planned = (clock, self.step)
 
 
 Contestant = Peer | Candidate
@@ -291,8 +293,6 @@ def race(contestants: list[Contestant], judges: Judges, clocks: list[float], pat
             if contestant.name not in racing:
                 continue
             contestant.train(until)
-            if number == 0 or (until >= PLAN_AGAIN * budget > clocks[number - 1]):
-                contestant.plan(budget)
             shown = any(abs(until - clock * budget / CLOCKS[-1]) < 1e-6 for clock in SHOWN)
             if last or halfway or shown or (contestant.name in CLOSELY and not contestant.seed):
                 found = [judges.score(x, contestant.clock, whole=last or halfway) for x in contestant.samples(judges.n)]
