@@ -8,7 +8,8 @@ rank and are in nn/adversarial.py and nn/dcgan.py. Not here: guidance, encoders 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 from castalia.abilities import SampleOptions
 from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
+from castalia.nn.altered import altered
 from castalia.nn.adversarial import CriticNorm, MlpCritic, MlpGenerator, spectral
 from castalia.nn.dcgan import FAST, TEXTBOOK, ConvCritic, ConvGenerator
 from castalia.nn.embed import ConditionEmbedding, is_vector
@@ -26,6 +28,7 @@ from castalia.nn.statistics import fresh_statistics, passes_for
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
 
 Objective: TypeAlias = Literal["nonsaturating", "hinge", "relativistic"]
+FEW, MANY = 2_000, 20_000  # items between which alterations for the critic fade out
 CHUNK = 256  # rows per pass of `refresh`
 
 
@@ -46,6 +49,10 @@ class GanConfig(FamilyConfig):
     critic_condition: Literal["projection", "concat"] = Field("projection", description="how the critic is told a condition")
     generator_condition: Literal["norm", "concat"] = Field("norm", description="norm: conditional batch norm; concat: beside the noise")
     condition_width: int = Field(64, ge=1, description="numbers in the vector that stands for the conditions")
+    matching: float = Field(0.0, ge=0, description="weight of the distance between real and generated moments in the critic's features")
+    augment: float | None = Field(
+        None, ge=0, le=1, description="chance that the critic sees an item altered (grids only); null: the fewer items, the more"
+    )
 
 
 class Generator(nn.Module):
@@ -93,9 +100,11 @@ class Critic(nn.Module):
         if self.norm == "spectral":
             spectral(self)
 
-    def forward(self, x: Tensor, cond: dict[str, Any]) -> Tensor:
+    def forward(self, x: Tensor, cond: dict[str, Any], found: list[Tensor] | None = None) -> Tensor:
+        """`found` collects the features of every layer before its norm."""
         vector = self.embedding(cond, len(x), x.device).vector
-        return self.body(x, None, vector) if self.concat else self.body(x, vector)
+        told = {"vector": None, "extra": vector} if self.concat else {"vector": vector}
+        return self.body(x, **told) if found is None else self.body(x, **told, found=found)
 
     def both(self, real: Tensor, fake: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Logits of real and of generated data under the same conditions.
@@ -134,11 +143,17 @@ class Gan(Family):
                 where="family.penalty, family.critic_norm",
                 fix="set family.critic_norm=none or spectral",
             )
+        self.altered = (config.augment or 0.0) if self.spec.layout == "grid" else 0.0
         self.generator = Generator(config, self.spec, conditions)
         self.critic = Critic(config, self.spec, conditions)
         for name, condition in conditions.items():
             if isinstance(condition, Classes):  # how often each class was seen: what to draw when nobody asks for one
                 self.register_buffer(f"seen_{name}", torch.zeros(len(condition) + 1, dtype=torch.int64))
+
+    def prepare(self, batches: Iterable[Batch]) -> None:
+        """Few items to learn from: the critic sees them altered, or it knows them by heart and the generator collapses."""
+        if self.config.augment is None and self.spec.layout == "grid":
+            self.altered = chance_for(batches)
 
     def phases(self) -> Sequence[Phase]:
         return (Phase("critic", ("critic",)), Phase("generator", ("generator",)))
@@ -168,24 +183,29 @@ class Gan(Family):
         with torch.no_grad():
             fake = self.generator(z, cond)
         if not self.penalty:
-            on_real, on_fake = self.critic.both(real, fake, cond)
+            on_real, on_fake = self.critic.both(self._seen(real), self._seen(fake), cond)
             total = critic_objective(self.config.objective, on_real, on_fake)
             return Loss(total, {"loss": total.detach(), "real": on_real.detach().mean(), "fake": on_fake.detach().mean()})
-        on_real, r1 = with_gradient(self.critic, real, cond)
-        on_fake, r2 = with_gradient(self.critic, fake, cond)
+        on_real, r1 = with_gradient(self.critic, self._seen(real), cond)
+        on_fake, r2 = with_gradient(self.critic, self._seen(fake), cond)
         total = critic_objective(self.config.objective, on_real, on_fake) + 0.5 * self.penalty * (r1 + r2)
         parts = {"loss": total, "real": on_real.mean(), "fake": on_fake.mean(), "r1": r1, "r2": r2}
         return Loss(total, {name: value.detach() for name, value in parts.items()})
 
     def _generator_loss(self, real: Tensor, z: Tensor, cond: dict[str, Any]) -> Loss:
         fake = self.generator(z, cond)
-        on_fake = self.critic(fake, cond)
+        inside_fake: list[Tensor] = []
+        inside_real: list[Tensor] = []
+        on_fake = self.critic(self._seen(fake), cond, inside_fake)
         on_real = None
-        if self.config.objective == "relativistic":
+        if self.config.objective == "relativistic" or self.config.matching:
             with torch.no_grad():
-                on_real = self.critic(real, cond)
-        total = generator_objective(self.config.objective, on_real, on_fake)
-        return Loss(total, {"loss": total.detach()})
+                on_real = self.critic(self._seen(real), cond, inside_real)
+        total = loss = generator_objective(self.config.objective, on_real, on_fake)
+        if not self.config.matching:
+            return Loss(total, {"loss": total.detach()})
+        apart = moments_apart([fake, *inside_fake], [real, *inside_real])
+        return Loss(loss + self.config.matching * apart, {"loss": loss.detach(), "apart": apart.detach()})
 
     @torch.no_grad()
     def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
@@ -227,6 +247,10 @@ class Gan(Family):
             (torch.zeros(2, self.config.latent), *told),
             {"z": {0: rows}, "told": tuple({0: rows} for _ in told)},
         )
+
+    def _seen(self, x: Tensor) -> Tensor:
+        """What the critic is shown in training instead of `x`."""
+        return altered(x, self.altered) if self.training and self.altered else x
 
     def _count(self, cond: dict[str, Any]) -> None:
         for name, value in cond.items():
@@ -297,6 +321,24 @@ def generator_objective(objective: Objective, real: Tensor | None, fake: Tensor)
             return F.softplus(real - fake).mean()
 
 
+def moments_apart(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
+    """How far the moments of generated data are from those of real data in pairs of features (B, C, ...), a scalar.
+
+    Per channel of features, per number of data and of dense features: squared distance of the means in real deviations plus
+    squared distance of the ratio of deviations from 1, averaged over each tensor, then over the tensors. A form of feature
+    matching (Salimans et al. 2016, arXiv:1606.03498, section 3.1): it shows the generator what batch norm hides from the
+    critic, namely all that the generated items of a batch share.
+    """
+    total = fake[0].new_zeros(())
+    for index, (a, b) in enumerate(zip(fake, real, strict=True)):
+        axes = [0] if index == 0 else [0, *range(2, a.dim())]
+        var_a, mean_a = torch.var_mean(a.float(), axes)
+        var_b, mean_b = torch.var_mean(b.float(), axes)
+        scale = var_b + 0.05 * var_b.mean() + 1e-6  # corners that never change do not rule the sum
+        total = total + ((mean_a - mean_b).square() / scale + (((var_a + 1e-6) / scale).sqrt() - ((var_b + 1e-6) / scale).sqrt()).square()).mean()
+    return total / len(fake)
+
+
 def with_gradient(critic: Critic, x: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:
     """Logits (B,) and the mean squared norm of their gradient in x: R1 on real, R2 on generated rows (Mescheder et al. 2018).
 
@@ -334,6 +376,16 @@ def body_name(config: GanConfig, spec: Dense) -> str:
     if config.body != "auto":
         return config.body
     return "conv" if spec.layout == "grid" and 2 <= len(spec.shape) <= 4 else "mlp"
+
+
+def chance_for(batches: Iterable[Batch]) -> float:
+    """How often the critic sees an item altered: always below `FEW` items, never from `MANY` on, linear in the logarithm between."""
+    items = 0
+    for batch in batches:
+        items += len(batch.x)
+        if items >= MANY:
+            return 0.0
+    return 1.0 if items <= FEW else math.log(MANY / items) / math.log(MANY / FEW)
 
 
 def critic_norm_of(config: GanConfig) -> CriticNorm:

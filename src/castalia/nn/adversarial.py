@@ -152,6 +152,8 @@ class CriticHead(nn.Module):
         super().__init__()
         self.out = nn.Linear(features, 1)
         self.project = nn.Linear(context, features, bias=False) if context else None
+        if self.project is not None and __import__('os').environ.get('GZ", "1') == '1':
+            nn.init.zeros_(self.project.weight)
 
     def forward(self, h: Tensor, vector: Tensor | None = None) -> Tensor:
         logits = self.out(h).squeeze(1)
@@ -187,10 +189,16 @@ class MlpCritic(nn.Module):
         self.norms = nn.ModuleList(critic_norm(norm if index else "none", size, 0) for index, size in enumerate(sizes[1:]))
         self.head = CriticHead(sizes[-1], context)
 
-    def forward(self, x: Tensor, vector: Tensor | None = None, extra: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, vector: Tensor | None = None, extra: Tensor | None = None, found: list[Tensor] | None = None
+    ) -> Tensor:
+        """`found` collects the features of every layer before its norm, each (B, width)."""
         h = x.flatten(1)
         if extra is not None:
             h = torch.cat([h, extra], 1)
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            h = F.leaky_relu(norm(layer(h)), 0.2)
+            h = layer(h)
+            if found is not None:
+                found.append(h)
+            h = F.leaky_relu(norm(h), 0.2)
         return self.head(h, vector)

@@ -27,17 +27,19 @@ class Style:
     patch     neighbours per axis folded into channels.
     smallest  halve until no axis is longer; per rank of the data.
     hidden    width of the dense layer between code and grid, as a multiple of `width`; 0 for none.
+    down      length of the critic's kernels where they halve an axis; 3 costs two thirds of 4.
     textbook  first critic layer strided and without norm, last generator layer a transposed convolution, weights N(0, 0.02).
     """
 
     patch: int
     smallest: dict[int, int]
     hidden: int
+    down: int
     textbook: bool
 
 
-FAST = Style(patch=2, smallest={1: 16, 2: 8, 3: 4}, hidden=4, textbook=False)
-TEXTBOOK = Style(patch=1, smallest={1: 8, 2: 4, 3: 4}, hidden=0, textbook=True)
+FAST = Style(patch=2, smallest={1: 16, 2: 8, 3: 4}, hidden=4, down=3, textbook=False)
+TEXTBOOK = Style(patch=1, smallest={1: 8, 2: 4, 3: 4}, hidden=0, down=4, textbook=True)
 
 
 class ConvGenerator(nn.Module):
@@ -107,7 +109,7 @@ class ConvCritic(nn.Module):
         self.norms = nn.ModuleList()
         for index, (a, b, strides) in enumerate(zip(before, after, self.plan.strides, strict=True)):
             chosen: CriticNorm = "none" if strided and index == 0 else norm
-            kernel = tuple(4 if stride == 2 else 3 for stride in strides)
+            kernel = tuple(style.down if stride == 2 else 3 for stride in strides)
             self.downs.append(CONV[rank](a, b, kernel, stride=strides, padding=1, bias=chosen != "batch"))
             self.norms.append(critic_norm(chosen, b, rank))
         flat = channels[-1] * math.prod(self.plan.base)
@@ -118,17 +120,27 @@ class ConvCritic(nn.Module):
         if style.textbook:
             textbook_weights(self)
 
-    def forward(self, x: Tensor, vector: Tensor | None = None, extra: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, vector: Tensor | None = None, extra: Tensor | None = None, found: list[Tensor] | None = None
+    ) -> Tensor:
+        """`found` collects the features of every layer before its norm, each (B, C, ...)."""
         if extra is not None:
             x = torch.cat([x, extra.view(*extra.shape, *[1] * self.rank).expand(-1, -1, *x.shape[2:])], 1)
+        found = [] if found is None else found
         h = fold(self.plan.pad(x), self.plan.patch)
         if self.stem is not None:
-            h = F.leaky_relu(self.stem(h), 0.2)
+            h = self.stem(h)
+            found.append(h)
+            h = F.leaky_relu(h, 0.2)
         for down, norm in zip(self.downs, self.norms, strict=True):
-            h = F.leaky_relu(norm(down(h)), 0.2)
+            h = down(h)
+            found.append(h)
+            h = F.leaky_relu(norm(h), 0.2)
         h = h.movedim(1, -1).flatten(1)
         if self.hidden is not None:
-            h = F.leaky_relu(self.hidden_norm(self.hidden(h)), 0.2)
+            h = self.hidden(h)
+            found.append(h)
+            h = F.leaky_relu(self.hidden_norm(h), 0.2)
         return self.head(h, vector)
 
 
