@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from castalia.families.gan import FEW, MANY, Gan, GanConfig, chance_for
+from castalia.families.gan import FEW, MANY, Gan, GanConfig, scarcity
 from castalia.nn.altered import altered, holed, shifted, toned
 from castalia.spec import Batch, Dense
 
@@ -66,7 +66,7 @@ def batches(items: int) -> list[Batch]:
 
 
 def test_the_fewer_items_the_more_alterations() -> None:
-    chances = [chance_for(batches(items)) for items in (300, FEW, 5_000, 10_000, MANY, 60_000)]
+    chances = [scarcity(batches(items)) for items in (300, FEW, 5_000, 10_000, MANY, 60_000)]
     assert chances[:2] == [1.0, 1.0] and chances[-2:] == [0.0, 0.0] and chances == sorted(chances, reverse=True)
 
 
@@ -75,7 +75,7 @@ def test_a_family_alters_for_the_critic_only_in_training_and_only_grids() -> Non
     x = torch.rand(4, 1, 8, 8)
     assert gan._seen(x) is x
     gan.prepare(batches(100))
-    assert gan.altered == 1.0 and not torch.equal(gan._seen(x), x)
+    assert gan.altered == 0.5 and gan.matching == 1.0 and not torch.equal(gan._seen(x), x)
     assert gan.eval()._seen(x) is x
     fixed = Gan(GanConfig(width=8, latent=4, augment=0.0), Dense((1, 8, 8), levels=256), {})
     fixed.prepare(batches(100))

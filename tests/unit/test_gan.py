@@ -11,7 +11,7 @@ from torch import nn
 
 from castalia.abilities import SampleOptions, abilities_of
 from castalia.errors import RecipeError, SpecError
-from castalia.families.gan import Critic, Gan, GanConfig, critic_objective, generator_objective, to_unit, with_gradient
+from castalia.families.gan import Critic, Gan, GanConfig, critic_objective, generator_objective, moments_apart, to_unit, with_gradient
 from castalia.nn.adversarial import Plan, Spectral, fold, spectral, unfold
 from castalia.nn.random import generators
 from castalia.spec import Batch, Classes, Dense, Span, Tokens
@@ -250,6 +250,35 @@ def test_refresh_finds_the_statistics_of_a_linear_layer() -> None:
     layer, norm = gan.generator.body.layers[0], gan.generator.body.norms[0].norm
     torch.testing.assert_close(norm.running_mean, layer.bias.detach(), atol=0.05, rtol=0)
     torch.testing.assert_close(norm.running_var, layer.weight.detach().square().sum(1), atol=0, rtol=0.1)
+
+
+def test_moments_of_equal_data_are_not_apart_and_of_moved_data_are_by_the_formula() -> None:
+    x = torch.randn(500, 3, 4, dtype=torch.float64).float()
+    assert moments_apart([(x, x)]).item() == 0.0
+    moved = moments_apart([(x + 2 * x.std(0), x), (x, x)]).item()
+    assert moved == pytest.approx(0.5 * 4 / 1.05, rel=0.01)  # two deviations, halved by the pair that agrees
+    wider = moments_apart([(x.mean(0) + 3 * (x - x.mean(0)), x)]).item()
+    assert wider == pytest.approx(4 / 1.05, rel=0.01)
+
+
+def test_matching_shows_the_generator_what_batch_norm_hides_from_the_critic() -> None:
+    """A pattern that all generated items share leaves a critic with batch norm after its first layer unmoved."""
+    gan = build(matching=1.0)
+    real, shared = batch_of().x, torch.zeros(1, 1, 12, 12)
+    shared[..., ::2, ::2] = 1.0
+    plain, patterned = (moments_apart([(fake, real)]).item() for fake in (real, real + shared))
+    assert patterned > plain + 0.1
+    parts = gan(batch_of(), "generator").parts
+    assert set(parts) == {"loss", "apart"} and parts["apart"] > 0
+    gan(batch_of(), "generator").total.backward()
+    assert gan.generator.body.head.weight.grad.abs().sum() > 0
+
+
+def test_the_projection_begins_silent() -> None:
+    gan = build(conditions=LABELS).eval()
+    x = batch_of().x
+    first, second = (gan.critic(x, {"label": torch.full((6,), label)}) for label in (0, 1))
+    assert torch.equal(first, second)
 
 
 def test_units_and_spans() -> None:

@@ -106,6 +106,7 @@ def test_critic_judges_by_class() -> None:
     torch.manual_seed(0)
     model = VaeGan(VaeGanConfig(width=8, latent=4), SPEC, {"label": Classes(("a", "b"))}).eval()
     x = synthetic(SPEC, 4).x
+    torch.nn.init.normal_(model.critic.head.project.weight)  # type: ignore[union-attr]  # zero at the start
     first, second = (model.critic(x, {"label": torch.full((4,), label)})[0] for label in (0, 1))
     assert not torch.allclose(first, second)
 

@@ -2,7 +2,8 @@
 
 Objectives: non-saturating (Goodfellow et al. 2014, arXiv:1406.2661), hinge with spectral norm (Miyato et al. 2018,
 arXiv:1802.05957), relativistic pairing with R1 + R2 (Huang et al. 2024, arXiv:2501.05441). Conditions reach the critic by
-projection or concatenation, the generator by conditional batch norm or beside the noise. The networks follow the spec's
+projection or concatenation, the generator by conditional batch norm or beside the noise. Where items are few, two guards
+against collapse: alterations before the critic (nn/altered.py) and matched moments (`moments_apart`). The networks follow the spec's
 rank and are in nn/adversarial.py and nn/dcgan.py. Not here: guidance, encoders (families/vaegan.py).
 """
 
@@ -20,15 +21,15 @@ from torch.nn import functional as F
 from castalia.abilities import SampleOptions
 from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
-from castalia.nn.altered import altered
 from castalia.nn.adversarial import CriticNorm, MlpCritic, MlpGenerator, spectral
+from castalia.nn.altered import altered
 from castalia.nn.dcgan import FAST, TEXTBOOK, ConvCritic, ConvGenerator
 from castalia.nn.embed import ConditionEmbedding, is_vector
 from castalia.nn.statistics import fresh_statistics, passes_for
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
 
 Objective: TypeAlias = Literal["nonsaturating", "hinge", "relativistic"]
-FEW, MANY = 2_000, 20_000  # items between which alterations for the critic fade out
+FEW, MANY = 2_000, 20_000  # items between which the guards against collapse fade out
 CHUNK = 256  # rows per pass of `refresh`
 
 
@@ -49,9 +50,11 @@ class GanConfig(FamilyConfig):
     critic_condition: Literal["projection", "concat"] = Field("projection", description="how the critic is told a condition")
     generator_condition: Literal["norm", "concat"] = Field("norm", description="norm: conditional batch norm; concat: beside the noise")
     condition_width: int = Field(64, ge=1, description="numbers in the vector that stands for the conditions")
-    matching: float = Field(0.0, ge=0, description="weight of the distance between real and generated moments in the critic's features")
+    matching: float | None = Field(
+        None, ge=0, description="weight of the distance between real and generated moments; null: 1 for few items, 0 for many"
+    )
     augment: float | None = Field(
-        None, ge=0, le=1, description="chance that the critic sees an item altered (grids only); null: the fewer items, the more"
+        None, ge=0, le=1, description="chance of each alteration of what the critic sees; null: 0.5 for few items, 0 for many"
     )
 
 
@@ -143,7 +146,7 @@ class Gan(Family):
                 where="family.penalty, family.critic_norm",
                 fix="set family.critic_norm=none or spectral",
             )
-        self.altered = (config.augment or 0.0) if self.spec.layout == "grid" else 0.0
+        self.guard(0.0)
         self.generator = Generator(config, self.spec, conditions)
         self.critic = Critic(config, self.spec, conditions)
         for name, condition in conditions.items():
@@ -151,9 +154,14 @@ class Gan(Family):
                 self.register_buffer(f"seen_{name}", torch.zeros(len(condition) + 1, dtype=torch.int64))
 
     def prepare(self, batches: Iterable[Batch]) -> None:
-        """Few items to learn from: the critic sees them altered, or it knows them by heart and the generator collapses."""
-        if self.config.augment is None and self.spec.layout == "grid":
-            self.altered = chance_for(batches)
+        """Counts the items: with few, the critic knows them by heart and the generator collapses, unless both are guarded."""
+        self.guard(scarcity(batches))
+
+    def guard(self, scarce: float) -> None:
+        """Sets both guards, where the configuration leaves them open, for a `scarcity` in [0, 1]. Grids only."""
+        grid, config = self.spec.layout == "grid", self.config
+        self.altered = (0.5 * scarce if config.augment is None else config.augment) if grid else 0.0
+        self.matching = (scarce if config.matching is None else config.matching) if grid else 0.0
 
     def phases(self) -> Sequence[Phase]:
         return (Phase("critic", ("critic",)), Phase("generator", ("generator",)))
@@ -198,14 +206,14 @@ class Gan(Family):
         inside_real: list[Tensor] = []
         on_fake = self.critic(self._seen(fake), cond, inside_fake)
         on_real = None
-        if self.config.objective == "relativistic" or self.config.matching:
+        if self.config.objective == "relativistic" or self.matching:
             with torch.no_grad():
                 on_real = self.critic(self._seen(real), cond, inside_real)
         total = loss = generator_objective(self.config.objective, on_real, on_fake)
-        if not self.config.matching:
+        if not self.matching:
             return Loss(total, {"loss": total.detach()})
-        apart = moments_apart([fake, *inside_fake], [real, *inside_real])
-        return Loss(loss + self.config.matching * apart, {"loss": loss.detach(), "apart": apart.detach()})
+        apart = moments_apart(list(zip([fake, *inside_fake[-1:]], [real, *inside_real[-1:]], strict=True)))
+        return Loss(loss + self.matching * apart, {"loss": loss.detach(), "apart": apart.detach()})
 
     @torch.no_grad()
     def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
@@ -321,22 +329,20 @@ def generator_objective(objective: Objective, real: Tensor | None, fake: Tensor)
             return F.softplus(real - fake).mean()
 
 
-def moments_apart(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
-    """How far the moments of generated data are from those of real data in pairs of features (B, C, ...), a scalar.
+def moments_apart(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """How far the moments of generated rows are from those of real rows, over pairs (generated, real) of features (B, ...).
 
-    Per channel of features, per number of data and of dense features: squared distance of the means in real deviations plus
-    squared distance of the ratio of deviations from 1, averaged over each tensor, then over the tensors. A form of feature
-    matching (Salimans et al. 2016, arXiv:1606.03498, section 3.1): it shows the generator what batch norm hides from the
-    critic, namely all that the generated items of a batch share.
+    Per number of a row: the squared distance of the means and that of the deviations, both in real deviations; the mean
+    over each pair, then over the pairs. A form of feature matching (Salimans et al. 2016, arXiv:1606.03498, section 3.1):
+    it shows the generator what batch norm hides from the critic, namely all that the generated rows of a batch share.
     """
-    total = fake[0].new_zeros(())
-    for index, (a, b) in enumerate(zip(fake, real, strict=True)):
-        axes = [0] if index == 0 else [0, *range(2, a.dim())]
-        var_a, mean_a = torch.var_mean(a.float(), axes)
-        var_b, mean_b = torch.var_mean(b.float(), axes)
-        scale = var_b + 0.05 * var_b.mean() + 1e-6  # corners that never change do not rule the sum
-        total = total + ((mean_a - mean_b).square() / scale + (((var_a + 1e-6) / scale).sqrt() - ((var_b + 1e-6) / scale).sqrt()).square()).mean()
-    return total / len(fake)
+    found = []
+    for a, b in pairs:
+        (var_a, mean_a), (var_b, mean_b) = torch.var_mean(a.float(), 0), torch.var_mean(b.float(), 0)
+        scale = var_b + 0.05 * var_b.mean() + 1e-6  # numbers that hardly vary do not rule the sum
+        spread = (var_a + 1e-6).sqrt() - (var_b + 1e-6).sqrt()
+        found.append((((mean_a - mean_b).square() + spread.square()) / scale).mean())
+    return torch.stack(found).mean()
 
 
 def with_gradient(critic: Critic, x: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:
@@ -378,8 +384,8 @@ def body_name(config: GanConfig, spec: Dense) -> str:
     return "conv" if spec.layout == "grid" and 2 <= len(spec.shape) <= 4 else "mlp"
 
 
-def chance_for(batches: Iterable[Batch]) -> float:
-    """How often the critic sees an item altered: always below `FEW` items, never from `MANY` on, linear in the logarithm between."""
+def scarcity(batches: Iterable[Batch]) -> float:
+    """1 up to `FEW` items, 0 from `MANY` on, linear in the logarithm between."""
     items = 0
     for batch in batches:
         items += len(batch.x)

@@ -152,7 +152,7 @@ class CriticHead(nn.Module):
         super().__init__()
         self.out = nn.Linear(features, 1)
         self.project = nn.Linear(context, features, bias=False) if context else None
-        if self.project is not None and __import__('os').environ.get('GZ", "1') == '1':
+        if self.project is not None:  # a condition begins unsaid: large random products with it would rule the logits
             nn.init.zeros_(self.project.weight)
 
     def forward(self, h: Tensor, vector: Tensor | None = None) -> Tensor:
@@ -189,9 +189,7 @@ class MlpCritic(nn.Module):
         self.norms = nn.ModuleList(critic_norm(norm if index else "none", size, 0) for index, size in enumerate(sizes[1:]))
         self.head = CriticHead(sizes[-1], context)
 
-    def forward(
-        self, x: Tensor, vector: Tensor | None = None, extra: Tensor | None = None, found: list[Tensor] | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, vector: Tensor | None = None, extra: Tensor | None = None, found: list[Tensor] | None = None) -> Tensor:
         """`found` collects the features of every layer before its norm, each (B, width)."""
         h = x.flatten(1)
         if extra is not None:

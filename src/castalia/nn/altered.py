@@ -2,10 +2,9 @@
 
 Zhao et al. 2020, arXiv:2006.10738: real and generated items are altered alike before the critic sees them, and gradients
 pass through, so the generator learns the unaltered data. Written for grids of any rank, without knowledge of what they
-show: brightness and saturation become offset and spread over channels (contrast is
-left out: generators took it over and drew faded pictures); a shift
-moves by up to 1/8 of each side; a hole of half of each side is cut. Alterations that act before training, on stored
-pictures, are in codecs/augment.py.
+show: brightness and saturation become an offset and the spread over channels, a shift moves by up to 1/8 of each side, a
+hole takes half of each side. Contrast is left out: generators took it over and drew faded pictures, the more so the more
+often it came (as Karras et al. 2020, arXiv:2006.06676, found). Alterations of stored pictures are in codecs/augment.py.
 """
 
 from __future__ import annotations

@@ -120,9 +120,7 @@ class ConvCritic(nn.Module):
         if style.textbook:
             textbook_weights(self)
 
-    def forward(
-        self, x: Tensor, vector: Tensor | None = None, extra: Tensor | None = None, found: list[Tensor] | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, vector: Tensor | None = None, extra: Tensor | None = None, found: list[Tensor] | None = None) -> Tensor:
         """`found` collects the features of every layer before its norm, each (B, C, ...)."""
         if extra is not None:
             x = torch.cat([x, extra.view(*extra.shape, *[1] * self.rank).expand(-1, -1, *x.shape[2:])], 1)
