@@ -56,6 +56,7 @@ class Counts(nn.Module):
     _rest: Tensor
     _top: Tensor
     _seen: Tensor
+    _total: Tensor
     _base: Tensor
     _root: Tensor
 
@@ -107,6 +108,19 @@ class Counts(nn.Module):
             seen.add(k, context, mode, active)
             context = torch.cat([torch.full_like(node[:, :1], -1), node[:, :-1]], 1)
         return p.log().masked_fill(target == self.begin, 0.0), seen.result()
+
+    def recall(self, x: Tensor) -> Tensor:
+        """(B, T - 1) float32: how often each token followed the longest context that was seen in training, as a share; nothing smoothed."""
+        known = (_run(x == self.begin)[:, :-1] + 1).clamp_max(self.order - 1)
+        target, context = x[:, 1:], x[:, :-1]
+        share = self.count[target] / self.count[: self.vocab].sum().clamp_min(1)
+        for k in range(1, self.order):
+            node = self._find(context, target)
+            total = torch.where(context >= 0, self._total[context], 0)
+            often = torch.where(node >= 0, self.count[node], 0)
+            share = torch.where((known >= k) & (total > 0), often / total.clamp_min(1), share)
+            context = torch.cat([torch.full_like(node[:, :1], -1), node[:, :-1]], 1)
+        return share.float()
 
     def distribution(self, contexts: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities (B, V) float32 of the next token and features (B, F) float32 after contexts (B, S) int64.
@@ -179,11 +193,16 @@ def best_order(
     """
     documents = list(train)
     widest = Counts(vocab, max(orders), begin).fit(documents)
-    tokens = sum(int((document[1:] != begin).sum()) for document in development)
-    rows = [document.long()[None] for document in development]
-    nats = {order: -sum(float(widest.score(row, order=order)[0].double().sum()) for row in rows) / max(tokens, 1) for order in orders}
+    nats = nats_by_order(widest, development, orders)
     best = min(nats, key=lambda order: (nats[order], order))
     return (widest if best == widest.order else Counts(vocab, best, begin).fit(documents)), nats
+
+
+def nats_by_order(counts: Counts, development: Sequence[Tensor], orders: Sequence[int]) -> dict[int, float]:
+    """Nats per token of documents (n,) under the models of these orders inside `counts`."""
+    tokens = max(1, sum(int((document[1:] != counts.begin).sum()) for document in development))
+    rows = [document.long()[None] for document in development]
+    return {order: -sum(float(counts.score(row, order=order)[0].double().sum()) for row in rows) / tokens for order in orders}
 
 
 class _Features:
@@ -241,7 +260,7 @@ def _derived(token: Array, count: Array, left: Array, children: Array, *, vocab:
     """Shares and weights of both kinds of counting: index 0 by tokens seen before (lower orders), 1 by occurrences (all the context).
 
     _key (N,) int64; _first (M,) int64, the first child; _share (2, N) the discounted share of a node in its parent; _rest (2, M) what is
-    left to the shorter context; _top (2, M) the largest share of a child; _seen (M, 2) logs of occurrences and of successors;
+    left to the shorter context; _top (2, M) the largest share of a child; _seen (M, 2) logs of occurrences and of successors; _total (M,) occurrences;
     _base (2, vocab) the distribution without context; _root (2, 4) the features of no context.
     """
     inner = len(children)
@@ -278,10 +297,11 @@ def _derived(token: Array, count: Array, left: Array, children: Array, *, vocab:
         if len(full):
             top[mode, full] = np.maximum.reduceat(share[mode], first[full])
         root[mode] = (*_logs(count[:vocab].sum(), (count[:vocab] > 0).sum()), weight, alone.max())
-    seen_logs = np.stack(_logs(_sums(count, bounds), children), 1).astype(np.float32)
+    total = _sums(count, bounds)
+    seen_logs = np.stack(_logs(total, children), 1).astype(np.float32)
     key = parent * vocab + token
     return {
-        "_key": key, "_first": first, "_share": share, "_rest": rest, "_top": top, "_seen": seen_logs, "_base": base, "_root": root,
+        "_key": key, "_first": first, "_share": share, "_rest": rest, "_top": top, "_seen": seen_logs, "_total": total, "_base": base, "_root": root,
     }  # fmt: skip
 
 
