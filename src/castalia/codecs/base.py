@@ -110,6 +110,13 @@ class Codec(ABC, Generic[Item]):
         """Tokens to text as they come."""
         raise RecipeError(f"the codec '{self.name}' has no text to stream", where="stream", fix="leave --stream out")
 
+    def pieces(self, item: Item) -> list[str] | None:
+        """The item cut into what people compare texts by, words or characters; joined they are the item. None: its tokens will do.
+
+        Scores of repetition and copying count these, so they do not depend on a tokenizer.
+        """
+        return None
+
     @classmethod
     def claims(cls, name: str) -> bool:
         """Whether a file of this name is the codec's to read; a file that is claimed and cannot be read is a bad file."""

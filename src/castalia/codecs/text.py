@@ -10,6 +10,7 @@ read, and a lone surrogate (half a character, which no file can hold) is refused
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -34,6 +35,8 @@ from castalia.spec import Grammar, Tokens
 
 _LARGEST_UINT16 = 1 << 16
 _VISIBLE = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})
+_ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # written without spaces, a character is a piece
+_PIECE = re.compile(rf"\s*(?:[{_ALONE}]|[^\W{_ALONE}]+|[^\w\s])(?:\s+\Z)?|\A\s+\Z")
 
 
 class TextConfig(CodecConfig):
@@ -258,6 +261,10 @@ class TextCodec(Codec[str]):
             return first
 
         return stopped
+
+    def pieces(self, item: str) -> list[str]:
+        """Words, single Chinese or Japanese characters, single signs; each with the white space before it."""
+        return _PIECE.findall(item)
 
     def to_json(self) -> str:
         """The tokenizer as a Hugging Face tokenizer.json, with the same ids."""
