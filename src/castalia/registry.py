@@ -47,6 +47,9 @@ METRICS: dict[str, Entry] = {
     "kernel": Entry("castalia.evaluation.kernel:KernelDistance", "unbiased polynomial-kernel distance (KID)"),
     "manifold": Entry("castalia.evaluation.manifold:Manifold", "precision, recall, density, coverage"),
     "novelty": Entry("castalia.evaluation.novelty:Novelty", "share of samples that copy a training item"),
+    "compression": Entry("castalia.evaluation.compression:Compression", "bits per byte and per character of held-out text"),
+    "variety": Entry("castalia.evaluation.variety:Variety", "distinct n-grams, self-BLEU, loops"),
+    "borrowing": Entry("castalia.evaluation.borrowing:Borrowing", "share of n-grams and longest stretches from the training text"),
     "likelihood": Entry("castalia.evaluation.likelihood:Likelihood", "bits per dimension"),
     "cost": Entry("castalia.evaluation.cost:Cost", "samples per second, peak memory, parameters"),
 }

@@ -335,10 +335,14 @@ def evaluate(
 def judge(run: Run, *, against: str | os.PathLike[str] | None = None, n: int | None = None, seed: int = 0) -> Evaluation:
     """`evaluate`, with the pictures and words behind the scores."""
     model, dataset = run.model(), open_data(run)
-    other = None
+    other: Any = None
     if against is not None:
         real = open_data(run, against)
-        other = torch.cat([split.take(range(len(split))).x for split in (real.train, real.validation) if len(split)])
+        sides = [side for side in (real.train, real.validation) if len(side)]
+        if isinstance(real.spec, Tokens):
+            other = [document for side in sides for document in side.documents()]
+        else:
+            other = torch.cat([side.take(range(len(side))).x for side in sides])
     judged = evaluation.evaluate(model, run.codec, dataset, n=n, seed=seed, batch=run.recipe.sampling.batch, against=other)
     about = {
         "run": run.id,

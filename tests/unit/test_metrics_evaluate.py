@@ -9,7 +9,7 @@ import torch
 from castalia import registry
 from castalia.errors import AbilityError, CastaliaError, MissingExtra
 from castalia.evaluation import Evaluation, evaluate
-from castalia.evaluation.base import Estimate, Score, _words
+from castalia.evaluation.base import Estimate, Metric, Score, _words
 from castalia.evaluation.evidence import gather
 from castalia.evaluation.features import effnetlite0, features_for
 from castalia.evaluation.verdict import verdict
@@ -231,7 +231,9 @@ def test_training_mode_is_restored():
 
 
 def test_a_metric_that_gives_up_costs_only_its_own_scores(monkeypatch):
-    class Broken:
+    class Broken(Metric):
+        name = "broken"
+
         def scores(self, evidence):
             raise CastaliaError("no luck")
 

@@ -17,11 +17,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from castalia.evaluation.spans import Matches, matches
 from castalia.spec import Batch, Spec
 
 if TYPE_CHECKING:
@@ -87,10 +89,11 @@ class Evidence:
     batches     held-out batches as the model sees them, for likelihoods.
     timings     (rows, seconds) of each block that was sampled.
     about       words on what was compared with what; goes into every comparing score.
-    naive       what the naive baseline is, for sentences.
+    naive, novelty  what the naive baseline is, and which score can see copies; for sentences.
     """
 
     naive: ClassVar[str]
+    novelty: ClassVar[str]
     model: Family
     spec: Spec
     network: str
@@ -108,6 +111,7 @@ class DenseEvidence(Evidence):
     moments  per-dimension mean and standard deviation of the training items."""
 
     naive: ClassVar[str] = "a per-dimension Gaussian"
+    novelty: ClassVar[str] = "copies"
     training: Tensor
     held_out: Tensor
     moments: tuple[Tensor, Tensor] | None = None
@@ -117,14 +121,15 @@ class DenseEvidence(Evidence):
 class TokenEvidence(Evidence):
     """Passages are rows of symbols: (n,) int64 numbers, the codec's `pieces` (words, characters) where it has some, else its tokens.
 
-    passages   "model", "floor" (held-out, or other real ones where those are too few), "naive", "memoriser": as many symbols each.
-    unseen     "floor", but of held-out passages only: what new text shares with the training text. Empty without any.
+    passages   "model", "floor" (real text: the passages of `reference`), "naive", "memoriser": as many symbols each.
+    unseen     those of "floor" that are held out: what new text shares with the training text. Empty without any.
     training   all that was looked at of the training documents, as symbols; documents  the same as tokens (n,) int64.
     owners     (rows,) int64: the held-out document of each row of `batches`; units  what each row holds of the codec's units (rows,) float64.
     texts      what the judged held-out documents and the training documents are written as, where the codec has pieces: for compressors.
     """
 
     naive: ClassVar[str] = "drawing tokens by their frequency"
+    novelty: ClassVar[str] = "seen-8-grams"
     passages: dict[str, list[Tensor]]
     unseen: list[Tensor]
     training: list[Tensor]
@@ -132,6 +137,18 @@ class TokenEvidence(Evidence):
     owners: Tensor
     units: dict[str, Tensor]
     texts: tuple[str, str] | None = None
+
+    @cached_property
+    def shared(self) -> dict[str, Matches]:
+        """What the passages of each side, and the "unseen" ones, have in common with the training text; found once."""
+        sides = {**self.passages, "unseen": self.unseen}
+        found = matches([passage for passages in sides.values() for passage in passages], self.training)
+        result, start = {}, 0
+        for side, passages in sides.items():
+            stop = start + len(passages)
+            result[side] = Matches(*(part[start:stop] for part in found))
+            start = stop
+        return result
 
 
 class Metric(ABC):
@@ -199,26 +216,42 @@ class Comparison(Metric):
         floor, naive, memoriser = (sides.get(side) for side in ("floor", "naive", "memoriser"))
         better = self.better[name]
         informative = None if floor is None or naive is None else self.tells(name, floor, naive)
-        words = _words(better, model, floor, naive, memoriser, informative, evidence.naive)
+        words = _words(better, model, floor, naive, memoriser, informative, type(evidence))
         why = self.explain(name, naive) if naive is not None else ""
         words[1:1] = [why] if why else []  # after the sentence on the baseline
-        intervals = {side: [estimate.low, estimate.high] for side, estimate in sides.items() if side != "model"}
-        baselines: dict[str, float | None] = {side: sides[side].value for side in ("naive", "memoriser") if side in sides}
-        details = {**model.details, **evidence.about, "intervals": intervals, "words": words}
-        return Score(
-            name=f"{name}-{evidence.network}",
-            value=model.value,
-            low=model.low,
-            high=model.high,
-            n=len(evidence.candidates["model"]),
-            seeds=(evidence.seed,),
-            better=better,
-            floor=None if floor is None else floor.value,
-            baselines=baselines or None,
-            informative=informative,
-            seconds=seconds,
-            details=details,
-        )
+        details = {**evidence.about, "words": words}
+        count = len(evidence.candidates["model"])
+        return compared(f"{name}-{evidence.network}", better, sides, informative, count, evidence.seed, seconds, details)
+
+
+def compared(
+    name: str,
+    better: Better | None,
+    sides: dict[str, Estimate],
+    informative: bool | None,
+    n: int,
+    seed: int,
+    seconds: float,
+    details: dict[str, Any],
+) -> Score:
+    """A score from the estimates of "model" and, where they are known, "floor", "naive" and "memoriser"."""
+    model, floor = sides["model"], sides.get("floor")
+    intervals = {side: [estimate.low, estimate.high] for side, estimate in sides.items() if side != "model"}
+    baselines: dict[str, float | None] = {side: sides[side].value for side in ("naive", "memoriser") if side in sides}
+    return Score(
+        name=name,
+        value=model.value,
+        low=model.low,
+        high=model.high,
+        n=n,
+        seeds=(seed,),
+        better=better,
+        floor=None if floor is None else floor.value,
+        baselines=baselines or None,
+        informative=informative,
+        seconds=seconds,
+        details={**model.details, **details, "intervals": intervals},
+    )
 
 
 def clearly(better: Better, good: Estimate, bad: Estimate) -> bool:
@@ -233,19 +266,19 @@ def _words(
     naive: Estimate | None,
     memoriser: Estimate | None,
     informative: bool | None,
-    baseline: str = DenseEvidence.naive,
+    kind: type[Evidence] = DenseEvidence,
 ) -> list[str]:
     """Plain sentences: what this score says, and what it cannot say."""
     words = []
     if informative is False and floor is not None and naive is not None:
         words.append(
-            f"This score says nothing here: real data get {show(floor.value)} and {baseline} gets {show(naive.value)}, "
+            f"This score says nothing here: real data get {show(floor.value)} and {kind.naive} gets {show(naive.value)}, "
             "and the intervals meet, so these features (or so few items) cannot tell one from the other."
         )
     elif naive is not None and not clearly(better, model, naive):
         beaten = clearly(better, naive, model)
         words.append(
-            f"{baseline[0].upper()}{baseline[1:]} ({show(naive.value)}) is {'better than' if beaten else 'not clearly worse than'} the model."
+            f"{kind.naive[0].upper()}{kind.naive[1:]} ({show(naive.value)}) is {'better than' if beaten else 'not clearly worse than'} the model."
         )
     if floor is not None and informative is not False:
         if clearly(better, floor, model):
@@ -254,7 +287,7 @@ def _words(
             words.append(f"Real data get {show(floor.value)}: at this n the model cannot be told from new real data by this score.")
     if memoriser is not None and not clearly(better, model, memoriser):
         words.append(
-            f"Replaying training items gets {show(memoriser.value)}, no worse than the model: this score cannot see copying, 'copies' can."
+            f"Replaying training items gets {show(memoriser.value)}, no worse than the model: this score cannot see copying, '{kind.novelty}' can."
         )
     return words
 
@@ -268,6 +301,19 @@ def jackknife(value: float, without: Sequence[float], limits: tuple[float, float
     mean = sum(without) / groups
     error = math.sqrt((groups - 1) / groups * sum((v - mean) ** 2 for v in without))
     return max(limits[0], value - STUDENT * error), min(limits[1], value + STUDENT * error)
+
+
+def share_estimate(hits: Sequence[float], sizes: Sequence[float], n: int) -> Estimate:
+    """A share from hits and sizes of each jackknife group, over n passages. Where hits (or misses) fall into less than half of the groups
+    their spread says little, and Wilson's interval for n independent ones joins in."""
+    above, below = sum(hits), sum(sizes)
+    value = above / max(1, below)
+    without = [(above - hit) / max(1, below - size) for hit, size in zip(hits, sizes, strict=True)]
+    low, high = jackknife(value, without, (0.0, 1.0))
+    some = min(sum(hit > 0 for hit in hits), sum(hit < size for hit, size in zip(hits, sizes, strict=True)))
+    if some < len(hits) // 2 and n:
+        low, high = min(low, wilson(value, n)[0]), max(high, wilson(value, n)[1])
+    return Estimate(value, low, high)
 
 
 def group_ids(count: int, seed: int = 0) -> Tensor:

@@ -16,7 +16,7 @@ MOST_POINTS = 240
 def strip(score: Score) -> str:
     """Model with its interval, real data, naive baseline and memoriser on one axis; empty without anything to compare with.
 
-    Shares run from 0 to 1; other scores on a scale that is linear near 0 and logarithmic far away, so that a distance
+    Shares run from 0 to 1; other scores, and shares that are all small, on a scale that is linear near 0 and logarithmic far away, so that a distance
     of 0.3 and one of 150 can be told from 0 on one strip.
     """
     baselines = {name: value for name, value in (score.baselines or {}).items() if value is not None}
@@ -33,6 +33,11 @@ def strip(score: Score) -> str:
     if "memoriser" in baselines:
         x = place(baselines["memoriser"])
         parts.append(f'<path class="memory" d="M{x:.1f} {MIDDLE - 5.5}l5.5 5.5l-5.5 5.5l-5.5 -5.5z"/>')
+    if "counts" in baselines:
+        parts.append(f'<rect class="counts" x="{place(baselines["counts"]) - 4:.1f}" y="{MIDDLE - 4}" width="8" height="8"/>')
+    if "xz" in baselines:
+        x = place(baselines["xz"])
+        parts.append(f'<path class="xz" d="M{x - 4:.1f} {MIDDLE - 4}l8 8m0 -8l-8 8"/>')
     if score.floor is not None:
         parts.append(
             f'<line class="real" x1="{place(score.floor):.1f}" x2="{place(score.floor):.1f}" y1="{MIDDLE - 11}" y2="{MIDDLE + 11}"/>'
@@ -44,14 +49,18 @@ def strip(score: Score) -> str:
     return f'<svg class="strip" viewBox="0 0 {WIDTH} {2 * MIDDLE}" role="img" aria-label="{escape(words)}">{"".join(parts)}</svg>'
 
 
-def legend() -> str:
-    """What the marks of a strip mean."""
+def legend(scores: Sequence[Score] = ()) -> str:
+    """What the marks of the strips of `scores` mean."""
+    text = any("counts" in (score.baselines or {}) for score in scores)
     marks = {
         "the model and its 95% interval": '<rect class="band" y="3" width="20" height="12"/><circle class="model" cx="10" cy="9" r="4.5"/>',
         "floor: real data against real data": '<line class="real" x1="10" x2="10" y1="0" y2="18"/>',
-        "naive: a Gaussian for each dimension": '<circle class="naive" cx="10" cy="9" r="4.5"/>',
+        f"naive: {'tokens drawn by their frequency' if text else 'a Gaussian for each dimension'}": '<circle class="naive" cx="10" cy="9" r="4.5"/>',
         "memoriser: training items replayed": '<path class="memory" d="M10 3l6 6l-6 6l-6 -6z"/>',
     }
+    if text:
+        marks["n-gram counts"] = '<rect class="counts" x="6" y="5" width="8" height="8"/>'
+        marks["xz"] = '<path class="xz" d="M6 5l8 8m0 -8l-8 8"/>'
     return (
         '<div class="legend">'
         + "".join(f'<span><svg width="20" height="18" aria-hidden="true">{mark}</svg>{words}</span>' for words, mark in marks.items())
@@ -92,7 +101,7 @@ def curve(name: str, steps: Sequence[float], values: Sequence[float]) -> str:
 
 def _scale(values: Sequence[float]):  # type: ignore[no-untyped-def]
     least, most = min(values), max(values)
-    if least >= 0 and most <= 1.0:
+    if least >= 0 and 0.1 < most <= 1.0:
         least, most, bend = 0.0, 1.0, None
     else:
         bend = max(abs(least), abs(most)) / 300 or 1.0

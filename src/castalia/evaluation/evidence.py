@@ -170,6 +170,7 @@ def batches_of(split: Split, indices: Tensor, device: torch.device | None = None
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:
+    x, mask, weight, segment = (None if part is None else part.to(device) for part in batch[:4])
     return Batch(
-        batch.x.to(device), cond={name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.cond.items()}
+        x, mask, weight, segment, {name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.cond.items()}
     )

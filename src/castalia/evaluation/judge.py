@@ -10,7 +10,7 @@ statistics (one file per kind) and the page (report.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,13 +18,16 @@ from torch import Tensor
 
 from castalia import registry
 from castalia.abilities import Encodes
-from castalia.errors import CastaliaError
-from castalia.evaluation.base import Metric, Score
+from castalia.errors import CastaliaError, SpecError
+from castalia.evaluation.base import Evidence, Metric, Score
+from castalia.evaluation.borrowing import Shared, longest_shared
 from castalia.evaluation.evidence import Gathered, conditions_of, gather
 from castalia.evaluation.neighbours import nearest
+from castalia.evaluation.passages import gather_passages
 from castalia.evaluation.verdict import verdict
+from castalia.evaluation.verdict_tokens import verdict_tokens
 from castalia.nn.random import generator
-from castalia.spec import Classes, Dense
+from castalia.spec import Classes, Tokens
 
 if TYPE_CHECKING:
     from castalia.codecs.base import Codec
@@ -56,20 +59,23 @@ class Evaluation:
     """Everything that was found.
 
     scores         in the order of the questions.
-    samples        the first samples, at most 256: (K, *shape) float32 in the spec's unit. real: held-out items to put beside them.
-    neighbours     None when samples cannot be compared.
+    samples        the first samples, at most 256: (K, *shape) float32 in the spec's unit, or passages (n,) int64 of tokens.
+    real           held-out items, or passages of them, to put beside the samples.
+    neighbours     None when samples cannot be compared, and for tokens.
     interpolation  (rows, steps, *shape): walks between the latents of two real items, which stand at both ends as they
                    are: the first and last column are the items themselves. None when the model does not encode.
     verdict        one headline, then a sentence or two per question.
+    shared         the longest stretches that samples have word for word from the training text; for texts only.
     """
 
     scores: list[Score]
-    samples: Tensor
-    real: Tensor
+    samples: Tensor | list[Tensor]
+    real: Tensor | list[Tensor]
     neighbours: Neighbours | None
     interpolation: Tensor | None
     notes: list[str]
     verdict: list[tuple[str, str]]
+    shared: list[Shared] = field(default_factory=list)
 
     def to_json(self, run_id: str) -> dict[str, Any]:
         """{"schema": 1, "run": run_id, "scores": [...]}: every key of every score is there, null where it has no meaning."""
@@ -88,14 +94,14 @@ def evaluate(
     n: int | None = None,
     seed: int = 0,
     batch: int = 64,
-    against: Tensor | None = None,
+    against: Tensor | Sequence[Tensor] | None = None,
     network: str | None = None,
     metrics: Sequence[str] | None = None,
 ) -> Evaluation:
     """Judge `model` by n samples of `seed`, drawn `batch` rows at a time.
 
-    n        None: as many as the real data allow, at most 2000. It is reduced, with a note, where data are few.
-    against  (M, *shape) real items in the spec's unit to compare with instead of the held-out ones.
+    n        None: as many as the real data allow, at most 2000 (tokens: as make about 50,000). It is reduced, with a note, where data are few.
+    against  (M, *shape) real items in the spec's unit to compare with instead of the held-out ones; tokens: documents (n,) int64 each.
     network  feature network (features.NAMES); None: the default of the spec.
     metrics  names from the registry; None: all.
     Raises AbilityError when the model cannot sample, MissingExtra or SpecError for a network that is not there or does not fit.
@@ -103,28 +109,67 @@ def evaluate(
     was_training = model.training
     model.eval()
     try:
-        found = gather(model, dataset, n=n, seed=seed, batch=batch, against=against, network=network)
-        scores, notes = _scores(found, metrics)
-        side = dataset.validation if len(dataset.validation) else dataset.train
-        shown = torch.randperm(len(side), generator=generator("evaluate", seed, "shown"))[:SHOWN]
-        if against is None and side is dataset.train:
-            notes.append("There are no held-out items: the real data shown are training items.")
-        real = against[:SHOWN] if against is not None else side.take(shown).x
-        neighbours = _neighbours(found, dataset) if isinstance(dataset.spec, Dense) and len(found.evidence.training) > NEIGHBOURS else None
-        walks = interpolate(model, dataset, seed) if isinstance(dataset.spec, Dense) else None
-        return Evaluation(scores, found.samples, real, neighbours, walks, found.notes + notes, verdict(scores))
+        if isinstance(dataset.spec, Tokens):
+            return _judge_tokens(model, codec, dataset, n, seed, batch, against, metrics)
+        if against is not None and not isinstance(against, Tensor):
+            raise SpecError("items to compare with must be one tensor", where="against", fix="torch.stack them")
+        return _judge_dense(model, dataset, n, seed, batch, against, network, metrics)
     finally:
         model.train(was_training)
 
 
-def _scores(found: Gathered, metrics: Sequence[str] | None) -> tuple[list[Score], list[str]]:
-    """A metric that fails with a reason costs its own scores only."""
+def _judge_dense(
+    model: Family,
+    dataset: Dataset,
+    n: int | None,
+    seed: int,
+    batch: int,
+    against: Tensor | None,
+    network: str | None,
+    metrics: Sequence[str] | None,
+) -> Evaluation:
+    found = gather(model, dataset, n=n, seed=seed, batch=batch, against=against, network=network)
+    scores, notes = _scores(found.evidence, metrics)
+    side = dataset.validation if len(dataset.validation) else dataset.train
+    shown = torch.randperm(len(side), generator=generator("evaluate", seed, "shown"))[:SHOWN]
+    if against is None and side is dataset.train:
+        notes.append("There are no held-out items: the real data shown are training items.")
+    real = against[:SHOWN] if against is not None else side.take(shown).x
+    neighbours = _neighbours(found, dataset) if len(found.evidence.training) > NEIGHBOURS else None
+    walks = interpolate(model, dataset, seed)
+    return Evaluation(scores, found.samples, real, neighbours, walks, found.notes + notes, verdict(scores))
+
+
+def _judge_tokens(
+    model: Family,
+    codec: Codec[Any],
+    dataset: Dataset,
+    n: int | None,
+    seed: int,
+    batch: int,
+    against: Sequence[Tensor] | None,
+    metrics: Sequence[str] | None,
+) -> Evaluation:
+    found = gather_passages(model, codec, dataset, n=n, seed=seed, batch=batch, against=against)
+    scores, notes = _scores(found.evidence, metrics)
+    if against is None and not len(dataset.validation):
+        notes.append(
+            "There are no held-out documents: the real text shown is training text, and nothing says how well new text is predicted."
+        )
+    samples, real = found.samples[:SHOWN], found.real[:SHOWN]
+    return Evaluation(scores, samples, real, None, None, found.notes + notes, verdict_tokens(scores), longest_shared(found))
+
+
+def _scores(evidence: Evidence, metrics: Sequence[str] | None) -> tuple[list[Score], list[str]]:
+    """Of the metrics that read this kind of evidence. One that fails with a reason costs its own scores only."""
     scores: list[Score] = []
     notes: list[str] = []
     for name in registry.names("metric") if metrics is None else metrics:
         metric: Metric = registry.resolve("metric", name)()
+        if not isinstance(evidence, metric.reads):
+            continue
         try:
-            scores.extend(metric.scores(found.evidence))
+            scores.extend(metric.scores(evidence))
         except CastaliaError as error:
             notes.append(f"The metric '{name}' gave up: {error.what}.")
     return scores, notes

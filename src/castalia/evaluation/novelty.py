@@ -15,7 +15,7 @@ import time
 import torch
 from torch import Tensor
 
-from castalia.evaluation.base import Estimate, DenseEvidence, Metric, Score, clearly, show, wilson
+from castalia.evaluation.base import DenseEvidence, Estimate, Metric, Score, clearly, show, wilson
 from castalia.evaluation.neighbours import nearest
 
 QUANTILE = 0.05

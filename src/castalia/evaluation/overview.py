@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from castalia import atomic
 from castalia.evaluation.base import Score, show
-from castalia.evaluation.report import TITLES, grid
+from castalia.evaluation.report import grid, title_of
 from castalia.evaluation.style import CSS
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _table(judged: Mapping[str, Evaluation]) -> str:
         better = {"lower": "lower is better", "higher": "higher is better", None: ""}[first.better]
         cells = "".join(f'<td class="number">{_cell(score)}</td>' for score in found.values())
         rows.append(
-            f'<tr><td><b>{escape(TITLES.get(name.partition("-")[0], name))}</b> <span class="network">{escape(better)}</span></td>{cells}'
+            f'<tr><td><b>{escape(title_of(name))}</b> <span class="network">{escape(better)}</span></td>{cells}'
             f'<td class="number">{show(first.floor)}</td></tr>'
         )
     head = "".join(f'<th scope="col" class="number">{escape(model)}</th>' for model in [*judged, "real data"])

@@ -1,9 +1,9 @@
-"""The report page: one HTML file that opens anywhere, offline. Pictures are inside it, charts are inline SVG, no script.
+"""The report page: one HTML file that opens anywhere, offline. Pictures and texts are inside it, charts are inline SVG, no script.
 
     write_page(judged, run.codec, path, title="...", curves=rows of metrics.jsonl, about={...})
 
-Order: the verdict in words, samples beside real data, the scores, nearest training items, walks in the latent, training
-curves, provenance. Not here: what is said (verdict.py, base.py) and how it looks (page.css, charts.py).
+Order: the verdict in words, samples beside real data, the scores, nearest training items or the longest stretches of text that samples have
+from the training text, walks in the latent, training curves, provenance. Not here: what is said (verdict.py, base.py) and how it looks (page.css, charts.py).
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from castalia.evaluation.style import CSS
 
 if TYPE_CHECKING:
     from castalia.codecs.base import Codec
+    from castalia.evaluation.borrowing import Shared
     from castalia.evaluation.judge import Evaluation, Neighbours
 
 SHOWN = 48
+TEXTS, LONGEST_TEXT = 12, 1500  # texts a side, characters of one
 LARGEST = 160  # pixels of a picture's longer side on the page
 NOT_CURVES = {"step", "time", "seconds", "speed", "left"}
 TITLES = {
@@ -39,10 +41,16 @@ TITLES = {
     "density": "Density",
     "coverage": "Coverage",
     "copies": "Copies",
-    "bits": "Bits per dimension",
-    "samples": "Samples per second",
-    "peak": "Peak memory, MiB",
+    "bits-per-dimension": "Bits per dimension",
+    "samples-per-second": "Samples per second",
+    "peak-memory": "Peak memory, MiB",
     "parameters": "Parameters",
+    "bits-per-byte": "Bits per byte",
+    "bits-per-character": "Bits per character",
+    "self-bleu": "Self-BLEU",
+    "loops": "In loops",
+    "seen-8-grams": "8-grams seen in training",
+    "longest-copy": "Longest copy",
 }
 
 
@@ -72,11 +80,11 @@ def page(judged: Evaluation, codec: Codec[Any], *, title: str, curves: Sequence[
         _beside(judged, codec),
         _scores(judged.scores),
         _nearest(judged.neighbours, codec) if judged.neighbours is not None else "",
+        _shared(judged.shared) if judged.shared else "",
         _walks(judged.interpolation, codec) if judged.interpolation is not None else "",
         _curves(curves),
         _provenance(judged, about),
-        "<footer><p>Intervals are 95% delete-a-group jackknife intervals at this number of samples. A distance in one feature network "
-        "cannot be compared with one in another, nor with a published FID.</p></footer>",
+        f"<footer><p>{_small_print(judged.scores)}</p></footer>",
     ]
     viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">'
     head = f'<meta charset="utf-8">{viewport}<title>{escape(title)}</title><style>{CSS}</style>'
@@ -96,12 +104,19 @@ def _beside(judged: Evaluation, codec: Codec[Any]) -> str:
     return f'<h2>Samples beside real data</h2><div class="beside">{figures}</div>' if figures else ""
 
 
-def grid(x: Tensor, codec: Codec[Any]) -> str:
-    """Pictures one by one; anything else as the codec draws several at once."""
+def grid(x: Tensor | Sequence[Tensor], codec: Codec[Any]) -> str:
+    """Pictures one by one, texts as texts; anything else as the codec draws several at once."""
     items = [codec.decode(row) for row in x]
+    if all(isinstance(item, str) for item in items):
+        return f'<div class="texts">{"".join(_text(item) for item in items[:TEXTS])}</div>'
     if all(isinstance(item, PIL.Image.Image) for item in items):
         return f'<div class="grid">{"".join(_image(item) for item in items)}</div>'
     return _image(codec.preview(items), sheet=True)
+
+
+def _text(item: str) -> str:
+    shown = escape(item[:LONGEST_TEXT]) + (" …" if len(item) > LONGEST_TEXT else "")
+    return f'<div class="text" dir="auto">{shown or "<i>(nothing)</i>"}</div>'
 
 
 def _image(image: PIL.Image.Image, *, sheet: bool = False, alt: str = "") -> str:
@@ -114,6 +129,11 @@ def _image(image: PIL.Image.Image, *, sheet: bool = False, alt: str = "") -> str
     return f'<img class="{kind}" alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}">'
 
 
+def title_of(name: str) -> str:
+    """A score's name for people: "frechet-castalia-net32-v1" is a Fréchet distance."""
+    return TITLES.get(name) or TITLES.get(name.partition("-")[0]) or name.replace("-", " ").capitalize()
+
+
 def _scores(scores: Sequence[Score]) -> str:
     rows = []
     for score in scores:
@@ -124,7 +144,7 @@ def _scores(scores: Sequence[Score]) -> str:
         interval = "" if score.low is None or score.high is None else f"{show(score.low)} – {show(score.high)}"
         told = {True: "yes", False: '<span class="no">no</span>', None: "–"}[score.informative]
         rows.append(
-            f'<tr><td><b>{escape(TITLES.get(kind, score.name))}</b><span class="network">{escape(unit)}</span>'
+            f'<tr><td><b>{escape(title_of(score.name))}</b><span class="network">{escape(unit)}</span>'
             f'<span class="network">{better}</span></td>'
             f'<td class="number"><span class="value">{show(score.value)}</span><br><small>{interval}</small></td><td>{strip(score)}</td>'
             f'<td class="number">{show(score.floor)}</td><td class="number">{show(baselines.get("naive"))}</td>'
@@ -141,7 +161,7 @@ def _scores(scores: Sequence[Score]) -> str:
     reference = next((score.details["reference"] for score in scores if "reference" in score.details), "")
     lead = f'<p class="lead">Compared with {escape(reference)}.</p>' if reference else ""
     table = f'<table class="scores"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
-    return f'<h2>Scores</h2>{lead}{legend()}<div class="scroll">{table}</div>'
+    return f'<h2>Scores</h2>{lead}{legend(scores)}<div class="scroll">{table}</div>'
 
 
 def _nearest(found: Neighbours, codec: Codec[Any]) -> str:
@@ -168,6 +188,31 @@ def _nearest(found: Neighbours, codec: Codec[Any]) -> str:
             f'<div><div class="first">{_image(query, alt="sample")}<span>sample</span></div><div class="arrow">→</div>{near}</div>'
         )
     return f'{lead}<div class="near">{"".join(blocks)}</div>'
+
+
+def _shared(found: Sequence[Shared]) -> str:
+    lead = (
+        '<h2>Longest copies</h2><p class="lead">The longest stretches that samples have word for word from the training text (marked), one a '
+        "sample, beside the training text they come from. Whether that is more than new text has is said above.</p>"
+    )
+    rows = "".join(
+        f'<div class="pair"><figure><figcaption>Sample {one.sample + 1}: {one.length:,} words or tokens in a row</figcaption>{_marked(one.sampled)}'
+        f"</figure><figure><figcaption>Training document {one.document + 1:,}</figcaption>{_marked(one.trained)}</figure></div>"
+        for one in found
+    )
+    return lead + rows
+
+
+def _marked(parts: tuple[str, str, str]) -> str:
+    before, span, after = map(escape, parts)
+    return f'<div class="text" dir="auto">… {before}<mark>{span}</mark>{after} …</div>'
+
+
+def _small_print(scores: Sequence[Score]) -> str:
+    words = "Intervals are 95% delete-a-group jackknife intervals at this number of samples."
+    if any(score.name.startswith("bits-per-byte") for score in scores):
+        return f"{words} Bits per byte and per character can be compared between tokenizers on the same text; perplexities cannot."
+    return f"{words} A distance in one feature network cannot be compared with one in another, nor with a published FID."
 
 
 def _walks(walks: Tensor, codec: Codec[Any]) -> str:

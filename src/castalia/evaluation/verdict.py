@@ -22,7 +22,7 @@ def verdict(scores: list[Score]) -> list[tuple[str, str]]:
         ("fidelity", _fidelity(named)),
         ("diversity", _diversity(named)),
         ("novelty", _novelty(named)),
-        ("cost", _cost(named)),
+        ("cost", cost_words(named)),
     ]
 
 
@@ -125,7 +125,8 @@ def _novelty(named: dict[str, Score]) -> str:
     return " ".join(copies.details.get("words", []))
 
 
-def _cost(named: dict[str, Score]) -> str:
+def cost_words(named: dict[str, Score]) -> str:
+    """Speed, memory and weights in a sentence."""
     words = []
     speed, memory, weights = named.get("samples-per-second"), named.get("peak-memory"), named.get("parameters")
     if speed is not None and speed.value is not None:
