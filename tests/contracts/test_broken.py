@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from castalia.abilities import SampleOptions
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.random import randn_rows
-from castalia.spec import Batch, Condition, Dense, Loss, Spec
+from castalia.spec import Batch, Condition, Dense, Loss, Spec, Tokens
 from castalia.testing import FAMILY_CHECKS, SPECS, FamilyCase, check_family
 
 SPEC = SPECS["vector"]
@@ -116,6 +116,23 @@ class Coupled(Honest):
 class Careless(Honest):
     def check(self, batch: Batch) -> None:
         pass
+
+
+class Clairvoyant(Honest):
+    """Attends to what comes later."""
+
+    accepts = (Tokens,)
+
+    def __init__(self, config: Any, spec: Spec, conditions: dict[str, Condition]) -> None:
+        Family.__init__(self, config, spec, conditions)
+
+    def attention(self, x: Tensor) -> list[Tensor]:
+        return [torch.full((len(x), 1, x.shape[1], x.shape[1]), 1 / x.shape[1])]
+
+
+def test_looking_ahead_is_caught() -> None:
+    with pytest.raises(AssertionError, match="a token looks ahead"):
+        FAMILY_CHECKS["attends"](FamilyCase(Clairvoyant, FamilyConfig(), SPECS["tokens"]))
 
 
 @pytest.mark.parametrize(

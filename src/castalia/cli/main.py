@@ -26,7 +26,7 @@ VERBS: dict[str, Verb] = {
     "edit": Verb("Train", "interpolate between items, or vary them", "castalia edit latest vary cat.png --out variants"),
     "demo": Verb("Train", "train, judge and show a GAN and a VAE on built-in pictures", "castalia demo image"),
     "evaluate": Verb("Judge", "scores with intervals and a page to look at", "castalia evaluate latest"),
-    "show": Verb("Judge", "what a run is and how far it got", "castalia show latest"),
+    "show": Verb("Judge", "what a run is, how far it got, and where it looks", "castalia show latest"),
     "export": Verb("Ship", "a run in the format of another program", "castalia export latest --to transformers folder"),
     "env": Verb("Ship", "versions, threads, memory, extras, plug-ins", "castalia env"),
     "clean": Verb("Ship", "list or remove caches", "castalia clean"),
