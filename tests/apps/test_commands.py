@@ -94,6 +94,14 @@ def test_show_env_and_clean(folder: Path):
     assert document("clean", cwd=folder, environment={"CASTALIA_HOME": str(folder / "home")})["caches"] == []
 
 
+def test_what_a_family_lacks_is_said(folder: Path):
+    done = inside("show", "runs/vae", "--attention", "a", cwd=folder, code=3)
+    assert "cannot show where it looks" in done and not (folder / "runs/vae/attention.html").exists()
+    assert "text/ar" in inside("export", "runs/vae", "--to", "transformers", "out-of-here", cwd=folder, code=3)
+    assert "one of: transformers" in inside("export", "runs/vae", "--to", "onyx", "out-of-here", cwd=folder, code=2)
+    assert not (folder / "out-of-here").exists()
+
+
 def test_unknown_words_get_suggestions(folder: Path):
     assert "castalia train" in inside("trian", cwd=folder, code=2)
     assert "--help" in inside("sample", "--nonsense", cwd=folder, code=2)

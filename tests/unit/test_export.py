@@ -54,7 +54,8 @@ def make(folder: Path, *overrides: str, title: str = "text/ar", conditions: dict
 
 
 def load(folder: Path) -> tuple[Any, Any]:
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     transformers.utils.logging.disable_progress_bar()
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager")
     return model, transformers.AutoTokenizer.from_pretrained(folder)
@@ -107,7 +108,8 @@ def test_the_library_gives_the_same_numbers(variant: str, tmp_path: Path):
 
 
 def test_a_tokenizer_of_others_keeps_its_ids(tmp_path: Path):
-    tokenizers = pytest.importorskip("tokenizers")
+    import tokenizers
+
     theirs = tokenizers.Tokenizer(tokenizers.models.BPE())
     theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     theirs.decoder = tokenizers.decoders.ByteLevel()

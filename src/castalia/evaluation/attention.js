@@ -49,7 +49,8 @@
     const room = canvas.parentElement.clientWidth;
     context.font = `12px ${family}`;
     gutter = Math.ceil(Math.min(110, Math.max(...labels.map((label) => context.measureText(label).width)) + 12));
-    cell = Math.max(9, Math.min(30, Math.floor((room - gutter - 2) / count)));
+    const tall = Math.max(10, (0.85 * window.innerHeight - gutter) / count);  // small texts fit into the window, long ones stay legible
+    cell = Math.max(9, Math.floor(Math.min(26, tall, (room - gutter - 2) / count)));
     const side = cell * count, font = Math.max(8, Math.min(13, cell - 1));
     canvas.width = canvas.height = Math.ceil((gutter + side + 2) * ratio);
     canvas.style.width = canvas.style.height = `${gutter + side + 2}px`;

@@ -62,7 +62,7 @@ def page(maps: Sequence[Tensor], labels: Sequence[str], *, title: str) -> str:
 <p class="eyebrow">{escape(title)}</p>
 <h1>Where each token looks</h1>
 <p class="lead">A token, before the next one is predicted, gathers what it needs from those before it. Each row below is one token; its colours add up to
-one and fall on the tokens that it reads. Point at a token or at a cell; choose a layer and a head on the right.</p>
+one and fall on the tokens that it reads. Point at a token or at a cell; choose a layer and a head among the small maps.</p>
 <noscript><p class="note">The maps are drawn by a small script inside this page; please allow it to run.</p></noscript>
 <div class="tokens" id="tokens">{tokens}</div>
 <p class="readout" id="readout" aria-live="polite"></p>

@@ -35,7 +35,8 @@ def files(run: Run) -> dict[str, bytes | str]:
     """
     _refuse_others(run)
     model, codec = run.model(), run.codec
-    assert isinstance(model, Ar) and isinstance(codec, TextCodec)
+    assert isinstance(model, Ar)
+    assert isinstance(codec, TextCodec)
     names = token_names(codec)
     return {
         "config.json": _json(config(model)),
