@@ -130,7 +130,9 @@ def test_part_names_are_stable(objective: str) -> None:
     gan = build(objective=objective)
     names = {"loss", "real", "fake"} | ({"r1", "r2"} if objective == "relativistic" else set())
     assert set(gan(batch_of(), "critic").parts) == names
-    assert set(gan(batch_of(), "generator").parts) == {"loss"}
+    assert set(gan(batch_of(), "generator").parts) == {"loss", "apart"}
+    assert set(build(objective=objective, matching=0.0)(batch_of(), "generator").parts) == {"loss"}
+    assert build(Dense((4,), layout="vector")).matching == 0
 
 
 def test_the_penalty_of_a_linear_critic_is_its_squared_weight() -> None:
@@ -263,7 +265,7 @@ def test_moments_of_equal_data_are_not_apart_and_of_moved_data_are_by_the_formul
 
 def test_matching_shows_the_generator_what_batch_norm_hides_from_the_critic() -> None:
     """A pattern that all generated items share leaves a critic with batch norm after its first layer unmoved."""
-    gan = build(matching=1.0)
+    gan = build()
     real, shared = batch_of().x, torch.zeros(1, 1, 12, 12)
     shared[..., ::2, ::2] = 1.0
     plain, patterned = (moments_apart([(fake, real)]).item() for fake in (real, real + shared))

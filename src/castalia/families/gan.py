@@ -2,8 +2,8 @@
 
 Objectives: non-saturating (Goodfellow et al. 2014, arXiv:1406.2661), hinge with spectral norm (Miyato et al. 2018,
 arXiv:1802.05957), relativistic pairing with R1 + R2 (Huang et al. 2024, arXiv:2501.05441). Conditions reach the critic by
-projection or concatenation, the generator by conditional batch norm or beside the noise. Where items are few, two guards
-against collapse: alterations before the critic (nn/altered.py) and matched moments (`moments_apart`). The networks follow the spec's
+projection or concatenation, the generator by conditional batch norm or beside the noise. Two guards
+against collapse: matched moments (`moments_apart`) and, where items are few, alterations (nn/altered.py). The networks follow the spec's
 rank and are in nn/adversarial.py and nn/dcgan.py. Not here: guidance, encoders (families/vaegan.py).
 """
 
@@ -29,7 +29,7 @@ from castalia.nn.statistics import fresh_statistics, passes_for
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
 
 Objective: TypeAlias = Literal["nonsaturating", "hinge", "relativistic"]
-FEW, MANY = 2_000, 20_000  # items between which the guards against collapse fade out
+FEW, MANY = 2_000, 20_000  # items between which alterations for the critic fade out
 CHUNK = 256  # rows per pass of `refresh`
 
 
@@ -51,7 +51,7 @@ class GanConfig(FamilyConfig):
     generator_condition: Literal["norm", "concat"] = Field("norm", description="norm: conditional batch norm; concat: beside the noise")
     condition_width: int = Field(64, ge=1, description="numbers in the vector that stands for the conditions")
     matching: float | None = Field(
-        None, ge=0, description="weight of the distance between real and generated moments; null: 1 for few items, 0 for many"
+        None, ge=0, description="weight of the distance between real and generated moments; null: 1 for grids, else 0"
     )
     augment: float | None = Field(
         None, ge=0, le=1, description="chance of each alteration of what the critic sees; null: 0.5 for few items, 0 for many"
@@ -146,7 +146,9 @@ class Gan(Family):
                 where="family.penalty, family.critic_norm",
                 fix="set family.critic_norm=none or spectral",
             )
-        self.guard(0.0)
+        grid = self.spec.layout == "grid"
+        self.altered = (config.augment or 0.0) if grid else 0.0
+        self.matching = (1.0 if config.matching is None else config.matching) if grid else 0.0
         self.generator = Generator(config, self.spec, conditions)
         self.critic = Critic(config, self.spec, conditions)
         for name, condition in conditions.items():
@@ -154,14 +156,9 @@ class Gan(Family):
                 self.register_buffer(f"seen_{name}", torch.zeros(len(condition) + 1, dtype=torch.int64))
 
     def prepare(self, batches: Iterable[Batch]) -> None:
-        """Counts the items: with few, the critic knows them by heart and the generator collapses, unless both are guarded."""
-        self.guard(scarcity(batches))
-
-    def guard(self, scarce: float) -> None:
-        """Sets both guards, where the configuration leaves them open, for a `scarcity` in [0, 1]. Grids only."""
-        grid, config = self.spec.layout == "grid", self.config
-        self.altered = (0.5 * scarce if config.augment is None else config.augment) if grid else 0.0
-        self.matching = (scarce if config.matching is None else config.matching) if grid else 0.0
+        """Counts the items: with few, the critic would know them by heart, so it sees them altered."""
+        if self.config.augment is None and self.spec.layout == "grid":
+            self.altered = 0.5 * scarcity(batches)
 
     def phases(self) -> Sequence[Phase]:
         return (Phase("critic", ("critic",)), Phase("generator", ("generator",)))
@@ -170,7 +167,7 @@ class Gan(Family):
         """The loss of phase "critic" or "generator".
 
         Parts: critic: loss, real and fake (mean logits), with a penalty also r1 and r2 (mean squared gradient norms);
-        generator: loss. Noise (B, latent) comes from torch's global generator.
+        generator: loss, with matching also apart (see `moments_apart`). Noise (B, latent) comes from torch's global generator.
         """
         self.check(batch)
         rows = len(batch.x)
