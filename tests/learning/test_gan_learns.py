@@ -26,6 +26,9 @@ CENTRES = 2**0.5 * torch.stack([ANGLES.cos(), ANGLES.sin()], 1)  # unit deviatio
 class Ring:
     """Endless batches of eight Gaussians on a circle, deviation 0.1; a function of the counter, as a Split is."""
 
+    def __len__(self) -> int:
+        return 100_000
+
     def batch(self, counter: int, size: int, seed: int, augment: bool = False) -> Batch:
         random = torch.Generator().manual_seed(counter)
         which = torch.randint(0, 8, (size,), generator=random)

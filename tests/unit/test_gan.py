@@ -276,11 +276,13 @@ def test_matching_shows_the_generator_what_batch_norm_hides_from_the_critic() ->
     assert gan.generator.body.head.weight.grad.abs().sum() > 0
 
 
-def test_the_projection_begins_silent() -> None:
+def test_the_projection_begins_almost_silent() -> None:
     gan = build(conditions=LABELS).eval()
     x = batch_of().x
     first, second = (gan.critic(x, {"label": torch.full((6,), label)}) for label in (0, 1))
-    assert torch.equal(first, second)
+    assert 0 < (first - second).abs().max() < 0.05
+    hinge = build(conditions=LABELS, objective="hinge")  # spectral norm divides by what is almost nothing
+    assert hinge(batch_of(label=torch.zeros(6, dtype=torch.int64)), "critic").total.isfinite()
 
 
 def test_units_and_spans() -> None:

@@ -335,7 +335,7 @@ def moments_apart(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     """
     found = []
     for a, b in pairs:
-        (var_a, mean_a), (var_b, mean_b) = torch.var_mean(a.float(), 0), torch.var_mean(b.float(), 0)
+        (var_a, mean_a), (var_b, mean_b) = torch.var_mean(a.float(), 0, correction=0), torch.var_mean(b.float(), 0, correction=0)
         scale = var_b + 0.05 * var_b.mean() + 1e-6  # numbers that hardly vary do not rule the sum
         spread = (var_a + 1e-6).sqrt() - (var_b + 1e-6).sqrt()
         found.append((((mean_a - mean_b).square() + spread.square()) / scale).mean())

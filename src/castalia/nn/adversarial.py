@@ -152,8 +152,8 @@ class CriticHead(nn.Module):
         super().__init__()
         self.out = nn.Linear(features, 1)
         self.project = nn.Linear(context, features, bias=False) if context else None
-        if self.project is not None:  # a condition begins unsaid: large random products with it would rule the logits
-            nn.init.zeros_(self.project.weight)
+        if self.project is not None:  # a condition begins almost unsaid: large random products with it would rule the logits
+            nn.init.normal_(self.project.weight, 0, 1e-3)  # not zero, which spectral norm cannot divide
 
     def forward(self, h: Tensor, vector: Tensor | None = None) -> Tensor:
         logits = self.out(h).squeeze(1)
