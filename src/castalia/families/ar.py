@@ -26,7 +26,7 @@ from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.counts import Counts
 from castalia.nn.decode import complete, draw
 from castalia.nn.embed import ConditionEmbedding
-from castalia.nn.transformer import Activation, AttentionKind, Block, Memory, Rotary, Rotation, causal_mask, segment_mask
+from castalia.nn.transformer import Activation, AttentionKind, Block, Gain, Memory, Rotary, Rotation, causal_mask, normalised, segment_mask
 from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens
 
 REACH = 32  # offsets to the predicted position that `order: any` tells apart
@@ -94,6 +94,20 @@ class Network(nn.Module):
             h = block(h, rotation, mask, None if memory is None else memory.layers[index])
         out: Tensor = self.norm(h)
         return out
+
+    def step(self, tokens: Tensor, ngrams: list[Tensor], told: Tensor | None, rotation: Rotation, memory: Memory) -> Tensor:
+        """`forward` for the next token (B,) of each row in order, ngrams (B,) each; (B, width) after the last norm. See Block.step."""
+        h = F.embedding(tokens, self.embedding.weight)
+        for table, rows in zip(self.ngrams, ngrams, strict=True):
+            h = h + F.embedding(rows, table.weight)
+        if told is not None:
+            h = h + told
+        mask = memory.mask()
+        for block, layer in zip(self.blocks, memory.layers, strict=True):
+            h = block.step(h, rotation, mask, layer)
+        if memory.gain is None:
+            memory.gain = Gain.of(self.norm.weight)
+        return normalised(h, memory.gain)
 
     def embed(self, tokens: Tensor, ngrams: list[Tensor], told: Tensor | None, offsets: Tensor | None = None) -> Tensor:
         h: Tensor = self.embedding(tokens)
@@ -331,21 +345,23 @@ class Ar(Family):
 
     @torch.inference_mode()
     def step(self, tokens: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        ids = tokens[:, None]
         if self._recall:
             memory.remember(tokens)
         ngrams: list[Tensor] = []
         if self.config.ngrams:
             recent = torch.where(memory.recent < 0, self.spec.begin, memory.recent)
-            ngrams = self._hashed([recent[:, recent.shape[1] - 1 - shift, None] for shift in range(max(self.config.ngrams))])
+            ngrams = self._hashed([recent[:, recent.shape[1] - 1 - shift] for shift in range(max(self.config.ngrams))])
         if memory.equal is not None:
             rotation = self._turned(slice(memory.equal, memory.equal + 1), slice(memory.equal + 1, memory.equal + 2))
         else:
             rotation = self._turned(memory.lengths[:, None], memory.lengths[:, None] + 1)
-        offsets = torch.ones_like(ids) if self.config.order == "any" else None
-        h = self.network(ids, ngrams, memory.told, rotation, memory.mask(), offsets, memory)
+        if self.config.order == "any":
+            ids = tokens[:, None]
+            h = self.network(ids, ngrams, memory.told, rotation, memory.mask(), torch.ones_like(ids), memory)[:, 0]
+        else:
+            h = self.network.step(tokens, ngrams, memory.told, rotation, memory)
         memory.grow(1)
-        return self._next(h[:, 0], memory), memory
+        return self._next(h, memory), memory
 
     def _turned(self, own: Tensor | slice, wanted: Tensor | slice) -> Rotation:
         return self.network.rotary(own, wanted if self.config.order == "any" else None)

@@ -10,8 +10,9 @@ needs (families/ar.py). Not here: embeddings, losses, sampling.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+import math
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from torch.nn import functional as F
 Activation: TypeAlias = Literal["swiglu", "relu2"]
 AttentionKind: TypeAlias = Literal["auto", "plain", "fused"]
 EPS = 1e-6
+FEW = 16  # rows times heads up to which one fused call beats the plain products, for one query each on a CPU (benchmarks/text_sampling.py)
 
 
 class Attention(nn.Module):
@@ -40,6 +42,26 @@ class Attention(nn.Module):
         y = attend(q, k, v, mask, self.kind)
         out: Tensor = self.out(y.transpose(1, 2).flatten(2))
         return out
+
+    def step(self, x: Tensor, rotation: Rotation, mask: Tensor | None, cache: LayerCache, gain: Gain) -> Tensor:
+        """`forward` for one token a row, x (B, width), with `gain` of queries and keys together; see Block.step."""
+        rows, looking = len(x), self.heads + self.kv_heads
+        qkv = self.qkv.forward(x).view(rows, -1, 1, self.head_width)
+        qk = rotate(normalised(qkv[:, :looking], gain), *rotation.keys)
+        k, v = cache.extend(qk[:, self.heads :], qkv[:, looking:])
+        # Queries that share a head of keys stand where other tokens would: so nothing is repeated, and no mask tells them apart.
+        q = qk[:, : self.heads].view(rows, self.kv_heads, -1, self.head_width)
+        if mask is None and (rows * self.kv_heads <= FEW or q.device.type != "cpu"):
+            y = F.scaled_dot_product_attention(q, k, v)
+        else:
+            scores = (q * self.head_width**-0.5) @ k.transpose(2, 3)
+            y = (scores if mask is None else scores + mask).softmax(-1) @ v
+        out: Tensor = self.out.forward(y.view(rows, -1))
+        return out
+
+    def gain(self) -> Gain:
+        """Of queries and keys together, (heads + kv_heads, 1, D)."""
+        return Gain.of(torch.cat([self.q_norm.expand(self.heads, 1, -1), self.k_norm.expand(self.kv_heads, 1, -1)]))
 
     def weights(self, x: Tensor, rotation: Rotation, mask: Tensor) -> Tensor:
         """(B, heads, T, T) float32: where each token looks."""
@@ -91,14 +113,14 @@ class FeedForward(nn.Module):
         nn.init.zeros_(self.out.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.into(x)
+        out: Tensor = self.out(self.activated(self.into(x)))
+        return out
+
+    def activated(self, h: Tensor) -> Tensor:
         if self.activation == "swiglu":
             gate, up = h.chunk(2, dim=-1)
-            h = F.silu(gate) * up
-        else:
-            h = F.relu(h).square()
-        out: Tensor = self.out(h)
-        return out
+            return F.silu(gate) * up
+        return F.relu(h).square()
 
 
 class Block(nn.Module):
@@ -130,8 +152,38 @@ class Block(nn.Module):
         x = x + self._drop(self.attention(self.attention_norm(x), rotation, mask, cache))
         return x + self._drop(self.feed_forward(self.feed_forward_norm(x)))
 
+    def step(self, x: Tensor, rotation: Rotation, mask: Tensor | None, cache: LayerCache) -> Tensor:
+        """`forward` for one token a row, x (B, width), read and predicted in order, without gradients and dropout.
+
+        For a few rows the time goes into calls and not into arithmetic, so there are as few calls as can be. Hooks of inner modules do not run.
+        """
+        if cache.gains is None:
+            cache.gains = Gain.of(self.attention_norm.weight), self.attention.gain(), Gain.of(self.feed_forward_norm.weight)
+        before, looking, between = cache.gains
+        x = x + self.attention.step(normalised(x, before), rotation, mask, cache, looking)
+        part = self.feed_forward
+        return x + part.out.forward(part.activated(part.into.forward(normalised(x, between))))
+
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout) if self.dropout and self.training else x
+
+
+class Gain(NamedTuple):
+    """An RMSNorm's weight as `normalised` takes it: sqrt(D) * weight, and sqrt(D * eps)."""
+
+    scale: Tensor
+    floor: Tensor
+
+    @classmethod
+    def of(cls, weight: Tensor) -> Gain:
+        width = weight.shape[-1]
+        return cls(weight.detach() * math.sqrt(width), torch.tensor(math.sqrt(width * EPS), device=weight.device))
+
+
+def normalised(x: Tensor, gain: Gain) -> Tensor:
+    """RMSNorm over the last axis in three quick operations, x / hypot(|x|, sqrt(D eps)) * sqrt(D) * weight. In x's dtype; no gradients."""
+    length = torch.linalg.vector_norm(x, 2, -1, True, dtype=torch.float32).hypot_(gain.floor)
+    return x.div(length).mul_(gain.scale).to(x.dtype)
 
 
 # Positions ------------------------------------------------------------------------------------------------------------
@@ -168,7 +220,9 @@ class Rotary(nn.Module):
 
 def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """x (B, H, T, D) turned; `sine` carries the sign of the half-swapped part. In x's dtype."""
-    return torch.addcmul(x * cosine.to(x.dtype), x.roll(x.shape[-1] // 2, -1), sine.to(x.dtype))
+    if x.dtype != cosine.dtype:
+        cosine, sine = cosine.to(x.dtype), sine.to(x.dtype)
+    return torch.addcmul(x * cosine, x.roll(x.shape[-1] // 2, -1), sine)
 
 
 def causal_mask(queries: int, keys: int, device: torch.device) -> Tensor:
@@ -189,11 +243,12 @@ def segment_mask(segment: Tensor) -> Tensor:
 
 @dataclass
 class LayerCache:
-    """Keys and values of one layer, (B, H, capacity, D). `state` says where new ones go."""
+    """Keys and values of one layer, (B, H, capacity, D). `state` says where new ones go; `gains` is what Block.step works out once."""
 
     keys: Tensor
     values: Tensor
     state: Memory
+    gains: tuple[Gain, Gain, Gain] | None = None
 
     def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Write k, v (B, H, T, D) behind what each row has; all keys and values up to the longest row."""
@@ -214,31 +269,36 @@ class LayerCache:
 class Memory:
     """What a transformer remembers of B rows: a DecodeState (abilities.py).
 
-    lengths (B,) int64. equal: their common value, else None. recent (B, R) int64: the last tokens of each row, -1 before its beginning.
-    told (B, width): what the rows' conditions add to each token.
+    lengths (B,) int64. equal: their common value, else None; longest: the largest. recent (B, R) int64: the last tokens of each row, -1 before its beginning.
+    told (B, width): what the rows' conditions add to each token. gain: of the last norm, worked out once.
     """
 
     layers: list[LayerCache]
     lengths: Tensor
-    equal: int | None
     recent: Tensor
     told: Tensor | None = None
+    gain: Gain | None = None
+    longest: int = field(init=False)
+    equal: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._measure()
 
     @classmethod
     def empty(cls, layers: int, rows: int, kv_heads: int, capacity: int, head_width: int, like: Tensor, recent: int) -> Memory:
         memory = cls(
             [],
             torch.zeros(rows, dtype=torch.int64, device=like.device),
-            0,
             torch.full((rows, recent), -1, dtype=torch.int64, device=like.device),
         )
         shape = (rows, kv_heads, capacity, head_width)
         memory.layers = [LayerCache(like.new_zeros(shape), like.new_zeros(shape), memory) for _ in range(layers)]
         return memory
 
-    @property
-    def longest(self) -> int:
-        return int(self.lengths.max()) if self.equal is None else self.equal
+    def _measure(self) -> None:
+        """`longest` and `equal` are kept beside `lengths`, for asking a tensor costs a wait."""
+        longest, least = (int(self.lengths.max()), int(self.lengths.min())) if len(self.lengths) else (0, 0)
+        self.longest, self.equal = longest, longest if longest == least else None
 
     def mask(self) -> Tensor | None:
         """Additive (B, 1, 1, longest + 1) for the next token of each row; None when all rows see all."""
@@ -251,10 +311,11 @@ class Memory:
     def grow(self, steps: Tensor | int) -> None:
         """Every row has taken in `steps` more tokens."""
         self.lengths = self.lengths + steps
-        if isinstance(steps, int) and self.equal is not None:
-            self.equal += steps
+        if isinstance(steps, int):  # rows that differ go on differing
+            self.longest += steps
+            self.equal = None if self.equal is None else self.longest
         else:
-            self.equal = int(self.lengths[0]) if bool((self.lengths == self.lengths[0]).all()) else None
+            self._measure()
 
     def remember(self, tokens: Tensor) -> None:
         """tokens (B,): the newest token of each row."""
@@ -274,7 +335,6 @@ class Memory:
         return self._with(layers, torch.cat([self.lengths, other.lengths]), torch.cat([self.recent, other.recent]), told)
 
     def _with(self, layers: list[tuple[Tensor, Tensor]], lengths: Tensor, recent: Tensor, told: Tensor | None) -> Memory:
-        equal = int(lengths[0]) if len(lengths) and bool((lengths == lengths[0]).all()) else None
-        memory = Memory([], lengths, equal, recent, told)
+        memory = Memory([], lengths, recent, told)
         memory.layers = [LayerCache(keys, values, memory) for keys, values in layers]
         return memory
