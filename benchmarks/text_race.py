@@ -50,7 +50,7 @@ CONTESTANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "family.dropout": 0.0, "training.steps": 160, "training.batch": 32, "training.schedule.warmup": 10, "training.precision": "bf16",
         },
     ),
-    "small": ("text/ar-small", {"training.steps": 36, "training.precision": "bf16"}),
+    "small": ("text/ar-small", {"training.steps": 26, "training.precision": "bf16"}),
 }  # fmt: skip
 
 
