@@ -28,7 +28,7 @@ from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, p
 from castalia.run import Run, dump, versions
 from castalia.sampling.edit import KINDS, fill, kinds
 from castalia.sampling.generate import Request, Sample, class_index, draw, draw_tokens, generate
-from castalia.spec import Classes, Condition, Dense, Tokens
+from castalia.spec import Classes, Condition, Dense, Spec, Tokens
 from castalia.training.device import open_device
 from castalia.training.hooks import Hook, Progress
 from castalia.training.loop import Trainer, fit, memory_mb, start
@@ -54,7 +54,6 @@ def train(
     if device.rank == 0 and out is not None and (Path(out) / "run.json").exists():
         raise RunError("there is already a run in this folder", where=out, fix=f"castalia train --resume {out}, or choose another --out")
     codec, dataset, family = _build(plan, parent)
-    before = None if parent is None else held_out_loss(family, dataset)
     trainer = start(family, plan.training, dataset.train, dataset.validation, device, None, dataset.development)
     folder = ""
     if device.rank == 0:
@@ -71,15 +70,16 @@ def train(
     trainer.run = Run(Path(device.share(folder)), trust_code=True)
     with trainer.run.writing() if device.rank == 0 else nullcontext():
         fit(trainer, [_sheets(trainer.run, dataset), *hooks])
-        if parent is not None and device.rank == 0:
-            _write_forgetting(trainer.run, parent, dataset, before)
+        if device.rank == 0:
+            _write_forgetting(trainer.run, dataset)
     return trainer.run
 
 
 def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None = None, overrides: Overrides = ()) -> Recipe:
-    """`recipe.load`; with start_from, codec and family are the parent's, because its weights fit nothing else.
+    """`recipe.load`; with start_from, codec and family are the parent's, because its weights fit nothing else, and it is named by its folder.
 
-    Overrides of the family's keys that change no shape (family.dropout) are taken over; of the codec's, none.
+    Overrides of the family's keys that change no shape (family.dropout) are taken over; of the codec's, those that say how files are read
+    (`Codec.adjustable`); others raise RecipeError.
     """
     plan = load(recipe, data, overrides)
     if plan.start_from is None:
@@ -91,14 +91,24 @@ def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None 
             where=f"start_from={plan.start_from}",
             fix="use a recipe of the run's own family",
         )
-    own = parent.trained_recipe.as_dict()
-    given = {key: value for key, value in pairs(overrides).items() if key.startswith("family.")}
-    raw = {
-        **plan.as_dict(),
-        "codec": own["codec"],
-        "family": {**own["family"], **{key.partition(".")[2]: value for key, value in given.items()}},
-    }
+    raw = {**plan.as_dict(), "start_from": str(parent.folder)}
+    for part, own in parent.trained_recipe.as_dict().items():
+        if part in ("codec", "family"):
+            prefix = f"{part}."
+            raw[part] = own | {key.removeprefix(prefix): value for key, value in pairs(overrides).items() if key.startswith(prefix)}
+            _adjusted(part, own, raw[part], parent)
     return from_dict(raw, where=str(recipe), trust=True)
+
+
+def _adjusted(part: str, own: Mapping[str, Any], asked: Mapping[str, Any], parent: Run) -> None:
+    """What the parent's codec has learned stays as it is."""
+    fixed = [key for key, value in asked.items() if part == "codec" and key in own and value != own[key] and key not in parent.codec.adjustable]
+    if fixed:
+        raise RecipeError(
+            f"the codec is that of the run to start from, which has {fixed[0]}: {own[fixed[0]]}",
+            where=f"codec.{fixed[0]}={asked[fixed[0]]}",
+            fix="leave it out" + (f"; these may change: {', '.join(sorted(parent.codec.adjustable))}" if parent.codec.adjustable else ""),
+        )
 
 
 def held_out_loss(family: Family, dataset: Dataset, *, most: int = 256) -> float | None:
@@ -115,19 +125,26 @@ def held_out_loss(family: Family, dataset: Dataset, *, most: int = 256) -> float
     return total / count
 
 
-def _write_forgetting(run: Run, parent: Run, dataset: Dataset, before: float | None) -> None:
+def _write_forgetting(run: Run, dataset: Dataset) -> None:
     """RUN/eval/forgetting.json: nats on held-out data, old and new, before and after fine-tuning. What the run gained and what it lost."""
-    found: dict[str, Any] = {"parent": parent.id, "unit": "nats per token" if isinstance(dataset.spec, Tokens) else "nats per item"}
+    source, path = run.recipe.start_from, run.folder / "eval" / "forgetting.json"
+    if source is None or path.exists() or not run.finished:
+        return
+    found: dict[str, Any] = {"unit": "nats per token" if isinstance(dataset.spec, Tokens) else "nats per item"}
     model = run.model()
-    found["new"] = {"source": run.recipe.data.source, "before": before, "after": held_out_loss(model, dataset)}
+    found["new"] = {"source": run.recipe.data.source, "after": held_out_loss(model, dataset)}
+    found["old"] = {"source": ""}
     try:
+        parent = Run.open(source)
+        begun = parent.model()
+        found["parent"] = parent.id
+        found["new"]["before"] = held_out_loss(begun, dataset)
+        found["old"]["source"] = parent.recipe.data.source
         old = open_data(parent)
-        found["old"] = {
-            "source": parent.recipe.data.source, "before": held_out_loss(parent.model(), old), "after": held_out_loss(model, old)
-        }  # fmt: skip
+        found["old"] |= {"before": held_out_loss(begun, old), "after": held_out_loss(model, old)}
     except CastaliaError as error:
-        found["old"] = {"source": parent.recipe.data.source, "why": f"not measured: {error.what}"}
-    atomic.write_json(run.folder / "eval" / "forgetting.json", found)
+        found["old"]["why"] = f"not measured: {error.what}"
+    atomic.write_json(path, found)
 
 
 def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), allow_inexact: bool = False, trust_code: bool = False) -> Run:
@@ -138,6 +155,8 @@ def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), all
     run = run if isinstance(run, Run) else Run.open(run, trust_code=trust_code)
     _same_recipe(run)
     if run.finished:
+        if run.recipe.start_from is not None and not (run.folder / "eval" / "forgetting.json").exists():
+            _write_forgetting(run, open_data(run))
         return run
     recorded, plan = run.about["versions"], run.recipe
     device = open_device(plan.training.model_copy(update={"threads": plan.training.threads or recorded["threads"]}))
@@ -153,7 +172,7 @@ def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), all
     step = run.last_step
     with run.writing() if device.rank == 0 else nullcontext():
         if step is None:
-            fresh = _seeded(plan.training, run.build)
+            fresh = _seeded(plan.training, lambda: _family(plan, run.spec, run.conditions, _parent(run)))
             trainer = start(fresh, plan.training, dataset.train, dataset.validation, device, run, dataset.development)
         else:
             trainer = Trainer(
@@ -163,7 +182,20 @@ def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), all
         if device.rank == 0:
             run.truncate_metrics(trainer.step)
         fit(trainer, [_sheets(run, dataset), *hooks])
+        if device.rank == 0:
+            _write_forgetting(run, dataset)
     return run
+
+
+def _parent(run: Run) -> Run | None:
+    """The run that this one starts from. Raises RunError when it is no longer what it was."""
+    source = run.recipe.start_from
+    if source is None:
+        return None
+    parent = Run.open(source)
+    if parent.model_hash() != run.about["parents"][0]["model"]:
+        raise RunError("the run to start from was trained on meanwhile", where=parent.folder, fix="train a new run from it")
+    return parent
 
 
 @dataclass(frozen=True)
@@ -183,7 +215,7 @@ class Estimate:
 def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
     """A few real steps, one sheet, one checkpoint in memory and no files: what `train --dry-run` prints."""
     with _Stopwatch() as setup:
-        _codec, dataset, family = _build(recipe)
+        _codec, dataset, family = _build(recipe, None if recipe.start_from is None else Run.open(recipe.start_from))
         device = open_device(recipe.training)
         trainer = start(family, recipe.training, dataset.train, dataset.validation, device, None, dataset.development)
         for _ in range(2):  # the first steps pay for caches and lazy kernels
@@ -238,7 +270,7 @@ def open_data(run: Run, source: str | os.PathLike[str] | None = None) -> Dataset
     """
     config: DataConfig = run.recipe.data
     if source is not None:
-        config = DataConfig(source=os.fspath(source), conditional=False)
+        config = DataConfig(source=os.fspath(source), conditional=False, segments=config.segments)
     dataset = prepare(config, run.codec, fit=False)
     if source is None and dataset.fingerprint != run.about["data"]["fingerprint"]:
         raise RunError("the data are not what this run was trained on", where=config.source, fix="restore the files, or train a new run")
@@ -391,23 +423,22 @@ def _sheets(run: Run, dataset: Dataset) -> Hook:
 def _build(plan: Recipe, parent: Run | None = None) -> tuple[Codec[Any], Dataset, Family]:
     if not plan.data.source:
         raise RecipeError("the recipe names no data", where="data.source", fix="castalia train RECIPE FOLDER, or builtin/digits")
-    if parent is None:
-        codec: Codec[Any] = registry.resolve("codec", plan.codec.name, trust=True)(plan.codec.config)
-        dataset = prepare(plan.data, codec)
-    else:
-        codec = parent.codec
-        dataset = prepare(plan.data, codec, fit=False)
-    family_class = registry.resolve("family", plan.family.name, trust=True)
+    codec: Codec[Any] = registry.resolve("codec", plan.codec.name, trust=True)(plan.codec.config)
+    if parent is not None:
+        codec = codec.restore(*parent.codec.state())
+    dataset = prepare(plan.data, codec, fit=parent is None)
+    family = _seeded(plan.training, lambda: _family(plan, dataset.spec, dataset.conditions, parent))
+    return codec, dataset, family
 
-    def make() -> Family:
-        family: Family = family_class(plan.family.config, dataset.spec, dataset.conditions)
-        if parent is not None:
-            _take_over(family, parent)
-        if plan.training.adapt is not None:
-            lora.adapt(family, plan.training.adapt.lora, plan.training.adapt.alpha)
-        return family
 
-    return codec, dataset, _seeded(plan.training, make)
+def _family(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: Run | None) -> Family:
+    """As it stands before step 1."""
+    family: Family = registry.resolve("family", plan.family.name, trust=True)(plan.family.config, spec, conditions)
+    if parent is not None:
+        _take_over(family, parent)
+    if plan.training.adapt is not None:
+        lora.adapt(family, plan.training.adapt.lora, plan.training.adapt.alpha)
+    return family
 
 
 def _take_over(family: Family, parent: Run) -> None:

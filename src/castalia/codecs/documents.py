@@ -11,14 +11,17 @@ import difflib
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from castalia.codecs import encodings
 from castalia.errors import DataError, MissingExtra
 
-WHOLE = 64 << 10  # bytes of UTF-8: up to here a text file is one document
-PIECE = 16 << 10  # about the size of the pieces of a larger one
+WHOLE = 64 << 10  # bytes of UTF-8: longer lines and paragraphs are cut
+PIECE = 16 << 10  # up to here a text file is one document; the size of the pieces of a large one
+PIECES = 32  # of a file that is neither: enough to train on a part and hold another out
+LEAST_PIECE = 1 << 10
 TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
 PACKED = (".txt.gz", ".md.gz", ".jsonl.gz", ".csv.gz", ".tsv.gz")
 PROSE = (".txt", ".md", ".rst", ".tex")
@@ -101,32 +104,37 @@ def _half(surrogate: str, where: str) -> DataError:
 
 
 def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """One piece up to 64 KiB; more is cut into pieces of about 16 KiB whose concatenation is the text.
+    """One piece up to 16 KiB; more is cut into pieces of about 1/32 of it, 1 KiB to 16 KiB, whose concatenation is the text.
 
-    A cut lies after the last blank line of the second half of 16 KiB, else after its last line end, else between two characters.
+    A cut lies after the last blank line of the second half of a piece, else after its last line end, else between two characters.
     """
-    rest, whole = b"", True
+    blocks, held = iter(blocks), b""
     for block in blocks:
+        held += block
+        if len(held) > PIECES * PIECE:
+            break
+    if len(held) <= PIECE:
+        if held.strip():
+            yield held
+        return
+    size = min(PIECE, max(LEAST_PIECE, len(held) // PIECES))
+    rest = b""
+    for block in chain([held], blocks):
         rest += block
         start = 0
-        whole = whole and len(rest) <= WHOLE
-        while not whole and len(rest) - start > 2 * PIECE:
-            stop = _cut(rest, start)
+        while len(rest) - start > 2 * size:
+            stop = _cut(rest, start, size)
             yield rest[start:stop]
             start = stop
         rest = rest[start:]
-    if whole:
-        if rest.strip():
-            yield rest
-        return
     while rest:
-        stop = _cut(rest, 0) if len(rest) > PIECE + PIECE // 2 else len(rest)
+        stop = _cut(rest, 0, size) if len(rest) > size + size // 2 else len(rest)
         yield rest[:stop]
         rest = rest[stop:]
 
 
-def _cut(text: bytes, start: int) -> int:
-    half, full = start + PIECE // 2, start + PIECE
+def _cut(text: bytes, start: int, size: int) -> int:
+    half, full = start + size // 2, start + size
     for mark in (b"\n\n", b"\n"):
         found = text.rfind(mark, half, full)
         if found >= 0:

@@ -46,7 +46,8 @@ class TextConfig(CodecConfig):
                  Else the path of a Hugging Face tokenizer.json.
     vocab        size of the learned byte-pair vocabulary; smaller when the texts do not give so many merges.
     length       context: most tokens that are coded in one row.
-    document     "auto": a file up to 64 KiB is a document, a larger one is cut into pieces of about 16 KiB at blank lines (else line ends).
+    document     "auto": a file up to 16 KiB is a document, a larger one is cut into some 32 pieces of 1 to 16 KiB, or more of 16 KiB, at blank
+                 lines (else line ends).
                  "file": whole whatever its size. "paragraph": between blank lines. "line": each line.
     field        for tables: the column that holds the text, or a template such as "{title}\\n{lines}".
                  None: the column text, content or lines, else the only one with text.
@@ -84,6 +85,8 @@ class TextCodec(Codec[str]):
 
     name = "text"
     extensions: ClassVar[tuple[str, ...]] = documents.EXTENSIONS
+    few: ClassVar[str] = "codec.document=paragraph or line makes more of one file"
+    adjustable: ClassVar[frozenset[str]] = frozenset({"document", "field", "encoding", "length"})
     sidecar: ClassVar[str] = ".json"
     Config = TextConfig
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 _STATES = 8  # 0: between characters; 1, 2, 3: so many continuation bytes to come; 4 .. 7: after E0, ED, F0, F4
 _DEAD = _STATES  # nothing leads out of it
+_FAR = 1 << 30  # tokens: never (nn/masks.py: FORBIDDEN)
 
 
 def automaton() -> np.ndarray:
@@ -46,6 +47,7 @@ class Utf8Grammar:
         if end is not None:
             allowed[0, end] = True
         self._masks = [torch.from_numpy(mask.copy()) for mask in allowed]
+        self._costs = _costs(allowed, after, end)
         # A token that is not allowed may still be seen (text cut in the middle of a character): go on from what it leaves open.
         self._after = np.where(after != _DEAD, after, np.where(after[0] != _DEAD, after[0], 0)).astype(np.uint8)
 
@@ -58,6 +60,25 @@ class Utf8Grammar:
 
     def advance(self, state: int, token: int) -> int:
         return int(self._after[state, token])
+
+    def distance(self, state: int) -> int:
+        """Fewest tokens after which no character is open, so that a text is whole where its length ends (nn/masks.py)."""
+        return 0 if state == 0 else int(self._costs[state].min())
+
+    def costs(self, state: int) -> Tensor:
+        """(V,) int64: 1 + the distance behind each token."""
+        return self._costs[state]
+
+
+def _costs(allowed: np.ndarray, after: np.ndarray, end: int | None) -> Tensor:
+    """(8, V) int64: tokens until no character is open, when this one comes next; _FAR where it may not."""
+    left = np.append(np.where(np.arange(_STATES) == 0, 0, _FAR), _FAR)  # of each state, the dead one last
+    for _ in range(_STATES):
+        costs = np.where(allowed, np.minimum(1 + left[after], _FAR), _FAR)
+        left[1:_STATES] = costs.min(1, initial=_FAR)[1:]
+    if end is not None:
+        costs[0, end] = 1
+    return torch.from_numpy(costs)
 
 
 def _after(token_bytes: Sequence[bytes]) -> np.ndarray:

@@ -180,7 +180,7 @@ def prepare(
     if config.limit is not None:
         chosen = np.flatnonzero(split.limited(source.digest, config.limit))
     content = split.ranks(source.digest[chosen])
-    _enough(content, config, source, fit)
+    _enough(content, config, source, codec, fit)
     held_out = split.validates(source.digest[chosen], source.group[chosen], source.groups, config.validation)
     if fit:
         training = fair_order(source, chosen[~held_out])
@@ -217,7 +217,7 @@ def _assemble(
         skipped.append({"file": source.where(item), "why": why})
     kept = np.flatnonzero(readable_items)
     kept = kept[np.lexsort((source.label[chosen[kept]], content[kept]))]
-    _enough(content[kept], config, source, fit)
+    _enough(content[kept], config, source, codec, fit)
     repeats = rows_of[content[kept]]
     entry = np.repeat(kept, repeats)  # one entry per row from here on
     within = np.arange(len(entry)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
@@ -228,7 +228,7 @@ def _assemble(
     validation, dropped = _apart(held_out[entry], twin, source.digest[chosen[entry]], 0 if source.groups else config.validation)
     label = source.label[chosen[entry]]
     apart = split.validates(source.digest[chosen], source.group[chosen], source.groups, config.validation + config.development)
-    development = apart[entry] & ~validation & (config.development > 0)
+    development = _beside(apart[entry] & ~validation, ~validation & ~dropped, twin, source, chosen[entry], config.development)
     sides: list[Side] = []
     for mask, functions in ((~validation & ~development, augmentations), (validation, []), (development, [])):
         mask = mask & ~dropped
@@ -275,7 +275,20 @@ def _apart(validation: np.ndarray, twin: np.ndarray, digest: np.ndarray, share: 
     return validation, dropped
 
 
-def _enough(content: np.ndarray, config: DataConfig, source: Source, fit: bool) -> None:
+def _beside(
+    development: np.ndarray, training: np.ndarray, twin: np.ndarray, source: Source, item: np.ndarray, share: float
+) -> np.ndarray:
+    """The development side (N,) bool: with all twins of its items; where there are no groups, not empty while two training items differ."""
+    if share == 0:
+        return np.zeros_like(development)
+    if not source.groups and not (development & training).any() and len(np.unique(twin[training])) > 1:
+        position = np.ascontiguousarray(source.digest[item, :8]).view(">u8").ravel().astype(float)
+        position[~training] = np.inf
+        development = twin == twin[position.argmin()]
+    return np.isin(twin, twin[development & training]) & training
+
+
+def _enough(content: np.ndarray, config: DataConfig, source: Source, codec: Codec[Any], fit: bool) -> None:
     """Too little data is said to be too little, never a wrong format."""
     distinct = len(np.unique(content))
     if fit and len(content) > 1 and distinct == 1:
@@ -285,7 +298,7 @@ def _enough(content: np.ndarray, config: DataConfig, source: Source, fit: bool) 
     if config.limit is not None and len(source) > len(content):
         raise DataError(f"data.limit={config.limit} leaves too few items", config.source, f"raise it to {LEAST_ITEMS} or more")
     copies = f" ({len(content)} with copies)" if len(content) > distinct else ""
-    fix = f"add data: {LEAST_ITEMS} different items are the least, some hundreds give results worth looking at"
+    fix = f"add data: {LEAST_ITEMS} different items are the least, some hundreds give results worth looking at" + (f"; {codec.few}" if codec.few else "")
     raise DataError(f"too few items to learn from: {distinct}{copies}", config.source, fix)
 
 

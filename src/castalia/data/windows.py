@@ -1,8 +1,8 @@
 """Token documents to rows: cut, packed, and shuffled anew each epoch, as functions of counters.
 
 Training lays the documents of an epoch end to end in a random order, joins the ends to a ring, and cuts it at a random phase into windows of
-`length` coded tokens, each with the token before it as context. So no token is padding, none is seen twice in an epoch, and no two epochs
-cut alike. Where items have conditions (classes), which belong to whole rows, each piece of a document has a row of its own instead.
+`length` coded tokens, each with the token before it as context. So no token is padding, none is seen twice in an epoch, fewer than `length`
+are left out, and no two epochs cut alike. Where items have conditions (classes), which belong to whole rows, each piece of a document has a row of its own instead.
 
 Evaluation (`take`) reads each document from its beginning in pieces of `length` tokens, one piece a row. Rows are as spec.Tokens says: what
 follows `begin` is another document, and packed documents do not attend to one another unless `data.segments` is false.
@@ -11,6 +11,7 @@ follows `begin` is another document, and packed documents do not attend to one a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,6 +49,7 @@ class Windows:
         self._start = (np.arange(len(self._owner)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * spec.length
         self._width = min(spec.length, max(1, self.tokens - 1))
         self._epochs: dict[tuple[int, int], _Ring] = {}  # the last two
+        self._orders: dict[tuple[int, int], Tensor] = {}  # the same of rows with conditions
 
     def __len__(self) -> int:
         """Rows that `take` can give."""
@@ -106,8 +108,7 @@ class Windows:
     def _ring(self, seed: int, epoch: int, windows: int) -> _Ring:
         key = (seed, epoch)
         if key not in self._epochs:
-            while len(self._epochs) > 1:
-                del self._epochs[next(iter(self._epochs))]
+            _forget(self._epochs)
             order = torch.randperm(len(self._index), generator=generator("documents", seed, epoch)).numpy()
             ends = np.cumsum(self._lengths[order])
             offsets = self._documents.offsets[self._index[order]] - (ends - self._lengths[order])
@@ -120,7 +121,10 @@ class Windows:
         parts = []
         while count > 0:
             epoch, offset = divmod(start, len(self))
-            part = torch.randperm(len(self), generator=generator("epoch", seed, epoch))[offset : offset + count]
+            if (seed, epoch) not in self._orders:
+                _forget(self._orders)
+                self._orders[seed, epoch] = torch.randperm(len(self), generator=generator("epoch", seed, epoch))
+            part = self._orders[seed, epoch][offset : offset + count]
             parts.append(part)
             start, count = start + len(part), count - len(part)
         return torch.cat(parts)
@@ -138,6 +142,12 @@ class Windows:
     def _not_empty(self) -> None:
         if len(self) == 0:
             raise DataError("this side of the split is empty", "data.validation", "set data.validation above 0")
+
+
+def _forget(epochs: dict[tuple[int, int], Any]) -> None:
+    """Makes room for one more beside the newest."""
+    while len(epochs) > 1:
+        del epochs[next(iter(epochs))]
 
 
 class _Ring:

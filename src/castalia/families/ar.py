@@ -26,11 +26,14 @@ from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.counts import Counts
 from castalia.nn.decode import complete, draw
 from castalia.nn.embed import ConditionEmbedding
+from castalia.nn.masks import Masks
 from castalia.nn.transformer import Activation, AttentionKind, Block, Gain, Memory, Rotary, Rotation, causal_mask, normalised, segment_mask
 from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens
 
 REACH = 32  # offsets to the predicted position that `order: any` tells apart
 LOGITS_AT_ONCE = 2**25  # numbers; rows of `nats` are cut into chunks below this
+NEVER = -1e4  # a logit whose probability is zero
+TINY = 1e-9  # a weight that stands for none
 HASH_PRIMES = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1, 0x2545F491, 0x5851F42D, 0x14057B7F)
 
 
@@ -132,7 +135,6 @@ class Ordered(NamedTuple):
 
     tokens: Tensor
     targets: Tensor
-    coded: Tensor
     rotation: Rotation
     mask: Tensor
     offsets: Tensor | None
@@ -171,84 +173,79 @@ class Ar(Family):
             return self._gate_loss(batch)
         if phase != "main":
             raise SpecError(f"'ar' has no phase '{phase}'", where="forward(batch, phase)", fix="use 'main' or 'gate'")
-        ordered, nats = self._nats(batch, self._order(batch.x, batch.segment) if self.config.order == "any" else None)
-        weight = ordered.coded.float()
-        if batch.weight is not None:
-            weight = weight * batch.weight[:, 1:]
-        total = (nats * weight).sum() / weight.sum().clamp_min(1.0)
+        order = self._order(batch.x, batch.segment) if self.config.order == "any" else None
+        ordered = self._ordered(batch, order)
+        nats = _cross_entropy(self._logits(ordered, batch), ordered.targets)
+        weight = self._weight(batch, order)
+        total = (nats * weight).sum() / weight.sum().clamp_min(TINY)
         return Loss(total, {"nats": total.detach()})
 
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
         """(B,) exact negative log-likelihood of each row's coded tokens; with `order: any`, in the order from left to right."""
-        self.check(batch)
-        with torch.no_grad():
-            return (self.token_nats(batch) * self._coded(batch)).sum(1)
+        return (self.token_nats(batch) * self._weight(batch._replace(weight=None), None)).sum(1)
 
     @torch.no_grad()
-    def token_nats(self, batch: Batch) -> Tensor:
-        """(B, T - 1) float32 nats of x[:, 1:] in evaluation mode, coded or not."""
+    def token_nats(self, batch: Batch, order: Tensor | None = None) -> Tensor:
+        """(B, T - 1) float32 nats of x[:, 1:] in evaluation mode, coded or not, over all tokens but `begin`, which no document holds.
+
+        order (B, T - 1): of a model of any order, the positions 1 .. T - 1 as they are predicted; the nats come in this order, too.
+        """
+        self.check(batch)
         rows = max(1, LOGITS_AT_ONCE // (batch.x.shape[1] * self.spec.vocab))
         training = self.training
         self.eval()
         try:
-            return torch.cat([self._mixed_nats(_rows(batch, start, start + rows)) for start in range(0, len(batch.x), rows)])
+            starts = range(0, len(batch.x), rows)
+            return torch.cat(
+                [self._exact_nats(_rows(batch, at, at + rows), None if order is None else order[at : at + rows])[0] for at in starts]
+            )
         finally:
             self.train(training)
 
-    def _mixed_nats(self, batch: Batch) -> Tensor:
-        _, nats, gate = self._with_gate(batch)
-        if gate is None or self.counts is None:
-            return nats
-        log_counts, _ = self.counts.score(batch.x, batch.segment)
-        return -torch.logaddexp(F.logsigmoid(-gate) - nats, F.logsigmoid(gate) + log_counts)
-
-    def _with_gate(self, batch: Batch) -> tuple[Ordered, Tensor, Tensor | None]:
-        """(order, nats of the network, the gate's logit where there is one)."""
-        ordered = self._left(batch.x, batch.segment)
-        logits = self._logits(ordered, batch)
-        nats = F.cross_entropy(logits.flatten(0, 1), ordered.targets.flatten(), reduction="none").view(ordered.targets.shape)
-        if self.gate is None or self.counts is None:
-            return ordered, nats, None
-        _, features = self.counts.score(batch.x, batch.segment)
-        return ordered, nats, self.gate(logits, features)
+    def _exact_nats(self, batch: Batch, order: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """(nats of the whole model, logit of the counts' share where there are counts); only the gate has a gradient."""
+        with torch.no_grad():
+            ordered = self._ordered(batch, order)
+            logits = self._without_begin(self._logits(ordered, batch))
+            nats = _cross_entropy(logits, ordered.targets)
+            if self.gate is None or self.counts is None:
+                return nats, None
+            log_counts, features = self.counts.score(batch.x, batch.segment)
+        gate = self.gate(logits, features)
+        return -torch.logaddexp(F.logsigmoid(-gate) - nats, F.logsigmoid(gate) + log_counts), gate
 
     def _gate_loss(self, batch: Batch) -> Loss:
-        if self.gate is None or self.counts is None:
+        if self.gate is None:
             raise SpecError("'ar' has no phase 'gate' without counts", where="forward(batch, phase)", fix="family.counts=5")
         training = self.network.training
         self.network.eval()
-        with torch.no_grad():
-            ordered = self._left(batch.x, batch.segment)
-            logits = self._logits(ordered, batch)
-            nats = F.cross_entropy(logits.flatten(0, 1), ordered.targets.flatten(), reduction="none").view(ordered.targets.shape)
-            log_counts, features = self.counts.score(batch.x, batch.segment)
+        nats, gate = self._exact_nats(batch)
         self.network.train(training)
-        gate = self.gate(logits, features)
-        mixed = -torch.logaddexp(F.logsigmoid(-gate) - nats, F.logsigmoid(gate) + log_counts)
-        coded = ordered.coded.float()
-        total = (mixed * coded).sum() / coded.sum().clamp_min(1.0)
-        share = (torch.sigmoid(gate) * coded).sum() / coded.sum().clamp_min(1.0)
-        return Loss(total, {"nats": total.detach(), "share": share.detach()})
+        assert gate is not None
+        weight = self._weight(batch, None)
+        weight = weight / weight.sum().clamp_min(TINY)
+        total = (nats * weight).sum()
+        return Loss(total, {"nats": total.detach(), "share": (torch.sigmoid(gate) * weight).sum().detach()})
 
     # Orders
-
-    def _nats(self, batch: Batch, order: Tensor | None) -> tuple[Ordered, Tensor]:
-        ordered = self._left(batch.x, batch.segment) if order is None else self._permuted(batch.x, batch.segment, order)
-        logits = self._logits(ordered, batch)
-        nats = F.cross_entropy(logits.flatten(0, 1), ordered.targets.flatten(), reduction="none")
-        return ordered, nats.view(ordered.targets.shape)
 
     def _logits(self, ordered: Ordered, batch: Batch) -> Tensor:
         ngrams = self._ngrams(ordered.tokens, batch.segment)
         told = self._told(batch.cond, len(batch.x))
         return self.network.logits(self.network(ordered.tokens, ngrams, told, ordered.rotation, ordered.mask, ordered.offsets))
 
-    def _left(self, x: Tensor, segment: Tensor | None) -> Ordered:
-        steps = x.shape[1] - 1
+    def _without_begin(self, logits: Tensor) -> Tensor:
+        """Changed in place. A finite number, because what stands at `begin` is multiplied by zero later."""
+        logits[..., self.spec.begin] = NEVER
+        return logits
+
+    def _ordered(self, batch: Batch, order: Tensor | None) -> Ordered:
+        """order None: from left to right."""
+        x, segment, steps = batch.x, batch.segment, batch.x.shape[1] - 1
         if self.config.order == "any":
-            return self._permuted(x, segment, torch.arange(1, steps + 1, device=x.device).expand(len(x), -1))
+            return self._permuted(x, segment, torch.arange(1, steps + 1, device=x.device).expand(len(x), -1) if order is None else order)
         mask = causal_mask(steps, steps, x.device) if segment is None else segment_mask(segment[:, :-1])
-        return Ordered(x[:, :-1], x[:, 1:], self._real(x[:, 1:]), self.network.rotary(slice(0, steps)), mask, None)
+        return Ordered(x[:, :-1], x[:, 1:], self.network.rotary(slice(0, steps)), mask, None)
 
     def _permuted(self, x: Tensor, segment: Tensor | None, order: Tensor) -> Ordered:
         """`order` (B, T - 1): the positions 1 .. T - 1 as they are predicted. Each token is read at its own place, and its query is
@@ -261,28 +258,30 @@ class Ar(Family):
         else:
             own, wanted = segment.gather(1, read), segment.gather(1, order)
             seen = (wanted[:, :, None] == own[:, None, :]) & torch.ones(steps, steps, dtype=torch.bool, device=x.device).tril()
-            seen |= torch.eye(steps, dtype=torch.bool, device=x.device) & ~self._real(targets)[:, :, None]  # begin: given, never predicted
+            seen |= torch.eye(steps, dtype=torch.bool, device=x.device) & ~seen.any(2, keepdim=True)  # `begin`, which is never predicted
             mask = torch.zeros(seen.shape, device=x.device).masked_fill_(~seen, float("-inf"))[:, None]
-        return Ordered(tokens, targets, self._real(targets), self.network.rotary(read, order), mask, order - read)
+        return Ordered(tokens, targets, self.network.rotary(read, order), mask, order - read)
 
     def _order(self, x: Tensor, segment: Tensor | None) -> Tensor:
         """Orders for training, (B, T - 1): a third from left to right, a third with a random part first (what infilling asks for), a
-        third at random. Beginnings of packed documents are given, so they come first."""
+        third at random. Documents of a row come one after another, each from its `begin`, as if it stood alone."""
         rows, steps = len(x), x.shape[1] - 1
-        place = torch.arange(1, steps + 1, device=x.device).float().expand(rows, -1)
+        place = torch.arange(1, steps + 1, device=x.device, dtype=torch.float64).expand(rows, -1)
         kind, share = torch.rand(rows, 1, device=x.device) * 3, torch.rand(rows, 1, device=x.device)
         edge = torch.rand(rows, steps, device=x.device) < 0.15  # spans begin here
         span = edge.cumsum(1) + torch.arange(rows, device=x.device)[:, None] * (steps + 1)
         hidden = torch.rand(rows * (steps + 1), device=x.device)[span] < share
         key = torch.where(kind < 1, place, torch.where(kind < 2, place + hidden * steps, torch.rand(rows, steps, device=x.device) * steps))
-        key = torch.where(self._real(x[:, 1:]), key, place - 2 * steps)
-        return key.argsort(1) + 1
+        begins = x[:, 1:] == self.spec.begin
+        document = begins.cumsum(1) if segment is None else segment[:, 1:]
+        return (document * (3 * steps) + key.masked_fill(begins, -1)).argsort(1) + 1
 
-    def _real(self, targets: Tensor) -> Tensor:
-        return targets != self.spec.begin
-
-    def _coded(self, batch: Batch) -> Tensor:
-        return self._real(batch.x[:, 1:])
+    def _weight(self, batch: Batch, order: Tensor | None) -> Tensor:
+        """(B, T - 1) float32 weights of the targets in their order: zero where nothing is coded."""
+        weight = (batch.x != self.spec.begin).float()
+        for given in (batch.mask, batch.weight):
+            weight = weight if given is None else weight * given
+        return weight[:, 1:] if order is None else weight.gather(1, order)
 
     def _told(self, cond: dict[str, Any], rows: int) -> Tensor | None:
         return self.network.told(cond, rows, self.device).vector if self.conditions else None
@@ -328,14 +327,11 @@ class Ar(Family):
         memory = Memory.empty(
             config.depth, rows, config.kv_heads or config.heads, self.spec.length, config.width // config.heads, like, self._recall + 1
         )
-        places = torch.arange(steps, device=ids.device).expand(rows, -1)
         rotation = self._turned(slice(0, steps), slice(1, steps + 1))
-        offsets = torch.ones_like(places) if config.order == "any" else None
-        h = self.network(
-            ids, self._ngrams(ids, None), self._told(cond, rows), rotation, causal_mask(steps, steps, ids.device), offsets, memory
-        )
-        lengths = mask.sum(1)
+        offsets = torch.ones_like(ids) if config.order == "any" else None
         memory.told = self._told(cond, rows)
+        h = self.network(ids, self._ngrams(ids, None), memory.told, rotation, causal_mask(steps, steps, ids.device), offsets, memory)
+        lengths = mask.sum(1)
         memory.grow(lengths)
         if self._recall:
             width = memory.recent.shape[1]
@@ -370,15 +366,15 @@ class Ar(Family):
         logits = self.network.logits(h)
         if self.gate is None or self.counts is None:
             return logits
-        probs, features = self.counts.distribution(
-            memory.recent[:, -(self.config.counts - 1) :] if self.config.counts > 1 else memory.recent[:, :0]
-        )
+        recent = memory.recent[:, memory.recent.shape[1] - (self.config.counts - 1) :]
+        probs, features = self.counts.distribution(recent)
+        logits = self._without_begin(logits)
         gate = self.gate(logits, features)[:, None]
         return torch.logaddexp(F.logsigmoid(-gate) + logits.log_softmax(-1), F.logsigmoid(gate) + probs.log())
 
     def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
         """(len(rngs), length + 1) int64: `begin`, the document, `begin` as filling."""
-        prompt = torch.tensor([self.spec.begin])
+        prompt = torch.tensor([self.spec.begin], device=self.device)
         found = complete(self, [prompt] * len(rngs), rngs, options, spec=self.spec, cond=cond)
         out = torch.full((len(rngs), self.spec.length + 1), self.spec.begin, dtype=torch.int64)
         for row, completion in zip(out, found, strict=True):
@@ -404,16 +400,20 @@ class Ar(Family):
         like = self.network.embedding.weight
         memory = Memory.empty(config.depth, rows, config.kv_heads or config.heads, steps, config.width // config.heads, like, 0)
         uniforms = torch.stack([torch.rand(steps, generator=rng) for rng in rngs]).to(x.device)
+        barrier = torch.zeros(self.spec.vocab)
+        barrier[[self.spec.begin] if self.spec.end is None else [self.spec.begin, self.spec.end]] = float("-inf")
+        masks = None if self.spec.grammar is None else Masks(self.spec.grammar, barrier, self.spec.end)
+        gaps = [_Gaps(masks, row) for row in keep.tolist()] if masks is not None else []
         taken = slice(0, first + 1)
         for index in range(first, steps):
             own, wanted = read[:, taken], order[:, taken]
             mask = causal_mask(first + 1, first + 1, x.device) if index == first else None
             h = self.network(x.gather(1, own), [], told, self.network.rotary(own, wanted), mask, wanted - own, memory)
             memory.grow(own.shape[1])
-            logits = self.network.logits(h[:, -1])
-            logits[:, [self.spec.begin] if self.spec.end is None else [self.spec.begin, self.spec.end]] = float("-inf")
-            drawn = draw(logits.softmax(-1), uniforms[:, index : index + 1])
             target = order[:, index : index + 1]
+            if gaps:
+                barrier = torch.stack([gap.barrier(row, int(at)) for gap, row, at in zip(gaps, x, target, strict=True)])
+            drawn = draw((self.network.logits(h[:, -1]) + barrier.to(x.device)).softmax(-1), uniforms[:, index : index + 1])
             x.scatter_(1, target, torch.where(keep.gather(1, target), x.gather(1, target), drawn))
             taken = slice(index + 1, index + 2)
         return x
@@ -425,9 +425,8 @@ class Ar(Family):
         if x.shape[1] > self.spec.length:
             raise SpecError("the text is longer than the context", where=f"{x.shape[1]} tokens against {self.spec.length}", fix="cut it")
         told = self._told({}, len(x))
-        places = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
         rotation = self._turned(slice(0, x.shape[1]), slice(1, x.shape[1] + 1))
-        h = self.network.embed(x, self._ngrams(x, None), told, torch.ones_like(places))
+        h = self.network.embed(x, self._ngrams(x, None), told, torch.ones_like(x))
         mask, maps = causal_mask(x.shape[1], x.shape[1], x.device), []
         for block in self.network.blocks:
             maps.append(block.attention.weights(block.attention_norm(h), rotation, mask))
@@ -443,6 +442,26 @@ class Ar(Family):
             )
         if x.dtype != torch.int64 or int(x.min()) < 0 or int(x.max()) >= self.spec.vocab:
             raise SpecError("tokens must be int64 below the vocabulary's size", where=f"{x.dtype}, {int(x.max())} of {self.spec.vocab}")
+
+
+class _Gaps:
+    """What may stand in the gaps of one row, by a grammar that starts with the row and must be able to end where each gap does."""
+
+    def __init__(self, masks: Masks, keep: list[bool]) -> None:
+        self._masks, self._keep = masks, keep
+        self._taken, self._state = 0, masks.grammar.start()
+
+    def barrier(self, row: Tensor, at: int) -> Tensor:
+        """(V,) to be added to the logits of the token at `at`. Places ascend from call to call; kept ones are passed over."""
+        if self._keep[at]:
+            return self._masks.barrier
+        grammar = self._masks.grammar
+        for token in row[self._taken + 1 : at].tolist():
+            self._state = grammar.advance(self._state, token) if bool(grammar.allowed(self._state)[token]) else grammar.start()
+        self._taken = at - 1
+        length = next((steps for steps, kept in enumerate(self._keep[at:]) if kept), len(self._keep) - at)
+        found = self._masks.row(self._state, length)
+        return self._masks.barrier if found is None else found
 
 
 class Gate(nn.Module):
@@ -461,6 +480,11 @@ class Gate(nn.Module):
         entropy = -(log_probs.exp() * log_probs).sum(-1)
         own = torch.stack([entropy, log_probs.amax(-1)], -1)
         return self.out(torch.tanh(self.into(torch.cat([own, features.to(own)], -1).float())))[..., 0].float()
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """logits (B, T, V), targets (B, T) -> nats (B, T)."""
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
 
 
 def _rows(batch: Batch, start: int, stop: int) -> Batch:

@@ -71,28 +71,31 @@ def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int) 
     if gaps == [""] and codec.middle is not None:
         prefix, suffix, middle = (torch.tensor([mark]) for mark in codec.middle)
         prompt = torch.cat([torch.tensor([spec.begin]), prefix, given[0], suffix, given[1], middle])
-        banned = list(codec.middle)
-        found = complete(require(model, Decodes, "infill"), [prompt] * count, rngs, SampleOptions(), spec=spec, banned=banned)
+        _fits(len(prompt), spec.length - 1)
+        decoder = require(model, Decodes, "infill")
+        found = complete(decoder, [prompt.to(model.device)] * count, rngs, SampleOptions(), spec=spec, banned=codec.middle)
         return [parts[0] + codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) + parts[1] for one in found]
     if "" in gaps:
         fix = "write the number of tokens, [[12]], or train with codec.fill_middle=true and leave one gap [[]]"
         raise RecipeError("this run cannot choose the length of a gap", where="[[]]", fix=fix)
     infiller = require(model, Infills, "infill")
+    sizes = [int(gap) for gap in gaps]
+    _fits(sum(map(len, given)) + sum(sizes), spec.length)
     row, keep = [torch.tensor([spec.begin])], [torch.ones(1, dtype=torch.bool)]
     for number, part in enumerate(given):
         row.append(part)
         keep.append(torch.ones(len(part), dtype=torch.bool))
         if number < len(gaps):
-            size = int(gaps[number])
-            row.append(torch.full((size,), spec.vocab - 1))
-            keep.append(torch.zeros(size, dtype=torch.bool))
-    x, kept = torch.cat(row), torch.cat(keep)
-    if len(x) > spec.length + 1:
-        raise SpecError(
-            "the text with its gaps is longer than the context", where=f"{len(x) - 1} tokens against {spec.length}", fix="cut it"
-        )
+            row.append(torch.full((sizes[number],), spec.vocab - 1))
+            keep.append(torch.zeros(sizes[number], dtype=torch.bool))
+    x, kept = torch.cat(row).to(model.device), torch.cat(keep).to(model.device)
     filled = infiller.infill(x.expand(count, -1), kept.expand(count, -1), rngs, {})
-    return [_joined(codec, parts, one, kept) for one in filled]
+    return [_joined(codec, parts, one[~kept].split(sizes)) for one in filled]
+
+
+def _fits(tokens: int, most: int) -> None:
+    if tokens > most:
+        raise SpecError("the text with its gaps is longer than the context", where=f"{tokens} tokens against {most}", fix="cut it")
 
 
 def _inner(codec: Codec[Any], spec: Tokens, part: str) -> Tensor:
@@ -100,14 +103,9 @@ def _inner(codec: Codec[Any], spec: Tokens, part: str) -> Tensor:
     return ids[:-1] if spec.end is not None else ids
 
 
-def _joined(codec: Codec[Any], parts: list[str], ids: Tensor, kept: Tensor) -> str:
+def _joined(codec: Codec[Any], parts: Sequence[str], gaps: Sequence[Tensor]) -> str:
     """The given parts as they were written, and between them what fills the gaps."""
-    gaps, last = [], True
-    for token, given in zip(ids[1:].tolist(), kept[1:].tolist(), strict=True):
-        if not given:
-            gaps.append([token]) if last else gaps[-1].append(token)
-        last = given
-    texts = [codec.decode(torch.tensor(gap)) for gap in gaps]
+    texts = [codec.decode(gap) for gap in gaps]
     return "".join(part + text for part, text in zip(parts, [*texts, ""], strict=True))
 
 

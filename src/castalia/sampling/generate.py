@@ -102,7 +102,7 @@ def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Ite
         begun = time.perf_counter()
         rngs, cond = generators(request.seed, first, rows), condition(family, request.cond, rows, first)
         model = require(family, Decodes, "be read out token by token")
-        found = complete(model, [prompt] * rows, rngs, request.options, spec=spec, cond=cond, grammars=grammar, stop=stop)
+        found = complete(model, [prompt.to(family.device)] * rows, rngs, request.options, spec=spec, cond=cond, grammars=grammar, stop=stop)
         seconds = (time.perf_counter() - begun) / rows
         for row, done in enumerate(found):
             x = torch.cat([prompt, torch.tensor(done.tokens, dtype=torch.int64)])
@@ -116,22 +116,24 @@ def stream(run: Run, request: Request, *, model: Family | None = None) -> Iterat
     family = run.model() if model is None else model
     codec = run.codec
     streamer = codec.streamer()
-    decoder = Decoder(require(family, Decodes, "be read out token by token"), spec=_tokens(codec))
+    decoder = Decoder(require(family, Decodes, "be read out token by token"), spec=_tokens(codec), device=family.device)
     grammar = None if request.constraint is None else codec.constrain(request.constraint)
     stop = codec.stopper(request.options.stop) if request.options.stop else None
     cond = condition(family, request.cond, 1, request.first)
     rngs = generators(request.seed, request.first, 1)
     decoder.add([prompt_ids(codec, request.prompt)], rngs, request.options, cond=cond, grammars=grammar, stop=stop)
-    given = 0
+    # A stop string is cut off, so what may still become one waits: no more tokens than the string has bytes.
+    behind = max((len(text.encode()) for text in request.options.stop), default=0)
+    tokens: list[int] = []
+    given, ended = 0, False
     while decoder.live:
         step = decoder.step()
-        for token in step.tokens.values():
-            if not step.finished:
-                given += 1
-                yield streamer.push(token)
+        tokens += step.tokens.values()
         for done in step.finished.values():
-            for token in done.tokens[given:]:
-                yield streamer.push(token)
+            tokens, ended = done.tokens, True
+        for token in tokens[given : len(tokens) if ended else max(given, len(tokens) - behind)]:
+            given += 1
+            yield streamer.push(token)
     yield streamer.finish()
 
 
@@ -142,7 +144,7 @@ def draw_tokens(
     model = require(family, Decodes, "be read out token by token")
     found: list[Completion] = []
     for start, rows in blocks(first, count, batch):
-        prompts = [torch.tensor([spec.begin])] * rows
+        prompts = [torch.tensor([spec.begin], device=family.device)] * rows
         told = condition(family, cond, rows, start)
         found += complete(model, prompts, generators(seed, start, rows), options, spec=spec, cond=told)
     return found

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from castalia.data.stream import Side
-from castalia.errors import RunError, TrainingError
+from castalia.errors import RecipeError, RunError, TrainingError
 from castalia.families.base import Family, Phase
 from castalia.nn.ema import Ema
 from castalia.nn.random import counter_seed, generators
@@ -170,12 +170,7 @@ class Trainer:
 
     def _batch(self, micro: int, split: str = "training") -> Batch:
         data = self.data if split == "training" else self.development
-        if data is None or not len(data):
-            raise TrainingError(
-                f"'{self.family.name}' chooses settings by development items and there are none",
-                where="data.development",
-                fix="set data.development=0.05, or add data",
-            )
+        assert data is not None
         shards = self.config.accumulate * self.device.world
         return self._place(data.batch(self.step * shards + self._shard(micro), self.config.batch, self.config.seed, augment=True))
 
@@ -262,6 +257,12 @@ def start(
     family: Family, config: TrainConfig, data: Side, validation: Side, device: Solo, run: Run | None, development: Side | None = None
 ) -> Trainer:
     """A trainer at step 0, its family seeded, prepared and placed."""
+    if any(phase.split == "development" for phase in family.phases()) and not (development is not None and len(development)):
+        raise RecipeError(
+            f"'{family.name}' chooses settings by development items and there are none",
+            where="data.development",
+            fix="set data.development=0.05, or add data",
+        )
     precision = resolve_precision(config, family, device.device)
     family.prepare(data.once(config.batch, config.seed))
     return Trainer(family, config, data, device, precision, run, validation, development)
