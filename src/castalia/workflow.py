@@ -102,7 +102,9 @@ def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None 
 
 def _adjusted(part: str, own: Mapping[str, Any], asked: Mapping[str, Any], parent: Run) -> None:
     """What the parent's codec has learned stays as it is."""
-    fixed = [key for key, value in asked.items() if part == "codec" and key in own and value != own[key] and key not in parent.codec.adjustable]
+    fixed = [
+        key for key, value in asked.items() if part == "codec" and key in own and value != own[key] and key not in parent.codec.adjustable
+    ]
     if fixed:
         raise RecipeError(
             f"the codec is that of the run to start from, which has {fixed[0]}: {own[fixed[0]]}",

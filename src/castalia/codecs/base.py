@@ -46,7 +46,9 @@ class Codec(ABC, Generic[Item]):
     extensions: ClassVar[tuple[str, ...]]  # lower case, with the dot; ".gz" variants are listed too
     Config: ClassVar[type[CodecConfig]]
     few: ClassVar[str] = ""  # what makes more items of the same files, for the message that there are too few
-    adjustable: ClassVar[frozenset[str]] = frozenset()  # config keys that leave what `fit` learned alone: a run that starts from another's may set them
+    adjustable: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # config keys that leave what `fit` learned alone: a run that starts from another's may set them
     sidecar: ClassVar[str] = ""  # suffix of the file beside that holds the manifest, where the format has no room for it
 
     def __init__(self, config: CodecConfig) -> None:

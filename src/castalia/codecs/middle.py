@@ -6,6 +6,8 @@ the piece's first three tokens, so that rows keep their length.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -18,7 +20,7 @@ def rearranged(x: Tensor, rng: torch.Generator, *, begin: int, end: int | None, 
     x = x.clone()
     for row in x:
         edges = [0, *(row[1:] == begin).nonzero()[:, 0].add(1).tolist(), len(row)]
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges):
             stop -= int(end is not None and stop - 1 > start and int(row[stop - 1]) == end)
             body = row[start + 1 : stop]
             if len(body) < SHORTEST or torch.rand((), generator=rng) >= SHARE:

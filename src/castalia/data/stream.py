@@ -275,9 +275,7 @@ def _apart(validation: np.ndarray, twin: np.ndarray, digest: np.ndarray, share: 
     return validation, dropped
 
 
-def _beside(
-    development: np.ndarray, training: np.ndarray, twin: np.ndarray, source: Source, item: np.ndarray, share: float
-) -> np.ndarray:
+def _beside(development: np.ndarray, training: np.ndarray, twin: np.ndarray, source: Source, item: np.ndarray, share: float) -> np.ndarray:
     """The development side (N,) bool: with all twins of its items; where there are no groups, not empty while two training items differ."""
     if share == 0:
         return np.zeros_like(development)
@@ -298,7 +296,9 @@ def _enough(content: np.ndarray, config: DataConfig, source: Source, codec: Code
     if config.limit is not None and len(source) > len(content):
         raise DataError(f"data.limit={config.limit} leaves too few items", config.source, f"raise it to {LEAST_ITEMS} or more")
     copies = f" ({len(content)} with copies)" if len(content) > distinct else ""
-    fix = f"add data: {LEAST_ITEMS} different items are the least, some hundreds give results worth looking at" + (f"; {codec.few}" if codec.few else "")
+    fix = f"add data: {LEAST_ITEMS} different items are the least, some hundreds give results worth looking at" + (
+        f"; {codec.few}" if codec.few else ""
+    )
     raise DataError(f"too few items to learn from: {distinct}{copies}", config.source, fix)
 
 
