@@ -38,10 +38,21 @@ from machine import spread, write_result
 from text_ten_minutes import EXACT, blocks, per_character, shakespeare
 
 BLOCK, MARK, GOALS = 64, 1.898, {"plain": 6.0, "small": 60.0}
-README = (
-    "config/train_shakespeare_char.py --device=cpu --compile=False --eval_iters=20 --log_interval=1 --block_size=64 --batch_size=12"
-    " --n_layer=4 --n_head=4 --n_embd=128 --max_iters=2000 --lr_decay_iters=2000 --dropout=0.0"
-).split()
+README = [
+    "config/train_shakespeare_char.py",
+    "--device=cpu",
+    "--compile=False",
+    "--eval_iters=20",
+    "--log_interval=1",
+    "--block_size=64",
+    "--batch_size=12",
+    "--n_layer=4",
+    "--n_head=4",
+    "--n_embd=128",
+    "--max_iters=2000",
+    "--lr_decay_iters=2000",
+    "--dropout=0.0",
+]
 CONTESTANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": (
         "text/ar",

@@ -120,9 +120,7 @@ def main() -> None:
     found, results = contestants(options.peer), {}
     for (rows, goals), rounds in zip(GOALS.items(), options.rounds, strict=True):
         speeds = interleaved(rounds, warm_up=0, **{name: speed(generate, rows) for name, generate in found.items()})
-        times = {
-            peer: spread([ours / theirs for ours, theirs in zip(speeds["castalia"], speeds[peer], strict=True)], 2) for peer in goals
-        }
+        times = {peer: spread([ours / theirs for ours, theirs in zip(speeds["castalia"], speeds[peer], strict=True)], 2) for peer in goals}
         results[str(rows)] = {
             "tokens_per_second": {name: spread(values, 0) for name, values in speeds.items()},
             "times": times,

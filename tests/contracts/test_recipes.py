@@ -13,7 +13,7 @@ from castalia import registry, workflow
 from castalia.spec import spec_from_json
 
 # What a recipe of a folder is tried on, small enough for two steps in a second.
-DATA = {"image": "builtin/digits", "array": "grid.npy"}
+DATA = {"image": "builtin/digits", "array": "grid.npy", "text": "builtin/tang"}
 # Two steps of two items on four cores' worth of caution; sizes and widths stay the recipe's own.
 SHORT = {
     "training.steps": 2,

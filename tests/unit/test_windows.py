@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from pathlib import Path
 
@@ -56,9 +57,9 @@ def test_an_epoch_codes_every_token_once(lengths: list[int], length: int, tmp_pa
         coded = Counter(x[:, 1:].flatten().tolist())
         assert all(coded[token] <= whole[token] for token in coded)
         assert side.tokens - sum(coded.values()) < x.shape[1]  # what is left over is shorter than a window
-        follows = {(int(a), int(b)) for row in rows for a, b in zip(row[:-1], row[1:], strict=True)}
+        follows = {(int(a), int(b)) for row in rows for a, b in itertools.pairwise(row)}
         for row in x.tolist():  # neighbours in a window are neighbours in a document, or the edge between two
-            assert all(pair in follows or pair == (END, BEGIN) for pair in zip(row[:-1], row[1:], strict=True)), row
+            assert all(pair in follows or pair == (END, BEGIN) for pair in itertools.pairwise(row)), row
 
 
 def test_epochs_are_cut_and_ordered_anew(tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_take_covers_each_document_once(lengths: list[int], length: int, tmp_pat
         assert pieces[0, 0] == BEGIN
         coded = [token for piece in pieces.tolist() for token in piece[1:] if token != BEGIN]
         assert coded == row[1:].tolist()
-        for earlier, later in zip(pieces[:-1], pieces[1:], strict=True):
+        for earlier, later in itertools.pairwise(pieces):
             assert later[0] == earlier[length]  # the token before it, as context
     assert batch.x.shape[1] <= length + 1
     assert [document.tolist() for document in side.documents()] == [row.tolist() for row in rows]

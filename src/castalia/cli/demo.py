@@ -1,7 +1,8 @@
-"""castalia demo image: the main job on built-in pictures, from nothing to a page one can look at."""
+"""castalia demo image|text: the main job on built-in data, from nothing to a page one can look at."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -23,21 +24,35 @@ BUDGETS = {
     "GAN": ("image/gan", ["training.steps=2000", "training.sample_every=250"]),
     "VAE": ("image/vae", ["training.steps=1200", "training.sample_every=400"]),
 }
+# Less than two minutes in all. The poems are few, so more steps would learn them by heart.
+PLAYS = ("text/ar-small", "builtin/shakespeare", ["training.steps=120", "codec.length=128", "training.sample_every=0"])
+POEMS = ("text/ar-small", "builtin/tang", ["training.steps=40", "training.sample_every=0"])
+TUNING = ["training.steps=10", "training.batch=16", "training.sample_every=0", "training.optimiser.embedding_rate=3e-3"]
+FORM = "verse:7x4"
+JUDGED = 200  # texts
 
 
 def command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="image")] = "image",
-    out: Annotated[Optional[Path], typer.Option(help="folder; default runs/demo-image-<date>")] = None,  # noqa: UP045
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="image or text")] = "image",
+    out: Annotated[Optional[Path], typer.Option(help="folder; default runs/demo-KIND-<date>")] = None,  # noqa: UP045
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="open the page in a browser where there is a screen")] = True,
 ) -> int:
-    """Train a GAN and a VAE on 5,000 pictures of clothing, judge them against held-out ones, and show the result."""
-    if kind != "image":
-        raise RecipeError(f"there is no demo of '{kind}'", where="castalia demo", fix="castalia demo image")
-    from castalia import workflow
-    from castalia.evaluation.overview import write_overview
-
+    """Train models on built-in data, judge them against what they have not seen, and show the result."""
+    if kind not in DEMOS:
+        raise RecipeError(f"there is no demo of '{kind}'", where="castalia demo", fix=f"castalia demo {' or '.join(DEMOS)}")
     begun = time.monotonic()
-    folder = out or Path("runs") / f"demo-image-{time.strftime('%Y%m%d-%H%M%S')}"
+    page = DEMOS[kind](out or Path("runs") / f"demo-{kind}-{time.strftime('%Y%m%d-%H%M%S')}")
+    say(f"done in {duration(time.monotonic() - begun)}", f"look at: {page}")
+    if open_page and _has_screen():
+        webbrowser.open(page.resolve().as_uri())
+    return 0
+
+
+def image(folder: Path) -> Path:
+    """A GAN and a VAE on 5,000 pictures of clothing; the page."""
+    from castalia import workflow
+    from castalia.evaluation.overview import Section, write_overview
+
     judged, runs = {}, {}
     for name, (recipe, overrides) in BUDGETS.items():
         say(f"{name}: training {recipe} on builtin/fashion, 5,000 pictures of clothing")
@@ -47,25 +62,75 @@ def command(
         say(f"{name}: judging 2,000 samples against pictures it has not seen")
         judged[name], runs[name] = workflow.judge(run), run
     page = folder / "index.html"
-    example = folder / "gan"
     write_overview(
         page,
-        judged,
-        runs["GAN"].codec,
+        [Section(judged, runs["GAN"].codec, {name: f"{name.lower()}/eval/report.html" for name in judged})],
         title="A GAN and a VAE, minutes old",
         lead=f"Trained on this machine on {count(runs['GAN'], 'train')} of the {count(runs['GAN'], 'items')} pictures of clothing "
         "that come with Castalia (Fashion-MNIST, MIT, Zalando SE).",
-        reports={name: f"{name.lower()}/eval/report.html" for name in judged},
         next_steps={
-            f"castalia sample {example} -n 64": "more pictures, each with a manifest of where it came from",
+            f"castalia sample {folder / 'gan'} -n 64": "more pictures, each with a manifest of where it came from",
             f"castalia edit {folder / 'vae'} vary PICTURE.png --out variants": "variants of a picture",
             "castalia train image/gan YOUR_FOLDER": "the same with your own pictures; sub-folders become classes",
         },
     )
-    say(f"done in {duration(time.monotonic() - begun)}", f"look at: {page}")
-    if open_page and _has_screen():
-        webbrowser.open(page.resolve().as_uri())
-    return 0
+    return page
+
+
+def text(folder: Path) -> Path:
+    """A model of Shakespeare's plays and one of Tang poems, fine-tuned on one form, which then writes in it; the page."""
+    from castalia import workflow
+    from castalia.evaluation.overview import Section, write_overview
+
+    say("plays: training on builtin/shakespeare, a million characters of English")
+    plays = workflow.train(*PLAYS, out=folder / "plays", hooks=[ProgressLine()])
+    say("poems: training on builtin/tang, four thousand poems of classical Chinese")
+    poems = workflow.train(*POEMS, out=folder / "poems", hooks=[ProgressLine()])
+    say("poems: fine-tuning on quatrains of seven characters a line")
+    tuning = [*TUNING, f"start_from={poems.folder}"]
+    tuned = workflow.train(
+        "text/ar-small", _quatrains(folder / "quatrains.jsonl"), tuning, out=folder / "quatrains", hooks=[ProgressLine()]
+    )
+    written = [sample.item for sample in workflow.sample(tuned, n=6, seed=0, constraint=FORM)]
+    say("judging both beside counted n-grams, a compressor and texts they have not seen")
+    sections = [
+        Section({name: workflow.judge(run, n=JUDGED)}, run.codec, {name: f"{run.folder.name}/eval/report.html"}, heading, more)
+        for name, run, heading, more in (
+            ("a transformer, a minute old", plays, "Shakespeare", {}),
+            ("a transformer, a minute old", poems, "Tang poems 唐詩", {f"Fine-tuned, and held to {FORM} by a constraint": written}),
+        )
+    ]
+    page = folder / "index.html"
+    write_overview(
+        page,
+        sections,
+        title="Two languages, minutes old",
+        lead="Trained on this machine on texts that come with Castalia: plays of Shakespeare (public domain) and poems of the Tang dynasty (MIT, "
+        "chinese-poetry). So little training gives the look of the language, not its sense; the numbers say how far it got.",
+        next_steps={
+            f'castalia sample {plays.folder} --stream --prompt "ROMEO:"': "a text as it comes",
+            f"castalia sample {tuned.folder} -n 4 --constraint {FORM}": "more quatrains",
+            "castalia train text/ar YOUR_FOLDER": "the same with your own texts, with a larger model and more time",
+        },
+    )
+    return page
+
+
+DEMOS = {"image": image, "text": text}
+
+
+def _quatrains(path: Path) -> Path:
+    """The built-in poems of four lines of seven characters, as a table of their own."""
+    import gzip
+
+    from castalia import atomic
+    from castalia.data import builtin
+
+    with gzip.open(builtin.path("tang") / "poems.jsonl.gz", "rt", encoding="utf-8") as file:
+        poems = [json.loads(line) for line in file]
+    chosen = [poem for poem in poems if len(poem["lines"]) == 2 and all(len(line) == 16 for line in poem["lines"])]
+    atomic.write(path, "".join(json.dumps(poem, ensure_ascii=False) + "\n" for poem in chosen))
+    return path
 
 
 def count(run: Run, part: str) -> str:

@@ -24,7 +24,7 @@ VERBS: dict[str, Verb] = {
     "train": Verb("Train", "train a recipe on your files, or resume a run", "castalia train image/gan photos/ training.steps=4000"),
     "sample": Verb("Train", "draw new items from a run", "castalia sample latest -n 16 --seed 1"),
     "edit": Verb("Train", "interpolate between items, or vary them", "castalia edit latest vary cat.png --out variants"),
-    "demo": Verb("Train", "train, judge and show a GAN and a VAE on built-in pictures", "castalia demo image"),
+    "demo": Verb("Train", "train, judge and show models of built-in pictures or texts", "castalia demo image"),
     "evaluate": Verb("Judge", "scores with intervals and a page to look at", "castalia evaluate latest"),
     "show": Verb("Judge", "what a run is, how far it got, and where it looks", "castalia show latest"),
     "export": Verb("Ship", "a run in the format of another program", "castalia export latest --to transformers folder"),

@@ -1,15 +1,16 @@
-"""One page over several judged runs of the same data: pictures side by side, one table, links to each report."""
+"""One page over several judged runs: for each set of data what was made beside what is real, and one table; links to each report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from castalia import atomic
 from castalia.evaluation.base import Score, show
-from castalia.evaluation.report import grid, title_of
+from castalia.evaluation.report import grid, items_grid, title_of
 from castalia.evaluation.style import CSS
 
 if TYPE_CHECKING:
@@ -19,32 +20,53 @@ if TYPE_CHECKING:
 SHOWN = 40
 
 
-def write_overview(
-    path: Path,
-    judged: Mapping[str, Evaluation],
-    codec: Codec[Any],
-    *,
-    title: str,
-    lead: str,
-    reports: Mapping[str, str],
-    next_steps: Mapping[str, str],
-) -> None:
-    """judged: name of a model -> its evaluation, all of the same data. reports: name -> relative link to its page.
-    next_steps: command -> what it does. Written whole or not at all."""
-    real = next(iter(judged.values())).real
-    figures = [f"<figure><figcaption>Real data the models were not trained on</figcaption>{grid(real[:SHOWN], codec)}</figure>"]
-    for name, found in judged.items():
-        caption = f'{escape(name)}: {escape(dict(found.verdict).get("headline", ""))} <a href="{escape(reports[name], quote=True)}">its report</a>'
-        figures.append(f"<figure><figcaption>{caption}</figcaption>{grid(found.samples[:SHOWN], codec)}</figure>")
+@dataclass(frozen=True)
+class Section:
+    """Models of one set of data.
+
+    judged: name of a model -> its evaluation. reports: name -> relative link to its page. heading: "" when the page has one section only.
+    more: caption -> native items to show beside the samples, such as texts under a constraint.
+    """
+
+    judged: Mapping[str, Evaluation]
+    codec: Codec[Any]
+    reports: Mapping[str, str]
+    heading: str = ""
+    more: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+
+def write_overview(path: Path, sections: Sequence[Section], *, title: str, lead: str, next_steps: Mapping[str, str]) -> None:
+    """next_steps: command -> what it does. Written whole or not at all."""
     steps = "".join(f"<dt><code>{escape(command)}</code></dt><dd>{escape(words)}</dd>" for command, words in next_steps.items())
     atomic.write(
         path,
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{CSS}</style></head><body><main>\n"
         f'<p class="eyebrow">Castalia</p><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>\n'
-        f'<h2>Look first</h2><p class="lead">In the order they were drawn, none left out.</p><div class="beside">{"".join(figures)}</div>\n'
-        f"<h2>Then the numbers</h2>{_table(judged)}\n<h2>Go on</h2><dl>{steps}</dl>\n</main></body></html>\n",
+        + "".join(map(_section, sections))
+        + f"<h2>Go on</h2><dl>{steps}</dl>\n</main></body></html>\n",
     )
+
+
+def _section(section: Section) -> str:
+    real = next(iter(section.judged.values())).real
+    figures = [_figure("Real data the models were not trained on", grid(real[:SHOWN], section.codec))]
+    for name, found in section.judged.items():
+        link = f'<a href="{escape(section.reports[name], quote=True)}">its report</a>'
+        caption = f"{escape(name)}: {escape(dict(found.verdict).get('headline', ''))} {link}"
+        figures.append(_figure(caption, grid(found.samples[:SHOWN], section.codec)))
+    figures += [_figure(escape(caption), items_grid(items, section.codec)) for caption, items in section.more.items()]
+    first, second = (
+        f"{section.heading}: {words}" if section.heading else words.capitalize() for words in ("look first", "then the numbers")
+    )
+    return (
+        f'<h2>{escape(first)}</h2><p class="lead">In the order they were drawn, none left out.</p><div class="beside">{"".join(figures)}</div>\n'
+        f"<h2>{escape(second)}</h2>{_table(section.judged)}\n"
+    )
+
+
+def _figure(caption: str, body: str) -> str:
+    return f"<figure><figcaption>{caption}</figcaption>{body}</figure>"
 
 
 def _table(judged: Mapping[str, Evaluation]) -> str:

@@ -105,13 +105,17 @@ def _beside(judged: Evaluation, codec: Codec[Any]) -> str:
 
 
 def grid(x: Tensor | Sequence[Tensor], codec: Codec[Any]) -> str:
+    """Rows as the items that they decode to."""
+    return items_grid([codec.decode(row) for row in x], codec)
+
+
+def items_grid(items: Sequence[Any], codec: Codec[Any]) -> str:
     """Pictures one by one, texts as texts; anything else as the codec draws several at once."""
-    items = [codec.decode(row) for row in x]
     if all(isinstance(item, str) for item in items):
         return f'<div class="texts">{"".join(_text(item) for item in items[:TEXTS])}</div>'
     if all(isinstance(item, PIL.Image.Image) for item in items):
         return f'<div class="grid">{"".join(_image(item) for item in items)}</div>'
-    return _image(codec.preview(items), sheet=True)
+    return _image(codec.preview(list(items)), sheet=True)
 
 
 def _text(item: str) -> str:

@@ -35,8 +35,8 @@ def files(run: Run) -> dict[str, bytes | str]:
     """
     _refuse_others(run)
     model, codec = run.model(), run.codec
-    assert isinstance(model, Ar)
-    assert isinstance(codec, TextCodec)
+    if not isinstance(model, Ar) or not isinstance(codec, TextCodec):
+        raise AbilityError("only an 'ar' model of texts has this layout", where="export --to transformers", fix="use a text/ar run")
     names = token_names(codec)
     return {
         "config.json": _json(config(model)),

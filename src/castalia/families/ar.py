@@ -26,6 +26,7 @@ from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.counts import Counts
 from castalia.nn.decode import complete, draw
 from castalia.nn.embed import ConditionEmbedding
+from castalia.nn.gate import Gate
 from castalia.nn.masks import Masks
 from castalia.nn.transformer import Activation, AttentionKind, Block, Gain, Memory, Rotary, Rotation, causal_mask, normalised, segment_mask
 from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens
@@ -462,24 +463,6 @@ class _Gaps:
         length = next((steps for steps, kept in enumerate(self._keep[at:]) if kept), len(self._keep) - at)
         found = self._masks.row(self._state, length)
         return self._masks.barrier if found is None else found
-
-
-class Gate(nn.Module):
-    """How much of the mixture the counts get: a small network on what both models say of themselves."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.into = nn.Linear(features + 2, 24)
-        self.out = nn.Linear(24, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
-
-    def forward(self, logits: Tensor, features: Tensor) -> Tensor:
-        """logits (..., V) and features (..., F) of the counts -> (...) logit of the counts' share."""
-        log_probs = logits.detach().log_softmax(-1)
-        entropy = -(log_probs.exp() * log_probs).sum(-1)
-        own = torch.stack([entropy, log_probs.amax(-1)], -1)
-        return self.out(torch.tanh(self.into(torch.cat([own, features.to(own)], -1).float())))[..., 0].float()
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

@@ -147,7 +147,8 @@ class Gan(Family):
                 fix="set family.critic_norm=none or spectral",
             )
         grid = self.spec.layout == "grid"
-        self.altered = (config.augment or 0.0) if grid else 0.0
+        self.altered: Tensor  # of a step's items; in the checkpoint, because only `prepare` knows how many items there are
+        self.register_buffer("altered", torch.tensor((config.augment or 0.0) if grid else 0.0))
         self.matching = (1.0 if config.matching is None else config.matching) if grid else 0.0
         self.generator = Generator(config, self.spec, conditions)
         self.critic = Critic(config, self.spec, conditions)
@@ -158,7 +159,7 @@ class Gan(Family):
     def prepare(self, batches: Iterable[Batch]) -> None:
         """Counts the items: with few, the critic would know them by heart, so it sees them altered."""
         if self.config.augment is None and self.spec.layout == "grid":
-            self.altered = 0.5 * scarcity(batches)
+            self.altered.fill_(0.5 * scarcity(batches))
 
     def phases(self) -> Sequence[Phase]:
         return (Phase("critic", ("critic",)), Phase("generator", ("generator",)))
@@ -255,7 +256,7 @@ class Gan(Family):
 
     def _seen(self, x: Tensor) -> Tensor:
         """What the critic is shown in training instead of `x`."""
-        return altered(x, self.altered) if self.training and self.altered else x
+        return altered(x, float(self.altered)) if self.training else x
 
     def _count(self, cond: dict[str, Any]) -> None:
         for name, value in cond.items():
