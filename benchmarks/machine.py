@@ -30,7 +30,7 @@ def write_result(name: str, results: Any, *, seeds: Sequence[int] = (), folder: 
 
     envelope = {
         "command": command(),
-        "commit": commit(),
+        "commit": COMMIT,
         "machine": machine(),
         "torch": torch.__version__,
         "date": date.today().isoformat(),
@@ -116,3 +116,6 @@ def interleaved(rounds: int, *, warm_up: int = 1, **contestants: Callable[[], fl
             if number >= warm_up:
                 found[name].append(value)
     return found
+
+
+COMMIT = commit()  # when the program begins: later ones may be made while it runs
