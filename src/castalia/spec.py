@@ -82,7 +82,7 @@ class Tokens:
     vocab: int
     begin: int
     end: int | None = None
-    grammar: Grammar | None = field(default=None, compare=False)
+    grammar: Grammar | None = field(default=None, compare=False, repr=False)
 
 
 Spec: TypeAlias = Dense | Tokens

@@ -10,10 +10,11 @@ import yaml
 
 from castalia import recipe as recipes
 from castalia import registry, workflow
+from castalia.abilities import SampleOptions
 from castalia.spec import spec_from_json
 
 # What a recipe of a folder is tried on, small enough for two steps in a second.
-DATA = {"image": "builtin/digits", "array": "grid.npy", "text": "builtin/tang"}
+DATA = {"image": "builtin/digits", "array": "grid.npy", "text": "words.txt"}
 # Two steps of two items on four cores' worth of caution; sizes and widths stay the recipe's own.
 SHORT = {
     "training.steps": 2,
@@ -30,7 +31,10 @@ def test_recipe_trains_two_steps(name: str, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     kind = name.partition("/")[0]
     source = DATA[kind]
-    if source.endswith(".npy"):
+    if source.endswith(".txt"):
+        lines = (f"第 {number} 行: line {number * number} of a small text.\n\n" for number in range(900))
+        (tmp_path / source).write_text("".join(lines), encoding="utf-8")
+    elif source.endswith(".npy"):
         np.save(tmp_path / source, np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32))
         source = str(tmp_path / source)
     plan = recipes.load(name, source, SHORT)
@@ -39,4 +43,5 @@ def test_recipe_trains_two_steps(name: str, tmp_path: Path, monkeypatch: pytest.
     run = workflow.train(plan, out=tmp_path / "run")
     assert run.finished and run.last_step == 2
     assert spec_from_json(run.about["spec"]) == run.codec.spec
-    assert len(workflow.sample(run, n=2)) == 2
+    options = SampleOptions(length=8 if kind == "text" else None)
+    assert len(workflow.sample(run, n=2, options=options)) == 2

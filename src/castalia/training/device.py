@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from castalia.families.base import Family
 from castalia.recipe import TrainConfig
+from castalia.spec import Tokens
 
 
 def open_device(config: TrainConfig, *, fabric: bool | None = None) -> Solo:
@@ -28,14 +29,15 @@ def open_device(config: TrainConfig, *, fabric: bool | None = None) -> Solo:
 def resolve_precision(config: TrainConfig, family: nn.Module, device: torch.device) -> str:
     """ "fp32" or "bf16". The rule behind "auto" was measured: benchmarks/precision.py.
 
-    bf16 pays where the hardware multiplies it natively and most of the work is in large products.
+    bf16 pays where the hardware multiplies it natively and most of the work is in large products. Where an item is many tokens, all
+    products are: text/ar steps 2.8 times faster, text/ar-small 1.5 times, and already a width of 16 loses nothing.
     """
     if config.precision != "auto":
         return config.precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     native = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return "bf16" if native and any(map(_heavy, family.modules())) else "fp32"
+    return "bf16" if native and (isinstance(getattr(family, "spec", None), Tokens) or any(map(_heavy, family.modules()))) else "fp32"
 
 
 def _heavy(module: nn.Module) -> bool:
