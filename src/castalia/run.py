@@ -30,7 +30,7 @@ import yaml
 from castalia import atomic, registry
 from castalia import recipe as recipes
 from castalia.errors import RunError
-from castalia.spec import Condition, Spec, spec_from_json, spec_to_json
+from castalia.spec import Condition, Spec, Tokens, spec_from_json, spec_to_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -148,7 +148,9 @@ class Run:
 
     @property
     def spec(self) -> Spec:
-        return spec_from_json(self.about["spec"])  # type: ignore[return-value]
+        """As the family was built with; the grammar of tokens is the codec's."""
+        spec = spec_from_json(self.about["spec"])
+        return self.codec.spec if isinstance(spec, Tokens) else spec  # type: ignore[return-value]
 
     @property
     def conditions(self) -> dict[str, Condition]:

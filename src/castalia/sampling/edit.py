@@ -67,10 +67,10 @@ def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int) 
         raise RecipeError("there is no gap to fill", where="edit infill", fix="mark gaps: [[12]] for twelve tokens, [[]] for any number")
     parts, gaps = pieces[::2], pieces[1::2]
     rngs = generators(seed, 0, count)
-    given = [_inner(codec, spec, part) for part in parts]
     if gaps == [""] and codec.middle is not None:
         prefix, suffix, middle = (torch.tensor([mark]) for mark in codec.middle)
-        prompt = torch.cat([torch.tensor([spec.begin]), prefix, given[0], suffix, given[1], middle])
+        before, after = (_inner(codec, spec, part) for part in parts)
+        prompt = torch.cat([torch.tensor([spec.begin]), prefix, before, suffix, after, middle])
         _fits(len(prompt), spec.length - 1)
         decoder = require(model, Decodes, "infill")
         found = complete(decoder, [prompt.to(model.device)] * count, rngs, SampleOptions(), spec=spec, banned=codec.middle)
@@ -79,18 +79,32 @@ def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int) 
         fix = "write the number of tokens, [[12]], or train with codec.fill_middle=true and leave one gap [[]]"
         raise RecipeError("this run cannot choose the length of a gap", where="[[]]", fix=fix)
     infiller = require(model, Infills, "infill")
-    sizes = [int(gap) for gap in gaps]
+    parts, sizes = _apart(parts, [int(gap) for gap in gaps])
+    given = [_inner(codec, spec, part) for part in parts]
     _fits(sum(map(len, given)) + sum(sizes), spec.length)
     row, keep = [torch.tensor([spec.begin])], [torch.ones(1, dtype=torch.bool)]
     for number, part in enumerate(given):
         row.append(part)
         keep.append(torch.ones(len(part), dtype=torch.bool))
-        if number < len(gaps):
+        if number < len(sizes):
             row.append(torch.full((sizes[number],), spec.vocab - 1))
             keep.append(torch.zeros(sizes[number], dtype=torch.bool))
     x, kept = torch.cat(row).to(model.device), torch.cat(keep).to(model.device)
     filled = infiller.infill(x.expand(count, -1), kept.expand(count, -1), rngs, {})
     return [_joined(codec, parts, one[~kept].split(sizes)) for one in filled]
+
+
+def _apart(parts: Sequence[str], sizes: Sequence[int]) -> tuple[list[str], list[int]]:
+    """Neighbouring gaps as one, for a character may lie across both."""
+    texts, joined = [parts[0]], list[int]()
+    for size, part in zip(sizes, parts[1:], strict=True):
+        if joined and not texts[-1]:
+            joined[-1] += size
+            texts[-1] = part
+        else:
+            joined.append(size)
+            texts.append(part)
+    return texts, joined
 
 
 def _fits(tokens: int, most: int) -> None:
