@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
+from tests.texts import corpus
 
 from castalia.codecs.text import TextCodec, TextConfig
 from castalia.data.source import DataConfig
@@ -18,7 +18,6 @@ from castalia.recipe import load
 from castalia.training.device import Solo
 from castalia.training.loop import Trainer, start
 from castalia.workflow import held_out_loss
-from tests.texts import corpus
 
 
 @pytest.fixture(scope="module")

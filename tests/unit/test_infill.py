@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.texts import SHORT, corpus
 
 import castalia
 from castalia.codecs.middle import SHORTEST, rearranged
@@ -17,7 +18,6 @@ from castalia.errors import AbilityError, RecipeError, SpecError
 from castalia.nn.random import generator
 from castalia.run import Run
 from castalia.sampling.edit import fill
-from tests.texts import SHORT, corpus
 
 MARKS = (2, 3, 4)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.texts import SHORT, corpus
 from torch import nn
 
 import castalia
@@ -20,7 +21,6 @@ from castalia.recipe import OptimiserConfig
 from castalia.run import Run
 from castalia.spec import Batch
 from castalia.training.optim import PhaseOptimiser
-from tests.texts import SHORT, corpus
 
 
 def network() -> nn.Sequential:
@@ -101,7 +101,9 @@ def test_low_rank_keeps_the_parent_below(place: Path) -> None:
     assert torch.allclose(model.nats(batch), trained.nats(batch), rtol=1e-4)
     assert not torch.allclose(model.nats(batch), parent.model().nats(batch), rtol=1e-3)
     made = [sample.item for sample in castalia.sample(run, n=2, options=SampleOptions(length=12))]
-    assert made == [sample.item for sample in workflow.generate(run, workflow.request_of(run, 2, options=SampleOptions(length=12)), model=model)]
+    assert made == [
+        sample.item for sample in workflow.generate(run, workflow.request_of(run, 2, options=SampleOptions(length=12)), model=model)
+    ]
 
 
 def test_a_killed_run_of_pairs_resumes_to_the_same_bytes(place: Path) -> None:
