@@ -12,6 +12,7 @@ import pytest
 
 from castalia import Run
 from tests.apps.command import inside
+from tests.texts import SHORT, corpus
 
 SLOW = [
     "codec.size=8",
@@ -25,8 +26,8 @@ SLOW = [
 ]
 
 
-def begin(folder: Path, recipe: str, overrides: list[str]) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "castalia", "train", recipe, "builtin/digits", *overrides, "--out", "cut"]
+def begin(folder: Path, recipe: str, overrides: list[str], data: str = "builtin/digits") -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "castalia", "train", recipe, data, *overrides, "--out", "cut"]
     return subprocess.Popen(
         words, cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -66,6 +67,29 @@ def test_kill_nine_then_resume_is_bit_identical(recipe: str, extra: list[str], t
         assert cut.model_hash(weights) == whole.model_hash(weights), weights
     curves = [[{key: value for key, value in row.items() if "/" in key} for row in run.metrics()] for run in (cut, whole)]
     assert curves[0] == curves[1]
+
+
+def test_kill_nine_keeps_counts_and_gate(tmp_path: Path):
+    """Counts are gathered before the first step and never again: the resumed run mixes with the same ones."""
+    corpus(tmp_path / "texts", language="zh")
+    overrides = [*SHORT, "training.steps=60", "training.save_every=10", "family.counts=4", "family.ngrams=[2]", "family.ngram_rows=512",
+                 "family.ngram_dropout=0.5", "family.dropout=0.1", "data.development=0.2", "training.accumulate=2"]  # fmt: skip
+    process = begin(tmp_path, "text/ar", overrides, "texts")
+    wait_for_checkpoint(tmp_path, process, 20)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    cut = Run.open(tmp_path / "cut")
+    assert not cut.finished
+    inside("train", "--resume", "cut", cwd=tmp_path)
+    inside("train", "text/ar", "texts", *overrides, "--out", "whole", cwd=tmp_path)
+    whole = Run.open(tmp_path / "whole")
+    assert cut.last_step == whole.last_step == 60
+    for weights in ("model", "optimiser"):
+        assert cut.model_hash(weights) == whole.model_hash(weights), weights
+    model = cut.tensors(60, "model")
+    assert int(model["counts.count"].sum()) > 0 and float(model["gate.out.weight"].abs().sum()) > 0
+    curves = [[{key: value for key, value in row.items() if "/" in key} for row in run.metrics()] for run in (cut, whole)]
+    assert curves[0] == curves[1] and any("gate/share" in row for row in curves[0])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

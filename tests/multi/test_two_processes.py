@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.texts import SHORT, corpus
 
 import castalia
 from castalia.training import device as devices
@@ -35,7 +36,11 @@ TINY = {
 }
 
 
-def launch(recipe: str, out: Path, overrides: list[str]) -> None:
+TEXT = [*SHORT, "training.batch=16", "training.log_every=1", "training.precision=fp32", "family.counts=3", "data.development=0.2"]
+
+
+def launch(recipe: str, out: Path, words: list[str]) -> None:
+    """words: the data source, then overrides."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -51,9 +56,7 @@ def launch(recipe: str, out: Path, overrides: list[str]) -> None:
             "TORCHELASTIC_RUN_ID": "test",
         }
         processes.append(
-            subprocess.Popen(
-                [sys.executable, str(script), recipe, str(out), *overrides], env=environment, stderr=subprocess.PIPE, text=True
-            )
+            subprocess.Popen([sys.executable, str(script), recipe, str(out), *words], env=environment, stderr=subprocess.PIPE, text=True)
         )
     for process in processes:
         _, errors = process.communicate(timeout=170)
@@ -62,7 +65,7 @@ def launch(recipe: str, out: Path, overrides: list[str]) -> None:
 
 @pytest.mark.parametrize("recipe", sorted(TINY))
 def test_two_processes_equal_twice_the_accumulation(recipe: str, tmp_path: Path):
-    launch(recipe, tmp_path / "two", TINY[recipe])
+    launch(recipe, tmp_path / "two", ["builtin/digits", *TINY[recipe]])
     first, second = (load_file(tmp_path / "two" / f"rank{rank}.safetensors") for rank in range(2))
     buffers = {name for name in first if "running_" in name or "num_batches" in name}  # each rank saw its own half
     for name in first.keys() - buffers:
@@ -75,6 +78,18 @@ def test_two_processes_equal_twice_the_accumulation(recipe: str, tmp_path: Path)
     assert len(curves[0]) == len(curves[1]) == 6
     for left, right in zip(*curves, strict=True):
         assert left == pytest.approx(right, rel=2e-4)
+
+
+def test_two_processes_share_one_stream_of_windows(tmp_path: Path):
+    """Counts are equal in both, and the gate's turns fall together."""
+    words = [str(corpus(tmp_path / "texts")), *TEXT, "training.steps=10"]
+    launch("text/ar", tmp_path / "two", words)
+    first, second = (load_file(tmp_path / "two" / f"rank{rank}.safetensors") for rank in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first) and "counts.token" in first
+    alone = castalia.train("text/ar", words[0], [*words[1:], "training.accumulate=2"], out=tmp_path / "one")
+    for left, right in zip(alone.metrics(), castalia.open(tmp_path / "two").metrics(), strict=True):
+        kept = [{name: value for name, value in row.items() if name.endswith("/total")} for row in (left, right)]
+        assert kept[0] == pytest.approx(kept[1], rel=2e-4)
 
 
 def test_fabric_and_plain_torch_give_identical_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -10,7 +10,7 @@ import castalia.workflow as workflow
 from castalia.recipe import load
 
 
-def main(recipe: str, out: str, *overrides: str) -> None:
+def main(recipe: str, out: str, data: str, *overrides: str) -> None:
     torch.set_num_threads(1)
     kept = {}
     original = workflow.fit
@@ -20,7 +20,7 @@ def main(recipe: str, out: str, *overrides: str) -> None:
         kept.update(rank=trainer.device.rank, weights=trainer.family.state_dict())
 
     workflow.fit = fit
-    workflow.train(load(recipe, "builtin/digits", list(overrides)), out=out)
+    workflow.train(load(recipe, data, list(overrides)), out=out)
     save_file({name: value.contiguous() for name, value in kept["weights"].items()}, Path(out) / f"rank{kept['rank']}.safetensors")
 
 
