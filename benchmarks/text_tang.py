@@ -38,7 +38,7 @@ from castalia.workflow import open_data
 from machine import spread, write_result
 
 SETTINGS: dict[str, Any] = {
-    "codec.length": 96, "data.development": 0.05, "family.depth": 3, "family.dropout": 0.3, "family.counts": 3, "training.steps": 500,
+    "codec.length": 96, "data.development": 0.05, "family.depth": 3, "family.dropout": 0.3, "family.counts": 3, "training.steps": 1000,
     "training.batch": 24, "training.precision": "bf16", "training.sample_every": 0,
 }  # fmt: skip
 ORDERS, SAMPLES, LONGEST = range(1, 7), 100, 256

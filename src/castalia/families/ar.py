@@ -28,6 +28,7 @@ from castalia.nn.decode import complete, draw
 from castalia.nn.embed import ConditionEmbedding
 from castalia.nn.gate import Gate
 from castalia.nn.masks import Masks
+from castalia.nn.single import Single
 from castalia.nn.transformer import Activation, AttentionKind, Block, Gain, Memory, Rotary, Rotation, causal_mask, normalised, segment_mask
 from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens
 
@@ -99,14 +100,18 @@ class Network(nn.Module):
         out: Tensor = self.norm(h)
         return out
 
-    def step(self, tokens: Tensor, ngrams: list[Tensor], told: Tensor | None, rotation: Rotation, memory: Memory) -> Tensor:
+    def step(self, tokens: Tensor, ngrams: list[Tensor], memory: Memory) -> Tensor:
         """`forward` for the next token (B,) of each row in order, ngrams (B,) each; (B, width) after the last norm. See Block.step."""
         h = F.embedding(tokens, self.embedding.weight)
         for table, rows in zip(self.ngrams, ngrams, strict=True):
             h = h + F.embedding(rows, table.weight)
-        if told is not None:
-            h = h + told
-        mask = memory.mask()
+        if memory.told is not None:
+            h = h + memory.told
+        if memory.single is None and Single.fits(self.blocks, memory):
+            memory.single = Single(self.blocks, self.norm.weight, self.rotary, memory)
+        if memory.single is not None:
+            return memory.single(h)
+        rotation, mask = self.rotary(memory.places()), memory.mask()
         for block, layer in zip(self.blocks, memory.layers, strict=True):
             h = block.step(h, rotation, mask, layer)
         if memory.gain is None:
@@ -348,15 +353,11 @@ class Ar(Family):
         if self.config.ngrams:
             recent = torch.where(memory.recent < 0, self.spec.begin, memory.recent)
             ngrams = self._hashed([recent[:, recent.shape[1] - 1 - shift] for shift in range(max(self.config.ngrams))])
-        if memory.equal is not None:
-            rotation = self._turned(slice(memory.equal, memory.equal + 1), slice(memory.equal + 1, memory.equal + 2))
-        else:
-            rotation = self._turned(memory.lengths[:, None], memory.lengths[:, None] + 1)
         if self.config.order == "any":
-            ids = tokens[:, None]
+            ids, rotation = tokens[:, None], self._turned(memory.places(), memory.places(1))
             h = self.network(ids, ngrams, memory.told, rotation, memory.mask(), torch.ones_like(ids), memory)[:, 0]
         else:
-            h = self.network.step(tokens, ngrams, memory.told, rotation, memory)
+            h = self.network.step(tokens, ngrams, memory)
         memory.grow(1)
         return self._next(h, memory), memory
 

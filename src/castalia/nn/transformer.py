@@ -11,6 +11,7 @@ needs (families/ar.py). Not here: embeddings, losses, sampling.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -270,7 +271,7 @@ class Memory:
     """What a transformer remembers of B rows: a DecodeState (abilities.py).
 
     lengths (B,) int64. equal: their common value, else None; longest: the largest. recent (B, R) int64: the last tokens of each row, -1 before its beginning.
-    told (B, width): what the rows' conditions add to each token. gain: of the last norm, worked out once.
+    told (B, width): what the rows' conditions add to each token. Worked out once: gain, of the last norm; single, see nn/single.py.
     """
 
     layers: list[LayerCache]
@@ -278,6 +279,7 @@ class Memory:
     recent: Tensor
     told: Tensor | None = None
     gain: Gain | None = None
+    single: Callable[[Tensor], Tensor] | None = None
     longest: int = field(init=False)
     equal: int | None = field(init=False)
 
@@ -299,6 +301,12 @@ class Memory:
         """`longest` and `equal` are kept beside `lengths`, for asking a tensor costs a wait."""
         longest, least = (int(self.lengths.max()), int(self.lengths.min())) if len(self.lengths) else (0, 0)
         self.longest, self.equal = longest, longest if longest == least else None
+
+    def places(self, ahead: int = 0) -> slice | Tensor:
+        """Where the next token of each row stands (or `ahead` of it), as `Rotary` takes it."""
+        if self.equal is None:
+            return self.lengths[:, None] + ahead
+        return slice(self.equal + ahead, self.equal + ahead + 1)
 
     def mask(self) -> Tensor | None:
         """Additive (B, 1, 1, longest + 1) for the next token of each row; None when all rows see all."""
