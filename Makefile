@@ -28,7 +28,7 @@ check: .venv/dev.stamp ## style, types of the interface modules, layers
 
 dev: .venv/dev.stamp ## install every extra, the tests' oracles and the tools
 
-bench: .venv/dev.stamp .benchmark/pythae ## measure everything in benchmarks/ and remake README's tables (hours; quiet machine)
+bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT ## measure everything in benchmarks/ and remake README's tables (hours; quiet machine)
 	-$(BIN)/python benchmarks/startup.py
 	-$(BIN)/python benchmarks/loop_overhead.py
 	$(BIN)/python benchmarks/precision.py
@@ -36,6 +36,11 @@ bench: .venv/dev.stamp .benchmark/pythae ## measure everything in benchmarks/ an
 	-$(BIN)/python benchmarks/stream_memory.py
 	$(BIN)/python benchmarks/vae_pythae.py --peer .benchmark/pythae
 	$(BIN)/python benchmarks/gan_fashion.py --threads 2
+	$(BIN)/python benchmarks/attention.py
+	$(BIN)/python benchmarks/text_race.py --peer .benchmark/nanoGPT
+	$(BIN)/python benchmarks/text_sampling.py --peer .benchmark/nanoGPT
+	$(BIN)/python benchmarks/text_ten_minutes.py
+	$(BIN)/python benchmarks/text_tang.py
 	$(BIN)/python benchmarks/tables.py
 
 format: .venv/dev.stamp ## rewrite the code in the project's style
@@ -58,6 +63,10 @@ docs: .venv/dev.stamp ## execute every command in README and docs/, compare READ
 # A peer that is measured, never a dependency: it lives outside .venv.
 .benchmark/pythae: | .venv/dev.stamp
 	$(BIN)/python -m pip install --quiet --no-deps --target $@ pythae imageio
+
+.benchmark/nanoGPT:
+	git clone --quiet https://github.com/karpathy/nanoGPT $@
+	git -C $@ checkout --quiet 3adf61e154c3fe3fca428ad6bc3818b27a3b8291
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Castalia needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }

@@ -149,6 +149,30 @@ def gan_modes(results: dict[str, Any]) -> Iterator[Row]:
         )
 
 
+def text_race(results: dict[str, Any]) -> Iterator[Row]:
+    """Every seed must be as good, so the worst ratio is shown."""
+    mark, counts = results["mark"], results["runs"]["counts"][0]["loss"]
+    words = {
+        "plain": ("Text, a plain transformer of nanoGPT's CPU size", "文本，与 nanoGPT CPU 示例同等大小的普通 transformer"),
+        "small": ("`text/ar-small`", "`text/ar-small`"),
+    }
+    for name, (en, zh) in words.items():
+        found, goal = results[name], results["goals"][name]
+        loss, seeds = found["loss"]["median"], f"{found['as_good']}/{found['of']}"
+        yield Row(
+            (
+                f"{en}: training time until its validation loss, {mark:.3f}",
+                f"1/{found['sooner']['min']:.0f} ({loss:.3f}; {seeds} seeds; Kneser-Ney counts {counts:.3f})",
+            ),
+            (
+                f"{zh}：达到其验证损失 {mark:.3f} 所需的训练时间之比",
+                f"1/{found['sooner']['min']:.0f}（{loss:.3f}；{seeds} 个种子；Kneser-Ney 计数 {counts:.3f}）",
+            ),
+            f"1/{goal:.0f}",
+            found["reached"],
+        )
+
+
 def text_ten_minutes(results: dict[str, Any]) -> Iterator[Row]:
     """The worst seed counts; the counts alone stand beside it, because a text model that ignores them is hollow."""
     names = {"network": ("the network alone", "仅网络"), "mixture": ("mixed with counts", "与计数混合")}
@@ -171,6 +195,44 @@ def text_ten_minutes(results: dict[str, Any]) -> Iterator[Row]:
         )
 
 
+def text_sampling(results: dict[str, Any]) -> Iterator[Row]:
+    for batch, found in results["batch"].items():
+        goals, times = found["goals"], {peer: found["times"][peer]["median"] for peer in found["goals"]}
+        speed = found["tokens_per_second"]["castalia"]["median"]
+        shown = " / ".join(f"{value:.1f}x" for value in times.values())
+        yield Row(
+            (f"Text sampling at batch {batch}, one thread, against nanoGPT / transformers", f"{shown} ({speed:,.0f} tokens/s)"),
+            (f"文本采样，批量 {batch}，单线程，相对于 nanoGPT / transformers", f"{shown}（{speed:,.0f} token/秒）"),
+            " / ".join(f"{goal:.0f}x" for goal in goals.values()),
+            found["reached"],
+        )
+
+
+def text_tang(results: dict[str, Any]) -> Iterator[Row]:
+    row = results["rows"][0]
+    bits = row["bits_per_character"]
+    yield Row(
+        (
+            "Tang poems: bits per character, network / mixed with counts",
+            f"{bits['network']:.2f} / {bits['mixture']:.2f} (Kneser-Ney {bits['kneser_ney']:.2f}, xz {bits['xz']:.2f})",
+        ),
+        (
+            "唐诗：每字比特数，仅网络 / 与计数混合",
+            f"{bits['network']:.2f} / {bits['mixture']:.2f}（Kneser-Ney {bits['kneser_ney']:.2f}，xz {bits['xz']:.2f}）",
+        ),
+        f"< {bits['kneser_ney']:.2f}",
+        bits["network"] < bits["kneser_ney"],
+    )
+    held = min(form["valid"]["value"] for form in row["constrained"].values())
+    numbers = f"{row['free']['valid']['value']:.0%} / {held:.0%}"
+    yield Row(
+        ("poems whose form is right, free / constrained", f"{numbers} (real poems {row['valid_held_out']['value']:.0%})"),
+        ("格律字数正确的诗，自由生成 / 带约束", f"{numbers}（真实诗 {row['valid_held_out']['value']:.0%}）"),
+        "- / 100%",
+        held == 1.0,
+    )
+
+
 TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "gan_fashion": gan_fashion,
     "gan_modes": gan_modes,
@@ -179,7 +241,10 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "loop_overhead": loop_overhead,
     "stream_memory": stream_memory,
     "estimate": estimate,
+    "text_race": text_race,
     "text_ten_minutes": text_ten_minutes,
+    "text_sampling": text_sampling,
+    "text_tang": text_tang,
 }
 
 

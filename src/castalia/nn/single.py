@@ -54,10 +54,10 @@ class _Layer:
     def __init__(self, block: Block, cache: LayerCache) -> None:
         attention, part = block.attention, block.feed_forward
         self.heads, self.kv_heads, self.head_width = attention.heads, attention.kv_heads, attention.head_width
-        self.scale = np.float32(self.head_width**-0.5)
         self.before, self.between = _seen(block.attention_norm.weight), _seen(block.feed_forward_norm.weight)
         self.qkv, self.out = _seen(attention.qkv.weight), _seen(attention.out.weight)
         self.gain = _seen(attention.gain().scale)[:, 0]
+        self.gain[: self.heads] *= self.head_width**-0.5  # of the scores
         self.into, self.down = _seen(part.into.weight), _seen(part.out.weight)
         self.gated = part.activation == "swiglu"
         self.keys, self.values = _seen(cache.keys)[0], _seen(cache.values)[0]
@@ -75,7 +75,7 @@ class _Layer:
         turned.reshape(looking, 2, -1)[...] += qk.reshape(looking, 2, -1)[:, ::-1] * sine
         self.keys[:, place], self.values[:, place] = turned[self.heads :], qkv[looking:]
         k, v = self.keys[:, : place + 1], self.values[:, : place + 1]
-        q = turned[: self.heads].reshape(self.kv_heads, -1, self.head_width) * self.scale
+        q = turned[: self.heads].reshape(self.kv_heads, -1, self.head_width)
         weights = np.matmul(q, k.transpose(0, 2, 1))
         weights -= np.maximum.reduce(weights, -1, keepdims=True)
         np.exp(weights, weights)

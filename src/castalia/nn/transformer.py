@@ -22,7 +22,7 @@ from torch.nn import functional as F
 Activation: TypeAlias = Literal["swiglu", "relu2"]
 AttentionKind: TypeAlias = Literal["auto", "plain", "fused"]
 EPS = 1e-6
-FEW = 16  # rows times heads up to which one fused call beats the plain products, for one query each on a CPU (benchmarks/text_sampling.py)
+FEW = 16  # rows times heads up to which, for one query each on a CPU, one fused call takes less time than the plain products
 
 
 class Attention(nn.Module):
@@ -85,8 +85,8 @@ class Attention(nn.Module):
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, kind: AttentionKind = "auto") -> Tensor:
     """softmax(q k' / sqrt(D) + mask) v for q (B, H, T, D), k and v (B, H, S, D) of one dtype.
 
-    "plain" writes the scores out; "fused" is torch's kernel. "auto" takes the plain one on a CPU, where it was measured to be the faster
-    in bf16 by about two (benchmarks/attention.py), and the fused one elsewhere.
+    "plain" writes the scores out; "fused" is torch's kernel. "auto" takes the plain one on a CPU, where a training step in bf16 takes 1.4 to
+    1.6 times as long with the fused one and in float32 the two are within a tenth (benchmarks/attention.py); the fused one elsewhere.
     """
     if kind == "fused" or (kind == "auto" and q.device.type != "cpu"):
         return F.scaled_dot_product_attention(q, k, v, None if mask is None else mask.to(q.dtype))
