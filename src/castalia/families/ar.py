@@ -28,8 +28,8 @@ from castalia.nn.decode import complete, draw
 from castalia.nn.embed import ConditionEmbedding
 from castalia.nn.gate import Gate
 from castalia.nn.masks import Masks
-from castalia.nn.single import Single
-from castalia.nn.transformer import Activation, AttentionKind, Block, Gain, Memory, Rotary, Rotation, causal_mask, normalised, segment_mask
+from castalia.nn.stepping import advance
+from castalia.nn.transformer import Activation, AttentionKind, Block, Memory, Rotary, Rotation, causal_mask, segment_mask
 from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens
 
 REACH = 32  # offsets to the predicted position that `order: any` tells apart
@@ -101,22 +101,13 @@ class Network(nn.Module):
         return out
 
     def step(self, tokens: Tensor, ngrams: list[Tensor], memory: Memory) -> Tensor:
-        """`forward` for the next token (B,) of each row in order, ngrams (B,) each; (B, width) after the last norm. See Block.step."""
+        """`forward` for the next token (B,) of each row in order, ngrams (B,) each; (B, width) after the last norm."""
         h = F.embedding(tokens, self.embedding.weight)
         for table, rows in zip(self.ngrams, ngrams, strict=True):
             h = h + F.embedding(rows, table.weight)
         if memory.told is not None:
             h = h + memory.told
-        if memory.single is None and Single.fits(self.blocks, memory):
-            memory.single = Single(self.blocks, self.norm.weight, self.rotary, memory)
-        if memory.single is not None:
-            return memory.single(h)
-        rotation, mask = self.rotary(memory.places()), memory.mask()
-        for block, layer in zip(self.blocks, memory.layers, strict=True):
-            h = block.step(h, rotation, mask, layer)
-        if memory.gain is None:
-            memory.gain = Gain.of(self.norm.weight)
-        return normalised(h, memory.gain)
+        return advance(h, self.blocks, self.norm.weight, self.rotary, memory)
 
     def embed(self, tokens: Tensor, ngrams: list[Tensor], told: Tensor | None, offsets: Tensor | None = None) -> Tensor:
         h: Tensor = self.embedding(tokens)

@@ -271,7 +271,7 @@ class Memory:
     """What a transformer remembers of B rows: a DecodeState (abilities.py).
 
     lengths (B,) int64. equal: their common value, else None; longest: the largest. recent (B, R) int64: the last tokens of each row, -1 before its beginning.
-    told (B, width): what the rows' conditions add to each token. Worked out once: gain, of the last norm; single, see nn/single.py.
+    told (B, width): what the rows' conditions add to each token. Worked out once: gain, of the last norm; single, see nn/stepping.py.
     """
 
     layers: list[LayerCache]

@@ -10,7 +10,7 @@ from torch import nn
 
 from castalia.families.ar import Ar, ArConfig
 from castalia.nn import lora
-from castalia.nn.single import Single
+from castalia.nn.stepping import Single
 from castalia.spec import Tokens
 
 SPEC = Tokens(length=24, vocab=11, begin=0)

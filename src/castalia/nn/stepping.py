@@ -1,8 +1,9 @@
-"""One row's next token on a CPU, by NumPy: what a chat and a first draft wait for.
+"""The next token's way through a transformer: of many rows by torch, of one row on a CPU by NumPy.
 
-The matrices of a small model take a few microseconds each, and a call of torch about one besides; NumPy's takes half of that
-(benchmarks/text_sampling.py). The mathematics is Block.step's, and so is the memory: weights, keys and values are torch's own, seen through
-NumPy, so nothing is copied, and the row may go on in a batch at any time. Not here: embeddings and logits, which are the family's.
+One row is what a chat waits for. The matrices of a small model take a few microseconds each, and a call of torch about one besides;
+NumPy's takes half of that (benchmarks/text_sampling.py). The mathematics is Block.step's, and so is the memory: weights, keys and values are
+torch's own, seen through NumPy, so nothing is copied, and the row may go on in a batch at any time. Not here: embeddings and logits, which are
+the family's.
 """
 
 from __future__ import annotations
@@ -16,9 +17,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from castalia.nn.transformer import EPS, Block, LayerCache, Memory, Rotary
+from castalia.nn.transformer import EPS, Block, Gain, LayerCache, Memory, Rotary, normalised
 
 Array: TypeAlias = NDArray[np.float32]
+
+
+def advance(x: Tensor, blocks: Iterable[Block], norm: Tensor, rotary: Rotary, memory: Memory) -> Tensor:
+    """Embeddings (B, width) float32 of the next tokens become what follows the last norm, whose weight is `norm`. No gradients, no dropout.
+
+    `memory` takes in their keys and values; Memory.grow is the caller's.
+    """
+    if memory.single is None and Single.fits(blocks, memory):
+        memory.single = Single(blocks, norm, rotary, memory)
+    if memory.single is not None:
+        return memory.single(x)
+    rotation, mask = rotary(memory.places()), memory.mask()
+    for block, layer in zip(blocks, memory.layers, strict=True):
+        x = block.step(x, rotation, mask, layer)
+    if memory.gain is None:
+        memory.gain = Gain.of(norm)
+    return normalised(x, memory.gain)
 
 
 class Single:
