@@ -55,8 +55,9 @@ def test_seconds_of_ar_small_beat_the_unigram(texts: Dataset) -> None:
     assert 0.15 < loss < 0.35 < baseline / 5
 
 
-def test_the_mixture_is_no_worse_than_its_network(texts: Dataset) -> None:
-    trainer = trained("text/ar-small", texts, {"training.steps": 25, "training.batch": 16, "family.counts": 4, "family.ngrams": ()})
+def test_counts_help_a_network_that_has_just_begun(texts: Dataset) -> None:
+    """0.58 against 1.17 nats a character after eight steps, the gate having had one turn."""
+    trainer = trained("text/ar-small", texts, {"training.steps": 8, "training.batch": 16, "family.counts": 4, "family.ngrams": ()})
     model = trainer.family
     both = held_out_loss(model, texts)
     model.gate = None  # type: ignore[assignment]
