@@ -50,7 +50,9 @@ def as_qwen3(model: Ar) -> Any:
     peer.load_state_dict(qwen3.weights(model), strict=False)
     x = torch.randint(1, VOCAB, (2, NEW + 1))
     with torch.no_grad():
-        found = peer(x[:, :-1]).logits.log_softmax(-1).gather(2, x[:, 1:, None])[..., 0]
+        logits = peer(x[:, :-1]).logits
+        logits[..., model.spec.begin] = float("-inf")  # never predicted, so our likelihoods leave it out
+        found = logits.log_softmax(-1).gather(2, x[:, 1:, None])[..., 0]
         if float((found + model.token_nats(Batch(x))).abs().max()) > 1e-4:
             raise ValueError("transformers' probabilities are not ours")
     return peer
