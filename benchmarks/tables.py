@@ -174,7 +174,6 @@ def text_race(results: dict[str, Any]) -> Iterator[Row]:
 
 
 def text_ten_minutes(results: dict[str, Any]) -> Iterator[Row]:
-<<<<<<< HEAD
     """The worst seed counts; the counts alone stand beside it, because a text model that ignores them is hollow."""
     names = {"network": ("the network alone", "仅网络"), "mixture": ("mixed with counts", "与计数混合")}
     counts = results["rows"][0]["counts"]
@@ -193,25 +192,6 @@ def text_ten_minutes(results: dict[str, Any]) -> Iterator[Row]:
             ),
             f"{goal}",
             worst <= goal and spent <= results["limit_cpu_seconds"],
-=======
-    rows, goals = results["rows"], results["goals"]
-    counts = max(row["counts"] for row in rows)
-    words = {
-        "network": (
-            "Tiny Shakespeare, ten minutes on 2 cores: nats per character, network alone",
-            "Tiny Shakespeare，2 核十分钟：每字符 nats，仅网络",
-        ),
-        "mixture": ("the same run mixed with the counts", "同一次训练，与计数混合"),
-    }
-    for name, (en, zh) in words.items():
-        values = [row[name] for row in rows]
-        numbers = ", ".join(f"{value:.3f}" for value in values)
-        yield Row(
-            (en, f"{numbers} (Kneser-Ney counts {counts:.3f})"),
-            (zh, f"{numbers}（Kneser-Ney 计数 {counts:.3f}）"),
-            f"{goals[name]:.2f}",
-            max(values) <= goals[name],
->>>>>>> f817484 (Rows of README's table for the text benchmarks; single-row stepping has its tests)
         )
 
 
