@@ -7,7 +7,9 @@ import torch
 
 import castalia
 from castalia.errors import TrainingError
+from castalia.families.ar import Ar, ArConfig
 from castalia.recipe import TrainConfig, load
+from castalia.spec import Tokens
 from castalia.training.device import resolve_precision
 from castalia.workflow import rehearse
 
@@ -58,6 +60,7 @@ def test_precision_is_what_was_asked_for_or_measured():
     assert resolve_precision(TrainConfig(precision="bf16"), torch.nn.Linear(1, 1), device) == "bf16"
     assert resolve_precision(TrainConfig(), torch.nn.Linear(1, 1), device) == "fp32"  # casting costs more than it saves
     large = [resolve_precision(TrainConfig(), module, device) for module in (torch.nn.Linear(784, 512), torch.nn.Conv2d(1, 1, 3))]
+    large.append(resolve_precision(TrainConfig(), Ar(ArConfig(width=16), Tokens(8, 9, 0), {}), device))  # many tokens an item
     assert len(set(large)) == 1 and large[0] == (
         "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
     )

@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
+from castalia.abilities import SampleOptions
 from castalia.codecs.text import TextCodec, TextConfig
 from castalia.codecs.utf8 import Utf8Grammar, automaton
+from castalia.nn.decode import complete
+from castalia.nn.masks import FORBIDDEN
+from castalia.nn.random import generators
+from castalia.testing.synthetic import Rolling
 
 
 def accepted(raw: bytes) -> bool:
@@ -97,3 +103,36 @@ def test_a_window_that_begins_inside_a_character_goes_on():
         state = grammar.advance(state, byte + 2)
     assert state == 0
     assert grammar.advance(1, 0xE6 + 2) == 2
+
+
+@pytest.mark.parametrize("tokens", ["bytes", "pieces"])
+def test_the_distance_is_the_shortest_way_out(tokens: str):
+    """Against a search that tries every sequence of tokens."""
+    token_bytes = [
+        b"",
+        b"",
+        *(bytes([byte]) for byte in range(0x7F, 256)),
+        *([b"\x80\x80", b"\xbf\x80\x80a"] if tokens == "pieces" else []),
+    ]
+    grammar = Utf8Grammar(token_bytes, end=1)
+    for state in range(8):
+        reached, steps = {state}, 0
+        while 0 not in reached:
+            reached = {grammar.advance(one, int(token)) for one in reached for token in grammar.allowed(one).nonzero().flatten()}
+            steps += 1
+        assert grammar.distance(state) == steps
+        costs, allowed = grammar.costs(state), grammar.allowed(state)
+        for token in allowed.nonzero().flatten().tolist():
+            assert costs[token] == (1 if token == 1 else 1 + grammar.distance(grammar.advance(state, token)))
+        assert (costs[~allowed] >= FORBIDDEN).all()
+
+
+def test_a_text_is_whole_where_its_length_ends():
+    codec = TextCodec(TextConfig(tokenizer="byte", length=16))
+    for length in range(1, 9):
+        made = complete(
+            Rolling(codec.spec.vocab), [torch.tensor([0])] * 40, generators(0, 0, 40), SampleOptions(length=length), spec=codec.spec
+        )
+        raw = [b"".join(codec.token_bytes[token] for token in row.tokens) for row in made]
+        assert all(one.decode() is not None for one in raw)
+        assert {row.reason for row in made} >= {"length"} and any(byte > 0x7F for one in raw for byte in one) == (length > 1)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.texts import corpus
 from torch import Tensor
 
+from castalia.codecs.text import TextCodec
 from castalia.data import cache
 from castalia.data.cache import Documents
+from castalia.data.source import DataConfig
+from castalia.data.stream import prepare
 from castalia.data.windows import Windows
 from castalia.errors import DataError
 from castalia.spec import Tokens
@@ -154,3 +159,30 @@ def test_an_empty_side_says_so(tmp_path: Path) -> None:
     for ask in (lambda: side.batch(0, 2, 0), lambda: side.take([0])):
         with pytest.raises(DataError, match="empty"):
             ask()
+
+
+# Sides and caches of a folder of texts --------------------------------------------------------------------------------------
+
+
+def texts_of(side: Any) -> list[str]:
+    return ["".join(map(chr, document.tolist())) for document in side.documents()]
+
+
+@pytest.mark.parametrize("share", [1e-6, 0.3])
+def test_the_development_side_holds_what_training_never_sees(share: float, tmp_path: Path) -> None:
+    """And never nothing, where a family asks for it: a gate would have nothing to learn from."""
+    data = prepare(DataConfig(source=str(corpus(tmp_path / "texts", files=12)), development=share), TextCodec(), home=tmp_path / "home")
+    sides = [set(texts_of(data.split(name))) for name in ("train", "validation", "development")]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 12 and all(sides)
+    without = prepare(DataConfig(source=str(tmp_path / "texts")), TextCodec(), home=tmp_path / "home")
+    assert len(without.development) == 0 and set(texts_of(without.validation)) == sides[1]
+
+
+def test_a_damaged_cache_of_documents_is_built_anew(tmp_path: Path) -> None:
+    config = DataConfig(source=str(corpus(tmp_path / "texts", files=12)))
+    before = texts_of(prepare(config, TextCodec(), home=tmp_path / "home").train)
+    rows = next((tmp_path / "home").glob("cache/*/rows.bin"))
+    damaged = bytearray(rows.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    rows.write_bytes(damaged)
+    assert texts_of(prepare(config, TextCodec(), home=tmp_path / "home").train) == before
