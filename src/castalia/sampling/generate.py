@@ -19,11 +19,11 @@ from castalia.abilities import Decodes, SampleOptions, Samples
 from castalia.codecs.base import Codec
 from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family
-from castalia.nn.decode import Completion, Decoder, complete
+from castalia.nn.decode import Completion, Decoder, Stop, complete
 from castalia.nn.random import generators
 from castalia.registry import require
 from castalia.run import Run
-from castalia.spec import Classes, Condition, Dense, Tokens
+from castalia.spec import Classes, Condition, Dense, Grammar, Tokens
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,7 @@ def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None
 
 def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Iterator[Sample]:
     spec = _tokens(codec)
-    grammar = None if request.constraint is None else codec.constrain(request.constraint)
-    stop = codec.stopper(request.options.stop) if request.options.stop else None
+    grammar, stop = _limits(codec, request)
     prompt = prompt_ids(codec, request.prompt)
     asked = {"prompt": request.prompt, "constraint": request.constraint}
     for first, rows in blocks(request.first, request.n, request.batch):
@@ -117,8 +116,7 @@ def stream(run: Run, request: Request, *, model: Family | None = None) -> Iterat
     codec = run.codec
     streamer = codec.streamer()
     decoder = Decoder(require(family, Decodes, "be read out token by token"), spec=_tokens(codec), device=family.device)
-    grammar = None if request.constraint is None else codec.constrain(request.constraint)
-    stop = codec.stopper(request.options.stop) if request.options.stop else None
+    grammar, stop = _limits(codec, request)
     cond = condition(family, request.cond, 1, request.first)
     rngs = generators(request.seed, request.first, 1)
     decoder.add([prompt_ids(codec, request.prompt)], rngs, request.options, cond=cond, grammars=grammar, stop=stop)
@@ -157,6 +155,12 @@ def prompt_ids(codec: Codec[Any], prompt: Any) -> Tensor:
         return torch.tensor([spec.begin])
     ids = codec.encode(prompt).long()
     return ids[:-1] if spec.end is not None and ids[-1] == spec.end else ids
+
+
+def _limits(codec: Codec[Any], request: Request) -> tuple[Grammar | None, Stop | None]:
+    """What must hold for the new tokens, and what ends them; None where nothing was asked."""
+    grammar = None if request.constraint is None else codec.constrain(request.constraint)
+    return grammar, codec.stopper(request.options.stop) if request.options.stop else None
 
 
 def _tokens(codec: Codec[Any]) -> Tokens:

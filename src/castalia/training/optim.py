@@ -71,12 +71,11 @@ class PhaseOptimiser:
             filled = [group for group in groups if group["params"]]
             self.optimisers["adamw"] = torch.optim.AdamW(filled, lr=rate, betas=config.betas, eps=config.eps, fused=True)
             self.rates["adamw"] = rate
-        if tables:
-            table_rate = config.embedding_rate or rate
+        if tables and config.embedding_rate is not None:
             self.optimisers["tables"] = torch.optim.AdamW(
-                tables, lr=table_rate, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay, fused=True
+                tables, lr=config.embedding_rate, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay, fused=True
             )
-            self.rates["tables"] = table_rate
+            self.rates["tables"] = config.embedding_rate
         if matrices:
             self.optimisers["muon"] = torch.optim.Muon(matrices, lr=config.muon_rate, weight_decay=config.weight_decay)
             self.rates["muon"] = config.muon_rate
