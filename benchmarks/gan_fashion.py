@@ -12,7 +12,7 @@ command continues where a stopped one left off; --fresh begins again.
 Score: Frechet distance of 10,000 samples to the 10,000 test pictures (which no contestant saw) in the 128 features of
 gan_judge.py, frozen by hash before any tuning; precision and recall with k = 5. A second network, castalia-net32-v1, must
 agree in order. Both batch-norm modes are tried for the peer's samples and the better one counts. A candidate's number of
-steps, which its schedule needs, is planned anew every few seconds from the speed just measured.
+steps, which its schedule needs, is planned anew every few seconds from its speed so far.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class Candidate:
     def __init__(self, name: str, seed: int, folder: Path, budget: float) -> None:
         source, overrides, self.about = CANDIDATES[name]
         self.name, self.seed, self.clock, self.budget = name, seed, 0.0, budget
-        self.planned = (0.0, 0)  # clock and step of the last plan
+        self.planned = 0.0  # clock of the last plan
         common = {
             "data.validation": 0.0,
             "data.conditional": False,
@@ -201,18 +201,18 @@ class Candidate:
         return self.step >= self.trainer.config.steps
 
     def plan(self) -> None:
-        """Steps for the rest of the time at the speed since the last plan: the rate follows the clock, not a guess made early."""
-        clock, step = self.planned
-        ahead = (self.budget * SAFETY - self.clock) * (self.step - step) / max(1e-9, self.clock - clock)
+        """Steps for the rest of the time at the mean speed so far. The speed of the last seconds would follow the clock closer, but one
+        pause of the machine then ends the schedule on the spot."""
+        ahead = (self.budget * SAFETY - self.clock) * self.step / self.clock
         self.trainer.config = self.trainer.config.model_copy(update={"steps": max(self.step + 1, self.step + round(ahead))})
-        self.planned = (self.clock, self.step)
+        self.planned = self.clock
 
     def train(self, until: float) -> None:
         while self.clock < until and not self.done:
             begun = time.perf_counter()
             self.trainer.train_step()
             self.clock += time.perf_counter() - begun
-            if self.clock - self.planned[0] > PLAN_EVERY * self.budget:
+            if self.clock - self.planned > PLAN_EVERY * self.budget:
                 self.plan()
 
     def samples(self, n: int) -> list[Tensor]:
@@ -231,7 +231,7 @@ class Candidate:
         if self.trainer.run is not None and self.trainer.run.last_step:
             self.trainer.load(self.trainer.run, self.trainer.run.last_step)
         self.clock = clock
-        self.planned = (clock, self.step)
+        self.planned = clock
 
 
 Contestant = Peer | Candidate
