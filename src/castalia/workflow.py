@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -43,8 +43,11 @@ def train(
     *,
     out: str | os.PathLike[str] | None = None,
     hooks: Sequence[Hook] = (),
+    begun: Callable[[Run], None] | None = None,
 ) -> Run:
     """Train a recipe ("image/gan", a YAML path, or a Recipe) on a data source; returns the finished run.
+
+    begun: is given the run before the first step, when it is known what was found in the data (run.about).
 
     >>> run = castalia.train("image/gan", "photos/", {"training.steps": 4000})
     """
@@ -69,6 +72,8 @@ def train(
         folder = str(Run.create(plan, codec, dataset.conditions, about, Path(out) if out is not None else None).folder)
     trainer.run = Run(Path(device.share(folder)), trust_code=True)
     with trainer.run.writing() if device.rank == 0 else nullcontext():
+        if begun is not None and device.rank == 0:
+            begun(trainer.run)
         fit(trainer, [_sheets(trainer.run, dataset), *hooks])
         if device.rank == 0:
             _write_forgetting(trainer.run, dataset)

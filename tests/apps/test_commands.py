@@ -24,6 +24,7 @@ def test_train_names_the_run_and_what_to_do_next(folder: Path):
     assert len(runs) == 1
     assert f"castalia sample runs/{runs[0]}" in done
     assert "steps: 4" in done  # the resolved recipe is printed at the start
+    assert "data: 1,797 items (array L): 1,633 for training, 164 held out" in done  # and what was found
 
 
 def test_sample_writes_files_with_manifests_and_a_sheet(folder: Path):

@@ -226,7 +226,15 @@ def test_columns_and_templates(tmp_path: Path):
     [({"text": "t", "content": "c"}, "t"), ({"id": 3, "content": "c", "note": "n"}, "c"), ({"id": 3, "body": "b"}, "b")],
 )
 def test_the_column_that_is_meant_when_nobody_says(row: dict[str, object], expected: str, tmp_path: Path):
-    assert read(jsonl(tmp_path, [row])) == [expected]
+    path = jsonl(tmp_path, [row])
+    assert read(path) == [expected]
+    chosen = next(name for name, value in row.items() if value == expected)
+    assert TextCodec().describe(next(TextCodec().read(path))) == f"UTF-8, column {chosen}"
+
+
+def test_a_template_names_its_columns(tmp_path: Path):
+    codec = TextCodec(TextCodec.Config(field="{a}={b}{a}"))
+    assert [(item, codec.describe(item)) for item in codec.read(jsonl(tmp_path, [{"a": "x", "b": "y"}]))] == [("x=yx", "UTF-8, columns a + b")]
 
 
 def test_a_table_with_several_texts_asks(tmp_path: Path):
@@ -257,7 +265,7 @@ def test_parquet(tmp_path: Path):
     pyarrow, parquet = (pytest.importorskip(name) for name in ("pyarrow", "pyarrow.parquet"))
     parquet.write_table(pyarrow.Table.from_pylist(POEMS), tmp_path / "a.parquet")
     (first, second) = TextCodec().read(tmp_path / "a.parquet")
-    assert (first, second, TextCodec().describe(first)) == ("白日依山尽，\n黄河入海流。", "空山", "Parquet")
+    assert (first, second, TextCodec().describe(first)) == ("白日依山尽，\n黄河入海流。", "空山", "Parquet, column lines")
 
 
 def test_parquet_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

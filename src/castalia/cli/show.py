@@ -20,6 +20,7 @@ def command(
 ) -> int:
     """What a run is, how far it got, and what to do with it next."""
     from castalia import registry
+    from castalia.data.report import summary
     from castalia.run import Run
 
     opened = Run.open(run, trust_code=trust_code)
@@ -56,8 +57,10 @@ def command(
     )
     say(f"  family      {recipe.family.name}, {about['parameters']:,} parameters, {about['precision']}; can: {', '.join(facts['can'])}")
     data, report = about["data"], about["data"]["report"]
-    split = f"{report['train']} for training, {report['validation']} held out"
-    say(f"  data        {recipe.data.source}: {split}, fingerprint {data['fingerprint'][:12]}")
+    say(
+        f"  data        {recipe.data.source}, fingerprint {data['fingerprint'][:12]}",
+        *(f"              {line}" for line in summary(report)),
+    )
     if rows:
         losses = "  ".join(f"{name} {value:.4g}" for name, value in rows[-1].items() if "/" in name)
         say(f"  last log    {losses}")

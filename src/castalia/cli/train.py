@@ -103,7 +103,7 @@ def _train(plan: Any, resume: str | None, out: str | None, allow_inexact: bool, 
         if plan is not None:
             if not quiet:
                 say(plan.to_yaml().rstrip(), "", err=True)
-            run = castalia.train(plan, out=out, hooks=bar)
+            run = castalia.train(plan, out=out, hooks=bar, begun=_found)
         else:
             run = castalia.resume(resume or "", hooks=bar, allow_inexact=allow_inexact, trust_code=trust_code)
     except Interrupted as stop:
@@ -118,6 +118,17 @@ def _train(plan: Any, resume: str | None, out: str | None, allow_inexact: bool, 
             say(line)
         say(f"run: {run.folder}", f"next: castalia sample {run.folder}", f"      castalia evaluate {run.folder}")
     return 0
+
+
+def _found(run: Any) -> None:
+    """Before the first step: what was found in the data."""
+    from castalia.data.report import summary
+
+    say(
+        *(f"{'data: ' if number == 0 else '      '}{line}" for number, line in enumerate(summary(run.about["data"]["report"]))),
+        "",
+        err=True,
+    )
 
 
 def _forgetting(folder: Path) -> list[str]:

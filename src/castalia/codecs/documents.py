@@ -10,7 +10,7 @@ import csv
 import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -57,20 +57,20 @@ def claims(name: str) -> bool:
 
 
 def contents(path: Path, document: str, field: str | None, encoding: str | None) -> tuple[str, Iterator[bytes]]:
-    """(label of the encoding, UTF-8 bytes of each document in order); documents without a visible character are left out.
+    """(encoding, and for tables the columns; UTF-8 bytes of each document in order); documents without a visible character are left out.
 
     document  "auto", "file", "paragraph" or "line", for files that are not tables. field: column or template, for tables.
     Raises DataError naming the file, and the line or row where there is one, and MissingExtra for Parquet without pyarrow.
     """
     kind = _kind(path)
     if kind == ".parquet":
-        return "Parquet", _rows(_parquet(path), path, field)
+        return _table("Parquet", _parquet(path), path, field)
     found = encodings.detect(path, encoding)
     blocks = encodings.blocks(path, found)
     if kind == ".jsonl":
-        return found.label, _rows(_jsonl(blocks, path), path, field)
+        return _table(found.label, _jsonl(blocks, path), path, field)
     if kind in (".csv", ".tsv"):
-        return found.label, _rows(_csv(blocks, path, "\t" if kind == ".tsv" else ","), path, field)
+        return _table(found.label, _csv(blocks, path, "\t" if kind == ".tsv" else ","), path, field)
     raw = _encoded(blocks, path)
     match document:
         case "file":
@@ -177,11 +177,18 @@ def _paragraphs(lines: Iterator[bytes]) -> Iterator[bytes]:
 Rows = Iterator[tuple[int, dict[str, Any]]]  # (line or row number from 1, column -> value)
 
 
-def _rows(rows: Rows, path: Path, field: str | None) -> Iterator[bytes]:
-    template = None
+def _table(label: str, rows: Rows, path: Path, field: str | None) -> tuple[str, Iterator[bytes]]:
+    """The first row decides how rows become texts; the label says from which columns, because nobody may have been asked."""
+    first = next(rows, None)
+    if first is None:
+        return label, iter(())
+    template = _template(field, first[1], path)
+    names = list(dict.fromkeys(_COLUMN.findall(template)))
+    return f"{label}, column{'s' if len(names) > 1 else ''} {' + '.join(names)}", _rows(chain([first], rows), path, template)
+
+
+def _rows(rows: Iterable[tuple[int, dict[str, Any]]], path: Path, template: str) -> Iterator[bytes]:
     for number, row in rows:
-        if template is None:
-            template = _template(field, row, path)
         text = _COLUMN.sub(lambda found, row=row: _text(row.get(found[1])), template).replace("\r\n", "\n")  # type: ignore[misc]
         if not text.strip():
             continue

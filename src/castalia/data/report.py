@@ -12,6 +12,7 @@ from castalia.data import split
 from castalia.data.source import Source
 
 _EXAMPLES = 8
+_NAMED = 3  # kinds that a sentence names
 
 
 def fingerprint(source: Source, items: np.ndarray) -> str:
@@ -51,3 +52,26 @@ def describe(source: Source, items: np.ndarray, content: np.ndarray) -> dict[str
         "captions": 0 if source.captions is None else sum(source.captions[item] is not None for item in items),
         "notes": notes,
     }
+
+
+def summary(report: dict[str, Any]) -> list[str]:
+    """What was found in a few lines for the terminal, from the report that a run keeps."""
+    plural = "" if report["distinct"] == 1 else "s"
+    kinds = Counter(report.get("encodings", {})).most_common()
+    named = ", ".join(name if len(kinds) == 1 else f"{count:,} {name}" for name, count in kinds[:_NAMED]) + (
+        ", ..." if kinds[_NAMED:] else ""
+    )
+    lines = [f"{report['distinct']:,} item{plural}" + (f" ({named})" if named else "")]
+    tokens = report.get("tokens")
+    training, held_out = tokens[:2] if tokens else (report["train"], report["validation"])
+    lines[0] += f": {training:,}{' tokens' if tokens else ''} for training, {held_out:,} held out"
+    if report["duplicates"]["copies"]:
+        lines.append(f"left out: {report['duplicates']['copies']:,} copies, e.g. {' = '.join(report['duplicates']['examples'][0][:2])}")
+    if report["ignored"]:
+        lines.append(
+            "not read: "
+            + ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in list(report["ignored"].items())[:_NAMED])
+        )
+    if report.get("skipped"):
+        lines.append(f"skipped as bad: {len(report['skipped']):,}, in run.json")
+    return lines + [f"note: {note}" for note in report["notes"]]
