@@ -10,6 +10,7 @@ The augmentations are in codecs/augment.py, the array files in codecs/containers
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import warnings
@@ -208,9 +209,19 @@ class ImageCodec(Codec[PIL.Image.Image]):
                 chunks.add_text("castalia", text)
             item.save(path, "PNG", pnginfo=chunks)
 
-    def read_manifest(self, path: Path) -> dict[str, Any] | None:
-        """What `write` put into the file; None if there is nothing."""
+    @classmethod
+    def read_manifest(cls, path: Path) -> dict[str, Any] | None:
         return read_manifest(path)
+
+    @classmethod
+    def content(cls, path: Path) -> str:
+        """Of mode, size and pixels as they are decoded, so that JPEG and WebP are judged by what they show."""
+        try:
+            with PIL.Image.open(path, formats=["PNG", "JPEG", "WEBP"]) as picture:
+                head = f"{picture.mode} {picture.width}x{picture.height}\n"
+                return hashlib.sha256(head.encode() + picture.tobytes()).hexdigest()
+        except Exception as error:  # see ImageCodec.read
+            raise DataError(f"the picture cannot be read: {str(error) or type(error).__name__}", path.name, "copy it again") from error
 
     @property
     def suffix(self) -> str:
