@@ -33,19 +33,21 @@ def command(
     """Edit given items with a run whose family encodes (VAE, VAE-GAN), or fill the gaps of texts (ar)."""
     from castalia import workflow
     from castalia.cli.sheet import write_sheet
+    from castalia.governance import provenance
     from castalia.governance.policy import Policy
     from castalia.governance.release import Gate
     from castalia.run import Run
 
     opened = Run.open(run, trust_code=trust_code)
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
-    asked = {"edit": kind, "seed": seed, "steps": steps, "strength": strength}
-    gate.prepare_options(asked)
-    items = workflow.edit(opened, kind, inputs, seed=seed, steps=steps, strength=strength, cond=conditions(cond or []))
-    files = []
-    for index, item in enumerate(items):
-        facts = gate.facts_of(**asked, index=index, inputs=[path.name for path in inputs])
-        files.append(gate.emit(item, out / f"{index:05d}{gate.codec.suffix}", facts))
+    given = conditions(cond or [])
+    asked = {"edit": kind, "seed": seed, "steps": steps, "strength": strength, "cond": given}
+    gate.prepare_options({**asked, **given})
+    facts = {**asked, "inputs": provenance.describe(gate, inputs), "labels": workflow.folder_labels(opened, inputs)}
+    edited = workflow.edit(opened, kind, inputs, seed=seed, steps=steps, strength=strength, cond=given, model=gate.model())
+    files = [
+        gate.emit(item, out / f"{index:05d}{gate.codec.suffix}", gate.facts_of(index=index, **facts)) for index, item in enumerate(edited)
+    ]
     sheet = write_sheet(out, files, f"{kind}: {', '.join(path.name for path in inputs)}")
     if json:
         say_json({"run": opened.id, "folder": str(out), "files": [path.name for path in files], "sheet": sheet.name})

@@ -3,7 +3,7 @@
 An item is a `PIL.Image.Image` as the file stores it, turned upright. `encode` brings any of them to one size and one number of
 channels: transparency is laid on white, CMYK and palettes become RGB, 16-bit grey becomes 8-bit, Lanczos resampling
 (box = window, so cropping and scaling are one step). Colour profiles are not applied. The manifest of a written picture is
-a PNG text chunk "castalia", or the EXIF image description of JPEG and WebP.
+a PNG text chunk "castalia", or the EXIF image description of JPEG and WebP; codecs/xmp.py is the label for other programs.
 
 The augmentations are in codecs/augment.py, the array files in codecs/containers.py, the grid of previews in codecs/sheet.py.
 """
@@ -26,7 +26,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from castalia.codecs import augment, containers
+from castalia.codecs import augment, containers, xmp
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.sheet import contact_sheet
 from castalia.errors import DataError, SpecError
@@ -192,6 +192,7 @@ class ImageCodec(Codec[PIL.Image.Image]):
     def write(self, item: PIL.Image.Image, path: Path, manifest: dict[str, Any] | None = None) -> None:
         """JPEG or WebP when the name ends so, else PNG. The same item and manifest give the same bytes."""
         text = None if manifest is None else json.dumps(manifest, sort_keys=True)  # ASCII: EXIF has no other text
+        label = None if manifest is None else xmp.packet(manifest)
         ending = path.suffix.lower()
         if ending in (".jpg", ".jpeg", ".webp"):
             exif = PIL.Image.Exif()
@@ -199,14 +200,17 @@ class ImageCodec(Codec[PIL.Image.Image]):
                 exif[_EXIF_DESCRIPTION] = text
             if text is not None and len(text) > 60_000:
                 raise DataError("the manifest does not fit into the file's EXIF block of 64 kB", path.name, "write PNG")
+            extra = {} if label is None else {"xmp": label.encode()}
             plain = item if item.mode in ("L", "RGB") else flattened(item, 3)
-            plain.save(path, "WEBP" if ending == ".webp" else "JPEG", quality=self.config.quality, exif=exif)
+            plain.save(path, "WEBP" if ending == ".webp" else "JPEG", quality=self.config.quality, exif=exif, **extra)
         elif ending in (".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"):
             raise DataError(f"pictures are not written as {ending}", path.name, "name it .png, .jpg or .webp")
         else:
             chunks = PIL.PngImagePlugin.PngInfo()
             if text is not None:
                 chunks.add_text("castalia", text)
+            if label is not None:
+                chunks.add_itxt(xmp.PNG_KEY, label)
             item.save(path, "PNG", pnginfo=chunks)
 
     @classmethod

@@ -4,7 +4,8 @@ A released file appears whole or not at all and carries a manifest of where it c
 manifest names no local path; it has all that `reproduce` needs. Its parts:
 
     schema generator synthetic                  what wrote it, and that the item is made by a machine
-    run model step weights data recipe licence  from which run: hashes of weights, data and recipe; licences of data and model
+    run model step weights data recipe          from which run: hashes of weights, data and recipe
+    licence producer                            licences of data and model; who answers for it, where a policy says so
     time versions                               when, and under which versions, CPU and threads
     seed index rows row cond options ...        what makes the item again; see sample_facts
     content AIGC seal                           hash of the decoded item; label.py; hash of the rest of the manifest
@@ -26,11 +27,12 @@ from typing import Any
 import PIL
 
 import castalia
-from castalia import atomic
+from castalia import atomic, places
 from castalia.codecs.base import Codec
-from castalia.errors import Refused
+from castalia.errors import Refused, RunError
 from castalia.families.base import Family
 from castalia.governance import ledger
+from castalia.governance.label import producer_of, seal
 from castalia.governance.likeness import open_index
 from castalia.governance.policy import Blocked, Policy, Side, blocked
 from castalia.governance.terms import Scanner
@@ -101,6 +103,7 @@ class Gate:
         """ledger: where released and refused items are noted; None: RUN/ledger.jsonl. app: who uses the gate, for the ledger."""
         self.run, self.policy, self.app = run, policy or Policy(), app
         self.origin = origin(run)
+        _remember(run, self.origin)
         self.ledger = ledger or run.folder / "ledger.jsonl"
         self._likeness = open_index(run) if self.policy.similarity is not None else None
 
@@ -155,6 +158,7 @@ class Gate:
             "weights": source.weights,
             "data": source.data,
             "recipe": source.recipe,
+            "producer": producer_of(self.policy.producer),
             "licence": {"data": source.licence, "model": self.policy.licence},
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {**versions(), "pillow": PIL.__version__},
@@ -169,7 +173,7 @@ class Gate:
         self._check(item, facts)
         codec = self.codec
         with atomic.place(path) as temporary:
-            write_sealed(codec, item, temporary, facts, self.policy)
+            write_sealed(codec, item, temporary, facts)
             self._note("released", facts)
             if codec.sidecar:  # before the item appears, so that none ever is without
                 atomic.write_json(path.with_suffix(codec.sidecar), facts)
@@ -183,7 +187,7 @@ class Gate:
         self._check(item, facts)
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"item{suffix or self.codec.suffix}"
-            write_sealed(self.codec, item, path, facts, self.policy)
+            write_sealed(self.codec, item, path, facts)
             data = path.read_bytes()
         self._note("released", facts)
         return data
@@ -202,7 +206,7 @@ class Gate:
     def close(self, screen: Screen, facts: dict[str, Any]) -> None:
         """The ledger's line for a streamed text, however it ended. Completes `facts` with the hash of what went out."""
         facts["streamed"] = screen.state
-        seal(facts, screen.content, self.policy)
+        seal(facts, screen.content)
         if screen.rule is None:
             self._note("released", facts)
         else:
@@ -278,16 +282,19 @@ class Screen:
         return text
 
 
-def write_sealed(codec: Codec[Any], item: Any, path: Path, facts: dict[str, Any], policy: Policy) -> None:
+def write_sealed(codec: Codec[Any], item: Any, path: Path, facts: dict[str, Any]) -> None:
     """Write the item; complete `facts` by what a reader will find in it; embed them where the format has room."""
     codec.write(item, path)
-    seal(facts, codec.content(path), policy)
+    seal(facts, codec.content(path))
     if not codec.sidecar:
         codec.write(item, path, facts)
 
 
-def seal(facts: dict[str, Any], content: str, policy: Policy) -> None:
-    """Add the item's hash and the hash of the manifest itself."""
-    facts.pop("seal", None)
-    facts["content"] = content
-    facts["seal"] = ledger.digest(facts)
+def _remember(run: Run, source: Origin) -> None:
+    """A run that was copied or moved here is found from now on."""
+    try:
+        known = places.folder_of(source.model) == run.folder.resolve()
+    except RunError:
+        known = False
+    if not known:
+        places.remember(run.id, run.folder, step=source.step, model=source.model)
