@@ -32,7 +32,7 @@ def command(
 ) -> int:
     """Edit given items with a run whose family encodes (VAE, VAE-GAN), or fill the gaps of texts (ar)."""
     from castalia import workflow
-    from castalia.cli.sheet import write_sheet
+    from castalia.cli.batch import Batch
     from castalia.governance import provenance
     from castalia.governance.policy import Policy
     from castalia.governance.release import Gate
@@ -45,12 +45,12 @@ def command(
     gate.prepare_options({**asked, **given})
     facts = {**asked, "inputs": provenance.describe(gate, inputs), "labels": workflow.folder_labels(opened, inputs)}
     edited = workflow.edit(opened, kind, inputs, seed=seed, steps=steps, strength=strength, cond=given, model=gate.model())
-    files = [
-        gate.emit(item, out / f"{index:05d}{gate.codec.suffix}", gate.facts_of(index=index, **facts)) for index, item in enumerate(edited)
-    ]
-    sheet = write_sheet(out, files, f"{kind}: {', '.join(path.name for path in inputs)}")
+    batch = Batch(gate, out)
+    for index, item in enumerate(edited):
+        batch.emit(index, item, gate.facts_of(index=index, **facts))
+    found = batch.document(f"{kind}: {', '.join(path.name for path in inputs)}")
     if json:
-        say_json({"run": opened.id, "folder": str(out), "files": [path.name for path in files], "sheet": sheet.name})
+        say_json({"run": opened.id, **found})
     else:
-        say(f"{len(files)} items in {out}", f"look at: {sheet}")
-    return 0
+        say(f"{len(batch.files)} items in {out}", f"look at: {out / found['sheet']}")
+    return batch.code()

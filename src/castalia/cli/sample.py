@@ -49,7 +49,7 @@ def command(
     """Draw new items from a run: one file each, with a manifest inside, and a contact sheet."""
     from dataclasses import replace
 
-    from castalia.cli.sheet import write_sheet
+    from castalia.cli.batch import Batch
     from castalia.governance.policy import Policy
     from castalia.governance.release import Gate
     from castalia.run import Run
@@ -69,20 +69,18 @@ def command(
     if stream:
         return _stream(gate, request)
     folder = out or opened.folder / "samples" / f"seed-{seed}"
-    files, texts = [], []
+    batch, texts = Batch(gate, folder), []
     for sample in generate(opened, request, model=gate.model()):
-        if isinstance(sample.item, str):
+        if batch.emit(sample.index, sample.item, gate.facts(sample)) and isinstance(sample.item, str):
             texts.append(sample.item)
-        files.append(gate.emit(sample.item, folder / f"{sample.index:05d}{gate.codec.suffix}", gate.facts(sample)))
-    sheet = write_sheet(folder, files, f"{len(files)} samples of {opened.id}, seed {seed}")
+    found = batch.document(f"{len(batch.files)} samples of {opened.id}, seed {seed}")
     if json:
-        found = {"run": opened.id, "folder": str(folder), "files": [path.name for path in files], "sheet": sheet.name}
-        say_json(found | ({"texts": texts} if texts else {}))
+        say_json({"run": opened.id, **found} | ({"texts": texts} if texts else {}))
     else:
         for text in texts[:TERMINAL]:
             say(text.rstrip(), "-" * 40)
-        say(f"{len(files)} samples in {folder}", f"look at: {sheet}")
-    return 0
+        say(f"{len(batch.files)} samples in {folder}", f"look at: {folder / found['sheet']}")
+    return batch.code()
 
 
 def _prompt(given: str) -> str:

@@ -80,9 +80,9 @@ def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
     )
     lines.append(t(
         "A checklist of facts, not legal advice. *Open*: the software cannot know, or does not do it. Article 50 applies since 2 August 2026; systems that were on the "
-        "market before have until 2 December 2026 for 50(2). The labelling measures apply since 1 September 2025. The layout of the AIGC field "
+        "market before have until 2 December 2026 for 50(2), by the Digital Omnibus that the Council adopted on 29 June 2026. The labelling measures apply since 1 September 2025. The layout of the AIGC field "
         "was taken from implementations in use, not from the text of the standard: check it before you rely on it.",
-        "本清单只列事实，不是法律意见。“待确认”表示软件无从得知或未实现。第 50 条自 2026 年 8 月 2 日起适用；此前已投放市场的系统，其 50(2) 义务宽限至 2026 年 12 月 2 日。"
+        "本清单只列事实，不是法律意见。“待确认”表示软件无从得知或未实现。第 50 条自 2026 年 8 月 2 日起适用；此前已投放市场的系统，其 50(2) 义务依理事会 2026 年 6 月 29 日通过的 Digital Omnibus 宽限至 2026 年 12 月 2 日。"
         "《标识办法》自 2025 年 9 月 1 日起施行。AIGC 字段的格式依据公开实现，而非标准原文：使用前请核对原文。",
     ))  # fmt: skip
     return "\n".join(lines) + "\n"
@@ -126,7 +126,7 @@ def _training(run: Run, zh: bool) -> list[tuple[str, str]]:
     if rows:
         last = rows[-1]
         memory = max(float(row.get("memory_mb", 0)) for row in rows)
-        cost = f"{last['seconds']:.0f} s, {memory:.0f} MB"
+        cost = f"{last['seconds']:,.{0 if last['seconds'] >= 10 else 1}f} s, {memory:,.0f} MB"
         found.append(("耗时与内存峰值" if zh else "time and peak memory", cost))
     machine = f"{versions['system']}, {versions['cpu']}, {versions['threads']} threads, torch {versions['torch']}"
     found.append(("机器" if zh else "machine", machine))
