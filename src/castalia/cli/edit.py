@@ -42,7 +42,7 @@ def command(
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
     given = conditions(cond or [])
     asked = {"edit": kind, "seed": seed, "steps": steps, "strength": strength, "cond": given}
-    gate.prepare_options({**asked, **given})
+    gate.prepare_options(asked, given)
     facts = {**asked, "inputs": provenance.describe(gate, inputs), "labels": workflow.folder_labels(opened, inputs)}
     edited = workflow.edit(opened, kind, inputs, seed=seed, steps=steps, strength=strength, cond=given, model=gate.model())
     batch = Batch(gate, out)

@@ -101,7 +101,7 @@ def verify(path: Path, head: str | None = None) -> Verdict:
         if torn is not None:
             problems += _closed(torn, entry, number, notes)
             torn = None
-        problems += _link(number, entry, last)
+        problems += _link(number, entry, last, raw)
         last = Head(entry["n"], entry["hash"]) if entry["n"] >= last.n else last
         seen.add(entry["hash"])
         event = str(entry.get("event"))
@@ -141,9 +141,9 @@ def _against(noted: Head | None, last: Head, at_noted: str | None, notes: list[s
     return []
 
 
-def _link(number: int, entry: dict[str, Any], last: Head) -> list[str]:
+def _link(number: int, entry: dict[str, Any], last: Head, raw: bytes) -> list[str]:
     """What is wrong between one line and the line before it."""
-    if _hash(entry) != entry["hash"]:
+    if _hash(entry) != entry["hash"] or _text(entry) != raw.rstrip(b"\n"):
         return [f"line {number} was altered"]
     if entry["n"] > last.n + 1:
         missing = f"entry {last.n + 1} is" if entry["n"] == last.n + 2 else f"entries {last.n + 1} to {entry['n'] - 1} are"
@@ -166,12 +166,17 @@ def _closed(torn: tuple[int, bytes, bool], entry: dict[str, Any], number: int, n
 def _write(file: IO[bytes], entry: Mapping[str, Any], head: Head) -> Head:
     line = {"n": head.n + 1, "time": datetime.now(UTC).isoformat(timespec="seconds"), **entry, "prev": head.hash}
     line["hash"] = _hash(line)
-    file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+    file.write(_text(line) + b"\n")
     return Head(line["n"], line["hash"])
 
 
+def _text(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry, ensure_ascii=False).encode(errors="replace")
+
+
 def _hash(entry: Mapping[str, Any]) -> str:
-    return digest({key: value for key, value in entry.items() if key != "hash"})
+    """Of the line as it is written, but for its hash."""
+    return hashlib.sha256(_text({key: value for key, value in entry.items() if key != "hash"})).hexdigest()
 
 
 def digest(document: Any) -> str:

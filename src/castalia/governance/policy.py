@@ -19,9 +19,11 @@ Every rule has an id, which errors and the ledger name, and a message in both la
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -29,11 +31,15 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from castalia.abilities import SampleOptions
 from castalia.errors import RecipeError, Refused
 from castalia.governance.terms import Terms
 
 FORMAT = 1
 Side = Literal["input", "output"]
+
+# What can be bounded: how samples are drawn, what a request says beside, and what an edit is told.
+OPTIONS = (*(option.name for option in fields(SampleOptions)), "n", "seed", "batch", "constraint", "edit", "strength")
 
 
 class _Part(BaseModel):
@@ -67,7 +73,7 @@ class Blocked(Rule):
 class Bound(Rule):
     """What an option may be. `only`: one of these; null stands for "not given"."""
 
-    option: str
+    option: str = Field(description="one of OPTIONS, or cond.NAME for a condition of the run")
     most: float | None = None
     least: float | None = None
     only: tuple[str | int | float | None, ...] | None = None
@@ -76,6 +82,9 @@ class Bound(Rule):
     def _bounds_something(self) -> Self:
         if self.most is None and self.least is None and self.only is None:
             raise ValueError("give most, least or only")
+        if self.option not in OPTIONS and not self.option.startswith("cond."):
+            near = difflib.get_close_matches(self.option, OPTIONS, n=1)
+            raise ValueError(f"there is no option '{self.option}'; " + (f"did you mean '{near[0]}'?" if near else "see docs/provenance.md"))
         return self
 
     def broken(self, value: Any) -> bool:

@@ -125,7 +125,7 @@ class Gate:
             options["length"] = spec.length if request.options.length is None else request.options.length
             options["top_k"] = spec.vocab if request.options.top_k is None else request.options.top_k
         asked = {"n": request.n, "seed": request.seed, "batch": request.batch, "constraint": request.constraint}
-        self.prepare_options({**options, **asked, **request.cond})
+        self.prepare_options({**options, **asked}, request.cond)
         for text in (request.prompt, request.constraint):
             if isinstance(text, str):
                 self.prepare_text(text)
@@ -135,9 +135,9 @@ class Gate:
         """The same check for any other text that comes in: inputs of an edit, turns of a chat."""
         self._pass(self.policy.text(text, "input"), "input", {"prompt": text})
 
-    def prepare_options(self, options: Mapping[str, Any]) -> None:
-        """The same check for options that no Request holds: kind, steps and strength of an edit."""
-        self._pass(self.policy.given(options), "input", {})
+    def prepare_options(self, options: Mapping[str, Any], cond: Mapping[str, Any] | None = None) -> None:
+        """The same check for options that no Request holds: kind ("edit"), steps and strength of an edit; cond: its conditions by name."""
+        self._pass(self.policy.given({**options, **{f"cond.{name}": value for name, value in (cond or {}).items()}}), "input", {})
 
     # Out --------------------------------------------------------------------------------------------------------------
 
