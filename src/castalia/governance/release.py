@@ -74,7 +74,7 @@ def sample_facts(sample: Sample) -> dict[str, Any]:
         "rows": sample.rows,
         "row": sample.row,
         "cond": sample.cond,
-        "options": asdict(sample.options),
+        "options": {**asdict(sample.options), "stop": list(sample.options.stop)},
         **sample.facts,
     }
 
@@ -88,7 +88,7 @@ def request_facts(request: Request) -> dict[str, Any]:
         "rows": 1,
         "row": 0,
         "cond": request.cond,
-        "options": asdict(request.options),
+        "options": {**asdict(request.options), "stop": list(request.options.stop)},
         **{name: value for name, value in asked.items() if value is not None},
     }
 
