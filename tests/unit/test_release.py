@@ -18,7 +18,7 @@ import castalia
 from castalia import Run, places
 from castalia.abilities import SampleOptions
 from castalia.codecs.image import read_manifest
-from castalia.codecs.xmp import TC260
+from castalia.codecs.xmp import PNG_KEY, TC260, packet
 from castalia.errors import DataError, Refused, RunError
 from castalia.governance import label, ledger, likeness, provenance
 from castalia.governance.policy import Policy
@@ -273,6 +273,7 @@ def saved(picture: PIL.Image.Image, path: Path, manifest: dict[str, Any]) -> Pat
     """As an editor that keeps metadata would save it."""
     chunks = PIL.PngImagePlugin.PngInfo()
     chunks.add_text("castalia", json.dumps(manifest, sort_keys=True))
+    chunks.add_itxt(PNG_KEY, packet(manifest) or "")
     picture.save(path, pnginfo=chunks)
     return path
 
@@ -295,6 +296,20 @@ def test_changed_pixels_are_found(original: Path, tmp_path: Path) -> None:
     assert manifest is not None and provenance.examine(saved(picture, tmp_path / "same.png", manifest)).state == "intact"
     picture.putpixel((3, 3), 255 - int(picture.getpixel((3, 3))))  # type: ignore[arg-type]
     assert problems(saved(picture, tmp_path / "b.png", manifest)) == "the content is not what was released"
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp"])
+def test_a_label_that_was_taken_out_is_missed(picture_run: Run, tmp_path: Path, ending: str) -> None:
+    path = released(Gate(picture_run), tmp_path, ending)
+    manifest, content = read_manifest(path), path.read_bytes()
+    assert content.count(b"TC260:AIGC") == 1
+    if ending == ".png":  # an editor that keeps text but not XMP
+        chunks = PIL.PngImagePlugin.PngInfo()
+        chunks.add_text("castalia", json.dumps(manifest))
+        PIL.Image.open(path).save(path, pnginfo=chunks)
+    else:
+        path.write_bytes(content.replace(b"TC260:AIGC", b"TC260:NONE"))
+    assert problems(path) == "the label for other programs (XMP) was changed or taken out"
 
 
 @pytest.mark.parametrize("field", ["seed", "run", "model", "data", "recipe", "licence", "time", "versions", "content", "AIGC"])
@@ -393,6 +408,15 @@ def test_an_altered_file_is_told_from_a_failed_reproduction(original: Path, tmp_
     picture.putpixel((3, 3), 255 - int(picture.getpixel((3, 3))))  # type: ignore[arg-type]
     made = provenance.remake(saved(picture, tmp_path / "b.png", manifest or {}), tmp_path / "again")
     assert not made.identical and made.causes == ["what was made now is what the manifest says: the file was altered since"]
+    copy = PIL.Image.open(original)
+    copy.load()
+    saved(copy, tmp_path / "copy.png", manifest or {}).write_bytes((tmp_path / "copy.png").read_bytes() + b"trailing")
+    made = provenance.remake(tmp_path / "copy.png", tmp_path / "again")
+    assert made.same_content and not made.identical and made.causes == ["the same content was saved anew by another program"]
+    for field in ("index", "rows", "options"):
+        changed = {**(manifest or {}), field: "nonsense"}
+        with pytest.raises(DataError, match="does not describe an item"):
+            provenance.remake(saved(copy, tmp_path / "c.png", changed), tmp_path / "again")
     with pytest.raises(DataError, match="replace the file itself"):
         provenance.remake(original, original.parent)
 

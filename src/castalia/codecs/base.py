@@ -111,6 +111,11 @@ class Codec(ABC, Generic[Item]):
         except OSError as error:
             raise DataError(f"the file cannot be read: {error.strerror}", path.name, "check the path") from error
 
+    @classmethod
+    def is_labelled(cls, path: Path, manifest: dict[str, Any]) -> bool:
+        """Whether the label that `write` adds for programs that do not know Castalia is there and fits the manifest. Default: there is none to miss."""
+        return True
+
     @abstractmethod
     def preview(self, items: list[Item]) -> PIL.Image.Image:
         """A picture of several items, for pages and contact sheets."""

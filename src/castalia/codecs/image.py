@@ -227,6 +227,13 @@ class ImageCodec(Codec[PIL.Image.Image]):
         except Exception as error:  # see ImageCodec.read
             raise DataError(f"the picture cannot be read: {str(error) or type(error).__name__}", path.name, "copy it again") from error
 
+    @classmethod
+    def is_labelled(cls, path: Path, manifest: dict[str, Any]) -> bool:
+        """Whether the XMP packet is the manifest's."""
+        with PIL.Image.open(path, formats=["PNG", "JPEG", "WEBP"]) as picture:
+            found = picture.info.get(xmp.PNG_KEY) or picture.info.get("xmp")
+        return (found.decode(errors="replace") if isinstance(found, bytes) else found) == xmp.packet(manifest)
+
     @property
     def suffix(self) -> str:
         return ".png"

@@ -17,6 +17,7 @@ from xml.sax.saxutils import quoteattr
 
 PNG_KEY = "XML:com.adobe.xmp"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+FIELDS = ("Label", "ContentProducer", "ProduceID", "ReservedCode1", "ContentPropagator", "PropagateID", "ReservedCode2")
 TC260 = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 
 
@@ -26,7 +27,8 @@ def packet(manifest: dict[str, Any]) -> str | None:
         return None
     attributes = {"xmp:CreatorTool": str(manifest.get("generator", "")), "Iptc4xmpExt:DigitalSourceType": SOURCE_TYPE}
     if "AIGC" in manifest:
-        attributes["TC260:AIGC"] = json.dumps(manifest["AIGC"], ensure_ascii=False)
+        found = manifest["AIGC"] if isinstance(manifest["AIGC"], dict) else {}
+        attributes["TC260:AIGC"] = json.dumps({name: str(found.get(name, "")) for name in FIELDS}, ensure_ascii=False)
     fields = "".join(f"\n    {name}={quoteattr(value)}" for name, value in attributes.items())
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'

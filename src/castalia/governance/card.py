@@ -14,8 +14,8 @@ from typing import Any
 from castalia.errors import RecipeError, RunError
 from castalia.governance import ledger
 from castalia.governance.duties import Duty, Known, chinese, european
+from castalia.governance.label import producer_of
 from castalia.governance.policy import Policy
-from castalia.governance.release import producer_of
 from castalia.run import Run
 
 LANGUAGES = ("en", "zh")

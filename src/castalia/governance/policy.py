@@ -35,7 +35,6 @@ from castalia.abilities import SampleOptions
 from castalia.errors import RecipeError, Refused
 from castalia.governance.terms import Terms
 
-FORMAT = 1
 Side = Literal["input", "output"]
 
 # What can be bounded: how samples are drawn, what a request says beside, and what an edit is told.
@@ -111,7 +110,7 @@ class Producer(_Part):
 class Policy(_Part):
     """What may leave. `Policy()` allows everything."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     name: str = ""
     producer: Producer = Producer()
     licence: str | None = None

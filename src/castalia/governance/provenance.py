@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -94,14 +95,20 @@ def examine(path: Path, run: Run | None = None) -> Finding:
     if manifest is None:
         return _stripped(path, content, run)
     finding = Finding(path, "intact", manifest)
-    if not isinstance(manifest.get("schema"), int) or manifest["schema"] > SCHEMA or "content" not in manifest:
+    if not isinstance(manifest.get("schema"), int) or manifest["schema"] > SCHEMA:
         finding.state = "unknown"
         finding.notes.append(f"its manifest is of another version: {manifest.get('generator')}")
+        return finding
+    if "content" not in manifest:
+        finding.state = "unknown"
+        finding.notes.append("its manifest has no hash of the content: it did not leave through the gate (an exported model wrote it?)")
         return finding
     if manifest["content"] != content:
         finding.problems.append("the content is not what was released")
     if not is_sealed(manifest):
         finding.problems.append("the manifest was changed")
+    elif not codec.is_labelled(path, manifest):
+        finding.problems.append("the label for other programs (XMP) was changed or taken out")
     _compare(finding, run)
     if finding.problems:
         finding.state = "altered"
@@ -225,20 +232,23 @@ def remake(path: Path, out: Path, *, run: Run | None = None, inputs: Sequence[Pa
     if isinstance(told.get("threads"), int):
         torch.set_num_threads(max(1, told["threads"]))
     model = opened.model(str(manifest.get("weights", "ema")), step)
-    item = (
-        _edited(opened, manifest, inputs, model) if "edit" in manifest else _item(manifest, reproduce(opened, manifest, model=model).item)
-    )
+    try:
+        item = (
+            _edited(opened, manifest, inputs, model)
+            if "edit" in manifest
+            else _item(manifest, reproduce(opened, manifest, model=model).item)
+        )
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise DataError("the manifest does not describe an item of this run", where=path, fix="castalia verify FILE says more") from error
     codec, facts, target = opened.codec, dict(manifest), out / path.name
     with atomic.place(target) as temporary:
         write_sealed(codec, item, temporary, facts)
         if codec.sidecar:
             atomic.write_json(target.with_suffix(codec.sidecar), facts)
-    same = codec.content(target) == codec.content(path)
+    found = codec.content(path)
+    same = facts["content"] == found
     identical = target.read_bytes() == path.read_bytes() and (not codec.sidecar or facts == manifest)
-    now = {**versions(), "pillow": PIL.__version__}
-    causes = [f"{name}: {told.get(name)} then, {now[name]} now" for name in CAUSES if told.get(name) != now[name]]
-    if facts["content"] == manifest["content"] and not identical:
-        causes = ["what was made now is what the manifest says: the file was altered since"]
+    causes = [] if identical else _causes(manifest, told, facts["content"], found)
     return Reproduction(target, opened.folder, identical, same, "none" if same else _difference(codec, path, target), causes)
 
 
@@ -248,26 +258,55 @@ def _item(manifest: dict[str, Any], item: Any) -> Any:
 
 
 def _edited(run: Run, manifest: dict[str, Any], inputs: Sequence[Path], model: Any) -> Any:
-    wanted = manifest.get("inputs", [])
+    wanted, needed = manifest.get("inputs"), ("seed", "index", "steps", "strength", "cond")
+    if (
+        not isinstance(wanted, list)
+        or not all(isinstance(one, dict) and "sha256" in one for one in wanted)
+        or not set(needed) <= set(manifest)
+    ):
+        raise DataError(
+            "the manifest does not say what this edit was made from", where=str(manifest["edit"]), fix="make it with castalia edit"
+        )
+    names = ", ".join(str(one.get("name")) for one in wanted)
     if not inputs:
-        names = ", ".join(str(one["name"]) for one in wanted)
-        raise DataError(
-            "this file is an edit: it needs what it was made from", where=names, fix="--inputs FILE, once for each, in this order"
-        )
+        fix = "--inputs FILE, once for each, in this order"
+        raise DataError("this file is an edit: it needs what it was made from", where=names, fix=fix)
     if [_sha256(one) for one in inputs] != [one["sha256"] for one in wanted]:
-        names = ", ".join(str(one["name"]) for one in wanted)
-        raise DataError(
-            "the inputs are not the files that the edit began with", where=", ".join(one.name for one in inputs), fix=f"as then: {names}"
-        )
-    options = {name: manifest[name] for name in ("seed", "steps", "strength", "cond")}
+        given = ", ".join(one.name for one in inputs)
+        raise DataError("the inputs are not the files that the edit began with", where=given, fix=f"as then: {names}")
+    options = {name: manifest[name] for name in needed if name != "index"}
     return workflow.edit(run, manifest["edit"], inputs, labels=manifest.get("labels"), model=model, **options)[manifest["index"]]
+
+
+def _causes(manifest: dict[str, Any], told: dict[str, Any], made: str, found: str) -> list[str]:
+    """Why the bytes may differ. made, found: hashes of the content now made and of the file's."""
+    if made == manifest["content"] != found:
+        return ["what was made now is what the manifest says: the file was altered since"]
+    now = {**versions(), "pillow": PIL.__version__}
+    causes = [f"{name}: {told.get(name)} then, {now[name]} now" for name in CAUSES if told.get(name) != now[name]]
+    if not is_sealed(manifest):
+        causes.append("the manifest was changed")
+    elif made == found and not causes:
+        causes.append("the same content was saved anew by another program")
+    return causes
 
 
 def _step_of(run: Run, manifest: dict[str, Any]) -> int | None:
     """The checkpoint whose weights made the file: first the one that the manifest names."""
     steps = sorted(run.steps, key=lambda step: (step != manifest.get("step"), -step))
     weights = str(manifest.get("weights", "ema"))
-    return next((step for step in steps if run.model_hash(weights, step) == manifest.get("model")), None)
+    return next((step for step in steps if _weights_hash(run.weights_path(weights, step)) == manifest.get("model")), None)
+
+
+def _weights_hash(path: Path) -> str:
+    """As `Run.model_hash`; not computed anew for each of many files of one run."""
+    state = path.stat()
+    return _hash_at(path.resolve(), state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=64)
+def _hash_at(path: Path, changed: int, size: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _difference(codec: Codec[Any], first: Path, second: Path) -> str:
@@ -278,12 +317,12 @@ def _difference(codec: Codec[Any], first: Path, second: Path) -> str:
         return "the file cannot be read"
     spec = codec.spec
     if isinstance(spec, Dense):
-        a, b = codec.encode(one).double(), codec.encode(other).double()
-        worst, moved = float((a - b).abs().max()), int((a != b).sum())
+        left, right = codec.encode(one).double(), codec.encode(other).double()
+        worst, moved = float((left - right).abs().max()), int((left != right).sum())
         unit = f"levels of {spec.levels}" if spec.levels else "standard deviations"
-        return f"at most {worst:.6g} {unit}, in {moved} of {a.numel()} values"
-    a, b = str(one), str(other)
-    place = next((number for number, (left, right) in enumerate(zip(a, b, strict=False)) if left != right), min(len(a), len(b)))
+        return f"at most {worst:.6g} {unit}, in {moved} of {left.numel()} values"
+    texts = str(one), str(other)
+    place = next((number for number, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), min(map(len, texts)))
     return f"from character {place} on"
 
 
