@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -106,6 +109,24 @@ def test_bytes_for_a_wire_are_the_bytes_of_the_file(picture_run: Run, text_run: 
         manifest, _ = provenance.manifest_of(path)
         assert facts == manifest, "the facts are completed, so that they can be sent beside"
     assert {line["app"] for line in entries(book)} == {"server"}
+
+
+def test_threads_do_not_mix(picture_run: Run, book: Path) -> None:
+    gate = Gate(picture_run, ledger=book, app="server")
+
+    def send(level: int) -> bool:
+        picture = PIL.Image.new("L", (8, 8), level)
+        data = [gate.emit_bytes(picture, gate.facts_of(index=level)) for _ in range(8)]
+        return all(PIL.Image.open(io.BytesIO(one)).tobytes() == picture.tobytes() for one in data)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(send, range(0, 256, 17)))
+    assert ledger.verify(book).events == {"released": 128} and ledger.verify(book).intact
+    desk = gate._desk
+    assert desk.is_dir()
+    del gate, send
+    gc.collect()
+    assert not desk.exists(), "nothing stays behind"
 
 
 def test_two_items_have_two_numbers(picture_run: Run, tmp_path: Path, book: Path) -> None:

@@ -17,11 +17,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import threading
+import weakref
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 import PIL
@@ -106,6 +109,8 @@ class Gate:
         _remember(run, self.origin)
         self.ledger = ledger or run.folder / "ledger.jsonl"
         self._likeness = open_index(run) if self.policy.similarity is not None else None
+        self._desk = Path(mkdtemp(prefix="castalia-"))  # where items for a wire are written, a file per thread
+        weakref.finalize(self, shutil.rmtree, self._desk, ignore_errors=True)
 
     @property
     def codec(self) -> Codec[Any]:
@@ -185,10 +190,9 @@ class Gate:
         suffix: another of the codec's formats, e.g. ".webp". Raises Refused like `emit`.
         """
         self._check(item, facts)
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / f"item{suffix or self.codec.suffix}"
-            write_sealed(self.codec, item, path, facts)
-            data = path.read_bytes()
+        path = self._desk / f"{threading.get_ident()}{suffix or self.codec.suffix}"
+        write_sealed(self.codec, item, path, facts)
+        data = path.read_bytes()
         self._note("released", facts)
         return data
 
