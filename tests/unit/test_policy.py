@@ -24,6 +24,7 @@ blocked:
   - {id: secrets, file: secrets.txt, applies: input}
 options:
   - {id: calm, option: temperature, most: 1.2, least: 0.1}
+  - {id: threes, option: cond.label, only: ["3"]}
   - {id: forms, option: constraint, only: ["verse:7x4", null]}
 """
 
@@ -60,6 +61,9 @@ def test_a_refusal_names_the_rule_in_both_languages_and_not_the_term(policy: Pol
         ({"constraint": "verse:5x4"}, "forms"),
         ({"constraint": "verse:7x4"}, None),
         ({"constraint": None}, None),
+        ({"cond.label": 3}, None),  # a class by number is the class of that name
+        ({"cond.label": "4"}, "threes"),
+        ({"cond.label": None}, "threes"),  # not given: every class
         ({}, None),
     ],
 )

@@ -191,6 +191,15 @@ def test_what_does_not_come_in(text_run: Run, book: Path, request_: Request, rul
     assert line["event"] == "refused" and line["rule"] == rule and 'bomb"' not in json.dumps(line)
 
 
+def test_a_condition_that_is_not_given_is_every_class(picture_run: Run, book: Path) -> None:
+    threes = Policy.model_validate({"options": [{"id": "threes", "option": "cond.label", "only": ["3"]}]})
+    gate = Gate(picture_run, policy=threes, ledger=book)
+    gate.prepare(Request(1, cond={"label": "3"}))
+    for cond in ({}, {"label": "4"}):
+        with pytest.raises(Refused, match="cond.label"):
+            gate.prepare(Request(1, cond=cond))  # type: ignore[arg-type]
+
+
 def test_what_may_come_in_is_not_changed(text_run: Run, book: Path) -> None:
     request = Request(3, prompt="那只猫", options=SampleOptions(temperature=1.2, length=20))
     assert Gate(text_run, policy=POLICY, ledger=book).prepare(request) is request and not book.exists()

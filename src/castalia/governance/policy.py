@@ -87,7 +87,9 @@ class Bound(Rule):
         return self
 
     def broken(self, value: Any) -> bool:
-        if self.only is not None and value not in self.only:
+        if self.only is not None and not any(
+            value is one is None or (None not in (value, one) and str(value) == str(one)) for one in self.only
+        ):
             return True
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False

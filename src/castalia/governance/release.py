@@ -142,7 +142,8 @@ class Gate:
 
     def prepare_options(self, options: Mapping[str, Any], cond: Mapping[str, Any] | None = None) -> None:
         """The same check for options that no Request holds: kind ("edit"), steps and strength of an edit; cond: its conditions by name."""
-        self._pass(self.policy.given({**options, **{f"cond.{name}": value for name, value in (cond or {}).items()}}), "input", {})
+        told = {f"cond.{name}": (cond or {}).get(name) for name in {**self.run.conditions, **(cond or {})}}
+        self._pass(self.policy.given({**options, **told}), "input", {})
 
     # Out --------------------------------------------------------------------------------------------------------------
 
