@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from castalia import atomic, registry
+from castalia import atomic, places, registry
 from castalia import recipe as recipes
 from castalia.errors import RunError
 from castalia.spec import Condition, Spec, Tokens, spec_from_json, spec_to_json
@@ -88,6 +88,7 @@ class Run:
         atomic.write_json(out / "codec.json", state)
         _write_tensors(out / "codec.safetensors", tensors)
         atomic.write_json(out / "run.json", facts)  # last: a folder with run.json is a whole run
+        places.remember(facts["id"], out, created=facts["created"])
         return run
 
     @classmethod
@@ -235,6 +236,8 @@ class Run:
             for name, tensors in groups.items():
                 (temporary / f"{name}.safetensors").write_bytes(dump(tensors))
             (temporary / "state.json").write_text(json.dumps({"step": step, **state}))
+        path = self.weights_path(step=step)  # ema where there is one, as `model` takes it
+        places.remember(self.id, self.folder, step=step, model=hashlib.sha256(path.read_bytes()).hexdigest())
         for old in self.steps[:-keep]:
             shutil.rmtree(self.checkpoint(old))
 

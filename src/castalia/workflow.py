@@ -329,35 +329,46 @@ def edit(
     steps: int = 8,
     strength: float = 0.5,
     cond: Mapping[str, str | int] | None = None,
+    labels: Sequence[str | None] | None = None,
+    model: Family | None = None,
 ) -> list[Any]:
     """Edited native items. kind: "interpolate" (through the inputs, `steps` from each to the next), "vary", or "infill" (`steps` fillings
-    of each text; see sampling.edit.fill for how gaps are marked)."""
+    of each text; see sampling.edit.fill for how gaps are marked).
+
+    labels: the class of each input, None where unknown; default: the name of its folder. model spares loading the run's weights again.
+    """
     run = run if isinstance(run, Run) else Run.open(run)
     if kind not in kinds():
         raise RecipeError(f"there is no edit called '{kind}'", where="edit", fix="one of: " + ", ".join(kinds()))
     if steps < (2 if kind == "interpolate" else 1) or not 0 <= strength <= 1:
         raise RecipeError("steps must be at least 2 (vary: 1) and strength between 0 and 1", where=f"steps={steps} strength={strength}")
-    model, codec = run.model(), run.codec
+    model, codec = run.model() if model is None else model, run.codec
     for path in map(Path, inputs):
         if not path.is_file():
             raise DataError("there is no such file", where=path, fix="name files that the codec reads")
     if kind == "infill":
         texts = [str(item) for path in map(Path, inputs) for item in codec.read(path)]
         return [filled for text in texts for filled in fill(model, codec, text, count=steps, seed=seed)]
-    items, labels = [], []
-    for path in map(Path, inputs):
+    items, classes = [], list[str]()
+    for path, label in zip(map(Path, inputs), folder_labels(run, inputs) if labels is None else labels, strict=True):
         items += [codec.encode(item) for item in codec.read(path)]
-        labels += [path.resolve().parent.name] * (len(items) - len(labels))
+        classes += [label or ""] * (len(items) - len(classes))
     spec = run.spec
     if not isinstance(spec, Dense):
         raise SpecError("this edit needs dense data", where=type(spec).__name__)
     x = to_unit(spec, torch.stack(items))
     given = {
-        name: torch.tensor([_known_class(name, condition, (cond or {}).get(name), label) for label in labels])
+        name: torch.tensor([_known_class(name, condition, (cond or {}).get(name), label) for label in classes])
         for name, condition in run.conditions.items()
     }
     out = KINDS[kind](model, x, given, steps=steps, seed=seed, strength=strength)
     return [codec.decode(row) for row in out]
+
+
+def folder_labels(run: Run, inputs: Sequence[str | os.PathLike[str]]) -> list[str | None]:
+    """The class of each input by the name of the folder that it lies in; None where that is no class of the run."""
+    known = {name for condition in run.conditions.values() if isinstance(condition, Classes) for name in condition.names}
+    return [name if (name := Path(path).resolve().parent.name) in known else None for path in inputs]
 
 
 def evaluate(

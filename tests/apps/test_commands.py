@@ -106,5 +106,20 @@ def test_what_a_family_lacks_is_said(folder: Path):
 def test_unknown_words_get_suggestions(folder: Path):
     assert "castalia train" in inside("trian", cwd=folder, code=2)
     assert "--help" in inside("sample", "--nonsense", cwd=folder, code=2)
-    for verb in ("train", "sample", "edit", "evaluate", "list", "show", "demo", "export", "env", "clean"):
+    for verb in (
+        "train",
+        "sample",
+        "edit",
+        "evaluate",
+        "list",
+        "show",
+        "demo",
+        "export",
+        "verify",
+        "reproduce",
+        "ledger",
+        "card",
+        "env",
+        "clean",
+    ):
         assert f"Example: castalia {verb}" in inside(verb, "--help", cwd=folder).replace("\n", " ").replace("  ", " ")

@@ -319,14 +319,6 @@ def test_written_texts_carry_their_manifest_beside_them(tmp_path: Path):
     assert open_source(DataConfig(source=str(tmp_path)), codec).names == ["00000.txt"], "a folder of samples is a folder of texts"
 
 
-def test_released_texts_carry_their_manifest_beside_them(tmp_path: Path):
-    from castalia.governance import release
-
-    release.emit(CHINESE, TextCodec(), tmp_path / "00000.txt", {"seed": 1})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["00000.json", "00000.txt"]
-    assert json.loads((tmp_path / "00000.json").read_text()) == {"seed": 1}
-
-
 def test_units_and_preview():
     codec = TextCodec()
     assert codec.units("日本é") == {"byte": 8, "character": 3}

@@ -14,7 +14,8 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
 ) -> int:
     """List caches of encoded data, and remove them with --yes. Runs are never touched."""
-    from castalia.data.stream import home, list_caches, remove_cache
+    from castalia.data.stream import list_caches, remove_cache
+    from castalia.places import home
 
     found = list_caches()
     if remove:

@@ -25,27 +25,32 @@ def command(
     steps: Annotated[int, typer.Option(help="items per pair (interpolate) or per input (vary, infill)")] = 8,
     strength: Annotated[float, typer.Option(help="vary: 0 = reconstruction, 1 = unrelated")] = 0.5,
     cond: Annotated[Optional[list[str]], typer.Option(metavar="NAME=VALUE", help="a condition; default: the input's folder name")] = None,  # noqa: UP045
+    policy: Annotated[Optional[Path], typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md")] = None,  # noqa: UP045
+    ledger: Annotated[Optional[Path], typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl")] = None,  # noqa: UP045
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
 ) -> int:
     """Edit given items with a run whose family encodes (VAE, VAE-GAN), or fill the gaps of texts (ar)."""
     from castalia import workflow
-    from castalia.cli.sheet import write_sheet
-    from castalia.governance import release
+    from castalia.cli.batch import Batch
+    from castalia.governance import provenance
+    from castalia.governance.policy import Policy
+    from castalia.governance.release import Gate
     from castalia.run import Run
 
     opened = Run.open(run, trust_code=trust_code)
-    items = workflow.edit(opened, kind, inputs, seed=seed, steps=steps, strength=strength, cond=conditions(cond or []))
-    source, codec = release.origin(opened), opened.codec
-    files = []
-    for index, item in enumerate(items):
-        facts = release.manifest(
-            source, edit=kind, inputs=[path.name for path in inputs], seed=seed, index=index, steps=steps, strength=strength
-        )
-        files.append(release.emit(item, codec, out / f"{index:05d}{codec.suffix}", facts))
-    sheet = write_sheet(out, files, f"{kind}: {', '.join(path.name for path in inputs)}")
+    gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
+    given = conditions(cond or [])
+    asked = {"edit": kind, "seed": seed, "steps": steps, "strength": strength, "cond": given}
+    gate.prepare_options(asked, given)
+    facts = {**asked, "inputs": provenance.describe(gate, inputs), "labels": workflow.folder_labels(opened, inputs)}
+    edited = workflow.edit(opened, kind, inputs, seed=seed, steps=steps, strength=strength, cond=given, model=gate.model())
+    batch = Batch(gate, out)
+    for index, item in enumerate(edited):
+        batch.emit(index, item, gate.facts_of(index=index, **facts))
+    found = batch.document(f"{kind}: {', '.join(path.name for path in inputs)}")
     if json:
-        say_json({"run": opened.id, "folder": str(out), "files": [path.name for path in files], "sheet": sheet.name})
+        say_json({"run": opened.id, **found})
     else:
-        say(f"{len(files)} items in {out}", f"look at: {sheet}")
-    return 0
+        say(f"{len(batch.files)} items in {out}", f"look at: {out / found['sheet']}")
+    return batch.code()

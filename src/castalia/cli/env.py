@@ -17,7 +17,7 @@ def command(json: Annotated[bool, typer.Option("--json", help="one JSON document
 
     import torch
 
-    from castalia.data.stream import home
+    from castalia.places import home
     from castalia.run import versions
 
     facts = {

@@ -28,11 +28,15 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb("Judge", "scores with intervals and a page to look at", "castalia evaluate latest"),
     "show": Verb("Judge", "what a run is, how far it got, and where it looks", "castalia show latest"),
     "export": Verb("Ship", "a run in the format of another program", "castalia export latest --to transformers folder"),
-    "env": Verb("Ship", "versions, threads, memory, extras, plug-ins", "castalia env"),
-    "clean": Verb("Ship", "list or remove caches", "castalia clean"),
+    "verify": Verb("Govern", "whether files are as released, and which run made them", "castalia verify samples/00003.png"),
+    "reproduce": Verb("Govern", "make a file again, byte for byte", "castalia reproduce samples/00003.png --out again"),
+    "ledger": Verb("Govern", "whether the list of what was released is whole", "castalia ledger verify latest"),
+    "card": Verb("Govern", "a model and data card with the marking duties", "castalia card latest --lang zh"),
+    "env": Verb("Machine", "versions, threads, memory, extras, plug-ins", "castalia env"),
+    "clean": Verb("Machine", "list or remove caches", "castalia clean"),
 }
 MODULES = {"list": "listing"}
-GROUPS = ("Data", "Train", "Judge", "Ship")
+GROUPS = ("Data", "Train", "Judge", "Ship", "Govern", "Machine")
 
 
 def overview() -> str:

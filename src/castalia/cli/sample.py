@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from castalia.cli.console import conditions, say, say_json
-from castalia.errors import DataError
+from castalia.errors import DataError, RecipeError, Refused
+
+if TYPE_CHECKING:
+    from castalia.governance.release import Gate
+    from castalia.sampling.generate import Request
 
 Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
 Whole = Optional[int]  # noqa: UP045
@@ -37,45 +41,46 @@ def command(
     ] = None,
     stream: Annotated[bool, typer.Option("--stream", help="print one text as it comes; write no file")] = False,
     out: Annotated[Optional[Path], typer.Option(help="folder for 00000.png ... and sheet.html; default RUN/samples/seed-S")] = None,  # noqa: UP045
+    policy: Annotated[Optional[Path], typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md")] = None,  # noqa: UP045
+    ledger: Annotated[Optional[Path], typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl")] = None,  # noqa: UP045
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
 ) -> int:
     """Draw new items from a run: one file each, with a manifest inside, and a contact sheet."""
     from dataclasses import replace
 
-    from castalia.cli.sheet import write_sheet
-    from castalia.governance import release
+    from castalia.cli.batch import Batch
+    from castalia.governance.policy import Policy
+    from castalia.governance.release import Gate
     from castalia.run import Run
     from castalia.sampling.generate import generate
     from castalia.workflow import request_of
 
     opened = Run.open(run, trust_code=trust_code)
+    gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
     request = request_of(opened, n, seed, conditions(cond or []))
     given = {
         "temperature": temperature, "length": length, "top_k": top_k, "top_p": top_p, "min_p": min_p,
         "repetition": repetition, "frequency": frequency, "stop": tuple(unescaped(text) for text in stop) if stop else None,
     }  # fmt: skip
     options = replace(request.options, **{name: value for name, value in given.items() if value is not None})
-    request = replace(request, options=options, prompt=None if prompt is None else _prompt(prompt), constraint=constraint)
+    request = replace(request, options=options, prompt=None if prompt is None else _prompt(prompt), constraint=_constraint(constraint))
+    request = gate.prepare(request)
     if stream:
-        return _stream(opened, request)
+        return _stream(gate, request)
     folder = out or opened.folder / "samples" / f"seed-{seed}"
-    source, codec = release.origin(opened), opened.codec
-    files, texts = [], []
-    for sample in generate(opened, request):
-        if isinstance(sample.item, str):
+    batch, texts = Batch(gate, folder), []
+    for sample in generate(opened, request, model=gate.model()):
+        if batch.emit(sample.index, sample.item, gate.facts(sample)) and isinstance(sample.item, str):
             texts.append(sample.item)
-        path = folder / f"{sample.index:05d}{codec.suffix}"
-        files.append(release.emit(sample.item, codec, path, release.manifest(source, **release.sample_facts(sample))))
-    sheet = write_sheet(folder, files, f"{len(files)} samples of {opened.id}, seed {seed}")
+    found = batch.document(f"{len(batch.files)} samples of {opened.id}, seed {seed}")
     if json:
-        found = {"run": opened.id, "folder": str(folder), "files": [path.name for path in files], "sheet": sheet.name}
-        say_json(found | ({"texts": texts} if texts else {}))
+        say_json({"run": opened.id, **found} | ({"texts": texts} if texts else {}))
     else:
         for text in texts[:TERMINAL]:
             say(text.rstrip(), "-" * 40)
-        say(f"{len(files)} samples in {folder}", f"look at: {sheet}")
-    return 0
+        say(f"{len(batch.files)} samples in {folder}", f"look at: {folder / found['sheet']}")
+    return batch.code()
 
 
 def _prompt(given: str) -> str:
@@ -94,12 +99,32 @@ def unescaped(text: str) -> str:
     return text.replace("\\n", "\n")
 
 
-def _stream(run: Any, request: Any) -> int:
+def _constraint(given: str | None) -> str | None:
+    """json:@FILE with the schema itself in place of the file: a manifest holds what was asked, and no path."""
+    if given is None or not given.startswith("json:@"):
+        return given
+    path = Path(given.removeprefix("json:@"))
+    try:
+        return "json:" + path.read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError("the schema cannot be read", path, "name a file of UTF-8 text: json:@schema.json") from error
+
+
+def _stream(gate: Gate, request: Request) -> int:
+    """One text as it comes; what the policy forbids never reaches the terminal."""
+    from castalia.governance.release import request_facts
     from castalia.sampling.generate import stream
 
     if request.prompt:
         print(request.prompt, end="", flush=True)
-    for piece in stream(run, request):
-        print(piece, end="", flush=True)
-    print()
+    screen = gate.screen(request.prompt or "")
+    try:
+        for piece in stream(gate.run, request, model=gate.model()):
+            print(screen.push(piece), end="", flush=True)
+        print(screen.finish())
+    except Refused:
+        print(flush=True)
+        raise
+    finally:
+        gate.close(screen, gate.facts_of(**request_facts(request)))
     return 0

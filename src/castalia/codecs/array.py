@@ -7,6 +7,7 @@ A written file is an `.npz` with the keys `x`, shape (1, ...), and `manifest`, J
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -138,9 +139,16 @@ class ArrayCodec(Codec[np.ndarray]):
         extra = {} if manifest is None else {"manifest": np.array(json.dumps(manifest, sort_keys=True))}
         containers.write_npz(path, {"x": batch, **extra})
 
-    def read_manifest(self, path: Path) -> dict[str, Any] | None:
-        """What `write` put into the file; None if there is nothing."""
+    @classmethod
+    def read_manifest(cls, path: Path) -> dict[str, Any] | None:
         return read_manifest(path)
+
+    @classmethod
+    def content(cls, path: Path) -> str:
+        """Of type, shape and values of the array `x`."""
+        values = containers.read_array(path)
+        head = f"{values.dtype.str} {values.shape}\n"
+        return hashlib.sha256(head.encode() + np.ascontiguousarray(values).tobytes()).hexdigest()
 
     @property
     def suffix(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from castalia.codecs import containers
-from castalia.errors import RecipeError
+from castalia.errors import DataError, RecipeError
 from castalia.spec import Grammar, Spec
 
 Item = TypeVar("Item")
@@ -84,6 +86,35 @@ class Codec(ABC, Generic[Item]):
     @abstractmethod
     def write(self, item: Item, path: Path, manifest: dict[str, Any] | None = None) -> None:
         """One item to one file, the manifest inside it, or in `path.with_suffix(sidecar)` where the codec has a sidecar."""
+
+    @classmethod
+    def read_manifest(cls, path: Path) -> dict[str, Any] | None:
+        """The manifest that `write` put into a file; None if there is none. A codec without a sidecar says where it keeps it.
+
+        Raises DataError for a file that cannot be read.
+        """
+        beside = path.with_suffix(cls.sidecar) if cls.sidecar else path
+        if beside == path or not beside.is_file():
+            return None
+        try:
+            found = json.loads(beside.read_text(encoding="utf-8"))
+        except ValueError:
+            return None  # somebody else's file of that name
+        return found if isinstance(found, dict) else None
+
+    @classmethod
+    def content(cls, path: Path) -> str:
+        """SHA-256 of what a written file holds, whatever its manifest says: pixels, numbers, text. Default: of its bytes, which is right
+        where the manifest lies beside. Raises DataError for a file that cannot be read."""
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise DataError(f"the file cannot be read: {error.strerror}", path.name, "check the path") from error
+
+    @classmethod
+    def is_labelled(cls, path: Path, manifest: dict[str, Any]) -> bool:
+        """Whether the label that `write` adds for programs that do not know Castalia is there and fits the manifest. Default: there is none to miss."""
+        return True
 
     @abstractmethod
     def preview(self, items: list[Item]) -> PIL.Image.Image:

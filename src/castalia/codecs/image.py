@@ -3,13 +3,14 @@
 An item is a `PIL.Image.Image` as the file stores it, turned upright. `encode` brings any of them to one size and one number of
 channels: transparency is laid on white, CMYK and palettes become RGB, 16-bit grey becomes 8-bit, Lanczos resampling
 (box = window, so cropping and scaling are one step). Colour profiles are not applied. The manifest of a written picture is
-a PNG text chunk "castalia", or the EXIF image description of JPEG and WebP.
+a PNG text chunk "castalia", or the EXIF image description of JPEG and WebP; codecs/xmp.py is the label for other programs.
 
 The augmentations are in codecs/augment.py, the array files in codecs/containers.py, the grid of previews in codecs/sheet.py.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import warnings
@@ -25,7 +26,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from castalia.codecs import augment, containers
+from castalia.codecs import augment, containers, xmp
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.sheet import contact_sheet
 from castalia.errors import DataError, SpecError
@@ -191,6 +192,7 @@ class ImageCodec(Codec[PIL.Image.Image]):
     def write(self, item: PIL.Image.Image, path: Path, manifest: dict[str, Any] | None = None) -> None:
         """JPEG or WebP when the name ends so, else PNG. The same item and manifest give the same bytes."""
         text = None if manifest is None else json.dumps(manifest, sort_keys=True)  # ASCII: EXIF has no other text
+        label = None if manifest is None else xmp.packet(manifest)
         ending = path.suffix.lower()
         if ending in (".jpg", ".jpeg", ".webp"):
             exif = PIL.Image.Exif()
@@ -198,19 +200,39 @@ class ImageCodec(Codec[PIL.Image.Image]):
                 exif[_EXIF_DESCRIPTION] = text
             if text is not None and len(text) > 60_000:
                 raise DataError("the manifest does not fit into the file's EXIF block of 64 kB", path.name, "write PNG")
+            extra = {} if label is None else {"xmp": label.encode()}
             plain = item if item.mode in ("L", "RGB") else flattened(item, 3)
-            plain.save(path, "WEBP" if ending == ".webp" else "JPEG", quality=self.config.quality, exif=exif)
+            plain.save(path, "WEBP" if ending == ".webp" else "JPEG", quality=self.config.quality, exif=exif, **extra)
         elif ending in (".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"):
             raise DataError(f"pictures are not written as {ending}", path.name, "name it .png, .jpg or .webp")
         else:
             chunks = PIL.PngImagePlugin.PngInfo()
             if text is not None:
                 chunks.add_text("castalia", text)
+            if label is not None:
+                chunks.add_itxt(xmp.PNG_KEY, label)
             item.save(path, "PNG", pnginfo=chunks)
 
-    def read_manifest(self, path: Path) -> dict[str, Any] | None:
-        """What `write` put into the file; None if there is nothing."""
+    @classmethod
+    def read_manifest(cls, path: Path) -> dict[str, Any] | None:
         return read_manifest(path)
+
+    @classmethod
+    def content(cls, path: Path) -> str:
+        """Of mode, size and pixels as they are decoded, so that JPEG and WebP are judged by what they show."""
+        try:
+            with PIL.Image.open(path, formats=["PNG", "JPEG", "WEBP"]) as picture:
+                head = f"{picture.mode} {picture.width}x{picture.height}\n"
+                return hashlib.sha256(head.encode() + picture.tobytes()).hexdigest()
+        except Exception as error:  # see ImageCodec.read
+            raise DataError(f"the picture cannot be read: {str(error) or type(error).__name__}", path.name, "copy it again") from error
+
+    @classmethod
+    def is_labelled(cls, path: Path, manifest: dict[str, Any]) -> bool:
+        """Whether the XMP packet is the manifest's."""
+        with PIL.Image.open(path, formats=["PNG", "JPEG", "WEBP"]) as picture:
+            found = picture.info.get(xmp.PNG_KEY) or picture.info.get("xmp")
+        return (found.decode(errors="replace") if isinstance(found, bytes) else found) == xmp.packet(manifest)
 
     @property
     def suffix(self) -> str:

@@ -18,7 +18,6 @@ import hashlib
 import inspect
 import json
 import mmap
-import os
 import shutil
 import time
 import uuid
@@ -40,6 +39,7 @@ from castalia import codecs
 from castalia.codecs.base import Codec
 from castalia.data.source import DIGEST_BYTES, DataConfig
 from castalia.errors import DataError
+from castalia.places import home
 from castalia.spec import Tokens
 
 FORMAT = 1
@@ -147,11 +147,6 @@ class Cache:
     stored: np.ndarray
     bad: dict[str, str]
     encodings: dict[str, int]
-
-
-def home(given: Path | None = None) -> Path:
-    """Where caches live: `given`, $CASTALIA_HOME, or ~/.cache/castalia."""
-    return given or Path(os.environ.get("CASTALIA_HOME") or Path.home() / ".cache" / "castalia").expanduser()
 
 
 def key(codec: Codec[Any], digests: np.ndarray, *, fitted: bool) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from castalia import places
 from castalia.codecs.base import Augmentation, Codec
 from castalia.data import cache, split
 from castalia.data.cache import Cache, Documents, Progress, Rows, list_caches, remove_cache
@@ -29,9 +30,8 @@ from castalia.errors import DataError, RecipeError
 from castalia.nn.random import generator
 from castalia.spec import Batch, Classes, Condition, Dense, Spec, Tokens
 
-__all__ = ["LEAST_ITEMS", "Dataset", "Side", "Split", "home", "list_caches", "prepare", "remove_cache", "to_unit"]
+__all__ = ["LEAST_ITEMS", "Dataset", "Side", "Split", "list_caches", "prepare", "remove_cache", "to_unit"]
 
-home = cache.home
 LEAST_ITEMS = 8  # different items that training asks for
 
 
@@ -175,7 +175,7 @@ def prepare(
     """
     augmentations = _augmentations(config, codec)
     source = open_source(config, codec)
-    root = cache.home(home)
+    root = places.home(home)
     chosen = np.arange(len(source))
     if config.limit is not None:
         chosen = np.flatnonzero(split.limited(source.digest, config.limit))

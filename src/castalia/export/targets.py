@@ -8,7 +8,7 @@ from pathlib import Path
 
 from castalia import atomic
 from castalia.errors import RecipeError, RunError
-from castalia.governance import release
+from castalia.governance.release import Gate
 from castalia.run import Run
 
 MANIFEST = "castalia.json"
@@ -34,5 +34,5 @@ def export(run: Run, to: str, folder: Path) -> list[str]:
     with atomic.folder(folder) as temporary:
         for name, content in files.items():
             (temporary / name).write_bytes(content.encode() if isinstance(content, str) else content)
-        atomic.write_json(temporary / MANIFEST, release.manifest(release.origin(run), export=to, step=run.last_step))
+        atomic.write_json(temporary / MANIFEST, Gate(run).facts_of(export=to))
     return sorted([*files, MANIFEST])

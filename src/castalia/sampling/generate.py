@@ -83,7 +83,14 @@ def generate(run: Run, request: Request, *, model: Family | None = None) -> Iter
 
 
 def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None) -> Sample:
-    """The sample that `manifest` describes, computed in a block of the same shape: byte-identical on the same machine."""
+    """The sample that `manifest` describes, computed in a block of the same shape: byte-identical on the same machine.
+
+    Raises RecipeError for a manifest that describes no sample.
+    """
+    if not {"seed", "index", "rows", "row"} <= set(manifest):
+        raise RecipeError(
+            "this manifest does not describe a sample", where="manifest", fix="an edit is made again by: castalia reproduce FILE"
+        )
     index, row, rows = manifest["index"], manifest["row"], manifest["rows"]
     options = manifest.get("options", {})
     options = SampleOptions(**{**options, "stop": tuple(options.get("stop", ()))})

@@ -103,6 +103,29 @@ def files_round_trip(codec: Codec[Any], items: Sequence[Any]) -> None:
             path.unlink()
 
 
+def carries_its_manifest(codec: Codec[Any], items: Sequence[Any]) -> None:
+    """What `write` was given `read_manifest` finds, in or beside the file; `content` hashes the item alone: other items, another hash."""
+    manifest = {
+        "generator": "castalia test",
+        "synthetic": True,
+        "run": "test",
+        "seed": 1,
+        "text": "鹤 \u0000 é",
+        "nested": {"a": [1, None, 2.5]},
+    }
+    with TemporaryDirectory() as folder:
+        bare, marked, other = (Path(folder) / f"{name}{codec.suffix}" for name in ("bare", "marked", "other"))
+        first, second = (codec.decode(_unit(codec, codec.encode(item))) for item in items[:2])
+        codec.write(first, bare)
+        codec.write(first, marked, manifest)
+        codec.write(second, other, manifest)
+        kind = type(codec)
+        _ensure(kind.read_manifest(bare) is None, "a file without a manifest has one")
+        _ensure(kind.read_manifest(marked) == manifest, f"the manifest came back as {kind.read_manifest(marked)}")
+        _ensure(kind.content(bare) == kind.content(marked), "the manifest changes the hash of the content")
+        _ensure(codec.encode(first).equal(codec.encode(second)) or kind.content(marked) != kind.content(other), "two items have one hash")
+
+
 def decode_never_raises(codec: Codec[Any], items: Sequence[Any]) -> None:
     """Noise, huge values, NaN and infinities all decode to something that encodes and can be written."""
     shape = codec.encode(items[0]).shape
@@ -207,6 +230,7 @@ CODEC_CHECKS: dict[str, Callable[[Codec[Any], Sequence[Any]], None]] = {
     "encodes to its spec": encodes_to_its_spec,
     "round trip is stable": round_trip_is_stable,
     "files round trip": files_round_trip,
+    "carries its manifest": carries_its_manifest,
     "decode never raises": decode_never_raises,
     "restores": restores,
     "refuses bad files": refuses_bad_files,

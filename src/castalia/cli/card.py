@@ -1,0 +1,35 @@
+"""castalia card RUN [--lang zh] [--policy FILE] [--out FILE]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from castalia.cli.console import say, say_json
+
+
+def command(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
+    lang: Annotated[str, typer.Option(help="en or zh")] = "en",
+    policy: Annotated[Optional[Path], typer.Option(metavar="FILE", help="names the producer and the licence of the model")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option(metavar="FILE", help="default: RUN/card.md, RUN/card.zh.md")] = None,  # noqa: UP045
+    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+) -> int:
+    """Write the card of a run: model, data, cost, scores, limits, and what marking rules ask, answered or open."""
+    from castalia import atomic
+    from castalia.governance import card
+    from castalia.governance.policy import Policy
+    from castalia.run import Run
+
+    opened = Run.open(run, trust_code=trust_code)
+    text = card.render(opened, lang, Policy.load(policy) if policy else None)
+    path = out or opened.folder / ("card.md" if lang == "en" else f"card.{lang}.md")
+    atomic.write(path, text)
+    if json:
+        say_json({"run": opened.id, "card": str(path), "lang": lang})
+    else:
+        say(f"card: {path}", "what only you know is marked *to be written*" if lang == "en" else "只有您知道的内容标为 *由发布者填写*")
+    return 0

@@ -1,0 +1,58 @@
+"""castalia verify FILE... [--run RUN]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from castalia.cli.console import say, say_json
+
+CODES = {"intact": 0, "unknown": 3, "altered": 7}
+
+
+def command(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="what castalia sample or edit wrote")],
+    run: Annotated[Optional[str], typer.Option(metavar="RUN", help="ask whether this run made them; default: the runs made here")] = None,  # noqa: UP045
+    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+) -> int:
+    """Say whether files are as they were released, and which run made them. Exit 0 intact, 7 altered, 3 unknown."""
+    from castalia.governance import provenance
+    from castalia.run import Run
+
+    opened = None if run is None else Run.open(run)
+    findings = [provenance.examine(path, opened) for path in files]
+    if json:
+        say_json({"files": [_document(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            say(*_lines(finding))
+    states = {finding.state for finding in findings}
+    return CODES["altered" if "altered" in states else "unknown" if "unknown" in states else "intact"]
+
+
+def _lines(finding: Any) -> list[str]:
+    manifest = finding.manifest or {}
+    lines = [f"{finding.path}: {finding.state}"]
+    lines += [f"  does not match: {problem}" for problem in finding.problems]
+    if manifest:
+        licence = manifest.get("licence") or {}
+        lines.append(f"  made by    {manifest.get('run')} (weights {str(manifest.get('model'))[:12]}, step {manifest.get('step')})")
+        lines.append(f"  when       {manifest.get('time')}, {manifest.get('generator')}")
+        lines.append(f"  licence    data: {licence.get('data') or 'not stated'}; model: {licence.get('model') or 'not stated'}")
+    if finding.run is not None:
+        lines.append(f"  run        {finding.run}" + (f", ledger line {finding.line}" if finding.line else ""))
+    return lines + [f"  note: {note}" for note in finding.notes]
+
+
+def _document(finding: Any) -> dict[str, Any]:
+    return {
+        "file": str(finding.path),
+        "state": finding.state,
+        "problems": finding.problems,
+        "notes": finding.notes,
+        "run": None if finding.run is None else str(finding.run),
+        "ledger_line": finding.line,
+        "manifest": finding.manifest,
+    }

@@ -1,0 +1,63 @@
+"""How much an item resembles what the model was trained on: the place where a policy asks, and where an audit answers.
+
+An audit leaves a folder RUN/audit/ whose index.json says what it is: {"format": 1, "measure": name, "data": fingerprint of the run's data}. The name is
+looked up in `MEASURES`, so a run's folder can never name code. Without an index that fits, a policy that asks for one refuses to start:
+no item passes because it was not looked at.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from castalia.errors import Refused
+from castalia.run import Run
+
+FORMAT = 1
+
+# measure -> "module:function"; the function is given the run and its folder's index.json and returns a Likeness.
+MEASURES: dict[str, str] = {}
+
+
+class Nearest(NamedTuple):
+    """How alike (0 nothing, 1 the same), and which training item, by its name in the data's report."""
+
+    similarity: float
+    item: str
+
+
+class Likeness(Protocol):
+    def nearest(self, item: Any) -> Nearest:
+        """The most similar training item of a native item."""
+        ...
+
+
+def open_index(run: Run) -> Likeness:
+    """The run's audit index. Raises Refused where there is none, none that this version reads, or one of other data."""
+    path = run.folder / "audit" / "index.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _refused("this run has no audit index", run) from error
+    except ValueError as error:
+        raise _refused("the audit index is damaged", run) from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise _refused("the audit index has a format that this version does not read", run)
+    if found.get("data") != run.about["data"]["fingerprint"]:
+        raise _refused("the audit index is of other data than the run's", run)
+    measure = str(found.get("measure"))
+    if measure not in MEASURES:
+        raise _refused(f"the audit index uses a measure that this version does not know: {measure}", run)
+    module, _, name = MEASURES[measure].partition(":")
+    make: Callable[[Run, dict[str, Any]], Likeness] = getattr(importlib.import_module(module), name)
+    return make(run, found)
+
+
+def _refused(what: str, run: Run) -> Refused:
+    return Refused(
+        f"the policy limits similarity to the training data, but {what}",
+        where=run.folder / "audit",
+        fix="take `similarity` out of the policy, or use a run with an audit",
+    )

@@ -1,0 +1,198 @@
+"""A policy: what must not come in or go out, in a YAML file that its keeper can read.
+
+    format: 1
+    producer: {name: "Example Ltd", code: ""}     # goes into every label of what is made
+    licence: CC-BY-4.0                            # of the model, goes into every manifest
+    blocked:
+      - id: clients
+        terms: [Project Heron, 苍鹭计划]            # how they are compared: terms.py
+        file: clients.txt                         # more terms, one a line, beside the policy
+        applies: both                             # input (prompts, edited texts), output, or both
+        message: {en: "names of clients stay inside", zh: "客户名称不得外传"}
+    options:
+      - {id: calm, option: temperature, most: 1.2}
+      - {id: forms, option: constraint, only: ["verse:7x4", "verse:5x4"]}
+    similarity: {id: no-copies, most: 0.95}       # to the training data; needs the run's audit index
+
+Every rule has an id, which errors and the ledger name, and a message in both languages.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from castalia.abilities import SampleOptions
+from castalia.errors import RecipeError, Refused
+from castalia.governance.terms import Terms
+
+Side = Literal["input", "output"]
+
+# What can be bounded: how samples are drawn, what a request says beside, and what an edit is told.
+OPTIONS = (*(option.name for option in fields(SampleOptions)), "n", "seed", "batch", "constraint", "edit", "strength")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Message(_Part):
+    en: str = ""
+    zh: str = ""
+
+
+class Rule(_Part):
+    """What rules have in common. The message is for whoever is refused; the default says what kind of rule it was."""
+
+    id: str = Field(pattern=r"^[\w.-]{1,64}$")
+    message: Message = Message()
+
+    def refused(self, en: str, zh: str) -> Refused:
+        """The error for whoever broke this rule; en and zh where the rule has no words of its own."""
+        what = f"{self.message.en or en} · {self.message.zh or zh}"
+        return Refused(what, where=f"rule {self.id}", fix="ask for something else, or talk to whoever keeps the policy")
+
+
+class Blocked(Rule):
+    """Terms that must not occur."""
+
+    terms: tuple[str, ...] = Field(min_length=1)
+    applies: Literal["input", "output", "both"] = "both"
+
+
+class Bound(Rule):
+    """What an option may be. `only`: one of these; null stands for "not given"."""
+
+    option: str = Field(description="one of OPTIONS, or cond.NAME for a condition of the run")
+    most: float | None = None
+    least: float | None = None
+    only: tuple[str | int | float | None, ...] | None = None
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        if self.most is None and self.least is None and self.only is None:
+            raise ValueError("give most, least or only")
+        if self.option not in OPTIONS and not self.option.startswith("cond."):
+            near = difflib.get_close_matches(self.option, OPTIONS, n=1)
+            raise ValueError(f"there is no option '{self.option}'; " + (f"did you mean '{near[0]}'?" if near else "see docs/provenance.md"))
+        return self
+
+    def broken(self, value: Any) -> bool:
+        if self.only is not None and not any(
+            value is one is None or (None not in (value, one) and str(value) == str(one)) for one in self.only
+        ):
+            return True
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return not ((self.least is None or value >= self.least) and (self.most is None or value <= self.most))
+
+
+class Similarity(Rule):
+    """The largest similarity to a training item that may leave, from 0 to 1."""
+
+    most: float = Field(ge=0, le=1)
+
+
+class Producer(_Part):
+    """Who answers for what is made; goes into labels. `code` takes the place of the name where an authority has given one."""
+
+    name: str = ""
+    code: str = ""
+
+
+class Policy(_Part):
+    """What may leave. `Policy()` allows everything."""
+
+    format: Literal[1] = 1
+    name: str = ""
+    producer: Producer = Producer()
+    licence: str | None = None
+    blocked: tuple[Blocked, ...] = ()
+    options: tuple[Bound, ...] = ()
+    similarity: Similarity | None = None
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Policy:
+        """Raises RecipeError, naming every problem, for a file that is missing or is no policy: never a policy that does less than it says."""
+        place = Path(path)
+        try:
+            raw = yaml.safe_load(place.read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError("the policy cannot be read", where=place, fix="check the path; a policy is a UTF-8 YAML file") from error
+        except yaml.YAMLError as error:
+            raise RecipeError(f"the policy is not YAML: {str(error).splitlines()[0]}", where=place, fix="mend the file") from error
+        if not isinstance(raw, dict):
+            raise RecipeError("a policy is a mapping of sections", where=place, fix="docs/provenance.md shows one")
+        for rule in raw.get("blocked") or ():
+            if isinstance(rule, dict) and "file" in rule:
+                rule["terms"] = [*(rule.get("terms") or ()), *_lines(place.parent / str(rule.pop("file")))]
+        try:
+            policy = cls.model_validate({key: value for key, value in raw.items() if value is not None})
+        except ValidationError as error:
+            problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].lower()}" for problem in error.errors()]
+            raise RecipeError(
+                "the policy has problems:\n  " + "\n  ".join(problems), where=place, fix="docs/provenance.md shows one"
+            ) from error
+        _ = policy._input, policy._output  # a term that cannot be compared is said now
+        return policy
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        ids = [rule.id for rule in (*self.blocked, *self.options, *([self.similarity] if self.similarity else []))]
+        twice = sorted({one for one in ids if ids.count(one) > 1})
+        if twice:
+            raise ValueError(f"two rules have the id {twice[0]}")
+        return self
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what the policy says; ledgers name it."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    @cached_property
+    def _input(self) -> Terms:
+        return Terms((rule, term) for rule in self.blocked if rule.applies != "output" for term in rule.terms)
+
+    @cached_property
+    def _output(self) -> Terms:
+        return Terms((rule, term) for rule in self.blocked if rule.applies != "input" for term in rule.terms)
+
+    def terms(self, side: Side) -> Terms:
+        return self._input if side == "input" else self._output
+
+    def text(self, text: str, side: Side) -> Refused | None:
+        """Why this text may not pass, or None."""
+        terms = self.terms(side)
+        rule = terms.find(text) if terms else None
+        return None if rule is None else blocked(rule)
+
+    def given(self, options: Mapping[str, Any]) -> Refused | None:
+        """Why these options may not be used, or None. An option that is not among them is not bounded."""
+        for rule in self.options:
+            if rule.option in options and rule.broken(options[rule.option]):
+                value = options[rule.option]
+                return rule.refused(f"the option {rule.option} may not be {value!r}", f"选项 {rule.option} 不允许取值 {value!r}")
+        return None
+
+
+def blocked(rule: Blocked) -> Refused:
+    return rule.refused("this text has a term that is not allowed", "文本中含有不允许的词语")
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(
+            "a list of terms cannot be read", where=path, fix="it is a UTF-8 file beside the policy, one term a line"
+        ) from error
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]

@@ -1,0 +1,333 @@
+"""From a file back to where it came from: is it intact, whose is it, and can it be made again.
+
+`examine` holds a file against its own manifest, and against the run and the ledger where these are here. `remake` computes the item anew from the manifest,
+in a block of the same shape and with as many threads, and writes the same file: the same bytes on the same machine and versions.
+
+A manifest is no signature: whoever knows this code can write one. What nobody can do without the weights is to make the item again, and what nobody can do
+without the ledger is to have been noted in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import PIL
+import torch
+
+from castalia import atomic, places, registry, workflow
+from castalia.codecs.base import Codec
+from castalia.errors import CastaliaError, DataError, RunError
+from castalia.governance.label import is_sealed
+from castalia.governance.release import SCHEMA, Gate, write_sealed
+from castalia.run import Run, versions
+from castalia.sampling.generate import reproduce
+from castalia.spec import Dense
+
+State = Literal["intact", "altered", "unknown"]
+CAUSES = ("castalia", "torch", "python", "cpu", "threads", "system", "pillow")  # what can change a byte
+
+
+@dataclass
+class Finding:
+    """What is known about one file. problems: what does not match; notes: what else there is to say."""
+
+    path: Path
+    state: State
+    manifest: dict[str, Any] | None = None
+    run: Path | None = None
+    line: int | None = None
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def describe(gate: Gate, inputs: Sequence[Path]) -> list[dict[str, str]]:
+    """Name and hash of each file that an edit begins with; texts pass the gate. Raises DataError for a file that cannot be read."""
+    found = []
+    for path in inputs:
+        found.append({"name": path.name, "sha256": _sha256(path)})
+        for item in gate.codec.read(path):
+            if isinstance(item, str):
+                gate.prepare_text(item)
+    return found
+
+
+def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]] | None]:
+    """The manifest of a file and the codec that knows such files; (None, a codec) without a manifest.
+
+    Raises DataError for a file that is missing, that no codec claims, or that none can read.
+    """
+    if not path.is_file():
+        raise DataError("there is no such file", where=path, fix="check the path")
+    codecs = [registry.resolve("codec", name) for name in registry.CODECS]
+    error: DataError | None = None
+    readable = None
+    for codec in (one for one in codecs if one.claims(path.name)):
+        try:
+            manifest = codec.read_manifest(path)
+        except DataError as trouble:
+            error = error or trouble
+            continue
+        readable = readable or codec
+        if manifest is not None and str(manifest.get("generator", "")).startswith("castalia "):
+            return manifest, codec
+    if readable is None and error is not None:
+        raise error
+    if readable is None:
+        raise DataError("no codec knows files of this kind", where=path, fix="castalia verify takes what castalia sample and edit write")
+    return None, readable
+
+
+# Is it intact -------------------------------------------------------------------------------------------------------------
+
+
+def examine(path: Path, run: Run | None = None) -> Finding:
+    """Hold a file against its manifest, and against `run` or the run that this machine remembers."""
+    manifest, codec = manifest_of(path)
+    if codec is None:
+        raise DataError("no codec knows files of this kind", where=path)
+    content = codec.content(path)
+    if manifest is None:
+        return _stripped(path, content, run)
+    finding = Finding(path, "intact", manifest)
+    if not isinstance(manifest.get("schema"), int) or manifest["schema"] > SCHEMA:
+        finding.state = "unknown"
+        finding.notes.append(f"its manifest is of another version: {manifest.get('generator')}")
+        return finding
+    if "content" not in manifest:
+        finding.state = "unknown"
+        finding.notes.append("its manifest has no hash of the content: it did not leave through the gate (an exported model wrote it?)")
+        return finding
+    if manifest["content"] != content:
+        finding.problems.append("the content is not what was released")
+    if not is_sealed(manifest):
+        finding.problems.append("the manifest was changed")
+    elif not codec.is_labelled(path, manifest):
+        finding.problems.append("the label for other programs (XMP) was changed or taken out")
+    _compare(finding, run)
+    if finding.problems:
+        finding.state = "altered"
+    elif run is not None and finding.run is None:
+        finding.state = "unknown"
+    return finding
+
+
+def _compare(finding: Finding, given: Run | None) -> None:
+    """With the run: does it have such weights, are its data and recipe these, does its ledger have the line."""
+    manifest = finding.manifest or {}
+    run = given
+    if run is None:
+        try:
+            folder = places.folder_of(str(manifest.get("model")))
+            run = None if folder is None else Run.open(folder)
+        except CastaliaError as error:
+            finding.notes.append(f"{error.what} ({error.where})")
+        if run is None:
+            finding.notes.append("the model is not known on this machine")
+            return
+    entry = ledger_entry(run.folder / "ledger.jsonl", str(manifest.get("content")))
+    if _step_of(run, manifest) is None and (entry is None or entry[1].get("model") != manifest.get("model")):
+        finding.notes.append(f"{run.folder} has no such weights: another run, or a checkpoint that is gone")
+        return
+    finding.run = run.folder
+    own = hashlib.sha256(json.dumps(run.about["recipe"], sort_keys=True).encode()).hexdigest()
+    for name, value in (("run", run.id), ("data", run.about["data"]["fingerprint"]), ("recipe", own)):
+        if manifest.get(name) != value:
+            finding.problems.append(f"the manifest says {name} {str(manifest.get(name))[:16]}, the run has {value[:16]}")
+    licence = manifest.get("licence")
+    if not isinstance(licence, dict) or licence.get("data") != run.about["data"].get("licence"):
+        finding.problems.append("the manifest names another licence of the data than the run")
+    if entry is not None:
+        finding.line = entry[0]
+        if entry[1].get("seal") != manifest.get("seal"):
+            finding.problems.append(f"the ledger noted another manifest for this content (line {entry[0]})")
+    else:
+        finding.notes.append("the run's ledger has no line for it")
+
+
+def _stripped(path: Path, content: str, run: Run | None) -> Finding:
+    """A file without a manifest: unknown, unless a ledger here has released just this content."""
+    finding = Finding(path, "unknown", notes=["it carries no manifest"])
+    for folder in [run.folder] if run is not None else places.known_folders():
+        entry = ledger_entry(folder / "ledger.jsonl", content)
+        if entry is not None:
+            finding.state, finding.run, finding.line = "altered", folder, entry[0]
+            finding.problems.append("its manifest was taken out")
+            finding.notes = []
+            break
+    return finding
+
+
+def ledger_entry(ledger: Path, content: str) -> tuple[int, dict[str, Any]] | None:
+    """(line number, entry) of the newest release of this content; None where there is none."""
+    found = None
+    if not ledger.is_file():
+        return None
+    with open(ledger, "rb") as file:
+        for number, raw in enumerate(file, 1):
+            if content.encode() in raw:
+                try:
+                    entry = json.loads(raw)
+                except ValueError:
+                    continue
+                if isinstance(entry, dict) and entry.get("event") == "released" and entry.get("content") == content:
+                    found = (number, entry)
+    return found
+
+
+# Can it be made again -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of it. identical: byte for byte. same_content: at least what the file holds. difference: in words. causes: what differs here."""
+
+    path: Path
+    run: Path
+    identical: bool
+    same_content: bool
+    difference: str
+    causes: list[str]
+
+
+def run_of(manifest: dict[str, Any], given: Run | None = None, *, trust_code: bool = False) -> Run:
+    """The run that made a file: `given`, or the one that this machine remembers. Raises RunError where it is not here."""
+    if given is not None:
+        return given
+    folder = places.folder_of(str(manifest.get("model")))
+    if folder is None:
+        raise RunError(
+            f"the run '{manifest.get('run')}' is not known on this machine",
+            where=f"weights {str(manifest.get('model'))[:16]}",
+            fix="castalia reproduce FILE --run FOLDER",
+        )
+    return Run.open(folder, trust_code=trust_code)
+
+
+def remake(path: Path, out: Path, *, run: Run | None = None, inputs: Sequence[Path] = (), trust_code: bool = False) -> Reproduction:
+    """Make the item of `path` again, into the folder `out`, and compare. Sets the number of threads to the manifest's.
+
+    inputs: the files that an edit began with, in the order of then. Raises DataError where they are not those, or the file has no manifest.
+    """
+    manifest, kind = manifest_of(path)
+    if manifest is None or kind is None or "content" not in manifest:
+        raise DataError("the file carries no manifest to make it from", where=path, fix="castalia verify FILE says more")
+    if (out / path.name).resolve() == path.resolve():
+        raise DataError("the reproduction would replace the file itself", where=out, fix="name another folder with --out")
+    opened = run_of(manifest, run, trust_code=trust_code)
+    step = _step_of(opened, manifest)
+    if step is None:
+        raise RunError(
+            "the run does not have the weights that made this file",
+            where=f"{opened.folder}: {str(manifest.get('model'))[:16]}",
+            fix="another run made it, or its checkpoint is gone (training.keep)",
+        )
+    told = manifest.get("versions")
+    told = told if isinstance(told, dict) else {}
+    if isinstance(told.get("threads"), int):
+        torch.set_num_threads(max(1, told["threads"]))
+    model = opened.model(str(manifest.get("weights", "ema")), step)
+    try:
+        item = (
+            _edited(opened, manifest, inputs, model)
+            if "edit" in manifest
+            else _item(manifest, reproduce(opened, manifest, model=model).item)
+        )
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise DataError("the manifest does not describe an item of this run", where=path, fix="castalia verify FILE says more") from error
+    codec, facts, target = opened.codec, dict(manifest), out / path.name
+    with atomic.place(target) as temporary:
+        write_sealed(codec, item, temporary, facts)
+        if codec.sidecar:
+            atomic.write_json(target.with_suffix(codec.sidecar), facts)
+    found = codec.content(path)
+    same = facts["content"] == found
+    identical = target.read_bytes() == path.read_bytes() and (not codec.sidecar or facts == manifest)
+    causes = [] if identical else _causes(manifest, told, facts["content"], found)
+    return Reproduction(target, opened.folder, identical, same, "none" if same else _difference(codec, path, target), causes)
+
+
+def _item(manifest: dict[str, Any], item: Any) -> Any:
+    """A streamed text went out without its prompt."""
+    return item.removeprefix(manifest.get("prompt") or "") if "streamed" in manifest else item
+
+
+def _edited(run: Run, manifest: dict[str, Any], inputs: Sequence[Path], model: Any) -> Any:
+    wanted, needed = manifest.get("inputs"), ("seed", "index", "steps", "strength", "cond")
+    if (
+        not isinstance(wanted, list)
+        or not all(isinstance(one, dict) and "sha256" in one for one in wanted)
+        or not set(needed) <= set(manifest)
+    ):
+        raise DataError(
+            "the manifest does not say what this edit was made from", where=str(manifest["edit"]), fix="make it with castalia edit"
+        )
+    names = ", ".join(str(one.get("name")) for one in wanted)
+    if not inputs:
+        fix = "--inputs FILE, once for each, in this order"
+        raise DataError("this file is an edit: it needs what it was made from", where=names, fix=fix)
+    if [_sha256(one) for one in inputs] != [one["sha256"] for one in wanted]:
+        given = ", ".join(one.name for one in inputs)
+        raise DataError("the inputs are not the files that the edit began with", where=given, fix=f"as then: {names}")
+    options = {name: manifest[name] for name in needed if name != "index"}
+    return workflow.edit(run, manifest["edit"], inputs, labels=manifest.get("labels"), model=model, **options)[manifest["index"]]
+
+
+def _causes(manifest: dict[str, Any], told: dict[str, Any], made: str, found: str) -> list[str]:
+    """Why the bytes may differ. made, found: hashes of the content now made and of the file's."""
+    if made == manifest["content"] != found:
+        return ["what was made now is what the manifest says: the file was altered since"]
+    now = {**versions(), "pillow": PIL.__version__}
+    causes = [f"{name}: {told.get(name)} then, {now[name]} now" for name in CAUSES if told.get(name) != now[name]]
+    if not is_sealed(manifest):
+        causes.append("the manifest was changed")
+    elif made == found and not causes:
+        causes.append("the same content was saved anew by another program")
+    return causes
+
+
+def _step_of(run: Run, manifest: dict[str, Any]) -> int | None:
+    """The checkpoint whose weights made the file: first the one that the manifest names."""
+    steps = sorted(run.steps, key=lambda step: (step != manifest.get("step"), -step))
+    weights = str(manifest.get("weights", "ema"))
+    return next((step for step in steps if _weights_hash(run.weights_path(weights, step)) == manifest.get("model")), None)
+
+
+def _weights_hash(path: Path) -> str:
+    """As `Run.model_hash`; not computed anew for each of many files of one run."""
+    state = path.stat()
+    return _hash_at(path.resolve(), state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=64)
+def _hash_at(path: Path, changed: int, size: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _difference(codec: Codec[Any], first: Path, second: Path) -> str:
+    """How far two files are apart, in words."""
+    try:
+        one, other = next(iter(codec.read(first))), next(iter(codec.read(second)))
+    except (DataError, StopIteration):
+        return "the file cannot be read"
+    spec = codec.spec
+    if isinstance(spec, Dense):
+        left, right = codec.encode(one).double(), codec.encode(other).double()
+        worst, moved = float((left - right).abs().max()), int((left != right).sum())
+        unit = f"levels of {spec.levels}" if spec.levels else "standard deviations"
+        return f"at most {worst:.6g} {unit}, in {moved} of {left.numel()} values"
+    texts = str(one), str(other)
+    place = next((number for number, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), min(map(len, texts)))
+    return f"from character {place} on"
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError("there is no such file", where=path, fix="name files that the codec reads") from error
