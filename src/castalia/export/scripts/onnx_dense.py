@@ -42,7 +42,8 @@ def save(x: np.ndarray, path: Path) -> Path:
         Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels).save(path)
     else:
         path = path.with_suffix(".npy")
-        np.save(path, (x * np.array(CODEC["deviation"]) + np.array(CODEC["mean"])).astype(np.float32))
+        item = (x * np.array(CODEC["deviation"]) + np.array(CODEC["mean"])).astype(np.float32)
+        np.save(path, item[None] if CODEC["rows"] else item)
     return path
 
 
