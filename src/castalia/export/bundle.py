@@ -10,13 +10,11 @@ from pathlib import Path
 
 import torch
 
-from castalia.export.tables import tables
+from castalia.export.describing import beside, graphs_of, heading, items, sections, writes_text
 from castalia.export.targets import Written
-from castalia.export.tracing import described, difference, graphs_of, model_json, quiet, script, trace
+from castalia.export.tracing import difference, quiet, trace
 from castalia.nn.graph import Graph
 from castalia.run import Run
-
-SCRIPTS = Path(__file__).parent / "scripts"
 
 
 def write(run: Run, folder: Path) -> Written:
@@ -25,13 +23,12 @@ def write(run: Run, folder: Path) -> Written:
     Raises AbilityError for a model that has no graph, RunError when a program computes something else than the model.
     """
     graphs = graphs_of(run)
-    files = tables(run.codec)
+    files = beside(run, graphs, "bundle")
+    files["README.md"] = _readme(run, graphs, merges="tokenizer.json" in files)
     found = {name: _write(graph, folder / f"{name}.pt2") for name, graph in graphs.items()}
-    program = (SCRIPTS / f"bundle_{script(run.codec)}.py").read_bytes()
-    readme = _readme(run, graphs, "tokenizer.json" in files)
-    for name, content in {**files, "model.json": model_json(run, graphs), "run.py": program, "README.md": readme}.items():
+    for name, content in files.items():
         (folder / name).write_bytes(content)
-    after = "python {folder}/run.py -n 4 --seed 0" + (" --out drawn" if script(run.codec) == "dense" else "")
+    after = "python {folder}/run.py -n 4 --seed 0" + ("" if writes_text(run) else " --out drawn")
     return Written({"torch": torch.__version__, "differences": found}, after)
 
 
@@ -44,33 +41,33 @@ def _write(graph: Graph, path: Path) -> float:
         return difference(graph, lambda inputs: loaded(*inputs), path.name)
 
 
-def _readme(run: Run, graphs: dict[str, Graph], merges: bool) -> bytes:
-    dense = script(run.codec) == "dense"
-    needs = "torch numpy" + (" pillow" if dense else " tokenizers" if merges else "")
-    usage = "python run.py -n 4 --seed 0 --out drawn" if dense else 'python run.py --prompt "A text begins" --length 200 --temperature 0.8'
-    return f"""# {run.recipe.title}, on its own
-
-{run.about.get("parameters", 0):,} parameters. Licence of the training data: {run.about["data"].get("licence") or "not stated"}.
+def _readme(run: Run, graphs: dict[str, Graph], *, merges: bool) -> bytes:
+    text = writes_text(run)
+    usage = '--prompt "A text begins" --length 200 --temperature 0.8' if text else "-n 4 --seed 0 --out drawn"
+    return f"""{heading(run, f"{run.recipe.title}, on its own")}
 
 ```bash
-pip install {needs}
-{usage}
+pip install torch numpy{"" if text else " pillow"}{" tokenizers" if merges else ""}
+python run.py {usage}
 python run.py --help
 ```
 
-{"Sample" if dense else "Text"} i of a seed is what `castalia sample` gives for the same seed and number. Made with torch {torch.__version__}; another
-version may read `.pt2` files, but torch does not promise it. In a program of your own, `torch.export.load("{next(iter(graphs))}.pt2").module()` is a
-function that returns a tuple:
+{"Text" if text else "Sample"} i of a seed is what `castalia sample` gives for the same seed and number. Made with torch {torch.__version__}; another
+version may read `.pt2` files, but torch does not promise it.
 
-{described(graphs, ".pt2")}
+In a program of your own, `torch.export.load("{next(iter(graphs))}.pt2").module()` is a function of the inputs below, in this order; it returns a tuple.
+{items(run)}
+
+{sections(graphs, ".pt2")}
+
 ## The other files
 
 | file | |
 |---|---|
-| `run.py` | the program: noise, network, {"picture" if dense else "rules, text"}, in this order |
+| `run.py` | the program: {"text and tokens, which token, writing" if text else "noise, network, items and files"}, in this order |
 | `model.json` | the tables above, the names of classes, and the recipe's sampling |
-| `codec.json` | how numbers become {"an item" if dense else "text"} |
-| `castalia.json` | run, weights' hash, data fingerprint, licence; goes along with everything that run.py saves |
+| `codec.json` | how numbers become {"text" if text else "an item"} |
+| `castalia.json` | run, weights' hash, data fingerprint, licence; goes along with every file that run.py writes |
 
 Exported by Castalia.
 """.encode()

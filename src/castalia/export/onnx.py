@@ -16,15 +16,14 @@ import torch
 from torch import Tensor
 
 from castalia.errors import MissingExtra
-from castalia.export.tables import tables
+from castalia.export.describing import beside, graphs_of, heading, items, sections, writes_text
 from castalia.export.targets import Written
-from castalia.export.tracing import described, difference, graphs_of, model_json, quiet, script, trace
+from castalia.export.tracing import difference, quiet, trace
 from castalia.nn.graph import Graph
 from castalia.run import Run
 
 OPSET = 20
 INLINE = 1 << 30  # bytes of weights that stay inside the file
-SCRIPTS = Path(__file__).parent / "scripts"
 
 
 def write(run: Run, folder: Path) -> Written:
@@ -34,20 +33,18 @@ def write(run: Run, folder: Path) -> Written:
     """
     _require()
     graphs = graphs_of(run)
-    files = tables(run.codec)
-    found = {name: _write(graph, name, folder) for name, graph in graphs.items()}
-    program = (SCRIPTS / f"onnx_{script(run.codec)}.py").read_bytes()
-    for name, content in {**files, "model.json": model_json(run, graphs), "run.py": program, "README.md": _readme(run, graphs)}.items():
+    files = {**beside(run, graphs, "onnx"), "README.md": _readme(run, graphs)}
+    found = {name: _write(graph, folder / f"{name}.onnx") for name, graph in graphs.items()}
+    for name, content in files.items():
         (folder / name).write_bytes(content)
-    after = "python {folder}/run.py -n 4 --out drawn" if script(run.codec) == "dense" else "python {folder}/run.py --length 100"
+    after = "python {folder}/run.py " + ("--length 100" if writes_text(run) else "-n 4 --out drawn")
     return Written({"opset": OPSET, "torch": torch.__version__, "differences": found}, after)
 
 
-def _write(graph: Graph, name: str, folder: Path) -> float:
+def _write(graph: Graph, path: Path) -> float:
     """One file; returns how far onnxruntime's numbers are from the model's."""
     import onnx
 
-    path = folder / f"{name}.onnx"
     large = sum(weight.numel() * weight.element_size() for weight in graph.module.state_dict().values()) > INLINE
     program = trace(graph)
     with quiet():
@@ -64,7 +61,7 @@ def _write(graph: Graph, name: str, folder: Path) -> float:
     model = onnx.load(path, load_external_data=False)
     _name_axes(model, graph)
     _forget(model)
-    model.doc_string = f"{name}: " + "; ".join(f"{one}: {says}" for one, says in graph.outputs.items())
+    model.doc_string = f"{path.stem}: " + "; ".join(f"{one}: {says}" for one, says in graph.outputs.items())
     path.write_bytes(model.SerializeToString())
     onnx.checker.check_model(path, full_check=True)
     return difference(graph, _Session(path, graph), path.name)
@@ -127,29 +124,27 @@ def _require() -> None:
 
 
 def _readme(run: Run, graphs: dict[str, Graph]) -> bytes:
-    dense = script(run.codec) == "dense"
-    needs = "onnxruntime numpy" + (" pillow" if dense else "")
-    usage = "python run.py -n 4 --seed 0 --out drawn" if dense else 'python run.py --prompt "A text begins" --length 100'
-    temperature = "To sample at another temperature, multiply the noise by it." if dense else "A temperature divides the logits."
-    return f"""# {run.recipe.title} as ONNX
-
-{run.about.get("parameters", 0):,} parameters, opset {OPSET}. Licence of the training data: {run.about["data"].get("licence") or "not stated"}.
+    text = writes_text(run)
+    usage = 'python run.py --prompt "A text begins" --length 100' if text else "python run.py -n 4 --seed 0 --out drawn"
+    return f"""{heading(run, f"{run.recipe.title} as ONNX, opset {OPSET}")}
 
 ```bash
-pip install {needs}
+pip install onnxruntime numpy{"" if text else " pillow"}
 {usage}
 ```
 
-`run.py` is short; it shows how the network is called from anything that has an ONNX runtime. {temperature}
+`run.py` is short: it shows how the network is called from anything that has an ONNX runtime. {items(run)}
+{"A temperature divides the logits." if text else "To draw at another temperature, multiply the noise by it."}
 
-{described(graphs, ".onnx")}
+{sections(graphs, ".onnx")}
+
 ## The other files
 
 | file | |
 |---|---|
 | `model.json` | the tables above, the names of classes, and the recipe's sampling |
-| `codec.json` | how numbers become {"an item" if dense else "text"} |
+| `codec.json` | how numbers become {"text" if text else "an item"} |
 | `castalia.json` | run, weights' hash, data fingerprint, licence, and how far onnxruntime's numbers are from the run's (`differences`) |
 
-What is made with this model is synthetic; where the law asks for a label, it is yours to put on. Exported by Castalia.
+What is made with this model is synthetic; where the law asks for a label, putting it on is up to whoever publishes. Exported by Castalia.
 """.encode()

@@ -20,6 +20,7 @@ from castalia import recipe as recipes
 from castalia import registry
 from castalia.codecs.base import Codec
 from castalia.errors import RunError
+from castalia.export.describing import heading
 from castalia.export.tables import as_json
 from castalia.export.targets import Written
 from castalia.families.base import Family
@@ -96,9 +97,7 @@ def _plain_recipe(run: Run) -> str:
 def _readme(run: Run, weights: dict[str, Tensor]) -> bytes:
     rows = [f"| `{name}` | {tuple(tensor.shape)} | {str(tensor.dtype).removeprefix('torch.')} |" for name, tensor in weights.items()]
     more = f"\n... and {len(rows) - SHOWN} more.\n" if len(rows) > SHOWN else ""
-    return f"""# {run.recipe.title}, its weights
-
-{run.about.get("parameters", 0):,} parameters. Licence of the training data: {run.about["data"].get("licence") or "not stated"}.
+    return f"""{heading(run, f"{run.recipe.title}, its weights")}
 
 ```python
 from castalia.export.safetensors import load
