@@ -27,7 +27,7 @@ VERBS: dict[str, Verb] = {
     "demo": Verb("Train", "train, judge and show models of built-in pictures or texts", "castalia demo image"),
     "evaluate": Verb("Judge", "scores with intervals and a page to look at", "castalia evaluate latest"),
     "show": Verb("Judge", "what a run is, how far it got, and where it looks", "castalia show latest"),
-    "export": Verb("Ship", "a run in the format of another program", "castalia export latest --to transformers folder"),
+    "export": Verb("Ship", "a run in the format of another program", "castalia export latest --to bundle folder"),
     "env": Verb("Ship", "versions, threads, memory, extras, plug-ins", "castalia env"),
     "clean": Verb("Ship", "list or remove caches", "castalia clean"),
 }
