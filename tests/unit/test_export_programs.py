@@ -198,6 +198,7 @@ def bundled(pictures: Both, vectors: Both, texts: Both, pieces: Both, tmp_path_f
     calls += [(texts.bundle, out / name, [*words, "--out", "."]) for name, (words, _, _) in WRITTEN.items()]
     calls += [(pieces.bundle, out / "merged", MERGED[0]), (vectors.bundle, out, ["-n", "3", "--temperature", "0.7", "--out", "vectors"])]
     calls += [(made.bundle, out / "refused", ["--cond", "label=horse"]) for made in (pictures, texts)]
+    calls += [(texts.bundle, out / "wrong", words.split()) for words in ("--top-p 0", "--top-k 0", "--length 0", "--temperature -1")]
     alone(calls, "castalia")
     return out
 
@@ -240,7 +241,8 @@ def test_a_bundle_of_merges_takes_prompts(pieces: Both, bundled: Path):
         assert (bundled / "merged" / f"{sample.index:05d}.txt").read_bytes().decode() == sample.item
 
 
-def test_a_class_that_is_not_there_is_said(bundled: Path):
+def test_what_makes_no_sense_is_refused(bundled: Path):
+    assert (bundled / "wrong" / "printed.txt").read_text() == "2\n" * 4, "argparse's exit code"
     printed = (bundled / "refused" / "printed.txt").read_text(encoding="utf-8").splitlines()
     assert printed == ["--cond label=horse: one of cat, 狗, cow"] * 2
 

@@ -32,7 +32,7 @@ def command(
         sizes = {"files": list(made.sizes), "bytes": made.sizes, "difference": made.difference}
         say_json({"run": opened.id, "to": to, "folder": str(folder), **sizes})
         return 0
-    say(f"{opened.id} for {to} in {folder}", table(("file", "size"), [(name, _size(size)) for name, size in made.sizes.items()]))
+    say(f"{opened.id} as {to} in {folder}", table(("file", "size"), [(name, _size(size)) for name, size in made.sizes.items()]))
     if made.difference is not None:
         say(f"largest difference from the run: {made.difference:.1e}" if made.difference else "the same numbers as the run's")
     say(f"next: {made.after}")

@@ -43,7 +43,7 @@ def _write(graph: Graph, path: Path) -> float:
 
 def _readme(run: Run, graphs: dict[str, Graph], *, merges: bool) -> bytes:
     text = writes_text(run)
-    usage = '--prompt "A text begins" --length 200 --temperature 0.8' if text else "-n 4 --seed 0 --out drawn"
+    usage = "-n 2 --seed 0 --length 200 --temperature 0.8" if text else "-n 4 --seed 0 --out drawn"
     return f"""{heading(run, f"{run.recipe.title}, on its own")}
 
 ```bash
@@ -52,7 +52,7 @@ python run.py {usage}
 python run.py --help
 ```
 
-{"Text" if text else "Sample"} i of a seed is what `castalia sample` gives for the same seed and number. Made with torch {torch.__version__}; another
+{"`--prompt` gives the beginning of the texts. " if text else ""}{"Text" if text else "Sample"} i of a seed is what `castalia sample` gives for the same seed and number. Made with torch {torch.__version__}; another
 version may read `.pt2` files, but torch does not promise it.
 
 In a program of your own, `torch.export.load("{next(iter(graphs))}.pt2").module()` is a function of the inputs below, in this order; it returns a tuple.

@@ -125,7 +125,7 @@ def _require() -> None:
 
 def _readme(run: Run, graphs: dict[str, Graph]) -> bytes:
     text = writes_text(run)
-    usage = 'python run.py --prompt "A text begins" --length 100' if text else "python run.py -n 4 --seed 0 --out drawn"
+    usage = "python run.py --length 100" if text else "python run.py -n 4 --seed 0 --out drawn"
     return f"""{heading(run, f"{run.recipe.title} as ONNX, opset {OPSET}")}
 
 ```bash
@@ -134,7 +134,7 @@ pip install onnxruntime numpy{"" if text else " pillow"}
 ```
 
 `run.py` is short: it shows how the network is called from anything that has an ONNX runtime. {items(run)}
-{"A temperature divides the logits." if text else "To draw at another temperature, multiply the noise by it."}
+{"A prompt goes after --prompt. To draw instead of taking the likeliest token, divide the logits by a temperature." if text else "To draw at another temperature, multiply the noise by it."}
 
 {sections(graphs, ".onnx")}
 

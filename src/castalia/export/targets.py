@@ -64,4 +64,9 @@ def export(run: Run, to: str, folder: Path) -> Exported:
         atomic.write_json(temporary / MANIFEST, release.manifest(release.origin(run), export=to, step=run.last_step, **facts))
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
     difference = max(facts["differences"].values(), default=None) if "differences" in facts else None
-    return Exported(folder, sizes, difference, after.replace("{folder}", shlex.quote(str(shown))))
+    return Exported(folder, sizes, difference, _placed(after, shown))
+
+
+def _placed(after: str, folder: Path) -> str:
+    """`after` with the folder in it; what stands in a command is quoted for a shell."""
+    return after.replace("{folder}/run.py", shlex.quote(str(folder / "run.py"))).replace("{folder}", str(folder))

@@ -133,6 +133,7 @@ def main() -> None:
     given = parser.parse_args()
 
     model, codec, origin = (json.loads((HERE / f"{name}.json").read_text(encoding="utf-8")) for name in ("model", "codec", "castalia"))
+    origin.pop("differences", None)  # of the export, not of a sample
     ports = model["graphs"]["sample"]["inputs"]
     temperature = model["sampling"]["temperature"] if given.temperature is None else given.temperature
     if temperature != 1 and any(port["kind"] == "uniform" for port in ports):

@@ -24,7 +24,7 @@ import torch
 HERE = Path(__file__).resolve().parent
 MODEL, CODEC, ORIGIN = (json.loads((HERE / f"{name}.json").read_text(encoding="utf-8")) for name in ("model", "codec", "castalia"))
 BEGIN, END, CONTEXT = CODEC["begin"], CODEC["end"], CODEC["length"]
-DRAWN_AT_ONCE = 64  # random numbers of a text
+DRAWN_AT_ONCE = 64  # random numbers of a text; drawn by another count they would be others
 
 
 # Text and tokens -------------------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def write(network, grammar: Grammar, prompt: list[int], indices: range, classes:
             texts[row].append(token)
             made[row, token] += 1
             states[row] = int(grammar.after[states[row], token])
-            kept = stopped(texts[row], rules.stop)
+            kept = stopped(texts[row], rules.stop) if rules.stop else None
             if kept is None:
                 going.append(number)
             else:
@@ -231,9 +231,14 @@ def main() -> None:
     parser.add_argument("--cond", action="append", default=[], metavar="NAME=VALUE", help="a class; without it, text i has class i mod K")
     parser.add_argument("--out", type=Path, metavar="DIR", help="also write files: 00000.txt, and where it comes from in 00000.json")
     rules = parser.parse_args()
+    if rules.length < 1 or rules.temperature < 0 or rules.repetition <= 0 or (rules.top_k is not None and rules.top_k < 1):
+        parser.error("--length and --top-k are 1 or more, --temperature is 0 or more, --repetition above 0")
+    if not (0 < rules.top_p <= 1 and 0 <= rules.min_p <= 1):
+        parser.error("--top-p is above 0 and at most 1, --min-p from 0 to 1")
     rules.stop = [text.replace("\\n", "\n") for text in (usual["stop"] if rules.stop is None else rules.stop)]
     sys.stdout.reconfigure(encoding="utf-8")
 
+    ORIGIN.pop("differences", None)
     network, grammar, classes = torch.export.load(HERE / "step.pt2").module(), Grammar(), chosen(rules.cond)
     start = rules.prompt.replace("\\n", "\n")
     prompt = encoded(start)
