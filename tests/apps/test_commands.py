@@ -99,7 +99,9 @@ def test_what_a_family_lacks_is_said(folder: Path):
     done = inside("show", "runs/vae", "--attention", "a", cwd=folder, code=3)
     assert "cannot show where it looks" in done and not (folder / "runs/vae/attention.html").exists()
     assert "text/ar" in inside("export", "runs/vae", "--to", "transformers", "out-of-here", cwd=folder, code=3)
-    assert "one of: transformers" in inside("export", "runs/vae", "--to", "onyx", "out-of-here", cwd=folder, code=2)
+    assert "one of: bundle, onnx, safetensors, transformers" in inside(
+        "export", "runs/vae", "--to", "onyx", "out-of-here", cwd=folder, code=2
+    )
     assert not (folder / "out-of-here").exists()
 
 

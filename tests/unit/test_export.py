@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.untrained import SMALL_TEXT, untrained
 from torch import Tensor
 
-from castalia import recipe, registry
 from castalia.abilities import SampleOptions
 from castalia.errors import AbilityError, RecipeError, RunError
 from castalia.export.targets import MANIFEST, export
@@ -26,31 +26,7 @@ STRANGE = ["", PROMPT, "  two\n\n\tblanks ", "é € 𝄞 鹳", "<|end|> and <|b
 
 
 def make(folder: Path, *overrides: str, title: str = "text/ar", conditions: dict[str, Condition] | None = None) -> Run:
-    """A run of a small model with random weights, without training."""
-    plan = recipe.load(
-        title,
-        overrides=[
-            "data.source=x",
-            "family.width=32",
-            "family.depth=2",
-            "family.heads=4",
-            "codec.length=48",
-            "codec.vocab=320",
-            *overrides,
-        ],
-    )
-    codec = registry.resolve("codec", plan.codec.name)(plan.codec.config)
-    codec.fit(TEXTS)
-    about = {"data": {"fingerprint": "f", "licence": "CC0-1.0"}, "parameters": 1000, "precision": "fp32", "recipe": plan.as_dict()}
-    run = Run.create(plan, codec, conditions or {}, about, folder)
-    model = run.build()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        for name, parameter in model.named_parameters():
-            near = 1.0 if name.endswith(("norm.weight", "q_norm", "k_norm")) else 0.0
-            torch.nn.init.normal_(parameter, near, 0.3)
-    run.save(1, {"model": dict(model.state_dict())}, {}, keep=1)
-    return run
+    return untrained(folder, title, TEXTS, *SMALL_TEXT, *overrides, conditions=conditions)
 
 
 def load(folder: Path) -> tuple[Any, Any]:
@@ -128,7 +104,7 @@ def test_a_tokenizer_of_others_keeps_its_ids(tmp_path: Path):
 
 def test_the_folder_says_where_it_came_from_and_is_replaced_whole(tmp_path: Path):
     run = make(tmp_path / "run")
-    files = export(run, "transformers", tmp_path / "out")
+    files = list(export(run, "transformers", tmp_path / "out").sizes)
     assert files == sorted(path.name for path in (tmp_path / "out").iterdir())
     manifest = json.loads((tmp_path / "out" / MANIFEST).read_text())
     assert (manifest["export"], manifest["run"], manifest["model"], manifest["step"]) == ("transformers", "run", run.model_hash(), 1)
@@ -175,9 +151,6 @@ def test_conditions_other_families_and_unknown_formats_are_refused(tmp_path: Pat
     with pytest.raises(RecipeError) as unknown:
         export(run, "onyx", tmp_path / "out")
     assert "transformers" in unknown.value.fix
-    plan = recipe.load("array/vae", overrides=["data.source=x"])
-    codec = registry.resolve("codec", plan.codec.name)(plan.codec.config)
-    codec.fit([np.zeros(4, dtype=np.float32), np.ones(4, dtype=np.float32)])
-    vector = Run.create(plan, codec, {}, {"data": {}, "recipe": plan.as_dict()}, tmp_path / "vae")
+    vector = untrained(tmp_path / "vae", "array/vae", [np.zeros(4, dtype=np.float32), np.ones(4, dtype=np.float32)])
     with pytest.raises(AbilityError, match="'vae' model of 'array' data"):
         export(vector, "transformers", tmp_path / "out")

@@ -13,7 +13,7 @@ from castalia.abilities import SampleOptions, abilities_of
 from castalia.errors import RecipeError, SpecError
 from castalia.families.gan import Critic, Gan, GanConfig, critic_objective, generator_objective, moments_apart, to_unit, with_gradient
 from castalia.nn.adversarial import Plan, Spectral, fold, spectral, unfold
-from castalia.nn.random import generators
+from castalia.nn.random import generator, generators
 from castalia.spec import Batch, Classes, Dense, Span, Tokens
 
 PICTURE = Dense((1, 12, 12), levels=256)
@@ -304,5 +304,9 @@ def test_the_textbook_body_has_the_textbooks_size() -> None:
 def test_abilities_and_graph() -> None:
     gan = build(conditions=LABELS).eval()
     assert abilities_of(gan) == ("samples",)
-    module, inputs, _ = gan.graph()
-    assert module(*inputs).shape == (2, *PICTURE.shape)
+    graph = gan.graphs()["sample"]
+    assert [(port.name, port.shape, port.labels) for port in graph.inputs] == [
+        ("noise", ("rows", gan.config.latent), ()),
+        ("label", ("rows",), LABELS["label"].names),
+    ]
+    assert graph.module(*graph.draw({"rows": 2}, generator("graph")))[0].shape == (2, *PICTURE.shape)

@@ -234,7 +234,9 @@ def test_the_column_that_is_meant_when_nobody_says(row: dict[str, object], expec
 
 def test_a_template_names_its_columns(tmp_path: Path):
     codec = TextCodec(TextCodec.Config(field="{a}={b}{a}"))
-    assert [(item, codec.describe(item)) for item in codec.read(jsonl(tmp_path, [{"a": "x", "b": "y"}]))] == [("x=yx", "UTF-8, columns a + b")]
+    assert [(item, codec.describe(item)) for item in codec.read(jsonl(tmp_path, [{"a": "x", "b": "y"}]))] == [
+        ("x=yx", "UTF-8, columns a + b")
+    ]
 
 
 def test_a_table_with_several_texts_asks(tmp_path: Path):

@@ -61,6 +61,10 @@ class Utf8Grammar:
     def advance(self, state: int, token: int) -> int:
         return int(self._after[state, token])
 
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """(8, V) uint8 each: the state after each token, and its cost as `costs` has it; 255 where a token may not come."""
+        return self._after.copy(), torch.stack(list(self._costs)).clamp_max(255).numpy().astype(np.uint8)
+
     def distance(self, state: int) -> int:
         """Fewest tokens after which no character is open, so that a text is whole where its length ends (nn/masks.py)."""
         return 0 if state == 0 else int(self._costs[state].min())

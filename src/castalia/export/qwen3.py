@@ -12,6 +12,7 @@ state goes into `suppress_tokens`.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from castalia.codecs.text import TextCodec
 from castalia.errors import AbilityError
+from castalia.export.targets import Written
 from castalia.families.ar import Ar
 from castalia.nn.transformer import EPS
 from castalia.recipe import SampleConfig
@@ -28,11 +30,17 @@ from castalia.spec import Tokens
 ARCHITECTURE = "Qwen3ForCausalLM"
 
 
-def files(run: Run) -> dict[str, bytes | str]:
+def write(run: Run, folder: Path) -> Written:
     """config.json, model.safetensors (float32), generation_config.json, tokenizer.json, tokenizer_config.json and README.md.
 
     Raises AbilityError where the run is not in Qwen3's layout, naming the option.
     """
+    for name, content in _files(run).items():
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return Written({}, "{folder}/README.md says how to load it")
+
+
+def _files(run: Run) -> dict[str, bytes | str]:
     _refuse_others(run)
     model, codec = run.model(), run.codec
     if not isinstance(model, Ar) or not isinstance(codec, TextCodec):

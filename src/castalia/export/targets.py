@@ -3,36 +3,70 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from castalia import atomic
-from castalia.errors import RecipeError, RunError
+from castalia.errors import AbilityError, RecipeError, RunError
 from castalia.governance.release import Gate
 from castalia.run import Run
 
 MANIFEST = "castalia.json"
 
-# name -> "module:function"; the function is given a run and returns the files, name -> content, without the manifest.
-TARGETS: dict[str, str] = {"transformers": "castalia.export.qwen3:files"}
+
+class Written(NamedTuple):
+    """What a format's function gives back: facts for the manifest, and what to do next, {folder} standing for the export."""
+
+    facts: dict[str, Any]
+    after: str
 
 
-def export(run: Run, to: str, folder: Path) -> list[str]:
-    """Writes `run` in the format `to` into `folder`, which must be new, empty, or an earlier export; the names of its files, sorted.
+# name -> "module:function"; the function is given a run and an empty folder, and fills the folder.
+TARGETS: dict[str, str] = {
+    "bundle": "castalia.export.bundle:write",
+    "onnx": "castalia.export.onnx:write",
+    "safetensors": "castalia.export.safetensors:write",
+    "transformers": "castalia.export.qwen3:write",
+}
 
-    Raises RecipeError for a format that does not exist, AbilityError for a model that has no place in it, and RunError where
-    the folder holds anything else.
+
+@dataclass(frozen=True)
+class Exported:
+    """sizes: bytes of each file, by name. difference: the largest between the run's numbers and what was written; None: not compared here."""
+
+    folder: Path
+    sizes: dict[str, int]
+    difference: float | None
+    after: str
+
+
+def export(run: Run, to: str, folder: Path) -> Exported:
+    """Writes `run` in the format `to` into `folder`, which must be new, empty, or an earlier export.
+
+    Raises RecipeError for a format that does not exist; AbilityError for a model that has no place in it, a run with a plug-in included, whose
+    code an export cannot carry; RunError for a run without a checkpoint, and where the folder holds anything else.
     """
     if to not in TARGETS:
         raise RecipeError(f"there is no export to '{to}'", where="--to", fix="one of: " + ", ".join(TARGETS))
-    folder = folder.resolve()
+    shown, folder = folder, folder.resolve()
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
         raise RunError("something else is in the way of the export", where=folder, fix="name a new folder")
+    if plugins := run.about.get("plugins"):
+        raise AbilityError("an export carries no code of a plug-in", where=", ".join(plugins), fix="share the run's folder itself")
+    run.weights_path()  # there is a checkpoint
     module, _, function = TARGETS[to].partition(":")
-    make: Callable[[Run], dict[str, bytes | str]] = getattr(importlib.import_module(module), function)
-    files = make(run)
+    write: Callable[[Run, Path], Written] = getattr(importlib.import_module(module), function)
     with atomic.folder(folder) as temporary:
-        for name, content in files.items():
-            (temporary / name).write_bytes(content.encode() if isinstance(content, str) else content)
-        atomic.write_json(temporary / MANIFEST, Gate(run).facts_of(export=to))
-    return sorted([*files, MANIFEST])
+        facts, after = write(run, temporary)
+        atomic.write_json(temporary / MANIFEST, Gate(run).facts_of(export=to, **facts))
+    sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    difference = max(facts["differences"].values(), default=None) if "differences" in facts else None
+    return Exported(folder, sizes, difference, _placed(after, shown))
+
+
+def _placed(after: str, folder: Path) -> str:
+    """`after` with the folder in it; what stands in a command is quoted for a shell."""
+    return after.replace("{folder}/run.py", shlex.quote(str(folder / "run.py"))).replace("{folder}", str(folder))

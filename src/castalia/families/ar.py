@@ -7,7 +7,7 @@ the gate g (compare Neubig & Dyer 2016, arXiv:1606.00499) learns on documents th
 on permuted orders (Yang et al. 2019, arXiv:1906.08237; Hoogeboom et al. 2022, arXiv:2110.02037), each an exact factorisation, so that gaps are
 filled seeing both sides. Every likelihood is exact.
 
-Not here: sampling rules (nn/decode.py), tokenizers (codecs), export (export/qwen3.py).
+Not here: sampling rules (nn/decode.py), tokenizers (codecs), the graph of a step (families/ar_step.py), Qwen3 (export/qwen3.py).
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ from torch.nn import functional as F
 
 from castalia.abilities import SampleOptions
 from castalia.errors import AbilityError, RecipeError, SpecError
+from castalia.families.ar_step import step_graph
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.counts import Counts
 from castalia.nn.decode import complete, draw
 from castalia.nn.embed import ConditionEmbedding
 from castalia.nn.gate import Gate
+from castalia.nn.graph import Graph
 from castalia.nn.masks import Masks
+from castalia.nn.ngrams import LONGEST, hashed
 from castalia.nn.stepping import advance
 from castalia.nn.transformer import Activation, AttentionKind, Block, Memory, Rotary, Rotation, causal_mask, segment_mask
 from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens
@@ -36,7 +39,6 @@ REACH = 32  # offsets to the predicted position that `order: any` tells apart
 LOGITS_AT_ONCE = 2**25  # numbers; rows of `nats` are cut into chunks below this
 NEVER = -1e4  # a logit whose probability is zero
 TINY = 1e-9  # a weight that stands for none
-HASH_PRIMES = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1, 0x2545F491, 0x5851F42D, 0x14057B7F)
 
 
 class ArConfig(FamilyConfig):
@@ -294,18 +296,7 @@ class Ar(Family):
             for shift in range(1, most):
                 other = F.pad(own, (shift, 0), value=-1)[:, : own.shape[1]] != own
                 earlier[shift] = earlier[shift].masked_fill(other, self.spec.begin)
-        return self._hashed(earlier)
-
-    def _hashed(self, earlier: list[Tensor]) -> list[Tensor]:
-        """earlier[s] holds the tokens s places back."""
-        rows = []
-        for size in self.config.ngrams:
-            mixed = torch.zeros_like(earlier[0])
-            for shift in range(size):
-                mixed = (mixed ^ (earlier[shift] + 1)) * HASH_PRIMES[shift % len(HASH_PRIMES)]
-                mixed = mixed ^ (mixed >> 15)
-            rows.append(mixed.remainder(self.config.ngram_rows))
-        return rows
+        return hashed(earlier, self.config.ngrams, self.config.ngram_rows)
 
     # Token by token
 
@@ -343,7 +334,8 @@ class Ar(Family):
         ngrams: list[Tensor] = []
         if self.config.ngrams:
             recent = torch.where(memory.recent < 0, self.spec.begin, memory.recent)
-            ngrams = self._hashed([recent[:, recent.shape[1] - 1 - shift] for shift in range(max(self.config.ngrams))])
+            earlier = [recent[:, recent.shape[1] - 1 - shift] for shift in range(max(self.config.ngrams))]
+            ngrams = hashed(earlier, self.config.ngrams, self.config.ngram_rows)
         if self.config.order == "any":
             ids, rotation = tokens[:, None], self._turned(memory.places(), memory.places(1))
             h = self.network(ids, ngrams, memory.told, rotation, memory.mask(), torch.ones_like(ids), memory)[:, 0]
@@ -426,6 +418,10 @@ class Ar(Family):
             h = block(h, rotation, mask)
         return maps
 
+    def graphs(self) -> dict[str, Graph]:
+        """One step of logits with its memory."""
+        return {"step": step_graph(self)}
+
     def check(self, batch: Batch) -> None:
         x = batch.x
         if x.ndim != 2 or not 2 <= x.shape[1] <= self.spec.length + 1:
@@ -476,8 +472,8 @@ def _check(config: ArConfig, conditions: dict[str, Condition]) -> None:
         raise RecipeError(
             "n-grams and counts read from left to right", where="family.order=any", fix="leave family.ngrams and family.counts out"
         )
-    if any(size < 2 or size > len(HASH_PRIMES) for size in config.ngrams):
-        raise RecipeError(f"n-gram sizes lie between 2 and {len(HASH_PRIMES)}", where=f"family.ngrams={list(config.ngrams)}")
+    if any(size < 2 or size > LONGEST for size in config.ngrams):
+        raise RecipeError(f"n-gram sizes lie between 2 and {LONGEST}", where=f"family.ngrams={list(config.ngrams)}")
     for name, condition in conditions.items():
         if not isinstance(condition, Classes):
             raise SpecError("'ar' can be told classes only", where=f"condition '{name}'", fix="data.conditional=false, or another family")

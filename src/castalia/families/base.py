@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor, nn
+from torch import nn
 
 from castalia.errors import AbilityError, SpecError
+from castalia.nn.graph import Graph
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
 
 
@@ -76,9 +77,17 @@ class Family(nn.Module, ABC):
     def refresh(self, rngs: Sequence[torch.Generator]) -> None:
         """Recompute buffers that follow from the weights (batch-norm statistics). Called on the EMA copy before saving."""
 
-    def graph(self) -> tuple[nn.Module, tuple[Tensor, ...], dict[str, Any]]:
-        """(module, example inputs, dynamic shapes) for export; noise is an *input*."""
-        raise AbilityError(f"a '{self.name}' model has no export graph", where="Family.graph", fix="use a run of another family, e.g. gan")
+    def graphs(self) -> dict[str, Graph]:
+        """What export writes, by name; noise is an *input*. See nn/graph.py. Raises AbilityError where there is nothing to write.
+
+        sample   noise and conditions to data. Fed with what `sample` draws from each row's generator, input by input, it gives what `sample`
+                 gives. (Of an iterative sampler: one step. There is none yet.)
+        encode   data and conditions to latent; decode: latent and conditions to data, where that is not `sample`.
+        step     tokens and the memory of those before them to logits and the new memory.
+        """
+        raise AbilityError(
+            f"a '{self.name}' model has no graph to export", where="Family.graphs", fix="use a run of another family, e.g. gan"
+        )
 
     @property
     def device(self) -> torch.device:

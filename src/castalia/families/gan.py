@@ -25,6 +25,7 @@ from castalia.nn.adversarial import CriticNorm, MlpCritic, MlpGenerator, spectra
 from castalia.nn.altered import altered
 from castalia.nn.dcgan import FAST, TEXTBOOK, ConvCritic, ConvGenerator
 from castalia.nn.embed import ConditionEmbedding, is_vector
+from castalia.nn.graph import Graph, Port, condition_ports
 from castalia.nn.statistics import fresh_statistics, passes_for
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
 
@@ -77,7 +78,7 @@ class Generator(nn.Module):
                 self.body = ConvGenerator(spec.shape, config.latent, config.width, TEXTBOOK, **options)
 
     def forward(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
-        vector = self.embedding(cond, len(z), z.device).vector
+        vector = self.embedding(cond, z.shape[0], z.device).vector  # not len(z), which a trace takes for a constant
         if vector is not None and self.concat:
             z, vector = torch.cat([z, vector], 1), None
         return to_unit(self.body(z, vector).float(), self.spec)
@@ -240,19 +241,12 @@ class Gan(Family):
                 z = torch.stack([torch.randn(self.config.latent, generator=rng) for rng in owners]).to(self.device)
                 self.generator(z, self._complete({}, owners))
 
-    def graph(self) -> tuple[nn.Module, tuple[Tensor, ...], dict[str, Any]]:
-        """The generator as (noise (B, latent), one tensor per condition) -> data (B, *shape)."""
-        told = [
-            torch.zeros(2, dtype=torch.int64) if isinstance(condition, Classes) else torch.zeros(2, *condition.shape)
-            for condition in self.conditions.values()
-            if isinstance(condition, Classes | Dense)
-        ]
-        rows = torch.export.Dim("rows", min=1)
-        return (
-            Graph(self.generator, tuple(self.conditions)).eval(),
-            (torch.zeros(2, self.config.latent), *told),
-            {"z": {0: rows}, "told": tuple({0: rows} for _ in told)},
-        )
+    def graphs(self) -> dict[str, Graph]:
+        """The generator: noise and conditions to data."""
+        noise = Port("noise", ("rows", self.config.latent), "normal", "standard normal")
+        told = condition_ports(self.generator.embedding, droppable=False)
+        outputs = {"data": f"(rows, {', '.join(map(str, self.spec.shape))}) in the model's unit"}
+        return {"sample": Graph(Generating(self.generator).eval(), (noise, *told), outputs)}
 
     def _seen(self, x: Tensor) -> Tensor:
         """What the critic is shown in training instead of `x`."""
@@ -279,16 +273,15 @@ class Gan(Family):
         return full
 
 
-class Graph(nn.Module):
-    """What export writes: the generator with its conditions as positional tensors, in the order of `names`."""
+class Generating(nn.Module):
+    """The generator with its conditions as positional tensors."""
 
-    def __init__(self, generator: Generator, names: tuple[str, ...]) -> None:
+    def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.generator = generator
-        self.names = names
 
-    def forward(self, z: Tensor, *told: Tensor) -> Tensor:
-        return self.generator(z, dict(zip(self.names, told, strict=True)))
+    def forward(self, z: Tensor, *given: Tensor) -> tuple[Tensor]:
+        return (self.generator(z, dict(zip(self.generator.embedding.conditions, given, strict=True))),)
 
 
 def critic_objective(objective: Objective, real: Tensor, fake: Tensor) -> Tensor:

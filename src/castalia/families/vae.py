@@ -13,13 +13,14 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from castalia.abilities import SampleOptions
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.body import Body, Layout, body_kind, decoder_for, encoder_for
 from castalia.nn.conv import Norm
 from castalia.nn.embed import ConditionEmbedding, Context
+from castalia.nn.graph import Graph, Port, Told, condition_ports, encoding
 from castalia.nn.heads import LikelihoodName, Spread, likelihood_for
 from castalia.nn.latent import Posterior, active_units, free_bits, log_prior
 from castalia.nn.random import generator, randn_rows
@@ -130,6 +131,24 @@ class Vae(Family):
         """(B, *latent_shape) -> (B, *shape): the decoder's mean."""
         return self.likelihood.mean(self.decoder(z, self._vector(cond, len(z), z.device)))
 
+    def graphs(self) -> dict[str, Graph]:
+        """sample; encode; and, where a sample is a draw, decode: the mean of what a latent stands for."""
+        latent = Port("noise", ("rows", *self.latent_shape), "normal", "standard normal, or a latent")
+        noises = [
+            Port(f"outcome_{kind}", ("rows", *shape), kind, f"standard {kind}" if kind != "uniform" else "uniform in [0, 1)")
+            for kind, shape in (self.likelihood.noises if self.drawn else ())
+        ]
+        told = condition_ports(self.embedding)
+        outputs = {"data": f"(rows, {', '.join(map(str, self.spec.shape))}) in the model's unit"}
+        found = {
+            "sample": Graph(Decoding(self, len(noises)).eval(), (latent, *noises, *told), outputs),
+            "encode": encoding(self.encoder, self.embedding, self.spec),
+        }
+        if self.drawn:
+            given = Port("latent", ("rows", *self.latent_shape), "normal", "e.g. what `encode` gives")
+            found["decode"] = Graph(Decoding(self, 0).eval(), (given, *told), outputs)
+        return found
+
     @torch.no_grad()
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
         """(B,) upper bound (on average) on the negative log-likelihood, by `importance` draws from the posterior.
@@ -185,3 +204,16 @@ class Vae(Family):
         posterior = self._posterior(batch.x, batch.cond)
         for z, losses in self._draws(batch, posterior, rngs):
             yield (log_prior(z) - posterior.log_density(z)).flatten(2).sum(2) - losses
+
+
+class Decoding(nn.Module):
+    """(latent, `draws` tensors of noise, *conditions) -> data: a draw, or without noise the mean."""
+
+    def __init__(self, vae: Vae, draws: int) -> None:
+        super().__init__()
+        self.decoder, self.likelihood, self.told, self.draws = vae.decoder, vae.likelihood, Told(vae.embedding), draws
+
+    def forward(self, z: Tensor, *more: Tensor) -> tuple[Tensor]:
+        noises, given = more[: self.draws], more[self.draws :]
+        parameters = self.decoder(z, self.told(given, z.shape[0]))
+        return (self.likelihood.outcome(parameters, noises) if noises else self.likelihood.mean(parameters),)

@@ -34,6 +34,7 @@ from castalia.nn.adversarial import MlpCritic, MlpGenerator
 from castalia.nn.body import Body, body_kind, encoder_for
 from castalia.nn.dcgan import FAST, ConvCritic, ConvGenerator
 from castalia.nn.embed import ConditionEmbedding, Context, hide_classes
+from castalia.nn.graph import Graph, Port, Told, condition_ports, encoding
 from castalia.nn.latent import Posterior, active_units
 from castalia.nn.random import randn_rows
 from castalia.nn.statistics import fresh_statistics, passes_for
@@ -172,15 +173,8 @@ class VaeGan(Family):
         return on_data, torch.cat([on_reconstructed, on_sampled]), features_data, features_reconstructed
 
     def _decode(self, z: Tensor, vector: Tensor | None) -> Tensor:
-        """Decoder with the unit's range imposed smoothly: tanh for signed data, sigmoid for binary, none otherwise."""
-        raw: Tensor = self.decoder(z, vector).float()
-        match self.spec.unit:
-            case "signed":
-                return torch.tanh(raw)
-            case "binary":
-                return torch.sigmoid(raw)
-            case _:
-                return raw
+        """The decoder, within the unit's range."""
+        return within(self.decoder(z, vector), self.spec.unit)
 
     @torch.no_grad()
     def refresh(self, rngs: Sequence[torch.Generator]) -> None:
@@ -207,6 +201,15 @@ class VaeGan(Family):
         """(B, *latent_shape) -> (B, *shape)."""
         return self._decode(z, self._vector(cond, len(z), z.device))
 
+    def graphs(self) -> dict[str, Graph]:
+        """sample, which decodes latents as well; and encode."""
+        latent = Port("noise", ("rows", *self.latent_shape), "normal", "standard normal, or a latent")
+        outputs = {"data": f"(rows, {', '.join(map(str, self.spec.shape))}) in the model's unit"}
+        return {
+            "sample": Graph(Decoding(self).eval(), (latent, *condition_ports(self.embedding)), outputs),
+            "encode": encoding(self.encoder, self.embedding, self.spec),
+        }
+
     @torch.no_grad()
     def report(self, batch: Batch) -> dict[str, float]:
         """Facts about a batch (at least two rows): active units, latent size, squared error per number."""
@@ -217,3 +220,24 @@ class VaeGan(Family):
     def _vector(self, cond: dict[str, Any], rows: int, device: torch.device) -> Tensor | None:
         context: Context = self.embedding(cond, rows, device)
         return context.vector
+
+
+class Decoding(nn.Module):
+    """(latent, *conditions) -> data."""
+
+    def __init__(self, family: VaeGan) -> None:
+        super().__init__()
+        self.decoder, self.told, self.unit = family.decoder, Told(family.embedding), family.spec.unit
+
+    def forward(self, z: Tensor, *given: Tensor) -> tuple[Tensor]:
+        return (within(self.decoder(z, self.told(given, z.shape[0])), self.unit),)
+
+
+def within(raw: Tensor, unit: str) -> Tensor:
+    """float32 in the unit's range, imposed smoothly: tanh for signed data, sigmoid for binary, none otherwise."""
+    match unit:
+        case "signed":
+            return torch.tanh(raw.float())
+        case "binary":
+            return torch.sigmoid(raw.float())
+    return raw.float()

@@ -15,14 +15,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from castalia.errors import SpecError
-from castalia.nn.random import randn_rows
+from castalia.nn.random import Noise, noise_rows
 from castalia.spec import Dense, Span
 
 LOG_2PI = math.log(2 * math.pi)
@@ -31,9 +31,11 @@ Spread = Literal["shared", "channel", "element", "fixed"]
 
 
 class Likelihood(nn.Module, ABC):
-    """outputs: channels that the decoder must give. parameters (B, outputs, ...), x (B, C, ...) in the spec's unit."""
+    """outputs: channels that the decoder must give. parameters (B, outputs, ...), x (B, C, ...) in the spec's unit.
+    noises: kind and shape of what a draw takes from each row's generator, in this order."""
 
     outputs: int
+    noises: tuple[tuple[Noise, tuple[int, ...]], ...]
 
     @abstractmethod
     def loss(self, parameters: Tensor, x: Tensor) -> Tensor:
@@ -48,8 +50,13 @@ class Likelihood(nn.Module, ABC):
         """The clean output, (B, C, ...), within the unit's limits."""
 
     @abstractmethod
+    def outcome(self, parameters: Tensor, noises: Sequence[Tensor], temperature: float = 1.0) -> Tensor:
+        """What the noise makes of it: (B, C, ...), within the unit's limits. noises: (B, *shape) of each entry of `self.noises`."""
+
     def draw(self, parameters: Tensor, rngs: Sequence[torch.Generator], temperature: float = 1.0) -> Tensor:
-        """One draw per row, (B, C, ...), within the unit's limits; row i from rngs[i] alone."""
+        """One draw per row, (B, C, ...); row i from rngs[i] alone."""
+        noises = [noise_rows(kind, rngs, *shape, device=parameters.device) for kind, shape in self.noises]
+        return self.outcome(parameters, noises, temperature)
 
 
 class LocationScale(Likelihood):
@@ -58,12 +65,15 @@ class LocationScale(Likelihood):
     deviation  scale at the start (or for ever, if fixed), in the spec's unit.
     """
 
+    kind: ClassVar[Noise]
+
     # Adam moves every parameter by about its rate per step; a log-scale has to travel further than a weight.
     SPEED = 10.0
 
     def __init__(self, spec: Dense, spread: Spread, deviation: float) -> None:
         super().__init__()
         self.channels = spec.shape[0]
+        self.noises = ((self.kind, spec.shape),)
         self.limits = spec.limits
         self.bin = (spec.limits[1] - spec.limits[0]) / (spec.levels - 1) if spec.levels and spec.unit != "standard" else None
         self.spread = spread
@@ -94,13 +104,9 @@ class LocationScale(Likelihood):
     def mean(self, parameters: Tensor) -> Tensor:
         return self.split(parameters)[0].clamp(*self.limits)
 
-    def draw(self, parameters: Tensor, rngs: Sequence[torch.Generator], temperature: float = 1.0) -> Tensor:
+    def outcome(self, parameters: Tensor, noises: Sequence[Tensor], temperature: float = 1.0) -> Tensor:
         location, log_scale = self.split(parameters)
-        noise = self.noise(rngs, tuple(location.shape[1:])).to(location.device)
-        return (location + temperature * log_scale.exp() * noise).clamp(*self.limits)
-
-    @abstractmethod
-    def noise(self, rngs: Sequence[torch.Generator], shape: tuple[int, ...]) -> Tensor: ...
+        return (location + temperature * log_scale.exp() * noises[0]).clamp(*self.limits)
 
 
 class Gaussian(LocationScale):
@@ -108,6 +114,8 @@ class Gaussian(LocationScale):
 
     Where the unit has limits, the location is squashed into them: a mean outside could not be a mean of such data.
     """
+
+    kind = "normal"
 
     def split(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         location, log_scale = super().split(parameters)
@@ -138,11 +146,10 @@ class Gaussian(LocationScale):
         mass = torch.where(lowest, torch.special.log_ndtr(upper), torch.where(highest, torch.special.log_ndtr(-lower), inner))
         return -mass.flatten(1).sum(1)
 
-    def noise(self, rngs: Sequence[torch.Generator], shape: tuple[int, ...]) -> Tensor:
-        return randn_rows(rngs, *shape)
-
 
 class Logistic(LocationScale):
+    kind = "logistic"
+
     def loss(self, parameters: Tensor, x: Tensor) -> Tensor:
         location, log_scale = self.split(parameters)
         rate = torch.exp(-log_scale)
@@ -160,9 +167,6 @@ class Logistic(LocationScale):
     def nats(self, parameters: Tensor, x: Tensor) -> Tensor:
         return self.loss(parameters, x)
 
-    def noise(self, rngs: Sequence[torch.Generator], shape: tuple[int, ...]) -> Tensor:
-        return torch.stack([torch.rand(shape, generator=rng) for rng in rngs]).clamp(1e-6, 1 - 1e-6).logit()
-
 
 class Bernoulli(Likelihood):
     """One logit per element. The data must have limits; x is mapped to [0, 1] here."""
@@ -174,6 +178,7 @@ class Bernoulli(Likelihood):
         self.limits = spec.limits
         self.levels = spec.levels
         self.outputs = spec.shape[0]
+        self.noises = (("uniform", spec.shape),)
 
     def loss(self, parameters: Tensor, x: Tensor) -> Tensor:
         logit = parameters.float()
@@ -188,14 +193,13 @@ class Bernoulli(Likelihood):
         low, high = self.limits
         return low + (high - low) * expectation(parameters.float(), self.levels)
 
-    def draw(self, parameters: Tensor, rngs: Sequence[torch.Generator], temperature: float = 1.0) -> Tensor:
+    def outcome(self, parameters: Tensor, noises: Sequence[Tensor], temperature: float = 1.0) -> Tensor:
         """By inversion of the distribution function; the temperature divides the logit."""
         logit = (parameters.float() / max(temperature, 1e-3)).clamp(-1e3, 1e3)
-        uniform = torch.stack([torch.rand(logit.shape[1:], generator=rng) for rng in rngs]).to(logit.device)
         # with t = logit: F(k) = (exp(t (k + 1) / (n - 1)) - 1) / (exp(t n / (n - 1)) - 1), inverted for t < 0, mirrored otherwise
         steep = -logit.abs().clamp_min(1e-4)
         span = self.levels / (self.levels - 1) if self.levels else 1.0
-        position = torch.log1p(uniform * torch.expm1(steep * span)) / steep
+        position = torch.log1p(noises[0] * torch.expm1(steep * span)) / steep
         value = (
             (torch.ceil(position * (self.levels - 1)) - 1).clamp(0, self.levels - 1) / (self.levels - 1)
             if self.levels
@@ -222,6 +226,7 @@ class Columns(Likelihood):
         )
         self.limits = spec.limits
         self.outputs = spec.shape[0]
+        self.noises = (("normal", (len(self.real),)), ("gumbel", spec.shape))
         self.start = math.log(deviation)
         self.offset = nn.Parameter(torch.zeros(len(self.real)))
 
@@ -244,10 +249,8 @@ class Columns(Likelihood):
         """Real entries: their mean. One-hot spans: the most probable category."""
         return self._fill(parameters)
 
-    def draw(self, parameters: Tensor, rngs: Sequence[torch.Generator], temperature: float = 1.0) -> Tensor:
-        noise = randn_rows(rngs, len(self.real), device=parameters.device)
-        uniform = torch.stack([torch.rand(self.outputs, generator=rng) for rng in rngs]).to(parameters.device).clamp(1e-9, 1 - 1e-7)
-        gumbel = -torch.log(-torch.log(uniform))
+    def outcome(self, parameters: Tensor, noises: Sequence[Tensor], temperature: float = 1.0) -> Tensor:
+        noise, gumbel = noises
         drawn = parameters.float() + temperature * gumbel  # Gumbel-max: the argmax of these is a draw from the softmax
         drawn = drawn.index_copy(
             1, self.real, parameters.float().index_select(1, self.real) + temperature * self._log_scale().exp() * noise

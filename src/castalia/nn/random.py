@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
+
+# Standard normal, standard logistic and standard Gumbel noise is scaled by a temperature; uniform noise, in [0, 1), is not.
+Noise: TypeAlias = Literal["normal", "logistic", "gumbel", "uniform"]
 
 
 def counter_seed(*counters: int | str) -> int:
@@ -32,3 +36,16 @@ def generators(seed: int, first: int, count: int) -> list[torch.Generator]:
 def randn_rows(rngs: Sequence[torch.Generator], *shape: int, device: torch.device | str = "cpu") -> Tensor:
     """(len(rngs), *shape) standard normal float32; row i from rngs[i] alone."""
     return torch.stack([torch.randn(*shape, generator=rng) for rng in rngs]).to(device)
+
+
+def noise_rows(kind: Noise, rngs: Sequence[torch.Generator], *shape: int, device: torch.device | str = "cpu") -> Tensor:
+    """(len(rngs), *shape) float32 noise of a kind; row i from rngs[i] alone."""
+    if kind == "normal":
+        return randn_rows(rngs, *shape, device=device)
+    uniform = torch.stack([torch.rand(shape, generator=rng) for rng in rngs])
+    match kind:
+        case "logistic":
+            uniform = uniform.clamp(1e-6, 1 - 1e-6).logit()
+        case "gumbel":
+            uniform = -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
+    return uniform.to(device)

@@ -1,0 +1,121 @@
+"""The weights of a run and all that describes them, as safetensors, JSON and YAML: for archives, and for programs of other makers.
+
+`load` makes model and codec from the folder alone. The tensors have the names of the family's own state dict, float32 as trained; averaged
+weights where the run averages, pairs of low rank merged.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from torch import Tensor
+
+from castalia import recipe as recipes
+from castalia import registry
+from castalia.codecs.base import Codec
+from castalia.errors import RunError
+from castalia.export.describing import heading
+from castalia.export.tables import as_json
+from castalia.export.targets import Written
+from castalia.families.base import Family
+from castalia.run import Run, dump
+from castalia.spec import Condition, spec_from_json
+
+SHOWN = 400  # tensors that the README lists
+
+
+def write(run: Run, folder: Path) -> Written:
+    """model.safetensors, codec.safetensors, codec.json, spec.json, recipe.yaml and README.md; facts for the manifest.
+
+    Raises RunError when the folder does not load as the same model.
+    """
+    model = run.model()
+    state, tensors = run.codec.state()
+    weights = dict(model.state_dict())
+    spec = {name: run.about[name] for name in ("spec", "conditions")}
+    files = {
+        "model.safetensors": dump(weights),
+        "codec.json": as_json(state),
+        "codec.safetensors": dump(tensors),
+        "spec.json": as_json(spec),
+        "recipe.yaml": _plain_recipe(run).encode(),
+        "README.md": _readme(run, weights),
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    loaded = load(folder)[0].state_dict()
+    if list(loaded) != list(weights) or not all(torch.equal(loaded[name], value.cpu()) for name, value in weights.items()):
+        raise RunError(
+            "what was written does not load as the run's model", where="model.safetensors", fix="please report this run's recipe"
+        )
+    return Written(
+        {"tensors": len(weights), "differences": {"model": 0.0}}, "{folder}/README.md names the tensors and says how to load them"
+    )
+
+
+def load(folder: Path | str) -> tuple[Family, Codec[Any]]:
+    """(model in evaluation mode, codec) from an exported folder, without its run. Raises RunError for a folder that is not whole."""
+    folder = Path(folder)
+    try:
+        plan = recipes.from_dict(yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8")), where="recipe.yaml")
+        described = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+        state = json.loads((folder / "codec.json").read_text(encoding="utf-8"))
+        tensors, weights = (load_tensors((folder / f"{name}.safetensors").read_bytes()) for name in ("codec", "model"))
+    except (OSError, ValueError, yaml.YAMLError, SafetensorError) as error:
+        raise RunError(f"this is not a whole export: {error}", where=folder, fix="export the run --to safetensors again") from error
+    codec: Codec[Any] = registry.resolve("codec", plan.codec.name)(plan.codec.config).restore(state, tensors)
+    spec: Any = spec_from_json(described["spec"])
+    conditions: dict[str, Condition] = {name: spec_from_json(data) for name, data in described["conditions"].items()}
+    spec = codec.spec if described["spec"]["kind"] == "tokens" else spec
+    family: Family = registry.resolve("family", plan.family.name)(plan.family.config, spec, conditions)
+    try:
+        family.load_state_dict(weights)
+    except RuntimeError as error:
+        raise RunError(
+            f"the weights do not fit the recipe: {str(error).splitlines()[0]}", where=folder, fix="export the run again"
+        ) from error
+    return family.eval(), codec
+
+
+def _plain_recipe(run: Run) -> str:
+    """recipe.yaml of the model as it is now: pairs of low rank are merged, and places on this machine are names alone."""
+    plan = run.recipe.as_dict()
+    plan["start_from"] = plan["training"]["adapt"] = None
+    for section, key in (("data", "source"), ("data", "metadata"), ("codec", "tokenizer")):
+        place = plan[section].get(key)
+        if isinstance(place, str) and not place.startswith("builtin/"):
+            plan[section][key] = Path(place).name
+    return yaml.safe_dump(plan, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+
+
+def _readme(run: Run, weights: dict[str, Tensor]) -> bytes:
+    rows = [f"| `{name}` | {tuple(tensor.shape)} | {str(tensor.dtype).removeprefix('torch.')} |" for name, tensor in weights.items()]
+    more = f"\n... and {len(rows) - SHOWN} more.\n" if len(rows) > SHOWN else ""
+    return f"""{heading(run, f"{run.recipe.title}, its weights")}
+
+```python
+from castalia.export.safetensors import load
+
+model, codec = load(".")  # needs nothing but this folder and Castalia
+```
+
+Any program reads the tensors: `safetensors.numpy.load_file("model.safetensors")`.
+
+| file | |
+|---|---|
+| `model.safetensors` | the tensors below, as trained; averaged weights where the run averages |
+| `recipe.yaml` | codec, family and their options, as `castalia train` takes them |
+| `spec.json` | shape and range of what the model sees, and the names of its classes |
+| `codec.json`, `codec.safetensors` | what the codec learned: sizes, scales, vocabulary |
+| `castalia.json` | run, weights' hash, data fingerprint, licence |
+
+| tensor | shape | type |
+|---|---|---|
+{chr(10).join(rows[:SHOWN])}
+{more}""".encode()
