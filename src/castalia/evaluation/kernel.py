@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, Evidence, group_ids, jackknife
+from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, Evidence, estimated, group_ids
 from castalia.evaluation.neighbours import chunks
 
 
@@ -25,7 +25,8 @@ class KernelDistance(Comparison):
 
     name = "kernel"
     reads = Evidence
-    better: ClassVar[dict[str, Better]] = {"kernel": "lower"}
+    better: ClassVar[dict[str, Better | None]] = {"kernel": "lower"}
+    ideal: ClassVar[float | None] = 0.0
 
     def needs(self, dimension: int) -> int:
         return 2 * GROUPS
@@ -33,8 +34,7 @@ class KernelDistance(Comparison):
     def compare(self, candidate: Tensor, reference: Tensor) -> dict[str, Estimate]:
         sums = _Sums(candidate, reference)
         value = _unbiased(sums, None)
-        low, high = jackknife(value, [_unbiased(sums, group) for group in range(GROUPS)])
-        return {"kernel": Estimate(value, low, high)}
+        return {"kernel": estimated(value, [_unbiased(sums, group) for group in range(GROUPS)])}
 
 
 class _Sums:
