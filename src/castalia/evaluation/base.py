@@ -115,7 +115,7 @@ class Evidence:
     """
 
     naive: ClassVar[Said]
-    novelty: ClassVar[str]
+    novelty: ClassVar[Said]
     model: Family
     spec: Spec
     network: str
@@ -134,7 +134,7 @@ class DenseEvidence(Evidence):
     moments  per-dimension mean and standard deviation of the training items."""
 
     naive: ClassVar[Said] = say("a per-dimension Gaussian")
-    novelty: ClassVar[str] = "copies"
+    novelty: ClassVar[Said] = say("copies")
     training: Tensor
     held_out: Tensor
     moments: tuple[Tensor, Tensor] | None = None
@@ -152,7 +152,7 @@ class TokenEvidence(Evidence):
     """
 
     naive: ClassVar[Said] = say("drawing tokens by their frequency")
-    novelty: ClassVar[str] = "seen-8-grams"
+    novelty: ClassVar[Said] = say("seen-8-grams")
     passages: dict[str, list[Tensor]]
     unseen: list[Tensor]
     training: list[Tensor]

@@ -65,7 +65,9 @@ class Creativity(Metric):
         name = f"creativity-{evidence.network}"
         n = len(evidence.candidates["model"])
         if found is None or len(found["floor"].realism) < FEWEST:
-            words: Any = say("Not computed: it needs about {0} held-out items to know how realistic and how new real items are.", 2 * FEWEST)
+            words: Any = say(
+                "Not computed: it needs about {0} held-out items to know how realistic and how new real items are.", 2 * FEWEST
+            )
             return [Score(name, n=n, seeds=(evidence.seed,), better="higher", details={"words": [words]})]
         curves = {side: [at_bar(seen, found["floor"], share) for share in SHARES] for side, seen in found.items()}
         curve = {

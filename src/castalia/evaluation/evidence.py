@@ -152,32 +152,36 @@ class Sides:
     words: Said
 
 
-def choose_sides(training: Tensor, held_out: Tensor, against: Tensor | None, n: int, seed: int) -> Sides:
+ITEMS = say("items")
+
+
+def choose_sides(training: Tensor, held_out: Tensor, against: Tensor | None, n: int, seed: int, things: Said = ITEMS) -> Sides:
+    """things: what the rows are called in the words."""
     if against is not None:
         count = min(n, len(against), len(training))
         order = torch.randperm(len(against), generator=generator("evaluate", seed, "against"))
-        words = say("{0:,} of {1:,} given items; the floor are {0:,} training items against them", count, len(against))
+        words = say("{0:,} of {1:,} given {2}; the floor are {0:,} training {2} against them", count, len(against), things)
         return Sides(against[order[:count]], training[:count], training[memoriser(len(training), count, seed)], count, words)
     count = min(n, (len(held_out) + len(training)) // 2)
     joined = max(0, count - len(held_out))  # training items that fill the reference up
     reference = torch.cat([held_out[:count], training[:joined]])
     spare = held_out[count:]
-    floor = spare[:count] if len(spare) >= count else training[joined : joined + count]
+    enough = len(spare) >= count
+    floor = spare[:count] if enough else training[joined : joined + count]
     replayed = training[joined:][memoriser(max(1, len(training) - joined), count, seed)] if len(training) > joined else training[:0]
     used = min(count, len(held_out))
     first = (
         say(
-            "{0:,} held-out items and {1:,} training items, because there are only {2:,} held-out ones (a model that memorised them is "
-            "flattered)",
-            *(used, joined, len(held_out)),
+            "{0:,} held-out {3} and {1:,} training {3}, because there are only {2:,} held-out ones (a model that memorised them is flattered)",
+            *(used, joined, len(held_out), things),
         )
         if joined
-        else say("{0:,} held-out items", used)
+        else say("{0:,} held-out {1}", used, things)
     )
     words = (
-        say("{0}; the floor are {1:,} other held-out items outside it", first, count)
-        if len(spare) >= count
-        else say("{0}; the floor are {1:,} training items outside it", first, count)
+        say("{0}; the floor are {1:,} other held-out {2} outside it", first, count, things)
+        if enough
+        else say("{0}; the floor are {1:,} training {2} outside it", first, count, things)
     )
     return Sides(reference, floor, replayed, count, words)
 

@@ -66,9 +66,7 @@ def gather_passages(
     training, all_read = _read(dataset.train)
     held_out, _ = _read(dataset.validation)
     notes: list[str] = (
-        []
-        if all_read
-        else [say("Of the training documents, the first {0:,} tokens were looked at (their order is random).", MOST_TOKENS)]
+        [] if all_read else [say("Of the training documents, the first {0:,} tokens were looked at (their order is random).", MOST_TOKENS)]
     )
     pools = [_cut(documents, spec) for documents in (training, held_out if against is None else list(against))]
     sides = _choose(pools, n, seed, given=against is not None)
@@ -210,7 +208,7 @@ def _choose(pools: Sequence[Sequence[tuple[Tensor, int]]], n: int | None, seed: 
         typical = sum(len(passage) for passage, _ in pools[1] or pools[0]) / max(1, len(pools[1] or pools[0]))
         n = max(2 * GROUPS, min(DEFAULT_N, round(DRAWN / max(1.0, typical)), len(one), len(two)))
     order = len(pools[0]) + torch.cat([one[:n], two, one[n:]])
-    return choose_sides(training, training[:0] if given else order, order if given else None, n, seed)
+    return choose_sides(training, training[:0] if given else order, order if given else None, n, seed, say("passages"))
 
 
 @torch.inference_mode()

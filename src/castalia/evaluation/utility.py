@@ -91,7 +91,9 @@ def taught(lesson: Lesson, test: Lesson, classes: int, *, bent: bool = True) -> 
 
 def measures(said: Tensor, truth: Tensor, classes: int) -> dict[str, float]:
     """Accuracy, and the means over the classes in `truth` of recall and F1."""
-    table = torch.zeros(classes, classes, dtype=torch.float64).index_put_((truth, said), torch.ones(1, dtype=torch.float64), accumulate=True)
+    table = torch.zeros(classes, classes, dtype=torch.float64).index_put_(
+        (truth, said), torch.ones(1, dtype=torch.float64), accumulate=True
+    )
     hits, real, called = table.diagonal(), table.sum(1), table.sum(0)
     there = real > 0
     recall = (hits / real.clamp_min(1))[there].mean().item()

@@ -31,7 +31,13 @@ class Vendi(Comparison):
         return 2 * GROUPS
 
     def compare(self, candidate: Tensor, reference: Tensor) -> dict[str, Estimate]:
-        return {"vendi": diversity(embedded(candidate[:MOST], reference))}
+        candidate = candidate[:MOST]
+        found = diversity(embedded(candidate, reference))
+        if _raw(candidate, reference):  # the kernel's width is an estimate from the reference, too
+            ids = group_ids(len(candidate)), group_ids(len(reference), 1)
+            kept = [(candidate[ids[0] != group], reference[ids[1] != group]) for group in range(GROUPS)]
+            found = estimated(found.value, [_score(embedded(*sides)) for sides in kept], (1.0, float(len(candidate))))
+        return {"vendi": found}
 
 
 def vendi(similarity: Tensor) -> float:
@@ -62,13 +68,16 @@ def diversity(rows: Tensor) -> Estimate:
             _effective(torch.linalg.eigvalsh((total - square) / (n - len(part)))) for square, part in zip(squares, parts, strict=True)
         ]
         return estimated(_effective(torch.linalg.eigvalsh(total / n)), without, (1.0, float(n)))
-    gram = rows @ rows.T
-    kept = [groups != group for group in range(GROUPS)]
-    return estimated(vendi(gram), [vendi(gram[keep][:, keep]) for keep in kept], (1.0, float(n)))
+    return estimated(_score(rows), [_score(rows[groups != group]) for group in range(GROUPS)], (1.0, float(n)))
+
+
+def _score(rows: Tensor) -> float:
+    square = rows.T @ rows if rows.shape[1] <= len(rows) else rows @ rows.T
+    return _effective(torch.linalg.eigvalsh(square / len(rows)))
 
 
 def _raw(features: Tensor, reference: Tensor) -> bool:
-    """Whether these are numbers as they are: networks and n-gram counts are never negative."""
+    """Whether these are numbers as they are; features of networks and n-gram counts are never negative."""
     return bool((reference < 0).any() or (features < 0).any())
 
 

@@ -19,10 +19,12 @@ from typing import Any
 from castalia.errors import RecipeError
 
 LANGUAGES = {"en": (), "zh": ("zh_pages", "zh_scores")}  # language -> the files of this folder that hold its table
+SENTENCES, SERIES = " ", ", "
+ROWS = {SENTENCES: {"zh": ""}, SERIES: {"zh": "、"}}  # what stands between the parts of a row
 
 
 class Said(str):
-    """English text that knows how it was made: `template.format(*values)`, or, without a template, the sentences `values` in a row."""
+    """English text that knows how it was made: `template.format(*values)`; SENTENCES and SERIES in a row have these as their template."""
 
     template: str
     values: tuple[Any, ...]
@@ -40,17 +42,25 @@ def say(template: str, *values: Any) -> Said:
 
 def join(sentences: Iterable[str]) -> Said:
     """Sentences in a row, as one text."""
-    kept = tuple(sentence for sentence in sentences if sentence)
-    return Said(" ".join(kept), "", kept)
+    return _row(SENTENCES, sentences)
+
+
+def series(parts: Iterable[str]) -> Said:
+    """a, b, c."""
+    return _row(SERIES, parts)
+
+
+def _row(between: str, parts: Iterable[str]) -> Said:
+    kept = tuple(part for part in parts if part)
+    return Said(between.join(kept), between, kept)
 
 
 def told(text: str, language: str) -> str:
     """`text` in `language` ("en" or "zh"); as it is where it was not made by `say` or has no translation."""
     if language == "en" or not isinstance(text, Said):
         return str(text)
-    if not text.template:
-        parts = [told(part, language) for part in text.values]
-        return "".join(parts) if parts else str(text)
+    if text.template in ROWS:
+        return ROWS[text.template][language].join(told(part, language) for part in text.values)
     values = [told(value, language) if isinstance(value, str) else value for value in text.values]
     return table(language).get(text.template, text.template).format(*values)
 
