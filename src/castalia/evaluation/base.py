@@ -200,6 +200,10 @@ class Comparison(Metric):
     def compare(self, candidate: Tensor, reference: Tensor) -> dict[str, Estimate]:
         """(N, D) against (M, D) float features -> one estimate for each name in `better`."""
 
+    def used(self, n: int, dimension: int) -> int:
+        """How many of n samples are looked at."""
+        return n
+
     def tells(self, name: str, floor: Estimate, naive: Estimate) -> bool:
         """Whether score `name` can tell real data from the naive baseline: the `informative` of the score."""
         better = self.better[name]
@@ -239,7 +243,7 @@ class Comparison(Metric):
         why = self.explain(name, naive) if naive is not None else ""
         words[1:1] = [why] if why else []  # after the sentence on the baseline
         details = {**evidence.about, "words": words}
-        count = len(evidence.candidates["model"])
+        count = self.used(len(evidence.candidates["model"]), evidence.reference.shape[1])
         return compared(f"{name}-{evidence.network}", better, sides, informative, count, evidence.seed, seconds, details)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from castalia.nn.random import generator
 
 LINEAR, BENT = 256, 256  # at most so many coordinates of the features themselves, and of each kind of lift
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # times the mean variance of the lifted features and the number of rows
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # times the mean variance of the lifted features and the number of rows
 PROBED = 500  # rows whose distances set the kernel's width
 
 
@@ -90,19 +90,48 @@ class LeastSquares:
 
 
 def _penalty(square: Tensor, product: Tensor, targets: Tensor, n: int, scale: float) -> float:
-    """Golub, Heath & Wahba's choice among PENALTIES: least n |y - Hy|^2 / (n - tr H)^2."""
     values, vectors = torch.linalg.eigh(square)
-    values = values.clamp_min(0)
-    projected = (vectors.T @ product).square().sum(1)
-    total = targets.square().sum()
+    values = values.clamp_min(1e-300)
+    return _chosen(values, (vectors.T @ product).square().sum(1) / values, targets.square().sum(), n, scale)
+
+
+def _chosen(values: Tensor, projected: Tensor, total: Tensor, n: int, scale: float) -> float:
+    """Golub, Heath & Wahba's choice among PENALTIES: least n |y - Hy|^2 / (n - tr H)^2. projected: |u'y|^2 for each eigenvector u."""
     best, chosen = float("inf"), PENALTIES[-1]
     for penalty in PENALTIES:
-        damped = values + penalty * scale * n
-        left = (total - (projected * (2 / damped - values / damped.square())).sum()).clamp_min(0)
-        loss = (left / max(n - (values / damped).sum().item(), 1e-9) ** 2).item()
+        share = values / (values + penalty * scale * n)
+        left = (total - (projected * (2 * share - share.square())).sum()).clamp_min(0)
+        loss = (left / max(n - share.sum().item(), 1e-9) ** 2).item()
         if loss < best:
             best, chosen = loss, penalty
     return chosen
+
+
+def cross_fitted(basis: Tensor, values: Tensor, targets: Tensor, folds: Tensor) -> Tensor:
+    """Predictions (N, C) of each row by a fit to the other folds. basis (N, P), values (P,): the eigenvectors and eigenvalues of the rows' Gram matrix.
+
+    One fit and its hat matrix H give them all: without the rows S their residuals are (I - H_SS)^-1 of what they are with them.
+    """
+    projected = basis.T @ targets
+    scale = values.sum().item() / max(1, len(basis)) / max(1, len(values))
+    ridge = scale * len(basis) * _chosen(values, projected.square().sum(1), targets.square().sum(), len(basis), scale)
+    half = basis * (values / (values + ridge)).sqrt()
+    left = targets - half @ (half.T @ targets)
+    result = torch.empty_like(targets)
+    for fold in range(int(folds.max()) + 1):
+        mine = folds == fold
+        part = half[mine]
+        result[mine] = targets[mine] - torch.linalg.solve(torch.eye(len(part), dtype=part.dtype) - part @ part.T, left[mine])
+    return result
+
+
+def axes(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """(basis, values) of the Gram matrix of rows (N, P), from the smaller of the two products; what is nearly 0 is left out."""
+    narrow = rows.shape[1] <= len(rows)
+    values, vectors = torch.linalg.eigh(rows.T @ rows if narrow else rows @ rows.T)
+    kept = values > 1e-10 * values.max().clamp_min(1e-300)
+    values, vectors = values[kept], vectors[:, kept]
+    return (rows @ vectors / values.sqrt() if narrow else vectors), values
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:

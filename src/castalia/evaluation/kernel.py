@@ -45,12 +45,11 @@ class _Sums:
         x_groups, y_groups = (torch.nn.functional.one_hot(group_ids(len(side)), GROUPS).double() for side in (x, y))
         self.x_sizes, self.y_sizes = x_groups.sum(0), y_groups.sum(0)
         self.xx, self.yy, self.xy = _sums(x, x, x_groups, x_groups), _sums(y, y, y_groups, y_groups), _sums(x, y, x_groups, y_groups)
-        self.x_self, self.y_self = (
-            groups.T @ _cube(side.square().sum(1), side.shape[1]) for side, groups in ((x, x_groups), (y, y_groups))
-        )
+        self.x_self, self.y_self = (groups.T @ cube(side.square().sum(1), side.shape[1]) for side, groups in ((x, x_groups), (y, y_groups)))
 
 
-def _cube(products: Tensor, dimension: int) -> Tensor:
+def cube(products: Tensor, dimension: int) -> Tensor:
+    """The kernel, from scalar products of features of this dimension."""
     base = products / dimension + 1
     return base * base * base  # several times faster than a power
 
@@ -59,7 +58,7 @@ def _sums(a: Tensor, b: Tensor, a_groups: Tensor, b_groups: Tensor) -> Tensor:
     """(G, G): entry (g, h) sums the kernel over pairs of group g of `a` and group h of `b`."""
     total = torch.zeros(GROUPS, GROUPS, dtype=torch.float64)
     for start, rows in chunks(a, len(b)):
-        total += a_groups[start : start + len(rows)].T @ (_cube(rows @ b.T, a.shape[1]) @ b_groups)
+        total += a_groups[start : start + len(rows)].T @ (cube(rows @ b.T, a.shape[1]) @ b_groups)
     return total
 
 

@@ -16,7 +16,7 @@ from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, Evide
 from castalia.evaluation.neighbours import squared_distances
 from castalia.nn.random import generator
 
-MOST = 2000  # items; more would only make the sums longer
+MOST, MOST_WIDE = 2000, 500  # items; fewer where the features are so many that the Gram matrix is one of items
 FREQUENCIES = 128  # random Fourier features of the Gaussian kernel, each a cosine and a sine
 
 
@@ -30,8 +30,11 @@ class Vendi(Comparison):
     def needs(self, dimension: int) -> int:
         return 2 * GROUPS
 
+    def used(self, n: int, dimension: int) -> int:
+        return min(n, MOST_WIDE if dimension > MOST_WIDE else MOST)
+
     def compare(self, candidate: Tensor, reference: Tensor) -> dict[str, Estimate]:
-        candidate = candidate[:MOST]
+        candidate = candidate[: self.used(len(candidate), candidate.shape[1])]
         found = diversity(embedded(candidate, reference))
         if _raw(candidate, reference):  # the kernel's width is an estimate from the reference, too
             ids = group_ids(len(candidate)), group_ids(len(reference), 1)
