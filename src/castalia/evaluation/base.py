@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -179,6 +179,7 @@ class Metric(ABC):
 
     name: ClassVar[str]
     reads: ClassVar[type[Evidence]] = DenseEvidence  # `Evidence`: a metric for both kinds
+    ideal: ClassVar[Mapping[str, float]] = {}  # kind of score -> what a perfect model gets in expectation, where that does not depend on n
 
     @abstractmethod
     def scores(self, evidence: Any) -> list[Score]:
@@ -190,7 +191,6 @@ class Comparison(Metric):
     same question of the model, of real data and of both baselines, and puts the answers into words."""
 
     better: ClassVar[dict[str, Better | None]]  # score name -> direction; None: real data are the measure
-    ideal: ClassVar[float | None] = None  # what equal distributions get in expectation, at any n; None: it depends on n
 
     @abstractmethod
     def needs(self, dimension: int) -> int:

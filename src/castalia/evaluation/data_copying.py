@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -43,6 +45,7 @@ class DataCopying(Metric):
     """`data-copying-<network>`: C_T, a z-score; higher is better up to the floor of about 0."""
 
     name = "data-copying"
+    ideal: ClassVar[Mapping[str, float]] = {"data-copying": 0.0}
 
     def scores(self, evidence: DenseEvidence) -> list[Score]:
         model, held_out, training = evidence.candidates.get("model"), evidence.held_out, evidence.training

@@ -6,6 +6,7 @@ random subsets: the value does not depend on a draw. Reported times 1, not times
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -26,7 +27,7 @@ class KernelDistance(Comparison):
     name = "kernel"
     reads = Evidence
     better: ClassVar[dict[str, Better | None]] = {"kernel": "lower"}
-    ideal: ClassVar[float | None] = 0.0
+    ideal: ClassVar[Mapping[str, float]] = {"kernel": 0.0}
 
     def needs(self, dimension: int) -> int:
         return 2 * GROUPS

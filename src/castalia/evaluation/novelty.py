@@ -11,6 +11,8 @@ Not here: exact copies of pixels, and membership inference, which needs shadow m
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -27,6 +29,7 @@ class Novelty(Metric):
     """`copies-<network>`: a share in [0, 1], lower is better down to the floor of about 0.05."""
 
     name = "novelty"
+    ideal: ClassVar[Mapping[str, float]] = {"copies": QUANTILE}
 
     def scores(self, evidence: DenseEvidence) -> list[Score]:
         model = evidence.candidates.get("model")

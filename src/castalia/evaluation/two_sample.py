@@ -7,6 +7,7 @@ see more: an accuracy near 0.5 says that *this* one sees nothing in *these* feat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -27,7 +28,7 @@ class TwoSample(Comparison):
     name = "two-sample"
     reads = Evidence
     better: ClassVar[dict[str, Better | None]] = {"c2st": "lower"}
-    ideal: ClassVar[float | None] = 0.5
+    ideal: ClassVar[Mapping[str, float]] = {"c2st": 0.5}
 
     def needs(self, dimension: int) -> int:
         return 2 * GROUPS

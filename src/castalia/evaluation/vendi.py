@@ -17,7 +17,7 @@ from castalia.evaluation.neighbours import squared_distances
 from castalia.nn.random import generator
 
 MOST, MOST_WIDE = 2000, 500  # items; fewer where the features are so many that the Gram matrix is one of items
-FREQUENCIES = 128  # random Fourier features of the Gaussian kernel, each a cosine and a sine
+FREQUENCIES = 64  # random Fourier features of the Gaussian kernel, each a cosine and a sine
 
 
 class Vendi(Comparison):
