@@ -392,15 +392,23 @@ def test_runs_of_other_data_or_alone_are_refused(runs, tmp_path):
 
 def test_texts_are_judged_and_compared_in_chinese(tmp_path, monkeypatch):
     monkeypatch.setenv("CASTALIA_HOME", str(tmp_path / "home"))
-    data = corpus(tmp_path / "texts", language="zh")
-    made = [castalia.train("text/ar-small", data, [*SHORT, f"training.seed={seed}"], out=tmp_path / f"run{seed}") for seed in (0, 1)]
+    for language in ("en", "zh"):  # two classes
+        corpus(tmp_path / "texts" / language, files=40, lines=4, language=language)
+    keys = [*SHORT, "data.conditional=true", "data.validation=0.4"]
+    made = [
+        castalia.train("text/ar-small", tmp_path / "texts", [*keys, f"training.seed={seed}"], out=tmp_path / f"run{seed}")
+        for seed in (0, 1)
+    ]
     document = castalia.compare(made, n=40, language="zh")
     valid(document, "comparison.schema.json")
     page = (tmp_path / "compare" / "compare.html").read_text(encoding="utf-8")
     assert [words for words in visible(page) if not is_chinese(words)] == []
     report = castalia.evaluate(made[0], n=40, language="zh")
     valid(report, "scores.schema.json")
-    assert {"c2st-ngrams-v1", "vendi-ngrams-v1", "creativity-ngrams-v1"} <= {score["name"] for score in report["scores"]}
+    values = {score["name"]: score["value"] for score in report["scores"]}
+    kinds = ("c2st", "vendi", "creativity", "class-balance", "utility-accuracy", "utility-recall", "utility-f1")
+    assert {f"{kind}-ngrams-v1" for kind in kinds} <= set(values), list(values)
+    assert next(score for score in report["scores"] if score["name"] == "utility-accuracy-ngrams-v1")["floor"] > 0.95  # English or Chinese?
     assert all(is_chinese(words) for words in report["verdict"].values()), report["verdict"]
 
 

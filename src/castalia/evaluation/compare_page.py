@@ -14,7 +14,7 @@ from castalia import atomic
 from castalia.evaluation.base import Score, show
 from castalia.evaluation.charts import front
 from castalia.evaluation.compare import LEVEL, Compared, Difference, told
-from castalia.evaluation.report import BETTER, document, grid, parts_of, title_of
+from castalia.evaluation.report import direction_of, document, grid, parts_of, title_of
 from castalia.language import Voice, say
 
 if TYPE_CHECKING:
@@ -67,11 +67,10 @@ def _scores(found: Compared, voice: Voice) -> str:
     for name, row in found.scores.items():
         first = next(iter(row.values()))
         kind, network = parts_of(name)
-        better = say("real data are the measure") if first.better is None and first.floor is not None else BETTER[first.better]
         cells = "".join(f'<td class="number">{_cell(row.get(run), voice)}</td>' for run in found.runs)
         rows.append(
             f'<tr><td><b>{escape(voice(title_of(kind)))}</b><span class="network">{escape(network)}</span>'
-            f'<span class="network">{voice(better)}</span></td>{cells}<td class="number">{show(first.floor)}</td></tr>'
+            f'<span class="network">{voice(direction_of(first))}</span></td>{cells}<td class="number">{show(first.floor)}</td></tr>'
         )
     heads = "".join(f'<th scope="col" class="number">{escape(run)}</th>' for run in found.runs)
     head = f'<tr><th scope="col">{voice.say("score")}</th>{heads}<th scope="col" class="number">{voice.say("real data")}</th></tr>'

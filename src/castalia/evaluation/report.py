@@ -195,7 +195,7 @@ def _scores(scores: Sequence[Score], voice: Voice) -> str:
         words = voice(join(score.details.get("words", [])))
         rows.append(
             f'<tr><td><b>{escape(voice(title_of(score.name)))}</b><span class="network">{escape(network)}</span>'
-            f'<span class="network">{voice(_direction(score))}</span></td>'
+            f'<span class="network">{voice(direction_of(score))}</span></td>'
             f'<td class="number"><span class="value">{show(score.value)}</span><br><small>{interval}</small></td>'
             f"<td>{strip(score, voice)}</td>"
             f'<td class="number">{show(score.floor)}</td><td class="number">{show(baselines.get("naive"))}</td>'
@@ -223,7 +223,8 @@ def _scores(scores: Sequence[Score], voice: Voice) -> str:
     return f'<h2>{voice.say("Scores")}</h2>{lead}{legend(scores, voice)}<div class="scroll">{table}</div>'
 
 
-def _direction(score: Score) -> str:
+def direction_of(score: Score) -> str:
+    """ "lower is better", or what else the number is read by."""
     if score.better is None and score.floor is not None:
         return say("real data are the measure")
     return BETTER[score.better]

@@ -171,7 +171,7 @@ def counts(passages: Sequence[Tensor]) -> Tensor:
 
 def evidences(metric: Metric, n: int = N) -> list[Evidence]:
     """Of every kind that the metric reads."""
-    kinds: dict[type[Evidence], Callable[[int], Evidence]] = {DenseEvidence: evidence, TokenEvidence: token_evidence}
+    kinds: dict[type[Evidence], Callable[[int], Evidence]] = {DenseEvidence: evidence, TokenEvidence: lambda n: token_evidence(n // 2 or 1)}
     return [make(n) for kind, make in kinds.items() if issubclass(kind, metric.reads)]
 
 
