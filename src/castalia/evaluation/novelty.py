@@ -50,12 +50,14 @@ class Novelty(Metric):
         threshold = torch.quantile(distances, QUANTILE)
         count = len(distances)
         sides = {"model": _estimate(_near(model, training, threshold), count)}
-        sides["memoriser"] = _estimate(_near(training[:FEWEST], training, threshold), count, as_if=count)
+        sides["memoriser"] = _estimate(_near(training[:FEWEST], training, threshold), count, as_if=len(model))
         if "naive" in evidence.candidates:
             sides["naive"] = _estimate(_near(evidence.candidates["naive"], training, threshold), count)
         one, other = distances[order[::2]], distances[order[1::2]]
         crossed = torch.cat([one < torch.quantile(other, QUANTILE), other < torch.quantile(one, QUANTILE)])
-        sides["floor"] = floor = _estimate(crossed, count)
+        sides["floor"] = floor = _estimate(
+            crossed, count
+        )  # as many items as held out, thresholds as good as those of a half: twice the variance
         informative = clearly("lower", floor, sides["memoriser"])
         details = {
             "held_out": len(held_out),
@@ -76,9 +78,11 @@ def _near(items: Tensor, training: Tensor, threshold: Tensor | float) -> Tensor:
 
 
 def _estimate(near: Tensor, held_out: int, as_if: int | None = None) -> Estimate:
-    """Wilson's interval, at the smaller of the two sets: the threshold is itself an estimate from the held-out items."""
+    """Wilson's interval for n h / (n + h) items: the share is one of n samples, and the threshold itself a quantile of h held-out ones, so
+    their variances add."""
     share, n = near.double().mean().item(), len(near) if as_if is None else as_if
-    return Estimate(share, *wilson(share, min(n, held_out)), without=means_without(near.double()))
+    low, high = wilson(share, max(1, n * held_out // (n + held_out)))
+    return Estimate(share, low, high, without=means_without(near.double()))
 
 
 def _words(model: Estimate, floor: Estimate, informative: bool) -> list[str]:

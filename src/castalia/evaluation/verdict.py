@@ -160,9 +160,7 @@ def _diversity(named: dict[str, Score]) -> str:
             say("{0:.0%} of the real items have a sample as a close neighbour (real data: {1}).", coverage.value, _percent(coverage.floor))
         )
     words.append(different_words(named.get("vendi")))
-    balance = named.get("class-balance")
-    if usable(balance) and balance is not None:
-        words += balance.details.get("words", [])
+    words += spoken(named.get("class-balance"))
     return join(words + _silent(named, "recall", "coverage", "vendi", "class-balance")) or NOTHING
 
 
@@ -174,16 +172,13 @@ def different_words(score: Score | None) -> str:
 
 
 def _novelty(named: dict[str, Score]) -> str:
-    told = [named[name] for name in ("copies", "data-copying", "creativity") if name in named]
-    if not told:
-        return say("No score speaks of it; look at the nearest training items below.")
-    return join(sentence for score in told for sentence in score.details.get("words", []))
+    told = [*spoken(named.get("copies"), refused=True), *spoken(named.get("data-copying")), *spoken(named.get("creativity"))]
+    return join(told) or say("No score speaks of it; look at the nearest training items below.")
 
 
 def utility_words(named: dict[str, Score]) -> str:
     """What a classifier learns from the samples; "" for a model that is told no classes."""
-    score = named.get("utility-accuracy")
-    return "" if score is None else join(score.details.get("words", []))
+    return join(spoken(named.get("utility-accuracy"), refused=True))
 
 
 def cost_words(named: dict[str, Score]) -> str:
@@ -202,6 +197,12 @@ def cost_words(named: dict[str, Score]) -> str:
 def usable(score: Score | None) -> bool:
     """Whether there is a value that says something."""
     return score is not None and score.value is not None and score.informative is not False
+
+
+def spoken(score: Score | None, *, refused: bool = False) -> list[str]:
+    """The words of a score that says something, or, if `refused`, why it has no value. Others would not say which score they speak of."""
+    said = usable(score) or (refused and score is not None and score.value is None)
+    return list(score.details.get("words", [])) if said and score is not None else []
 
 
 def _silent(named: dict[str, Score], *names: str) -> list[str]:

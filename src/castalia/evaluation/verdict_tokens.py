@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from castalia.evaluation.base import Score, show
+from castalia.evaluation.base import BLIND, Score, show
 from castalia.evaluation.borrowing import N, copies
 from castalia.evaluation.compression import UNITS
-from castalia.evaluation.verdict import NOTHING, cost_words, different_words, kind_of, told_apart_words, usable, utility_words
+from castalia.evaluation.verdict import NOTHING, cost_words, different_words, kind_of, spoken, told_apart_words, usable, utility_words
 from castalia.language import join, say
 
 LOOPING = 0.02  # more of the text in loops than real text has, before the headline speaks of it
@@ -77,18 +77,21 @@ def _diversity(named: dict[str, Score]) -> str:
     words: list[str] = []
     distinct, bleu, loops = named.get("distinct-3"), named.get("self-bleu"), named.get("loops")
     if distinct is not None and distinct.value is not None:
-        words += [say("{0:.0%} of the 3-grams are different ones.", distinct.value), *distinct.details["words"]]
+        words += [say("{0:.0%} of the 3-grams are different ones.", distinct.value), *spoken(distinct)]
     if bleu is not None and bleu.value is not None:
         words.append(say("Samples resemble one another by {0} (BLEU); real text {1}.", show(bleu.value), show(bleu.floor)))
     words.append(different_words(named.get("vendi")))
     if loops is not None and loops.value is not None:
-        words += loops.details["words"]
-    balance = named.get("class-balance")
-    if balance is not None and usable(balance):
-        words += balance.details.get("words", [])
+        words += [sentence for sentence in loops.details["words"] if sentence != BLIND]
+    words += spoken(named.get("class-balance"))
     return join(words) or NOTHING
 
 
 def _novelty(named: dict[str, Score]) -> str:
-    found = [named[name] for name in (f"seen-{N}-grams", "longest-copy", "creativity") if name in named]
-    return join(sentence for score in found for sentence in score.details.get("words", [])) or NOTHING
+    first = named.get(f"seen-{N}-grams")
+    told = [
+        *(first.details.get("words", []) if first is not None else []),
+        *spoken(named.get("longest-copy")),
+        *spoken(named.get("creativity")),
+    ]
+    return join(told) or NOTHING
