@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from castalia import atomic, evaluation
+from castalia.data.stream import Dataset, prepare
 from castalia.errors import RunError
 from castalia.evaluation import Evaluation
 from castalia.evaluation.compare import budget, compared
@@ -84,7 +85,7 @@ def judge(
 
 def measured(run: Run, *, against: str | os.PathLike[str] | None = None, n: int | None = None, seed: int = 0) -> Evaluation:
     """`judge`, without writing anything."""
-    model, dataset = run.model(), open_data(run)
+    model, dataset = run.model(), with_classes(run)
     other: Any = None
     if against is not None:
         real = open_data(run, against)
@@ -128,16 +129,22 @@ def compare(
     return result.to_json(language) | {"folder": str(folder)}
 
 
+def with_classes(run: Run) -> Dataset:
+    """The data of a run, with the classes that a run without conditions ignored: they tell how balanced its samples are."""
+    dataset = open_data(run)
+    if run.recipe.data.conditional:
+        return dataset
+    labelled = prepare(run.recipe.data.model_copy(update={"conditional": True}), run.codec, fit=False)
+    return labelled if labelled.conditions and len(labelled.train) == len(dataset.train) else dataset
+
+
 def comparable(runs: Sequence[Run]) -> list[str]:
     """Names for the runs, as short as they can be. Raises RunError unless all were trained on the same data."""
     if len(runs) < 2:
         raise RunError("one run alone cannot be compared", where="castalia compare", fix="castalia compare RUN RUN ...")
     first = runs[0]
     for run in runs[1:]:
-        if (
-            run.about["data"]["fingerprint"] != first.about["data"]["fingerprint"]
-            or run.recipe.data.validation != first.recipe.data.validation
-        ):
+        if run.recipe.data.validation != first.recipe.data.validation or not _same_data(run, first):
             raise RunError(
                 f"{run.folder} was trained on other data than {first.folder}, so their scores cannot be compared",
                 where=f"{run.recipe.data.source} and {first.recipe.data.source}, or another share held out",
@@ -154,6 +161,14 @@ def comparable(runs: Sequence[Run]) -> list[str]:
         raise RunError("a run was named twice", where="castalia compare", fix="name different runs")
     ids = [run.id for run in runs]
     return ids if len(set(ids)) == len(ids) else [str(folder) for folder in folders]
+
+
+def _same_data(run: Run, other: Run) -> bool:
+    """Whether two runs saw the same items; one may have ignored their classes."""
+    one, two = (each.about["data"]["fingerprint"] for each in (run, other))
+    if one == two or run.recipe.data.conditional == other.recipe.data.conditional:
+        return bool(one == two)
+    return with_classes(run).fingerprint == with_classes(other).fingerprint
 
 
 def run_facts(run: Run) -> dict[str, Any]:

@@ -379,6 +379,14 @@ def test_runs_of_the_same_data_are_compared(runs, tmp_path):
     assert "differences are shown" in english["verdict"][1]
 
 
+def test_a_run_that_ignored_the_classes_is_judged_by_them_and_compared(runs, tmp_path):
+    keys = {"training.steps": 5, "training.sample_every": 0, "codec.size": 8, "data.conditional": False}
+    free = castalia.train("image/vae-mlp", "builtin/digits", keys, out=tmp_path / "free")
+    assert free.conditions == {} and judging.comparable([free, runs["one"]]) == ["free", "one"]
+    kinds = {score.name.partition("-castalia")[0] for score in judging.measured(free, n=60).scores}
+    assert "class-balance" in kinds and "utility-accuracy" not in kinds
+
+
 def test_runs_of_other_data_or_alone_are_refused(runs, tmp_path):
     with pytest.raises(RunError, match="trained on other data"):
         castalia.compare([runs["one"], runs["other"]])
