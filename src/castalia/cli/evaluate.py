@@ -25,12 +25,17 @@ def command(
     """Judge a run against real data: scores with intervals, baselines and a page to look at."""
     from castalia import judging
     from castalia.run import Run
+    from castalia.training.loop import Interrupted
 
     if seeds < 1:
         raise RecipeError("a run was trained at least once", where=f"--seeds {seeds}", fix="--seeds 3 retrains twice")
     opened = Run.open(run, trust_code=trust_code)
     hooks = [ProgressLine()] if seeds > 1 else []
-    document = judging.evaluate(opened, against=against, n=n, seed=seed, seeds=seeds, language=lang, hooks=hooks)
+    try:
+        document = judging.evaluate(opened, against=against, n=n, seed=seed, seeds=seeds, language=lang, hooks=hooks)
+    except Interrupted as stop:
+        say(f"\n{stop}; nothing is lost", f"go on with: castalia evaluate {run} --seeds {seeds}", err=True)
+        return 128 + stop.signal
     if json:
         say_json(document)
         return 0

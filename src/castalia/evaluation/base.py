@@ -262,10 +262,9 @@ def compared(
     model, floor = sides["model"], sides.get("floor")
     intervals = {side: [estimate.low, estimate.high] for side, estimate in sides.items() if side != "model"}
     baselines: dict[str, float | None] = {side: sides[side].value for side in ("naive", "memoriser") if side in sides}
-    pairs = [pair for pair in SEPARABLE if all(side in sides for side in pair)]
-    separates = {f"{one} {other}": apart(sides[one], sides[other]) for one, other in pairs}
+    separates = separations(sides)
     words = list(details.get("words", []))
-    if informative is not False and len(pairs) == len(SEPARABLE) and not any(separates.values()):
+    if informative is not False and len(separates) == len(SEPARABLE) and not any(separates.values()):
         informative = False
         words.insert(0, BLIND)
     return Score(
@@ -295,6 +294,11 @@ SEPARABLE = (("model", "naive"), ("model", "memoriser"), ("naive", "memoriser"))
 BLIND = say(
     "This score does not separate the model, the naive baseline and the memoriser on these data: their intervals all meet, so it says nothing."
 )
+
+
+def separations(sides: Mapping[str, Estimate]) -> dict[str, bool]:
+    """Which pairs of model, naive and memoriser have intervals that do not meet, of those that are there."""
+    return {f"{one} {other}": apart(sides[one], sides[other]) for one, other in SEPARABLE if one in sides and other in sides}
 
 
 def clearly(better: Better, good: Estimate, bad: Estimate) -> bool:

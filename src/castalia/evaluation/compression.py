@@ -24,7 +24,20 @@ import torch
 from torch import Tensor
 
 from castalia.abilities import Scores
-from castalia.evaluation.base import GROUPS, Better, Estimate, Metric, Score, TokenEvidence, clearly, estimated, group_ids, show
+from castalia.evaluation.base import (
+    BLIND,
+    GROUPS,
+    Better,
+    Estimate,
+    Metric,
+    Score,
+    TokenEvidence,
+    clearly,
+    estimated,
+    group_ids,
+    separations,
+    show,
+)
 from castalia.evaluation.likelihood import held_out_nats
 from castalia.language import say, series
 from castalia.nn.counts import Counts, nats_by_order
@@ -88,6 +101,7 @@ class Compression(Metric):
         bits = {name: 8 * size / total for name, size in squeezed.items()}
         if bits:
             baselines["xz"] = bits["xz_after_training"]
+        separates = separations(sides)
         words = _words(unit, model, sides, baselines, about)
         return Score(
             f"bits-per-{unit}",
@@ -98,7 +112,7 @@ class Compression(Metric):
             seeds=(evidence.seed,),
             better=self.better,
             baselines=baselines or None,
-            informative=None,
+            informative=any(separates.values()) if separates else None,
             seconds=seconds,
             details={
                 **about,
@@ -106,7 +120,8 @@ class Compression(Metric):
                 **bits,
                 "intervals": {side: [sides[side].low, sides[side].high] for side in NAMES if side in sides},
                 "gains": {side: [s.value, s.low, s.high] for side in NAMES if (s := sides.get(f"{side} - model")) is not None},
-                "words": words,
+                "words": words if any(separates.values()) or not separates else [BLIND, *words],
+                "separates": separates,
                 "without": list(model.without) or None,
             },
         )
