@@ -41,6 +41,7 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT ## measure everythin
 	$(BIN)/python benchmarks/text_sampling.py --peer .benchmark/nanoGPT
 	$(BIN)/python benchmarks/text_ten_minutes.py
 	$(BIN)/python benchmarks/text_tang.py
+	$(BIN)/python benchmarks/intervals.py
 	$(BIN)/python benchmarks/tables.py
 
 format: .venv/dev.stamp ## rewrite the code in the project's style

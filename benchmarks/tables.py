@@ -233,6 +233,25 @@ def text_tang(results: dict[str, Any]) -> Iterator[Row]:
     )
 
 
+def intervals(results: dict[str, Any]) -> Iterator[Row]:
+    """The score whose intervals cover least counts."""
+    rates = [row["covers"] for case in results["coverage"].values() for row in case.values()]
+    least, mean = min(rates), sum(rates) / len(rates)
+    yield Row(
+        (f"95% intervals of {len(rates) // 2} scores: how often they cover, on average / the worst", f"{mean:.1%} / {least:.1%}"),
+        (f"{len(rates) // 2} 个分数的 95% 区间的实际覆盖率：平均 / 最差", f"{mean:.1%} / {least:.1%}"),
+        "95% / 90%",
+        mean >= 0.95 and least >= 0.9,
+    )
+    shown = results["equal_models"]["any_difference_shown_on_a_page"]
+    yield Row(
+        ("`castalia compare` of two equal models: pages that show any difference", f"{shown:.1%}"),
+        ("`castalia compare` 比较两个同样好的模型：误报差别的页面", f"{shown:.1%}"),
+        "5%",
+        shown <= 0.05,
+    )
+
+
 TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "gan_fashion": gan_fashion,
     "gan_modes": gan_modes,
@@ -241,6 +260,7 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "loop_overhead": loop_overhead,
     "stream_memory": stream_memory,
     "estimate": estimate,
+    "intervals": intervals,
     "text_race": text_race,
     "text_ten_minutes": text_ten_minutes,
     "text_sampling": text_sampling,

@@ -16,21 +16,23 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from castalia.errors import CastaliaError
+    from castalia.judging import compare, evaluate
     from castalia.run import Run
-    from castalia.workflow import edit, evaluate, resume, sample, train
+    from castalia.workflow import edit, resume, sample, train
 
     open = Run.open
 
 _WHERE = {
     "CastaliaError": "castalia.errors",
     "Run": "castalia.run",
+    "compare": "castalia.judging",
     "edit": "castalia.workflow",
-    "evaluate": "castalia.workflow",
+    "evaluate": "castalia.judging",
     "resume": "castalia.workflow",
     "sample": "castalia.workflow",
     "train": "castalia.workflow",
 }
-__all__ = ["CastaliaError", "Run", "__version__", "edit", "evaluate", "open", "resume", "sample", "train"]
+__all__ = ["CastaliaError", "Run", "__version__", "compare", "edit", "evaluate", "open", "resume", "sample", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The verbs: train, resume, sample, edit, evaluate. Each wires the layers below it; this is what `castalia.train` is."""
+"""The verbs that make: train, resume, sample, edit. Each wires the layers below it; this is what `castalia.train` is."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from typing import Any
 
 import torch
 
-from castalia import atomic, evaluation, registry
+from castalia import atomic, registry
 from castalia.abilities import Decodes, SampleOptions, Samples, Scores
 from castalia.codecs.base import Codec
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, to_unit
 from castalia.errors import CastaliaError, DataError, RecipeError, RunError, SpecError
-from castalia.evaluation import Evaluation
-from castalia.evaluation.report import write_page
 from castalia.families.base import Family
 from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
@@ -369,47 +367,6 @@ def folder_labels(run: Run, inputs: Sequence[str | os.PathLike[str]]) -> list[st
     """The class of each input by the name of the folder that it lies in; None where that is no class of the run."""
     known = {name for condition in run.conditions.values() if isinstance(condition, Classes) for name in condition.names}
     return [name if (name := Path(path).resolve().parent.name) in known else None for path in inputs]
-
-
-def evaluate(
-    run: str | os.PathLike[str] | Run, *, against: str | os.PathLike[str] | None = None, n: int | None = None, seed: int = 0
-) -> dict[str, Any]:
-    """Judge a run: writes RUN/eval/{scores.json,report.html} and returns the document with its scores (schema 1).
-
-    against: a folder of real data to compare with instead of the held-out part of the run's own.
-    """
-    run = run if isinstance(run, Run) else Run.open(run)
-    return judge(run, against=against, n=n, seed=seed).to_json(run.id)
-
-
-def judge(run: Run, *, against: str | os.PathLike[str] | None = None, n: int | None = None, seed: int = 0) -> Evaluation:
-    """`evaluate`, with the pictures and words behind the scores."""
-    model, dataset = run.model(), open_data(run)
-    other: Any = None
-    if against is not None:
-        real = open_data(run, against)
-        sides = [side for side in (real.train, real.validation) if len(side)]
-        if isinstance(real.spec, Tokens):
-            other = [document for side in sides for document in side.documents()]
-        else:
-            other = torch.cat([side.take(range(len(side))).x for side in sides])
-    judged = evaluation.evaluate(model, run.codec, dataset, n=n, seed=seed, batch=run.recipe.sampling.batch, against=other)
-    about = {
-        "run": run.id,
-        "recipe": run.recipe.title,
-        "family": run.recipe.family.name,
-        "steps": run.last_step,
-        "parameters": run.about["parameters"],
-        "seed": run.recipe.training.seed,
-        "precision": run.about["precision"],
-        "model": run.model_hash(),
-        "data": run.about["data"],
-        "versions": run.about["versions"],
-    }
-    folder = run.folder / "eval"
-    atomic.write_json(folder / "scores.json", judged.to_json(run.id))
-    write_page(judged, run.codec, folder / "report.html", title=f"{run.recipe.title} · {run.id}", curves=run.metrics(), about=about)
-    return judged
 
 
 def parameter_count(family: Family) -> int:

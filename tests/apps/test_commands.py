@@ -75,6 +75,15 @@ def test_evaluate_prints_one_document(folder: Path):
     assert 'src="http' not in page and 'href="http' not in page
 
 
+def test_compare_and_evaluate_in_chinese(folder: Path):
+    inside("train", "image/vae", "builtin/digits", *TINY, "training.seed=1", "--out", "runs/vae-1", cwd=folder)
+    said = inside("compare", "runs/vae", "runs/vae-1", "-n", 60, "--lang", "zh", cwd=folder)
+    assert "vae-1" in said and "个差别中有" in said
+    assert '<html lang="zh-Hans">' in (folder / "runs/compare/compare.html").read_text(encoding="utf-8")
+    assert list(json.loads((folder / "runs/compare/compare.json").read_text(encoding="utf-8"))["runs"]) == ["vae", "vae-1"]
+    assert "no language 'fr'" in inside("evaluate", "runs/vae", "--lang", "fr", cwd=folder, code=2)
+
+
 def test_dry_run_trains_nothing(folder: Path):
     before = sorted((folder / "runs").iterdir())
     facts = document("train", "image/vae", "builtin/digits", *TINY, "--dry-run", cwd=folder)
@@ -108,20 +117,7 @@ def test_what_a_family_lacks_is_said(folder: Path):
 def test_unknown_words_get_suggestions(folder: Path):
     assert "castalia train" in inside("trian", cwd=folder, code=2)
     assert "--help" in inside("sample", "--nonsense", cwd=folder, code=2)
-    for verb in (
-        "train",
-        "sample",
-        "edit",
-        "evaluate",
-        "list",
-        "show",
-        "demo",
-        "export",
-        "verify",
-        "reproduce",
-        "ledger",
-        "card",
-        "env",
-        "clean",
-    ):
+    from castalia.cli.main import VERBS
+
+    for verb in VERBS:
         assert f"Example: castalia {verb}" in inside(verb, "--help", cwd=folder).replace("\n", " ").replace("  ", " ")

@@ -22,6 +22,8 @@ from castalia.evaluation.likelihood import gaussian_nats
 from castalia.evaluation.manifold import Manifold, manifold_scores, manifold_table
 from castalia.evaluation.neighbours import nearest
 from castalia.evaluation.novelty import copies
+from castalia.evaluation.two_sample import TwoSample
+from castalia.evaluation.vendi import Vendi
 from castalia.spec import Dense, Tokens
 from castalia.testing.metric import check_metric
 
@@ -101,6 +103,22 @@ def test_kernel_distance_without_a_group_is_that_of_the_rest():
     sums = _Sums(x, y)
     expected = kernel_distance(x[group_ids(70) != 4], y[group_ids(90) != 4])
     assert _unbiased(sums, 4) == pytest.approx(expected, rel=1e-10)
+
+
+def test_kernel_distance_of_known_points_and_gaussians():
+    """Two points: k(a, a) + k(b, b) - 2 k(a, b). N(1, 4) and N(0, 1): moments of the cubic kernel 1 + 3 xy + 3 x^2 y^2 + x^3 y^3."""
+    a, b = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, -1.0]])
+    expected = (5 / 2 + 1) ** 3 + (1 / 2 + 1) ** 3 - 2 * (-2 / 2 + 1) ** 3
+    assert kernel_distance(a.repeat(9, 1), b.repeat(7, 1)) == pytest.approx(expected, rel=1e-9)
+    one, other = (1.0, 5.0, 13.0), (0.0, 1.0, 0.0)  # E x, E x^2, E x^3
+
+    def mean_kernel(p, q):
+        return 1 + 3 * p[0] * q[0] + 3 * p[1] * q[1] + p[2] * q[2]
+
+    truth = mean_kernel(one, one) + mean_kernel(other, other) - 2 * mean_kernel(one, other)
+    values = torch.tensor([kernel_distance(2 * normal(80, 1, 2 * seed) + 1, normal(80, 1, 2 * seed + 1)) for seed in range(300)])
+    _, low, high = mean_interval(values)
+    assert low <= truth <= high
 
 
 def test_kernel_distance_is_unbiased():
@@ -186,7 +204,9 @@ def test_copies_counts_near_items_only():
 # intervals
 
 
-@pytest.mark.parametrize("metric", [FrechetDistance(), KernelDistance(), Manifold(k=3)], ids=lambda metric: metric.name)
+@pytest.mark.parametrize(
+    "metric", [FrechetDistance(), KernelDistance(), Manifold(k=3), TwoSample(), Vendi()], ids=lambda metric: metric.name
+)
 def test_intervals_cover_the_expected_value_at_this_n(metric):
     """About 95% of intervals hold the mean of the statistic over many draws of both sides; at least 85% of 60 must."""
     results = [metric.compare(normal(150, 4, 2 * seed) * 1.2 + 0.3, normal(150, 4, 2 * seed + 1)) for seed in range(60)]

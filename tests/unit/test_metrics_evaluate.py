@@ -102,13 +102,16 @@ def judged() -> Evaluation:
 
 def test_every_score_is_there_with_every_key(judged):
     document = judged.to_json("run-1")
-    assert list(document) == ["schema", "run", "scores"] and document["schema"] == 1 and document["run"] == "run-1"
+    assert list(document) == ["schema", "run", "language", "verdict", "notes", "scores"]
+    assert document["schema"] == 1 and document["run"] == "run-1"
     json.dumps(document, allow_nan=False)
     assert all(list(score) == KEYS for score in document["scores"])
     network = "-castalia-net32-v1"
-    comparing = [name + network for name in ("frechet", "kernel", "precision", "recall", "density", "coverage", "copies")]
+    kinds = ("frechet", "kernel", "precision", "recall", "density", "coverage", "copies", "c2st", "vendi", "class-balance", "data-copying")
+    comparing = [name + network for name in kinds]
     assert {score["name"] for score in document["scores"]} == {
         *comparing,
+        "creativity" + network,
         "bits-per-dimension",
         "samples-per-second",
         "peak-memory",
@@ -117,7 +120,7 @@ def test_every_score_is_there_with_every_key(judged):
     for score in document["scores"]:
         if score["name"] in comparing:
             assert score["low"] <= score["value"] <= score["high"]
-            assert score["n"] == 300 and score["seeds"] == [3] and score["floor"] is not None
+            assert score["n"] == (50 if "data-copying" in score["name"] else 300) and score["seeds"] == [3] and score["floor"] is not None
             assert set(score["baselines"]) == {"naive", "memoriser"} and isinstance(score["informative"], bool)
 
 
@@ -250,13 +253,17 @@ def estimate(value: float, half: float = 0.01) -> Estimate:
     return Estimate(value, value - half, value + half)
 
 
+def sides(*values: float) -> dict[str, Estimate]:
+    return dict(zip(("model", "floor", "naive", "memoriser"), map(estimate, values), strict=True))
+
+
 def test_words_when_the_network_cannot_tell_real_data_from_noise():
-    words = " ".join(_words("higher", estimate(0.5), estimate(0.9), estimate(0.895), estimate(0.9), False))
+    words = " ".join(_words("higher", sides(0.5, 0.9, 0.895, 0.9), False))
     assert "says nothing here" in words and "0.895" in words
 
 
 def test_words_when_the_naive_baseline_wins():
-    words = " ".join(_words("lower", estimate(5), estimate(1), estimate(3), estimate(1), True))
+    words = " ".join(_words("lower", sides(5, 1, 3, 1), True))
     assert "is better than the model" in words and "not there yet" in words and "cannot see copying" in words
 
 

@@ -287,7 +287,7 @@ def test_every_score_of_text_is_there(judged):
     document = judged.to_json("run-1")
     json.dumps(document, allow_nan=False)
     assert [score["name"] for score in document["scores"]] == [
-        "kernel-ngrams-v1", "bits-per-byte", "bits-per-character", "distinct-1", "distinct-2", "distinct-3", "distinct-4",
+        "kernel-ngrams-v1", "c2st-ngrams-v1", "vendi-ngrams-v1", "creativity-ngrams-v1", "bits-per-byte", "bits-per-character", "distinct-1", "distinct-2", "distinct-3", "distinct-4",
         "self-bleu", "loops", "seen-8-grams", "longest-copy", "samples-per-second", "peak-memory", "parameters",
     ]  # fmt: skip
     bits = judged.score("bits-per-character")

@@ -50,7 +50,7 @@ def command(
 
 def image(folder: Path) -> Path:
     """A GAN and a VAE on 5,000 pictures of clothing; the page."""
-    from castalia import workflow
+    from castalia import judging, workflow
     from castalia.evaluation.overview import Section, write_overview
 
     judged, runs = {}, {}
@@ -60,7 +60,7 @@ def image(folder: Path) -> Path:
             recipe, "builtin/fashion", overrides, out=folder / name.lower(), hooks=[ProgressLine(), _first_picture(folder / name.lower())]
         )
         say(f"{name}: judging 2,000 samples against pictures it has not seen")
-        judged[name], runs[name] = workflow.judge(run), run
+        judged[name], runs[name] = judging.judge(run), run
     page = folder / "index.html"
     write_overview(
         page,
@@ -79,7 +79,7 @@ def image(folder: Path) -> Path:
 
 def text(folder: Path) -> Path:
     """A model of Shakespeare's plays and one of Tang poems, fine-tuned on one form, which then writes in it; the page."""
-    from castalia import workflow
+    from castalia import judging, workflow
     from castalia.evaluation.overview import Section, write_overview
 
     say("plays: training on builtin/shakespeare, a million characters of English")
@@ -94,7 +94,7 @@ def text(folder: Path) -> Path:
     written = [sample.item for sample in workflow.sample(tuned, n=6, seed=0, constraint=FORM)]
     say("judging both beside counted n-grams, a compressor and texts they have not seen")
     sections = [
-        Section({name: workflow.judge(run, n=JUDGED)}, run.codec, {name: f"{run.folder.name}/eval/report.html"}, heading, more)
+        Section({name: judging.judge(run, n=JUDGED)}, run.codec, {name: f"{run.folder.name}/eval/report.html"}, heading, more)
         for name, run, heading, more in (
             ("a transformer, a minute old", plays, "Shakespeare", {}),
             ("a transformer, a minute old", poems, "Tang poems 唐詩", {f"Fine-tuned, and held to {FORM} by a constraint": written}),

@@ -1,4 +1,4 @@
-"""castalia evaluate RUN [--against DIR] [--json]."""
+"""castalia evaluate RUN [--against DIR] [--seeds K] [--lang zh] [--json]."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from castalia.cli.console import say, say_json, table
+from castalia.cli.console import ProgressLine, say, say_json, table
+from castalia.errors import RecipeError
 
 
 def command(
@@ -14,19 +15,32 @@ def command(
     against: Annotated[Optional[str], typer.Option(metavar="DIR", help="other real data to compare with")] = None,  # noqa: UP045
     n: Annotated[Optional[int], typer.Option("-n", help="samples to judge; default: as many as the real data allow, at most 2000")] = None,  # noqa: UP045
     seed: Annotated[int, typer.Option(help="of the judged samples")] = 0,
+    seeds: Annotated[
+        int, typer.Option(help="trainings: retrain with so many seeds less one, and say how much scores vary with training")
+    ] = 1,
+    lang: Annotated[str, typer.Option(help="language of the page and of the words: en or zh")] = "en",
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
 ) -> int:
     """Judge a run against real data: scores with intervals, baselines and a page to look at."""
-    from castalia import workflow
+    from castalia import judging
     from castalia.run import Run
+    from castalia.training.loop import Interrupted
 
+    if seeds < 1:
+        raise RecipeError("a run was trained at least once", where=f"--seeds {seeds}", fix="--seeds 3 retrains twice")
     opened = Run.open(run, trust_code=trust_code)
-    document = workflow.evaluate(opened, against=against, n=n, seed=seed)
+    hooks = [ProgressLine()] if seeds > 1 else []
+    try:
+        document = judging.evaluate(opened, against=against, n=n, seed=seed, seeds=seeds, language=lang, hooks=hooks)
+    except Interrupted as stop:
+        say(f"\n{stop}; nothing is lost", f"go on with: castalia evaluate {run} --seeds {seeds}", err=True)
+        return 128 + stop.signal
     if json:
         say_json(document)
-    else:
-        say(score_table(document["scores"]), "", f"look at: {opened.folder / 'eval' / 'report.html'}")
+        return 0
+    say(score_table(document["scores"]), "", document["verdict"]["headline"], *document["notes"])
+    say("", f"look at: {opened.folder / 'eval' / 'report.html'}")
     return 0
 
 

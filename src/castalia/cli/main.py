@@ -26,6 +26,7 @@ VERBS: dict[str, Verb] = {
     "edit": Verb("Train", "interpolate between items, or vary them", "castalia edit latest vary cat.png --out variants"),
     "demo": Verb("Train", "train, judge and show models of built-in pictures or texts", "castalia demo image"),
     "evaluate": Verb("Judge", "scores with intervals and a page to look at", "castalia evaluate latest"),
+    "compare": Verb("Judge", "runs of the same data side by side, with what is shown to differ", "castalia compare runs/gan runs/vae"),
     "show": Verb("Judge", "what a run is, how far it got, and where it looks", "castalia show latest"),
     "export": Verb("Ship", "a run in the format of another program", "castalia export latest --to bundle folder"),
     "verify": Verb("Govern", "whether files are as released, and which run made them", "castalia verify samples/00003.png"),

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from castalia.evaluation.spans import Matches, matches
+from castalia.language import Said, say
 from castalia.spec import Batch, Spec
 
 if TYPE_CHECKING:
@@ -44,12 +45,14 @@ class Score:
     low, high    95% interval (see the module's header).
     n            samples of the model that were judged.
     seeds        seeds they were drawn with.
-    better       "lower" or "higher"; None for plain facts.
+    better       "lower" or "higher"; None for plain facts, and where real data are the measure.
     floor        the same metric between real data and other real data at the same n.
     baselines    {"naive": ..., "memoriser": ...}: values of a per-dimension Gaussian and of replayed training items.
-    informative  False when the metric cannot tell real data from the naive baseline here.
+    informative  False when the metric cannot tell real data from the baseline that it should expose, or when the intervals of model,
+                 naive and memoriser all meet: then it says nothing on these data.
     seconds      time to compute it.
-    details      words and the numbers behind the value; JSON-ready.
+    details      words and the numbers behind the value; JSON-ready. "separates": which of the three do not meet; "without": the value
+                 without each of the groups of the jackknife, by which two runs are compared (compare.py).
     """
 
     name: str
@@ -72,12 +75,30 @@ class Score:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic with its 95% interval; `details` are numbers worth keeping beside it."""
+    """A statistic with its 95% interval; `details` are numbers worth keeping beside it; `without`: its values without each group."""
 
     value: float
     low: float
     high: float
     details: dict[str, Any] = field(default_factory=dict)
+    without: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Real items and candidates with their classes; features as in the evidence, labels int64 in [0, len(names)).
+
+    training, held_out  (features, labels). told: the labels that the samples of "model" were asked for; None for a model that is told nothing.
+    replayed            the labels of "memoriser".
+    raw                 the numbers themselves, (N, D) each: "training", "held_out", "model", "naive", "memoriser"; None where they are too many.
+    """
+
+    names: tuple[str, ...]
+    training: tuple[Tensor, Tensor]
+    held_out: tuple[Tensor, Tensor]
+    replayed: Tensor
+    told: Tensor | None = None
+    raw: dict[str, Tensor] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,11 +110,12 @@ class Evidence:
     batches     held-out batches as the model sees them, for likelihoods.
     timings     (rows, seconds) of each block that was sampled.
     about       words on what was compared with what; goes into every comparing score.
+    labelled    classes, where the training items have them.
     naive, novelty  what the naive baseline is, and which score can see copies; for sentences.
     """
 
-    naive: ClassVar[str]
-    novelty: ClassVar[str]
+    naive: ClassVar[Said]
+    novelty: ClassVar[Said]
     model: Family
     spec: Spec
     network: str
@@ -103,6 +125,7 @@ class Evidence:
     batches: Sequence[Batch] = ()
     timings: Sequence[tuple[int, float]] = ()
     about: dict[str, Any] = field(default_factory=dict)
+    labelled: Labelled | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +133,8 @@ class DenseEvidence(Evidence):
     """training  features of the training items; held_out  those of the validation items.
     moments  per-dimension mean and standard deviation of the training items."""
 
-    naive: ClassVar[str] = "a per-dimension Gaussian"
-    novelty: ClassVar[str] = "copies"
+    naive: ClassVar[Said] = say("a per-dimension Gaussian")
+    novelty: ClassVar[Said] = say("copies")
     training: Tensor
     held_out: Tensor
     moments: tuple[Tensor, Tensor] | None = None
@@ -128,8 +151,8 @@ class TokenEvidence(Evidence):
     texts      what the judged held-out documents and the training documents are written as, where the codec has pieces: for compressors.
     """
 
-    naive: ClassVar[str] = "drawing tokens by their frequency"
-    novelty: ClassVar[str] = "seen-8-grams"
+    naive: ClassVar[Said] = say("drawing tokens by their frequency")
+    novelty: ClassVar[Said] = say("seen-8-grams")
     passages: dict[str, list[Tensor]]
     unseen: list[Tensor]
     training: list[Tensor]
@@ -156,6 +179,7 @@ class Metric(ABC):
 
     name: ClassVar[str]
     reads: ClassVar[type[Evidence]] = DenseEvidence  # `Evidence`: a metric for both kinds
+    ideal: ClassVar[Mapping[str, float]] = {}  # kind of score -> what a perfect model gets in expectation, where that does not depend on n
 
     @abstractmethod
     def scores(self, evidence: Any) -> list[Score]:
@@ -166,7 +190,7 @@ class Comparison(Metric):
     """A metric that compares two sets of features. Subclasses give `better`, `needs` and `compare`; this class asks the
     same question of the model, of real data and of both baselines, and puts the answers into words."""
 
-    better: ClassVar[dict[str, Better]]  # score name -> direction
+    better: ClassVar[dict[str, Better | None]]  # score name -> direction; None: real data are the measure
 
     @abstractmethod
     def needs(self, dimension: int) -> int:
@@ -176,9 +200,14 @@ class Comparison(Metric):
     def compare(self, candidate: Tensor, reference: Tensor) -> dict[str, Estimate]:
         """(N, D) against (M, D) float features -> one estimate for each name in `better`."""
 
+    def used(self, n: int, dimension: int) -> int:
+        """How many of n samples are looked at."""
+        return n
+
     def tells(self, name: str, floor: Estimate, naive: Estimate) -> bool:
         """Whether score `name` can tell real data from the naive baseline: the `informative` of the score."""
-        return clearly(self.better[name], floor, naive)
+        better = self.better[name]
+        return apart(floor, naive) if better is None else clearly(better, floor, naive)
 
     def explain(self, name: str, naive: Estimate) -> str:
         """A sentence on why the naive baseline does better in score `name` than it should, where the metric knows; else ""."""
@@ -198,29 +227,23 @@ class Comparison(Metric):
 
     def _refusal(self, name: str, evidence: Evidence, got: int, dimension: int) -> Score:
         need = self.needs(dimension)
-        words = (
-            f"Not computed: it needs at least {need} samples and {need} real items on each side "
-            f"({evidence.network} has {dimension} features) and {got} could be used. Ask for n >= {need} and have at least "
-            f"{2 * need} real items ({10 * need} for a small bias), or read the other scores, which work with fewer."
+        words = say(
+            "Not computed: it needs at least {0} samples and {0} real items on each side ({1} has {2} features) and {3} could be used. "
+            "Ask for n >= {0} and have at least {4} real items ({5} for a small bias), or read the other scores, which work with fewer.",
+            *(need, evidence.network, dimension, got, 2 * need, 10 * need),
         )
-        return Score(
-            f"{name}-{evidence.network}",
-            n=got,
-            seeds=(evidence.seed,),
-            better=self.better[name],
-            details={**evidence.about, "words": [words]},
-        )
+        better, details = self.better[name], {**evidence.about, "words": [words]}
+        return Score(f"{name}-{evidence.network}", n=got, seeds=(evidence.seed,), better=better, details=details)
 
     def _score(self, name: str, sides: dict[str, Estimate], evidence: Evidence, seconds: float) -> Score:
-        model = sides["model"]
-        floor, naive, memoriser = (sides.get(side) for side in ("floor", "naive", "memoriser"))
+        floor, naive = sides.get("floor"), sides.get("naive")
         better = self.better[name]
         informative = None if floor is None or naive is None else self.tells(name, floor, naive)
-        words = _words(better, model, floor, naive, memoriser, informative, type(evidence))
+        words = _words(better, sides, informative, type(evidence))
         why = self.explain(name, naive) if naive is not None else ""
         words[1:1] = [why] if why else []  # after the sentence on the baseline
         details = {**evidence.about, "words": words}
-        count = len(evidence.candidates["model"])
+        count = self.used(len(evidence.candidates["model"]), evidence.reference.shape[1])
         return compared(f"{name}-{evidence.network}", better, sides, informative, count, evidence.seed, seconds, details)
 
 
@@ -234,10 +257,16 @@ def compared(
     seconds: float,
     details: dict[str, Any],
 ) -> Score:
-    """A score from the estimates of "model" and, where they are known, "floor", "naive" and "memoriser"."""
+    """A score from the estimates of "model" and, where they are known, "floor", "naive" and "memoriser". The gate is here: a score that
+    separates none of model, naive and memoriser is not informative, and its words say so."""
     model, floor = sides["model"], sides.get("floor")
     intervals = {side: [estimate.low, estimate.high] for side, estimate in sides.items() if side != "model"}
     baselines: dict[str, float | None] = {side: sides[side].value for side in ("naive", "memoriser") if side in sides}
+    separates = separations(sides)
+    words = list(details.get("words", []))
+    if informative is not False and len(separates) == len(SEPARABLE) and not any(separates.values()):
+        informative = False
+        words.insert(0, BLIND)
     return Score(
         name=name,
         value=model.value,
@@ -250,8 +279,26 @@ def compared(
         baselines=baselines or None,
         informative=informative,
         seconds=seconds,
-        details={**model.details, **details, "intervals": intervals},
+        details={
+            **model.details,
+            **details,
+            "words": words,
+            "intervals": intervals,
+            "separates": separates,
+            "without": list(model.without) or None,
+        },
     )
+
+
+SEPARABLE = (("model", "naive"), ("model", "memoriser"), ("naive", "memoriser"))
+BLIND = say(
+    "This score does not separate the model, the naive baseline and the memoriser on these data: their intervals all meet, so it says nothing."
+)
+
+
+def separations(sides: Mapping[str, Estimate]) -> dict[str, bool]:
+    """Which pairs of model, naive and memoriser have intervals that do not meet, of those that are there."""
+    return {f"{one} {other}": apart(sides[one], sides[other]) for one, other in SEPARABLE if one in sides and other in sides}
 
 
 def clearly(better: Better, good: Estimate, bad: Estimate) -> bool:
@@ -259,37 +306,56 @@ def clearly(better: Better, good: Estimate, bad: Estimate) -> bool:
     return good.high < bad.low if better == "lower" else good.low > bad.high
 
 
-def _words(
-    better: Better,
-    model: Estimate,
-    floor: Estimate | None,
-    naive: Estimate | None,
-    memoriser: Estimate | None,
-    informative: bool | None,
-    kind: type[Evidence] = DenseEvidence,
-) -> list[str]:
+def apart(one: Estimate, other: Estimate) -> bool:
+    """Whether the intervals do not meet."""
+    return one.high < other.low or other.high < one.low
+
+
+def _words(better: Better | None, sides: dict[str, Estimate], informative: bool | None, kind: type[Evidence] = DenseEvidence) -> list[str]:
     """Plain sentences: what this score says, and what it cannot say."""
-    words = []
+    model, floor, naive, memoriser = (sides.get(side) for side in ("model", "floor", "naive", "memoriser"))
+    words: list[str] = []
+    if model is None:
+        return words
     if informative is False and floor is not None and naive is not None:
-        words.append(
-            f"This score says nothing here: real data get {show(floor.value)} and {kind.naive} gets {show(naive.value)}, "
-            "and the intervals meet, so these features (or so few items) cannot tell one from the other."
-        )
-    elif naive is not None and not clearly(better, model, naive):
+        return [
+            say(
+                "This score says nothing here: real data get {0} and {1} gets {2}, and the intervals meet, so these features (or so few "
+                "items) cannot tell one from the other.",
+                *(show(floor.value), kind.naive, show(naive.value)),
+            )
+        ]
+    if better is None:
+        return words if floor is None else [_beside_real(model, floor)]
+    if naive is not None and not clearly(better, model, naive):
         beaten = clearly(better, naive, model)
-        words.append(
-            f"{kind.naive[0].upper()}{kind.naive[1:]} ({show(naive.value)}) is {'better than' if beaten else 'not clearly worse than'} the model."
+        told = (
+            say("The naive baseline, {0}, gets {1}: it is better than the model.", kind.naive, show(naive.value))
+            if beaten
+            else say("The naive baseline, {0}, gets {1}: it is not clearly worse than the model.", kind.naive, show(naive.value))
         )
-    if floor is not None and informative is not False:
+        words.append(told)
+    if floor is not None:
         if clearly(better, floor, model):
-            words.append(f"Real data get {show(floor.value)}: the model is not there yet.")
+            words.append(say("Real data get {0}: the model is not there yet.", show(floor.value)))
         else:
-            words.append(f"Real data get {show(floor.value)}: at this n the model cannot be told from new real data by this score.")
+            words.append(say("Real data get {0}: at this n the model cannot be told from new real data by this score.", show(floor.value)))
     if memoriser is not None and not clearly(better, model, memoriser):
         words.append(
-            f"Replaying training items gets {show(memoriser.value)}, no worse than the model: this score cannot see copying, '{kind.novelty}' can."
+            say(
+                "Replaying training items gets {0}, no worse than the model: this score cannot see copying, '{1}' can.",
+                *(show(memoriser.value), kind.novelty),
+            )
         )
     return words
+
+
+def _beside_real(model: Estimate, floor: Estimate) -> Said:
+    if not apart(model, floor):
+        return say("Real data get {0}: no clear difference.", show(floor.value))
+    if model.value < floor.value:
+        return say("Real data get {0}: the samples have less of it.", show(floor.value))
+    return say("Real data get {0}: the samples have more of it, as noise would.", show(floor.value))
 
 
 def jackknife(value: float, without: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:
@@ -313,7 +379,12 @@ def share_estimate(hits: Sequence[float], sizes: Sequence[float], n: int) -> Est
     some = min(sum(hit > 0 for hit in hits), sum(hit < size for hit, size in zip(hits, sizes, strict=True)))
     if some < len(hits) // 2 and n:
         low, high = min(low, wilson(value, n)[0]), max(high, wilson(value, n)[1])
-    return Estimate(value, low, high)
+    return Estimate(value, low, high, without=tuple(without))
+
+
+def estimated(value: float, without: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf), **details: Any) -> Estimate:
+    """The statistic with its jackknife interval."""
+    return Estimate(value, *jackknife(value, without, limits), details, tuple(without))
 
 
 def group_ids(count: int, seed: int = 0) -> Tensor:
@@ -326,6 +397,15 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     z2 = NORMAL**2
     centre, half = (share + z2 / (2 * n)), NORMAL * math.sqrt(max(share * (1 - share), 0.0) / n + z2 / (4 * n * n))
     return max(0.0, (centre - half) / (1 + z2 / n)), min(1.0, (centre + half) / (1 + z2 / n))
+
+
+def means_without(values: Tensor) -> tuple[float, ...]:
+    """Means of values (N,) without each of the GROUPS; empty for fewer than GROUPS values."""
+    if len(values) < GROUPS:
+        return ()
+    values, ids = values.double(), group_ids(len(values))
+    sums = torch.zeros(GROUPS, dtype=torch.float64).index_add_(0, ids, values)
+    return tuple(((values.sum() - sums) / (len(values) - ids.bincount(minlength=GROUPS))).tolist())
 
 
 def mean_interval(values: Tensor) -> tuple[float, float, float]:

@@ -23,11 +23,12 @@ from castalia.evaluation.base import (
     TokenEvidence,
     clearly,
     compared,
+    estimated,
     group_ids,
-    jackknife,
     share_estimate,
     show,
 )
+from castalia.language import say
 
 if TYPE_CHECKING:
     from castalia.evaluation.passages import GatheredPassages
@@ -50,7 +51,7 @@ class Borrowing(Metric):
             return []
         enough = min(sum(len(passage) >= N for passage in side) for side in (model, floor)) >= 2
         if not enough:
-            words = f"Not computed: it needs samples and held-out passages of at least {N} words or tokens; there are too few."
+            words = say("Not computed: it needs samples and held-out passages of at least {0} words or tokens; there are too few.", N)
             return [
                 Score(f"seen-{N}-grams", n=len(model), seeds=(evidence.seed,), better="lower", details={"words": [words]}),
             ]
@@ -87,7 +88,7 @@ def longest(lengths: list[np.ndarray]) -> Estimate:
     sums, size = np.bincount(groups, most, GROUPS), np.bincount(groups, minlength=GROUPS)
     value = float(most.mean()) if len(most) else 0.0
     without = (sums.sum() - sums) / np.maximum(1, size.sum() - size)
-    return Estimate(value, *jackknife(value, without.tolist(), (0.0, np.inf)), {"longest_of_all": float(most.max(initial=0))})
+    return estimated(value, without.tolist(), (0.0, np.inf), longest_of_all=float(most.max(initial=0)))
 
 
 def copies(share: Score | None) -> bool:
@@ -142,17 +143,27 @@ def _share_words(sides: dict[str, Estimate], informative: bool) -> list[str]:
     model, floor = sides["model"], sides["floor"]
     if not informative:
         return [
-            f"This score says nothing here: held-out text shares {floor.value:.1%} of its {N}-grams with the training text, as copies do."
+            say(
+                "This score says nothing here: held-out text shares {0:.1%} of its {1}-grams with the training text, as copies do.",
+                *(floor.value, N),
+            )
         ]
-    told = f"{model.value:.1%} of the {N}-grams of the samples stand word for word in the training text; of new real text {floor.value:.1%}"
+    told = say(
+        "{0:.1%} of the {1}-grams of the samples stand word for word in the training text; of new real text {2:.1%}",
+        *(model.value, N, floor.value),
+    )
     if clearly("lower", floor, model) and model.low > floor.value + MARGIN:
-        return [f"{told}: the model copies."]
-    return [f"{told}: no clear sign of copying. A model that misses the language also scores low here; read it with the bits."]
+        return [say("{0}: the model copies.", told)]
+    return [say("{0}: no clear sign of copying. A model that misses the language also scores low here; read it with the bits.", told)]
 
 
 def _span_words(sides: dict[str, Estimate]) -> list[str]:
     model, floor = sides["model"], sides["floor"]
+    facts = model.value, model.details["longest_of_all"], floor.value, floor.details["longest_of_all"]
     return [
-        f"The longest stretch that a sample has from the training text is {show(model.value)} words or tokens on average, "
-        f"{show(model.details['longest_of_all'])} at most; of a new real passage {show(floor.value)} and {show(floor.details['longest_of_all'])}."
+        say(
+            "The longest stretch that a sample has from the training text is {0} words or tokens on average, {1} at most; of a new real "
+            "passage {2} and {3}.",
+            *map(show, facts),
+        )
     ]

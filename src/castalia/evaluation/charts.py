@@ -1,19 +1,24 @@
-"""Inline SVG for the report page: a strip that places a score among its baselines, and training curves."""
+"""Inline SVG for the pages: a strip that places a score among its baselines, training curves, novelty at equal fidelity, fidelity against cost."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from castalia.evaluation.base import Score, show
+from castalia.language import Voice
 
+ENGLISH = Voice()
 WIDTH, MIDDLE = 240, 17
 CURVE_WIDTH, CURVE_HEIGHT = 320, 160
 MOST_POINTS = 240
+WIDE, TALL = 560, 260
+FRONT_HEIGHT, LETTERS = 220, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def strip(score: Score) -> str:
+def strip(score: Score, voice: Voice = ENGLISH) -> str:
     """Model with its interval, real data, naive baseline and memoriser on one axis; empty without anything to compare with.
 
     Shares run from 0 to 1; other scores, and shares that are all small, on a scale that is linear near 0 and logarithmic far away, so that a distance
@@ -43,23 +48,28 @@ def strip(score: Score) -> str:
             f'<line class="real" x1="{place(score.floor):.1f}" x2="{place(score.floor):.1f}" y1="{MIDDLE - 11}" y2="{MIDDLE + 11}"/>'
         )
     parts.append(f'<circle class="model" cx="{place(score.value):.1f}" cy="{MIDDLE}" r="4.5"/>')
-    words = f"{score.name}: model {show(score.value)}, " + ", ".join(
-        [f"real data {show(score.floor)}"] * (score.floor is not None) + [f"{name} {show(value)}" for name, value in baselines.items()]
-    )
+    told = [voice.say("model {0}", show(score.value))]
+    told += [voice.say("real data {0}", show(score.floor))] * (score.floor is not None)
+    told += [f"{name} {show(value)}" for name, value in baselines.items()]
+    words = f"{score.name}: {', '.join(told)}"
     return f'<svg class="strip" viewBox="0 0 {WIDTH} {2 * MIDDLE}" role="img" aria-label="{escape(words)}">{"".join(parts)}</svg>'
 
 
-def legend(scores: Sequence[Score] = ()) -> str:
+def legend(scores: Sequence[Score] = (), voice: Voice = ENGLISH) -> str:
     """What the marks of the strips of `scores` mean."""
     text = any("counts" in (score.baselines or {}) for score in scores)
     marks = {
-        "the model and its 95% interval": '<rect class="band" y="3" width="20" height="12"/><circle class="model" cx="10" cy="9" r="4.5"/>',
-        "floor: real data against real data": '<line class="real" x1="10" x2="10" y1="0" y2="18"/>',
-        f"naive: {'tokens drawn by their frequency' if text else 'a Gaussian for each dimension'}": '<circle class="naive" cx="10" cy="9" r="4.5"/>',
-        "memoriser: training items replayed": '<path class="memory" d="M10 3l6 6l-6 6l-6 -6z"/>',
+        voice.say(
+            "the model and its 95% interval"
+        ): '<rect class="band" y="3" width="20" height="12"/><circle class="model" cx="10" cy="9" r="4.5"/>',
+        voice.say("floor: real data against real data"): '<line class="real" x1="10" x2="10" y1="0" y2="18"/>',
+        voice.say("naive: tokens drawn by their frequency")
+        if text
+        else voice.say("naive: a Gaussian for each dimension"): '<circle class="naive" cx="10" cy="9" r="4.5"/>',
+        voice.say("memoriser: training items replayed"): '<path class="memory" d="M10 3l6 6l-6 6l-6 -6z"/>',
     }
     if text:
-        marks["n-gram counts"] = '<rect class="counts" x="6" y="5" width="8" height="8"/>'
+        marks[voice.say("n-gram counts")] = '<rect class="counts" x="6" y="5" width="8" height="8"/>'
         marks["xz"] = '<path class="xz" d="M6 5l8 8m0 -8l-8 8"/>'
     return (
         '<div class="legend">'
@@ -68,7 +78,7 @@ def legend(scores: Sequence[Score] = ()) -> str:
     )
 
 
-def curve(name: str, steps: Sequence[float], values: Sequence[float]) -> str:
+def curve(name: str, steps: Sequence[float], values: Sequence[float], voice: Voice = ENGLISH) -> str:
     """One training curve; the vertical axis leaves out the extreme 2% of the values, so that a first spike hides nothing."""
     points = [(float(x), float(y)) for x, y in zip(steps, values, strict=True) if math.isfinite(y)]
     if len(points) < 2:
@@ -89,14 +99,88 @@ def curve(name: str, steps: Sequence[float], values: Sequence[float]) -> str:
     raw = " ".join(at(x, y) for x, y in points)
     smooth = " ".join(at(x, y) for x, y in _smoothed(points))
     return (
-        f'<svg viewBox="0 0 {CURVE_WIDTH} {CURVE_HEIGHT}" role="img" aria-label="{escape(name)}: last value {show(points[-1][1])}">'
+        f'<svg viewBox="0 0 {CURVE_WIDTH} {CURVE_HEIGHT}" role="img" aria-label="{escape(name)}: {voice.say("last value {0}", show(points[-1][1]))}">'
         f'<text x="{x0}" y="12">{escape(name)}</text><text x="{x1}" y="12" text-anchor="end">{show(points[-1][1])}</text>'
         f'<line class="axis" x1="{x0}" x2="{x1}" y1="{y0}" y2="{y0}"/><line class="axis" x1="{x0}" x2="{x1}" y1="{y1}" y2="{y1}"/>'
         f'<polyline class="raw" points="{raw}"/><polyline class="line" points="{smooth}"/>'
         f'<text x="{x0}" y="{y1 - 3}">{show(top)}</text><text x="{x0}" y="{y0 - 4}">{show(bottom)}</text>'
-        f'<text x="{x0}" y="{CURVE_HEIGHT - 6}">step {first:,.0f}</text>'
+        f'<text x="{x0}" y="{CURVE_HEIGHT - 6}">{voice.say("step {0:,.0f}", first)}</text>'
         f'<text x="{x1}" y="{CURVE_HEIGHT - 6}" text-anchor="end">{last:,.0f}</text></svg>'
     )
+
+
+def equal_fidelity(found: Mapping[str, Any], voice: Voice = ENGLISH) -> str:
+    """The curve of creativity.py: novelty over ever stricter bars of realism, of model (with its interval), real data and memoriser."""
+    bars: list[float] = found["bars"]
+    if sum(one is not None for one in found.get("model", [])) < 2:
+        return ""
+    x0, x1, y0, y1 = 44.0, WIDE - 12.0, TALL - 40.0, 14.0
+
+    def at(bar: float, value: float) -> tuple[float, float]:
+        return x0 + (x1 - x0) * (bars[-1] - bar) / (bars[-1] - bars[0]), y0 + (y1 - y0) * value
+
+    parts = []
+    for level in (0.0, 0.5, 1.0):
+        y = at(bars[0], level)[1]
+        parts.append(f'<line class="axis" x1="{x0}" x2="{x1}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text x="{x0 - 8}" y="{y + 4:.1f}" text-anchor="end">{level:g}</text>')
+    known = [(bar, one) for bar, one in zip(bars, found["model"], strict=True) if one is not None]
+    edge = [at(bar, one[2]) for bar, one in known] + [at(bar, one[1]) for bar, one in reversed(known)]
+    parts.append(f'<polygon class="band" points="{_points(edge)}"/>')
+    for side, style in (("memoriser", "memory"), ("floor", "real"), ("model", "line")):
+        points = [at(bar, one[0]) for bar, one in zip(bars, found.get(side, []), strict=False) if one is not None]
+        if len(points) > 1:
+            parts.append(f'<polyline class="line {style}line" points="{_points(points)}"/>')
+    for bar in (bars[-1], bars[len(bars) // 2], bars[0]):
+        anchor = "start" if bar == bars[-1] else "end" if bar == bars[0] else "middle"
+        parts.append(f'<text x="{at(bar, 0)[0]:.1f}" y="{y0 + 18}" text-anchor="{anchor}">{bar:.0%}</text>')
+    parts.append(
+        f'<text x="{(x0 + x1) / 2}" y="{TALL - 5}" text-anchor="middle">{voice.say("share of new real items that pass the bar")}</text>'
+    )
+    label = voice.say("Novelty at equal fidelity")
+    return f'<svg viewBox="0 0 {WIDE} {TALL}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+
+
+def front(
+    points: Mapping[str, tuple[float, float, float, float]], best: Sequence[str], fidelity: str, cost: str, voice: Voice = ENGLISH
+) -> str:
+    """Runs (cost, fidelity, low, high) on a logarithmic axis of cost; the line joins those of `best`. Letters stand for the runs."""
+    costs, values = [point[0] for point in points.values()], [end for point in points.values() for end in point[1:]]
+    left, right = math.log(min(costs)) - 0.15, math.log(max(costs)) + 0.15
+    bottom, top = min(values), max(values)
+    margin = 0.08 * (top - bottom) or 0.5
+    bottom, top = bottom - margin, top + margin
+    x0, x1, y0, y1 = 14.0, CURVE_WIDTH - 14.0, FRONT_HEIGHT - 40.0, 40.0
+
+    def at(price: float, value: float) -> tuple[float, float]:
+        return x0 + (x1 - x0) * (math.log(price) - left) / (right - left), y0 + (y1 - y0) * (value - bottom) / (top - bottom)
+
+    parts = [f'<line class="axis" x1="{x0}" x2="{x1}" y1="{y0}" y2="{y0}"/><line class="axis" x1="{x0}" x2="{x0}" y1="{y0}" y2="{y1}"/>']
+    if len(best) > 1:
+        parts.append(f'<polyline class="line" points="{_points([at(*points[name][:2]) for name in best])}"/>')
+    for letter, (name, (price, value, low, high)) in zip(LETTERS, points.items(), strict=False):
+        x, y = at(price, value)
+        parts.append(f'<line class="whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{at(price, low)[1]:.1f}" y2="{at(price, high)[1]:.1f}"/>')
+        parts.append(f'<circle class="{"model" if name in best else "naive"}" cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>')
+        parts.append(
+            f'<text x="{x + (8 if x < x1 - 20 else -8):.1f}" y="{y - 6:.1f}" text-anchor="{"start" if x < x1 - 20 else "end"}">{letter}</text>'
+        )
+    parts.append(f'<text x="{x0}" y="12">{escape(fidelity)}</text>')
+    parts.append(f'<text x="{x0}" y="28">{show(min(values))} – {show(max(values))}</text>')
+    parts.append(
+        f'<text x="{x0}" y="{y0 + 16}">{show(min(costs))}</text><text x="{x1}" y="{y0 + 16}" text-anchor="end">{show(max(costs))}</text>'
+    )
+    parts.append(f'<text x="{(x0 + x1) / 2}" y="{y0 + 32}" text-anchor="middle">{escape(cost)}</text>')
+    named = ", ".join(f"{letter} {name}" for letter, name in zip(LETTERS, points, strict=False))
+    label = voice.say("{0} against {1}: {2}", fidelity, cost, named)
+    return (
+        f'<svg viewBox="0 0 {CURVE_WIDTH} {FRONT_HEIGHT}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+        f"<figcaption>{escape(named)}</figcaption>"
+    )
+
+
+def _points(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
 def _scale(values: Sequence[float]):  # type: ignore[no-untyped-def]

@@ -24,15 +24,30 @@ import torch
 from torch import Tensor
 
 from castalia.abilities import Scores
-from castalia.evaluation.base import GROUPS, Better, Estimate, Metric, Score, TokenEvidence, clearly, group_ids, jackknife, show
+from castalia.evaluation.base import (
+    BLIND,
+    GROUPS,
+    Better,
+    Estimate,
+    Metric,
+    Score,
+    TokenEvidence,
+    clearly,
+    estimated,
+    group_ids,
+    separations,
+    show,
+)
 from castalia.evaluation.likelihood import held_out_nats
+from castalia.language import say, series
 from castalia.nn.counts import Counts, nats_by_order
 from castalia.spec import Tokens
 
 ORDERS, SMALL = (range(1, 9), range(1, 7)), 2_000_000  # beyond SMALL training tokens the longer n-grams would only cost memory
 CHUNKS = 200  # of the training text, every 10th of which chooses the order
 XZ_PREFIX = 2_000_000
-NAMES = {"naive": "single-token frequencies", "counts": "Kneser-Ney counts", "memoriser": "the memoriser", "xz": "xz"}
+UNITS = {"byte": say("byte"), "character": say("character"), "token": say("token")}
+NAMES = {"naive": say("single-token frequencies"), "counts": say("Kneser-Ney counts"), "memoriser": say("the memoriser"), "xz": say("xz")}
 
 
 class Compression(Metric):
@@ -86,6 +101,7 @@ class Compression(Metric):
         bits = {name: 8 * size / total for name, size in squeezed.items()}
         if bits:
             baselines["xz"] = bits["xz_after_training"]
+        separates = separations(sides)
         words = _words(unit, model, sides, baselines, about)
         return Score(
             f"bits-per-{unit}",
@@ -96,7 +112,7 @@ class Compression(Metric):
             seeds=(evidence.seed,),
             better=self.better,
             baselines=baselines or None,
-            informative=None,
+            informative=any(separates.values()) if separates else None,
             seconds=seconds,
             details={
                 **about,
@@ -104,7 +120,9 @@ class Compression(Metric):
                 **bits,
                 "intervals": {side: [sides[side].low, sides[side].high] for side in NAMES if side in sides},
                 "gains": {side: [s.value, s.low, s.high] for side in NAMES if (s := sides.get(f"{side} - model")) is not None},
-                "words": words,
+                "words": words if any(separates.values()) or not separates else [BLIND, *words],
+                "separates": separates,
+                "without": list(model.without) or None,
             },
         )
 
@@ -172,30 +190,42 @@ def _bits(nats: Tensor, units: Tensor, groups: Tensor) -> Estimate:
     value = (above.sum() / below.sum()).item()
     rest = below.sum() - below
     without = ((above.sum() - above) / rest)[rest > 0].tolist()
-    return Estimate(value, *jackknife(value, without)) if len(units) > 1 and without else Estimate(value, value, value)
+    return estimated(value, without) if len(units) > 1 and without else Estimate(value, value, value)
 
 
 def _words(
     unit: str, model: Estimate, sides: dict[str, Estimate], baselines: dict[str, float | None], about: dict[str, object]
 ) -> list[str]:
-    words = []
+    words: list[str] = []
     if "counts" in sides:
-        gain, order = sides["counts - model"], about["counts_order"]
-        told = f"Kneser-Ney counts of order {order} need {show(sides['counts'].value)} bits per {unit}"
+        gain = sides["counts - model"]
+        told = say(
+            "Kneser-Ney counts of order {0} need {1} bits per {2}",
+            about["counts_order"],
+            show(sides["counts"].value),
+            UNITS.get(unit, unit),
+        )
         if gain.low > 0:
-            words.append(f"{told}: the model saves {show(gain.value)} ({show(gain.low)} to {show(gain.high)}).")
+            words.append(say("{0}: the model saves {1} ({2} to {3}).", told, *map(show, (gain.value, gain.low, gain.high))))
         elif gain.high < 0:
             words.append(
-                f"{told}, {show(-gain.value)} less than the model: counting n-grams predicts this text better than the model does. "
-                "Train longer, on more text, or with regularisation."
+                say(
+                    "{0}, {1} less than the model: counting n-grams predicts this text better than the model does. Train longer, on more "
+                    "text, or with regularisation.",
+                    *(told, show(-gain.value)),
+                )
             )
         else:
-            words.append(f"{told}: the model is not clearly better than counting n-grams.")
+            words.append(say("{0}: the model is not clearly better than counting n-grams.", told))
         if not clearly("lower", model, sides["naive"]):
-            words.append(f"Not even the {NAMES['naive']} ({show(sides['naive'].value)}) are clearly worse than the model.")
-    others = [f"{NAMES[side]} {show(value)}" for side, value in baselines.items() if side != "counts"]
+            words.append(say("Not even single-token frequencies ({0}) are clearly worse than the model.", show(sides["naive"].value)))
+    others = [say("{0} {1}", NAMES[side], show(value)) for side, value in baselines.items() if side != "counts"]
     if others:
-        words.append(f"For comparison: {', '.join(others)}.")
-    kind = "" if about["exact"] else "; an upper bound (the truth is lower)"
-    words.append(f"On {about['documents']:,} held-out documents, {about['tokens']:,} tokens{kind}.")
+        words.append(say("For comparison: {0}.", series(others)))
+    facts = about["documents"], about["tokens"]
+    words.append(
+        say("On {0:,} held-out documents, {1:,} tokens.", *facts)
+        if about["exact"]
+        else say("On {0:,} held-out documents, {1:,} tokens; an upper bound (the truth is lower).", *facts)
+    )
     return words

@@ -17,7 +17,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, group_ids, jackknife
+from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, estimated, group_ids
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,7 +50,7 @@ class FrechetDistance(Comparison):
     """`frechet-<network>`; lower is better; 0 for equal Gaussians."""
 
     name = "frechet"
-    better: ClassVar[dict[str, Better]] = {"frechet": "lower"}
+    better: ClassVar[dict[str, Better | None]] = {"frechet": "lower"}
 
     def needs(self, dimension: int) -> int:
         return max(dimension + 1, GROUPS)
@@ -58,9 +58,8 @@ class FrechetDistance(Comparison):
     def compare(self, candidate: Tensor, reference: Tensor) -> dict[str, Estimate]:
         value = frechet(candidate, reference)
         without = [distance(*one, *two) for one, two in zip(_without_groups(candidate), _without_groups(reference), strict=True)]
-        low, high = jackknife(value, without, (0.0, float("inf")))
         halves = [frechet(candidate[part::2], reference[part::2]) for part in (0, 1)]
-        return {"frechet": Estimate(value, low, high, {"without_bias": max(0.0, 2 * value - sum(halves) / 2)})}
+        return {"frechet": estimated(value, without, (0.0, float("inf")), without_bias=max(0.0, 2 * value - sum(halves) / 2))}
 
 
 def _without_groups(features: Tensor) -> list[tuple[Tensor, Tensor]]:

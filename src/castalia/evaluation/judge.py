@@ -3,12 +3,13 @@
     judged = evaluate(run.model(), run.codec, dataset, n=2000, seed=0, batch=64)
     judged.to_json(run.id)                      report.write_page(judged, run.codec, path, ...)
 
-Four questions, whatever the data: fidelity, diversity, novelty, cost. Not here: how sides are chosen (evidence.py), the
+Five questions, whatever the data: fidelity, diversity, novelty, utility (where there are classes), cost. Not here: how sides are chosen (evidence.py), the
 statistics (one file per kind) and the page (report.py).
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from castalia.evaluation.neighbours import nearest
 from castalia.evaluation.passages import gather_passages
 from castalia.evaluation.verdict import verdict
 from castalia.evaluation.verdict_tokens import verdict_tokens
+from castalia.language import Voice, say
 from castalia.nn.random import generator
 from castalia.spec import Classes, Tokens
 
@@ -66,6 +68,7 @@ class Evaluation:
                    are: the first and last column are the items themselves. None when the model does not encode.
     verdict        one headline, then a sentence or two per question.
     shared         the longest stretches that samples have word for word from the training text; for texts only.
+    key            a digest of the real items that samples were compared with: two evaluations with one key can be compared in pairs.
     """
 
     scores: list[Score]
@@ -76,10 +79,22 @@ class Evaluation:
     notes: list[str]
     verdict: list[tuple[str, str]]
     shared: list[Shared] = field(default_factory=list)
+    key: str = ""
 
-    def to_json(self, run_id: str) -> dict[str, Any]:
-        """{"schema": 1, "run": run_id, "scores": [...]}: every key of every score is there, null where it has no meaning."""
-        return {"schema": 1, "run": run_id, "scores": [score.to_json() for score in self.scores]}
+    def to_json(self, run_id: str, language: str = "en") -> dict[str, Any]:
+        """{"schema": 1, "run": run_id, "scores": [...], ...}: every key of every score is there, null where it has no meaning.
+
+        scores.schema.json beside this file says it all; words are in `language`.
+        """
+        voice = Voice(language)
+        return {
+            "schema": 1,
+            "run": run_id,
+            "language": language,
+            "verdict": {question: voice(words) for question, words in self.verdict},
+            "notes": [voice(note) for note in self.notes],
+            "scores": [voice.plain(score.to_json()) for score in self.scores],
+        }
 
     def score(self, kind: str) -> Score | None:
         """The score whose name is `kind` or starts with `kind-`, e.g. "frechet"."""
@@ -133,11 +148,12 @@ def _judge_dense(
     side = dataset.validation if len(dataset.validation) else dataset.train
     shown = torch.randperm(len(side), generator=generator("evaluate", seed, "shown"))[:SHOWN]
     if against is None and side is dataset.train:
-        notes.append("There are no held-out items: the real data shown are training items.")
+        notes.append(say("There are no held-out items: the real data shown are training items."))
     real = against[:SHOWN] if against is not None else side.take(shown).x
     neighbours = _neighbours(found, dataset) if len(found.evidence.training) > NEIGHBOURS else None
     walks = interpolate(model, dataset, seed)
-    return Evaluation(scores, found.samples, real, neighbours, walks, found.notes + notes, verdict(scores))
+    key = _key(found.evidence)
+    return Evaluation(scores, found.samples, real, neighbours, walks, found.notes + notes, verdict(scores), key=key)
 
 
 def _judge_tokens(
@@ -154,10 +170,11 @@ def _judge_tokens(
     scores, notes = _scores(found.evidence, metrics)
     if against is None and not len(dataset.validation):
         notes.append(
-            "There are no held-out documents: the real text shown is training text, and nothing says how well new text is predicted."
+            say("There are no held-out documents: the real text shown is training text, and nothing says how well new text is predicted.")
         )
     samples, real = found.samples[:SHOWN], found.real[:SHOWN]
-    return Evaluation(scores, samples, real, None, None, found.notes + notes, verdict_tokens(scores), longest_shared(found))
+    shared, key = longest_shared(found), _key(found.evidence)
+    return Evaluation(scores, samples, real, None, None, found.notes + notes, verdict_tokens(scores), shared, key)
 
 
 def _scores(evidence: Evidence, metrics: Sequence[str] | None) -> tuple[list[Score], list[str]]:
@@ -171,8 +188,16 @@ def _scores(evidence: Evidence, metrics: Sequence[str] | None) -> tuple[list[Sco
         try:
             scores.extend(metric.scores(evidence))
         except CastaliaError as error:
-            notes.append(f"The metric '{name}' gave up: {error.what}.")
+            notes.append(say("The metric '{0}' gave up: {1}.", name, error.what))
     return scores, notes
+
+
+def _key(evidence: Evidence) -> str:
+    """Of the reference and of the held-out rows: what two models must share to be compared in pairs."""
+    digest = hashlib.sha256(evidence.reference.contiguous().numpy().tobytes())
+    for batch in evidence.batches:
+        digest.update(batch.x.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _neighbours(found: Gathered, dataset: Dataset) -> Neighbours | None:

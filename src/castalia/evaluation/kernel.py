@@ -6,12 +6,13 @@ random subsets: the value does not depend on a draw. Reported times 1, not times
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, Evidence, group_ids, jackknife
+from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, Evidence, estimated, group_ids
 from castalia.evaluation.neighbours import chunks
 
 
@@ -25,7 +26,8 @@ class KernelDistance(Comparison):
 
     name = "kernel"
     reads = Evidence
-    better: ClassVar[dict[str, Better]] = {"kernel": "lower"}
+    better: ClassVar[dict[str, Better | None]] = {"kernel": "lower"}
+    ideal: ClassVar[Mapping[str, float]] = {"kernel": 0.0}
 
     def needs(self, dimension: int) -> int:
         return 2 * GROUPS
@@ -33,8 +35,7 @@ class KernelDistance(Comparison):
     def compare(self, candidate: Tensor, reference: Tensor) -> dict[str, Estimate]:
         sums = _Sums(candidate, reference)
         value = _unbiased(sums, None)
-        low, high = jackknife(value, [_unbiased(sums, group) for group in range(GROUPS)])
-        return {"kernel": Estimate(value, low, high)}
+        return {"kernel": estimated(value, [_unbiased(sums, group) for group in range(GROUPS)])}
 
 
 class _Sums:
@@ -45,12 +46,11 @@ class _Sums:
         x_groups, y_groups = (torch.nn.functional.one_hot(group_ids(len(side)), GROUPS).double() for side in (x, y))
         self.x_sizes, self.y_sizes = x_groups.sum(0), y_groups.sum(0)
         self.xx, self.yy, self.xy = _sums(x, x, x_groups, x_groups), _sums(y, y, y_groups, y_groups), _sums(x, y, x_groups, y_groups)
-        self.x_self, self.y_self = (
-            groups.T @ _cube(side.square().sum(1), side.shape[1]) for side, groups in ((x, x_groups), (y, y_groups))
-        )
+        self.x_self, self.y_self = (groups.T @ cube(side.square().sum(1), side.shape[1]) for side, groups in ((x, x_groups), (y, y_groups)))
 
 
-def _cube(products: Tensor, dimension: int) -> Tensor:
+def cube(products: Tensor, dimension: int) -> Tensor:
+    """The kernel, from scalar products of features of this dimension."""
     base = products / dimension + 1
     return base * base * base  # several times faster than a power
 
@@ -59,7 +59,7 @@ def _sums(a: Tensor, b: Tensor, a_groups: Tensor, b_groups: Tensor) -> Tensor:
     """(G, G): entry (g, h) sums the kernel over pairs of group g of `a` and group h of `b`."""
     total = torch.zeros(GROUPS, GROUPS, dtype=torch.float64)
     for start, rows in chunks(a, len(b)):
-        total += a_groups[start : start + len(rows)].T @ (_cube(rows @ b.T, a.shape[1]) @ b_groups)
+        total += a_groups[start : start + len(rows)].T @ (cube(rows @ b.T, a.shape[1]) @ b_groups)
     return total
 
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from castalia.abilities import Scores
-from castalia.evaluation.base import DenseEvidence, Metric, Score, mean_interval, show
+from castalia.evaluation.base import DenseEvidence, Metric, Score, mean_interval, means_without, show
+from castalia.language import say
 from castalia.nn.random import generators
 from castalia.spec import Batch, Dense
 
@@ -33,7 +34,8 @@ class Likelihood(Metric):
         nats = held_out_nats(model, evidence.batches, evidence.seed)
         bits = nats / (spec.size * math.log(2))
         value, low, high = mean_interval(bits)
-        naive, words = None, []
+        naive = None
+        words: list[str] = []
         if evidence.moments is not None:
             gaussian = torch.cat([gaussian_nats(batch.x.cpu(), *evidence.moments, spec) for batch in evidence.batches]) / (
                 spec.size * math.log(2)
@@ -41,17 +43,18 @@ class Likelihood(Metric):
             naive = gaussian.mean().item()
             gain = mean_interval(gaussian - bits)  # paired: both see the same items
             if gain[1] <= 0:
-                words.append(f"A per-dimension Gaussian ({show(naive)} bits) is not clearly worse than the model.")
+                words.append(say("A per-dimension Gaussian ({0} bits) is not clearly worse than the model.", show(naive)))
             else:
-                words.append(f"{gain[0]:.3g} bits per dimension better than a per-dimension Gaussian ({show(naive)}).")
-        kind = "a likelihood" if model.exact else "an upper bound of it (the truth is lower)"
-        words.append(f"On {len(bits)} held-out items; {kind}.")
+                words.append(say("{0:.3g} bits per dimension better than a per-dimension Gaussian ({1}).", gain[0], show(naive)))
+        kind = say("a likelihood") if model.exact else say("an upper bound of it (the truth is lower)")
+        words.append(say("On {0} held-out items; {1}.", len(bits), kind))
         details = {
             "exact": bool(model.exact),
             "nats_per_item": nats.mean().item(),
             "dimensions": spec.size,
             "uniform": math.log2(spec.levels) if spec.levels else None,
             "words": words,
+            "without": list(means_without(bits)) or None,
         }
         return [
             Score(

@@ -18,13 +18,14 @@ from torch import Tensor
 from castalia.errors import SpecError
 from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, group_ids, jackknife, show, wilson
 from castalia.evaluation.neighbours import chunks, nearest, squared_distances
+from castalia.language import say
 
 
 class Manifold(Comparison):
     """`precision-`, `recall-`, `density-` and `coverage-<network>`; higher is better; k neighbours (default 5, as Naeem et al.)."""
 
     name = "manifold"
-    better: ClassVar[dict[str, Better]] = {"precision": "higher", "recall": "higher", "density": "higher", "coverage": "higher"}
+    better: ClassVar[dict[str, Better | None]] = {"precision": "higher", "recall": "higher", "density": "higher", "coverage": "higher"}
 
     def __init__(self, k: int = 5) -> None:
         if k < 1:
@@ -48,7 +49,7 @@ class Manifold(Comparison):
                 count = len(candidate) if name == "precision" else len(reference)
                 least, most = wilson(value, count)
                 low, high = min(low, least), max(high, most)
-            result[name] = Estimate(value, low, high, {"k": self.k, **(outlier if name == "precision" else {})})
+            result[name] = Estimate(value, low, high, {"k": self.k, **(outlier if name == "precision" else {})}, tuple(without))
         return result
 
     def tells(self, name: str, floor: Estimate, naive: Estimate) -> bool:
@@ -62,9 +63,10 @@ class Manifold(Comparison):
         fullest, share = naive.details.get("in_fullest_ball", 0.0), naive.details.get("without_fullest_ball", 0.0)
         if fullest < 0.1 or share > naive.value / 2:
             return ""
-        return (
-            f"The Gaussian owes this to a single unusual real item, far from all others, whose wide neighbourhood holds {fullest:.0%} "
-            f"of its samples; without that item it would get {show(share)}."
+        return say(
+            "The Gaussian owes this to a single unusual real item, far from all others, whose wide neighbourhood holds {0:.0%} of its "
+            "samples; without that item it would get {1}.",
+            *(fullest, show(share)),
         )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from castalia import atomic
 from castalia.evaluation.base import Score, show
-from castalia.evaluation.report import grid, items_grid, title_of
+from castalia.evaluation.report import direction_of, grid, items_grid, parts_of, title_of
 from castalia.evaluation.style import CSS
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ def _table(judged: Mapping[str, Evaluation]) -> str:
     for name in names:
         found = {model: next((score for score in judged[model].scores if score.name == name), None) for model in judged}
         first = next(score for score in found.values() if score is not None)
-        better = {"lower": "lower is better", "higher": "higher is better", None: ""}[first.better]
         cells = "".join(f'<td class="number">{_cell(score)}</td>' for score in found.values())
         rows.append(
-            f'<tr><td><b>{escape(title_of(name))}</b> <span class="network">{escape(better)}</span></td>{cells}'
+            f'<tr><td><b>{escape(title_of(name))}</b><span class="network">{escape(parts_of(name)[1])}</span>'
+            f'<span class="network">{escape(direction_of(first))}</span></td>{cells}'
             f'<td class="number">{show(first.floor)}</td></tr>'
         )
     head = "".join(f'<th scope="col" class="number">{escape(model)}</th>' for model in [*judged, "real data"])

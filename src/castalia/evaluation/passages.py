@@ -22,12 +22,13 @@ from torch import Tensor
 
 from castalia.abilities import SampleOptions
 from castalia.errors import SpecError
-from castalia.evaluation.base import GROUPS, TokenEvidence
-from castalia.evaluation.evidence import DEFAULT_N, Sides, batches_of, choose_sides, conditions_of
+from castalia.evaluation.base import GROUPS, Labelled, TokenEvidence
+from castalia.evaluation.evidence import DEFAULT_N, Sides, batches_of, choose_sides, class_condition, conditions_of
 from castalia.evaluation.features import ROWS
+from castalia.language import say
 from castalia.nn.random import generator
 from castalia.sampling.generate import draw_tokens
-from castalia.spec import Batch, Tokens
+from castalia.spec import Batch, Classes, Tokens
 
 if TYPE_CHECKING:
     from castalia.codecs.base import Codec
@@ -38,6 +39,7 @@ NETWORK, ORDERS, BINS = "ngrams-v1", 4, 1024
 MOST_TOKENS = 4_000_000  # of the training documents that are looked at, and of the held-out ones
 MOST_SCORED = 200_000  # held-out tokens whose likelihood is asked for
 DRAWN = 50_000  # tokens to sample where nobody says how many samples, and the data have as many
+TAUGHT = 2000  # passages with classes that classifiers learn from
 ROW_TOKENS = 16_384  # tokens that are scored together
 
 
@@ -63,14 +65,16 @@ def gather_passages(
         raise SpecError("passages are made of tokens", where=type(spec).__name__, fix="dense data have evaluation/evidence.py")
     training, all_read = _read(dataset.train)
     held_out, _ = _read(dataset.validation)
-    notes = [] if all_read else [f"Of the training documents, the first {MOST_TOKENS:,} tokens were looked at (their order is random)."]
+    notes: list[str] = (
+        [] if all_read else [say("Of the training documents, the first {0:,} tokens were looked at (their order is random).", MOST_TOKENS)]
+    )
     pools = [_cut(documents, spec) for documents in (training, held_out if against is None else list(against))]
     sides = _choose(pools, n, seed, given=against is not None)
     if n is not None and sides.n < n:
-        notes.append(f"n was reduced from {n:,} to {sides.n:,}: there are not enough real passages to compare more samples with.")
+        notes.append(say("n was reduced from {0:,} to {1:,}: there are not enough real passages to compare more samples with.", n, sides.n))
     if not sides.n:
-        notes.append("There are too few real passages to compare anything with.")
-    samples, timings = _draw(model, dataset, spec, max(sides.n, 1), seed, batch)
+        notes.append(say("There are too few real passages to compare anything with."))
+    samples, told, timings = _draw(model, dataset, spec, max(sides.n, 1), seed, batch)
 
     pool = [passage for part in pools for passage, _ in part]
     frequency = torch.bincount(torch.cat([torch.zeros(0, dtype=torch.int64), *training]), minlength=spec.vocab)
@@ -88,6 +92,9 @@ def gather_passages(
     others = [symbols(pool[place]) for place in sides.floor.tolist()]
     candidates = {side: spectrum(rows) for side, rows in {**written, "floor": others}.items()} if sides.n else {}
     budget = min((sum(len(row.ids) for row in rows) for side, rows in written.items() if side != "model" or sides.n), default=0)
+    labelled = None
+    if against is None and sides.n:
+        labelled = _labelled(dataset, pools, symbols, sides.replayed, told, seed)
     batches, owners, units, scored = _rows_to_score(codec, dataset, spec, held_out, model.device)
     evidence = TokenEvidence(
         model=model,
@@ -98,7 +105,8 @@ def gather_passages(
         reference=spectrum(written["floor"]),
         batches=batches,
         timings=timings,
-        about={"reference": sides.words.replace("items", "passages"), "symbols": "pieces" if symbols.pieces else "tokens"},
+        about={"reference": sides.words, "symbols": "pieces" if symbols.pieces else "tokens"},
+        labelled=labelled,
         passages={side: _trimmed([row.ids for row in rows], budget) for side, rows in written.items()} if sides.n else {},
         unseen=_trimmed([row.ids for row in unseen], budget),
         training=[row.ids for row in trained],
@@ -200,12 +208,14 @@ def _choose(pools: Sequence[Sequence[tuple[Tensor, int]]], n: int | None, seed: 
         typical = sum(len(passage) for passage, _ in pools[1] or pools[0]) / max(1, len(pools[1] or pools[0]))
         n = max(2 * GROUPS, min(DEFAULT_N, round(DRAWN / max(1.0, typical)), len(one), len(two)))
     order = len(pools[0]) + torch.cat([one[:n], two, one[n:]])
-    return choose_sides(training, training[:0] if given else order, order if given else None, n, seed)
+    return choose_sides(training, training[:0] if given else order, order if given else None, n, seed, say("passages"))
 
 
 @torch.inference_mode()
-def _draw(model: Family, dataset: Dataset, spec: Tokens, n: int, seed: int, batch: int) -> tuple[list[Tensor], list[tuple[int, float]]]:
-    """Samples without `begin` and `end`; told the conditions of random training rows."""
+def _draw(
+    model: Family, dataset: Dataset, spec: Tokens, n: int, seed: int, batch: int
+) -> tuple[list[Tensor], dict[str, Tensor], list[tuple[int, float]]]:
+    """Samples without `begin` and `end`, what they were told, timings; told the conditions of random training rows."""
     told = torch.randint(0, max(1, len(dataset.train)), (n,), generator=generator("evaluate", seed, "conditions"))
     cond = conditions_of(model, dataset.train, told)
     samples, timings = [], []
@@ -215,7 +225,39 @@ def _draw(model: Family, dataset: Dataset, spec: Tokens, n: int, seed: int, batc
         found = draw_tokens(model, spec, seed, first, rows, cond, SampleOptions(), rows)
         timings.append((rows, time.perf_counter() - begun))
         samples += [torch.tensor(done.tokens, dtype=torch.int64) for done in found]
-    return samples, timings
+    return samples, cond, timings
+
+
+def _labelled(
+    dataset: Dataset, pools: Sequence[Sequence[tuple[Tensor, int]]], symbols: Symbols, replayed: Tensor, told: dict[str, Tensor], seed: int
+) -> Labelled | None:
+    """At most TAUGHT passages of each side with the classes of their documents; None where documents have none."""
+    label = class_condition(dataset.conditions)
+    if label is None:
+        return None
+    kind = dataset.conditions[label]
+    sides = []
+    for pool, side in zip(pools, (dataset.train, dataset.validation), strict=True):
+        classes = _classes(side, label) if len(side) else torch.zeros(0, dtype=torch.int64)
+        chosen = torch.randperm(len(pool), generator=generator("labelled", seed))[:TAUGHT].tolist()
+        written = [symbols(pool[place][0]) for place in chosen]
+        sides.append((spectrum(written), classes[torch.tensor([pool[place][1] for place in chosen], dtype=torch.int64)]))
+        if side is dataset.train:
+            copied = classes[torch.tensor([pool[place][1] for place in replayed.tolist()], dtype=torch.int64)]
+    return Labelled(
+        names=kind.names if isinstance(kind, Classes) else (),
+        training=sides[0],
+        held_out=sides[1],
+        replayed=copied,
+        told=told[label].cpu() if label in told else None,
+    )
+
+
+def _classes(side: Any, label: str) -> Tensor:
+    """The class of each document: that of its first row."""
+    owners = side.document_of(torch.arange(len(side)))
+    first = torch.cat([owners.new_ones(1, dtype=torch.bool), owners.diff() != 0]).nonzero()[:, 0]
+    return torch.cat([side.take(part).cond[label] for part in first.split(ROWS)])
 
 
 def _naive(frequency: Tensor, spec: Tokens, length: int, seed: int, index: int) -> Tensor:

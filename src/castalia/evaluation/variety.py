@@ -26,15 +26,18 @@ from castalia.evaluation.base import (
     Metric,
     Score,
     TokenEvidence,
+    apart,
     clearly,
     compared,
+    estimated,
     group_ids,
-    jackknife,
     mean_interval,
+    means_without,
     share_estimate,
     show,
 )
 from castalia.evaluation.passages import mixed
+from castalia.language import say
 
 ORDERS = 4
 LONGEST, TIMES, FEWEST = 32, 3, 6  # a loop is TIMES repeats that cover FEWEST symbols or more
@@ -61,7 +64,7 @@ class Variety(Metric):
     def _one(self, name: str, measure: Callable[[Sequence[Tensor]], Estimate], better: Better | None, evidence: TokenEvidence) -> Score:
         begun = time.perf_counter()
         sides = {side: measure(passages) for side, passages in evidence.passages.items() if passages}
-        informative = None if better else _apart(sides["floor"], sides["naive"])
+        informative = None if better else apart(sides["floor"], sides["naive"])
         details = {"symbols": sum(map(len, evidence.passages["model"])), "words": _words(name, sides, informative)}
         n = len(evidence.passages["model"])
         return compared(name, better, sides, informative, n, evidence.seed, time.perf_counter() - begun, details)
@@ -79,13 +82,14 @@ def distinct(passages: Sequence[Tensor], n: int) -> Estimate:
 
     value = share(joined)
     without = [share(joined[owner != group]) for group in range(min(GROUPS, len(passages)))]
-    return Estimate(value, *jackknife(value, without, (0.0, 1.0)))
+    return estimated(value, without, (0.0, 1.0))
 
 
 def self_bleu(passages: Sequence[Tensor]) -> Estimate:
     """Mean over passages of BLEU-4 against all others."""
-    mean, low, high = mean_interval(torch.from_numpy(bleus(passages)))
-    return Estimate(mean, max(0.0, low), min(1.0, high))
+    values = torch.from_numpy(bleus(passages))
+    mean, low, high = mean_interval(values)
+    return Estimate(mean, max(0.0, low), min(1.0, high), without=means_without(values))
 
 
 def bleus(passages: Sequence[Tensor]) -> np.ndarray:
@@ -163,24 +167,28 @@ def _brevity(lengths: np.ndarray) -> np.ndarray:
     return result
 
 
-def _apart(one: Estimate, other: Estimate) -> bool:
-    return one.high < other.low or other.high < one.low
-
-
 def _words(name: str, sides: Sides, informative: bool | None) -> list[str]:
     model, floor = sides["model"], sides["floor"]
     if informative is False:
         return [
-            f"This score says nothing here: tokens drawn by their frequency get {show(sides['naive'].value)}, real text {show(floor.value)}."
+            say(
+                "This score says nothing here: tokens drawn by their frequency get {0}, real text {1}.",
+                *(show(sides["naive"].value), show(floor.value)),
+            )
         ]
     if name == "loops":
-        ending = f"{model.details['passages_that_end_in_a_loop']:.0%} of the samples end in one"
-        real = f"real text: {floor.value:.1%}"
+        facts = model.value, floor.value, model.details["passages_that_end_in_a_loop"]
         if clearly("lower", floor, model):
-            return [f"{model.value:.1%} of the sampled text goes round in loops ({real}), {ending}: the model gets stuck."]
-        return [f"{model.value:.1%} of the sampled text stands in loops ({real}), {ending}."]
-    if not _apart(model, floor):
-        return [f"Real text has {show(floor.value)}: no clear difference."]
-    more = (model.value < floor.value) == name.startswith("distinct")
-    what = "repeat themselves more than real text does" if more else "repeat themselves less than real text does, as noise would"
-    return [f"Real text has {show(floor.value)}: the samples {what}."]
+            return [
+                say(
+                    "{0:.1%} of the sampled text goes round in loops (real text: {1:.1%}), {2:.0%} of the samples end in one: the model "
+                    "gets stuck.",
+                    *facts,
+                )
+            ]
+        return [say("{0:.1%} of the sampled text stands in loops (real text: {1:.1%}), {2:.0%} of the samples end in one.", *facts)]
+    if not apart(model, floor):
+        return [say("Real text has {0}: no clear difference.", show(floor.value))]
+    if (model.value < floor.value) == name.startswith("distinct"):
+        return [say("Real text has {0}: the samples repeat themselves more than real text does.", show(floor.value))]
+    return [say("Real text has {0}: the samples repeat themselves less than real text does, as noise would.", show(floor.value))]

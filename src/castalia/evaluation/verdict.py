@@ -1,4 +1,4 @@
-"""Scores into sentences: a headline and one paragraph for each of the four questions.
+"""Scores into sentences: a headline and one paragraph for each question.
 
 Every sentence quotes the number it rests on, next to what real data and the baselines get. A score that is not
 informative is not used, and said to be so.
@@ -9,21 +9,44 @@ from __future__ import annotations
 import math
 
 from castalia.evaluation.base import Score, show
+from castalia.evaluation.features import NAMES
+from castalia.language import Said, join, say, series
 
+NETWORKS = (*NAMES, "ngrams-v1")
+NAMED = {
+    "precision": say("precision"),
+    "frechet": say("frechet"),
+    "kernel": say("kernel"),
+    "c2st": say("c2st"),
+    "recall": say("recall"),
+    "coverage": say("coverage"),
+    "vendi": say("vendi"),
+    "class-balance": say("class balance"),
+}
+NOTHING = say("No score speaks of it.")
 GOOD, FAIR, POOR = 0.9, 0.7, 0.35  # shares of what real data get
 FEW = 300  # samples below which a headline says how many there were
 
 
 def verdict(scores: list[Score]) -> list[tuple[str, str]]:
-    """[("headline", words), ("fidelity", words), ...]; questions that cannot be answered say why."""
-    named = {score.name.split("-castalia")[0].split("-effnet")[0].removesuffix("-raw"): score for score in scores}
-    return [
+    """[("headline", words), ("fidelity", words), ...]; questions that cannot be answered say why, those that make no sense here are left out."""
+    named = {kind_of(score.name): score for score in scores}
+    answers = [
         ("headline", _headline(named)),
         ("fidelity", _fidelity(named)),
         ("diversity", _diversity(named)),
         ("novelty", _novelty(named)),
+        ("utility", utility_words(named)),
         ("cost", cost_words(named)),
     ]
+    return [(question, words) for question, words in answers if words]
+
+
+def kind_of(name: str) -> str:
+    """ "precision-castalia-net32-v1" is a "precision"."""
+    for network in NETWORKS:
+        name = name.removesuffix(f"-{network}")
+    return name
 
 
 def _share(score: Score | None) -> float | None:
@@ -37,11 +60,11 @@ def _headline(named: dict[str, Score]) -> str:
     words = _level(named)
     n = max((score.n or 0 for score in named.values() if score.floor is not None), default=0)
     if words.startswith("The samples") and n < FEW:
-        return f"{words[:-1]}, as far as {n} of them can tell."
+        return say("As far as {0} of them can tell: {1}", n, words)
     return words
 
 
-def _level(named: dict[str, Score]) -> str:
+def _level(named: dict[str, Score]) -> Said:
     shares = {name: share for name in ("precision", "coverage", "density", "recall") if (share := _share(named.get(name))) is not None}
     fidelity = _least(shares, "precision", "density")
     fidelity = _closeness(named.get("kernel")) if fidelity is None else fidelity
@@ -55,24 +78,24 @@ def _level(named: dict[str, Score]) -> str:
         and novelty.low > max(0.15, novelty.floor)
     )
     if copying:
-        return "The model repeats its training data."
+        return say("The model repeats its training data.")
     if fidelity is None or diversity is None:
-        return "There is too little to go by for a verdict."
+        return say("There is too little to go by for a verdict.")
     distance = named.get("kernel")
     level = min(fidelity, diversity)
     if level >= GOOD and distance is not None and distance.value is not None and distance.floor is not None and distance.low is not None:
         high = distance.details.get("intervals", {}).get("floor", [0, 0])[1]
         if distance.low <= high:
-            return "The samples are hard to tell from new real data."
+            return say("The samples are hard to tell from new real data.")
     if level >= FAIR:
-        return "The samples come close to real data."
+        return say("The samples come close to real data.")
     if fidelity >= FAIR > diversity:
-        return "The samples look right, but the model leaves out part of the data."
+        return say("The samples look right, but the model leaves out part of the data.")
     if diversity >= FAIR > fidelity:
-        return "The samples cover the data, but many do not look right."
+        return say("The samples cover the data, but many do not look right.")
     if level >= POOR:
-        return "The samples resemble the data, with clear gaps."
-    return "The samples are still far from the data."
+        return say("The samples resemble the data, with clear gaps.")
+    return say("The samples are still far from the data.")
 
 
 def _closeness(score: Score | None) -> float | None:
@@ -89,40 +112,73 @@ def _least(shares: dict[str, float], *names: str) -> float | None:
 
 
 def _fidelity(named: dict[str, Score]) -> str:
-    words = []
+    words: list[str] = []
     precision = named.get("precision")
     if precision is not None and precision.value is not None:
+        facts = precision.value, _percent(precision.floor), _percent(_baseline(precision))
         words.append(
-            f"{precision.value:.0%} of the samples lie where real data lie (real data: {_percent(precision.floor)}{_noise(precision)})."
+            say("{0:.0%} of the samples lie where real data lie (real data: {1}).", *facts[:2])
+            if _owed_to_one_item(precision)
+            else say("{0:.0%} of the samples lie where real data lie (real data: {1}; noise: {2}).", *facts)
         )
-    for kind, name in (("frechet", "Frechet distance"), ("kernel", "kernel distance")):
-        score = named.get(kind)
-        if score is not None and score.value is not None and score.informative is not False:
-            times = (
-                f", {show(score.value / score.floor)} times the {show(score.floor)} of real data"
-                if score.floor and score.floor > 0 and kind == "frechet"
-                else f"; real data {show(score.floor)}"
+    frechet, kernel = named.get("frechet"), named.get("kernel")
+    if usable(frechet) and frechet is not None:
+        noise = show(_baseline(frechet))
+        words.append(
+            say(
+                "The Frechet distance is {0}, {1} times the {2} of real data; noise has {3}.",
+                *(show(frechet.value), show((frechet.value or 0) / frechet.floor), show(frechet.floor), noise),
             )
-            words.append(f"The {name} is {show(score.value)}{times}; noise has {show(_baseline(score))}.")
-            break
-    return " ".join(words + _silent(named, "precision", "frechet", "kernel")) or "No score speaks of it."
+            if frechet.floor and frechet.floor > 0
+            else say("The Frechet distance is {0}; real data {1}; noise has {2}.", show(frechet.value), show(frechet.floor), noise)
+        )
+    elif usable(kernel) and kernel is not None:
+        facts_ = show(kernel.value), show(kernel.floor), show(_baseline(kernel))
+        words.append(say("The kernel distance is {0}; real data {1}; noise has {2}.", *facts_))
+    words.append(told_apart_words(named.get("c2st")))
+    return join(words + _silent(named, "precision", "frechet", "kernel", "c2st")) or NOTHING
+
+
+def told_apart_words(score: Score | None) -> str:
+    """What the two-sample test says, in a sentence."""
+    if not usable(score) or score is None or score.value is None or score.low is None:
+        return ""
+    if score.low <= 0.5:
+        return say("A classifier cannot tell samples from real data ({0:.0%} right; a guess is 50%).", score.value)
+    return say("A classifier tells samples from real data in {0:.0%} of the cases (a guess is 50%).", score.value)
 
 
 def _diversity(named: dict[str, Score]) -> str:
-    words = []
+    words: list[str] = []
     recall, coverage = named.get("recall"), named.get("coverage")
     if recall is not None and recall.value is not None:
-        words.append(f"{recall.value:.0%} of the real data lie within reach of the samples (real data: {_percent(recall.floor)}).")
+        words.append(
+            say("{0:.0%} of the real data lie within reach of the samples (real data: {1}).", recall.value, _percent(recall.floor))
+        )
     if coverage is not None and coverage.value is not None:
-        words.append(f"{coverage.value:.0%} of the real items have a sample as a close neighbour (real data: {_percent(coverage.floor)}).")
-    return " ".join(words + _silent(named, "recall", "coverage")) or "No score speaks of it."
+        words.append(
+            say("{0:.0%} of the real items have a sample as a close neighbour (real data: {1}).", coverage.value, _percent(coverage.floor))
+        )
+    words.append(different_words(named.get("vendi")))
+    words += spoken(named.get("class-balance"))
+    return join(words + _silent(named, "recall", "coverage", "vendi", "class-balance")) or NOTHING
+
+
+def different_words(score: Score | None) -> str:
+    """What the Vendi score says, in a sentence."""
+    if not usable(score) or score is None:
+        return ""
+    return say("The samples amount to {0} different items, as many real ones to {1} (Vendi score).", show(score.value), show(score.floor))
 
 
 def _novelty(named: dict[str, Score]) -> str:
-    copies = named.get("copies")
-    if copies is None:
-        return "No score speaks of it; look at the nearest training items below."
-    return " ".join(copies.details.get("words", []))
+    told = [*spoken(named.get("copies"), refused=True), *spoken(named.get("data-copying")), *spoken(named.get("creativity"))]
+    return join(told) or say("No score speaks of it; look at the nearest training items below.")
+
+
+def utility_words(named: dict[str, Score]) -> str:
+    """What a classifier learns from the samples; "" for a model that is told no classes."""
+    return join(spoken(named.get("utility-accuracy"), refused=True))
 
 
 def cost_words(named: dict[str, Score]) -> str:
@@ -130,28 +186,39 @@ def cost_words(named: dict[str, Score]) -> str:
     words = []
     speed, memory, weights = named.get("samples-per-second"), named.get("peak-memory"), named.get("parameters")
     if speed is not None and speed.value is not None:
-        words.append(f"{show(speed.value)} samples a second")
+        words.append(say("{0} samples a second", show(speed.value)))
     if memory is not None and memory.value is not None:
-        words.append(f"{show(memory.value)} MiB of memory at the peak")
+        words.append(say("{0} MiB of memory at the peak", show(memory.value)))
     if weights is not None and weights.value is not None:
-        words.append(f"{show(weights.value)} weights")
-    return (", ".join(words) + ".") if words else "No score speaks of it."
+        words.append(say("{0} weights", show(weights.value)))
+    return say("{0}.", series(words)) if words else NOTHING
+
+
+def usable(score: Score | None) -> bool:
+    """Whether there is a value that says something."""
+    return score is not None and score.value is not None and score.informative is not False
+
+
+def spoken(score: Score | None, *, refused: bool = False) -> list[str]:
+    """The words of a score that says something, or, if `refused`, why it has no value. Others would not say which score they speak of."""
+    said = usable(score) or (refused and score is not None and score.value is None)
+    return list(score.details.get("words", [])) if said and score is not None else []
 
 
 def _silent(named: dict[str, Score], *names: str) -> list[str]:
     silent = [name for name in names if name in named and (named[name].informative is False)]
     refused = [name for name in names if name in named and named[name].value is None]
-    words = [f"Not informative here: {', '.join(silent)}."] if silent else []
-    return words + ([f"Not computed, for lack of data: {', '.join(refused)}."] if refused else [])
+    words: list[str] = [say("Not informative here: {0}.", series(NAMED[name] for name in silent))] if silent else []
+    return words + ([say("Not computed, for lack of data: {0}.", series(NAMED[name] for name in refused))] if refused else [])
 
 
 def _baseline(score: Score) -> float | None:
     return (score.baselines or {}).get("naive")
 
 
-def _noise(score: Score) -> str:
-    """What the naive baseline gets; nothing where one unusual real item decides it (the score's own words say so)."""
-    return "" if any("single unusual" in words for words in score.details.get("words", [])) else f"; noise: {_percent(_baseline(score))}"
+def _owed_to_one_item(score: Score) -> bool:
+    """Whether one unusual real item decides what the naive baseline gets; the score's own words say so."""
+    return any("single unusual" in words for words in score.details.get("words", []))
 
 
 def _percent(value: float | None) -> str:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from castalia.evaluation.base import Score, show
+from castalia.evaluation.base import BLIND, Score, show
 from castalia.evaluation.borrowing import N, copies
-from castalia.evaluation.verdict import cost_words
+from castalia.evaluation.compression import UNITS
+from castalia.evaluation.verdict import NOTHING, cost_words, different_words, kind_of, spoken, told_apart_words, usable, utility_words
+from castalia.language import join, say
 
 LOOPING = 0.02  # more of the text in loops than real text has, before the headline speaks of it
 
 
 def verdict_tokens(scores: list[Score]) -> list[tuple[str, str]]:
     """[("headline", words), ("fidelity", words), ...]; questions that cannot be answered say why."""
-    named = {score.name.partition("-ngrams-")[0]: score for score in scores}
-    return [
+    named = {kind_of(score.name): score for score in scores}
+    answers = [
         ("headline", _headline(named)),
         ("fidelity", _fidelity(named)),
         ("diversity", _diversity(named)),
         ("novelty", _novelty(named)),
+        ("utility", utility_words(named)),
         ("cost", cost_words(named)),
     ]
+    return [(question, words) for question, words in answers if words]
 
 
 def _bits(named: dict[str, Score]) -> Score | None:
@@ -30,53 +34,64 @@ def _bits(named: dict[str, Score]) -> Score | None:
 
 def _headline(named: dict[str, Score]) -> str:
     if copies(named.get(f"seen-{N}-grams")):
-        return "The model repeats its training text."
+        return say("The model repeats its training text.")
     loops, bits = named.get("loops"), _bits(named)
     if loops is not None and loops.low is not None and loops.floor is not None and loops.low > loops.floor + LOOPING:
-        return "The samples get stuck in loops."
+        return say("The samples get stuck in loops.")
     gains = {} if bits is None else bits.details.get("gains", {})
     if not gains:
-        return "There is too little to go by for a verdict."
+        return say("There is too little to go by for a verdict.")
     if gains["naive"][1] <= 0:
-        return "The model has learned no more than how frequent tokens are."
+        return say("The model has learned no more than how frequent tokens are.")
     if gains["counts"][2] < 0:
-        return "Counting n-grams predicts held-out text better than this model does."
+        return say("Counting n-grams predicts held-out text better than this model does.")
     if gains["counts"][1] <= 0:
-        return "The model predicts held-out text about as well as counting n-grams does."
+        return say("The model predicts held-out text about as well as counting n-grams does.")
     kernel = named.get("kernel")
     if kernel is not None and kernel.low is not None and kernel.informative and kernel.low <= kernel.details["intervals"]["floor"][1]:
-        return "The model predicts held-out text better than counting does, and its samples use phrases as real text does."
-    return "The model predicts held-out text better than counting n-grams does."
+        return say("The model predicts held-out text better than counting does, and its samples use phrases as real text does.")
+    return say("The model predicts held-out text better than counting n-grams does.")
 
 
 def _fidelity(named: dict[str, Score]) -> str:
-    words = []
+    words: list[str] = []
     bits = _bits(named)
     if bits is not None and bits.value is not None:
-        words.append(f"It needs {show(bits.value)} {bits.name.replace('-', ' ')} of held-out text.")
+        unit = bits.name.removeprefix("bits-per-")
+        words.append(say("It needs {0} bits per {1} of held-out text.", show(bits.value), UNITS.get(unit, unit)))
         words += bits.details["words"][:-1]
     kernel = named.get("kernel")
-    if kernel is not None and kernel.value is not None and kernel.informative is not False:
+    if kernel is not None and usable(kernel):
         naive = (kernel.baselines or {}).get("naive")
         words.append(
-            f"The phrases of the samples lie {show(kernel.value)} from those of real text (real text {show(kernel.floor)}; "
-            f"tokens drawn by their frequency {show(naive)})."
+            say(
+                "The phrases of the samples lie {0} from those of real text (real text {1}; tokens drawn by their frequency {2}).",
+                *(show(kernel.value), show(kernel.floor), show(naive)),
+            )
         )
-    return " ".join(words) or "No score speaks of it."
+    words.append(told_apart_words(named.get("c2st")))
+    return join(words) or NOTHING
 
 
 def _diversity(named: dict[str, Score]) -> str:
-    words = []
+    words: list[str] = []
     distinct, bleu, loops = named.get("distinct-3"), named.get("self-bleu"), named.get("loops")
     if distinct is not None and distinct.value is not None:
-        words.append(f"{distinct.value:.0%} of the 3-grams are different ones. {' '.join(distinct.details['words'])}")
+        words += [say("{0:.0%} of the 3-grams are different ones.", distinct.value), *spoken(distinct)]
     if bleu is not None and bleu.value is not None:
-        words.append(f"Samples resemble one another by {show(bleu.value)} (BLEU); real text {show(bleu.floor)}.")
+        words.append(say("Samples resemble one another by {0} (BLEU); real text {1}.", show(bleu.value), show(bleu.floor)))
+    words.append(different_words(named.get("vendi")))
     if loops is not None and loops.value is not None:
-        words.append(" ".join(loops.details["words"]))
-    return " ".join(words) or "No score speaks of it."
+        words += [sentence for sentence in loops.details["words"] if sentence != BLIND]
+    words += spoken(named.get("class-balance"))
+    return join(words) or NOTHING
 
 
 def _novelty(named: dict[str, Score]) -> str:
-    found = [named[name] for name in (f"seen-{N}-grams", "longest-copy") if name in named]
-    return " ".join(" ".join(score.details.get("words", [])) for score in found) or "No score speaks of it."
+    first = named.get(f"seen-{N}-grams")
+    told = [
+        *(first.details.get("words", []) if first is not None else []),
+        *spoken(named.get("longest-copy")),
+        *spoken(named.get("creativity")),
+    ]
+    return join(told) or NOTHING

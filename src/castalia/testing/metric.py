@@ -3,31 +3,32 @@
     from castalia.testing.metric import check_metric
     check_metric(MyMetric)
 
-A comparing metric must find equal sets equal, fall monotonically under growing damage of at least one of two kinds (noise,
-which ruins fidelity, and loss of variety, which ruins diversity), and refuse in words when there are too few items.
-Every metric must give the same scores twice, under unique names, and JSON that holds every key. A metric is shown the kinds of evidence
-that it reads: vectors, sequences of tokens, or both.
+On samples of the data's own distribution, model and floor must agree, and both intervals must hold the ideal where the metric names one.
+Every score that looks at samples must fall, monotonically and in the end clearly, under growing damage of at least one kind (noise, loss of variety,
+copying, lost classes, wrong labels, repetition ...); a likelihood must fall with damage to what is scored. Every metric must give the same scores twice,
+under unique names, and JSON that holds every key; too few items are refused in words. A metric is shown the kinds of evidence that it reads:
+vectors, sequences of tokens, or both.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from castalia.evaluation.base import Comparison, DenseEvidence, Evidence, Metric, Score, TokenEvidence
+from castalia.evaluation.base import Comparison, DenseEvidence, Evidence, Labelled, Metric, Score, TokenEvidence
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.random import generator, randn_rows
 from castalia.spec import Batch, Dense, Loss, Tokens
 
 N, DIMENSION = 400, 8
 VOCAB, LENGTH = 40, 24
-STRENGTHS = (0.0, 0.5, 1.0, 2.0)
+STRENGTHS = (0.5, 1.0, 2.0)  # of damage; undamaged comes before them
 
 
 class Normal(Family):
@@ -63,24 +64,40 @@ def check_metric(metric: type[Metric] | Metric) -> None:
 
 
 def evidence(n: int = N) -> DenseEvidence:
-    """A perfect model of standard normal vectors, with everything a metric may ask for."""
+    """A perfect model of standard normal vectors, with everything a metric may ask for. Classes are the quadrants of the first two numbers."""
     model = Normal(Dense((DIMENSION,), unit="standard", layout="vector"))
-    sides = {name: features(n, name) for name in ("model", "floor", "memoriser")} | {"naive": 0.3 * features(n, "naive") + 6}
-    held_out = features(n, "held out")
-    moments = (torch.zeros(DIMENSION), torch.ones(DIMENSION))
+    training, held_out = features(2 * n, "training"), features(n, "held out")
+    replayed = torch.randperm(2 * n, generator=generator("metric contract", "replayed"))[:n]
+    sides = {name: features(n, name) for name in ("model", "floor")} | {"naive": 0.3 * features(n, "naive") + 6}
+    sides["memoriser"] = training[replayed]
+    raw = {"training": training, "held_out": held_out, **{name: sides[name] for name in ("model", "naive", "memoriser")}}
+    labelled = Labelled(
+        names=("++", "+-", "-+", "--"),
+        training=(training, quadrants(training)),
+        held_out=(held_out, quadrants(held_out)),
+        replayed=quadrants(sides["memoriser"]),
+        told=quadrants(sides["model"]),
+        raw=raw,
+    )
     return DenseEvidence(
         model=model,
         spec=model.spec,
-        network="raw",
+        network="normal",
         seed=0,
         candidates=sides,
         reference=features(n, "reference"),
         batches=[Batch(held_out)],
         timings=[(n, 0.01), (n, 0.01)],
-        training=features(2 * n, "training"),
+        training=training,
         held_out=held_out,
-        moments=moments,
+        moments=(torch.zeros(DIMENSION), torch.ones(DIMENSION)),
+        labelled=labelled,
     )
+
+
+def quadrants(x: Tensor) -> Tensor:
+    """(N,) int64 in [0, 4)."""
+    return 2 * (x[:, 0] < 0).long() + (x[:, 1] < 0).long()
 
 
 class Chain(Family):
@@ -119,22 +136,23 @@ def token_evidence(n: int = N) -> TokenEvidence:
     """A perfect model of sequences, beside a memoriser that replays training sequences and tokens without any order."""
     spec = Tokens(length=LENGTH, vocab=VOCAB, begin=0, end=1)
     model = Chain(spec)
-    sides = {name: [model.walk(LENGTH, name, row) for row in range(n)] for name in ("model", "floor", "reference", "training")}
+    names = ("model", "other", "reference", "training")
+    sides = {name: [model.walk(LENGTH, name, row) for row in range(n)] for name in names}
     sides["naive"] = [2 + torch.randint(0, VOCAB - 2, (LENGTH,), generator=generator("metric contract", "naive", row)) for row in range(n)]
     sides["memoriser"] = sides["training"]
     begin = torch.zeros(n, 1, dtype=torch.int64)
     held_out = torch.cat([begin, torch.stack(sides["reference"])], 1)
-    names = ("model", "floor", "naive", "memoriser")
     return TokenEvidence(
         model=model,
         spec=spec,
         network="counts",
         seed=0,
-        candidates={name: torch.stack([row.bincount(minlength=VOCAB) for row in sides[name]]).float() for name in names},
-        reference=torch.stack([row.bincount(minlength=VOCAB) for row in sides["reference"]]).float(),
+        candidates={"model": counts(sides["model"]), "floor": counts(sides["other"])}
+        | {name: counts(sides[name]) for name in ("naive", "memoriser")},
+        reference=counts(sides["reference"]),
         batches=[Batch(held_out)],
         timings=[(n, 0.01), (n, 0.01)],
-        passages={name: sides["reference" if name == "floor" else name] for name in names},
+        passages={name: sides["reference" if name == "floor" else name] for name in ("model", "floor", "naive", "memoriser")},
         unseen=sides["reference"],
         training=sides["training"],
         documents=[torch.cat([torch.zeros(1, dtype=torch.int64), row, torch.ones(1, dtype=torch.int64)]) for row in sides["training"]],
@@ -146,9 +164,14 @@ def token_evidence(n: int = N) -> TokenEvidence:
     )
 
 
+def counts(passages: Sequence[Tensor]) -> Tensor:
+    """(N, VOCAB) float32: how often each token stands in each passage."""
+    return torch.stack([row.bincount(minlength=VOCAB) for row in passages]).float()
+
+
 def evidences(metric: Metric, n: int = N) -> list[Evidence]:
     """Of every kind that the metric reads."""
-    kinds: dict[type[Evidence], Callable[[int], Evidence]] = {DenseEvidence: evidence, TokenEvidence: token_evidence}
+    kinds: dict[type[Evidence], Callable[[int], Evidence]] = {DenseEvidence: evidence, TokenEvidence: lambda n: token_evidence(n // 2 or 1)}
     return [make(n) for kind, make in kinds.items() if issubclass(kind, metric.reads)]
 
 
@@ -185,15 +208,17 @@ def refuses_in_words(metric: Metric) -> None:
 
 
 def equal_sets_are_equal(metric: Metric) -> None:
-    """Two draws of one distribution: the model's interval meets the floor's."""
+    """A perfect model: its interval meets the floor's, and both hold the ideal; a comparison can tell a far, narrow cluster from the data."""
     for shown in evidences(metric):
-        if not isinstance(metric, Comparison) and isinstance(shown, DenseEvidence):
-            continue
         for score in metric.scores(shown):
             if score.floor is None or score.low is None or score.high is None:
                 continue
             low, high = score.details["intervals"]["floor"]
             _ensure(score.low <= high and low <= score.high, f"{score.name}: model and floor disagree")
+            ideal = next((value for kind, value in metric.ideal.items() if score.name.startswith(kind)), None)
+            if ideal is not None:
+                _ensure(low <= ideal <= high, f"{score.name}: real data get {low} .. {high}, which should hold {ideal}")
+                _ensure(score.low <= ideal <= score.high, f"{score.name}: a perfect model gets {score.low} .. {score.high}, not {ideal}")
             _ensure(
                 score.informative is True or not isinstance(metric, Comparison) or isinstance(shown, TokenEvidence),
                 f"{score.name} cannot tell a far, narrow cluster from the data",
@@ -201,26 +226,135 @@ def equal_sets_are_equal(metric: Metric) -> None:
 
 
 def falls_with_damage(metric: Metric) -> None:
-    """Monotone, and clearly worse in the end, under noise or under loss of variety."""
-    if not isinstance(metric, Comparison):
-        return
-    reference = features(N, "reference")
-    ladders: dict[str, Callable[[float], Tensor]] = {
-        "noise": lambda strength: features(N, "model") + strength * features(N, "damage"),
-        "loss of variety": lambda strength: features(N, "model")[: max(3, round(N * 0.12**strength))].repeat(N, 1)[:N],
-    }
-    tables = {kind: [metric.compare(ladder(strength), reference) for strength in STRENGTHS] for kind, ladder in ladders.items()}
-    for name, better in metric.better.items():
-        sign = 1.0 if better == "lower" else -1.0
-        falls = []
-        for table in tables.values():
-            values = [sign * row[name].value for row in table]
-            apart = table[0][name].high < table[-1][name].low if better == "lower" else table[0][name].low > table[-1][name].high
-            falls.append(apart and all(a <= b for a, b in pairwise(values)))
-        seen = {kind: [row[name].value for row in table] for kind, table in tables.items()}
-        _ensure(any(falls), f"'{name}' falls neither with noise nor with loss of variety: {seen}")
+    """Each score that looks at samples or held-out items: monotone, and clearly worse in the end, under one kind of damage at least."""
+    for shown in evidences(metric):
+        ladders = DENSE_DAMAGE if isinstance(shown, DenseEvidence) else TOKEN_DAMAGE
+        sound = {score.name: score for score in metric.scores(shown) if score.floor is not None or score.baselines is not None}
+        seen: dict[str, dict[str, list[float | None]]] = {
+            name: {} for name in sound
+        }  # the rest are facts, such as the number of parameters
+        fallen: set[str] = set()
+        for kind, damage in ladders.items():
+            if fallen == set(sound):
+                break
+            rungs = [{score.name: score for score in metric.scores(damage(shown, strength))} for strength in STRENGTHS]
+            for name, first in sound.items():
+                row = [first, *(rung[name] for rung in rungs if name in rung)]
+                seen[name][kind] = [score.value for score in row]
+                fallen |= {name} if _falls(row) else set()
+        missing = {name: seen[name] for name in sound if name not in fallen}
+        _ensure(not missing, f"under no damage falls: {missing}")
 
 
+def _falls(row: list[Score]) -> bool:
+    known = [(score.value, score.low, score.high) for score in row]
+    if len(row) <= len(STRENGTHS) or any(part is None for one in known for part in one):
+        return False
+    values, (_, low, high), (_, lowest, highest) = [one[0] for one in known], known[0], known[-1]
+    rises = all(a <= b for a, b in pairwise(values)) and high < lowest  # type: ignore[operator]
+    sinks = all(a >= b for a, b in pairwise(values)) and low > highest  # type: ignore[operator]
+    return {"lower": rises, "higher": sinks, None: rises or sinks}[row[0].better]
+
+
+def _items(shown: DenseEvidence, x: Tensor, told: Tensor | None = None) -> DenseEvidence:
+    """The same evidence of a model that drew x (N, D), told to draw the classes `told`."""
+    labelled = shown.labelled
+    if labelled is not None and labelled.told is not None and labelled.raw is not None:
+        labelled = replace(labelled, told=labelled.told if told is None else told, raw={**labelled.raw, "model": x})
+    return replace(shown, candidates={**shown.candidates, "model": x}, labelled=labelled)
+
+
+def _some(strength: float, kind: str, n: int) -> Tensor:
+    """(n,) bool: a share strength / STRENGTHS[-1] of the items, the same ones and more at a greater strength."""
+    return torch.rand(n, generator=generator("metric contract", kind)) < strength / STRENGTHS[-1]
+
+
+def _noise(shown: DenseEvidence, strength: float) -> DenseEvidence:
+    x = shown.candidates["model"]
+    return _items(shown, x + strength * features(len(x), "damage"))
+
+
+def _less_variety(shown: DenseEvidence, strength: float) -> DenseEvidence:
+    x = shown.candidates["model"]
+    kept = max(3, round(len(x) * 0.12**strength))
+    return _items(shown, x[:kept].repeat(len(x), 1)[: len(x)])
+
+
+def _copying(shown: DenseEvidence, strength: float) -> DenseEvidence:
+    x, copies = shown.candidates["model"], shown.training[: len(shown.candidates["model"])]
+    return _items(shown, torch.where(_some(strength, "copies", len(x))[:, None], copies, x))
+
+
+def _lost_classes(shown: DenseEvidence, strength: float) -> DenseEvidence:
+    x = shown.candidates["model"]
+    return _items(shown, torch.where(_some(strength, "classes", len(x))[:, None], torch.cat([x[:, :2].abs(), x[:, 2:]], 1), x))
+
+
+def _wrong_labels(shown: DenseEvidence, strength: float) -> DenseEvidence:
+    x = shown.candidates["model"]
+    wrong = torch.randint(0, 4, (len(x),), generator=generator("metric contract", "wrong"))
+    return _items(shown, x, torch.where(_some(strength, "labels", len(x)), wrong, quadrants(x)))
+
+
+def _noisy_test(shown: DenseEvidence, strength: float) -> DenseEvidence:
+    return replace(shown, batches=[Batch(batch.x + strength * features(len(batch.x), "damage")) for batch in shown.batches])
+
+
+def _passages(shown: TokenEvidence, rows: list[Tensor]) -> TokenEvidence:
+    """The same evidence of a model that drew `rows`."""
+    return replace(shown, candidates={**shown.candidates, "model": counts(rows)}, passages={**shown.passages, "model": rows})
+
+
+def _random_tokens(rows: Sequence[Tensor], strength: float) -> list[Tensor]:
+    """A share of the tokens drawn anew."""
+    result = []
+    for number, row in enumerate(rows):
+        rng = generator("metric contract", "tokens", number)
+        chosen = torch.rand(len(row), generator=rng) < strength / STRENGTHS[-1]
+        result.append(torch.where(chosen, 2 + torch.randint(0, VOCAB - 2, row.shape, generator=rng), row))
+    return result
+
+
+def _looping(row: Tensor, strength: float) -> Tensor:
+    """Its last part, longer with strength, goes round and round in three symbols."""
+    start = len(row) - round(len(row) * strength / STRENGTHS[-1])
+    return torch.cat([row[:start], row[max(0, start - 3) : start].repeat(len(row)) if start else row[:3].repeat(len(row))])[: len(row)]
+
+
+def _few_symbols(row: Tensor, strength: float) -> Tensor:
+    return 2 + (row - 2) % max(4, round((VOCAB - 2) * (1 - strength / STRENGTHS[-1])))
+
+
+def _test_tokens(shown: TokenEvidence, strength: float) -> TokenEvidence:
+    return replace(shown, batches=[Batch(torch.stack([*_random_tokens(list(batch.x), strength)])) for batch in shown.batches])
+
+
+DENSE_DAMAGE: dict[str, Callable[[Any, float], Evidence]] = {
+    "noise": _noise,
+    "loss of variety": _less_variety,
+    "copying": _copying,
+    "lost classes": _lost_classes,
+    "wrong labels": _wrong_labels,
+    "noise in what is scored": _noisy_test,
+}
+TOKEN_DAMAGE: dict[str, Callable[[Any, float], Evidence]] = {
+    "random tokens": lambda shown, strength: _passages(shown, _random_tokens(shown.passages["model"], strength)),
+    "few passages": lambda shown, strength: _passages(
+        shown, [shown.passages["model"][row % max(3, round(N * 0.12**strength))] for row in range(len(shown.passages["model"]))]
+    ),
+    "copying": lambda shown, strength: _passages(
+        shown,
+        [
+            copy if some else row
+            for row, copy, some in zip(
+                shown.passages["model"], shown.training, _some(strength, "copies", len(shown.training)).tolist(), strict=True
+            )
+        ],
+    ),
+    "loops": lambda shown, strength: _passages(shown, [_looping(row, strength) for row in shown.passages["model"]]),
+    "few symbols": lambda shown, strength: _passages(shown, [_few_symbols(row, strength) for row in shown.passages["model"]]),
+    "noise in what is scored": _test_tokens,
+}
 METRIC_CHECKS: dict[str, Callable[[Metric], None]] = {
     "scores are sound": scores_are_sound,
     "refuses in words": refuses_in_words,

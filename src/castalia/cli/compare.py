@@ -1,0 +1,48 @@
+"""castalia compare RUN RUN ... [-n N] [--lang zh] [--json]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from castalia.cli.console import say, say_json, table
+
+
+def command(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN ...", help="folders or prefixes of runs of the same data")],
+    n: Annotated[int | None, typer.Option("-n", help="samples of each run; default: as many as the real data allow, at most 2000")] = None,
+    seed: Annotated[int, typer.Option(help="of the judged samples")] = 0,
+    out: Annotated[Path | None, typer.Option(help="folder of the page; default: compare/ beside the first run")] = None,
+    lang: Annotated[str, typer.Option(help="language of the page and of the words: en or zh")] = "en",
+    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the runs to execute their own Python files")] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+) -> int:
+    """Judge runs of the same data side by side: differences with intervals, fidelity against cost, one page."""
+    from castalia import judging
+    from castalia.run import Run
+
+    opened = [Run.open(run, trust_code=trust_code) for run in runs]
+    document = judging.compare(opened, n=n, seed=seed, out=out, language=lang)
+    if json:
+        say_json(document)
+        return 0
+    say(_table(document), "", *document["verdict"], "", f"look at: {Path(document['folder']) / 'compare.html'}")
+    return 0
+
+
+def _table(document: dict[str, Any]) -> str:
+    """A row per score: the value of each run, and the pairs of runs that differ."""
+    shown: dict[str, list[str]] = {}
+    tested = {one["score"] for one in document["differences"]}
+    for one in document["differences"]:
+        if one["shown"]:
+            worse = one["other"] if one["better"] == one["one"] else one["one"]
+            shown.setdefault(one["score"], []).append(f"{one['better']} better than {worse}")
+    rows = []
+    for name, row in document["scores"].items():
+        values = ["-" if run not in row or row[run]["value"] is None else f"{row[run]['value']:.4g}" for run in document["runs"]]
+        told = "; ".join(shown.get(name, [])) or ("no difference shown" if name in tested else "-")
+        rows.append([name, *values, told])
+    return table(["score", *document["runs"], "difference"], rows)

@@ -1,0 +1,202 @@
+"""The verbs that judge: evaluate and compare. Each wires the layers below it; this is what `castalia.evaluate` is.
+
+Not here: the scores (evaluation/), and the training that `seeds` asks for (workflow.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from castalia import atomic, evaluation
+from castalia.data.stream import Dataset, prepare
+from castalia.errors import RunError
+from castalia.evaluation import Evaluation
+from castalia.evaluation.compare import budget, compared
+from castalia.evaluation.compare_page import write_comparison
+from castalia.evaluation.report import write_page
+from castalia.evaluation.trainings import over_trainings
+from castalia.language import Voice
+from castalia.run import Run
+from castalia.spec import Dense, Tokens
+from castalia.training.hooks import Hook
+from castalia.workflow import open_data, resume, train
+
+
+def evaluate(
+    run: str | os.PathLike[str] | Run,
+    *,
+    against: str | os.PathLike[str] | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    seeds: int = 1,
+    language: str = "en",
+    hooks: Sequence[Hook] = (),
+) -> dict[str, Any]:
+    """Judge a run: writes RUN/eval/{scores.json,report.html} and returns the document with its scores (evaluation/scores.schema.json).
+
+    against: a folder of real data to compare with instead of the held-out part of the run's own.
+    seeds: train the recipe with seeds - 1 further seeds (RUN/seeds/, resumable) and say how much scores vary with training.
+    language: of the page and of the words in the document, "en" or "zh". hooks: of those trainings.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    return judge(run, against=against, n=n, seed=seed, seeds=seeds, language=language, hooks=hooks).to_json(run.id, language)
+
+
+def judge(
+    run: Run,
+    *,
+    against: str | os.PathLike[str] | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    seeds: int = 1,
+    language: str = "en",
+    hooks: Sequence[Hook] = (),
+) -> Evaluation:
+    """`evaluate`, with the pictures and words behind the scores."""
+    Voice(language)  # a wrong language is said before the work, not after it
+    judged = measured(run, against=against, n=n, seed=seed)
+    if seeds > 1:
+        others = {other: measured(other, against=against, n=n, seed=seed) for other in retrained(run, seeds, hooks)}
+        judged = over_trainings(judged, run, others)
+    about = {
+        "run": run.id,
+        "recipe": run.recipe.title,
+        "family": run.recipe.family.name,
+        "steps": run.last_step,
+        "parameters": run.about["parameters"],
+        "seed": run.recipe.training.seed,
+        "precision": run.about["precision"],
+        "model": run.model_hash(),
+        "data": run.about["data"],
+        "versions": run.about["versions"],
+    }
+    folder = run.folder / "eval"
+    title = f"{run.recipe.title} · {run.id}"
+    atomic.write_json(folder / "scores.json", judged.to_json(run.id, language))
+    write_page(judged, run.codec, folder / "report.html", title=title, curves=run.metrics(), about=about, language=language)
+    return judged
+
+
+def measured(run: Run, *, against: str | os.PathLike[str] | None = None, n: int | None = None, seed: int = 0) -> Evaluation:
+    """`judge`, without writing anything."""
+    model, dataset = run.model(), with_classes(run)
+    other: Any = None
+    if against is not None:
+        real = open_data(run, against)
+        sides = [side for side in (real.train, real.validation) if len(side)]
+        if isinstance(real.spec, Tokens):
+            other = [document for side in sides for document in side.documents()]
+        else:
+            other = torch.cat([side.take(range(len(side))).x for side in sides])
+    return evaluation.evaluate(model, run.codec, dataset, n=n, seed=seed, batch=run.recipe.sampling.batch, against=other)
+
+
+def compare(
+    runs: Sequence[str | os.PathLike[str] | Run],
+    *,
+    n: int | None = None,
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    language: str = "en",
+) -> dict[str, Any]:
+    """Judge several runs of the same data by equally many samples: writes compare.json and compare.html into `out` (default: the folder
+    "compare" beside the first run) and returns the document (evaluation/comparison.schema.json).
+
+    Raises RunError for runs of other data, or of another kind of data.
+    """
+    Voice(language)
+    opened = [run if isinstance(run, Run) else Run.open(run) for run in runs]
+    names = comparable(opened)
+    judged = {name: measured(run, n=n, seed=seed) for name, run in zip(names, opened, strict=True)}
+    counts = {name: budget(found) for name, found in judged.items()}
+    fewest = min(counts.values())
+    judged = {  # another codec may leave fewer passages to compare with
+        name: found if counts[name] == fewest else measured(run, n=fewest, seed=seed)
+        for (name, found), run in zip(judged.items(), opened, strict=True)
+    }
+    facts = {name: run_facts(run) for name, run in zip(names, opened, strict=True)}
+    result = compared(judged, facts)
+    folder = Path(out) if out is not None else opened[0].folder.parent / "compare"
+    codecs = {name: run.codec for name, run in zip(names, opened, strict=True)}
+    atomic.write_json(folder / "compare.json", result.to_json(language))
+    write_comparison(result, judged, codecs, folder / "compare.html", language=language)
+    return result.to_json(language) | {"folder": str(folder)}
+
+
+def with_classes(run: Run) -> Dataset:
+    """The data of a run, with the classes that a run without conditions ignored: they tell how balanced its samples are."""
+    dataset = open_data(run)
+    if run.recipe.data.conditional:
+        return dataset
+    labelled = prepare(run.recipe.data.model_copy(update={"conditional": True}), run.codec, fit=False)
+    return labelled if labelled.conditions and len(labelled.train) == len(dataset.train) else dataset
+
+
+def comparable(runs: Sequence[Run]) -> list[str]:
+    """Names for the runs, as short as they can be. Raises RunError unless all were trained on the same data."""
+    if len(runs) < 2:
+        raise RunError("one run alone cannot be compared", where="castalia compare", fix="castalia compare RUN RUN ...")
+    first = runs[0]
+    for run in runs[1:]:
+        if run.recipe.data.validation != first.recipe.data.validation or not _same_data(run, first):
+            raise RunError(
+                f"{run.folder} was trained on other data than {first.folder}, so their scores cannot be compared",
+                where=f"{run.recipe.data.source} and {first.recipe.data.source}, or another share held out",
+                fix="compare runs that were trained on the same data with the same data.validation",
+            )
+        if type(run.spec) is not type(first.spec) or (isinstance(run.spec, Dense) and run.spec != first.spec):
+            raise RunError(
+                f"{run.folder} sees the data in another form than {first.folder}",
+                where=f"{run.spec} and {first.spec}",
+                fix="train both with the same codec settings, such as codec.size",
+            )
+    folders = [run.folder.resolve() for run in runs]
+    if len(set(folders)) < len(folders):
+        raise RunError("a run was named twice", where="castalia compare", fix="name different runs")
+    ids = [run.id for run in runs]
+    return ids if len(set(ids)) == len(ids) else [str(folder) for folder in folders]
+
+
+def _same_data(run: Run, other: Run) -> bool:
+    """Whether two runs saw the same items; one may have ignored their classes."""
+    one, two = (each.about["data"]["fingerprint"] for each in (run, other))
+    if one == two or run.recipe.data.conditional == other.recipe.data.conditional:
+        return bool(one == two)
+    return with_classes(run).fingerprint == with_classes(other).fingerprint
+
+
+def run_facts(run: Run) -> dict[str, Any]:
+    """What a comparison says of a run beside its scores."""
+    seconds = max((row["seconds"] for row in run.metrics() if "seconds" in row), default=None)
+    return {
+        "folder": str(run.folder),
+        "recipe": run.recipe.title,
+        "family": run.recipe.family.name,
+        "steps": run.last_step,
+        "parameters": run.about["parameters"],
+        "training_seconds": seconds,
+        "seed": run.recipe.training.seed,
+        "model": run.model_hash(),
+    }
+
+
+def retrained(run: Run, seeds: int, hooks: Sequence[Hook] = ()) -> list[Run]:
+    """The recipe of a finished run, trained with seeds - 1 other seeds in RUN/seeds/; what is there already is resumed or reused."""
+    if not run.finished:
+        raise RunError("the run is not finished", where=run.folder, fix=f"castalia train --resume {run.folder}")
+    found = []
+    for number in range(1, seeds):
+        seed = run.recipe.training.seed + number
+        folder = run.folder / "seeds" / f"seed-{seed}"
+        if (folder / "run.json").exists():
+            found.append(resume(folder, hooks=hooks))
+        else:
+            plan = replace(run.recipe, training=run.recipe.training.model_copy(update={"seed": seed}))
+            found.append(train(plan, out=folder, hooks=hooks))
+    return found
