@@ -184,6 +184,7 @@ class Decoder:
         self._settle()
         return [row.number for row in fresh]
 
+    @torch.inference_mode()
     def drop(self, numbers: Sequence[int]) -> None:
         """Forget rows, whatever they have so far."""
         self._keep([index for index, row in enumerate(self._rows) if row.number not in set(numbers)])
@@ -350,7 +351,11 @@ class Decoder:
     # Membership
 
     def _keep(self, indices: list[int]) -> None:
-        """Go on with these rows only."""
+        """Go on with these rows only, given in order. Those from the end fill the holes, so that few have to move."""
+        kept = len(indices)
+        last = [index for index in indices if index >= kept]
+        staying = {index for index in indices if index < kept}
+        indices = [place if place in staying else last.pop() for place in range(kept)]
         self._rows = [self._rows[index] for index in indices]
         if not indices:
             self._state = self._logits = self._chosen = None

@@ -11,6 +11,7 @@ import contextlib
 import ipaddress
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -107,8 +108,9 @@ async def _serve(
             server.should_exit = server.force_exit = True
             open_[0] = False
 
-    for one in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(one, stop)
+    if threading.current_thread() is threading.main_thread():  # elsewhere, setting engine.draining stops the server
+        for one in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(one, stop)
     running = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started and not running.done():
         await asyncio.sleep(0.005)
