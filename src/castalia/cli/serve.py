@@ -27,7 +27,7 @@ def command(
         typer.Argument(metavar="[NAME=]RUN ...", help="folders, prefixes or 'latest'; NAME is what clients call the run"),
     ] = None,
     host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0 is every one, and needs keys")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
+    port: Annotated[int, typer.Option(help="0: any that is free")] = 8000,
     api_key_file: Annotated[File, typer.Option(help=f"hashes of the keys that open the server; default: ${KEYS}")] = None,
     new_key: Annotated[
         Optional[str],  # noqa: UP045
@@ -69,6 +69,8 @@ def command(
         return 0
     if not runs:
         raise RecipeError("there is no run to serve", where="castalia serve", fix="castalia serve latest, or castalia list runs")
+    if not 0 <= port <= 65535:
+        raise RecipeError("a port lies between 0 and 65535", where=f"--port {port}", fix="8000, or 0 for any that is free")
     limits = Limits(
         body=max_body, pixels=max_pixels, items=max_items, tokens=max_tokens, seconds=timeout,
         requests=requests_per_minute, new_tokens=tokens_per_minute,

@@ -19,7 +19,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from castalia.errors import RecipeError, RunError
+from castalia.errors import RunError
 from castalia.serving.engine import Engine
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -143,9 +143,6 @@ def _bound(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-    except OverflowError as error:
-        listening.close()
-        raise RecipeError("a port lies between 0 and 65535", where=f"--port {port}") from error
     except OSError:
         listening.close()
         raise
