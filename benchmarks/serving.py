@@ -90,7 +90,7 @@ def peer_server(model: Path, packages: str) -> Iterator[int]:
             time.sleep(0.2)
         yield port
     finally:
-        process.send_signal(signal.SIGINT)
+        process.kill()  # asked kindly, it waits for its worker for ever
         process.wait(60)
 
 
@@ -109,8 +109,20 @@ async def call(port: int, method: str, path: str, body: Any = None) -> tuple[int
     writer.write(head.encode() + data)
     found = await reader.read(-1)
     writer.close()
-    head, _, rest = found.partition(b"\r\n\r\n")  # type: ignore[assignment]
-    return int(found.split(b" ", 2)[1]) if found else 0, rest
+    before, _, rest = found.partition(b"\r\n\r\n")
+    status = int(before.split(b" ", 2)[1]) if before else 0
+    return status, unchunked(rest) if b"transfer-encoding: chunked" in before.lower() else rest
+
+
+def unchunked(data: bytes) -> bytes:
+    """Some servers send chunks whatever the version."""
+    parts = []
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        length = int(size, 16)
+        parts.append(data[:length])
+        data = data[length + 2 :]
+    return b"".join(parts)
 
 
 async def stream(port: int, body: dict[str, Any]) -> Answer:

@@ -27,7 +27,7 @@ from castalia.spec import Grammar, Tokens
 ROWS = 64  # texts that are written at the same time
 PREFILL = 512  # prompt tokens that are taken in between two steps of the others, or one prompt
 TOGETHER = 16  # pictures of a batch: texts wait for one at most
-PATIENCE = 0.01  # seconds in which a row's tokens are collected before its reader is woken
+PATIENCE = 0.03  # seconds in which a row's tokens are collected before its reader is woken
 
 
 # Texts ------------------------------------------------------------------------------------------------------------------
