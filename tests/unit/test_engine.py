@@ -239,12 +239,12 @@ def test_pictures_of_several_requests_are_computed_together() -> None:
             return await asyncio.gather(*(engine.submit("pictures", work).all() for work in works))
 
     for work, drawn in zip(works, asyncio.run(story()), strict=True):
-        assert [one.index for one in drawn] == [*range(work.first, work.first + work.rows)]
+        assert [one.number for one in drawn] == [*range(work.first, work.first + work.rows)]
         straight = draw(vae, work.seed, work.first, work.rows, work.cond, work.options)
         for one, expected in zip(drawn, straight, strict=True):
             torch.testing.assert_close(one.x, expected, atol=1e-4, rtol=0)
             # A block of the same shape, all of this seed, gives the same bits: what `reproduce` relies on.
-            block = draw_block(vae, [Stretch(work.seed, one.index - one.row, one.rows, work.cond)], work.options)
+            block = draw_block(vae, [Stretch(work.seed, one.number - one.row, one.rows, work.cond)], work.options)
             assert torch.equal(block[one.row], one.x)
     first, second = asyncio.run(story())[:2]
     assert {one.rows for one in first} == {16} and [one.rows for one in second] == [16] * 11 + [9] * 9

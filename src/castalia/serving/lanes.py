@@ -187,9 +187,9 @@ class Drawing:
 
 
 class Drawn(NamedTuple):
-    """One sample x (*shape) in the spec's unit, with the size of its block and its place in it; see sampling.generate.Sample."""
+    """Sample `number` of its seed, x (*shape) in the spec's unit, with the size of its block and its place in it; see sampling.generate.Sample."""
 
-    index: int
+    number: int
     x: Tensor
     rows: int
     row: int

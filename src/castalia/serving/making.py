@@ -7,7 +7,7 @@ threads, so the loop goes on answering; models are touched by the engine alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -111,7 +111,7 @@ class Maker:
             lambda: [[_written(text, piece) for piece in sorted(pieces)] for text, pieces in zip(texts, found, strict=True)]
         )
 
-    async def stream(self, texts: Sequence[Text]) -> AsyncIterator[Bit]:
+    async def stream(self, texts: Sequence[Text]) -> AsyncGenerator[Bit, None]:
         """What may go out of all texts, as it comes. Closing the iterator drops what is not finished; the ledger says so."""
         bits: asyncio.Queue[Bit | BaseException | None] = asyncio.Queue(maxsize=64)
         tickets: list[Ticket] = []
@@ -269,7 +269,9 @@ async def _follow(number: int, text: Text, ticket: Ticket, bits: asyncio.Queue[B
 
 
 def _drawn(hosted: Hosted, request: Request, one: Drawn) -> Sample:
-    return Sample(hosted.codec.decode(one.x), one.x, one.index, request.seed, one.rows, one.row, request.cond, request.options, one.seconds)
+    return Sample(
+        hosted.codec.decode(one.x), one.x, one.number, request.seed, one.rows, one.row, request.cond, request.options, one.seconds
+    )
 
 
 def _written(text: Text, piece: Piece) -> Written:
