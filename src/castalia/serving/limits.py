@@ -31,7 +31,6 @@ class Limits:
     pixels    of a picture that is sent in, from its header, before a pixel is decoded.
     items     samples of a request (n, over all its prompts), and items that are sent in.
     tokens    new tokens of a text (max_tokens), and of a prompt.
-    letters   characters of a constraint, a stop string, a class name.
     seconds   until the result must be there.
     patience  seconds for a whole body to come in, for headers, and for a client to take what it is sent.
     requests, new_tokens  of a key in a minute; None: as many as it likes.
@@ -41,7 +40,6 @@ class Limits:
     pixels: int = 1 << 24
     items: int = 64
     tokens: int = 8192
-    letters: int = 4096
     seconds: float = 120.0
     patience: float = 20.0
     requests: int | None = None

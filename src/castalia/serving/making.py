@@ -228,7 +228,7 @@ class _Writer:
         """The ledger's line; the manifest of what went out."""
         self.closed = True
         gate, request = self.text.hosted.gate, self.text.request
-        more = (
+        more: dict[str, Any] = (
             {}
             if done is None
             else {"ended": done.reason, "tokens": len(done.tokens), "nats": done.nats, "constraint_nats": done.constraint_nats}

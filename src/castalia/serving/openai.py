@@ -30,7 +30,7 @@ from castalia.sampling.generate import Request
 from castalia.serving.answers import Events, present, spend
 from castalia.serving.border import Json, as_json
 from castalia.serving.hosted import Hosted, Table, from_base64
-from castalia.serving.making import Maker, Text
+from castalia.serving.making import Maker, Text, Written
 from castalia.serving.refusals import Invalid
 
 Letters = Annotated[str, StringConstraints(max_length=1 << 20)]
@@ -190,6 +190,7 @@ class _Completions:
 
     async def document(self) -> dict[str, Any]:
         choices, new = [], 0
+        written: Sequence[Sequence[Written | None]]
         written = [[None] * self.body.n for _ in self.texts] if self.body.max_tokens == 0 else await self.maker.write(self.texts)
         for number, (text, rows) in enumerate(zip(self.texts, written, strict=True)):
             echo, looks = await self._echo(text)
@@ -223,7 +224,7 @@ class _Completions:
                     new += 0 if bit.done is None else len(bit.done.tokens)
                     yield self._chunk([choice | ({} if bit.manifest is None else {"castalia": bit.manifest})])
             finally:
-                await stream.aclose()  # type: ignore[attr-defined] - an async generator
+                await stream.aclose()
         usage = self._usage(new)
         if self.body.stream_options is not None and self.body.stream_options.include_usage:
             yield self._chunk([], usage)
@@ -299,7 +300,7 @@ def _text_request(hosted: Hosted, body: CompletionBody, prompts: int, maker: Mak
     stop = [body.stop] if isinstance(body.stop, str) else body.stop
     if stop is not None and (len(stop) > 4 or not all(stop)):
         raise Invalid("stop takes up to four strings, none of them empty", "stop")
-    given = {
+    given: dict[str, Any] = {
         "temperature": body.temperature, "top_p": body.top_p, "frequency": body.frequency_penalty, "top_k": body.top_k,
         "min_p": body.min_p, "repetition": body.repetition_penalty, "length": body.max_tokens or None,
         "stop": None if stop is None else tuple(stop),

@@ -155,7 +155,7 @@ def _protocol(patience: float) -> type[H11Protocol]:
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self._alarm = self.loop.call_later(patience, self._overdue)
+            self._alarm: asyncio.TimerHandle | None = self.loop.call_later(patience, self._overdue)
 
         def data_received(self, data: bytes) -> None:
             before = self.cycle
