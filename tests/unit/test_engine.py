@@ -20,6 +20,7 @@ from castalia.nn.random import generators
 from castalia.sampling.generate import Stretch, draw, draw_block
 from castalia.serving.engine import Engine, Lane
 from castalia.serving.lanes import CallLane, DenseLane, Drawing, Piece, TextLane, Writing
+from castalia.serving.packing import pack
 from castalia.serving.refusals import Busy, Late, Stopping
 from castalia.spec import Classes, Dense, Tokens
 
@@ -248,3 +249,21 @@ def test_pictures_of_several_requests_are_computed_together() -> None:
             assert torch.equal(block[one.row], one.x)
     first, second = asyncio.run(story())[:2]
     assert {one.rows for one in first} == {16} and [one.rows for one in second] == [16] * 11 + [9] * 9
+
+
+def test_packed_layers_give_what_plain_ones_give() -> None:
+    packed = model()
+    assert pack(packed) == 4  # qkv, out, into, out of one block
+    for rows in (1, 3, 4, 17):
+        x = torch.randn(rows, 16, generator=torch.Generator().manual_seed(rows))
+        plain, own = MODEL.network.blocks[0].attention.qkv, packed.network.blocks[0].attention.qkv
+        torch.testing.assert_close(own(x), plain(x), atol=1e-5, rtol=1e-5)
+        assert rows >= 4 or torch.equal(own(x), plain(x))
+        assert torch.equal(own(x[None]), plain(x[None]))
+    lane_of = TextLane("texts", packed, SPEC)
+
+    async def story() -> list[list[list[int]]]:
+        with running(lane_of) as engine:
+            return await asyncio.gather(*(written(engine, writing(seed, 3, length=20)) for seed in range(12)))
+
+    assert asyncio.run(story()) == [solo(writing(seed, 3, length=20)) for seed in range(12)]

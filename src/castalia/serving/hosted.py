@@ -29,6 +29,7 @@ from castalia.run import Run
 from castalia.sampling.generate import class_index, request_of
 from castalia.serving.engine import Lane
 from castalia.serving.lanes import CallLane, DenseLane, TextLane
+from castalia.serving.packing import pack
 from castalia.serving.refusals import Invalid, NotFound
 from castalia.spec import Classes, Dense, Spec, Tokens
 
@@ -102,6 +103,7 @@ class Hosted:
         """What the engine computes for this run."""
         found: dict[str, Lane] = {f"{self.name}/call": CallLane(f"{self.name}/call")}
         if isinstance(self.spec, Tokens) and isinstance(self.family, Decodes):
+            pack(self.family)
             found[f"{self.name}/write"] = TextLane(f"{self.name}/write", self.family, self.spec)
         elif isinstance(self.spec, Dense) and isinstance(self.family, Samples):
             found[f"{self.name}/draw"] = DenseLane(f"{self.name}/draw", self.family)

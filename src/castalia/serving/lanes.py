@@ -27,7 +27,7 @@ from castalia.spec import Grammar, Tokens
 ROWS = 64  # texts that are written at the same time
 PREFILL = 512  # prompt tokens that are taken in between two steps of the others, or one prompt
 TOGETHER = 16  # pictures of a batch: texts wait for one at most
-PATIENCE = 0.03  # seconds in which a row's tokens are collected before its reader is woken
+PATIENCE = 0.05  # seconds in which a row's tokens are collected before its reader is woken
 
 
 # Texts ------------------------------------------------------------------------------------------------------------------
@@ -103,10 +103,10 @@ class TextLane(Lane):
                 self._step(batch)
 
     def fail(self, error: Exception) -> None:
-        for batch in self._batches.values():
-            for ticket in batch.left:
-                ticket.finish(error)
-        self._batches.clear()
+        tickets = [ticket for batch in self._batches.values() for ticket in batch.left]
+        self._batches = {}
+        for ticket in tickets:
+            ticket.finish(error)
 
     def _drop(self, batch: _Batch) -> None:
         gone = [ticket for ticket in batch.left if ticket.gone]

@@ -29,6 +29,8 @@ from castalia.serving.limits import Limits
 from castalia.serving.refusals import Invalid
 from castalia.spec import Tokens
 
+BRIEF = 1000  # characters of a prompt that are worked on at once
+
 
 @dataclass(frozen=True)
 class Maker:
@@ -59,6 +61,8 @@ class Maker:
 
     async def prepare(self, hosted: Hosted, request: Request, *, ids: Sequence[int] | None = None, suffix: str | None = None) -> Text:
         """What one prompt becomes. ids: the prompt as tokens, in place of its text. suffix: what stands behind the gap that is to be filled."""
+        if request.constraint is None and len(str(request.prompt or "")) <= BRIEF:
+            return self._text(hosted, request, ids, suffix)  # a thread would take longer to wake
         return await run_in_threadpool(self._text, hosted, request, ids, suffix)
 
     def _text(self, hosted: Hosted, request: Request, ids: Sequence[int] | None, suffix: str | None) -> Text:
