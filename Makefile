@@ -28,7 +28,7 @@ check: .venv/dev.stamp ## style, types of the interface modules, layers
 
 dev: .venv/dev.stamp ## install every extra, the tests' oracles and the tools
 
-bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT ## measure everything in benchmarks/ and remake README's tables (hours; quiet machine)
+bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerate ## measure everything in benchmarks/ and remake README's tables (hours; quiet machine)
 	-$(BIN)/python benchmarks/startup.py
 	-$(BIN)/python benchmarks/loop_overhead.py
 	$(BIN)/python benchmarks/precision.py
@@ -42,6 +42,7 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT ## measure everythin
 	$(BIN)/python benchmarks/text_ten_minutes.py
 	$(BIN)/python benchmarks/text_tang.py
 	$(BIN)/python benchmarks/intervals.py
+	$(BIN)/python benchmarks/serving.py --peer .benchmark/accelerate
 	$(BIN)/python benchmarks/tables.py
 
 format: .venv/dev.stamp ## rewrite the code in the project's style
@@ -64,6 +65,10 @@ docs: .venv/dev.stamp ## execute every command in README and docs/, compare READ
 # A peer that is measured, never a dependency: it lives outside .venv.
 .benchmark/pythae: | .venv/dev.stamp
 	$(BIN)/python -m pip install --quiet --no-deps --target $@ pythae imageio
+
+# What `transformers serve` wants beside transformers.
+.benchmark/accelerate: | .venv/dev.stamp
+	$(BIN)/python -m pip install --quiet --no-deps --target $@ accelerate psutil
 
 .benchmark/nanoGPT:
 	git clone --quiet https://github.com/karpathy/nanoGPT $@

@@ -252,6 +252,48 @@ def intervals(results: dict[str, Any]) -> Iterator[Row]:
     )
 
 
+def serving(results: dict[str, Any]) -> Iterator[Row]:
+    goals, start, crowd = results["goals"], results["start"], results["crowd"]
+    ready, memory = start["ready_seconds"]["max"], start["resident_mb"]["max"]
+    yield Row(
+        ("Server with a run of texts and one of pictures: ready after the imports / memory", f"{ready:.1f} s / {memory:.0f} MB"),
+        ("服务器载入一个文本 run 和一个图片 run：导入之后就绪的时间 / 内存", f"{ready:.1f} 秒 / {memory:.0f} MB"),
+        f"{goals['ready_seconds']:.0f} s / {goals['resident_mb']} MB",
+        ready <= goals["ready_seconds"] and memory <= goals["resident_mb"],
+    )
+    outcomes, growth = crowd["outcomes"], crowd["memory_growth"]
+    total, other = sum(outcomes.values()), outcomes.get("other", 0)
+    differ = f"{crowd['texts_that_differ']}/{crowd['texts']}"
+    yield Row(
+        (
+            f"{crowd['clients']} clients at once for {crowd['seconds']} s, texts and pictures: requests that end whole",
+            f"{crowd['whole']:.1%} of {total:,} (neither whole nor 429: {other}; texts unlike their solo: {differ}; memory {growth:+.1%})",
+        ),
+        (
+            f"{crowd['clients']} 个客户端同时访问 {crowd['seconds']} 秒，文本与图片：完整结束的请求",
+            f"{total:,} 个中的 {crowd['whole']:.1%}（既不完整也非 429：{other}；与单独生成不同的文本：{differ}；内存 {growth:+.1%}）",
+        ),
+        f"{goals['whole']:.0%}",
+        crowd["whole"] >= goals["whole"] and not other and growth < 0.05,
+    )
+    for clients in ("1", "16"):
+        found = results.get("peer", {}).get(clients)
+        if found:
+            times, speed = found["times"]["median"], found["tokens_per_second"]["castalia"]["median"]
+            yield Row(
+                (
+                    f"Server, {clients} client(s): tokens/s against `transformers serve` with continuous batching",
+                    f"{times:.1f}x ({speed:,.0f})",
+                ),
+                (
+                    f"服务器，{clients} 个客户端：每秒 token 数，相对于开启连续批处理的 `transformers serve`",
+                    f"{times:.1f}x（{speed:,.0f}）",
+                ),
+                f"{goals['times']}x",
+                found["reached"],
+            )
+
+
 TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "gan_fashion": gan_fashion,
     "gan_modes": gan_modes,
@@ -265,6 +307,7 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "text_ten_minutes": text_ten_minutes,
     "text_sampling": text_sampling,
     "text_tang": text_tang,
+    "serving": serving,
 }
 
 

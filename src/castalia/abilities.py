@@ -91,7 +91,7 @@ class Infills(Protocol):
 
 
 class DecodeState(Protocol):
-    """What a model remembers of B rows while it decodes. `step` may change it in place; use only the newest one."""
+    """What a model remembers of B rows while it decodes. `step`, `take` and `join` may change it in place; use only the newest one."""
 
     @property
     def lengths(self) -> Tensor:

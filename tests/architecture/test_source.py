@@ -71,7 +71,8 @@ def test_yaml_is_read_safely():
 
 
 def test_no_module_that_opens_connections():
-    assert [str(path) for path, tree in trees() if imports(tree) & NETWORK_MODULES] == []
+    """The server listens; nothing else has a socket."""
+    assert [str(path) for path, tree in trees() if imports(tree) & NETWORK_MODULES] == ["serving/server.py"]
 
 
 def test_errors_are_castalias_own():

@@ -28,6 +28,7 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb("Judge", "scores with intervals and a page to look at", "castalia evaluate latest"),
     "compare": Verb("Judge", "runs of the same data side by side, with what is shown to differ", "castalia compare runs/gan runs/vae"),
     "show": Verb("Judge", "what a run is, how far it got, and where it looks", "castalia show latest"),
+    "serve": Verb("Ship", "runs over HTTP, with OpenAI's words and ours", "castalia serve runs/plays runs/clothes --port 8000"),
     "export": Verb("Ship", "a run in the format of another program", "castalia export latest --to bundle folder"),
     "verify": Verb("Govern", "whether files are as released, and which run made them", "castalia verify samples/00003.png"),
     "reproduce": Verb("Govern", "make a file again, byte for byte", "castalia reproduce samples/00003.png --out again"),

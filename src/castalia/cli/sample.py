@@ -53,8 +53,7 @@ def command(
     from castalia.governance.policy import Policy
     from castalia.governance.release import Gate
     from castalia.run import Run
-    from castalia.sampling.generate import generate
-    from castalia.workflow import request_of
+    from castalia.sampling.generate import generate, request_of
 
     opened = Run.open(run, trust_code=trust_code)
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)

@@ -46,11 +46,24 @@ class Completion(NamedTuple):
     constraint_nats: float
 
 
+class Look(NamedTuple):
+    """Log-probabilities of one place under the model as it is, before penalties, temperature and masks: of the token that came, and of the
+    likeliest ones, best first."""
+
+    token: int
+    logprob: float
+    likeliest: list[tuple[int, float]]
+
+
 class Step(NamedTuple):
-    """One step of all live rows, which are numbered in the order they were added. A row that ends with `end` has no token in this step."""
+    """One step of all live rows, which are numbered in the order they were added. A row that ends with `end` has no token in this step.
+
+    looks: of the rows that asked for it.
+    """
 
     tokens: dict[int, int]
     finished: dict[int, Completion]
+    looks: dict[int, Look] = {}  # noqa: RUF012 - never mutated; a step that looks carries its own
 
 
 @dataclass
@@ -64,6 +77,7 @@ class _Row:
     grammar: Grammar | None
     state: Any
     stop: Stop | None
+    look: int | None
     taken: int = 0  # tokens that the model has taken in since the last prefill
     tokens: list[int] = field(default_factory=list)
     nats: list[float] = field(default_factory=list)
@@ -101,6 +115,7 @@ class Decoder:
         self._state: DecodeState | None = None
         self._logits: Tensor | None = None  # (B, V) of each row's next token; None while `_chosen` is not taken in yet
         self._chosen: Tensor | None = None  # (B,)
+        self._looks: dict[int, Look] = {}
         self._room = 0  # steps until some row has to be prefilled anew
         self._settle()
 
@@ -119,6 +134,7 @@ class Decoder:
         cond: Mapping[str, Any] | None = None,
         grammars: Grammar | Sequence[Grammar | None] | None = None,
         stop: Stop | None = None,
+        look: int | None = None,
     ) -> list[int]:
         """Take in prompts, each (n,) int64 with n >= 1, that begin with `begin`; returns the numbers of the new rows.
 
@@ -126,6 +142,7 @@ class Decoder:
         cond      name -> Tensor (B, ...) or Ragged, as `Decodes.prefill` takes it.
         grammars  for the new tokens, one for all rows or one a row; where None, the spec's own, which has followed the prompt.
         stop      gets a row's new tokens after each of them; returns how many to keep when the row is done, else None.
+        look      how many of the likeliest tokens each step tells of these rows (Step.looks); None tells nothing and costs nothing.
         Raises RecipeError for options out of range and for a grammar that cannot be completed within the length.
         """
         check(options)
@@ -154,11 +171,8 @@ class Decoder:
                     where=f"prompt {index}: {length} new tokens allowed",
                     fix="use a tokenizer that has its characters" if needs >= FORBIDDEN else f"set sampling.length to {needs} or more",
                 )
-            fresh.append(
-                _Row(
-                    self._added + index, ids, rng, options, length, row_cond, self.spec.grammar if grammar is None else grammar, state, stop
-                )
-            )
+            rules = self.spec.grammar if grammar is None else grammar
+            fresh.append(_Row(self._added + index, ids, rng, options, length, row_cond, rules, state, stop, look))
         if not fresh:
             return []
         self._feed()
@@ -170,6 +184,7 @@ class Decoder:
         self._settle()
         return [row.number for row in fresh]
 
+    @torch.inference_mode()
     def drop(self, numbers: Sequence[int]) -> None:
         """Forget rows, whatever they have so far."""
         self._keep([index for index, row in enumerate(self._rows) if row.number not in set(numbers)])
@@ -182,6 +197,7 @@ class Decoder:
             return Step({}, finished)
         self._feed()
         chosen, nats, spent = self._choose()
+        looks, self._looks = self._looks, {}
         end, keep = self.spec.end, []
         for index, (row, token, nat, cost) in enumerate(zip(self._rows, chosen, nats, spent, strict=True)):
             row.nats.append(nat)
@@ -203,7 +219,7 @@ class Decoder:
         self._logits = None
         if len(keep) < len(self._rows):
             self._keep(keep)
-        return Step(tokens, finished)
+        return Step(tokens, finished, looks)
 
     # Inside a step
 
@@ -222,6 +238,8 @@ class Decoder:
         knobs.note(chosen)
         self._chosen = chosen.view(-1)
         nats = likely.gather(1, chosen)
+        if self._looking is not None:
+            self._look(likely, nats)
         if knobs.plain and not knobs.filters:  # drawn from the model renormalised over what may come
             cost = weights.gather(1, chosen).log() - nats
         else:
@@ -235,6 +253,15 @@ class Decoder:
                     fix="use an earlier checkpoint, or weights in float32",
                 )
         return self._chosen.tolist(), counted, spent
+
+    def _look(self, likely: Tensor, nats: Tensor) -> None:
+        """Note what the rows that asked for it are to be told."""
+        assert self._chosen is not None
+        best = likely.topk(min(self._looking or 1, likely.shape[1]))
+        told = zip(self._rows, self._chosen.tolist(), nats[:, 0].tolist(), best.indices.tolist(), best.values.tolist(), strict=True)
+        for row, token, logprob, tokens, values in told:
+            if row.look is not None:
+                self._looks[row.number] = Look(token, logprob, list(zip(tokens, values, strict=True))[: row.look])
 
     def _cost(self, likely: Tensor, barrier: Tensor) -> Tensor:
         """(B, 1): -log of the mass that is left."""
@@ -324,7 +351,11 @@ class Decoder:
     # Membership
 
     def _keep(self, indices: list[int]) -> None:
-        """Go on with these rows only."""
+        """Go on with these rows only, given in order. Those from the end fill the holes, so that few have to move."""
+        kept = len(indices)
+        last = [index for index in indices if index >= kept]
+        staying = {index for index in indices if index < kept}
+        indices = [place if place in staying else last.pop() for place in range(kept)]
         self._rows = [self._rows[index] for index in indices]
         if not indices:
             self._state = self._logits = self._chosen = None
@@ -343,6 +374,7 @@ class Decoder:
             [row.options for row in rows], [row.prompt for row in rows], [row.tokens for row in rows], self.spec.vocab, self.device
         )
         self._guided = any(row.grammar is not None for row in self._rows)
+        self._looking = max((row.look for row in self._rows if row.look is not None), default=None)
         in_use = {id(self.spec.grammar), *(id(row.grammar) for row in self._rows)}
         self._masks = {key: masks for key, masks in self._masks.items() if key in in_use}
         self._uniforms: list[Tensor] = []  # (B, 1) each, the next one last

@@ -244,11 +244,15 @@ def segment_mask(segment: Tensor) -> Tensor:
 
 @dataclass
 class LayerCache:
-    """Keys and values of one layer, (B, H, capacity, D). `state` says where new ones go; `gains` is what Block.step works out once."""
+    """Keys and values of one layer, (B, H, capacity, D). `state` says where new ones go; `gains` is what Block.step works out once.
+
+    rooms: what both are the first rows of; there may be more.
+    """
 
     keys: Tensor
     values: Tensor
     state: Memory
+    rooms: tuple[Tensor, Tensor]
     gains: tuple[Gain, Gain, Gain] | None = None
 
     def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -294,7 +298,9 @@ class Memory:
             torch.full((rows, recent), -1, dtype=torch.int64, device=like.device),
         )
         shape = (rows, kv_heads, capacity, head_width)
-        memory.layers = [LayerCache(like.new_zeros(shape), like.new_zeros(shape), memory) for _ in range(layers)]
+        memory.layers = [
+            LayerCache(*rooms, memory, rooms) for rooms in ((like.new_zeros(shape), like.new_zeros(shape)) for _ in range(layers))
+        ]
         return memory
 
     def _measure(self) -> None:
@@ -330,19 +336,39 @@ class Memory:
         if self.recent.shape[1]:
             self.recent = torch.cat([self.recent[:, 1:], tokens[:, None]], 1)
 
+    @torch.inference_mode()
     def take(self, rows: Tensor) -> Memory:
-        told = None if self.told is None else self.told[rows]
-        return self._with([(layer.keys[rows], layer.values[rows]) for layer in self.layers], self.lengths[rows], self.recent[rows], told)
+        """In place where only rows from the end move to the front, as when a few leave a batch: the others' keys are not copied."""
+        order = rows.tolist()
+        lengths, recent, told = self.lengths[rows], self.recent[rows], None if self.told is None else self.told[rows]
+        if not all(source == place or source >= len(order) for place, source in enumerate(order)):
+            return self._with([(layer.keys[rows], layer.values[rows]) for layer in self.layers], lengths, recent, told)
+        for layer in self.layers:
+            for room in (layer.keys, layer.values):
+                for place, source in enumerate(order):
+                    if place != source:
+                        room[place, :, : self.longest] = room[source, :, : self.longest]
+        return self._with([layer.rooms for layer in self.layers], lengths, recent, told)
 
+    @torch.inference_mode()
     def join(self, other: Memory) -> Memory:
-        layers = [
-            (torch.cat([mine.keys, theirs.keys]), torch.cat([mine.values, theirs.values]))
-            for mine, theirs in zip(self.layers, other.layers, strict=True)
-        ]
+        """In place where there is room for the other's rows; else with room for as many again, so that not every row that joins moves all."""
+        mine, all_rows = len(self.lengths), len(self.lengths) + len(other.lengths)
+        layers = []
+        for layer, theirs in zip(self.layers, other.layers, strict=True):
+            rooms = []
+            for room, added in zip(layer.rooms, (theirs.keys, theirs.values), strict=True):
+                if len(room) < all_rows:
+                    larger = room.new_zeros(max(all_rows, 2 * mine), *room.shape[1:])  # zeros: what is masked must still be a number
+                    larger[:mine, :, : self.longest] = room[:mine, :, : self.longest]
+                    room = larger
+                room[mine:all_rows, :, : other.longest] = added[:, :, : other.longest]
+                rooms.append(room)
+            layers.append((rooms[0], rooms[1]))
         told = None if self.told is None or other.told is None else torch.cat([self.told, other.told])
         return self._with(layers, torch.cat([self.lengths, other.lengths]), torch.cat([self.recent, other.recent]), told)
 
-    def _with(self, layers: list[tuple[Tensor, Tensor]], lengths: Tensor, recent: Tensor, told: Tensor | None) -> Memory:
+    def _with(self, rooms: list[tuple[Tensor, Tensor]], lengths: Tensor, recent: Tensor, told: Tensor | None) -> Memory:
         memory = Memory([], lengths, recent, told)
-        memory.layers = [LayerCache(keys, values, memory) for keys, values in layers]
+        memory.layers = [LayerCache(keys[: len(lengths)], values[: len(lengths)], memory, (keys, values)) for keys, values in rooms]
         return memory

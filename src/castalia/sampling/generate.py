@@ -8,9 +8,9 @@ of that shape again and gives the same bytes.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -65,6 +65,23 @@ class Sample:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+def request_of(
+    run: Run,
+    n: int | None = None,
+    seed: int | None = None,
+    cond: Mapping[str, str | int] | None = None,
+    options: SampleOptions | None = None,
+) -> Request:
+    """A request filled up from the recipe's sampling section."""
+    config = run.recipe.sampling
+    if options is None:
+        options = SampleOptions(**{field.name: getattr(config, field.name) for field in fields(SampleOptions)})
+    count = config.n if n is None else n
+    if count < 1:
+        raise RecipeError("at least one sample must be asked for", where=f"n={count}", fix="n=1 or more")
+    return Request(count, seed or 0, dict(cond or {}), options, batch=config.batch)
+
+
 def generate(run: Run, request: Request, *, model: Family | None = None) -> Iterator[Sample]:
     """Samples one by one, in order of their index. `model` spares loading the run's weights again."""
     family = run.model() if model is None else model
@@ -101,9 +118,8 @@ def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None
 
 def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Iterator[Sample]:
     spec = _tokens(codec)
-    grammar, stop = _limits(codec, request)
+    grammar, stop = limits(codec, request)
     prompt = prompt_ids(codec, request.prompt)
-    asked = {"prompt": request.prompt, "constraint": request.constraint}
     for first, rows in blocks(request.first, request.n, request.batch):
         begun = time.perf_counter()
         rngs, cond = generators(request.seed, first, rows), condition(family, request.cond, rows, first)
@@ -111,10 +127,18 @@ def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Ite
         found = complete(model, [prompt.to(family.device)] * rows, rngs, request.options, spec=spec, cond=cond, grammars=grammar, stop=stop)
         seconds = (time.perf_counter() - begun) / rows
         for row, done in enumerate(found):
-            x = torch.cat([prompt, torch.tensor(done.tokens, dtype=torch.int64)])
-            facts = {name: value for name, value in asked.items() if value is not None}
-            facts |= {"ended": done.reason, "tokens": len(done.tokens), "nats": done.nats, "constraint_nats": done.constraint_nats}
-            yield Sample(codec.decode(x), x, first + row, request.seed, rows, row, request.cond, request.options, seconds, facts)
+            yield completed(codec, request, prompt, done, first + row, rows, row, seconds)
+
+
+def completed(
+    codec: Codec[Any], request: Request, prompt: Tensor, done: Completion, index: int, rows: int, row: int, seconds: float = 0.0
+) -> Sample:
+    """What became of `prompt` (n,) as a sample of the request, with the facts from which it is made again."""
+    x = torch.cat([prompt, torch.tensor(done.tokens, dtype=torch.int64)])
+    asked = {"prompt": request.prompt, "constraint": request.constraint}
+    facts = {name: value for name, value in asked.items() if value is not None}
+    facts |= {"ended": done.reason, "tokens": len(done.tokens), "nats": done.nats, "constraint_nats": done.constraint_nats}
+    return Sample(codec.decode(x), x, index, request.seed, rows, row, request.cond, request.options, seconds, facts)
 
 
 def stream(run: Run, request: Request, *, model: Family | None = None) -> Iterator[str]:
@@ -123,7 +147,7 @@ def stream(run: Run, request: Request, *, model: Family | None = None) -> Iterat
     codec = run.codec
     streamer = codec.streamer()
     decoder = Decoder(require(family, Decodes, "be read out token by token"), spec=_tokens(codec), device=family.device)
-    grammar, stop = _limits(codec, request)
+    grammar, stop = limits(codec, request)
     cond = condition(family, request.cond, 1, request.first)
     rngs = generators(request.seed, request.first, 1)
     decoder.add([prompt_ids(codec, request.prompt)], rngs, request.options, cond=cond, grammars=grammar, stop=stop)
@@ -164,7 +188,7 @@ def prompt_ids(codec: Codec[Any], prompt: Any) -> Tensor:
     return ids[:-1] if spec.end is not None and ids[-1] == spec.end else ids
 
 
-def _limits(codec: Codec[Any], request: Request) -> tuple[Grammar | None, Stop | None]:
+def limits(codec: Codec[Any], request: Request) -> tuple[Grammar | None, Stop | None]:
     """What must hold for the new tokens, and what ends them; None where nothing was asked."""
     grammar = None if request.constraint is None else codec.constrain(request.constraint)
     return grammar, codec.stopper(request.options.stop) if request.options.stop else None
@@ -179,13 +203,30 @@ def _tokens(codec: Codec[Any]) -> Tokens:
 @torch.inference_mode()
 def draw(family: Family, seed: int, first: int, count: int, cond: Mapping[str, Any], options: SampleOptions, batch: int = 64) -> Tensor:
     """(count, *shape) float32 samples first .. first + count - 1 of `seed`, on the CPU, in the spec's unit."""
-    sampler = require(family, Samples, "sample")
-    parts = []
-    for start, rows in blocks(first, count, batch):
-        x = sampler.sample(generators(seed, start, rows), condition(family, cond, rows, start), options).float().cpu()
-        _check(family, x, rows)
-        parts.append(x)
+    parts = [draw_block(family, [Stretch(seed, start, rows, cond)], options) for start, rows in blocks(first, count, batch)]
     return torch.cat(parts) if parts else torch.empty(0, *getattr(family.spec, "shape", ()))
+
+
+class Stretch(NamedTuple):
+    """Samples first .. first + rows - 1 of a seed, under a condition."""
+
+    seed: int
+    first: int
+    rows: int
+    cond: Mapping[str, Any]
+
+
+@torch.inference_mode()
+def draw_block(family: Family, stretches: Sequence[Stretch], options: SampleOptions) -> Tensor:
+    """(R, *shape) float32 on the CPU: all rows of the stretches computed together, R in number. A row depends on its own seed, index and
+    condition; its last bit also on R and its place, as with any block."""
+    sampler = require(family, Samples, "sample")
+    rngs = [rng for part in stretches for rng in generators(part.seed, part.first, part.rows)]
+    told = [condition(family, part.cond, part.rows, part.first) for part in stretches]
+    cond = {name: torch.cat([one[name] for one in told]) for name in family.conditions}
+    x = sampler.sample(rngs, cond, options).float().cpu()
+    _check(family, x, len(rngs))
+    return x
 
 
 def condition(family: Family, cond: Mapping[str, Any], rows: int, first: int) -> dict[str, Tensor]:

@@ -1,0 +1,107 @@
+"""The application: routes, errors, and the border around them.
+
+    table = open_runs(["runs/plays"])
+    app = make_app(table, Engine(lanes_of(table)))
+
+Not here: sockets, signals and draining (server.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import PIL.Image
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as Visit
+from starlette.responses import Response
+
+import castalia
+from castalia.errors import CastaliaError
+from castalia.serving import native, openai
+from castalia.serving.border import Border, House, Json, answer, problem
+from castalia.serving.engine import Engine, Lane
+from castalia.serving.hosted import Table
+from castalia.serving.limits import Keys, Limits
+from castalia.serving.making import Maker
+from castalia.serving.metrics import Metrics
+from castalia.serving.refusals import Invalid
+
+
+def lanes_of(table: Table) -> dict[str, Lane]:
+    return {name: lane for one in table.runs.values() for name, lane in one.lanes().items()}
+
+
+def make_app(
+    table: Table,
+    engine: Engine,
+    *,
+    limits: Limits | None = None,
+    keys: Keys | None = None,
+    hosts: frozenset[str] | None = None,
+    open_metrics: bool = False,
+    log_prompts: bool = False,
+) -> Border:
+    """The whole ASGI application. hosts: by which names it may be called; None: by any. Sets how many pixels Pillow decodes in this process."""
+    limits = limits or Limits()
+    PIL.Image.MAX_IMAGE_PIXELS = limits.pixels
+    metrics, maker = Metrics(engine), Maker(engine, limits)
+    app = FastAPI(title="Castalia", version=castalia.__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.include_router(openai.router(table, maker))
+    app.include_router(native.router(table, maker))
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> Response:
+        """Whether the engine's thread lives."""
+        return Json({"status": "ok"} if engine.alive else {"status": "dead"}, 200 if engine.alive else 503)
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> Response:
+        """Whether new requests are taken."""
+        ready = engine.alive and not engine.draining
+        return Json({"status": "ready" if ready else "stopping"}, 200 if ready else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def page() -> Response:
+        return Response(metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    app.add_exception_handler(CastaliaError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _foreign)
+    app.add_exception_handler(ClientDisconnect, _left)
+    house = House(keys or Keys(limits=limits), limits, hosts, open_metrics, log_prompts, metrics.observe)
+    return Border(app, house)
+
+
+async def _ours(visit: Visit, error: Any) -> Response:
+    return answer(error)
+
+
+async def _invalid(visit: Visit, error: Any) -> Response:
+    """What is wrong and where, without what was sent."""
+    problems = [(_place(one["loc"]), "unknown field" if one["type"] == "extra_forbidden" else one["msg"].lower()) for one in error.errors()]
+    place, what = problems[0] if problems else ("", "the body does not fit")
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return answer(Invalid(f"{what}{more}"[:500], place[:200], "see /openapi.json"))
+
+
+async def _foreign(visit: Visit, error: Any) -> Response:
+    status = error.status_code
+    words = {404: "there is nothing at this address", 405: "this address takes another method"}
+    shape = problem(Invalid(words.get(status, str(error.detail)[:300])))
+    shape["error"]["code"] = "NotFound" if status == 404 else "Invalid"
+    return Json(shape, status, headers=error.headers)
+
+
+async def _left(visit: Visit, error: Any) -> Response:
+    """Nobody reads this; the log says that the client left."""
+    visit.state.note["error"] = "the client left"
+    return Response(status_code=499)
+
+
+def _place(parts: Sequence[str | int]) -> str:
+    """The field; what pydantic calls the branches of a union is left out."""
+    return ".".join(str(part) for part in parts if part != "body" and (isinstance(part, int) or part.isidentifier()))

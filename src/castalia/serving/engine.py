@@ -1,0 +1,245 @@
+"""The engine: one thread computes, whatever the number of clients.
+
+Work waits in lanes, one for each thing that can be computed together (lanes.py: the texts of a run, its pictures, anything else). The thread gives
+a turn to the lane that has had the least time so far, so a long picture does not keep texts waiting for longer than its own turn, and the other way
+round. A turn is short: one token of every live row, or one batch of pictures.
+
+The HTTP side is asyncio and lives in another thread. It hands in work and gets a Ticket; results come through the ticket, and whoever
+leaves cancels it. Not here: HTTP, text, what a model does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from castalia.errors import CastaliaError
+from castalia.serving.refusals import Busy, Late, Stopping
+
+LOG = logging.getLogger("castalia.serving")
+
+
+class Ticket:
+    """A piece of work as its owner sees it, in the loop's thread; `put` and `finish` are the engine's, from the computing thread.
+
+    work     what a lane was asked for.
+    started  whether any of it has been computed; taken from the queue.
+    gone     cancelled, or past its deadline: nothing of it is wanted any more.
+    """
+
+    def __init__(self, work: Any, lane: Lane, engine: Engine, seconds: float) -> None:
+        self.work, self.lane, self.seconds = work, lane, seconds
+        self.started = self.gone = self.finished = False
+        self.created = time.monotonic()
+        self._engine = engine
+        self._loop = asyncio.get_running_loop()
+        self._found: deque[Any] = deque()
+        self._error: BaseException | None = None
+        self._wake = asyncio.Event()
+        self._told = False
+        self._alarm = self._loop.call_later(seconds, self._overdue)
+
+    # the loop's side
+
+    async def take(self) -> list[Any]:
+        """All that came since the last time, at least one result; [] when all is done. Raises what the computation raised; Busy when the
+        deadline came before a turn did, else Late."""
+        while not self._found:
+            if self._error is not None:
+                raise self._error
+            if self.finished:
+                return []
+            await self._wake.wait()
+            self._wake.clear()
+            self._told = False
+        found = []
+        while self._found:
+            found.append(self._found.popleft())
+        return found
+
+    async def all(self) -> list[Any]:
+        """Everything, once it is done."""
+        found: list[Any] = []
+        while more := await self.take():
+            found += more
+        return found
+
+    def cancel(self) -> None:
+        """Forget the work: it leaves the queue at once, or the running batch before the next token. Harmless when it is done."""
+        self._alarm.cancel()
+        if not (self.finished or self.gone):
+            self.gone = True
+            self._engine.forget(self)
+
+    def _overdue(self) -> None:
+        if self.finished or self.gone:
+            return
+        if self.started:
+            error: CastaliaError = Late(
+                f"the result did not come within {self.seconds:g} seconds", fix="ask for less, e.g. a smaller max_tokens or n"
+            )
+        else:
+            error = Busy(f"no turn came within {self.seconds:g} seconds", fix="try again later", seconds=self.seconds)
+        self.cancel()
+        self._error = error
+        self._wake.set()
+
+    # the engine's side
+
+    def put(self, found: Any) -> None:
+        self._found.append(found)
+        self._tell()
+
+    def finish(self, error: BaseException | None = None) -> None:
+        if error is not None:
+            self._error = error
+        self.finished = True
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._told:
+            return
+        self._told = True
+        try:
+            self._loop.call_soon_threadsafe(self._awake)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            self.gone = True
+
+    def _awake(self) -> None:
+        if self.finished:
+            self._alarm.cancel()
+        self._wake.set()
+
+
+class Lane(ABC):
+    """Work of one kind that can be computed together. Only the computing thread calls `turn`; `waiting` is changed under the engine's lock."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.waiting: deque[Ticket] = deque()
+        self.lock: threading.Condition = threading.Condition()
+        self.spent = 0.0  # seconds of turns, on the engine's common clock
+        self.computed = 0.0  # seconds of turns in all
+
+    @property
+    def live(self) -> int:
+        """Rows that are in the middle of being computed."""
+        return 0
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.waiting)
+
+    @abstractmethod
+    def turn(self) -> None:
+        """Compute a little."""
+
+    @abstractmethod
+    def fail(self, error: Exception) -> None:
+        """A turn raised: everything that took part gets the error, the lane is fresh again."""
+
+    def next(self) -> Ticket | None:
+        """The ticket at the head of the queue, started."""
+        with self.lock:
+            if not self.waiting:
+                return None
+            ticket = self.waiting.popleft()
+            ticket.started = True
+            return ticket
+
+
+class Engine:
+    """Starts its thread when made; `stop` ends it. All other methods are for the loop's thread."""
+
+    def __init__(self, lanes: Mapping[str, Lane], *, queue: int = 256, threads: int | None = None) -> None:
+        self.lanes, self.queue = dict(lanes), queue
+        self.draining = False
+        self.refused = self.cancelled = 0
+        self._changed = threading.Condition()
+        for lane in self.lanes.values():
+            lane.lock = self._changed
+        self._threads, self._ended, self._working = threads, False, False
+        self._thread = threading.Thread(target=self._work, name="castalia-engine", daemon=True)
+        self._thread.start()
+
+    def submit(self, lane: str, work: Any, *, seconds: float = 120.0) -> Ticket:
+        """Put work in a lane's queue. Raises Busy when `queue` pieces wait already, Stopping while draining."""
+        if self.draining:
+            raise Stopping("the server is stopping", fix="try another one")
+        chosen = self.lanes[lane]
+        with self._changed:
+            waiting = self.waiting
+            if waiting >= self.queue:
+                self.refused += 1
+                raise Busy(
+                    "the server has as much to do as it takes", where=f"{waiting} requests wait", fix="try again later", seconds=self.pause
+                )
+            if not chosen.busy:  # time that it did not ask for is not owed to it
+                others = [other.spent for other in self.lanes.values() if other.busy]
+                chosen.spent = max(chosen.spent, min(others, default=chosen.spent))
+            ticket = Ticket(work, chosen, self, seconds)
+            chosen.waiting.append(ticket)
+            self._changed.notify()
+        return ticket
+
+    def forget(self, ticket: Ticket) -> None:
+        with self._changed:
+            self.cancelled += 1
+            if ticket in ticket.lane.waiting:
+                ticket.lane.waiting.remove(ticket)
+
+    @property
+    def waiting(self) -> int:
+        return sum(len(lane.waiting) for lane in self.lanes.values())
+
+    @property
+    def idle(self) -> bool:
+        return not self._working and not any(lane.busy for lane in self.lanes.values())
+
+    @property
+    def pause(self) -> float:
+        """Seconds after which trying again makes sense: a rough guess, for Retry-After."""
+        return 1.0 + 0.02 * self.waiting
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """End the thread after the turn it is in; what waits gets nothing."""
+        self.draining = True
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        self._thread.join(seconds)
+
+    def _work(self) -> None:
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)  # a setting of the thread that computes
+        while True:
+            with self._changed:
+                self._working = False
+                while not self._ended and not (busy := [lane for lane in self.lanes.values() if lane.busy]):
+                    self._changed.wait()
+                if self._ended:
+                    return
+                self._working = True
+            lane = min(busy, key=lambda lane: lane.spent)
+            begun = time.perf_counter()
+            try:
+                lane.turn()
+            except Exception as error:  # a bug, or a model that gives NaN: whoever took part hears of it, all others go on
+                if not isinstance(error, CastaliaError):
+                    LOG.exception("a computation failed", extra={"lane": lane.name})
+                lane.fail(error)
+            took = time.perf_counter() - begun
+            lane.spent += took
+            lane.computed += took

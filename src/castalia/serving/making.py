@@ -1,0 +1,323 @@
+"""From a request to what may be sent: everything between HTTP and the engine, the same for OpenAI's words and for ours.
+
+What comes in passes `Gate.prepare`, what goes out `Gate.emit_bytes` or, as a stream, `Gate.screen`. Encoding, constraints and files are worked on in
+threads, so the loop goes on answering; models are touched by the engine alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from starlette.concurrency import run_in_threadpool
+from torch import Tensor
+
+from castalia.abilities import Decodes
+from castalia.errors import CastaliaError, RecipeError
+from castalia.governance.release import request_facts
+from castalia.nn.decode import Completion, Look
+from castalia.registry import require
+from castalia.sampling.generate import Request, Sample, completed, condition, limits, prompt_ids
+from castalia.serving.engine import Engine, Ticket
+from castalia.serving.hosted import Hosted
+from castalia.serving.lanes import Drawing, Drawn, Piece, Writing
+from castalia.serving.limits import Limits
+from castalia.serving.refusals import Invalid
+from castalia.spec import Tokens
+
+BRIEF = 1000  # characters of a prompt that are worked on at once
+
+
+@dataclass(frozen=True)
+class Maker:
+    """The engine and what one request may ask of it."""
+
+    engine: Engine
+    limits: Limits
+
+    def submit(self, lane: str, work: Any) -> Ticket:
+        return self.engine.submit(lane, work, seconds=self.limits.seconds)
+
+    async def call(self, hosted: Hosted, function: Any) -> Any:
+        """What a function gives that touches the run's model."""
+        return (await finished([self.submit(f"{hosted.name}/call", function)]))[0][0]
+
+    async def draw(self, hosted: Hosted, request: Request, suffix: str | None = None) -> list[Released]:
+        """The samples of a request for dense items. suffix: another of the codec's formats, e.g. ".webp"."""
+        work = Drawing(request.n, request.seed, request.options, request.first, request.cond)
+        await run_in_threadpool(self._checked, hosted, request)
+        found: list[Drawn] = (await finished([self.submit(f"{hosted.name}/draw", work)]))[0]
+        return await run_in_threadpool(lambda: [_released(hosted, _drawn(hosted, request, one), suffix) for one in found])
+
+    def _checked(self, hosted: Hosted, request: Request) -> None:
+        hosted.gate.prepare(request)
+        condition(hosted.family, request.cond, 1, 0)
+
+    # Texts
+
+    async def prepare(self, hosted: Hosted, request: Request, *, ids: Sequence[int] | None = None, suffix: str | None = None) -> Text:
+        """What one prompt becomes. ids: the prompt as tokens, in place of its text. suffix: what stands behind the gap that is to be filled."""
+        if request.constraint is None and len(str(request.prompt or "")) <= BRIEF:
+            return self._text(hosted, request, ids, suffix)  # a thread would take longer to wake
+        return await run_in_threadpool(self._text, hosted, request, ids, suffix)
+
+    def _text(self, hosted: Hosted, request: Request, ids: Sequence[int] | None, suffix: str | None) -> Text:
+        codec, spec = hosted.codec, _tokens(hosted)
+        if ids is not None:
+            if any(not 0 <= token < spec.vocab for token in ids):
+                raise Invalid(f"tokens of this run lie between 0 and {spec.vocab - 1}", "prompt")
+            inner = list(ids[1:] if ids[:1] == [spec.begin] else ids)
+            prompt = torch.tensor([spec.begin, *inner])
+            request = replace(request, prompt=codec.decode(prompt))
+        hosted.gate.prepare(request)
+        if suffix is not None:
+            hosted.gate.prepare_text(suffix)
+        condition(hosted.family, request.cond, 1, 0)
+        if (request.constraint or "").replace(" ", "").startswith("json:@"):
+            raise RecipeError(
+                "a server reads no files of its own for a constraint", where="json:@", fix="send the schema itself: json:{...}"
+            )
+        try:
+            grammar, stop = limits(codec, request)
+        except RecursionError as error:
+            raise RecipeError("the constraint is nested too deeply", where="constraint", fix="make it flatter") from error
+        banned: tuple[int, ...] = ()
+        if suffix is not None:
+            prompt, banned = self._gap(hosted, str(request.prompt or ""), suffix)
+        elif ids is None:
+            prompt = prompt_ids(codec, request.prompt)
+        if len(prompt) > self.limits.tokens:
+            raise Invalid(f"the prompt has {len(prompt)} tokens, this server takes {self.limits.tokens}", "prompt", "shorten it")
+        work = Writing(prompt, request.n, request.seed, request.options, request.first, request.cond, grammar, stop, banned=banned)
+        return Text(hosted, request, work, suffix)
+
+    def _gap(self, hosted: Hosted, before: str, after: str) -> tuple[Tensor, tuple[int, ...]]:
+        codec, spec = hosted.codec, _tokens(hosted)
+        if codec.middle is None:
+            raise Invalid("this run does not fill in the middle", "suffix", "leave suffix out, or train with codec.fill_middle=true")
+        parts = [codec.encode(part).long()[1:] for part in (before, after)]
+        parts = [part if spec.end is None else part[:-1] for part in parts]
+        marks = [torch.tensor([mark]) for mark in codec.middle]
+        prompt = torch.cat([torch.tensor([spec.begin]), marks[0], parts[0], marks[1], parts[1], marks[2]])
+        if len(prompt) > spec.length - 1:
+            raise Invalid(f"prompt and suffix have {len(prompt)} tokens, the context {spec.length}", "suffix", "shorten them")
+        return prompt, codec.middle
+
+    async def write(self, texts: Sequence[Text]) -> list[list[Written]]:
+        """All samples of all texts, once they are whole."""
+        tickets = [self.submit(f"{text.hosted.name}/write", text.work) for text in texts]
+        found = await finished(tickets)
+        return await run_in_threadpool(
+            lambda: [[_written(text, piece) for piece in sorted(pieces)] for text, pieces in zip(texts, found, strict=True)]
+        )
+
+    async def stream(self, texts: Sequence[Text]) -> AsyncGenerator[Bit, None]:
+        """What may go out of all texts, as it comes. Closing the iterator drops what is not finished; the ledger says so."""
+        bits: asyncio.Queue[Bit | BaseException | None] = asyncio.Queue(maxsize=64)
+        tickets: list[Ticket] = []
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            for text in texts:
+                tickets.append(self.submit(f"{text.hosted.name}/write", replace(text.work, stream=True)))
+            tasks = [
+                asyncio.create_task(_follow(number, text, ticket, bits))
+                for number, (text, ticket) in enumerate(zip(texts, tickets, strict=True))
+            ]
+            going = len(tasks)
+            while going:
+                bit = await bits.get()
+                if isinstance(bit, BaseException):
+                    raise bit
+                if bit is None:
+                    going -= 1
+                else:
+                    yield bit
+        finally:
+            for ticket in tickets:
+                ticket.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def looks(self, text: Text, count: int) -> list[Look]:
+        """What the model thinks of the tokens of the prompt, but for `begin`."""
+        ids, spec = text.work.prompt, _tokens(text.hosted)
+        if len(ids) > spec.length:
+            raise Invalid(
+                f"with echo and logprobs the prompt must fit the context: {len(ids)} tokens, {spec.length}", "prompt", "shorten it"
+            )
+        cond = condition(text.hosted.family, text.request.cond, 1, text.request.first)
+        found: list[Look] = await self.call(text.hosted, lambda: _look(text.hosted, ids, cond, count))
+        return found
+
+
+class Released(NamedTuple):
+    """One item as it may leave: the bytes of its file and its manifest."""
+
+    content: bytes
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Text:
+    """One prompt on its way."""
+
+    hosted: Hosted
+    request: Request
+    work: Writing
+    suffix: str | None
+
+    @property
+    def prompt_tokens(self) -> int:
+        return len(self.work.prompt) - 1  # without `begin`, which nobody wrote
+
+
+class Written(NamedTuple):
+    """One finished text: what is new in it, and all of it with its manifest. names, looks: what each new token writes, and its place."""
+
+    text: str
+    released: Released
+    done: Completion
+    looks: list[Look]
+
+
+class Bit(NamedTuple):
+    """A part of one stream. prompt: which text; row: which of its samples. done and manifest come with the last part."""
+
+    prompt: int
+    row: int
+    text: str
+    looks: list[Look]
+    done: Completion | None = None
+    manifest: dict[str, Any] | None = None
+
+
+async def finished(tickets: Sequence[Ticket]) -> list[list[Any]]:
+    """The results of all; when one fails or the caller is cancelled, all are."""
+    try:
+        return [await ticket.all() for ticket in tickets]
+    finally:
+        for ticket in tickets:
+            ticket.cancel()
+
+
+class _Writer:
+    """One row's tokens as text that may go out: whole characters, nothing that may still become a stop string, nothing that is blocked."""
+
+    def __init__(self, text: Text, index: int) -> None:
+        self.text, self.index = text, index
+        self.streamer = text.hosted.codec.streamer()
+        for token in text.work.prompt.tolist() if text.suffix is None else ():
+            self.streamer.push(token)  # so that the first new token is written as what follows
+        self.screen = text.hosted.gate.screen(str(text.request.prompt or ""))
+        self.behind = max((len(stop.encode()) for stop in text.request.options.stop), default=0)
+        self.tokens: list[int] = []
+        self.given, self.closed = 0, False
+
+    def push(self, tokens: Sequence[int], done: Completion | None) -> str:
+        self.tokens += tokens
+        if done is not None:
+            self.tokens = done.tokens
+        most = len(self.tokens) if done is not None else max(self.given, len(self.tokens) - self.behind)
+        text = "".join(self.streamer.push(token) for token in self.tokens[self.given : most])
+        self.given = most
+        text = self.screen.push(text + self.streamer.finish() if done is not None else text)
+        return text + self.screen.finish() if done is not None else text
+
+    def close(self, done: Completion | None) -> dict[str, Any]:
+        """The ledger's line; the manifest of what went out."""
+        self.closed = True
+        gate, request = self.text.hosted.gate, self.text.request
+        more: dict[str, Any] = (
+            {}
+            if done is None
+            else {"ended": done.reason, "tokens": len(done.tokens), "nats": done.nats, "constraint_nats": done.constraint_nats}
+        )
+        more |= {} if self.text.suffix is None else {"edit": "infill"}
+        own = request_facts(replace(request, n=1, first=request.first + self.index))
+        facts = gate.facts_of(**{**own, "rows": request.n, "row": self.index, **more})
+        gate.close(self.screen, facts)
+        return facts
+
+
+async def _follow(number: int, text: Text, ticket: Ticket, bits: asyncio.Queue[Bit | BaseException | None]) -> None:
+    """One ticket's pieces to the queue of bits, then None; or the error that ended it."""
+    writers: dict[int, _Writer] = {}
+    try:
+        for index in range(text.work.rows):
+            writers[index] = _Writer(text, index)
+        while pieces := await ticket.take():
+            for piece in pieces:
+                writer = writers[piece.row]
+                said = writer.push(piece.tokens, piece.done)
+                manifest = None
+                if piece.done is not None:
+                    manifest = await run_in_threadpool(writer.close, piece.done)
+                if said or piece.done is not None or piece.looks:
+                    await bits.put(Bit(number, piece.row, said, piece.looks, piece.done, manifest))
+        await bits.put(None)
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:
+        ticket.cancel()
+        await bits.put(error)
+    finally:
+        for writer in writers.values():
+            if not writer.closed:
+                with suppress(CastaliaError):
+                    writer.close(None)
+
+
+def _drawn(hosted: Hosted, request: Request, one: Drawn) -> Sample:
+    return Sample(
+        hosted.codec.decode(one.x), one.x, one.number, request.seed, one.rows, one.row, request.cond, request.options, one.seconds
+    )
+
+
+def _written(text: Text, piece: Piece) -> Written:
+    """The text behind the prompt; the manifest is that of prompt and text together, which `castalia sample` would write."""
+    assert piece.done is not None
+    hosted, request, done = text.hosted, text.request, piece.done
+    streamer = hosted.codec.streamer()
+    for token in text.work.prompt.tolist() if text.suffix is None else ():
+        streamer.push(token)
+    new = "".join(map(streamer.push, done.tokens)) + streamer.finish()
+    index = request.first + piece.row
+    if text.suffix is None:
+        released = _released(hosted, completed(hosted.codec, request, text.work.prompt, done, index, request.n, piece.row))
+    else:
+        facts = hosted.gate.facts_of(edit="infill", **{**request_facts(request), "index": index, "rows": request.n, "row": piece.row})
+        whole = f"{request.prompt or ''}{new}{text.suffix}"
+        released = Released(hosted.gate.emit_bytes(whole, facts), facts)
+    return Written(new, released, done, piece.looks)
+
+
+def _released(hosted: Hosted, sample: Sample, suffix: str | None = None) -> Released:
+    facts = hosted.gate.facts(sample)
+    return Released(hosted.gate.emit_bytes(sample.item, facts, suffix), facts)
+
+
+@torch.inference_mode()
+def _look(hosted: Hosted, ids: Tensor, cond: dict[str, Any], count: int) -> list[Look]:
+    """Token by token, as the row would be written: the ability asks for no more than a step."""
+    model = require(hosted.family, Decodes, "be read token by token")
+    ids = ids.to(hosted.family.device)
+    logits, state = model.prefill(ids[None, :1], torch.ones(1, 1, dtype=torch.bool, device=ids.device), cond)
+    found = []
+    for place in range(1, len(ids)):
+        likely = logits[0].log_softmax(0)
+        best = likely.topk(min(max(1, count), len(likely)))
+        token = int(ids[place])
+        found.append(Look(token, float(likely[token]), list(zip(best.indices.tolist(), best.values.tolist(), strict=True))[:count]))
+        if place + 1 < len(ids):
+            logits, state = model.step(ids[place : place + 1], state)
+    return found
+
+
+def _tokens(hosted: Hosted) -> Tokens:
+    assert isinstance(hosted.spec, Tokens)
+    return hosted.spec

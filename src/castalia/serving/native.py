@@ -1,0 +1,283 @@
+"""Our own words, for what OpenAI has none for: any kind of item, edits, scores, and the schema of what a run takes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from fastapi import Request as Visit
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.responses import Response
+from torch import Tensor
+
+from castalia.abilities import SampleOptions, Scores
+from castalia.errors import RecipeError
+from castalia.nn.random import generators
+from castalia.registry import require
+from castalia.sampling.edit import KINDS, fill
+from castalia.sampling.generate import Request
+from castalia.serving.answers import present, spend
+from castalia.serving.border import Json
+from castalia.serving.hosted import Hosted, Table, from_base64
+from castalia.serving.making import Maker, Released
+from castalia.serving.openai import Body, Cond, Letters, Short, Whole, form_schema, fresh_seed
+from castalia.serving.refusals import Invalid
+from castalia.spec import Batch, Dense, Tokens
+
+TOKEN_OPTIONS = ("temperature", "repetition", "frequency", "top_k", "top_p", "min_p", "length", "stop")
+DENSE_OPTIONS = ("temperature", "guidance", "steps")
+
+
+class Options(Body):
+    """See abilities.SampleOptions; what is left out is the run's own."""
+
+    temperature: float | None = Field(None, ge=0)
+    guidance: float | None = Field(None, ge=0)
+    steps: int | None = Field(None, ge=1, le=10_000)
+    repetition: float | None = Field(None, gt=0)
+    frequency: float | None = None
+    top_k: int | None = Field(None, ge=1)
+    top_p: float | None = Field(None, gt=0, le=1)
+    min_p: float | None = Field(None, ge=0, le=1)
+    length: int | None = Field(None, ge=1)
+    stop: list[Short] | None = Field(None, max_length=4)
+
+
+class GenerateBody(Body):
+    run: Short
+    n: int = Field(1, ge=1)
+    seed: Whole | None = None
+    first: int = Field(0, ge=0, lt=2**53)
+    cond: Cond = Field({})
+    options: Options = Options()
+    prompt: Letters | None = None
+    constraint: Short | None = None
+    format: Literal["json", "file"] = "json"
+
+
+class ScoreBody(Body):
+    run: Short
+    items: list[Letters] = Field(min_length=1)
+    cond: Cond = Field({})
+
+
+def router(table: Table, maker: Maker) -> APIRouter:
+    routes = APIRouter(prefix="/api", tags=["Castalia"])
+
+    @routes.get("/runs")
+    async def runs() -> Response:
+        return Json({"runs": [one.about() for one in table.runs.values()]})
+
+    @routes.get("/schema/{run}")
+    async def schema(run: str) -> Response:
+        return Json(schema_of(table.able(run, "generate"), maker))
+
+    @routes.post("/generate")
+    async def generate(body: GenerateBody, visit: Visit) -> Response:
+        hosted = table.able(body.run, "generate")
+        visit.state.note.update(run=hosted.name, prompt=body.prompt)
+        request = _request(hosted, body, maker)
+        if body.format == "file" and (body.n != 1 or hosted.codec.sidecar):
+            raise Invalid(
+                "one file is one item, and has its manifest inside", "format", 'n=1 and a run whose files hold one, or format="json"'
+            )
+        if hosted.writes:
+            text = await maker.prepare(hosted, request)
+            written = (await present(visit, maker.write([text])))[0]
+            new = sum(len(one.done.tokens) for one in written)
+            spend(visit, text.prompt_tokens + new)
+            visit.state.note["tokens"] = new
+            found = [one.released for one in written]
+        else:
+            if request.prompt is not None or request.constraint is not None:
+                raise Invalid("only models of texts take a prompt or a constraint", "prompt", "leave it out; `cond` says what to make")
+            found = await present(visit, maker.draw(hosted, request))
+            visit.state.note["items"] = len(found)
+        if body.format == "file":
+            return Response(found[0].content, media_type=hosted.media_type)
+        return Json({"run": hosted.name, "items": [shown(hosted, one) for one in found]})
+
+    @routes.post("/edit", openapi_extra=form_schema("run", "kind", "text", "seed", "steps", "strength", "cond", files=("inputs",)))
+    async def edit(visit: Visit) -> Response:
+        async with visit.form(max_files=16, max_fields=16, max_part_size=1 << 18) as form:
+            hosted, kind, found = await present(visit, _edited(table, maker, form))
+        visit.state.note.update(run=hosted.name, items=len(found))
+        return Json({"run": hosted.name, "kind": kind, "items": [shown(hosted, one) for one in found]})
+
+    @routes.post("/score")
+    async def score(body: ScoreBody, visit: Visit) -> Response:
+        hosted = table.able(body.run, "score")
+        visit.state.note.update(run=hosted.name)
+        if len(body.items) > maker.limits.items:
+            raise Invalid(f"at most {maker.limits.items} items at once", "items")
+        scores = await present(visit, _scored(hosted, maker, body))
+        return Json({"run": hosted.name, "exact": require(hosted.family, Scores, "score").exact, "scores": scores})
+
+    return routes
+
+
+def shown(hosted: Hosted, one: Released) -> dict[str, Any]:
+    """An item in a document: a text as it is, anything else as the base64 of its file; its manifest beside it."""
+    if hosted.writes:
+        return {"text": one.content.decode(), "manifest": one.manifest}
+    return {"data": base64.b64encode(one.content).decode(), "type": hosted.media_type, "manifest": one.manifest}
+
+
+# Generate ---------------------------------------------------------------------------------------------------------------
+
+
+def _request(hosted: Hosted, body: GenerateBody, maker: Maker) -> Request:
+    given = {name: value for name, value in body.options.model_dump().items() if value is not None}
+    fitting = TOKEN_OPTIONS if isinstance(hosted.spec, Tokens) else DENSE_OPTIONS
+    other = sorted(set(given) - set(fitting))
+    if other:
+        raise Invalid(f"this run has no option '{other[0]}'", f"options.{other[0]}", "one of: " + ", ".join(fitting))
+    if body.n > maker.limits.items:
+        raise Invalid(f"at most {maker.limits.items} items at once", "n")
+    if (body.options.length or 0) > maker.limits.tokens:
+        raise Invalid(f"at most {maker.limits.tokens} new tokens", "options.length")
+    if "stop" in given:
+        given["stop"] = tuple(given["stop"])
+    options: SampleOptions = replace(hosted.options, **given)
+    return Request(
+        body.n, fresh_seed(body.seed), dict(body.cond), options, body.first, prompt=body.prompt or None, constraint=body.constraint
+    )
+
+
+def schema_of(hosted: Hosted, maker: Maker) -> dict[str, Any]:
+    """The JSON schema of a body for /api/generate that names this run."""
+    properties: dict[str, Any] = GenerateBody.model_json_schema()["properties"]
+    every = Options.model_json_schema()["properties"]
+    tokens = isinstance(hosted.spec, Tokens)
+    own = asdict(hosted.options)
+    options = {name: {**every[name], "default": own[name]} for name in (TOKEN_OPTIONS if tokens else DENSE_OPTIONS)}
+    properties["run"] = {"const": hosted.name}
+    properties["n"]["maximum"] = maker.limits.items
+    properties["options"] = {"type": "object", "properties": options, "additionalProperties": False}
+    properties["cond"] = {
+        "type": "object",
+        "properties": {name: {"enum": [*names, *range(len(names))]} for name, names in hosted.classes.items()},
+        "additionalProperties": False,
+    }
+    if not tokens:
+        del properties["prompt"], properties["constraint"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"What {hosted.name} takes",
+        "type": "object",
+        "properties": properties,
+        "required": ["run"],
+        "additionalProperties": False,
+    }
+
+
+# Edit -------------------------------------------------------------------------------------------------------------------
+
+
+async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, str, list[Released]]:
+    kind = _field(form, "kind")
+    if kind not in ("interpolate", "vary", "infill"):
+        raise Invalid(f"there is no edit called {kind[:40]!r}", "kind", "interpolate, vary or infill")
+    hosted = table.able(_field(form, "run"), kind)
+    steps, seed = _number(form, "steps", 8, int), _number(form, "seed", 0, int)
+    strength, cond = _number(form, "strength", 0.5, float), _conditions(form)
+    if not (1 + (kind == "interpolate")) <= steps <= maker.limits.items or not 0 <= strength <= 1:
+        raise Invalid(f"steps lie between {1 + (kind == 'interpolate')} and {maker.limits.items}, strength between 0 and 1", "steps")
+    asked: dict[str, Any] = {"edit": kind, "seed": seed, "steps": steps, "strength": strength}
+    await run_in_threadpool(hosted.gate.prepare_options, {**asked, **cond})
+    if kind == "infill":
+        text = _field(form, "text")
+        if len(text) > 4 * maker.limits.tokens:
+            raise Invalid("the text is too long", "text")
+        await run_in_threadpool(hosted.gate.prepare_text, text)
+        items: Sequence[Any] = await maker.call(hosted, lambda: fill(hosted.family, hosted.codec, text, count=steps, seed=seed))
+    else:
+        uploads = [one for one in form.getlist("inputs") if isinstance(one, UploadFile)]
+        least = 2 if kind == "interpolate" else 1
+        if not least <= len(uploads) <= 16:
+            raise Invalid(f"between {least} and 16 files", "inputs")
+        if steps * len(uploads) > maker.limits.items:
+            raise Invalid(f"at most {maker.limits.items} items come out", "steps")
+        contents = [await one.read() for one in uploads]
+        x = await run_in_threadpool(lambda: hosted.tensor([hosted.item(content) for content in contents]))
+        known = hosted.known(cond, len(x))
+        rows: Tensor = await maker.call(hosted, lambda: KINDS[kind](hosted.family, x, known, steps=steps, seed=seed, strength=strength))
+        items = await run_in_threadpool(lambda: [hosted.codec.decode(row) for row in rows])
+
+    def released() -> list[Released]:
+        found = []
+        for index, item in enumerate(items):
+            facts = hosted.gate.facts_of(**asked, index=index)
+            found.append(Released(hosted.gate.emit_bytes(item, facts), facts))
+        return found
+
+    return hosted, kind, await run_in_threadpool(released)
+
+
+def _field(form: FormData, name: str) -> str:
+    value = form.get(name)
+    if not isinstance(value, str) or not value:
+        raise Invalid(f"the field {name} is missing", name)
+    return value
+
+
+def _number(form: FormData, name: str, default: Any, kind: type) -> Any:
+    value = form.get(name)
+    if value is None or value == "":
+        return default
+    try:
+        return kind(str(value)[:40])
+    except ValueError:
+        raise Invalid(f"{name} is a number", name) from None
+
+
+def _conditions(form: FormData) -> dict[str, str | int]:
+    value = form.get("cond")
+    if not isinstance(value, str) or not value:
+        return {}
+    try:
+        found = json.loads(value)
+    except (json.JSONDecodeError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or any(isinstance(one, bool) or not isinstance(one, str | int) for one in found.values()):
+        raise Invalid("cond is a JSON object of names or numbers of classes", "cond", '{"label": "3"}')
+    return found
+
+
+# Score ------------------------------------------------------------------------------------------------------------------
+
+
+async def _scored(hosted: Hosted, maker: Maker, body: ScoreBody) -> list[dict[str, Any]]:
+    scorer = require(hosted.family, Scores, "score")
+    unknown = set(body.cond) - set(hosted.family.conditions)
+    if unknown:
+        raise RecipeError(f"the run has no condition '{sorted(unknown)[0][:80]}'", where="cond", fix="see GET /api/runs")
+
+    def prepared() -> tuple[list[Any], list[Tensor]]:
+        items: list[Any] = list(body.items) if hosted.writes else [hosted.item(from_base64(text, "items")) for text in body.items]
+        for item in items if hosted.writes else ():
+            hosted.gate.prepare_text(item)
+        rows = [hosted.codec.encode(item).long() for item in items] if isinstance(hosted.spec, Tokens) else [*hosted.tensor(items)]
+        for index, row in enumerate(rows):
+            if isinstance(hosted.spec, Tokens) and not 2 <= len(row) <= hosted.spec.length + 1:
+                raise Invalid(f"a text has between 1 and {hosted.spec.length} tokens here", f"items.{index}", "score its parts one by one")
+        return items, rows
+
+    def computed(rows: Sequence[Tensor], known: Mapping[str, Tensor]) -> list[float]:
+        batch = {name: value[:1] for name, value in known.items()}
+        return [
+            float(scorer.nats(Batch(row[None], cond=batch), None if scorer.exact else generators(0, index, 1)))
+            for index, row in enumerate(rows)
+        ]
+
+    items, rows = await run_in_threadpool(prepared)
+    known = hosted.known(body.cond, 1)
+    nats = await maker.call(hosted, lambda: computed(rows, known))
+    units = [hosted.codec.units(item) if not isinstance(hosted.spec, Dense) else {"dimension": rows[0].numel()} for item in items]
+    return [{"nats": value, "units": unit} for value, unit in zip(nats, units, strict=True)]
