@@ -21,6 +21,7 @@ from castalia import Run
 from castalia.abilities import SampleOptions
 from castalia.codecs.image import read_manifest
 from castalia.governance.policy import Policy
+from castalia.governance.provenance import remake
 from castalia.sampling.generate import Request, generate, reproduce
 from castalia.spec import Batch
 from tests.apps.serving import Running, events, serving, trained
@@ -213,12 +214,16 @@ def test_vectors_are_the_latent_means(up: Running, place: Path) -> None:
     assert np.allclose(plain.data[0].embedding, expected.flatten(), atol=1e-4)
 
 
-def test_edits_of_uploads(up: Running) -> None:
+def test_edits_of_uploads(up: Running, place: Path, tmp_path: Path) -> None:
     picture = up.post("/api/generate", {"run": "digits", "format": "file", "seed": 1}).content
     files = [("inputs", ("../../evil.png", picture)), ("inputs", ("b.png", picture))]
     form = {"run": "digits", "kind": "interpolate", "steps": "3", "cond": '{"label": "1"}'}
     walked = up.post("/api/edit", data=form, files=files).json()
     assert len(walked["items"]) == 3 and walked["items"][0]["manifest"]["edit"] == "interpolate"
+    (tmp_path / "start.png").write_bytes(picture)
+    (tmp_path / "middle.png").write_bytes(base64.b64decode(walked["items"][1]["data"]))
+    again = remake(tmp_path / "middle.png", tmp_path / "again", run=Run.open(place / "digits"), inputs=[tmp_path / "start.png"] * 2)
+    assert again.identical, again
     for wrong in ({"kind": "paint"}, {"steps": "x"}, {"steps": "1"}, {"cond": "[1]"}, {"strength": "7"}, {"run": "nobody"}):
         assert up.post("/api/edit", data={**form, **wrong}, files=files).status_code in (400, 404), wrong
 

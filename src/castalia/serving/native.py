@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -189,13 +190,14 @@ async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, s
     strength, cond = _number(form, "strength", 0.5, float), _conditions(form)
     if not (1 + (kind == "interpolate")) <= steps <= maker.limits.items or not 0 <= strength <= 1:
         raise Invalid(f"steps lie between {1 + (kind == 'interpolate')} and {maker.limits.items}, strength between 0 and 1", "steps")
-    asked: dict[str, Any] = {"edit": kind, "seed": seed, "steps": steps, "strength": strength}
-    await run_in_threadpool(hosted.gate.prepare_options, {**asked, **cond})
+    asked: dict[str, Any] = {"edit": kind, "seed": seed, "steps": steps, "strength": strength, "cond": cond}
+    await run_in_threadpool(hosted.gate.prepare_options, asked, cond)
     if kind == "infill":
         text = _field(form, "text")
         if len(text) > 4 * maker.limits.tokens:
             raise Invalid("the text is too long", "text")
         await run_in_threadpool(hosted.gate.prepare_text, text)
+        contents = [text.encode()]
         items: Sequence[Any] = await maker.call(hosted, lambda: fill(hosted.family, hosted.codec, text, count=steps, seed=seed))
     else:
         uploads = [one for one in form.getlist("inputs") if isinstance(one, UploadFile)]
@@ -211,9 +213,11 @@ async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, s
         items = await run_in_threadpool(lambda: [hosted.codec.decode(row) for row in rows])
 
     def released() -> list[Released]:
+        # What `castalia reproduce` needs; the names are ours, because a client's may say anything.
+        given = [{"name": f"input-{number}", "sha256": hashlib.sha256(content).hexdigest()} for number, content in enumerate(contents)]
         found = []
         for index, item in enumerate(items):
-            facts = hosted.gate.facts_of(**asked, index=index)
+            facts = hosted.gate.facts_of(**asked, inputs=given, labels=[None] * len(given), index=index)
             found.append(Released(hosted.gate.emit_bytes(item, facts), facts))
         return found
 
