@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,10 +19,10 @@ from castalia import registry
 from castalia.abilities import ABILITIES, SampleOptions, abilities_of
 from castalia.errors import AbilityError, CastaliaError, SpecError
 from castalia.families.base import Family, Phase
-from castalia.nn.graph import Graph
-from castalia.nn.random import Noise, counter_seed, generator, generators, noise_rows
+from castalia.nn.random import counter_seed, generator, generators
 from castalia.recipe import TrainConfig
 from castalia.spec import Batch, Classes, Condition, Dense, Tokens
+from castalia.testing.graphs import has_graphs
 from castalia.testing.synthetic import SPECS, synthetic
 from castalia.training.device import Solo
 from castalia.training.loop import Trainer
@@ -320,59 +320,6 @@ def attends(case: FamilyCase) -> None:
         _ensure(bool((whole.triu(1) == 0).all()), f"layer {layer}: a token looks ahead")
         _ensure(bool((whole[1:2] - alone[layer]).abs().max() <= AGREEMENT), f"layer {layer}: a map depends on the other rows")
         _ensure(bool((whole[:, :, :4, :4] - shorter[layer]).abs().max() <= AGREEMENT), f"layer {layer}: a map depends on later tokens")
-
-
-def has_graphs(case: FamilyCase) -> None:
-    """Graphs give what the methods give: `sample` from the noise that `sample` draws, `encode` the mean latent, `step` logits, with a prompt cut
-    anywhere. A family may have none: the AbilityError says so."""
-    model: Any = case.build().eval()
-    try:
-        graphs = model.graphs()
-    except AbilityError:
-        return
-    for name, graph in graphs.items():
-        _ensure(len({port.name for port in graph.inputs}) == len(graph.inputs), f"graph '{name}': two inputs share a name")
-        _ensure(all(port.shape[0] == "rows" for port in graph.inputs), f"graph '{name}': rows come first")
-        with torch.no_grad():
-            given = graph.module(*graph.draw({"rows": 3, "tokens": 2, "past": 1}, generator("graph")))
-        _ensure(len(given) == len(graph.outputs) and all(len(part) == 3 for part in given), f"graph '{name}': {len(given)} outputs")
-    batch, cond = case.batch(4), _conditions(case, 4)
-    told = list(cond.values())
-    with torch.no_grad():
-        if "sample" in graphs:
-            rngs, inputs = generators(3, 0, 4), graphs["sample"].inputs
-            noise = [noise_rows(port.kind, rngs, *port.shape[1:]) for port in inputs if port.kind in get_args(Noise)]
-            _agree("sample", graphs["sample"].module(*noise, *told)[0], model.sample(generators(3, 0, 4), cond, SampleOptions()))
-        if "encode" in graphs:
-            latent = model.to_latent(batch.x, cond)
-            _agree("encode", graphs["encode"].module(batch.x, *told)[0], latent)
-            _agree("decode", graphs["decode" if "decode" in graphs else "sample"].module(latent, *told)[0], model.from_latent(latent, cond))
-        if "step" in graphs:
-            x = batch.x[:, :7].clone()
-            x[:, 0] = case.spec.begin
-            whole = model.prefill(x, torch.ones_like(x).bool(), cond)[0]
-            for cut in (1, 4, 6):
-                state = _nothing(graphs["step"], case)
-                for rest in (x[:, :cut], x[:, cut:]):
-                    logits, *state = graphs["step"].module(rest, *state, *told)
-                _agree(f"step, cut at {cut}", _without(logits, case), _without(whole, case))
-
-
-def _nothing(graph: Graph, case: FamilyCase) -> list[Tensor]:
-    """The memory of four rows before their first token."""
-    rng = generator("nothing")
-    empty = [port.draw({"rows": 4, "past": 0}, rng) for port in graph.inputs if port.name.startswith("past_")]
-    return [torch.full_like(part, case.spec.begin) if part.dtype == torch.int64 else part for part in empty]  # type: ignore[union-attr]
-
-
-def _without(logits: Tensor, case: FamilyCase) -> Tensor:
-    """Log-probabilities of what may come."""
-    return logits.index_fill(1, torch.tensor(case.spec.begin), float("-inf")).log_softmax(1).clamp_min(-1e3)  # type: ignore[union-attr]
-
-
-def _agree(what: str, found: Tensor, wanted: Tensor) -> None:
-    _ensure(found.shape == wanted.shape, f"graph {what}: shape {tuple(found.shape)} instead of {tuple(wanted.shape)}")
-    _ensure(bool((found - wanted).abs().max() <= AGREEMENT), f"graph {what}: differs by {float((found - wanted).abs().max()):.2g}")
 
 
 def refuses_wrong_shapes(case: FamilyCase) -> None:
