@@ -191,11 +191,12 @@ def retrained(run: Run, seeds: int, hooks: Sequence[Hook] = ()) -> list[Run]:
     if not run.finished:
         raise RunError("the run is not finished", where=run.folder, fix=f"castalia train --resume {run.folder}")
     found = []
+    trusted = bool(run.about.get("plugins"))  # else `run` would not have opened without the user's word
     for number in range(1, seeds):
         seed = run.recipe.training.seed + number
         folder = run.folder / "seeds" / f"seed-{seed}"
         if (folder / "run.json").exists():
-            found.append(resume(folder, hooks=hooks))
+            found.append(resume(folder, hooks=hooks, trust_code=trusted))
         else:
             plan = replace(run.recipe, training=run.recipe.training.model_copy(update={"seed": seed}))
             found.append(train(plan, out=folder, hooks=hooks))
