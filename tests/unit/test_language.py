@@ -15,12 +15,13 @@ PACKAGE = Path(__file__).parents[2] / "src" / "castalia"
 
 
 def spoken() -> dict[str, str]:
-    """Every literal that is said in the package (the command line's own `say` prints), and where."""
+    """Every literal that is said by a file that speaks of castalia.language (others have a `say` of their own, which prints), and where."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
-        if path.parent.name in ("cli", "language"):
+        text = path.read_text(encoding="utf-8")
+        if "castalia.language" not in text or path.parent.name == "language":
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).rpartition(".")[2] == "say":
                 template = node.args[0]
                 assert isinstance(template, ast.Constant), (
