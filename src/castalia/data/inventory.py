@@ -117,6 +117,12 @@ def foreign(name: str) -> str | None:
     return next((sort for sort, endings in FOREIGN.items() if ending(name) in endings), None)
 
 
+def columns_of(table: Path) -> list[str]:
+    """The columns of a table about files, without the one that names them; empty where it is none."""
+    first = _safely(lambda: next(iter(documents.rows(table)[1]), None), None)
+    return [] if first is None else [name for name in first[1] if name not in metadata.FILE_COLUMNS]
+
+
 def _folder(folder: Path) -> Inventory:
     found = Inventory(folder)
 
