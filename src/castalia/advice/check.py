@@ -24,7 +24,7 @@ from castalia.advice.draft import Draft, short_name
 from castalia.advice.looks import Look
 from castalia.advice.parts import EXAMPLES, Pool, Twins
 from castalia.advice.pictures import PictureLook
-from castalia.advice.texts import TextLook
+from castalia.advice.texts import RecordLook, TextLook
 from castalia.codecs.base import Codec
 from castalia.codecs.image import ImageCodec
 from castalia.data import inventory, manifest, reading
@@ -100,10 +100,12 @@ def check(
         return Checked(*draft.finish(older))
     labels = [short_name(source)]
     for other in map(os.fspath, against):
-        sources.append(open_source(plan.data.model_copy(update={"source": other, "label": None, "caption": None, "group": None}), _codec(plan)))
+        sources.append(
+            open_source(plan.data.model_copy(update={"source": other, "label": None, "caption": None, "group": None}), _codec(plan))
+        )
         labels.append(short_name(other) if short_name(other) not in labels else f"{short_name(other)} ({len(labels) + 1})")
     pool = Pool(sources, labels, np.cumsum([0, *map(len, sources)]).tolist())
-    look = {"image": PictureLook, "text": TextLook, "array": ArrayLook}[name](len(pool))
+    look = {"image": PictureLook, "text": RecordLook if draft.records else TextLook, "array": ArrayLook}[name](len(pool))
     lost = _look_at_all(pool, look, _reader(plan), progress)
     draft.read(pool, look, lost, skip_bad)
     chosen = np.flatnonzero(look.readable)
@@ -111,7 +113,7 @@ def check(
     digest = np.concatenate([one.digest for one in sources])
     twins = Twins(digest, look.content, look.readable, look.near(np.sort(alone)), pool.where)
     own = np.arange(len(sources[0]))
-    draft.twice(twins, own, pool, NEAR[name])
+    draft.twice(twins, own, pool, None if draft.records else NEAR[name])
     draft.seen(plan, look, own, sources[0])
     draft.advise(plan, given, look, twins, own)
     shown = _evidence(draft, twins, pool, own, _reader(plan)) if evidence else []

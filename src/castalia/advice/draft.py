@@ -53,6 +53,7 @@ class Draft:
         self.table_list: list[Table] = []
         self.item_hashes: dict[str, list[str]] = {}
         self.proposed: str | None = None
+        self.records = False  # nothing but rows of numbers and categories
 
     def find(self, code: str, examples: Sequence[str] = (), **values: Any) -> None:
         self.findings.append(
@@ -77,6 +78,7 @@ class Draft:
         if self.codec != "text":
             return plan
         undecided = []
+        records = 0
         for entry in self.found.of("text"):
             if not documents.is_table(entry.name):
                 continue
@@ -87,8 +89,10 @@ class Draft:
             self.table_list.append(Table(name=entry.name, rows=0, columns=columns))
             if columns and not any(column.kind in ("text", "parts") for column in columns) and len(columns) > 1:
                 self.find("numbers", name=entry.name)
+                records += 1
             if not decided:
                 undecided.append(tables.proposal(columns))
+        self.records = records == len(self.found.of("text")) > 0
         if undecided and plan.codec.config.field is None:
             self.proposed = undecided[0]
             self.find("columns", field=shlex.quote(f'"{self.proposed}"' if "{" in self.proposed else self.proposed))
@@ -119,7 +123,9 @@ class Draft:
                 first[name] = Unreadable(file=name, why=error.what + (f" ({inside})" if inside.startswith("item ") else ""))
         self.unreadable += first.values()
         if self.unreadable:
-            self.find("skipped" if skip_bad else "unreadable", [f"{one.file}: {one.why}" for one in self.unreadable], count=len(self.unreadable))
+            self.find(
+                "skipped" if skip_bad else "unreadable", [f"{one.file}: {one.why}" for one in self.unreadable], count=len(self.unreadable)
+            )
         skipped = {one["file"] for one in source.skipped}
         bare = [name for name, count in zip(source.names, source.count, strict=True) if not count and name not in skipped]
         if bare:
@@ -139,7 +145,8 @@ class Draft:
         self.values["duplicates"] = copies
         for way, code in (("bytes", "same_bytes"), ("content", "same_content"), ("near", "near")):
             if copies[way].copies:
-                self.find(code, [" = ".join(group) for group in copies[way].examples], count=copies[way].copies)
+                sign = " ~ " if way == "near" else " = "
+                self.find(code, [sign.join(group) for group in copies[way].examples], count=copies[way].copies)
         starts = np.cumsum([0, *source.count])
         items = [np.arange(starts[place], starts[place + 1]) for place in range(len(source.count))]
         parts = parts_of(source.names, items, pool.names[0])
@@ -152,7 +159,7 @@ class Draft:
             self.values["leakage"].append(leak)
             if leak.items:
                 told = {"count": leak.items, "total": leak.total, "share": leak.share, "source": leak.source, "into": leak.into}
-                self.find("leak", [" = ".join(pair) for pair in leak.examples], **told)
+                self.find("leak", [" ~ ".join(pair) for pair in leak.examples], **told)
             else:
                 self.find("no_leak", source=leak.source, into=leak.into, total=leak.total)
         if source.classes:
@@ -251,6 +258,8 @@ class Draft:
 
     def _steps(self, given: Mapping[str, Any]) -> list[tuple[str, str]]:
         recipe, why = enough.recipe(str(self.codec), self.values["enough"])
+        if self.records:
+            recipe, why = "text/ar-mixed", "row by row, as text, until there is a family that models columns"
         options = [f"{key}={_plain(value)}" for key, value in given.items()]
         if any(one.code == "unreadable" for one in self.findings):
             options.append("data.skip_bad=true")
@@ -279,7 +288,9 @@ class Draft:
             counts = {key: len(compared[key]) for key in ("added", "removed", "changed", "renamed")}
             if any(counts.values()):
                 names = [*(f"+ {name}" for name in compared["added"]), *(f"- {name}" for name in compared["removed"])]
-                names += [f"~ {one['name']}" for one in compared["changed"]] + [f"{one['from']} -> {one['to']}" for one in compared["renamed"]]
+                names += [f"~ {one['name']}" for one in compared["changed"]] + [
+                    f"{one['from']} -> {one['to']}" for one in compared["renamed"]
+                ]
                 self.find("changed", names, **counts, same=compared["same"])
             else:
                 self.find("unchanged", same=compared["same"])
@@ -344,4 +355,8 @@ class Draft:
 
 
 def _plain(value: Any) -> str:
-    return {True: "true", False: "false", None: "null"}.get(value, str(value)) if not isinstance(value, int | float) or isinstance(value, bool) else str(value)
+    return (
+        {True: "true", False: "false", None: "null"}.get(value, str(value))
+        if not isinstance(value, int | float) or isinstance(value, bool)
+        else str(value)
+    )

@@ -34,7 +34,13 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     ),
     "text": (
         Need("text/ar-small", 80_000, 320_000, "characters", _MEASURED),
-        Need("text/ar-mixed", 80_000, 320_000, "characters", f"{_MEASURED}: those of text/ar-small, whose network it has; its counts need less"),
+        Need(
+            "text/ar-mixed",
+            80_000,
+            320_000,
+            "characters",
+            f"{_MEASURED}: those of text/ar-small, whose network it has; its counts need less",
+        ),
         Need("text/ar", 80_000, 320_000, "characters", _MEASURED),
     ),
 }
@@ -43,7 +49,15 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 def judge(codec: str, have: int, entries: int = 0) -> list[Enough]:
     """have: different pictures or arrays, or characters of text. entries: numbers in one array."""
     return [
-        Enough(family=need.recipe, verdict=_verdict(have, need), have=have, least=need.least, wants=need.wants, unit=need.unit, source=need.source)
+        Enough(
+            family=need.recipe,
+            verdict=_verdict(have, need),
+            have=have,
+            least=need.least,
+            wants=need.wants,
+            unit=need.unit,
+            source=need.source,
+        )
         for need in (NEEDS[codec] if codec in NEEDS else _arrays(entries))
     ]
 

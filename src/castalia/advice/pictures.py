@@ -73,7 +73,12 @@ class PictureLook(Look):
             self.marks["constant"].append(where)
         self._grey += item.mode in ("1", "L", "LA", "I", "F") or item.mode.startswith("I;16")
         if head is not None:
-            for mark, there in (("gps", head.gps), ("named", bool(head.names)), ("animated", head.frames > 1), ("generated", head.generated)):
+            for mark, there in (
+                ("gps", head.gps),
+                ("named", bool(head.names)),
+                ("animated", head.frames > 1),
+                ("generated", head.generated),
+            ):
                 if there:
                     self.marks[mark].append(where)
             self.named.update(head.names)

@@ -38,7 +38,9 @@ def proposal(found: Sequence[Column]) -> str:
 def _column(name: str, values: list[Any]) -> Column:
     filled = [value for value in values if value is not None and value != ""]
     kind: Literal["text", "category", "number", "parts"]
-    if any(isinstance(value, dict) or (isinstance(value, list) and any(isinstance(part, dict | list) for part in value)) for value in filled):
+    if any(
+        isinstance(value, dict) or (isinstance(value, list) and any(isinstance(part, dict | list) for part in value)) for value in filled
+    ):
         kind = "parts"
     elif filled and all(_is_number(value) for value in filled):
         kind = "number"
@@ -50,4 +52,6 @@ def _column(name: str, values: list[Any]) -> Column:
 
 
 def _is_number(value: Any) -> bool:
-    return (isinstance(value, int | float) and not isinstance(value, bool)) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip()) is not None)
+    return (isinstance(value, int | float) and not isinstance(value, bool)) or (
+        isinstance(value, str) and _NUMBER.fullmatch(value.strip()) is not None
+    )

@@ -88,9 +88,12 @@ class TextLook(Look):
         short = digest[:8]
         if short not in self._known:
             self._known.add(short)
-            self._place[len(self._place)] = number
-            self._shingles.add(item)
-            self._count_lines(item)
+            self._compare_later(number, item)
+
+    def _compare_later(self, number: int, item: str) -> None:
+        self._place[len(self._place)] = number
+        self._shingles.add(item)
+        self._count_lines(item)
 
     def near(self, chosen: np.ndarray) -> Near:
         found = self._shingles.near()
@@ -132,8 +135,17 @@ class TextLook(Look):
         different, first, count = np.unique(keys, return_index=True, return_counts=True)
         share = 1 - widths[first].sum() / widths.sum()
         frequent = [place for place in np.lexsort((first, -count))[:200] if count[place] > 1 and int(different[place]) in self._line_of]
-        examples = [{"count": int(count[place]), "line": personal.masked(self._line_of[int(different[place])])} for place in frequent[:SHOWN]]
+        examples = [
+            {"count": int(count[place]), "line": personal.masked(self._line_of[int(different[place])])} for place in frequent[:SHOWN]
+        ]
         return {"share": round(float(share), 4), "examples": examples}
+
+
+class RecordLook(TextLook):
+    """Rows of numbers and categories, read as texts: most of them are alike, which is no news, so nearness is not looked for."""
+
+    def _compare_later(self, number: int, item: str) -> None:
+        pass
 
 
 def by_kind(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

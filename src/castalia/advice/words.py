@@ -199,7 +199,11 @@ def _shown(value: Any, language: str) -> str:
             return f"{value:.1%}"
         case dict():
             listed = [(format(count, ","), _name(name, language)) for name, count in value.items()]
-            return "、".join(f"{name} {count}" for count, name in listed) if language == "zh" else ", ".join(f"{count} {name}" for count, name in listed)
+            return (
+                "、".join(f"{name} {count}" for count, name in listed)
+                if language == "zh"
+                else ", ".join(f"{count} {name}" for count, name in listed)
+            )
         case list() | tuple():
             return ("、" if language == "zh" else ", ").join(map(str, value))
     return str(value)

@@ -102,7 +102,9 @@ def digest(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"the file cannot be read: {error.strerror}", path.name, "check its permissions, or set data.skip_bad=true") from error
+        raise DataError(
+            f"the file cannot be read: {error.strerror}", path.name, "check its permissions, or set data.skip_bad=true"
+        ) from error
 
 
 def ending(name: str) -> str:
@@ -131,7 +133,9 @@ def _folder(folder: Path) -> Inventory:
         (found.harmless if why in (listing.LOOP, listing.NOWHERE) else found.trouble).append((name, why))
 
     files = list(listing.walk(folder, tell))
-    pictures = {path.with_suffix("") for path in files if path.suffix.lower() in ImageCodec.extensions and not containers.is_container(path)}
+    pictures = {
+        path.with_suffix("") for path in files if path.suffix.lower() in ImageCodec.extensions and not containers.is_container(path)
+    }
     for path in files:
         _enter(found, path, path.relative_to(folder).as_posix(), pictures)
     return found

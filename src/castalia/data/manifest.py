@@ -43,14 +43,19 @@ def load(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"the manifest cannot be read: {error.strerror}", path.name, "castalia check DATA --out FOLDER writes one") from error
+        raise DataError(
+            f"the manifest cannot be read: {error.strerror}", path.name, "castalia check DATA --out FOLDER writes one"
+        ) from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataError("the manifest is not JSON", path.name, "castalia check DATA --out FOLDER writes one") from error
     if not isinstance(found, dict) or not isinstance(found.get("castalia_manifest"), int) or not isinstance(found.get("files"), list):
         raise DataError("this is not a manifest", path.name, "give manifest.json of castalia check DATA --out FOLDER")
     if found["castalia_manifest"] > FORMAT:
         raise DataError(f"the manifest has format {found['castalia_manifest']}, newer than {FORMAT}", path.name, "update castalia")
-    if any(not isinstance(file, dict) or not isinstance(file.get("name"), str) or not isinstance(file.get("sha256"), str) for file in found["files"]):
+    if any(
+        not isinstance(file, dict) or not isinstance(file.get("name"), str) or not isinstance(file.get("sha256"), str)
+        for file in found["files"]
+    ):
         raise DataError("an entry of the manifest has no name or no hash", path.name, "castalia check DATA --out FOLDER writes a new one")
     return found
 

@@ -21,6 +21,7 @@ import numpy as np
 from castalia.evaluation.lookalikes import Near
 
 SIMILAR = 0.6
+MOST = 8  # pairs of one text that are looked for: a thousand equal ones are not a million pairs
 LEAST = 8  # shingles below which two texts are too short to be called alike
 HASHES, BANDS = 128, 32
 _BATCH = 1 << 20  # characters that are hashed together
@@ -51,7 +52,7 @@ class Shingles:
 
     def near(self, threshold: float = SIMILAR) -> Near:
         """Pairs whose Jaccard similarity is at least `threshold`; `distance` is 1 - similarity. In a crowd of texts that are all alike, each is
-        compared with the first and with its neighbour, not with all."""
+        compared with a few of them, not with all."""
         self._flush()
         counts = np.concatenate(self._counts) if self._counts else np.zeros(0, np.int64)
         if len(counts) < 2 or not counts.sum():
@@ -62,27 +63,27 @@ class Shingles:
         signatures = np.memmap(self._files[1], np.uint32, "r").reshape(-1, HASHES)
         ends = np.cumsum(counts)
         usable = np.flatnonzero(counts >= LEAST)
-        pairs, distances = [], []
         seen: np.ndarray = np.zeros(0, np.int64)
+        found = np.zeros(len(counts), np.int64)  # pairs that each text has
+        pairs, distances = [], []
         for band in range(BANDS):
             key = _candidates(signatures, usable, band, len(counts))
             key = key[~np.isin(key, seen, assume_unique=True)]
-            one, other = key // len(counts), key % len(counts)
-            agreed = np.concatenate(
-                [(signatures[one[s : s + 4096]] == signatures[other[s : s + 4096]]).mean(1) for s in range(0, len(key), 4096)] or [np.zeros(0)]
-            )
-            for place in np.flatnonzero(agreed >= threshold - 0.2):  # 4.6 standard deviations of 128 hashes
-                a, b = int(one[place]), int(other[place])
-                sets = [np.unique(shingles[ends[text] - counts[text] : ends[text]]) for text in (a, b)]
-                shared = len(np.intersect1d(*sets, assume_unique=True))
-                similarity = shared / (len(sets[0]) + len(sets[1]) - shared)
-                if similarity >= threshold:
-                    pairs.append((a, b))
-                    distances.append(1 - similarity)
             seen = np.union1d(seen, key)
-        whole = np.array(pairs, np.int64).reshape(-1, 2)
+            listed = np.stack([key // len(counts), key % len(counts)], 1)
+            listed = listed[(found[listed] < MOST).any(1)]
+            for start in range(0, len(listed), 4096):
+                some = listed[start : start + 4096]
+                agreed = (signatures[some[:, 0]] == signatures[some[:, 1]]).mean(1)
+                some = some[agreed >= threshold - 0.2]  # 4.6 standard deviations of 128 hashes
+                alike = _similarities(shingles, ends - counts, counts, some)
+                some, alike = some[alike >= threshold], alike[alike >= threshold]
+                found += np.bincount(some.ravel(), minlength=len(found))
+                pairs.append(some)
+                distances.append(1 - alike)
+        whole = np.concatenate([np.zeros((0, 2), np.int64), *pairs])
         ranked = np.lexsort((whole[:, 1], whole[:, 0]))
-        return Near(whole[ranked], np.array(distances, np.float64)[ranked])
+        return Near(whole[ranked], np.concatenate([np.zeros(0), *distances])[ranked])
 
     def _flush(self) -> None:
         if not self._held:
@@ -98,6 +99,27 @@ def similarity(one: str, other: str) -> float:
     """The Jaccard similarity of two texts' shingles; 1 for two texts without any."""
     a, b = (set(_shingles([folded(text)])[0].tolist()) for text in (one, other))
     return len(a & b) / len(a | b) if a or b else 1.0
+
+
+def _similarities(shingles: np.ndarray, starts: np.ndarray, counts: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """(P,) Jaccard similarities of pairs (P, 2) of texts, whose shingles begin at `starts` and are `counts` many."""
+    result = np.zeros(len(pairs))
+    sizes = counts[pairs].sum(1)
+    cuts = np.flatnonzero(np.diff(np.cumsum(sizes) // _BATCH)) + 1
+    for part in np.split(np.arange(len(pairs)), cuts):
+        texts, length = pairs[part].ravel(), counts[pairs[part]].ravel()
+        place = np.repeat(starts[texts] - np.cumsum(length) + length, length) + np.arange(length.sum())
+        owner = np.repeat(np.arange(len(texts)), length)  # 2 * pair + side
+        keys = np.unique(
+            ((owner // 2).astype(np.uint64) << np.uint64(33))
+            | (shingles[place].astype(np.uint64) << np.uint64(1))
+            | (owner % 2).astype(np.uint64)
+        )
+        pair = (keys >> np.uint64(33)).astype(np.int64)
+        twice = (keys[1:] >> np.uint64(1)) == (keys[:-1] >> np.uint64(1))  # on both sides
+        shared = np.bincount(pair[1:][twice], minlength=len(part))
+        result[part] = shared / np.maximum(1, np.bincount(pair, minlength=len(part)) - shared)
+    return result
 
 
 def _candidates(signatures: np.ndarray, usable: np.ndarray, band: int, total: int) -> np.ndarray:
@@ -180,4 +202,3 @@ def _powers() -> np.ndarray:
 def _functions() -> tuple[Any, ...]:
     drawn = _mixed(np.arange(2 * HASHES, dtype=np.uint64) + np.uint64(0x5EED))
     return tuple((drawn[2 * number] | np.uint64(1), drawn[2 * number + 1]) for number in range(HASHES))
-
