@@ -53,7 +53,7 @@ CASES = {
         "characters",
         "text/ar-small",
         ("training.steps=200", "codec.document=paragraph"),
-        (5_000, 20_000, 80_000, 320_000, 1_000_000),
+        (20_000, 80_000, 160_000, 320_000, 1_000_000),
         "bits-per-character",
     ),
     "text/ar": Case(

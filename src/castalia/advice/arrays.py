@@ -16,14 +16,16 @@ from castalia.evaluation.lookalikes import Near
 class ArrayLook(Look):
     """Arrays one by one; see Look."""
 
-    def __init__(self, count: int) -> None:
-        super().__init__(count)
+    def __init__(self, count: int, own: int) -> None:
+        super().__init__(count, own)
         self._shapes: Counter[tuple[int, ...]] = Counter()
         self._low: np.ndarray | None = None
         self._high: np.ndarray | None = None
 
     def add(self, number: int, item: np.ndarray, path: Path, where: str) -> None:
         self.settle(number, hashlib.sha256(f"{item.shape} ".encode() + item.tobytes()).digest())
+        if number >= self._own:
+            return
         self._shapes[item.shape] += 1
         if self._low is None or self._high is None:
             self._low, self._high = item.copy(), item.copy()
@@ -35,11 +37,13 @@ class ArrayLook(Look):
         return Near(np.zeros((0, 2), np.int64), np.zeros(0))
 
     def facts(self, own: np.ndarray) -> dict[str, Any]:
-        some = self._low is not None and self._high is not None
+        shapes = {"x".join(map(str, shape)): count for shape, count in self._shapes.most_common(12)}
+        if self._low is None or self._high is None:
+            return {"shapes": shapes, "least": None, "most": None, "entries": 0, "constant_entries": 0}
         return {
-            "shapes": {"x".join(map(str, shape)): count for shape, count in self._shapes.most_common(12)},
-            "least": float(self._low.min()) if self._low is not None else None,
-            "most": float(self._high.max()) if self._high is not None else None,
-            "entries": int(self._low.size) if self._low is not None else 0,
-            "constant_entries": int((self._low == self._high).sum()) if some else 0,
+            "shapes": shapes,
+            "least": float(self._low.min()),
+            "most": float(self._high.max()),
+            "entries": int(self._low.size),
+            "constant_entries": int(np.equal(self._low, self._high).sum()),
         }

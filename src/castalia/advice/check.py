@@ -96,16 +96,15 @@ def check(
         sources = [open_source(plan.data, _codec(plan))]
     except DataError as error:
         draft.find("stops", what=f"{error.what}{f' ({error.where})' if error.where else ''}")
-        draft.find("unreadable" if found.trouble else "nothing", **({"count": len(found.trouble)} if found.trouble else {"what": ""}))
         return Checked(*draft.finish(older))
     labels = [short_name(source)]
-    for other in map(os.fspath, against):
-        sources.append(
-            open_source(plan.data.model_copy(update={"source": other, "label": None, "caption": None, "group": None}), _codec(plan))
-        )
+    for other in [os.fspath(path) for path in against]:
+        bare = plan.data.model_copy(update={"source": other, "label": None, "caption": None, "group": None})
+        sources.append(open_source(bare, _codec(plan)))
         labels.append(short_name(other) if short_name(other) not in labels else f"{short_name(other)} ({len(labels) + 1})")
     pool = Pool(sources, labels, np.cumsum([0, *map(len, sources)]).tolist())
-    look = {"image": PictureLook, "text": RecordLook if draft.records else TextLook, "array": ArrayLook}[name](len(pool))
+    looks: dict[str, type[Look]] = {"image": PictureLook, "text": RecordLook if draft.records else TextLook, "array": ArrayLook}
+    look = looks[name](len(pool), len(sources[0]))
     lost = _look_at_all(pool, look, _reader(plan), progress)
     draft.read(pool, look, lost, skip_bad)
     chosen = np.flatnonzero(look.readable)
@@ -115,7 +114,7 @@ def check(
     own = np.arange(len(sources[0]))
     draft.twice(twins, own, pool, None if draft.records else NEAR[name])
     draft.seen(plan, look, own, sources[0])
-    draft.advise(plan, given, look, twins, own)
+    draft.advise(given, look, own)
     shown = _evidence(draft, twins, pool, own, _reader(plan)) if evidence else []
     return Checked(*draft.finish(older), shown, _keep(sources[0], twins, own))
 

@@ -59,7 +59,7 @@ class Draft:
         self.findings.append(
             Finding(
                 code=code,
-                level=words.FINDINGS[code].level,  # type: ignore[arg-type]
+                level=words.FINDINGS[code].level,
                 words=words.finding(code, "en", values),
                 values=values,
                 examples=list(examples)[:EXAMPLES],
@@ -77,15 +77,13 @@ class Draft:
         """Looks at the columns of tables of texts; where none is called text, the plan reads what `tables.proposal` says."""
         if self.codec != "text":
             return plan
+        config: Any = plan.codec.config
         undecided = []
         records = 0
         for entry in self.found.of("text"):
             if not documents.is_table(entry.name):
                 continue
-            try:
-                columns, decided = tables.columns(entry.path, plan.codec.config.encoding)
-            except DataError:
-                continue  # it will be told when it is read
+            columns, decided = tables.columns(entry.path, config.encoding)
             self.table_list.append(Table(name=entry.name, rows=0, columns=columns))
             if columns and not any(column.kind in ("text", "parts") for column in columns) and len(columns) > 1:
                 self.find("numbers", name=entry.name)
@@ -93,10 +91,10 @@ class Draft:
             if not decided:
                 undecided.append(tables.proposal(columns))
         self.records = records == len(self.found.of("text")) > 0
-        if undecided and plan.codec.config.field is None:
+        if undecided and config.field is None:
             self.proposed = undecided[0]
             self.find("columns", field=shlex.quote(f'"{self.proposed}"' if "{" in self.proposed else self.proposed))
-            codec = plan.codec.config.model_copy(update={"field": self.proposed.replace("\\n", "\n")})
+            codec = config.model_copy(update={"field": self.proposed.replace("\\n", "\n")})
             plan = replace(plan, codec=CodecPart(plan.codec.name, codec))
         return plan
 
@@ -183,7 +181,10 @@ class Draft:
         }
         self._classes()
         if contents < LEAST_ITEMS and len(readable):
-            self.find(*("identical",) if contents == 1 and len(readable) > 1 else ("few",), **self._amount(contents, len(readable)))
+            if contents == 1 and len(readable) > 1:
+                self.find("identical", count=len(readable))
+            else:
+                self.find("few", count=contents, least=LEAST_ITEMS)
         match look:
             case PictureLook():
                 self._pictures(plan, look, readable, source, facts)
@@ -197,9 +198,6 @@ class Draft:
                 self.find("no_near")
         if not len(readable) and not self.unreadable:
             self.nothing()
-
-    def _amount(self, contents: int, readable: int) -> dict[str, int]:
-        return {"count": readable} if contents == 1 and readable > 1 else {"count": contents, "least": LEAST_ITEMS}
 
     def _classes(self) -> None:
         classes: dict[str, int] = self.values["classes"]
@@ -248,13 +246,14 @@ class Draft:
         if len(encodings) > 1:
             self.find("encodings", count=len(encodings), what=encodings)
 
-    def advise(self, plan: Recipe, given: Mapping[str, Any], look: Look, twins: Twins, own: np.ndarray) -> None:
-        """Whether it is enough, and the command that comes next."""
-        facts, distinct = self.values["facts"], self.values["distinct"]
-        distinct -= self.values["duplicates"]["near"].copies
-        have = {"image": distinct, "array": distinct, "text": facts.get("characters", 0)}[str(self.codec)]
-        self.values["enough"] = enough.judge(str(self.codec), have, facts.get("entries", 0))
-        self.values["next"] = [Step(command=command, why=why) for command, why in self._steps(given)] if look.readable[own].any() else []
+    def advise(self, given: Mapping[str, Any], look: Look, own: np.ndarray) -> None:
+        """Whether it is enough, copies not counted, and the command that comes next."""
+        readable = own[look.readable[own]]
+        have = self.values["distinct"] - self.values["duplicates"]["near"].copies
+        if isinstance(look, TextLook) and len(readable):
+            have = int(look.length[readable[np.unique(look.content[readable], axis=0, return_index=True)[1]]].sum())
+        self.values["enough"] = enough.judge(str(self.codec), have, self.values["facts"].get("entries", 0))
+        self.values["next"] = [Step(command=command, why=why) for command, why in self._steps(given)] if len(readable) else []
 
     def _steps(self, given: Mapping[str, Any]) -> list[tuple[str, str]]:
         recipe, why = enough.recipe(str(self.codec), self.values["enough"])

@@ -15,9 +15,13 @@ QUANTILES = {"least": 0.0, "tenth": 0.1, "median": 0.5, "nine_tenths": 0.9, "mos
 
 
 class Look(ABC):
-    """content (N, 16) uint8: hash of what an item says, whatever its file format; readable (N,) bool: whether it was added."""
+    """content (N, 16) uint8: hash of what an item says, whatever its file format; readable (N,) bool: whether it was added.
 
-    def __init__(self, count: int) -> None:
+    The first `own` of the N items are the data; the others are what they are held against, and only compared.
+    """
+
+    def __init__(self, count: int, own: int) -> None:
+        self._own = own
         self.content = np.zeros((count, DIGEST_BYTES), np.uint8)
         self.readable = np.zeros(count, bool)
 

@@ -21,6 +21,7 @@ from castalia import atomic
 from castalia.advice import words
 from castalia.advice.check import Checked, Shown
 from castalia.advice.document import Document
+from castalia.codecs.image import flattened
 from castalia.data import personal
 from castalia.evaluation.style import CSS
 
@@ -28,12 +29,13 @@ LARGEST, EXCERPT, MOST_CLASSES, MOST_ROWS = 128, 360, 40, 60
 _TOKENS = re.compile(r"\s+|[\u3040-\u9fff\uf900-\ufaff]|[^\W\u3040-\u9fff\uf900-\ufaff]+|.", re.DOTALL)
 _STYLE = """
 .verdict-problems { color: var(--warn); } .level { display: inline-block; min-width: 5.2rem; font-size: .8rem; letter-spacing: .06em; color: var(--soft); }
-.level.problem { color: var(--warn); font-weight: 700; } .level.warning { color: var(--memory); font-weight: 600; }
+.level-problem { color: var(--warn); font-weight: 700; } .level-warning { color: var(--memory); font-weight: 600; }
 ul.findings { list-style: none; padding: 0; margin: 1rem 0; } ul.findings > li { border-top: 1px solid var(--line); padding: .7rem 0; display: flex; gap: 1rem; }
 ul.findings ul { color: var(--soft); font-size: .85rem; padding-left: 1.1rem; margin: .3rem 0 0; } ul.findings li li { overflow-wrap: anywhere; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 table.plain { border-collapse: collapse; font-size: .92rem; width: 100%; } .plain th { text-align: left; font-weight: 500; color: var(--soft); font-size: .82rem; }
-.plain th, .plain td { padding: .35rem 1rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+.plain th, .plain td { padding: .35rem 1rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+.plain td:last-child { overflow-wrap: anywhere; } .plain th { white-space: nowrap; }
 .plain td.number { text-align: right; white-space: nowrap; } .bar { background: var(--model); height: .7rem; border-radius: 2px; min-width: 1px; }
 .twins { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1.4rem; } .twins.wide { grid-template-columns: 1fr; }
 .twins section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; min-width: 0; }
@@ -162,7 +164,7 @@ def _findings(document: Document, language: str, title: str) -> str:
     for one in document.findings:
         examples = "".join(f"<li>{escape(name)}</li>" for name in one.examples)
         rows.append(
-            f'<li><span class="level {one.level}">{escape(words.label(one.level, language))}</span>'
+            f'<li><span class="level level-{one.level}">{escape(words.label(one.level, language))}</span>'
             f"<div>{escape(words.finding(one.code, language, one.values))}{f'<ul>{examples}</ul>' if examples else ''}</div></li>"
         )
     return f'<h2>{title}</h2><ul class="findings">{"".join(rows)}</ul>' if rows else ""
@@ -252,8 +254,7 @@ def compared(one: str, other: str) -> tuple[str, str]:
 
 
 def _image(picture: PIL.Image.Image) -> str:
-    shown = picture if picture.mode in ("1", "L", "LA", "RGB", "RGBA", "P") else picture.convert("RGB")
-    shown = shown.copy()
+    shown = flattened(picture, 3).copy()
     shown.info = {}  # no metadata goes onto the page
     shown.thumbnail((LARGEST, LARGEST))
     file = io.BytesIO()

@@ -129,7 +129,8 @@ class Twins:
         seen = self.readable[own]
         pairs = np.unique(np.stack([self.content[own[seen]], label[seen]], 1), axis=0)
         ranks, count = np.unique(pairs[:, 0], return_counts=True)
-        return own[seen][np.isin(self.content[own[seen]], ranks[count > 1])].tolist()
+        contradicted: list[int] = own[seen][np.isin(self.content[own[seen]], ranks[count > 1])].tolist()
+        return contradicted
 
     def _grouped(self, items: np.ndarray, key: np.ndarray) -> Copies:
         order = items[np.argsort(key[items], kind="stable")]

@@ -40,8 +40,8 @@ class _Head(NamedTuple):
 class PictureLook(Look):
     """Pictures one by one; see Look."""
 
-    def __init__(self, count: int) -> None:
-        super().__init__(count)
+    def __init__(self, count: int, own: int) -> None:
+        super().__init__(count, own)
         self.size = np.zeros((count, 2), np.int32)  # width, height
         self._thumbnails = np.zeros((count, lookalikes.BYTES), np.uint8)
         self._stored: Counter[str] = Counter()
@@ -64,6 +64,10 @@ class PictureLook(Look):
         self.settle(number, content.digest())
         self.size[number] = size
         self._thumbnails[number] = np.frombuffer(lookalikes.thumbnail(plain), np.uint8)
+        if number < self._own:
+            self._describe(item, plain, head, where)
+
+    def _describe(self, item: PIL.Image.Image, plain: PIL.Image.Image, head: _Head | None, where: str) -> None:
         stored = str(item.info.get("castalia_stored", f"array {item.mode}"))
         self._stored[stored.partition(" named ")[0]] += 1
         if " named " in stored:

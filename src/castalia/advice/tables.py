@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from castalia.advice.document import Column
 from castalia.codecs import documents
+from castalia.errors import DataError
 
 _ROWS = 1000  # of the beginning
 _SPOKEN = re.compile(r"\S\s+\S|[\u3400-\u9fff\uf900-\ufaff]{6}")  # two words, or six Chinese characters, in a row
@@ -17,8 +19,10 @@ _NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)*|\.\d+)([eE][+-]?\d+)?%?")
 
 
 def columns(path: Path, encoding: str | None = None) -> tuple[list[Column], bool]:
-    """(the columns of a table's first thousand rows, whether `documents` knows by itself which to read). Raises DataError as reading does."""
-    rows = [row for _, row in islice(documents.rows(path, encoding)[1], _ROWS)]
+    """(the columns of a table's first thousand rows, whether `documents` knows by itself which to read); none for a table that cannot be read."""
+    rows: list[dict[str, Any]] = []
+    with suppress(DataError):  # a broken row is told when all are read
+        rows.extend(row for _, row in islice(documents.rows(path, encoding)[1], _ROWS))
     if not rows:
         return [], True
     names = list(dict.fromkeys(name for row in rows for name in row))

@@ -41,8 +41,8 @@ _MANGLED = re.compile("\ufffd|锟斤拷|烫烫烫|屯屯屯|Ã[\u0080-\u00bf]|â
 class TextLook(Look):
     """Texts one by one; see Look."""
 
-    def __init__(self, count: int) -> None:
-        super().__init__(count)
+    def __init__(self, count: int, own: int) -> None:
+        super().__init__(count, own)
         self.length = np.zeros(count, np.int64)  # characters
         self.bytes = np.zeros(count, np.int64)
         self.encodings: Counter[str] = Counter()
@@ -64,6 +64,13 @@ class TextLook(Look):
         self.settle(number, digest)
         self.length[number] = len(item)
         self.bytes[number] = len(item.encode())
+        if digest[:8] not in self._known:
+            self._known.add(digest[:8])
+            self._compare_later(number, item)
+        if number < self._own:
+            self._describe(number, item, where)
+
+    def _describe(self, number: int, item: str, where: str) -> None:
         self.encodings[str(getattr(item, "encoding", ""))] += 1
         head = item[:_SAMPLE]
         if head.isascii():
@@ -85,15 +92,12 @@ class TextLook(Look):
             entry["last"] = number
             if len(entry["examples"]) < SHOWN:
                 entry["examples"].append({"where": where, "masked": personal.shown(item, found)})
-        short = digest[:8]
-        if short not in self._known:
-            self._known.add(short)
-            self._compare_later(number, item)
 
     def _compare_later(self, number: int, item: str) -> None:
         self._place[len(self._place)] = number
         self._shingles.add(item)
-        self._count_lines(item)
+        if number < self._own:
+            self._count_lines(item)
 
     def near(self, chosen: np.ndarray) -> Near:
         found = self._shingles.near()

@@ -6,13 +6,13 @@ A level says what follows: a "problem" stops training, a "warning" makes a worse
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 LANGUAGES = ("en", "zh")
 
 
 class Sentence(NamedTuple):
-    level: str
+    level: Literal["problem", "warning", "note"]
     en: str
     zh: str
 

@@ -57,7 +57,7 @@ _AT = re.compile(r"@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[
 _LOCAL = re.compile(r"[A-Za-z0-9_%+-](?:[A-Za-z0-9._%+-]*[A-Za-z0-9_%+-])?\Z")
 _IBAN = re.compile(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?")
 _IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}\Z")
-_VERSION = re.compile(r"(?:\bv|version|versions|release|ver|build|版本号?|版)[ :：.=-]*\Z", re.IGNORECASE)
+_VERSION = re.compile(r"(?:\b(?:v|versions?|release|ver|build)|版本号?|版)[ :：.=-]*\Z", re.IGNORECASE)
 _LANDLINE_CN = re.compile(r"(?:0\d{2,3}-|\(0\d{2,3}\) ?)\d{3,4}[ -]?\d{4}\Z")
 _NORTH_AMERICA = re.compile(r"(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[.-])[2-9]\d\d[.-]\d{4}\Z")
 _ABROAD = re.compile(r"\+[1-9]\d{0,2}(?:[ .-]?\(?\d{1,4}\)?){2,6}\Z")

@@ -2,7 +2,8 @@
 
 Each picture is kept as a thumbnail of 1,152 bytes: luma at 32 x 32, chroma at 8 x 8, the proportions of the eye and of JPEG. Two are
 compared after the mean luma is taken away and everything is divided by the contrast (the deviation of luma), so the distance is 0 for a copy, about
-sqrt(2) for pictures that have nothing in common, and blind to brightness and contrast, but not to colour.
+sqrt(2) for pictures that have nothing in common, and blind to brightness and contrast, but not to colour. So that a white disc is not a black one,
+pairs whose brightness or contrast is far apart are no pairs.
 
 The search is exact. Averages of 4 x 4 luma and 2 x 2 chroma pixels make a coarse picture whose distance is never above the fine one (Jensen),
 and so is the distance along its principal axis alone; so pairs are taken in the order of that axis, filtered by one matrix product, and measured again in
@@ -21,8 +22,12 @@ import torch
 SIDE, CHROMA = 32, 8
 BYTES = SIDE * SIDE + 2 * CHROMA * CHROMA
 NEAR = 0.15  # benchmarks/near_duplicates.py: what re-encoding and resizing keep below it, and what different pictures do
-FLAT = 8.0  # levels of contrast below which noise would be all that is left
-MOST = 16  # pairs of one picture that are listed: a thousand equal ones are not a million pairs
+DARKER, WEAKER = 48.0, 1.5  # levels of mean luma, and ratio of contrasts, that a copy may be away
+FLAT, PLAIN = (
+    8.0,
+    3.0,
+)  # levels of contrast: what less is divided by, and below which a picture is near to none, for noise is all that is left
+MOST = 64  # pairs of one picture with those after it that are measured: a thousand equal ones are not a million pairs
 _BLOCK, _ACROSS = 1024, 8192
 
 
@@ -46,12 +51,13 @@ def near(thumbnails: np.ndarray, shorter: np.ndarray, threshold: float = NEAR) -
     thumbnails (N, 1152) uint8. shorter (N,) int: the shorter side of the original. Of two pictures of different sizes, a
     smaller one below 64 has details at 32 x 32 that no resizing leaves alone, so they are compared at 16 x 16, and below 32 at 8 x 8. A flat picture is near to none.
     """
-    contrast = np.empty(len(thumbnails), np.float32)
+    contrast, mean = np.empty(len(thumbnails), np.float32), np.empty(len(thumbnails), np.float32)
     coarse = np.empty((len(thumbnails), 64 + 32), np.float32)
     for start in range(0, len(thumbnails), 4096):
         part, contrast[start : start + 4096] = _scaled(thumbnails[start : start + 4096])
+        mean[start : start + 4096] = thumbnails[start : start + 4096, : SIDE * SIDE].mean(1)
         coarse[start : start + 4096] = _reduced(part, 8)
-    kept = np.flatnonzero(contrast >= FLAT)
+    kept = np.flatnonzero(contrast >= PLAIN)
     if len(kept) < 2:
         return Near(np.zeros((0, 2), np.int64), np.zeros(0))
     axis = _principal(coarse[kept])
@@ -59,6 +65,9 @@ def near(thumbnails: np.ndarray, shorter: np.ndarray, threshold: float = NEAR) -
     pairs, distances = [], []
     for found in _candidates(coarse[order], coarse[order] @ axis, threshold):
         one, other = order[found[:, 0]], order[found[:, 1]]
+        lit = np.abs(mean[one] - mean[other]) <= DARKER
+        lit &= np.maximum(contrast[one], contrast[other]) <= WEAKER * np.minimum(contrast[one], contrast[other])
+        one, other = one[lit], other[lit]
         distance = _distance(thumbnails, shorter, one, other)
         close = distance <= threshold
         pairs.append(np.sort(np.stack([one[close], other[close]], 1), 1))
