@@ -297,8 +297,16 @@ def test_one_changed_word_and_a_copy_with_other_blanks(tmp_path: Path):
     assert "<mark>otherwise</mark>" in html and f"<mark>{text.split()[30]}</mark>" in html
 
 
+def test_levels_and_drawings_are_their_signs(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        rows = ["".join(rng.choice(list("# .$@"), 12)) for _ in range(12)]
+        (tmp_path / f"{number}.txt").write_text("; 1\n" + "\n".join(rows))
+    assert copies(check(tmp_path)) == (0, 0, 0)
+
+
 def test_personal_data_are_counted_and_masked(tmp_path: Path):
-    secrets = ["11010519491231002X", "13812345678", "6222021234567890128", "li.lei@example.com", "DE89370400440532013000", "8.8.4.4"]
+    secrets = ["11010519491231002X", "13812345678", "6222021234567890128", "li.lei@example.com", "DE89370400440532013000", "93.184.216.34"]
     notes(tmp_path)
     (tmp_path / "a.txt").write_text(f"身份证 {secrets[0]}，手机 {secrets[1]}，卡号 {secrets[2]}。", encoding="gb18030")
     (tmp_path / "b.txt").write_text(f"write to {secrets[3]}, pay to {secrets[4]}, from {secrets[5]}; once more {secrets[1]}")

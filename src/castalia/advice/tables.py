@@ -14,7 +14,7 @@ from castalia.codecs import documents
 from castalia.errors import DataError
 
 _ROWS = 1000  # of the beginning
-_SPOKEN = re.compile(r"\S\s+\S|[\u3400-\u9fff\uf900-\ufaff]{6}")  # two words, or six Chinese characters, in a row
+_SPOKEN = re.compile(r"[^\W\d_]\S*\s+[^\W\d_]|[\u3400-\u9fff\uf900-\ufaff]{6}")  # two words, or six Chinese characters, in a row
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)*|\.\d+)([eE][+-]?\d+)?%?")
 
 

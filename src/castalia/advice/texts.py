@@ -59,14 +59,19 @@ class TextLook(Look):
         self._line_of: dict[int, str] = {}
 
     def add(self, number: int, item: str, path: Path, where: str) -> None:
-        flat = _GAPS.sub(" ", folded(item)).strip()
-        digest = hashlib.sha256((flat or item).encode()).digest()
+        whole = folded(item)
+        flat = _GAPS.sub(" ", whole).strip()
+        spoken = 2 * (len(flat) - flat.count(" ")) > len(whole) - sum(map(whole.count, " \n\t"))
+        if not spoken:  # levels, tables, ASCII art: the signs are what they say
+            flat = whole
+        digest = hashlib.sha256(flat.encode()).digest()
         self.settle(number, digest)
         self.length[number] = len(item)
         self.bytes[number] = len(item.encode())
         if digest[:8] not in self._known:
             self._known.add(digest[:8])
-            self._compare_later(number, item)
+            if spoken:
+                self._compare_later(number, item)
         if number < self._own:
             self._describe(number, item, where)
 

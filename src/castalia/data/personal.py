@@ -6,8 +6,8 @@
     id_cn      Chinese identity numbers: 18 places, region, date of birth, check character (GB 11643-1999 by ISO 7064 MOD 11-2)
     bank_card  13 to 19 digits with an issuer's prefix and length and the check digit of Luhn (ISO/IEC 7812-1)
     iban       ISO 13616: country, its length, MOD 97-10
-    ipv4       public addresses; private, reserved and documentation ones say nothing about a person, and four numbers after
-               "version" are a version
+    ipv4       public addresses; private, reserved and documentation ones say nothing about a person, four numbers after "version" are a
+               version, and four below 32 the number of a section more often than an address
 
 What has a check digit is believed only when it is right, so an order number is rarely taken for a card. Full-width digits count.
 This is a net with holes: names, postal addresses, and numbers that are spelled out are not found. Masking keeps what helps to find the
@@ -201,7 +201,12 @@ def _number(text: str, start: int, stop: int) -> Found | None:
         return None
     if _IPV4.match(value):
         public = all(int(part) < 256 and (part == "0" or part[0] != "0") for part in value.split("."))
-        public = public and ipaddress.ip_address(value).is_global and not _VERSION.search(text[max(0, start - 12) : start])
+        public = (
+            public
+            and max(map(int, value.split("."))) > 31
+            and ipaddress.ip_address(value).is_global
+            and not _VERSION.search(text[max(0, start - 12) : start])
+        )
         return Found("ipv4", start, stop) if public and not (start and text[start - 1] == ".") else None
     if _MOBILE_CN.match(value):
         return Found("mobile_cn", start, stop)
