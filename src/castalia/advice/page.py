@@ -70,6 +70,7 @@ def page(checked: Checked, language: str = "en") -> str:
         _twins(checked.shown, language, say("duplicates")),
         _personal(document, language, say("personal")),
         _columns(document, language, say("tables")),
+        _files(say("manifest"), _changes(document, language), language),
         _files(say("unreadable"), [(one.file, one.why) for one in document.unreadable], language),
         f"<footer><p>{say('offline')} castalia {escape(document.castalia)}</p></footer>",
     ]
@@ -285,6 +286,16 @@ def _columns(document: Document, language: str, title: str) -> str:
         heads = [words.label(name, language) for name in ("columns", "kind", "filled", "values")]
         parts.append(f"<p><b>{escape(one.name)}</b> · {one.rows:,}</p>{_table(heads, rows)}")
     return f"<h2>{title}</h2>{''.join(parts)}" if parts else ""
+
+
+def _changes(document: Document, language: str) -> list[tuple[str, str]]:
+    """What became of the files since the manifest: (name, what)."""
+    found = document.compared
+    if found is None:
+        return []
+    rows = [(name, words.label(what, language)) for what, names in (("added", found.added), ("removed", found.removed)) for name in names]
+    rows += [(one.name, words.label("changed", language)) for one in found.changed]
+    return [*rows, *((one.to, f"{words.label('renamed', language)} ← {one.before}") for one in found.renamed)]
 
 
 def _files(title: str, rows: Sequence[tuple[str, str]], language: str) -> str:

@@ -76,7 +76,7 @@ class TextLook(Look):
             self._describe(number, item, where)
 
     def _describe(self, number: int, item: str, where: str) -> None:
-        self.encodings[str(getattr(item, "encoding", ""))] += 1
+        self.encodings[str(getattr(item, "encoding", "")).partition(", column")[0]] += 1  # a table's says its columns, too
         head = item[:_SAMPLE]
         if head.isascii():
             letters = len(_SCRIPTS["Latin"].findall(head))

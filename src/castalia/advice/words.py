@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-LANGUAGES = ("en", "zh")
+from castalia import language
+
+LANGUAGES = tuple(language.LANGUAGES)  # in the order of the pairs below
 
 
 class Sentence(NamedTuple):
@@ -169,26 +171,26 @@ LABELS = {
     "what": ("What is here", "数据概况"), "findings": ("Findings", "发现"), "enough": ("Is it enough?", "数据量是否足够"),
     "duplicates": ("Copies, side by side", "重复样本对照"), "leakage": ("Between the parts", "各部分之间"), "personal": ("Likely personal data", "可能的个人信息"),
     "next": ("What to do next", "下一步"), "unreadable": ("Cannot be read", "无法读取"), "manifest": ("Compared with the manifest", "与清单比较"),
-    "items": ("items", "样本"), "different": ("different", "不同"), "files": ("files", "文件"), "size": ("size", "大小"), "codec": ("codec", "编解码器"),
+    "items": ("items", "样本"), "different": ("different", "不同"), "files": ("files", "文件"), "codec": ("codec", "编解码器"),
     "licence": ("licence", "许可证"), "fingerprint": ("fingerprint", "指纹"), "classes": ("classes", "类别"), "widths": ("width", "宽"),
     "heights": ("height", "高"), "stored": ("stored as", "存储格式"), "sizes": ("sizes", "尺寸"), "trained": ("trained at", "训练尺寸"),
     "characters": ("characters", "字符"), "lengths": ("length, characters", "长度（字符）"), "encodings": ("encodings", "编码"), "scripts": ("scripts", "文字"),
-    "shapes": ("shapes", "形状"), "range": ("range", "取值范围"), "documents": ("documents", "文档"), "columns": ("columns", "列"),
+    "shapes": ("shapes", "形状"), "range": ("range", "取值范围"), "columns": ("columns", "列"),
     "bytes": ("byte for byte", "逐字节相同"), "content": ("same content", "内容相同"), "near": ("nearly the same", "几乎相同"),
     "distance": ("distance", "距离"), "kind": ("kind", "种类"), "count": ("found", "数量"), "texts": ("in texts", "所在文本"), "example": ("masked examples", "脱敏示例"),
-    "from": ("from", "来源"), "into": ("into", "进入"), "share": ("share", "占比"), "source": ("Source of the figures", "数字来源"),
+    "from": ("from", "来源"), "into": ("into", "进入"), "share": ("share", "占比"),
     "added": ("added", "新增"), "removed": ("removed", "删除"), "changed": ("changed", "改动"), "renamed": ("renamed", "改名"),
     "more": ("and {0} more", "另有 {0} 个"), "alphabet": ("different characters", "不同字符"), "tables": ("Tables", "表格"), "filled": ("filled", "非空"), "values": ("different values", "不同取值"),
-    "none": ("none", "无"), "lines": ("Lines that return", "重复的行"), "offline": ("This page is one file and loads nothing from elsewhere. Personal data are masked in it.", "本页是单个文件，不加载任何外部内容；个人信息已脱敏。"),
+    "none": ("none", "无"), "offline": ("This page is one file and loads nothing from elsewhere. Personal data are masked in it.", "本页是单个文件，不加载任何外部内容；个人信息已脱敏。"),
     "five": ("least · 10% · median · 90% · most", "最小 · 10% · 中位 · 90% · 最大"),
 }
 # fmt: on
 
 
-def finding(code: str, language: str, values: Mapping[str, Any]) -> str:
+def finding(code: str, lang: str, values: Mapping[str, Any]) -> str:
     """The sentence of a finding. Whole numbers get commas, fractions are shares, a mapping of names to counts is listed."""
     sentence = FINDINGS[code]
-    return (sentence.zh if language == "zh" else sentence.en).format(**{name: _shown(value, language) for name, value in values.items()})
+    return (sentence.zh if lang == "zh" else sentence.en).format(**{name: _shown(value, lang) for name, value in values.items()})
 
 
 def _shown(value: Any, language: str) -> str:
