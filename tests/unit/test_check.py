@@ -404,7 +404,7 @@ def test_a_manifest_says_what_changed(tmp_path: Path):
     table = notes(tmp_path / "texts", 9)
     inside("check", data, "--out", out, cwd=tmp_path)
     old = json.loads((out / "manifest.json").read_text())
-    assert old["items"] == 20 and old["files"][0]["name"] == "000.png" and str(tmp_path) not in (out / "manifest.json").read_text()
+    assert old["entries"] == 20 and old["files"][0]["name"] == "000.png" and str(tmp_path) not in (out / "manifest.json").read_text()
     assert "unchanged" in codes(check(data, compare=out / "manifest.json"))
     (data / "000.png").rename(data / "zero.png")
     (data / "001.png").unlink()

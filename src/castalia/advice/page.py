@@ -65,7 +65,7 @@ def page(checked: Checked, language: str = "en") -> str:
         _findings(document, language, say("findings")),
         _enough(document, language, say("enough")),
         f"<h2>{say('what')}</h2>{facts_list(facts(document, language))}",
-        _classes(document, say("classes")),
+        _classes(document, say("classes").capitalize()),
         _leakage(document, language, say("leakage")),
         _twins(checked.shown, language, say("duplicates")),
         _personal(document, language, say("personal")),
@@ -218,7 +218,7 @@ def _twins(shown: Sequence[Shown], language: str, title: str) -> str:
     if not shown:
         return ""
     wide = any(isinstance(item, str) for one in shown for item in one.items)
-    names = {"bytes": "bytes", "content": "content", "near": "near", "leak": "leakage"}
+    names = {"bytes": "bytes", "content": "content", "near": "near", "leak": "both"}
     parts = []
     for one in shown:
         apart = f" · {words.label('distance', language)} {one.distance:.3f}" if one.distance is not None else ""

@@ -176,7 +176,7 @@ LABELS = {
     "heights": ("height", "高"), "stored": ("stored as", "存储格式"), "sizes": ("sizes", "尺寸"), "trained": ("trained at", "训练尺寸"),
     "characters": ("characters", "字符"), "lengths": ("length, characters", "长度（字符）"), "encodings": ("encodings", "编码"), "scripts": ("scripts", "文字"),
     "shapes": ("shapes", "形状"), "range": ("range", "取值范围"), "columns": ("columns", "列"),
-    "bytes": ("byte for byte", "逐字节相同"), "content": ("same content", "内容相同"), "near": ("nearly the same", "几乎相同"),
+    "bytes": ("byte for byte", "逐字节相同"), "both": ("in two parts", "两部分中都有"), "content": ("same content", "内容相同"), "near": ("nearly the same", "几乎相同"),
     "distance": ("distance", "距离"), "kind": ("kind", "种类"), "count": ("found", "数量"), "texts": ("in texts", "所在文本"), "example": ("masked examples", "脱敏示例"),
     "from": ("from", "来源"), "into": ("into", "进入"), "share": ("share", "占比"),
     "added": ("added", "新增"), "removed": ("removed", "删除"), "changed": ("changed", "改动"), "renamed": ("renamed", "改名"),

@@ -1,6 +1,6 @@
 """A manifest: which files data consist of, by relative name and SHA-256, so that they can be compared later, here or elsewhere.
 
-    {"castalia_manifest": 1, "codec": "image", "items": 3, "sha256": of all entries, "fingerprint": as in a run,
+    {"castalia_manifest": 1, "codec": "image", "entries": 3, "sha256": of all entries, "fingerprint": as in a run,
      "files": [{"name": "cat/1.png", "bytes": 120, "sha256": "..."},
                {"name": "poems.jsonl", "bytes": 900, "sha256": "...", "items": ["first 32 hex digits of each item's SHA-256", ...]}]}
 
@@ -31,7 +31,7 @@ def make(codec: str | None, files: Sequence[Mapping[str, Any]], fingerprint: str
     return {
         "castalia_manifest": FORMAT,
         "codec": codec,
-        "items": count,
+        "entries": count,
         "sha256": whole.hexdigest(),
         "fingerprint": fingerprint,
         "files": ordered,
