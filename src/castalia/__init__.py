@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from castalia.advice.check import check
     from castalia.errors import CastaliaError
     from castalia.judging import compare, evaluate
     from castalia.run import Run
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "CastaliaError": "castalia.errors",
     "Run": "castalia.run",
+    "check": "castalia.advice.check",
     "compare": "castalia.judging",
     "edit": "castalia.workflow",
     "evaluate": "castalia.judging",
@@ -32,7 +34,7 @@ _WHERE = {
     "sample": "castalia.workflow",
     "train": "castalia.workflow",
 }
-__all__ = ["CastaliaError", "Run", "__version__", "compare", "edit", "evaluate", "open", "resume", "sample", "train"]
+__all__ = ["CastaliaError", "Run", "__version__", "check", "compare", "edit", "evaluate", "open", "resume", "sample", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -21,6 +21,7 @@ class Verb(NamedTuple):
 # Each verb is castalia/cli/<name>.py with a function `command`; `list` lives in listing.py, because list is a builtin.
 VERBS: dict[str, Verb] = {
     "list": Verb("Data", "runs, recipes, built-in data, families or codecs", "castalia list recipes"),
+    "check": Verb("Data", "look at data before training: copies, leakage, damage, is it enough", "castalia check photos/"),
     "train": Verb("Train", "train a recipe on your files, or resume a run", "castalia train image/gan photos/ training.steps=4000"),
     "sample": Verb("Train", "draw new items from a run", "castalia sample latest -n 16 --seed 1"),
     "edit": Verb("Train", "interpolate between items, or vary them", "castalia edit latest vary cat.png --out variants"),

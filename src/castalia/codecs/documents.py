@@ -53,7 +53,7 @@ class Document(str):
 
 def claims(name: str) -> bool:
     """Whether a file of this name holds texts: by ending, but not what lies beside data to explain them (README, LICENSE ...)."""
-    return name.lower().endswith(EXTENSIONS) and not _ABOUT.fullmatch(name)
+    return name.lower().endswith(EXTENSIONS) and not explains(name)
 
 
 def contents(path: Path, document: str, field: str | None, encoding: str | None) -> tuple[str, Iterator[bytes]]:
@@ -62,16 +62,11 @@ def contents(path: Path, document: str, field: str | None, encoding: str | None)
     document  "auto", "file", "paragraph" or "line", for files that are not tables. field: column or template, for tables.
     Raises DataError naming the file, and the line or row where there is one, and MissingExtra for Parquet without pyarrow.
     """
-    kind = _kind(path)
-    if kind == ".parquet":
-        return _table("Parquet", _parquet(path), path, field)
+    if is_table(path.name):
+        label, table = rows(path, encoding)
+        return _table(label, table, path, field)
     found = encodings.detect(path, encoding)
-    blocks = encodings.blocks(path, found)
-    if kind == ".jsonl":
-        return _table(found.label, _jsonl(blocks, path), path, field)
-    if kind in (".csv", ".tsv"):
-        return _table(found.label, _csv(blocks, path, "\t" if kind == ".tsv" else ","), path, field)
-    raw = _encoded(blocks, path)
+    raw = _encoded(encodings.blocks(path, found), path)
     match document:
         case "file":
             return found.label, (whole for whole in [b"".join(raw)] if whole.strip())
@@ -84,8 +79,36 @@ def contents(path: Path, document: str, field: str | None, encoding: str | None)
     return found.label, (part.rstrip(b"\n") for part in parts if part.strip())
 
 
-def _kind(path: Path) -> str:
-    return Path(path.name.lower().removesuffix(".gz")).suffix
+def is_table(name: str) -> bool:
+    """Whether a file of this name has rows and columns."""
+    return _kind(name) in TABLES
+
+
+def rows(path: Path, encoding: str | None = None) -> tuple[str, Rows]:
+    """(label of the encoding, the rows of a table with their numbers). Raises as `contents` does."""
+    kind = _kind(path.name)
+    if kind == ".parquet":
+        return "Parquet", _parquet(path)
+    found = encodings.detect(path, encoding)
+    blocks = encodings.blocks(path, found)
+    if kind == ".jsonl":
+        return found.label, _jsonl(blocks, path)
+    return found.label, _csv(blocks, path, "\t" if kind == ".tsv" else ",")
+
+
+def text_column(row: dict[str, Any]) -> str | None:
+    """The column that holds the text when nobody says which: text, content or lines, else the only one with text; None where that is open."""
+    texts = [name for name, value in row.items() if isinstance(value, str | list)]
+    return next((name for name in COLUMNS if name in row), texts[0] if len(texts) == 1 else None)
+
+
+def explains(name: str) -> bool:
+    """Whether a file lies beside data to explain them: README, LICENSE, metadata.csv ..."""
+    return _ABOUT.fullmatch(name) is not None
+
+
+def _kind(name: str) -> str:
+    return Path(name.lower().removesuffix(".gz")).suffix
 
 
 def _encoded(blocks: Iterator[str], path: Path) -> Iterator[bytes]:
@@ -202,8 +225,7 @@ def _template(field: str | None, row: dict[str, Any], path: Path) -> str:
     """How a row becomes a text, e.g. "{title}\\n{lines}", decided by the first row."""
     columns = ", ".join(row)
     if field is None:
-        texts = [name for name, value in row.items() if isinstance(value, str | list)]
-        chosen = next((name for name in COLUMNS if name in row), texts[0] if len(texts) == 1 else None)
+        chosen = text_column(row)
         if chosen is None:
             raise DataError(
                 f"the table has no column 'text' or 'content', so the text may be any of: {columns}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +19,7 @@ from castalia.data import builtin, metadata
 from castalia.errors import DataError
 
 LIST_ENDINGS = (".txt", ".list")
+LOOP, NOWHERE = "the folder was read already under another name", "the link leads nowhere"  # why `walk` leaves out what is no fault
 _LICENCE_NAMES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE")
 
 
@@ -26,7 +27,7 @@ _LICENCE_NAMES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE")
 class Listing:
     """Claimed files, their names relative to the source, and what lies beside them.
 
-    captions maps a file to its caption file; table is the metadata table when the source itself is one.
+    captions maps a file to its caption file; table is the metadata table when the source itself is one; skipped: what could not be looked at.
     """
 
     folder: Path
@@ -35,26 +36,17 @@ class Listing:
     captions: dict[Path, Path] = field(default_factory=dict)
     ignored: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    skipped: list[dict[str, str]] = field(default_factory=list)
     table: Path | None = None
     licence: str | None = None
 
 
 def list_files(source: str, codec: Codec[Any], skip_bad: bool) -> Listing:
     """The files that `source` means. Raises DataError when it does not exist or holds nothing that the codec reads."""
-    known = ", ".join(f"builtin/{name}" for name in builtin.names())
-    if not source:
-        raise DataError("no data were given", "data.source", f"castalia train RECIPE FOLDER, or a built-in set: {known}")
-    licence = None
-    if source.startswith("builtin/"):
-        name = source.removeprefix("builtin/")
-        path, licence = builtin.path(name), builtin.licence(name)
-    else:
-        path = Path(source).expanduser()
-    if not path.exists():
-        raise DataError("the data do not exist", source, f"check the path; built in: {known}")
+    path, licence = located(source)
     endings = ", ".join(codec.extensions)
     if path.is_dir():
-        listing = _folder(path, codec)
+        listing = _folder(path, codec, skip_bad)
     elif codec.claims(path.name) or path.name.lower().endswith(codec.extensions):  # a README that is named is meant
         listing = Listing(path.parent, [path], [path.name])
     elif path.suffix.lower() in (*LIST_ENDINGS, *metadata.ENDINGS):
@@ -66,8 +58,22 @@ def list_files(source: str, codec: Codec[Any], skip_bad: bool) -> Listing:
         ignored = ", ".join(f"{count} {ending}" for ending, count in listing.ignored.most_common(5))
         what = f"no files that the codec '{codec.name}' reads; " + (f"ignored: {ignored}" if ignored else "the folder is empty")
         raise DataError(what, source, f"it reads {endings}")
-    listing.licence = licence or _licence_beside(listing.folder)
+    listing.licence = licence or licence_beside(listing.folder)
     return listing
+
+
+def located(source: str) -> tuple[Path, str | None]:
+    """Where a source lies, and the licence of a built-in set. Raises DataError when there is no such thing."""
+    known = ", ".join(f"builtin/{name}" for name in builtin.names())
+    if not source:
+        raise DataError("no data were given", "data.source", f"castalia train RECIPE FOLDER, or a built-in set: {known}")
+    if source.startswith("builtin/"):
+        name = source.removeprefix("builtin/")
+        return builtin.path(name), builtin.licence(name)
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise DataError("the data do not exist", source, f"check the path; built in: {known}")
+    return path, None
 
 
 def caption(path: Path) -> str | None:
@@ -78,10 +84,15 @@ def caption(path: Path) -> str | None:
         raise DataError("the caption cannot be read as UTF-8 text", path.name, "save it as UTF-8") from error
 
 
-def _folder(folder: Path, codec: Codec[Any]) -> Listing:
+def _folder(folder: Path, codec: Codec[Any], skip_bad: bool) -> Listing:
     listing = Listing(folder)
     beside: set[Path] = set()
-    for path in _walk(folder, set()):
+
+    def skip(path: Path, why: str) -> None:
+        if why not in (LOOP, NOWHERE):
+            listing.skipped.append({"file": path.relative_to(folder).as_posix(), "why": why})
+
+    for path in walk(folder, skip if skip_bad else None):
         if not codec.claims(path.name):
             beside.add(path)
         elif not (containers.is_container(path) and codec.is_container(path) and containers.is_labels(path)):
@@ -121,26 +132,38 @@ def _named(path: Path, codec: Codec[Any], skip_bad: bool) -> Listing:
     return listing
 
 
-def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
-    """Files below a folder, by name; hidden ones are left out, links to folders are followed once."""
+def walk(folder: Path, tell: Callable[[Path, str], None] | None = None, seen: set[str] | None = None) -> Iterator[Path]:
+    """Files below a folder, by name; hidden ones are left out, links to folders are followed once.
+
+    tell(path, why): what cannot be walked is told and left out. Without it, a folder that cannot be read raises DataError.
+    """
+    seen = set() if seen is None else seen
     real = os.path.realpath(folder)
     if real in seen:
+        if tell is not None:
+            tell(folder, LOOP)
         return
     seen.add(real)
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise DataError(f"the folder cannot be read: {error.strerror}", folder.name, "check its permissions") from error
+        why = f"the folder cannot be read: {error.strerror}"
+        if tell is None:
+            raise DataError(why, folder.name, "check its permissions, or set data.skip_bad=true") from error
+        tell(folder, why)
+        return
     for path in entries:
         if path.name.startswith(".") or path.name == "__MACOSX":
             continue
         if path.is_dir():
-            yield from _walk(path, seen)
+            yield from walk(path, tell, seen)
         elif path.is_file():
             yield path
+        elif tell is not None:
+            tell(path, NOWHERE if path.is_symlink() else "it is neither a file nor a folder")
 
 
-def _licence_beside(folder: Path) -> str | None:
+def licence_beside(folder: Path) -> str | None:
     """The first line of a licence file in the folder."""
     for name in _LICENCE_NAMES:
         if (folder / name).is_file():

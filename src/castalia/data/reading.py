@@ -18,13 +18,13 @@ def read_items(source: Source, items: np.ndarray, codec: Codec[Any]) -> Iterator
 
     items (n,) int: neighbours belong to one file, ascending within it. A file that was hashed whole may yield several items.
     """
-    for item, found in _found(source, items, codec):
+    for item, found in numbered(source, items, codec):
         yield source.digest[item].tobytes(), source.where(item), found
 
 
 def readable(source: Source, items: np.ndarray, codec: Codec[Any], skip_bad: bool) -> Iterator[Any]:
     """The native items alone. Raises DataError at the first that cannot be read, unless `skip_bad`."""
-    for item, found in _found(source, items, codec):
+    for item, found in numbered(source, items, codec):
         if not isinstance(found, DataError):
             yield found
         elif not skip_bad:
@@ -41,7 +41,8 @@ def fair_order(source: Source, items: np.ndarray) -> np.ndarray:
     return items[np.lexsort((source.index[items], source.file[items], lowest[source.file[items]]))]
 
 
-def _found(source: Source, items: np.ndarray, codec: Codec[Any]) -> Iterator[tuple[int, Any]]:
+def numbered(source: Source, items: np.ndarray, codec: Codec[Any]) -> Iterator[tuple[int, Any]]:
+    """(item, native item or the DataError of reading it) for each of `items`, ordered as for `read_items`."""
     for place, group in _by_file(source, items):
         path = source.files[place]
         rowwise = codec.is_container(path)

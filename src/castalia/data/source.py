@@ -234,7 +234,7 @@ class _Hashed:
 def _hash_all(listing: Listing, codec: Codec[Any], skip_bad: bool) -> _Hashed:
     digests = bytearray()
     counts: list[int] = []
-    skipped: list[dict[str, str]] = []
+    skipped = [*listing.skipped]
     labels: dict[int, list[str | None]] = {}
     names: tuple[str, ...] | None = None
     for place, path in enumerate(listing.files):
@@ -249,7 +249,7 @@ def _hash_all(listing: Listing, codec: Codec[Any], skip_bad: bool) -> _Hashed:
         except DataError as error:
             if not skip_bad:
                 raise DataError(error.what, listing.names[place], error.fix) from error
-            skipped.append({"file": listing.names[place], "why": error.what})
+            skipped.append({"file": listing.names[place], "why": error.what + _place(error)})
             found = b""
         digests += found
         counts.append(len(found) // DIGEST_BYTES)
@@ -258,6 +258,12 @@ def _hash_all(listing: Listing, codec: Codec[Any], skip_bad: bool) -> _Hashed:
     index = (np.arange(len(file)) - np.repeat(start, counts)).astype(np.int32)
     digest = np.frombuffer(bytes(digests), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
     return _Hashed(file, index, digest, counts, labels, names, skipped)
+
+
+def _place(error: DataError) -> str:
+    """ " (line 7)" where the error says more than the file's name."""
+    inside = error.where.partition(", ")[2]
+    return f" ({inside})" if re.fullmatch(r"(line|row|item) \d+", inside) else ""
 
 
 def _hash_file(path: Path) -> bytes:

@@ -1,0 +1,131 @@
+"""castalia check DATA [KEY=VALUE ...] [--against DATA] [--manifest FILE] [--out FOLDER] [--lang zh] [--strict] [--json]."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from castalia.cli.console import say, say_json
+from castalia.errors import DataError, RecipeError
+
+if TYPE_CHECKING:
+    from castalia.advice.check import Checked
+
+
+def command(
+    words: Annotated[
+        list[str], typer.Argument(metavar="DATA [KEY=VALUE]...", help="a folder, a file, a list or builtin/NAME, and data.* or codec.*")
+    ],
+    codec: Annotated[str, typer.Option(help="image, text, array, or auto: the one that reads most of it")] = "auto",
+    against: Annotated[
+        list[str] | None, typer.Option(metavar="DATA", help="other data, a test set for one: how much of it is in DATA? Repeatable")
+    ] = None,
+    manifest: Annotated[
+        str | None, typer.Option(metavar="FILE", help="manifest.json of an earlier check: what was added, removed, changed?")
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="write report.html, check.json, manifest.json, and keep.txt: the files without copies"),
+    ] = None,
+    lang: Annotated[str, typer.Option(help="en or zh: of the summary and the page")] = "en",
+    strict: Annotated[bool, typer.Option("--strict", help="exit with 3 for warnings, too")] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+) -> int:
+    """Look at data before training: sizes, copies, leakage, damage, personal data, and whether it is enough."""
+    from castalia.advice.check import check
+    from castalia.advice.words import LANGUAGES
+
+    if lang not in LANGUAGES:
+        raise RecipeError(f"there is no language '{lang}'", where="--lang", fix=f"one of: {', '.join(LANGUAGES)}")
+    overrides = [word for word in words if "=" in word and not Path(word).exists()]
+    sources = [word for word in words if word not in overrides]
+    if len(sources) != 1:
+        raise RecipeError("expected one data source", where=" ".join(words), fix="castalia check photos/ --against test/")
+    line = _Line()
+    checked = check(
+        sources[0], codec=codec, against=against or (), overrides=overrides, compare=manifest, evidence=out is not None, progress=line
+    )
+    line.done()
+    if out is not None:
+        _write(checked, Path(out), lang)
+    if json:
+        say_json(checked.document.to_json())
+    else:
+        say(*summary(checked, lang))
+        if out is not None:
+            say("", f"look at: {Path(out) / 'report.html'}")
+    stops = checked.document.verdict == "problems" or (strict and checked.document.verdict == "warnings")
+    return DataError.exit_code if stops else 0
+
+
+def summary(checked: Checked, language: str) -> list[str]:
+    """The lines of the terminal."""
+    from castalia.advice import words
+    from castalia.advice.page import enough_line, facts
+
+    document = checked.document
+    lines = [f"{document.source}: {words.pick(words.VERDICTS[document.verdict], language)}", ""]
+    rows = facts(document, language)
+    wide = max(_columns(name) for name, _ in rows) + 2
+    lines += [f"  {_padded(name, wide)}{value}" for name, value in rows]
+    marks = {"problem": "✗", "warning": "!", "note": "·"}
+    if document.findings:
+        lines.append("")
+    for one in document.findings:
+        lines.append(f"  {marks[one.level]} {words.finding(one.code, language, one.values)}")
+        if one.level != "note":
+            lines += [f"      {_cut(name)}" for name in one.examples[:3]]
+    if document.enough:
+        lines += ["", *(f"  {enough_line(one, language)}" for one in document.enough)]
+    if document.next:
+        lines += ["", f"{words.label('next', language)}:", *(f"  {step.command}" for step in document.next)]
+    return lines
+
+
+def _write(checked: Checked, folder: Path, language: str) -> None:
+    from castalia import atomic
+    from castalia.advice.page import write_page
+
+    write_page(checked, folder / "report.html", language)
+    atomic.write_json(folder / "check.json", checked.document.to_json())
+    atomic.write_json(folder / "manifest.json", checked.manifest)
+    if checked.keep:
+        here = folder.resolve()
+        atomic.write(folder / "keep.txt", "".join(f"{Path(os.path.relpath(path.resolve(), here)).as_posix()}\n" for path in checked.keep))
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _columns(text))
+
+
+def _columns(text: str) -> int:
+    """On a terminal, where a Chinese character is two columns wide."""
+    return sum(2 if ord(character) > 0x2E7F else 1 for character in text)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 150 else text[:149] + "…"
+
+
+class _Line:
+    """One line of progress, on a terminal only."""
+
+    def __init__(self) -> None:
+        self._live, self._last = sys.stderr.isatty(), 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._live and time.monotonic() - self._last > 0.2:
+            self._last = time.monotonic()
+            self._show(f"{done:,} of {total:,}")
+
+    def done(self) -> None:
+        if self._live and self._last:
+            self._show("")
+
+    def _show(self, text: Any) -> None:
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
