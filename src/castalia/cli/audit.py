@@ -22,9 +22,13 @@ def command(
         Optional[float],  # noqa: UP045
         typer.Option(metavar="R", help="share of copies beyond false alarms that is still accepted, e.g. 0 or 0.01; else exit code 7"),
     ] = None,
-    n: Annotated[Optional[int], typer.Option("-n", help="samples to draw; default: as many as there are held-out items, at most 10,000")] = None,  # noqa: UP045
+    n: Annotated[
+        int | None, typer.Option("-n", help="samples to draw; default: as many as there are held-out items, at most 10,000")
+    ] = None,
     seed: Annotated[int, typer.Option(help="of the samples that are drawn")] = 0,
-    shadow: Annotated[int, typer.Option(metavar="K", help="train K shadow models for membership inference; each takes as long as the run")] = 0,
+    shadow: Annotated[
+        int, typer.Option(metavar="K", help="train K shadow models for membership inference; each takes as long as the run")
+    ] = 0,
     lang: Annotated[str, typer.Option(help="language of the page: en or zh")] = "en",
     index: Annotated[bool, typer.Option(help="leave an index in the run for a release policy; it holds reduced training items")] = True,
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,

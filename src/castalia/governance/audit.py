@@ -260,7 +260,9 @@ def _calibrated(
         set_apart = kind.as_long(items_of(dataset.train, codec, order[:apart].sort().values), items, codec)[:LEAST_CHECKED]
         told = f"There are only {len(fresh)} held-out items to set the threshold by (fewer than {FEW}); "
         if len(set_apart) < FEWEST:
-            notes.append(told + "there are too few training items as well, so a fixed threshold stands in and nothing is known of false alarms.")
+            notes.append(
+                told + "there are too few training items as well, so a fixed threshold stands in and nothing is known of false alarms."
+            )
             return fresh, Calibration(kind.farthest / 2, "a fixed threshold", 0, 0, 0.0), matcher.match(fresh)
         notes.append(told + f"{len(set_apart)} training items were set apart instead and compared with the other training items.")
         fresh, source = set_apart, "training items set apart"

@@ -130,7 +130,11 @@ def page(found: Audit, *, title: str, language: str) -> str:
     viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">'
     head = f'<meta charset="utf-8">{viewport}<title>{escape(title)}</title><style>{CSS}{LOOK}</style>'
     code = {"en": "en", "zh": "zh-CN"}[language]
-    return f'<!doctype html>\n<html lang="{code}"><head>{head}</head><body><main>\n' + "\n".join(filter(None, body)) + "\n</main></body></html>\n"
+    return (
+        f'<!doctype html>\n<html lang="{code}"><head>{head}</head><body><main>\n'
+        + "\n".join(filter(None, body))
+        + "\n</main></body></html>\n"
+    )
 
 
 def _cards(document: dict[str, Any], words: dict[str, str]) -> list[tuple[str, str]]:
@@ -187,4 +191,4 @@ def _marked(parts: list[str]) -> str:
 def _provenance(document: dict[str, Any], words: dict[str, str]) -> str:
     facts = {name: document[name] for name in ("run", "model", "data", "samples", "matcher", "threshold", "training_items", "seconds")}
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items())
-    return f'<details><summary>{words["made"]}</summary><dl>{rows}</dl></details>'
+    return f"<details><summary>{words['made']}</summary><dl>{rows}</dl></details>"

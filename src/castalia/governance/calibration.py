@@ -66,9 +66,7 @@ def threshold_of(distances: Tensor, farthest: float) -> float:
 def crossed(distances: Tensor, farthest: float) -> int:
     """How many items the thresholds of the other folds call copies."""
     folds = torch.randperm(len(distances), generator=generator("audit", "folds")) % min(FOLDS, len(distances))
-    return sum(
-        int((distances[folds == fold] < threshold_of(distances[folds != fold], farthest)).sum()) for fold in folds.unique().tolist()
-    )
+    return sum(int((distances[folds == fold] < threshold_of(distances[folds != fold], farthest)).sum()) for fold in folds.unique().tolist())
 
 
 def verdict_of(distances: Tensor, calibration: Calibration) -> tuple[str, int]:

@@ -33,7 +33,7 @@ ROUNDS, LAST = 3, 4  # of Gauss-Newton, at half the side and at the whole
 SMALLEST = 0.66  # share of a side that a crop keeps, with some room below the 70% that are promised
 FLAT = 2 / 255  # a standard deviation below which there is nothing to recognise
 AROUND = 15  # other candidates that say how near pictures of this sort are
-ROWS, BLOCK, PAIRS = 512, 2048, 1024  # queries, training pictures and pairs handled together
+ROWS, BLOCK, PAIRS = 512, 2048, 256  # queries, training pictures and pairs handled together
 
 
 class Window(NamedTuple):
@@ -126,7 +126,10 @@ class Pictures:
         sides, owner = mirror[chosen], owner[chosen]
         pictures = self.training[candidates.flatten()[chosen]].float() / 255
         motion, _ = _register(soft[chosen], trained[chosen], start[chosen], LAST)
-        residual = _unexplained(both[sides, owner], pictures, motion).view(queries, -1)
+        # Where colours are mixed anew, grey misleads the registration; that the picture stayed where it was is always worth a look.
+        unmoved = STARTS[:1].expand_as(motion)
+        left, still = (_unexplained(both[sides, owner], pictures, guess) for guess in (motion, unmoved))
+        motion, residual = torch.where((still <= left)[:, None], unmoved, motion), torch.minimum(left, still).view(queries, -1)
         residual, winner = residual.min(1)
         pick = torch.arange(queries) * best.shape[1] + winner
         train = candidates.flatten()[chosen[pick]]

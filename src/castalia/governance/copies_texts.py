@@ -56,7 +56,9 @@ class Texts:
         total = sum(counts.values())
         self._bits = np.array([-np.log2(count / (total + 1)) for count in counts.values()] or [0.0])
         rows = [self.numbered(row) for row in self.pieces]
-        self.joined = np.concatenate([part for row in rows for part in (row, [BETWEEN])]).astype(np.int64) if rows else np.zeros(0, np.int64)
+        self.joined = (
+            np.concatenate([part for row in rows for part in (row, [BETWEEN])]).astype(np.int64) if rows else np.zeros(0, np.int64)
+        )
         self._begins = np.cumsum([0, *(len(row) + 1 for row in rows)])[:-1] if rows else np.zeros(0, np.int64)
         codes = _grams(self.joined)
         self._order = np.argsort(codes, kind="stable").astype(np.int32)

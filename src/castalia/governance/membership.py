@@ -36,6 +36,7 @@ MOST = 1000  # items a side
 MOST_TOKENS = 100_000  # of each side
 FEWEST = 20  # items a side below which nothing is said
 LEAST_SHADOWS = 4
+CLEAR = 0.55  # an interval above this is called telling; less is of no use to anybody
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Membership:
     @property
     def shows(self) -> bool:
         """Whether members can be told, clearly."""
-        return self.low is not None and self.low > 0.5
+        return self.low is not None and self.low > CLEAR
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"shows": self.shows}
@@ -88,7 +89,9 @@ def membership(run: Run, model: Family, dataset: Dataset, *, samples: Tensor | N
     count = min(MOST, *(_units(side) for side in sides))
     attack = "shadow" if shadows else "loss" if isinstance(model, Scores) else "distance"
     if count < FEWEST:
-        words = f"not computed: it needs {FEWEST} training and {FEWEST} held-out items, and there are {_units(sides[0])} and {_units(sides[1])}"
+        words = (
+            f"not computed: it needs {FEWEST} training and {FEWEST} held-out items, and there are {_units(sides[0])} and {_units(sides[1])}"
+        )
         return Membership(attack, None, None, None, 0, 0, words)
     chosen = [torch.randperm(_units(side), generator=generator("membership", seed, turn))[:count] for turn, side in enumerate(sides)]
     if attack == "distance" and (samples is None or not isinstance(dataset.spec, Dense) or len(samples) < FEWEST):
@@ -104,8 +107,17 @@ def membership(run: Run, model: Family, dataset: Dataset, *, samples: Tensor | N
         drawn = extract(features, [samples])  # type: ignore[list-item] - not None here
         found = [extract(features, (batch.x for batch in batches_of(side, items))) for side, items in zip(sides, chosen, strict=True)]
         scores = [-nearest(rows, drawn)[0][:, 0] for rows in found]
+    words = ""
+    if isinstance(dataset.train, Windows) and isinstance(dataset.validation, Windows):
+        strange = _strange(dataset.train, dataset.validation)[chosen[1]]
+        scores[1] = scores[1].masked_fill(strange, torch.nan)
+        words = f"{int(strange.sum())} held-out texts with symbols that no training text has were left out" if strange.any() else ""
     scores = [part[part.isfinite()] for part in scores]
-    return Membership(attack, *auc_interval(*scores), len(scores[0]), len(scores[1]))
+    if min(map(len, scores)) < FEWEST:
+        return Membership(
+            attack, None, None, None, 0, 0, f"not computed: fewer than {FEWEST} comparable items on a side; {words}".rstrip("; ")
+        )
+    return Membership(attack, *auc_interval(*scores), len(scores[0]), len(scores[1]), words)
 
 
 def _units(side: Side) -> int:
@@ -118,6 +130,15 @@ def _units(side: Side) -> int:
 
 def _documents(side: Windows) -> int:
     return int(side.document_of(range(len(side)))[-1]) + 1 if len(side) else 0
+
+
+def _strange(train: Windows, held_out: Windows) -> Tensor:
+    """(units,) bool: held-out items with tokens that never occur in training. Of those anybody can tell that they are new, with no model."""
+    known = torch.zeros(train.spec.vocab, dtype=torch.bool)
+    for document in train.documents():
+        known[document] = True
+    documents = torch.tensor([not bool(known[document].all()) for document in held_out.documents()])
+    return documents if len(documents) >= FEWEST else documents[held_out.document_of(range(len(held_out)))]
 
 
 @torch.inference_mode()
@@ -154,7 +175,7 @@ def _shadow_scores(run: Run, model: Scores, dataset: Dataset, chosen: list[Tenso
     size = len(chosen[0])
     inside = torch.zeros(count, 2 * size, dtype=torch.bool)
     found = torch.zeros(count, 2 * size, dtype=torch.float64)
-    for number in range(0, count):
+    for number in range(count):
         # in pairs: what one model is trained on, the next is not, so that each item is in half of them
         order = torch.randperm(2 * size, generator=generator("shadow", seed, number // 2))
         half = order[:size] if number % 2 == 0 else order[size:]
