@@ -114,14 +114,14 @@ def page(found: Audit, *, title: str, language: str) -> str:
     notes += [words["silence"]] if document["verdict"] == "cannot tell" else []
     order = found.found.distance.argsort(stable=True).tolist()
     hits = order[: min(PAIRS, document["copies"])]
-    shown = hits or order[:NEAREST]
+    shown = hits or [row for row in order[:NEAREST] if found.found.train[row] >= 0]
     lead = words["shown"].format(shown=len(shown), all=document["copies"]) if hits else ""
     fresh = found.fresh.distance.argsort(stable=True).tolist()[:NEAREST] if document["calibration"]["source"] == "held-out items" else []
     body = [
         f'<p class="eyebrow">{escape(title)} · {escape(document["samples"])}</p><h1>{headline}</h1>',
         f'<div class="questions">{cards}</div>',
         *(f'<p class="note">{escape(note)}</p>' for note in notes),
-        f'<h2>{words["pairs"] if hits else words["nearest"]}</h2><p class="lead">{lead}</p>',
+        f'<h2>{words["pairs"] if hits else words["nearest"]}</h2><p class="lead">{lead}</p>' if shown else "",
         _pairs(found, found.found, found.samples, shown, [found.names[row] for row in shown], words),
         f'<h2>{words["fresh"]}</h2><p class="lead">{words["fresh lead"]}</p>' if fresh else "",
         _pairs(found, found.fresh, found.held_out, fresh, [""] * len(fresh), words) if fresh else "",

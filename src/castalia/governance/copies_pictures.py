@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -106,6 +106,11 @@ class Pictures:
         values, axes = values[-DIMENSIONS:], axes[:, -DIMENSIONS:]
         return axes * values.clamp_min(1e-6 * float(values[-1].clamp_min(1e-12))).pow(-0.25)
 
+    @cached_property
+    def _halves(self) -> Tensor:
+        """(N, SIDE / 2, SIDE / 2) float16: the training pictures in grey, smoothed."""
+        return torch.cat([halved(smooth(grey(rows.float() / 255))).half() for rows in self.training.split(BLOCK)])
+
     def _verify(self, asked: Tensor, candidates: Tensor, guesses: Tensor, plain: int) -> Found:
         """asked (Q, C, S, S) uint8; candidates and guesses (Q, K) int64, the first `plain` of the samples as they are, the others of their
         mirror images."""
@@ -116,16 +121,18 @@ class Pictures:
         seen = sample.flatten(1).std(1) >= FLAT
         both = torch.stack([sample, sample.flip(3)])
         greys = smooth(grey(both.flatten(0, 1)))
-        trained = smooth(grey(self.training[candidates.flatten()].float() / 255))
+        softer = smooth(greys)
         start = STARTS[guesses.flatten()]
-        soft = _as_soft(greys[mirror * queries + owner], start)
-        start, error = _register(halved(soft), halved(trained), start, ROUNDS)
+        turned = mirror * queries + owner
+        soft = _as_soft(halved(greys)[turned], halved(softer)[turned], start)
+        start, error = _register(soft, self._halves[candidates.flatten()].float(), start, ROUNDS)
         coarse = error.sqrt().view(queries, count)
         best = coarse.topk(min(REGISTERED, count), largest=False).indices
         chosen = (torch.arange(queries)[:, None] * count + best).flatten()
         sides, owner = mirror[chosen], owner[chosen]
         pictures = self.training[candidates.flatten()[chosen]].float() / 255
-        motion, _ = _register(soft[chosen], trained[chosen], start[chosen], LAST)
+        soft = _as_soft(greys[turned[chosen]], softer[turned[chosen]], start[chosen])
+        motion, _ = _register(soft, smooth(grey(pictures)), start[chosen], LAST)
         # Where colours are mixed anew, grey misleads the registration; that the picture stayed where it was is always worth a look.
         unmoved = STARTS[:1].expand_as(motion)
         left, still = (_unexplained(both[sides, owner], pictures, guess) for guess in (motion, unmoved))
@@ -234,17 +241,23 @@ def _likest(side: Tensor, block: Tensor, count: int, mirrored: bool) -> tuple[Te
 
 
 def _described(x: Tensor, windows: Sequence[Window], axes: Tensor) -> Tensor:
-    """(W, N, D) of length 1: layouts of each window, along the axes."""
-    return F.normalize(_layouts(x, windows) @ axes, dim=2)
+    """(W, N, D) of length 1, 0 where it is flat: layouts of each window, along the axes."""
+    picture = grey(x.float()).flatten(1)
+    return F.normalize(torch.stack([picture @ (_cells(window) @ axes) for window in windows]), dim=2, eps=1.0)
 
 
 def _layouts(x: Tensor, windows: Sequence[Window]) -> Tensor:
     """(N, C, S, S) uint8 -> (W, N, CELLS**2) float32: grey cells of each window, of mean 0 and length 1; 0 where it is flat."""
-    picture = grey(x.float())
-    cells = [F.adaptive_avg_pool2d(picture[:, w.top : w.top + w.size, w.left : w.left + w.size], CELLS).flatten(1) for w in windows]
-    layouts = torch.stack(cells)
-    layouts = layouts - layouts.mean(2, keepdim=True)
-    return layouts / layouts.norm(dim=2, keepdim=True).clamp_min(1.0)
+    picture = grey(x.float()).flatten(1)
+    return F.normalize(torch.stack([picture @ _cells(window) for window in windows]), dim=2, eps=1.0)
+
+
+@lru_cache(maxsize=128)
+def _cells(window: Window) -> Tensor:
+    """(S * S, CELLS**2): what makes a picture a window's cells, their mean taken off; averaging is linear."""
+    every = torch.eye(SIDE * SIDE).view(-1, SIDE, SIDE)[:, window.top : window.top + window.size, window.left : window.left + window.size]
+    cells = F.adaptive_avg_pool2d(every, CELLS).flatten(1)
+    return cells - cells.mean(1, keepdim=True)
 
 
 # Registration ---------------------------------------------------------------------------------------------------------
@@ -260,11 +273,11 @@ def _start(window: Window, part: int) -> list[float]:
 STARTS = torch.tensor([_start(WINDOWS[number], part) for number, part in GUESSES])
 
 
-def _as_soft(x: Tensor, motion: Tensor) -> Tensor:
-    """(P, S, S) smoothed once more where it stands for less than a whole picture: its detail is enlarged, that of the other is not.
-    Variances of smoothing add, and a little of it is linear in its variance."""
+def _as_soft(once: Tensor, twice: Tensor, motion: Tensor) -> Tensor:
+    """(P, S, S), smoothed once and twice -> smoothed the more, the less of a whole picture it stands for: its detail is enlarged, that of the
+    other is not. Variances of smoothing add, and a little of it is linear in its variance."""
     share = (1 / motion[:, 0::2].mean(1).clamp(SMALLEST, 1).square() - 1).clamp(0, 1)[:, None, None]
-    return x + share * (smooth(x) - x)
+    return torch.lerp(once, twice, share)
 
 
 def halved(x: Tensor) -> Tensor:
@@ -332,7 +345,8 @@ def _unexplained(sample: Tensor, train: Tensor, motion: Tensor) -> Tensor:
     """(P,) in [0, 1]: what is left of the sample's colours (P, C, S, S) once each is a mixture of the registered picture's."""
     channels = sample.shape[1]
     soft = smooth(train.flatten(0, 1)).view_as(train)
-    target = _as_soft(smooth(sample.flatten(0, 1)), motion.repeat_interleave(channels, 0)).view_as(sample).flatten(2)
+    once = smooth(sample.flatten(0, 1))
+    target = _as_soft(once, smooth(once), motion.repeat_interleave(channels, 0)).view_as(sample).flatten(2)
     grid, _, _ = _grid(motion, SIDE)
     value = F.grid_sample(soft, grid, align_corners=False, padding_mode="border").flatten(2)
     mask = _inside(grid)[:, None]

@@ -24,7 +24,7 @@ from castalia.spec import Tokens
 
 SEED = 5  # pieces that agree; one change in ten leaves runs of nine
 HITS = 48  # places that are tried for one seed
-EDIT, DROP = 40.0, 70.0  # bits that a change costs, and how far the sum may fall before an extension ends
+EDIT, DROP = 20.0, 50.0  # bits that a change costs, and how far the sum may fall before an extension ends
 AHEAD = 32  # pieces that are looked at after a change
 AROUND = 12  # pieces that a page shows before and after a span
 BETWEEN, UNKNOWN = -1, -2
