@@ -16,7 +16,7 @@ from torch import Tensor
 from castalia.evaluation.base import wilson
 from castalia.nn.random import generator
 
-ALPHA = 0.0075
+ALPHA = 0.0065
 FOLDS = 10
 FEW = 50  # held-out items below which training items are set apart instead
 FEWEST = 20

@@ -331,14 +331,26 @@ def _register(sample: Tensor, train: Tensor, motion: Tensor, rounds: int) -> tup
 
 def _fit(target: Tensor, value: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Gain and offset by least squares where mask is 1: gain (P,), residuals (P, n) masked, and their share of the variance (P,)."""
-    count = mask.sum(1).clamp_min(1)
-    mean_t, mean_v = (target * mask).sum(1) / count, (value * mask).sum(1) / count
-    centred_t, centred_v = (target - mean_t[:, None]) * mask, (value - mean_v[:, None]) * mask
-    gain = (centred_t * centred_v).sum(1) / centred_v.square().sum(1).clamp_min(1e-6)
-    rest = centred_t - gain[:, None] * centred_v
-    whole = target.var(1, unbiased=False) * count
-    share = rest.square().sum(1) / torch.maximum(centred_t.square().sum(1), 0.5 * whole).clamp_min(1e-6)
+    weight, count = mask, mask.sum(1).clamp_min(1)
+    for turn in range(2):
+        number = weight.sum(1).clamp_min(1)
+        mean_t, mean_v = (target * weight).sum(1) / number, (value * weight).sum(1) / number
+        centred_t, centred_v = (target - mean_t[:, None]) * weight, (value - mean_v[:, None]) * weight
+        gain = (centred_t * centred_v).sum(1) / centred_v.square().sum(1).clamp_min(1e-6)
+        rest = centred_t - gain[:, None] * centred_v
+        if turn == 0:
+            energy = torch.maximum(centred_t.square().sum(1), 0.5 * target.var(1, unbiased=False) * count)
+            beyond = _cut_off(target, mean_t[:, None] + gain[:, None] * (value - mean_v[:, None])) & (mask > 0)
+            if not beyond.any():
+                break
+            weight = mask * ~beyond
+    share = rest.square().sum(1) / energy.clamp_min(1e-6)
     return gain, rest, torch.where(count >= 0.5 * mask.shape[1], share, 1.0)
+
+
+def _cut_off(target: Tensor, fitted: Tensor) -> Tensor:
+    """Where the sample is as white (or black) as can be and the fit lies beyond: nothing disagrees there, a brighter copy was cut off."""
+    return ((target >= 0.99) & (fitted >= target)) | ((target <= 0.01) & (fitted <= target))
 
 
 def _unexplained(sample: Tensor, train: Tensor, motion: Tensor) -> Tensor:
@@ -350,22 +362,26 @@ def _unexplained(sample: Tensor, train: Tensor, motion: Tensor) -> Tensor:
     grid, _, _ = _grid(motion, SIDE)
     value = F.grid_sample(soft, grid, align_corners=False, padding_mode="border").flatten(2)
     mask = _inside(grid)[:, None]
-    count = mask.sum(2, keepdim=True).clamp_min(1)
-    value = (value - (value * mask).sum(2, keepdim=True) / count) * mask
-    centred = (target - (target * mask).sum(2, keepdim=True) / count) * mask
-    normal = value @ value.transpose(1, 2) + 1e-4 * torch.eye(channels)
-    mixture = torch.linalg.solve(normal, value @ centred.transpose(1, 2))
-    rest = centred - mixture.transpose(1, 2) @ value
-    whole = (target - target.mean(2, keepdim=True)).square().sum((1, 2)) * count[:, 0, 0] / target.shape[2]
-    energy = torch.maximum(centred.square().sum((1, 2)), 0.5 * whole).clamp_min(1e-6)
+    weight, count = mask, mask.sum(2)[:, 0].clamp_min(1)
+    for turn in range(3):
+        number = weight.sum(2, keepdim=True).clamp_min(1)
+        mean_v, mean_t = (value * weight).sum(2, keepdim=True) / number, (target * weight).sum(2, keepdim=True) / number
+        centred_v, centred_t = (value - mean_v) * weight, (target - mean_t) * weight
+        normal = centred_v @ centred_v.transpose(1, 2) + 1e-4 * torch.eye(channels)
+        mixture = torch.linalg.solve(normal, centred_v @ centred_t.transpose(1, 2)).transpose(1, 2)
+        rest = centred_t - mixture @ centred_v
+        if turn == 0:
+            whole = (target - target.mean(2, keepdim=True)).square().sum((1, 2)) * count / target.shape[2]
+            energy = torch.maximum(centred_t.square().sum((1, 2)), 0.5 * whole).clamp_min(1e-6)
+        weight = mask * ~_cut_off(target, mean_t + mixture @ (value - mean_v)).any(1, keepdim=True)
     share = (rest.square().sum((1, 2)) / energy).clamp(0, 1).sqrt()
-    return torch.where(count[:, 0, 0] >= 0.5 * target.shape[2], share, 1.0)
+    return torch.where(count >= 0.5 * target.shape[2], share, 1.0)
 
 
 def _kinds(sample: Tensor, train: Tensor, mirrored: Tensor, motion: Tensor) -> list[str]:
     """What was done to `train` (Q, C, S, S) in [0, 1], most telling first. motion (Q, 4): scale and shift of x, of y."""
     same = (sample - train).abs().mean((1, 2, 3)) <= 1 / 255
-    cropped = (motion[:, 0::2] - 1).abs().amax(1) > 0.03
+    cropped = (motion[:, 0::2] - 1).abs().amax(1) > 0.05
     shifted = motion[:, 1::2].abs().amax(1) > 0.5
     means = (sample.mean((2, 3)) - train.mean((2, 3))).abs().amax(1) > 0.02
     contrasts = (sample.flatten(2).std(2).clamp_min(1e-3) / train.flatten(2).std(2).clamp_min(1e-3)).log().abs().amax(1) > math.log(1.1)
