@@ -42,12 +42,9 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	$(BIN)/python benchmarks/text_sampling.py --peer .benchmark/nanoGPT
 	$(BIN)/python benchmarks/text_ten_minutes.py
 	$(BIN)/python benchmarks/text_tang.py
-<<<<<<< HEAD
 	$(BIN)/python benchmarks/intervals.py
 	$(BIN)/python benchmarks/serving.py --peer .benchmark/accelerate
-=======
 	$(BIN)/python benchmarks/audit.py --data $(DATA)
->>>>>>> 01b49e5 (Copy audit: tests, docs in both languages, benchmark; registration tries the unmoved picture too, in smaller blocks)
 	$(BIN)/python benchmarks/tables.py
 
 format: .venv/dev.stamp ## rewrite the code in the project's style

@@ -233,7 +233,6 @@ def text_tang(results: dict[str, Any]) -> Iterator[Row]:
     )
 
 
-<<<<<<< HEAD
 def intervals(results: dict[str, Any]) -> Iterator[Row]:
     """The score whose intervals cover least counts."""
     rates = [row["covers"] for case in results["coverage"].values() for row in case.values()]
@@ -295,7 +294,6 @@ def serving(results: dict[str, Any]) -> Iterator[Row]:
             )
 
 
-=======
 def audit(results: dict[str, Any]) -> Iterator[Row]:
     """The sets that no constant was chosen on; the worst one counts."""
     rows, goals = [row for row in results["rows"] if not row["tuned"]], results["goals"]
@@ -318,7 +316,6 @@ def audit(results: dict[str, Any]) -> Iterator[Row]:
     )
 
 
->>>>>>> 01b49e5 (Copy audit: tests, docs in both languages, benchmark; registration tries the unmoved picture too, in smaller blocks)
 TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "gan_fashion": gan_fashion,
     "gan_modes": gan_modes,
@@ -332,11 +329,8 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "text_ten_minutes": text_ten_minutes,
     "text_sampling": text_sampling,
     "text_tang": text_tang,
-<<<<<<< HEAD
     "serving": serving,
-=======
     "audit": audit,
->>>>>>> 01b49e5 (Copy audit: tests, docs in both languages, benchmark; registration tries the unmoved picture too, in smaller blocks)
 }
 
 

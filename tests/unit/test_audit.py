@@ -17,7 +17,9 @@ from tests.texts import SHORT
 import castalia
 from castalia.errors import DataError, RecipeError, Refused, RunError
 from castalia.governance import audit as auditing
-from castalia.governance.audit import Index, audit, inspect, open_index
+from castalia.governance import likeness
+from castalia.governance.audit import audit, inspect
+from castalia.governance.audit_index import Index, open_index
 from castalia.governance.audit_page import WORDS
 from castalia.governance.calibration import Calibration, chance, crossed, threshold_of, verdict_of
 from castalia.governance.membership import auc_interval, membership
@@ -200,6 +202,7 @@ def test_the_index_answers_a_policy(digits: Run, tmp_path: Path):
     assert similarity > 0.99 and name == open_data(digits).train.where(5)
     noise = PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8))
     assert index.nearest(noise)[0] < index.limit
+    assert likeness.open_index(digits).nearest(pictures_of(digits, 6)[5]) == (similarity, name)  # where a policy asks
     (digits.folder / "audit" / "index.json").write_text("{")
     with pytest.raises(RunError, match="damaged"):
         open_index(digits)

@@ -5,13 +5,11 @@
 
 Each sample is set against every training item (copies_*.py), the threshold comes from held-out items (calibration.py), membership inference
 stands beside it (membership.py). RUN/audit/ has audit.json (its schema is audit.schema.json beside this file), audit.html, and an
-index that a release policy can ask for the nearest training item of anything new (`open_index`). The index holds the training items, reduced: keep it as
-safe as the data. Not here: what is done about copies; that is the policy's business.
+index that a release policy asks for the nearest training item of anything new (audit_index.py). Not here: what is done about copies; that is the policy's business.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -27,14 +25,15 @@ from castalia.codecs.base import Codec
 from castalia.data.listing import list_files
 from castalia.data.stream import Dataset, Side, Split, to_unit
 from castalia.data.windows import Windows
-from castalia.errors import DataError, RunError
+from castalia.errors import DataError
 from castalia.evaluation.base import wilson
 from castalia.evaluation.evidence import batches_of
+from castalia.governance.audit_index import write_index
 from castalia.governance.calibration import FEW, FEWEST, Calibration, crossed, threshold_of, verdict_of
-from castalia.governance.copies import Found, Matcher, matcher_called, matcher_for
+from castalia.governance.copies import Found, Matcher, matcher_for
 from castalia.governance.membership import Membership, membership
 from castalia.nn.random import generator
-from castalia.run import Run, dump
+from castalia.run import Run
 from castalia.sampling.generate import generate
 from castalia.spec import Dense, Tokens
 from castalia.workflow import open_data, request_of
@@ -45,7 +44,6 @@ DRAWN_TOKENS = 50_000
 LEAST_CHECKED = 1000  # held-out items that are looked at, if there are so many, however few the samples
 PLANTED = 20  # of each kind, to see what would be found
 SAME = 0.02  # a held-out item at this distance is a training item
-LARGEST_INDEX = 1 << 29  # bytes
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def audit(
     folder = run.folder / "audit"
     document = found.document
     if index:
-        note = _write_index(folder, matcher, document, [found.where(place) for place in range(len(matcher))])
+        note = write_index(folder, matcher, document, [found.where(place) for place in range(len(matcher))])
         if note:
             document["notes"].append(note)
     write_page(found, folder / "audit.html", title=f"{run.recipe.title} · {run.id}", language=language)
@@ -291,52 +289,3 @@ def _with_power(calibration: Calibration, matcher: Matcher, dataset: Dataset, co
         found = matcher.match(matcher.plant(items_of(dataset.train, codec, chosen), kind, rng))
         power[kind] = (found.distance < calibration.threshold).double().mean().item() if len(found) else 0.0
     return replace(calibration, power=power)
-
-
-# The index ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Index:
-    """All training items of a run, reduced, to ask for the nearest one. limit: a similarity above this is what the audit calls a copy."""
-
-    matcher: Matcher
-    codec: Codec[Any]
-    names: Sequence[str]
-    limit: float
-
-    def nearest(self, item: Any) -> tuple[float, str]:
-        """(similarity in [0, 1], name of the training item) for a native item (a picture, a text); 1 minus the audit's distance, "" where
-        nothing is alike."""
-        spec = self.codec.spec
-        found = self.matcher.match(to_unit(spec, self.codec.encode(item))[None] if isinstance(spec, Dense) else [item])
-        place = int(found.train[0])
-        return 1.0 - float(found.distance[0]), self.names[place] if place >= 0 else ""
-
-
-def open_index(run: Run) -> Index | None:
-    """The index that the last audit of the run left; None where there is none. Raises RunError when it is damaged."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    path = run.folder / "audit" / "index.json"
-    if not path.exists():
-        return None
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        tensors = load(path.with_suffix(".safetensors").read_bytes())
-        matcher = matcher_called(about["matcher"]).restore(run.codec, about["state"], tensors)
-        return Index(matcher, run.codec, about["names"], 1.0 - about["threshold"])
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise RunError("the audit's index is damaged", where=path, fix=f"castalia audit {run.folder}") from error
-
-
-def _write_index(folder: Path, matcher: Matcher, document: dict[str, Any], names: list[str]) -> str:
-    """Returns a note where there is no index."""
-    state, tensors = matcher.state()
-    if sum(tensor.nbytes for tensor in tensors.values()) > LARGEST_INDEX:
-        return "There is no index for a release policy: the training data are too large for one."
-    about = {"matcher": document["matcher"], "threshold": document["threshold"], "names": names, "state": state}
-    atomic.write(folder / "index.safetensors", dump(tensors))
-    atomic.write(folder / "index.json", json.dumps(about, ensure_ascii=False))
-    return ""
