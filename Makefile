@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 WORKERS ?= 2
+DATA ?= shared/data
 BIN := .venv/bin
 SOURCES := src tests benchmarks examples
 QUIET_CORES := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
@@ -43,6 +44,7 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	$(BIN)/python benchmarks/text_tang.py
 	$(BIN)/python benchmarks/intervals.py
 	$(BIN)/python benchmarks/serving.py --peer .benchmark/accelerate
+	$(BIN)/python benchmarks/audit.py --data $(DATA)
 	$(BIN)/python benchmarks/tables.py
 
 format: .venv/dev.stamp ## rewrite the code in the project's style

@@ -28,6 +28,7 @@ VERBS: dict[str, Verb] = {
     "demo": Verb("Train", "train, judge and show models of built-in pictures or texts", "castalia demo image"),
     "evaluate": Verb("Judge", "scores with intervals and a page to look at", "castalia evaluate latest"),
     "compare": Verb("Judge", "runs of the same data side by side, with what is shown to differ", "castalia compare runs/gan runs/vae"),
+    "audit": Verb("Judge", "copies of training items among samples, with evidence", "castalia audit latest --max-copies 0"),
     "show": Verb("Judge", "what a run is, how far it got, and where it looks", "castalia show latest"),
     "serve": Verb("Ship", "runs over HTTP, with OpenAI's words and ours", "castalia serve runs/plays runs/clothes --port 8000"),
     "export": Verb("Ship", "a run in the format of another program", "castalia export latest --to bundle folder"),

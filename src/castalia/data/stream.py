@@ -10,7 +10,8 @@ saved to resume. Reading is in data/reading.py, files on disk in data/cache.py, 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -68,6 +69,7 @@ class Split:
         self._cond = cond
         self._augmentations = tuple(augmentations)
         self._epochs: dict[tuple[int, int], Tensor] = {}  # the last two permutations
+        self.where: Callable[[int], str] = "item {}".format  # how to name an item in a message or on a page
 
     def __len__(self) -> int:
         return len(self._index)
@@ -85,6 +87,11 @@ class Split:
         """The items at `indices` in [0, len), without augmentation."""
         chosen = torch.as_tensor(indices, dtype=torch.int64)
         return self._batch(self.stored(chosen), chosen)
+
+    def mixed(self, mine: Tensor, other: Split, theirs: Tensor) -> Split:
+        """A side of the items `mine` of this one and `theirs` of another side of the same data (indices, int64), augmented as this one."""
+        cond = {name: torch.cat([values[mine], other._cond[name][theirs]]) for name, values in self._cond.items()}
+        return Split(self.spec, self._rows, torch.cat([self._index[mine], other._index[theirs]]), cond, None, self._augmentations)
 
     def once(self, size: int, seed: int) -> Iterator[Batch]:
         """Batches of about one epoch, without augmentation."""
@@ -239,6 +246,7 @@ def _assemble(
         elif not isinstance(encoded.rows, Documents):
             captions = None if source.captions is None else [source.captions[item] for item in chosen[entry[mask]]]
             sides.append(Split(codec.spec, encoded.rows, index, cond, captions, functions))
+        sides[-1].where = partial(_where, source, chosen[entry[mask]])
     report = describe(source, chosen[kept], content[kept])
     if dropped.any():
         report["notes"].append(f"{int(dropped.sum())} items equal one of the other side once encoded and were left out")
@@ -255,6 +263,10 @@ def _assemble(
     }
     conditions: dict[str, Condition] = {"label": Classes(source.classes)} if source.classes else {}
     return Dataset(codec, conditions, fingerprint(source, chosen[kept]), report, source.licence, *sides)
+
+
+def _where(source: Source, items: np.ndarray, index: int) -> str:
+    return source.where(int(items[index]))
 
 
 def _apart(validation: np.ndarray, twin: np.ndarray, digest: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ follows `begin` is another document, and packed documents do not attend to one a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ class Windows:
         self._width = min(spec.length, max(1, self.tokens - 1))
         self._epochs: dict[tuple[int, int], _Ring] = {}  # the last two
         self._orders: dict[tuple[int, int], Tensor] = {}  # the same of rows with conditions
+        self.where: Callable[[int], str] = "document {}".format  # how to name a document in a message or on a page
 
     def __len__(self) -> int:
         """Rows that `take` can give."""
@@ -76,6 +77,12 @@ class Windows:
         self._not_empty()
         chosen = torch.as_tensor(indices, dtype=torch.int64)
         return self._batch(self._rows(chosen), chosen, 0, 0, False)
+
+    def mixed(self, mine: Tensor, other: Windows, theirs: Tensor) -> Windows:
+        """A side of the documents `mine` of this one and `theirs` of another side of the same data (indices, int64)."""
+        index = torch.from_numpy(np.concatenate([self._index[mine.numpy()], other._index[theirs.numpy()]]))
+        cond = {name: torch.cat([values[mine], other._cond[name][theirs]]) for name, values in self._cond.items()}
+        return Windows(self.spec, self._documents, index, cond, self._augmentations, self._segments)
 
     def once(self, size: int, seed: int) -> Iterator[Batch]:
         """Every document once, whole, one a batch: x (1, n)."""

@@ -1,0 +1,91 @@
+"""castalia audit RUN [--samples DIR] [--max-copies R] [--shadow K] [--lang zh] [--json]."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Optional
+
+import typer
+
+from castalia.cli.console import say, say_json, table
+from castalia.errors import RecipeError, Refused
+
+SHOWN = 10
+
+
+def command(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
+    samples: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="DIR", help="files of any program to audit against the run's training data, instead of its own samples"),
+    ] = None,
+    max_copies: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(metavar="R", help="share of copies beyond false alarms that is still accepted, e.g. 0 or 0.01; else exit code 7"),
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", help="samples to draw; default: as many as there are held-out items, at most 10,000")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of the samples that are drawn")] = 0,
+    shadow: Annotated[
+        int, typer.Option(metavar="K", help="train K shadow models for membership inference; each takes as long as the run")
+    ] = 0,
+    lang: Annotated[str, typer.Option(help="language of the page: en or zh")] = "en",
+    index: Annotated[bool, typer.Option(help="leave an index in the run for a release policy; it holds reduced training items")] = True,
+    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+) -> int:
+    """Look for copies of training items among samples, shifted, mirrored, cropped, recoloured or edited, and for traces of who was in the data."""
+    from castalia.governance.audit import audit
+    from castalia.run import Run
+
+    if max_copies is not None and not 0 <= max_copies <= 1:
+        raise RecipeError("the limit is a share of the samples", where=f"--max-copies {max_copies}", fix="for example 0, or 0.01 for 1%")
+    if lang not in ("en", "zh"):
+        raise RecipeError(f"the page has no language '{lang}'", where="--lang", fix="en or zh")
+    opened = Run.open(run, trust_code=trust_code)
+    document = audit(opened, samples=samples, n=n, seed=seed, shadows=shadow, index=index, language=lang)
+    page = opened.folder / "audit" / "audit.html"
+    if json:
+        say_json(document)
+    else:
+        say(*summary(document), "", f"look at: {page}")
+    if max_copies is not None:
+        limit(document, max_copies, page)
+    return 0
+
+
+def limit(document: dict[str, Any], most: float, page: object) -> None:
+    """Raises Refused when there are more copies than that, or when the audit cannot tell."""
+    if document["verdict"] == "cannot tell":
+        raise Refused("the audit cannot tell whether there are copies, so the limit is not met", where=page, fix=document["notes"][-1])
+    if document["verdict"] == "copies" and document["beyond_chance"] > most:
+        raise Refused(
+            f"{document['copies']} of {document['checked']} samples are copies of training items, more than the limit of {most:g} allows",
+            where=page,
+            fix="look at the pairs; train for fewer steps, on more data, or with augmentation",
+        )
+
+
+def summary(document: dict[str, Any]) -> list[str]:
+    false, membership = document["false_alarm_rate"], document["membership"]
+    alarms = "unknown" if false is None else f"{false:.2%} of {document['calibration']['items']} {document['calibration']['source']}"
+    lines = [
+        f"verdict       {document['verdict']}",
+        f"copies        {document['copies']} of {document['checked']} samples ({document['rate']:.2%}), against {document['training_items']} training items",
+        f"false alarms  {alarms}, threshold {document['threshold']:.3f}",
+        "would find    " + ", ".join(f"{kind} {share:.0%}" for kind, share in document["calibration"]["power"].items()),
+    ]
+    if membership["auc"] is None:
+        lines.append(f"membership    {membership['words']}")
+    else:
+        told = "members can be told" if membership["shows"] else "members cannot be told"
+        lines.append(
+            f"membership    AUC {membership['auc']:.3f} ({membership['low']:.3f} .. {membership['high']:.3f}), {membership['attack']} attack: {told}"
+        )
+    lines += document["notes"]
+    if document["pairs"]:
+        rows = [[pair["sample"], str(pair["train"]), pair["kind"], f"{pair['distance']:.3f}"] for pair in document["pairs"][:SHOWN]]
+        lines += ["", table(["sample", "training item", "kind", "distance"], rows)]
+        if len(document["pairs"]) > SHOWN:
+            lines.append(f"... and {len(document['pairs']) - SHOWN} more in audit.json")
+    return lines
