@@ -57,6 +57,13 @@ def test_verify_says_which_run_when_and_under_which_licence(place: Path) -> None
     assert inside("verify", "a/00000.png", "--run", "text", cwd=place, code=3)
 
 
+def test_equal_content_may_leave_twice(place: Path) -> None:
+    inside("sample", "pictures", "-n", 1, "--seed", 8, "--out", "once", cwd=place)
+    inside("sample", "pictures", "-n", 1, "--seed", 8, "--out", "twice", "--policy", "policy.yaml", cwd=place)  # names a producer
+    (first,), (second,) = (told(place, "verify", f"{name}/00000.png")["files"] for name in ("once", "twice"))  # type: ignore[misc]
+    assert (first["state"], second["state"]) == ("intact", "intact") and first["ledger_line"] < second["ledger_line"]
+
+
 def test_verify_gives_the_worst_code(place: Path) -> None:
     inside("sample", "pictures", "-n", 2, "--out", "b", cwd=place)
     PIL.Image.new("L", (8, 8)).save(place / "b" / "foreign.png")

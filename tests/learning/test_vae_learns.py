@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from scipy.special import expit
 
+import castalia
 from castalia.codecs.image import ImageCodec
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare
@@ -68,3 +70,28 @@ def test_posterior_collapse_is_a_matter_of_beta(digits: Dataset, beta: float | N
         assert report["active_units"] == 0
     else:
         assert report["active_units"] >= 4 and report["squared_error"] < 0.25
+
+
+def test_the_shipped_recipe_keeps_its_latents_on_pictures_in_colour(tmp_path: Path) -> None:
+    """64 x 64 pixels in colour have fifty thousand nats; without group norm and clipped gradients their first steps switched every latent off.
+
+    Baseline: the best that a model without latents can do, the mean picture with one logistic scale for all.
+    """
+    noise, (down, right) = np.random.default_rng(0), np.mgrid[:64, :64]
+    pictures = np.empty((256, 64, 64, 3), np.uint8)
+    for place in range(256):
+        (row, column), radius = noise.uniform(16, 48, 2), noise.uniform(8, 18)
+        inside = (down - row) ** 2 + (right - column) ** 2 < radius**2
+        clean = np.where(inside[..., None], (120, 70, 140), (190, 182, 190))
+        pictures[place] = (clean + noise.normal(0, 4, clean.shape)).clip(0, 255)
+    np.save(tmp_path / "pictures.npy", pictures)
+    overrides = {"training.steps": 100, "training.batch": 32, "training.sample_every": 0, "codec.name": "image"}
+    run = castalia.train("image/vae", tmp_path / "pictures.npy", overrides, out=tmp_path / "run")
+    reached = run.metrics()[-1]
+    apart = pictures - pictures.mean(0)
+    scales = np.geomspace(2, 64, 26)
+    baseline = min(
+        -np.log(np.maximum(expit((apart + 0.5) / scale) - expit((apart - 0.5) / scale), 1e-12)).sum((1, 2, 3)).mean() for scale in scales
+    )
+    assert reached["main/kl"] > 10, reached
+    assert reached["main/nelbo"] < baseline, (reached, baseline)

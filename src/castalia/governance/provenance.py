@@ -130,7 +130,7 @@ def _compare(finding: Finding, given: Run | None) -> None:
         if run is None:
             finding.notes.append("the model is not known on this machine")
             return
-    entry = ledger_entry(run.folder / "ledger.jsonl", str(manifest.get("content")))
+    entry = ledger_entry(run.folder / "ledger.jsonl", str(manifest.get("content")), manifest.get("seal"))
     if _step_of(run, manifest) is None and (entry is None or entry[1].get("model") != manifest.get("model")):
         finding.notes.append(f"{run.folder} has no such weights: another run, or a checkpoint that is gone")
         return
@@ -163,8 +163,11 @@ def _stripped(path: Path, content: str, run: Run | None) -> Finding:
     return finding
 
 
-def ledger_entry(ledger: Path, content: str) -> tuple[int, dict[str, Any]] | None:
-    """(line number, entry) of the newest release of this content; None where there is none."""
+def ledger_entry(ledger: Path, content: str, own: object = None) -> tuple[int, dict[str, Any]] | None:
+    """(line number, entry) of the release of this content under the seal `own`, else of the newest; None where there is none.
+
+    Equal content may leave more than once: made again, or by a model that makes everything the same.
+    """
     found = None
     if not ledger.is_file():
         return None
@@ -177,6 +180,8 @@ def ledger_entry(ledger: Path, content: str) -> tuple[int, dict[str, Any]] | Non
                     continue
                 if isinstance(entry, dict) and entry.get("event") == "released" and entry.get("content") == content:
                     found = (number, entry)
+                    if own is not None and entry.get("seal") == own:
+                        break
     return found
 
 
