@@ -45,6 +45,7 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	$(BIN)/python benchmarks/intervals.py
 	$(BIN)/python benchmarks/serving.py --peer .benchmark/accelerate
 	$(BIN)/python benchmarks/audit.py --data $(DATA)
+	$(BIN)/python benchmarks/audit.py --time
 	$(BIN)/python benchmarks/tables.py
 
 format: .venv/dev.stamp ## rewrite the code in the project's style
