@@ -1,8 +1,8 @@
 """Frequent traditional Chinese characters and the simplified ones that they are compared as.
 
 Pairs of one character each, 1,939 of them: those of Big5's frequent level that are written otherwise in simplified text, and some more; about a third
-were made with OpenCC (Apache-2.0, see NOTICE). Characters outside are compared as they are, and words that the two scripts write differently (軟體, 软件) stay different: a policy lists both. One simplified
-character may stand for several traditional ones (发: 發, 髮), which is why folding goes this way.
+were made with OpenCC (Apache-2.0, see NOTICE). Characters outside are compared as they are, and words that the two scripts write differently (軟體,
+软件) stay different: a policy lists both. One simplified character may stand for several traditional ones (发: 發, 髮), which is why folding goes this way.
 """
 
 from __future__ import annotations
