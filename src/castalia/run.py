@@ -21,7 +21,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -200,7 +200,14 @@ class Run:
 
     def model_hash(self, weights: str = "ema", step: int | None = None) -> str:
         """SHA-256 of the weights' file."""
-        return hashlib.sha256(self.weights_path(weights, step).read_bytes()).hexdigest()
+        path = self.weights_path(weights, step)
+        state = path.stat()
+        return _hash_at(path.resolve(), state.st_mtime_ns, state.st_size)
+
+    @property
+    def recipe_hash(self) -> str:
+        """SHA-256 of the recipe that training began with."""
+        return hashlib.sha256(json.dumps(self.about["recipe"], sort_keys=True).encode()).hexdigest()
 
     @property
     def finished(self) -> bool:
@@ -236,8 +243,7 @@ class Run:
             for name, tensors in groups.items():
                 (temporary / f"{name}.safetensors").write_bytes(dump(tensors))
             (temporary / "state.json").write_text(json.dumps({"step": step, **state}))
-        path = self.weights_path(step=step)  # ema where there is one, as `model` takes it
-        places.remember(self.id, self.folder, step=step, model=hashlib.sha256(path.read_bytes()).hexdigest())
+        places.remember(self.id, self.folder, step=step, model=self.model_hash(step=step))  # of ema where there is one, as `model` takes it
         for old in self.steps[:-keep]:
             shutil.rmtree(self.checkpoint(old))
 
@@ -317,6 +323,12 @@ def _locate(name: str, root: Path) -> Path:
             f"'{name}' is the beginning of {len(found)} runs", where=root, fix="one of: " + ", ".join(folder.name for folder in found[:5])
         )
     raise RunError(f"there is no run called '{name}'", where=root, fix="castalia list runs, or give the folder of a run")
+
+
+@lru_cache(maxsize=64)
+def _hash_at(path: Path, changed: int, size: int) -> str:
+    """SHA-256 of a file as it was at `changed`; not computed anew for each of many outputs of one run."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _read_text(path: Path) -> str:

@@ -7,6 +7,7 @@ informative is not used, and said to be so.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from castalia.evaluation.base import Score, show
 from castalia.evaluation.features import NAMES
@@ -30,16 +31,14 @@ FEW = 300  # samples below which a headline says how many there were
 
 def verdict(scores: list[Score]) -> list[tuple[str, str]]:
     """[("headline", words), ("fidelity", words), ...]; questions that cannot be answered say why, those that make no sense here are left out."""
+    return answered(scores, headline=_headline, fidelity=_fidelity, diversity=_diversity, novelty=_novelty)
+
+
+def answered(scores: list[Score], **questions: Callable[[dict[str, Score]], str]) -> list[tuple[str, str]]:
+    """Each question's words, then those on utility and cost, which are the same for every kind of data; silence is left out."""
     named = {kind_of(score.name): score for score in scores}
-    answers = [
-        ("headline", _headline(named)),
-        ("fidelity", _fidelity(named)),
-        ("diversity", _diversity(named)),
-        ("novelty", _novelty(named)),
-        ("utility", utility_words(named)),
-        ("cost", cost_words(named)),
-    ]
-    return [(question, words) for question, words in answers if words]
+    answers = {**questions, "utility": utility_words, "cost": cost_words}
+    return [(question, words) for question, answer in answers.items() if (words := answer(named))]
 
 
 def kind_of(name: str) -> str:

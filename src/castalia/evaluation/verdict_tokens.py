@@ -5,7 +5,7 @@ from __future__ import annotations
 from castalia.evaluation.base import BLIND, Score, show
 from castalia.evaluation.borrowing import N, copies
 from castalia.evaluation.compression import UNITS
-from castalia.evaluation.verdict import NOTHING, cost_words, different_words, kind_of, spoken, told_apart_words, usable, utility_words
+from castalia.evaluation.verdict import NOTHING, answered, different_words, spoken, told_apart_words, usable
 from castalia.language import join, say
 
 LOOPING = 0.02  # more of the text in loops than real text has, before the headline speaks of it
@@ -13,16 +13,7 @@ LOOPING = 0.02  # more of the text in loops than real text has, before the headl
 
 def verdict_tokens(scores: list[Score]) -> list[tuple[str, str]]:
     """[("headline", words), ("fidelity", words), ...]; questions that cannot be answered say why."""
-    named = {kind_of(score.name): score for score in scores}
-    answers = [
-        ("headline", _headline(named)),
-        ("fidelity", _fidelity(named)),
-        ("diversity", _diversity(named)),
-        ("novelty", _novelty(named)),
-        ("utility", utility_words(named)),
-        ("cost", cost_words(named)),
-    ]
-    return [(question, words) for question, words in answers if words]
+    return answered(scores, headline=_headline, fidelity=_fidelity, diversity=_diversity, novelty=_novelty)
 
 
 def _bits(named: dict[str, Score]) -> Score | None:

@@ -13,7 +13,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -135,8 +134,7 @@ def _compare(finding: Finding, given: Run | None) -> None:
         finding.notes.append(f"{run.folder} has no such weights: another run, or a checkpoint that is gone")
         return
     finding.run = run.folder
-    own = hashlib.sha256(json.dumps(run.about["recipe"], sort_keys=True).encode()).hexdigest()
-    for name, value in (("run", run.id), ("data", run.about["data"]["fingerprint"]), ("recipe", own)):
+    for name, value in (("run", run.id), ("data", run.about["data"]["fingerprint"]), ("recipe", run.recipe_hash)):
         if manifest.get(name) != value:
             finding.problems.append(f"the manifest says {name} {str(manifest.get(name))[:16]}, the run has {value[:16]}")
     licence = manifest.get("licence")
@@ -300,18 +298,7 @@ def _step_of(run: Run, manifest: dict[str, Any]) -> int | None:
     """The checkpoint whose weights made the file: first the one that the manifest names."""
     steps = sorted(run.steps, key=lambda step: (step != manifest.get("step"), -step))
     weights = str(manifest.get("weights", "ema"))
-    return next((step for step in steps if _weights_hash(run.weights_path(weights, step)) == manifest.get("model")), None)
-
-
-def _weights_hash(path: Path) -> str:
-    """As `Run.model_hash`; not computed anew for each of many files of one run."""
-    state = path.stat()
-    return _hash_at(path.resolve(), state.st_mtime_ns, state.st_size)
-
-
-@lru_cache(maxsize=64)
-def _hash_at(path: Path, changed: int, size: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return next((step for step in steps if run.model_hash(weights, step) == manifest.get("model")), None)
 
 
 def _difference(codec: Codec[Any], first: Path, second: Path) -> str:

@@ -16,7 +16,6 @@ What a policy says is in policy.py, the chain of lines in ledger.py. Library use
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import threading
 import weakref
@@ -62,11 +61,9 @@ class Origin:
 
 def origin(run: Run) -> Origin:
     """Raises RunError for a run without a checkpoint."""
-    about, path = run.about, run.weights_path()
-    recipe = hashlib.sha256(json.dumps(about["recipe"], sort_keys=True).encode()).hexdigest()
-    model = hashlib.sha256(path.read_bytes()).hexdigest()
-    data = about["data"]
-    return Origin(run.id, model, run.last_step or 0, path.stem, data["fingerprint"], recipe, data.get("licence"), castalia.__version__)
+    step, data = run.last_step, run.about["data"]
+    path, model = run.weights_path(step=step), run.model_hash(step=step)
+    return Origin(run.id, model, step or 0, path.stem, data["fingerprint"], run.recipe_hash, data.get("licence"), castalia.__version__)
 
 
 def sample_facts(sample: Sample) -> dict[str, Any]:
