@@ -1,0 +1,94 @@
+"""A score: what notes are played by whom, when, in which tempo, metre and key. The native item of codecs/music.py.
+
+Times are whole ticks, `resolution` of them to a quarter note, so a score has no rounding of its own. Pitches are MIDI numbers (60 is middle C), programs
+those of General MIDI from 0. Everything is immutable and hashable. Not here: files (codecs/notation.py), tokens, pictures, sound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+
+class Note(NamedTuple):
+    """start, length: ticks, length >= 1. pitch 0 .. 127, velocity 1 .. 127."""
+
+    start: int
+    length: int
+    pitch: int
+    velocity: int = 80
+
+    @property
+    def end(self) -> int:
+        return self.start + self.length
+
+
+class Tempo(NamedTuple):
+    """From `start` on, so many quarter notes a minute."""
+
+    start: int
+    quarters: float
+
+
+class Metre(NamedTuple):
+    """From `start` on, e.g. 3/4."""
+
+    start: int
+    beats: int
+    unit: int
+
+
+class Key(NamedTuple):
+    """From `start` on: sharps (flats count below zero), -7 .. 7, and whether the mode is minor."""
+
+    start: int
+    sharps: int
+    minor: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """One voice or instrument. Notes are sorted by (start, pitch)."""
+
+    name: str = ""
+    program: int = 0
+    drums: bool = False
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True)
+class Score:
+    """Parts from the top down (soprano first). `lost` names what the file held and a score does not keep ("lyrics", "dynamics")."""
+
+    parts: tuple[Part, ...] = ()
+    resolution: int = 24
+    tempos: tuple[Tempo, ...] = ()
+    metres: tuple[Metre, ...] = ()
+    keys: tuple[Key, ...] = ()
+    title: str = ""
+    lost: tuple[str, ...] = ()
+
+    @property
+    def end(self) -> int:
+        """The tick where the last note ends; 0 without notes."""
+        return max((note.end for part in self.parts for note in part.notes), default=0)
+
+    @property
+    def count(self) -> int:
+        """Notes of all parts."""
+        return sum(len(part.notes) for part in self.parts)
+
+    def transposed(self, semitones: int) -> Score:
+        """Drums stay. Keys move along the circle of fifths by the shortest way. Raises ValueError where a note would leave 0 .. 127."""
+        parts = tuple(
+            part if part.drums else replace(part, notes=tuple(note._replace(pitch=_within(note.pitch + semitones)) for note in part.notes))
+            for part in self.parts
+        )
+        keys = tuple(key._replace(sharps=(key.sharps + 7 * semitones + 5) % 12 - 5) for key in self.keys)
+        return replace(self, parts=parts, keys=keys)
+
+
+def _within(pitch: int) -> int:
+    if not 0 <= pitch <= 127:
+        raise ValueError(f"pitch {pitch} lies outside 0 .. 127")
+    return pitch
