@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from castalia.codecs.grid import BEGIN, END, RESOLUTION
+from castalia.codecs.grid import BEGIN, END, RESOLUTION, heard_before, whole
 from castalia.codecs.score import Note, Part, Score, Tempo
 from castalia.errors import DataError
 from castalia.nn.masks import FORBIDDEN
@@ -47,7 +47,7 @@ class Chords:
 
     @property
     def spec(self) -> Tokens:
-        return Tokens(self.length, VOCAB, BEGIN, END, ChordGrammar(self.slots))
+        return Tokens(whole(self.length, self.slots), VOCAB, BEGIN, END, ChordGrammar(self.slots), self.slots)
 
     def encode(self, score: Score) -> Tensor:
         """(1 + S k + 1,) uint16. Of more than k notes in a step the lowest are left out; so are keys that a piano does not have."""
@@ -77,11 +77,9 @@ class Chords:
         return torch.where(x >= KEY, key + KEY, x)
 
     def span(self, x: np.ndarray) -> tuple[int, int]:
-        """Lowest and highest shift that keeps a stretch of tokens (n,) within the range of the training data."""
-        pitch = x[x >= KEY] - KEY + LOWEST
-        if len(pitch) == 0:
-            return -6, 6
-        return min(0, self.range[0] - int(pitch.min())), max(0, self.range[1] - int(pitch.max()))
+        """Lowest and highest shift that keeps a stretch of tokens (n,) on the keyboard: chords have no voices, whose ranges would bound it."""
+        key = x[x >= KEY] - KEY
+        return (-int(key.min()), KEYS - 1 - int(key.max())) if len(key) else (-6, 6)
 
     def state(self) -> dict[str, Any]:
         return {"slots": self.slots, "range": list(self.range)}
@@ -113,6 +111,15 @@ class ChordGrammar:
             return self.start()
         slot, heard = (slot + 1) % self.slots, heard or token >= KEY
         return (0, KEY, heard) if slot == 0 else (slot, NONE if token == NONE else token + 1, heard)
+
+    def along(self, x: Tensor) -> Tensor:
+        """(B, T - 1, V) bool: what may stand at x[:, 1:] (spec.Grammar). A row that begins inside a document has been heard."""
+        before, first = x[:, :-1, None], torch.arange(x.shape[1] - 1, device=x.device) % self.slots == 0
+        tokens = self._tokens.to(x.device)
+        later = (tokens == NONE) | ((tokens > before) & (before >= KEY))
+        mask = torch.where(first[None, :, None], (tokens == NONE) | (tokens >= KEY), later)
+        mask[..., END] = first & heard_before(x, KEY)
+        return mask
 
     def distance(self, state: tuple[int, int, bool]) -> int:
         slot, least, heard = state

@@ -69,7 +69,8 @@ class Grid:
     @property
     def spec(self) -> Tokens:
         vocab = CHORD + (12 * len(harmony.QUALITIES) if CHORDS in self.parts else 0)
-        return Tokens(self.length, vocab, BEGIN, END, GridGrammar(tuple(name == CHORDS for name in self.parts), vocab))
+        grammar = GridGrammar(tuple(name == CHORDS for name in self.parts), vocab)
+        return Tokens(whole(self.length, len(self.parts)), vocab, BEGIN, END, grammar, len(self.parts))
 
     # Scores to tokens -------------------------------------------------------------------------------------------------
 
@@ -236,6 +237,18 @@ class GridGrammar:
         sounding = sounding & ~bit if token == REST else sounding if token == HOLD else sounding | bit
         return (part + 1) % len(self.chords), sounding, heard or token >= PITCH
 
+    def along(self, x: Tensor) -> Tensor:
+        """(B, T - 1, V) bool: what may stand at x[:, 1:] (spec.Grammar). Of a row that begins inside a document every part is sounding."""
+        count, place = len(self.chords), torch.arange(x.shape[1] - 1, device=x.device)
+        part, begun = place % count, x == BEGIN
+        whole = torch.stack([self._masks[chord, False, False] for chord in self.chords]).to(x.device)
+        mask = whole[part].expand(len(x), -1, -1).clone()
+        earlier = x[:, (place + 1 - count).clamp_min(0)]  # what the same part did
+        sounding = torch.where(place < count, True, earlier != REST) & ~begun[:, place - part]
+        mask[..., HOLD] = sounding
+        mask[..., END] = (part == 0) & heard_before(x, PITCH)
+        return mask
+
     def distance(self, state: tuple[int, int, bool]) -> int:
         """To the end of the step, if a note has been heard; else a note must come first."""
         part, _, heard = state
@@ -251,6 +264,18 @@ class GridGrammar:
             costs[[REST, HOLD]] = 1 + (to_end or count)
         costs[END] = 1
         return costs.masked_fill(~self.allowed(state), FORBIDDEN)
+
+
+def whole(length: int, slots: int) -> int:
+    """The least number of tokens from `length` on that is whole steps."""
+    return -(-length // slots) * slots
+
+
+def heard_before(x: Tensor, note: int) -> Tensor:
+    """(B, T - 1) bool: whether a token >= `note` of the same document stands before x[:, 1:]; a row that begins inside a document has one."""
+    begins = x == BEGIN
+    count = ((x >= note) | (torch.arange(x.shape[1], device=x.device) == 0) & ~begins).cumsum(1)
+    return (count > (count * begins).cummax(1).values)[:, :-1]
 
 
 def _layout(score: Score) -> tuple[str, ...]:
