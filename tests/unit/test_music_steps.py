@@ -47,5 +47,5 @@ def test_rows_and_states_agree(form: Any, seed: int) -> None:
 
 
 def test_a_context_holds_whole_steps() -> None:
-    assert [form.spec.length for form in (GRID, CHORDS, SHEET)] == [30, 32, 16]
+    assert [form.spec.length for form in (GRID, CHORDS, SHEET)] == [30, 28, 14]
     assert [form.spec.period for form in (GRID, CHORDS, SHEET)] == [3, 4, 2]

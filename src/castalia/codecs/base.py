@@ -51,6 +51,8 @@ class Codec(ABC, Generic[Item]):
     adjustable: ClassVar[frozenset[str]] = (
         frozenset()
     )  # config keys that leave what `fit` learned alone: a run that starts from another's may set them
+    formats: ClassVar[tuple[str, ...]] = ()  # endings that `write` knows beside `suffix`, whether or not `read` does
+    audible: ClassVar[str] = ""  # the one of them that a page can play
     sidecar: ClassVar[str] = ""  # suffix of the file beside that holds the manifest, where the format has no room for it
 
     def __init__(self, config: CodecConfig) -> None:

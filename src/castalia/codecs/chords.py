@@ -2,7 +2,7 @@
 
 The form of the classic benchmark of polyphonic music (Boulanger-Lewandowski et al. 2012, arXiv:1206.6392): 88 keys, steps of a quarter note. Tokens are 0
 `begin`, 1 `end`, 2 none, 3 + p - 21 the MIDI pitch p. Token t after `begin` is slot t mod k of step t // k. Notes of a step in one canonical order
-have one spelling, so the probability of a token sequence that keeps the grammar is that of the roll. Left out: who plays, how long, how loud.
+have one spelling, so the probability of a token sequence that keeps the grammar is that of the roll. Left out: who plays, how long, how loud, and what comes and goes between two steps.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from castalia.codecs.grid import BEGIN, END, RESOLUTION, heard_before, whole
+from castalia.codecs.grid import BEGIN, END, RESOLUTION, heard_before
 from castalia.codecs.score import Note, Part, Score, Tempo
 from castalia.errors import DataError
 from castalia.nn.masks import FORBIDDEN
@@ -32,7 +32,7 @@ class Chords:
     parts: tuple[str, ...] = ("chords",)
 
     def __init__(self, steps: int, length: int, slots: int | None = None) -> None:
-        """steps: of a quarter note. length: of the context in tokens. slots: most notes of a step; None: found by `fit`."""
+        """steps: of a quarter note. length: of the context in tokens, whole steps of which are used. slots: most notes of a step; None: found by `fit`."""
         self.steps, self.length, self._asked = steps, length, slots
         self.slots = slots or 4
         self.range = (LOWEST, LOWEST + KEYS - 1)
@@ -47,7 +47,8 @@ class Chords:
 
     @property
     def spec(self) -> Tokens:
-        return Tokens(whole(self.length, self.slots), VOCAB, BEGIN, END, ChordGrammar(self.slots), self.slots)
+        length = max(1, self.length // self.slots) * self.slots
+        return Tokens(length, VOCAB, BEGIN, END, ChordGrammar(self.slots), period=self.slots)
 
     def encode(self, score: Score) -> Tensor:
         """(1 + S k + 1,) uint16. Of more than k notes in a step the lowest are left out; so are keys that a piano does not have."""
@@ -76,8 +77,8 @@ class Chords:
         key = torch.where(key >= KEYS, key - 12 * ((key - KEYS + 12) // 12), torch.where(key < 0, key + 12 * ((11 - key) // 12), key))
         return torch.where(x >= KEY, key + KEY, x)
 
-    def span(self, x: np.ndarray) -> tuple[int, int]:
-        """Lowest and highest shift that keeps a stretch of tokens (n,) on the keyboard: chords have no voices, whose ranges would bound it."""
+    def span(self, x: np.ndarray, slot: np.ndarray) -> tuple[int, int]:
+        """Lowest and highest shift that keeps tokens (n,) on the keyboard: chords have no voices, whose ranges would bound it."""
         key = x[x >= KEY] - KEY
         return (-int(key.min()), KEYS - 1 - int(key.max())) if len(key) else (-6, 6)
 
@@ -112,15 +113,6 @@ class ChordGrammar:
         slot, heard = (slot + 1) % self.slots, heard or token >= KEY
         return (0, KEY, heard) if slot == 0 else (slot, NONE if token == NONE else token + 1, heard)
 
-    def along(self, x: Tensor) -> Tensor:
-        """(B, T - 1, V) bool: what may stand at x[:, 1:] (spec.Grammar). A row that begins inside a document has been heard."""
-        before, first = x[:, :-1, None], torch.arange(x.shape[1] - 1, device=x.device) % self.slots == 0
-        tokens = self._tokens.to(x.device)
-        later = (tokens == NONE) | ((tokens > before) & (before >= KEY))
-        mask = torch.where(first[None, :, None], (tokens == NONE) | (tokens >= KEY), later)
-        mask[..., END] = first & heard_before(x, KEY)
-        return mask
-
     def distance(self, state: tuple[int, int, bool]) -> int:
         slot, least, heard = state
         if heard:
@@ -136,17 +128,25 @@ class ChordGrammar:
         costs[END] = 1
         return costs.masked_fill(~self.allowed(state), FORBIDDEN)
 
+    def along(self, x: Tensor) -> Tensor:
+        """(B, T - 1, V) bool: what may stand at x[:, 1:] (spec.Grammar). A row that begins inside a document has been heard."""
+        before, first = x[:, :-1, None], torch.arange(x.shape[1] - 1, device=x.device) % self.slots == 0
+        tokens = self._tokens.to(x.device)
+        later = (tokens == NONE) | ((tokens > before) & (before >= KEY))
+        mask = torch.where(first[None, :, None], (tokens == NONE) | (tokens >= KEY), later)
+        mask[..., END] = first & heard_before(x, KEY)
+        return mask
+
 
 def sounding(score: Score, steps: int) -> list[list[int]]:
-    """For each step (`steps` to a quarter note) the pitches of a piano that sound where it begins, ascending; up to the last that sounds."""
+    """For each step (`steps` to a quarter note) the pitches of a piano that sound where it begins, or begin within its first sixteenth; ascending."""
     unit = score.resolution / steps
     chords: list[set[int]] = []
     for part in score.parts:
         for note in () if part.drums else part.notes:
             if not LOWEST <= note.pitch < LOWEST + KEYS:
                 continue
-            first = int(-(-note.start // unit))
-            last = max(first + 1, int(-(-note.end // unit)))
+            first, last = (int(-(-(tick - unit / 16) // unit)) for tick in (note.start, note.end))
             chords += [set() for _ in range(last - len(chords))]
             for step in range(first, last):
                 chords[step].add(note.pitch)

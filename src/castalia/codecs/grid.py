@@ -35,7 +35,7 @@ class Grid:
     """The form "grid". Immutable after `fit`."""
 
     def __init__(self, steps: int, length: int, parts: Sequence[str] | None = None) -> None:
-        """steps: of a quarter note. length: of the context in tokens. parts: their names from the top down; None: found by `fit`."""
+        """steps: of a quarter note. length: of the context in tokens, whole steps of which are used. parts: their names from the top down; None: found by `fit`."""
         self.steps, self.length = steps, length
         self.parts: tuple[str, ...] = tuple(parts or ())
         self.ranges: tuple[tuple[int, int], ...] = ()
@@ -69,8 +69,9 @@ class Grid:
     @property
     def spec(self) -> Tokens:
         vocab = CHORD + (12 * len(harmony.QUALITIES) if CHORDS in self.parts else 0)
+        count = len(self.parts)
         grammar = GridGrammar(tuple(name == CHORDS for name in self.parts), vocab)
-        return Tokens(whole(self.length, len(self.parts)), vocab, BEGIN, END, grammar, len(self.parts))
+        return Tokens(max(1, self.length // count) * count, vocab, BEGIN, END, grammar, period=count)
 
     # Scores to tokens -------------------------------------------------------------------------------------------------
 
@@ -104,7 +105,7 @@ class Grid:
             return [*lines[:place], (chords or empty, self._symbols(chords or empty, score.resolution)), *lines[place:]]
         names = [part.name.strip().lower() for part in played]
         if len(set(names)) == len(names) and set(names) <= set(self.parts):
-            by_name = {name: part for name, part in zip(names, played, strict=True)}
+            by_name = dict(zip(names, played, strict=True))
             chosen = [by_name.get(name, empty) for name in self.parts]
         elif len(played) <= count and all(map(voices.is_voice, played)):
             chosen = [*played, *[empty] * (count - len(played))]
@@ -172,21 +173,13 @@ class Grid:
         moved = CHORD + chord // 12 * 12 + (chord % 12 + semitones) % 12
         return torch.where((x >= PITCH) & (x < CHORD), pitch + PITCH, torch.where(x >= CHORD, moved, x))
 
-    def span(self, x: np.ndarray) -> tuple[int, int]:
-        """Lowest and highest shift that keeps every pitch of a stretch of tokens (n,) within its part's range in the training data.
-
-        Where the stretch begins inside a step, which part is whose is told by the ranges: the alignment that fits most pitches.
-        """
-        count = len(self.ranges)
+    def span(self, x: np.ndarray, slot: np.ndarray) -> tuple[int, int]:
+        """Lowest and highest shift that keeps every pitch of tokens (n,) at slots (n,) of their steps within its part's range in the training data."""
         place = np.flatnonzero((x >= PITCH) & (x < CHORD))
         if len(place) == 0:
             return -6, 6
-        pitch = x[place] - PITCH
-        low, high = np.array(self.ranges).T
-        offsets = (place[None, :] + np.arange(count)[:, None]) % count  # (alignment, pitch): which part
-        outside = ((pitch < low[offsets]) | (pitch > high[offsets])).sum(1)
-        part = offsets[count - 1 if x[0] == BEGIN else int(outside.argmin())]
-        return min(0, int((low[part] - pitch).max())), max(0, int((high[part] - pitch).min()))
+        pitch, (low, high) = x[place] - PITCH, np.array(self.ranges).T[:, slot[place]]
+        return min(0, int((low - pitch).max())), max(0, int((high - pitch).min()))
 
     # State ------------------------------------------------------------------------------------------------------------
 
@@ -237,18 +230,6 @@ class GridGrammar:
         sounding = sounding & ~bit if token == REST else sounding if token == HOLD else sounding | bit
         return (part + 1) % len(self.chords), sounding, heard or token >= PITCH
 
-    def along(self, x: Tensor) -> Tensor:
-        """(B, T - 1, V) bool: what may stand at x[:, 1:] (spec.Grammar). Of a row that begins inside a document every part is sounding."""
-        count, place = len(self.chords), torch.arange(x.shape[1] - 1, device=x.device)
-        part, begun = place % count, x == BEGIN
-        whole = torch.stack([self._masks[chord, False, False] for chord in self.chords]).to(x.device)
-        mask = whole[part].expand(len(x), -1, -1).clone()
-        earlier = x[:, (place + 1 - count).clamp_min(0)]  # what the same part did
-        sounding = torch.where(place < count, True, earlier != REST) & ~begun[:, place - part]
-        mask[..., HOLD] = sounding
-        mask[..., END] = (part == 0) & heard_before(x, PITCH)
-        return mask
-
     def distance(self, state: tuple[int, int, bool]) -> int:
         """To the end of the step, if a note has been heard; else a note must come first."""
         part, _, heard = state
@@ -265,10 +246,17 @@ class GridGrammar:
         costs[END] = 1
         return costs.masked_fill(~self.allowed(state), FORBIDDEN)
 
-
-def whole(length: int, slots: int) -> int:
-    """The least number of tokens from `length` on that is whole steps."""
-    return -(-length // slots) * slots
+    def along(self, x: Tensor) -> Tensor:
+        """(B, T - 1, V) bool: what may stand at x[:, 1:] (spec.Grammar). Of a row that begins inside a document every part is sounding."""
+        count, place = len(self.chords), torch.arange(x.shape[1] - 1, device=x.device)
+        part, begun = place % count, x == BEGIN
+        whole = torch.stack([self._masks[chord, False, False] for chord in self.chords]).to(x.device)
+        mask = whole[part].expand(len(x), -1, -1).clone()
+        earlier = x[:, (place + 1 - count).clamp_min(0)]  # what the same part did
+        sounding = torch.where(place < count, True, earlier != REST) & ~begun[:, place - part]
+        mask[..., HOLD] = sounding
+        mask[..., END] = (part == 0) & heard_before(x, PITCH)
+        return mask
 
 
 def heard_before(x: Tensor, note: int) -> Tensor:
