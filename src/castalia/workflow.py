@@ -24,7 +24,7 @@ from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
-from castalia.sampling.edit import KINDS, fill, kinds
+from castalia.sampling.edit import KINDS, fill, kinds, refill
 from castalia.sampling.generate import Sample, class_index, draw, draw_tokens, generate, request_of
 from castalia.spec import Classes, Condition, Dense, Spec, Tokens
 from castalia.training.device import open_device
@@ -311,13 +311,18 @@ def edit(
     cond: Mapping[str, str | int] | None = None,
     labels: Sequence[str | None] | None = None,
     model: Family | None = None,
+    keep: Sequence[str] = (),
+    bars: tuple[int, int] | None = None,
 ) -> list[Any]:
     """Edited native items. kind: "interpolate" (through the inputs, `steps` from each to the next), "vary", or "infill" (`steps` fillings
-    of each text; see sampling.edit.fill for how gaps are marked).
+    of each text or score; see sampling.edit.fill for how the gaps of texts are marked).
 
+    keep, bars: of scores, names of the parts that stay, and the first and last bar that are made anew (from 1; None: all).
     labels: the class of each input, None where unknown; default: the name of its folder. model spares loading the run's weights again.
     """
     run = run if isinstance(run, Run) else Run.open(run)
+    if kind != "infill" and (keep or bars is not None):
+        raise RecipeError("only infill keeps parts and bars", where=f"edit {kind}", fix="leave --keep and --bars out")
     if kind not in kinds():
         raise RecipeError(f"there is no edit called '{kind}'", where="edit", fix="one of: " + ", ".join(kinds()))
     if steps < (2 if kind == "interpolate" else 1) or not 0 <= strength <= 1:
@@ -327,8 +332,10 @@ def edit(
         if not path.is_file():
             raise DataError("there is no such file", where=path, fix="name files that the codec reads")
     if kind == "infill":
-        texts = [str(item) for path in map(Path, inputs) for item in codec.read(path)]
-        return [filled for text in texts for filled in fill(model, codec, text, count=steps, seed=seed)]
+        given = [item for path in map(Path, inputs) for item in codec.read(path)]
+        if keep or bars is not None or not all(isinstance(item, str) for item in given):
+            return [one for item in given for one in refill(model, codec, item, keep=keep, bars=bars, count=steps, seed=seed)]
+        return [filled for text in given for filled in fill(model, codec, text, count=steps, seed=seed)]
     items, classes = [], list[str]()
     for path, label in zip(map(Path, inputs), folder_labels(run, inputs) if labels is None else labels, strict=True):
         items += [codec.encode(item) for item in codec.read(path)]

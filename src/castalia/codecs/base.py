@@ -131,6 +131,20 @@ class Codec(ABC, Generic[Item]):
         """What one item is made of (dimension, byte, character, step ...): scores per unit need no modality code."""
         return {}
 
+    def gaps(self, item: Item, keep: Sequence[str], bars: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+        """An item with parts of it left open: (tokens (n,) int64 from `begin` on, without `end`; keep (n,) bool, False in gaps).
+
+        keep: names of the parts that stay; bars: the first and last bar, from 1, that are made anew; None: all. Raises RecipeError where the item has
+        no parts or not these.
+        """
+        raise RecipeError(
+            f"items of the codec '{self.name}' have no parts to keep", where="edit infill", fix="in a text, mark the gaps: [[12]]"
+        )
+
+    def joined(self, item: Item, x: Tensor, keep: Tensor) -> Item:
+        """The item with its gaps as x (n,) has them; what was given comes back as it was. Default: what x says."""
+        return self.decode(x)
+
     def constrain(self, constraint: str) -> Grammar:
         """What must hold for generated tokens, from the user's words. Raises RecipeError where the codec knows no such thing."""
         raise RecipeError(f"the codec '{self.name}' knows no constraints", where=constraint, fix="leave the constraint out")
