@@ -164,6 +164,10 @@ class Codec(ABC, Generic[Item]):
         hashed whole."""
         return False
 
+    def belongs(self, path: Path) -> list[str] | None:
+        """Of each item of a container, in the order of `read`, what it is a part of: parts of one thing stay on one side of the split. Default: None."""
+        return None
+
     def contents(self, path: Path) -> Iterator[bytes]:
         """What is hashed of each item of a container, in the order of `read` and as many. Default: rows of arrays, with dtype and shape."""
         return containers.contents(path)

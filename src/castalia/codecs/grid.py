@@ -55,7 +55,7 @@ class Grid:
         lows, highs = [127] * len(self.parts), [0] * len(self.parts)
         programs: list[Counter[int]] = [Counter() for _ in self.parts]
         for score in seen:
-            for voice, (part, notes) in enumerate(self._voices(score)):
+            for voice, (part, notes) in enumerate(self.lines(score)):
                 programs[voice][part.program] += 1
                 lows[voice] = min([lows[voice], *(note.pitch for note in notes)])
                 highs[voice] = max([highs[voice], *(note.pitch for note in notes)])
@@ -77,7 +77,7 @@ class Grid:
 
     def cells(self, score: Score) -> np.ndarray:
         """(S, V) int64 tokens: what each part does at each step."""
-        lines = self._voices(score)
+        lines = self.lines(score)
         length = max((notes[-1].end for _, notes in lines if notes), default=0)
         grid = np.full((length, len(self.parts)), REST, dtype=np.int64)
         for voice, (_, notes) in enumerate(lines):
@@ -91,7 +91,7 @@ class Grid:
         row = np.concatenate([[BEGIN], self.cells(score).ravel(), [END]])
         return torch.from_numpy(row.astype(np.uint16))
 
-    def _voices(self, score: Score) -> list[tuple[Part, list[Note]]]:
+    def lines(self, score: Score) -> list[tuple[Part, list[Note]]]:
         """For each part of the grid the part that it comes from, and its notes in steps; of "chords", the "pitch" is the token."""
         count = len(self.parts)
         played = [part for part in score.parts if not part.drums]
@@ -100,7 +100,7 @@ class Grid:
             named = next((part for part in played if part.name == CHORDS), None)
             chords = named or next((part for part in reversed(played) if not voices.is_voice(part)), None)
             others = [part for part in played if part is not chords]
-            lines = Grid(self.steps, self.length, [name for name in self.parts if name != CHORDS])._voices(_only(score, others))
+            lines = Grid(self.steps, self.length, [name for name in self.parts if name != CHORDS]).lines(_only(score, others))
             place = self.parts.index(CHORDS)
             return [*lines[:place], (chords or empty, self._symbols(chords or empty, score.resolution)), *lines[place:]]
         names = [part.name.strip().lower() for part in played]
