@@ -143,6 +143,11 @@ class Codec(ABC, Generic[Item]):
         """A short word for each token (n,), for pages. Default: its number."""
         return [str(number) for number in ids.tolist()]
 
+    @property
+    def takes_text(self) -> bool:
+        """Whether its items are texts, which can be streamed."""
+        return type(self).streamer is not Codec.streamer
+
     def streamer(self) -> Streamer:
         """Tokens to text as they come."""
         raise RecipeError(f"the codec '{self.name}' has no text to stream", where="stream", fix="leave --stream out")
