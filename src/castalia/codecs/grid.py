@@ -247,16 +247,23 @@ class GridGrammar:
         return costs.masked_fill(~self.allowed(state), FORBIDDEN)
 
     def along(self, x: Tensor) -> Tensor:
-        """(B, T - 1, V) bool: what may stand at x[:, 1:], see spec.Grammar. Where a row begins inside a document, anything may be held."""
-        count, places = len(self.chords), x.shape[1] - 1
-        slot = torch.arange(places) % count
-        allowed = torch.stack([self._masks[self.chords[part], False, False] for part in range(count)]).to(x.device)[slot]
-        allowed = allowed.repeat(len(x), 1, 1)
-        first = x[:, torch.arange(places) // count * count] == BEGIN  # the step is a document's first
-        before = torch.cat([torch.full((len(x), count), HOLD, device=x.device), x[:, 1:]], 1)[:, :places]  # of the same part
-        allowed[:, :, HOLD] = ~first & ((before == HOLD) | (before >= PITCH))
-        allowed[:, :, END] = ~first & (slot == 0).to(x.device)
-        return allowed
+        """(B, T - 1, V) bool: what may stand at x[:, 1:] (spec.Grammar). Of a row that begins inside a document every part is sounding."""
+        count, place = len(self.chords), torch.arange(x.shape[1] - 1, device=x.device)
+        part, begun = place % count, x == BEGIN
+        whole = torch.stack([self._masks[chord, False, False] for chord in self.chords]).to(x.device)
+        mask = whole[part].expand(len(x), -1, -1).clone()
+        earlier = x[:, (place + 1 - count).clamp_min(0)]  # what the same part did
+        sounding = torch.where(place < count, True, earlier != REST) & ~begun[:, place - part]
+        mask[..., HOLD] = sounding
+        mask[..., END] = (part == 0) & heard_before(x, PITCH)
+        return mask
+
+
+def heard_before(x: Tensor, note: int) -> Tensor:
+    """(B, T - 1) bool: whether a token >= `note` of the same document stands before x[:, 1:]; a row that begins inside a document has one."""
+    begins = x == BEGIN
+    count = ((x >= note) | (torch.arange(x.shape[1], device=x.device) == 0) & ~begins).cumsum(1)
+    return (count > (count * begins).cummax(1).values)[:, :-1]
 
 
 def _layout(score: Score) -> tuple[str, ...]:
