@@ -99,7 +99,7 @@ def check(
         return Checked(*draft.finish(older))
     labels = [short_name(source)]
     for other in [os.fspath(path) for path in against]:
-        bare = plan.data.model_copy(update={"source": other, "label": None, "caption": None, "group": None})
+        bare = plan.data.model_copy(update={"source": other, "label": None, "caption": None, "group": None, "conditions": None})
         sources.append(open_source(bare, _codec(plan)))
         labels.append(short_name(other) if short_name(other) not in labels else f"{short_name(other)} ({len(labels) + 1})")
     pool = Pool(sources, labels, np.cumsum([0, *map(len, sources)]).tolist())

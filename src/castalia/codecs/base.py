@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
@@ -51,6 +51,11 @@ class Codec(ABC, Generic[Item]):
     adjustable: ClassVar[frozenset[str]] = (
         frozenset()
     )  # config keys that leave what `fit` learned alone: a run that starts from another's may set them
+    native: ClassVar[type] = (
+        object  # of its items: what judges ask for (`Metric.judges`, matchers of copies), so that none asks for a codec by name
+    )
+    fact_names: ClassVar[tuple[str, ...]] = ()  # what `facts` may tell of an item
+    disturbs: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # augmentation -> the facts that are no longer true after it
     sidecar: ClassVar[str] = ""  # suffix of the file beside that holds the manifest, where the format has no room for it
 
     def __init__(self, config: CodecConfig) -> None:
@@ -127,6 +132,11 @@ class Codec(ABC, Generic[Item]):
 
     def units(self, item: Item) -> dict[str, int]:
         """What one item is made of (dimension, byte, character, step ...): scores per unit need no modality code."""
+        return {}
+
+    def facts(self, item: Item) -> dict[str, str]:
+        """What the codec can tell of an item that a model may be told in turn (`data.conditions`): a value for some of `fact_names`, few
+        different ones over all items. A name that is left out is unknown of this item."""
         return {}
 
     def constrain(self, constraint: str) -> Grammar:
