@@ -56,6 +56,8 @@ METRICS: dict[str, Entry] = {
     "compression": Entry("castalia.evaluation.compression:Compression", "bits per byte and per character of held-out text"),
     "variety": Entry("castalia.evaluation.variety:Variety", "distinct n-grams, self-BLEU, loops"),
     "borrowing": Entry("castalia.evaluation.borrowing:Borrowing", "share of n-grams and longest stretches from the training text"),
+    "music": Entry("castalia.evaluation.music:MusicStatistics", "keys, intervals, durations, voices and groove of music"),
+    "motifs": Entry("castalia.evaluation.motifs:Motifs", "share of melodies that the training pieces have"),
     "likelihood": Entry("castalia.evaluation.likelihood:Likelihood", "bits per dimension"),
     "cost": Entry("castalia.evaluation.cost:Cost", "samples per second, peak memory, parameters"),
 }

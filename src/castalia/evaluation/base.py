@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -111,6 +111,8 @@ class Evidence:
     timings     (rows, seconds) of each block that was sampled.
     about       words on what was compared with what; goes into every comparing score.
     labelled    classes, where the training items have them.
+    items       native items, decoded when asked for: "model", "floor", "memoriser" and "reference" as above, "unseen" (what of "reference" is held
+                out) and "training"; empty when nothing can be compared.
     naive, novelty  what the naive baseline is, and which score can see copies; for sentences.
     """
 
@@ -126,6 +128,7 @@ class Evidence:
     timings: Sequence[tuple[int, float]] = ()
     about: dict[str, Any] = field(default_factory=dict)
     labelled: Labelled | None = None
+    items: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,11 +177,31 @@ class TokenEvidence(Evidence):
         return result
 
 
+class Decoded(Mapping[str, Sequence[Any]]):
+    """Native items of each side, decoded at the first look."""
+
+    def __init__(self, decode: Callable[[Tensor], Any], rows: Mapping[str, Callable[[], Iterable[Tensor]]]) -> None:
+        self._decode, self._rows = decode, rows
+        self._found: dict[str, list[Any]] = {}
+
+    def __getitem__(self, side: str) -> list[Any]:
+        if side not in self._found:
+            self._found[side] = [self._decode(row) for row in self._rows[side]()]
+        return self._found[side]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
 class Metric(ABC):
     """One file, one kind of score. `scores` never raises for lack of data: it returns a Score without a value and says why."""
 
     name: ClassVar[str]
     reads: ClassVar[type[Evidence]] = DenseEvidence  # `Evidence`: a metric for both kinds
+    judges: ClassVar[type] = object  # native items that it has a meaning for (`Codec.native`): str, Score; object: any
     ideal: ClassVar[Mapping[str, float]] = {}  # kind of score -> what a perfect model gets in expectation, where that does not depend on n
 
     @abstractmethod
