@@ -88,12 +88,11 @@ def _copied(score: Score, share: float, rng: np.random.Generator, copy: Score) -
 
 
 def _chromatic(score: Score, share: float, rng: np.random.Generator, copy: Score) -> Score:
-    """All twelve tones in turn."""
+    """Three neighbouring semitones in turn, which no key has."""
     if rng.random() >= share:
         return score
     parts = tuple(
-        replace(part, notes=tuple(note._replace(pitch=50 + 5 * place % 12) for place, note in enumerate(part.notes)))
-        for part in score.parts
+        replace(part, notes=tuple(note._replace(pitch=60 + place % 3) for place, note in enumerate(part.notes))) for part in score.parts
     )
     return replace(score, parts=parts)
 
