@@ -157,7 +157,7 @@ def _items(
     rows |= {"unseen": of(places.reference[places.reference >= len(visited)]) if against is None else rows["reference"]}
     training_items = visited[:MOST_DECODED]
     rows |= {"training": lambda: iter(dataset.train.take(training_items).x), "model": lambda: iter(drawn[:count])}
-    return Decoded(dataset.codec.decode, rows)
+    return Decoded(lambda row: dataset.codec.decode(row), rows)
 
 
 def _raw(dataset: Dataset, visited: Tensor, held_order: Tensor, samples: Tensor, noise: Tensor, replayed: Tensor) -> dict[str, Tensor]:

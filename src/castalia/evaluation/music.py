@@ -9,7 +9,7 @@ voice-range       highest minus lowest pitch, mean over parts          crossings
 parallels         perfect fifths and octaves that move in parallel, a bar (voices.py)      groove   likeness of onsets in neighbouring bars (MusPy's groove consistency)
 
 Distributions are pooled over pieces and compared by total variation, 0 .. 1; numbers by the earth mover's distance between the pieces' values, in
-their own unit. The naive baseline is a chain of pitch classes (chains.py). None of these says that music is good: they say where it differs.
+their own unit, a piece without one (no notes, one part, one bar) counting as 0. The naive baseline is a chain of pitch classes (chains.py). None of these says that music is good: they say where it differs.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class MusicStatistics(Metric):
 
     def _one(self, name: str, statistic: Statistic, pieces: dict[str, Sequence[Score]], evidence: Evidence) -> base.Score:
         begun = time.perf_counter()
-        found = {side: np.array([statistic.of(piece) for piece in rows], dtype=np.float64) for side, rows in pieces.items()}
+        found = {side: np.nan_to_num([statistic.of(piece) for piece in rows]) for side, rows in pieces.items()}
         measure = varied if statistic.distribution else moved
         order = ("model", "floor", "naive", "memoriser")
         sides = {side: distance(found[side], found["reference"], measure) for side in order if len(found[side])}
@@ -180,10 +180,8 @@ def varied(candidate: np.ndarray, reference: np.ndarray) -> float:
 
 
 def moved(candidate: np.ndarray, reference: np.ndarray) -> float:
-    """Earth mover's distance of the values (N,) and (M,), the integral of |F - G|. Pieces without a value do not count; 0 where no piece has one."""
-    one, two = (np.sort(rows[~np.isnan(rows)]) for rows in (candidate, reference))
-    if not len(one) or not len(two):
-        return 0.0
+    """Earth mover's distance of the values (N,) and (M,): the integral of |F - G|."""
+    one, two = np.sort(candidate), np.sort(reference)
     both = np.sort(np.concatenate([one, two]))
     shares = [np.searchsorted(rows, both[:-1], side="right") / len(rows) for rows in (one, two)]
     return float((np.abs(shares[0] - shares[1]) * np.diff(both)).sum())
@@ -194,7 +192,7 @@ def _typical(statistic: Statistic, found: dict[str, np.ndarray]) -> dict[str, An
     names = {"model": "model", "reference": "real"}
     if statistic.distribution:
         return {key: (found[side].sum(0) / max(found[side].sum(), 1e-12)).round(4).tolist() for side, key in names.items()}
-    return {key: round(float(np.nanmean(found[side])), 4) if (~np.isnan(found[side])).any() else None for side, key in names.items()}
+    return {key: round(float(found[side].mean()), 4) for side, key in names.items()}
 
 
 def _words(statistic: Statistic, sides: dict[str, Estimate], informative: bool | None, details: dict[str, Any]) -> list[Said]:
@@ -208,7 +206,7 @@ def _words(statistic: Statistic, sides: dict[str, Estimate], informative: bool |
             )
         ]
     words = []
-    if not statistic.distribution and details["model"] is not None and details["real"] is not None:
+    if not statistic.distribution:
         words.append(say("Samples have {0} ({2}), real pieces {1}.", show(details["model"]), show(details["real"]), statistic.unit))
     if floor is not None and model is not None:
         if clearly("lower", floor, model):
