@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import sys
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -130,10 +131,13 @@ def _load_file(kind: Kind, name: str, trust: bool) -> Any:
         raise PluginError("this run would execute Python code of its own", where=name, fix="read that file, then add --trust-code")
     if not path.is_file():
         raise PluginError("the plug-in file does not exist", where=name, fix="check the path; it is relative to the working folder")
-    spec = importlib.util.spec_from_file_location(f"castalia_plugin_{path.stem}", path)
+    # its own name for every version of every file; listed, so that its classes know their source (data/cache.py hashes it)
+    title = f"castalia_plugin_{path.stem}_{file_digest(name)[:12]}"
+    spec = importlib.util.spec_from_file_location(title, path)
     if spec is None or spec.loader is None:
         raise PluginError("the plug-in file is not a Python module", where=name)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[title] = module
     try:
         spec.loader.exec_module(module)
         return getattr(module, attribute)

@@ -183,3 +183,40 @@ def test_a_roll_of_dense_numbers_is_judged_as_music_too(tmp_path: Path):
     found = evaluation.evaluate(Normal(data.spec), data.codec, data, n=24, batch=24, metrics=["music", "motifs"])
     assert found.score("melodic-interval").low > found.score("melodic-interval").details["intervals"]["floor"][1]
     assert dict(found.verdict)["headline"].startswith("The samples differ from real pieces")
+
+
+def test_an_audit_of_files_finds_copies_in_other_keys(tmp_path: Path):
+    """A run of music, audited by a folder of another program's pieces, some of which are training pieces in another key."""
+    import jsonschema
+
+    import castalia
+    from castalia.governance import audit as module
+    from castalia.governance.audit_index import open_index
+    from castalia.run import Run
+
+    folder = folder_of(tmp_path / "tunes", (piece("piece", number) for number in range(150)))
+    plan = {
+        "codec.name": f"{Path(__file__).parents[1] / 'music.py'}:Tunes", "training.steps": 2, "training.batch": 2, "training.sample_every": 0,
+        "training.threads": 1, "family.width": 16, "family.depth": 1, "family.heads": 2, "data.validation": 0.5,
+    }  # fmt: skip
+    recipe = tmp_path / "tunes.yaml"
+    recipe.write_text(
+        json.dumps({"format": 1, "data": {}, "codec": {"name": plan.pop("codec.name")}, "family": {"name": "ar"}}), encoding="utf-8"
+    )
+    run = castalia.train(str(recipe), str(folder), plan, out=tmp_path / "run")
+    run = Run.open(run.folder, trust_code=True)
+    training = [run.codec.decode(document) for document in castalia.workflow.open_data(run).train.documents()]
+    made = [one.transposed(3) for one in training[:8]] + [piece("fresh", number) for number in range(40)]
+    document = module.audit(run, samples=folder_of(tmp_path / "made", made))
+    jsonschema.validate(document, json.loads((Path(module.__file__).parent / "audit.schema.json").read_text(encoding="utf-8")))
+    assert document["matcher"] == "music"
+    assert document["verdict"] == "copies"
+    assert {pair["sample"] for pair in document["pairs"]} >= {f"{number:03d}.tune" for number in range(8)}
+    assert document["copies"] <= 10
+    assert all(pair["kind"] == "transposed" for pair in document["pairs"][:8])
+    assert min(document["calibration"]["power"].values()) > 0.9
+    page_ = (run.folder / "audit" / "audit.html").read_text(encoding="utf-8")
+    assert page_.count('<svg class="roll"') >= 16
+    assert "in another key" in page_
+    nearest = open_index(run).nearest(training[5].transposed(-2))
+    assert nearest.item == document["pairs"][[pair["sample"] for pair in document["pairs"]].index("005.tune")]["train"]
