@@ -117,6 +117,11 @@ def facts(document: Document, language: str) -> list[tuple[str, str]]:
             (say("shapes"), counts(found["shapes"])),
             (say("range"), f"{found['least']:.4g} … {found['most']:.4g}" if found["least"] is not None else ""),
         ]
+    if "notes_of_one" in found:
+        rows += [(say("notes"), f"{found['notes']:,}")]
+        rows += [(say(name), f"{five(found[name])}  ({say('five')})") for name in ("notes_of_one", "quarters")]
+        rows += [(say(name), counts(found[name])) for name in ("parts", "keys", "metres")]
+        rows.append((say("pitches"), f"{found['lowest']} … {found['highest']}" if found["lowest"] is not None else ""))
     if document.classes:
         low, high = min(document.classes.values()), max(document.classes.values())
         rows.append((say("classes"), f"{len(document.classes):,} ({low:,} … {high:,})"))
