@@ -42,6 +42,7 @@ CODECS: dict[str, Entry] = {
     "image": Entry("castalia.codecs.image:ImageCodec", "pictures: PNG, JPEG, WebP, GIF, BMP, TIFF, IDX, .npy"),
     "array": Entry("castalia.codecs.array:ArrayCodec", "vectors and arrays: .npy, .npz"),
     "text": Entry("castalia.codecs.text:TextCodec", "texts and source code: .txt, .md, .py ..., JSONL, CSV, Parquet"),
+    "music": Entry("castalia.codecs.music:MusicCodec", "music in notes: MIDI, files of pieces"),
 }
 METRICS: dict[str, Entry] = {
     "frechet": Entry("castalia.evaluation.frechet:FrechetDistance", "Frechet distance of feature Gaussians"),

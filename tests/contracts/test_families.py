@@ -6,7 +6,7 @@ import pytest
 
 from castalia import registry
 from castalia.errors import CastaliaError
-from castalia.spec import Classes, Condition
+from castalia.spec import Classes, Condition, Tokens
 from castalia.testing import FAMILY_CHECKS, SPECS, FamilyCase
 
 # Small networks: the contract is about behaviour. A family that is not listed runs with its defaults.
@@ -22,7 +22,10 @@ CONDITIONAL = ("colour picture", "vector", "tokens")
 VARIANTS = {
     "ar, counts and n-grams": ("ar", {**SMALL["ar"], "ngrams": (2, 3), "ngram_rows": 64, "counts": 3, "tie": False}),
     "ar, any order": ("ar", {**SMALL["ar"], "order": "any", "kv_heads": 1, "activation": "relu2"}),
+    "ar, steps of tokens": ("ar", {**SMALL["ar"], "ngrams": (2,), "ngram_rows": 64}),
+    "ar, any order, steps of tokens": ("ar", {**SMALL["ar"], "order": "any"}),
 }
+STEPS = Tokens(length=12, vocab=9, begin=0, end=1, period=3)
 
 
 def cases() -> list[object]:
@@ -53,4 +56,4 @@ def test_contract(name: str, spec: str, conditional: bool, check: str) -> None:
 def test_variant(variant: str, check: str) -> None:
     name, config = VARIANTS[variant]
     family = registry.resolve("family", name)
-    FAMILY_CHECKS[check](FamilyCase(family, family.Config(**config), SPECS["tokens"], {}))
+    FAMILY_CHECKS[check](FamilyCase(family, family.Config(**config), STEPS if "steps" in variant else SPECS["tokens"], {}))

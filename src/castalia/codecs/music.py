@@ -1,0 +1,191 @@
+"""Music in notes: MIDI files, MusicXML, ABC, and compact files of many pieces.
+
+An item is a `Score` (codecs/score.py). Files are read and written by midi.py, musicxml.py and pieces.py; what a model sees is a form, chosen by
+`codec.form`: codecs/grid.py, codecs/chords.py. Pictures are drawn in rolls.py, sound in sound.py.
+
+The manifest of a written file is a text event of a MIDI file; the label for other programs stands beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import PIL.Image
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from castalia.codecs import midi, pieces, rolls
+from castalia.codecs.base import Augmentation, Codec, CodecConfig
+from castalia.codecs.chords import Chords
+from castalia.codecs.grid import BEGIN, Grid
+from castalia.codecs.score import Score
+from castalia.codecs.sheet import contact_sheet
+from castalia.errors import DataError, SpecError
+from castalia.spec import Tokens
+
+_FIT_ITEMS = 2_000  # scores that `fit` looks at
+
+
+class MusicConfig(CodecConfig):
+    """Settings of `MusicCodec`.
+
+    form    "grid": parts by steps, pitch, hold or rest (chorales, lead sheets). "chords": the keys that sound at each step.
+    length  context: most tokens that are coded in one row.
+    steps   of a quarter note. None: 4 (sixteenths) for the grid, 1 for chords.
+    parts   names of the grid's parts from the top down; "chords" is one of chord symbols. None: what the training data have.
+    slots   most notes of a step of "chords". None: what the training data have.
+    """
+
+    form: Literal["grid", "chords"] = "grid"
+    length: int = Field(default=256, ge=1, le=1 << 20)
+    steps: int | None = Field(default=None, ge=1, le=24)
+    parts: tuple[str, ...] | None = Field(default=None, max_length=16)
+    slots: int | None = Field(default=None, ge=1, le=88)
+
+
+class MusicCodec(Codec[Score]):
+    """Scores to tokens; see the forms."""
+
+    name = "music"
+    extensions: ClassVar[tuple[str, ...]] = (".mid", ".midi", *pieces.ENDINGS)
+    Config = MusicConfig
+    few = "one file of many pieces counts each of them"
+    adjustable = frozenset({"length"})
+
+    def __init__(self, config: MusicConfig | None = None) -> None:
+        super().__init__(config or MusicConfig())
+        given: MusicConfig = self.config
+        match given.form:
+            case "grid":
+                self.form: Grid | Chords = Grid(given.steps or 4, given.length, given.parts)
+            case "chords":
+                self.form = Chords(given.steps or 1, given.length, given.slots)
+        self._fitted = False
+
+    # Files to items ---------------------------------------------------------------------------------------------------
+
+    def is_container(self, path: Path) -> bool:
+        return path.name.lower().endswith(pieces.ENDINGS)
+
+    def contents(self, path: Path) -> Iterator[bytes]:
+        return (line.encode() for line in pieces.lines(path))
+
+    def read(self, path: Path) -> Iterator[Score]:
+        """Raises DataError naming a file that is damaged or holds no note."""
+        try:
+            if self.is_container(path):
+                yield from pieces.read(path)
+            else:
+                yield midi.read(path)
+        except OSError as error:
+            raise DataError(f"the file cannot be read: {error.strerror}", path.name, "check its permissions") from error
+
+    def describe(self, item: Score) -> str:
+        """What of the file a score does not keep."""
+        return f"without {', '.join(item.lost)}" if item.lost else "whole"
+
+    # Items to tensors -------------------------------------------------------------------------------------------------
+
+    def fit(self, items: Iterable[Score]) -> None:
+        """Parts, their ranges and what else the form wants to know, from at most 2,000 scores."""
+        self.form.fit([item for _, item in zip(range(_FIT_ITEMS), items, strict=False)])
+        self._fitted = True
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts from the top down."""
+        return self.form.parts
+
+    @property
+    def steps(self) -> int:
+        """Steps of a quarter note."""
+        return self.form.steps
+
+    @property
+    def spec(self) -> Tokens:
+        if not self._fitted:
+            raise SpecError("the music codec does not know its parts yet", "codec.parts", "call fit(items) first")
+        return self.form.spec
+
+    def encode(self, item: Score) -> Tensor:
+        """(n,) uint16: `begin`, the form's tokens, `end`."""
+        return self.form.encode(item)
+
+    def decode(self, x: Tensor) -> Score:
+        """(n,) ids to a score."""
+        ids = x.detach().cpu().flatten()
+        return self.form.decode((torch.nan_to_num(ids, 0, 0, 0) if ids.is_floating_point() else ids).long().tolist())
+
+    # Items to files ---------------------------------------------------------------------------------------------------
+
+    def write(self, item: Score, path: Path, manifest: dict[str, Any] | None = None) -> None:
+        """MIDI. The same item and manifest give the same bytes."""
+        midi.write(item, path, manifest)
+
+    @classmethod
+    def read_manifest(cls, path: Path) -> dict[str, Any] | None:
+        return midi.read_manifest(path.read_bytes(), path.name)
+
+    @classmethod
+    def content(cls, path: Path) -> str:
+        """Of the notes, tempos and signatures."""
+        return hashlib.sha256(repr(midi.parsed(path.read_bytes(), path.name)).encode()).hexdigest()
+
+    @classmethod
+    def is_labelled(cls, path: Path, manifest: dict[str, Any]) -> bool:
+        return midi.is_labelled(path.read_bytes(), path.name, manifest)
+
+    @property
+    def suffix(self) -> str:
+        return ".mid"
+
+    def preview(self, items: list[Score]) -> PIL.Image.Image:
+        """A piano roll of each, in a grid."""
+        return contact_sheet([rolls.drawn(item) for item in items], gap=6)
+
+    def units(self, item: Score) -> dict[str, int]:
+        """note, and step of the form."""
+        steps = -(-item.end * self.steps // item.resolution)
+        return {unit: count for unit, count in (("note", item.count), ("step", steps)) if count}
+
+    # Transposition ----------------------------------------------------------------------------------------------------
+
+    @property
+    def augmentations(self) -> dict[str, Augmentation]:
+        return {"transpose": self.transpose}
+
+    @property
+    def default_augmentations(self) -> tuple[str, ...]:
+        return ("transpose",)
+
+    def transpose(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """Rows (B, T) of tokens; each document of a row moves by a number of semitones of its own, evenly chosen among those between -6 and 5 that
+        leave every part within its range in the training data (so that each key is met once)."""
+        rows, begins = x.long(), x.long() == BEGIN
+        shift = torch.zeros_like(rows)
+        for row in range(len(rows)):
+            starts = sorted({0, *begins[row].nonzero().flatten().tolist()})
+            draws = torch.rand(len(starts), generator=rng).tolist()
+            for start, stop, draw in zip(starts, [*starts[1:], rows.shape[1]], draws, strict=True):
+                low, high = self.form.span(rows[row, start:stop].numpy())
+                low, high = max(low, -6), min(high, 5)
+                shift[row, start:stop] = low + int(draw * (high - low + 1))
+        return self.form.transposed(rows, shift).to(x.dtype)
+
+    def copies(self, x: Tensor, shifts: list[int]) -> Tensor:
+        """(len(shifts), *x.shape): tokens moved by each number of semitones, wherever that leads."""
+        return self.form.transposed(x[None], torch.tensor(shifts).view(-1, *[1] * x.dim()))
+
+    # State ------------------------------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        return self.form.state(), {}
+
+    def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        self.form.restore(state)
+        self._fitted = True
+        return self
