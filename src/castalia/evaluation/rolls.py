@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from castalia.codecs.score import Score
+from castalia.evaluation.tunes import pitched
+
 WIDTH, HEIGHT, EDGE = 480, 150, 4
+SHOWN = 64.0  # quarter notes of a score
+
+
+def notes_of(score: Score) -> list[list[float]]:
+    """What `roll` draws of the beginning of a score, nothing marked."""
+    notes = ((note.start / score.resolution, note.length / score.resolution, note.pitch) for part in pitched(score) for note in part.notes)
+    return [[start, length, pitch, 0] for start, length, pitch in notes if start < SHOWN]
 
 
 def roll(notes: Sequence[Sequence[float]], label: str = "") -> str:
