@@ -2,7 +2,7 @@
 
 The form of the classic benchmark of polyphonic music (Boulanger-Lewandowski et al. 2012, arXiv:1206.6392): 88 keys, steps of a quarter note. Tokens are 0
 `begin`, 1 `end`, 2 none, 3 + p - 21 the MIDI pitch p. Token t after `begin` is slot t mod k of step t // k. Notes of a step in one canonical order
-have one spelling, so the probability of a token sequence that keeps the grammar is that of the roll. Left out: who plays, how long, how loud.
+have one spelling, so the probability of a token sequence that keeps the grammar is that of the roll. Left out: who plays, how long, how loud, and what comes and goes between two steps.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Chords:
     parts: tuple[str, ...] = ("chords",)
 
     def __init__(self, steps: int, length: int, slots: int | None = None) -> None:
-        """steps: of a quarter note. length: of the context in tokens. slots: most notes of a step; None: found by `fit`."""
+        """steps: of a quarter note. length: of the context in tokens, whole steps of which are used. slots: most notes of a step; None: found by `fit`."""
         self.steps, self.length, self._asked = steps, length, slots
         self.slots = slots or 4
         self.range = (LOWEST, LOWEST + KEYS - 1)
@@ -47,7 +47,8 @@ class Chords:
 
     @property
     def spec(self) -> Tokens:
-        return Tokens(self.length, VOCAB, BEGIN, END, ChordGrammar(self.slots))
+        length = max(1, self.length // self.slots) * self.slots
+        return Tokens(length, VOCAB, BEGIN, END, ChordGrammar(self.slots), period=self.slots)
 
     def encode(self, score: Score) -> Tensor:
         """(1 + S k + 1,) uint16. Of more than k notes in a step the lowest are left out; so are keys that a piano does not have."""
@@ -76,7 +77,7 @@ class Chords:
         key = torch.where(key >= KEYS, key - 12 * ((key - KEYS + 12) // 12), torch.where(key < 0, key + 12 * ((11 - key) // 12), key))
         return torch.where(x >= KEY, key + KEY, x)
 
-    def span(self, x: np.ndarray) -> tuple[int, int]:
+    def span(self, x: np.ndarray, slot: np.ndarray) -> tuple[int, int]:
         """Lowest and highest shift that keeps a stretch of tokens (n,) within the range of the training data."""
         pitch = x[x >= KEY] - KEY + LOWEST
         if len(pitch) == 0:
@@ -129,17 +130,28 @@ class ChordGrammar:
         costs[END] = 1
         return costs.masked_fill(~self.allowed(state), FORBIDDEN)
 
+    def along(self, x: Tensor) -> Tensor:
+        """(B, T - 1, V) bool: what may stand at x[:, 1:], see spec.Grammar."""
+        places = x.shape[1] - 1
+        first = (torch.arange(places) % self.slots == 0).to(x.device)
+        last = torch.where(first, KEY - 1, x[:, :-1])  # in this step
+        tokens = self._tokens.to(x.device)
+        allowed = torch.where(
+            (last == NONE)[..., None] & ~first[:, None], tokens == NONE, (tokens == NONE) | (tokens > last[..., None].clamp(min=NONE))
+        )
+        allowed[..., END] = first & (x[:, :-1] != BEGIN)
+        return allowed
+
 
 def sounding(score: Score, steps: int) -> list[list[int]]:
-    """For each step (`steps` to a quarter note) the pitches of a piano that sound where it begins, ascending; up to the last that sounds."""
+    """For each step (`steps` to a quarter note) the pitches of a piano that sound where it begins, or begin within its first sixteenth; ascending."""
     unit = score.resolution / steps
     chords: list[set[int]] = []
     for part in score.parts:
         for note in () if part.drums else part.notes:
             if not LOWEST <= note.pitch < LOWEST + KEYS:
                 continue
-            first = int(-(-note.start // unit))
-            last = max(first + 1, int(-(-note.end // unit)))
+            first, last = (int(-(-(tick - unit / 16) // unit)) for tick in (note.start, note.end))
             chords += [set() for _ in range(last - len(chords))]
             for step in range(first, last):
                 chords[step].add(note.pitch)

@@ -35,7 +35,7 @@ class Grid:
     """The form "grid". Immutable after `fit`."""
 
     def __init__(self, steps: int, length: int, parts: Sequence[str] | None = None) -> None:
-        """steps: of a quarter note. length: of the context in tokens. parts: their names from the top down; None: found by `fit`."""
+        """steps: of a quarter note. length: of the context in tokens, whole steps of which are used. parts: their names from the top down; None: found by `fit`."""
         self.steps, self.length = steps, length
         self.parts: tuple[str, ...] = tuple(parts or ())
         self.ranges: tuple[tuple[int, int], ...] = ()
@@ -69,7 +69,9 @@ class Grid:
     @property
     def spec(self) -> Tokens:
         vocab = CHORD + (12 * len(harmony.QUALITIES) if CHORDS in self.parts else 0)
-        return Tokens(self.length, vocab, BEGIN, END, GridGrammar(tuple(name == CHORDS for name in self.parts), vocab))
+        count = len(self.parts)
+        grammar = GridGrammar(tuple(name == CHORDS for name in self.parts), vocab)
+        return Tokens(max(1, self.length // count) * count, vocab, BEGIN, END, grammar, period=count)
 
     # Scores to tokens -------------------------------------------------------------------------------------------------
 
@@ -103,7 +105,7 @@ class Grid:
             return [*lines[:place], (chords or empty, self._symbols(chords or empty, score.resolution)), *lines[place:]]
         names = [part.name.strip().lower() for part in played]
         if len(set(names)) == len(names) and set(names) <= set(self.parts):
-            by_name = {name: part for name, part in zip(names, played, strict=True)}
+            by_name = dict(zip(names, played, strict=True))
             chosen = [by_name.get(name, empty) for name in self.parts]
         elif len(played) <= count and all(map(voices.is_voice, played)):
             chosen = [*played, *[empty] * (count - len(played))]
@@ -171,21 +173,13 @@ class Grid:
         moved = CHORD + chord // 12 * 12 + (chord % 12 + semitones) % 12
         return torch.where((x >= PITCH) & (x < CHORD), pitch + PITCH, torch.where(x >= CHORD, moved, x))
 
-    def span(self, x: np.ndarray) -> tuple[int, int]:
-        """Lowest and highest shift that keeps every pitch of a stretch of tokens (n,) within its part's range in the training data.
-
-        Where the stretch begins inside a step, which part is whose is told by the ranges: the alignment that fits most pitches.
-        """
-        count = len(self.ranges)
+    def span(self, x: np.ndarray, slot: np.ndarray) -> tuple[int, int]:
+        """Lowest and highest shift that keeps every pitch of tokens (n,) at slots (n,) of their steps within its part's range in the training data."""
         place = np.flatnonzero((x >= PITCH) & (x < CHORD))
         if len(place) == 0:
             return -6, 6
-        pitch = x[place] - PITCH
-        low, high = np.array(self.ranges).T
-        offsets = (place[None, :] + np.arange(count)[:, None]) % count  # (alignment, pitch): which part
-        outside = ((pitch < low[offsets]) | (pitch > high[offsets])).sum(1)
-        part = offsets[count - 1 if x[0] == BEGIN else int(outside.argmin())]
-        return min(0, int((low[part] - pitch).max())), max(0, int((high[part] - pitch).min()))
+        pitch, (low, high) = x[place] - PITCH, np.array(self.ranges).T[:, slot[place]]
+        return min(0, int((low - pitch).max())), max(0, int((high - pitch).min()))
 
     # State ------------------------------------------------------------------------------------------------------------
 
@@ -251,6 +245,18 @@ class GridGrammar:
             costs[[REST, HOLD]] = 1 + (to_end or count)
         costs[END] = 1
         return costs.masked_fill(~self.allowed(state), FORBIDDEN)
+
+    def along(self, x: Tensor) -> Tensor:
+        """(B, T - 1, V) bool: what may stand at x[:, 1:], see spec.Grammar. Where a row begins inside a document, anything may be held."""
+        count, places = len(self.chords), x.shape[1] - 1
+        slot = torch.arange(places) % count
+        allowed = torch.stack([self._masks[self.chords[part], False, False] for part in range(count)]).to(x.device)[slot]
+        allowed = allowed.repeat(len(x), 1, 1)
+        first = x[:, torch.arange(places) // count * count] == BEGIN  # the step is a document's first
+        before = torch.cat([torch.full((len(x), count), HOLD, device=x.device), x[:, 1:]], 1)[:, :places]  # of the same part
+        allowed[:, :, HOLD] = ~first & ((before == HOLD) | (before >= PITCH))
+        allowed[:, :, END] = ~first & (slot == 0).to(x.device)
+        return allowed
 
 
 def _layout(score: Score) -> tuple[str, ...]:

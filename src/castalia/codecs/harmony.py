@@ -1,13 +1,17 @@
 """Chord symbols as notes, and notes as the nearest chord symbol.
 
 A symbol is a root (pitch class, 0 is C) and one of `QUALITIES`. Played, it is a close chord whose lowest note is the root, between C3 and B3, so
-that notes can be read back: `recognised(realised(root, quality)) == (root, quality)`.
+that notes can be read back: `recognised(realised(root, quality)) == (root, quality)`. And the key that a score is in, as its notes tell it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+
+import numpy as np
+
+from castalia.codecs.score import Score
 
 # name: semitones above the root. The names are those of MusicXML's <kind>.
 QUALITIES: dict[str, tuple[int, ...]] = {
@@ -43,6 +47,9 @@ _LIKE = {  # kinds of MusicXML that are played as another one
     "pedal": "power",
 }
 _LOWEST = 48
+# How well each degree fits a key, as listeners rate it: Krumhansl and Kessler 1982, doi:10.1037/0033-295X.89.4.334.
+_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 
 
 def quality_of(kind: str) -> str | None:
@@ -66,6 +73,19 @@ def recognised(pitches: Iterable[int]) -> tuple[int, int]:
 def symbol(root: int, quality: int) -> str:
     """As it is written above a staff, e.g. "Bbm7"."""
     return NAMES[root] + SHORT[quality]
+
+
+def key_of(score: Score) -> tuple[int, bool]:
+    """(pitch class of the tonic, whether minor): the key whose profile correlates best with how long each pitch class sounds (Krumhansl 1990)."""
+    heard = np.zeros(12)
+    for part in score.parts:
+        for note in () if part.drums else part.notes:
+            heard[note.pitch % 12] += note.length
+    profiles = np.stack([np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)])
+    centred = profiles - profiles.mean(1, keepdims=True)
+    fit = centred @ (heard - heard.mean()) / np.linalg.norm(centred, axis=1)
+    minor, tonic = divmod(int(fit.argmax()), 12)
+    return tonic, bool(minor)
 
 
 @cache

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+import numpy as np
 import PIL.Image
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from castalia.codecs import midi, pieces, rolls
+from castalia.codecs import harmony, midi, pieces, rolls
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.chords import Chords
 from castalia.codecs.grid import BEGIN, Grid
@@ -53,6 +54,9 @@ class MusicCodec(Codec[Score]):
     name = "music"
     extensions: ClassVar[tuple[str, ...]] = (".mid", ".midi", *pieces.ENDINGS)
     Config = MusicConfig
+    native: ClassVar[type] = Score
+    fact_names: ClassVar[tuple[str, ...]] = ("key", "mode", "metre")
+    disturbs: ClassVar[dict[str, tuple[str, ...]]] = {"transpose": ("key",)}
     few = "one file of many pieces counts each of them"
     adjustable = frozenset({"length"})
 
@@ -152,6 +156,12 @@ class MusicCodec(Codec[Score]):
         steps = -(-item.end * self.steps // item.resolution)
         return {unit: count for unit, count in (("note", item.count), ("step", steps)) if count}
 
+    def facts(self, item: Score) -> dict[str, str]:
+        """key: the tonic, e.g. "Eb"; mode: "major" or "minor", both told by the notes (harmony.key_of); metre: the first, e.g. "3/4"."""
+        tonic, minor = harmony.key_of(item)
+        told = {"key": harmony.NAMES[tonic], "mode": "minor" if minor else "major"}
+        return told | ({"metre": f"{item.metres[0].beats}/{item.metres[0].unit}"} if item.metres else {})
+
     # Transposition ----------------------------------------------------------------------------------------------------
 
     @property
@@ -166,14 +176,16 @@ class MusicCodec(Codec[Score]):
         """Rows (B, T) of tokens; each document of a row moves by a number of semitones of its own, evenly chosen among those between -6 and 5 that
         leave every part within its range in the training data (so that each key is met once)."""
         rows, begins = x.long(), x.long() == BEGIN
+        slot = (np.arange(rows.shape[1]) - 1) % self.spec.period
         shift = torch.zeros_like(rows)
         for row in range(len(rows)):
             starts = sorted({0, *begins[row].nonzero().flatten().tolist()})
             draws = torch.rand(len(starts), generator=rng).tolist()
             for start, stop, draw in zip(starts, [*starts[1:], rows.shape[1]], draws, strict=True):
-                low, high = self.form.span(rows[row, start:stop].numpy())
-                low, high = max(low, -6), min(high, 5)
-                shift[row, start:stop] = low + int(draw * (high - low + 1))
+                if stop - start > 1:
+                    low, high = self.form.span(rows[row, start:stop].numpy(), slot[start:stop])
+                    low, high = max(low, -6), min(high, 5)
+                    shift[row, start:stop] = low + int(draw * (high - low + 1))
         return self.form.transposed(rows, shift).to(x.dtype)
 
     def copies(self, x: Tensor, shifts: list[int]) -> Tensor:

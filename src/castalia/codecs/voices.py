@@ -7,7 +7,7 @@ note, each onset so that the voices move least without crossing. What finds no f
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import combinations, groupby
+from itertools import combinations, groupby, pairwise
 
 from castalia.codecs.score import Note, Part
 
@@ -26,7 +26,7 @@ def stepped(notes: Iterable[Note], resolution: int, steps: int) -> list[Note]:
 def is_voice(part: Part) -> bool:
     """Whether one note at a time is sung; a note may reach into the next by an eighth of its length."""
     notes = sorted(part.notes)
-    return all(one.end - one.length // 8 <= other.start for one, other in zip(notes, notes[1:], strict=False))
+    return all(one.end - one.length // 8 <= other.start for one, other in pairwise(notes))
 
 
 def single(notes: Sequence[Note]) -> list[Note]:
