@@ -221,7 +221,9 @@ def test_mixed_kinds(tmp_path: Path):
     (tmp_path / "000.txt").write_text("a caption, not a text")
     checked = check(tmp_path)
     assert checked.document.codec == "image" and codes(checked) >= {"mixed", "ignored"}
-    assert values(checked, "mixed")["others"] == {"text": 3} and values(checked, "ignored")["what"] == {"music in formats that are not read": 1}
+    assert values(checked, "mixed")["others"] == {"text": 3} and values(checked, "ignored")["what"] == {
+        "music in formats that are not read": 1
+    }
     assert check(tmp_path, codec="text").document.codec == "text"
     assert codes(check(tmp_path, codec="array")) >= {"nothing"}
 

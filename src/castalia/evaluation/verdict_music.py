@@ -60,7 +60,8 @@ def _fidelity(named: dict[str, Score]) -> str:
         words.append(say("As in real pieces: {0}.", series(NAMES[name] for name in alike)))
     if apart:
         words.append(say("Unlike real pieces: {0}.", series(NAMES[name] for name in apart)))
-        words += [sentence for name in apart for sentence in spoken(named[name])[:1]]
+        facts = {name: (named[name].details["model"], named[name].details["real"]) for name in apart if not STATISTICS[name].distribution}
+        words += [say("{0}: samples {1}, real pieces {2}.", NAMES[name], show(own), show(real)) for name, (own, real) in facts.items()]
     words.append(told_apart_words(named.get("c2st")))
     return join(words) or NOTHING
 

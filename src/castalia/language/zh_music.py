@@ -43,6 +43,7 @@ SENTENCES = {
     "The samples share more with the training pieces than new pieces do.": "样本与训练乐曲的共同之处多于新乐曲。",
     "It needs {0} nats per {1} of held-out pieces.": "对留出乐曲，每{1}需要 {0} 奈特。",
     "As in real pieces: {0}.": "与真实乐曲相同：{0}。",
+    "{0}: samples {1}, real pieces {2}.": "{0}：样本 {1}，真实乐曲 {2}。",
     "Unlike real pieces: {0}.": "与真实乐曲不同：{0}。",
     # titles
     "Bits per step": "每步比特数",
