@@ -7,7 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from castalia.advice.check import check
+from castalia.advice.page import page
 from castalia.advice.scores import ScoreLook
+from castalia.codecs.music import MusicCodec
 from castalia.codecs.score import Key, Part, Score
 from castalia.testing.music import piece
 
@@ -55,3 +58,26 @@ def test_facts():
     assert (look.silent, look.losing) == (["1.mid"], ["0.mid"])
     assert facts["lowest"] == min(note.pitch for part in one.parts for note in part.notes)
     assert facts["notes"] == one.count + len(piece("check", 2).parts[0].notes)
+
+
+def test_a_folder_of_music(tmp_path: Path):
+    """Named as music, twins and damage told, the page drawn, the next command given."""
+    codec = MusicCodec()
+    for number in range(12):
+        codec.write(piece("check", number), tmp_path / f"{number:02d}.mid")
+    codec.write(piece("check", 3).transposed(2), tmp_path / "twin.mid")
+    (tmp_path / "bad.mid").write_bytes(b"nothing of the kind")
+    (tmp_path / "song.mscz").write_bytes(b"PK")
+    checked = check(tmp_path, evidence=True)
+    document = checked.document
+    assert (document.codec, document.items) == ("music", 13)
+    assert document.duplicates["near"].copies == 1
+    assert [one.file for one in document.unreadable] == ["bad.mid"]
+    codes = {one.code for one in document.findings}
+    assert {"near", "unreadable", "ignored"} <= codes
+    assert document.facts["notes"] == sum(piece("check", number).count for number in (*range(12), 3))
+    assert document.next[0].command.startswith("castalia train music/ar")
+    for language, says in (("en", "metres"), ("zh", "拍号")):
+        drawn = page(checked, language)
+        assert says in drawn
+        assert drawn.count('<svg class="roll"') == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -234,3 +235,21 @@ def test_a_model_of_tokens_is_told_several_things(tmp_path: Path):
         for two in "xy":
             texts = [sample.item for sample in generate(run, Request(6, 1, {"first": one, "second": two}))]
             assert sum(text.startswith(one + two) for text in texts) >= 5
+
+
+def test_a_server_takes_several_conditions_and_a_prompt_that_names_them(folder: Path, tmp_path: Path):
+    """The class by the prompt's words, one of each condition; what a client sends is told with what the codec knows."""
+    openai = pytest.importorskip("castalia.serving.openai")
+    hosted = importlib.import_module("castalia.serving.hosted")
+    keys = {"codec.size": 8, "data.conditions": ["label", "type"], "training.steps": 2, "training.sample_every": 0, "family.width": 8}
+    run = castalia.train("image/vae", folder, keys, out=tmp_path / "run")
+    one = hosted.Hosted("run", Run.open(run.folder), policy=None, ledger=None)
+    assert one.about()["conditions"] == {"label": list(SHAPES), "type": list(COLOURS)}
+    assert openai._named(one, "a red disc", {}) == {"label": "disc", "type": "red"}
+    assert openai._named(one, "red", {}) == {"type": "red"}
+    assert openai._named(one, "a disc", {"type": "blue"}) == {"label": "disc"}
+    for prompt in ("a red or blue disc", "nothing"):
+        with pytest.raises(Exception, match="the prompt names"):
+            openai._named(one, prompt, {})
+    told = one.known({"type": "red"}, [PIL.Image.new("RGB", (8, 8))] * 2)
+    assert {name: value.tolist() for name, value in told.items()} == {"label": [2, 2], "type": [1, 1]}

@@ -113,11 +113,10 @@ class Evidence:
     labelled    classes, where the training items have them.
     items       native items, decoded when asked for: "model", "floor", "memoriser" and "reference" as above, "unseen" (what of "reference" is held
                 out) and "training"; empty when nothing can be compared.
-    naive, novelty  what the naive baseline is, and which score can see copies; for sentences.
+    naive       what the naive baseline is; for sentences.
     """
 
     naive: ClassVar[Said]
-    novelty: ClassVar[Said]
     model: Family
     spec: Spec
     network: str
@@ -137,7 +136,6 @@ class DenseEvidence(Evidence):
     moments  per-dimension mean and standard deviation of the training items."""
 
     naive: ClassVar[Said] = say("a per-dimension Gaussian")
-    novelty: ClassVar[Said] = say("copies")
     training: Tensor
     held_out: Tensor
     moments: tuple[Tensor, Tensor] | None = None
@@ -155,7 +153,6 @@ class TokenEvidence(Evidence):
     """
 
     naive: ClassVar[Said] = say("drawing tokens by their frequency")
-    novelty: ClassVar[Said] = say("seen-8-grams")
     passages: dict[str, list[Tensor]]
     unseen: list[Tensor]
     training: list[Tensor]
@@ -366,8 +363,8 @@ def _words(better: Better | None, sides: dict[str, Estimate], informative: bool 
     if memoriser is not None and not clearly(better, model, memoriser):
         words.append(
             say(
-                "Replaying training items gets {0}, no worse than the model: this score cannot see copying, '{1}' can.",
-                *(show(memoriser.value), kind.novelty),
+                "Replaying training items gets {0}, no worse than the model: this score cannot see copying, those of novelty can.",
+                show(memoriser.value),
             )
         )
     return words

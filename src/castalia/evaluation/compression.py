@@ -211,8 +211,8 @@ def _words(
         elif gain.high < 0:
             words.append(
                 say(
-                    "{0}, {1} less than the model: counting n-grams predicts this text better than the model does. Train longer, on more "
-                    "text, or with regularisation.",
+                    "{0}, {1} less than the model: counting n-grams predicts these data better than the model does. Train longer, on more "
+                    "data, or with regularisation.",
                     *(told, show(-gain.value)),
                 )
             )

@@ -171,7 +171,7 @@ def _judge_tokens(
     scores, notes = _scores(found.evidence, metrics, codec.native)
     if against is None and not len(dataset.validation):
         notes.append(
-            say("There are no held-out documents: the real text shown is training text, and nothing says how well new text is predicted.")
+            say("There are no held-out documents: the real ones shown were trained on, and nothing says how well new ones are predicted.")
         )
     samples, real = found.samples[:SHOWN], found.real[:SHOWN]
     shared, key = longest_shared(found), _key(found.evidence)
