@@ -51,11 +51,11 @@ class Codec(ABC, Generic[Item]):
     adjustable: ClassVar[frozenset[str]] = (
         frozenset()
     )  # config keys that leave what `fit` learned alone: a run that starts from another's may set them
-    native: ClassVar[type] = (
-        object  # of its items: what judges ask for (`Metric.judges`, matchers of copies), so that none asks for a codec by name
-    )
+    native: ClassVar[type] = object  # of its items: what judges ask for (`Metric.judges`, matchers of copies), never a codec by name
     fact_names: ClassVar[tuple[str, ...]] = ()  # what `facts` may tell of an item
     disturbs: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # augmentation -> the facts that are no longer true after it
+    formats: ClassVar[tuple[str, ...]] = ()  # endings that `write` knows beside `suffix`, whether or not `read` does
+    audible: ClassVar[str] = ""  # the one of them that a page can play
     sidecar: ClassVar[str] = ""  # suffix of the file beside that holds the manifest, where the format has no room for it
 
     def __init__(self, config: CodecConfig) -> None:

@@ -1,15 +1,15 @@
 """Music in notes: MIDI files, MusicXML, ABC, and compact files of many pieces.
 
-An item is a `Score` (codecs/score.py). Files are read and written by midi.py, musicxml.py and pieces.py; what a model sees is a form, chosen by
-`codec.form`: codecs/grid.py, codecs/chords.py. Pictures are drawn in rolls.py, sound in sound.py.
+An item is a `Score` (codecs/score.py). Files are read by midi.py, musicxml.py, abc.py and pieces.py, and written by midi.py, engraving.py and sound.py; what a model sees is a form, chosen by
+`codec.form`: codecs/grid.py, codecs/chords.py. Pictures are drawn in rolls.py.
 
-The manifest of a written file is a text event of a MIDI file; the label for other programs stands beside it.
+The manifest of a written file is a text event of MIDI, a miscellaneous field of MusicXML, the comment of a WAV; the label for other programs stands beside it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -19,7 +19,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from castalia.codecs import harmony, midi, pieces, rolls
+from castalia.codecs import abc, engraving, harmony, midi, musicxml, pieces, rolls, sound
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.chords import Chords
 from castalia.codecs.grid import BEGIN, Grid
@@ -28,6 +28,11 @@ from castalia.codecs.sheet import contact_sheet
 from castalia.errors import DataError, SpecError
 from castalia.spec import Tokens
 
+_READERS: dict[str, Callable[[Path], Score]] = {
+    **dict.fromkeys((".mid", ".midi"), midi.read),
+    **dict.fromkeys(musicxml.ENDINGS, musicxml.read),
+    ".abc": abc.read,
+}
 _FIT_ITEMS = 2_000  # scores that `fit` looks at
 
 
@@ -52,7 +57,9 @@ class MusicCodec(Codec[Score]):
     """Scores to tokens; see the forms."""
 
     name = "music"
-    extensions: ClassVar[tuple[str, ...]] = (".mid", ".midi", *pieces.ENDINGS)
+    extensions: ClassVar[tuple[str, ...]] = (*_READERS, *pieces.ENDINGS)
+    formats: ClassVar[tuple[str, ...]] = (".musicxml", ".wav")
+    audible: ClassVar[str] = ".wav"
     Config = MusicConfig
     native: ClassVar[type] = Score
     fact_names: ClassVar[tuple[str, ...]] = ("key", "mode", "metre")
@@ -84,7 +91,7 @@ class MusicCodec(Codec[Score]):
             if self.is_container(path):
                 yield from pieces.read(path)
             else:
-                yield midi.read(path)
+                yield _READERS[path.suffix.lower()](path)
         except OSError as error:
             raise DataError(f"the file cannot be read: {error.strerror}", path.name, "check its permissions") from error
 
@@ -127,21 +134,37 @@ class MusicCodec(Codec[Score]):
     # Items to files ---------------------------------------------------------------------------------------------------
 
     def write(self, item: Score, path: Path, manifest: dict[str, Any] | None = None) -> None:
-        """MIDI. The same item and manifest give the same bytes."""
-        midi.write(item, path, manifest)
+        """MusicXML or WAV when the name ends so, else MIDI. The same item and manifest give the same bytes."""
+        match path.suffix.lower():
+            case ".musicxml" | ".xml":
+                engraving.write(item, path, manifest)
+            case ".wav":
+                sound.write(item, path, manifest)
+            case ".mxl" | ".abc" | ".gz" | ".pieces":
+                raise DataError(f"scores are not written as {path.suffix}", path.name, "name it .mid, .musicxml or .wav")
+            case _:
+                midi.write(item, path, manifest)
 
     @classmethod
     def read_manifest(cls, path: Path) -> dict[str, Any] | None:
-        return midi.read_manifest(path.read_bytes(), path.name)
+        file = _file(path)
+        return None if file is None else file.read_manifest(*_loaded(path))
 
     @classmethod
     def content(cls, path: Path) -> str:
-        """Of the notes, tempos and signatures."""
-        return hashlib.sha256(repr(midi.parsed(path.read_bytes(), path.name)).encode()).hexdigest()
+        """Of the notes, tempos and signatures; of a WAV its samples."""
+        match _file(path):
+            case None:
+                return super().content(path)
+            case module if module is sound:
+                return sound.content(*_loaded(path))
+            case module:
+                return hashlib.sha256(repr(module.parsed(*_loaded(path))).encode()).hexdigest()
 
     @classmethod
     def is_labelled(cls, path: Path, manifest: dict[str, Any]) -> bool:
-        return midi.is_labelled(path.read_bytes(), path.name, manifest)
+        file = _file(path)
+        return file is None or file.is_labelled(*_loaded(path), manifest)
 
     @property
     def suffix(self) -> str:
@@ -201,3 +224,16 @@ class MusicCodec(Codec[Score]):
         self.form.restore(state)
         self._fitted = True
         return self
+
+
+def _file(path: Path) -> Any:
+    """The module that knows the files of this ending; None for files that Castalia does not write."""
+    ending = path.suffix.lower()
+    return midi if ending in (".mid", ".midi") else sound if ending == ".wav" else musicxml if ending in musicxml.ENDINGS else None
+
+
+def _loaded(path: Path) -> tuple[bytes, str]:
+    try:
+        return path.read_bytes(), path.name
+    except OSError as error:
+        raise DataError(f"the file cannot be read: {error.strerror}", path.name, "check the path") from error
