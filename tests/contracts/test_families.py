@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from castalia import registry
+from castalia import bases, registry
 from castalia.errors import CastaliaError
 from castalia.spec import Classes, Condition
 from castalia.testing import FAMILY_CHECKS, SPECS, FamilyCase
+from tests.language_model import language_model
 
 # Small networks: the contract is about behaviour. A family that is not listed runs with its defaults.
 SMALL = {
@@ -28,6 +31,8 @@ VARIANTS = {
 def cases() -> list[object]:
     found = []
     for name in registry.FAMILIES:
+        if name == "pretrained":  # needs a model to begin with: test_pretrained
+            continue
         for spec in SPECS:
             if not isinstance(SPECS[spec], registry.resolve("family", name).accepts):
                 continue
@@ -54,3 +59,13 @@ def test_variant(variant: str, check: str) -> None:
     name, config = VARIANTS[variant]
     family = registry.resolve("family", name)
     FAMILY_CHECKS[check](FamilyCase(family, family.Config(**config), SPECS["tokens"], {}))
+
+
+@pytest.mark.parametrize("check", FAMILY_CHECKS)
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+def test_pretrained(kind: str, check: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A language model of others is a family like all others, once it is in the cache."""
+    monkeypatch.setenv("CASTALIA_HOME", str(tmp_path / "home"))
+    folder = language_model(tmp_path / kind, kind, vocab_size=9, tie_word_embeddings=kind == "llama")
+    family = registry.resolve("family", "pretrained")
+    FAMILY_CHECKS[check](FamilyCase(family, family.Config(base=bases.take_in(str(folder)).digest), SPECS["tokens"], {}))
