@@ -105,22 +105,23 @@ class Pretrained(Family):
     def _nats(self, batch: Batch) -> Tensor:
         tokens, targets = batch.x[:, :-1], batch.x[:, 1:]
         told = {} if batch.segment is None else _apart(batch.segment[:, :-1])
-        logits = self._logits(self.network(input_ids=self._read(tokens), use_cache=False, **told).logits)
+        logits = self._known(self.network(input_ids=self._read(tokens), use_cache=False, **told).logits)
+        targets = targets.masked_fill(targets == self.spec.begin, 0)  # never coded; `begin` may be no token of the model
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
 
     def _read(self, tokens: Tensor) -> Tensor:
         return tokens.masked_fill(tokens == self.spec.begin, self.opening)
 
+    def _known(self, logits: Tensor) -> Tensor:
+        """(..., known) -> float32 logits of the tokens that the model and the tokenizer both know; `begin` is never predicted."""
+        logits = logits[..., : self.spec.vocab].float()
+        if self.spec.begin < self.known:
+            logits[..., self.spec.begin] = NEVER
+        return logits
+
     def _logits(self, logits: Tensor) -> Tensor:
-        """(..., known) -> (..., vocab) float32; `begin` is never predicted."""
-        logits = logits.float()
-        if self.known >= self.spec.vocab:
-            logits = logits[..., : self.spec.vocab]
-        else:
-            logits = F.pad(logits, (0, self.spec.vocab - self.known), value=NEVER)
-        never = torch.zeros(self.spec.vocab, device=logits.device)
-        never[self.spec.begin] = NEVER
-        return logits + never
+        """(B, known) -> (B, vocab) float32."""
+        return F.pad(self._known(logits), (0, max(0, self.spec.vocab - self.known)), value=NEVER)
 
     def _weight(self, batch: Batch) -> Tensor:
         """(B, T - 1) float32 weights of the targets: zero where nothing is coded."""
