@@ -30,7 +30,7 @@ from castalia.abilities import SampleOptions
 from castalia.data.stream import Dataset
 from castalia.families.pretrained import Pretrained, _apart
 from castalia.nn.random import generators
-from castalia.sampling.generate import draw_tokens, prompt_ids
+from castalia.sampling.generate import prompt_ids
 from castalia.spec import Batch
 from castalia.training.device import open_device
 from castalia.training.loop import start
@@ -76,11 +76,15 @@ def peer(given: argparse.Namespace) -> tuple[float, float, Pretrained, Dataset]:
     import transformers
 
     recipe = plan(given.data, given.field, given.steps)
-    _, dataset, family = workflow._build(recipe.__class__(**{**vars(recipe), "training": recipe.training.model_copy(update={"adapt": None})}))
+    _, dataset, family = workflow._build(
+        recipe.__class__(**{**vars(recipe), "training": recipe.training.model_copy(update={"adapt": None})})
+    )
     torch.manual_seed(recipe.training.seed)
     settings = peft.LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
     model = peft.get_peft_model(family.network, settings)  # type: ignore[attr-defined]
-    items = [row for step in range(given.steps) for row in _items(family, dataset.train.batch(step, BATCH, recipe.training.seed, augment=True))]
+    items = [
+        row for step in range(given.steps) for row in _items(family, dataset.train.batch(step, BATCH, recipe.training.seed, augment=True))
+    ]
     arguments = transformers.TrainingArguments(
         output_dir=tempfile.mkdtemp(),
         max_steps=given.steps,
@@ -227,7 +231,10 @@ def summary(found: dict[str, list[dict[str, Any]]], given: argparse.Namespace) -
         "old": Path(given.old).name if given.old else None,
         "steps": given.steps,
         "windows": len(begun["new"]),
-        "before": {"nats": round(statistics.mean(begun["new"]), 4), "old": round(statistics.mean(begun["old"]), 4) if begun["old"] else None},
+        "before": {
+            "nats": round(statistics.mean(begun["new"]), 4),
+            "old": round(statistics.mean(begun["old"]), 4) if begun["old"] else None,
+        },
         "sides": sides,
         "step_ratio": spread(ratio),
         "nats_ratio": round(ours["nats"] / theirs["nats"], 4),

@@ -201,7 +201,9 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
         )
     given = getattr(built["family"].config, "base", None)  # a family that begins with a model of others
     if built["training"].adapt is not None and start_from is None and given is None:
-        raise RecipeError("only a trained model can be adapted", where="training.adapt", fix="add start_from=RUN, or the folder of a language model")
+        raise RecipeError(
+            "only a trained model can be adapted", where="training.adapt", fix="add start_from=RUN, or the folder of a language model"
+        )
     return Recipe(title=title, start_from=start_from, **built)
 
 

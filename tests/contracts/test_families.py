@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.language_model import language_model
 
 from castalia import bases, registry
 from castalia.errors import CastaliaError
 from castalia.spec import Classes, Condition
 from castalia.testing import FAMILY_CHECKS, SPECS, FamilyCase
-from tests.language_model import language_model
 
 # Small networks: the contract is about behaviour. A family that is not listed runs with its defaults.
 SMALL = {

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from tests.language_model import language_model
 
 from castalia import recipe as recipes
 from castalia import registry, workflow
 from castalia.abilities import SampleOptions
 from castalia.spec import spec_from_json
-from tests.language_model import language_model
 
 # What a recipe of a folder is tried on, small enough for two steps in a second.
 DATA = {"image": "builtin/digits", "array": "grid.npy", "text": "words.txt"}

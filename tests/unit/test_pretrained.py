@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.language_model import KINDS, TEMPLATE, TEXTS, language_model
 
 from castalia import bases, workflow
 from castalia.errors import DataError, RecipeError, RunError, SpecError
@@ -15,7 +16,6 @@ from castalia.export.targets import export
 from castalia.families.pretrained import Pretrained
 from castalia.run import Run
 from castalia.spec import Batch, Tokens
-from tests.language_model import KINDS, TEMPLATE, TEXTS, language_model
 
 SHORT = {
     "training.steps": 4,

@@ -57,7 +57,9 @@ def write_adapter(run: Run, folder: Path) -> Written:
     """
     adapt = run.recipe.training.adapt
     if run.recipe.family.name != "pretrained" or adapt is None:
-        raise AbilityError("the run has no pairs of low rank", where="export --to peft", fix="use a text/pretrained run, or --to transformers")
+        raise AbilityError(
+            "the run has no pairs of low rank", where="export --to peft", fix="use a text/pretrained run, or --to transformers"
+        )
     last = run.last_step
     assert last is not None  # `export` has seen a checkpoint
     pairs = run.tensors(last, "model")
@@ -102,7 +104,9 @@ def _difference(model: Pretrained, loaded: Any) -> float:
     ours, theirs = _logits(model.network, ids), _logits(loaded, ids)
     difference = float((ours - theirs).abs().max())
     if difference > AGREEMENT * max(1.0, float(ours.abs().max())):
-        raise RunError(f"what was written differs from the run by {difference:.2g}", where="logits", fix="report this with the model's config")
+        raise RunError(
+            f"what was written differs from the run by {difference:.2g}", where="logits", fix="report this with the model's config"
+        )
     return difference
 
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from castalia import bases
 from castalia.abilities import SampleOptions
-from castalia.errors import AbilityError, SpecError
+from castalia.errors import SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.decode import draw_rows
 from castalia.nn.lora import LoraLinear
@@ -137,7 +137,9 @@ class Pretrained(Family):
         if ids.shape[1] > self.spec.length:
             raise SpecError("the prompt is longer than the context", f"{ids.shape[1]} tokens against {self.spec.length}", "cut it")
         lengths = mask.sum(1)
-        found = self.network(input_ids=self._read(ids), use_cache=True)  # what fills a row up stands behind its own tokens, which do not see it
+        found = self.network(
+            input_ids=self._read(ids), use_cache=True
+        )  # what fills a row up stands behind its own tokens, which do not see it
         logits = found.logits[torch.arange(len(ids), device=ids.device), lengths - 1]
         return self._logits(logits), Recall(*self._remembered(found), mask, lengths)
 
@@ -182,12 +184,10 @@ class Pretrained(Family):
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """What `state_dict` gave. Raises RuntimeError where something is missing that the base does not have, or does not belong here."""
-        given = set(state_dict)
-        different = (set(self.state_dict()) - given) | (given - set(super().state_dict()))
-        if different:
-            raise RuntimeError(f"the weights are of another model: {sorted(different)[:3]}")
-        self.as_base = self.as_base and given <= self._pairs()
-        return super().load_state_dict(state_dict, strict=False, assign=assign)
+        wanted = set(self.state_dict())
+        rest = {name: value for name, value in super().state_dict().items() if name not in wanted}  # the base's own, and tied matrices
+        self.as_base = self.as_base and set(state_dict) <= self._pairs()
+        return super().load_state_dict({**rest, **state_dict}, strict=True, assign=assign)
 
     def check(self, batch: Batch) -> None:
         x = batch.x
