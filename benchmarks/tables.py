@@ -1,4 +1,4 @@
-"""The tables of README, docs/gan.md and docs/audit.md, made from benchmarks/results/*.json in both languages, and the GAN's curve.
+"""The tables of README and of pages in docs/, made from benchmarks/results/*.json in both languages, and the GAN's curve.
 
     python benchmarks/tables.py               # rewrite what stands between the markers
     python benchmarks/tables.py --check       # exit code 1 when a page and the results disagree (a test runs this)
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import language_tables
 from gan_curve import draw
 from machine import HERE, RESULTS
 
@@ -348,13 +349,15 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "audit_music": audit_music,
     "audit_time": audit_time,
 }
+MODULES = (language_tables,)  # ROWS: more of README's table; PAGES: page of docs/ -> (result, what makes its table)
 
 
 def table(language: str) -> str:
     """The Markdown between the markers."""
     lines = ["| " + " | ".join(HEADS[language]) + " |", "|---|---|---|---|"]
     machines = set()
-    for name, rows in TABLE.items():
+    more = {name: _rows(cells) for module in MODULES for name, cells in module.ROWS.items()}
+    for name, rows in (TABLE | more).items():
         path = RESULTS / f"{name}.json"
         if not path.exists():
             continue
@@ -366,6 +369,15 @@ def table(language: str) -> str:
             lines.append(f"| {claim} | {measured}{mark} | {row.goal} | [{name}](benchmarks/results/{name}.json) |")
     words = {"en": "Measured on: {}. `make bench` measures again.", "zh": "测试机器：{}。运行 `make bench` 可重新测量。"}
     return "\n".join([*lines, "", words[language].format("; ".join(sorted(machines)))])
+
+
+def _rows(cells: Callable[[Any], Iterator[tuple[Any, ...]]]) -> Callable[[Any], Iterator[Row]]:
+    return lambda results: (Row(*cell) for cell in cells(results))
+
+
+def _page(result: str, make: Callable[[Any, str], str]) -> Callable[[str], str]:
+    path = RESULTS / f"{result}.json"
+    return lambda language: make(json.loads(path.read_text(encoding="utf-8"))["results"], language) if path.exists() else ""
 
 
 def candidates(language: str) -> str:
@@ -428,7 +440,12 @@ def planted(language: str) -> str:
 
 def pages() -> Iterator[tuple[Path, str, str]]:
     """(file, what it says, what it should say)."""
-    for paths, make in ((READMES, table), (GAN_PAGES, candidates), (AUDIT_PAGES, planted)):
+    own = [
+        ({"en": ROOT / "docs" / name, "zh": ROOT / "docs" / "zh" / name}, _page(*found))
+        for module in MODULES
+        for name, found in module.PAGES.items()
+    ]
+    for paths, make in ((READMES, table), (GAN_PAGES, candidates), (AUDIT_PAGES, planted), *own):
         for language, path in paths.items():
             text = path.read_text(encoding="utf-8")
             before, found, rest = text.partition(BEGIN)

@@ -36,6 +36,9 @@ FAMILIES: dict[str, Entry] = {
     "ar": Entry(
         "castalia.families.ar:Ar", "autoregressive transformer over tokens", ("samples", "scores", "infills", "decodes", "attends")
     ),
+    "pretrained": Entry(
+        "castalia.families.pretrained:Pretrained", "language model of others, to fine-tune", ("samples", "scores", "decodes")
+    ),
     "vaegan": Entry("castalia.families.vaegan:VaeGan", "VAE whose decoder is also a GAN's generator", ("samples", "encodes")),
 }
 CODECS: dict[str, Entry] = {

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from castalia import atomic, registry
+from castalia import atomic, bases, registry
 from castalia.abilities import Decodes, SampleOptions, Samples, Scores
 from castalia.codecs.base import Codec
 from castalia.data.source import DataConfig
@@ -86,6 +86,8 @@ def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None 
     (`Codec.adjustable`); others raise RecipeError.
     """
     plan = load(recipe, data, overrides)
+    if plan.family.name == "pretrained" and (plan.start_from is None or bases.is_base(plan.start_from)):
+        return _on_base(plan)
     if plan.start_from is None:
         return plan
     parent = Run.open(plan.start_from)
@@ -104,6 +106,20 @@ def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None 
     return from_dict(raw, where=str(recipe), trust=True)
 
 
+def _on_base(plan: Recipe) -> Recipe:
+    """The plan of a run that begins with a model of others: the model is named by its digest, the tokenizer is the model's."""
+    if plan.start_from is None:
+        if plan.family.config.model_dump()["base"] is not None:
+            return plan
+        fix = "start_from=FOLDER, start_from=FILE.gguf or start_from=" + ", ".join(bases.PACKAGES)
+        raise RecipeError("the recipe names no model to fine-tune", where="start_from", fix=fix)
+    base, raw = bases.take_in(plan.start_from), plan.as_dict()
+    raw["family"] |= {"base": base.digest, "source": base.source}
+    raw["codec"]["tokenizer"] = str(base.folder)
+    raw["start_from"] = None
+    return from_dict(raw, where=plan.title, trust=True)
+
+
 def _adjusted(part: str, own: Mapping[str, Any], asked: Mapping[str, Any], parent: Run) -> None:
     """What the parent's codec has learned stays as it is."""
     fixed = [
@@ -117,11 +133,16 @@ def _adjusted(part: str, own: Mapping[str, Any], asked: Mapping[str, Any], paren
         )
 
 
-def held_out_loss(family: Family, dataset: Dataset, *, most: int = 256) -> float | None:
-    """Mean nats per coded token (Tokens) or per item (Dense) over at most `most` held-out rows; None where nothing can be scored."""
+HELD_OUT_ROWS, HELD_OUT_WORK = 256, 2e12  # rows; multiplications and additions of a pass over them
+
+
+def held_out_loss(family: Family, dataset: Dataset) -> float | None:
+    """Mean nats per coded token (Tokens) or per item (Dense) over held-out rows, fewer of them for a large model; None where nothing can be scored."""
     side = dataset.validation
     if not isinstance(family, Scores) or not len(side):
         return None
+    length = dataset.spec.length if isinstance(dataset.spec, Tokens) else 1
+    most = max(8, min(HELD_OUT_ROWS, int(HELD_OUT_WORK / (2 * parameter_count(family) * length))))
     rows = torch.linspace(0, len(side) - 1, min(most, len(side))).long().unique()
     total, count = 0.0, 0
     for part in rows.split(16):
@@ -134,22 +155,28 @@ def held_out_loss(family: Family, dataset: Dataset, *, most: int = 256) -> float
 def _write_forgetting(run: Run, dataset: Dataset) -> None:
     """RUN/eval/forgetting.json: nats on held-out data, old and new, before and after fine-tuning. What the run gained and what it lost."""
     source, path = run.recipe.start_from, run.folder / "eval" / "forgetting.json"
-    if source is None or path.exists() or not run.finished:
+    base = run.recipe.family.config.model_dump().get("base")
+    if path.exists() or not run.finished or (source is None and base is None):
         return
-    found: dict[str, Any] = {"unit": "nats per token" if isinstance(dataset.spec, Tokens) else "nats per item"}
     model = run.model()
-    found["new"] = {"source": run.recipe.data.source, "after": held_out_loss(model, dataset)}
-    found["old"] = {"source": ""}
+    new: dict[str, Any] = {"source": run.recipe.data.source, "after": held_out_loss(model, dataset)}
+    old: dict[str, Any] = {"source": ""}
+    found = {"unit": "nats per token" if isinstance(dataset.spec, Tokens) else "nats per item", "new": new, "old": old}
     try:
-        parent = Run.open(source)
-        begun = parent.model()
-        found["parent"] = parent.id
-        found["new"]["before"] = held_out_loss(begun, dataset)
-        found["old"]["source"] = parent.recipe.data.source
-        old = open_data(parent)
-        found["old"] |= {"before": held_out_loss(begun, old), "after": held_out_loss(model, old)}
+        if source is None:
+            family = registry.resolve("family", run.recipe.family.name)
+            new["before"] = held_out_loss(family(run.recipe.family.config, run.spec, run.conditions), dataset)
+            old["why"] = "the data of a model of others are not at hand"
+        else:
+            parent = Run.open(source)
+            begun = parent.model()
+            found["parent"] = parent.id
+            new["before"] = held_out_loss(begun, dataset)
+            old["source"] = parent.recipe.data.source
+            former = open_data(parent)
+            old |= {"before": held_out_loss(begun, former), "after": held_out_loss(model, former)}
     except CastaliaError as error:
-        found["old"]["why"] = f"not measured: {error.what}"
+        old["why"] = f"not measured: {error.what}"
     atomic.write_json(path, found)
 
 
@@ -161,7 +188,8 @@ def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), all
     run = run if isinstance(run, Run) else Run.open(run, trust_code=trust_code)
     _same_recipe(run)
     if run.finished:
-        if run.recipe.start_from is not None and not (run.folder / "eval" / "forgetting.json").exists():
+        started = run.recipe.start_from or run.recipe.family.config.model_dump().get("base")
+        if started is not None and not (run.folder / "eval" / "forgetting.json").exists():
             _write_forgetting(run, open_data(run))
         return run
     recorded, plan = run.about["versions"], run.recipe

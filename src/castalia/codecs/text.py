@@ -174,6 +174,11 @@ class TextCodec(Codec[str]):
         return self.tokenizer.token_bytes
 
     @property
+    def chat_template(self) -> str | None:
+        """The Jinja template by which a language model of others was taught to talk; None where there is none."""
+        return getattr(self.tokenizer, "template", None)
+
+    @property
     def augmentations(self) -> dict[str, Augmentation]:
         return {"fill_middle": self._rearranged} if self.config.fill_middle else {}
 
