@@ -175,7 +175,7 @@ def evidences(metric: Metric, n: int = N) -> list[Evidence]:
     """Of every kind that the metric reads."""
     kinds: dict[type[Evidence], Callable[[int], Evidence]] = {DenseEvidence: evidence, TokenEvidence: lambda n: token_evidence(n // 2 or 1)}
     if issubclass(metric.judges, Music):
-        return [music_evidence(token_evidence(1), max(3, n // 6))]
+        return [music_evidence(token_evidence(1), max(3, n // 10))]
     return [make(n) for kind, make in kinds.items() if issubclass(kind, metric.reads)]
 
 

@@ -53,10 +53,6 @@ def _notes(score: Score, change: Callable[[Note], Note | None]) -> Score:
     return replace(score, parts=parts)
 
 
-def _pitches(score: Score, share: float, rng: np.random.Generator, copy: Score) -> Score:
-    return _notes(score, lambda note: note._replace(pitch=int(rng.integers(30, 100))) if rng.random() < share else note)
-
-
 def _lengths(score: Score, share: float, rng: np.random.Generator, copy: Score) -> Score:
     return _notes(score, lambda note: note._replace(length=int(rng.integers(1, 20))) if rng.random() < share else note)
 
@@ -97,7 +93,7 @@ def _chromatic(score: Score, share: float, rng: np.random.Generator, copy: Score
     return replace(score, parts=parts)
 
 
-CHANGES: Iterable[Change] = (_chromatic, _pitches, _lengths, _missing, _loose, _parallel, _crossed, _copied)
+CHANGES: Iterable[Change] = (_chromatic, _lengths, _missing, _loose, _parallel, _crossed, _copied)
 
 
 def _damage(change: Change, most: float) -> Callable[[Any, float], Evidence]:
