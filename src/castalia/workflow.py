@@ -395,6 +395,10 @@ def _sheets(run: Run, dataset: Dataset) -> Hook:
         if isinstance(dataset.spec, Tokens) and isinstance(progress.model, Decodes):
             found = draw_tokens(progress.model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
             texts = [dataset.codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
+            if not dataset.codec.takes_text:
+                with atomic.place(run.folder / "samples" / f"step-{progress.step:08d}.png") as path:
+                    dataset.codec.preview(texts).save(path)
+                return
             atomic.write(run.folder / "samples" / f"step-{progress.step:08d}.txt", f"\n{'-' * 40}\n".join(map(str, texts)) + "\n")
         elif isinstance(progress.model, Samples):
             x = draw(progress.model, 0, 0, SHEET, {}, SampleOptions())

@@ -61,6 +61,9 @@ CASES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
     "merges": ("text", {"tokenizer": "bpe", "vocab": 300}, 3 * ENGLISH),
     "chorales": ("music", {}, CHORALES),
     "chords": ("music", {"form": "chords"}, CHORALES),
+    "events": ("music", {"form": "events"}, CHORALES),
+    "rolls": ("music", {"form": "roll", "bars": 1}, [score(seed, "melody", length=16) for seed in range(4)]),
+    "rolls of parts": ("music", {"form": "roll", "bars": 1, "apart": True}, CHORALES),
     "Chinese merges": ("text", {"tokenizer": "bpe", "vocab": 320}, 3 * CHINESE + ENGLISH),
 }
 

@@ -151,6 +151,11 @@ class Codec(ABC, Generic[Item]):
         """A short word for each token (n,), for pages. Default: its number."""
         return [str(number) for number in ids.tolist()]
 
+    @property
+    def takes_text(self) -> bool:
+        """Whether its items are texts, which can be streamed."""
+        return type(self).streamer is not Codec.streamer
+
     def streamer(self) -> Streamer:
         """Tokens to text as they come."""
         raise RecipeError(f"the codec '{self.name}' has no text to stream", where="stream", fix="leave --stream out")
@@ -171,6 +176,10 @@ class Codec(ABC, Generic[Item]):
         """Whether each row of the file is an item of its own, hashed and labelled by itself (IDX, .npy, JSONL); else the file is
         hashed whole."""
         return False
+
+    def belongs(self, path: Path) -> list[str] | None:
+        """Of each item of a container, in the order of `read`, what it is a part of: parts of one thing stay on one side of the split. Default: None."""
+        return None
 
     def contents(self, path: Path) -> Iterator[bytes]:
         """What is hashed of each item of a container, in the order of `read` and as many. Default: rows of arrays, with dtype and shape."""

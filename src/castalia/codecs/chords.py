@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from castalia.codecs.grid import BEGIN, END, RESOLUTION
+from castalia.codecs.grid import BEGIN, END, RESOLUTION, heard_before
 from castalia.codecs.score import Note, Part, Score, Tempo
 from castalia.errors import DataError
 from castalia.nn.masks import FORBIDDEN
@@ -78,11 +78,9 @@ class Chords:
         return torch.where(x >= KEY, key + KEY, x)
 
     def span(self, x: np.ndarray, slot: np.ndarray) -> tuple[int, int]:
-        """Lowest and highest shift that keeps a stretch of tokens (n,) within the range of the training data."""
-        pitch = x[x >= KEY] - KEY + LOWEST
-        if len(pitch) == 0:
-            return -6, 6
-        return min(0, self.range[0] - int(pitch.min())), max(0, self.range[1] - int(pitch.max()))
+        """Lowest and highest shift that keeps tokens (n,) on the keyboard: chords have no voices, whose ranges would bound it."""
+        key = x[x >= KEY] - KEY
+        return (-int(key.min()), KEYS - 1 - int(key.max())) if len(key) else (-6, 6)
 
     def state(self) -> dict[str, Any]:
         return {"slots": self.slots, "range": list(self.range)}
@@ -131,16 +129,13 @@ class ChordGrammar:
         return costs.masked_fill(~self.allowed(state), FORBIDDEN)
 
     def along(self, x: Tensor) -> Tensor:
-        """(B, T - 1, V) bool: what may stand at x[:, 1:], see spec.Grammar."""
-        places = x.shape[1] - 1
-        first = (torch.arange(places) % self.slots == 0).to(x.device)
-        last = torch.where(first, KEY - 1, x[:, :-1])  # in this step
+        """(B, T - 1, V) bool: what may stand at x[:, 1:] (spec.Grammar). A row that begins inside a document has been heard."""
+        before, first = x[:, :-1, None], torch.arange(x.shape[1] - 1, device=x.device) % self.slots == 0
         tokens = self._tokens.to(x.device)
-        allowed = torch.where(
-            (last == NONE)[..., None] & ~first[:, None], tokens == NONE, (tokens == NONE) | (tokens > last[..., None].clamp(min=NONE))
-        )
-        allowed[..., END] = first & (x[:, :-1] != BEGIN)
-        return allowed
+        later = (tokens == NONE) | ((tokens > before) & (before >= KEY))
+        mask = torch.where(first[None, :, None], (tokens == NONE) | (tokens >= KEY), later)
+        mask[..., END] = first & heard_before(x, KEY)
+        return mask
 
 
 def sounding(score: Score, steps: int) -> list[list[int]]:

@@ -44,7 +44,9 @@ def write(score: Score, path: Path, manifest: dict[str, Any] | None = None) -> N
     for number, part in enumerate(parts, 1):
         entry = SubElement(listed, "score-part", id=f"P{number}")
         SubElement(entry, "part-name").text = _legal(part.name)
-        SubElement(SubElement(entry, "score-instrument", id=f"P{number}-I1"), "instrument-name").text = _legal(part.name) or f"Part {number}"
+        SubElement(SubElement(entry, "score-instrument", id=f"P{number}-I1"), "instrument-name").text = (
+            _legal(part.name) or f"Part {number}"
+        )
         sound = SubElement(entry, "midi-instrument", id=f"P{number}-I1")
         SubElement(sound, "midi-channel").text = "10" if part.drums else str(1 + (number - 1) % 9)
         SubElement(sound, "midi-program").text = str(part.program + 1)
@@ -110,7 +112,16 @@ def _part(into: Element, part: Part, score: Score, chords: Sequence[tuple[int, t
         for tick, symbol in chords:
             if start <= tick < stop:
                 _harmony(measure, tick - start, symbol)
-        _bar(measure, [one for one in ties if start <= one[0].start < stop], start, stop, score.resolution, sharps, f"P{into.get('id', '')[1:]}-I1", part)
+        _bar(
+            measure,
+            [one for one in ties if start <= one[0].start < stop],
+            start,
+            stop,
+            score.resolution,
+            sharps,
+            f"P{into.get('id', '')[1:]}-I1",
+            part,
+        )
 
 
 def _cut(notes: Sequence[Note], bars: Sequence[int]) -> Iterator[tuple[Note, bool, bool]]:

@@ -55,7 +55,7 @@ class Grid:
         lows, highs = [127] * len(self.parts), [0] * len(self.parts)
         programs: list[Counter[int]] = [Counter() for _ in self.parts]
         for score in seen:
-            for voice, (part, notes) in enumerate(self._voices(score)):
+            for voice, (part, notes) in enumerate(self.lines(score)):
                 programs[voice][part.program] += 1
                 lows[voice] = min([lows[voice], *(note.pitch for note in notes)])
                 highs[voice] = max([highs[voice], *(note.pitch for note in notes)])
@@ -77,7 +77,7 @@ class Grid:
 
     def cells(self, score: Score) -> np.ndarray:
         """(S, V) int64 tokens: what each part does at each step."""
-        lines = self._voices(score)
+        lines = self.lines(score)
         length = max((notes[-1].end for _, notes in lines if notes), default=0)
         grid = np.full((length, len(self.parts)), REST, dtype=np.int64)
         for voice, (_, notes) in enumerate(lines):
@@ -91,7 +91,7 @@ class Grid:
         row = np.concatenate([[BEGIN], self.cells(score).ravel(), [END]])
         return torch.from_numpy(row.astype(np.uint16))
 
-    def _voices(self, score: Score) -> list[tuple[Part, list[Note]]]:
+    def lines(self, score: Score) -> list[tuple[Part, list[Note]]]:
         """For each part of the grid the part that it comes from, and its notes in steps; of "chords", the "pitch" is the token."""
         count = len(self.parts)
         played = [part for part in score.parts if not part.drums]
@@ -100,7 +100,7 @@ class Grid:
             named = next((part for part in played if part.name == CHORDS), None)
             chords = named or next((part for part in reversed(played) if not voices.is_voice(part)), None)
             others = [part for part in played if part is not chords]
-            lines = Grid(self.steps, self.length, [name for name in self.parts if name != CHORDS])._voices(_only(score, others))
+            lines = Grid(self.steps, self.length, [name for name in self.parts if name != CHORDS]).lines(_only(score, others))
             place = self.parts.index(CHORDS)
             return [*lines[:place], (chords or empty, self._symbols(chords or empty, score.resolution)), *lines[place:]]
         names = [part.name.strip().lower() for part in played]
@@ -247,16 +247,23 @@ class GridGrammar:
         return costs.masked_fill(~self.allowed(state), FORBIDDEN)
 
     def along(self, x: Tensor) -> Tensor:
-        """(B, T - 1, V) bool: what may stand at x[:, 1:], see spec.Grammar. Where a row begins inside a document, anything may be held."""
-        count, places = len(self.chords), x.shape[1] - 1
-        slot = torch.arange(places) % count
-        allowed = torch.stack([self._masks[self.chords[part], False, False] for part in range(count)]).to(x.device)[slot]
-        allowed = allowed.repeat(len(x), 1, 1)
-        first = x[:, torch.arange(places) // count * count] == BEGIN  # the step is a document's first
-        before = torch.cat([torch.full((len(x), count), HOLD, device=x.device), x[:, 1:]], 1)[:, :places]  # of the same part
-        allowed[:, :, HOLD] = ~first & ((before == HOLD) | (before >= PITCH))
-        allowed[:, :, END] = ~first & (slot == 0).to(x.device)
-        return allowed
+        """(B, T - 1, V) bool: what may stand at x[:, 1:] (spec.Grammar). Of a row that begins inside a document every part is sounding."""
+        count, place = len(self.chords), torch.arange(x.shape[1] - 1, device=x.device)
+        part, begun = place % count, x == BEGIN
+        whole = torch.stack([self._masks[chord, False, False] for chord in self.chords]).to(x.device)
+        mask = whole[part].expand(len(x), -1, -1).clone()
+        earlier = x[:, (place + 1 - count).clamp_min(0)]  # what the same part did
+        sounding = torch.where(place < count, True, earlier != REST) & ~begun[:, place - part]
+        mask[..., HOLD] = sounding
+        mask[..., END] = (part == 0) & heard_before(x, PITCH)
+        return mask
+
+
+def heard_before(x: Tensor, note: int) -> Tensor:
+    """(B, T - 1) bool: whether a token >= `note` of the same document stands before x[:, 1:]; a row that begins inside a document has one."""
+    begins = x == BEGIN
+    count = ((x >= note) | (torch.arange(x.shape[1], device=x.device) == 0) & ~begins).cumsum(1)
+    return (count > (count * begins).cummax(1).values)[:, :-1]
 
 
 def _layout(score: Score) -> tuple[str, ...]:

@@ -76,6 +76,7 @@ class ImageCodec(Codec[PIL.Image.Image]):
     name = "image"
     native = PIL.Image.Image
     extensions: ClassVar[tuple[str, ...]] = (*itertools.chain.from_iterable(_FORMATS.values()), *containers.EXTENSIONS)
+    formats: ClassVar[tuple[str, ...]] = (".jpg", ".webp")
     Config = ImageConfig
 
     def __init__(self, config: ImageConfig | None = None) -> None:

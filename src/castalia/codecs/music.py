@@ -1,7 +1,7 @@
 """Music in notes: MIDI files, MusicXML, ABC, and compact files of many pieces.
 
 An item is a `Score` (codecs/score.py). Files are read by midi.py, musicxml.py, abc.py and pieces.py, and written by midi.py, engraving.py and sound.py; what a model sees is a form, chosen by
-`codec.form`: codecs/grid.py, codecs/chords.py. Pictures are drawn in rolls.py.
+`codec.form`: codecs/grid.py, codecs/events.py, codecs/chords.py, codecs/roll.py. Pictures are drawn in rolls.py.
 
 The manifest of a written file is a text event of MIDI, a miscellaneous field of MusicXML, the comment of a WAV; the label for other programs stands beside it.
 """
@@ -22,11 +22,13 @@ from torch import Tensor
 from castalia.codecs import abc, engraving, harmony, midi, musicxml, pieces, rolls, sound
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.chords import Chords
+from castalia.codecs.events import Events
 from castalia.codecs.grid import BEGIN, Grid
+from castalia.codecs.roll import Roll
 from castalia.codecs.score import Score
 from castalia.codecs.sheet import contact_sheet
 from castalia.errors import DataError, SpecError
-from castalia.spec import Tokens
+from castalia.spec import Dense, Tokens
 
 _READERS: dict[str, Callable[[Path], Score]] = {
     **dict.fromkeys((".mid", ".midi"), midi.read),
@@ -39,18 +41,23 @@ _FIT_ITEMS = 2_000  # scores that `fit` looks at
 class MusicConfig(CodecConfig):
     """Settings of `MusicCodec`.
 
-    form    "grid": parts by steps, pitch, hold or rest (chorales, lead sheets). "chords": the keys that sound at each step.
+    form    "grid": parts by steps, pitch, hold or rest (chorales, lead sheets). "events": notes one after another, any music. "chords": the keys that
+            sound at each step. "roll": a picture of keys, for families of Dense data.
     length  context: most tokens that are coded in one row.
-    steps   of a quarter note. None: 4 (sixteenths) for the grid, 1 for chords.
+    steps   of a quarter note. None: 4 (sixteenths), 1 for chords, 12 for events.
     parts   names of the grid's parts from the top down; "chords" is one of chord symbols. None: what the training data have.
     slots   most notes of a step of "chords". None: what the training data have.
+    bars    cut pieces into windows of so many bars of four quarter notes, each an item of its own. None: whole pieces; 4 for rolls.
+    apart   a roll has a plane for each part.
     """
 
-    form: Literal["grid", "chords"] = "grid"
+    form: Literal["grid", "events", "chords", "roll"] = "grid"
     length: int = Field(default=256, ge=1, le=1 << 20)
     steps: int | None = Field(default=None, ge=1, le=24)
     parts: tuple[str, ...] | None = Field(default=None, max_length=16)
     slots: int | None = Field(default=None, ge=1, le=88)
+    bars: int | None = Field(default=None, ge=1, le=64)
+    apart: bool = False
 
 
 class MusicCodec(Codec[Score]):
@@ -72,28 +79,54 @@ class MusicCodec(Codec[Score]):
         given: MusicConfig = self.config
         match given.form:
             case "grid":
-                self.form: Grid | Chords = Grid(given.steps or 4, given.length, given.parts)
+                self.form: Grid | Events | Chords | Roll = Grid(given.steps or 4, given.length, given.parts)
+            case "events":
+                self.form = Events(given.steps or 12, given.length)
+            case "roll":
+                self.form = Roll(given.steps or 4, given.bars or 4, given.apart, given.parts)
             case "chords":
                 self.form = Chords(given.steps or 1, given.length, given.slots)
+        self._bars = given.bars or (4 if given.form == "roll" else None)
         self._fitted = False
 
     # Files to items ---------------------------------------------------------------------------------------------------
 
     def is_container(self, path: Path) -> bool:
-        return path.name.lower().endswith(pieces.ENDINGS)
+        """Files of many pieces; with windows every file."""
+        return self._bars is not None or path.name.lower().endswith(pieces.ENDINGS)
 
     def contents(self, path: Path) -> Iterator[bytes]:
-        return (line.encode() for line in pieces.lines(path))
+        if self._bars is None:
+            return (line.encode() for line in pieces.lines(path))
+        return (repr(item).encode() for item in self.read(path))
+
+    def belongs(self, path: Path) -> list[str] | None:
+        """With windows: of each item, the piece that it is from."""
+        if self._bars is None:
+            return None
+        return [name for name, score in _named(self._whole(path)) for _ in self._windows(score)]
 
     def read(self, path: Path) -> Iterator[Score]:
         """Raises DataError naming a file that is damaged or holds no note."""
+        for score in self._whole(path):
+            yield from [score] if self._bars is None else self._windows(score)
+
+    def _whole(self, path: Path) -> Iterator[Score]:
         try:
-            if self.is_container(path):
+            if path.name.lower().endswith(pieces.ENDINGS):
                 yield from pieces.read(path)
             else:
                 yield _READERS[path.suffix.lower()](path)
         except OSError as error:
             raise DataError(f"the file cannot be read: {error.strerror}", path.name, "check its permissions") from error
+
+    def _windows(self, score: Score) -> list[Score]:
+        """Windows of `bars` bars, one after another from the first note on; silent ones, and one that breaks off, are left out."""
+        length = 4 * score.resolution * (self._bars or 1)
+        first = min((note.start for part in score.parts for note in part.notes), default=0)
+        first = first // (4 * score.resolution) * 4 * score.resolution
+        starts = range(first, max(first + 1, score.end - length + 1), length)
+        return [window for start in starts if (window := score.cut(start, start + length)).count]
 
     def describe(self, item: Score) -> str:
         """What of the file a score does not keep."""
@@ -117,17 +150,19 @@ class MusicCodec(Codec[Score]):
         return self.form.steps
 
     @property
-    def spec(self) -> Tokens:
+    def spec(self) -> Tokens | Dense:
         if not self._fitted:
             raise SpecError("the music codec does not know its parts yet", "codec.parts", "call fit(items) first")
         return self.form.spec
 
     def encode(self, item: Score) -> Tensor:
-        """(n,) uint16: `begin`, the form's tokens, `end`."""
+        """(n,) uint16: `begin`, the form's tokens, `end`; of a roll (C, T, P) uint8."""
         return self.form.encode(item)
 
     def decode(self, x: Tensor) -> Score:
-        """(n,) ids to a score."""
+        """(n,) ids to a score, or (C, T, P) in [0, 1]."""
+        if isinstance(self.form, Roll):
+            return self.form.decode(x)
         ids = x.detach().cpu().flatten()
         return self.form.decode((torch.nan_to_num(ids, 0, 0, 0) if ids.is_floating_point() else ids).long().tolist())
 
@@ -177,7 +212,8 @@ class MusicCodec(Codec[Score]):
     def units(self, item: Score) -> dict[str, int]:
         """note, and step of the form."""
         steps = -(-item.end * self.steps // item.resolution)
-        return {unit: count for unit, count in (("note", item.count), ("step", steps)) if count}
+        found = {"note": item.count, "step": steps, "dimension": self.spec.size if isinstance(self.spec, Dense) else 0}
+        return {unit: count for unit, count in found.items() if count}
 
     def facts(self, item: Score) -> dict[str, str]:
         """key: the tonic, e.g. "Eb"; mode: "major" or "minor", both told by the notes (harmony.key_of); metre: the first, e.g. "3/4"."""
@@ -196,10 +232,12 @@ class MusicCodec(Codec[Score]):
         return ("transpose",)
 
     def transpose(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        """Rows (B, T) of tokens; each document of a row moves by a number of semitones of its own, evenly chosen among those between -6 and 5 that
+        """Rows (B, T) of tokens, or rolls; each document of a row moves by a number of semitones of its own, evenly chosen among those between -6 and 5 that
         leave every part within its range in the training data (so that each key is met once)."""
+        if isinstance(self.form, Roll):
+            return self.form.transposed(x, rng)
         rows, begins = x.long(), x.long() == BEGIN
-        slot = (np.arange(rows.shape[1]) - 1) % self.spec.period
+        slot = (np.arange(rows.shape[1]) - 1) % getattr(self.spec, "period", 1)
         shift = torch.zeros_like(rows)
         for row in range(len(rows)):
             starts = sorted({0, *begins[row].nonzero().flatten().tolist()})
@@ -212,7 +250,9 @@ class MusicCodec(Codec[Score]):
         return self.form.transposed(rows, shift).to(x.dtype)
 
     def copies(self, x: Tensor, shifts: list[int]) -> Tensor:
-        """(len(shifts), *x.shape): tokens moved by each number of semitones, wherever that leads."""
+        """(len(shifts), *x.shape): tokens moved by each number of semitones, wherever that leads; what would leave the scale of pitches goes on by octaves."""
+        if isinstance(self.form, Roll):
+            raise SpecError("rolls are not copied into other keys", "codec.form=roll", "use another form")
         return self.form.transposed(x[None], torch.tensor(shifts).view(-1, *[1] * x.dim()))
 
     # State ------------------------------------------------------------------------------------------------------------
@@ -224,6 +264,12 @@ class MusicCodec(Codec[Score]):
         self.form.restore(state)
         self._fitted = True
         return self
+
+
+def _named(scores: Iterable[Score]) -> Iterator[tuple[str, Score]]:
+    """Each with a name that its content gives."""
+    for score in scores:
+        yield hashlib.sha256(repr(score).encode()).hexdigest()[:16], score
 
 
 def _file(path: Path) -> Any:

@@ -259,7 +259,7 @@ class _Reader:
             for part in self._parts if part.notes
         ]  # fmt: skip
         chords = sorted(self._chords, key=lambda chord: chord[0])
-        ends = [*(time for time, _ in chords[1:]), self._end]
+        ends = [*(time for time, _ in chords[1:]), self._end][: len(chords)]
         notes = [
             Note(tick(start), tick(end) - tick(start), pitch, 64)
             for (start, pitches), end in zip(chords, ends, strict=True)

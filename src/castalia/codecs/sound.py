@@ -53,7 +53,24 @@ _VOICE = Timbre((1, 0.62, 0.3, 0.12, 0.1, 0.05), 0.05, 0, 0.14, 0.003)
 _BRASS = Timbre((1, 0.8, 0.65, 0.5, 0.35, 0.22, 0.12), 0.03, 0, 0.08)
 _REED = Timbre((1, 0.15, 0.6, 0.12, 0.35, 0.08, 0.2), 0.03, 0, 0.07)
 _FLUTE = Timbre((1, 0.28, 0.1, 0.04), 0.04, 0, 0.09, 0.004)
-_FAMILIES = (_PIANO, _BELL, _ORGAN, _PLUCKED, _PLUCKED, _STRINGS, _VOICE, _BRASS, _REED, _FLUTE, _REED, _STRINGS, _BELL, _PLUCKED, _BELL, _BELL)
+_FAMILIES = (
+    _PIANO,
+    _BELL,
+    _ORGAN,
+    _PLUCKED,
+    _PLUCKED,
+    _STRINGS,
+    _VOICE,
+    _BRASS,
+    _REED,
+    _FLUTE,
+    _REED,
+    _STRINGS,
+    _BELL,
+    _PLUCKED,
+    _BELL,
+    _BELL,
+)
 
 
 def rendered(score: Score, engine: Engine = "auto") -> np.ndarray:

@@ -33,6 +33,8 @@ def single(notes: Sequence[Note]) -> list[Note]:
     """One voice out of notes in steps: of those that begin together the highest; each ends where the next begins."""
     onsets = {note.start: note for note in notes}  # sorted by pitch, so the highest of an onset comes last
     line = [onsets[start] for start in sorted(onsets)]
+    if not line:
+        return []
     ends = [*(note.start for note in line[1:]), None]
     return [note if end is None else note._replace(length=min(note.length, end - note.start)) for note, end in zip(line, ends, strict=True)]
 

@@ -138,7 +138,8 @@ def open_source(config: DataConfig, codec: Codec[Any]) -> Source:
             values += [folder_labels[place]] * count
         beside = listing.captions.get(path)
         captions += [row.get(config.caption) if config.caption else caption(beside) if beside else None] * count
-        groups += [row.get(config.group) if config.group else None] * count
+        together = codec.belongs(path) if config.group is None and count else None
+        groups += together or [row.get(config.group) if config.group else None] * count
         for name, known in columns.items():
             known += [row.get(name)] * count
     notes = listing.notes + ([note] if note and config.label is None else [])

@@ -32,7 +32,7 @@ class Request:
     """How many samples, from which seed, under which condition (class name or index by condition name).
 
     first  index of the first sample; batch  rows computed together.
-    prompt      native item that every sample begins with (a text); None: begin freely. Tokens only.
+    prompt      native item that every sample begins with (a text, a score), or its tokens (n,) from `begin` on; None: begin freely. Tokens only.
     constraint  what every sample must be, in the codec's words ("regex:[0-9]+"); it holds for what follows the prompt.
     """
 
@@ -113,6 +113,8 @@ def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None
     options = manifest.get("options", {})
     options = SampleOptions(**{**options, "stop": tuple(options.get("stop", ()))})
     prompt, constraint = manifest.get("prompt"), manifest.get("constraint")
+    if "prompt_tokens" in manifest:
+        prompt = torch.tensor(manifest["prompt_tokens"])
     request = Request(rows, manifest["seed"], manifest.get("cond", {}), options, index - row, rows, prompt, constraint)
     return list(generate(run, request, model=model))[row]
 
@@ -137,6 +139,8 @@ def completed(
     """What became of `prompt` (n,) as a sample of the request, with the facts from which it is made again."""
     x = torch.cat([prompt, torch.tensor(done.tokens, dtype=torch.int64)])
     asked = {"prompt": request.prompt, "constraint": request.constraint}
+    if request.prompt is not None and not isinstance(request.prompt, str):  # a manifest is JSON
+        asked = {"prompt_tokens": prompt.tolist(), "constraint": request.constraint}
     facts = {name: value for name, value in asked.items() if value is not None}
     facts |= {"ended": done.reason, "tokens": len(done.tokens), "nats": done.nats, "constraint_nats": done.constraint_nats}
     return Sample(codec.decode(x), x, index, request.seed, rows, row, request.cond, request.options, seconds, facts)
@@ -183,6 +187,8 @@ def draw_tokens(
 def prompt_ids(codec: Codec[Any], prompt: Any) -> Tensor:
     """(n,) int64: `begin` and the prompt's tokens, open at the end."""
     spec = _tokens(codec)
+    if isinstance(prompt, Tensor):
+        return prompt
     if prompt is None or prompt == "":
         return torch.tensor([spec.begin])
     ids = codec.encode(prompt).long()

@@ -67,12 +67,17 @@ class Hosted:
 
     @cached_property
     def media_type(self) -> str:
-        return mimetypes.guess_type(f"item{self.codec.suffix}")[0] or "application/octet-stream"
+        return self.media_type_of(self.codec.suffix)
+
+    def media_type_of(self, suffix: str | None) -> str:
+        """Of files with another of the codec's endings."""
+        known = {".musicxml": "application/vnd.recordare.musicxml+xml", ".wav": "audio/wav", ".mid": "audio/midi"}
+        return known.get(suffix or "") or mimetypes.guess_type(f"item{suffix or self.codec.suffix}")[0] or "application/octet-stream"
 
     @property
     def writes(self) -> bool:
         """Whether its items are texts."""
-        return isinstance(self.spec, Tokens) and type(self.codec).streamer is not Codec.streamer
+        return isinstance(self.spec, Tokens) and self.codec.takes_text
 
     @property
     def draws(self) -> bool:

@@ -59,6 +59,7 @@ class GenerateBody(Body):
     prompt: Letters | None = None
     constraint: Short | None = None
     format: Literal["json", "file"] = "json"
+    ending: Short | None = Field(None, description="of the files, where the run can write several: musicxml, wav, webp ...")
 
 
 class ScoreBody(Body):
@@ -83,6 +84,7 @@ def router(table: Table, maker: Maker) -> APIRouter:
         hosted = table.able(body.run, "generate")
         visit.state.note.update(run=hosted.name, prompt=body.prompt)
         request = _request(hosted, body, maker)
+        suffix = _suffix(hosted, body.ending)
         if body.format == "file" and (body.n != 1 or hosted.codec.sidecar):
             raise Invalid(
                 "one file is one item, and has its manifest inside", "format", 'n=1 and a run whose files hold one, or format="json"'
@@ -95,13 +97,21 @@ def router(table: Table, maker: Maker) -> APIRouter:
             visit.state.note["tokens"] = new
             found = [one.released for one in written]
         else:
-            if request.prompt is not None or request.constraint is not None:
+            if (request.prompt is not None and not isinstance(hosted.spec, Tokens)) or request.constraint is not None:
                 raise Invalid("only models of texts take a prompt or a constraint", "prompt", "leave it out; `cond` says what to make")
-            found = await present(visit, maker.draw(hosted, request))
+            if isinstance(hosted.spec, Tokens):
+                if request.prompt is not None:
+                    given = request.prompt
+                    item = await run_in_threadpool(lambda: hosted.item(from_base64(given, "prompt")))
+                    request = replace(request, prompt=item)
+                visit.state.note["prompt"] = None
+                found = await present(visit, maker.compose(hosted, request, suffix))
+            else:
+                found = await present(visit, maker.draw(hosted, request, suffix))
             visit.state.note["items"] = len(found)
         if body.format == "file":
-            return Response(found[0].content, media_type=hosted.media_type)
-        return Json({"run": hosted.name, "items": [shown(hosted, one) for one in found]})
+            return Response(found[0].content, media_type=hosted.media_type_of(suffix))
+        return Json({"run": hosted.name, "items": [shown(hosted, one, suffix) for one in found]})
 
     @routes.post("/edit", openapi_extra=form_schema("run", "kind", "text", "seed", "steps", "strength", "cond", files=("inputs",)))
     async def edit(visit: Visit) -> Response:
@@ -122,14 +132,25 @@ def router(table: Table, maker: Maker) -> APIRouter:
     return routes
 
 
-def shown(hosted: Hosted, one: Released) -> dict[str, Any]:
+def shown(hosted: Hosted, one: Released, suffix: str | None = None) -> dict[str, Any]:
     """An item in a document: a text as it is, anything else as the base64 of its file; its manifest beside it."""
     if hosted.writes:
         return {"text": one.content.decode(), "manifest": one.manifest}
-    return {"data": base64.b64encode(one.content).decode(), "type": hosted.media_type, "manifest": one.manifest}
+    return {"data": base64.b64encode(one.content).decode(), "type": hosted.media_type_of(suffix), "manifest": one.manifest}
 
 
 # Generate ---------------------------------------------------------------------------------------------------------------
+
+
+def _suffix(hosted: Hosted, ending: str | None) -> str | None:
+    """The ending with its dot; None for the codec's own."""
+    if ending is None:
+        return None
+    suffix = f".{ending.lower().lstrip('.')}"
+    known = (hosted.codec.suffix, *hosted.codec.formats)
+    if suffix not in known:
+        raise Invalid(f"this run does not write '{ending[:40]}'", "ending", "one of: " + ", ".join(one.lstrip(".") for one in known))
+    return suffix
 
 
 def _request(hosted: Hosted, body: GenerateBody, maker: Maker) -> Request:
