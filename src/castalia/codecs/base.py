@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
@@ -51,6 +51,9 @@ class Codec(ABC, Generic[Item]):
     adjustable: ClassVar[frozenset[str]] = (
         frozenset()
     )  # config keys that leave what `fit` learned alone: a run that starts from another's may set them
+    native: ClassVar[type] = object  # of its items: what judges ask for (`Metric.judges`, matchers of copies), never a codec by name
+    fact_names: ClassVar[tuple[str, ...]] = ()  # what `facts` may tell of an item
+    disturbs: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # augmentation -> the facts that are no longer true after it
     formats: ClassVar[tuple[str, ...]] = ()  # endings that `write` knows beside `suffix`, whether or not `read` does
     audible: ClassVar[str] = ""  # the one of them that a page can play
     sidecar: ClassVar[str] = ""  # suffix of the file beside that holds the manifest, where the format has no room for it
@@ -144,6 +147,11 @@ class Codec(ABC, Generic[Item]):
     def joined(self, item: Item, x: Tensor, keep: Tensor) -> Item:
         """The item with its gaps as x (n,) has them; what was given comes back as it was. Default: what x says."""
         return self.decode(x)
+
+    def facts(self, item: Item) -> dict[str, str]:
+        """What the codec can tell of an item that a model may be told in turn (`data.conditions`): a value for some of `fact_names`, few
+        different ones over all items. A name that is left out is unknown of this item."""
+        return {}
 
     def constrain(self, constraint: str) -> Grammar:
         """What must hold for generated tokens, from the user's words. Raises RecipeError where the codec knows no such thing."""
