@@ -58,10 +58,11 @@ class Events:
 
     def fit(self, scores: Iterable[Score]) -> None:
         """Learns the lowest and the highest pitch, for transposition."""
-        pitches = [note.pitch for score in scores for part in score.parts if not part.drums for note in part.notes]
-        if not pitches:
+        seen = list(scores)
+        if not any(score.count for score in seen):
             raise DataError("there is no note to learn from", "codec", "give at least one score")
-        self.range = (min(pitches), max(pitches))
+        pitches = [note.pitch for score in seen for part in score.parts if not part.drums for note in part.notes]
+        self.range = (min(pitches), max(pitches)) if pitches else self.range
 
     @property
     def spec(self) -> Tokens:
@@ -153,11 +154,12 @@ class Events:
             ))
             for number in sorted(parts)
         ]  # fmt: skip
+        last = max((note.start for notes in parts.values() for note in notes), default=0)  # what changes after it is not heard
         return Score(
             tuple(made),
             resolution,
-            tuple(tempo._replace(start=tempo.start * unit) for tempo in tempos),
-            tuple(metre._replace(start=metre.start * unit) for metre in metres),
+            tuple(tempo._replace(start=tempo.start * unit) for tempo in tempos if tempo.start <= last),
+            tuple(metre._replace(start=metre.start * unit) for metre in metres if metre.start <= last),
         )
 
     def transposed(self, x: Tensor, semitones: Tensor) -> Tensor:
@@ -273,8 +275,8 @@ class EventGrammar:
             if self._firsts[kind] == END:
                 costs[END] = 1
             elif self._firsts[kind] == PART:
-                for token in tokens.tolist():
-                    costs[token] = 1 + self.distance(self.advance(state, token))
+                known = (state.known >> (tokens - PART)) & 1
+                costs[tokens] = torch.from_numpy(5 - known)
             else:
                 costs[tokens] = 1 + self.distance(self.advance(state, int(tokens[-1])))
         return costs
