@@ -125,7 +125,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Fully resolved. `title` is what the run is named after: "image/gan". `start_from`: the run whose weights it begins with."""
+    """Fully resolved. `title` is what the run is named after: "image/gan". `start_from`: the run, or the model of others, whose weights it begins with."""
 
     title: str
     data: DataConfig
@@ -199,8 +199,11 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
             where=where,
             fix="castalia list recipes; docs/recipes.md explains every key",
         )
-    if built["training"].adapt is not None and start_from is None:
-        raise RecipeError("only a trained model can be adapted", where="training.adapt", fix="add start_from=RUN")
+    given = getattr(built["family"].config, "base", None)  # a family that begins with a model of others
+    if built["training"].adapt is not None and start_from is None and given is None:
+        raise RecipeError(
+            "only a trained model can be adapted", where="training.adapt", fix="add start_from=RUN, or the folder of a language model"
+        )
     return Recipe(title=title, start_from=start_from, **built)
 
 

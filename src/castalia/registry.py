@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import sys
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -35,6 +36,9 @@ FAMILIES: dict[str, Entry] = {
     "ar": Entry(
         "castalia.families.ar:Ar", "autoregressive transformer over tokens", ("samples", "scores", "infills", "decodes", "attends")
     ),
+    "pretrained": Entry(
+        "castalia.families.pretrained:Pretrained", "language model of others, to fine-tune", ("samples", "scores", "decodes")
+    ),
     "vaegan": Entry("castalia.families.vaegan:VaeGan", "VAE whose decoder is also a GAN's generator", ("samples", "encodes")),
 }
 CODECS: dict[str, Entry] = {
@@ -57,6 +61,8 @@ METRICS: dict[str, Entry] = {
     "compression": Entry("castalia.evaluation.compression:Compression", "bits per byte and per character of held-out text"),
     "variety": Entry("castalia.evaluation.variety:Variety", "distinct n-grams, self-BLEU, loops"),
     "borrowing": Entry("castalia.evaluation.borrowing:Borrowing", "share of n-grams and longest stretches from the training text"),
+    "music": Entry("castalia.evaluation.music:MusicStatistics", "keys, intervals, durations, voices and groove of music"),
+    "motifs": Entry("castalia.evaluation.motifs:Motifs", "share of melodies that the training pieces have"),
     "likelihood": Entry("castalia.evaluation.likelihood:Likelihood", "bits per dimension"),
     "cost": Entry("castalia.evaluation.cost:Cost", "samples per second, peak memory, parameters"),
 }
@@ -129,10 +135,13 @@ def _load_file(kind: Kind, name: str, trust: bool) -> Any:
         raise PluginError("this run would execute Python code of its own", where=name, fix="read that file, then add --trust-code")
     if not path.is_file():
         raise PluginError("the plug-in file does not exist", where=name, fix="check the path; it is relative to the working folder")
-    spec = importlib.util.spec_from_file_location(f"castalia_plugin_{path.stem}", path)
+    # its own name for every version of every file; listed, so that its classes know their source (data/cache.py hashes it)
+    title = f"castalia_plugin_{path.stem}_{file_digest(name)[:12]}"
+    spec = importlib.util.spec_from_file_location(title, path)
     if spec is None or spec.loader is None:
         raise PluginError("the plug-in file is not a Python module", where=name)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[title] = module
     try:
         spec.loader.exec_module(module)
         return getattr(module, attribute)

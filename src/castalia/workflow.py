@@ -13,19 +13,20 @@ from typing import Any
 
 import torch
 
-from castalia import atomic, registry
+from castalia import atomic, bases, registry
 from castalia.abilities import Decodes, SampleOptions, Samples, Scores
 from castalia.codecs.base import Codec
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, to_unit
+from castalia.data.told import LABEL
 from castalia.errors import CastaliaError, DataError, RecipeError, RunError, SpecError
 from castalia.families.base import Family
 from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
-from castalia.sampling.edit import KINDS, fill, kinds
-from castalia.sampling.generate import Sample, class_index, draw, draw_tokens, generate, request_of
+from castalia.sampling.edit import KINDS, fill, kinds, refill
+from castalia.sampling.generate import Sample, conditions_of_items, draw, draw_tokens, generate, request_of
 from castalia.spec import Classes, Condition, Dense, Spec, Tokens
 from castalia.training.device import open_device
 from castalia.training.hooks import Hook, Progress
@@ -85,6 +86,8 @@ def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None 
     (`Codec.adjustable`); others raise RecipeError.
     """
     plan = load(recipe, data, overrides)
+    if plan.family.name == "pretrained" and (plan.start_from is None or bases.is_base(plan.start_from)):
+        return _on_base(plan)
     if plan.start_from is None:
         return plan
     parent = Run.open(plan.start_from)
@@ -103,6 +106,20 @@ def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None 
     return from_dict(raw, where=str(recipe), trust=True)
 
 
+def _on_base(plan: Recipe) -> Recipe:
+    """The plan of a run that begins with a model of others: the model is named by its digest, the tokenizer is the model's."""
+    if plan.start_from is None:
+        if plan.family.config.model_dump()["base"] is not None:
+            return plan
+        fix = "start_from=FOLDER, start_from=FILE.gguf or start_from=" + ", ".join(bases.PACKAGES)
+        raise RecipeError("the recipe names no model to fine-tune", where="start_from", fix=fix)
+    base, raw = bases.take_in(plan.start_from), plan.as_dict()
+    raw["family"] |= {"base": base.digest, "source": base.source}
+    raw["codec"]["tokenizer"] = str(base.folder)
+    raw["start_from"] = None
+    return from_dict(raw, where=plan.title, trust=True)
+
+
 def _adjusted(part: str, own: Mapping[str, Any], asked: Mapping[str, Any], parent: Run) -> None:
     """What the parent's codec has learned stays as it is."""
     fixed = [
@@ -116,11 +133,16 @@ def _adjusted(part: str, own: Mapping[str, Any], asked: Mapping[str, Any], paren
         )
 
 
-def held_out_loss(family: Family, dataset: Dataset, *, most: int = 256) -> float | None:
-    """Mean nats per coded token (Tokens) or per item (Dense) over at most `most` held-out rows; None where nothing can be scored."""
+HELD_OUT_ROWS, HELD_OUT_WORK = 256, 2e12  # rows; multiplications and additions of a pass over them
+
+
+def held_out_loss(family: Family, dataset: Dataset) -> float | None:
+    """Mean nats per coded token (Tokens) or per item (Dense) over held-out rows, fewer of them for a large model; None where nothing can be scored."""
     side = dataset.validation
     if not isinstance(family, Scores) or not len(side):
         return None
+    length = dataset.spec.length if isinstance(dataset.spec, Tokens) else 1
+    most = max(8, min(HELD_OUT_ROWS, int(HELD_OUT_WORK / (2 * parameter_count(family) * length))))
     rows = torch.linspace(0, len(side) - 1, min(most, len(side))).long().unique()
     total, count = 0.0, 0
     for part in rows.split(16):
@@ -133,22 +155,28 @@ def held_out_loss(family: Family, dataset: Dataset, *, most: int = 256) -> float
 def _write_forgetting(run: Run, dataset: Dataset) -> None:
     """RUN/eval/forgetting.json: nats on held-out data, old and new, before and after fine-tuning. What the run gained and what it lost."""
     source, path = run.recipe.start_from, run.folder / "eval" / "forgetting.json"
-    if source is None or path.exists() or not run.finished:
+    base = run.recipe.family.config.model_dump().get("base")
+    if path.exists() or not run.finished or (source is None and base is None):
         return
-    found: dict[str, Any] = {"unit": "nats per token" if isinstance(dataset.spec, Tokens) else "nats per item"}
     model = run.model()
-    found["new"] = {"source": run.recipe.data.source, "after": held_out_loss(model, dataset)}
-    found["old"] = {"source": ""}
+    new: dict[str, Any] = {"source": run.recipe.data.source, "after": held_out_loss(model, dataset)}
+    old: dict[str, Any] = {"source": ""}
+    found = {"unit": "nats per token" if isinstance(dataset.spec, Tokens) else "nats per item", "new": new, "old": old}
     try:
-        parent = Run.open(source)
-        begun = parent.model()
-        found["parent"] = parent.id
-        found["new"]["before"] = held_out_loss(begun, dataset)
-        found["old"]["source"] = parent.recipe.data.source
-        old = open_data(parent)
-        found["old"] |= {"before": held_out_loss(begun, old), "after": held_out_loss(model, old)}
+        if source is None:
+            family = registry.resolve("family", run.recipe.family.name)
+            new["before"] = held_out_loss(family(run.recipe.family.config, run.spec, run.conditions), dataset)
+            old["why"] = "the data of a model of others are not at hand"
+        else:
+            parent = Run.open(source)
+            begun = parent.model()
+            found["parent"] = parent.id
+            new["before"] = held_out_loss(begun, dataset)
+            old["source"] = parent.recipe.data.source
+            former = open_data(parent)
+            old |= {"before": held_out_loss(begun, former), "after": held_out_loss(model, former)}
     except CastaliaError as error:
-        found["old"]["why"] = f"not measured: {error.what}"
+        old["why"] = f"not measured: {error.what}"
     atomic.write_json(path, found)
 
 
@@ -160,7 +188,8 @@ def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), all
     run = run if isinstance(run, Run) else Run.open(run, trust_code=trust_code)
     _same_recipe(run)
     if run.finished:
-        if run.recipe.start_from is not None and not (run.folder / "eval" / "forgetting.json").exists():
+        started = run.recipe.start_from or run.recipe.family.config.model_dump().get("base")
+        if started is not None and not (run.folder / "eval" / "forgetting.json").exists():
             _write_forgetting(run, open_data(run))
         return run
     recorded, plan = run.about["versions"], run.recipe
@@ -311,13 +340,18 @@ def edit(
     cond: Mapping[str, str | int] | None = None,
     labels: Sequence[str | None] | None = None,
     model: Family | None = None,
+    keep: Sequence[str] = (),
+    bars: tuple[int, int] | None = None,
 ) -> list[Any]:
     """Edited native items. kind: "interpolate" (through the inputs, `steps` from each to the next), "vary", or "infill" (`steps` fillings
-    of each text; see sampling.edit.fill for how gaps are marked).
+    of each text or score; see sampling.edit.fill for how the gaps of texts are marked).
 
-    labels: the class of each input, None where unknown; default: the name of its folder. model spares loading the run's weights again.
+    keep, bars: of scores, names of the parts that stay, and the first and last bar that are made anew (from 1; None: all).
+    labels: the class of each input, None where unknown; default: the name of its folder. What the codec knows of an input it is told too. model spares loading the run's weights again.
     """
     run = run if isinstance(run, Run) else Run.open(run)
+    if kind != "infill" and (keep or bars is not None):
+        raise RecipeError("only infill keeps parts and bars", where=f"edit {kind}", fix="leave --keep and --bars out")
     if kind not in kinds():
         raise RecipeError(f"there is no edit called '{kind}'", where="edit", fix="one of: " + ", ".join(kinds()))
     if steps < (2 if kind == "interpolate" else 1) or not 0 <= strength <= 1:
@@ -327,27 +361,28 @@ def edit(
         if not path.is_file():
             raise DataError("there is no such file", where=path, fix="name files that the codec reads")
     if kind == "infill":
-        texts = [str(item) for path in map(Path, inputs) for item in codec.read(path)]
-        return [filled for text in texts for filled in fill(model, codec, text, count=steps, seed=seed)]
-    items, classes = [], list[str]()
+        given = [item for path in map(Path, inputs) for item in codec.read(path)]
+        if keep or bars is not None or not all(isinstance(item, str) for item in given):
+            return [one for item in given for one in refill(model, codec, item, keep=keep, bars=bars, count=steps, seed=seed)]
+        return [filled for text in given for filled in fill(model, codec, text, count=steps, seed=seed)]
+    items, known = [], list[dict[str, str]]()
     for path, label in zip(map(Path, inputs), folder_labels(run, inputs) if labels is None else labels, strict=True):
-        items += [codec.encode(item) for item in codec.read(path)]
-        classes += [label or ""] * (len(items) - len(classes))
+        for item in codec.read(path):
+            items.append(codec.encode(item))
+            known.append(codec.facts(item) | ({} if label is None else {LABEL: label}))
     spec = run.spec
     if not isinstance(spec, Dense):
         raise SpecError("this edit needs dense data", where=type(spec).__name__)
     x = to_unit(spec, torch.stack(items))
-    given = {
-        name: torch.tensor([_known_class(name, condition, (cond or {}).get(name), label) for label in classes])
-        for name, condition in run.conditions.items()
-    }
+    given = conditions_of_items(run.conditions, cond or {}, known)
     out = KINDS[kind](model, x, given, steps=steps, seed=seed, strength=strength)
     return [codec.decode(row) for row in out]
 
 
 def folder_labels(run: Run, inputs: Sequence[str | os.PathLike[str]]) -> list[str | None]:
     """The class of each input by the name of the folder that it lies in; None where that is no class of the run."""
-    known = {name for condition in run.conditions.values() if isinstance(condition, Classes) for name in condition.names}
+    kind = run.conditions.get(LABEL)
+    known = kind.names if isinstance(kind, Classes) else ()
     return [name if (name := Path(path).resolve().parent.name) in known else None for path in inputs]
 
 
@@ -430,11 +465,3 @@ def _same_recipe(run: Run) -> None:
             where=run.folder / "recipe.yaml",
             fix="undo the change, or train a new run with it",
         )
-
-
-def _known_class(name: str, kind: Condition, given: str | int | None, folder: str) -> int:
-    """The class of an input: as given, else by the name of its folder, else "unknown" (the index after the last)."""
-    if given is not None:
-        return class_index(name, kind, given)
-    names = kind.names if isinstance(kind, Classes) else ()
-    return names.index(folder) if folder in names else len(names)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from castalia import registry
+import pytest
+from tests.language_model import language_model
+
+from castalia import bases, registry
 from castalia.errors import CastaliaError
 from castalia.spec import Classes, Condition, Tokens
 from castalia.testing import FAMILY_CHECKS, SPECS, FamilyCase
@@ -31,6 +34,8 @@ STEPS = Tokens(length=12, vocab=9, begin=0, end=1, period=3)
 def cases() -> list[object]:
     found = []
     for name in registry.FAMILIES:
+        if name == "pretrained":  # needs a model to begin with: test_pretrained
+            continue
         for spec in SPECS:
             if not isinstance(SPECS[spec], registry.resolve("family", name).accepts):
                 continue
@@ -57,3 +62,13 @@ def test_variant(variant: str, check: str) -> None:
     name, config = VARIANTS[variant]
     family = registry.resolve("family", name)
     FAMILY_CHECKS[check](FamilyCase(family, family.Config(**config), STEPS if "steps" in variant else SPECS["tokens"], {}))
+
+
+@pytest.mark.parametrize("check", FAMILY_CHECKS)
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+def test_pretrained(kind: str, check: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A language model of others is a family like all others, once it is in the cache."""
+    monkeypatch.setenv("CASTALIA_HOME", str(tmp_path / "home"))
+    folder = language_model(tmp_path / kind, kind, vocab_size=9, tie_word_embeddings=kind == "llama")
+    family = registry.resolve("family", "pretrained")
+    FAMILY_CHECKS[check](FamilyCase(family, family.Config(base=bases.take_in(str(folder)).digest), SPECS["tokens"], {}))

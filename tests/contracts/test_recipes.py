@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from tests.language_model import language_model
 
 from castalia import recipe as recipes
 from castalia import registry, workflow
@@ -37,7 +38,11 @@ def test_recipe_trains_two_steps(name: str, tmp_path: Path, monkeypatch: pytest.
     elif source.endswith(".npy"):
         np.save(tmp_path / source, np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32))
         source = str(tmp_path / source)
-    plan = recipes.load(name, source, SHORT)
+    more: dict[str, object] = {}
+    if name == "text/pretrained":
+        monkeypatch.setenv("CASTALIA_HOME", str(tmp_path / "home"))
+        more = {"start_from": str(language_model(tmp_path / "model")), "codec.length": 64}
+    plan = workflow.plan_of(name, source, SHORT | more)
     assert recipes.from_dict(yaml.safe_load(plan.to_yaml())) == plan
     assert plan.codec.name == kind and plan.family.name in registry.FAMILIES
     run = workflow.train(plan, out=tmp_path / "run")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
@@ -51,6 +51,9 @@ class Codec(ABC, Generic[Item]):
     adjustable: ClassVar[frozenset[str]] = (
         frozenset()
     )  # config keys that leave what `fit` learned alone: a run that starts from another's may set them
+    native: ClassVar[type] = object  # of its items: what judges ask for (`Metric.judges`, matchers of copies), never a codec by name
+    fact_names: ClassVar[tuple[str, ...]] = ()  # what `facts` may tell of an item
+    disturbs: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # augmentation -> the facts that are no longer true after it
     formats: ClassVar[tuple[str, ...]] = ()  # endings that `write` knows beside `suffix`, whether or not `read` does
     audible: ClassVar[str] = ""  # the one of them that a page can play
     sidecar: ClassVar[str] = ""  # suffix of the file beside that holds the manifest, where the format has no room for it
@@ -129,6 +132,25 @@ class Codec(ABC, Generic[Item]):
 
     def units(self, item: Item) -> dict[str, int]:
         """What one item is made of (dimension, byte, character, step ...): scores per unit need no modality code."""
+        return {}
+
+    def gaps(self, item: Item, keep: Sequence[str], bars: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+        """An item with parts of it left open: (tokens (n,) int64 from `begin` on, without `end`; keep (n,) bool, False in gaps).
+
+        keep: names of the parts that stay; bars: the first and last bar, from 1, that are made anew; None: all. Raises RecipeError where the item has
+        no parts or not these.
+        """
+        raise RecipeError(
+            f"items of the codec '{self.name}' have no parts to keep", where="edit infill", fix="in a text, mark the gaps: [[12]]"
+        )
+
+    def joined(self, item: Item, x: Tensor, keep: Tensor) -> Item:
+        """The item with its gaps as x (n,) has them; what was given comes back as it was. Default: what x says."""
+        return self.decode(x)
+
+    def facts(self, item: Item) -> dict[str, str]:
+        """What the codec can tell of an item that a model may be told in turn (`data.conditions`): a value for some of `fact_names`, few
+        different ones over all items. A name that is left out is unknown of this item."""
         return {}
 
     def constrain(self, constraint: str) -> Grammar:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from castalia.errors import DataError
+
 
 class Note(NamedTuple):
     """start, length: ticks, length >= 1. pitch 0 .. 127, velocity 1 .. 127."""
@@ -95,7 +97,7 @@ class Score:
         return replace(self, parts=parts, tempos=within(self.tempos), metres=within(self.metres), keys=within(self.keys))
 
     def transposed(self, semitones: int) -> Score:
-        """Drums stay. Keys move along the circle of fifths by the shortest way. Raises ValueError where a note would leave 0 .. 127."""
+        """Drums stay. Keys move along the circle of fifths by the shortest way. Raises DataError where a note would leave 0 .. 127."""
         parts = tuple(
             part if part.drums else replace(part, notes=tuple(note._replace(pitch=_within(note.pitch + semitones)) for note in part.notes))
             for part in self.parts
@@ -106,5 +108,5 @@ class Score:
 
 def _within(pitch: int) -> int:
     if not 0 <= pitch <= 127:
-        raise ValueError(f"pitch {pitch} lies outside 0 .. 127")
+        raise DataError("a note would leave MIDI's range", f"pitch {pitch}", "transpose by less")
     return pitch

@@ -84,6 +84,7 @@ class TextCodec(Codec[str]):
     """Texts to token ids (n,), uint16 up to 65,536 of them, else int32; spec Tokens(length, vocab, begin, end, grammar)."""
 
     name = "text"
+    native = str
     extensions: ClassVar[tuple[str, ...]] = documents.EXTENSIONS
     few: ClassVar[str] = "codec.document=paragraph or line makes more of one file"
     adjustable: ClassVar[frozenset[str]] = frozenset({"document", "field", "encoding", "length"})
@@ -171,6 +172,11 @@ class TextCodec(Codec[str]):
     def token_bytes(self) -> list[bytes]:
         """What each token writes, index = id; b"" for `begin`, `end` and other specials."""
         return self.tokenizer.token_bytes
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja template by which a language model of others was taught to talk; None where there is none."""
+        return getattr(self.tokenizer, "template", None)
 
     @property
     def augmentations(self) -> dict[str, Augmentation]:

@@ -265,6 +265,7 @@ class Foreign:
     source: str  # the JSON
     close: bool
     fill_middle: bool
+    template: str | None = None  # the model's chat template, Jinja
     lead: bytes = field(init=False, default=b"")
     specials: Specials = field(init=False)
     token_bytes: list[bytes] = field(init=False)
@@ -305,7 +306,7 @@ class Foreign:
         return np.array(self._library.encode_batch_fast([text], add_special_tokens=False)[0].ids, dtype=np.int32)
 
     def state(self) -> dict[str, Any]:
-        return {"kind": "foreign", "source": self.source}
+        return {"kind": "foreign", "source": self.source, "chat_template": self.template}
 
     def to_json(self) -> str:
         import tokenizers
@@ -325,7 +326,7 @@ def load_foreign(path: str, close: bool, fill_middle: bool) -> Foreign:
     if not place.is_file():
         raise DataError(f"there is no tokenizer '{path}'", "codec.tokenizer", "use char, byte, bpe, or the path of a tokenizer.json")
     try:
-        return Foreign(place.read_text(encoding="utf-8"), close, fill_middle)
+        return Foreign(place.read_text(encoding="utf-8"), close, fill_middle, _chat_template(place.parent))
     except DataError:
         raise
     except Exception as error:  # the library raises bare Exception for whatever it does not understand
@@ -340,7 +341,16 @@ def restored(state: dict[str, Any], close: bool, fill_middle: bool) -> Tokenizer
             return Characters(specials, state["alphabet"], state["spell"])
         case "merges":
             return Merges(specials, state["alphabet"], [(left, right) for left, right in state["merges"]])
-    return Foreign(state["source"], close, fill_middle)
+    return Foreign(state["source"], close, fill_middle, state.get("chat_template"))
+
+
+def _chat_template(folder: Path) -> str | None:
+    """Of a model's folder: a file of its own, or an entry of tokenizer_config.json."""
+    alone, settings = folder / "chat_template.jinja", folder / "tokenizer_config.json"
+    if alone.is_file():
+        return alone.read_text(encoding="utf-8")
+    found = json.loads(settings.read_text(encoding="utf-8")).get("chat_template") if settings.is_file() else None
+    return found if isinstance(found, str) else None
 
 
 def _spelling(described: dict[str, Any]) -> Callable[[str], bytes]:

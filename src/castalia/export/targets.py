@@ -29,7 +29,8 @@ TARGETS: dict[str, str] = {
     "bundle": "castalia.export.bundle:write",
     "onnx": "castalia.export.onnx:write",
     "safetensors": "castalia.export.safetensors:write",
-    "transformers": "castalia.export.qwen3:write",
+    "transformers": "castalia.export.huggingface:write",
+    "peft": "castalia.export.huggingface:write_adapter",
 }
 
 

@@ -26,7 +26,7 @@ from castalia.families.ar_order import Gaps, training_order
 from castalia.families.ar_step import step_graph
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.counts import Counts
-from castalia.nn.decode import complete, draw
+from castalia.nn.decode import draw, draw_rows
 from castalia.nn.embed import ConditionEmbedding
 from castalia.nn.gate import Gate
 from castalia.nn.graph import Graph
@@ -370,13 +370,7 @@ class Ar(Family):
 
     def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
         """(len(rngs), length + 1) int64: `begin`, the document, `begin` as filling."""
-        prompt = torch.tensor([self.spec.begin], device=self.device)
-        found = complete(self, [prompt] * len(rngs), rngs, options, spec=self.spec, cond=cond)
-        out = torch.full((len(rngs), self.spec.length + 1), self.spec.begin, dtype=torch.int64)
-        for row, completion in zip(out, found, strict=True):
-            tokens = torch.tensor(completion.tokens[: self.spec.length], dtype=torch.int64)
-            row[1 : 1 + len(tokens)] = tokens
-        return out
+        return draw_rows(self, self.spec, rngs, cond, options, self.device)
 
     @torch.inference_mode()
     def infill(self, x: Tensor, keep: Tensor, rngs: Sequence[torch.Generator], cond: dict[str, Any]) -> Tensor:

@@ -413,6 +413,19 @@ def complete(
     return [finished[number] for number in range(len(prompts))]
 
 
+def draw_rows(
+    model: Decodes, spec: Tokens, rngs: Sequence[torch.Generator], cond: Mapping[str, Any], options: SampleOptions, device: torch.device
+) -> Tensor:
+    """What a family of tokens samples: (len(rngs), length + 1) int64, `begin`, the document, `begin` as filling."""
+    prompt = torch.tensor([spec.begin], device=device)
+    found = complete(model, [prompt] * len(rngs), rngs, options, spec=spec, cond=cond)
+    out = torch.full((len(rngs), spec.length + 1), spec.begin, dtype=torch.int64)
+    for row, completion in zip(out, found, strict=True):
+        tokens = torch.tensor(completion.tokens[: spec.length], dtype=torch.int64)
+        row[1 : 1 + len(tokens)] = tokens
+    return out
+
+
 def _padded(sequences: Sequence[Tensor], filler: int) -> tuple[Tensor, Tensor]:
     """(B, S) ids filled up on the right, and (B, S) bool, True on a row's own."""
     lengths = torch.tensor([len(sequence) for sequence in sequences])

@@ -18,11 +18,10 @@ from starlette.responses import Response
 from torch import Tensor
 
 from castalia.abilities import SampleOptions, Scores
-from castalia.errors import RecipeError
 from castalia.nn.random import generators
 from castalia.registry import require
 from castalia.sampling.edit import KINDS, fill
-from castalia.sampling.generate import Request
+from castalia.sampling.generate import Request, expect
 from castalia.serving.answers import present, spend
 from castalia.serving.border import Json
 from castalia.serving.hosted import Hosted, Table, from_base64
@@ -228,8 +227,9 @@ async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, s
         if steps * len(uploads) > maker.limits.items:
             raise Invalid(f"at most {maker.limits.items} items come out", "steps")
         contents = [await one.read() for one in uploads]
-        x = await run_in_threadpool(lambda: hosted.tensor([hosted.item(content) for content in contents]))
-        known = hosted.known(cond, len(x))
+        inputs = await run_in_threadpool(lambda: [hosted.item(content) for content in contents])
+        x = await run_in_threadpool(hosted.tensor, inputs)
+        known = hosted.known(cond, inputs)
         rows: Tensor = await maker.call(hosted, lambda: KINDS[kind](hosted.family, x, known, steps=steps, seed=seed, strength=strength))
         items = await run_in_threadpool(lambda: [hosted.codec.decode(row) for row in rows])
 
@@ -280,9 +280,7 @@ def _conditions(form: FormData) -> dict[str, str | int]:
 
 async def _scored(hosted: Hosted, maker: Maker, body: ScoreBody) -> list[dict[str, Any]]:
     scorer = require(hosted.family, Scores, "score")
-    unknown = set(body.cond) - set(hosted.family.conditions)
-    if unknown:
-        raise RecipeError(f"the run has no condition '{sorted(unknown)[0][:80]}'", where="cond", fix="see GET /api/runs")
+    expect(hosted.family.conditions, body.cond)
 
     def prepared() -> tuple[list[Any], list[Tensor]]:
         items: list[Any] = list(body.items) if hosted.writes else [hosted.item(from_base64(text, "items")) for text in body.items]
@@ -295,14 +293,14 @@ async def _scored(hosted: Hosted, maker: Maker, body: ScoreBody) -> list[dict[st
         return items, rows
 
     def computed(rows: Sequence[Tensor], known: Mapping[str, Tensor]) -> list[float]:
-        batch = {name: value[:1] for name, value in known.items()}
+        told = [{name: value[index, None] for name, value in known.items()} for index in range(len(rows))]
         return [
-            float(scorer.nats(Batch(row[None], cond=batch), None if scorer.exact else generators(0, index, 1)))
+            float(scorer.nats(Batch(row[None], cond=told[index]), None if scorer.exact else generators(0, index, 1)))
             for index, row in enumerate(rows)
         ]
 
     items, rows = await run_in_threadpool(prepared)
-    known = hosted.known(body.cond, 1)
+    known = hosted.known(body.cond, items)
     nats = await maker.call(hosted, lambda: computed(rows, known))
     units = [hosted.codec.units(item) if not isinstance(hosted.spec, Dense) else {"dimension": rows[0].numel()} for item in items]
     return [{"nats": value, "units": unit} for value, unit in zip(nats, units, strict=True)]
