@@ -170,21 +170,20 @@ def test_a_thousand_samples_of_random_logits_all_decode(form: str, tmp_path: Pat
     barrier = torch.zeros(spec.vocab)
     barrier[spec.begin] = -torch.inf
     masks = Masks(spec.grammar, barrier, spec.end)
-    rng = generator("random logits", form)
-    room = 12 * spec.period if form != "events" else 30
+    noise = generator("random logits", form)
+    room = 8 * spec.period if form != "events" else 24
     for number in range(1000):
         state, row = spec.grammar.start(), [spec.begin]
-        logits = 3 * torch.randn(spec.vocab, generator=rng)
+        logits = torch.randn(room + 1, spec.vocab, generator=noise)
         while len(row) <= room and row[-1] != spec.end:
-            if len(row) == room + 1:
-                break
             mask = masks.row(state, room + 1 - len(row))
-            token = int((logits + mask).softmax(0).multinomial(1, generator=rng))
+            token = int((logits[len(row)] + mask).argmax())
             row.append(token)
             state = spec.grammar.advance(state, token)
         score = codec.decode(torch.tensor(row))
-        assert score.count > 0 and codec.decode(codec.encode(score)) == score
-        if number % 20 == 0:
+        assert score.count > 0
+        if number % 10 == 0:
+            assert codec.decode(codec.encode(score)) == score
             codec.write(score, tmp_path / "a.mid", {"synthetic": True})
             assert next(codec.read(tmp_path / "a.mid")).count == score.count
 

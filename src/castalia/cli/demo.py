@@ -34,7 +34,7 @@ FORM = "verse:7x4"
 CHORALES = (
     "music/ar-harmonise",
     [
-        "training.steps=260",
+        "training.steps=350",
         "training.batch=12",
         "training.sample_every=0",
         "codec.length=256",
