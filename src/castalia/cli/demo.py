@@ -191,7 +191,7 @@ def music(folder: Path) -> Path:
         page,
         [Section(judged, codec, dict.fromkeys(judged, "chorales/eval/report.html"), extra=f"<style>{HEARD}</style>{listen}")],
         title="Chorales, a minute old",
-        lead=f"Trained on this machine on {count(run, 'train')} chorales of J. S. Bach that come with Castalia (public domain). Colours are voices: soprano, alto, tenor "
+        lead=f"Trained on this machine on {count(run, 'items')} chorales of J. S. Bach that come with Castalia (public domain). Colours are voices: soprano, alto, tenor "
         "and bass from red to blue. Press play: the sound lies beside this page.",
         next_steps={
             f"castalia edit {run.folder} infill {melody} --keep soprano --out harmonised": "another harmony; any melody as MIDI or MusicXML will do",
