@@ -58,7 +58,9 @@ def rows_of(spec: Spec, encoded: Sequence[Tensor]) -> Tensor:
         return to_unit(spec, torch.stack(list(encoded)))
     longest = max(len(one) for one in encoded)
     if longest > spec.length + 1:
-        raise SpecError("the item is longer than the context", where=f"{longest - 1} tokens against {spec.length}", fix="give a shorter one")
+        raise SpecError(
+            "the item is longer than the context", where=f"{longest - 1} tokens against {spec.length}", fix="give a shorter one"
+        )
     return torch.nn.utils.rnn.pad_sequence([to_unit(spec, one) for one in encoded], batch_first=True, padding_value=spec.begin)
 
 

@@ -169,7 +169,9 @@ class Pretrained(Family):
         return draw_rows(self, self.spec, rngs, cond, options, self.device)
 
     def graphs(self) -> dict[str, Graph]:
-        raise AbilityError("a model of others is written by its own library", where="Family.graphs", fix="castalia export RUN --to transformers")
+        raise AbilityError(
+            "a model of others is written by its own library", where="Family.graphs", fix="castalia export RUN --to transformers"
+        )
 
     # Checkpoints
 

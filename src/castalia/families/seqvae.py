@@ -3,7 +3,8 @@
 Bowman et al. 2016, arXiv:1511.06349; over bars of music it is Roberts et al. 2018, arXiv:1803.05428. Both sides are transformers (nn/transformer.py): the
 encoder sees both ways and is pooled by an attention of its own; the decoder is causal and is told the latent with each token that it reads. A
 decoder so strong needs no latent, and the bound alone lets it switch the latent off (posterior collapse). Against that: free bits (Kingma
-et al. 2016) on the divergence as a whole, a cyclical weight on it (Fu et al. 2019, arXiv:1903.10145), and words that are hidden from the decoder.
+et al. 2016) on the divergence as a whole, a cyclical weight on it (Fu et al. 2019, arXiv:1903.10145), and words that are hidden from the decoder while the encoder learns to
+speak; later hidden words would only loosen the bound.
 
 Rows are taken as they come, whatever they hold; `data.pack=false` gives each document a row of its own. Not here: sampling rules
 (nn/decode.py), Gaussians (nn/latent.py).
@@ -43,15 +44,15 @@ class SeqVaeConfig(FamilyConfig):
 
     width: int = Field(192, ge=8, description="numbers that stand for a token between layers")
     depth: int = Field(3, ge=1, description="blocks of the decoder")
-    encoder_depth: int = Field(2, ge=1, description="blocks of the encoder")
+    encoder_depth: int = Field(1, ge=1, description="blocks of the encoder")
     heads: int = Field(6, ge=1, description="attention heads; each has width / heads numbers, an even count")
     dropout: float = Field(0.1, ge=0, lt=1, description="in the residual branches and the embeddings")
     latent: int = Field(32, ge=1, description="numbers of the latent")
-    free_bits: float = Field(5.0, ge=0, description="nats per row below which the divergence is not pressed further")
+    free_bits: float = Field(4.8, ge=0, description="nats per row below which the divergence is not pressed further")
     beta: float = Field(1.0, ge=0, description="weight of the divergence; 1 is the bound itself")
     kl_cycles: int = Field(4, ge=0, description="times that this weight climbs from 0; 0: it is constant")
-    word_dropout: float = Field(0.0, ge=0, le=1, description="share of the tokens that the decoder reads which training hides")
-    importance: int = Field(64, ge=1, description="draws per row in `nats`")
+    word_dropout: float = Field(0.2, ge=0, le=1, description="share of the tokens that training hides from the decoder at first; none from its middle on")
+    importance: int = Field(32, ge=1, description="draws per row in `nats`")
 
 
 class Told(NamedTuple):
@@ -80,7 +81,7 @@ class SeqVae(Family):
                 raise SpecError("'seqvae' can be told classes only", where=f"condition '{name}'", fix="data.conditional=false")
         self.encoder = Encoder(config, self.spec, conditions)
         self.decoder = Decoder(config, self.spec, conditions)
-        self.weight_now = 1.0  # of the divergence, set by `schedule`
+        self.weight_now, self.hidden_now = 1.0, 0.0  # of the divergence; share of hidden words: set by `schedule`
 
     def phases(self) -> Sequence[Phase]:
         return (Phase("main", ("encoder", "decoder")),)
@@ -90,6 +91,7 @@ class SeqVae(Family):
         if self.config.kl_cycles:
             progress = step * self.config.kl_cycles / steps % 1.0
             self.weight_now = min(1.0, 2 * progress)
+        self.hidden_now = self.config.word_dropout * max(0.0, 1 - 2 * step / steps)
 
     def forward(self, batch: Batch, phase: str = "main") -> Loss:
         """Nats per coded token. Parts, per row: nelbo = reconstruction + kl, always the plain bound; nats: the bound per coded token."""
@@ -99,8 +101,8 @@ class SeqVae(Family):
         posterior = self.encoder(batch.x, batch.cond)
         z = posterior.draw(torch.randn_like(posterior.mean))
         read = batch.x[:, :-1]
-        if self.training and self.config.word_dropout:
-            hidden = torch.rand(read.shape, device=read.device) < self.config.word_dropout
+        if self.training and self.hidden_now:
+            hidden = torch.rand(read.shape, device=read.device) < self.hidden_now
             hidden[:, 0] = False
             read = read.masked_fill(hidden, self.spec.begin)
         weight = self._weight(batch)
@@ -309,6 +311,8 @@ class Decoder(nn.Module):
         self.conditions = ConditionEmbedding(conditions, config.width)
         self.of_latent = nn.Linear(config.latent, config.width)
         self.of_latent.is_head = True  # type: ignore[assignment] - Muon leaves it to AdamW
+        nn.init.normal_(self.of_latent.weight, std=0.02 * config.latent**-0.5)  # as loud as a token, not louder
+        nn.init.zeros_(self.of_latent.bias)
         self.blocks = _blocks(config, config.depth)
         self.norm = nn.RMSNorm(config.width, eps=1e-6)
         self.rotary = Rotary(config.width // config.heads, spec.length, 10_000.0)
