@@ -46,5 +46,55 @@ def _interval(found: dict[str, float]) -> str:
     return f"{found['mean']:.3f} ({found['low']:.3f} – {found['high']:.3f})"
 
 
-ROWS = {"pretrained_trainer": pretrained_trainer}
-PAGES = {"pretrained.md": ("pretrained_trainer", tuned)}
+def seqvae(results: dict[str, Any]) -> Iterator[Cells]:
+    names = {"Tang lines": "唐诗诗行", "restaurant copy": "餐馆文案"}
+    for row in results["rows"]:
+        ours, worse = row["seqvae"], row["between"]["worse_by"]
+        above, information = ours["above_exact"], ours["mutual_information"]
+        name = row["data"]
+        yield (
+            (
+                f"VAE of sentences, {name}: information in the latent, bound above the exact model, interpolants against real text",
+                f"{information:.1f} nats, {above:+.1%}, {worse:+.2f} nats/token",
+            ),
+            (
+                f"句子的 VAE，{names[name]}：潜变量中的信息、下界高于精确模型、插值文本与真实文本之差",
+                f"{information:.1f} nats，{above:+.1%}，{worse:+.2f} nats/词元",
+            ),
+            "≥ 3, ≤ 5%, ≤ 0.3",
+            information >= 3 and above <= 0.05 and worse <= 0.3,
+        )
+
+
+def sentences(results: dict[str, Any], language: str) -> str:
+    """Both data sets of seqvae.json: the exact model, ours, the ablation; then paths between sentences."""
+    heads = {
+        "en": ("data", "model", "bits a character", "above exact", "KL", "information", "active units", "accuracy", "between"),
+        "zh": ("数据", "模型", "每字符比特数", "高于精确模型", "KL", "互信息", "活跃单元", "准确率", "之间"),
+    }
+    lines = ["| " + " | ".join(heads[language]) + " |", "|" + "---|" * len(heads[language])]
+    for row in results["rows"]:
+        real, made = row["between"]["real"], row["between"]["interpolants"]
+        lines.append(f"| {row['data']} | text/ar | {row['exact']['bits_per_character']:.3f} | | | | | | {real['value']:.2f} |")
+        for name in ("seqvae", "without guards"):
+            one = row[name]
+            between = f"{made['value']:.2f}" if name == "seqvae" else ""
+            numbers = (
+                f"{one['bits_per_character']:.3f}",
+                f"{one['above_exact']:+.1%}",
+                f"{one['kl']:.2f}",
+                f"{one['mutual_information']:.2f}",
+                f"{one['active_units']:.0f}/{one['latent']:.0f}",
+                f"{one['accuracy']:.0%}",
+                between,
+            )
+            lines.append(f"| {row['data']} | {name} | " + " | ".join(numbers) + " |")
+    paths = [
+        "```text\n" + "\n\n".join("\n".join(line.strip() for line in path) for path in row["between"]["paths"][:2]) + "\n```"
+        for row in results["rows"]
+    ]
+    return "\n\n".join(["\n".join(lines), *paths])
+
+
+ROWS = {"pretrained_trainer": pretrained_trainer, "seqvae": seqvae}
+PAGES = {"pretrained.md": ("pretrained_trainer", tuned), "seqvae.md": ("seqvae", sentences)}

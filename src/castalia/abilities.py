@@ -109,7 +109,11 @@ class DecodeState(Protocol):
 
 @runtime_checkable
 class Decodes(Protocol):
-    """Token by token. The context is the spec's `length`: a row of that many tokens must be prefilled anew to go on."""
+    """Token by token. The context is the spec's `length`: a row of that many tokens must be prefilled anew to go on.
+
+    A model whose rows draw something before their first token (a latent) has `drawn(rng) -> dict`, tensors (1, ...) that `prefill` finds in
+    `cond` each time, unless the caller gave them.
+    """
 
     def prefill(self, ids: Tensor, mask: Tensor, cond: dict[str, Any]) -> tuple[Tensor, DecodeState]:
         """Take in prompts: ids (B, S) int64 beginning with `begin`, mask (B, S) bool, True on a row's own tokens, which come first

@@ -35,6 +35,7 @@ FAMILIES: dict[str, Entry] = {
     "ar": Entry(
         "castalia.families.ar:Ar", "autoregressive transformer over tokens", ("samples", "scores", "infills", "decodes", "attends")
     ),
+    "seqvae": Entry("castalia.families.seqvae:SeqVae", "variational autoencoder of sequences", ("samples", "encodes", "scores", "decodes")),
     "pretrained": Entry(
         "castalia.families.pretrained:Pretrained", "language model of others, to fine-tune", ("samples", "scores", "decodes")
     ),

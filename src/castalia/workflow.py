@@ -15,10 +15,10 @@ import torch
 
 from castalia import atomic, bases, registry
 from castalia.abilities import Decodes, SampleOptions, Samples, Scores
-from castalia.codecs.base import Codec
+from castalia.codecs.base import Codec, is_file
 from castalia.data.source import DataConfig
-from castalia.data.stream import Dataset, prepare, to_unit
-from castalia.errors import CastaliaError, DataError, RecipeError, RunError, SpecError
+from castalia.data.stream import Dataset, prepare, rows_of
+from castalia.errors import CastaliaError, RecipeError, RunError
 from castalia.families.base import Family
 from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
@@ -26,7 +26,7 @@ from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, p
 from castalia.run import Run, dump, versions
 from castalia.sampling.edit import KINDS, fill, kinds
 from castalia.sampling.generate import Sample, class_index, draw, draw_tokens, generate, request_of
-from castalia.spec import Classes, Condition, Dense, Spec, Tokens
+from castalia.spec import Classes, Condition, Spec, Tokens
 from castalia.training.device import open_device
 from castalia.training.hooks import Hook, Progress
 from castalia.training.loop import Trainer, fit, memory_mb, start
@@ -343,6 +343,7 @@ def edit(
     """Edited native items. kind: "interpolate" (through the inputs, `steps` from each to the next), "vary", or "infill" (`steps` fillings
     of each text; see sampling.edit.fill for how gaps are marked).
 
+    inputs: files, or for texts the texts themselves.
     labels: the class of each input, None where unknown; default: the name of its folder. model spares loading the run's weights again.
     """
     run = run if isinstance(run, Run) else Run.open(run)
@@ -351,20 +352,14 @@ def edit(
     if steps < (2 if kind == "interpolate" else 1) or not 0 <= strength <= 1:
         raise RecipeError("steps must be at least 2 (vary: 1) and strength between 0 and 1", where=f"steps={steps} strength={strength}")
     model, codec = run.model() if model is None else model, run.codec
-    for path in map(Path, inputs):
-        if not path.is_file():
-            raise DataError("there is no such file", where=path, fix="name files that the codec reads")
     if kind == "infill":
-        texts = [str(item) for path in map(Path, inputs) for item in codec.read(path)]
+        texts = [str(item) for one in inputs for item in codec.given(one)]
         return [filled for text in texts for filled in fill(model, codec, text, count=steps, seed=seed)]
     items, classes = [], list[str]()
-    for path, label in zip(map(Path, inputs), folder_labels(run, inputs) if labels is None else labels, strict=True):
-        items += [codec.encode(item) for item in codec.read(path)]
+    for one, label in zip(inputs, folder_labels(run, inputs) if labels is None else labels, strict=True):
+        items += [codec.encode(item) for item in codec.given(one)]
         classes += [label or ""] * (len(items) - len(classes))
-    spec = run.spec
-    if not isinstance(spec, Dense):
-        raise SpecError("this edit needs dense data", where=type(spec).__name__)
-    x = to_unit(spec, torch.stack(items))
+    x = rows_of(run.spec, items).to(model.device)
     given = {
         name: torch.tensor([_known_class(name, condition, (cond or {}).get(name), label) for label in classes])
         for name, condition in run.conditions.items()
@@ -376,7 +371,8 @@ def edit(
 def folder_labels(run: Run, inputs: Sequence[str | os.PathLike[str]]) -> list[str | None]:
     """The class of each input by the name of the folder that it lies in; None where that is no class of the run."""
     known = {name for condition in run.conditions.values() if isinstance(condition, Classes) for name in condition.names}
-    return [name if (name := Path(path).resolve().parent.name) in known else None for path in inputs]
+    folders = [Path(one).resolve().parent.name if is_file(one) else "" for one in inputs]
+    return [name if name in known else None for name in folders]
 
 
 def parameter_count(family: Family) -> int:

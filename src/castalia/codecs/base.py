@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -51,6 +52,7 @@ class Codec(ABC, Generic[Item]):
     adjustable: ClassVar[frozenset[str]] = (
         frozenset()
     )  # config keys that leave what `fit` learned alone: a run that starts from another's may set them
+    typed: Callable[[str], Any] | None = None  # what people may type instead of naming a file, to an item
     sidecar: ClassVar[str] = ""  # suffix of the file beside that holds the manifest, where the format has no room for it
 
     def __init__(self, config: CodecConfig) -> None:
@@ -59,6 +61,14 @@ class Codec(ABC, Generic[Item]):
     @abstractmethod
     def read(self, path: Path) -> Iterator[Item]:
         """Native items of one file, in a fixed order. A file that cannot be read raises DataError naming it."""
+
+    def given(self, what: str | os.PathLike[str]) -> Iterator[Item]:
+        """The items of a file, or of what was typed in its place where the codec takes that. Raises DataError where it is neither."""
+        if is_file(what):
+            return self.read(Path(what))
+        if self.typed is None or isinstance(what, os.PathLike):
+            raise DataError("there is no such file", where=what, fix="name files that the codec reads")
+        return iter([self.typed(what)])
 
     @abstractmethod
     def fit(self, items: Iterable[Item]) -> None:
@@ -185,3 +195,11 @@ class Codec(ABC, Generic[Item]):
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
         return self
+
+
+def is_file(what: str | os.PathLike[str]) -> bool:
+    """Whether it names a file; False for texts that no file system would take as a name."""
+    try:
+        return Path(what).is_file()
+    except OSError:  # longer than a name can be
+        return False

@@ -99,6 +99,11 @@ class TextCodec(Codec[str]):
 
     # Files to items ---------------------------------------------------------------------------------------------------
 
+    @staticmethod
+    def typed(text: str) -> str:
+        """A text stands for itself."""
+        return text
+
     @classmethod
     def claims(cls, name: str) -> bool:
         return documents.claims(name)

@@ -41,6 +41,7 @@ class DataConfig(BaseModel):
     augment      names of the codec's augmentations, for the training side only; None: the codec's default.
     conditional  give the classes to the model; false: ignore them.
     development  share of the items, taken from the training side, that a family may choose its settings by (mixture weights).
+    pack         documents of tokens share rows in training; false: each piece of a document has a row of its own.
     segments     packed documents of tokens do not attend to one another; false: they are one stream.
     """
 
@@ -58,6 +59,7 @@ class DataConfig(BaseModel):
     conditional: bool = True
     development: float = Field(default=0.0, ge=0, le=0.5)
     segments: bool = True
+    pack: bool = True
 
 
 @dataclass

@@ -27,7 +27,7 @@ from castalia.data.reading import fair_order, read_items, readable
 from castalia.data.report import describe, fingerprint
 from castalia.data.source import DataConfig, Source, open_source
 from castalia.data.windows import Windows
-from castalia.errors import DataError, RecipeError
+from castalia.errors import DataError, RecipeError, SpecError
 from castalia.nn.random import generator
 from castalia.spec import Batch, Classes, Condition, Dense, Spec, Tokens
 
@@ -47,6 +47,21 @@ def to_unit(spec: Spec, stored: Tensor) -> Tensor:
         return stored.float()
     top = spec.levels - 1
     return stored.float().div_(top / 2).sub_(1) if spec.unit == "signed" else stored.float().div_(top)
+
+
+def rows_of(spec: Spec, encoded: Sequence[Tensor]) -> Tensor:
+    """What a codec encoded, one tensor an item, as a batch (B, ...) for a model; tokens are filled up with `begin` to the longest.
+
+    Raises SpecError for a text longer than the context.
+    """
+    if isinstance(spec, Dense):
+        return to_unit(spec, torch.stack(list(encoded)))
+    longest = max(len(one) for one in encoded)
+    if longest > spec.length + 1:
+        raise SpecError(
+            "the item is longer than the context", where=f"{longest - 1} tokens against {spec.length}", fix="give a shorter one"
+        )
+    return torch.nn.utils.rnn.pad_sequence([to_unit(spec, one) for one in encoded], batch_first=True, padding_value=spec.begin)
 
 
 class Split:
@@ -242,7 +257,7 @@ def _assemble(
         cond = {"label": torch.from_numpy(label[mask])} if source.classes else {}
         index = torch.from_numpy(row[mask])
         if isinstance(encoded.rows, Documents) and isinstance(codec.spec, Tokens):
-            sides.append(Windows(codec.spec, encoded.rows, index, cond, functions, config.segments))
+            sides.append(Windows(codec.spec, encoded.rows, index, cond, functions, config.segments, config.pack))
         elif not isinstance(encoded.rows, Documents):
             captions = None if source.captions is None else [source.captions[item] for item in chosen[entry[mask]]]
             sides.append(Split(codec.spec, encoded.rows, index, cond, captions, functions))

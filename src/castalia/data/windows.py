@@ -2,7 +2,8 @@
 
 Training lays the documents of an epoch end to end in a random order, joins the ends to a ring, and cuts it at a random phase into windows of
 `length` coded tokens, each with the token before it as context. So no token is padding, none is seen twice in an epoch, fewer than `length`
-are left out, and no two epochs cut alike. Where items have conditions (classes), which belong to whole rows, each piece of a document has a row of its own instead.
+are left out, and no two epochs cut alike. Where items have conditions (classes), which belong to whole rows, or
+`data.pack` is false, each piece of a document has a row of its own instead.
 
 Evaluation (`take`) reads each document from its beginning in pieces of `length` tokens, one piece a row. Rows are as spec.Tokens says: what
 follows `begin` is another document, and packed documents do not attend to one another unless `data.segments` is false.
@@ -35,13 +36,14 @@ class Windows:
         cond: dict[str, Tensor],
         augmentations: Sequence[tuple[str, Augmentation]] = (),
         segments: bool = True,
+        pack: bool = True,
     ) -> None:
-        """index (n,) int64: which documents of the cache. cond: name -> (n, ...), one entry a document."""
+        """index (n,) int64: which documents of the cache. cond: name -> (n, ...), one entry a document. pack: documents share rows."""
         self.spec = spec
         self.captions: list[str | None] | None = None
         self._documents, self._index, self._cond = documents, index.numpy(), cond
         self._augmentations = tuple(augmentations)
-        self._segments = segments
+        self._segments, self._pack = segments, pack and not cond
         self._lengths = documents.lengths[self._index]
         self.tokens = int(self._lengths.sum())
         pieces = np.maximum(1, -(-(self._lengths - 1) // spec.length))
@@ -59,7 +61,7 @@ class Windows:
     def batch(self, counter: int, size: int, seed: int, augment: bool = False) -> Batch:
         """Micro-batch number `counter` (from 0) of `size` rows, (size, length + 1) where documents are packed."""
         self._not_empty()
-        if self._cond:
+        if not self._pack:
             chosen = self._drawn(counter * size, size, seed)
             return self._batch(self._rows(chosen), chosen, counter, seed, augment)
         rows, start, count = [], counter * size, size
@@ -82,7 +84,7 @@ class Windows:
         """A side of the documents `mine` of this one and `theirs` of another side of the same data (indices, int64)."""
         index = torch.from_numpy(np.concatenate([self._index[mine.numpy()], other._index[theirs.numpy()]]))
         cond = {name: torch.cat([values[mine], other._cond[name][theirs]]) for name, values in self._cond.items()}
-        return Windows(self.spec, self._documents, index, cond, self._augmentations, self._segments)
+        return Windows(self.spec, self._documents, index, cond, self._augmentations, self._segments, self._pack)
 
     def once(self, size: int, seed: int) -> Iterator[Batch]:
         """Every document once, whole, one a batch: x (1, n)."""

@@ -21,9 +21,10 @@ from torch.nn import functional as F
 
 from castalia import bases
 from castalia.abilities import SampleOptions
-from castalia.errors import SpecError
+from castalia.errors import AbilityError, SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.decode import draw_rows
+from castalia.nn.graph import Graph
 from castalia.nn.lora import LoraLinear
 from castalia.spec import Batch, Condition, Loss, Spec, Tokens
 
@@ -166,6 +167,11 @@ class Pretrained(Family):
     def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
         """(len(rngs), length + 1) int64: `begin`, the document, `begin` as filling."""
         return draw_rows(self, self.spec, rngs, cond, options, self.device)
+
+    def graphs(self) -> dict[str, Graph]:
+        raise AbilityError(
+            "a model of others is written by its own library", where="Family.graphs", fix="castalia export RUN --to transformers"
+        )
 
     # Checkpoints
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from castalia import registry
 from castalia.abilities import Decodes, Encodes, Infills, SampleOptions, Samples, Scores
 from castalia.codecs.base import Codec
-from castalia.data.stream import to_unit
+from castalia.data.stream import rows_of
 from castalia.errors import AbilityError, DataError, MissingExtra, PluginError, RecipeError
 from castalia.families.base import Family
 from castalia.governance.policy import Policy
@@ -145,7 +145,7 @@ class Hosted:
 
     def tensor(self, items: Sequence[Any]) -> Tensor:
         """(B, *shape) as the model sees them."""
-        return to_unit(self.spec, torch.stack([self.codec.encode(item) for item in items]))
+        return rows_of(self.spec, [self.codec.encode(item) for item in items])
 
     def known(self, cond: Mapping[str, str | int], rows: int) -> dict[str, Tensor]:
         """Conditions of items that came in: as given, else "unknown", the index after the last class."""
