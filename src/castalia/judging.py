@@ -15,6 +15,7 @@ import torch
 
 from castalia import atomic, evaluation
 from castalia.data.stream import Dataset, prepare
+from castalia.data.told import LABEL
 from castalia.errors import RunError
 from castalia.evaluation import Evaluation
 from castalia.evaluation.compare import budget, compared
@@ -130,11 +131,11 @@ def compare(
 
 
 def with_classes(run: Run) -> Dataset:
-    """The data of a run, with the classes that a run without conditions ignored: they tell how balanced its samples are."""
-    dataset = open_data(run)
-    if run.recipe.data.conditional:
+    """The data of a run, with the classes that a run ignored: they tell how balanced its samples are."""
+    dataset, config = open_data(run), run.recipe.data
+    if LABEL in config.told:
         return dataset
-    labelled = prepare(run.recipe.data.model_copy(update={"conditional": True}), run.codec, fit=False)
+    labelled = prepare(config.model_copy(update={"conditions": (*config.told, LABEL)}), run.codec, fit=False)
     return labelled if labelled.conditions and len(labelled.train) == len(dataset.train) else dataset
 
 
@@ -164,11 +165,12 @@ def comparable(runs: Sequence[Run]) -> list[str]:
 
 
 def _same_data(run: Run, other: Run) -> bool:
-    """Whether two runs saw the same items; one may have ignored their classes."""
+    """Whether two runs saw the same items, whatever each was told of them."""
     one, two = (each.about["data"]["fingerprint"] for each in (run, other))
-    if one == two or run.recipe.data.conditional == other.recipe.data.conditional:
+    if one == two or run.recipe.data.told == other.recipe.data.told:
         return bool(one == two)
-    return with_classes(run).fingerprint == with_classes(other).fingerprint
+    bare = [prepare(each.recipe.data.model_copy(update={"conditions": (LABEL,)}), each.codec, fit=False) for each in (run, other)]
+    return bare[0].fingerprint == bare[1].fingerprint
 
 
 def run_facts(run: Run) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import sys
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -45,6 +46,7 @@ CODECS: dict[str, Entry] = {
     "image": Entry("castalia.codecs.image:ImageCodec", "pictures: PNG, JPEG, WebP, GIF, BMP, TIFF, IDX, .npy"),
     "array": Entry("castalia.codecs.array:ArrayCodec", "vectors and arrays: .npy, .npz"),
     "text": Entry("castalia.codecs.text:TextCodec", "texts and source code: .txt, .md, .py ..., JSONL, CSV, Parquet"),
+    "music": Entry("castalia.codecs.music:MusicCodec", "music in notes: MIDI, files of pieces"),
 }
 METRICS: dict[str, Entry] = {
     "frechet": Entry("castalia.evaluation.frechet:FrechetDistance", "Frechet distance of feature Gaussians"),
@@ -60,6 +62,8 @@ METRICS: dict[str, Entry] = {
     "compression": Entry("castalia.evaluation.compression:Compression", "bits per byte and per character of held-out text"),
     "variety": Entry("castalia.evaluation.variety:Variety", "distinct n-grams, self-BLEU, loops"),
     "borrowing": Entry("castalia.evaluation.borrowing:Borrowing", "share of n-grams and longest stretches from the training text"),
+    "music": Entry("castalia.evaluation.music:MusicStatistics", "keys, intervals, durations, voices and groove of music"),
+    "motifs": Entry("castalia.evaluation.motifs:Motifs", "share of melodies that the training pieces have"),
     "likelihood": Entry("castalia.evaluation.likelihood:Likelihood", "bits per dimension"),
     "cost": Entry("castalia.evaluation.cost:Cost", "samples per second, peak memory, parameters"),
 }
@@ -132,10 +136,13 @@ def _load_file(kind: Kind, name: str, trust: bool) -> Any:
         raise PluginError("this run would execute Python code of its own", where=name, fix="read that file, then add --trust-code")
     if not path.is_file():
         raise PluginError("the plug-in file does not exist", where=name, fix="check the path; it is relative to the working folder")
-    spec = importlib.util.spec_from_file_location(f"castalia_plugin_{path.stem}", path)
+    # its own name for every version of every file; listed, so that its classes know their source (data/cache.py hashes it)
+    title = f"castalia_plugin_{path.stem}_{file_digest(name)[:12]}"
+    spec = importlib.util.spec_from_file_location(title, path)
     if spec is None or spec.loader is None:
         raise PluginError("the plug-in file is not a Python module", where=name)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[title] = module
     try:
         spec.loader.exec_module(module)
         return getattr(module, attribute)

@@ -55,7 +55,11 @@ class Dense:
 
 
 class Grammar(Protocol):
-    """What may follow, by construction: UTF-8, music, JSON, verse forms. States are hashable and immutable."""
+    """What may follow, by construction: UTF-8, music, JSON, verse forms. States are hashable and immutable.
+
+    Optional, for grammars that are a part of the model and not only of decoding: along(x) -> (B, T - 1, V) bool, the tokens that may stand at
+    x[:, 1:] of rows as `Tokens` describes them, given those before. Training and likelihoods then renormalise, so what is forced costs nothing.
+    """
 
     def start(self) -> Any: ...
 
@@ -76,6 +80,8 @@ class Tokens:
     length   most tokens that are coded in one row: the context of a transformer.
     end      closes a document; None for streams that only break off.
     grammar  what may follow, where the codec knows; its tokens exclude `begin`.
+    period   tokens of one step, where a document is a row of steps of equally many (voices, channels): token x[:, t] is slot (t - 1) % period of
+             step (t - 1) // period. `length` is a multiple, documents and windows begin at slot 0, and `end` takes the place of a step. 1: no steps.
     """
 
     length: int
@@ -83,6 +89,11 @@ class Tokens:
     begin: int
     end: int | None = None
     grammar: Grammar | None = field(default=None, compare=False, repr=False)
+    period: int = 1
+
+    def __post_init__(self) -> None:
+        if self.period < 1 or self.length % self.period:
+            raise SpecError("a row holds whole steps", where=f"length {self.length}, {self.period} tokens a step")
 
 
 Spec: TypeAlias = Dense | Tokens
@@ -135,7 +146,8 @@ class Loss(NamedTuple):
 def spec_to_json(spec: Spec | Classes) -> dict[str, Any]:
     """A plain dict that `spec_from_json` reads back. A grammar is code, so its owner (the codec) restores it."""
     if isinstance(spec, Tokens):
-        return {"kind": "tokens", "length": spec.length, "vocab": spec.vocab, "begin": spec.begin, "end": spec.end}
+        fields = {"kind": "tokens", "length": spec.length, "vocab": spec.vocab, "begin": spec.begin, "end": spec.end}
+        return fields if spec.period == 1 else fields | {"period": spec.period}
     return {"kind": type(spec).__name__.lower(), **asdict(spec)}
 
 

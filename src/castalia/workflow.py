@@ -18,6 +18,7 @@ from castalia.abilities import Decodes, SampleOptions, Samples, Scores
 from castalia.codecs.base import Codec, is_file
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, rows_of
+from castalia.data.told import LABEL
 from castalia.errors import CastaliaError, RecipeError, RunError
 from castalia.families.base import Family
 from castalia.nn import lora
@@ -25,7 +26,7 @@ from castalia.nn.random import counter_seed, generator
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
 from castalia.sampling.edit import KINDS, fill, kinds
-from castalia.sampling.generate import Sample, class_index, draw, draw_tokens, generate, request_of
+from castalia.sampling.generate import Sample, conditions_of_items, draw, draw_tokens, generate, request_of
 from castalia.spec import Classes, Condition, Spec, Tokens
 from castalia.training.device import open_device
 from castalia.training.hooks import Hook, Progress
@@ -344,7 +345,8 @@ def edit(
     of each text; see sampling.edit.fill for how gaps are marked).
 
     inputs: files, or for texts the texts themselves.
-    labels: the class of each input, None where unknown; default: the name of its folder. model spares loading the run's weights again.
+    labels: the class of each input, None where unknown; default: the name of its folder. What the codec knows of an input it is told too. model spares
+    loading the run's weights again.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     if kind not in kinds():
@@ -355,22 +357,21 @@ def edit(
     if kind == "infill":
         texts = [str(item) for one in inputs for item in codec.given(one)]
         return [filled for text in texts for filled in fill(model, codec, text, count=steps, seed=seed)]
-    items, classes = [], list[str]()
+    items, known = [], list[dict[str, str]]()
     for one, label in zip(inputs, folder_labels(run, inputs) if labels is None else labels, strict=True):
-        items += [codec.encode(item) for item in codec.given(one)]
-        classes += [label or ""] * (len(items) - len(classes))
+        for item in codec.given(one):
+            items.append(codec.encode(item))
+            known.append(codec.facts(item) | ({} if label is None else {LABEL: label}))
     x = rows_of(run.spec, items).to(model.device)
-    given = {
-        name: torch.tensor([_known_class(name, condition, (cond or {}).get(name), label) for label in classes])
-        for name, condition in run.conditions.items()
-    }
+    given = conditions_of_items(run.conditions, cond or {}, known)
     out = KINDS[kind](model, x, given, steps=steps, seed=seed, strength=strength)
     return [codec.decode(row) for row in out]
 
 
 def folder_labels(run: Run, inputs: Sequence[str | os.PathLike[str]]) -> list[str | None]:
     """The class of each input by the name of the folder that it lies in; None where that is no class of the run."""
-    known = {name for condition in run.conditions.values() if isinstance(condition, Classes) for name in condition.names}
+    kind = run.conditions.get(LABEL)
+    known = kind.names if isinstance(kind, Classes) else ()
     folders = [Path(one).resolve().parent.name if is_file(one) else "" for one in inputs]
     return [name if name in known else None for name in folders]
 
@@ -391,6 +392,10 @@ def _sheets(run: Run, dataset: Dataset) -> Hook:
         if isinstance(dataset.spec, Tokens) and isinstance(progress.model, Decodes):
             found = draw_tokens(progress.model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
             texts = [dataset.codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
+            if not dataset.codec.takes_text:
+                with atomic.place(run.folder / "samples" / f"step-{progress.step:08d}.png") as path:
+                    dataset.codec.preview(texts).save(path)
+                return
             atomic.write(run.folder / "samples" / f"step-{progress.step:08d}.txt", f"\n{'-' * 40}\n".join(map(str, texts)) + "\n")
         elif isinstance(progress.model, Samples):
             x = draw(progress.model, 0, 0, SHEET, {}, SampleOptions())
@@ -450,11 +455,3 @@ def _same_recipe(run: Run) -> None:
             where=run.folder / "recipe.yaml",
             fix="undo the change, or train a new run with it",
         )
-
-
-def _known_class(name: str, kind: Condition, given: str | int | None, folder: str) -> int:
-    """The class of an input: as given, else by the name of its folder, else "unknown" (the index after the last)."""
-    if given is not None:
-        return class_index(name, kind, given)
-    names = kind.names if isinstance(kind, Classes) else ()
-    return names.index(folder) if folder in names else len(names)

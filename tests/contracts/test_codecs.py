@@ -15,6 +15,7 @@ from torch import Tensor
 from castalia import registry
 from castalia.codecs.base import Codec
 from castalia.codecs.image import ImageCodec
+from castalia.codecs.score import Key, Metre, Note, Part, Score, Tempo
 from castalia.testing import CODEC_CHECKS, check_codec
 
 
@@ -31,6 +32,23 @@ def arrays(*shape: int) -> list[np.ndarray]:
 ENGLISH = ["To be, or not to be,\nthat is the question.\n", "Whether 'tis nobler in the mind", "naïve café: 3 €", "to suffer"]
 CHINESE = ["聞道黃花戍，頻年不解兵。\n可憐閨裏月，偏照漢家營。", "千里東歸客，無心憶舊遊。", "白日依山尽，黄河入海流。", "𠮷野家 café"]
 
+
+def score(seed: int, *parts: str, length: int = 8) -> Score:
+    """Notes of one or two sixteenths and some silence, at 480 ticks a quarter note."""
+    rng, made = np.random.default_rng(seed), []
+    for number, name in enumerate(parts):
+        notes, now = [], 0
+        while now < 120 * length:
+            held = 120 * int(rng.integers(1, 3))
+            if rng.random() < 0.9 or not now:
+                notes.append(Note(now, held, 72 - 12 * number + int(rng.integers(0, 8)), 64))
+            now += held
+        made.append(Part(name, 52, False, tuple(notes)))
+    return Score(tuple(made), 480, (Tempo(0, 100.0),), (Metre(0, 3, 4),), (Key(0, -1, True),), "title")
+
+
+CHORALES = [score(seed, "soprano", "alto", "tenor", "bass") for seed in range(4)]
+
 CASES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
     "grey pictures": ("image", {"size": 12}, [picture(seed, "L", (12, 12)) for seed in range(4)]),
     "colour pictures of any size": ("image", {"size": 16}, [picture(seed, "RGB", (9 + 5 * seed, 20)) for seed in range(4)]),
@@ -41,6 +59,11 @@ CASES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
     "Chinese characters": ("text", {"fill_middle": True}, CHINESE),
     "bytes": ("text", {"tokenizer": "byte"}, ENGLISH + CHINESE),
     "merges": ("text", {"tokenizer": "bpe", "vocab": 300}, 3 * ENGLISH),
+    "chorales": ("music", {}, CHORALES),
+    "chords": ("music", {"form": "chords"}, CHORALES),
+    "events": ("music", {"form": "events"}, CHORALES),
+    "rolls": ("music", {"form": "roll", "bars": 1}, [score(seed, "melody", length=16) for seed in range(4)]),
+    "rolls of parts": ("music", {"form": "roll", "bars": 1, "apart": True}, CHORALES),
     "Chinese merges": ("text", {"tokenizer": "bpe", "vocab": 320}, 3 * CHINESE + ENGLISH),
 }
 

@@ -9,7 +9,7 @@ from tests.language_model import language_model
 
 from castalia import bases, registry
 from castalia.errors import CastaliaError
-from castalia.spec import Classes, Condition
+from castalia.spec import Classes, Condition, Tokens
 from castalia.testing import FAMILY_CHECKS, SPECS, FamilyCase
 
 # Small networks: the contract is about behaviour. A family that is not listed runs with its defaults.
@@ -26,7 +26,10 @@ CONDITIONAL = ("colour picture", "vector", "tokens")
 VARIANTS = {
     "ar, counts and n-grams": ("ar", {**SMALL["ar"], "ngrams": (2, 3), "ngram_rows": 64, "counts": 3, "tie": False}),
     "ar, any order": ("ar", {**SMALL["ar"], "order": "any", "kv_heads": 1, "activation": "relu2"}),
+    "ar, steps of tokens": ("ar", {**SMALL["ar"], "ngrams": (2,), "ngram_rows": 64}),
+    "ar, any order, steps of tokens": ("ar", {**SMALL["ar"], "order": "any"}),
 }
+STEPS = Tokens(length=12, vocab=9, begin=0, end=1, period=3)
 
 
 def cases() -> list[object]:
@@ -59,7 +62,7 @@ def test_contract(name: str, spec: str, conditional: bool, check: str) -> None:
 def test_variant(variant: str, check: str) -> None:
     name, config = VARIANTS[variant]
     family = registry.resolve("family", name)
-    FAMILY_CHECKS[check](FamilyCase(family, family.Config(**config), SPECS["tokens"], {}))
+    FAMILY_CHECKS[check](FamilyCase(family, family.Config(**config), STEPS if "steps" in variant else SPECS["tokens"], {}))
 
 
 @pytest.mark.parametrize("check", FAMILY_CHECKS)

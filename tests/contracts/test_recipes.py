@@ -15,7 +15,7 @@ from castalia.abilities import SampleOptions
 from castalia.spec import spec_from_json
 
 # What a recipe of a folder is tried on, small enough for two steps in a second.
-DATA = {"image": "builtin/digits", "array": "grid.npy", "text": "words.txt"}
+DATA = {"image": "builtin/digits", "array": "grid.npy", "text": "words.txt", "music": "builtin/chorales"}
 # Two steps of two items on four cores' worth of caution; sizes and widths stay the recipe's own.
 SHORT = {
     "training.steps": 2,
@@ -48,5 +48,5 @@ def test_recipe_trains_two_steps(name: str, tmp_path: Path, monkeypatch: pytest.
     run = workflow.train(plan, out=tmp_path / "run")
     assert run.finished and run.last_step == 2
     assert spec_from_json(run.about["spec"]) == run.codec.spec
-    options = SampleOptions(length=8 if kind == "text" else None)
+    options = SampleOptions(length=8 if kind in ("text", "music") else None)
     assert len(workflow.sample(run, n=2, options=options)) == 2

@@ -13,6 +13,7 @@ from torch import Tensor
 from castalia.abilities import SampleOptions
 from castalia.errors import AbilityError, RecipeError, SpecError
 from castalia.families.ar import Ar, ArConfig
+from castalia.families.ar_order import training_order
 from castalia.nn.decode import complete
 from castalia.nn.random import generator, generators
 from castalia.nn.transformer import attend, causal_mask
@@ -183,7 +184,7 @@ def test_packed_documents_do_not_meet_in_any_order() -> None:
     x[:, 6] = SPEC.begin
     segment = (x == SPEC.begin).cumsum(1) - 1
     torch.manual_seed(3)
-    order = model._order(x, segment)
+    order = training_order(x, segment, SPEC.begin)
     assert (order.sort(1).values == torch.arange(1, 13)).all()
     assert (segment.gather(1, order).diff(dim=1) >= 0).all()  # one document after another
     assert (order[:, 5] == 6).all()  # each from its `begin`
@@ -196,7 +197,7 @@ def test_packed_documents_do_not_meet_in_any_order() -> None:
 
 def test_a_third_of_the_orders_runs_from_left_to_right() -> None:
     spec = Tokens(length=100, vocab=9, begin=0, end=1)
-    order = model_of(spec, **SMALL, order="any")._order(rows_of(spec, 3000, 101), None)
+    order = training_order(rows_of(spec, 3000, 101), None, spec.begin)
     assert 0.3 < float((order.diff(dim=1) == 1).all(1).float().mean()) < 0.45
 
 
@@ -299,7 +300,7 @@ def test_weights_and_masks_choose_what_is_learned(options: dict[str, Any]) -> No
     model = model_of(**options)
     x = rows_of(SPEC, 3, 13)
     torch.manual_seed(1)
-    order = model._order(x, None) if model.config.order == "any" else None
+    order = training_order(x, None, model.spec.begin) if model.config.order == "any" else None
     ordered = model._ordered(Batch(x), order)
     with torch.no_grad():
         nats = -model._logits(ordered, Batch(x)).log_softmax(-1).gather(2, ordered.targets[..., None])[..., 0]

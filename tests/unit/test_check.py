@@ -212,16 +212,18 @@ def test_what_does_not_exist_is_an_error(tmp_path: Path):
     with pytest.raises(RecipeError, match="data only"):
         check(tmp_path, overrides=["training.steps=3"])
     with pytest.raises(RecipeError, match="no codec"):
-        check(tmp_path, codec="music")
+        check(tmp_path, codec="video")
 
 
 def test_mixed_kinds(tmp_path: Path):
     notes(pictures(tmp_path), 3)
-    (tmp_path / "song.mid").write_bytes(b"MThd")
+    (tmp_path / "song.mscz").write_bytes(b"PK")
     (tmp_path / "000.txt").write_text("a caption, not a text")
     checked = check(tmp_path)
     assert checked.document.codec == "image" and codes(checked) >= {"mixed", "ignored"}
-    assert values(checked, "mixed")["others"] == {"text": 3} and values(checked, "ignored")["what"] == {"music": 1}
+    assert values(checked, "mixed")["others"] == {"text": 3} and values(checked, "ignored")["what"] == {
+        "music in formats that are not read": 1
+    }
     assert check(tmp_path, codec="text").document.codec == "text"
     assert codes(check(tmp_path, codec="array")) >= {"nothing"}
 

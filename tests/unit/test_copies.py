@@ -10,15 +10,18 @@ from castalia.codecs.text import TextCodec, TextConfig
 from castalia.data.source import DataConfig
 from castalia.data.stream import prepare
 from castalia.governance import copies_pictures as pictures
+from castalia.governance.aligned import _run
 from castalia.governance.audit import items_of
 from castalia.governance.copies import MATCHERS, matcher_called, matcher_for
 from castalia.governance.copies_numbers import Numbers
 from castalia.governance.copies_pictures import Pictures
-from castalia.governance.copies_texts import SEED, Texts, _grams, _run
+from castalia.governance.copies_texts import PRICES, Texts
 from castalia.spec import Dense
 
 
 class Made:
+    native = object
+
     """As much of a codec as dense matchers ask for."""
 
     def __init__(self, *shape: int, unit: str = "signed", layout: str = "grid") -> None:
@@ -162,7 +165,7 @@ def test_an_added_and_a_missing_word_are_one_change_each():
     source = words(300, 1)
     matcher = Texts(byte_codec(), ["".join(source)])
     changed = [*source[100:115], " added", *source[115:130], *source[131:150]]
-    span = matcher.best(matcher.numbered(list(changed)))
+    span = matcher.index.best(matcher.numbered(list(changed)))
     assert span is not None and span.edits == 2
     assert (span.first, span.last, span.start, span.stop) == (100, 150, 0, 50)
 
@@ -189,15 +192,16 @@ def test_the_longest_exact_span_agrees_with_brute_force():
         query = matcher.numbered(words(80, seed, 12))
         best = 0.0
         for place in range(len(query)):
-            for hit in range(len(matcher.joined)):
-                run = _run(query, place, matcher.joined, hit)
-                if run >= SEED:
-                    best = max(best, float(matcher._bits[query[place : place + run]].sum()))
-        span = matcher.best(query)
+            for hit in range(len(matcher.index.joined)):
+                run = _run(query, place, matcher.index.joined, hit)
+                if run >= PRICES.seed:
+                    best = max(best, float(matcher.index.bits[query[place : place + run]].sum()))
+        span = matcher.index.best(query)
         assert (0.0 if span is None else span.bits) >= best - 1e-9
 
 
 def test_grams_and_runs():
+    _grams = Texts(byte_codec(), []).index._grams
     symbols = np.arange(9)
     assert len(_grams(symbols)) == 5 and len(_grams(symbols[:4])) == 0
     assert _grams(np.array([1, 2, 3, 4, 5, 1, 2, 3, 4, 5]))[0] == _grams(np.array([1, 2, 3, 4, 5]))[0]

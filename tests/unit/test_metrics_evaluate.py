@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -30,6 +31,9 @@ def pictures(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     y, x = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij")
     square = (y - centre[:, :1, None]) ** 2 + (x - centre[:, 1:, None]) ** 2
     return (2 * torch.exp(-square / (2 * width**2)) - 1)[:, None], corner
+
+
+CODEC = SimpleNamespace(native=object)
 
 
 class Items:
@@ -97,7 +101,7 @@ class Mute(Painter):
 
 @pytest.fixture(scope="module")
 def judged() -> Evaluation:
-    return evaluate(Painter(), None, Data(900, 100), n=300, seed=3, batch=50)
+    return evaluate(Painter(), CODEC, Data(900, 100), n=300, seed=3, batch=50)
 
 
 def test_every_score_is_there_with_every_key(judged):
@@ -145,7 +149,7 @@ def test_the_evidence_for_the_eye(judged):
 
 
 def test_the_same_seed_gives_the_same_scores(judged):
-    again = evaluate(Painter(), None, Data(900, 100), n=300, seed=3, batch=50)
+    again = evaluate(Painter(), CODEC, Data(900, 100), n=300, seed=3, batch=50)
     changing = ("samples-per-second", "peak-memory")
     assert [s.value for s in again.scores if s.name not in changing] == [s.value for s in judged.scores if s.name not in changing]
     torch.testing.assert_close(again.samples, judged.samples)
@@ -153,7 +157,7 @@ def test_the_same_seed_gives_the_same_scores(judged):
 
 def test_a_copying_model_is_found_out():
     data = Data(400, 100)
-    found = evaluate(Painter(store=data.train.x), None, data, n=200, seed=0, batch=100)
+    found = evaluate(Painter(store=data.train.x), CODEC, data, n=200, seed=0, batch=100)
     assert found.score("copies").value > 0.95
     assert dict(found.verdict)["headline"] == "The model repeats its training data."
     assert "copies" in dict(found.verdict)["novelty"]
@@ -163,7 +167,7 @@ def test_a_copying_model_is_found_out():
 def test_scores_fall_with_the_model():
     data = Data(400, 100)
     values = [
-        evaluate(Painter(noise=noise), None, data, n=200, seed=0, batch=100, metrics=["kernel", "manifold"]) for noise in (0.0, 0.15, 0.6)
+        evaluate(Painter(noise=noise), CODEC, data, n=200, seed=0, batch=100, metrics=["kernel", "manifold"]) for noise in (0.0, 0.15, 0.6)
     ]
     assert [found.score("kernel").value for found in values] == sorted(found.score("kernel").value for found in values)
     assert values[0].score("precision").value > values[-1].score("precision").value
@@ -186,15 +190,15 @@ def test_conditions_follow_the_training_items():
     data = Data(200, 50)
     data.train.labels[:] = 2
     model = Painter(conditions=data.conditions)
-    evaluate(model, None, data, n=40, seed=0, batch=40, metrics=["cost"])
+    evaluate(model, CODEC, data, n=40, seed=0, batch=40, metrics=["cost"])
     assert model.told[0].keys() == {"label"} and (model.told[0]["label"] == 2).all()
     free = Painter()
-    evaluate(free, None, data, n=40, seed=0, batch=40, metrics=["cost"])
+    evaluate(free, CODEC, data, n=40, seed=0, batch=40, metrics=["cost"])
     assert free.told[0] == {}
 
 
 def test_few_items_give_words_not_errors():
-    found = evaluate(Painter(), None, Data(80, 10), n=2000, seed=0, batch=64)
+    found = evaluate(Painter(), CODEC, Data(80, 10), n=2000, seed=0, batch=64)
     frechet = found.score("frechet")
     assert (
         frechet.value is None and "needs at least 129" in frechet.details["words"][0] and "45 could be used" in frechet.details["words"][0]
@@ -206,7 +210,7 @@ def test_few_items_give_words_not_errors():
 
 @pytest.mark.parametrize(("train", "validation"), [(3, 0), (1, 1), (12, 2)])
 def test_hardly_any_items(train, validation):
-    found = evaluate(Painter(), None, Data(train, validation), n=100, seed=0, batch=64)
+    found = evaluate(Painter(), CODEC, Data(train, validation), n=100, seed=0, batch=64)
     json.dumps(found.to_json("x"), allow_nan=False)
     assert found.score("precision") is None or found.score("precision").value is None
     assert "too little" in dict(found.verdict)["headline"]
@@ -215,21 +219,21 @@ def test_hardly_any_items(train, validation):
 
 def test_against_other_real_data():
     data, other = Data(300, 50), pictures(120, 9)[0]
-    found = evaluate(Painter(), None, data, n=200, seed=0, batch=64, against=other)
+    found = evaluate(Painter(), CODEC, data, n=200, seed=0, batch=64, against=other)
     assert found.score("kernel").n == 120 and "120 of 120 given items" in found.score("kernel").details["reference"]
     torch.testing.assert_close(found.real, other[:64])
-    shifted = evaluate(Painter(), None, data, n=200, seed=0, batch=64, against=-other)
+    shifted = evaluate(Painter(), CODEC, data, n=200, seed=0, batch=64, against=-other)
     assert shifted.score("kernel").floor > found.score("kernel").high
 
 
 def test_a_model_that_cannot_sample_is_refused():
     with pytest.raises(AbilityError, match="be judged by its samples"):
-        evaluate(Mute(), None, Data(50, 10), n=10)
+        evaluate(Mute(), CODEC, Data(50, 10), n=10)
 
 
 def test_training_mode_is_restored():
     model = Painter().train()
-    evaluate(model, None, Data(30, 5), n=5, batch=5, metrics=["cost"])
+    evaluate(model, CODEC, Data(30, 5), n=5, batch=5, metrics=["cost"])
     assert model.training
 
 
@@ -242,7 +246,7 @@ def test_a_metric_that_gives_up_costs_only_its_own_scores(monkeypatch):
 
     original = registry.resolve
     monkeypatch.setattr(registry, "resolve", lambda kind, name: Broken if name == "kernel" else original(kind, name))
-    found = evaluate(Painter(), None, Data(100, 20), n=50, batch=50, metrics=["kernel", "cost"])
+    found = evaluate(Painter(), CODEC, Data(100, 20), n=50, batch=50, metrics=["kernel", "cost"])
     assert found.notes[-1] == "The metric 'kernel' gave up: no luck." and found.score("parameters") is not None
 
 

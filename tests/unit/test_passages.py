@@ -153,7 +153,7 @@ def test_a_model_that_counting_beats_is_told_so():
     shown = token_evidence(120)
     shown.model.step.copy_(shown.model.step.flip(0))  # knows nothing
     words = " ".join(Compression().scores(shown)[0].details["words"])
-    assert "counting n-grams predicts this text better than the model does" in words and "not even" in words.lower()
+    assert "counting n-grams predicts these data better than the model does" in words and "not even" in words.lower()
     assert "the model saves" in Compression().scores(token_evidence(120))[0].details["words"][0]
 
 

@@ -186,3 +186,23 @@ def test_a_damaged_cache_of_documents_is_built_anew(tmp_path: Path) -> None:
     damaged[len(damaged) // 2] ^= 1
     rows.write_bytes(damaged)
     assert texts_of(prepare(config, TextCodec(), home=tmp_path / "home").train) == before
+
+
+@settings(max_examples=60, deadline=None)
+@given(lengths=st.lists(st.integers(0, 30), min_size=1, max_size=12), length=st.integers(1, 6), period=st.integers(2, 4))
+def test_steps_stay_whole(lengths: list[int], length: int, period: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Every coded token stands in the column of its slot, and is coded once an epoch but for what a window leaves out."""
+    found, rows = documents(tmp_path_factory.mktemp("windows"), lengths)
+    spec = Tokens(length * period, sum(lengths) + 2, BEGIN, END, period=period)
+    side = Windows(spec, found, torch.arange(len(rows)), {})
+    slot = {int(token): (place - 1) % period for row in rows for place, token in enumerate(row) if token > END}
+    room = sum(-(-len(row) // period) * period for row in rows)
+    width = side.batch(0, 1, 0).x.shape[1] - 1
+    assert width % period == 0
+    x = torch.cat([side.batch(index, 1, 0).x for index in range(max(1, room // width))])
+    for row in x[:, 1:].tolist():
+        assert all(slot[token] == place % period for place, token in enumerate(row) if token > END)
+    coded = Counter(token for token in x[:, 1:].flatten().tolist() if token > END)
+    assert max(room, width) - width < x[:, 1:].numel() <= max(room, width)
+    assert all(count == 1 for count in coded.values()) or room < width
+    assert side.tokens == sum(map(len, rows))

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from castalia import registry
+from castalia.advice import scores
 from castalia.advice.arrays import ArrayLook
 from castalia.advice.document import Document
 from castalia.advice.draft import Draft, short_name
@@ -33,8 +34,13 @@ from castalia.errors import DataError, RecipeError
 from castalia.evaluation import lookalikes, shingles
 from castalia.recipe import Recipe, load, pairs
 
-BASE = {"image": "image/vae", "array": "array/vae", "text": "text/ar-small"}  # whose data and codec sections stand for the modality
-NEAR = {"image": lookalikes.NEAR, "text": 1 - shingles.SIMILAR, "array": None}
+BASE = {
+    "image": "image/vae",
+    "array": "array/vae",
+    "text": "text/ar-small",
+    "music": "music/ar",
+}  # whose data and codec sections stand for the modality
+NEAR = {"image": lookalikes.NEAR, "text": 1 - shingles.SIMILAR, "array": None, "music": 1 - scores.SIMILAR}
 Progress = Callable[[int, int], None]
 
 
@@ -70,7 +76,7 @@ def check(
 ) -> Checked:
     """Looks at `data`: a folder, a file, a list, a table or a built-in set.
 
-    codec      "image", "text", "array", or "auto": the one that reads most of the items.
+    codec      "image", "text", "array", "music", or "auto": the one that reads most of the items.
     against    other data; which share of each is in `data`, too, is told as leakage.
     overrides  data.* and codec.*, as for training, so that the same is read.
     compare    a manifest of an earlier check.
@@ -99,11 +105,16 @@ def check(
         return Checked(*draft.finish(older))
     labels = [short_name(source)]
     for other in [os.fspath(path) for path in against]:
-        bare = plan.data.model_copy(update={"source": other, "label": None, "caption": None, "group": None})
+        bare = plan.data.model_copy(update={"source": other, "label": None, "caption": None, "group": None, "conditions": None})
         sources.append(open_source(bare, _codec(plan)))
         labels.append(short_name(other) if short_name(other) not in labels else f"{short_name(other)} ({len(labels) + 1})")
     pool = Pool(sources, labels, np.cumsum([0, *map(len, sources)]).tolist())
-    looks: dict[str, type[Look]] = {"image": PictureLook, "text": RecordLook if draft.records else TextLook, "array": ArrayLook}
+    looks: dict[str, type[Look]] = {
+        "image": PictureLook,
+        "text": RecordLook if draft.records else TextLook,
+        "array": ArrayLook,
+        "music": scores.ScoreLook,
+    }
     look = looks[name](len(pool), len(sources[0]))
     lost = _look_at_all(pool, look, _reader(plan), progress)
     draft.read(pool, look, lost, skip_bad)

@@ -19,6 +19,7 @@ from castalia.advice.document import Compared, Document, Finding, Kind, Masked, 
 from castalia.advice.looks import Look
 from castalia.advice.parts import EXAMPLES, Part, Pool, Twins, parts_of
 from castalia.advice.pictures import PictureLook
+from castalia.advice.scores import ScoreLook
 from castalia.advice.texts import SHORT, TextLook, by_kind
 from castalia.codecs import documents
 from castalia.codecs.base import Codec
@@ -190,6 +191,11 @@ class Draft:
                 self._pictures(plan, look, readable, source, facts)
             case TextLook():
                 self._texts(look, facts)
+            case ScoreLook():
+                if look.silent:
+                    self.find("silent", look.silent, count=len(look.silent))
+                if look.lost:
+                    self.find("lost", look.losing, count=len(look.losing), what=dict(look.lost.most_common()))
             case ArrayLook():
                 if len(facts["shapes"]) > 1:
                     self.find("shapes", count=len(facts["shapes"]), what=facts["shapes"])
@@ -250,6 +256,8 @@ class Draft:
         """Whether it is enough, copies not counted, and the command that comes next."""
         readable = own[look.readable[own]]
         have = self.values["distinct"] - self.values["duplicates"]["near"].copies
+        if isinstance(look, ScoreLook) and len(readable):
+            have = int(look.notes[readable[np.unique(look.content[readable], axis=0, return_index=True)[1]]].sum())
         if isinstance(look, TextLook) and len(readable):
             have = int(look.length[readable[np.unique(look.content[readable], axis=0, return_index=True)[1]]].sum())
         self.values["enough"] = enough.judge(str(self.codec), have, self.values["facts"].get("entries", 0))

@@ -30,6 +30,7 @@ class Need(NamedTuple):
 
 
 _CRITIC = f"{_MEASURED}; from {FEW:,} on the critic of families/gan.py need no longer be kept from knowing the pictures by heart"
+_CHORALES = "a rule of thumb, not measured: the built-in chorales have some 65,000 notes"
 NEEDS: dict[str, tuple[Need, ...]] = {
     "image": (
         Need("image/vae", 30, 1000, "pictures", _MEASURED),
@@ -41,11 +42,12 @@ NEEDS: dict[str, tuple[Need, ...]] = {
         Need("text/ar-mixed", 20_000, 80_000, "characters", f"{_MEASURED}: those of text/ar, whose network it has; its counts need less"),
         Need("text/ar", 20_000, 80_000, "characters", _MEASURED),
     ),
+    "music": (Need("music/ar", 5_000, 40_000, "notes", _CHORALES),),
 }
 
 
 def judge(codec: str, have: int, entries: int = 0) -> list[Enough]:
-    """have: different pictures or arrays, or characters of text. entries: numbers in one array."""
+    """have: different pictures or arrays, characters of text, notes of music. entries: numbers in one array."""
     return [
         Enough(
             family=need.recipe,
@@ -68,6 +70,8 @@ def recipe(codec: str, judged: Sequence[Enough]) -> tuple[str, str]:
             if "image/gan" in enough:
                 return "image/gan", "the sharpest pictures for the time, and enough of them here"
             return "image/vae", "it learns most from few pictures, and its scores say whether more would help"
+        case "music":
+            return "music/ar", "it reads scores as a grid of parts by steps, and is judged, audited and edited as music"
         case "text":
             if "text/ar" in enough:
                 return "text/ar", "enough for a transformer that castalia export writes out"

@@ -22,7 +22,9 @@ from castalia.advice import words
 from castalia.advice.check import Checked, Shown
 from castalia.advice.document import Document
 from castalia.codecs.image import flattened
+from castalia.codecs.score import Score
 from castalia.data import personal
+from castalia.evaluation.rolls import notes_of, roll
 from castalia.evaluation.style import CSS
 
 LARGEST, EXCERPT, MOST_CLASSES, MOST_ROWS = 128, 360, 40, 60
@@ -37,7 +39,8 @@ table.plain { border-collapse: collapse; font-size: .92rem; width: 100%; } .plai
 .plain th, .plain td { padding: .35rem 1rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 .plain td:last-child { overflow-wrap: anywhere; } .plain th { white-space: nowrap; }
 .plain td.number { text-align: right; white-space: nowrap; } .bar { background: var(--model); height: .7rem; border-radius: 2px; min-width: 1px; }
-.twins { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1.4rem; } .twins.wide { grid-template-columns: 1fr; }
+.twins { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1.4rem; } .roll { width: 100%; background: var(--card); } .roll rect { fill: var(--soft); }
+.twins.wide { grid-template-columns: 1fr; }
 .twins section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; min-width: 0; }
 .twins .pair { margin: .5rem 0 0; gap: .8rem; } .twins img { width: 100%; max-width: 9rem; background: var(--line); display: block; }
 .twins small { color: var(--soft); overflow-wrap: anywhere; display: block; } .twins .text { max-height: 14rem; }
@@ -117,6 +120,11 @@ def facts(document: Document, language: str) -> list[tuple[str, str]]:
             (say("shapes"), counts(found["shapes"])),
             (say("range"), f"{found['least']:.4g} … {found['most']:.4g}" if found["least"] is not None else ""),
         ]
+    if "notes_of_one" in found:
+        rows += [(say("notes"), f"{found['notes']:,}")]
+        rows += [(say(name), f"{five(found[name])}  ({say('five')})") for name in ("notes_of_one", "quarters")]
+        rows += [(say(name), counts(found[name])) for name in ("parts", "keys", "metres")]
+        rows.append((say("pitches"), f"{found['lowest']} … {found['highest']}" if found["lowest"] is not None else ""))
     if document.classes:
         low, high = min(document.classes.values()), max(document.classes.values())
         rows.append((say("classes"), f"{len(document.classes):,} ({low:,} … {high:,})"))
@@ -235,6 +243,8 @@ def _drawn(items: Sequence[Any]) -> list[str]:
         return [f'<div class="text" dir="auto">{text}</div>' for text in compared(personal.masked(items[0]), personal.masked(items[1]))]
     if all(isinstance(item, PIL.Image.Image) for item in items):
         return [_image(item) for item in items]
+    if all(isinstance(item, Score) for item in items):
+        return [roll(notes_of(item)) for item in items]
     return [f'<div class="text">{escape(np.array2string(np.asarray(item), threshold=24, precision=4))}</div>' for item in items]
 
 

@@ -132,6 +132,12 @@ FINDINGS: dict[str, Sentence] = {
     "no_near": Sentence("note",
         "Near duplicates are not looked for in arrays.",
         "数组不检查近似重复。"),
+    "silent": Sentence("warning",
+        "{count} score(s) have no note.",
+        "{count} 份乐谱没有任何音符。"),
+    "lost": Sentence("note",
+        "{count} score(s) hold what is not kept: {what}.",
+        "{count} 份乐谱含有不会保留的内容：{what}。"),
     "licence": Sentence("note",
         "No licence file lies beside the data.",
         "数据旁边没有许可证文件。"),
@@ -151,7 +157,7 @@ PERSONAL = {
     "ipv4": ("public IPv4 addresses", "公网 IPv4 地址"),
 }
 KINDS = {
-    "image": ("pictures", "图片"), "array": ("arrays", "数组"), "text": ("texts", "文本"), "beside": ("describing the data", "说明文件"),
+    "image": ("pictures", "图片"), "array": ("arrays", "数组"), "text": ("texts", "文本"), "music": ("scores", "乐谱"), "beside": ("describing the data", "说明文件"),
     "other": ("not read", "未读取"),
 }
 ENOUGH = {
@@ -159,7 +165,7 @@ ENOUGH = {
     "little": ("little for {family}: {have}, it wants about {wants}", "对 {family} 偏少：{have}，建议约 {wants}"),
     "too little": ("too little for {family}: {have}, it needs at least about {least} and wants about {wants}", "对 {family} 太少：{have}，至少约 {least}，建议约 {wants}"),
 }
-UNITS = {"pictures": "张图片", "characters": "个字符", "rows": "个数组", "texts": "篇文本"}
+UNITS = {"pictures": "张图片", "notes": "个音符", "characters": "个字符", "rows": "个数组", "texts": "篇文本"}
 VERDICTS = {
     "clean": ("Nothing stands in the way.", "没有发现问题。"),
     "warnings": ("It can be trained on. Some things deserve a look first.", "可以训练，但有几处值得先看一看。"),
@@ -176,6 +182,8 @@ LABELS = {
     "heights": ("height", "高"), "stored": ("stored as", "存储格式"), "sizes": ("sizes", "尺寸"), "trained": ("trained at", "训练尺寸"),
     "characters": ("characters", "字符"), "lengths": ("length, characters", "长度（字符）"), "encodings": ("encodings", "编码"), "scripts": ("scripts", "文字"),
     "shapes": ("shapes", "形状"), "range": ("range", "取值范围"), "columns": ("columns", "列"),
+    "notes": ("notes", "音符"), "notes_of_one": ("notes of a piece", "每首音符"), "quarters": ("length, quarter notes", "长度（四分音符）"), "parts": ("parts", "声部"),
+    "keys": ("keys", "调"), "metres": ("metres", "拍号"), "pitches": ("pitches", "音高"),
     "bytes": ("byte for byte", "逐字节相同"), "both": ("in two parts", "两部分中都有"), "content": ("same content", "内容相同"), "near": ("nearly the same", "几乎相同"),
     "distance": ("distance", "距离"), "kind": ("kind", "种类"), "count": ("found", "数量"), "texts": ("in texts", "所在文本"), "example": ("masked examples", "脱敏示例"),
     "from": ("from", "来源"), "into": ("into", "进入"), "share": ("share", "占比"),

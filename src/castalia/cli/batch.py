@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from castalia.cli.console import say
-from castalia.cli.sheet import write_sheet
-from castalia.errors import Refused
+from castalia.cli.sheet import Figure, write_sheet
+from castalia.codecs.base import Codec
+from castalia.errors import RecipeError, Refused
 from castalia.governance.release import Gate
 
 
 class Batch:
     """Files `folder`/00000.png ..., numbered by the item's index, and a contact sheet of them."""
 
-    def __init__(self, gate: Gate, folder: Path) -> None:
+    def __init__(self, gate: Gate, folder: Path, formats: Sequence[str] | None = None) -> None:
+        """formats: endings without their dot, one file of each item in each; None: the codec's own, and what can be heard."""
         self.gate, self.folder = gate, folder
-        self.files: list[Path] = []
+        self.endings = endings(gate.codec, formats)
+        self.figures: list[Figure] = []
         self.refused: list[tuple[int, Refused]] = []
+
+    @property
+    def files(self) -> list[Path]:
+        return [file for figure in self.figures for file in figure.files]
+
+    @property
+    def items(self) -> int:
+        return len(self.figures)
 
     def emit(self, index: int, item: Any, facts: dict[str, Any]) -> bool:
         """Whether the item was written."""
+        files = []
         try:
-            self.files.append(self.gate.emit(item, self.folder / f"{index:05d}{self.gate.codec.suffix}", facts))
+            for ending in self.endings:
+                files.append(self.gate.emit(item, self.folder / f"{index:05d}{ending}", dict(facts)))
         except Refused as refusal:
             self.refused.append((index, refusal))
             return False
+        self.figures.append(Figure(files, _drawing(self.gate.codec, item) if self.gate.codec.audible else None))
         return True
 
     def document(self, title: str) -> dict[str, Any]:
         """What --json prints of it; writes the sheet. Raises the first refusal where nothing was left."""
-        if self.refused and not self.files:
+        if self.refused and not self.figures:
             raise self.refused[0][1]
-        sheet = write_sheet(self.folder, self.files, title)
+        sheet = write_sheet(self.folder, self.figures, title)
         found: dict[str, Any] = {"folder": str(self.folder), "files": [path.name for path in self.files], "sheet": sheet.name}
         if self.refused:
             found["refused"] = [{"index": index, "rule": refusal.where.removeprefix("rule ")} for index, refusal in self.refused]
@@ -45,5 +61,24 @@ class Batch:
             return 0
         rules = Counter(refusal.where for _, refusal in self.refused)
         counts = ", ".join(f"{count} by {rule}" for rule, count in rules.items())
-        say(f"the policy refused {len(self.refused)} of {len(self.refused) + len(self.files)}: {counts}", err=True)
+        say(f"the policy refused {len(self.refused)} of {len(self.refused) + self.items}: {counts}", err=True)
         return Refused.exit_code
+
+
+def endings(codec: Codec[Any], formats: Sequence[str] | None) -> tuple[str, ...]:
+    """Endings with their dot. Raises RecipeError for one that the codec does not write."""
+    if not formats:
+        return (codec.suffix, codec.audible) if codec.audible else (codec.suffix,)
+    known = (codec.suffix, *codec.formats)
+    for name in formats:
+        if f".{name.lower().lstrip('.')}" not in known:
+            fix = "one of: " + ", ".join(ending.lstrip(".") for ending in known)
+            raise RecipeError(f"the codec '{codec.name}' does not write '{name}'", "--format", fix)
+    return tuple(dict.fromkeys(f".{name.lower().lstrip('.')}" for name in formats))
+
+
+def _drawing(codec: Codec[Any], item: Any) -> bytes:
+    """A PNG of one item."""
+    file = io.BytesIO()
+    codec.preview([item]).save(file, "PNG")
+    return file.getvalue()

@@ -21,7 +21,7 @@ def command(
     words: Annotated[
         list[str], typer.Argument(metavar="DATA [KEY=VALUE]...", help="a folder, a file, a list or builtin/NAME, and data.* or codec.*")
     ],
-    codec: Annotated[str, typer.Option(help="image, text, array, or auto: the one that reads most of it")] = "auto",
+    codec: Annotated[str, typer.Option(help="image, text, array, music, or auto: the one that reads most of it")] = "auto",
     against: Annotated[
         list[str] | None, typer.Option(metavar="DATA", help="other data, a test set for one: how much of it is in DATA? Repeatable")
     ] = None,

@@ -21,6 +21,10 @@ def command(
     ],
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="files that the run's codec reads, or the texts themselves")],
     out: Annotated[Path, typer.Option(help="folder for the results and sheet.html")],
+    formats: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--format", metavar="ENDING", help="of the files, e.g. mid, musicxml, wav; may be given several times"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="of the noise in vary")] = 0,
     steps: Annotated[int, typer.Option(help="items per pair (interpolate) or per input (vary, infill)")] = 8,
     strength: Annotated[float, typer.Option(help="vary: 0 = reconstruction, 1 = unrelated")] = 0.5,
@@ -46,12 +50,12 @@ def command(
     gate.prepare_options(asked, given)
     facts = {**asked, "inputs": provenance.describe(gate, inputs), "labels": workflow.folder_labels(opened, inputs)}
     edited = workflow.edit(opened, kind, inputs, seed=seed, steps=steps, strength=strength, cond=given, model=gate.model())
-    batch = Batch(gate, out)
+    batch = Batch(gate, out, formats)
     for index, item in enumerate(edited):
         batch.emit(index, item, gate.facts_of(index=index, **facts))
     found = batch.document(f"{kind}: {', '.join(Path(one).name if is_file(one) else one for one in inputs)}")
     if json:
         say_json({"run": opened.id, **found})
     else:
-        say(f"{len(batch.files)} items in {out}", f"look at: {out / found['sheet']}")
+        say(f"{batch.items} items in {out}", f"look at: {out / found['sheet']}")
     return batch.code()

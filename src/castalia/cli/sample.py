@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -11,6 +11,7 @@ from castalia.cli.console import conditions, say, say_json
 from castalia.errors import DataError, RecipeError, Refused
 
 if TYPE_CHECKING:
+    from castalia.codecs.base import Codec
     from castalia.governance.release import Gate
     from castalia.sampling.generate import Request
 
@@ -28,7 +29,7 @@ def command(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="a condition, e.g. label=3; may be given several times")
     ] = None,
     temperature: Annotated[Optional[float], typer.Option(help="scale of the noise; below 1 safer, above 1 wilder")] = None,  # noqa: UP045
-    prompt: Annotated[Text, typer.Option(help="text that every sample begins with; @FILE reads one")] = None,
+    prompt: Annotated[Text, typer.Option(help="text that every sample begins with; @FILE reads one, or a score")] = None,
     length: Annotated[Whole, typer.Option(help="most new tokens")] = None,
     top_k: Annotated[Whole, typer.Option(help="only the k likeliest tokens")] = None,
     top_p: Annotated[Number, typer.Option(help="the likeliest tokens that hold this much mass")] = None,
@@ -40,6 +41,10 @@ def command(
         Text, typer.Option(help="what every text must be: regex:..., json:SCHEMA, json:@FILE, verse:7x4, verse:5x4+rhyme")
     ] = None,
     stream: Annotated[bool, typer.Option("--stream", help="print one text as it comes; write no file")] = False,
+    formats: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--format", metavar="ENDING", help="of the files, e.g. mid, musicxml, wav; may be given several times"),
+    ] = None,
     out: Annotated[Optional[Path], typer.Option(help="folder for 00000.png ... and sheet.html; default RUN/samples/seed-S")] = None,  # noqa: UP045
     policy: Annotated[Optional[Path], typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md")] = None,  # noqa: UP045
     ledger: Annotated[Optional[Path], typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl")] = None,  # noqa: UP045
@@ -63,30 +68,38 @@ def command(
         "repetition": repetition, "frequency": frequency, "stop": tuple(unescaped(text) for text in stop) if stop else None,
     }  # fmt: skip
     options = replace(request.options, **{name: value for name, value in given.items() if value is not None})
-    request = replace(request, options=options, prompt=None if prompt is None else _prompt(prompt), constraint=_constraint(constraint))
+    request = replace(
+        request, options=options, prompt=None if prompt is None else _prompt(prompt, opened.codec), constraint=_constraint(constraint)
+    )
     request = gate.prepare(request)
     if stream:
         return _stream(gate, request)
     folder = out or opened.folder / "samples" / f"seed-{seed}"
-    batch, texts = Batch(gate, folder), []
+    batch, texts = Batch(gate, folder, formats), []
     for sample in generate(opened, request, model=gate.model()):
         if batch.emit(sample.index, sample.item, gate.facts(sample)) and isinstance(sample.item, str):
             texts.append(sample.item)
-    found = batch.document(f"{len(batch.files)} samples of {opened.id}, seed {seed}")
+    found = batch.document(f"{batch.items} samples of {opened.id}, seed {seed}")
     if json:
         say_json({"run": opened.id, **found} | ({"texts": texts} if texts else {}))
     else:
         for text in texts[:TERMINAL]:
             say(text.rstrip(), "-" * 40)
-        say(f"{len(batch.files)} samples in {folder}", f"look at: {folder / found['sheet']}")
+        say(f"{batch.items} samples in {folder}", f"look at: {folder / found['sheet']}")
     return batch.code()
 
 
-def _prompt(given: str) -> str:
-    """The prompt itself, or the content of the file after @."""
+def _prompt(given: str, codec: Codec[Any]) -> Any:
+    """The prompt itself, or the content of the file after @: a text, or the first item that the codec reads from it."""
     if not given.startswith("@"):
+        if not codec.takes_text:
+            raise RecipeError(f"a prompt for the codec '{codec.name}' is a file", "--prompt", f"--prompt @FILE{codec.suffix}")
         return unescaped(given)
     path = Path(given[1:])
+    if not codec.takes_text:
+        if not path.is_file() or not codec.claims(path.name):
+            raise DataError("the prompt is no file that the codec reads", path, f"it reads {', '.join(codec.extensions)}")
+        return next(iter(codec.read(path)))
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

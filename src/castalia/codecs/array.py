@@ -46,6 +46,7 @@ class ArrayCodec(Codec[np.ndarray]):
     """Arrays of one shape to float32 tensors; spec Dense(shape, unit "standard", levels None)."""
 
     name = "array"
+    native = np.ndarray
     extensions: ClassVar[tuple[str, ...]] = containers.EXTENSIONS
     Config = ArrayConfig
 

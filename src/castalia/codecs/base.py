@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
@@ -53,6 +53,11 @@ class Codec(ABC, Generic[Item]):
         frozenset()
     )  # config keys that leave what `fit` learned alone: a run that starts from another's may set them
     typed: Callable[[str], Any] | None = None  # what people may type instead of naming a file, to an item
+    native: ClassVar[type] = object  # of its items: what judges ask for (`Metric.judges`, matchers of copies), never a codec by name
+    fact_names: ClassVar[tuple[str, ...]] = ()  # what `facts` may tell of an item
+    disturbs: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # augmentation -> the facts that are no longer true after it
+    formats: ClassVar[tuple[str, ...]] = ()  # endings that `write` knows beside `suffix`, whether or not `read` does
+    audible: ClassVar[str] = ""  # the one of them that a page can play
     sidecar: ClassVar[str] = ""  # suffix of the file beside that holds the manifest, where the format has no room for it
 
     def __init__(self, config: CodecConfig) -> None:
@@ -139,6 +144,11 @@ class Codec(ABC, Generic[Item]):
         """What one item is made of (dimension, byte, character, step ...): scores per unit need no modality code."""
         return {}
 
+    def facts(self, item: Item) -> dict[str, str]:
+        """What the codec can tell of an item that a model may be told in turn (`data.conditions`): a value for some of `fact_names`, few
+        different ones over all items. A name that is left out is unknown of this item."""
+        return {}
+
     def constrain(self, constraint: str) -> Grammar:
         """What must hold for generated tokens, from the user's words. Raises RecipeError where the codec knows no such thing."""
         raise RecipeError(f"the codec '{self.name}' knows no constraints", where=constraint, fix="leave the constraint out")
@@ -150,6 +160,11 @@ class Codec(ABC, Generic[Item]):
     def labels(self, ids: Tensor) -> list[str]:
         """A short word for each token (n,), for pages. Default: its number."""
         return [str(number) for number in ids.tolist()]
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether its items are texts, which can be streamed."""
+        return type(self).streamer is not Codec.streamer
 
     def streamer(self) -> Streamer:
         """Tokens to text as they come."""
@@ -171,6 +186,10 @@ class Codec(ABC, Generic[Item]):
         """Whether each row of the file is an item of its own, hashed and labelled by itself (IDX, .npy, JSONL); else the file is
         hashed whole."""
         return False
+
+    def belongs(self, path: Path) -> list[str] | None:
+        """Of each item of a container, in the order of `read`, what it is a part of: parts of one thing stay on one side of the split. Default: None."""
+        return None
 
     def contents(self, path: Path) -> Iterator[bytes]:
         """What is hashed of each item of a container, in the order of `read` and as many. Default: rows of arrays, with dtype and shape."""

@@ -74,7 +74,9 @@ class ImageCodec(Codec[PIL.Image.Image]):
     """Pictures of any kind to uint8 tensors (C, H, W); spec Dense((C, H, W), unit "signed", levels 256)."""
 
     name = "image"
+    native = PIL.Image.Image
     extensions: ClassVar[tuple[str, ...]] = (*itertools.chain.from_iterable(_FORMATS.values()), *containers.EXTENSIONS)
+    formats: ClassVar[tuple[str, ...]] = (".jpg", ".webp")
     Config = ImageConfig
 
     def __init__(self, config: ImageConfig | None = None) -> None:

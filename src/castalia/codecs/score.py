@@ -80,6 +80,22 @@ class Score:
         """Notes of all parts."""
         return sum(len(part.notes) for part in self.parts)
 
+    def cut(self, start: int, stop: int) -> Score:
+        """What sounds from tick `start` to `stop`, as a score that begins at 0: notes are cut at both ends, and what was in force holds on."""
+        parts = tuple(
+            replace(part, notes=tuple(
+                note._replace(start=max(note.start, start) - start, length=min(note.end, stop) - max(note.start, start))
+                for note in part.notes if note.start < stop and note.end > start
+            ))
+            for part in self.parts
+        )  # fmt: skip
+
+        def within(changes: tuple) -> tuple:
+            found = {max(change.start, start) - start: change for change in changes if change.start < stop}
+            return tuple(change._replace(start=tick) for tick, change in found.items())
+
+        return replace(self, parts=parts, tempos=within(self.tempos), metres=within(self.metres), keys=within(self.keys))
+
     def transposed(self, semitones: int) -> Score:
         """Drums stay. Keys move along the circle of fifths by the shortest way. Raises DataError where a note would leave 0 .. 127."""
         parts = tuple(

@@ -84,6 +84,7 @@ class TextCodec(Codec[str]):
     """Texts to token ids (n,), uint16 up to 65,536 of them, else int32; spec Tokens(length, vocab, begin, end, grammar)."""
 
     name = "text"
+    native = str
     extensions: ClassVar[tuple[str, ...]] = documents.EXTENSIONS
     few: ClassVar[str] = "codec.document=paragraph or line makes more of one file"
     adjustable: ClassVar[frozenset[str]] = frozenset({"document", "field", "encoding", "length"})

@@ -41,3 +41,14 @@ def packet(manifest: dict[str, Any]) -> str | None:
         " </rdf:RDF>\n</x:xmpmeta>\n"
         '<?xpacket end="r"?>'
     )
+
+
+def line(manifest: dict[str, Any]) -> str | None:
+    """The same label in one line of ASCII, for formats that hold text and no XMP; None for a manifest that does not say `synthetic`."""
+    if not manifest.get("synthetic"):
+        return None
+    attributes = {"CreatorTool": str(manifest.get("generator", "")), "DigitalSourceType": SOURCE_TYPE}
+    if "AIGC" in manifest:
+        found = manifest["AIGC"] if isinstance(manifest["AIGC"], dict) else {}
+        attributes["AIGC"] = json.dumps({name: str(found.get(name, "")) for name in FIELDS})
+    return "; ".join(f"{name}={value}" for name, value in attributes.items())

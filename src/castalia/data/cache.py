@@ -6,6 +6,7 @@ the codec with its settings and its fitted state; labels, file names and order a
     rows.bin     R rows in the storage dtype
     lengths.bin  R x int64, only where rows are token documents, which differ in length
     digests.bin  R x 16 bytes: the item a row comes from; rows of one item are neighbours
+    facts.bin    R x F x int32, only where the codec knows facts of items (told.py): the number of each one's value
     stored.bin   R x 16 bytes: hash of the row itself, to find items that are equal once encoded, and damage
     cache.json   shape, dtype, rows, SHA-256, and what could not be read
 
@@ -38,6 +39,7 @@ from torch import Tensor
 from castalia import codecs
 from castalia.codecs.base import Codec
 from castalia.data.source import DIGEST_BYTES, DataConfig
+from castalia.data.told import Facts, Noted
 from castalia.errors import DataError
 from castalia.places import home
 from castalia.spec import Tokens
@@ -147,6 +149,7 @@ class Cache:
     stored: np.ndarray
     bad: dict[str, str]
     encodings: dict[str, int]
+    facts: Facts
 
 
 def key(codec: Codec[Any], digests: np.ndarray, *, fitted: bool) -> str:
@@ -217,6 +220,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
         whole = hashlib.sha256()
         rows, shape, dtype = 0, None, None
         ragged, lengths = isinstance(codec.spec, Tokens), array("q")
+        noted = Noted(codec)
         with (
             (temporary / "rows.bin").open("wb") as data,
             (temporary / "digests.bin").open("wb") as digests,
@@ -244,6 +248,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
                 digests.write(digest)
                 stored.write(hashlib.sha256(raw).digest()[:DIGEST_BYTES])
                 encodings[codec.describe(item)] += 1
+                noted.add(item)
                 rows += 1
         if shape is None or dtype is None:
             why = f"; the first: {next(iter(bad.values()))}" if bad else ""
@@ -258,7 +263,10 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
             "sha256": whole.hexdigest(),
             "bad": bad,
             "encodings": dict(encodings.most_common(32)),
+            "facts": noted.facts().values,
         }
+        if summary["facts"]:
+            (temporary / "facts.bin").write_bytes(noted.facts().codes.tobytes())
         if ragged:
             (temporary / "lengths.bin").write_bytes(lengths.tobytes())
         (temporary / "cache.json").write_text(json.dumps(summary), encoding="utf-8")
@@ -275,9 +283,12 @@ def _open(folder: Path) -> Cache | None:
             return None
         count, dtype = int(summary["rows"]), np.dtype(summary["dtype"])
         digest, stored = (np.fromfile(folder / name, dtype=np.uint8).reshape(count, DIGEST_BYTES) for name in ("digests.bin", "stored.bin"))
+        values = {name: tuple(own) for name, own in summary.get("facts", {}).items()}
+        codes = np.fromfile(folder / "facts.bin", dtype=np.int32) if values else np.zeros(0, np.int32)
+        facts = Facts(values, codes.reshape(count, len(values)))
         if summary["shape"] is None:
             documents = _open_documents(folder, summary, stored, dtype)
-            return None if documents is None else Cache(documents, digest, stored, dict(summary["bad"]), dict(summary["encodings"]))
+            return None if documents is None else Cache(documents, digest, stored, dict(summary["bad"]), dict(summary["encodings"]), facts)
         shape = tuple(summary["shape"])
         size = count * int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         if (folder / "rows.bin").stat().st_size != size:
@@ -294,7 +305,7 @@ def _open(folder: Path) -> Cache | None:
                 row = rows.take(torch.tensor([place])).numpy()
                 if hashlib.sha256(row.tobytes()).digest()[:DIGEST_BYTES] != stored[place].tobytes():
                     return None
-        return Cache(rows, digest, stored, dict(summary["bad"]), dict(summary["encodings"]))
+        return Cache(rows, digest, stored, dict(summary["bad"]), dict(summary["encodings"]), facts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -1,6 +1,6 @@
 """What lies in a place, before any codec was chosen: every file, its kind and size, and what could not be looked at.
 
-A kind is the codec that would read a file: "image", "array", "text"; "beside" explains data (README, captions, metadata tables, labels), "other"
+A kind is the codec that would read a file: "image", "array", "text", "music"; "beside" explains data (README, captions, metadata tables, labels), "other"
 is read by nothing here. The name decides, and for array files their header. Not here: what is inside the files (reading.py), and which of them a codec takes
 when it trains (listing.py).
 """
@@ -18,17 +18,18 @@ from typing import TypeVar
 
 from castalia.codecs import containers, documents
 from castalia.codecs.image import ImageCodec
+from castalia.codecs.music import MusicCodec
 from castalia.data import listing, metadata
 from castalia.errors import DataError
 
 T = TypeVar("T")
-READ = ("image", "array", "text")
+READ = ("image", "array", "text", "music")
 _PIECE_OF_TEXT = documents.PIECE
 _HEAD = 1 << 16
 # What people have and nothing here reads, by ending: for the words of a report.
 FOREIGN = {
     "sound": (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aac"),
-    "music": (".mid", ".midi", ".musicxml", ".mxl", ".abc", ".mscz"),
+    "music in formats that are not read": (".mscz", ".mscx", ".gp5", ".gpx", ".sib", ".musx"),
     "video": (".mp4", ".mov", ".avi", ".mkv", ".webm"),
     "3-D shapes": (".obj", ".stl", ".ply", ".glb", ".gltf", ".off", ".fbx"),
     "office documents": (".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".epub", ".odt"),
@@ -163,6 +164,8 @@ def _kind(path: Path, pictures: set[Path]) -> str:
         return _container_kind(path)
     if ImageCodec.claims(path.name):
         return "image"
+    if MusicCodec.claims(path.name):
+        return "music"
     if documents.explains(path.name) or path.name == "classes.txt":
         return "beside"
     if not documents.claims(path.name):

@@ -31,12 +31,14 @@ def find(folder: Path, named: str | None) -> Path:
     for name in AUTOMATIC:
         if (folder / name).is_file():
             return folder / name
-    tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS) if folder.is_dir() else []
+    tables = _tables(folder)
     if len(tables) == 1:
         return tables[0]
     found = f"; found: {', '.join(path.name for path in tables)}" if tables else ""
     raise DataError(
-        f"data.label, data.caption and data.group need a metadata table{found}", folder.name, "set data.metadata=FILE.csv or FILE.jsonl"
+        f"data.label, data.caption, data.group and data.conditions need a metadata table{found}",
+        folder.name,
+        "set data.metadata=FILE.csv or FILE.jsonl",
     )
 
 
@@ -66,6 +68,15 @@ def load(path: Path, columns: Sequence[str]) -> dict[str, Row]:
     return table
 
 
+def columns(folder: Path, named: str | None) -> list[str]:
+    """The columns of the table that `find` finds; none where there is no table."""
+    if named is None and not any((folder / name).is_file() for name in AUTOMATIC) and len(_tables(folder)) != 1:
+        return []
+    path = find(folder, named)
+    first = next(_rows(path), None)
+    return [] if first is None else [name for name in first[1] if name not in FILE_COLUMNS]
+
+
 def match(table: dict[str, Row], names: Sequence[str]) -> list[Row | None]:
     """The row of each file: by its path relative to the table, else by its bare name when only one row has it."""
     bare: dict[str, list[Row]] = {}
@@ -76,6 +87,10 @@ def match(table: dict[str, Row], names: Sequence[str]) -> list[Row | None]:
         rows = bare.get(PurePosixPath(name).name, [])
         found.append(table.get(name) or (rows[0] if len(rows) == 1 else None))
     return found
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS) if folder.is_dir() else []
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -10,18 +10,20 @@ import numpy as np
 
 from castalia.data import split
 from castalia.data.source import Source
+from castalia.data.told import Column
 
 _EXAMPLES = 8
 _NAMED = 3  # kinds that a sentence names
 
 
 def fingerprint(source: Source, items: np.ndarray) -> str:
-    """SHA-256 over the sorted content hashes with their class names. Independent of file names, of order, and of the split."""
-    names = [*source.classes, ""]
+    """SHA-256 over the sorted content hashes with their class names and what columns tell. Independent of file names, of order, and of the split."""
+    told = [Column(source.label, source.classes), *(source.columns[name] for name in sorted(source.columns))]
     digest = hashlib.sha256()
-    for item in items[np.lexsort((source.label[items], split.ranks(source.digest[items])))]:
+    for item in items[np.lexsort((*source.order(items), split.ranks(source.digest[items])))]:
         digest.update(source.digest[item].tobytes())
-        digest.update((names[source.label[item]] if source.classes else "").encode() + b"\0")
+        for known in told:
+            digest.update(known.name(item).encode() + b"\0")
     return digest.hexdigest()
 
 

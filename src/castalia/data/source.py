@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,6 +21,7 @@ from castalia.codecs import containers
 from castalia.codecs.base import Codec
 from castalia.data import metadata
 from castalia.data.listing import Listing, caption, list_files
+from castalia.data.told import LABEL, Column, column, encoded, from_table, nobody_knows, several
 from castalia.errors import DataError
 
 DIGEST_BYTES = 16
@@ -39,7 +40,9 @@ class DataConfig(BaseModel):
     skip_bad     list unreadable files in the report instead of stopping at the first.
     limit        use only so many items, chosen by content hash.
     augment      names of the codec's augmentations, for the training side only; None: the codec's default.
-    conditional  give the classes to the model; false: ignore them.
+    conditional  give the classes to the model; false: ignore them. `conditions` says more.
+    conditions   what the model is told, each under its own name: "label" (the class), facts that the codec knows ("key"), columns of the table.
+                 None: the class, if `conditional`.
     development  share of the items, taken from the training side, that a family may choose its settings by (mixture weights).
     pack         documents of tokens share rows in training; false: each piece of a document has a row of its own.
     segments     packed documents of tokens do not attend to one another; false: they are one stream.
@@ -57,9 +60,17 @@ class DataConfig(BaseModel):
     limit: int | None = Field(default=None, ge=1)
     augment: tuple[str, ...] | None = None
     conditional: bool = True
+    conditions: tuple[str, ...] | None = None
     development: float = Field(default=0.0, ge=0, le=0.5)
     segments: bool = True
     pack: bool = True
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Names of what the model is told, each once."""
+        if self.conditions is None:
+            return (LABEL,) if self.conditional else ()
+        return tuple(dict.fromkeys(self.conditions))
 
 
 @dataclass
@@ -73,6 +84,7 @@ class Source:
     label         (N,) int64 into `classes`; len(classes) where the item has none.
     group         (N,) int32 into `groups`; -1 where the item has none.
     captions      one per item, or None when there are none at all.
+    columns       what else the table tells, by the name of the column (see told.py); facts of the codec are in the cache.
     """
 
     name: str
@@ -91,9 +103,14 @@ class Source:
     ignored: Counter[str]
     skipped: list[dict[str, str]]
     notes: list[str]
+    columns: dict[str, Column] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.digest)
+
+    def order(self, items: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Sort keys of items (n,), the last one first: what is known about them, for a lexsort that file names have no part in."""
+        return (*(self.columns[name].value[items] for name in sorted(self.columns, reverse=True)), self.label[items])
 
     def where(self, item: int) -> str:
         """How to name an item in a message: its file, and its place in a container."""
@@ -104,12 +121,14 @@ class Source:
 def open_source(config: DataConfig, codec: Codec[Any]) -> Source:
     """Finds, hashes and labels the items. Raises DataError when there are none, or at the first unreadable container or list entry."""
     listing = list_files(config.source, codec, config.skip_bad)
-    rows = _table_rows(config, listing)
+    extra = from_table(config.told, codec)
+    rows = _table_rows(config, listing, codec, extra)
     folder_labels, note = _folder_classes(listing.names)
     hashed = _hash_all(listing, codec, config.skip_bad)
     values: list[str | None] = []
     captions: list[str | None] = []
     groups: list[str | None] = []
+    columns: dict[str, list[str | None]] = {name: [] for name in extra}
     for place, count in enumerate(hashed.count):
         path = listing.files[place]
         row: metadata.Row = rows[place] or {} if rows is not None else {}
@@ -121,9 +140,13 @@ def open_source(config: DataConfig, codec: Codec[Any]) -> Source:
             values += [folder_labels[place]] * count
         beside = listing.captions.get(path)
         captions += [row.get(config.caption) if config.caption else caption(beside) if beside else None] * count
-        groups += [row.get(config.group) if config.group else None] * count
+        together = codec.belongs(path) if config.group is None and count else None
+        groups += together or [row.get(config.group) if config.group else None] * count
+        for name, known in columns.items():
+            known += [row.get(name)] * count
     notes = listing.notes + ([note] if note and config.label is None else [])
-    label, classes = _classes(values, config, hashed.names, notes)
+    label = _classes(values, config, hashed.names, notes)
+    told = {name: several(name, column("data.conditions", known, name), notes) for name, known in columns.items()}
     group_names = sorted({name for name in groups if name is not None})
     place_of = {name: place for place, name in enumerate(group_names)}
     group = np.array([-1 if name is None else place_of[name] for name in groups], dtype=np.int32)
@@ -135,8 +158,8 @@ def open_source(config: DataConfig, codec: Codec[Any]) -> Source:
         file=hashed.file,
         index=hashed.index,
         digest=hashed.digest,
-        label=label,
-        classes=classes,
+        label=label.value,
+        classes=label.names,
         group=group,
         groups=group_names,
         captions=captions if any(caption is not None for caption in captions) else None,
@@ -144,14 +167,20 @@ def open_source(config: DataConfig, codec: Codec[Any]) -> Source:
         ignored=listing.ignored,
         skipped=hashed.skipped,
         notes=notes,
+        columns={name: known for name, known in told.items() if known.names},
     )
 
 
 # What is known about the files ----------------------------------------------------------------------------------------
 
 
-def _table_rows(config: DataConfig, listing: Listing) -> list[metadata.Row | None] | None:
+def _table_rows(config: DataConfig, listing: Listing, codec: Codec[Any], extra: list[str]) -> list[metadata.Row | None] | None:
     columns = [name for name in (config.label, config.caption, config.group) if name is not None]
+    for name in extra:
+        known = metadata.columns(listing.folder, config.metadata if listing.table is None else str(listing.table))
+        if name not in known:
+            raise nobody_knows(name, codec, known)
+    columns += extra
     if not columns:
         return None
     table = listing.table if listing.table is not None and config.metadata is None else metadata.find(listing.folder, config.metadata)
@@ -193,28 +222,13 @@ def _without_shared(folders: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return folders
 
 
-def _classes(
-    values: list[str | None], config: DataConfig, given: tuple[str, ...] | None, notes: list[str]
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(N,) int64 labels and the class names, in natural order ("2" before "10")."""
-    found = {value for value in values if value is not None}
-    if config.label is not None and len(found) > max(1, len(values) // 2):
-        raise DataError(
-            f"the column '{config.label}' has {len(found)} different values for {len(values)} items",
-            "data.label",
-            "choose a column with few values, or leave data.label out",
-        )
-    names = given if given is not None and found <= set(given) else tuple(sorted(found, key=_natural))
-    if len(names) < 2 or not config.conditional:
-        if len(names) == 1 and config.conditional:
-            notes.append(f"only one class ('{names[0]}'), so the model is not told it")
-        return np.zeros(len(values), dtype=np.int64), ()
-    place = {name: number for number, name in enumerate(names)}
-    return np.array([len(names) if value is None else place[value] for value in values], dtype=np.int64), names
-
-
-def _natural(name: str) -> list[tuple[int, int | str]]:
-    return [(0, int(part)) if part.isdecimal() else (1, part.casefold()) for part in re.split(r"(\d+)", name) if part] + [(2, name)]
+def _classes(values: list[str | None], config: DataConfig, given: tuple[str, ...] | None, notes: list[str]) -> Column:
+    """The classes of all items, in the order of a container's class file or in natural order; none where the model is not told them."""
+    if LABEL not in config.told:
+        return Column(np.zeros(len(values), dtype=np.int64), ())
+    if given is not None and {value for value in values if value is not None} <= set(given):
+        return several(LABEL, encoded(values, given), notes)
+    return several(LABEL, column("data.label", values, config.label or ""), notes)
 
 
 # Hashing --------------------------------------------------------------------------------------------------------------

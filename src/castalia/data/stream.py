@@ -26,6 +26,7 @@ from castalia.data.cache import Cache, Documents, Progress, Rows, list_caches, r
 from castalia.data.reading import fair_order, read_items, readable
 from castalia.data.report import describe, fingerprint
 from castalia.data.source import DataConfig, Source, open_source
+from castalia.data.told import LABEL, Column, several
 from castalia.data.windows import Windows
 from castalia.errors import DataError, RecipeError, SpecError
 from castalia.nn.random import generator
@@ -238,7 +239,7 @@ def _assemble(
             raise DataError(why, source.where(item), "remove the file, or set data.skip_bad=true")
         skipped.append({"file": source.where(item), "why": why})
     kept = np.flatnonzero(readable_items)
-    kept = kept[np.lexsort((source.label[chosen[kept]], content[kept]))]
+    kept = kept[np.lexsort((*source.order(chosen[kept]), content[kept]))]
     _enough(content[kept], config, source, codec, fit)
     repeats = rows_of[content[kept]]
     entry = np.repeat(kept, repeats)  # one entry per row from here on
@@ -248,13 +249,14 @@ def _assemble(
     if fit and len(np.unique(twin)) == 1:
         raise _identical(len(entry), config)
     validation, dropped = _apart(held_out[entry], twin, source.digest[chosen[entry]], 0 if source.groups else config.validation)
-    label = source.label[chosen[entry]]
+    report = describe(source, chosen[kept], content[kept])
+    told = _told(config, source, chosen[entry], encoded, row, report)
     apart = split.validates(source.digest[chosen], source.group[chosen], source.groups, config.validation + config.development)
     development = _beside(apart[entry] & ~validation, ~validation & ~dropped, twin, source, chosen[entry], config.development)
     sides: list[Side] = []
     for mask, functions in ((~validation & ~development, augmentations), (validation, []), (development, [])):
         mask = mask & ~dropped
-        cond = {"label": torch.from_numpy(label[mask])} if source.classes else {}
+        cond = {name: torch.from_numpy(known.value[mask]) for name, known in told.items()}
         index = torch.from_numpy(row[mask])
         if isinstance(encoded.rows, Documents) and isinstance(codec.spec, Tokens):
             sides.append(Windows(codec.spec, encoded.rows, index, cond, functions, config.segments, config.pack))
@@ -262,7 +264,6 @@ def _assemble(
             captions = None if source.captions is None else [source.captions[item] for item in chosen[entry[mask]]]
             sides.append(Split(codec.spec, encoded.rows, index, cond, captions, functions))
         sides[-1].where = partial(_where, source, chosen[entry[mask]])
-    report = describe(source, chosen[kept], content[kept])
     if dropped.any():
         report["notes"].append(f"{int(dropped.sum())} items equal one of the other side once encoded and were left out")
     report |= {
@@ -276,8 +277,27 @@ def _assemble(
         "shape": list(codec.spec.shape) if isinstance(codec.spec, Dense) else [codec.spec.length],
         "tokens": [side.tokens for side in sides if isinstance(side, Windows)] or None,
     }
-    conditions: dict[str, Condition] = {"label": Classes(source.classes)} if source.classes else {}
+    conditions: dict[str, Condition] = {name: Classes(known.names) for name, known in told.items()}
     return Dataset(codec, conditions, fingerprint(source, chosen[kept]), report, source.licence, *sides)
+
+
+def _told(
+    config: DataConfig, source: Source, items: np.ndarray, encoded: Cache, row: np.ndarray, report: dict[str, Any]
+) -> dict[str, Column]:
+    """What the model is told of each entry (its item, its cached row), by name; a class of which there is only one is not told. What is
+    told beside the class goes into the report."""
+    found: dict[str, Column] = {}
+    for name in config.told:
+        if name == LABEL:
+            found[name] = Column(source.label, source.classes)[items]
+        elif name in encoded.facts.values:
+            found[name] = several(name, encoded.facts.column(name, row), report["notes"])
+        elif name in source.columns:
+            found[name] = source.columns[name][items]
+    found = {name: known for name, known in found.items() if known.names}
+    if any(name != LABEL for name in found):
+        report["told"] = {name: known.counts() for name, known in found.items() if name != LABEL}
+    return found
 
 
 def _where(source: Source, items: np.ndarray, index: int) -> str:
@@ -334,9 +354,19 @@ def _identical(count: int, config: DataConfig) -> DataError:
 
 
 def _augmentations(config: DataConfig, codec: Codec[Any]) -> list[tuple[str, Augmentation]]:
+    """By name, those of the recipe, else the codec's own. One after which a told fact would be a lie is refused, or left out of the latter."""
     known = codec.augmentations
-    names = codec.default_augmentations if config.augment is None else config.augment
+    lies = {name: [fact for fact in facts if fact in config.told] for name, facts in codec.disturbs.items()}
+    names = config.augment
+    if names is None:
+        names = tuple(name for name in codec.default_augmentations if not lies.get(name))
     for name in names:
+        if lies.get(name):
+            raise RecipeError(
+                f"the augmentation '{name}' changes what the model is told: {', '.join(lies[name])}",
+                "data.augment, data.conditions",
+                f"leave '{name}' out of data.augment, or {lies[name][0]} out of data.conditions",
+            )
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean '{near[0]}'? " if near else ""

@@ -2,8 +2,9 @@
 
 Training lays the documents of an epoch end to end in a random order, joins the ends to a ring, and cuts it at a random phase into windows of
 `length` coded tokens, each with the token before it as context. So no token is padding, none is seen twice in an epoch, fewer than `length`
-are left out, and no two epochs cut alike. Where items have conditions (classes), which belong to whole rows, or
-`data.pack` is false, each piece of a document has a row of its own instead.
+are left out, and no two epochs cut alike. Where tokens come in steps of several (`Tokens.period`), `begin` fills documents of the ring up to whole
+steps and the phase is a whole number of them, so that a token's slot in its step is known from its column. Where items have conditions (classes), which
+belong to whole rows, or `data.pack` is false, each piece of a document has a row of its own instead.
 
 Evaluation (`take`) reads each document from its beginning in pieces of `length` tokens, one piece a row. Rows are as spec.Tokens says: what
 follows `begin` is another document, and packed documents do not attend to one another unless `data.segments` is false.
@@ -45,11 +46,13 @@ class Windows:
         self._augmentations = tuple(augmentations)
         self._segments, self._pack = segments, pack and not cond
         self._lengths = documents.lengths[self._index]
+        self._rooms = -(-self._lengths // spec.period) * spec.period  # in the ring
         self.tokens = int(self._lengths.sum())
+        self._round = int(self._rooms.sum())
         pieces = np.maximum(1, -(-(self._lengths - 1) // spec.length))
         self._owner = np.repeat(np.arange(len(self._index)), pieces)  # of each piece: its document here
         self._start = (np.arange(len(self._owner)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * spec.length
-        self._width = min(spec.length, max(1, self.tokens - 1))
+        self._width = min(spec.length, max(spec.period, (self._round - 1) // spec.period * spec.period))
         self._epochs: dict[tuple[int, int], _Ring] = {}  # the last two
         self._orders: dict[tuple[int, int], Tensor] = {}  # the same of rows with conditions
         self.where: Callable[[int], str] = "document {}".format  # how to name a document in a message or on a page
@@ -65,7 +68,7 @@ class Windows:
             chosen = self._drawn(counter * size, size, seed)
             return self._batch(self._rows(chosen), chosen, counter, seed, augment)
         rows, start, count = [], counter * size, size
-        windows = max(1, self.tokens // self._width)
+        windows = max(1, self._round // self._width)
         while count > 0:
             epoch, offset = divmod(start, windows)
             ring = self._ring(seed, epoch, windows)
@@ -110,19 +113,25 @@ class Windows:
 
     def _cut(self, ring: _Ring, windows: np.ndarray) -> np.ndarray:
         """(n, width + 1) int64: windows of the ring, by number."""
-        places = (ring.phase + windows[:, None] * self._width + np.arange(self._width + 1)) % self.tokens
+        places = (ring.phase + windows[:, None] * self._width + np.arange(self._width + 1)) % self._round
         document = np.searchsorted(ring.ends, places, side="right")
-        return self._documents.gather(ring.offsets[document] + places)
+        if self.spec.period == 1:
+            return self._documents.gather(ring.offsets[document] + places)
+        real = places < ring.lasts[document]
+        found = self._documents.gather(ring.offsets[document] + np.where(real, places, ring.lasts[document] - 1))
+        return np.where(real, found, self.spec.begin)
 
     def _ring(self, seed: int, epoch: int, windows: int) -> _Ring:
         key = (seed, epoch)
         if key not in self._epochs:
             _forget(self._epochs)
             order = torch.randperm(len(self._index), generator=generator("documents", seed, epoch)).numpy()
-            ends = np.cumsum(self._lengths[order])
-            offsets = self._documents.offsets[self._index[order]] - (ends - self._lengths[order])
+            ends = np.cumsum(self._rooms[order])
+            starts = ends - self._rooms[order]
+            offsets = self._documents.offsets[self._index[order]] - starts
             shuffled = torch.randperm(windows, generator=generator("epoch", seed, epoch)).numpy()
-            self._epochs[key] = _Ring(ends, offsets, counter_seed("phase", seed, epoch) % self.tokens, shuffled)
+            phase = counter_seed("phase", seed, epoch) % (self._round // self.spec.period) * self.spec.period
+            self._epochs[key] = _Ring(ends, starts + self._lengths[order], offsets, phase, shuffled)
         return self._epochs[key]
 
     def _drawn(self, start: int, count: int, seed: int) -> Tensor:
@@ -160,8 +169,8 @@ def _forget(epochs: dict[tuple[int, int], Any]) -> None:
 
 
 class _Ring:
-    """The documents of one epoch end to end. ends (n,): where each ends; offsets (n,): what turns a place of the ring into one of the
+    """The documents of one epoch end to end. ends (n,): where the next begins; lasts (n,): where each ends before it is filled up; offsets (n,): what turns a place of the ring into one of the
     cache; phase: where the first window begins; order: the windows, shuffled."""
 
-    def __init__(self, ends: np.ndarray, offsets: np.ndarray, phase: int, order: np.ndarray) -> None:
-        self.ends, self.offsets, self.phase, self.order = ends, offsets, phase, order
+    def __init__(self, ends: np.ndarray, lasts: np.ndarray, offsets: np.ndarray, phase: int, order: np.ndarray) -> None:
+        self.ends, self.lasts, self.offsets, self.phase, self.order = ends, lasts, offsets, phase, order

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -111,11 +111,12 @@ class Evidence:
     timings     (rows, seconds) of each block that was sampled.
     about       words on what was compared with what; goes into every comparing score.
     labelled    classes, where the training items have them.
-    naive, novelty  what the naive baseline is, and which score can see copies; for sentences.
+    items       native items, decoded when asked for: "model", "floor", "memoriser" and "reference" as above, "unseen" (what of "reference" is held
+                out) and "training"; empty when nothing can be compared.
+    naive       what the naive baseline is; for sentences.
     """
 
     naive: ClassVar[Said]
-    novelty: ClassVar[Said]
     model: Family
     spec: Spec
     network: str
@@ -126,6 +127,7 @@ class Evidence:
     timings: Sequence[tuple[int, float]] = ()
     about: dict[str, Any] = field(default_factory=dict)
     labelled: Labelled | None = None
+    items: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +136,6 @@ class DenseEvidence(Evidence):
     moments  per-dimension mean and standard deviation of the training items."""
 
     naive: ClassVar[Said] = say("a per-dimension Gaussian")
-    novelty: ClassVar[Said] = say("copies")
     training: Tensor
     held_out: Tensor
     moments: tuple[Tensor, Tensor] | None = None
@@ -152,7 +153,6 @@ class TokenEvidence(Evidence):
     """
 
     naive: ClassVar[Said] = say("drawing tokens by their frequency")
-    novelty: ClassVar[Said] = say("seen-8-grams")
     passages: dict[str, list[Tensor]]
     unseen: list[Tensor]
     training: list[Tensor]
@@ -174,11 +174,31 @@ class TokenEvidence(Evidence):
         return result
 
 
+class Decoded(Mapping[str, Sequence[Any]]):
+    """Native items of each side, decoded at the first look."""
+
+    def __init__(self, decode: Callable[[Tensor], Any], rows: Mapping[str, Callable[[], Iterable[Tensor]]]) -> None:
+        self._decode, self._rows = decode, rows
+        self._found: dict[str, list[Any]] = {}
+
+    def __getitem__(self, side: str) -> list[Any]:
+        if side not in self._found:
+            self._found[side] = [self._decode(row) for row in self._rows[side]()]
+        return self._found[side]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
 class Metric(ABC):
     """One file, one kind of score. `scores` never raises for lack of data: it returns a Score without a value and says why."""
 
     name: ClassVar[str]
     reads: ClassVar[type[Evidence]] = DenseEvidence  # `Evidence`: a metric for both kinds
+    judges: ClassVar[type] = object  # native items that it has a meaning for (`Codec.native`): str, Score; object: any
     ideal: ClassVar[Mapping[str, float]] = {}  # kind of score -> what a perfect model gets in expectation, where that does not depend on n
 
     @abstractmethod
@@ -343,8 +363,8 @@ def _words(better: Better | None, sides: dict[str, Estimate], informative: bool 
     if memoriser is not None and not clearly(better, model, memoriser):
         words.append(
             say(
-                "Replaying training items gets {0}, no worse than the model: this score cannot see copying, '{1}' can.",
-                *(show(memoriser.value), kind.novelty),
+                "Replaying training items gets {0}, no worse than the model: this score cannot see copying, those of novelty can.",
+                show(memoriser.value),
             )
         )
     return words

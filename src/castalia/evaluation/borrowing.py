@@ -44,6 +44,7 @@ class Borrowing(Metric):
 
     name = "borrowing"
     reads = TokenEvidence
+    judges = str
 
     def scores(self, evidence: TokenEvidence) -> list[Score]:
         model, floor = evidence.passages.get("model", []), evidence.unseen

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 FACTS = ("samples-per-second", "parameters")
 LEFT_OUT = ("peak-memory",)  # one process judges all runs, so it would be that of the largest
-UP_TO_REAL = ("copies", "data-copying", "creativity", "seen-8-grams", "longest-copy")
-FIDELITY = ("bits-per-character", "bits-per-byte", "bits-per-token", "kernel", "frechet", "c2st")  # the first that all runs have leads
+UP_TO_REAL = ("copies", "data-copying", "creativity", "seen-8-grams", "longest-copy", "seen-motifs", "longest-motif")
+# the first that all runs have leads
+FIDELITY = ("bits-per-character", "bits-per-byte", "bits-per-step", "bits-per-note", "bits-per-token", "kernel", "frechet", "c2st")
 COSTS = ("seconds_per_sample", "training_seconds", "parameters")
 
 

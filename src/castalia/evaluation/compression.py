@@ -46,7 +46,7 @@ from castalia.spec import Tokens
 ORDERS, SMALL = (range(1, 9), range(1, 7)), 2_000_000  # beyond SMALL training tokens the longer n-grams would only cost memory
 CHUNKS = 200  # of the training text, every 10th of which chooses the order
 XZ_PREFIX = 2_000_000
-UNITS = {"byte": say("byte"), "character": say("character"), "token": say("token")}
+UNITS = {"byte": say("byte"), "character": say("character"), "token": say("token"), "step": say("step"), "note": say("note")}
 NAMES = {"naive": say("single-token frequencies"), "counts": say("Kneser-Ney counts"), "memoriser": say("the memoriser"), "xz": say("xz")}
 
 
@@ -118,6 +118,7 @@ class Compression(Metric):
                 **about,
                 f"{unit}s": round(total) if evidence.units else about["tokens"],
                 **bits,
+                "nats_per_unit": model.value * math.log(2),
                 "intervals": {side: [sides[side].low, sides[side].high] for side in NAMES if side in sides},
                 "gains": {side: [s.value, s.low, s.high] for side in NAMES if (s := sides.get(f"{side} - model")) is not None},
                 "words": words if any(separates.values()) or not separates else [BLIND, *words],
@@ -210,8 +211,8 @@ def _words(
         elif gain.high < 0:
             words.append(
                 say(
-                    "{0}, {1} less than the model: counting n-grams predicts this text better than the model does. Train longer, on more "
-                    "text, or with regularisation.",
+                    "{0}, {1} less than the model: counting n-grams predicts these data better than the model does. Train longer, on more "
+                    "data, or with regularisation.",
                     *(told, show(-gain.value)),
                 )
             )

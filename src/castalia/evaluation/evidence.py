@@ -11,7 +11,7 @@ classes, as an evenly drawn set would not.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from castalia.abilities import SampleOptions, Samples
 from castalia.errors import SpecError
-from castalia.evaluation.base import DenseEvidence, Labelled
+from castalia.evaluation.base import Decoded, DenseEvidence, Labelled
 from castalia.evaluation.baselines import Moments, memoriser, naive
 from castalia.evaluation.features import ROWS, Features, extract, features_for
 from castalia.language import Said, say
@@ -36,6 +36,7 @@ DEFAULT_N = 2000
 MOST_TRAINING = 50_000  # training items that are looked at; more would only make it slow
 KEPT = 256  # samples and features' items kept as tensors, for the page
 TAUGHT = 4000  # labelled training items that classifiers may learn from
+MOST_DECODED = 4000  # training items that are decoded, for metrics that look at native items
 MOST_RAW = 8_000_000  # numbers of one side that are kept as they are, for classifiers on raw numbers
 
 
@@ -104,6 +105,7 @@ def gather(
         held_out=held_out,
         moments=moments.result(),
         labelled=labelled,
+        items=_items(dataset, visited, held_order, against, drawn, min(count, len(drawn)), n or DEFAULT_N, seed) if count else {},
     )
     return Gathered(evidence, drawn[:KEPT], visited, notes)
 
@@ -133,6 +135,29 @@ def _labelled(
         replayed=labels[replayed],
         told=told,
     )
+
+
+def _items(
+    dataset: Dataset, visited: Tensor, held_order: Tensor, against: Tensor | None, drawn: Tensor, count: int, n: int, seed: int
+) -> Decoded:
+    """`count` native items of each side, the same ones as the features are of."""
+    training, held_out = torch.arange(len(visited)), torch.arange(len(held_order)) + len(visited)
+    places = choose_sides(training, held_out, None if against is None else torch.arange(len(against)), n, seed)
+
+    def of(rows: Tensor, given: Tensor | None = None) -> Callable[[], Iterator[Tensor]]:
+        def read() -> Iterator[Tensor]:
+            for place in rows[:count].tolist():
+                mine = place < len(visited)
+                side, own = (dataset.train, visited[place]) if mine else (dataset.validation, held_order[place - len(visited)])
+                yield given[place] if given is not None else side.take(own[None]).x[0]
+
+        return read
+
+    rows = {"floor": of(places.floor), "memoriser": of(places.replayed), "reference": of(places.reference, against)}
+    rows |= {"unseen": of(places.reference[places.reference >= len(visited)]) if against is None else rows["reference"]}
+    training_items = visited[:MOST_DECODED]
+    rows |= {"training": lambda: iter(dataset.train.take(training_items).x), "model": lambda: iter(drawn[:count])}
+    return Decoded(lambda row: dataset.codec.decode(row), rows)
 
 
 def _raw(dataset: Dataset, visited: Tensor, held_order: Tensor, samples: Tensor, noise: Tensor, replayed: Tensor) -> dict[str, Tensor]:

@@ -25,11 +25,10 @@ from castalia.evaluation.borrowing import Shared, longest_shared
 from castalia.evaluation.evidence import Gathered, conditions_of, gather
 from castalia.evaluation.neighbours import nearest
 from castalia.evaluation.passages import gather_passages
-from castalia.evaluation.verdict import verdict
-from castalia.evaluation.verdict_tokens import verdict_tokens
+from castalia.evaluation.verdicts import verdict_for
 from castalia.language import Voice, say
 from castalia.nn.random import generator
-from castalia.spec import Classes, Tokens
+from castalia.spec import Classes, Dense, Tokens
 
 if TYPE_CHECKING:
     from castalia.codecs.base import Codec
@@ -128,13 +127,14 @@ def evaluate(
             return _judge_tokens(model, codec, dataset, n, seed, batch, against, metrics)
         if against is not None and not isinstance(against, Tensor):
             raise SpecError("items to compare with must be one tensor", where="against", fix="torch.stack them")
-        return _judge_dense(model, dataset, n, seed, batch, against, network, metrics)
+        return _judge_dense(model, codec, dataset, n, seed, batch, against, network, metrics)
     finally:
         model.train(was_training)
 
 
 def _judge_dense(
     model: Family,
+    codec: Codec[Any],
     dataset: Dataset,
     n: int | None,
     seed: int,
@@ -144,7 +144,7 @@ def _judge_dense(
     metrics: Sequence[str] | None,
 ) -> Evaluation:
     found = gather(model, dataset, n=n, seed=seed, batch=batch, against=against, network=network)
-    scores, notes = _scores(found.evidence, metrics)
+    scores, notes = _scores(found.evidence, metrics, codec.native)
     side = dataset.validation if len(dataset.validation) else dataset.train
     shown = torch.randperm(len(side), generator=generator("evaluate", seed, "shown"))[:SHOWN]
     if against is None and side is dataset.train:
@@ -153,7 +153,8 @@ def _judge_dense(
     neighbours = _neighbours(found, dataset) if len(found.evidence.training) > NEIGHBOURS else None
     walks = interpolate(model, dataset, seed)
     key = _key(found.evidence)
-    return Evaluation(scores, found.samples, real, neighbours, walks, found.notes + notes, verdict(scores), key=key)
+    words = verdict_for(codec.native, Dense)(scores)
+    return Evaluation(scores, found.samples, real, neighbours, walks, found.notes + notes, words, key=key)
 
 
 def _judge_tokens(
@@ -167,23 +168,24 @@ def _judge_tokens(
     metrics: Sequence[str] | None,
 ) -> Evaluation:
     found = gather_passages(model, codec, dataset, n=n, seed=seed, batch=batch, against=against)
-    scores, notes = _scores(found.evidence, metrics)
+    scores, notes = _scores(found.evidence, metrics, codec.native)
     if against is None and not len(dataset.validation):
         notes.append(
-            say("There are no held-out documents: the real text shown is training text, and nothing says how well new text is predicted.")
+            say("There are no held-out documents: the real ones shown were trained on, and nothing says how well new ones are predicted.")
         )
     samples, real = found.samples[:SHOWN], found.real[:SHOWN]
     shared, key = longest_shared(found), _key(found.evidence)
-    return Evaluation(scores, samples, real, None, None, found.notes + notes, verdict_tokens(scores), shared, key)
+    words = verdict_for(codec.native, Tokens)(scores)
+    return Evaluation(scores, samples, real, None, None, found.notes + notes, words, shared, key)
 
 
-def _scores(evidence: Evidence, metrics: Sequence[str] | None) -> tuple[list[Score], list[str]]:
-    """Of the metrics that read this kind of evidence. One that fails with a reason costs its own scores only."""
+def _scores(evidence: Evidence, metrics: Sequence[str] | None, native: type) -> tuple[list[Score], list[str]]:
+    """Of the metrics that read this kind of evidence and judge this kind of item. One that fails with a reason costs its own scores only."""
     scores: list[Score] = []
     notes: list[str] = []
     for name in registry.names("metric") if metrics is None else metrics:
         metric: Metric = registry.resolve("metric", name)()
-        if not isinstance(evidence, metric.reads):
+        if not isinstance(evidence, metric.reads) or not issubclass(native, metric.judges):
             continue
         try:
             scores.extend(metric.scores(evidence))

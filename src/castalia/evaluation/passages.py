@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from castalia.abilities import SampleOptions
 from castalia.errors import SpecError
-from castalia.evaluation.base import GROUPS, Labelled, TokenEvidence
+from castalia.evaluation.base import GROUPS, Decoded, Labelled, TokenEvidence
 from castalia.evaluation.evidence import DEFAULT_N, Sides, batches_of, choose_sides, class_condition, conditions_of
 from castalia.evaluation.features import ROWS
 from castalia.language import say
@@ -40,6 +41,7 @@ MOST_TOKENS = 4_000_000  # of the training documents that are looked at, and of 
 MOST_SCORED = 200_000  # held-out tokens whose likelihood is asked for
 DRAWN = 50_000  # tokens to sample where nobody says how many samples, and the data have as many
 TAUGHT = 2000  # passages with classes that classifiers learn from
+MOST_TRAINING = 4000  # training documents that are decoded, for metrics that look at items
 ROW_TOKENS = 16_384  # tokens that are scored together
 
 
@@ -95,6 +97,15 @@ def gather_passages(
     labelled = None
     if against is None and sides.n:
         labelled = _labelled(dataset, pools, symbols, sides.replayed, told, seed)
+    new = [pool[place] for place in sides.reference.tolist() if place >= len(pools[0])]
+    rows = {
+        **tokens,
+        "floor": [pool[place] for place in sides.floor.tolist()],
+        "reference": real,
+        "unseen": new,
+        "training": training[:MOST_TRAINING],
+    }
+    items = Decoded(codec.decode, {side: partial(iter, rows) for side, rows in rows.items()})
     batches, owners, units, scored = _rows_to_score(codec, dataset, spec, held_out, model.device)
     evidence = TokenEvidence(
         model=model,
@@ -107,6 +118,7 @@ def gather_passages(
         timings=timings,
         about={"reference": sides.words, "symbols": "pieces" if symbols.pieces else "tokens"},
         labelled=labelled,
+        items=items if sides.n else {},
         passages={side: _trimmed([row.ids for row in rows], budget) for side, rows in written.items()} if sides.n else {},
         unseen=_trimmed([row.ids for row in unseen], budget),
         training=[row.ids for row in trained],

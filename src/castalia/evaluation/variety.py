@@ -51,6 +51,7 @@ class Variety(Metric):
 
     name = "variety"
     reads = TokenEvidence
+    judges = str
 
     def scores(self, evidence: TokenEvidence) -> list[Score]:
         if min((len(evidence.passages.get(side, [])) for side in ("model", "floor")), default=0) < FEWEST_PASSAGES:

@@ -7,7 +7,7 @@ the gate g (compare Neubig & Dyer 2016, arXiv:1606.00499) learns on documents th
 on permuted orders (Yang et al. 2019, arXiv:1906.08237; Hoogeboom et al. 2022, arXiv:2110.02037), each an exact factorisation, so that gaps are
 filled seeing both sides. Every likelihood is exact.
 
-Not here: sampling rules (nn/decode.py), tokenizers (codecs), the graph of a step (families/ar_step.py), Qwen3 (export/qwen3.py).
+Not here: sampling rules (nn/decode.py), tokenizers (codecs), orders (families/ar_order.py), the graph of a step (families/ar_step.py), Qwen3 (export/qwen3.py).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from castalia.abilities import SampleOptions
 from castalia.errors import AbilityError, RecipeError, SpecError
+from castalia.families.ar_order import Gaps, training_order
 from castalia.families.ar_step import step_graph
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.counts import Counts
@@ -72,6 +73,7 @@ class Network(nn.Module):
         self.embedding = nn.Embedding(spec.vocab, config.width)
         self.ngrams = nn.ModuleList(nn.Embedding(config.ngram_rows, config.width) for _ in config.ngrams)
         self.offsets = nn.Embedding(2 * REACH + 1, config.width) if config.order == "any" else None
+        self.slots = nn.Embedding(spec.period, config.width) if spec.period > 1 else None
         self.told = ConditionEmbedding(conditions, config.width)
         self.blocks = nn.ModuleList(
             Block(config.width, config.heads, kv_heads, head_width, hidden, config.activation, config.dropout, config.attention)
@@ -81,7 +83,7 @@ class Network(nn.Module):
         self.head = None if config.tie else nn.Linear(config.width, spec.vocab, bias=False)
         if self.head is not None:
             self.head.is_head = True  # type: ignore[assignment] - Muon leaves it to AdamW
-        self.rotary = Rotary(head_width, spec.length, config.theta)
+        self.rotary = Rotary(head_width, spec.length, config.theta, spec.period)
         for module in self.modules():
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.02)
@@ -93,14 +95,22 @@ class Network(nn.Module):
 
     def forward(
         self, tokens: Tensor, ngrams: list[Tensor], told: Tensor | None, rotation: Rotation, mask: Tensor | None,
-        offsets: Tensor | None = None, memory: Memory | None = None,
+        aim: Tensor | None = None, memory: Memory | None = None,
     ) -> Tensor:  # fmt: skip
-        """tokens (B, T), ngrams: row numbers (B, T) for each table; (B, T, width) after the last norm."""
-        h = self.embed(tokens, ngrams, told, offsets)
+        """tokens (B, T), ngrams: row numbers (B, T) for each table, aim: from `aim`; (B, T, width) after the last norm."""
+        h = self.embed(tokens, ngrams, told, aim)
         for index, block in enumerate(self.blocks):
             h = block(h, rotation, mask, None if memory is None else memory.layers[index])
         out: Tensor = self.norm(h)
         return out
+
+    def aim(self, wanted: Tensor, own: Tensor) -> Tensor | None:
+        """What is added to the tokens at places `own` (..., T) because those at `wanted` are predicted: how far away, and which slot of a step."""
+        added = None if self.slots is None else self.slots((wanted - 1) % self.slots.num_embeddings)
+        if self.offsets is None:
+            return added
+        far = self.offsets((wanted - own).clamp(-REACH, REACH) + REACH)
+        return far if added is None else far + added
 
     def step(self, tokens: Tensor, ngrams: list[Tensor], memory: Memory) -> Tensor:
         """`forward` for the next token (B,) of each row in order, ngrams (B,) each; (B, width) after the last norm."""
@@ -109,17 +119,19 @@ class Network(nn.Module):
             h = h + F.embedding(rows, table.weight)
         if memory.told is not None:
             h = h + memory.told
+        if self.slots is not None:
+            h = h + self.slots(memory.lengths % self.slots.num_embeddings)
         return advance(h, self.blocks, self.norm.weight, self.rotary, memory)
 
-    def embed(self, tokens: Tensor, ngrams: list[Tensor], told: Tensor | None, offsets: Tensor | None = None) -> Tensor:
+    def embed(self, tokens: Tensor, ngrams: list[Tensor], told: Tensor | None, aim: Tensor | None = None) -> Tensor:
         h: Tensor = self.embedding(tokens)
         for table, rows in zip(self.ngrams, ngrams, strict=True):
             extra = table(rows)
             if self.training and self.config.ngram_dropout:
                 extra = extra * (torch.rand(rows.shape, device=rows.device) >= self.config.ngram_dropout)[..., None]
             h = h + extra
-        if self.offsets is not None and offsets is not None:
-            h = h + self.offsets(offsets.clamp(-REACH, REACH) + REACH)
+        if aim is not None:
+            h = h + aim
         if told is not None:
             h = h + told[:, None]
         return F.dropout(h, self.config.dropout) if self.config.dropout and self.training else h
@@ -136,7 +148,7 @@ class Ordered(NamedTuple):
     targets: Tensor
     rotation: Rotation
     mask: Tensor
-    offsets: Tensor | None
+    aim: Tensor | None
 
 
 class Ar(Family):
@@ -172,9 +184,10 @@ class Ar(Family):
             return self._gate_loss(batch)
         if phase != "main":
             raise SpecError(f"'ar' has no phase '{phase}'", where="forward(batch, phase)", fix="use 'main' or 'gate'")
-        order = self._order(batch.x, batch.segment) if self.config.order == "any" else None
+        order = training_order(batch.x, batch.segment, self.spec.begin, self.spec.period) if self.config.order == "any" else None
         ordered = self._ordered(batch, order)
-        nats = _cross_entropy(self._logits(ordered, batch), ordered.targets)
+        logits = self._logits(ordered, batch)
+        nats = _cross_entropy(logits if order is not None else self._lawful(logits, batch.x), ordered.targets)
         weight = self._weight(batch, order)
         total = (nats * weight).sum() / weight.sum().clamp_min(TINY)
         return Loss(total, {"nats": total.detach()})
@@ -184,10 +197,11 @@ class Ar(Family):
         return (self.token_nats(batch) * self._weight(batch._replace(weight=None), None)).sum(1)
 
     @torch.no_grad()
-    def token_nats(self, batch: Batch, order: Tensor | None = None) -> Tensor:
+    def token_nats(self, batch: Batch, order: Tensor | None = None, barred: Tensor | None = None) -> Tensor:
         """(B, T - 1) float32 nats of x[:, 1:] in evaluation mode, coded or not, over all tokens but `begin`, which no document holds.
 
         order (B, T - 1): of a model of any order, the positions 1 .. T - 1 as they are predicted; the nats come in this order, too.
+        barred (V,) bool: tokens that are known not to come; the others share their probability.
         """
         self.check(batch)
         rows = max(1, LOGITS_AT_ONCE // (batch.x.shape[1] * self.spec.vocab))
@@ -195,17 +209,21 @@ class Ar(Family):
         self.eval()
         try:
             starts = range(0, len(batch.x), rows)
+            orders = [None if order is None else order[at : at + rows] for at in starts]
             return torch.cat(
-                [self._exact_nats(_rows(batch, at, at + rows), None if order is None else order[at : at + rows])[0] for at in starts]
+                [self._exact_nats(_rows(batch, at, at + rows), own, barred)[0] for at, own in zip(starts, orders, strict=True)]
             )
         finally:
             self.train(training)
 
-    def _exact_nats(self, batch: Batch, order: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def _exact_nats(self, batch: Batch, order: Tensor | None = None, barred: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """(nats of the whole model, logit of the counts' share where there are counts); only the gate has a gradient."""
         with torch.no_grad():
             ordered = self._ordered(batch, order)
             logits = self._without_begin(self._logits(ordered, batch))
+            logits = logits if order is not None else self._lawful(logits, batch.x)
+            if barred is not None:
+                logits[..., barred.to(logits.device)] = NEVER
             nats = _cross_entropy(logits, ordered.targets)
             if self.gate is None or self.counts is None:
                 return nats, None
@@ -231,7 +249,12 @@ class Ar(Family):
     def _logits(self, ordered: Ordered, batch: Batch) -> Tensor:
         ngrams = self._ngrams(ordered.tokens, batch.segment)
         told = self._told(batch.cond, len(batch.x))
-        return self.network.logits(self.network(ordered.tokens, ngrams, told, ordered.rotation, ordered.mask, ordered.offsets))
+        return self.network.logits(self.network(ordered.tokens, ngrams, told, ordered.rotation, ordered.mask, ordered.aim))
+
+    def _lawful(self, logits: Tensor, x: Tensor) -> Tensor:
+        """Changed in place where the grammar says for whole rows what may come."""
+        along = getattr(self.spec.grammar, "along", None)
+        return logits if along is None else logits.masked_fill_(~along(x), NEVER)
 
     def _without_begin(self, logits: Tensor) -> Tensor:
         """Changed in place. A finite number, because what stands at `begin` is multiplied by zero later."""
@@ -244,7 +267,8 @@ class Ar(Family):
         if self.config.order == "any":
             return self._permuted(x, segment, torch.arange(1, steps + 1, device=x.device).expand(len(x), -1) if order is None else order)
         mask = causal_mask(steps, steps, x.device) if segment is None else segment_mask(segment[:, :-1])
-        return Ordered(x[:, :-1], x[:, 1:], self.network.rotary(slice(0, steps)), mask, None)
+        place = torch.arange(steps, device=x.device)
+        return Ordered(x[:, :-1], x[:, 1:], self.network.rotary(slice(0, steps)), mask, self.network.aim(place + 1, place))
 
     def _permuted(self, x: Tensor, segment: Tensor | None, order: Tensor) -> Ordered:
         """`order` (B, T - 1): the positions 1 .. T - 1 as they are predicted. Each token is read at its own place, and its query is
@@ -259,21 +283,7 @@ class Ar(Family):
             seen = (wanted[:, :, None] == own[:, None, :]) & torch.ones(steps, steps, dtype=torch.bool, device=x.device).tril()
             seen |= torch.eye(steps, dtype=torch.bool, device=x.device) & ~seen.any(2, keepdim=True)  # `begin`, which is never predicted
             mask = torch.zeros(seen.shape, device=x.device).masked_fill_(~seen, float("-inf"))[:, None]
-        return Ordered(tokens, targets, self.network.rotary(read, order), mask, order - read)
-
-    def _order(self, x: Tensor, segment: Tensor | None) -> Tensor:
-        """Orders for training, (B, T - 1): a third from left to right, a third with a random part first (what infilling asks for), a
-        third at random. Documents of a row come one after another, each from its `begin`, as if it stood alone."""
-        rows, steps = len(x), x.shape[1] - 1
-        place = torch.arange(1, steps + 1, device=x.device, dtype=torch.float64).expand(rows, -1)
-        kind, share = torch.rand(rows, 1, device=x.device) * 3, torch.rand(rows, 1, device=x.device)
-        edge = torch.rand(rows, steps, device=x.device) < 0.15  # spans begin here
-        span = edge.cumsum(1) + torch.arange(rows, device=x.device)[:, None] * (steps + 1)
-        hidden = torch.rand(rows * (steps + 1), device=x.device)[span] < share
-        key = torch.where(kind < 1, place, torch.where(kind < 2, place + hidden * steps, torch.rand(rows, steps, device=x.device) * steps))
-        begins = x[:, 1:] == self.spec.begin
-        document = begins.cumsum(1) if segment is None else segment[:, 1:]
-        return (document * (3 * steps) + key.masked_fill(begins, -1)).argsort(1) + 1
+        return Ordered(tokens, targets, self.network.rotary(read, order), mask, self.network.aim(order, read))
 
     def _weight(self, batch: Batch, order: Tensor | None) -> Tensor:
         """(B, T - 1) float32 weights of the targets in their order: zero where nothing is coded."""
@@ -316,9 +326,9 @@ class Ar(Family):
             config.depth, rows, config.kv_heads or config.heads, self.spec.length, config.width // config.heads, like, self._recall + 1
         )
         rotation = self._turned(slice(0, steps), slice(1, steps + 1))
-        offsets = torch.ones_like(ids) if config.order == "any" else None
-        memory.told = self._told(cond, rows)
-        h = self.network(ids, self._ngrams(ids, None), memory.told, rotation, causal_mask(steps, steps, ids.device), offsets, memory)
+        place = torch.arange(steps, device=ids.device)
+        memory.told, aim = self._told(cond, rows), self.network.aim(place + 1, place)
+        h = self.network(ids, self._ngrams(ids, None), memory.told, rotation, causal_mask(steps, steps, ids.device), aim, memory)
         lengths = mask.sum(1)
         memory.grow(lengths)
         if self._recall:
@@ -338,7 +348,8 @@ class Ar(Family):
             ngrams = hashed(earlier, self.config.ngrams, self.config.ngram_rows)
         if self.config.order == "any":
             ids, rotation = tokens[:, None], self._turned(memory.places(), memory.places(1))
-            h = self.network(ids, ngrams, memory.told, rotation, memory.mask(), torch.ones_like(ids), memory)[:, 0]
+            aim = self.network.aim(memory.lengths[:, None] + 1, memory.lengths[:, None])
+            h = self.network(ids, ngrams, memory.told, rotation, memory.mask(), aim, memory)[:, 0]
         else:
             h = self.network.step(tokens, ngrams, memory)
         memory.grow(1)
@@ -382,12 +393,12 @@ class Ar(Family):
         barrier = torch.zeros(self.spec.vocab)
         barrier[[self.spec.begin] if self.spec.end is None else [self.spec.begin, self.spec.end]] = float("-inf")
         masks = None if self.spec.grammar is None else Masks(self.spec.grammar, barrier, self.spec.end)
-        gaps = [_Gaps(masks, row) for row in keep.tolist()] if masks is not None else []
+        gaps = [Gaps(masks, row) for row in keep.tolist()] if masks is not None else []
         taken = slice(0, first + 1)
         for index in range(first, steps):
             own, wanted = read[:, taken], order[:, taken]
             mask = causal_mask(first + 1, first + 1, x.device) if index == first else None
-            h = self.network(x.gather(1, own), [], told, self.network.rotary(own, wanted), mask, wanted - own, memory)
+            h = self.network(x.gather(1, own), [], told, self.network.rotary(own, wanted), mask, self.network.aim(wanted, own), memory)
             memory.grow(own.shape[1])
             target = order[:, index : index + 1]
             if gaps:
@@ -405,7 +416,8 @@ class Ar(Family):
             raise SpecError("the text is longer than the context", where=f"{x.shape[1]} tokens against {self.spec.length}", fix="cut it")
         told = self._told({}, len(x))
         rotation = self._turned(slice(0, x.shape[1]), slice(1, x.shape[1] + 1))
-        h = self.network.embed(x, self._ngrams(x, None), told, torch.ones_like(x))
+        place = torch.arange(x.shape[1], device=x.device)
+        h = self.network.embed(x, self._ngrams(x, None), told, self.network.aim(place + 1, place))
         mask, maps = causal_mask(x.shape[1], x.shape[1], x.device), []
         for block in self.network.blocks:
             maps.append(block.attention.weights(block.attention_norm(h), rotation, mask))
@@ -425,26 +437,6 @@ class Ar(Family):
             )
         if x.dtype != torch.int64 or int(x.min()) < 0 or int(x.max()) >= self.spec.vocab:
             raise SpecError("tokens must be int64 below the vocabulary's size", where=f"{x.dtype}, {int(x.max())} of {self.spec.vocab}")
-
-
-class _Gaps:
-    """What may stand in the gaps of one row, by a grammar that starts with the row and must be able to end where each gap does."""
-
-    def __init__(self, masks: Masks, keep: list[bool]) -> None:
-        self._masks, self._keep = masks, keep
-        self._taken, self._state = 0, masks.grammar.start()
-
-    def barrier(self, row: Tensor, at: int) -> Tensor:
-        """(V,) to be added to the logits of the token at `at`. Places ascend from call to call; kept ones are passed over."""
-        if self._keep[at]:
-            return self._masks.barrier
-        grammar = self._masks.grammar
-        for token in row[self._taken + 1 : at].tolist():
-            self._state = grammar.advance(self._state, token) if bool(grammar.allowed(self._state)[token]) else grammar.start()
-        self._taken = at - 1
-        length = next((steps for steps, kept in enumerate(self._keep[at:]) if kept), len(self._keep) - at)
-        found = self._masks.row(self._state, length)
-        return self._masks.barrier if found is None else found
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

@@ -52,8 +52,7 @@ class Step(nn.Module):
         whole = torch.cat([*recent, tokens], 1)
         earlier = [whole[:, self.recall - shift : self.recall - shift + steps] for shift in range(self.recall + 1)]
         ngrams = hashed(earlier, network.config.ngrams, network.config.ngram_rows)
-        offsets = torch.ones_like(tokens) if self.ahead else None
-        h = network.embed(tokens, ngrams, self.told(given, tokens.shape[0]), offsets)
+        h = network.embed(tokens, ngrams, self.told(given, tokens.shape[0]), network.aim(place + 1, place))
         seen = []
         for index, block in enumerate(network.blocks):
             seen.append(Past(past_keys[:, index], past_values[:, index]))

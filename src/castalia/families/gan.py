@@ -24,7 +24,7 @@ from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.adversarial import CriticNorm, MlpCritic, MlpGenerator, spectral
 from castalia.nn.altered import altered
 from castalia.nn.dcgan import FAST, TEXTBOOK, ConvCritic, ConvGenerator
-from castalia.nn.embed import ConditionEmbedding, is_vector
+from castalia.nn.embed import ConditionEmbedding, is_vector, slot
 from castalia.nn.graph import Graph, Port, condition_ports
 from castalia.nn.statistics import fresh_statistics, passes_for
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
@@ -155,7 +155,7 @@ class Gan(Family):
         self.critic = Critic(config, self.spec, conditions)
         for name, condition in conditions.items():
             if isinstance(condition, Classes):  # how often each class was seen: what to draw when nobody asks for one
-                self.register_buffer(f"seen_{name}", torch.zeros(len(condition) + 1, dtype=torch.int64))
+                self.register_buffer(f"seen_{slot(name)}", torch.zeros(len(condition) + 1, dtype=torch.int64))
 
     def prepare(self, batches: Iterable[Batch]) -> None:
         """Counts the items: with few, the critic would know them by heart, so it sees them altered."""
@@ -255,7 +255,7 @@ class Gan(Family):
     def _count(self, cond: dict[str, Any]) -> None:
         for name, value in cond.items():
             if isinstance(self.conditions[name], Classes):
-                seen = self.get_buffer(f"seen_{name}")
+                seen = self.get_buffer(f"seen_{slot(name)}")
                 seen += torch.bincount(value, minlength=len(seen)).to(seen)
 
     def _complete(self, cond: dict[str, Any], rngs: Sequence[torch.Generator]) -> dict[str, Any]:
@@ -265,7 +265,7 @@ class Gan(Family):
             if not isinstance(condition, Classes):
                 continue
             asked = full.get(name, torch.full((len(rngs),), len(condition), device=self.device))
-            weights = self.get_buffer(f"seen_{name}").float().cpu()
+            weights = self.get_buffer(f"seen_{slot(name)}").float().cpu()
             if not weights.any():
                 weights = torch.ones(len(condition))
             drawn = torch.cat([torch.multinomial(weights, 1, generator=rng) for rng in rngs]).to(self.device)

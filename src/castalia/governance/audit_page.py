@@ -14,6 +14,7 @@ import torch
 from castalia import atomic
 from castalia.data.stream import Split
 from castalia.evaluation.report import grid
+from castalia.evaluation.rolls import roll
 from castalia.evaluation.style import CSS
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ LOOK = """
 .pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1.4rem; margin: 1rem 0; }
 .pairs .two { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; } .pairs .grid { grid-template-columns: 1fr; }
 .pairs figcaption { margin: .35rem 0 0; overflow-wrap: anywhere; line-height: 1.4; }
+.roll { width: 100%; background: var(--card); border: 1px solid var(--line); border-radius: 4px; } .roll .note { fill: var(--faint); opacity: .6; }
+.roll .hit { fill: var(--ink); }
 .pairs figcaption b { color: var(--ink); font-weight: 600; }
 """
 WORDS: dict[str, dict[str, str]] = {
@@ -58,6 +61,8 @@ WORDS: dict[str, dict[str, str]] = {
         "fresh lead": "These are real and were not trained on. What looks like this is no copy.",
         "distance": "distance {distance:.3f} (threshold {threshold:.3f})",
         "bits": "{length} pieces, {edits} changed, {bits:.0f} bits",
+        "notes": "{length} notes, {edits} steps changed, {bits:.0f} bits",
+        "transposed": "in another key", "tempo": "at another tempo", "one part": "one part alone",
         "made": "How this was made",
         "exact": "exact", "shifted": "shifted", "flipped": "flipped", "cropped": "cropped", "recoloured": "recoloured", "near": "near", "edited": "edited",
         "loss": "loss", "shadow": "shadow", "distance attack": "distance",
@@ -92,6 +97,8 @@ WORDS: dict[str, dict[str, str]] = {
         "fresh lead": "它们是真实数据，且未参与训练。与此类似的情形不算复制。",
         "distance": "距离 {distance:.3f}（阈值 {threshold:.3f}）",
         "bits": "{length} 个词或字，改动 {edits} 处，{bits:.0f} 比特",
+        "notes": "{length} 个音符，改动 {edits} 处音程，{bits:.0f} 比特",
+        "transposed": "移调", "tempo": "速度不同", "one part": "仅一个声部",
         "made": "来历",
         "exact": "原样", "shifted": "平移", "flipped": "镜像", "cropped": "裁剪", "recoloured": "改色", "near": "近似", "edited": "改写",
         "loss": "损失", "shadow": "影子模型", "distance attack": "距离",
@@ -178,8 +185,14 @@ def _spans(found: Audit, matched: Found, row: int, name: str, words: dict[str, s
     span = matched.evidence[row]
     if not span:
         return ""
-    told = f"{_caption(found, matched, row, name, words)} · {words['bits'].format(**span)}"
-    two = "".join(_marked(span[side]) for side in ("sample_text", "train_text"))
+    music = "sample_roll" in span
+    told = f"{_caption(found, matched, row, name, words)} · {words['notes' if music else 'bits'].format(**span)}"
+    if music:
+        two = "".join(
+            roll(span[side], label) for side, label in (("sample_roll", name), ("train_roll", found.where(int(matched.train[row]))))
+        )
+    else:
+        two = "".join(_marked(span[side]) for side in ("sample_text", "train_text"))
     return f'<figure><div class="pair">{two}</div><figcaption>{told}</figcaption></figure>'
 
 

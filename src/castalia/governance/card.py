@@ -55,6 +55,7 @@ def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
         (t("split", "划分"), t(f"{report.get('train', '?')} for training, {report.get('validation', '?')} held out",
                               f"训练 {report.get('train', '?')}，留出 {report.get('validation', '?')}")),
         (t("classes", "类别"), ", ".join(f"{name} {count}" for name, count in (report.get("classes") or {}).items()) or t("none", "无")),
+        *((name, ", ".join(f"{value} {count}" for value, count in known.items())) for name, known in (report.get("told") or {}).items()),
         (t("fingerprint", "指纹"), f"`{data['fingerprint']}`"),
         (t("people in the data, consent", "数据中的个人与同意"), t("*to be written by its publisher*", "*由发布者填写*")),
     ])  # fmt: skip

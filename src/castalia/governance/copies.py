@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from castalia.codecs.base import Codec
 
 MATCHERS = {
+    "music": "castalia.governance.copies_music:Music",
     "pictures": "castalia.governance.copies_pictures:Pictures",
     "numbers": "castalia.governance.copies_numbers:Numbers",
     "texts": "castalia.governance.copies_texts:Texts",

@@ -72,7 +72,7 @@ def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]] | N
     codecs = [registry.resolve("codec", name) for name in registry.CODECS]
     error: DataError | None = None
     readable = None
-    for codec in (one for one in codecs if one.claims(path.name)):
+    for codec in (one for one in codecs if one.claims(path.name) or path.name.lower().endswith(one.formats or " ")):
         try:
             manifest = codec.read_manifest(path)
         except DataError as trouble:

@@ -39,8 +39,6 @@ SENTENCES = {
     "coverage": "覆盖率",
     "vendi": "Vendi 值",
     "class balance": "类别均衡",
-    "copies": "复制",
-    "seen-8-grams": "训练文本中出现过的八元组",
     # questions and columns
     "fidelity": "逼真度",
     "diversity": "多样性",

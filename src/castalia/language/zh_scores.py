@@ -52,7 +52,7 @@ SENTENCES = {
     "The naive baseline, {0}, gets {1}: it is not clearly worse than the model.": "朴素基线（{0}）得 {1}，并不明显差于模型。",
     "Real data get {0}: the model is not there yet.": "真实数据得 {0}：模型还没有达到。",
     "Real data get {0}: at this n the model cannot be told from new real data by this score.": "真实数据得 {0}：在此样本数下，此指标分不清模型与新的真实数据。",
-    "Replaying training items gets {0}, no worse than the model: this score cannot see copying, '{1}' can.": "照搬训练数据得 {0}，不差于模型：此指标看不出复制，要看“{1}”。",
+    "Replaying training items gets {0}, no worse than the model: this score cannot see copying, those of novelty can.": "照搬训练数据得 {0}，不差于模型：此指标看不出复制，要看新颖性各项。",
     "Real data get {0}: no clear difference.": "真实数据得 {0}：无明显差别。",
     "Real data get {0}: the samples have less of it.": "真实数据得 {0}：样本不及。",
     "Real data get {0}: the samples have more of it, as noise would.": "真实数据得 {0}：样本过之，噪声也会如此。",
@@ -73,7 +73,7 @@ SENTENCES = {
     "n was reduced from {0:,} to {1:,}: there are not enough real passages to compare more samples with.": "n 由 {0:,} 减为 {1:,}：真实段落不够，无法与更多样本比较。",
     "There are too few real passages to compare anything with.": "真实段落太少，无从比较。",
     "There are no held-out items: the real data shown are training items.": "没有留出数据：所示真实数据是训练数据。",
-    "There are no held-out documents: the real text shown is training text, and nothing says how well new text is predicted.": "没有留出文档：所示真实文本是训练文本，也无从得知对新文本的预测能力。",
+    "There are no held-out documents: the real ones shown were trained on, and nothing says how well new ones are predicted.": "没有留出文档：所示真实数据是训练过的，也无从得知对新数据的预测能力。",
     "The metric '{0}' gave up: {1}.": "指标“{0}”未能完成：{1}。",
     # novelty
     "Not computed: it needs at least {0} held-out items to know how near new real items come to the training set, as many training items "
@@ -133,8 +133,8 @@ SENTENCES = {
     "On {0:,} held-out documents, {1:,} tokens; an upper bound (the truth is lower).": "在 {0:,} 篇留出文档、{1:,} 个词元上；这是上界（真值更低）。",
     "{0}: the model saves {1} ({2} to {3}).": "{0}：模型省下 {1}（{2} 至 {3}）。",
     "Not even single-token frequencies ({0}) are clearly worse than the model.": "就连单词元频率（{0}）也不明显差于模型。",
-    "{0}, {1} less than the model: counting n-grams predicts this text better than the model does. Train longer, on more text, or with "
-    "regularisation.": "{0}，比模型少 {1}：n 元组计数对这段文本的预测优于模型。请训练更久、用更多文本，或加正则化。",
+    "{0}, {1} less than the model: counting n-grams predicts these data better than the model does. Train longer, on more data, or with "
+    "regularisation.": "{0}，比模型少 {1}：n 元组计数对这些数据的预测优于模型。请训练更久、用更多数据，或加正则化。",
     "{0}: the model is not clearly better than counting n-grams.": "{0}：模型并不明显优于 n 元组计数。",
     # variety of text
     "This score says nothing here: tokens drawn by their frequency get {0}, real text {1}.": "此指标在这里什么也说明不了：按频率抽词得 {0}，真实文本得 {1}。",

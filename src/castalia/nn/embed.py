@@ -16,6 +16,8 @@ from castalia.errors import SpecError
 from castalia.nn.mlp import sinusoids
 from castalia.spec import Classes, Condition, Dense, Ragged, Tokens
 
+_TAKEN = frozenset(dir(nn.ModuleDict()))
+
 
 class Context(NamedTuple):
     """vector (B, D) or None; sequence (B, S, D) with mask (B, S) bool, or None; grid (B, C, ...) or None."""
@@ -45,11 +47,11 @@ class ConditionEmbedding(nn.Module):
         for name, condition in conditions.items():
             match condition:
                 case Classes(names=names):
-                    self.tables[name] = nn.Embedding(len(names) + 1, width)  # the last row means "dropped"
+                    self.tables[slot(name)] = nn.Embedding(len(names) + 1, width)  # the last row means "dropped"
                 case Tokens(vocab=vocab):
-                    self.tables[name] = nn.Embedding(vocab, width)
+                    self.tables[slot(name)] = nn.Embedding(vocab, width)
                 case Dense() if is_vector(condition):
-                    self.tables[name] = nn.Linear(condition.size, width)
+                    self.tables[slot(name)] = nn.Linear(condition.size, width)
                 case Dense():
                     pass  # a grid is used as it is
         vectors = [c for c in conditions.values() if isinstance(c, Classes) or (isinstance(c, Dense) and is_vector(c))]
@@ -68,14 +70,14 @@ class ConditionEmbedding(nn.Module):
                 case Classes(names=names):
                     dropped = torch.full((rows,), len(names), dtype=torch.int64, device=device)
                     ids = dropped if value is None else torch.where(kept, value.to(device), dropped)
-                    vectors.append(self.tables[name](ids))
+                    vectors.append(self.tables[slot(name)](ids))
                 case Tokens():
                     if value is not None:
                         ragged = value if isinstance(value, Ragged) else Ragged(value, torch.ones_like(value, dtype=torch.bool))
                         sequences.append((self._sequence(name, ragged.ids.to(device)), ragged.mask.to(device) & kept[:, None]))
                 case Dense() if is_vector(condition):
                     flat = torch.zeros(rows, condition.size, device=device) if value is None else value.to(device).flatten(1)
-                    vectors.append(self.tables[name](flat) * kept[:, None])
+                    vectors.append(self.tables[slot(name)](flat) * kept[:, None])
                 case Dense():
                     grid = torch.zeros(rows, *condition.shape, device=device) if value is None else value.to(device)
                     grids.append(grid * kept.view(-1, *[1] * len(condition.shape)))
@@ -93,7 +95,7 @@ class ConditionEmbedding(nn.Module):
 
     def _sequence(self, name: str, ids: Tensor) -> Tensor:
         positions = sinusoids(torch.arange(ids.shape[1], device=ids.device), 2 * (self.width // 2 + self.width % 2))
-        return self.tables[name](ids) + positions[:, : self.width]
+        return self.tables[slot(name)](ids) + positions[:, : self.width]
 
     def _check(self, name: str, condition: Condition, value: Any, rows: int) -> None:
         if value is None:
@@ -115,6 +117,11 @@ class ConditionEmbedding(nn.Module):
             raise SpecError(
                 "a condition has another shape than announced", where=f"cond['{name}']: {tuple(tensor.shape[1:])} against {condition.shape}"
             )
+
+
+def slot(name: str) -> str:
+    """A condition's name as the name of a module or a buffer: itself, unless torch has no room for it ("type", "size of shoe")."""
+    return name if name.isidentifier() and name not in _TAKEN else "told_" + name.encode().hex()
 
 
 def is_vector(condition: Dense) -> bool:

@@ -199,12 +199,21 @@ class Rotation:
 
 
 class Rotary(nn.Module):
-    """Tables of rotary positions 0 .. length: pairs (d, d + D/2) turn by position * theta^(-2d/D)."""
+    """Tables of rotary positions 0 .. length: pairs (d, d + D/2) turn by position * theta^(-2d/D).
 
-    def __init__(self, head_width: int, length: int, theta: float) -> None:
+    Where steps have `period` tokens, three quarters of the pairs turn by the step and a quarter by the slot within it, (position - 1) divided
+    with remainder: two tokens are near if they are in near steps, and a voice finds itself in the step before.
+    """
+
+    def __init__(self, head_width: int, length: int, theta: float, period: int = 1) -> None:
         super().__init__()
-        rates = theta ** (-torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
-        angles = torch.arange(length + 1, dtype=torch.float64)[:, None] * rates
+        place = torch.arange(length + 1, dtype=torch.float64)[:, None]
+        if period == 1:
+            angles = place * _rates(head_width // 2, theta)
+        else:
+            slots = max(1, head_width // 8)
+            step, slot = (place - 1).div(period, rounding_mode="floor"), (place - 1) % period
+            angles = torch.cat([step * _rates(head_width // 2 - slots, theta), slot * _rates(slots, theta)], 1)
         cosine, sine = angles.cos(), angles.sin()
         self.register_buffer("cosine", torch.cat([cosine, cosine], 1).float(), persistent=False)
         self.register_buffer("sine", torch.cat([-sine, sine], 1).float(), persistent=False)
@@ -217,6 +226,10 @@ class Rotary(nn.Module):
     def _at(self, positions: Tensor | slice) -> tuple[Tensor, Tensor]:
         cosine, sine = self.get_buffer("cosine")[positions], self.get_buffer("sine")[positions]
         return (cosine, sine) if isinstance(positions, slice) else (cosine[:, None], sine[:, None])
+
+
+def _rates(pairs: int, theta: float) -> Tensor:
+    return theta ** (-torch.arange(pairs, dtype=torch.float64) / pairs)
 
 
 def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:

@@ -7,8 +7,9 @@ of that shape again and gives the same bytes.
 
 from __future__ import annotations
 
+import difflib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
@@ -31,7 +32,7 @@ class Request:
     """How many samples, from which seed, under which condition (class name or index by condition name).
 
     first  index of the first sample; batch  rows computed together.
-    prompt      native item that every sample begins with (a text); None: begin freely. Tokens only.
+    prompt      native item that every sample begins with (a text, a score), or its tokens (n,) from `begin` on; None: begin freely. Tokens only.
     constraint  what every sample must be, in the codec's words ("regex:[0-9]+"); it holds for what follows the prompt.
     """
 
@@ -112,6 +113,8 @@ def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None
     options = manifest.get("options", {})
     options = SampleOptions(**{**options, "stop": tuple(options.get("stop", ()))})
     prompt, constraint = manifest.get("prompt"), manifest.get("constraint")
+    if "prompt_tokens" in manifest:
+        prompt = torch.tensor(manifest["prompt_tokens"])
     request = Request(rows, manifest["seed"], manifest.get("cond", {}), options, index - row, rows, prompt, constraint)
     return list(generate(run, request, model=model))[row]
 
@@ -136,6 +139,8 @@ def completed(
     """What became of `prompt` (n,) as a sample of the request, with the facts from which it is made again."""
     x = torch.cat([prompt, torch.tensor(done.tokens, dtype=torch.int64)])
     asked = {"prompt": request.prompt, "constraint": request.constraint}
+    if request.prompt is not None and not isinstance(request.prompt, str):  # a manifest is JSON
+        asked = {"prompt_tokens": prompt.tolist(), "constraint": request.constraint}
     facts = {name: value for name, value in asked.items() if value is not None}
     facts |= {"ended": done.reason, "tokens": len(done.tokens), "nats": done.nats, "constraint_nats": done.constraint_nats}
     return Sample(codec.decode(x), x, index, request.seed, rows, row, request.cond, request.options, seconds, facts)
@@ -182,6 +187,8 @@ def draw_tokens(
 def prompt_ids(codec: Codec[Any], prompt: Any) -> Tensor:
     """(n,) int64: `begin` and the prompt's tokens, open at the end."""
     spec = _tokens(codec)
+    if isinstance(prompt, Tensor):
+        return prompt
     if prompt is None or prompt == "":
         return torch.tensor([spec.begin])
     ids = codec.encode(prompt).long()
@@ -232,24 +239,53 @@ def draw_block(family: Family, stretches: Sequence[Stretch], options: SampleOpti
 def condition(family: Family, cond: Mapping[str, Any], rows: int, first: int) -> dict[str, Tensor]:
     """Tensors for each of the family's conditions, for samples first .. first + rows - 1.
 
-    A value is a class name, a class number, or a tensor with one class per sample index. A condition that is not
-    given is spread evenly: sample i gets class i mod K.
+    A value is a class name, a class number, or a tensor with one class per sample index. A model's only condition, when it is not
+    given, is spread evenly: sample i gets class i mod K. Of several, those that are not given are not told: not all go together.
     """
-    unknown = set(cond) - set(family.conditions)
-    if unknown:
-        known = ", ".join(family.conditions) or "none: this run is unconditional"
-        raise RecipeError(f"the run has no condition '{sorted(unknown)[0]}'", where="--cond", fix=f"known: {known}")
+    expect(family.conditions, cond)
     tensors = {}
     for name, kind in family.conditions.items():
         value = cond.get(name)
-        if value is None:
-            value = torch.arange(first, first + rows) % (len(kind) if isinstance(kind, Classes) else 1)
+        if value is None and len(family.conditions) > 1:
+            value = torch.full((rows,), _count(kind))
+        elif value is None:
+            value = torch.arange(first, first + rows) % max(1, _count(kind))
         elif isinstance(value, Tensor):
             value = value[first : first + rows]
         else:
             value = torch.full((rows,), class_index(name, kind, value))
         tensors[name] = value.to(family.device)
     return tensors
+
+
+def conditions_of_items(
+    conditions: Mapping[str, Condition], cond: Mapping[str, str | int], known: Sequence[Mapping[str, str]]
+) -> dict[str, Tensor]:
+    """(B,) classes of B given items for each condition: as asked for, else what is known of the item, else "unknown", the index after the last."""
+    expect(conditions, cond)
+    told = {}
+    for name, kind in conditions.items():
+        names = kind.names if isinstance(kind, Classes) else ()
+        asked = class_index(name, kind, cond[name]) if name in cond else None
+        own = [names.index(item[name]) if item.get(name) in names else len(names) for item in known]
+        told[name] = torch.tensor(own if asked is None else [asked] * len(known), dtype=torch.int64)
+    return told
+
+
+def expect(conditions: Mapping[str, Condition], cond: Mapping[str, Any]) -> None:
+    """Raises RecipeError for a name that is no condition of the run."""
+    for name in sorted(set(cond) - set(conditions)):
+        known = ", ".join(conditions) or "none: this run is unconditional"
+        raise RecipeError(f"the run has no condition '{name[:80]}'", where="--cond", fix=f"{_meant(name, conditions)}known: {known}")
+
+
+def _meant(given: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(given, list(known), n=1)
+    return f"did you mean '{near[0]}'? " if near else ""
+
+
+def _count(kind: Condition) -> int:
+    return len(kind) if isinstance(kind, Classes) else 0
 
 
 def class_index(name: str, kind: Condition, value: str | int) -> int:
@@ -262,7 +298,7 @@ def class_index(name: str, kind: Condition, value: str | int) -> int:
         return names.index(text)
     if text.isdigit() and int(text) < len(names):
         return int(text)
-    raise RecipeError(f"'{name}' has no class '{value}'", where="--cond", fix="one of: " + ", ".join(names))
+    raise RecipeError(f"'{name}' has no class '{value}'", where="--cond", fix=f"{_meant(text, names)}one of: {', '.join(names)}")
 
 
 def blocks(first: int, count: int, size: int) -> Iterator[tuple[int, int]]:

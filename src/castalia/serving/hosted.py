@@ -26,7 +26,7 @@ from castalia.families.base import Family
 from castalia.governance.policy import Policy
 from castalia.governance.release import Gate
 from castalia.run import Run
-from castalia.sampling.generate import class_index, request_of
+from castalia.sampling.generate import conditions_of_items, request_of
 from castalia.serving.engine import Lane
 from castalia.serving.lanes import CallLane, DenseLane, TextLane
 from castalia.serving.packing import pack
@@ -67,12 +67,17 @@ class Hosted:
 
     @cached_property
     def media_type(self) -> str:
-        return mimetypes.guess_type(f"item{self.codec.suffix}")[0] or "application/octet-stream"
+        return self.media_type_of(self.codec.suffix)
+
+    def media_type_of(self, suffix: str | None) -> str:
+        """Of files with another of the codec's endings."""
+        known = {".musicxml": "application/vnd.recordare.musicxml+xml", ".wav": "audio/wav", ".mid": "audio/midi"}
+        return known.get(suffix or "") or mimetypes.guess_type(f"item{suffix or self.codec.suffix}")[0] or "application/octet-stream"
 
     @property
     def writes(self) -> bool:
         """Whether its items are texts."""
-        return isinstance(self.spec, Tokens) and type(self.codec).streamer is not Codec.streamer
+        return isinstance(self.spec, Tokens) and self.codec.takes_text
 
     @property
     def draws(self) -> bool:
@@ -147,12 +152,9 @@ class Hosted:
         """(B, *shape) as the model sees them."""
         return rows_of(self.spec, [self.codec.encode(item) for item in items])
 
-    def known(self, cond: Mapping[str, str | int], rows: int) -> dict[str, Tensor]:
-        """Conditions of items that came in: as given, else "unknown", the index after the last class."""
-        return {
-            name: torch.full((rows,), class_index(name, kind, cond[name]) if name in cond else len(self.classes.get(name, ())))
-            for name, kind in self.family.conditions.items()
-        }
+    def known(self, cond: Mapping[str, str | int], items: Sequence[Any]) -> dict[str, Tensor]:
+        """Conditions of items that came in: as given, else what the codec knows of each, else "unknown"."""
+        return conditions_of_items(self.family.conditions, cond, [self.codec.facts(item) for item in items])
 
 
 class Table:

@@ -53,6 +53,24 @@ class Maker:
         found: list[Drawn] = (await finished([self.submit(f"{hosted.name}/draw", work)]))[0]
         return await run_in_threadpool(lambda: [_released(hosted, _drawn(hosted, request, one), suffix) for one in found])
 
+    async def compose(self, hosted: Hosted, request: Request, suffix: str | None = None) -> list[Released]:
+        """The samples of a request for tokens that are no text. suffix: another of the codec's formats, e.g. ".wav"."""
+        await run_in_threadpool(self._checked, hosted, request)
+        prompt = prompt_ids(hosted.codec, request.prompt)
+        if len(prompt) > _tokens(hosted).length:
+            raise Invalid(f"the prompt has {len(prompt)} tokens, the context {_tokens(hosted).length}", "prompt", "shorten it")
+        work = Writing(prompt, request.n, request.seed, request.options, request.first, request.cond)
+        pieces: list[Piece] = (await finished([self.submit(f"{hosted.name}/write", work)]))[0]
+        return await run_in_threadpool(
+            lambda: [
+                _released(
+                    hosted, completed(hosted.codec, request, prompt, piece.done, request.first + piece.row, request.n, piece.row), suffix
+                )
+                for piece in sorted(pieces, key=lambda piece: piece.row)
+                if piece.done is not None
+            ]
+        )
+
     def _checked(self, hosted: Hosted, request: Request) -> None:
         hosted.gate.prepare(request)
         condition(hosted.family, request.cond, 1, 0)

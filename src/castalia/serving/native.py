@@ -18,11 +18,10 @@ from starlette.responses import Response
 from torch import Tensor
 
 from castalia.abilities import SampleOptions, Scores
-from castalia.errors import RecipeError
 from castalia.nn.random import generators
 from castalia.registry import require
 from castalia.sampling.edit import KINDS, fill
-from castalia.sampling.generate import Request
+from castalia.sampling.generate import Request, expect
 from castalia.serving.answers import present, spend
 from castalia.serving.border import Json
 from castalia.serving.hosted import Hosted, Table, from_base64
@@ -60,6 +59,7 @@ class GenerateBody(Body):
     prompt: Letters | None = None
     constraint: Short | None = None
     format: Literal["json", "file"] = "json"
+    ending: Short | None = Field(None, description="of the files, where the run can write several: musicxml, wav, webp ...")
 
 
 class ScoreBody(Body):
@@ -84,6 +84,7 @@ def router(table: Table, maker: Maker) -> APIRouter:
         hosted = table.able(body.run, "generate")
         visit.state.note.update(run=hosted.name, prompt=body.prompt)
         request = _request(hosted, body, maker)
+        suffix = _suffix(hosted, body.ending)
         if body.format == "file" and (body.n != 1 or hosted.codec.sidecar):
             raise Invalid(
                 "one file is one item, and has its manifest inside", "format", 'n=1 and a run whose files hold one, or format="json"'
@@ -96,13 +97,21 @@ def router(table: Table, maker: Maker) -> APIRouter:
             visit.state.note["tokens"] = new
             found = [one.released for one in written]
         else:
-            if request.prompt is not None or request.constraint is not None:
+            if (request.prompt is not None and not isinstance(hosted.spec, Tokens)) or request.constraint is not None:
                 raise Invalid("only models of texts take a prompt or a constraint", "prompt", "leave it out; `cond` says what to make")
-            found = await present(visit, maker.draw(hosted, request))
+            if isinstance(hosted.spec, Tokens):
+                if request.prompt is not None:
+                    given = request.prompt
+                    item = await run_in_threadpool(lambda: hosted.item(from_base64(given, "prompt")))
+                    request = replace(request, prompt=item)
+                visit.state.note["prompt"] = None
+                found = await present(visit, maker.compose(hosted, request, suffix))
+            else:
+                found = await present(visit, maker.draw(hosted, request, suffix))
             visit.state.note["items"] = len(found)
         if body.format == "file":
-            return Response(found[0].content, media_type=hosted.media_type)
-        return Json({"run": hosted.name, "items": [shown(hosted, one) for one in found]})
+            return Response(found[0].content, media_type=hosted.media_type_of(suffix))
+        return Json({"run": hosted.name, "items": [shown(hosted, one, suffix) for one in found]})
 
     @routes.post("/edit", openapi_extra=form_schema("run", "kind", "text", "seed", "steps", "strength", "cond", files=("inputs",)))
     async def edit(visit: Visit) -> Response:
@@ -123,14 +132,25 @@ def router(table: Table, maker: Maker) -> APIRouter:
     return routes
 
 
-def shown(hosted: Hosted, one: Released) -> dict[str, Any]:
+def shown(hosted: Hosted, one: Released, suffix: str | None = None) -> dict[str, Any]:
     """An item in a document: a text as it is, anything else as the base64 of its file; its manifest beside it."""
     if hosted.writes:
         return {"text": one.content.decode(), "manifest": one.manifest}
-    return {"data": base64.b64encode(one.content).decode(), "type": hosted.media_type, "manifest": one.manifest}
+    return {"data": base64.b64encode(one.content).decode(), "type": hosted.media_type_of(suffix), "manifest": one.manifest}
 
 
 # Generate ---------------------------------------------------------------------------------------------------------------
+
+
+def _suffix(hosted: Hosted, ending: str | None) -> str | None:
+    """The ending with its dot; None for the codec's own."""
+    if ending is None:
+        return None
+    suffix = f".{ending.lower().lstrip('.')}"
+    known = (hosted.codec.suffix, *hosted.codec.formats)
+    if suffix not in known:
+        raise Invalid(f"this run does not write '{ending[:40]}'", "ending", "one of: " + ", ".join(one.lstrip(".") for one in known))
+    return suffix
 
 
 def _request(hosted: Hosted, body: GenerateBody, maker: Maker) -> Request:
@@ -207,8 +227,9 @@ async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, s
         if steps * len(uploads) > maker.limits.items:
             raise Invalid(f"at most {maker.limits.items} items come out", "steps")
         contents = [await one.read() for one in uploads]
-        x = await run_in_threadpool(lambda: hosted.tensor([hosted.item(content) for content in contents]))
-        known = hosted.known(cond, len(x))
+        inputs = await run_in_threadpool(lambda: [hosted.item(content) for content in contents])
+        x = await run_in_threadpool(hosted.tensor, inputs)
+        known = hosted.known(cond, inputs)
         rows: Tensor = await maker.call(hosted, lambda: KINDS[kind](hosted.family, x, known, steps=steps, seed=seed, strength=strength))
         items = await run_in_threadpool(lambda: [hosted.codec.decode(row) for row in rows])
 
@@ -259,9 +280,7 @@ def _conditions(form: FormData) -> dict[str, str | int]:
 
 async def _scored(hosted: Hosted, maker: Maker, body: ScoreBody) -> list[dict[str, Any]]:
     scorer = require(hosted.family, Scores, "score")
-    unknown = set(body.cond) - set(hosted.family.conditions)
-    if unknown:
-        raise RecipeError(f"the run has no condition '{sorted(unknown)[0][:80]}'", where="cond", fix="see GET /api/runs")
+    expect(hosted.family.conditions, body.cond)
 
     def prepared() -> tuple[list[Any], list[Tensor]]:
         items: list[Any] = list(body.items) if hosted.writes else [hosted.item(from_base64(text, "items")) for text in body.items]
@@ -274,14 +293,14 @@ async def _scored(hosted: Hosted, maker: Maker, body: ScoreBody) -> list[dict[st
         return items, rows
 
     def computed(rows: Sequence[Tensor], known: Mapping[str, Tensor]) -> list[float]:
-        batch = {name: value[:1] for name, value in known.items()}
+        told = [{name: value[index, None] for name, value in known.items()} for index in range(len(rows))]
         return [
-            float(scorer.nats(Batch(row[None], cond=batch), None if scorer.exact else generators(0, index, 1)))
+            float(scorer.nats(Batch(row[None], cond=told[index]), None if scorer.exact else generators(0, index, 1)))
             for index, row in enumerate(rows)
         ]
 
     items, rows = await run_in_threadpool(prepared)
-    known = hosted.known(body.cond, 1)
+    known = hosted.known(body.cond, items)
     nats = await maker.call(hosted, lambda: computed(rows, known))
     units = [hosted.codec.units(item) if not isinstance(hosted.spec, Dense) else {"dimension": rows[0].numel()} for item in items]
     return [{"nats": value, "units": unit} for value, unit in zip(nats, units, strict=True)]

@@ -329,7 +329,8 @@ def fresh_seed(seed: int | None) -> int:
 
 
 def _named(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
-    """The class that a prompt names, in the words of the data, whichever language they are in: "猫", or "a picture of a cat"."""
+    """The class that a prompt names, in the words of the data, whichever language they are in: "猫", or "a picture of a cat"; of a run that is
+    told several things one of each at most: "a red circle"."""
     wanted = _plain(prompt)
     if not wanted:
         return {}
@@ -342,13 +343,13 @@ def _named(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
         for own in names
         if _plain(own) == wanted or _within(_plain(own), wanted)
     }
-    exact = {(name, own) for name, own in found if _plain(own) == wanted} or found
-    if len(exact) != 1:
+    exact = {(name, own) for name, own in found if _plain(own) == wanted}
+    chosen = dict(exact or found)
+    if not chosen or len(chosen) < len(exact or found) or len(exact) > 1:
         known = ", ".join(own for names in hosted.classes.values() for own in names[:40])
-        what = "the prompt names no class of this run" if not exact else "the prompt names several classes of this run"
+        what = "the prompt names no class of this run" if not chosen else "the prompt names several classes of this run"
         raise Invalid(what, "prompt", f"one of: {known}")
-    name, own = next(iter(exact))
-    return {name: own}
+    return dict(chosen)
 
 
 def _plain(text: str) -> str:
@@ -370,7 +371,7 @@ async def _embedded(hosted: Hosted, maker: Maker, given: Sequence[str], cond: Co
 
     def prepared() -> tuple[Tensor, dict[str, Tensor]]:
         items = [hosted.item(from_base64(text, "input")) for text in given]
-        return hosted.tensor(items), hosted.known(cond, len(items))
+        return hosted.tensor(items), hosted.known(cond, items)
 
     x, known = await run_in_threadpool(prepared)
     vectors: Tensor = await maker.call(hosted, lambda: encoder.to_latent(x, known).flatten(1).float().cpu())

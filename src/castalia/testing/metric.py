@@ -7,7 +7,7 @@ On samples of the data's own distribution, model and floor must agree, and both 
 Every score that looks at samples must fall, monotonically and in the end clearly, under growing damage of at least one kind (noise, loss of variety,
 copying, lost classes, wrong labels, repetition ...); a likelihood must fall with damage to what is scored. Every metric must give the same scores twice,
 under unique names, and JSON that holds every key; too few items are refused in words. A metric is shown the kinds of evidence that it reads:
-vectors, sequences of tokens, or both.
+vectors, sequences of tokens, or both; one that judges scores is shown pieces of music.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from castalia.codecs.score import Score as Music
 from castalia.evaluation.base import Comparison, DenseEvidence, Evidence, Labelled, Metric, Score, TokenEvidence
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.random import generator, randn_rows
 from castalia.spec import Batch, Dense, Loss, Tokens
+from castalia.testing.music import damages, music_evidence
 
 N, DIMENSION = 400, 8
 VOCAB, LENGTH = 40, 24
@@ -172,6 +174,8 @@ def counts(passages: Sequence[Tensor]) -> Tensor:
 def evidences(metric: Metric, n: int = N) -> list[Evidence]:
     """Of every kind that the metric reads."""
     kinds: dict[type[Evidence], Callable[[int], Evidence]] = {DenseEvidence: evidence, TokenEvidence: lambda n: token_evidence(n // 2 or 1)}
+    if issubclass(metric.judges, Music):
+        return [music_evidence(token_evidence(1), max(3, n // 10))]
     return [make(n) for kind, make in kinds.items() if issubclass(kind, metric.reads)]
 
 
@@ -229,6 +233,7 @@ def falls_with_damage(metric: Metric) -> None:
     """Each score that looks at samples or held-out items: monotone, and clearly worse in the end, under one kind of damage at least."""
     for shown in evidences(metric):
         ladders = DENSE_DAMAGE if isinstance(shown, DenseEvidence) else TOKEN_DAMAGE
+        ladders = damages(STRENGTHS[-1]) if issubclass(metric.judges, Music) else ladders
         sound = {score.name: score for score in metric.scores(shown) if score.floor is not None or score.baselines is not None}
         seen: dict[str, dict[str, list[float | None]]] = {
             name: {} for name in sound

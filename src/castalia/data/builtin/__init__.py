@@ -18,6 +18,10 @@ class BuiltIn:
 
 
 _SETS: dict[str, BuiltIn] = {
+    "chorales": BuiltIn(
+        "305 chorales by J. S. Bach in four parts, sixteenth notes",
+        "public domain; Johann Sebastian Bach; encoded by Boulanger-Lewandowski (2012) and Allan and Williams (2005)",
+    ),
     "digits": BuiltIn(
         "1,797 handwritten digits, 8x8 grey, 10 classes",
         "CC BY 4.0; Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998",

@@ -1,0 +1,40 @@
+"""Tunes in ABC notation (abcnotation.com, standard 2.1) to scores, by symusic (extra `music`).
+
+A file is one tune. What symusic leaves out (lyrics, decorations) is not named. Chord symbols in quotes are played by it as a part of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from castalia.codecs import midi
+from castalia.codecs.score import Score
+from castalia.errors import DataError, MissingExtra
+
+_TUNE = re.compile(r"^X:", re.MULTILINE)
+_KEY = re.compile(r"^K:", re.MULTILINE)
+
+
+def read(path: Path) -> Score:
+    """Raises DataError for a file that is damaged, holds no note or several tunes; MissingExtra without symusic."""
+    data = path.read_bytes()
+    if not data.strip():
+        raise DataError("the file is empty", path.name, "copy it again, or set data.skip_bad=true")
+    text = data.decode("utf-8", "replace")
+    if not _KEY.search(text):
+        raise DataError("the file is not ABC: it names no key (K:)", path.name, "remove or rename it, or set data.skip_bad=true")
+    if len(_TUNE.findall(text)) > 1:
+        raise DataError("the file holds several tunes", path.name, "save each tune (from X: to X:) as a file of its own")
+    try:
+        import symusic
+    except ImportError as error:
+        raise MissingExtra("reading ABC needs symusic", path.name, "pip install 'castalia[music]'") from error
+    try:
+        found = symusic.Score.from_abc(text).dumps_midi()
+    except Exception as error:  # whatever the parser raises is the file's fault
+        raise DataError(f"the ABC cannot be read: {error}", path.name, "mend it, or set data.skip_bad=true") from error
+    score = midi.parsed(found, path.name)
+    if score.count == 0:
+        raise DataError("the tune is empty: it holds no note", path.name, "remove it, or set data.skip_bad=true")
+    return score

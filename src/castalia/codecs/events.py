@@ -1,0 +1,315 @@
+"""A score as a row of events, for music of any number of parts: bars, positions, notes with program, velocity and length, tempos, metres.
+
+Of the family of REMI (Huang and Yang 2020, arXiv:2002.00212), with a token for the part, so that four voices of one program stay four:
+
+    piece     bar ... end
+    bar       [metre] then onsets from left to right
+    onset     position [tempo] note ...
+    note      part [program, where the part is new] pitch velocity length
+
+Positions and lengths are in steps; lengths beyond 16 steps, tempos and velocities are rounded to the nearest of a few. Parts beyond the last kind of part share its
+token. A pickup is the end of a full bar. Left out: what codecs/score.py does not hold.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from castalia.codecs import voices
+from castalia.codecs.rolls import bar_lines
+from castalia.codecs.score import Metre, Note, Part, Score, Tempo
+from castalia.errors import DataError
+from castalia.nn.masks import FORBIDDEN
+from castalia.spec import Tokens
+
+BEGIN, END, BAR = 0, 1, 2
+PARTS = 32
+_BAR_STEPS = 192  # positions: a bar of 4/4 in steps of a 48th of a quarter note
+METRES = tuple((beats, unit) for unit in (2, 4, 8, 16) for beats in range(1, 17))
+TEMPOS = tuple(float(round(30 * 10 ** (number / 32), 1)) for number in range(32))  # 30 to 282 quarters a minute
+VELOCITIES = tuple(range(8, 128, 8))
+LENGTHS = (*range(1, 17), 18, 20, 22, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 128, 192)
+_FIRST: dict[str, int] = {}
+VOCAB = 3
+for _name, _count in (("position", _BAR_STEPS), ("metre", len(METRES)), ("tempo", len(TEMPOS)), ("part", PARTS), ("program", 129),
+                      ("pitch", 128), ("drum", 128), ("velocity", len(VELOCITIES)), ("length", len(LENGTHS))):  # fmt: skip
+    _FIRST[_name] = VOCAB
+    VOCAB += _count
+POSITION, METRE, TEMPO, PART, PROGRAM, PITCH, DRUM, VELOCITY, LENGTH = _FIRST.values()
+_DRUMS = 128  # the program of drums
+_RESOLUTION = 24
+
+
+class Events:
+    """The form "events". Immutable after `fit`."""
+
+    parts: tuple[str, ...] = ()
+
+    def __init__(self, steps: int, length: int) -> None:
+        """steps: of a quarter note. length: of the context in tokens."""
+        self.steps, self.length = steps, length
+        self.range = (21, 108)
+
+    def fit(self, scores: Iterable[Score]) -> None:
+        """Learns the lowest and the highest pitch, for transposition."""
+        pitches = [note.pitch for score in scores for part in score.parts if not part.drums for note in part.notes]
+        if not pitches:
+            raise DataError("there is no note to learn from", "codec", "give at least one score")
+        self.range = (min(pitches), max(pitches))
+
+    @property
+    def spec(self) -> Tokens:
+        return Tokens(self.length, VOCAB, BEGIN, END, EventGrammar(self.steps))
+
+    def encode(self, score: Score) -> Tensor:
+        """(n,) uint16. Positions in a bar beyond 192 steps are left out."""
+        step = score.resolution / self.steps
+        lines = bar_lines(score)
+        metres = {metre.start: metre for metre in score.metres}
+        onsets: dict[int, list[tuple[int, int, Note]]] = {}  # tick of the step -> (part, program, note)
+        for number, part in enumerate(part for part in score.parts if part.notes):
+            program = _DRUMS if part.drums else part.program
+            for note in _separate(voices.stepped(part.notes, score.resolution, self.steps)):
+                onsets.setdefault(note.start, []).append((min(number, PARTS - 1), program, note))
+        tempos = [(round(tempo.start / step), _nearest(TEMPOS, tempo.quarters)) for tempo in score.tempos]
+        starts = [round(line / step) for line in lines]
+        row, told, pace, known = [BEGIN], None, None, set()
+        last = max(onsets, default=0)
+        for bar, start in enumerate(starts):
+            if start > last:
+                break
+            row.append(BAR)
+            metre = next((metres[tick] for tick in (lines[bar],) if tick in metres), None)
+            if metre is not None and (now := _nearest_metre(metre)) != told:
+                row.append(METRE + METRES.index(now))
+                told = now
+            full = bar_steps(told, self.steps)
+            stop = starts[bar + 1] if bar + 1 < len(starts) else start + full
+            late = max(0, full - (stop - start)) if bar == 0 and bar + 1 < len(starts) else 0
+            for onset in sorted(tick for tick in onsets if start <= tick < stop):
+                if onset - start + late >= min(full, _BAR_STEPS):
+                    continue
+                row.append(POSITION + onset - start + late)
+                place = bisect_right([tick for tick, _ in tempos], onset) - 1
+                if place >= 0 and tempos[place][1] != pace:
+                    pace = tempos[place][1]
+                    row.append(TEMPO + pace)
+                for part, program, note in sorted(onsets[onset], key=lambda one: (one[0], one[2].pitch)):
+                    row.append(PART + part)
+                    if part not in known:
+                        known.add(part)
+                        row.append(PROGRAM + program)
+                    row.append((DRUM if program == _DRUMS else PITCH) + note.pitch)
+                    row += (VELOCITY + _nearest(VELOCITIES, note.velocity), LENGTH + _nearest(LENGTHS, note.length))
+        return torch.from_numpy(np.array([*row, END], dtype=np.uint16))
+
+    def decode(self, ids: Sequence[int]) -> Score:
+        """Any tokens: what makes no sense where it stands is passed over."""
+        grammar = EventGrammar(self.steps)
+        state, start, told, pace = grammar.start(), 0, None, None
+        began = False
+        parts: dict[int, list[Note]] = {}
+        programs: dict[int, int] = {}
+        tempos, metres = [], []
+        part = pitch = velocity = onset = 0
+        for token in ids:
+            if token == END:
+                break
+            if not grammar.permits(state, token):
+                continue
+            if token == BAR:
+                start, began = (start + bar_steps(told, self.steps) if began else 0), True
+            elif POSITION <= token < METRE:
+                onset = start + token - POSITION
+            elif METRE <= token < TEMPO:
+                if METRES[token - METRE] != told:
+                    told = METRES[token - METRE]
+                    metres.append(Metre(start, *told))
+            elif TEMPO <= token < PART:
+                if TEMPOS[token - TEMPO] != pace:
+                    pace = TEMPOS[token - TEMPO]
+                    tempos.append(Tempo(onset, pace))
+            elif PART <= token < PROGRAM:
+                part = token - PART
+            elif PROGRAM <= token < PITCH:
+                programs[part] = token - PROGRAM
+            elif PITCH <= token < VELOCITY:
+                pitch = (token - PITCH) % 128
+            elif VELOCITY <= token < LENGTH:
+                velocity = VELOCITIES[token - VELOCITY]
+            else:
+                parts.setdefault(part, []).append(Note(onset, LENGTHS[token - LENGTH], pitch, velocity))
+            state = grammar.advance(state, token)
+        unit, resolution = (_RESOLUTION // self.steps, _RESOLUTION) if _RESOLUTION % self.steps == 0 else (1, self.steps)
+        made = [
+            Part("", programs[number] % _DRUMS, programs[number] == _DRUMS, tuple(
+                note._replace(start=note.start * unit, length=note.length * unit) for note in _separate(sorted(parts[number]))
+            ))
+            for number in sorted(parts)
+        ]  # fmt: skip
+        return Score(
+            tuple(made),
+            resolution,
+            tuple(tempo._replace(start=tempo.start * unit) for tempo in tempos),
+            tuple(metre._replace(start=metre.start * unit) for metre in metres),
+        )
+
+    def transposed(self, x: Tensor, semitones: Tensor) -> Tensor:
+        """Tokens (..., T), pitches moved by so many semitones, which broadcasts, and kept within 0 .. 127 by octaves; drums stay."""
+        pitch = x - PITCH + semitones
+        pitch = torch.where(
+            pitch > 127, pitch - 12 * ((pitch - 116) // 12), torch.where(pitch < 0, pitch + 12 * ((11 - pitch) // 12), pitch)
+        )
+        return torch.where((x >= PITCH) & (x < DRUM), pitch + PITCH, x)
+
+    def span(self, x: np.ndarray, slot: np.ndarray) -> tuple[int, int]:
+        """Lowest and highest shift that keeps tokens (n,) within the range of the training data."""
+        pitch = x[(x >= PITCH) & (x < DRUM)] - PITCH
+        if len(pitch) == 0:
+            return -6, 6
+        return min(0, self.range[0] - int(pitch.min())), max(0, self.range[1] - int(pitch.max()))
+
+    def state(self) -> dict[str, Any]:
+        return {"range": list(self.range)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.range = (int(state["range"][0]), int(state["range"][1]))
+
+
+class State(NamedTuple):
+    """after: the kind of the last token. position: the last one in this bar. full: steps of the bar. known, drums: parts as bits. part: the current one.
+    heard: whether a note has been."""
+
+    after: int
+    position: int
+    full: int
+    known: int
+    drums: int
+    part: int
+    heard: bool
+
+
+class EventGrammar:
+    """What may follow, by construction. Kinds of tokens are named by the first of each kind."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self._kinds = np.searchsorted([BEGIN, END, BAR, *_FIRST.values()], np.arange(VOCAB), side="right") - 1
+        self._firsts = (BEGIN, END, BAR, *_FIRST.values())
+
+    def start(self) -> State:
+        return State(BEGIN, -1, bar_steps(None, self.steps), 0, 0, 0, False)
+
+    def allowed(self, state: State) -> Tensor:
+        mask = torch.zeros(VOCAB, dtype=torch.bool)
+        after = state.after
+        if after in (BEGIN, BAR, METRE, LENGTH):
+            mask[BAR] = True
+            mask[END] = state.heard and after != BEGIN
+        if after == BAR:
+            mask[METRE:TEMPO] = True
+        if after in (BAR, METRE, LENGTH):
+            mask[POSITION + state.position + 1 : POSITION + min(state.full, _BAR_STEPS)] = True
+        if after == POSITION:
+            mask[TEMPO:PART] = True
+        if after in (POSITION, TEMPO, LENGTH):
+            mask[PART:PROGRAM] = True
+        if after == PART and not state.known >> state.part & 1:
+            mask[PROGRAM:PITCH] = True
+        elif after in (PART, PROGRAM):
+            first = DRUM if state.drums >> state.part & 1 else PITCH
+            mask[first : first + 128] = True
+        if after in (PITCH, DRUM):
+            mask[VELOCITY:LENGTH] = True
+        if after == VELOCITY:
+            mask[LENGTH:] = True
+        return mask
+
+    def permits(self, state: State, token: int) -> bool:
+        return 0 <= token < VOCAB and bool(self.allowed(state)[token])
+
+    def advance(self, state: State, token: int) -> State:
+        kind = self._firsts[self._kinds[token]]
+        if kind in (BEGIN, END):
+            return self.start()
+        found = state._replace(after=kind)
+        if kind == BAR:
+            return found._replace(position=-1)
+        if kind == METRE:
+            return found._replace(full=bar_steps(METRES[token - METRE], self.steps))
+        if kind == POSITION:
+            return found._replace(position=token - POSITION)
+        if kind == PART:
+            return found._replace(part=token - PART)
+        if kind == PROGRAM:
+            bit = 1 << state.part
+            return found._replace(known=state.known | bit, drums=state.drums | bit if token - PROGRAM == _DRUMS else state.drums & ~bit)
+        if kind == LENGTH:
+            return found._replace(heard=True)
+        return found
+
+    def distance(self, state: State) -> int:
+        """Fewest tokens until the piece may end."""
+        note = 4 if state.known else 5
+        needed = {POSITION: note, TEMPO: note, PART: 3 if state.known >> state.part & 1 else 4, PROGRAM: 3, PITCH: 2, DRUM: 2, VELOCITY: 1}
+        if state.after in needed:
+            return needed[state.after]
+        if state.heard and state.after != BEGIN:
+            return 0
+        return note + (2 if state.after == BEGIN or state.position + 1 >= min(state.full, _BAR_STEPS) else 1)
+
+    def costs(self, state: State) -> Tensor:
+        """(V,) int64, as nn/masks.py asks for it: all tokens of a kind cost the same, but for parts, known or new, and metres without room."""
+        costs = torch.full((VOCAB,), FORBIDDEN)
+        allowed = self.allowed(state).numpy()
+        for kind in set(self._kinds[allowed].tolist()):
+            tokens = np.flatnonzero(allowed & (self._kinds == kind))
+            if self._firsts[kind] == END:
+                costs[END] = 1
+            elif self._firsts[kind] == PART:
+                for token in tokens.tolist():
+                    costs[token] = 1 + self.distance(self.advance(state, token))
+            else:
+                costs[tokens] = 1 + self.distance(self.advance(state, int(tokens[-1])))
+        return costs
+
+
+def bar_steps(metre: tuple[int, int] | None, steps: int) -> int:
+    """Steps of a bar, 4/4 where there is no metre; rounded up."""
+    beats, unit = metre or (4, 4)
+    return -(-beats * 4 * steps // unit)
+
+
+def _nearest(values: Sequence[float], wanted: float) -> int:
+    return min(range(len(values)), key=lambda index: abs(values[index] - wanted))
+
+
+def _nearest_metre(metre: Metre) -> tuple[int, int]:
+    """Itself; a metre that has no token, as the one of the nearest length of bar."""
+    if (metre.beats, metre.unit) in METRES:
+        return metre.beats, metre.unit
+    return min(METRES, key=lambda one: abs(one[0] / one[1] - metre.beats / metre.unit))
+
+
+def _separate(notes: Sequence[Note]) -> list[Note]:
+    """Notes in steps of which none overlaps another of its pitch: of those that begin together the longest, cut where the next begins."""
+    found: dict[tuple[int, int], Note] = {}
+    for note in sorted(notes, key=lambda note: (note.start, note.pitch, note.length)):
+        found[note.start, note.pitch] = note
+    following: dict[int, int] = {}
+    kept = []
+    for note in sorted(found.values(), key=lambda note: -note.start):
+        stop = following.get(note.pitch, note.end)
+        kept.append(
+            note._replace(
+                length=LENGTHS[bisect_right(LENGTHS, max(1, min(note.length, stop - note.start))) - 1] if stop < note.end else note.length
+            )
+        )
+        following[note.pitch] = note.start
+    return sorted(kept, key=lambda note: (note.start, note.pitch))

@@ -1,0 +1,282 @@
+"""A score as a grid of parts by steps: for each step, from the first part down, a pitch that begins, a held one, or a rest.
+
+Tokens are 0 `begin`, 1 `end`, 2 rest, 3 hold, 4 + p the MIDI pitch p, and where a part is called "chords" 132 + 12 q + r the chord symbol of quality q over
+root r (codecs/harmony.py). Token t after `begin` is part t mod V of step t // V. So one kind of tokens fits chorales (Hadjeres et al. 2017,
+arXiv:1612.01010, write them so) and lead sheets. Left out: velocities, drums, changes of tempo and metre; a row of rests at the end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from castalia.codecs import harmony, voices
+from castalia.codecs.score import Metre, Note, Part, Score, Tempo
+from castalia.errors import DataError
+from castalia.nn.masks import FORBIDDEN
+from castalia.spec import Tokens
+
+BEGIN, END, REST, HOLD, PITCH = 0, 1, 2, 3, 4
+CHORD = PITCH + 128
+CHORDS = "chords"  # the name of a part whose tokens are chord symbols
+NAMES = {1: ("melody",), 2: ("soprano", "bass"), 3: ("soprano", "alto", "bass"), 4: ("soprano", "alto", "tenor", "bass")}
+RESOLUTION = 24
+_TEMPO, _METRE = 96.0, (4, 4)  # where no training score says another one
+_MOST = 8  # parts; an orchestra is dealt out to four
+
+
+class Grid:
+    """The form "grid". Immutable after `fit`."""
+
+    def __init__(self, steps: int, length: int, parts: Sequence[str] | None = None) -> None:
+        """steps: of a quarter note. length: of the context in tokens, whole steps of which are used. parts: their names from the top down; None: found by `fit`."""
+        self.steps, self.length = steps, length
+        self.parts: tuple[str, ...] = tuple(parts or ())
+        self.ranges: tuple[tuple[int, int], ...] = ()
+        self.programs: tuple[int, ...] = ()
+        self.tempo, self.metre = _TEMPO, _METRE
+
+    # What training data say -------------------------------------------------------------------------------------------
+
+    def fit(self, scores: Iterable[Score]) -> None:
+        """Learns how many parts there are and their names, the range of each, and the usual tempo, metre and programs."""
+        seen = list(scores)
+        if not seen:
+            raise DataError("there is no score to take the parts from", "codec", "give at least one score")
+        if not self.parts:
+            self.parts = Counter(_layout(score) for score in seen).most_common(1)[0][0]
+        self.ranges = ((60, 72),) * len(self.parts)
+        lows, highs = [127] * len(self.parts), [0] * len(self.parts)
+        programs: list[Counter[int]] = [Counter() for _ in self.parts]
+        for score in seen:
+            for voice, (part, notes) in enumerate(self.lines(score)):
+                programs[voice][part.program] += 1
+                lows[voice] = min([lows[voice], *(note.pitch for note in notes)])
+                highs[voice] = max([highs[voice], *(note.pitch for note in notes)])
+        self.ranges = tuple((min(low, high), high) if low <= high else (60, 72) for low, high in zip(lows, highs, strict=True))
+        self.programs = tuple(count.most_common(1)[0][0] if count else 0 for count in programs)
+        tempos = [score.tempos[0].quarters for score in seen if score.tempos]
+        metres = Counter(score.metres[0][1:] for score in seen if score.metres)
+        self.tempo = round(median(tempos), 2) if tempos else _TEMPO
+        self.metre = metres.most_common(1)[0][0] if metres else _METRE
+
+    @property
+    def spec(self) -> Tokens:
+        vocab = CHORD + (12 * len(harmony.QUALITIES) if CHORDS in self.parts else 0)
+        count = len(self.parts)
+        grammar = GridGrammar(tuple(name == CHORDS for name in self.parts), vocab)
+        return Tokens(max(1, self.length // count) * count, vocab, BEGIN, END, grammar, period=count)
+
+    # Scores to tokens -------------------------------------------------------------------------------------------------
+
+    def cells(self, score: Score) -> np.ndarray:
+        """(S, V) int64 tokens: what each part does at each step."""
+        lines = self.lines(score)
+        length = max((notes[-1].end for _, notes in lines if notes), default=0)
+        grid = np.full((length, len(self.parts)), REST, dtype=np.int64)
+        for voice, (_, notes) in enumerate(lines):
+            for note in notes:
+                grid[note.start : note.end, voice] = HOLD
+                grid[note.start, voice] = note.pitch if self.parts[voice] == CHORDS else PITCH + note.pitch
+        return grid
+
+    def encode(self, score: Score) -> Tensor:
+        """(1 + S V + 1,) uint16."""
+        row = np.concatenate([[BEGIN], self.cells(score).ravel(), [END]])
+        return torch.from_numpy(row.astype(np.uint16))
+
+    def lines(self, score: Score) -> list[tuple[Part, list[Note]]]:
+        """For each part of the grid the part that it comes from, and its notes in steps; of "chords", the "pitch" is the token."""
+        count = len(self.parts)
+        played = [part for part in score.parts if not part.drums]
+        empty = Part()
+        if CHORDS in self.parts:
+            named = next((part for part in played if part.name == CHORDS), None)
+            chords = named or next((part for part in reversed(played) if not voices.is_voice(part)), None)
+            others = [part for part in played if part is not chords]
+            lines = Grid(self.steps, self.length, [name for name in self.parts if name != CHORDS]).lines(_only(score, others))
+            place = self.parts.index(CHORDS)
+            return [*lines[:place], (chords or empty, self._symbols(chords or empty, score.resolution)), *lines[place:]]
+        names = [part.name.strip().lower() for part in played]
+        if len(set(names)) == len(names) and set(names) <= set(self.parts):
+            by_name = dict(zip(names, played, strict=True))
+            chosen = [by_name.get(name, empty) for name in self.parts]
+        elif len(played) <= count and all(map(voices.is_voice, played)):
+            chosen = [*played, *[empty] * (count - len(played))]
+        elif count == 1:  # a melody: the first part's upper line
+            chosen = [next((part for part in played if part.notes), empty)]
+        else:
+            every = sorted(note for part in played for note in part.notes)
+            lines_, _ = voices.dealt(voices.stepped(every, score.resolution, self.steps), count)
+            return [(played[0] if played else empty, voices.single(line)) for line in lines_]
+        return [(part, voices.single(voices.stepped(part.notes, score.resolution, self.steps))) for part in chosen]
+
+    def _symbols(self, part: Part, resolution: int) -> list[Note]:
+        """The part's chords in steps, their "pitch" a token. Notes that begin together are a chord, which ends where the next begins."""
+        onsets: dict[int, list[Note]] = {}
+        for note in voices.stepped(part.notes, resolution, self.steps):
+            onsets.setdefault(note.start, []).append(note)
+        chords = []
+        for notes in onsets.values():
+            root, quality = harmony.recognised(note.pitch for note in notes)
+            chords.append(notes[0]._replace(pitch=CHORD + 12 * quality + root, length=max(note.length for note in notes)))
+        return voices.single(chords)
+
+    # Tokens to scores -------------------------------------------------------------------------------------------------
+
+    def decode(self, ids: Sequence[int]) -> Score:
+        """Any tokens: what makes no sense where it stands is a rest; a step that breaks off is left out."""
+        ids = ids[1:] if ids and ids[0] == BEGIN else ids
+        body = list(ids[: ids.index(END)] if END in ids else ids)
+        count = len(self.parts)
+        grid = np.array(body[: len(body) // count * count], dtype=np.int64).reshape(-1, count)
+        return self.score(grid)
+
+    def score(self, grid: np.ndarray) -> Score:
+        """A score from (S, V) tokens, with the usual tempo, metre and programs of the training data."""
+        unit, resolution = (RESOLUTION // self.steps, RESOLUTION) if RESOLUTION % self.steps == 0 else (1, self.steps)
+        parts = []
+        for voice, name in enumerate(self.parts):
+            notes: list[Note] = []
+            sounding: list[Note] = []
+            for step, token in enumerate(grid[:, voice].tolist()):
+                if token == HOLD and sounding:
+                    sounding = [note._replace(length=note.length + unit) for note in sounding]
+                    continue
+                notes += sounding
+                sounding = [Note(step * unit, unit, pitch) for pitch in self._sounds(token, name == CHORDS)]
+            parts.append(Part(name, self.programs[voice] if self.programs else 0, False, tuple(notes + sounding)))
+        return Score(tuple(parts), resolution, (Tempo(0, self.tempo),), (Metre(0, *self.metre),))
+
+    @staticmethod
+    def _sounds(token: int, chords: bool) -> tuple[int, ...]:
+        if chords:
+            quality, root = divmod(token - CHORD, 12)
+            return harmony.realised(root, quality) if 0 <= quality < len(harmony.QUALITIES) else ()
+        return (token - PITCH,) if PITCH <= token < CHORD else ()
+
+    # Transposition ----------------------------------------------------------------------------------------------------
+
+    def transposed(self, x: Tensor, semitones: Tensor) -> Tensor:
+        """Tokens (..., T) moved by so many semitones, which broadcasts; a pitch that would leave 0 .. 127 stays within, by octaves."""
+        pitch = x - PITCH + semitones
+        pitch = torch.where(
+            pitch > 127, pitch - 12 * ((pitch - 116) // 12), torch.where(pitch < 0, pitch + 12 * ((11 - pitch) // 12), pitch)
+        )
+        chord = x - CHORD
+        moved = CHORD + chord // 12 * 12 + (chord % 12 + semitones) % 12
+        return torch.where((x >= PITCH) & (x < CHORD), pitch + PITCH, torch.where(x >= CHORD, moved, x))
+
+    def span(self, x: np.ndarray, slot: np.ndarray) -> tuple[int, int]:
+        """Lowest and highest shift that keeps every pitch of tokens (n,) at slots (n,) of their steps within its part's range in the training data."""
+        place = np.flatnonzero((x >= PITCH) & (x < CHORD))
+        if len(place) == 0:
+            return -6, 6
+        pitch, (low, high) = x[place] - PITCH, np.array(self.ranges).T[:, slot[place]]
+        return min(0, int((low - pitch).max())), max(0, int((high - pitch).min()))
+
+    # State ------------------------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "parts": list(self.parts),
+            "ranges": [list(pair) for pair in self.ranges],
+            "programs": list(self.programs),
+            "tempo": self.tempo,
+            "metre": list(self.metre),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.parts, self.programs = tuple(state["parts"]), tuple(state["programs"])
+        self.ranges = tuple((int(low), int(high)) for low, high in state["ranges"])
+        self.tempo, self.metre = float(state["tempo"]), (int(state["metre"][0]), int(state["metre"][1]))
+
+
+class GridGrammar:
+    """What may follow in a grid. A state is (part, which parts are sounding as bits, whether a note has been heard)."""
+
+    def __init__(self, chords: tuple[bool, ...], vocab: int) -> None:
+        """chords: of each part, whether its tokens are chord symbols."""
+        self.chords = chords
+        sounds = torch.zeros(2, vocab, dtype=torch.bool)
+        sounds[0, PITCH:CHORD] = True
+        sounds[1, CHORD:] = True
+        self._masks: dict[tuple[bool, bool, bool], Tensor] = {}
+        for chord in (False, True):
+            for held in (False, True):
+                for ends in (False, True):
+                    mask = sounds[int(chord)].clone()
+                    mask[REST], mask[HOLD], mask[END] = True, held, ends
+                    self._masks[chord, held, ends] = mask
+
+    def start(self) -> tuple[int, int, bool]:
+        return 0, 0, False
+
+    def allowed(self, state: tuple[int, int, bool]) -> Tensor:
+        part, sounding, heard = state
+        return self._masks[self.chords[part], bool(sounding >> part & 1), part == 0 and heard]
+
+    def advance(self, state: tuple[int, int, bool], token: int) -> tuple[int, int, bool]:
+        part, sounding, heard = state
+        if token in (BEGIN, END):
+            return self.start()
+        bit = 1 << part
+        sounding = sounding & ~bit if token == REST else sounding if token == HOLD else sounding | bit
+        return (part + 1) % len(self.chords), sounding, heard or token >= PITCH
+
+    def distance(self, state: tuple[int, int, bool]) -> int:
+        """To the end of the step, if a note has been heard; else a note must come first."""
+        part, _, heard = state
+        return (len(self.chords) - part) % len(self.chords) if heard else len(self.chords) - part
+
+    def costs(self, state: tuple[int, int, bool]) -> Tensor:
+        """(V,) int64, as nn/masks.py asks for it."""
+        part, _, heard = state
+        count = len(self.chords)
+        to_end = (count - part - 1) % count  # after this token
+        costs = torch.full((len(self._masks[False, False, False]),), 1 + to_end)
+        if not heard:
+            costs[[REST, HOLD]] = 1 + (to_end or count)
+        costs[END] = 1
+        return costs.masked_fill(~self.allowed(state), FORBIDDEN)
+
+    def along(self, x: Tensor) -> Tensor:
+        """(B, T - 1, V) bool: what may stand at x[:, 1:] (spec.Grammar). Of a row that begins inside a document every part is sounding."""
+        count, place = len(self.chords), torch.arange(x.shape[1] - 1, device=x.device)
+        part, begun = place % count, x == BEGIN
+        whole = torch.stack([self._masks[chord, False, False] for chord in self.chords]).to(x.device)
+        mask = whole[part].expand(len(x), -1, -1).clone()
+        earlier = x[:, (place + 1 - count).clamp_min(0)]  # what the same part did
+        sounding = torch.where(place < count, True, earlier != REST) & ~begun[:, place - part]
+        mask[..., HOLD] = sounding
+        mask[..., END] = (part == 0) & heard_before(x, PITCH)
+        return mask
+
+
+def heard_before(x: Tensor, note: int) -> Tensor:
+    """(B, T - 1) bool: whether a token >= `note` of the same document stands before x[:, 1:]; a row that begins inside a document has one."""
+    begins = x == BEGIN
+    count = ((x >= note) | (torch.arange(x.shape[1], device=x.device) == 0) & ~begins).cumsum(1)
+    return (count > (count * begins).cummax(1).values)[:, :-1]
+
+
+def _layout(score: Score) -> tuple[str, ...]:
+    """The names of the parts of a grid that fits a score."""
+    played = [part for part in score.parts if not part.drums and part.notes]
+    if any(part.name == CHORDS for part in played):
+        return ("melody", CHORDS)
+    count = len(played) if len(played) <= _MOST and all(map(voices.is_voice, played)) else 4
+    names = tuple(part.name.strip().lower() for part in played)
+    if len(names) == count and len(set(names)) == count and all(names):
+        return names
+    return NAMES.get(count) or tuple(f"part {number}" for number in range(1, count + 1))
+
+
+def _only(score: Score, parts: Sequence[Part]) -> Score:
+    return Score(tuple(parts), score.resolution, score.tempos, score.metres, score.keys)

@@ -1,0 +1,76 @@
+"""Scores of a model of music into sentences, as verdict.py does for other dense data: a headline and one paragraph for each question."""
+
+from __future__ import annotations
+
+from castalia.evaluation.base import Score, show
+from castalia.evaluation.borrowing import copies
+from castalia.evaluation.music import STATISTICS
+from castalia.evaluation.verdict import NOTHING, answered, different_words, spoken, told_apart_words
+from castalia.language import join, say, series
+
+NAMES = {
+    "pitch-class": say("pitch classes"),
+    "key-clarity": say("clarity of key"),
+    "melodic-interval": say("melodic intervals"),
+    "durations": say("durations"),
+    "note-density": say("density of notes"),
+    "polyphony": say("polyphony"),
+    "voice-range": say("ranges"),
+    "crossings": say("crossings of voices"),
+    "parallels": say("parallel fifths and octaves"),
+    "groove": say("groove"),
+}
+
+
+def verdict_music(scores: list[Score]) -> list[tuple[str, str]]:
+    """[("headline", words), ("fidelity", words), ...]; questions that cannot be answered say why."""
+    return answered(scores, headline=_headline, fidelity=_fidelity, diversity=_diversity, novelty=_novelty)
+
+
+def _sides(named: dict[str, Score]) -> tuple[list[str], list[str]]:
+    """Statistics that tell real pieces from the chain: those in which samples cannot be told from real pieces, and those in which they can."""
+    usable = [score for name in STATISTICS if (score := named.get(name)) is not None and score.value is not None and score.informative]
+    alike = [score.name for score in usable if (score.low or 0.0) <= score.details["intervals"]["floor"][1]]
+    return alike, [score.name for score in usable if score.name not in alike]
+
+
+def _headline(named: dict[str, Score]) -> str:
+    if copies(named.get("seen-motifs")):
+        return say("The model repeats melodies of its training pieces.")
+    alike, apart = _sides(named)
+    if not alike and not apart:
+        return say("There is too little to go by for a verdict.")
+    if not apart:
+        return say("By what is counted here, the samples cannot be told from real pieces.")
+    if len(alike) >= len(apart):
+        return say("The samples resemble real pieces in most of what is counted, and differ in {0}.", series(NAMES[name] for name in apart))
+    return say("The samples differ from real pieces in most of what is counted.")
+
+
+def _fidelity(named: dict[str, Score]) -> str:
+    words: list[str] = []
+    for unit, template in (("step", say("step")), ("note", say("note"))):
+        bits = named.get(f"bits-per-{unit}")
+        if bits is not None and bits.value is not None:
+            nats, counts = bits.details["nats_per_unit"], bits.details.get("gains", {}).get("counts")
+            words.append(say("It needs {0} nats per {1} of held-out pieces.", show(nats), template))
+            words += [sentence for sentence in bits.details["words"][:1] if counts and unit == "note"]
+    alike, apart = _sides(named)
+    if alike:
+        words.append(say("As in real pieces: {0}.", series(NAMES[name] for name in alike)))
+    if apart:
+        words.append(say("Unlike real pieces: {0}.", series(NAMES[name] for name in apart)))
+        facts = {name: (named[name].details["model"], named[name].details["real"]) for name in apart if not STATISTICS[name].distribution}
+        words += [say("{0}: samples {1}, real pieces {2}.", NAMES[name], show(own), show(real)) for name, (own, real) in facts.items()]
+    words.append(told_apart_words(named.get("c2st")))
+    return join(words) or NOTHING
+
+
+def _diversity(named: dict[str, Score]) -> str:
+    return join([different_words(named.get("vendi")), *spoken(named.get("class-balance"))]) or NOTHING
+
+
+def _novelty(named: dict[str, Score]) -> str:
+    first = named.get("seen-motifs")
+    told = [*(first.details.get("words", []) if first is not None else []), *spoken(named.get("longest-motif"))]
+    return join(told) or NOTHING
