@@ -29,7 +29,15 @@ PLAYS = ("text/ar-small", "builtin/shakespeare", ["training.steps=120", "codec.l
 POEMS = ("text/ar-small", "builtin/tang", ["training.steps=40", "training.sample_every=0"])
 TUNING = ["training.steps=10", "training.batch=16", "training.sample_every=0", "training.optimiser.embedding_rate=3e-3"]
 # A VAE of lines in each language: seconds, enough to see that what lies between two lines is language, too.
-LINES = ["training.steps=240", "training.batch=32", "training.sample_every=0", "family.width=96", "family.heads=4", "family.depth=2", "codec.length=24"]
+LINES = [
+    "training.steps=240",
+    "training.batch=32",
+    "training.sample_every=0",
+    "family.width=96",
+    "family.heads=4",
+    "family.depth=2",
+    "codec.length=24",
+]
 WAYS = {
     "plays": ("text/seqvae", "builtin/shakespeare", [*LINES, "codec.tokenizer=bpe", "codec.vocab=600", "data.limit=12000"]),
     "poems": ("text/seqvae", "builtin/tang", LINES),
@@ -139,7 +147,7 @@ def _way(run: Run) -> list[str]:
 
     codec = run.codec
     texts = [str(codec.decode(row)).strip() for row in workflow.open_data(run).validation.take(range(64)).x]
-    one, other = [text for text in texts if 12 <= len(text) and len(codec.encode(text)) <= codec.config.length][:2]
+    one, other = [text for text in texts if len(text) >= 12 and len(codec.encode(text)) <= codec.config.length][:2]
     between = workflow.edit(run, "interpolate", [one, other], steps=6)
     return ["\n".join([one, *(text.strip() for text in between[1:-1]), other])]
 

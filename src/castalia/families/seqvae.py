@@ -51,7 +51,9 @@ class SeqVaeConfig(FamilyConfig):
     free_bits: float = Field(4.8, ge=0, description="nats per row below which the divergence is not pressed further")
     beta: float = Field(1.0, ge=0, description="weight of the divergence; 1 is the bound itself")
     kl_cycles: int = Field(4, ge=0, description="times that this weight climbs from 0; 0: it is constant")
-    word_dropout: float = Field(0.2, ge=0, le=1, description="share of the tokens that training hides from the decoder at first; none from its middle on")
+    word_dropout: float = Field(
+        0.2, ge=0, le=1, description="share of the tokens that training hides from the decoder at first; none from its middle on"
+    )
     importance: int = Field(32, ge=1, description="draws per row in `nats`")
 
 
