@@ -1,7 +1,7 @@
 """What is a document in which file: whole texts, pieces of large ones, paragraphs, lines, and rows of tables.
 
 Everything is streamed as UTF-8 bytes, so that a single line of 200 MB is read and cut in bounded memory, and what is hashed
-of a document are exactly these bytes. Encodings are in codecs/encodings.py. A row of a table is never cut.
+of a document are exactly these bytes. Encodings are in codecs/encodings.py. A row of a table is cut only where lines or paragraphs are asked for.
 """
 
 from __future__ import annotations
@@ -59,24 +59,22 @@ def claims(name: str) -> bool:
 def contents(path: Path, document: str, field: str | None, encoding: str | None) -> tuple[str, Iterator[bytes]]:
     """(encoding, and for tables the columns; UTF-8 bytes of each document in order); documents without a visible character are left out.
 
-    document  "auto", "file", "paragraph" or "line", for files that are not tables. field: column or template, for tables.
+    document  "auto", "file", "paragraph" or "line"; a row of a table is a document, or is parted into its paragraphs or lines. field: column or template, for tables.
     Raises DataError naming the file, and the line or row where there is one, and MissingExtra for Parquet without pyarrow.
     """
     if is_table(path.name):
         label, table = rows(path, encoding)
-        return _table(label, table, path, field)
+        label, texts = _table(label, table, path, field)
+        return label, texts if document in ("auto", "file") else (part for text in texts for part in _parted(iter([text]), document))
     found = encodings.detect(path, encoding)
     raw = _encoded(encodings.blocks(path, found), path)
     match document:
         case "file":
             return found.label, (whole for whole in [b"".join(raw)] if whole.strip())
-        case "line":
-            parts = _lines(raw)
-        case "paragraph":
-            parts = _paragraphs(_lines(raw))
+        case "line" | "paragraph":
+            return found.label, _parted(raw, document)
         case _:
             return found.label, _pieces(raw)
-    return found.label, (part.rstrip(b"\n") for part in parts if part.strip())
 
 
 def is_table(name: str) -> bool:
@@ -124,6 +122,12 @@ def _half(surrogate: str, where: str) -> DataError:
 
 
 # Texts ----------------------------------------------------------------------------------------------------------------
+
+
+def _parted(blocks: Iterator[bytes], document: str) -> Iterator[bytes]:
+    """The lines, or the paragraphs, of a text."""
+    parts = _lines(blocks) if document == "line" else _paragraphs(_lines(blocks))
+    return (part.rstrip(b"\n") for part in parts if part.strip())
 
 
 def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -48,7 +48,7 @@ class TextConfig(CodecConfig):
     length       context: most tokens that are coded in one row.
     document     "auto": a file up to 16 KiB is a document, a larger one is cut into some 32 pieces of 1 to 16 KiB, or more of 16 KiB, at blank
                  lines (else line ends).
-                 "file": whole whatever its size. "paragraph": between blank lines. "line": each line.
+                 "file": whole whatever its size. "paragraph": between blank lines. "line": each line; both also within a row of a table.
     field        for tables: the column that holds the text, or a template such as "{title}\\n{lines}".
                  None: the column text, content or lines, else the only one with text.
     unknown      char: characters that the training texts do not have are spelled in "bytes", or are an "error".
