@@ -148,8 +148,8 @@ def held_out_loss(family: Family, dataset: Dataset) -> float | None:
     for part in rows.split(16):
         batch = side.take(part)
         total += float(family.nats(batch, [generator("held out", int(row)) for row in part]).double().sum())
-        count += int((batch.x[:, 1:] != dataset.spec.begin).sum()) if isinstance(dataset.spec, Tokens) else len(part)
-    return total / count
+        count += int(batch.counted(dataset.spec.begin).sum()) if isinstance(dataset.spec, Tokens) else len(part)
+    return total / count if count else None
 
 
 def _write_forgetting(run: Run, dataset: Dataset) -> None:
@@ -412,7 +412,7 @@ def _build(plan: Recipe, parent: Run | None = None) -> tuple[Codec[Any], Dataset
     codec: Codec[Any] = registry.resolve("codec", plan.codec.name, trust=True)(plan.codec.config)
     if parent is not None:
         codec = codec.restore(*parent.codec.state())
-    dataset = prepare(plan.data, codec, fit=parent is None)
+    dataset = prepare(plan.data, codec, fit=parent is None, extend=parent is not None)
     family = _seeded(plan.training, lambda: _family(plan, dataset.spec, dataset.conditions, parent))
     return codec, dataset, family
 
@@ -428,12 +428,18 @@ def _family(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: 
 
 
 def _take_over(family: Family, parent: Run) -> None:
-    """The parent's averaged weights, its pairs of low rank merged."""
+    """The parent's averaged weights, its pairs of low rank merged. Tokens that its codec did not know begin near the mean of those it did
+    (Hewitt 2021, nlp.stanford.edu/~johnhew/vocab-expansion.html): the mean of all rows, plus the small numbers of a new row."""
+    weights, mine = parent.model().state_dict(), family.state_dict()
+    old, new = parent.spec, family.spec
+    if isinstance(old, Tokens) and isinstance(new, Tokens) and new.vocab > old.vocab:
+        for name in family.vocabulary:
+            weights[name] = torch.cat([weights[name], weights[name].mean(0) + mine[name][old.vocab :]])
     try:
-        family.load_state_dict(parent.model().state_dict())
+        family.load_state_dict(weights)
     except RuntimeError as error:
         raise RunError(
-            "the weights do not fit: other conditions or other sizes",
+            "the weights do not fit: other conditions, other sizes, or counts of another vocabulary",
             where=f"start_from={parent.folder}",
             fix="data.conditional=false where the parent knew no classes; leave the family's sizes alone",
         ) from error

@@ -48,6 +48,11 @@ class Family(nn.Module, ABC):
     accepts: ClassVar[tuple[type, ...]]  # of Dense, Tokens
     Config: ClassVar[type[FamilyConfig]]
 
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Names in `state_dict` of what has a row for each token: a run that starts from another's with fewer tokens adds rows to these."""
+        return ()
+
     def __init__(self, config: Any, spec: Spec, conditions: dict[str, Condition]) -> None:
         super().__init__()
         if not isinstance(spec, self.accepts):
