@@ -12,7 +12,9 @@ are, over the same held-out conversations:
     tuned      after tuning, from the pre-trained run
     scratch    the same tuning from a run of the same vocabulary that was trained for one step
 
-in nats per token of the first answer (its end included), the same tokens for all three; exchanges that do not fit the context are left out. Intervals: delete-a-group jackknife over questions.
+in nats per token of the first answer (its end included), the same tokens for all three; exchanges that do not fit the context are left out. A question counts once, whatever its number of
+answers (one has more than a hundred): the mean over questions of nats per token, with a delete-a-group jackknife interval over questions. The
+ratio over all tokens stands beside it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,6 @@ import argparse
 import hashlib
 import json
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def prepared(data: Path, folder: Path) -> dict[str, list[Conversation]]:
             else:
                 held[language].append(Conversation.of(turns[:2]))
     (folder / "train.jsonl").write_text("\n".join(kept), encoding="utf-8")
-    (folder / "plain").mkdir()
+    (folder / "plain").mkdir(exist_ok=True)
     (folder / "plain/en.txt").write_text((data / "text/wikitext2_valid/valid.txt").read_text(encoding="utf-8"), encoding="utf-8")
     texts = (data / "text/advertisegen_zh/ads.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in texts]
@@ -90,13 +91,19 @@ def answers(run: Run, held: list[Conversation]) -> tuple[Tensor, Tensor]:
     return torch.tensor(nats).double(), torch.tensor(tokens).double()
 
 
-def ratio(nats: Tensor, tokens: Tensor, groups: Tensor) -> dict[str, float]:
-    """Nats a token with its jackknife interval."""
-    above = torch.zeros(GROUPS, dtype=torch.float64).index_add_(0, groups, nats)
-    below = torch.zeros(GROUPS, dtype=torch.float64).index_add_(0, groups, tokens)
-    rest = below.sum() - below
-    found = estimated((above.sum() / below.sum()).item(), ((above.sum() - above) / rest)[below > 0].tolist())
-    return {"value": found.value, "low": found.low, "high": found.high}
+def per_question(nats: Tensor, tokens: Tensor, question: Tensor) -> dict[str, float]:
+    """Mean over questions of nats a token, with its jackknife interval; and the ratio over all tokens."""
+    count = int(question.max()) + 1
+    above, below = (torch.zeros(count, dtype=torch.float64).index_add_(0, question, values) for values in (nats, tokens))
+    each, groups = above / below, group_ids(count)
+    without = [each[groups != group].mean().item() for group in range(GROUPS) if bool((groups == group).any())]
+    found = estimated(each.mean().item(), without)
+    return {"value": found.value, "low": found.low, "high": found.high, "over all tokens": (above.sum() / below.sum()).item()}
+
+
+def trained(recipe: str, data: Path, more: dict[str, Any], out: Path) -> Run:
+    """The finished run in `out`, or a new one."""
+    return Run.open(out) if (out / "run.json").exists() else castalia.train(recipe, data, more, out=out)
 
 
 def main() -> None:
@@ -105,20 +112,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--dry", action="store_true", help="write no result")
-    parser.add_argument("--keep", type=Path, help="folder for the runs")
+    parser.add_argument("--keep", type=Path, help="folder for the runs; those that are there already are not trained again")
     given = parser.parse_args()
-    begun = time.process_time()
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         held = prepared(given.data, folder)
-        plain = castalia.train("text/ar", folder / "plain", {**PLAIN, "training.steps": given.steps}, out=folder / "plain-run")
-        bare = castalia.train("text/ar", folder / "plain", {**PLAIN, "training.steps": 1}, out=folder / "bare-run")
+        plain = trained("text/ar", folder / "plain", {**PLAIN, "training.steps": given.steps}, folder / "plain-run")
+        bare = trained("text/ar", folder / "plain", {**PLAIN, "training.steps": 1}, folder / "bare-run")
         runs: dict[str, list[Run]] = {"plain": [plain], "tuned": [], "scratch": []}
         for seed in range(given.seeds):
             for name, start in (("tuned", plain), ("scratch", bare)):
                 more = {**TUNED, "training.steps": given.steps * 2 // 3, "training.seed": seed, "start_from": str(start.folder)}
-                runs[name].append(castalia.train("text/chat", folder / "train.jsonl", more, out=folder / f"{name}-{seed}"))
+                runs[name].append(trained("text/chat", folder / "train.jsonl", more, folder / f"{name}-{seed}"))
         found: dict[str, Any] = {}
         for language in LANGUAGES:
             fits = [
@@ -129,7 +135,7 @@ def main() -> None:
             held[language] = [talk for talk, fit in zip(held[language], fits, strict=True) if fit]
             questions = [hashlib.sha256(talk.messages[0].content.strip().lower().encode()).hexdigest() for talk in held[language]]
             order = {name: place for place, name in enumerate(sorted(set(questions)))}
-            groups = group_ids(len(order))[torch.tensor([order[name] for name in questions])]
+            question = torch.tensor([order[name] for name in questions])
             nats = {name: [answers(run, held[language]) for run in own] for name, own in runs.items()}
             tokens = nats["plain"][0][1]
             assert all(torch.equal(other[1], tokens) for own in nats.values() for other in own)
@@ -139,16 +145,15 @@ def main() -> None:
                 "questions": len(order),
                 "too long": left_out,
                 "tokens": int(tokens.sum()),
-                **{name: ratio(values, tokens, groups) for name, values in mean.items()},
-                "plain - tuned": ratio(mean["plain"] - mean["tuned"], tokens, groups),
-                "scratch - tuned": ratio(mean["scratch"] - mean["tuned"], tokens, groups),
+                **{name: per_question(values, tokens, question) for name, values in mean.items()},
+                "plain - tuned": per_question(mean["plain"] - mean["tuned"], tokens, question),
+                "scratch - tuned": per_question(mean["scratch"] - mean["tuned"], tokens, question),
                 "seeds": {name: [float(one.sum() / tokens.sum()) for one, _ in own] for name, own in nats.items()},
             }
         result = {
             "unit": "nats per token of the assistant",
             "steps": {"plain": given.steps, "chat": given.steps * 2 // 3},
             "seeds": given.seeds,
-            "cpu_seconds": round(time.process_time() - begun, 1),
             "languages": found,
         }
     print(json.dumps(result, indent=2, ensure_ascii=False))

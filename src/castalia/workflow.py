@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,19 @@ import torch
 from castalia import atomic, bases, registry
 from castalia.abilities import Decodes, SampleOptions, Samples, Scores
 from castalia.codecs.base import Codec, is_file
+from castalia.codecs.conversation import Conversation
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, rows_of
 from castalia.data.told import LABEL
+from castalia.data.windows import Windows
 from castalia.errors import CastaliaError, RecipeError, RunError
 from castalia.families.base import Family
 from castalia.nn import lora
+from castalia.nn.decode import complete
 from castalia.nn.random import counter_seed, generator
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
+from castalia.sampling.chat import last_reply, reply_to, talk_of, trimmed
 from castalia.sampling.edit import KINDS, fill, kinds
 from castalia.sampling.generate import Sample, conditions_of_items, draw, draw_tokens, generate, request_of
 from castalia.spec import Classes, Condition, Spec, Tokens
@@ -169,7 +174,7 @@ def _write_forgetting(run: Run, dataset: Dataset) -> None:
             old["why"] = "the data of a model of others are not at hand"
         else:
             parent = Run.open(source)
-            begun = parent.model()
+            begun = _seeded(run.recipe.training, lambda: _family(run.recipe, run.spec, run.conditions, parent))  # as it stood before step 1
             found["parent"] = parent.id
             new["before"] = held_out_loss(begun, dataset)
             old["source"] = parent.recipe.data.source
@@ -329,6 +334,27 @@ def sample(
     return list(generate(run, replace(request_of(run, n, seed, cond, options), prompt=prompt, constraint=constraint)))
 
 
+def chat(
+    run: str | os.PathLike[str] | Run,
+    messages: Any,
+    *,
+    seed: int = 0,
+    options: SampleOptions | None = None,
+    constraint: str | None = None,
+    model: Family | None = None,
+) -> Sample:
+    """The run's reply to a conversation: a str (one message of the user) or a list of {"role", "content"}; `item` is the text of the reply.
+
+    The oldest turns are left out where they do not fit the context. Raises AbilityError for a run that was never tuned on conversations.
+
+    >>> castalia.chat("latest", [{"role": "user", "content": "你好"}]).item
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    request = replace(request_of(run, 1, seed, None, options), constraint=constraint)
+    talk = trimmed(run.codec, talk_of(messages), request.options.length)
+    return next(iter(generate(run, reply_to(run.codec, talk, request), model=model)))
+
+
 def edit(
     run: str | os.PathLike[str] | Run,
     kind: str,
@@ -390,8 +416,10 @@ def _sheets(run: Run, dataset: Dataset) -> Hook:
         if progress.event != "sample":
             return
         if isinstance(dataset.spec, Tokens) and isinstance(progress.model, Decodes):
-            found = draw_tokens(progress.model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
-            texts = [dataset.codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
+            texts = _replies(progress.model, dataset)
+            if not texts:
+                found = draw_tokens(progress.model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
+                texts = [dataset.codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
             if not dataset.codec.takes_text:
                 with atomic.place(run.folder / "samples" / f"step-{progress.step:08d}.png") as path:
                     dataset.codec.preview(texts).save(path)
@@ -404,6 +432,19 @@ def _sheets(run: Run, dataset: Dataset) -> Hook:
                 picture.save(path)
 
     return hook
+
+
+def _replies(model: Any, dataset: Dataset) -> list[str]:
+    """Held-out conversations up to the assistant's last turn, and what the model says there; empty where the data are none."""
+    if not dataset.codec.weighs or not isinstance(dataset.validation, Windows) or not len(dataset.validation):
+        return []
+    talks = [dataset.codec.decode(document) for document in islice(dataset.validation.documents(), TEXTS)]
+    asked = [Conversation(talk.messages[: last_reply(talk)]) for talk in talks if isinstance(talk, Conversation)]
+    prompts = [dataset.codec.opening(talk).to(model.device) for talk in asked]
+    rngs = [generator("sheet", place) for place in range(len(prompts))]
+    found = complete(model, prompts, rngs, SampleOptions(), spec=dataset.codec.spec) if prompts else []
+    replies = [dataset.codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
+    return [f"{talk}assistant: {reply}" for talk, reply in zip(asked, replies, strict=True)]
 
 
 def _build(plan: Recipe, parent: Run | None = None) -> tuple[Codec[Any], Dataset, Family]:

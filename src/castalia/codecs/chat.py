@@ -38,9 +38,12 @@ class Coded(NamedTuple):
 
 
 class Template(Protocol):
-    """How a run writes conversations. ends: ids that end the assistant's turn, beside the spec's `end`."""
+    """How a run writes conversations."""
 
-    ends: tuple[int, ...]
+    @property
+    def end(self) -> int | None:
+        """The token that ends the assistant's turn; None where there is none. It is the `end` of the codec's spec."""
+        ...
 
     def code(self, messages: Sequence[Message], *, reply: bool = False) -> Coded:
         """A conversation as tokens. reply: it ends open, where the assistant is to speak; weights are then 0. Raises DataError."""
@@ -78,7 +81,6 @@ class Roles:
     first: int
     end: int
     words: Callable[[str], np.ndarray]
-    ends: tuple[int, ...] = ()
 
     @property
     def tokens(self) -> tuple[int, ...]:
@@ -134,11 +136,11 @@ class Jinja:
     named: dict[str, str]
 
     @cached_property
-    def ends(self) -> tuple[int, ...]:  # type: ignore[override]
-        """The special tokens that a template writes right behind an answer."""
+    def end(self) -> int | None:  # type: ignore[override]
+        """The special token that the template writes behind an answer."""
         probe = self.code([Message("user", "a"), Message("assistant", "b")])
         said = [int(token) for token, weight in zip(probe.ids, probe.weight, strict=True) if weight]
-        return tuple(token for token in said if token in self.specials)[:1]
+        return next((token for token in said if token in self.specials), None)
 
     def code(self, messages: Sequence[Message], *, reply: bool = False) -> Coded:
         whole = self.render(messages, reply)

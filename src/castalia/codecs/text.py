@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -105,6 +106,7 @@ class TextCodec(Codec[str]):
         self._spec: Tokens | None = None
         self._roles = False
         self._jinja: str | None = None
+        self._template: Template | None = None
         if self.config.tokenizer == "byte":
             self._adopt(Characters(self._specials, ""))
 
@@ -186,7 +188,19 @@ class TextCodec(Codec[str]):
         specials = tokenizer.specials
         if self._roles and specials.end is None:
             raise SpecError("what the assistant says has an end, and this codec has no token for it", "codec.close=false", "leave it out")
-        self._template: Template | None = None
+        self._template = None
+        if self._jinja is not None and isinstance(tokenizer, Foreign):  # what ends an answer ends a text
+            talks = self._template = Jinja(
+                self._jinja,
+                lambda text: tokenizer.encode(_whole(text)),
+                tokenizer.encode_marked,
+                tokenizer.named,
+                specials.begin,
+                tokenizer.names,
+            )
+            specials = tokenizer.specials = replace(specials, end=specials.end if talks.end is None else talks.end)
+        elif self._roles and specials.end is not None:
+            self._template = Roles(len(tokenizer.token_bytes), specials.end, lambda text: tokenizer.encode(_whole(text)))
         self._silent = frozenset(getattr(tokenizer, "silent", ()))
         self._vocabularies: tuple[Vocabulary, ...] = ()
         self._token_bytes = tokenizer.token_bytes + [b""] * (len(ROLES) if self._roles else 0)
@@ -228,20 +242,11 @@ class TextCodec(Codec[str]):
     @property
     def chats(self) -> bool:
         """Whether the run can hold a conversation."""
-        return self._jinja is not None or self._roles
+        return self._template is not None
 
     @property
     def template(self) -> Template | None:
         """How conversations are written; None where the run has never seen one."""
-        if self._template is None and self.chats:
-            tokenizer = self.tokenizer
-            if self._jinja is None:
-                end = self.spec.end
-                assert end is not None
-                self._template = Roles(len(tokenizer.token_bytes), end, lambda text: tokenizer.encode(_whole(text)))
-            elif isinstance(tokenizer, Foreign):
-                words = lambda text: tokenizer.encode(_whole(text))  # noqa: E731 - as above
-                self._template = Jinja(self._jinja, words, tokenizer.encode_marked, tokenizer.named, self.spec.begin, tokenizer.names)
         return self._template
 
     @property
