@@ -470,17 +470,24 @@ def _family(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: 
 
 def _take_over(family: Family, parent: Run) -> None:
     """The parent's averaged weights, its pairs of low rank merged. Tokens that its codec did not know begin near the mean of those it did
-    (Hewitt 2021, nlp.stanford.edu/~johnhew/vocab-expansion.html): the mean of all rows, plus the small numbers of a new row."""
+    (Hewitt 2021, nlp.stanford.edu/~johnhew/vocab-expansion.html): the mean of all rows, plus a new row's own numbers at a tenth of their spread."""
     weights, mine = parent.model().state_dict(), family.state_dict()
     old, new = parent.spec, family.spec
     if isinstance(old, Tokens) and isinstance(new, Tokens) and new.vocab > old.vocab:
+        if not family.vocabulary:
+            raise RunError(
+                "this model cannot learn new tokens: its counts or its layout belong to one vocabulary",
+                where=f"start_from={parent.folder}: {old.vocab} tokens, {new.vocab} wanted",
+                fix="start from a run without family.counts, or one that was trained with codec.chat=true",
+            )
         for name in family.vocabulary:
-            weights[name] = torch.cat([weights[name], weights[name].mean(0) + mine[name][old.vocab :]])
+            rows, own = weights[name], mine[name][old.vocab :]
+            weights[name] = torch.cat([rows, rows.mean(0) + own * (0.1 * rows.std() / own.std())])
     try:
         family.load_state_dict(weights)
     except RuntimeError as error:
         raise RunError(
-            "the weights do not fit: other conditions, other sizes, or counts of another vocabulary",
+            "the weights do not fit: other conditions or other sizes",
             where=f"start_from={parent.folder}",
             fix="data.conditional=false where the parent knew no classes; leave the family's sizes alone",
         ) from error

@@ -180,19 +180,23 @@ def test_a_run_of_texts_has_no_chat(up: Running, place: Path) -> None:
 
 
 def test_the_policy_reads_both_sides(place: Path) -> None:
-    policy = Policy.model_validate({"input": {"block": [{"terms": ["秘密"]}]}, "output": {"block": [{"terms": ["。", "."]}]}})
+    blocked = [
+        {"id": "in", "terms": ["秘密"], "applies": "input"},
+        {"id": "out", "terms": ["猫猫猫"], "applies": "output"},
+    ]
+    policy = Policy.model_validate({"blocked": blocked})
     with serving(place, policy=policy) as up:
         with pytest.raises(openai.PermissionDeniedError):
             up.client.chat.completions.create(model="talks", messages=[{"role": "user", "content": "秘密"}])
         with pytest.raises(openai.PermissionDeniedError):
-            up.client.chat.completions.create(model="talks", messages=HELLO, extra_body={"constraint": "regex:猫。"})
+            up.client.chat.completions.create(model="talks", messages=HELLO, extra_body={"constraint": "regex:猫猫猫。"})
         said = ""
         with pytest.raises(openai.APIError):
             for chunk in up.client.chat.completions.create(
-                model="talks", messages=HELLO, stream=True, extra_body={"constraint": "regex:猫猫猫。"}
+                model="talks", messages=HELLO, stream=True, extra_body={"constraint": "regex:猫看猫猫猫。"}
             ):
                 said += chunk.choices[0].delta.content or ""
-        assert "。" not in said
+        assert said == "猫看"
     lines = [json.loads(line) for line in (place / "ledger.jsonl").read_text().splitlines()]
     assert [line["event"] for line in lines[-3:]] == ["refused"] * 3 and lines[-1]["streamed"] == "refused"
 
@@ -202,9 +206,9 @@ def test_the_policy_reads_both_sides(place: Path) -> None:
 
 def test_one_message(place: Path) -> None:
     said = inside("chat", "talks", "--message", "那只猫做什么？", "--seed", "5", cwd=place.parent)
-    assert said.out.rstrip("\n") == solo(place, HELLO, 5).rstrip("\n")
-    found = json.loads(inside("chat", "talks", "--message", "那只猫做什么？", "--seed", "5", "--json", cwd=place.parent).out)
-    assert found["reply"].rstrip("\n") == said.out.rstrip("\n") and found["manifest"]["messages"] == HELLO
+    assert said == solo(place, HELLO, 5) + "\n"
+    found = json.loads(inside("chat", "talks", "--message", "那只猫做什么？", "--seed", "5", "--json", cwd=place.parent))
+    assert found["reply"] + "\n" == said and found["manifest"]["messages"] == HELLO
     assert found["usage"]["completion_tokens"] == found["manifest"]["tokens"]
     assert [turn["role"] for turn in found["messages"]] == ["user", "assistant"]
 

@@ -170,6 +170,8 @@ class Ar(Family):
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
+        if self.counts is not None:
+            return ()
         return ("network.embedding.weight",) if self.network.head is None else ("network.embedding.weight", "network.head.weight")
 
     def phases(self) -> Sequence[Phase]:
