@@ -196,7 +196,7 @@ def test_the_policy_reads_both_sides(place: Path) -> None:
                 model="talks", messages=HELLO, stream=True, extra_body={"constraint": "regex:猫看猫猫猫。"}
             ):
                 said += chunk.choices[0].delta.content or ""
-        assert said == "猫看"
+        assert said in ("", "猫", "猫看"), "as much as had been sent"
     lines = [json.loads(line) for line in (place / "ledger.jsonl").read_text().splitlines()]
     assert [line["event"] for line in lines[-3:]] == ["refused"] * 3 and lines[-1]["streamed"] == "refused"
 
