@@ -17,7 +17,6 @@ import torch
 from castalia import atomic, bases, registry
 from castalia.abilities import Decodes, SampleOptions, Samples, Scores
 from castalia.codecs.base import Codec, is_file
-from castalia.codecs.conversation import Conversation
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, rows_of
 from castalia.data.told import LABEL
@@ -25,11 +24,10 @@ from castalia.data.windows import Windows
 from castalia.errors import CastaliaError, RecipeError, RunError
 from castalia.families.base import Family
 from castalia.nn import lora
-from castalia.nn.decode import complete
 from castalia.nn.random import counter_seed, generator
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
-from castalia.sampling.chat import last_reply, reply_to, talk_of, trimmed
+from castalia.sampling.chat import replies, reply_to, talk_of, trimmed
 from castalia.sampling.edit import KINDS, fill, kinds
 from castalia.sampling.generate import Sample, conditions_of_items, draw, draw_tokens, generate, request_of
 from castalia.spec import Classes, Condition, Spec, Tokens
@@ -343,12 +341,8 @@ def chat(
     constraint: str | None = None,
     model: Family | None = None,
 ) -> Sample:
-    """The run's reply to a conversation: a str (one message of the user) or a list of {"role", "content"}; `item` is the text of the reply.
-
-    The oldest turns are left out where they do not fit the context. Raises AbilityError for a run that was never tuned on conversations.
-
-    >>> castalia.chat("latest", [{"role": "user", "content": "你好"}]).item
-    """
+    """The reply to a conversation, a str (of the user) or a list of {"role", "content"}; `item` is its text. The oldest turns are left out
+    where they do not fit the context. Raises AbilityError for a run that was never tuned on conversations."""
     run = run if isinstance(run, Run) else Run.open(run)
     request = replace(request_of(run, 1, seed, None, options), constraint=constraint)
     talk = trimmed(run.codec, talk_of(messages), request.options.length)
@@ -416,7 +410,8 @@ def _sheets(run: Run, dataset: Dataset) -> Hook:
         if progress.event != "sample":
             return
         if isinstance(dataset.spec, Tokens) and isinstance(progress.model, Decodes):
-            texts = _replies(progress.model, dataset)
+            held_out = dataset.validation.documents() if isinstance(dataset.validation, Windows) and dataset.codec.weighs else ()
+            texts = replies(progress.model, dataset.codec, islice(held_out, TEXTS))
             if not texts:
                 found = draw_tokens(progress.model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
                 texts = [dataset.codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
@@ -432,19 +427,6 @@ def _sheets(run: Run, dataset: Dataset) -> Hook:
                 picture.save(path)
 
     return hook
-
-
-def _replies(model: Any, dataset: Dataset) -> list[str]:
-    """Held-out conversations up to the assistant's last turn, and what the model says there; empty where the data are none."""
-    if not dataset.codec.weighs or not isinstance(dataset.validation, Windows) or not len(dataset.validation):
-        return []
-    talks = [dataset.codec.decode(document) for document in islice(dataset.validation.documents(), TEXTS)]
-    asked = [Conversation(talk.messages[: last_reply(talk)]) for talk in talks if isinstance(talk, Conversation)]
-    prompts = [dataset.codec.opening(talk).to(model.device) for talk in asked]
-    rngs = [generator("sheet", place) for place in range(len(prompts))]
-    found = complete(model, prompts, rngs, SampleOptions(), spec=dataset.codec.spec) if prompts else []
-    replies = [dataset.codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
-    return [f"{talk}assistant: {reply}" for talk, reply in zip(asked, replies, strict=True)]
 
 
 def _build(plan: Recipe, parent: Run | None = None) -> tuple[Codec[Any], Dataset, Family]:

@@ -19,7 +19,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -54,21 +53,6 @@ def coded(parts: Sequence[tuple[np.ndarray, bool]]) -> Coded:
     ids = [np.asarray(part, dtype=np.int32) for part, _ in parts]
     weight = [np.full(len(part), said, dtype=np.uint8) for part, (_, said) in zip(ids, parts, strict=True)]
     return Coded(np.concatenate([np.zeros(0, np.int32), *ids]), np.concatenate([np.zeros(0, np.uint8), *weight]))
-
-
-def template_beside(tokenizer: str) -> str | None:
-    """The template in the folder of a tokenizer.json: chat_template.jinja, or tokenizer_config.json; None where there is none."""
-    place = Path(tokenizer).expanduser()
-    folder = place if place.is_dir() else place.parent
-    try:
-        if (folder / "chat_template.jinja").is_file():
-            return (folder / "chat_template.jinja").read_text(encoding="utf-8")
-        found = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("chat_template")
-    except (OSError, ValueError, AttributeError):
-        return None
-    if isinstance(found, list):  # several by name
-        found = next((one.get("template") for one in found if isinstance(one, dict) and one.get("name") == "default"), None)
-    return found if isinstance(found, str) else None
 
 
 # Ours -----------------------------------------------------------------------------------------------------------------

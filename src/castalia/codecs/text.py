@@ -104,8 +104,7 @@ class TextCodec(Codec[str]):
         super().__init__(config or TextConfig())
         self._tokenizer: Tokenizer | None = None
         self._spec: Tokens | None = None
-        self._roles = False
-        self._jinja: str | None = None
+        self._talks = False
         self._template: Template | None = None
         if self.config.tokenizer == "byte":
             self._adopt(Characters(self._specials, ""))
@@ -169,44 +168,42 @@ class TextCodec(Codec[str]):
                 empty = not seen.writes
             case path:
                 made, empty = load_foreign(path, self.config.close, self.config.fill_middle), False
-                self._jinja = chat.template_beside(path)
                 any(not one for one in islice(items, BEGINNING))
         if empty:
             raise DataError("there is no text to learn the vocabulary from", "codec.tokenizer", "add texts, or use codec.tokenizer=byte")
-        speaks = bool(self.config.chat) or (self.config.chat is None and seen.speaks)
-        self._roles, self._jinja = speaks and self._jinja is None, self._jinja if speaks else None
+        self._talks = bool(self.config.chat) or (self.config.chat is None and seen.speaks)
         self._adopt(made)
 
     def extend(self, items: Iterable[str]) -> None:
-        """Adds the tokens of the roles behind all others, where they are missing and the items are conversations."""
+        """Where the items are conversations and the run has not seen any: adds the tokens of the roles behind all others, or takes the
+        tokenizer's own template."""
         speaks = self.config.chat or (self.config.chat is None and any(isinstance(item, Conversation) for item in islice(items, BEGINNING)))
         if speaks and not self.chats:
-            self._roles = True
+            self._talks = True
             self._adopt(self.tokenizer)
 
     def _adopt(self, tokenizer: Tokenizer) -> None:
-        specials = tokenizer.specials
-        if self._roles and specials.end is None:
-            raise SpecError("what the assistant says has an end, and this codec has no token for it", "codec.close=false", "leave it out")
-        self._template = None
-        if self._jinja is not None and isinstance(tokenizer, Foreign):  # what ends an answer ends a text
-            talks = self._template = Jinja(
-                self._jinja,
-                lambda text: tokenizer.encode(_whole(text)),
-                tokenizer.encode_marked,
-                tokenizer.named,
-                specials.begin,
-                tokenizer.names,
-            )
-            specials = tokenizer.specials = replace(specials, end=specials.end if talks.end is None else talks.end)
-        elif self._roles and specials.end is not None:
-            self._template = Roles(len(tokenizer.token_bytes), specials.end, lambda text: tokenizer.encode(_whole(text)))
+        specials, self._tokenizer, self._template = tokenizer.specials, tokenizer, None
+        if self._talks and isinstance(tokenizer, Foreign) and tokenizer.template is not None:
+            named, begin = tokenizer.named, specials.begin
+            own = Jinja(tokenizer.template, self._words, tokenizer.encode_marked, named, begin, tokenizer.names)
+            if own.end is not None:  # what ends an answer ends a text
+                specials = tokenizer.specials = replace(specials, end=own.end)
+            self._template = own
+        elif self._talks:
+            if specials.end is None:
+                raise SpecError(
+                    "what the assistant says has an end, and this codec has no token for it", "codec.close=false", "leave it out"
+                )
+            self._template = Roles(len(tokenizer.token_bytes), specials.end, self._words)
         self._silent = frozenset(getattr(tokenizer, "silent", ()))
         self._vocabularies: tuple[Vocabulary, ...] = ()
-        self._token_bytes = tokenizer.token_bytes + [b""] * (len(ROLES) if self._roles else 0)
+        self._token_bytes = tokenizer.token_bytes + [b""] * (len(ROLES) if isinstance(self._template, Roles) else 0)
         grammar = Utf8Grammar(self._token_bytes, specials.end, sorted(self._silent))
-        self._tokenizer = tokenizer
         self._spec = Tokens(self.config.length, len(self._token_bytes), specials.begin, specials.end, grammar)
+
+    def _words(self, text: str) -> np.ndarray:
+        return self.tokenizer.encode(_whole(text))
 
     @property
     def _specials(self) -> Specials:
@@ -233,11 +230,6 @@ class TextCodec(Codec[str]):
         return self._token_bytes
 
     # Conversations
-
-    @property
-    def chat_template(self) -> str | None:
-        """As Jinja: a model's own, or the same as the role tokens; None where the run has never seen a conversation."""
-        return self._jinja or (self.template.jinja() if isinstance(self.template, Roles) else None)
 
     @property
     def chats(self) -> bool:
@@ -281,8 +273,8 @@ class TextCodec(Codec[str]):
 
     @property
     def chat_template(self) -> str | None:
-        """The Jinja template by which a language model of others was taught to talk; None where there is none."""
-        return getattr(self.tokenizer, "template", None)
+        """As Jinja: the one by which a language model of others was taught to talk, or the same as the role tokens; None where there is none."""
+        return self._template.jinja() if isinstance(self._template, Roles) else getattr(self.tokenizer, "template", None)
 
     @property
     def augmentations(self) -> dict[str, Augmentation]:
@@ -402,11 +394,10 @@ class TextCodec(Codec[str]):
         return str(made.to_str())
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        more = {"roles": True} if self._roles else {"chat_template": self._jinja} if self._jinja else {}
-        return {**self.tokenizer.state(), **more}, {}
+        return {**self.tokenizer.state(), **({"talks": True} if self._talks else {})}, {}
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
-        self._roles, self._jinja = bool(state.get("roles")), state.get("chat_template")
+        self._talks = bool(state.get("talks"))
         self._adopt(restored(state, self.config.close, self.config.fill_middle))
         return self
 

@@ -373,6 +373,8 @@ def _chat_template(folder: Path) -> str | None:
     if alone.is_file():
         return alone.read_text(encoding="utf-8")
     found = json.loads(settings.read_text(encoding="utf-8")).get("chat_template") if settings.is_file() else None
+    if isinstance(found, list):  # several by name
+        found = next((one.get("template") for one in found if isinstance(one, dict) and one.get("name") == "default"), None)
     return found if isinstance(found, str) else None
 
 

@@ -6,12 +6,19 @@ messages that it answers, so `castalia reproduce` makes it again. Templates are 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from castalia.abilities import SampleOptions
 from castalia.codecs.base import Codec
 from castalia.codecs.conversation import Conversation, Message
 from castalia.errors import AbilityError, DataError
+from castalia.nn.decode import complete
+from castalia.nn.random import generator
 from castalia.sampling.generate import Request
 from castalia.spec import Tokens
 
@@ -75,6 +82,16 @@ def answered(talk: Conversation, reply: str) -> Conversation:
     return Conversation([*talk.messages, Message("assistant", reply)])
 
 
-def last_reply(talk: Conversation) -> int:
-    """How many messages lie before the assistant's last turn; all where it says nothing."""
-    return max((place for place, turn in enumerate(talk.messages) if turn.role == "assistant"), default=len(talk.messages))
+def replies(model: Any, codec: Codec[Any], documents: Iterable[Tensor]) -> list[str]:
+    """Encoded conversations up to the assistant's last turn, and what the model says there; those that are none are left out."""
+    asked = []
+    for document in documents:
+        talk = codec.decode(document)
+        if isinstance(talk, Conversation):
+            last = max((place for place, turn in enumerate(talk.messages) if turn.role == "assistant"), default=len(talk.messages))
+            asked.append(Conversation(talk.messages[:last]))
+    prompts = [codec.opening(talk).to(model.device) for talk in asked]
+    rngs = [generator("sheet", place) for place in range(len(prompts))]
+    found = complete(model, prompts, rngs, SampleOptions(), spec=able(codec)) if prompts else []
+    said = [codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
+    return [f"{talk}assistant: {reply}" for talk, reply in zip(asked, said, strict=True)]
