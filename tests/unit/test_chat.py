@@ -21,6 +21,7 @@ from castalia.data.source import DataConfig
 from castalia.data.stream import prepare
 from castalia.data.windows import _packed
 from castalia.errors import CastaliaError, DataError, SpecError
+from castalia.export.targets import export
 from castalia.spec import Batch
 
 TALK = [Message("system", "简短。"), Message("user", "你好，who are you?"), Message("assistant", "我是 a cat 🐈。")]
@@ -179,7 +180,7 @@ def test_the_same_as_jinja() -> None:
         text = (
             jinja2.Environment()
             .from_string(codec.chat_template)
-            .render(messages=[{"role": turn.role, "content": turn.content} for turn in TALK], add_generation_prompt=False)
+            .render(bos_token="", messages=[{"role": turn.role, "content": turn.content} for turn in TALK], add_generation_prompt=False)
         )
         made = tokenizers.Tokenizer.from_str(codec.to_json())
         made.encode_special_tokens = False
@@ -372,6 +373,24 @@ def test_a_run_that_knew_no_roles_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
     assert again.model_hash() == tuned.model_hash(), "the same seed, the same weights"
     last = workflow.train("text/chat", source, [*more, f"start_from={tuned.folder}"], out=tmp_path / "third")
     assert last.spec.vocab == tuned.spec.vocab, "roles are added once"
+    transformers = pytest.importorskip("transformers")
+    export(
+        Run.open(
+            workflow.train(
+                "text/chat", source, [*more, "family.width=16", "family.depth=1", "family.heads=2"], out=tmp_path / "alone"
+            ).folder
+        ),
+        "transformers",
+        tmp_path / "out",
+    )
+    oracle = transformers.AutoTokenizer.from_pretrained(tmp_path / "out")
+    codec = Run.open(tmp_path / "alone").codec
+    assert (
+        oracle.apply_chat_template(Conversation(TALK).plain(), tokenize=True, return_dict=False)
+        == codec.encode(Conversation(TALK)).tolist()
+    )
+    asked = oracle.apply_chat_template(Conversation(TALK[:2]).plain(), tokenize=True, add_generation_prompt=True, return_dict=False)
+    assert asked == codec.opening(Conversation(TALK[:2])).tolist()
     reserved = workflow.train("text/ar", tmp_path / "plain", [*own, "codec.chat=true"], out=tmp_path / "reserved")
     assert reserved.codec.chats and Run.open(reserved.folder).codec.chats
 

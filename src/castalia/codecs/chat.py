@@ -92,15 +92,13 @@ class Roles:
         return Conversation(turns)
 
     def jinja(self) -> str:
-        """The same as a Jinja template for `transformers`, whose tokenizers put `begin` before everything by themselves."""
+        """The same as a Jinja template for `transformers`; bos_token is `begin`."""
         end = "<|end|>"
         marks = "".join(
             f"{{%- if m['role'] == '{role}' %}}{{{{ '{name}' }}}}{{%- endif %}}" for role, name in zip(ROLES, TOKENS, strict=True)
         )
         said = f"{{{{ m['content'] }}}}{{%- if m['role'] == 'assistant' %}}{{{{ '{end}' }}}}{{%- endif %}}"
-        return (
-            f"{{%- for m in messages %}}{marks}{said}{{%- endfor %}}{{%- if add_generation_prompt %}}{{{{ '{TOKENS[2]}' }}}}{{%- endif %}}"
-        )
+        return f"{{{{- bos_token }}}}{{%- for m in messages %}}{marks}{said}{{%- endfor %}}{{%- if add_generation_prompt %}}{{{{ '{TOKENS[2]}' }}}}{{%- endif %}}"
 
 
 # A model's own --------------------------------------------------------------------------------------------------------
