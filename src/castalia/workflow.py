@@ -22,7 +22,7 @@ from castalia.data.stream import Dataset, prepare, rows_of
 from castalia.data.told import LABEL
 from castalia.data.windows import Windows
 from castalia.errors import CastaliaError, RecipeError, RunError
-from castalia.families.base import Family
+from castalia.families.base import Family, with_new_tokens
 from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
@@ -172,7 +172,7 @@ def _write_forgetting(run: Run, dataset: Dataset) -> None:
             old["why"] = "the data of a model of others are not at hand"
         else:
             parent = Run.open(source)
-            begun = _seeded(run.recipe.training, lambda: _family(run.recipe, run.spec, run.conditions, parent))  # as it stood before step 1
+            begun = parent.model() if parent.spec == run.spec else _grown(run, parent)
             found["parent"] = parent.id
             new["before"] = held_out_loss(begun, dataset)
             old["source"] = parent.recipe.data.source
@@ -451,20 +451,8 @@ def _family(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: 
 
 
 def _take_over(family: Family, parent: Run) -> None:
-    """The parent's averaged weights, its pairs of low rank merged. Tokens that its codec did not know begin near the mean of those it did
-    (Hewitt 2021, nlp.stanford.edu/~johnhew/vocab-expansion.html): the mean of all rows, plus a new row's own numbers at a tenth of their spread."""
-    weights, mine = parent.model().state_dict(), family.state_dict()
-    old, new = parent.spec, family.spec
-    if isinstance(old, Tokens) and isinstance(new, Tokens) and new.vocab > old.vocab:
-        if not family.vocabulary:
-            raise RunError(
-                "this model cannot learn new tokens: its counts or its layout belong to one vocabulary",
-                where=f"start_from={parent.folder}: {old.vocab} tokens, {new.vocab} wanted",
-                fix="start from a run without family.counts, or one that was trained with codec.chat=true",
-            )
-        for name in family.vocabulary:
-            rows, own = weights[name], mine[name][old.vocab :]
-            weights[name] = torch.cat([rows, rows.mean(0) + own * (0.1 * rows.std() / own.std())])
+    """The parent's averaged weights, its pairs of low rank merged, and rows for the tokens that it did not know."""
+    weights = with_new_tokens(family, parent.spec, parent.model().state_dict(), f"start_from={parent.folder}")
     try:
         family.load_state_dict(weights)
     except RuntimeError as error:
@@ -473,6 +461,11 @@ def _take_over(family: Family, parent: Run) -> None:
             where=f"start_from={parent.folder}",
             fix="data.conditional=false where the parent knew no classes; leave the family's sizes alone",
         ) from error
+
+
+def _grown(run: Run, parent: Run) -> Family:
+    """The parent's model with the tokens that the run added, as it stood before step 1."""
+    return _seeded(run.recipe.training, lambda: _family(run.recipe, run.spec, run.conditions, parent))
 
 
 def _seeded(config: TrainConfig, make: Any) -> Family:
