@@ -61,7 +61,7 @@ class Windows:
         self._orders: dict[tuple[int, int], Tensor] = {}  # the same of rows with conditions
         self._packed = (
             None
-            if documents.weights is None or cond
+            if documents.weights is None or not self._pack
             else _packed(np.minimum(self._lengths[self._owner] - self._start, spec.length + 1), self._start > 0, spec.length + 1)
         )
         self.where: Callable[[int], str] = "document {}".format  # how to name a document in a message or on a page
