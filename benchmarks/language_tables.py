@@ -42,6 +42,21 @@ def tuned(results: dict[str, Any], language: str) -> str:
     return "\n\n".join(["\n".join(lines), *texts])
 
 
+def conversations(results: dict[str, Any], language: str) -> str:
+    """Nats on the assistant's tokens before and after tuning, by language of the conversations."""
+    heads = {
+        "en": "conversations | held-out questions | before tuning | tuned | fall | tuned without pre-training | what pre-training saves",
+        "zh": "对话 | 留出的问题 | 微调前 | 微调后 | 下降 | 没有预训练的微调 | 预训练的收益",
+    }
+    names = {"en": {"english": "English", "chinese": "Chinese"}, "zh": {"english": "英文", "chinese": "中文"}}
+    lines = [f"| {heads[language]} |", "|---|---|---|---|---|---|---|"]
+    for name, row in results["languages"].items():
+        columns = ("plain", "tuned", "plain - tuned", "scratch", "scratch - tuned")
+        numbers = [f"{row[column]['value']:.2f} ({row[column]['low']:.2f} – {row[column]['high']:.2f})" for column in columns]
+        lines.append(f"| {names[language][name]} | {row['questions']} | " + " | ".join(numbers) + " |")
+    return "\n".join(lines)
+
+
 def _interval(found: dict[str, float]) -> str:
     return f"{found['mean']:.3f} ({found['low']:.3f} – {found['high']:.3f})"
 
@@ -97,4 +112,4 @@ def sentences(results: dict[str, Any], language: str) -> str:
 
 
 ROWS = {"pretrained_trainer": pretrained_trainer, "seqvae": seqvae}
-PAGES = {"pretrained.md": ("pretrained_trainer", tuned), "seqvae.md": ("seqvae", sentences)}
+PAGES = {"pretrained.md": ("pretrained_trainer", tuned), "seqvae.md": ("seqvae", sentences), "chat.md": ("chat", conversations)}

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,14 @@ from castalia.codecs.base import Codec, is_file
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, rows_of
 from castalia.data.told import LABEL
+from castalia.data.windows import Windows
 from castalia.errors import CastaliaError, RecipeError, RunError
-from castalia.families.base import Family
+from castalia.families.base import Family, with_new_tokens
 from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
+from castalia.sampling.chat import replies, reply_to, talk_of, trimmed
 from castalia.sampling.edit import KINDS, fill, kinds
 from castalia.sampling.generate import Sample, conditions_of_items, draw, draw_tokens, generate, request_of
 from castalia.spec import Classes, Condition, Spec, Tokens
@@ -148,8 +151,8 @@ def held_out_loss(family: Family, dataset: Dataset) -> float | None:
     for part in rows.split(16):
         batch = side.take(part)
         total += float(family.nats(batch, [generator("held out", int(row)) for row in part]).double().sum())
-        count += int((batch.x[:, 1:] != dataset.spec.begin).sum()) if isinstance(dataset.spec, Tokens) else len(part)
-    return total / count
+        count += int(batch.counted(dataset.spec.begin).sum()) if isinstance(dataset.spec, Tokens) else len(part)
+    return total / count if count else None
 
 
 def _write_forgetting(run: Run, dataset: Dataset) -> None:
@@ -169,7 +172,7 @@ def _write_forgetting(run: Run, dataset: Dataset) -> None:
             old["why"] = "the data of a model of others are not at hand"
         else:
             parent = Run.open(source)
-            begun = parent.model()
+            begun = parent.model() if parent.spec == run.spec else _grown(run, parent)
             found["parent"] = parent.id
             new["before"] = held_out_loss(begun, dataset)
             old["source"] = parent.recipe.data.source
@@ -329,6 +332,23 @@ def sample(
     return list(generate(run, replace(request_of(run, n, seed, cond, options), prompt=prompt, constraint=constraint)))
 
 
+def chat(
+    run: str | os.PathLike[str] | Run,
+    messages: Any,
+    *,
+    seed: int = 0,
+    options: SampleOptions | None = None,
+    constraint: str | None = None,
+    model: Family | None = None,
+) -> Sample:
+    """The reply to a conversation, a str (of the user) or a list of {"role", "content"}; `item` is its text. The oldest turns are left out
+    where they do not fit the context. Raises AbilityError for a run that was never tuned on conversations."""
+    run = run if isinstance(run, Run) else Run.open(run)
+    request = replace(request_of(run, 1, seed, None, options), constraint=constraint)
+    talk = trimmed(run.codec, talk_of(messages), request.options.length)
+    return next(iter(generate(run, reply_to(run.codec, talk, request), model=model)))
+
+
 def edit(
     run: str | os.PathLike[str] | Run,
     kind: str,
@@ -390,8 +410,11 @@ def _sheets(run: Run, dataset: Dataset) -> Hook:
         if progress.event != "sample":
             return
         if isinstance(dataset.spec, Tokens) and isinstance(progress.model, Decodes):
-            found = draw_tokens(progress.model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
-            texts = [dataset.codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
+            held_out = dataset.validation.documents() if isinstance(dataset.validation, Windows) and dataset.codec.weighs else ()
+            texts = replies(progress.model, dataset.codec, islice(held_out, TEXTS))
+            if not texts:
+                found = draw_tokens(progress.model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
+                texts = [dataset.codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
             if not dataset.codec.takes_text:
                 with atomic.place(run.folder / "samples" / f"step-{progress.step:08d}.png") as path:
                     dataset.codec.preview(texts).save(path)
@@ -412,7 +435,7 @@ def _build(plan: Recipe, parent: Run | None = None) -> tuple[Codec[Any], Dataset
     codec: Codec[Any] = registry.resolve("codec", plan.codec.name, trust=True)(plan.codec.config)
     if parent is not None:
         codec = codec.restore(*parent.codec.state())
-    dataset = prepare(plan.data, codec, fit=parent is None)
+    dataset = prepare(plan.data, codec, fit=parent is None, extend=parent is not None)
     family = _seeded(plan.training, lambda: _family(plan, dataset.spec, dataset.conditions, parent))
     return codec, dataset, family
 
@@ -428,15 +451,21 @@ def _family(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: 
 
 
 def _take_over(family: Family, parent: Run) -> None:
-    """The parent's averaged weights, its pairs of low rank merged."""
+    """The parent's averaged weights, its pairs of low rank merged, and rows for the tokens that it did not know."""
+    weights = with_new_tokens(family, parent.spec, parent.model().state_dict(), f"start_from={parent.folder}")
     try:
-        family.load_state_dict(parent.model().state_dict())
+        family.load_state_dict(weights)
     except RuntimeError as error:
         raise RunError(
             "the weights do not fit: other conditions or other sizes",
             where=f"start_from={parent.folder}",
             fix="data.conditional=false where the parent knew no classes; leave the family's sizes alone",
         ) from error
+
+
+def _grown(run: Run, parent: Run) -> Family:
+    """The parent's model with the tokens that the run added, as it stood before step 1."""
+    return _seeded(run.recipe.training, lambda: _family(run.recipe, run.spec, run.conditions, parent))
 
 
 def _seeded(config: TrainConfig, make: Any) -> Family:

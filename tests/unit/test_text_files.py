@@ -240,8 +240,8 @@ def test_a_template_names_its_columns(tmp_path: Path):
 
 
 def test_a_table_with_several_texts_asks(tmp_path: Path):
-    with pytest.raises(DataError, match="may be any of: question, answer"):
-        read(jsonl(tmp_path, [{"question": "q", "answer": "a"}]))
+    with pytest.raises(DataError, match="may be any of: headline, body"):
+        read(jsonl(tmp_path, [{"headline": "q", "body": "a"}]))
 
 
 @pytest.mark.parametrize(

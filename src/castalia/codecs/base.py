@@ -90,6 +90,25 @@ class Codec(ABC, Generic[Item]):
         Dense: (*shape). Tokens: (n,) of any length, `begin` first and `end` last where the spec has one; data/windows.py cuts and packs.
         """
 
+    def weigh(self, item: Item) -> Tensor | None:
+        """Loss weights (n,) uint8, 0 or 1, of the tokens of `encode(item)`; None where all count. See `weighs`."""
+        return None
+
+    @property
+    def weighs(self) -> bool:
+        """Whether items come with loss weights (of a conversation, only what the assistant says is learned)."""
+        return False
+
+    def opening(self, prompt: Item) -> Tensor:
+        """(n,) int64: `begin` and the prompt's tokens, open at the end, for codecs of Tokens."""
+        ids = self.encode(prompt).long()
+        end = getattr(self.spec, "end", None)
+        return ids[:-1] if end is not None and ids[-1] == end else ids
+
+    def extend(self, items: Iterable[Item]) -> None:
+        """Learn what other data ask for beside what was restored: a run that starts from another's calls it, with its training items."""
+        return
+
     @abstractmethod
     def decode(self, x: Tensor) -> Item:
         """Inverse of `encode` up to a stated loss, from a tensor as models see it: float in `spec.unit` for Dense.

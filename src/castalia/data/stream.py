@@ -185,12 +185,19 @@ class Dataset:
 
 
 def prepare(
-    config: DataConfig, codec: Codec[Any], *, home: Path | None = None, fit: bool = True, progress: Progress | None = None
+    config: DataConfig,
+    codec: Codec[Any],
+    *,
+    home: Path | None = None,
+    fit: bool = True,
+    extend: bool = False,
+    progress: Progress | None = None,
 ) -> Dataset:
     """Opens the source, splits it, fits the codec on the training side, encodes what is not cached yet.
 
     home      where caches live; None: $CASTALIA_HOME or ~/.cache/castalia.
     fit       False: the codec was restored from a run and stays as it is; then a few items are enough.
+    extend    it was restored for a run that starts from another, and may learn what these data ask for beside (Codec.extend).
     progress  called with (items done, items in all) while encoding.
 
     Files are read once for their hash and, when there is no cache yet, once more to be decoded. Raises DataError for data that
@@ -209,6 +216,8 @@ def prepare(
         training = fair_order(source, chosen[~held_out])
         key = cache.key(codec, source.digest[training], fitted=False)
         cache.fitted(root, key, codec, lambda: codec.fit(readable(source, training, codec, config.skip_bad)))
+    elif extend:
+        codec.extend(readable(source, fair_order(source, chosen[~held_out]), codec, config.skip_bad))
     wanted = np.sort(chosen[np.unique(content, return_index=True)[1]])  # one of each, file after file
     key = cache.key(codec, source.digest[wanted], fitted=True)
     encoded = cache.load(root, key, codec, lambda: read_items(source, wanted, codec), len(wanted), config, progress)

@@ -64,6 +64,10 @@ class Pretrained(Family):
             raise SpecError("the context is longer than the model's", f"codec.length={self.spec.length}", f"codec.length={most} or less")
         if self.spec.end is not None and self.spec.end >= self.known:
             raise SpecError("the model has no token that ends a text", "codec.close=true", "codec.close=false")
+        if self.spec.vocab > max(self.known, self.spec.begin + 1) + 2:  # tokens of roles, which stand behind all others
+            raise SpecError(
+                "the model has no chat template to learn conversations by", "codec.chat", "an Instruct or Chat model; or codec.chat=false"
+            )
         head = self.network.get_output_embeddings()
         if head is not None:
             head.is_head = True  # nn/lora.py and Muon leave it alone
@@ -86,8 +90,8 @@ class Pretrained(Family):
         return Loss(total, {"nats": total.detach()})
 
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
-        """(B,) exact negative log-likelihood of each row's coded tokens."""
-        return (self.token_nats(batch) * self._weight(batch._replace(weight=None))).sum(1)
+        """(B,) exact negative log-likelihood of each row's coded tokens, times `batch.weight` where there is one."""
+        return (self.token_nats(batch) * self._weight(batch)).sum(1)
 
     @torch.no_grad()
     def token_nats(self, batch: Batch) -> Tensor:

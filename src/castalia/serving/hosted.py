@@ -35,6 +35,11 @@ from castalia.spec import Classes, Dense, Spec, Tokens
 # Feature -> (what a user asks for, the ability that it takes, how a run shows that it has it)
 FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
     "completions": ("continue texts", Decodes, lambda one: one.writes and isinstance(one.family, Decodes)),
+    "chat": (
+        "hold a conversation",
+        Decodes,
+        lambda one: one.writes and isinstance(one.family, Decodes) and getattr(one.codec, "chats", False),
+    ),
     "images": ("draw pictures", Samples, lambda one: one.draws and isinstance(one.family, Samples)),
     "image_edits": ("fill parts of pictures", Infills, lambda one: one.draws and isinstance(one.family, Infills)),
     "embeddings": ("turn items into vectors", Encodes, lambda one: isinstance(one.family, Encodes)),
