@@ -34,7 +34,9 @@ FAMILIES: dict[str, Entry] = {
     "vae": Entry("castalia.families.vae:Vae", "variational autoencoder", ("samples", "encodes", "scores")),
     "gan": Entry("castalia.families.gan:Gan", "generative adversarial network", ("samples",)),
     "ar": Entry(
-        "castalia.families.ar:Ar", "autoregressive transformer over tokens", ("samples", "scores", "infills", "decodes", "attends")
+        "castalia.families.ar:Ar",
+        "autoregressive transformer over tokens",
+        ("samples", "scores", "infills", "decodes", "attends", "tunes"),
     ),
     "seqvae": Entry("castalia.families.seqvae:SeqVae", "variational autoencoder of sequences", ("samples", "encodes", "scores", "decodes")),
     "pretrained": Entry(
