@@ -30,22 +30,29 @@ def judged(run: Run) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("rule", ["regex:[那一老我].*", "length:22..60"])
-def test_a_rule_is_learned_and_the_leash_holds(base: Path, rule: str) -> None:
-    """Chinese sentences are half of the texts, long ones a third."""
-    texts = base / "texts.txt"
+def tuned(base: Path, out: str, rule: str, **more: Any) -> dict[str, Any]:
     own = {
         "start_from": str(base / "base"),
         "codec.document": "line",
-        "training.steps": 25,
+        "training.steps": 20,
         "training.batch": 32,
         "training.reward.rules": [rule],
     }
-    held = judged(castalia.train("text/reward", texts, {**SMALL, **own}, out=base / f"held-{rule[0]}"))
-    free = judged(castalia.train("text/reward", texts, {**SMALL, **own, "training.reward.kl": 0.0}, out=base / f"free-{rule[0]}"))
+    return judged(castalia.train("text/reward", base / "texts.txt", {**SMALL, **own, **more}, out=base / out))
+
+
+def test_a_rule_is_learned_and_the_leash_holds(base: Path) -> None:
+    """Chinese sentences are half of the texts."""
+    held, free = tuned(base, "held", "regex:[那一老我].*"), tuned(base, "free", "regex:[那一老我].*", **{"training.reward.kl": 0.0})
     before, after = held["before"]["met"], held["after"]["met"]
     assert wilson(before, 256)[1] < wilson(after, 256)[0] and after > 0.8, held
     assert held["after"]["kl_low"] > 0 and held["after"]["kl_high"] < free["after"]["kl"], (held, free)
+
+
+def test_a_length_is_learned(base: Path) -> None:
+    found = tuned(base, "length", "length:24..60")
+    before, after = found["before"]["met"], found["after"]["met"]
+    assert wilson(before, 256)[1] < wilson(after, 256)[0], found
 
 
 def test_a_taste_is_learned_from_pairs(base: Path) -> None:

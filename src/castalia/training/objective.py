@@ -114,13 +114,13 @@ class Prefer(Objective):
     def judge(self, model: Family, seed: int) -> dict[str, Any]:
         """accuracy: share of held-out pairs whose preferred text has gained more than the other; margin and nats likewise."""
         pairs: Pairs = self.sides.validation
-        sums: dict[str, float] = {}
+        sums = dict.fromkeys(("accuracy", "margin", "nats"), 0.0)
         for first in range(0, len(pairs), AT_ONCE):
             batch = self.placed(pairs.take(range(first, min(len(pairs), first + AT_ONCE))))
             parts = self.loss(self.log_probs(model, batch), self.log_probs(self.reference, batch).sum(1), batch).parts
-            for name in ("accuracy", "margin", "nats"):
-                sums[name] = sums.get(name, 0.0) + float(parts[name]) * (len(batch.x) // 2)
-        return {"pairs": len(pairs), **{name: value / len(pairs) for name, value in sums.items()}}
+            for name in sums:
+                sums[name] += float(parts[name]) * (len(batch.x) // 2)
+        return {"pairs": len(pairs), **{name: value / max(1, len(pairs)) for name, value in sums.items()}}
 
 
 class Rated(NamedTuple):
