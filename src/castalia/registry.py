@@ -40,7 +40,7 @@ FAMILIES: dict[str, Entry] = {
     ),
     "seqvae": Entry("castalia.families.seqvae:SeqVae", "variational autoencoder of sequences", ("samples", "encodes", "scores", "decodes")),
     "pretrained": Entry(
-        "castalia.families.pretrained:Pretrained", "language model of others, to fine-tune", ("samples", "scores", "decodes")
+        "castalia.families.pretrained:Pretrained", "language model of others, to fine-tune", ("samples", "scores", "decodes", "tunes")
     ),
     "vaegan": Entry("castalia.families.vaegan:VaeGan", "VAE whose decoder is also a GAN's generator", ("samples", "encodes")),
 }

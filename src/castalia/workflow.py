@@ -89,6 +89,8 @@ def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None 
     (`Codec.adjustable`); others raise RecipeError.
     """
     plan = load(recipe, data, overrides)
+    if plan.training.tunes and plan.start_from is not None and bases.is_base(plan.start_from):
+        plan = load(recipe, data, {**pairs(overrides), "family.name": "pretrained"})
     if plan.family.name == "pretrained" and (plan.start_from is None or bases.is_base(plan.start_from)):
         return _on_base(plan)
     if plan.start_from is None:
@@ -105,7 +107,7 @@ def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None 
         if part in ("codec", "family"):
             prefix = f"{part}."
             if plan.training.prefer is not None and "field" in own:
-                own["field"] = tuning.FIELD
+                own["field"] = plan.as_dict()["codec"].get("field") or tuning.FIELD
             raw[part] = own | {key.removeprefix(prefix): value for key, value in pairs(overrides).items() if key.startswith(prefix)}
             _adjusted(part, own, raw[part], parent)
     return from_dict(raw, where=str(recipe), trust=True)

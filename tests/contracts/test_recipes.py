@@ -51,8 +51,7 @@ def test_recipe_trains_two_steps(name: str, tmp_path: Path, monkeypatch: pytest.
     elif name in TUNING:
         workflow.train("text/ar-small", source, {**SHORT, "codec.document": "paragraph"}, out=tmp_path / "base")
         more = {"start_from": str(tmp_path / "base"), **TUNING[name]}
-        (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "
-" for pair in PAIRS), encoding="utf-8")
+        (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in PAIRS), encoding="utf-8")
         source = str(tmp_path / "pairs.jsonl") if name == "text/dpo" else source
     plan = workflow.plan_of(name, source, SHORT | more)
     assert recipes.from_dict(yaml.safe_load(plan.to_yaml())) == plan

@@ -41,18 +41,22 @@ def tuned(base: Path, out: str, rule: str, **more: Any) -> dict[str, Any]:
     return judged(castalia.train("text/reward", base / "texts.txt", {**SMALL, **own, **more}, out=base / out))
 
 
+def apart(found: dict[str, Any]) -> bool:
+    """Whether the 95% intervals of the share that fulfils the rule, before and after, do not touch."""
+    before, after, texts = found["before"]["met"], found["after"]["met"], found["after"]["texts"]
+    return wilson(before, texts)[1] < wilson(after, texts)[0]
+
+
 def test_a_rule_is_learned_and_the_leash_holds(base: Path) -> None:
     """Chinese sentences are half of the texts."""
     held, free = tuned(base, "held", "regex:[那一老我].*"), tuned(base, "free", "regex:[那一老我].*", **{"training.reward.kl": 0.0})
-    before, after = held["before"]["met"], held["after"]["met"]
-    assert wilson(before, 256)[1] < wilson(after, 256)[0] and after > 0.8, held
+    assert apart(held) and held["after"]["met"] > 0.8, held
     assert held["after"]["kl_low"] > 0 and held["after"]["kl_high"] < free["after"]["kl"], (held, free)
 
 
 def test_a_length_is_learned(base: Path) -> None:
     found = tuned(base, "length", "length:24..60")
-    before, after = found["before"]["met"], found["after"]["met"]
-    assert wilson(before, 256)[1] < wilson(after, 256)[0], found
+    assert apart(found), found
 
 
 def test_a_taste_is_learned_from_pairs(base: Path) -> None:

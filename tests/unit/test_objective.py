@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.language_model import language_model
 from tests.texts import sentences
 
 import castalia
@@ -95,6 +96,29 @@ def test_pairs_of_low_rank_learn_alone(place: Path) -> None:
     before, after = Run.open(place / "base").tensors(40, "model"), run.tensors(4, "model")
     assert all(torch.equal(value, after[name]) for name, value in before.items() if name in after)
     assert any(name.endswith(".b") and bool(value.any()) for name, value in after.items())
+
+
+@pytest.mark.parametrize("kind", ["prefer", "reward"])
+def test_a_language_model_of_others_is_tuned_alike(place: Path, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CASTALIA_HOME", str(tmp_path / "home"))
+    model = {
+        "start_from": str(language_model(tmp_path / "model")),
+        "codec.length": 32,
+        "training.adapt": {"lora": 2},
+        "training.log_every": 1,
+    }
+    recipe, data, own = (
+        ("text/dpo", "pairs.jsonl", {}) if kind == "prefer" else ("text/reward", "texts.txt", {"codec.document": "line", **RULES})
+    )
+    short = {**TINY, **own, **model, "training.batch": 4, "training.steps": 2, "training.reward.rules": ["length:4..9"]}
+    short = {key: value for key, value in short.items() if kind == "reward" or not key.startswith("training.reward")}
+    run = castalia.train(recipe, place / data, short, out=tmp_path / "run")
+    assert run.recipe.family.name == "pretrained" and len(castalia.sample(run, 2)) == 2
+    if kind == "reward":
+        again = castalia.train(
+            "text/reward", place / data, {**TINY, **own, "start_from": str(run.folder), "training.steps": 1}, out=tmp_path / "more"
+        )
+        assert again.recipe.family.name == "pretrained"
 
 
 def test_samples_are_functions_of_counters(place: Path) -> None:

@@ -61,8 +61,8 @@ class Objective(nn.Module, ABC):
     def forward(self, batch: Any, phase: str) -> Loss: ...
 
     @abstractmethod
-    def judge(self, model: Family, seed: int) -> dict[str, Any]:
-        """Numbers of a model on held-out data and fresh samples, by which the runs before and after are compared. JSON."""
+    def judge(self, model: Family, seed: int, texts: int) -> dict[str, Any]:
+        """Numbers of a model on held-out pairs or on `texts` fresh samples, by which the model before and after is compared. JSON."""
 
     def log_probs(self, model: nn.Module, batch: Batch) -> Tensor:
         """(B, T - 1) log-probabilities of x[:, 1:], 0 where batch.weight is."""
@@ -111,7 +111,7 @@ class Prefer(Objective):
         return Loss(total, parts | {"chosen": beta * chosen.detach().mean(), "rejected": beta * rejected.detach().mean()})
 
     @torch.no_grad()
-    def judge(self, model: Family, seed: int) -> dict[str, Any]:
+    def judge(self, model: Family, seed: int, texts: int) -> dict[str, Any]:
         """accuracy: share of held-out pairs whose preferred text has gained more than the other; margin and nats likewise."""
         pairs: Pairs = self.sides.validation
         sums = dict.fromkeys(("accuracy", "margin", "nats"), 0.0)
@@ -235,7 +235,7 @@ class Reward(Objective):
         return {name: torch.randint(most, (count,), generator=rng).to(self.family.device) for name, most in kinds.items()}
 
     @torch.no_grad()
-    def judge(self, model: Family, seed: int, texts: int = 256) -> dict[str, Any]:
+    def judge(self, model: Family, seed: int, texts: int) -> dict[str, Any]:
         """Of `texts` fresh samples (prompts from held-out documents): reward, met, tokens, and kl with its 95% interval, all means."""
         side = self.held_out if len(self.held_out) else self.texts
         prompts, cond = self.prompts(side, texts, "judged prompts", seed), self.classes(texts, "judged classes", seed)

@@ -21,6 +21,7 @@ from castalia.run import Run
 from castalia.training.objective import Objective, Prefer, Reward
 
 FIELD = "{prompt}{chosen}"  # how a row of pairs becomes a document
+JUDGED = 4  # batches of fresh samples
 
 
 def objective(plan: Recipe, codec: Codec[Any], dataset: Dataset, family: Family, reference: Callable[[], Family]) -> Objective | None:
@@ -53,6 +54,6 @@ def write(run: Run, objective: Objective | None) -> None:
     path = run.folder / "eval" / "tuning.json"
     if objective is None or path.exists() or not run.finished:
         return
-    seed, device = run.recipe.training.seed, objective.family.device
-    before, after = objective.judge(objective.reference, seed), objective.judge(run.model().to(device), seed)
+    config, models = run.recipe.training, (objective.reference, run.model().to(objective.family.device))
+    before, after = (objective.judge(model, config.seed, JUDGED * config.batch) for model in models)
     atomic.write_json(path, {"kind": objective.name, "before": before, "after": after})
