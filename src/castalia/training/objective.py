@@ -33,7 +33,7 @@ from castalia.nn.preference import divergence, dpo, policy_gradient
 from castalia.nn.random import generator
 from castalia.recipe import PreferConfig, RewardConfig
 from castalia.registry import require
-from castalia.spec import Batch, Classes, Loss, Tokens
+from castalia.spec import Batch, Loss, Tokens
 
 GROUP = 8  # samples of one prompt
 AT_ONCE = 64  # rows that are judged together
@@ -154,7 +154,7 @@ class Reward(Objective):
                 "the prompt fills the context", where=f"training.reward.prompt={config.prompt}", fix=f"codec.length={self.spec.length}"
             )
         self.options = SampleOptions(length=min(config.length or room, room))
-        self._openings: dict[int, list[int]] = {}
+        self._firsts: dict[int, list[int]] = {}  # of each side: the rows that begin a document
 
     def batch(self, counter: int, size: int, seed: int) -> Rated:
         """`size` samples of the model as it is now."""
@@ -165,8 +165,9 @@ class Reward(Objective):
                 where=f"training.batch={size}, group {group}",
                 fix="set training.reward.group",
             )
-        prompts = [one for one in self.prompts(self.texts, size // group, "prompts", seed, counter) for _ in range(group)]
-        cond = {name: value.repeat_interleave(group) for name, value in self.classes(size // group, "classes", seed, counter).items()}
+        begun, told = self.openings(self.texts, size // group, "prompts", seed, counter)
+        prompts = [one for one in begun for _ in range(group)]
+        cond = {name: value.repeat_interleave(group, 0) for name, value in told.items()}
         rngs = [generator("reward", seed, counter, row) for row in range(size)]
         batch, reward, met = self.rated(prompts, self.draw(self.family, prompts, rngs, cond), cond)
         data = self.texts.batch(counter, self.config.data_rows, seed)
@@ -183,6 +184,8 @@ class Reward(Objective):
         for prompt, done in zip(prompts, found, strict=True):
             tokens = torch.tensor(done.tokens, dtype=torch.int64)
             text = self.codec.decode(tokens)
+            if not isinstance(text, str):
+                raise SpecError("rewards are for texts", where=f"codec '{self.codec.name}'", fix="use a run of texts")
             ended = done.reason == "end"
             values.append(self.rule(text) if ended or self.spec.end is None else 0.0)
             close = [torch.tensor([self.spec.end])] if ended and self.spec.end is not None else []
@@ -216,29 +219,26 @@ class Reward(Objective):
         weight = coded if batch.weight is None else coded * batch.weight
         return self.log_probs(model, batch._replace(weight=weight.float())).sum() / weight.sum().clamp_min(1)
 
-    def prompts(self, side: Windows, count: int, *counters: int | str) -> list[Tensor]:
-        """`begin` and the first `prompt` tokens of documents, drawn by counters."""
-        if not self.config.prompt:
-            return [torch.tensor([self.spec.begin])] * count
-        if id(side) not in self._openings:
+    def openings(self, side: Windows, count: int, *counters: int | str) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """`begin` and the first `prompt` tokens of documents drawn by counters, and what the model is told of these documents."""
+        if not self.config.prompt and not self.family.conditions:
+            return [torch.tensor([self.spec.begin])] * count, {}
+        if id(side) not in self._firsts:
             owner = side.document_of(range(len(side)))
-            self._openings[id(side)] = [row for row in range(len(side)) if row == 0 or owner[row] != owner[row - 1]]
-        openings = self._openings[id(side)]
-        chosen = torch.randint(len(openings), (count,), generator=generator(*counters)).tolist()
-        found = [side.take([openings[number]]).x[0, : self.config.prompt + 1] for number in chosen]
-        return [row[:-1] if self.spec.end is not None and row[-1] == self.spec.end else row for row in found]
-
-    def classes(self, count: int, *counters: int | str) -> dict[str, Tensor]:
-        """A class for each group, drawn by counters."""
-        rng = generator(*counters)
-        kinds = {name: len(kind) if isinstance(kind, Classes) else 1 for name, kind in self.family.conditions.items()}
-        return {name: torch.randint(most, (count,), generator=rng).to(self.family.device) for name, most in kinds.items()}
+            self._firsts[id(side)] = [row for row in range(len(side)) if row == 0 or owner[row] != owner[row - 1]]
+        firsts = self._firsts[id(side)]
+        chosen = torch.randint(len(firsts), (count,), generator=generator(*counters)).tolist()
+        batch = side.take([firsts[number] for number in chosen])
+        filling = [token for token in (self.spec.begin, self.spec.end) if token is not None]
+        rows = [row[: self.config.prompt + 1] for row in batch.x]
+        rows = [torch.cat([row[:1], row[1:][~torch.isin(row[1:], torch.tensor(filling))]]) for row in rows]
+        return rows, {name: batch.cond[name].to(self.family.device) for name in self.family.conditions}
 
     @torch.no_grad()
     def judge(self, model: Family, seed: int, texts: int) -> dict[str, Any]:
         """Of `texts` fresh samples (prompts from held-out documents): reward, met, tokens, and kl with its 95% interval, all means."""
         side = self.held_out if len(self.held_out) else self.texts
-        prompts, cond = self.prompts(side, texts, "judged prompts", seed), self.classes(texts, "judged classes", seed)
+        prompts, cond = self.openings(side, texts, "judged prompts", seed)
         reward, met, kl = [], [], []
         for first in range(0, texts, AT_ONCE):
             part = slice(first, min(texts, first + AT_ONCE))
