@@ -56,8 +56,18 @@ def preference(results: dict[str, Any]) -> Iterator[Cells]:
 def preferred(results: dict[str, Any], language: str) -> str:
     """Every run of preference.json."""
     heads = {
-        "en": ("run", "seed", "quatrains", "any form", "`distinct`", "bits per character", "KL, nats a text", "CPU seconds"),
-        "zh": ("运行", "种子", "绝句", "任何诗体", "`distinct`", "每字符比特数", "KL（每篇奈特）", "CPU 秒"),
+        "en": (
+            "run",
+            "seed",
+            "quatrains",
+            "any form",
+            "`distinct`",
+            "bits per character",
+            "of poems from elsewhere",
+            "KL, nats a text",
+            "CPU seconds",
+        ),
+        "zh": ("运行", "种子", "绝句", "任何诗体", "`distinct`", "每字符比特数", "别处的诗", "KL（每篇奈特）", "CPU 秒"),
     }
     names = {
         "en": {"base": "start", "reward": "`text/reward`", "no_leash": "the same, `kl=0`", "dpo": "`text/dpo` on its own samples"},
@@ -68,10 +78,15 @@ def preferred(results: dict[str, Any], language: str) -> str:
         for row in [results["base"]] if name == "base" else results[name]:
             shares = [f"{row[key]['value']:.0%} ({row[key]['low']:.0%} – {row[key]['high']:.0%})" for key in ("quatrains", "any_form")]
             bits = f"{row['bits_per_character']:.2f}" + (f" ({row['rise']:+.1%})" if "rise" in row else "")
+            others = (
+                f"{row['others']['bits_per_character']:.2f}" + (f" ({row['others_rise']:+.1%})" if "rise" in row else "")
+                if "others" in row
+                else "-"
+            )
             kl = row.get("tuning", {}).get("after", {}).get("kl")
             rest = ("-" if kl is None else f"{kl:.1f}", "-" if row["cpu_seconds"] is None else f"{row['cpu_seconds']:.0f}")
             variety = "-" if row["distinct"] is None else f"{row['distinct']:.2f}"
-            lines.append("| " + " | ".join((title, str(row.get("seed", 0)), *shares, variety, bits, *rest)) + " |")
+            lines.append("| " + " | ".join((title, str(row.get("seed", 0)), *shares, variety, bits, others, *rest)) + " |")
     return "\n".join(lines)
 
 
