@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -34,3 +35,22 @@ def corpus(folder: Path, files: int = 24, lines: int = 30, language: str = "en",
     for number in range(files):
         (folder / f"{number:02d}.txt").write_text(sentences(lines, 1000 * seed + number, language), encoding="utf-8")
     return folder
+
+
+def conversations(path: Path, count: int = 60, seed: int = 0) -> Path:
+    """A table of conversations in both languages, one a line; some have a system's message, some two exchanges."""
+    rng = random.Random(seed)
+    rows = []
+    for number in range(count):
+        language = ("en", "zh")[number % 2]
+        who = rng.choice(WHO[language])
+        ask, say = ("what does {} do?", "{} {} {}.") if language == "en" else ("{}做什么？", "{}{}{}。")
+        answer = say.format(who, rng.choice(DOES[language]), rng.choice(WHO[language]))
+        turns = [{"role": "user", "content": ask.format(who)}, {"role": "assistant", "content": answer}]
+        if number % 3 == 0:
+            turns = [{"role": "system", "content": "简短。"}, *turns]
+        if number % 5 == 0:
+            turns += [{"role": "user", "content": f"{number}?"}, {"role": "assistant", "content": answer}]
+        rows.append(json.dumps({"messages": turns}, ensure_ascii=False))
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from castalia.errors import CastaliaError
     from castalia.judging import compare, evaluate
     from castalia.run import Run
-    from castalia.workflow import edit, resume, sample, train
+    from castalia.workflow import chat, edit, resume, sample, train
 
     open = Run.open
 
 _WHERE = {
     "CastaliaError": "castalia.errors",
     "Run": "castalia.run",
+    "chat": "castalia.workflow",
     "check": "castalia.advice.check",
     "compare": "castalia.judging",
     "edit": "castalia.workflow",
@@ -34,7 +35,7 @@ _WHERE = {
     "sample": "castalia.workflow",
     "train": "castalia.workflow",
 }
-__all__ = ["CastaliaError", "Run", "__version__", "check", "compare", "edit", "evaluate", "open", "resume", "sample", "train"]
+__all__ = ["CastaliaError", "Run", "__version__", "chat", "check", "compare", "edit", "evaluate", "open", "resume", "sample", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -109,7 +109,11 @@ class DecodeState(Protocol):
 
 @runtime_checkable
 class Decodes(Protocol):
-    """Token by token. The context is the spec's `length`: a row of that many tokens must be prefilled anew to go on."""
+    """Token by token. The context is the spec's `length`: a row of that many tokens must be prefilled anew to go on.
+
+    A model whose rows draw something before their first token (a latent) has `drawn(rng) -> dict`, tensors (1, ...) that `prefill` finds in
+    `cond` each time, unless the caller gave them.
+    """
 
     def prefill(self, ids: Tensor, mask: Tensor, cond: dict[str, Any]) -> tuple[Tensor, DecodeState]:
         """Take in prompts: ids (B, S) int64 beginning with `begin`, mask (B, S) bool, True on a row's own tokens, which come first
@@ -130,6 +134,15 @@ class Attends(Protocol):
         ...
 
 
+@runtime_checkable
+class Tunes(Protocol):
+    """Can be tuned by what is thought of whole sequences: preferences and rewards (training/objective.py). Needs `Decodes`, too."""
+
+    def token_loss(self, batch: Batch) -> Tensor:
+        """(B, T - 1) float32 nats of x[:, 1:], coded or not, from left to right, with gradient for what the first phase trains."""
+        ...
+
+
 ABILITIES: dict[str, type] = {
     "samples": Samples,
     "encodes": Encodes,
@@ -138,6 +151,7 @@ ABILITIES: dict[str, type] = {
     "infills": Infills,
     "decodes": Decodes,
     "attends": Attends,
+    "tunes": Tunes,
 }
 
 

@@ -124,7 +124,8 @@ class Batch(NamedTuple):
 
     x        (B, *shape) float32 for Dense, (B, T) int64 for Tokens.
     mask     (B, T) bool, True where a token is coded; False in column 0 and at `begin`. None: all but column 0.
-    weight   (B, T) float32 loss weights of the tokens; None for ones.
+    weight   (B, T) float32 loss weights of the tokens, 0 or 1 as codecs give them (Codec.weigh); None for ones. What weighs nothing is
+             context: losses and likelihoods leave it out.
     segment  (B, T) int64 document numbers within a row: packed documents never attend to one another; None: one a row.
     cond     condition name -> Tensor (B, ...) or Ragged.
     """
@@ -134,6 +135,12 @@ class Batch(NamedTuple):
     weight: Tensor | None = None
     segment: Tensor | None = None
     cond: dict[str, Any] = {}  # noqa: RUF012 - never mutated; a fresh batch carries its own
+
+    def counted(self, begin: int) -> Tensor:
+        """(B,) how many tokens of each row of Tokens a likelihood counts: coded, and not of weight 0."""
+        coded = self.x[:, 1:] != begin
+        counted: Tensor = (coded if self.weight is None else coded & (self.weight[:, 1:] > 0)).sum(1)
+        return counted
 
 
 class Loss(NamedTuple):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,22 @@ import torch
 
 from castalia import atomic, bases, registry
 from castalia.abilities import Decodes, SampleOptions, Samples, Scores
-from castalia.codecs.base import Codec
+from castalia.codecs.base import Codec, is_file
 from castalia.data.source import DataConfig
-from castalia.data.stream import Dataset, prepare, to_unit
+from castalia.data.stream import Dataset, prepare, rows_of
 from castalia.data.told import LABEL
-from castalia.errors import CastaliaError, DataError, RecipeError, RunError, SpecError
-from castalia.families.base import Family
+from castalia.data.windows import Windows
+from castalia.errors import CastaliaError, RecipeError, RunError
+from castalia.families.base import Family, with_new_tokens
 from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
+from castalia.sampling.chat import replies, reply_to, talk_of, trimmed
 from castalia.sampling.edit import KINDS, fill, kinds, refill
 from castalia.sampling.generate import Sample, conditions_of_items, draw, draw_tokens, generate, request_of
-from castalia.spec import Classes, Condition, Dense, Spec, Tokens
+from castalia.spec import Classes, Condition, Spec, Tokens
+from castalia.training import tuning
 from castalia.training.device import open_device
 from castalia.training.hooks import Hook, Progress
 from castalia.training.loop import Trainer, fit, memory_mb, start
@@ -56,11 +60,12 @@ def train(
     if device.rank == 0 and out is not None and (Path(out) / "run.json").exists():
         raise RunError("there is already a run in this folder", where=out, fix=f"castalia train --resume {out}, or choose another --out")
     codec, dataset, family = _build(plan, parent)
-    trainer = start(family, plan.training, dataset.train, dataset.validation, device, None, dataset.development)
+    objective = tuning.objective(plan, codec, dataset, family, lambda: _begun(plan, dataset.spec, dataset.conditions, parent))
+    trainer = start(family, plan.training, dataset.train, dataset.validation, device, None, dataset.development, objective)
     folder = ""
     if device.rank == 0:
         about = {
-            "data": {"fingerprint": dataset.fingerprint, "licence": dataset.licence, "report": dataset.report},
+            "data": {"fingerprint": dataset.fingerprint, "licence": dataset.licence, "report": dataset.report} | tuning.facts(objective),
             "precision": trainer.precision,
             "processes": device.world,
             "parameters": parameter_count(family),
@@ -76,6 +81,7 @@ def train(
         fit(trainer, [_sheets(trainer.run, dataset), *hooks])
         if device.rank == 0:
             _write_forgetting(trainer.run, dataset)
+            tuning.write(trainer.run, objective)
     return trainer.run
 
 
@@ -86,12 +92,14 @@ def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None 
     (`Codec.adjustable`); others raise RecipeError.
     """
     plan = load(recipe, data, overrides)
+    if plan.training.tunes and plan.start_from is not None and bases.is_base(plan.start_from):
+        plan = load(recipe, data, {**pairs(overrides), "family.name": "pretrained"})
     if plan.family.name == "pretrained" and (plan.start_from is None or bases.is_base(plan.start_from)):
         return _on_base(plan)
     if plan.start_from is None:
         return plan
     parent = Run.open(plan.start_from)
-    if parent.recipe.family.name != plan.family.name:
+    if parent.recipe.family.name != plan.family.name and not plan.training.tunes:
         raise RecipeError(
             f"the run to start from is a '{parent.recipe.family.name}', the recipe wants a '{plan.family.name}'",
             where=f"start_from={plan.start_from}",
@@ -101,6 +109,8 @@ def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None 
     for part, own in parent.trained_recipe.as_dict().items():
         if part in ("codec", "family"):
             prefix = f"{part}."
+            if plan.training.prefer is not None and "field" in own:
+                own["field"] = plan.as_dict()["codec"].get("field") or tuning.FIELD
             raw[part] = own | {key.removeprefix(prefix): value for key, value in pairs(overrides).items() if key.startswith(prefix)}
             _adjusted(part, own, raw[part], parent)
     return from_dict(raw, where=str(recipe), trust=True)
@@ -148,8 +158,8 @@ def held_out_loss(family: Family, dataset: Dataset) -> float | None:
     for part in rows.split(16):
         batch = side.take(part)
         total += float(family.nats(batch, [generator("held out", int(row)) for row in part]).double().sum())
-        count += int((batch.x[:, 1:] != dataset.spec.begin).sum()) if isinstance(dataset.spec, Tokens) else len(part)
-    return total / count
+        count += int(batch.counted(dataset.spec.begin).sum()) if isinstance(dataset.spec, Tokens) else len(part)
+    return total / count if count else None
 
 
 def _write_forgetting(run: Run, dataset: Dataset) -> None:
@@ -169,7 +179,7 @@ def _write_forgetting(run: Run, dataset: Dataset) -> None:
             old["why"] = "the data of a model of others are not at hand"
         else:
             parent = Run.open(source)
-            begun = parent.model()
+            begun = parent.model() if parent.spec == run.spec else _grown(run, parent)
             found["parent"] = parent.id
             new["before"] = held_out_loss(begun, dataset)
             old["source"] = parent.recipe.data.source
@@ -203,21 +213,28 @@ def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), all
             "resuming here would not be bit-exact: " + "; ".join(changed), where=run.folder, fix="add --allow-inexact to go on all the same"
         )
     dataset = open_data(run)
+
+    def begin(family: Family) -> tuple[Family, tuning.Objective | None]:
+        found = tuning.objective(plan, run.codec, dataset, family, lambda: _begun(plan, run.spec, run.conditions, _parent(run)))
+        tuning.check(run, found)
+        return family, found
+
     step = run.last_step
     with run.writing() if device.rank == 0 else nullcontext():
         if step is None:
-            fresh = _seeded(plan.training, lambda: _family(plan, run.spec, run.conditions, _parent(run)))
-            trainer = start(fresh, plan.training, dataset.train, dataset.validation, device, run, dataset.development)
+            fresh, objective = begin(_begun(plan, run.spec, run.conditions, _parent(run)))
+            trainer = start(fresh, plan.training, dataset.train, dataset.validation, device, run, dataset.development, objective)
         else:
-            trainer = Trainer(
-                run.build(), plan.training, dataset.train, device, run.about["precision"], run, dataset.validation, dataset.development
-            )
+            family, objective = begin(run.build())
+            sides = (dataset.validation, dataset.development)
+            trainer = Trainer(family, plan.training, dataset.train, device, run.about["precision"], run, *sides, objective)
             trainer.load(run, step)
         if device.rank == 0:
             run.truncate_metrics(trainer.step)
         fit(trainer, [_sheets(run, dataset), *hooks])
         if device.rank == 0:
             _write_forgetting(run, dataset)
+            tuning.write(run, objective)
     return run
 
 
@@ -249,9 +266,11 @@ class Estimate:
 def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
     """A few real steps, one sheet, one checkpoint in memory and no files: what `train --dry-run` prints."""
     with _Stopwatch() as setup:
-        _codec, dataset, family = _build(recipe, None if recipe.start_from is None else Run.open(recipe.start_from))
+        parent = None if recipe.start_from is None else Run.open(recipe.start_from)
+        codec, dataset, family = _build(recipe, parent)
         device = open_device(recipe.training)
-        trainer = start(family, recipe.training, dataset.train, dataset.validation, device, None, dataset.development)
+        objective = tuning.objective(recipe, codec, dataset, family, lambda: _begun(recipe, dataset.spec, dataset.conditions, parent))
+        trainer = start(family, recipe.training, dataset.train, dataset.validation, device, None, dataset.development, objective)
         for _ in range(2):  # the first steps pay for caches and lazy kernels
             trainer.train_step()
     done = 0
@@ -329,6 +348,23 @@ def sample(
     return list(generate(run, replace(request_of(run, n, seed, cond, options), prompt=prompt, constraint=constraint)))
 
 
+def chat(
+    run: str | os.PathLike[str] | Run,
+    messages: Any,
+    *,
+    seed: int = 0,
+    options: SampleOptions | None = None,
+    constraint: str | None = None,
+    model: Family | None = None,
+) -> Sample:
+    """The reply to a conversation, a str (of the user) or a list of {"role", "content"}; `item` is its text. The oldest turns are left out
+    where they do not fit the context. Raises AbilityError for a run that was never tuned on conversations."""
+    run = run if isinstance(run, Run) else Run.open(run)
+    request = replace(request_of(run, 1, seed, None, options), constraint=constraint)
+    talk = trimmed(run.codec, talk_of(messages), request.options.length)
+    return next(iter(generate(run, reply_to(run.codec, talk, request), model=model)))
+
+
 def edit(
     run: str | os.PathLike[str] | Run,
     kind: str,
@@ -347,7 +383,9 @@ def edit(
     of each text or score; see sampling.edit.fill for how the gaps of texts are marked).
 
     keep, bars: of scores, names of the parts that stay, and the first and last bar that are made anew (from 1; None: all).
-    labels: the class of each input, None where unknown; default: the name of its folder. What the codec knows of an input it is told too. model spares loading the run's weights again.
+    inputs: files, or for texts the texts themselves.
+    labels: the class of each input, None where unknown; default: the name of its folder. What the codec knows of an input it is told too. model spares
+    loading the run's weights again.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     if kind != "infill" and (keep or bars is not None):
@@ -357,23 +395,17 @@ def edit(
     if steps < (2 if kind == "interpolate" else 1) or not 0 <= strength <= 1:
         raise RecipeError("steps must be at least 2 (vary: 1) and strength between 0 and 1", where=f"steps={steps} strength={strength}")
     model, codec = run.model() if model is None else model, run.codec
-    for path in map(Path, inputs):
-        if not path.is_file():
-            raise DataError("there is no such file", where=path, fix="name files that the codec reads")
     if kind == "infill":
-        given = [item for path in map(Path, inputs) for item in codec.read(path)]
+        given = [item for one in inputs for item in codec.given(one)]
         if keep or bars is not None or not all(isinstance(item, str) for item in given):
             return [one for item in given for one in refill(model, codec, item, keep=keep, bars=bars, count=steps, seed=seed)]
         return [filled for text in given for filled in fill(model, codec, text, count=steps, seed=seed)]
     items, known = [], list[dict[str, str]]()
-    for path, label in zip(map(Path, inputs), folder_labels(run, inputs) if labels is None else labels, strict=True):
-        for item in codec.read(path):
+    for one, label in zip(inputs, folder_labels(run, inputs) if labels is None else labels, strict=True):
+        for item in codec.given(one):
             items.append(codec.encode(item))
             known.append(codec.facts(item) | ({} if label is None else {LABEL: label}))
-    spec = run.spec
-    if not isinstance(spec, Dense):
-        raise SpecError("this edit needs dense data", where=type(spec).__name__)
-    x = to_unit(spec, torch.stack(items))
+    x = rows_of(run.spec, items).to(model.device)
     given = conditions_of_items(run.conditions, cond or {}, known)
     out = KINDS[kind](model, x, given, steps=steps, seed=seed, strength=strength)
     return [codec.decode(row) for row in out]
@@ -383,7 +415,8 @@ def folder_labels(run: Run, inputs: Sequence[str | os.PathLike[str]]) -> list[st
     """The class of each input by the name of the folder that it lies in; None where that is no class of the run."""
     kind = run.conditions.get(LABEL)
     known = kind.names if isinstance(kind, Classes) else ()
-    return [name if (name := Path(path).resolve().parent.name) in known else None for path in inputs]
+    folders = [Path(one).resolve().parent.name if is_file(one) else "" for one in inputs]
+    return [name if name in known else None for name in folders]
 
 
 def parameter_count(family: Family) -> int:
@@ -400,8 +433,11 @@ def _sheets(run: Run, dataset: Dataset) -> Hook:
         if progress.event != "sample":
             return
         if isinstance(dataset.spec, Tokens) and isinstance(progress.model, Decodes):
-            found = draw_tokens(progress.model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
-            texts = [dataset.codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
+            held_out = dataset.validation.documents() if isinstance(dataset.validation, Windows) and dataset.codec.weighs else ()
+            texts = replies(progress.model, dataset.codec, islice(held_out, TEXTS))
+            if not texts:
+                found = draw_tokens(progress.model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
+                texts = [dataset.codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
             if not dataset.codec.takes_text:
                 with atomic.place(run.folder / "samples" / f"step-{progress.step:08d}.png") as path:
                     dataset.codec.preview(texts).save(path)
@@ -422,9 +458,13 @@ def _build(plan: Recipe, parent: Run | None = None) -> tuple[Codec[Any], Dataset
     codec: Codec[Any] = registry.resolve("codec", plan.codec.name, trust=True)(plan.codec.config)
     if parent is not None:
         codec = codec.restore(*parent.codec.state())
-    dataset = prepare(plan.data, codec, fit=parent is None)
-    family = _seeded(plan.training, lambda: _family(plan, dataset.spec, dataset.conditions, parent))
-    return codec, dataset, family
+    dataset = prepare(plan.data, codec, fit=parent is None, extend=parent is not None)
+    return codec, dataset, _begun(plan, dataset.spec, dataset.conditions, parent)
+
+
+def _begun(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: Run | None) -> Family:
+    """The family before step 1, a function of its arguments alone."""
+    return _seeded(plan.training, lambda: _family(plan, spec, conditions, parent))
 
 
 def _family(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: Run | None) -> Family:
@@ -438,15 +478,21 @@ def _family(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: 
 
 
 def _take_over(family: Family, parent: Run) -> None:
-    """The parent's averaged weights, its pairs of low rank merged."""
+    """The parent's averaged weights, its pairs of low rank merged, and rows for the tokens that it did not know."""
+    weights = with_new_tokens(family, parent.spec, parent.model().state_dict(), f"start_from={parent.folder}")
     try:
-        family.load_state_dict(parent.model().state_dict())
+        family.load_state_dict(weights)
     except RuntimeError as error:
         raise RunError(
             "the weights do not fit: other conditions or other sizes",
             where=f"start_from={parent.folder}",
             fix="data.conditional=false where the parent knew no classes; leave the family's sizes alone",
         ) from error
+
+
+def _grown(run: Run, parent: Run) -> Family:
+    """The parent's model with the tokens that the run added, as it stood before step 1."""
+    return _seeded(run.recipe.training, lambda: _family(run.recipe, run.spec, run.conditions, parent))
 
 
 def _seeded(config: TrainConfig, make: Any) -> Family:

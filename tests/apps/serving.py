@@ -21,7 +21,7 @@ from castalia.serving.engine import Engine
 from castalia.serving.hosted import Table, open_runs
 from castalia.serving.limits import Keys, Limits
 from tests.apps.command import TINY, inside
-from tests.texts import SHORT, corpus
+from tests.texts import SHORT, conversations, corpus
 
 
 def trained(folder: Path) -> Path:
@@ -34,6 +34,16 @@ def trained(folder: Path) -> Path:
     inside("train", "image/vae", "builtin/digits", *TINY, "--out", "digits", cwd=folder)
     inside("train", "image/gan", "builtin/digits", *TINY, "data.conditional=false", "--out", "clothes", cwd=folder)
     return folder
+
+
+def talking(folder: Path) -> Path:
+    """A run `talks`, tuned on conversations from one of texts that knew no roles."""
+    corpus(folder / "plain", files=10, language="zh")
+    conversations(folder / "talks.jsonl")
+    more = ["training.steps=30", "codec.length=64", "family.width=16", "family.depth=1", "family.heads=2", "training.threads=1"]
+    inside("train", "text/ar", "plain", *more, "training.sample_every=0", "--out", "texts", cwd=folder)
+    inside("train", "text/chat", "talks.jsonl", "start_from=texts", "training.steps=40", "training.threads=1", "--out", "talks", cwd=folder)
+    return folder / "talks"
 
 
 @dataclass

@@ -28,12 +28,14 @@ from castalia.serving.border import LOG, log_to
 from castalia.serving.limits import Keys, Limits, new_key
 from castalia.serving.server import hosts_for, is_loopback
 from tests.apps.command import inside
-from tests.apps.serving import Running, serving, trained
+from tests.apps.serving import Running, serving, talking, trained
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("border"))
+    folder = trained(tmp_path_factory.mktemp("border"))
+    talking(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +64,9 @@ def named(schema: object, runs: list[str]) -> object:
 
 def test_no_request_that_the_schema_describes_meets_a_bug(place: Path) -> None:
     statuses: dict[str, set[int]] = {}
-    with serving(place / "words", place / "digits", place / "clothes", limits=Limits(tokens=40, items=4, seconds=5)) as up:
-        document = named(up.get("/openapi.json").json(), ["words", "digits", "clothes", "nobody"])
+    runs = ["words", "digits", "clothes", "talks"]
+    with serving(*(place / run for run in runs), limits=Limits(tokens=40, items=4, seconds=5)) as up:
+        document = named(up.get("/openapi.json").json(), [*runs, "nobody"])
         schema = schemathesis.openapi.from_dict(document)  # type: ignore[arg-type]
         for result in schema.get_all_operations():
             operation = result.ok()
@@ -83,7 +86,8 @@ def test_no_request_that_the_schema_describes_meets_a_bug(place: Path) -> None:
                 assert answer.status_code < 500, answer.text
 
             ask()
-    assert len(statuses) == 11 and 200 in statuses["POST /v1/completions"] and 200 in statuses["POST /api/generate"], statuses
+    made = ("POST /v1/completions", "POST /v1/chat/completions", "POST /api/generate")
+    assert len(statuses) == 12 and all(200 in statuses[route] for route in made), statuses
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ SMALL = {
     "vaegan": {"width": 16, "latent": 4},
     "gan": {"width": 16},
     "ar": {"width": 16, "depth": 2, "heads": 2},
+    "seqvae": {"width": 16, "depth": 2, "encoder_depth": 1, "heads": 2, "latent": 4, "importance": 3},
 }
 CLASSES: dict[str, Condition] = {"label": Classes(("a", "b", "c"))}
 CONDITIONAL = ("colour picture", "vector", "tokens")

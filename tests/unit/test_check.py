@@ -343,12 +343,12 @@ def test_damage_and_boilerplate(tmp_path: Path):
 
 def test_tables(tmp_path: Path):
     rows = [
-        {"id": number, "question": f"How do I do thing number {number}?", "answer": f"You do the thing {number} so and so."}
+        {"id": number, "headline": f"How do I do thing number {number}?", "body": f"You do the thing {number} so and so."}
         for number in range(12)
     ]
     (tmp_path / "faq.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     checked = check(tmp_path)
-    assert values(checked, "columns")["field"] == "'\"{question}\\n{answer}\"'" and checked.document.items == 12
+    assert values(checked, "columns")["field"] == "'\"{headline}\\n{body}\"'" and checked.document.items == 12
     assert [column.kind for column in checked.document.tables[0].columns] == ["number", "text", "text"]
     (tmp_path / "faq.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "{broken\n")
     assert checked.document.tables[0].rows == 12

@@ -43,7 +43,9 @@ def test_scores_are_matched_as_music_whatever_their_tensors():
     assert matcher_for(SimpleNamespace(native=str, name="text", spec=Tokens(16, 8, 0, 1))) == ("texts", Texts)
 
 
-@pytest.mark.parametrize(("kind", "told"), [("transposed", "transposed"), ("tempo", "tempo"), ("one part", "one part"), ("edited", "edited")])
+@pytest.mark.parametrize(
+    ("kind", "told"), [("transposed", "transposed"), ("tempo", "tempo"), ("one part", "one part"), ("edited", "edited")]
+)
 def test_planted_copies_are_found_and_named(matcher: Music, training: list[Score], threshold: float, kind: str, told: str):
     found = matcher.match(matcher.plant(training, kind, torch.Generator().manual_seed(1)))
     assert float((found.distance < threshold).double().mean()) >= 0.95

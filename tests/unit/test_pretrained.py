@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 import torch
 from tests.language_model import KINDS, TEMPLATE, TEXTS, language_model
+from tests.texts import conversations
 
 from castalia import bases, workflow
 from castalia.errors import DataError, RecipeError, RunError, SpecError
 from castalia.export.targets import export
 from castalia.families.pretrained import Pretrained
+from castalia.governance.release import sample_facts
 from castalia.run import Run
+from castalia.sampling.generate import reproduce
 from castalia.spec import Batch, Tokens
 
 SHORT = {
@@ -203,3 +206,33 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     (folder / "own.py").write_text("raise SystemExit('code of a model was run')")
     with pytest.raises(DataError, match="not run"):
         bases.take_in(str(folder))
+
+
+def test_conversations_by_the_model_s_own_template(tmp_path: Path) -> None:
+    """Tuned, read back and talked to; the loss is that of the assistant's tokens under transformers' own masks."""
+    folder, source = language_model(tmp_path / "llama"), conversations(tmp_path / "talks.jsonl")
+    run = workflow.train(
+        "text/pretrained", source, SHORT | {"start_from": str(folder), "codec.length": 120, "training.sample_every": 4}, out="talks"
+    )
+    codec, oracle = Run.open("talks").codec, transformers.AutoTokenizer.from_pretrained(folder)
+    assert codec.chats and codec.spec.end == oracle.convert_tokens_to_ids("<|im_end|>")  # type: ignore[attr-defined]
+    talk = next(iter(codec.read(source)))
+    x, weight = codec.encode(talk).long(), codec.weigh(talk)
+    assert weight is not None and x[1:].tolist() == oracle.apply_chat_template(talk.plain(), tokenize=True, return_dict=False)
+    model = run.model()
+    each = model.token_nats(Batch(x[None]))[0]
+    assert torch.allclose(model.nats(Batch(x[None], weight=weight[None].float())), (each * weight[1:]).sum()[None])
+    reply = workflow.chat(run, [{"role": "system", "content": "简短。"}, {"role": "user", "content": "那只猫？"}], seed=1)
+    assert reproduce(run, sample_facts(reply)).item == reply.item
+    plain = tuned("plain", folder)
+    assert not plain.codec.chats and plain.codec.spec.end == oracle.convert_tokens_to_ids("<|endoftext|>")  # type: ignore[attr-defined]
+    later = workflow.train("text/pretrained", source, SHORT | {"start_from": str(plain.folder), "codec.length": 120}, out="later")
+    assert later.codec.chats and later.spec.vocab == plain.spec.vocab
+
+
+def test_a_model_without_a_template_says_so(tmp_path: Path) -> None:
+    folder = language_model(tmp_path / "llama")
+    for name in ("chat_template.jinja", "tokenizer_config.json"):
+        (folder / name).unlink(missing_ok=True)
+    with pytest.raises(SpecError, match="no chat template"):
+        workflow.train("text/pretrained", conversations(tmp_path / "talks.jsonl"), SHORT | {"start_from": str(folder)}, out="talks")

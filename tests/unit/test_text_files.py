@@ -240,8 +240,8 @@ def test_a_template_names_its_columns(tmp_path: Path):
 
 
 def test_a_table_with_several_texts_asks(tmp_path: Path):
-    with pytest.raises(DataError, match="may be any of: question, answer"):
-        read(jsonl(tmp_path, [{"question": "q", "answer": "a"}]))
+    with pytest.raises(DataError, match="may be any of: headline, body"):
+        read(jsonl(tmp_path, [{"headline": "q", "body": "a"}]))
 
 
 @pytest.mark.parametrize(
@@ -326,3 +326,15 @@ def test_units_and_preview():
     assert codec.units("日本é") == {"byte": 8, "character": 3}
     picture = codec.preview([CHINESE, "", "long " * 1000, "tab\there\x00"])
     assert picture.mode == "RGB" and picture.width > 100 and np.asarray(picture).min() < 100
+
+
+def test_rows_of_tables_part_into_lines_where_that_is_asked_for(tmp_path: Path) -> None:
+    table = tmp_path / "poems.jsonl"
+    table.write_text('{"lines": ["床前明月光，", "疑是地上霜。"]}\n{"lines": ["one\\n\\ntwo", "three"]}\n', encoding="utf-8")
+
+    def texts(document: str) -> list[str]:
+        return [str(item) for item in TextCodec(TextConfig(document=document)).read(table)]  # type: ignore[arg-type]
+
+    assert texts("auto") == ["床前明月光，\n疑是地上霜。", "one\n\ntwo\nthree"]
+    assert texts("line") == ["床前明月光，", "疑是地上霜。", "one", "two", "three"]
+    assert texts("paragraph") == ["床前明月光，\n疑是地上霜。", "one", "two\nthree"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from castalia.advice.document import Column
-from castalia.codecs import documents
+from castalia.codecs import conversation, documents
 from castalia.errors import DataError
 
 _ROWS = 1000  # of the beginning
@@ -26,7 +26,9 @@ def columns(path: Path, encoding: str | None = None) -> tuple[list[Column], bool
     if not rows:
         return [], True
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return [_column(name, [row.get(name) for row in rows]) for name in names], documents.text_column(rows[0]) is not None
+    return [_column(name, [row.get(name) for row in rows]) for name in names], (
+        conversation.recognised(rows[0]) or documents.text_column(rows[0])
+    ) is not None
 
 
 def proposal(found: Sequence[Column]) -> str:

@@ -29,12 +29,26 @@ BUDGETS = {
 PLAYS = ("text/ar-small", "builtin/shakespeare", ["training.steps=120", "codec.length=128", "training.sample_every=0"])
 POEMS = ("text/ar-small", "builtin/tang", ["training.steps=40", "training.sample_every=0"])
 TUNING = ["training.steps=10", "training.batch=16", "training.sample_every=0", "training.optimiser.embedding_rate=3e-3"]
+# A VAE of lines in each language: seconds, enough to see that what lies between two lines is language, too.
+LINES = [
+    "training.steps=240",
+    "training.batch=32",
+    "training.sample_every=0",
+    "family.width=96",
+    "family.heads=4",
+    "family.depth=2",
+    "codec.length=24",
+]
+WAYS = {
+    "plays": ("text/seqvae", "builtin/shakespeare", [*LINES, "codec.tokenizer=bpe", "codec.vocab=600", "data.limit=12000"]),
+    "poems": ("text/seqvae", "builtin/tang", LINES),
+}
 FORM = "verse:7x4"
 # Less than two minutes, too: chorales by eighths, eight bars in view.
 CHORALES = (
     "music/ar-harmonise",
     [
-        "training.steps=260",
+        "training.steps=350",
         "training.batch=12",
         "training.sample_every=0",
         "codec.length=256",
@@ -107,12 +121,19 @@ def text(folder: Path) -> Path:
         "text/ar-small", _quatrains(folder / "quatrains.jsonl"), tuning, out=folder / "quatrains", hooks=[ProgressLine()]
     )
     written = [sample.item for sample in workflow.sample(tuned, n=6, seed=0, constraint=FORM)]
+    say("a VAE of lines in each language, to go from one line to another")
+    ways = {name: _way(workflow.train(*plan, out=folder / f"{name}-lines", hooks=[ProgressLine()])) for name, plan in WAYS.items()}
     say("judging both beside counted n-grams, a compressor and texts they have not seen")
     sections = [
         Section({name: judging.judge(run, n=JUDGED)}, run.codec, {name: f"{run.folder.name}/eval/report.html"}, heading, more)
         for name, run, heading, more in (
-            ("a transformer, a minute old", plays, "Shakespeare", {}),
-            ("a transformer, a minute old", poems, "Tang poems 唐詩", {f"Fine-tuned, and held to {FORM} by a constraint": written}),
+            ("a transformer, a minute old", plays, "Shakespeare", {WAY: ways["plays"]}),
+            (
+                "a transformer, a minute old",
+                poems,
+                "Tang poems 唐詩",
+                {f"Fine-tuned, and held to {FORM} by a constraint": written, WAY: ways["poems"]},
+            ),
         )
     ]
     page = folder / "index.html"
@@ -125,6 +146,7 @@ def text(folder: Path) -> Path:
         next_steps={
             f'castalia sample {plays.folder} --stream --prompt "ROMEO:"': "a text as it comes",
             f"castalia sample {tuned.folder} -n 4 --constraint {FORM}": "more quatrains",
+            f'castalia edit {folder / "poems-lines"} interpolate "床前明月光，疑是地上霜。" "白日依山盡，黃河入海流。" --out between': "from one line to another",
             "castalia train text/ar YOUR_FOLDER": "the same with your own texts, with a larger model and more time",
         },
     )
@@ -157,7 +179,7 @@ def music(folder: Path) -> Path:
     gate = Gate(run)
     model = gate.model()
     say("harmonising a soprano that it has not seen")
-    melody = folder / "given" / "soprano.mid"
+    melody = str(folder / "given" / "soprano.mid")
     asked: dict[str, Any] = {"edit": "infill", "seed": 0, "steps": 2, "strength": 0.5, "cond": {}, "keep": ["soprano"]}
     harmonised = Batch(gate, folder / "harmonised", ("mid", "musicxml", "wav"))
     facts = {**asked, "inputs": provenance.describe(gate, [melody]), "labels": workflow.folder_labels(run, [melody])}
@@ -191,7 +213,7 @@ def music(folder: Path) -> Path:
         page,
         [Section(judged, codec, dict.fromkeys(judged, "chorales/eval/report.html"), extra=f"<style>{HEARD}</style>{listen}")],
         title="Chorales, a minute old",
-        lead=f"Trained on this machine on {count(run, 'train')} chorales of J. S. Bach that come with Castalia (public domain). Colours are voices: soprano, alto, tenor "
+        lead=f"Trained on this machine on {count(run, 'items')} chorales of J. S. Bach that come with Castalia (public domain). Colours are voices: soprano, alto, tenor "
         "and bass from red to blue. Press play: the sound lies beside this page.",
         next_steps={
             f"castalia edit {run.folder} infill {melody} --keep soprano --out harmonised": "another harmony; any melody as MIDI or MusicXML will do",
@@ -200,6 +222,20 @@ def music(folder: Path) -> Path:
         },
     )
     return page
+
+
+WAY = "From one held-out line to another, written by a VAE of lines (the first and the last are the real ones)"
+
+
+def _way(run: Run) -> list[str]:
+    """Two held-out lines, and what the run writes between them, as one text a line."""
+    from castalia import workflow
+
+    codec = run.codec
+    texts = [str(codec.decode(row)).strip() for row in workflow.open_data(run).validation.take(range(64)).x]
+    one, other = [text for text in texts if len(text) >= 12 and len(codec.encode(text)) <= codec.config.length][:2]
+    between = workflow.edit(run, "interpolate", [one, other], steps=6)
+    return ["\n".join([one, *(text.strip() for text in between[1:-1]), other])]
 
 
 DEMOS = {"image": image, "text": text, "music": music}

@@ -20,7 +20,7 @@ def command(
             help="interpolate: from each input to the next; vary: variants of each; infill: fill a text's gaps, [[12]] or [[]], or a score's parts",
         ),
     ],
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="files that the run's codec reads")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="files that the run's codec reads, or the texts themselves")],
     out: Annotated[Path, typer.Option(help="folder for the results and sheet.html")],
     formats: Annotated[
         Optional[list[str]],  # noqa: UP045
@@ -37,9 +37,10 @@ def command(
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
 ) -> int:
-    """Edit given items with a run whose family encodes (VAE, VAE-GAN), or fill the gaps of texts and scores (ar)."""
+    """Edit given items with a run whose family encodes (VAE, VAE-GAN, VAE of sentences), or fill the gaps of texts and scores (ar)."""
     from castalia import workflow
     from castalia.cli.batch import Batch
+    from castalia.codecs.base import is_file
     from castalia.governance import provenance
     from castalia.governance.policy import Policy
     from castalia.governance.release import Gate
@@ -59,7 +60,7 @@ def command(
     batch = Batch(gate, out, formats)
     for index, item in enumerate(edited):
         batch.emit(index, item, gate.facts_of(index=index, **facts))
-    found = batch.document(f"{kind}: {', '.join(path.name for path in inputs)}")
+    found = batch.document(f"{kind}: {', '.join(Path(one).name if is_file(one) else one for one in inputs)}")
     if json:
         say_json({"run": opened.id, **found})
     else:

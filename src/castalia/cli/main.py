@@ -24,6 +24,7 @@ VERBS: dict[str, Verb] = {
     "check": Verb("Data", "look at data before training: copies, leakage, damage, is it enough", "castalia check photos/"),
     "train": Verb("Train", "train a recipe on your files, or resume a run", "castalia train image/gan photos/ training.steps=4000"),
     "sample": Verb("Train", "draw new items from a run", "castalia sample latest -n 16 --seed 1"),
+    "chat": Verb("Train", "talk to a run that was tuned on conversations", "castalia chat latest"),
     "edit": Verb("Train", "interpolate between items, or vary them", "castalia edit latest vary cat.png --out variants"),
     "demo": Verb("Train", "train, judge and show models of built-in pictures or texts", "castalia demo image"),
     "evaluate": Verb("Judge", "scores with intervals and a page to look at", "castalia evaluate latest"),

@@ -47,7 +47,7 @@ def command(
     threads: Annotated[Whole, typer.Option(min=1, help="CPU threads that compute; default: all cores but one")] = None,
     log_prompts: Annotated[bool, typer.Option("--log-prompts", help="write prompts into the log")] = False,
 ) -> int:
-    """Serve runs over HTTP: OpenAI's completions, images and embeddings, and our own generate, edit and score."""
+    """Serve runs over HTTP: OpenAI's completions, chat, images and embeddings, and our own generate, edit and score."""
     begun = time.perf_counter()
     try:
         import fastapi  # noqa: F401
@@ -119,6 +119,8 @@ def example(table: Table, address: str, keys: bool) -> str:
 
 
 def _request(one: Hosted) -> tuple[str, dict[str, Any]]:
+    if "chat" in one.features:
+        return "/v1/chat/completions", {"model": one.name, "messages": [{"role": "user", "content": "你好"}]}
     if "completions" in one.features:
         return "/v1/completions", {"model": one.name, "prompt": "", "max_tokens": 60}
     if "images" in one.features:

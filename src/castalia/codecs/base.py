@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -51,6 +52,7 @@ class Codec(ABC, Generic[Item]):
     adjustable: ClassVar[frozenset[str]] = (
         frozenset()
     )  # config keys that leave what `fit` learned alone: a run that starts from another's may set them
+    typed: Callable[[str], Any] | None = None  # what people may type instead of naming a file, to an item
     native: ClassVar[type] = object  # of its items: what judges ask for (`Metric.judges`, matchers of copies), never a codec by name
     fact_names: ClassVar[tuple[str, ...]] = ()  # what `facts` may tell of an item
     disturbs: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # augmentation -> the facts that are no longer true after it
@@ -64,6 +66,14 @@ class Codec(ABC, Generic[Item]):
     @abstractmethod
     def read(self, path: Path) -> Iterator[Item]:
         """Native items of one file, in a fixed order. A file that cannot be read raises DataError naming it."""
+
+    def given(self, what: str | os.PathLike[str]) -> Iterator[Item]:
+        """The items of a file, or of what was typed in its place where the codec takes that. Raises DataError where it is neither."""
+        if is_file(what):
+            return self.read(Path(what))
+        if self.typed is None or isinstance(what, os.PathLike):
+            raise DataError("there is no such file", where=what, fix="name files that the codec reads")
+        return iter([self.typed(what)])
 
     @abstractmethod
     def fit(self, items: Iterable[Item]) -> None:
@@ -79,6 +89,25 @@ class Codec(ABC, Generic[Item]):
 
         Dense: (*shape). Tokens: (n,) of any length, `begin` first and `end` last where the spec has one; data/windows.py cuts and packs.
         """
+
+    def weigh(self, item: Item) -> Tensor | None:
+        """Loss weights (n,) uint8, 0 or 1, of the tokens of `encode(item)`; None where all count. See `weighs`."""
+        return None
+
+    @property
+    def weighs(self) -> bool:
+        """Whether items come with loss weights (of a conversation, only what the assistant says is learned)."""
+        return False
+
+    def opening(self, prompt: Item) -> Tensor:
+        """(n,) int64: `begin` and the prompt's tokens, open at the end, for codecs of Tokens."""
+        ids = self.encode(prompt).long()
+        end = getattr(self.spec, "end", None)
+        return ids[:-1] if end is not None and ids[-1] == end else ids
+
+    def extend(self, items: Iterable[Item]) -> None:
+        """Learn what other data ask for beside what was restored: a run that starts from another's calls it, with its training items."""
+        return
 
     @abstractmethod
     def decode(self, x: Tensor) -> Item:
@@ -223,3 +252,11 @@ class Codec(ABC, Generic[Item]):
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
         return self
+
+
+def is_file(what: str | os.PathLike[str]) -> bool:
+    """Whether it names a file; False for texts that no file system would take as a name."""
+    try:
+        return Path(what).is_file()
+    except OSError:  # longer than a name can be
+        return False

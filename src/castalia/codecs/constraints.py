@@ -32,7 +32,7 @@ def constraint(text: str) -> Automaton:
         case "regex":
             return Regular(regex.language(body))
         case "json":
-            return Regular(jsonschema.language(_schema(body.strip())))
+            return Regular(jsonschema.any_object() if body.strip() == "object" else jsonschema.language(_schema(body.strip())))
         case _:
             return _verse(body.strip())
 

@@ -1,7 +1,7 @@
 """What is a document in which file: whole texts, pieces of large ones, paragraphs, lines, and rows of tables.
 
 Everything is streamed as UTF-8 bytes, so that a single line of 200 MB is read and cut in bounded memory, and what is hashed
-of a document are exactly these bytes. Encodings are in codecs/encodings.py. A row of a table is never cut.
+of a document are exactly these bytes. Encodings are in codecs/encodings.py. A row of a table is cut only where lines or paragraphs are asked for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WHOLE = 64 << 10  # bytes of UTF-8: longer lines and paragraphs are cut
 PIECE = 16 << 10  # up to here a text file is one document; the size of the pieces of a large one
 PIECES = 32  # of a file that is neither: enough to train on a part and hold another out
 LEAST_PIECE = 1 << 10
-TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
+TABLES = (".jsonl", ".csv", ".tsv", ".parquet", ".json")
 PACKED = (".txt.gz", ".md.gz", ".jsonl.gz", ".csv.gz", ".tsv.gz")
 PROSE = (".txt", ".md", ".rst", ".tex")
 # fmt: off
@@ -52,31 +52,32 @@ class Document(str):
 
 
 def claims(name: str) -> bool:
-    """Whether a file of this name holds texts: by ending, but not what lies beside data to explain them (README, LICENSE ...)."""
-    return name.lower().endswith(EXTENSIONS) and not explains(name)
+    """Whether a file of this name holds texts: by ending, but not what lies beside data to explain them (README, LICENSE ...).
+
+    Of .json files only those that are named themselves are read: in a folder they are settings and manifests.
+    """
+    return name.lower().endswith(EXTENSIONS) and not name.lower().endswith(".json") and not explains(name)
 
 
 def contents(path: Path, document: str, field: str | None, encoding: str | None) -> tuple[str, Iterator[bytes]]:
     """(encoding, and for tables the columns; UTF-8 bytes of each document in order); documents without a visible character are left out.
 
-    document  "auto", "file", "paragraph" or "line", for files that are not tables. field: column or template, for tables.
+    document  "auto", "file", "paragraph" or "line"; a row of a table is a document, or is parted into its paragraphs or lines. field: column or template, for tables.
     Raises DataError naming the file, and the line or row where there is one, and MissingExtra for Parquet without pyarrow.
     """
     if is_table(path.name):
         label, table = rows(path, encoding)
-        return _table(label, table, path, field)
+        label, texts = _table(label, table, path, field)
+        return label, texts if document in ("auto", "file") else (part for text in texts for part in _parted(iter([text]), document))
     found = encodings.detect(path, encoding)
     raw = _encoded(encodings.blocks(path, found), path)
     match document:
         case "file":
             return found.label, (whole for whole in [b"".join(raw)] if whole.strip())
-        case "line":
-            parts = _lines(raw)
-        case "paragraph":
-            parts = _paragraphs(_lines(raw))
+        case "line" | "paragraph":
+            return found.label, _parted(raw, document)
         case _:
             return found.label, _pieces(raw)
-    return found.label, (part.rstrip(b"\n") for part in parts if part.strip())
 
 
 def is_table(name: str) -> bool:
@@ -93,6 +94,8 @@ def rows(path: Path, encoding: str | None = None) -> tuple[str, Rows]:
     blocks = encodings.blocks(path, found)
     if kind == ".jsonl":
         return found.label, _jsonl(blocks, path)
+    if kind == ".json":
+        return found.label, _json(blocks, path)
     return found.label, _csv(blocks, path, "\t" if kind == ".tsv" else ",")
 
 
@@ -124,6 +127,12 @@ def _half(surrogate: str, where: str) -> DataError:
 
 
 # Texts ----------------------------------------------------------------------------------------------------------------
+
+
+def _parted(blocks: Iterator[bytes], document: str) -> Iterator[bytes]:
+    """The lines, or the paragraphs, of a text."""
+    parts = _lines(blocks) if document == "line" else _paragraphs(_lines(blocks))
+    return (part.rstrip(b"\n") for part in parts if part.strip())
 
 
 def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -205,14 +214,14 @@ def _table(label: str, rows: Rows, path: Path, field: str | None) -> tuple[str, 
     first = next(rows, None)
     if first is None:
         return label, iter(())
-    template = _template(field, first[1], path)
-    names = list(dict.fromkeys(_COLUMN.findall(template)))
-    return f"{label}, column{'s' if len(names) > 1 else ''} {' + '.join(names)}", _rows(chain([first], rows), path, template)
+    written = template(field, first[1], path)
+    names = list(dict.fromkeys(_COLUMN.findall(written)))
+    return f"{label}, column{'s' if len(names) > 1 else ''} {' + '.join(names)}", _rows(chain([first], rows), path, written)
 
 
 def _rows(rows: Iterable[tuple[int, dict[str, Any]]], path: Path, template: str) -> Iterator[bytes]:
     for number, row in rows:
-        text = _COLUMN.sub(lambda found, row=row: _text(row.get(found[1])), template).replace("\r\n", "\n")  # type: ignore[misc]
+        text = filled(template, row)
         if not text.strip():
             continue
         try:
@@ -221,7 +230,12 @@ def _rows(rows: Iterable[tuple[int, dict[str, Any]]], path: Path, template: str)
             raise _half(text[error.start], f"{path.name}, row {number}") from error
 
 
-def _template(field: str | None, row: dict[str, Any], path: Path) -> str:
+def filled(template: str, row: dict[str, Any]) -> str:
+    """A template with the cells of a row."""
+    return _COLUMN.sub(lambda found: _text(row.get(found[1])), template).replace("\r\n", "\n")
+
+
+def template(field: str | None, row: dict[str, Any], path: Path) -> str:
     """How a row becomes a text, e.g. "{title}\\n{lines}", decided by the first row."""
     columns = ", ".join(row)
     if field is None:
@@ -233,13 +247,13 @@ def _template(field: str | None, row: dict[str, Any], path: Path) -> str:
                 "say which with codec.field=COLUMN, or join several: codec.field='\"{title}\\n{body}\"'",
             )
         return f"{{{chosen}}}"
-    template = f"{{{field}}}" if field in row or "{" not in field else field
-    for name in _COLUMN.findall(template):
+    written = f"{{{field}}}" if field in row or "{" not in field else field
+    for name in _COLUMN.findall(written):
         if name not in row:
             near = difflib.get_close_matches(name, row, n=1)
             hint = f"did you mean '{near[0]}'? " if near else ""
             raise DataError(f"the table has no column '{name}'", f"{path.name}, codec.field", f"{hint}columns: {columns}")
-    return template
+    return written
 
 
 def _text(value: Any) -> str:
@@ -279,6 +293,18 @@ def _jsonl(blocks: Iterator[str], path: Path) -> Rows:
         if not isinstance(row, dict):
             raise DataError("the line is not a JSON object", where, 'write lines like {"text": "..."}')
         yield number, row
+
+
+def _json(blocks: Iterator[str], path: Path) -> Rows:
+    """A list of objects, or an object that holds one list of them."""
+    try:
+        whole = json.loads("".join(blocks))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"the file is not JSON: {error}", path.name, "write a list of objects, or one object a line as .jsonl") from error
+    lists = [value for value in whole.values() if isinstance(value, list)] if isinstance(whole, dict) else [whole]
+    if len(lists) != 1 or not isinstance(lists[0], list) or not all(isinstance(row, dict) for row in lists[0]):
+        raise DataError("the file is not a list of JSON objects", path.name, 'write [{"text": "..."}, ...]')
+    yield from enumerate(lists[0], 1)
 
 
 def _csv(blocks: Iterator[str], path: Path, delimiter: str) -> Rows:

@@ -67,6 +67,19 @@ def language(schema: Any) -> Language:
     return _Reader(schema).value(schema, "$")
 
 
+def any_object(depth: int = 1) -> Language:
+    """Any JSON object, whose values are nested `depth` deep at most: what is left of freedom where a language must be regular."""
+    value = either(*(language({"type": kind}) for kind in ("string", "number", "boolean", "null")))
+    name = language({"type": "string"})
+    for _ in range(depth):
+        value = either(value, _listed("[", value, "]"), _listed("{", seq(name, literal(": "), value), "}"))
+    return _listed("{", seq(name, literal(": "), value), "}")
+
+
+def _listed(opens: str, member: Language, closes: str) -> Language:
+    return seq(literal(opens), repeat(seq(member, repeat(seq(literal(", "), member), 0, None)), 0, 1), literal(closes))
+
+
 def written(ranges: Ranges) -> Language:
     """The JSON spelling of one character of a set."""
     escapes = [literal(SHORT.get(sign, f"\\u{ord(sign):04x}")) for sign in (*CONTROL, '"', "\\") if intersection(members(sign), ranges)]

@@ -12,6 +12,8 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -22,18 +24,21 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from castalia import atomic
-from castalia.codecs import constraints, documents, encodings
+from castalia.codecs import chat, constraints, conversation, documents, encodings
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
+from castalia.codecs.chat import Coded, Jinja, Roles, Template
+from castalia.codecs.conversation import ROLES, Conversation
 from castalia.codecs.documents import Document
 from castalia.codecs.lifting import Vocabulary
 from castalia.codecs.middle import rearranged
 from castalia.codecs.page import text_page
-from castalia.codecs.tokenizers import Characters, Specials, Tokenizer, learn_alphabet, learn_merges, load_foreign, restored
+from castalia.codecs.tokenizers import Characters, Foreign, Specials, Tokenizer, learn_alphabet, learn_merges, load_foreign, restored
 from castalia.codecs.utf8 import Utf8Grammar
 from castalia.errors import DataError, SpecError
 from castalia.spec import Grammar, Tokens
 
 _LARGEST_UINT16 = 1 << 16
+BEGINNING = 256  # items that are asked whether they are conversations, where nothing else is learned of them
 _VISIBLE = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})
 _ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # written without spaces, a character is a piece
 _PIECE = re.compile(rf"\s*(?:[{_ALONE}]|[^\W{_ALONE}]+|[^\w\s])(?:\s+\Z)?|\A\s+\Z")
@@ -48,13 +53,16 @@ class TextConfig(CodecConfig):
     length       context: most tokens that are coded in one row.
     document     "auto": a file up to 16 KiB is a document, a larger one is cut into some 32 pieces of 1 to 16 KiB, or more of 16 KiB, at blank
                  lines (else line ends).
-                 "file": whole whatever its size. "paragraph": between blank lines. "line": each line.
+                 "file": whole whatever its size. "paragraph": between blank lines. "line": each line; both also within a row of a table.
     field        for tables: the column that holds the text, or a template such as "{title}\\n{lines}".
                  None: the column text, content or lines, else the only one with text.
     unknown      char: characters that the training texts do not have are spelled in "bytes", or are an "error".
     close        documents end with a token of their own. False: streams that only break off.
     encoding     of the files, by Python's name. None: found by itself.
     fill_middle  adds three tokens that mark prefix, suffix and middle.
+    chat         tables of conversations (codecs/conversation.py) are learned with a token for each role, the assistant's words alone.
+                 None: where a table looks like one. true: the tokens are there whatever the data are. false: rows are texts.
+                 Then `field` is a column of turns, or "{question} => {answer}".
     """
 
     tokenizer: str = "char"
@@ -66,6 +74,7 @@ class TextConfig(CodecConfig):
     close: bool = True
     encoding: str | None = None
     fill_middle: bool = False
+    chat: bool | None = None
 
     @field_validator("encoding")
     @classmethod
@@ -87,7 +96,7 @@ class TextCodec(Codec[str]):
     native = str
     extensions: ClassVar[tuple[str, ...]] = documents.EXTENSIONS
     few: ClassVar[str] = "codec.document=paragraph or line makes more of one file"
-    adjustable: ClassVar[frozenset[str]] = frozenset({"document", "field", "encoding", "length"})
+    adjustable: ClassVar[frozenset[str]] = frozenset({"document", "field", "encoding", "length", "chat"})
     sidecar: ClassVar[str] = ".json"
     Config = TextConfig
 
@@ -95,10 +104,17 @@ class TextCodec(Codec[str]):
         super().__init__(config or TextConfig())
         self._tokenizer: Tokenizer | None = None
         self._spec: Tokens | None = None
+        self._talks = False
+        self._template: Template | None = None
         if self.config.tokenizer == "byte":
             self._adopt(Characters(self._specials, ""))
 
     # Files to items ---------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def typed(text: str) -> str:
+        """A text stands for itself."""
+        return text
 
     @classmethod
     def claims(cls, name: str) -> bool:
@@ -109,15 +125,24 @@ class TextCodec(Codec[str]):
         return True
 
     def contents(self, path: Path) -> Iterator[bytes]:
-        return self._contents(path)[1]
+        talks = self._conversations(path)
+        return self._contents(path)[1] if talks is None else (one.canonical() for one in talks[1])
 
     def read(self, path: Path) -> Iterator[Document]:
+        talks = self._conversations(path)
+        if talks is not None:
+            label, found = talks
+            yield from (Conversation(one.messages, label) for one in found)
+            return
         label, parts = self._contents(path)
         for part in parts:
             yield Document(part.decode(), label)
 
     def _contents(self, path: Path) -> tuple[str, Iterator[bytes]]:
         return documents.contents(path, self.config.document, self.config.field, self.config.encoding)
+
+    def _conversations(self, path: Path) -> tuple[str, Iterator[Conversation]] | None:
+        return conversation.contents(path, self.config.field, self.config.encoding, self.config.chat)
 
     def describe(self, item: str) -> str:
         """The encoding of the file, e.g. "GB18030"."""
@@ -127,29 +152,58 @@ class TextCodec(Codec[str]):
 
     def fit(self, items: Iterable[str]) -> None:
         """Learns the alphabet (char) or the merges (bpe), or loads the tokenizer.json. Raises DataError when there is no text."""
+        seen = _Watch(items)
+        items = map(_spoken, seen)
         match self.config.tokenizer:
             case "byte":
-                return
+                made: Tokenizer = Characters(self._specials, "")
+                empty = False
+                any(not one for one in islice(items, BEGINNING))  # looks whether anybody speaks
             case "char":
                 alphabet = learn_alphabet(map(_whole, items))
-                made: Tokenizer = Characters(self._specials, alphabet, self.config.unknown == "bytes")
+                made = Characters(self._specials, alphabet, self.config.unknown == "bytes")
                 empty = not alphabet
             case "bpe":
                 made = learn_merges(map(_whole, items), self.config.vocab, self._specials)
-                empty = not (made.alphabet or made.merges) and not any(map(len, items))
+                empty = not seen.writes
             case path:
                 made, empty = load_foreign(path, self.config.close, self.config.fill_middle), False
+                any(not one for one in islice(items, BEGINNING))
         if empty:
             raise DataError("there is no text to learn the vocabulary from", "codec.tokenizer", "add texts, or use codec.tokenizer=byte")
+        self._talks = bool(self.config.chat) or (self.config.chat is None and seen.speaks)
         self._adopt(made)
 
+    def extend(self, items: Iterable[str]) -> None:
+        """Where the items are conversations and the run has not seen any: adds the tokens of the roles behind all others, or takes the
+        tokenizer's own template."""
+        speaks = self.config.chat or (self.config.chat is None and any(isinstance(item, Conversation) for item in islice(items, BEGINNING)))
+        if speaks and not self.chats:
+            self._talks = True
+            self._adopt(self.tokenizer)
+
     def _adopt(self, tokenizer: Tokenizer) -> None:
-        specials = tokenizer.specials
+        specials, self._tokenizer, self._template = tokenizer.specials, tokenizer, None
+        if self._talks and isinstance(tokenizer, Foreign) and tokenizer.template is not None:
+            named, begin = tokenizer.named, specials.begin
+            own = Jinja(tokenizer.template, self._words, tokenizer.encode_marked, named, begin, tokenizer.names)
+            if own.end is not None:  # what ends an answer ends a text
+                specials = tokenizer.specials = replace(specials, end=own.end)
+            self._template = own
+        elif self._talks:
+            if specials.end is None:
+                raise SpecError(
+                    "what the assistant says has an end, and this codec has no token for it", "codec.close=false", "leave it out"
+                )
+            self._template = Roles(len(tokenizer.token_bytes), specials.end, self._words)
         self._silent = frozenset(getattr(tokenizer, "silent", ()))
         self._vocabularies: tuple[Vocabulary, ...] = ()
-        grammar = Utf8Grammar(tokenizer.token_bytes, specials.end, sorted(self._silent))
-        self._tokenizer = tokenizer
-        self._spec = Tokens(self.config.length, len(tokenizer.token_bytes), specials.begin, specials.end, grammar)
+        self._token_bytes = tokenizer.token_bytes + [b""] * (len(ROLES) if isinstance(self._template, Roles) else 0)
+        grammar = Utf8Grammar(self._token_bytes, specials.end, sorted(self._silent))
+        self._spec = Tokens(self.config.length, len(self._token_bytes), specials.begin, specials.end, grammar)
+
+    def _words(self, text: str) -> np.ndarray:
+        return self.tokenizer.encode(_whole(text))
 
     @property
     def _specials(self) -> Specials:
@@ -171,12 +225,56 @@ class TextCodec(Codec[str]):
     @property
     def token_bytes(self) -> list[bytes]:
         """What each token writes, index = id; b"" for `begin`, `end` and other specials."""
-        return self.tokenizer.token_bytes
+        if self._tokenizer is None:
+            raise _unfitted()
+        return self._token_bytes
+
+    # Conversations
+
+    @property
+    def chats(self) -> bool:
+        """Whether the run can hold a conversation."""
+        return self._template is not None
+
+    @property
+    def template(self) -> Template | None:
+        """How conversations are written; None where the run has never seen one."""
+        return self._template
+
+    @property
+    def weighs(self) -> bool:
+        return self.chats
+
+    def weigh(self, item: str) -> Tensor | None:
+        """Of a conversation, 1 on what the assistant says and on what ends it; of any other text, 1 everywhere."""
+        if isinstance(item, Conversation):
+            return torch.from_numpy(np.concatenate([np.zeros(1, np.uint8), self._coded(item).weight]))
+        return torch.ones(len(self.encode(item)), dtype=torch.uint8)
+
+    def opening(self, prompt: str) -> Tensor:
+        """Of a conversation: up to where the assistant is to speak."""
+        if isinstance(prompt, Conversation):
+            return torch.from_numpy(self._row(self._coded(prompt, reply=True).ids)).long()
+        return super().opening(prompt)
+
+    def _coded(self, item: Conversation, *, reply: bool = False) -> Coded:
+        if self.template is None:
+            raise DataError(
+                "this run has never seen a conversation", "codec.chat", "train with text/chat, start_from=RUN, on conversations"
+            )
+        return self.template.code(item.messages, reply=reply)
+
+    def _row(self, ids: np.ndarray, *, end: int | None = None) -> np.ndarray:
+        row = np.empty(len(ids) + (1 if end is None else 2), dtype=np.uint16 if self.spec.vocab <= _LARGEST_UINT16 else np.int32)
+        row[0], row[1 : 1 + len(ids)] = self.spec.begin, ids
+        if end is not None:
+            row[-1] = end
+        return row
 
     @property
     def chat_template(self) -> str | None:
-        """The Jinja template by which a language model of others was taught to talk; None where there is none."""
-        return getattr(self.tokenizer, "template", None)
+        """As Jinja: the one by which a language model of others was taught to talk, or the same as the role tokens; None where there is none."""
+        return self._template.jinja() if isinstance(self._template, Roles) else getattr(self.tokenizer, "template", None)
 
     @property
     def augmentations(self) -> dict[str, Augmentation]:
@@ -197,20 +295,23 @@ class TextCodec(Codec[str]):
         return self.tokenizer.specials.middle
 
     def encode(self, item: str) -> Tensor:
-        """(n,): `begin`, the text, and `end` when documents close. Raises DataError for a lone surrogate, and see config.unknown."""
-        begin, end = self.spec.begin, self.spec.end
-        ids = self.tokenizer.encode(_whole(item))
-        row = np.empty(len(ids) + (1 if end is None else 2), dtype=np.uint16 if self.spec.vocab <= _LARGEST_UINT16 else np.int32)
-        row[0], row[1 : 1 + len(ids)] = begin, ids
-        if end is not None:
-            row[-1] = end
-        return torch.from_numpy(row)
+        """(n,): `begin`, the text, and `end` when documents close. A conversation as the template writes it.
+
+        Raises DataError for a lone surrogate, for a conversation where there is no template, and see config.unknown.
+        """
+        if isinstance(item, Conversation):
+            return torch.from_numpy(self._row(self._coded(item).ids))
+        return torch.from_numpy(self._row(self.tokenizer.encode(_whole(item)), end=self.spec.end))
 
     def decode(self, x: Tensor) -> str:
         """(n,) ids to text. Specials write nothing, bytes that are not UTF-8 become U+FFFD, half a character at the end is dropped."""
-        ids = x.detach().cpu().flatten()
-        stream = Streamer(self)
-        return stream.extend(torch.nan_to_num(ids, -1).long().tolist() if ids.is_floating_point() else ids.long().tolist())
+        given = x.detach().cpu().flatten()
+        ids: list[int] = (torch.nan_to_num(given, -1) if given.is_floating_point() else given).long().tolist()
+        if isinstance(self.template, Roles):
+            found = self.template.read(ids, lambda words: Streamer(self).extend(list(words)))
+            if found is not None:
+                return found
+        return Streamer(self).extend(ids)
 
     # Items to files ---------------------------------------------------------------------------------------------------
 
@@ -229,6 +330,9 @@ class TextCodec(Codec[str]):
         return text_page(items)
 
     def units(self, item: str) -> dict[str, int]:
+        """Of a conversation, of what is learned: likelihoods count nothing else."""
+        if isinstance(item, Conversation):
+            item = "".join(turn.content for turn in item.messages if turn.role == "assistant" and turn.weight)
         return {"byte": len(item.encode(errors="replace")), "character": len(item)}
 
     def constrain(self, constraint: str) -> Grammar:
@@ -245,7 +349,10 @@ class TextCodec(Codec[str]):
         return [_label(self.token_bytes[number]) or self._special(number) for number in ids.tolist()]
 
     def _special(self, number: int) -> str:
-        return {self.spec.begin: "⟨begin⟩", self.spec.end: "⟨end⟩"}.get(number, "⟨mark⟩")
+        named = {self.spec.begin: "⟨begin⟩", self.spec.end: "⟨end⟩"}
+        if isinstance(self.template, Roles):
+            named |= {token: f"⟨{role}⟩" for token, role in zip(self.template.tokens, ROLES, strict=True)}
+        return named.get(number, "⟨mark⟩")
 
     def streamer(self) -> Streamer:
         return Streamer(self)
@@ -277,12 +384,20 @@ class TextCodec(Codec[str]):
 
     def to_json(self) -> str:
         """The tokenizer as a Hugging Face tokenizer.json, with the same ids."""
-        return self.tokenizer.to_json()
+        written = self.tokenizer.to_json()
+        if not isinstance(self.template, Roles):
+            return written
+        import tokenizers
+
+        made = tokenizers.Tokenizer.from_str(written)
+        made.add_special_tokens([tokenizers.AddedToken(name, special=True, normalized=False) for name in chat.TOKENS])
+        return str(made.to_str())
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        return self.tokenizer.state(), {}
+        return {**self.tokenizer.state(), **({"talks": True} if self._talks else {})}, {}
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        self._talks = bool(state.get("talks"))
         self._adopt(restored(state, self.config.close, self.config.fill_middle))
         return self
 
@@ -318,6 +433,24 @@ class Streamer:
         self._decoder.reset()
         self._ended = True
         return ""
+
+
+class _Watch:
+    """Items as they pass; whether one of them was a conversation, and whether one had a character."""
+
+    def __init__(self, items: Iterable[str]) -> None:
+        self._items, self.speaks, self.writes = items, False, False
+
+    def __iter__(self) -> Iterator[str]:
+        for item in self._items:
+            self.speaks = self.speaks or isinstance(item, Conversation)
+            self.writes = self.writes or bool(item)
+            yield item
+
+
+def _spoken(item: str) -> str:
+    """What is said, without who says it."""
+    return "\n".join(turn.content for turn in item.messages) if isinstance(item, Conversation) else item
 
 
 def _unfitted() -> SpecError:

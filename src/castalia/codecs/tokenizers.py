@@ -269,6 +269,7 @@ class Foreign:
     lead: bytes = field(init=False, default=b"")
     specials: Specials = field(init=False)
     token_bytes: list[bytes] = field(init=False)
+    _marking: Any = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         import tokenizers
@@ -304,6 +305,28 @@ class Foreign:
 
     def encode(self, text: str) -> np.ndarray:
         return np.array(self._library.encode_batch_fast([text], add_special_tokens=False)[0].ids, dtype=np.int32)
+
+    def encode_marked(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        """(ids, where in `text` each begins), names of special tokens read as these tokens: for what a template writes."""
+        import tokenizers
+
+        if self._marking is None:
+            self._marking = tokenizers.Tokenizer.from_str(self.source)
+            self._marking.no_truncation()
+            self._marking.no_padding()
+        found = self._marking.encode(text, add_special_tokens=False)
+        return np.array(found.ids, dtype=np.int32), np.array([start for start, _ in found.offsets], dtype=np.int64)
+
+    @property
+    def named(self) -> dict[int, str]:
+        """Special tokens by id."""
+        return {number: token.content for number, token in self._library.get_added_tokens_decoder().items() if token.special}
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What templates call `begin` and `end`."""
+        told = {"bos_token": self.named.get(self.specials.begin), "eos_token": self.named.get(self.specials.end or -1)}
+        return {name: value for name, value in told.items() if value is not None}
 
     def state(self) -> dict[str, Any]:
         return {"kind": "foreign", "source": self.source, "chat_template": self.template}
@@ -350,6 +373,8 @@ def _chat_template(folder: Path) -> str | None:
     if alone.is_file():
         return alone.read_text(encoding="utf-8")
     found = json.loads(settings.read_text(encoding="utf-8")).get("chat_template") if settings.is_file() else None
+    if isinstance(found, list):  # several by name
+        found = next((one.get("template") for one in found if isinstance(one, dict) and one.get("name") == "default"), None)
     return found if isinstance(found, str) else None
 
 

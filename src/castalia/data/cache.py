@@ -5,6 +5,7 @@ the codec with its settings and its fitted state; labels, file names and order a
 
     rows.bin     R rows in the storage dtype
     lengths.bin  R x int64, only where rows are token documents, which differ in length
+    weights.bin  uint8 loss weight of each token, only where the codec weighs them
     digests.bin  R x 16 bytes: the item a row comes from; rows of one item are neighbours
     facts.bin    R x F x int32, only where the codec knows facts of items (told.py): the number of each one's value
     stored.bin   R x 16 bytes: hash of the row itself, to find items that are equal once encoded, and damage
@@ -25,7 +26,7 @@ import uuid
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,7 +41,7 @@ from castalia import codecs
 from castalia.codecs.base import Codec
 from castalia.data.source import DIGEST_BYTES, DataConfig
 from castalia.data.told import Facts, Noted
-from castalia.errors import DataError
+from castalia.errors import DataError, SpecError
 from castalia.places import home
 from castalia.spec import Tokens
 
@@ -102,9 +103,11 @@ class MappedRows:
 
 
 class Documents:
-    """Token documents one after another. offsets (R + 1,) int64: where each begins in the file; lengths (R,) int64."""
+    """Token documents one after another. offsets (R + 1,) int64: where each begins in the file; lengths (R,) int64; weights: uint8 loss
+    weights of all tokens, mapped or in memory, None where all count."""
 
-    def __init__(self, path: Path, dtype: np.dtype[Any], lengths: np.ndarray) -> None:
+    def __init__(self, path: Path, dtype: np.dtype[Any], lengths: np.ndarray, weights: np.ndarray | None = None) -> None:
+        self.weights = weights
         self.lengths = lengths
         self.offsets = np.concatenate([[0], np.cumsum(lengths)])
         self.resident: np.ndarray | None = None  # all tokens, where they are in memory
@@ -127,6 +130,12 @@ class Documents:
         last = int(self.offsets[row + 1]) if stop is None else first + stop
         self._release(_PAGE_REACH + (last - first) * self._flat.itemsize)
         return self._flat[first + start : last]
+
+    def weigh(self, row: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Loss weights (uint8) of what `read` gives; ones where all count."""
+        first = int(self.offsets[row])
+        last = int(self.offsets[row + 1]) if stop is None else first + stop
+        return np.ones(last - first - start, dtype=np.uint8) if self.weights is None else self.weights[first + start : last]
 
     def gather(self, places: np.ndarray) -> np.ndarray:
         """int64 tokens at places (n, T) of the file, counted in tokens."""
@@ -221,10 +230,12 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
         rows, shape, dtype = 0, None, None
         ragged, lengths = isinstance(codec.spec, Tokens), array("q")
         noted = Noted(codec)
+        weighs, heavy = ragged and codec.weighs, hashlib.sha256()
         with (
             (temporary / "rows.bin").open("wb") as data,
             (temporary / "digests.bin").open("wb") as digests,
             (temporary / "stored.bin").open("wb") as stored,
+            (temporary / "weights.bin").open("wb") if weighs else nullcontext() as weights,
         ):
             for done, (digest, name, item) in enumerate(wanted, 1):
                 if progress is not None and (done % 256 == 0 or done == count):
@@ -246,6 +257,10 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
                 whole.update(raw)
                 data.write(raw)
                 digests.write(digest)
+                if weights is not None:
+                    weight = _weights(codec, item, len(row), name)
+                    heavy.update(weight)
+                    weights.write(weight)
                 stored.write(hashlib.sha256(raw).digest()[:DIGEST_BYTES])
                 encodings[codec.describe(item)] += 1
                 noted.add(item)
@@ -261,6 +276,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
             "shape": None if ragged else list(shape),
             "dtype": dtype.str,
             "sha256": whole.hexdigest(),
+            "weights": heavy.hexdigest() if weighs else None,
             "bad": bad,
             "encodings": dict(encodings.most_common(32)),
             "facts": noted.facts().values,
@@ -273,6 +289,16 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
         temporary.replace(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _weights(codec: Codec[Any], item: Any, length: int, name: str) -> bytes:
+    """The loss weights of an item, one a token."""
+    weight = codec.weigh(item)
+    if weight is None:
+        return b"\x01" * length
+    if len(weight) != length or weight.dtype != torch.uint8:
+        raise SpecError(f"{len(weight)} weights ({weight.dtype}) for {length} tokens", name, "one uint8 weight a token")
+    return weight.contiguous().numpy().tobytes()
 
 
 def _open(folder: Path) -> Cache | None:
@@ -315,7 +341,16 @@ def _open_documents(folder: Path, summary: dict[str, Any], stored: np.ndarray, d
     size = int(lengths.sum()) * dtype.itemsize
     if len(lengths) != int(summary["rows"]) or (folder / "rows.bin").stat().st_size != size:
         return None
-    documents = Documents(folder / "rows.bin", dtype, lengths)
+    weights = None
+    if summary.get("weights"):
+        if (folder / "weights.bin").stat().st_size != int(lengths.sum()):
+            return None
+        weights = np.memmap(folder / "weights.bin", dtype=np.uint8, mode="r")
+        if size <= RESIDENT_BYTES:
+            weights = np.array(weights)
+            if hashlib.sha256(weights.data).hexdigest() != summary["weights"]:
+                return None
+    documents = Documents(folder / "rows.bin", dtype, lengths, weights)
     if documents.resident is not None:
         return documents if hashlib.sha256(documents.resident.data).hexdigest() == summary["sha256"] else None
     for row in np.linspace(0, len(lengths) - 1, min(256, len(lengths))).astype(np.int64):

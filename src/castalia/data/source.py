@@ -44,6 +44,7 @@ class DataConfig(BaseModel):
     conditions   what the model is told, each under its own name: "label" (the class), facts that the codec knows ("key"), columns of the table.
                  None: the class, if `conditional`.
     development  share of the items, taken from the training side, that a family may choose its settings by (mixture weights).
+    pack         documents of tokens share rows in training; false: each piece of a document has a row of its own.
     segments     packed documents of tokens do not attend to one another; false: they are one stream.
     """
 
@@ -62,6 +63,7 @@ class DataConfig(BaseModel):
     conditions: tuple[str, ...] | None = None
     development: float = Field(default=0.0, ge=0, le=0.5)
     segments: bool = True
+    pack: bool = True
 
     @property
     def told(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from castalia.data.report import describe, fingerprint
 from castalia.data.source import DataConfig, Source, open_source
 from castalia.data.told import LABEL, Column, several
 from castalia.data.windows import Windows
-from castalia.errors import DataError, RecipeError
+from castalia.errors import DataError, RecipeError, SpecError
 from castalia.nn.random import generator
 from castalia.spec import Batch, Classes, Condition, Dense, Spec, Tokens
 
@@ -48,6 +48,21 @@ def to_unit(spec: Spec, stored: Tensor) -> Tensor:
         return stored.float()
     top = spec.levels - 1
     return stored.float().div_(top / 2).sub_(1) if spec.unit == "signed" else stored.float().div_(top)
+
+
+def rows_of(spec: Spec, encoded: Sequence[Tensor]) -> Tensor:
+    """What a codec encoded, one tensor an item, as a batch (B, ...) for a model; tokens are filled up with `begin` to the longest.
+
+    Raises SpecError for a text longer than the context.
+    """
+    if isinstance(spec, Dense):
+        return to_unit(spec, torch.stack(list(encoded)))
+    longest = max(len(one) for one in encoded)
+    if longest > spec.length + 1:
+        raise SpecError(
+            "the item is longer than the context", where=f"{longest - 1} tokens against {spec.length}", fix="give a shorter one"
+        )
+    return torch.nn.utils.rnn.pad_sequence([to_unit(spec, one) for one in encoded], batch_first=True, padding_value=spec.begin)
 
 
 class Split:
@@ -170,12 +185,19 @@ class Dataset:
 
 
 def prepare(
-    config: DataConfig, codec: Codec[Any], *, home: Path | None = None, fit: bool = True, progress: Progress | None = None
+    config: DataConfig,
+    codec: Codec[Any],
+    *,
+    home: Path | None = None,
+    fit: bool = True,
+    extend: bool = False,
+    progress: Progress | None = None,
 ) -> Dataset:
     """Opens the source, splits it, fits the codec on the training side, encodes what is not cached yet.
 
     home      where caches live; None: $CASTALIA_HOME or ~/.cache/castalia.
     fit       False: the codec was restored from a run and stays as it is; then a few items are enough.
+    extend    it was restored for a run that starts from another, and may learn what these data ask for beside (Codec.extend).
     progress  called with (items done, items in all) while encoding.
 
     Files are read once for their hash and, when there is no cache yet, once more to be decoded. Raises DataError for data that
@@ -194,6 +216,8 @@ def prepare(
         training = fair_order(source, chosen[~held_out])
         key = cache.key(codec, source.digest[training], fitted=False)
         cache.fitted(root, key, codec, lambda: codec.fit(readable(source, training, codec, config.skip_bad)))
+    elif extend:
+        codec.extend(readable(source, fair_order(source, chosen[~held_out]), codec, config.skip_bad))
     wanted = np.sort(chosen[np.unique(content, return_index=True)[1]])  # one of each, file after file
     key = cache.key(codec, source.digest[wanted], fitted=True)
     encoded = cache.load(root, key, codec, lambda: read_items(source, wanted, codec), len(wanted), config, progress)
@@ -244,7 +268,7 @@ def _assemble(
         cond = {name: torch.from_numpy(known.value[mask]) for name, known in told.items()}
         index = torch.from_numpy(row[mask])
         if isinstance(encoded.rows, Documents) and isinstance(codec.spec, Tokens):
-            sides.append(Windows(codec.spec, encoded.rows, index, cond, functions, config.segments))
+            sides.append(Windows(codec.spec, encoded.rows, index, cond, functions, config.segments, config.pack))
         elif not isinstance(encoded.rows, Documents):
             captions = None if source.captions is None else [source.captions[item] for item in chosen[entry[mask]]]
             sides.append(Split(codec.spec, encoded.rows, index, cond, captions, functions))

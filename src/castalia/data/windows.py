@@ -3,7 +3,12 @@
 Training lays the documents of an epoch end to end in a random order, joins the ends to a ring, and cuts it at a random phase into windows of
 `length` coded tokens, each with the token before it as context. So no token is padding, none is seen twice in an epoch, fewer than `length`
 are left out, and no two epochs cut alike. Where tokens come in steps of several (`Tokens.period`), `begin` fills documents of the ring up to whole
-steps and the phase is a whole number of them, so that a token's slot in its step is known from its column. Where items have conditions (classes), which belong to whole rows, each piece of a document has a row of its own instead.
+steps and the phase is a whole number of them, so that a token's slot in its step is known from its column. Where items have conditions (classes), which
+belong to whole rows, or `data.pack` is false, each piece of a document has a row of its own instead.
+
+Documents with loss weights (conversations) are not cut where they fit a row, because an answer is worth little without its question: whole
+documents are packed, the longest first, each into the fullest row with room for it, once for all epochs (compare Ding et al. 2024,
+arXiv:2404.10830); the order of the rows is drawn anew each epoch. Longer ones are cut into pieces as in evaluation.
 
 Evaluation (`take`) reads each document from its beginning in pieces of `length` tokens, one piece a row. Rows are as spec.Tokens says: what
 follows `begin` is another document, and packed documents do not attend to one another unless `data.segments` is false.
@@ -36,13 +41,14 @@ class Windows:
         cond: dict[str, Tensor],
         augmentations: Sequence[tuple[str, Augmentation]] = (),
         segments: bool = True,
+        pack: bool = True,
     ) -> None:
-        """index (n,) int64: which documents of the cache. cond: name -> (n, ...), one entry a document."""
+        """index (n,) int64: which documents of the cache. cond: name -> (n, ...), one entry a document. pack: documents share rows."""
         self.spec = spec
         self.captions: list[str | None] | None = None
         self._documents, self._index, self._cond = documents, index.numpy(), cond
         self._augmentations = tuple(augmentations)
-        self._segments = segments
+        self._segments, self._pack = segments, pack and not cond
         self._lengths = documents.lengths[self._index]
         self._rooms = -(-self._lengths // spec.period) * spec.period  # in the ring
         self.tokens = int(self._lengths.sum())
@@ -53,6 +59,11 @@ class Windows:
         self._width = min(spec.length, max(spec.period, (self._round - 1) // spec.period * spec.period))
         self._epochs: dict[tuple[int, int], _Ring] = {}  # the last two
         self._orders: dict[tuple[int, int], Tensor] = {}  # the same of rows with conditions
+        self._packed = (
+            None
+            if documents.weights is None or not self._pack
+            else _packed(np.minimum(self._lengths[self._owner] - self._start, spec.length + 1), self._start > 0, spec.length + 1)
+        )
         self.where: Callable[[int], str] = "document {}".format  # how to name a document in a message or on a page
 
     def __len__(self) -> int:
@@ -62,9 +73,12 @@ class Windows:
     def batch(self, counter: int, size: int, seed: int, augment: bool = False) -> Batch:
         """Micro-batch number `counter` (from 0) of `size` rows, (size, length + 1) where documents are packed."""
         self._not_empty()
-        if self._cond:
+        if not self._pack:
             chosen = self._drawn(counter * size, size, seed)
-            return self._batch(self._rows(chosen), chosen, counter, seed, augment)
+            return self._batch(*self._rows(chosen), chosen, counter, seed, augment)
+        if self._packed is not None:
+            rows = [self._packed[int(row)] for row in self._drawn(counter * size, size, seed)]
+            return self._batch(*self._joined(rows), None, counter, seed, augment)
         rows, start, count = [], counter * size, size
         windows = max(1, self._round // self._width)
         while count > 0:
@@ -73,19 +87,19 @@ class Windows:
             part = ring.order[offset : offset + count]
             rows.append(self._cut(ring, part))
             start, count = start + len(part), count - len(part)
-        return self._batch(torch.from_numpy(np.concatenate(rows)), None, counter, seed, augment)
+        return self._batch(torch.from_numpy(np.concatenate(rows)), None, None, counter, seed, augment)
 
     def take(self, indices: Tensor | Sequence[int]) -> Batch:
         """The rows at `indices` in [0, len), filled up with `begin` to the longest; no augmentation."""
         self._not_empty()
         chosen = torch.as_tensor(indices, dtype=torch.int64)
-        return self._batch(self._rows(chosen), chosen, 0, 0, False)
+        return self._batch(*self._rows(chosen), chosen, 0, 0, False)
 
     def mixed(self, mine: Tensor, other: Windows, theirs: Tensor) -> Windows:
         """A side of the documents `mine` of this one and `theirs` of another side of the same data (indices, int64)."""
         index = torch.from_numpy(np.concatenate([self._index[mine.numpy()], other._index[theirs.numpy()]]))
         cond = {name: torch.cat([values[mine], other._cond[name][theirs]]) for name, values in self._cond.items()}
-        return Windows(self.spec, self._documents, index, cond, self._augmentations, self._segments)
+        return Windows(self.spec, self._documents, index, cond, self._augmentations, self._segments, self._pack)
 
     def once(self, size: int, seed: int) -> Iterator[Batch]:
         """Every document once, whole, one a batch: x (1, n)."""
@@ -101,13 +115,32 @@ class Windows:
         """(n,) int64: the document, in the order of `documents()`, that each row of `take` belongs to."""
         return torch.from_numpy(self._owner[torch.as_tensor(indices, dtype=torch.int64).numpy()])
 
-    def _rows(self, chosen: Tensor) -> Tensor:
-        owner, start = self._owner[chosen.numpy()], self._start[chosen.numpy()]
-        stop = np.minimum(start + self.spec.length + 1, self._lengths[owner])
-        rows = np.full((len(owner), max(2, int((stop - start).max()))), self.spec.begin, dtype=np.int64)
-        for row, (document, first, last) in enumerate(zip(self._index[owner], start, stop, strict=True)):
-            rows[row, : last - first] = self._documents.read(int(document), int(first), int(last))
-        return torch.from_numpy(rows)
+    def weights(self) -> Iterator[Tensor]:
+        """(n,) uint8 each: the loss weights of `documents()`."""
+        for row in self._index:
+            yield torch.from_numpy(np.array(self._documents.weigh(int(row))))
+
+    def _rows(self, chosen: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The pieces with these numbers, a row each: tokens (n, T) int64 and their weights (n, T) float32, None where all count."""
+        return self._joined([[int(piece)] for piece in chosen], whole=False)
+
+    def _joined(self, rows: Sequence[Sequence[int]], whole: bool = True) -> tuple[Tensor, Tensor | None]:
+        """Rows of several pieces, filled up with `begin`, of weight 0, to the context (whole) or to the longest of them."""
+        last = np.minimum(self._start + self.spec.length + 1, self._lengths[self._owner])
+        longest = max(sum(int(last[piece] - self._start[piece]) for piece in row) for row in rows)
+        width = self.spec.length + 1 if whole else max(2, longest)
+        x = np.full((len(rows), width), self.spec.begin, dtype=np.int64)
+        weight = None if self._documents.weights is None else np.zeros((len(rows), width), dtype=np.float32)
+        for number, row in enumerate(rows):
+            at = 0
+            for piece in row:
+                place = int(self._index[self._owner[piece]]), int(self._start[piece]), int(last[piece])
+                part = self._documents.read(*place)
+                x[number, at : at + len(part)] = part
+                if weight is not None:
+                    weight[number, at : at + len(part)] = self._documents.weigh(*place)
+                at += len(part)
+        return torch.from_numpy(x), None if weight is None else torch.from_numpy(weight)
 
     def _cut(self, ring: _Ring, windows: np.ndarray) -> np.ndarray:
         """(n, width + 1) int64: windows of the ring, by number."""
@@ -135,25 +168,26 @@ class Windows:
     def _drawn(self, start: int, count: int, seed: int) -> Tensor:
         """Rows start .. start + count - 1 of the endless stream of shuffled epochs."""
         parts = []
+        length = len(self) if self._packed is None else len(self._packed)
         while count > 0:
-            epoch, offset = divmod(start, len(self))
+            epoch, offset = divmod(start, length)
             if (seed, epoch) not in self._orders:
                 _forget(self._orders)
-                self._orders[seed, epoch] = torch.randperm(len(self), generator=generator("epoch", seed, epoch))
+                self._orders[seed, epoch] = torch.randperm(length, generator=generator("epoch", seed, epoch))
             part = self._orders[seed, epoch][offset : offset + count]
             parts.append(part)
             start, count = start + len(part), count - len(part)
         return torch.cat(parts)
 
-    def _batch(self, x: Tensor, chosen: Tensor | None, counter: int, seed: int, augment: bool) -> Batch:
-        if augment:
+    def _batch(self, x: Tensor, weight: Tensor | None, chosen: Tensor | None, counter: int, seed: int, augment: bool) -> Batch:
+        if augment and weight is None:  # what moves tokens would leave their weights behind
             for name, function in self._augmentations:
                 x = function(x, generator("augment", name, seed, counter))
         begins = x == self.spec.begin
         begins[:, 0] = False
         segment = begins.cumsum(1) if self._segments and bool(begins.any()) else None
         cond = {} if chosen is None else {name: values[self.document_of(chosen)] for name, values in self._cond.items()}
-        return Batch(x, segment=segment, cond=cond)
+        return Batch(x, weight=weight, segment=segment, cond=cond)
 
     def _not_empty(self) -> None:
         if len(self) == 0:
@@ -164,6 +198,24 @@ def _forget(epochs: dict[tuple[int, int], Any]) -> None:
     """Makes room for one more beside the newest."""
     while len(epochs) > 1:
         del epochs[next(iter(epochs))]
+
+
+def _packed(lengths: np.ndarray, goes_on: np.ndarray, room: int) -> list[list[int]]:
+    """Rows of pieces, none longer than `room`: the longest first, each into the fullest row with room for it.
+
+    lengths (n,): tokens of each piece. goes_on (n,) bool: it is the later part of a document, so it opens a row: its first token is context.
+    """
+    rows: list[list[int]] = []
+    open_rows: list[list[int]] = [[] for _ in range(room + 1)]  # by the room that is left
+    for piece in np.lexsort((np.arange(len(lengths)), -lengths, ~goes_on)).tolist():
+        length = int(lengths[piece])
+        left = room if goes_on[piece] else next((left for left in range(length, room + 1) if open_rows[left]), room)
+        row = open_rows[left].pop() if open_rows[left] and not goes_on[piece] else len(rows)
+        if row == len(rows):
+            rows.append([])
+        rows[row].append(piece)
+        open_rows[left - length].append(row)
+    return rows
 
 
 class _Ring:

@@ -41,7 +41,7 @@ from castalia.evaluation.base import (
 from castalia.evaluation.likelihood import held_out_nats
 from castalia.language import say, series
 from castalia.nn.counts import Counts, nats_by_order
-from castalia.spec import Tokens
+from castalia.spec import Batch, Tokens
 
 ORDERS, SMALL = (range(1, 9), range(1, 7)), 2_000_000  # beyond SMALL training tokens the longer n-grams would only cost memory
 CHUNKS = 200  # of the training text, every 10th of which chooses the order
@@ -63,7 +63,7 @@ class Compression(Metric):
             return []
         begun = time.perf_counter()
         nats = {"model": held_out_nats(model, evidence.batches, evidence.seed)}
-        tokens = torch.cat([(batch.x[:, 1:] != spec.begin).sum(1) for batch in evidence.batches]).double().cpu()
+        tokens = torch.cat([batch.counted(spec.begin) for batch in evidence.batches]).double().cpu()
         about: dict[str, object] = {
             "exact": bool(model.exact),
             "documents": int(evidence.owners.max()) + 1,
@@ -72,7 +72,9 @@ class Compression(Metric):
             "perplexity_per_token": (nats["model"].sum() / tokens.sum()).exp().item(),
         }
         if any(len(document) > 1 for document in evidence.documents):
-            found, facts = baseline_nats([batch.x.cpu() for batch in evidence.batches], evidence.documents, spec)
+            found, facts = baseline_nats(
+                [batch.x.cpu() for batch in evidence.batches], evidence.documents, spec, _weights(evidence.batches)
+            )
             nats |= found
             about |= facts
         groups = _groups(evidence.owners)
@@ -128,8 +130,11 @@ class Compression(Metric):
         )
 
 
-def baseline_nats(rows: Sequence[Tensor], documents: Sequence[Tensor], spec: Tokens) -> tuple[dict[str, Tensor], dict[str, object]]:
-    """Nats (N,) float64 of each row (B, T) under the baselines that learn from training documents (n,), and facts about them."""
+def baseline_nats(
+    rows: Sequence[Tensor], documents: Sequence[Tensor], spec: Tokens, weights: Sequence[Tensor] | None = None
+) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """Nats (N,) float64 of each row (B, T) under the baselines that learn from training documents (n,), and facts about them. weights: of
+    the rows' tokens (B, T), where not all count."""
     size = sum(map(len, documents))
     chunk = min(2048, max(16, size // CHUNKS))
     chunks = [part for document in documents for part in document.split(chunk) if len(part) > 1]
@@ -142,7 +147,9 @@ def baseline_nats(rows: Sequence[Tensor], documents: Sequence[Tensor], spec: Tok
     counts.fit(documents)
 
     def total(score: Callable[[Tensor], Tensor]) -> Tensor:
-        return -torch.cat([score(x).double().sum(1) for x in rows])
+        if weights is None:
+            return -torch.cat([score(x).double().sum(1) for x in rows])
+        return -torch.cat([(score(x).double() * weight[:, 1:]).sum(1) for x, weight in zip(rows, weights, strict=True)])
 
     sides = {
         "naive": total(lambda x: counts.score(x, order=1)[0]),
@@ -151,6 +158,11 @@ def baseline_nats(rows: Sequence[Tensor], documents: Sequence[Tensor], spec: Tok
     }
     facts = {"counts_order": order, "counts_nats_by_order": {str(n): value for n, value in nats.items()}, "memoriser_weight": weight}
     return sides, facts
+
+
+def _weights(batches: Sequence[Batch]) -> list[Tensor] | None:
+    found = [batch.weight.cpu() for batch in batches if batch.weight is not None]
+    return found if len(found) == len(batches) else None
 
 
 def _recalled(counts: Counts, weight: float, x: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ def gather_passages(
         owners=owners,
         units=units,
         symmetries=codec.symmetries(),
-        texts=("\n".join(scored), "\n".join("".join(row.pieces or ()) for row in trained)) if symbols.pieces else None,
+        texts=("\n".join(scored), "\n".join("".join(row.pieces or ()) for row in trained)) if symbols.pieces and not codec.weighs else None,
     )
     return GatheredPassages(
         evidence,
@@ -301,19 +301,22 @@ def _rows_to_score(
     if not len(side) or not documents:
         return [], torch.zeros(0, dtype=torch.int64), {}, []
     batches: list[Batch] = []
-    coded, left = [], MOST_SCORED
+    coded, counted, left = list[int](), list[int](), MOST_SCORED
     for part in torch.arange(len(side)).split(min(ROWS, max(1, ROW_TOKENS // spec.length))):
         if left <= 0:
             break
         batches += batches_of(side, part, device)
         coded += (batches[-1].x[:, 1:] != spec.begin).sum(1).tolist()
+        counted += batches[-1].counted(spec.begin).tolist()
         left -= sum(coded[-len(part) :])
-    owners, weights = side.document_of(torch.arange(len(coded))), torch.tensor(coded, dtype=torch.float64)
-    totals = torch.zeros(int(owners.max()) + 1, dtype=torch.float64).index_add_(0, owners, weights)
+    owners, weights = side.document_of(torch.arange(len(coded))), torch.tensor(counted, dtype=torch.float64)
+    documents_of = torch.zeros(int(owners.max()) + 1, dtype=torch.float64)
+    lengths = documents_of.index_add(0, owners, torch.tensor(coded, dtype=torch.float64))
+    totals = documents_of.index_add(0, owners, weights)
     units: dict[str, Tensor] = {}
     texts = []
-    for number, total in enumerate(totals.tolist()):
-        item = codec.decode(documents[number][: 1 + int(total)])
+    for number, (length, total) in enumerate(zip(lengths.tolist(), totals.tolist(), strict=True)):
+        item = codec.decode(documents[number][: 1 + int(length)])
         texts.append("".join(codec.pieces(item) or ()))
         for unit, amount in codec.units(item).items():
             units.setdefault(unit, torch.zeros(len(coded), dtype=torch.float64))

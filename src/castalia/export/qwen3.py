@@ -51,7 +51,7 @@ def _files(run: Run) -> dict[str, bytes | str]:
         "model.safetensors": save(weights(model), metadata={"format": "pt"}),
         "generation_config.json": _json(generation(codec, run.recipe.sampling)),
         "tokenizer.json": tokenizer(codec, names),
-        "tokenizer_config.json": _json(tokenizer_config(codec.spec, names)),
+        "tokenizer_config.json": _json(tokenizer_config(codec.spec, names) | _talk(codec)),
         "README.md": _readme(run, codec.spec),
     }
 
@@ -190,6 +190,11 @@ def tokenizer_config(spec: Tokens, names: dict[int, str]) -> dict[str, Any]:
         "clean_up_tokenization_spaces": False,
         "split_special_tokens": True,
     }
+
+
+def _talk(codec: TextCodec) -> dict[str, Any]:
+    """Of a run that was tuned on conversations: its template. Names of special tokens in a text are tokens then: what a template writes is a text."""
+    return {"chat_template": codec.chat_template, "split_special_tokens": False} if codec.chats else {}
 
 
 def _json(data: dict[str, Any]) -> str:

@@ -168,6 +168,12 @@ class Ar(Family):
         self.counts = Counts(self.spec.vocab, config.counts, self.spec.begin) if config.counts else None
         self.gate = Gate(self.counts.features) if self.counts is not None else None
 
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        if self.counts is not None:
+            return ()
+        return ("network.embedding.weight",) if self.network.head is None else ("network.embedding.weight", "network.head.weight")
+
     def phases(self) -> Sequence[Phase]:
         main = Phase("main", ("network",))
         return (main,) if self.gate is None else (main, Phase("gate", ("gate",), every=8, split="development"))
@@ -193,8 +199,9 @@ class Ar(Family):
         return Loss(total, {"nats": total.detach()})
 
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
-        """(B,) exact negative log-likelihood of each row's coded tokens; with `order: any`, in the order from left to right."""
-        return (self.token_nats(batch) * self._weight(batch._replace(weight=None), None)).sum(1)
+        """(B,) exact negative log-likelihood of each row's coded tokens, times `batch.weight` where there is one; with `order: any`, from left
+        to right."""
+        return (self.token_nats(batch) * self._weight(batch, None)).sum(1)
 
     @torch.no_grad()
     def token_nats(self, batch: Batch, order: Tensor | None = None, barred: Tensor | None = None) -> Tensor:
@@ -216,9 +223,15 @@ class Ar(Family):
         finally:
             self.train(training)
 
-    def _exact_nats(self, batch: Batch, order: Tensor | None = None, barred: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """(nats of the whole model, logit of the counts' share where there are counts); only the gate has a gradient."""
-        with torch.no_grad():
+    def token_loss(self, batch: Batch) -> Tensor:
+        self.check(batch)
+        return self._exact_nats(batch, learns=True)[0]
+
+    def _exact_nats(
+        self, batch: Batch, order: Tensor | None = None, barred: Tensor | None = None, learns: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """(nats of the whole model, logit of the counts' share where there are counts); the network has a gradient only if it `learns`."""
+        with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
             ordered = self._ordered(batch, order)
             logits = self._without_begin(self._logits(ordered, batch))
             logits = logits if order is not None else self._lawful(logits, batch.x)

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch import nn
+from torch import Tensor, nn
 
 from castalia.errors import AbilityError, SpecError
 from castalia.nn.graph import Graph
-from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
+from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec, Tokens
 
 
 class FamilyConfig(BaseModel):
@@ -47,6 +47,11 @@ class Family(nn.Module, ABC):
     name: ClassVar[str]
     accepts: ClassVar[tuple[type, ...]]  # of Dense, Tokens
     Config: ClassVar[type[FamilyConfig]]
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Names in `state_dict` of what has a row for each token: a run that starts from another's with fewer tokens adds rows to these."""
+        return ()
 
     def __init__(self, config: Any, spec: Spec, conditions: dict[str, Condition]) -> None:
         super().__init__()
@@ -102,3 +107,23 @@ class Family(nn.Module, ABC):
 def class_count(conditions: dict[str, Condition]) -> int:
     """Number of classes over all class conditions; 0 when unconditional."""
     return sum(len(condition) for condition in conditions.values() if isinstance(condition, Classes))
+
+
+def with_new_tokens(family: Family, old: Spec, weights: dict[str, Tensor], where: str) -> dict[str, Tensor]:
+    """Weights of a model of `old` tokens for `family`, which may know more: rows for these begin near the mean of the others (Hewitt 2021,
+    nlp.stanford.edu/~johnhew/vocab-expansion.html), plus the new row's own numbers at a tenth of their spread. Raises SpecError for models
+    that cannot learn new tokens."""
+    new = family.spec
+    if not (isinstance(old, Tokens) and isinstance(new, Tokens) and new.vocab > old.vocab):
+        return weights
+    if not family.vocabulary:
+        raise SpecError(
+            "this model cannot learn new tokens: its counts or its layout belong to one vocabulary",
+            where=f"{where}: {old.vocab} tokens, {new.vocab} wanted",
+            fix="start from a run without family.counts, or one that was trained with codec.chat=true",
+        )
+    mine, grown = family.state_dict(), dict(weights)
+    for name in family.vocabulary:
+        rows, own = weights[name], mine[name][old.vocab :]
+        grown[name] = torch.cat([rows, rows.mean(0) + own * (0.1 * rows.std() / own.std())])
+    return grown

@@ -21,9 +21,10 @@ from torch.nn import functional as F
 
 from castalia import bases
 from castalia.abilities import SampleOptions
-from castalia.errors import SpecError
+from castalia.errors import AbilityError, SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.decode import draw_rows
+from castalia.nn.graph import Graph
 from castalia.nn.lora import LoraLinear
 from castalia.spec import Batch, Condition, Loss, Spec, Tokens
 
@@ -63,6 +64,10 @@ class Pretrained(Family):
             raise SpecError("the context is longer than the model's", f"codec.length={self.spec.length}", f"codec.length={most} or less")
         if self.spec.end is not None and self.spec.end >= self.known:
             raise SpecError("the model has no token that ends a text", "codec.close=true", "codec.close=false")
+        if self.spec.vocab > max(self.known, self.spec.begin + 1) + 2:  # tokens of roles, which stand behind all others
+            raise SpecError(
+                "the model has no chat template to learn conversations by", "codec.chat", "an Instruct or Chat model; or codec.chat=false"
+            )
         head = self.network.get_output_embeddings()
         if head is not None:
             head.is_head = True  # nn/lora.py and Muon leave it alone
@@ -85,8 +90,8 @@ class Pretrained(Family):
         return Loss(total, {"nats": total.detach()})
 
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
-        """(B,) exact negative log-likelihood of each row's coded tokens."""
-        return (self.token_nats(batch) * self._weight(batch._replace(weight=None))).sum(1)
+        """(B,) exact negative log-likelihood of each row's coded tokens, times `batch.weight` where there is one."""
+        return (self.token_nats(batch) * self._weight(batch)).sum(1)
 
     @torch.no_grad()
     def token_nats(self, batch: Batch) -> Tensor:
@@ -101,6 +106,10 @@ class Pretrained(Family):
             return torch.cat([self._nats(Batch(batch.x[part], segment=None if segment is None else segment[part])) for part in parts])
         finally:
             self.train(training)
+
+    def token_loss(self, batch: Batch) -> Tensor:
+        self.check(batch)
+        return self._nats(batch)
 
     def _nats(self, batch: Batch) -> Tensor:
         tokens, targets = batch.x[:, :-1], batch.x[:, 1:]
@@ -166,6 +175,11 @@ class Pretrained(Family):
     def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
         """(len(rngs), length + 1) int64: `begin`, the document, `begin` as filling."""
         return draw_rows(self, self.spec, rngs, cond, options, self.device)
+
+    def graphs(self) -> dict[str, Graph]:
+        raise AbilityError(
+            "a model of others is written by its own library", where="Family.graphs", fix="castalia export RUN --to transformers"
+        )
 
     # Checkpoints
 

@@ -163,7 +163,7 @@ def losses(model: Scores, side: Side, items: Tensor, seed: int) -> Tensor:
         batch = next(iter(batches_of(side, part, device)))
         nats = model.nats(batch, generators(seed, int(part[0]), len(part))).double().cpu()
         total.index_add_(0, owner[part], nats)
-        coded.index_add_(0, owner[part], (batch.x[:, 1:] != side.spec.begin).sum(1).double().cpu())
+        coded.index_add_(0, owner[part], batch.counted(side.spec.begin).double().cpu())
     return torch.where(coded > 0, total / coded, torch.nan)[items]
 
 

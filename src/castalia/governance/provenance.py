@@ -20,7 +20,7 @@ import PIL
 import torch
 
 from castalia import atomic, places, registry, workflow
-from castalia.codecs.base import Codec
+from castalia.codecs.base import Codec, is_file
 from castalia.errors import CastaliaError, DataError, RunError
 from castalia.governance.label import is_sealed
 from castalia.governance.release import SCHEMA, Gate, write_sealed
@@ -45,14 +45,20 @@ class Finding:
     notes: list[str] = field(default_factory=list)
 
 
-def describe(gate: Gate, inputs: Sequence[Path]) -> list[dict[str, str]]:
-    """Name and hash of each file that an edit begins with; texts pass the gate. Raises DataError for a file that cannot be read."""
+def describe(gate: Gate, inputs: Sequence[str]) -> list[dict[str, str]]:
+    """Name and hash of each file that an edit begins with, or the text that was typed instead; texts pass the gate.
+
+    Raises DataError for a file that cannot be read.
+    """
     found = []
-    for path in inputs:
-        found.append({"name": path.name, "sha256": _sha256(path)})
-        for item in gate.codec.read(path):
+    for one in inputs:
+        for item in gate.codec.given(one):
             if isinstance(item, str):
                 gate.prepare_text(item)
+        if is_file(one):
+            found.append({"name": Path(one).name, "sha256": _sha256(Path(one))})
+        else:
+            found.append({"typed": one, "sha256": hashlib.sha256(one.encode(errors="surrogatepass")).hexdigest()})
     return found
 
 
@@ -270,17 +276,19 @@ def _edited(run: Run, manifest: dict[str, Any], inputs: Sequence[Path], model: A
         raise DataError(
             "the manifest does not say what this edit was made from", where=str(manifest["edit"]), fix="make it with castalia edit"
         )
-    names = ", ".join(str(one.get("name")) for one in wanted)
-    if not inputs:
+    names = ", ".join(str(one["name"]) for one in wanted if "name" in one)
+    if not inputs and names:
         fix = "--inputs FILE, once for each, in this order"
         raise DataError("this file is an edit: it needs what it was made from", where=names, fix=fix)
-    if [_sha256(one) for one in inputs] != [one["sha256"] for one in wanted]:
+    if [_sha256(one) for one in inputs] != [one["sha256"] for one in wanted if "typed" not in one]:
         given = ", ".join(one.name for one in inputs)
         raise DataError("the inputs are not the files that the edit began with", where=given, fix=f"as then: {names}")
     options = {name: manifest[name] for name in needed if name != "index"} | {"keep": manifest.get("keep", ())}
     if "bars" in manifest:
         options["bars"] = tuple(manifest["bars"])
-    return workflow.edit(run, manifest["edit"], inputs, labels=manifest.get("labels"), model=model, **options)[manifest["index"]]
+    files = iter(inputs)
+    given = [str(one["typed"]) if "typed" in one else str(next(files)) for one in wanted]
+    return workflow.edit(run, manifest["edit"], given, labels=manifest.get("labels"), model=model, **options)[manifest["index"]]
 
 
 def _causes(manifest: dict[str, Any], told: dict[str, Any], made: str, found: str) -> list[str]:

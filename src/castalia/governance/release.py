@@ -16,6 +16,7 @@ What a policy says is in policy.py, the chain of lines in ledger.py. Library use
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import threading
 import weakref
@@ -39,7 +40,7 @@ from castalia.governance.likeness import open_index
 from castalia.governance.policy import Blocked, Policy, Side, blocked
 from castalia.governance.terms import Scanner
 from castalia.run import Run, versions
-from castalia.sampling.generate import Request, Sample
+from castalia.sampling.generate import Request, Sample, asked
 from castalia.spec import Tokens
 
 SCHEMA = 1
@@ -81,7 +82,6 @@ def sample_facts(sample: Sample) -> dict[str, Any]:
 
 def request_facts(request: Request) -> dict[str, Any]:
     """The same of a request for one text that is streamed."""
-    asked = {"prompt": request.prompt, "constraint": request.constraint}
     return {
         "seed": request.seed,
         "index": request.first,
@@ -89,7 +89,7 @@ def request_facts(request: Request) -> dict[str, Any]:
         "row": 0,
         "cond": request.cond,
         "options": {**asdict(request.options), "stop": list(request.options.stop)},
-        **{name: value for name, value in asked.items() if value is not None},
+        **asked(request),
     }
 
 
@@ -234,8 +234,9 @@ class Gate:
         """A ledger line: hashes and numbers, no text."""
         line: dict[str, Any] = {"event": event, "app": self.app, "run": self.origin.run, "model": self.origin.model}
         line |= {name: facts[name] for name in ("rule", "side", "content", "seal", "seed", "index", "edit", "streamed") if name in facts}
-        if facts.get("prompt"):
-            line["prompt"] = hashlib.sha256(str(facts["prompt"]).encode(errors="replace")).hexdigest()
+        told = facts.get("prompt") or (json.dumps(facts["messages"], ensure_ascii=False) if facts.get("messages") else "")
+        if told:
+            line["prompt"] = hashlib.sha256(str(told).encode(errors="replace")).hexdigest()
         if self.policy != Policy():
             line["policy"] = self.policy.digest
         ledger.append(self.ledger, line)

@@ -156,12 +156,15 @@ class Decoder:
                 "one grammar a row", where=f"{len(prompts)} prompts, {len(own)} grammars", fix="pass one for all, or one for each"
             )
         length = self.spec.length if options.length is None else options.length
+        own_draws = getattr(self.model, "drawn", None)  # see abilities.Decodes
         fresh = []
         for index, (prompt, rng, grammar) in enumerate(zip(prompts, rngs, own, strict=True)):
             ids = prompt.tolist()
             if not ids or min(ids) < 0 or max(ids) >= self.spec.vocab:
                 raise SpecError("a prompt has at least `begin`, and tokens of the vocabulary", where=f"prompt {index}: {ids[:8]}")
             row_cond = {name: _select(value, [index]) for name, value in (cond or {}).items()}
+            if own_draws is not None:
+                row_cond = {**own_draws(rng), **row_cond}
             state = self._follow(ids) if grammar is None else grammar.start()
             if grammar is not None and hasattr(grammar, "distance") and grammar.distance(state) > length:
                 needs = grammar.distance(state)

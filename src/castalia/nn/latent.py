@@ -51,6 +51,15 @@ def free_bits(divergence: Tensor, floor: float) -> Tensor:
     return per_unit.clamp_min(floor).sum()
 
 
+def mutual_information(posterior: Posterior, z: Tensor) -> float:
+    """I(x; z) in nats under q over N rows, from one draw z (N, latent) each: E log q(z | x) - E log q(z), q(z) the mean of the N posteriors
+    (Hoffman & Johnson 2016). At most log N, towards which it is biased; KL = I + KL(q(z) || prior)."""
+    conditional = posterior.log_density(z).flatten(1).sum(1)
+    means, log_variances = posterior.mean.flatten(1), posterior.log_variance.flatten(1)
+    every = torch.stack([Posterior(means, log_variances).log_density(one).sum(1) for one in z.flatten(1)])  # (draws, posteriors)
+    return float((conditional - every.logsumexp(1) + math.log(len(z))).mean())
+
+
 def active_units(means: Tensor, threshold: float = 0.01) -> int:
     """Latent entries whose posterior mean varies over the data by more than `threshold` (variance over rows)."""
     return int((means.flatten(1).var(0, unbiased=True) > threshold).sum())

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from castalia.abilities import Decodes, SampleOptions, Samples
 from castalia.codecs.base import Codec
+from castalia.codecs.conversation import Conversation
 from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family
 from castalia.nn.decode import Completion, Decoder, Stop, complete
@@ -32,7 +33,8 @@ class Request:
     """How many samples, from which seed, under which condition (class name or index by condition name).
 
     first  index of the first sample; batch  rows computed together.
-    prompt      native item that every sample begins with (a text, a score), or its tokens (n,) from `begin` on; None: begin freely. Tokens only.
+    prompt      native item that every sample begins with (a text, a score), or its tokens (n,) from `begin` on, or a Conversation that the
+                sample replies to; None: begin freely. Tokens only.
     constraint  what every sample must be, in the codec's words ("regex:[0-9]+"); it holds for what follows the prompt.
     """
 
@@ -115,6 +117,8 @@ def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None
     prompt, constraint = manifest.get("prompt"), manifest.get("constraint")
     if "prompt_tokens" in manifest:
         prompt = torch.tensor(manifest["prompt_tokens"])
+    if "messages" in manifest:
+        prompt = Conversation.of(manifest["messages"])
     request = Request(rows, manifest["seed"], manifest.get("cond", {}), options, index - row, rows, prompt, constraint)
     return list(generate(run, request, model=model))[row]
 
@@ -138,16 +142,24 @@ def completed(
 ) -> Sample:
     """What became of `prompt` (n,) as a sample of the request, with the facts from which it is made again."""
     x = torch.cat([prompt, torch.tensor(done.tokens, dtype=torch.int64)])
-    asked = {"prompt": request.prompt, "constraint": request.constraint}
-    if request.prompt is not None and not isinstance(request.prompt, str):  # a manifest is JSON
-        asked = {"prompt_tokens": prompt.tolist(), "constraint": request.constraint}
-    facts = {name: value for name, value in asked.items() if value is not None}
+    facts = asked(request, prompt)
     facts |= {"ended": done.reason, "tokens": len(done.tokens), "nats": done.nats, "constraint_nats": done.constraint_nats}
-    return Sample(codec.decode(x), x, index, request.seed, rows, row, request.cond, request.options, seconds, facts)
+    item = codec.decode(x[len(prompt) :] if isinstance(request.prompt, Conversation) else x)  # of a conversation, the reply
+    return Sample(item, x, index, request.seed, rows, row, request.cond, request.options, seconds, facts)
+
+
+def asked(request: Request, ids: Tensor | None = None) -> dict[str, Any]:
+    """Prompt and constraint as a manifest holds them, in JSON: a text, the messages of a conversation, or else the tokens. ids: of the prompt."""
+    prompt = {"prompt": request.prompt}
+    if isinstance(request.prompt, Conversation):
+        prompt = {"messages": request.prompt.plain()}
+    elif request.prompt is not None and not isinstance(request.prompt, str):
+        prompt = {"prompt_tokens": None if ids is None else ids.tolist()}
+    return {name: value for name, value in {**prompt, "constraint": request.constraint}.items() if value is not None}
 
 
 def stream(run: Run, request: Request, *, model: Family | None = None) -> Iterator[str]:
-    """The text of the first sample in whole characters, as they come; the prompt is not repeated."""
+    """The text of the first sample in whole characters, as they come; the prompt is not repeated. Closing it stops the computation."""
     family = run.model() if model is None else model
     codec = run.codec
     streamer = codec.streamer()
@@ -191,8 +203,7 @@ def prompt_ids(codec: Codec[Any], prompt: Any) -> Tensor:
         return prompt
     if prompt is None or prompt == "":
         return torch.tensor([spec.begin])
-    ids = codec.encode(prompt).long()
-    return ids[:-1] if spec.end is not None and ids[-1] == spec.end else ids
+    return codec.opening(prompt)
 
 
 def limits(codec: Codec[Any], request: Request) -> tuple[Grammar | None, Stop | None]:

@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 import castalia
 from castalia.errors import CastaliaError
-from castalia.serving import native, openai
+from castalia.serving import chat, native, openai
 from castalia.serving.border import Border, House, Json, answer, problem
 from castalia.serving.engine import Engine, Lane
 from castalia.serving.hosted import Table
@@ -51,6 +51,7 @@ def make_app(
     metrics, maker = Metrics(engine), Maker(engine, limits)
     app = FastAPI(title="Castalia", version=castalia.__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(openai.router(table, maker))
+    app.include_router(chat.router(table, maker))
     app.include_router(native.router(table, maker))
 
     @app.get("/healthz", include_in_schema=False)
@@ -82,7 +83,7 @@ async def _ours(visit: Visit, error: Any) -> Response:
 
 async def _invalid(visit: Visit, error: Any) -> Response:
     """What is wrong and where, without what was sent."""
-    problems = [(_place(one["loc"]), "unknown field" if one["type"] == "extra_forbidden" else one["msg"].lower()) for one in error.errors()]
+    problems = [(_place(one["loc"]), _said(one, visit.url.path)) for one in error.errors()]
     place, what = problems[0] if problems else ("", "the body does not fit")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return answer(Invalid(f"{what}{more}"[:500], place[:200], "see /openapi.json"))
@@ -100,6 +101,13 @@ async def _left(visit: Visit, error: Any) -> Response:
     """Nobody reads this; the log says that the client left."""
     visit.state.note["error"] = "the client left"
     return Response(status_code=499)
+
+
+def _said(one: Any, path: str) -> str:
+    if one["type"] != "extra_forbidden":
+        return str(one["msg"]).lower()
+    known = chat.UNSUPPORTED if path == chat.PATH else {}
+    return known.get(_place(one["loc"]), "unknown field")
 
 
 def _place(parts: Sequence[str | int]) -> str:

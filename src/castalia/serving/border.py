@@ -54,7 +54,14 @@ def problem(error: CastaliaError) -> dict[str, Any]:
     """An error in OpenAI's shape."""
     message = error.what + (f" ({error.where})" if error.where else "") + (f"; try: {error.fix}" if error.fix else "")
     kind = KINDS.get(error.http_status, "server_error" if error.http_status >= 500 else "invalid_request_error")
-    return {"error": {"message": message, "type": kind, "param": getattr(error, "param", None), "code": type(error).__name__}}
+    return {
+        "error": {
+            "message": message,
+            "type": kind,
+            "param": getattr(error, "param", None),
+            "code": getattr(error, "code", type(error).__name__),
+        }
+    }
 
 
 def answer(error: CastaliaError) -> Json:
@@ -109,7 +116,7 @@ class Border:
         except Exception as error:
             LOG.exception("a request failed", extra={"id": visit.id})
             internal = {"message": f"an error of ours; its number is {visit.id}", "type": "server_error", "param": None}
-            await visit.end(Json({"error": {**internal, "code": type(error).__name__}}, 500), scope, receive)
+            await visit.end(Json({"error": {**internal, "code": getattr(error, "code", type(error).__name__)}}, 500), scope, receive)
         finally:
             seconds = time.perf_counter() - visit.begun
             self.house.observe(scope, visit.status, seconds)

@@ -14,13 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from castalia import registry
 from castalia.abilities import Decodes, Encodes, Infills, SampleOptions, Samples, Scores
 from castalia.codecs.base import Codec
-from castalia.data.stream import to_unit
+from castalia.data.stream import rows_of
 from castalia.errors import AbilityError, DataError, MissingExtra, PluginError, RecipeError
 from castalia.families.base import Family
 from castalia.governance.policy import Policy
@@ -36,6 +35,11 @@ from castalia.spec import Classes, Dense, Spec, Tokens
 # Feature -> (what a user asks for, the ability that it takes, how a run shows that it has it)
 FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
     "completions": ("continue texts", Decodes, lambda one: one.writes and isinstance(one.family, Decodes)),
+    "chat": (
+        "hold a conversation",
+        Decodes,
+        lambda one: one.writes and isinstance(one.family, Decodes) and getattr(one.codec, "chats", False),
+    ),
     "images": ("draw pictures", Samples, lambda one: one.draws and isinstance(one.family, Samples)),
     "image_edits": ("fill parts of pictures", Infills, lambda one: one.draws and isinstance(one.family, Infills)),
     "embeddings": ("turn items into vectors", Encodes, lambda one: isinstance(one.family, Encodes)),
@@ -71,8 +75,9 @@ class Hosted:
 
     def media_type_of(self, suffix: str | None) -> str:
         """Of files with another of the codec's endings."""
+        suffix = suffix or self.codec.suffix
         known = {".musicxml": "application/vnd.recordare.musicxml+xml", ".wav": "audio/wav", ".mid": "audio/midi"}
-        return known.get(suffix or "") or mimetypes.guess_type(f"item{suffix or self.codec.suffix}")[0] or "application/octet-stream"
+        return known.get(suffix) or mimetypes.guess_type(f"item{suffix}")[0] or "application/octet-stream"
 
     @property
     def writes(self) -> bool:
@@ -150,7 +155,7 @@ class Hosted:
 
     def tensor(self, items: Sequence[Any]) -> Tensor:
         """(B, *shape) as the model sees them."""
-        return to_unit(self.spec, torch.stack([self.codec.encode(item) for item in items]))
+        return rows_of(self.spec, [self.codec.encode(item) for item in items])
 
     def known(self, cond: Mapping[str, str | int], items: Sequence[Any]) -> dict[str, Tensor]:
         """Conditions of items that came in: as given, else what the codec knows of each, else "unknown"."""

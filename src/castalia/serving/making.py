@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from torch import Tensor
 
 from castalia.abilities import Decodes
+from castalia.codecs.conversation import Conversation
 from castalia.errors import CastaliaError, RecipeError
 from castalia.governance.release import request_facts
 from castalia.nn.decode import Completion, Look
@@ -190,6 +191,11 @@ class Text:
     suffix: str | None
 
     @property
+    def continues(self) -> bool:
+        """Whether what is new goes on where the prompt ends: it does not in a gap, nor where somebody else spoke."""
+        return self.suffix is None and not isinstance(self.request.prompt, Conversation)
+
+    @property
     def prompt_tokens(self) -> int:
         return len(self.work.prompt) - 1  # without `begin`, which nobody wrote
 
@@ -229,9 +235,9 @@ class _Writer:
     def __init__(self, text: Text, index: int) -> None:
         self.text, self.index = text, index
         self.streamer = text.hosted.codec.streamer()
-        for token in text.work.prompt.tolist() if text.suffix is None else ():
+        for token in text.work.prompt.tolist() if text.continues else ():
             self.streamer.push(token)  # so that the first new token is written as what follows
-        self.screen = text.hosted.gate.screen(str(text.request.prompt or ""))
+        self.screen = text.hosted.gate.screen(str(text.request.prompt or "") if text.continues else "")
         self.behind = max((len(stop.encode()) for stop in text.request.options.stop), default=0)
         self.tokens: list[int] = []
         self.given, self.closed = 0, False
@@ -301,7 +307,7 @@ def _written(text: Text, piece: Piece) -> Written:
     assert piece.done is not None
     hosted, request, done = text.hosted, text.request, piece.done
     streamer = hosted.codec.streamer()
-    for token in text.work.prompt.tolist() if text.suffix is None else ():
+    for token in text.work.prompt.tolist() if text.continues else ():
         streamer.push(token)
     new = "".join(map(streamer.push, done.tokens)) + streamer.finish()
     index = request.first + piece.row

@@ -2,7 +2,7 @@
 
 What a run cannot do is a 404 with the reason and the runs that can; what has no meaning here is refused, never ignored. Beyond OpenAI's fields:
 `cond`, `constraint`, `top_k`, `min_p`, `repetition_penalty` for texts, `seed`, `cond`, `temperature` for pictures. What is left out is the run's own
-default. Answers carry the manifest of each item under `castalia`. Chat is not here.
+default. Answers carry the manifest of each item under `castalia`. Chat is in chat.py.
 """
 
 from __future__ import annotations
@@ -52,15 +52,10 @@ class StreamOptions(Body):
     include_obfuscation: bool = False
 
 
-class CompletionBody(Body):
-    model: Short
-    prompt: Letters | list[Letters] | list[Token] | list[list[Token]] = ""
-    suffix: Letters | None = None
-    max_tokens: int | None = Field(None, ge=0)
+class Asking(Body):
+    """What texts and replies are asked for with."""
+
     n: int = Field(1, ge=1)
-    best_of: int | None = None
-    stream: bool = False
-    stream_options: StreamOptions | None = None
     stop: Short | list[Short] | None = None
     seed: Whole | None = None
     temperature: float | None = Field(None, ge=0)
@@ -68,13 +63,23 @@ class CompletionBody(Body):
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
-    logprobs: int | None = Field(None, ge=0, le=20)
-    echo: bool = False
-    user: Short | None = None
     top_k: int | None = Field(None, ge=1)
     min_p: float | None = Field(None, ge=0, le=1)
     repetition_penalty: float | None = Field(None, gt=0)
     constraint: Short | None = None
+
+
+class CompletionBody(Asking):
+    model: Short
+    prompt: Letters | list[Letters] | list[Token] | list[list[Token]] = ""
+    suffix: Letters | None = None
+    max_tokens: int | None = Field(None, ge=0)
+    best_of: int | None = None
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    logprobs: int | None = Field(None, ge=0, le=20)
+    echo: bool = False
+    user: Short | None = None
     cond: Cond = Field({})
 
 
@@ -269,44 +274,53 @@ class Places:
         return found
 
     def _name(self, token: int) -> str:
-        """What a token writes; a part of a character as OpenAI writes it, "bytes:\\xe4\\xbd"; a special by its label."""
-        raw: bytes = getattr(self.hosted.codec, "token_bytes", {})[token]
-        if not raw:
-            import torch
+        return name_of(self.hosted, token)
 
-            return self.hosted.codec.labels(torch.tensor([token]))[0]
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            return "bytes:" + "".join(f"\\x{byte:02x}" for byte in raw)
+
+def name_of(hosted: Hosted, token: int) -> str:
+    """What a token writes; a part of a character as OpenAI writes it, "bytes:\\xe4\\xbd"; a special by its label."""
+    raw: bytes = getattr(hosted.codec, "token_bytes", {})[token]
+    if not raw:
+        import torch
+
+        return hosted.codec.labels(torch.tensor([token]))[0]
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in raw)
 
 
 def _text_request(hosted: Hosted, body: CompletionBody, prompts: int, maker: Maker) -> Request:
     """The body as a request, the run's own defaults where it says nothing."""
-    if body.presence_penalty:
-        raise Invalid("there is no presence_penalty here", "presence_penalty", "frequency_penalty, or repetition_penalty")
-    if body.logit_bias:
-        raise Invalid("there is no logit_bias here", "logit_bias", "leave it out; `constraint` says what a text must be")
     if body.best_of not in (None, body.n):
         raise Invalid("best_of is not known here", "best_of", "ask for n texts and choose")
-    if body.n * prompts > maker.limits.items:
-        raise Invalid(f"at most {maker.limits.items} texts at once, over all prompts", "n")
-    if body.max_tokens is not None and body.max_tokens > maker.limits.tokens:
-        raise Invalid(f"at most {maker.limits.tokens} new tokens", "max_tokens")
     if body.max_tokens == 0 and not body.echo:
         raise Invalid("without echo there is nothing to say in no tokens", "max_tokens", "max_tokens=1 or more, or echo=true")
     if body.suffix is not None and body.echo:
         raise Invalid("echo and suffix do not go together", "echo")
+    return replace(asked(hosted, body, prompts, maker, body.max_tokens), cond=dict(body.cond))
+
+
+def asked(hosted: Hosted, body: Asking, prompts: int, maker: Maker, length: int | None, field: str = "max_tokens") -> Request:
+    """The request for n texts of each prompt. length: most new tokens, None or 0 for the run's own; field: what the client calls it."""
+    if body.presence_penalty:
+        raise Invalid("there is no presence_penalty here", "presence_penalty", "frequency_penalty, or repetition_penalty")
+    if body.logit_bias:
+        raise Invalid("there is no logit_bias here", "logit_bias", "leave it out; `constraint` says what a text must be")
+    if body.n * prompts > maker.limits.items:
+        raise Invalid(f"at most {maker.limits.items} texts at once, over all prompts", "n")
+    if length is not None and length > maker.limits.tokens:
+        raise Invalid(f"at most {maker.limits.tokens} new tokens", field)
     stop = [body.stop] if isinstance(body.stop, str) else body.stop
     if stop is not None and (len(stop) > 4 or not all(stop)):
         raise Invalid("stop takes up to four strings, none of them empty", "stop")
     given: dict[str, Any] = {
         "temperature": body.temperature, "top_p": body.top_p, "frequency": body.frequency_penalty, "top_k": body.top_k,
-        "min_p": body.min_p, "repetition": body.repetition_penalty, "length": body.max_tokens or None,
+        "min_p": body.min_p, "repetition": body.repetition_penalty, "length": length or None,
         "stop": None if stop is None else tuple(stop),
     }  # fmt: skip
     options = replace(hosted.options, **{name: value for name, value in given.items() if value is not None})
-    return Request(body.n, fresh_seed(body.seed), dict(body.cond), options, constraint=body.constraint)
+    return Request(body.n, fresh_seed(body.seed), {}, options, constraint=body.constraint)
 
 
 def _prompts(prompt: str | list[str] | list[int] | list[list[int]]) -> list[tuple[str, list[int] | None]]:

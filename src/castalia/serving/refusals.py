@@ -61,6 +61,12 @@ class Invalid(CastaliaError):
         self.param = param or None
 
 
+class TooLong(Invalid):
+    """A conversation that the context has no room for; OpenAI calls it context_length_exceeded."""
+
+    code = "context_length_exceeded"
+
+
 class NotFound(CastaliaError):
     """No such run or address."""
 

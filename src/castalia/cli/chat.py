@@ -1,0 +1,257 @@
+"""castalia chat RUN [--message TEXT | < FILE] [--system TEXT] [--json]: a conversation in the terminal."""
+
+from __future__ import annotations
+
+import json as javascript
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from castalia.cli.console import say, say_json
+from castalia.errors import CastaliaError, DataError, RecipeError, Refused
+
+if TYPE_CHECKING:
+    from castalia.codecs.conversation import Conversation, Message
+    from castalia.families.base import Family
+    from castalia.governance.release import Gate
+    from castalia.sampling.generate import Request
+
+Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
+Whole = Optional[int]  # noqa: UP045
+Number = Optional[float]  # noqa: UP045
+File = Optional[Path]  # noqa: UP045
+HELP = """/reset        forget what was said (the system's message stays)
+/system TEXT  what the run is told first; without TEXT: what it is told now
+/save FILE    write the conversation: .jsonl takes another line, anything else is a text
+/help         this list
+/quit         end, as Ctrl-D does; Ctrl-C stops a reply"""
+
+
+def command(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
+    message: Annotated[Text, typer.Option(help="one message: print the reply and end; without it, stdin where it is no terminal")] = None,
+    system: Annotated[Text, typer.Option(help="what the run is told first")] = None,
+    seed: Annotated[int, typer.Option(help="reply i depends on what was said and on (seed, i)")] = 0,
+    temperature: Annotated[Number, typer.Option(help="below 1 safer, above 1 wilder; 0 the likeliest")] = None,
+    length: Annotated[Whole, typer.Option(help="most tokens of a reply")] = None,
+    top_k: Annotated[Whole, typer.Option(help="only the k likeliest tokens")] = None,
+    top_p: Annotated[Number, typer.Option(help="the likeliest tokens that hold this much mass")] = None,
+    min_p: Annotated[Number, typer.Option(help="only tokens of at least this share of the likeliest one's probability")] = None,
+    repetition: Annotated[Number, typer.Option(help="above 1: tokens seen so far become less likely")] = None,
+    constraint: Annotated[Text, typer.Option(help="what every reply must be: regex:..., json:SCHEMA, json:@FILE, verse:7x4")] = None,
+    policy: Annotated[File, typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md")] = None,
+    ledger: Annotated[File, typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl")] = None,
+    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout: reply, manifest, tokens; for one message")] = False,
+) -> int:
+    """Talk to a run that was tuned on conversations."""
+    from castalia.cli.sample import _constraint
+    from castalia.governance.policy import Policy
+    from castalia.governance.release import Gate
+    from castalia.run import Run
+    from castalia.sampling.chat import able
+    from castalia.sampling.generate import request_of
+
+    opened = Run.open(run, trust_code=trust_code)
+    able(opened.codec)
+    gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
+    request = request_of(opened, 1, seed)
+    given = {"temperature": temperature, "length": length, "top_k": top_k, "top_p": top_p, "min_p": min_p, "repetition": repetition}
+    options = replace(request.options, **{name: value for name, value in given.items() if value is not None})
+    talk = Talk(gate, gate.model(), replace(request, options=options, constraint=_constraint(constraint)))
+    if system:
+        talk.tell(system)
+    if message is None and not sys.stdin.isatty():
+        message = sys.stdin.read()
+    if message is not None:
+        return _once(talk, message, json)
+    if json:
+        raise RecipeError("--json is for one message", "castalia chat", "add --message TEXT, or send it to stdin")
+    return _going_on(talk)
+
+
+@dataclass
+class Talk:
+    """What was said so far, and how to go on. manifests: of the replies."""
+
+    gate: Gate
+    model: Family
+    request: Request
+    messages: list[Message] = field(default_factory=list)
+    manifests: list[dict[str, Any]] = field(default_factory=list)
+    dropped: int = 0  # messages that did not fit the context of the last reply
+
+    def tell(self, system: str) -> None:
+        """Replaces the system's message. Raises Refused."""
+        from castalia.codecs.conversation import Message
+
+        self.gate.prepare_text(system)
+        self.messages = [Message("system", system), *(turn for turn in self.messages if turn.role != "system")]
+
+    def reset(self) -> None:
+        self.messages, self.manifests = [turn for turn in self.messages if turn.role == "system"], []
+
+    def asked(self, words: str) -> Request:
+        """The request for a reply to `words`, which are not part of the conversation yet. Raises Refused, DataError."""
+        from castalia.codecs.conversation import Conversation, Message
+        from castalia.sampling.chat import reply_to, trimmed
+
+        if not words.strip():
+            raise DataError("there is nothing to reply to", "message", "say something")
+        whole = Conversation([*self.messages, Message("user", words)])
+        kept = trimmed(self.gate.codec, whole, self.request.options.length)
+        self.dropped = len(whole.messages) - len(kept.messages)
+        request = replace(self.request, first=self.request.first + len(self.manifests))
+        return self.gate.prepare(reply_to(self.gate.codec, kept, request))
+
+    def reply(self, words: str) -> Iterator[str]:
+        """The reply as it comes, under the policy. What was said is remembered, also of a reply that is stopped (closing the iterator)."""
+        from castalia.governance.release import request_facts
+        from castalia.sampling.generate import stream
+
+        request = self.asked(words)
+        if self.gate.policy.similarity is not None:  # checked on whole replies
+            yield self.whole(words, request)
+            return
+        screen, said, refused = self.gate.screen(), "", False
+        try:
+            for piece in stream(self.gate.run, request, model=self.model):
+                let = screen.push(piece)
+                said += let
+                yield let
+            rest = screen.finish()
+            said += rest
+            yield rest
+        except Refused:
+            refused = True
+            raise
+        finally:
+            facts = self.gate.facts_of(**request_facts(request))
+            self.gate.close(screen, facts)
+            if not refused:
+                self._remember(words, said, facts)
+
+    def whole(self, words: str, request: Request) -> str:
+        """The same in one piece."""
+        from castalia.sampling.generate import generate
+
+        sample = next(iter(generate(self.gate.run, request, model=self.model)))
+        facts = self.gate.facts(sample)
+        self.gate.emit_bytes(sample.item, facts)
+        self._remember(words, sample.item, facts)
+        return str(sample.item)
+
+    def conversation(self) -> Conversation:
+        from castalia.codecs.conversation import Conversation
+
+        return Conversation(self.messages)
+
+    def save(self, path: Path) -> None:
+        """As a row of conversations that can be trained on, with the manifests of the replies; or as a text."""
+        from castalia import atomic
+
+        talk = self.conversation()
+        try:
+            if path.suffix == ".jsonl":
+                before = path.read_text(encoding="utf-8") if path.exists() else ""
+                row = {"messages": talk.plain(), "castalia": self.manifests}
+                atomic.write(path, before + javascript.dumps(row, ensure_ascii=False) + "\n")
+            elif path.exists():
+                raise DataError("there is already a file of this name", path, "another name, or .jsonl, which takes more")
+            else:
+                atomic.write(path, str(talk))
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"the file cannot be written: {error}", path, "another place") from error
+
+    def _remember(self, words: str, reply: str, facts: dict[str, Any]) -> None:
+        from castalia.codecs.conversation import Message
+
+        self.messages += [Message("user", words), Message("assistant", reply)]
+        self.manifests.append(facts)
+
+
+def _once(talk: Talk, message: str, json: bool) -> int:
+    message = message.rstrip("\n")
+    if not json:
+        for piece in talk.reply(message):
+            print(piece, end="", flush=True)
+        print()
+        return 0
+    request = talk.asked(message)
+    reply = talk.whole(message, request)
+    facts = talk.manifests[-1]
+    new, before = facts["tokens"], len(talk.gate.codec.opening(request.prompt))
+    say_json(
+        {
+            "run": talk.gate.run.id,
+            "reply": reply,
+            "ended": facts["ended"],
+            "messages": talk.conversation().plain(),
+            "usage": {"prompt_tokens": before - 1, "completion_tokens": new, "total_tokens": before - 1 + new},
+            "manifest": facts,
+        }
+    )
+    return 0
+
+
+def _going_on(talk: Talk) -> int:
+    from contextlib import suppress
+
+    with suppress(ImportError):
+        import readline  # noqa: F401 - lines can be edited and called back
+
+    say(f"{talk.gate.run.id}: say something; /help tells what else there is", err=True)
+    while True:
+        try:
+            line = input("> ")
+        except EOFError:
+            say("", err=True)
+            return 0
+        try:
+            if line.startswith("/"):
+                if not _obey(talk, line):
+                    return 0
+            elif line.strip():
+                _speak(talk, line)
+        except CastaliaError as error:  # the conversation goes on
+            say(str(error), err=True)
+
+
+def _speak(talk: Talk, line: str) -> None:
+    pieces = talk.reply(line)
+    try:
+        for piece in pieces:
+            print(piece, end="", flush=True)
+    except KeyboardInterrupt:
+        pieces.close()  # type: ignore[attr-defined] - a generator
+        print(" [stopped]", end="")
+    print(flush=True)
+    if talk.dropped:
+        say(f"(the oldest {talk.dropped} messages no longer fit the context)", err=True)
+
+
+def _obey(talk: Talk, line: str) -> bool:
+    """Follows a command; False where it ends the conversation."""
+    name, _, rest = line.partition(" ")
+    match name:
+        case "/quit" | "/exit":
+            return False
+        case "/reset":
+            talk.reset()
+            say("(forgotten)", err=True)
+        case "/system" if rest.strip():
+            talk.tell(rest.strip())
+        case "/system":
+            say(next((turn.content for turn in talk.messages if turn.role == "system"), "(nothing)"), err=True)
+        case "/save" if rest.strip():
+            talk.save(Path(rest.strip()))
+            say(f"(saved in {rest.strip()})", err=True)
+        case "/help":
+            say(HELP, err=True)
+        case _:
+            say(f"there is no {name} here, or it needs more\n{HELP}", err=True)
+    return True
