@@ -57,6 +57,54 @@ def conversations(results: dict[str, Any], language: str) -> str:
     return "\n".join(lines)
 
 
+def preference(results: dict[str, Any]) -> Iterator[Cells]:
+    shares = [results["base"]["quatrains"]["value"], results["summary"]["reward"]["quatrains"]["min"]]
+    numbers = f"{shares[0]:.0%} → {shares[1]:.0%}, +{results['summary']['reward']['rise']['max']:.1%}"
+    yield (
+        ("Reward tuning on Tang poems: free samples that are quatrains; rise of held-out bits per character (worst seed)", numbers),
+        ("唐诗上的奖励微调：自由样本中的绝句比例；留出每字符比特数的上升（最差种子）", numbers),
+        f"95% intervals apart, +{results['settings']['limit']:.0%}",
+        bool(results["summary"]["reward"]["reached"]),
+    )
+
+
+def preferred(results: dict[str, Any], language: str) -> str:
+    """Every run of preference.json."""
+    heads = {
+        "en": (
+            "run",
+            "seed",
+            "quatrains",
+            "any form",
+            "`distinct`",
+            "bits per character",
+            "of poems from elsewhere",
+            "KL, nats a text",
+            "CPU seconds",
+        ),
+        "zh": ("运行", "种子", "绝句", "任何诗体", "`distinct`", "每字符比特数", "别处的诗", "KL（每篇奈特）", "CPU 秒"),
+    }
+    names = {
+        "en": {"base": "start", "reward": "`text/reward`", "no_leash": "the same, `kl=0`", "dpo": "`text/dpo` on its own samples"},
+        "zh": {"base": "起点", "reward": "`text/reward`", "no_leash": "同上，`kl=0`", "dpo": "`text/dpo`，用它自己的样本"},
+    }
+    lines = ["| " + " | ".join(heads[language]) + " |", "|" + "---|" * len(heads[language])]
+    for name, title in names[language].items():
+        for row in [results["base"]] if name == "base" else results[name]:
+            shares = [f"{row[key]['value']:.0%} ({row[key]['low']:.0%} – {row[key]['high']:.0%})" for key in ("quatrains", "any_form")]
+            bits = f"{row['bits_per_character']:.2f}" + (f" ({row['rise']:+.1%})" if "rise" in row else "")
+            others = (
+                f"{row['others']['bits_per_character']:.2f}" + (f" ({row['others_rise']:+.1%})" if "rise" in row else "")
+                if "others" in row
+                else "-"
+            )
+            kl = row.get("tuning", {}).get("after", {}).get("kl")
+            rest = ("-" if kl is None else f"{kl:.1f}", "-" if row["cpu_seconds"] is None else f"{row['cpu_seconds']:.0f}")
+            variety = "-" if row["distinct"] is None else f"{row['distinct']:.2f}"
+            lines.append("| " + " | ".join((title, str(row.get("seed", 0)), *shares, variety, bits, others, *rest)) + " |")
+    return "\n".join(lines)
+
+
 def _interval(found: dict[str, float]) -> str:
     return f"{found['mean']:.3f} ({found['low']:.3f} – {found['high']:.3f})"
 
@@ -111,5 +159,10 @@ def sentences(results: dict[str, Any], language: str) -> str:
     return "\n\n".join(["\n".join(lines), *paths])
 
 
-ROWS = {"pretrained_trainer": pretrained_trainer, "seqvae": seqvae}
-PAGES = {"pretrained.md": ("pretrained_trainer", tuned), "seqvae.md": ("seqvae", sentences), "chat.md": ("chat", conversations)}
+ROWS = {"pretrained_trainer": pretrained_trainer, "seqvae": seqvae, "preference": preference}
+PAGES = {
+    "pretrained.md": ("pretrained_trainer", tuned),
+    "seqvae.md": ("seqvae", sentences),
+    "chat.md": ("chat", conversations),
+    "preferences.md": ("preference", preferred),
+}

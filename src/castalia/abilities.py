@@ -134,6 +134,15 @@ class Attends(Protocol):
         ...
 
 
+@runtime_checkable
+class Tunes(Protocol):
+    """Can be tuned by what is thought of whole sequences: preferences and rewards (training/objective.py). Needs `Decodes`, too."""
+
+    def token_loss(self, batch: Batch) -> Tensor:
+        """(B, T - 1) float32 nats of x[:, 1:], coded or not, from left to right, with gradient for what the first phase trains."""
+        ...
+
+
 ABILITIES: dict[str, type] = {
     "samples": Samples,
     "encodes": Encodes,
@@ -142,6 +151,7 @@ ABILITIES: dict[str, type] = {
     "infills": Infills,
     "decodes": Decodes,
     "attends": Attends,
+    "tunes": Tunes,
 }
 
 

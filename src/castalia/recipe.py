@@ -73,6 +73,33 @@ class AdaptConfig(Config):
     alpha: float = Field(16.0, gt=0, description="the pairs count alpha / rank")
 
 
+class PreferConfig(Config):
+    """Learning from pairs of texts, one preferred to the other (with start_from): DPO (Rafailov et al. 2023). See training/objective.py."""
+
+    beta: float = Field(0.1, gt=0, description="how strongly a log-ratio counts: small is a long leash to the run that was started from")
+    smoothing: float = Field(0.0, ge=0, lt=0.5, description="share of pairs that are taken to be the wrong way round")
+    anchor: float = Field(0.0, ge=0, description="weight of the chosen text's nats per token, so that it does not become unlikely itself")
+
+
+class RewardConfig(Config):
+    """Learning from what a machine can check in the model's own samples (with start_from): a policy gradient whose leash is the KL divergence
+    from the run that was started from. A step samples `training.batch` texts. See training/objective.py."""
+
+    rules: tuple[str, ...] = Field((), description="length:20..60, regex:..., json:..., verse:7x4")
+    join: Literal["best", "mean"] = Field("best", description="best: one of the rules is enough; mean: all count alike")
+    partial: float = Field(0.0, ge=0, lt=1, description="what coming near counts, where fulfilling counts 1")
+    kl: float = Field(0.1, ge=0, description="reward that one nat of KL costs, per text; 0: no leash")
+    length: int | None = Field(
+        None, ge=1, description="most new tokens of a sample; one that goes on is worth nothing. null: the codec's length"
+    )
+    prompt: int = Field(0, ge=0, description="tokens of a document that samples begin with; what follows is judged. 0: the whole text")
+    group: int | None = Field(
+        None, ge=2, description="samples of one prompt, which are compared with one another; null: the batch, or 8 with prompts"
+    )
+    data: float = Field(0.0, ge=0, description="weight of the ordinary loss on the data (Ouyang et al. 2022); 0: it is only reported")
+    data_rows: int = Field(8, ge=1, description="rows of the data in a step")
+
+
 class TrainConfig(Config):
     """The training loop. `batch` is per process and micro-step: a step sees batch * accumulate * processes items."""
 
@@ -92,6 +119,13 @@ class TrainConfig(Config):
     sample_every: int = Field(500, ge=0, description="steps between sample sheets; 0 = none")
     early_stop: EarlyStopConfig | None = None
     adapt: AdaptConfig | None = None
+    prefer: PreferConfig | None = None
+    reward: RewardConfig | None = None
+
+    @property
+    def tunes(self) -> bool:
+        """Whether the run learns from preferences or rewards in place of its family's own loss."""
+        return self.prefer is not None or self.reward is not None
 
 
 class SampleConfig(Config):
@@ -204,7 +238,23 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
         raise RecipeError(
             "only a trained model can be adapted", where="training.adapt", fix="add start_from=RUN, or the folder of a language model"
         )
+    _check_tuning(built["training"], start_from or given)
     return Recipe(title=title, start_from=start_from, **built)
+
+
+def _check_tuning(training: TrainConfig, begins: str | None) -> None:
+    """begins: the run, or the model of others, whose weights the run begins with."""
+    where = "training.prefer" if training.prefer is not None else "training.reward"
+    if not training.tunes:
+        return
+    if begins is None:
+        raise RecipeError("preferences and rewards tune a trained model", where=where, fix="add start_from=RUN")
+    if training.prefer is not None and training.reward is not None:
+        raise RecipeError("a run learns from pairs or from a reward", where="training.prefer and training.reward", fix="leave one out")
+    if training.early_stop is not None:
+        raise RecipeError("tuning has no early stop", where="training.early_stop", fix="set training.steps")
+    if training.reward is not None and not training.reward.rules:
+        raise RecipeError("nothing is rewarded", where="training.reward.rules", fix='for example training.reward.rules=["length:20..60"]')
 
 
 def read_yaml(name: str | os.PathLike[str], *, seen: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -34,11 +34,13 @@ FAMILIES: dict[str, Entry] = {
     "vae": Entry("castalia.families.vae:Vae", "variational autoencoder", ("samples", "encodes", "scores")),
     "gan": Entry("castalia.families.gan:Gan", "generative adversarial network", ("samples",)),
     "ar": Entry(
-        "castalia.families.ar:Ar", "autoregressive transformer over tokens", ("samples", "scores", "infills", "decodes", "attends")
+        "castalia.families.ar:Ar",
+        "autoregressive transformer over tokens",
+        ("samples", "scores", "infills", "decodes", "attends", "tunes"),
     ),
     "seqvae": Entry("castalia.families.seqvae:SeqVae", "variational autoencoder of sequences", ("samples", "encodes", "scores", "decodes")),
     "pretrained": Entry(
-        "castalia.families.pretrained:Pretrained", "language model of others, to fine-tune", ("samples", "scores", "decodes")
+        "castalia.families.pretrained:Pretrained", "language model of others, to fine-tune", ("samples", "scores", "decodes", "tunes")
     ),
     "vaegan": Entry("castalia.families.vaegan:VaeGan", "VAE whose decoder is also a GAN's generator", ("samples", "encodes")),
 }

@@ -31,6 +31,7 @@ from castalia.sampling.chat import replies, reply_to, talk_of, trimmed
 from castalia.sampling.edit import KINDS, fill, kinds
 from castalia.sampling.generate import Sample, conditions_of_items, draw, draw_tokens, generate, request_of
 from castalia.spec import Classes, Condition, Spec, Tokens
+from castalia.training import tuning
 from castalia.training.device import open_device
 from castalia.training.hooks import Hook, Progress
 from castalia.training.loop import Trainer, fit, memory_mb, start
@@ -59,11 +60,12 @@ def train(
     if device.rank == 0 and out is not None and (Path(out) / "run.json").exists():
         raise RunError("there is already a run in this folder", where=out, fix=f"castalia train --resume {out}, or choose another --out")
     codec, dataset, family = _build(plan, parent)
-    trainer = start(family, plan.training, dataset.train, dataset.validation, device, None, dataset.development)
+    objective = tuning.objective(plan, codec, dataset, family, lambda: _begun(plan, dataset.spec, dataset.conditions, parent))
+    trainer = start(family, plan.training, dataset.train, dataset.validation, device, None, dataset.development, objective)
     folder = ""
     if device.rank == 0:
         about = {
-            "data": {"fingerprint": dataset.fingerprint, "licence": dataset.licence, "report": dataset.report},
+            "data": {"fingerprint": dataset.fingerprint, "licence": dataset.licence, "report": dataset.report} | tuning.facts(objective),
             "precision": trainer.precision,
             "processes": device.world,
             "parameters": parameter_count(family),
@@ -79,6 +81,7 @@ def train(
         fit(trainer, [_sheets(trainer.run, dataset), *hooks])
         if device.rank == 0:
             _write_forgetting(trainer.run, dataset)
+            tuning.write(trainer.run, objective)
     return trainer.run
 
 
@@ -89,12 +92,14 @@ def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None 
     (`Codec.adjustable`); others raise RecipeError.
     """
     plan = load(recipe, data, overrides)
+    if plan.training.tunes and plan.start_from is not None and bases.is_base(plan.start_from):
+        plan = load(recipe, data, {**pairs(overrides), "family.name": "pretrained"})
     if plan.family.name == "pretrained" and (plan.start_from is None or bases.is_base(plan.start_from)):
         return _on_base(plan)
     if plan.start_from is None:
         return plan
     parent = Run.open(plan.start_from)
-    if parent.recipe.family.name != plan.family.name:
+    if parent.recipe.family.name != plan.family.name and not plan.training.tunes:
         raise RecipeError(
             f"the run to start from is a '{parent.recipe.family.name}', the recipe wants a '{plan.family.name}'",
             where=f"start_from={plan.start_from}",
@@ -104,6 +109,8 @@ def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None 
     for part, own in parent.trained_recipe.as_dict().items():
         if part in ("codec", "family"):
             prefix = f"{part}."
+            if plan.training.prefer is not None and "field" in own:
+                own["field"] = plan.as_dict()["codec"].get("field") or tuning.FIELD
             raw[part] = own | {key.removeprefix(prefix): value for key, value in pairs(overrides).items() if key.startswith(prefix)}
             _adjusted(part, own, raw[part], parent)
     return from_dict(raw, where=str(recipe), trust=True)
@@ -206,21 +213,28 @@ def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), all
             "resuming here would not be bit-exact: " + "; ".join(changed), where=run.folder, fix="add --allow-inexact to go on all the same"
         )
     dataset = open_data(run)
+
+    def begin(family: Family) -> tuple[Family, tuning.Objective | None]:
+        found = tuning.objective(plan, run.codec, dataset, family, lambda: _begun(plan, run.spec, run.conditions, _parent(run)))
+        tuning.check(run, found)
+        return family, found
+
     step = run.last_step
     with run.writing() if device.rank == 0 else nullcontext():
         if step is None:
-            fresh = _seeded(plan.training, lambda: _family(plan, run.spec, run.conditions, _parent(run)))
-            trainer = start(fresh, plan.training, dataset.train, dataset.validation, device, run, dataset.development)
+            fresh, objective = begin(_begun(plan, run.spec, run.conditions, _parent(run)))
+            trainer = start(fresh, plan.training, dataset.train, dataset.validation, device, run, dataset.development, objective)
         else:
-            trainer = Trainer(
-                run.build(), plan.training, dataset.train, device, run.about["precision"], run, dataset.validation, dataset.development
-            )
+            family, objective = begin(run.build())
+            sides = (dataset.validation, dataset.development)
+            trainer = Trainer(family, plan.training, dataset.train, device, run.about["precision"], run, *sides, objective)
             trainer.load(run, step)
         if device.rank == 0:
             run.truncate_metrics(trainer.step)
         fit(trainer, [_sheets(run, dataset), *hooks])
         if device.rank == 0:
             _write_forgetting(run, dataset)
+            tuning.write(run, objective)
     return run
 
 
@@ -252,9 +266,11 @@ class Estimate:
 def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
     """A few real steps, one sheet, one checkpoint in memory and no files: what `train --dry-run` prints."""
     with _Stopwatch() as setup:
-        _codec, dataset, family = _build(recipe, None if recipe.start_from is None else Run.open(recipe.start_from))
+        parent = None if recipe.start_from is None else Run.open(recipe.start_from)
+        codec, dataset, family = _build(recipe, parent)
         device = open_device(recipe.training)
-        trainer = start(family, recipe.training, dataset.train, dataset.validation, device, None, dataset.development)
+        objective = tuning.objective(recipe, codec, dataset, family, lambda: _begun(recipe, dataset.spec, dataset.conditions, parent))
+        trainer = start(family, recipe.training, dataset.train, dataset.validation, device, None, dataset.development, objective)
         for _ in range(2):  # the first steps pay for caches and lazy kernels
             trainer.train_step()
     done = 0
@@ -436,8 +452,12 @@ def _build(plan: Recipe, parent: Run | None = None) -> tuple[Codec[Any], Dataset
     if parent is not None:
         codec = codec.restore(*parent.codec.state())
     dataset = prepare(plan.data, codec, fit=parent is None, extend=parent is not None)
-    family = _seeded(plan.training, lambda: _family(plan, dataset.spec, dataset.conditions, parent))
-    return codec, dataset, family
+    return codec, dataset, _begun(plan, dataset.spec, dataset.conditions, parent)
+
+
+def _begun(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: Run | None) -> Family:
+    """The family before step 1, a function of its arguments alone."""
+    return _seeded(plan.training, lambda: _family(plan, spec, conditions, parent))
 
 
 def _family(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: Run | None) -> Family:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,11 @@ SHORT = {
 }
 
 
+# Recipes that begin with a trained run.
+TUNING = {"text/dpo": {}, "text/reward": {"codec.document": "paragraph"}}
+PAIRS = [{"prompt": f"line {number}: ", "chosen": "第一", "rejected": "small"} for number in range(12)]
+
+
 @pytest.mark.parametrize("name", recipes.shipped())
 def test_recipe_trains_two_steps(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -42,6 +48,11 @@ def test_recipe_trains_two_steps(name: str, tmp_path: Path, monkeypatch: pytest.
     if name == "text/pretrained":
         monkeypatch.setenv("CASTALIA_HOME", str(tmp_path / "home"))
         more = {"start_from": str(language_model(tmp_path / "model")), "codec.length": 64}
+    elif name in TUNING:
+        workflow.train("text/ar-small", source, {**SHORT, "codec.document": "paragraph"}, out=tmp_path / "base")
+        more = {"start_from": str(tmp_path / "base"), **TUNING[name]}
+        (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in PAIRS), encoding="utf-8")
+        source = str(tmp_path / "pairs.jsonl") if name == "text/dpo" else source
     plan = workflow.plan_of(name, source, SHORT | more)
     assert recipes.from_dict(yaml.safe_load(plan.to_yaml())) == plan
     assert plan.codec.name == kind and plan.family.name in registry.FAMILIES

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from castalia.training.hooks import Progress
 
 
+# What tells how tuning goes; its loss does not.
+TUNING = ("reward/reward", "reward/met", "reward/kl", "reward/nats", "prefer/margin", "prefer/accuracy", "prefer/nats")
+
+
 def say(*lines: str, err: bool = False) -> None:
     print(*lines, sep="\n", file=sys.stderr if err else sys.stdout, flush=True)
 
@@ -58,7 +62,10 @@ class ProgressLine:
 
     def __call__(self, progress: Progress) -> None:
         if progress.event == "log":
-            losses = "  ".join(f"{name} {value:.4g}" for name, value in progress.parts.items() if name.endswith("/total"))
+            shown = (
+                TUNING if any(name in progress.parts for name in TUNING) else [name for name in progress.parts if name.endswith("/total")]
+            )
+            losses = "  ".join(f"{name} {progress.parts[name]:.4g}" for name in shown if name in progress.parts)
             share = progress.step / progress.steps
             bar = "█" * round(share * 20) + "░" * (20 - round(share * 20))
             self.text = (

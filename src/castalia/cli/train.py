@@ -114,7 +114,7 @@ def _train(plan: Any, resume: str | None, out: str | None, allow_inexact: bool, 
     if json:
         say_json({"run": run.id, "folder": str(run.folder), "steps": run.last_step, "finished": run.finished})
     else:
-        for line in _forgetting(run.folder):
+        for line in [*_tuning(run.folder), *_forgetting(run.folder)]:
             say(line)
         say(f"run: {run.folder}", f"next: castalia sample {run.folder}", f"      castalia evaluate {run.folder}")
     return 0
@@ -129,6 +129,28 @@ def _found(run: Any) -> None:
         "",
         err=True,
     )
+
+
+def _tuning(folder: Path) -> list[str]:
+    """What preferences or a reward did, where the run was tuned by them."""
+    path = folder / "eval" / "tuning.json"
+    if not path.exists():
+        return []
+    found = read_json(path.read_text(encoding="utf-8"))
+    before, after = found["before"], found["after"]
+    if found["kind"] == "reward":
+        return [
+            f"{after['texts']} fresh samples, before and after tuning:",
+            f"  rule met    {before['met']:.1%} -> {after['met']:.1%}",
+            f"  reward      {before['reward']:.4f} -> {after['reward']:.4f}",
+            f"  KL          {after['kl']:.2f} nats a text from where it started ({after['kl_low']:.2f} to {after['kl_high']:.2f})",
+        ]
+    return [
+        f"{after['pairs']} held-out pairs, before and after tuning:",
+        f"  told apart  {before['accuracy']:.1%} -> {after['accuracy']:.1%}",
+        f"  margin      {before['margin']:.4f} -> {after['margin']:.4f}",
+        f"  nats        {before['nats']:.4f} -> {after['nats']:.4f} per token of what was chosen",
+    ]
 
 
 def _forgetting(folder: Path) -> list[str]:

@@ -86,7 +86,7 @@ def load(folder: Path | str) -> tuple[Family, Codec[Any]]:
 def _plain_recipe(run: Run) -> str:
     """recipe.yaml of the model as it is now: pairs of low rank are merged, and places on this machine are names alone."""
     plan = run.recipe.as_dict()
-    plan["start_from"] = plan["training"]["adapt"] = None
+    plan["start_from"] = plan["training"]["adapt"] = plan["training"]["prefer"] = plan["training"]["reward"] = None
     for section, key in (("data", "source"), ("data", "metadata"), ("codec", "tokenizer")):
         place = plan[section].get(key)
         if isinstance(place, str) and not place.startswith("builtin/"):

@@ -223,9 +223,15 @@ class Ar(Family):
         finally:
             self.train(training)
 
-    def _exact_nats(self, batch: Batch, order: Tensor | None = None, barred: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """(nats of the whole model, logit of the counts' share where there are counts); only the gate has a gradient."""
-        with torch.no_grad():
+    def token_loss(self, batch: Batch) -> Tensor:
+        self.check(batch)
+        return self._exact_nats(batch, learns=True)[0]
+
+    def _exact_nats(
+        self, batch: Batch, order: Tensor | None = None, barred: Tensor | None = None, learns: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """(nats of the whole model, logit of the counts' share where there are counts); the network has a gradient only if it `learns`."""
+        with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
             ordered = self._ordered(batch, order)
             logits = self._without_begin(self._logits(ordered, batch))
             logits = logits if order is not None else self._lawful(logits, batch.x)

@@ -107,6 +107,10 @@ class Pretrained(Family):
         finally:
             self.train(training)
 
+    def token_loss(self, batch: Batch) -> Tensor:
+        self.check(batch)
+        return self._nats(batch)
+
     def _nats(self, batch: Batch) -> Tensor:
         tokens, targets = batch.x[:, :-1], batch.x[:, 1:]
         told = {} if batch.segment is None else _apart(batch.segment[:, :-1])

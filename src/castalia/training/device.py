@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from castalia.families.base import Family
 from castalia.recipe import TrainConfig
 from castalia.spec import Tokens
 
@@ -58,8 +57,8 @@ class Solo:
     def __init__(self) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    def setup(self, family: Family) -> nn.Module:
-        """The module to call for the loss; `family` itself stays the owner of the parameters."""
+    def setup(self, family: nn.Module) -> nn.Module:
+        """The module to call for the loss, of a family or an objective; `family` itself stays the owner of the parameters."""
         _place(family, self.device)
         return family
 
@@ -107,7 +106,7 @@ class Many(Solo):
         self.rank, self.world = self.fabric.global_rank, self.fabric.world_size
         self.device = self.fabric.device
 
-    def setup(self, family: Family) -> nn.Module:
+    def setup(self, family: nn.Module) -> nn.Module:
         _place(family, self.device)
         return self.fabric.setup_module(family)
 
@@ -131,7 +130,7 @@ class Many(Solo):
         self.fabric.barrier()
 
 
-def _place(family: Family, device: torch.device) -> None:
+def _place(family: nn.Module, device: torch.device) -> None:
     """Two-dimensional convolutions run up to three times faster on channels-last memory (docs/design.md, measured)."""
     family.to(device)
     if any(isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in family.modules()):

@@ -31,12 +31,14 @@ from castalia.run import Run
 from castalia.spec import Batch
 from castalia.training.device import Solo, resolve_precision
 from castalia.training.hooks import Event, Hook, Progress
+from castalia.training.objective import Objective
 from castalia.training.optim import PhaseOptimiser, factor
 
 
 @dataclass
 class Trainer:
-    """Everything that moves during training; `run` is None in a rehearsal, which writes nothing."""
+    """Everything that moves during training; `run` is None in a rehearsal, which writes nothing. An objective stands where the family stands:
+    its batches, its phases, its loss."""
 
     family: Family
     config: TrainConfig
@@ -46,6 +48,7 @@ class Trainer:
     run: Run | None = None
     validation: Side | None = None
     development: Side | None = None
+    objective: Objective | None = None
     step: int = 0
     best: float = float("inf")
     waited: int = 0
@@ -58,9 +61,9 @@ class Trainer:
     optimisers: dict[str, PhaseOptimiser] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.module = self.device.setup(self.family)
+        self.module = self.device.setup(self.objective or self.family)
         self.ema = Ema(self.family, self.config.ema) if self.config.ema else None
-        self.phases = self.family.phases()
+        self.phases = (self.objective or self.family).phases()
         self.optimisers = {
             phase.name: PhaseOptimiser(phase.name, {name: self.family.get_submodule(name) for name in phase.trains}, self.config.optimiser)
             for phase in self.phases
@@ -69,10 +72,10 @@ class Trainer:
     def train_step(self) -> dict[str, Tensor]:
         """All phases of one step, then the average. Returns "phase/part" -> detached scalar."""
         config, parts = self.config, {}
-        if not self.family.training:  # walking through all modules costs as much as a small layer
+        if self.objective is None and not self.family.training:  # walking through all modules costs as much as a small layer
             self.family.train()
         self.family.schedule(self.step, config.steps)
-        drawn: dict[str, list[Batch]] = {}  # phases of one split see the same batches
+        drawn: dict[str, list[Any]] = {}  # phases of one split see the same batches
         for phase in self.phases:
             if self.step % phase.every:
                 continue
@@ -168,11 +171,13 @@ class Trainer:
     def _shard(self, micro: int) -> int:
         return micro * self.device.world + self.device.rank
 
-    def _batch(self, micro: int, split: str = "training") -> Batch:
+    def _batch(self, micro: int, split: str = "training") -> Any:
         data = self.data if split == "training" else self.development
         assert data is not None
-        shards = self.config.accumulate * self.device.world
-        return self._place(data.batch(self.step * shards + self._shard(micro), self.config.batch, self.config.seed, augment=True))
+        counter = self.step * self.config.accumulate * self.device.world + self._shard(micro)
+        if self.objective is not None:
+            return self.objective.batch(counter, self.config.batch, self.config.seed)
+        return self._place(data.batch(counter, self.config.batch, self.config.seed, augment=True))
 
     def _place(self, batch: Batch) -> Batch:
         x = batch.x.to(self.device.device)
@@ -254,9 +259,19 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
 
 
 def start(
-    family: Family, config: TrainConfig, data: Side, validation: Side, device: Solo, run: Run | None, development: Side | None = None
+    family: Family,
+    config: TrainConfig,
+    data: Side,
+    validation: Side,
+    device: Solo,
+    run: Run | None,
+    development: Side | None = None,
+    objective: Objective | None = None,
 ) -> Trainer:
-    """A trainer at step 0, its family seeded, prepared and placed."""
+    """A trainer at step 0, its family seeded, prepared and placed. An objective tunes a family that is prepared already."""
+    if objective is not None:
+        precision = resolve_precision(config, family, device.device)
+        return Trainer(family, config, data, device, precision, run, validation, development, objective)
     if any(phase.split == "development" for phase in family.phases()) and not (development is not None and len(development)):
         raise RecipeError(
             f"'{family.name}' chooses settings by development items and there are none",
