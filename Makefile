@@ -14,9 +14,10 @@ QUIET_CORES := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: .venv/core.stamp ## train on built-in pictures and texts, judge the models, open the pages (installs only the core)
+demo: .venv/core.stamp ## train on built-in pictures, texts and chorales, judge the models, open the pages (installs only the core)
 	$(BIN)/castalia demo image
 	$(BIN)/castalia demo text
+	$(BIN)/castalia demo music
 
 test: .venv/dev.stamp ## run every test on two cores
 	$(QUIET_CORES) $(BIN)/python -m pytest -n $(WORKERS) -q

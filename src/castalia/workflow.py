@@ -28,7 +28,7 @@ from castalia.nn.random import counter_seed, generator
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
 from castalia.sampling.chat import replies, reply_to, talk_of, trimmed
-from castalia.sampling.edit import KINDS, fill, kinds
+from castalia.sampling.edit import KINDS, fill, kinds, refill
 from castalia.sampling.generate import Sample, conditions_of_items, draw, draw_tokens, generate, request_of
 from castalia.spec import Classes, Condition, Spec, Tokens
 from castalia.training import tuning
@@ -376,23 +376,30 @@ def edit(
     cond: Mapping[str, str | int] | None = None,
     labels: Sequence[str | None] | None = None,
     model: Family | None = None,
+    keep: Sequence[str] = (),
+    bars: tuple[int, int] | None = None,
 ) -> list[Any]:
     """Edited native items. kind: "interpolate" (through the inputs, `steps` from each to the next), "vary", or "infill" (`steps` fillings
-    of each text; see sampling.edit.fill for how gaps are marked).
+    of each text or score; see sampling.edit.fill for how the gaps of texts are marked).
 
+    keep, bars: of scores, names of the parts that stay, and the first and last bar that are made anew (from 1; None: all).
     inputs: files, or for texts the texts themselves.
     labels: the class of each input, None where unknown; default: the name of its folder. What the codec knows of an input it is told too. model spares
     loading the run's weights again.
     """
     run = run if isinstance(run, Run) else Run.open(run)
+    if kind != "infill" and (keep or bars is not None):
+        raise RecipeError("only infill keeps parts and bars", where=f"edit {kind}", fix="leave --keep and --bars out")
     if kind not in kinds():
         raise RecipeError(f"there is no edit called '{kind}'", where="edit", fix="one of: " + ", ".join(kinds()))
     if steps < (2 if kind == "interpolate" else 1) or not 0 <= strength <= 1:
         raise RecipeError("steps must be at least 2 (vary: 1) and strength between 0 and 1", where=f"steps={steps} strength={strength}")
     model, codec = run.model() if model is None else model, run.codec
     if kind == "infill":
-        texts = [str(item) for one in inputs for item in codec.given(one)]
-        return [filled for text in texts for filled in fill(model, codec, text, count=steps, seed=seed)]
+        given = [item for one in inputs for item in codec.given(one)]
+        if keep or bars is not None or not all(isinstance(item, str) for item in given):
+            return [one for item in given for one in refill(model, codec, item, keep=keep, bars=bars, count=steps, seed=seed)]
+        return [filled for text in given for filled in fill(model, codec, text, count=steps, seed=seed)]
     items, known = [], list[dict[str, str]]()
     for one, label in zip(inputs, folder_labels(run, inputs) if labels is None else labels, strict=True):
         for item in codec.given(one):

@@ -10,6 +10,7 @@ import pytest
 
 from castalia.codecs import containers
 from castalia.codecs.image import ImageCodec
+from castalia.codecs.music import MusicCodec
 from castalia.codecs.text import TextCodec, TextConfig
 from castalia.data import builtin
 from castalia.data.source import DataConfig, open_source
@@ -21,7 +22,7 @@ TEXTS = {"shakespeare": (69, 1_115_394, 65), "tang": (3991, 223_305, 4931)}
 
 
 def test_every_set_is_tested_below():
-    assert set(builtin.names()) == {*PICTURES, *TEXTS}
+    assert set(builtin.names()) == {*PICTURES, *TEXTS, "chorales"}
 
 
 @pytest.mark.parametrize("name", builtin.names())
@@ -30,7 +31,13 @@ def test_sets_are_licensed(name: str):
     assert (folder / "LICENSE").is_file() and (folder / "README.md").is_file()
     assert builtin.about(name) and builtin.licence(name)
     notice = (Path(__file__).parents[2] / "NOTICE").read_text(encoding="utf-8")
-    assert {"digits": "Alpaydin", "fashion": "Zalando", "shakespeare": "Karpathy", "tang": "JackeyGao"}[name] in notice
+    assert {
+        "digits": "Alpaydin",
+        "fashion": "Zalando",
+        "shakespeare": "Karpathy",
+        "tang": "JackeyGao",
+        "chorales": "Boulanger-Lewandowski",
+    }[name] in notice
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -64,6 +71,14 @@ def test_shakespeare_is_the_published_file():
 def test_tang_poems_are_their_lines():
     first = next(TextCodec().read(builtin.path("tang") / "poems.jsonl.gz"))
     assert first == "聞道黃花戍，頻年不解兵。\n可憐閨裏月，偏照漢家營。"
+
+
+def test_chorales_are_the_standard_split():
+    scores = {side: list(MusicCodec().read(builtin.path("chorales") / f"{side}.pieces.gz")) for side in ("train", "valid")}
+    assert {side: len(found) for side, found in scores.items()} == {"train": 229, "valid": 76}
+    assert sum(score.end for found in scores.values() for score in found) == 73_636  # sixteenths
+    ranges = [[note.pitch for found in scores.values() for score in found for note in score.parts[part].notes] for part in range(4)]
+    assert [(min(pitches), max(pitches)) for pitches in ranges] == [(60, 81), (52, 74), (46, 69), (36, 66)]
 
 
 def test_digits_are_the_published_ones():

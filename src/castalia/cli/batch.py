@@ -42,7 +42,7 @@ class Batch:
         except Refused as refusal:
             self.refused.append((index, refusal))
             return False
-        self.figures.append(Figure(files, _drawing(self.gate.codec, item) if self.gate.codec.audible else None))
+        self.figures.append(Figure(files, drawing(self.gate.codec, item) if self.gate.codec.audible else None))
         return True
 
     def document(self, title: str) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def endings(codec: Codec[Any], formats: Sequence[str] | None) -> tuple[str, ...]
     return tuple(dict.fromkeys(f".{name.lower().lstrip('.')}" for name in formats))
 
 
-def _drawing(codec: Codec[Any], item: Any) -> bytes:
+def drawing(codec: Codec[Any], item: Any) -> bytes:
     """A PNG of one item."""
     file = io.BytesIO()
     codec.preview([item]).save(file, "PNG")

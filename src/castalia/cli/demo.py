@@ -1,4 +1,4 @@
-"""castalia demo image|text: the main job on built-in data, from nothing to a page one can look at."""
+"""castalia demo image|text|music: the main job on built-in data, from nothing to a page one can look at."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import os
 import sys
 import time
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -43,17 +44,31 @@ WAYS = {
     "poems": ("text/seqvae", "builtin/tang", LINES),
 }
 FORM = "verse:7x4"
+# Less than two minutes, too: chorales by eighths, eight bars in view.
+CHORALES = (
+    "music/ar-harmonise",
+    [
+        "training.steps=350",
+        "training.batch=12",
+        "training.sample_every=0",
+        "codec.length=256",
+        "family.width=96",
+        "family.depth=3",
+        "family.heads=4",
+    ],
+)
+SUNG = 20  # pieces that the judges hear
 JUDGED = 200  # texts
 
 
 def command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="image or text")] = "image",
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="image, text or music")] = "image",
     out: Annotated[Optional[Path], typer.Option(help="folder; default runs/demo-KIND-<date>")] = None,  # noqa: UP045
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="open the page in a browser where there is a screen")] = True,
 ) -> int:
     """Train models on built-in data, judge them against what they have not seen, and show the result."""
     if kind not in DEMOS:
-        raise RecipeError(f"there is no demo of '{kind}'", where="castalia demo", fix=f"castalia demo {' or '.join(DEMOS)}")
+        raise RecipeError(f"there is no demo of '{kind}'", where="castalia demo", fix=f"castalia demo {', '.join(DEMOS)}")
     begun = time.monotonic()
     page = DEMOS[kind](out or Path("runs") / f"demo-{kind}-{time.strftime('%Y%m%d-%H%M%S')}")
     say(f"done in {duration(time.monotonic() - begun)}", f"look at: {page}")
@@ -138,6 +153,77 @@ def text(folder: Path) -> Path:
     return page
 
 
+def music(folder: Path) -> Path:
+    """A model of Bach's chorales that harmonises a melody it has not seen, goes on from a beginning, and makes chorales of its own; the page."""
+    from castalia import judging, workflow
+    from castalia.cli.batch import Batch, drawing
+    from castalia.cli.sheet import HEARD, Figure, cell
+    from castalia.codecs import pieces
+    from castalia.data import builtin
+    from castalia.evaluation.overview import Section, write_overview
+    from castalia.governance import provenance
+    from castalia.governance.release import Gate
+    from castalia.sampling.generate import generate, request_of
+
+    say("chorales: training on builtin/chorales, 229 pieces by J. S. Bach")
+    bach = builtin.path("chorales")
+    recipe, budget = CHORALES
+    run = workflow.train(recipe, str(bach / "train.pieces.gz"), budget, out=folder / "chorales", hooks=[ProgressLine()])
+    codec = run.codec
+    real = min(pieces.read(bach / "valid.pieces.gz"), key=lambda score: score.end)  # of those that it has not seen, the shortest
+    bar = 4 * real.resolution
+    given = {"chorale": real, "soprano": replace(real, parts=real.parts[:1]), "beginning": real.cut(0, 2 * bar)}
+    (folder / "given").mkdir(parents=True, exist_ok=True)
+    for name, score in given.items():
+        codec.write(score, folder / "given" / f"{name}.mid")
+    gate = Gate(run)
+    model = gate.model()
+    say("harmonising a soprano that it has not seen")
+    melody = str(folder / "given" / "soprano.mid")
+    asked: dict[str, Any] = {"edit": "infill", "seed": 0, "steps": 2, "strength": 0.5, "cond": {}, "keep": ["soprano"]}
+    harmonised = Batch(gate, folder / "harmonised", ("mid", "musicxml", "wav"))
+    facts = {**asked, "inputs": provenance.describe(gate, [melody]), "labels": workflow.folder_labels(run, [melody])}
+    for index, item in enumerate(workflow.edit(run, "infill", [melody], steps=2, keep=["soprano"], model=model)):
+        harmonised.emit(index, item, gate.facts_of(index=index, **facts))
+    say("chorales of its own, and one that goes on from two bars of Bach")
+    free, continued = Batch(gate, folder / "samples"), Batch(gate, folder / "continued")
+    for batch, prompt, number in ((free, None, 4), (continued, given["beginning"], 2)):
+        for sample in generate(run, replace(request_of(run, number, 0), prompt=prompt), model=model):
+            batch.emit(sample.index, sample.item, gate.facts(sample))
+    for batch, title in ((harmonised, "A soprano, harmonised"), (free, "Chorales of its own"), (continued, "Two bars of Bach, and on")):
+        batch.document(title)
+    say("judging it against chorales that it has not seen")
+    judged = {"a transformer, a minute old": judging.judge(run, n=SUNG)}
+    codec.write(real, folder / "given" / "chorale.wav")
+    bachs = Figure([folder / "given" / "chorale.mid", folder / "given" / "chorale.wav"], drawing(codec, real))
+    shown = [
+        (
+            "The soprano of a chorale that it has not seen, with three voices by the model",
+            [(one, "harmonised/") for one in harmonised.figures],
+        ),
+        ("The same chorale by Bach", [(bachs, "given/")]),
+        ("Its first two bars, and how the model goes on", [(one, "continued/") for one in continued.figures]),
+        ("Chorales of its own", [(one, "samples/") for one in free.figures]),
+    ]
+    listen = "".join(
+        f'<h2>{title}</h2><div class="heard">{"".join(cell(one, place) for one, place in figures)}</div>' for title, figures in shown
+    )
+    page = folder / "index.html"
+    write_overview(
+        page,
+        [Section(judged, codec, dict.fromkeys(judged, "chorales/eval/report.html"), extra=f"<style>{HEARD}</style>{listen}")],
+        title="Chorales, a minute old",
+        lead=f"Trained on this machine on {count(run, 'items')} chorales of J. S. Bach that come with Castalia (public domain). Colours are voices: soprano, alto, tenor "
+        "and bass from red to blue. Press play: the sound lies beside this page.",
+        next_steps={
+            f"castalia edit {run.folder} infill {melody} --keep soprano --out harmonised": "another harmony; any melody as MIDI or MusicXML will do",
+            f"castalia sample {run.folder} -n 4 --format musicxml": "more chorales, for a notation program",
+            "castalia train music/ar-events YOUR_FOLDER": "the same with your own MIDI or MusicXML files",
+        },
+    )
+    return page
+
+
 WAY = "From one held-out line to another, written by a VAE of lines (the first and the last are the real ones)"
 
 
@@ -152,7 +238,7 @@ def _way(run: Run) -> list[str]:
     return ["\n".join([one, *(text.strip() for text in between[1:-1]), other])]
 
 
-DEMOS = {"image": image, "text": text}
+DEMOS = {"image": image, "text": text, "music": music}
 
 
 def _quatrains(path: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from castalia.cli.console import conditions, say, say_json
+from castalia.errors import RecipeError
 
 
 def command(
@@ -16,7 +17,7 @@ def command(
         str,
         typer.Argument(
             metavar="KIND",
-            help="interpolate: from each input to the next; vary: variants of each; infill: fill a text's gaps, [[12]] or [[]]",
+            help="interpolate: from each input to the next; vary: variants of each; infill: fill a text's gaps, [[12]] or [[]], or a score's parts",
         ),
     ],
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="files that the run's codec reads, or the texts themselves")],
@@ -28,13 +29,15 @@ def command(
     seed: Annotated[int, typer.Option(help="of the noise in vary")] = 0,
     steps: Annotated[int, typer.Option(help="items per pair (interpolate) or per input (vary, infill)")] = 8,
     strength: Annotated[float, typer.Option(help="vary: 0 = reconstruction, 1 = unrelated")] = 0.5,
+    keep: Annotated[Optional[list[str]], typer.Option(metavar="PART", help="infill: a part of the score that stays, e.g. soprano")] = None,  # noqa: UP045
+    bars: Annotated[Optional[str], typer.Option(metavar="A-B", help="infill: bars of the score that are made anew; default: all")] = None,  # noqa: UP045
     cond: Annotated[Optional[list[str]], typer.Option(metavar="NAME=VALUE", help="a condition; default: the input's folder name")] = None,  # noqa: UP045
     policy: Annotated[Optional[Path], typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md")] = None,  # noqa: UP045
     ledger: Annotated[Optional[Path], typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl")] = None,  # noqa: UP045
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
 ) -> int:
-    """Edit given items with a run whose family encodes (VAE, VAE-GAN, VAE of sentences), or fill the gaps of texts (ar)."""
+    """Edit given items with a run whose family encodes (VAE, VAE-GAN, VAE of sentences), or fill the gaps of texts and scores (ar)."""
     from castalia import workflow
     from castalia.cli.batch import Batch
     from castalia.codecs.base import is_file
@@ -46,10 +49,14 @@ def command(
     opened = Run.open(run, trust_code=trust_code)
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
     given = conditions(cond or [])
+    span = _bars(bars)
     asked = {"edit": kind, "seed": seed, "steps": steps, "strength": strength, "cond": given}
+    asked |= ({"keep": keep} if keep else {}) | ({"bars": list(span)} if span else {})
     gate.prepare_options(asked, given)
     facts = {**asked, "inputs": provenance.describe(gate, inputs), "labels": workflow.folder_labels(opened, inputs)}
-    edited = workflow.edit(opened, kind, inputs, seed=seed, steps=steps, strength=strength, cond=given, model=gate.model())
+    edited = workflow.edit(
+        opened, kind, inputs, seed=seed, steps=steps, strength=strength, cond=given, model=gate.model(), keep=keep or [], bars=span
+    )
     batch = Batch(gate, out, formats)
     for index, item in enumerate(edited):
         batch.emit(index, item, gate.facts_of(index=index, **facts))
@@ -59,3 +66,13 @@ def command(
     else:
         say(f"{batch.items} items in {out}", f"look at: {out / found['sheet']}")
     return batch.code()
+
+
+def _bars(given: str | None) -> tuple[int, int] | None:
+    """ "5-8" or "5"."""
+    if given is None:
+        return None
+    first, _, last = given.partition("-")
+    if not first.strip().isdigit() or not (last.strip() or first).strip().isdigit():
+        raise RecipeError("bars are numbers, the first one and the last one", where=f"--bars {given}", fix="--bars 5-8")
+    return int(first), int(last or first)

@@ -17,10 +17,12 @@ h1 { font-size: 1.1rem; font-weight: 600; }
 main { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr)); gap: .5rem; }
 figure { margin: 0; } img { width: 100%; image-rendering: pixelated; border: 1px solid var(--edge); border-radius: 4px; }
 figcaption { font-size: .7rem; opacity: .65; text-align: center; }
-main.heard { grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
-main.heard img { image-rendering: auto; } audio { display: block; width: 100%; margin-top: .3rem; }
 main.texts { grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; margin: 0; padding: .8rem; border: 1px solid var(--edge); border-radius: 4px; }
+"""
+HEARD = """
+.heard { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
+.heard img { width: 100%; image-rendering: auto; } audio { display: block; width: 100%; margin-top: .3rem; }
 """
 LONGEST = 2000  # characters of a text on the sheet
 
@@ -38,7 +40,7 @@ def write_sheet(folder: Path, figures: Sequence[Figure], title: str) -> Path:
     kind = next(iter(sorted(kinds, reverse=True)), "")
     page = f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{html.escape(title)}</title><style>{STYLE}</style>
+<title>{html.escape(title)}</title><style>{STYLE}{HEARD if kind == "heard" else ""}</style>
 <h1>{html.escape(title)}</h1>
 <main{f' class="{kind}"' if kind else ""}>
 {chr(10).join(map(cell, figures))}

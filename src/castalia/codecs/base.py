@@ -163,6 +163,20 @@ class Codec(ABC, Generic[Item]):
         """What one item is made of (dimension, byte, character, step ...): scores per unit need no modality code."""
         return {}
 
+    def gaps(self, item: Item, keep: Sequence[str], bars: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+        """An item with parts of it left open: (tokens (n,) int64 from `begin` on, without `end`; keep (n,) bool, False in gaps).
+
+        keep: names of the parts that stay; bars: the first and last bar, from 1, that are made anew; None: all. Raises RecipeError where the item has
+        no parts or not these.
+        """
+        raise RecipeError(
+            f"items of the codec '{self.name}' have no parts to keep", where="edit infill", fix="in a text, mark the gaps: [[12]]"
+        )
+
+    def joined(self, item: Item, x: Tensor, keep: Tensor) -> Item:
+        """The item with its gaps as x (n,) has them; what was given comes back as it was. Default: what x says."""
+        return self.decode(x)
+
     def facts(self, item: Item) -> dict[str, str]:
         """What the codec can tell of an item that a model may be told in turn (`data.conditions`): a value for some of `fact_names`, few
         different ones over all items. A name that is left out is unknown of this item."""

@@ -58,10 +58,11 @@ class Events:
 
     def fit(self, scores: Iterable[Score]) -> None:
         """Learns the lowest and the highest pitch, for transposition."""
-        pitches = [note.pitch for score in scores for part in score.parts if not part.drums for note in part.notes]
-        if not pitches:
+        seen = list(scores)
+        if not any(score.count for score in seen):
             raise DataError("there is no note to learn from", "codec", "give at least one score")
-        self.range = (min(pitches), max(pitches))
+        pitches = [note.pitch for score in seen for part in score.parts if not part.drums for note in part.notes]
+        self.range = (min(pitches), max(pitches)) if pitches else self.range
 
     @property
     def spec(self) -> Tokens:
@@ -153,11 +154,12 @@ class Events:
             ))
             for number in sorted(parts)
         ]  # fmt: skip
+        last = max((note.start for notes in parts.values() for note in notes), default=0)  # what changes after it is not heard
         return Score(
             tuple(made),
             resolution,
-            tuple(tempo._replace(start=tempo.start * unit) for tempo in tempos),
-            tuple(metre._replace(start=metre.start * unit) for metre in metres),
+            tuple(tempo._replace(start=tempo.start * unit) for tempo in tempos if tempo.start <= last),
+            tuple(metre._replace(start=metre.start * unit) for metre in metres if metre.start <= last),
         )
 
     def transposed(self, x: Tensor, semitones: Tensor) -> Tensor:
@@ -208,31 +210,38 @@ class EventGrammar:
 
     def allowed(self, state: State) -> Tensor:
         mask = torch.zeros(VOCAB, dtype=torch.bool)
-        after = state.after
-        if after in (BEGIN, BAR, METRE, LENGTH):
-            mask[BAR] = True
-            mask[END] = state.heard and after != BEGIN
-        if after == BAR:
-            mask[METRE:TEMPO] = True
-        if after in (BAR, METRE, LENGTH):
-            mask[POSITION + state.position + 1 : POSITION + min(state.full, _BAR_STEPS)] = True
-        if after == POSITION:
-            mask[TEMPO:PART] = True
-        if after in (POSITION, TEMPO, LENGTH):
-            mask[PART:PROGRAM] = True
-        if after == PART and not state.known >> state.part & 1:
-            mask[PROGRAM:PITCH] = True
-        elif after in (PART, PROGRAM):
-            first = DRUM if state.drums >> state.part & 1 else PITCH
-            mask[first : first + 128] = True
-        if after in (PITCH, DRUM):
-            mask[VELOCITY:LENGTH] = True
-        if after == VELOCITY:
-            mask[LENGTH:] = True
+        for first, stop in self._ranges(state):
+            mask[first:stop] = True
         return mask
 
     def permits(self, state: State, token: int) -> bool:
-        return 0 <= token < VOCAB and bool(self.allowed(state)[token])
+        return any(first <= token < stop for first, stop in self._ranges(state))
+
+    def _ranges(self, state: State) -> list[tuple[int, int]]:
+        """What may follow, as ranges of tokens of one kind each."""
+        after, found = state.after, []
+        if after in (BEGIN, BAR, METRE, LENGTH):
+            found.append((BAR, BAR + 1))
+            if state.heard and after != BEGIN:
+                found.append((END, END + 1))
+        if after == BAR:
+            found.append((METRE, TEMPO))
+        if after in (BAR, METRE, LENGTH):
+            found.append((POSITION + state.position + 1, POSITION + min(state.full, _BAR_STEPS)))
+        if after == POSITION:
+            found.append((TEMPO, PART))
+        if after in (POSITION, TEMPO, LENGTH):
+            found.append((PART, PROGRAM))
+        if after == PART and not state.known >> state.part & 1:
+            found.append((PROGRAM, PITCH))
+        elif after in (PART, PROGRAM):
+            first = DRUM if state.drums >> state.part & 1 else PITCH
+            found.append((first, first + 128))
+        if after in (PITCH, DRUM):
+            found.append((VELOCITY, LENGTH))
+        if after == VELOCITY:
+            found.append((LENGTH, VOCAB))
+        return [(first, stop) for first, stop in found if first < stop]
 
     def advance(self, state: State, token: int) -> State:
         kind = self._firsts[self._kinds[token]]
@@ -265,18 +274,16 @@ class EventGrammar:
         return note + (2 if state.after == BEGIN or state.position + 1 >= min(state.full, _BAR_STEPS) else 1)
 
     def costs(self, state: State) -> Tensor:
-        """(V,) int64, as nn/masks.py asks for it: all tokens of a kind cost the same, but for parts, known or new, and metres without room."""
+        """(V,) int64, as nn/masks.py asks for it: all tokens of a kind cost the same, but for parts, known or new, and the last position of a bar."""
         costs = torch.full((VOCAB,), FORBIDDEN)
-        allowed = self.allowed(state).numpy()
-        for kind in set(self._kinds[allowed].tolist()):
-            tokens = np.flatnonzero(allowed & (self._kinds == kind))
-            if self._firsts[kind] == END:
+        for first, stop in self._ranges(state):
+            if first == END:
                 costs[END] = 1
-            elif self._firsts[kind] == PART:
-                for token in tokens.tolist():
-                    costs[token] = 1 + self.distance(self.advance(state, token))
+            elif first == PART:
+                costs[first:stop] = torch.tensor([4 if state.known >> part & 1 else 5 for part in range(PARTS)])
             else:
-                costs[tokens] = 1 + self.distance(self.advance(state, int(tokens[-1])))
+                costs[first:stop] = 1 + self.distance(self.advance(state, first))
+                costs[stop - 1] = 1 + self.distance(self.advance(state, stop - 1))  # the last position of a bar
         return costs
 
 

@@ -9,7 +9,7 @@ The manifest of a written file is a text event of MIDI, a miscellaneous field of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -19,7 +19,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from castalia.codecs import abc, engraving, harmony, midi, musicxml, pieces, rolls, sound
+from castalia.codecs import abc, engraving, gaps, harmony, midi, musicxml, pieces, rolls, sound
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.chords import Chords
 from castalia.codecs.events import Events
@@ -220,6 +220,22 @@ class MusicCodec(Codec[Score]):
         tonic, minor = harmony.key_of(item)
         told = {"key": harmony.NAMES[tonic], "mode": "minor" if minor else "major"}
         return told | ({"metre": f"{item.metres[0].beats}/{item.metres[0].unit}"} if item.metres else {})
+
+    # Gaps -------------------------------------------------------------------------------------------------------------
+
+    def gaps(self, item: Score, keep: Sequence[str], bars: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+        """See codecs/gaps.py. Raises SpecError for the form "chords", which has no parts."""
+        return gaps.gaps(self._grid(), item, keep, bars)
+
+    def joined(self, item: Score, x: Tensor, keep: Tensor) -> Score:
+        return gaps.joined(self._grid(), item, x.long().cpu(), keep.cpu())
+
+    def _grid(self) -> Grid:
+        if not isinstance(self.form, Grid):
+            raise SpecError(
+                "chords have no parts to keep", "codec.form=chords", "train with codec.form=grid, e.g. the recipe music/ar-harmonise"
+            )
+        return self.form
 
     # Transposition ----------------------------------------------------------------------------------------------------
 

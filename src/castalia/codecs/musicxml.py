@@ -125,7 +125,7 @@ class _Reader:
         unpitched = told("midi-instrument/midi-unpitched")
         self._drum = int(unpitched) - 1 if unpitched else None
         self._divisions, self._moved, self._velocity = Time(1), 0, 80
-        self._open: dict[int, int] = {}  # pitch -> index of the note that is tied on
+        self._open: dict[tuple[int, Time], int] = {}  # pitch and end -> index of the note that is tied on there
         first, start, metre = not self._parts, Time(0), None
         for number, measure in enumerate(part.iterfind("measure")):
             length = self._measure(measure, start, found, first)
@@ -178,19 +178,17 @@ class _Reader:
             self.lost.add("unpitched notes" if pitch is None else "notes beyond MIDI")
             return
         ties = {tie.get("type") for tie in element.iterfind("tie")}
-        if "stop" in ties and pitch in self._open:
-            index = self._open.pop(pitch)
+        index = self._open.pop((pitch, start), None) if "stop" in ties else None
+        if index is not None:
             begun, held, *rest = found.notes[index]
-            if begun + held == start:
-                found.notes[index] = (begun, held + length, *rest)
-                if "start" in ties:
-                    self._open[pitch] = index
-                return
-        loud = element.get("dynamics")
-        velocity = min(max(round(float(loud) * 0.9), 1), 127) if loud else self._velocity
+            found.notes[index] = (begun, held + length, *rest)
+        else:
+            loud = element.get("dynamics")
+            velocity = min(max(round(float(loud) * 0.9), 1), 127) if loud else self._velocity
+            index = len(found.notes)
+            found.notes.append((start, length, pitch, velocity))
         if "start" in ties:
-            self._open[pitch] = len(found.notes)
-        found.notes.append((start, length, pitch, velocity))
+            self._open[pitch, start + length] = index
 
     def _pitch(self, element: ElementTree.Element) -> int | None:
         written = element.find("pitch")

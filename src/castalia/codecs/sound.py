@@ -186,7 +186,7 @@ def _fluidsynth(score: Score) -> np.ndarray:
         )  # fmt: skip
     import pretty_midi
 
-    wave: np.ndarray = pretty_midi.PrettyMIDI(io.BytesIO(midi.encoded(score))).fluidsynth(fs=RATE, sf2_path=str(font))
+    wave: np.ndarray = pretty_midi.PrettyMIDI(io.BytesIO(midi.encoded(score))).fluidsynth(fs=RATE, synthesizer=str(font))
     return wave
 
 

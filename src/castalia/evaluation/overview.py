@@ -25,7 +25,7 @@ class Section:
     """Models of one set of data.
 
     judged: name of a model -> its evaluation. reports: name -> relative link to its page. heading: "" when the page has one section only.
-    more: caption -> native items to show beside the samples, such as texts under a constraint.
+    more: caption -> native items to show beside the samples, such as texts under a constraint. extra: HTML that stands first, such as what can be heard.
     """
 
     judged: Mapping[str, Evaluation]
@@ -33,6 +33,7 @@ class Section:
     reports: Mapping[str, str]
     heading: str = ""
     more: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    extra: str = ""
 
 
 def write_overview(path: Path, sections: Sequence[Section], *, title: str, lead: str, next_steps: Mapping[str, str]) -> None:
@@ -60,7 +61,7 @@ def _section(section: Section) -> str:
         f"{section.heading}: {words}" if section.heading else words.capitalize() for words in ("look first", "then the numbers")
     )
     return (
-        f'<h2>{escape(first)}</h2><p class="lead">In the order they were drawn, none left out.</p><div class="beside">{"".join(figures)}</div>\n'
+        f'{section.extra}<h2>{escape(first)}</h2><p class="lead">In the order they were drawn, none left out.</p><div class="beside">{"".join(figures)}</div>\n'
         f"<h2>{escape(second)}</h2>{_table(section.judged)}\n"
     )
 

@@ -283,7 +283,9 @@ def _edited(run: Run, manifest: dict[str, Any], inputs: Sequence[Path], model: A
     if [_sha256(one) for one in inputs] != [one["sha256"] for one in wanted if "typed" not in one]:
         given = ", ".join(one.name for one in inputs)
         raise DataError("the inputs are not the files that the edit began with", where=given, fix=f"as then: {names}")
-    options = {name: manifest[name] for name in needed if name != "index"}
+    options = {name: manifest[name] for name in needed if name != "index"} | {"keep": manifest.get("keep", ())}
+    if "bars" in manifest:
+        options["bars"] = tuple(manifest["bars"])
     files = iter(inputs)
     given = [str(one["typed"]) if "typed" in one else str(next(files)) for one in wanted]
     return workflow.edit(run, manifest["edit"], given, labels=manifest.get("labels"), model=model, **options)[manifest["index"]]

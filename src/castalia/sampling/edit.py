@@ -94,6 +94,31 @@ def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int) 
     return [_joined(codec, parts, one[~kept].split(sizes)) for one in filled]
 
 
+def refill(
+    model: Family, codec: Codec[Any], item: Any, *, keep: Sequence[str], bars: tuple[int, int] | None, count: int, seed: int
+) -> list[Any]:
+    """`count` versions of an item with parts made anew, given all that stays: what comes later, too.
+
+    keep, bars: see Codec.gaps. What is longer than the model's context is filled window by window, each half as far on as the one before,
+    so that it sees what was filled and what is given on both sides.
+    """
+    spec = codec.spec
+    if not isinstance(spec, Tokens):
+        raise SpecError("only models of tokens fill parts", where=f"codec '{codec.name}'")
+    infiller = require(model, Infills, "infill")
+    x, kept = codec.gaps(item, keep, bars)
+    rows, open_ = x.expand(count, -1).clone(), ~kept
+    rngs = generators(seed, 0, count)
+    stride = max(1, spec.length // spec.period // 2) * spec.period
+    for first in range(0, max(1, len(x) - 1 - spec.length + stride), stride):
+        stop = min(first + spec.length + 1, len(x))
+        if bool(open_[first + 1 : stop].any()):
+            window = rows[:, first:stop].to(model.device)
+            rows[:, first:stop] = infiller.infill(window, ~open_[first:stop].to(model.device).expand(count, -1), rngs, {}).cpu()
+            open_[first + 1 : stop] = False
+    return [codec.joined(item, row, kept) for row in rows]
+
+
 def _apart(parts: Sequence[str], sizes: Sequence[int]) -> tuple[list[str], list[int]]:
     """Neighbouring gaps as one, for a character may lie across both."""
     texts, joined = [parts[0]], list[int]()

@@ -75,8 +75,9 @@ class Hosted:
 
     def media_type_of(self, suffix: str | None) -> str:
         """Of files with another of the codec's endings."""
+        suffix = suffix or self.codec.suffix
         known = {".musicxml": "application/vnd.recordare.musicxml+xml", ".wav": "audio/wav", ".mid": "audio/midi"}
-        return known.get(suffix or "") or mimetypes.guess_type(f"item{suffix or self.codec.suffix}")[0] or "application/octet-stream"
+        return known.get(suffix) or mimetypes.guess_type(f"item{suffix}")[0] or "application/octet-stream"
 
     @property
     def writes(self) -> bool:

@@ -1,0 +1,143 @@
+"""Parts and bars of a score that are to be made anew, as gaps in its grid; and the score with the gaps filled.
+
+A note belongs where it begins: one that begins in a gap is replaced whole, one that begins before a gap stays whole, held notes included. What is given
+comes back note for note, in its own ticks and with its own velocities, for it is taken from the score and not from the grid. Not here: who fills
+(families/ar.py), the grid (codecs/grid.py).
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from castalia.codecs import voices
+from castalia.codecs.grid import BEGIN, CHORDS, HOLD, REST, Grid
+from castalia.codecs.score import Note, Part, Score
+from castalia.errors import DataError, RecipeError
+
+
+def gaps(grid: Grid, score: Score, keep: Sequence[str], bars: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+    """(tokens (n,) int64 from `begin`, without `end`; keep (n,) bool). keep: names of parts that stay; bars: the first and last bar, counted
+    from 1, that are made anew; None: all. Tokens of gaps are rests. Raises RecipeError for names and bars that the score has not."""
+    kept = {_named(name, grid.parts) for name in keep}
+    if not kept and bars is None:
+        raise RecipeError("it is not said what stays", "edit infill", f"--keep {grid.parts[0]}, or --bars 5-8")
+    if len(kept) == len(grid.parts):
+        raise RecipeError("every part is kept, so there is nothing to fill", "--keep", "name fewer parts")
+    cells = grid.cells(score)
+    if not len(cells):
+        raise DataError("there is no note to go by", score.title or "score", "give a score with notes in the parts that stay")
+    first, last = (0, len(cells)) if bars is None else _steps(grid, score, bars)
+    if first >= len(cells):
+        raise RecipeError("the score ends before these bars", f"--bars {bars}", f"it has {len(_bars(score))} bars")
+    anew = np.zeros(cells.shape, dtype=bool)
+    for part, name in enumerate(grid.parts):
+        if name not in kept:
+            anew[:, part] = _owners(cells[:, part], first, last)
+    row = np.where(anew, REST, cells).ravel()
+    x = torch.from_numpy(np.concatenate([[BEGIN], row]))
+    return x, torch.from_numpy(np.concatenate([[True], ~anew.ravel()]))
+
+
+def joined(grid: Grid, score: Score, x: Tensor, keep: Tensor) -> Score:
+    """The score with what x (n,) has in the gaps of keep (n,). Its tempo, metres, keys and title are the given score's."""
+    count = len(grid.parts)
+    filled, anew = x[1:].view(-1, count).numpy().copy(), ~keep[1:].view(-1, count).numpy()
+    for part in range(count):  # a note that is given does not grow into a gap: it is struck again
+        for step in np.flatnonzero(anew[1:, part] & ~anew[:-1, part] & (filled[1:, part] == HOLD)) + 1:
+            begun = np.flatnonzero(filled[:step, part] != HOLD)
+            filled[step, part] = filled[begun[-1], part] if len(begun) else REST
+    made = grid.score(filled)
+    ticks = math.lcm(score.resolution, made.resolution)
+    mine, theirs, step = ticks // score.resolution, ticks // made.resolution, ticks // grid.steps
+    parts = []
+    for part, (old, new) in enumerate(zip(_sources(grid, score), made.parts, strict=True)):
+        fresh = [note for note in _scaled(new.notes, theirs) if anew[min(note.start // step, len(anew) - 1), part]]
+        given = [] if old is None else [note for note in _scaled(old.notes, mine) if not _inside(note, anew[:, part], step)]
+        if old is None:
+            given = [note for note in _scaled(new.notes, theirs) if not anew[min(note.start // step, len(anew) - 1), part]]
+        whole = replace(new, notes=()) if old is None else replace(old, name=old.name or new.name)
+        parts.append(replace(whole, notes=tuple(sorted(given + _between(fresh, given), key=lambda note: (note.start, note.pitch)))))
+    others = [replace(part, notes=tuple(_scaled(part.notes, mine))) for part in score.parts if part.drums]
+    marks = {
+        name: tuple(one._replace(start=one.start * mine) for one in getattr(score, name)) or tuple(getattr(made, name))
+        for name in ("tempos", "metres", "keys")
+    }
+    return replace(score, parts=(*parts, *others), resolution=ticks, **marks)
+
+
+def _named(name: str, parts: Sequence[str]) -> str:
+    wanted = name.strip().lower()
+    if wanted in parts:
+        return wanted
+    near = difflib.get_close_matches(wanted, parts, n=1)
+    raise RecipeError(
+        f"there is no part '{name}'", "--keep", (f"did you mean '{near[0]}'? " if near else "") + f"known: {', '.join(parts)}"
+    )
+
+
+def _owners(column: np.ndarray, first: int, last: int) -> np.ndarray:
+    """(S,) bool: the cells of notes and rests that begin in [first, last); a hold belongs to what it holds."""
+    begins = np.maximum.accumulate(np.where(column == HOLD, 0, np.arange(len(column))))
+    return (begins >= first) & (begins < last)
+
+
+def _bars(score: Score) -> list[tuple[float, float]]:
+    """(begin, end) of each bar in quarter notes, by the score's metres; 4/4 where it names none."""
+    end = score.end / score.resolution
+    changes = [(metre.start / score.resolution, 4 * metre.beats / metre.unit) for metre in sorted(score.metres)]
+    if not changes or changes[0][0] > 0:
+        changes.insert(0, (0.0, 4.0))
+    found, now = list[tuple[float, float]](), 0.0
+    while now < end:
+        length = next(length for start, length in reversed(changes) if start <= now + 1e-9)
+        found.append((now, now + length))
+        now += length
+    return found
+
+
+def _steps(grid: Grid, score: Score, bars: tuple[int, int]) -> tuple[int, int]:
+    all_bars = _bars(score)
+    first, last = bars
+    if not 1 <= first <= last:
+        raise RecipeError("bars are counted from 1, the first one first", f"--bars {first}-{last}", "--bars 5-8")
+    if first > len(all_bars):
+        raise RecipeError("the score ends before these bars", f"--bars {first}-{last}", f"it has {len(all_bars)} bars")
+    return round(all_bars[first - 1][0] * grid.steps), round(all_bars[min(last, len(all_bars)) - 1][1] * grid.steps)
+
+
+def _sources(grid: Grid, score: Score) -> list[Part | None]:
+    """Of each part of the grid the part of the score that it is; None where it was dealt out of others or reduced to chord symbols."""
+    found: list[Part | None] = []
+    lines = grid.lines(score)
+    for (part, notes), name in zip(lines, grid.parts, strict=True):
+        alone = sum(other is part for other, _ in lines) == 1 and name != CHORDS
+        found.append(part if alone and voices.is_voice(part) and len(notes) == len(part.notes) else None)
+    return found
+
+
+def _scaled(notes: Sequence[Note], by: int) -> list[Note]:
+    return [note._replace(start=note.start * by, length=note.length * by) for note in notes]
+
+
+def _inside(note: Note, anew: np.ndarray, step: int) -> bool:
+    """Whether a given note begins in a gap, its start rounded to steps as the grid rounds it."""
+    place = (2 * note.start + step) // (2 * step)
+    return place < len(anew) and bool(anew[place])
+
+
+def _between(fresh: Sequence[Note], given: Sequence[Note]) -> list[Note]:
+    """Fresh notes cut where a given one begins, and left out where one sounds."""
+    found = []
+    for note in fresh:
+        if any(other.start <= note.start < other.end for other in given):
+            continue
+        stop = min([note.end, *(other.start for other in given if other.start > note.start)])
+        found.append(note._replace(length=stop - note.start))
+    return found
