@@ -70,7 +70,8 @@ def judged(run: Run, held_out: list[Score], seed: int) -> dict[str, Any]:
         bach = run.codec.decode(run.codec.encode(piece))
         (made,) = refill(model, run.codec, piece, keep=["soprano"], bars=None, count=1, seed=seed + number)
         assert [note[:3] for note in made.parts[0].notes] == [
-            (n.start * made.resolution // piece.resolution, n.length * made.resolution // piece.resolution, n.pitch) for n in piece.parts[0].notes
+            (n.start * made.resolution // piece.resolution, n.length * made.resolution // piece.resolution, n.pitch)
+            for n in piece.parts[0].notes
         ]
         ours, his = pitches(grid, made), pitches(grid, bach)
         steps = min(len(ours), len(his))

@@ -47,7 +47,9 @@ GOALS = {"plain": 4.5, "averaged": 4.1}
 
 def score_of(steps: Sequence[Sequence[int]]) -> Score:
     """One tick a quarter note, every note a quarter note long."""
-    return Score((Part("chords", notes=tuple(Note(step, 1, pitch) for step, chord in enumerate(steps) for pitch in sorted(set(chord)))),), 1)
+    return Score(
+        (Part("chords", notes=tuple(Note(step, 1, pitch) for step, chord in enumerate(steps) for pitch in sorted(set(chord)))),), 1
+    )
 
 
 def rows_of(run: Run, scores: Sequence[Score]) -> list[Batch]:
@@ -69,7 +71,11 @@ def interval(found: StepNats) -> dict[str, Any]:
     """Nats a step over all steps; the interval by leaving out groups of pieces."""
     total, steps = float(found.nats.sum()), float(found.steps.sum())
     _, low, high = mean_interval((found.nats - total / steps * found.steps) / (steps / len(found.steps)))
-    return {"value": round(total / steps, 4), "interval": [round(total / steps + low, 4), round(total / steps + high, 4)], "steps": round(steps)}
+    return {
+        "value": round(total / steps, 4),
+        "interval": [round(total / steps + low, 4), round(total / steps + high, 4)],
+        "steps": round(steps),
+    }
 
 
 def bernoulli(train: Sequence[Any], held_out: Sequence[Any]) -> float:
@@ -141,7 +147,9 @@ def main() -> int:
                 chosen = settings | {"training.seed": seed}
                 run = castalia.train("music/ar-chords", Path(folder) / "train.pieces", chosen, out=Path(folder) / f"run-{seed}")
                 cpu = time.process_time() - begun
-            rows.append({"seed": run.recipe.training.seed, "training_cpu_seconds": None if math.isnan(cpu) else round(cpu), **judged(run, held_out)})
+            rows.append(
+                {"seed": run.recipe.training.seed, "training_cpu_seconds": None if math.isnan(cpu) else round(cpu), **judged(run, held_out)}
+            )
             print(rows[-1])
         counts, order = kneser_ney(run, train, rows_of(run, held_out), not options.still)
     results = {
