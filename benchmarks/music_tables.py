@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
+
+from machine import RESULTS
 
 Cells = tuple[tuple[str, str], tuple[str, str], str, bool]  # English, Chinese, goal, reached: tables.Row
 
@@ -38,23 +41,27 @@ def harmonise(results: dict[str, Any]) -> Iterator[Cells]:
 
 def likelihoods(results: dict[str, Any], language: str) -> str:
     """Nats a step of jsb_chorales.json beside baselines and what is published."""
+    path = RESULTS / "jsb_chorales_still.json"
+    still = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else None
     heads = {"en": ("model", "nats a step", "judged on"), "zh": ("模型", "每步 nats", "评测于")}
     words = {
         "en": {
             "plain": "`music/ar-chords`", "averaged": "the same, predictions averaged over 12 keys", "kneser_ney": "Kneser-Ney counts, all keys",
-            "bernoulli": "each key by itself, as often as in training", "valid": "validation", "test": "test (published)",
+            "bernoulli": "each key by itself, as often as in training", "valid": "validation", "test": "test (published)", "still": "trained without transposition",
         },
         "zh": {
             "plain": "`music/ar-chords`", "averaged": "同上，预测在 12 个调上平均", "kneser_ney": "Kneser-Ney 计数，所有调",
-            "bernoulli": "每个键独立，频率同训练集", "valid": "验证集", "test": "测试集（已发表）",
+            "bernoulli": "每个键独立，频率同训练集", "valid": "验证集", "test": "测试集（已发表）", "still": "训练时不移调",
         },
     }[language]  # fmt: skip
     lines = ["| " + " | ".join(heads[language]) + " |", "|---|---|---|"]
     for row in results["rows"]:
         for kind in ("plain", "averaged"):
-            found = row[kind]
-            seed = f", seed {row['seed']}" if len(results["rows"]) > 1 else ""
-            lines.append(f"| {words[kind]}{seed} | {found['value']:.3f} ({_range(found, 1, 3)}) | {words['valid']} |")
+            found, seconds = row[kind], row["training_cpu_seconds"]
+            about = f", seed {row['seed']}" + (f", {seconds} CPU s" if seconds else "")
+            lines.append(f"| {words[kind]}{about} | {found['value']:.3f} ({_range(found, 1, 3)}) | {words['valid']} |")
+    if still is not None:
+        lines += [f"| {words[kind]}, {words['still']} | {still[kind]['median']:.3f} | {words['valid']} |" for kind in ("plain", "averaged")]
     lines += [f"| {words[kind]} | {results['baselines'][kind]:.2f} | {words['valid']} |" for kind in ("kneser_ney", "bernoulli")]
     lines += [f"| {name} | {value:.2f} | {words['test']} |" for name, value in results["published"].items()]
     return "\n".join(lines)
