@@ -113,6 +113,18 @@ def test_other_parts_need_not_be_there() -> None:
     assert notes_of(made, 0) == notes_of(score, 0) and notes_of(made, 3) == notes_of(score, 1)
 
 
+def test_what_is_finer_than_the_grid_stays_as_it_is() -> None:
+    """Sixteenths and a triplet of a kept part, in a grid of eighths; and those outside the bars that are made anew."""
+    triplet = [Note(24 + 8 * place, 8, 70 + place, 50) for place in range(3)]
+    fine = Part("soprano", notes=(*(Note(6 * place, 6, 60 + place) for place in range(4)), *triplet, Note(48, 48, 65)))
+    score = Score((fine, Part("bass", notes=(Note(0, 96, 48),))), 24, (), (Metre(0, 1, 4),))
+    grid = grid_of(score)
+    x, keep = gaps(grid, score, ["soprano"], None)
+    assert notes_of(joined(grid, score, x, keep), 0) == notes_of(score, 0)
+    x, keep = gaps(grid, score, ["bass"], (3, 3))
+    assert notes_of(joined(grid, score, x, keep), 0) == notes_of(score, 0)[:7]
+
+
 @pytest.mark.parametrize(
     ("keep", "bars", "words"),
     [

@@ -116,9 +116,9 @@ def _sources(grid: Grid, score: Score) -> list[Part | None]:
     """Of each part of the grid the part of the score that it is; None where it was dealt out of others or reduced to chord symbols."""
     found: list[Part | None] = []
     lines = grid.lines(score)
-    for (part, notes), name in zip(lines, grid.parts, strict=True):
+    for (part, _), name in zip(lines, grid.parts, strict=True):
         alone = sum(other is part for other, _ in lines) == 1 and name != CHORDS
-        found.append(part if alone and voices.is_voice(part) and len(notes) == len(part.notes) else None)
+        found.append(part if alone and voices.is_voice(part) else None)
     return found
 
 
