@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -34,7 +33,7 @@ from castalia.spec import Classes, Condition, Spec, Tokens
 from castalia.training import tuning
 from castalia.training.device import open_device
 from castalia.training.hooks import Hook, Progress
-from castalia.training.loop import Trainer, fit, memory_mb, start
+from castalia.training.loop import Stopwatch, Trainer, fit, memory_mb, start
 
 Overrides = Mapping[str, Any] | Iterable[str]
 
@@ -265,7 +264,7 @@ class Estimate:
 
 def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
     """A few real steps, one sheet, one checkpoint in memory and no files: what `train --dry-run` prints."""
-    with _Stopwatch() as setup:
+    with Stopwatch() as setup:
         parent = None if recipe.start_from is None else Run.open(recipe.start_from)
         codec, dataset, family = _build(recipe, parent)
         device = open_device(recipe.training)
@@ -274,16 +273,16 @@ def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
         for _ in range(2):  # the first steps pay for caches and lazy kernels
             trainer.train_step()
     done = 0
-    with _Stopwatch() as training:
+    with Stopwatch() as training:
         while done < steps or (training.so_far < 3.0 and done < 400):
             trainer.train_step()
             done += 1
-    with _Stopwatch() as sheet:
+    with Stopwatch() as sheet:
         if recipe.training.sample_every and isinstance(dataset.spec, Tokens):
             draw_tokens(trainer.averaged(), dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
         elif recipe.training.sample_every and isinstance(family, Samples):
             draw(trainer.averaged(), 0, 0, SHEET, {}, SampleOptions())
-    with _Stopwatch() as saving:
+    with Stopwatch() as saving:
         for group in trainer.checkpoint().values():
             dump(group)
     total = recipe.training.steps
@@ -292,23 +291,6 @@ def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
     cpu = sum(count * watch.cpu for count, watch in zip(times, watches, strict=True))
     wall = sum(count * watch.wall for count, watch in zip(times, watches, strict=True))
     return Estimate(recipe, family.spec, parameter_count(family), len(dataset.train), cpu, wall, memory_mb(), trainer.precision)
-
-
-class _Stopwatch:
-    """CPU seconds (all threads) and wall seconds of a with-block."""
-
-    cpu = wall = 0.0
-
-    def __enter__(self) -> _Stopwatch:
-        self._begun = time.process_time(), time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.cpu, self.wall = time.process_time() - self._begun[0], self.so_far
-
-    @property
-    def so_far(self) -> float:
-        return time.perf_counter() - self._begun[1]
 
 
 def sheets_of(config: TrainConfig) -> int:
