@@ -42,7 +42,6 @@ def tuned(results: dict[str, Any], language: str) -> str:
     return "\n\n".join(["\n".join(lines), *texts])
 
 
-<<<<<<< HEAD
 def conversations(results: dict[str, Any], language: str) -> str:
     """Nats on the assistant's tokens before and after tuning, by language of the conversations."""
     heads = {
@@ -55,7 +54,9 @@ def conversations(results: dict[str, Any], language: str) -> str:
         columns = ("plain", "tuned", "plain - tuned", "scratch", "scratch - tuned")
         numbers = [f"{row[column]['value']:.2f} ({row[column]['low']:.2f} – {row[column]['high']:.2f})" for column in columns]
         lines.append(f"| {names[language][name]} | {row['questions']} | " + " | ".join(numbers) + " |")
-=======
+    return "\n".join(lines)
+
+
 def preference(results: dict[str, Any]) -> Iterator[Cells]:
     shares = [results["base"]["quatrains"]["value"], results["summary"]["reward"]["quatrains"]["min"]]
     numbers = f"{shares[0]:.0%} → {shares[1]:.0%}, +{results['summary']['reward']['rise']['max']:.1%}"
@@ -101,7 +102,6 @@ def preferred(results: dict[str, Any], language: str) -> str:
             rest = ("-" if kl is None else f"{kl:.1f}", "-" if row["cpu_seconds"] is None else f"{row['cpu_seconds']:.0f}")
             variety = "-" if row["distinct"] is None else f"{row['distinct']:.2f}"
             lines.append("| " + " | ".join((title, str(row.get("seed", 0)), *shares, variety, bits, others, *rest)) + " |")
->>>>>>> prefer
     return "\n".join(lines)
 
 
@@ -159,14 +159,10 @@ def sentences(results: dict[str, Any], language: str) -> str:
     return "\n\n".join(["\n".join(lines), *paths])
 
 
-<<<<<<< HEAD
-ROWS = {"pretrained_trainer": pretrained_trainer, "seqvae": seqvae}
-PAGES = {"pretrained.md": ("pretrained_trainer", tuned), "seqvae.md": ("seqvae", sentences), "chat.md": ("chat", conversations)}
-=======
 ROWS = {"pretrained_trainer": pretrained_trainer, "seqvae": seqvae, "preference": preference}
 PAGES = {
     "pretrained.md": ("pretrained_trainer", tuned),
     "seqvae.md": ("seqvae", sentences),
+    "chat.md": ("chat", conversations),
     "preferences.md": ("preference", preferred),
 }
->>>>>>> prefer
