@@ -62,6 +62,7 @@ METRICS: dict[str, Entry] = {
     "creativity": Entry("castalia.evaluation.creativity:Creativity", "novelty at equal fidelity"),
     "utility": Entry("castalia.evaluation.utility:Utility", "train on synthetic, test on real"),
     "compression": Entry("castalia.evaluation.compression:Compression", "bits per byte and per character of held-out text"),
+    "steps": Entry("castalia.evaluation.steps:Steps", "nats per step and per note of tokens that come in steps"),
     "variety": Entry("castalia.evaluation.variety:Variety", "distinct n-grams, self-BLEU, loops"),
     "borrowing": Entry("castalia.evaluation.borrowing:Borrowing", "share of n-grams and longest stretches from the training text"),
     "music": Entry("castalia.evaluation.music:MusicStatistics", "keys, intervals, durations, voices and groove of music"),

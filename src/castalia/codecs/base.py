@@ -177,6 +177,11 @@ class Codec(ABC, Generic[Item]):
         """The item with its gaps as x (n,) has them; what was given comes back as it was. Default: what x says."""
         return self.decode(x)
 
+    def symmetries(self) -> list[Tensor]:
+        """Ways to write an item otherwise that leave it as likely: for each (V,) int64, the image of every token, -1 where it has none; the identity
+        is one. Scores may average over them. Default: none are known."""
+        return []
+
     def facts(self, item: Item) -> dict[str, str]:
         """What the codec can tell of an item that a model may be told in turn (`data.conditions`): a value for some of `fact_names`, few
         different ones over all items. A name that is left out is unknown of this item."""

@@ -30,6 +30,7 @@ class Chords:
     """The form "chords". Immutable after `fit`."""
 
     parts: tuple[str, ...] = ("chords",)
+    beyond = VOCAB  # the first token that is no pitch again
 
     def __init__(self, steps: int, length: int, slots: int | None = None) -> None:
         """steps: of a quarter note. length: of the context in tokens, whole steps of which are used. slots: most notes of a step; None: found by `fit`."""

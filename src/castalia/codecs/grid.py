@@ -34,6 +34,8 @@ _MOST = 8  # parts; an orchestra is dealt out to four
 class Grid:
     """The form "grid". Immutable after `fit`."""
 
+    beyond = CHORD  # the first token that is no pitch again
+
     def __init__(self, steps: int, length: int, parts: Sequence[str] | None = None) -> None:
         """steps: of a quarter note. length: of the context in tokens, whole steps of which are used. parts: their names from the top down; None: found by `fit`."""
         self.steps, self.length = steps, length

@@ -265,6 +265,18 @@ class MusicCodec(Codec[Score]):
                     shift[row, start:stop] = low + int(draw * (high - low + 1))
         return self.form.transposed(rows, shift).to(x.dtype)
 
+    def symmetries(self) -> list[Tensor]:
+        """Of the forms in steps, transpositions by -6 .. 5 semitones; a pitch that would leave the scale has no image."""
+        if not isinstance(self.form, (Grid, Chords)):
+            return []
+        tokens = torch.arange(self.form.spec.vocab)
+        found = []
+        for semitones in range(-6, 6):
+            moved = self.form.transposed(tokens, torch.tensor(semitones))
+            wrapped = (moved != tokens + semitones) & (moved != tokens) & (moved < self.form.beyond)
+            found.append(moved.masked_fill(wrapped, -1))
+        return found
+
     def copies(self, x: Tensor, shifts: list[int]) -> Tensor:
         """(len(shifts), *x.shape): tokens moved by each number of semitones, wherever that leads; what would leave the scale of pitches goes on by octaves."""
         if isinstance(self.form, Roll):

@@ -149,6 +149,7 @@ class TokenEvidence(Evidence):
     unseen     those of "floor" that are held out: what new text shares with the training text. Empty without any.
     training   all that was looked at of the training documents, as symbols; documents  the same as tokens (n,) int64.
     owners     (rows,) int64: the held-out document of each row of `batches`; units  what each row holds of the codec's units (rows,) float64.
+    symmetries  Codec.symmetries.
     texts      what the judged held-out documents and the training documents are written as, where the codec has pieces: for compressors.
     """
 
@@ -159,6 +160,7 @@ class TokenEvidence(Evidence):
     documents: list[Tensor]
     owners: Tensor
     units: dict[str, Tensor]
+    symmetries: Sequence[Tensor] = ()
     texts: tuple[str, str] | None = None
 
     @cached_property

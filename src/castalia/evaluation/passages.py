@@ -125,6 +125,7 @@ def gather_passages(
         documents=training,
         owners=owners,
         units=units,
+        symmetries=codec.symmetries(),
         texts=("\n".join(scored), "\n".join("".join(row.pieces or ()) for row in trained)) if symbols.pieces and not codec.weighs else None,
     )
     return GatheredPassages(
