@@ -93,7 +93,13 @@ class Steps(Metric):
 
     def scores(self, evidence: TokenEvidence) -> list[Score]:
         model, spec = evidence.model, evidence.spec
-        if not isinstance(spec, Tokens) or spec.period == 1 or not isinstance(model, ScoresTokens) or not model.exact or not evidence.batches:
+        if (
+            not isinstance(spec, Tokens)
+            or spec.period == 1
+            or not isinstance(model, ScoresTokens)
+            or not model.exact
+            or not evidence.batches
+        ):
             return []
         begun = time.perf_counter()
         with torch.inference_mode():
