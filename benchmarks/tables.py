@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import language_tables
+import music_tables
 from gan_curve import draw
 from machine import HERE, RESULTS
 
@@ -349,7 +350,7 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "audit_music": audit_music,
     "audit_time": audit_time,
 }
-MODULES = (language_tables,)  # ROWS: more of README's table; PAGES: page of docs/ -> (result, what makes its table)
+MODULES = (language_tables, music_tables)  # ROWS: more of README's table; PAGES: page of docs/ -> (result, what makes its table)
 
 
 def table(language: str) -> str:

@@ -6,6 +6,9 @@ SENTENCES = {
     "By what is counted here, the samples cannot be told from real pieces.": "就这里统计的各项而言，样本与真实乐曲无法区分。",
     "The samples resemble real pieces in most of what is counted, and differ in {0}.": "样本在大多数统计项上与真实乐曲相似，在以下方面不同：{0}。",
     "The samples differ from real pieces in most of what is counted.": "样本在大多数统计项上与真实乐曲不同。",
+    # nats a step
+    "On {0:,} held-out steps; that a piece ends costs {1} nats apart.": "在 {0:,} 个留出的步上；曲子在哪里结束另计 {1} nats。",
+    "Predictions averaged over {0} copies in other keys; without, the same steps need {1}.": "预测在 {0} 个移调副本上平均；不平均时同样的步需要 {1}。",
     # what is counted
     "pitch classes": "音级",
     "clarity of key": "调性清晰度",

@@ -1,0 +1,97 @@
+"""The tables of music: rows of README's table, and those of their own pages. Called by tables.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from machine import RESULTS
+
+Cells = tuple[tuple[str, str], tuple[str, str], str, bool]  # English, Chinese, goal, reached: tables.Row
+
+
+def jsb_chorales(results: dict[str, Any]) -> Iterator[Cells]:
+    goals, numbers = results["goals"], [f"{results[kind]['max']:.2f}" for kind in ("plain", "averaged")]
+    counts = f"{results['baselines']['kneser_ney']:.2f}"
+    yield (
+        (
+            "JSB chorales: exact nats a step on the validation pieces, plain / averaged over keys",
+            f"{' / '.join(numbers)} (Kneser-Ney {counts})",
+        ),
+        ("JSB 合唱曲：验证集上每步的精确 nats，单独 / 各调平均", f"{' / '.join(numbers)}（Kneser-Ney {counts}）"),
+        f"{goals['plain']} / {goals['averaged']}",
+        all(results["reached"].values()),
+    )
+
+
+def harmonise(results: dict[str, Any]) -> Iterator[Cells]:
+    beyond, ratio = results["outside_beyond_bach"], results["parallels_ratio"]
+    numbers = f"{100 * beyond['value']:+.1f} ({_range(beyond, 100, 1)}), {ratio['value']:.2f}x ({_range(ratio, 1, 2)})"
+    yield (
+        (
+            "Harmonising held-out sopranos: notes out of range beyond Bach's, in points; parallel fifths and octaves a bar, of Bach's",
+            numbers,
+        ),
+        ("为留出的女高音配和声：超出音域的音比巴赫多几个百分点；每小节平行五八度是巴赫的几倍", numbers),
+        "+2, 2x",
+        all(results["reached"].values()),
+    )
+
+
+def likelihoods(results: dict[str, Any], language: str) -> str:
+    """Nats a step of jsb_chorales.json beside baselines and what is published."""
+    path = RESULTS / "jsb_chorales_still.json"
+    still = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else None
+    heads = {"en": ("model", "nats a step", "judged on"), "zh": ("模型", "每步 nats", "评测于")}
+    words = {
+        "en": {
+            "plain": "`music/ar-chords`", "averaged": "the same, predictions averaged over 12 keys", "kneser_ney": "Kneser-Ney counts, all keys",
+            "bernoulli": "each key by itself, as often as in training", "valid": "validation", "test": "test (published)", "still": "trained without transposition",
+        },
+        "zh": {
+            "plain": "`music/ar-chords`", "averaged": "同上，预测在 12 个调上平均", "kneser_ney": "Kneser-Ney 计数，所有调",
+            "bernoulli": "每个键独立，频率同训练集", "valid": "验证集", "test": "测试集（已发表）", "still": "训练时不移调",
+        },
+    }[language]  # fmt: skip
+    lines = ["| " + " | ".join(heads[language]) + " |", "|---|---|---|"]
+    for row in results["rows"]:
+        for kind in ("plain", "averaged"):
+            found, seconds = row[kind], row["training_cpu_seconds"]
+            about = f", seed {row['seed']}" + (f", {seconds} CPU s" if seconds else "")
+            lines.append(f"| {words[kind]}{about} | {found['value']:.3f} ({_range(found, 1, 3)}) | {words['valid']} |")
+    if still is not None:
+        lines += [f"| {words[kind]}, {words['still']} | {still[kind]['median']:.3f} | {words['valid']} |" for kind in ("plain", "averaged")]
+    lines += [f"| {words[kind]} | {results['baselines'][kind]:.2f} | {words['valid']} |" for kind in ("kneser_ney", "bernoulli")]
+    lines += [f"| {name} | {value:.2f} | {words['test']} |" for name, value in results["published"].items()]
+    return "\n".join(lines)
+
+
+def harmonised(results: dict[str, Any], language: str) -> str:
+    """Made parts beside Bach's, of harmonise.json."""
+    heads = {"en": ("", "made", "Bach"), "zh": ("", "生成", "巴赫")}
+    names = {
+        "outside": {"en": "notes outside their voice's range", "zh": "超出声部音域的音"},
+        "crossed": {"en": "time in which voices cross", "zh": "声部交叉的时间"},
+        "parallels_a_bar": {"en": "parallel fifths and octaves a bar", "zh": "每小节的平行五度和八度"},
+        "as_bach": {"en": "eighths with Bach's own pitch", "zh": "与巴赫音高相同的八分音符"},
+    }
+    lines = ["| " + " | ".join(heads[language]) + " |", "|---|---|---|"]
+    for key, said in names.items():
+        share = key != "parallels_a_bar"
+        cells = [_shown(results[one], share) if one in results else "" for one in (key, f"{key}_bach")]
+        lines.append(f"| {said[language]} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _range(found: dict[str, Any], scale: float, digits: int) -> str:
+    low, high = found["interval"]
+    return f"{scale * low:.{digits}f} – {scale * high:.{digits}f}"
+
+
+def _shown(found: dict[str, Any], share: bool) -> str:
+    return f"{100 * found['value']:.1f}% ({_range(found, 100, 1)})" if share else f"{found['value']:.3f} ({_range(found, 1, 3)})"
+
+
+ROWS = {"jsb_chorales": jsb_chorales, "harmonise": harmonise}
+PAGES = {"music.md": ("jsb_chorales", likelihoods), "harmonise.md": ("harmonise", harmonised)}
