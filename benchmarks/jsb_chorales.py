@@ -153,16 +153,12 @@ def main() -> int:
                 run = castalia.train("music/ar-chords", Path(folder) / "train.pieces", chosen, out=Path(folder) / f"run-{seed}")
                 cpu = time.process_time() - begun
             rows.append(
-<<<<<<< HEAD
-                {"seed": run.recipe.training.seed, "training_cpu_seconds": None if math.isnan(cpu) else round(cpu), **judged(run, held_out)}
-=======
                 {
                     "seed": run.recipe.training.seed,
                     "step": run.last_step,
                     "training_cpu_seconds": None if math.isnan(cpu) else round(cpu),
                     **judged(run, held_out),
                 }
->>>>>>> jsb
             )
             print(rows[-1])
         counts, order = kneser_ney(run, train, rows_of(run, held_out), not options.still)
