@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from castalia import atomic, bases, registry
-from castalia.abilities import Decodes, SampleOptions, Samples, Scores
+from castalia.abilities import SampleOptions, Samples, Scores
 from castalia.codecs.base import Codec, is_file
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, rows_of
 from castalia.data.told import LABEL
-from castalia.data.windows import Windows
 from castalia.errors import CastaliaError, RecipeError, RunError
 from castalia.families.base import Family, with_new_tokens
 from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
-from castalia.sampling.chat import replies, reply_to, talk_of, trimmed
+from castalia.sampling.chat import reply_to, talk_of, trimmed
 from castalia.sampling.edit import KINDS, fill, kinds, refill
 from castalia.sampling.generate import Sample, conditions_of_items, draw, draw_tokens, generate, request_of
+from castalia.sampling.sheets import SHEET, TEXTS, sheets
 from castalia.spec import Classes, Condition, Spec, Tokens
 from castalia.training import tuning
 from castalia.training.device import open_device
-from castalia.training.hooks import Hook, Progress
-from castalia.training.loop import Trainer, fit, memory_mb, start
+from castalia.training.hooks import Hook
+from castalia.training.loop import Stopwatch, Trainer, fit, memory_mb, start
 
 Overrides = Mapping[str, Any] | Iterable[str]
 
@@ -78,7 +76,7 @@ def train(
     with trainer.run.writing() if device.rank == 0 else nullcontext():
         if begun is not None and device.rank == 0:
             begun(trainer.run)
-        fit(trainer, [_sheets(trainer.run, dataset), *hooks])
+        fit(trainer, [sheets(trainer.run.folder / "samples", dataset), *hooks])
         if device.rank == 0:
             _write_forgetting(trainer.run, dataset)
             tuning.write(trainer.run, objective)
@@ -231,7 +229,7 @@ def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), all
             trainer.load(run, step)
         if device.rank == 0:
             run.truncate_metrics(trainer.step)
-        fit(trainer, [_sheets(run, dataset), *hooks])
+        fit(trainer, [sheets(run.folder / "samples", dataset), *hooks])
         if device.rank == 0:
             _write_forgetting(run, dataset)
             tuning.write(run, objective)
@@ -265,7 +263,7 @@ class Estimate:
 
 def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
     """A few real steps, one sheet, one checkpoint in memory and no files: what `train --dry-run` prints."""
-    with _Stopwatch() as setup:
+    with Stopwatch() as setup:
         parent = None if recipe.start_from is None else Run.open(recipe.start_from)
         codec, dataset, family = _build(recipe, parent)
         device = open_device(recipe.training)
@@ -274,16 +272,16 @@ def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
         for _ in range(2):  # the first steps pay for caches and lazy kernels
             trainer.train_step()
     done = 0
-    with _Stopwatch() as training:
+    with Stopwatch() as training:
         while done < steps or (training.so_far < 3.0 and done < 400):
             trainer.train_step()
             done += 1
-    with _Stopwatch() as sheet:
+    with Stopwatch() as sheet:
         if recipe.training.sample_every and isinstance(dataset.spec, Tokens):
             draw_tokens(trainer.averaged(), dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
         elif recipe.training.sample_every and isinstance(family, Samples):
             draw(trainer.averaged(), 0, 0, SHEET, {}, SampleOptions())
-    with _Stopwatch() as saving:
+    with Stopwatch() as saving:
         for group in trainer.checkpoint().values():
             dump(group)
     total = recipe.training.steps
@@ -292,23 +290,6 @@ def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
     cpu = sum(count * watch.cpu for count, watch in zip(times, watches, strict=True))
     wall = sum(count * watch.wall for count, watch in zip(times, watches, strict=True))
     return Estimate(recipe, family.spec, parameter_count(family), len(dataset.train), cpu, wall, memory_mb(), trainer.precision)
-
-
-class _Stopwatch:
-    """CPU seconds (all threads) and wall seconds of a with-block."""
-
-    cpu = wall = 0.0
-
-    def __enter__(self) -> _Stopwatch:
-        self._begun = time.process_time(), time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.cpu, self.wall = time.process_time() - self._begun[0], self.so_far
-
-    @property
-    def so_far(self) -> float:
-        return time.perf_counter() - self._begun[1]
 
 
 def sheets_of(config: TrainConfig) -> int:
@@ -421,35 +402,6 @@ def folder_labels(run: Run, inputs: Sequence[str | os.PathLike[str]]) -> list[st
 
 def parameter_count(family: Family) -> int:
     return sum(parameter.numel() for parameter in family.parameters())
-
-
-SHEET, TEXTS = 64, 4
-
-
-def _sheets(run: Run, dataset: Dataset) -> Hook:
-    """A hook that draws a sheet of samples, always of the same seed, so that one sees the same picture grow."""
-
-    def hook(progress: Progress) -> None:
-        if progress.event != "sample":
-            return
-        if isinstance(dataset.spec, Tokens) and isinstance(progress.model, Decodes):
-            held_out = dataset.validation.documents() if isinstance(dataset.validation, Windows) and dataset.codec.weighs else ()
-            texts = replies(progress.model, dataset.codec, islice(held_out, TEXTS))
-            if not texts:
-                found = draw_tokens(progress.model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
-                texts = [dataset.codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
-            if not dataset.codec.takes_text:
-                with atomic.place(run.folder / "samples" / f"step-{progress.step:08d}.png") as path:
-                    dataset.codec.preview(texts).save(path)
-                return
-            atomic.write(run.folder / "samples" / f"step-{progress.step:08d}.txt", f"\n{'-' * 40}\n".join(map(str, texts)) + "\n")
-        elif isinstance(progress.model, Samples):
-            x = draw(progress.model, 0, 0, SHEET, {}, SampleOptions())
-            picture = dataset.codec.preview([dataset.codec.decode(row) for row in x])
-            with atomic.place(run.folder / "samples" / f"step-{progress.step:08d}.png") as path:
-                picture.save(path)
-
-    return hook
 
 
 def _build(plan: Recipe, parent: Run | None = None) -> tuple[Codec[Any], Dataset, Family]:

@@ -340,3 +340,20 @@ def _only(family: Family, parameters: Sequence[nn.Parameter]) -> None:
 def _mean(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     names = {name for row in rows for name in row}
     return {name: torch.stack([row[name] for row in rows if name in row]).mean() for name in sorted(names)}
+
+
+class Stopwatch:
+    """CPU seconds (all threads) and wall seconds of a with-block."""
+
+    cpu = wall = 0.0
+
+    def __enter__(self) -> Stopwatch:
+        self._begun = time.process_time(), time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cpu, self.wall = time.process_time() - self._begun[0], self.so_far
+
+    @property
+    def so_far(self) -> float:
+        return time.perf_counter() - self._begun[1]

@@ -1,0 +1,49 @@
+"""What a run shows of itself while it learns: samples of the same seed each time, so that one sees the same picture grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from castalia import atomic
+from castalia.abilities import Decodes, SampleOptions, Samples
+from castalia.data.windows import Windows
+from castalia.sampling.chat import replies
+from castalia.sampling.generate import draw, draw_tokens
+from castalia.spec import Tokens
+
+if TYPE_CHECKING:
+    from castalia.data.stream import Dataset
+    from castalia.training.hooks import Progress
+
+SHEET, TEXTS = 64, 4  # dense items, token documents
+
+
+def sheets(folder: Path, dataset: Dataset) -> Callable[[Progress], None]:
+    """A hook that writes `folder`/step-N.png, or .txt where items are texts: replies to held-out conversations, else free samples."""
+
+    def hook(progress: Progress) -> None:
+        if progress.event != "sample":
+            return
+        path, codec = folder / f"step-{progress.step:08d}", dataset.codec
+        if isinstance(dataset.spec, Tokens) and isinstance(progress.model, Decodes):
+            held_out = dataset.validation.documents() if isinstance(dataset.validation, Windows) and codec.weighs else ()
+            items = replies(progress.model, codec, islice(held_out, TEXTS))
+            if not items:
+                found = draw_tokens(progress.model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
+                items = [codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
+            if codec.takes_text:
+                atomic.write(path.with_suffix(".txt"), f"\n{'-' * 40}\n".join(map(str, items)) + "\n")
+                return
+        elif isinstance(progress.model, Samples):
+            items = [codec.decode(row) for row in draw(progress.model, 0, 0, SHEET, {}, SampleOptions())]
+        else:
+            return
+        with atomic.place(path.with_suffix(".png")) as temporary:
+            codec.preview(items).save(temporary)
+
+    return hook
