@@ -59,7 +59,7 @@ def boot(rows: np.ndarray, value: Callable[[np.ndarray], float], rng: np.random.
     """value of the summed rows (N, D), with the central 95% of draws of pieces with replacement."""
     drawn = [value(rows[rng.integers(0, len(rows), len(rows))].sum(0)) for _ in range(DRAWS)]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return {"value": round(value(rows.sum(0)), 4), "interval": [round(float(low), 4), round(float(high), 4)]}
+    return {"value": round(float(value(rows.sum(0))), 4), "interval": [round(float(low), 4), round(float(high), 4)]}
 
 
 def judged(run: Run, held_out: list[Score], seed: int) -> dict[str, Any]:
@@ -110,8 +110,8 @@ def main() -> int:
             cpu = time.process_time() - begun
         found = judged(run, held_out, 0)
     reached = {
-        "outside": found["outside_beyond_bach"]["value"] <= 0.02,
-        "parallels": found["parallels_ratio"]["value"] <= 2.0,
+        "outside": bool(found["outside_beyond_bach"]["value"] <= 0.02),
+        "parallels": bool(found["parallels_ratio"]["value"] <= 2.0),
     }
     results = {"settings": settings, "training_cpu_seconds": None if cpu is None else round(cpu), **found, "reached": reached}
     if options.dry or options.steps or options.pieces:
