@@ -69,17 +69,22 @@ def likelihoods(results: dict[str, Any], language: str) -> str:
 
 def harmonised(results: dict[str, Any], language: str) -> str:
     """Made parts beside Bach's, of harmonise.json."""
-    heads = {"en": ("", "made", "Bach"), "zh": ("", "生成", "巴赫")}
+    cold = f"{results['temperature']:g}"
+    heads = {
+        "en": ("", f"made, temperature {cold}", "made, temperature 1", "Bach"),
+        "zh": ("", f"生成，温度 {cold}", "生成，温度 1", "巴赫"),
+    }
     names = {
         "outside": {"en": "notes outside their voice's range", "zh": "超出声部音域的音"},
         "crossed": {"en": "time in which voices cross", "zh": "声部交叉的时间"},
         "parallels_a_bar": {"en": "parallel fifths and octaves a bar", "zh": "每小节的平行五度和八度"},
         "as_bach": {"en": "eighths with Bach's own pitch", "zh": "与巴赫音高相同的八分音符"},
     }
-    lines = ["| " + " | ".join(heads[language]) + " |", "|---|---|---|"]
+    lines = ["| " + " | ".join(heads[language]) + " |", "|---|---|---|---|"]
     for key, said in names.items():
         share = key != "parallels_a_bar"
-        cells = [_shown(results[one], share) if one in results else "" for one in (key, f"{key}_bach")]
+        made = [_shown(side[key], share) for side in (results, results["at_temperature_1"])]
+        cells = [*made, _shown(results[f"{key}_bach"], share) if f"{key}_bach" in results else ""]
         lines.append(f"| {said[language]} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -85,8 +85,8 @@ class Scores(Protocol):
 
 @runtime_checkable
 class Infills(Protocol):
-    def infill(self, x: Tensor, keep: Tensor, rngs: Sequence[torch.Generator], cond: dict[str, Any]) -> Tensor:
-        """Fill x where `keep` is False; kept entries come back bit-identical."""
+    def infill(self, x: Tensor, keep: Tensor, rngs: Sequence[torch.Generator], cond: dict[str, Any], temperature: float = 1.0) -> Tensor:
+        """Fill x where `keep` is False; kept entries come back bit-identical. temperature: divisor of the logits; 0: the likeliest each time."""
         ...
 
 

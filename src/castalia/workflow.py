@@ -359,11 +359,13 @@ def edit(
     model: Family | None = None,
     keep: Sequence[str] = (),
     bars: tuple[int, int] | None = None,
+    temperature: float = 1.0,
 ) -> list[Any]:
     """Edited native items. kind: "interpolate" (through the inputs, `steps` from each to the next), "vary", or "infill" (`steps` fillings
     of each text or score; see sampling.edit.fill for how the gaps of texts are marked).
 
     keep, bars: of scores, names of the parts that stay, and the first and last bar that are made anew (from 1; None: all).
+    temperature: of infill, the divisor of the logits; below 1 safer, 0 the likeliest each time.
     inputs: files, or for texts the texts themselves.
     labels: the class of each input, None where unknown; default: the name of its folder. What the codec knows of an input it is told too. model spares
     loading the run's weights again.
@@ -373,14 +375,20 @@ def edit(
         raise RecipeError("only infill keeps parts and bars", where=f"edit {kind}", fix="leave --keep and --bars out")
     if kind not in kinds():
         raise RecipeError(f"there is no edit called '{kind}'", where="edit", fix="one of: " + ", ".join(kinds()))
+    if temperature < 0:
+        raise RecipeError("a temperature is 0 or above", where=f"temperature={temperature}", fix="1 draws as the model has learned")
     if steps < (2 if kind == "interpolate" else 1) or not 0 <= strength <= 1:
         raise RecipeError("steps must be at least 2 (vary: 1) and strength between 0 and 1", where=f"steps={steps} strength={strength}")
     model, codec = run.model() if model is None else model, run.codec
     if kind == "infill":
         given = [item for one in inputs for item in codec.given(one)]
         if keep or bars is not None or not all(isinstance(item, str) for item in given):
-            return [one for item in given for one in refill(model, codec, item, keep=keep, bars=bars, count=steps, seed=seed)]
-        return [filled for text in given for filled in fill(model, codec, text, count=steps, seed=seed)]
+            return [
+                one
+                for item in given
+                for one in refill(model, codec, item, keep=keep, bars=bars, count=steps, seed=seed, temperature=temperature)
+            ]
+        return [filled for text in given for filled in fill(model, codec, text, count=steps, seed=seed, temperature=temperature)]
     items, known = [], list[dict[str, str]]()
     for one, label in zip(inputs, folder_labels(run, inputs) if labels is None else labels, strict=True):
         for item in codec.given(one):

@@ -31,6 +31,7 @@ def command(
     strength: Annotated[float, typer.Option(help="vary: 0 = reconstruction, 1 = unrelated")] = 0.5,
     keep: Annotated[Optional[list[str]], typer.Option(metavar="PART", help="infill: a part of the score that stays, e.g. soprano")] = None,  # noqa: UP045
     bars: Annotated[Optional[str], typer.Option(metavar="A-B", help="infill: bars of the score that are made anew; default: all")] = None,  # noqa: UP045
+    temperature: Annotated[float, typer.Option(help="infill: below 1 safer, above 1 wilder; 0: the likeliest each time")] = 1.0,
     cond: Annotated[Optional[list[str]], typer.Option(metavar="NAME=VALUE", help="a condition; default: the input's folder name")] = None,  # noqa: UP045
     policy: Annotated[Optional[Path], typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md")] = None,  # noqa: UP045
     ledger: Annotated[Optional[Path], typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl")] = None,  # noqa: UP045
@@ -52,10 +53,21 @@ def command(
     span = _bars(bars)
     asked = {"edit": kind, "seed": seed, "steps": steps, "strength": strength, "cond": given}
     asked |= ({"keep": keep} if keep else {}) | ({"bars": list(span)} if span else {})
+    asked |= {"temperature": temperature} if temperature != 1 else {}
     gate.prepare_options(asked, given)
     facts = {**asked, "inputs": provenance.describe(gate, inputs), "labels": workflow.folder_labels(opened, inputs)}
     edited = workflow.edit(
-        opened, kind, inputs, seed=seed, steps=steps, strength=strength, cond=given, model=gate.model(), keep=keep or [], bars=span
+        opened,
+        kind,
+        inputs,
+        seed=seed,
+        steps=steps,
+        strength=strength,
+        cond=given,
+        model=gate.model(),
+        keep=keep or [],
+        bars=span,
+        temperature=temperature,
     )
     batch = Batch(gate, out, formats)
     for index, item in enumerate(edited):

@@ -386,7 +386,7 @@ class Ar(Family):
         return draw_rows(self, self.spec, rngs, cond, options, self.device)
 
     @torch.inference_mode()
-    def infill(self, x: Tensor, keep: Tensor, rngs: Sequence[torch.Generator], cond: dict[str, Any]) -> Tensor:
+    def infill(self, x: Tensor, keep: Tensor, rngs: Sequence[torch.Generator], cond: dict[str, Any], temperature: float = 1.0) -> Tensor:
         """x (B, T) with its tokens drawn anew where `keep` is False, each given all kept ones and those drawn before it, from the left."""
         if self.config.order != "any":
             raise AbilityError("this run reads from left to right only", where="family.order=left", fix="train with family.order=any")
@@ -416,7 +416,10 @@ class Ar(Family):
             target = order[:, index : index + 1]
             if gaps:
                 barrier = torch.stack([gap.barrier(row, int(at)) for gap, row, at in zip(gaps, x, target, strict=True)])
-            drawn = draw((self.network.logits(h[:, -1]) + barrier.to(x.device)).softmax(-1), uniforms[:, index : index + 1])
+            logits = self.network.logits(h[:, -1]) + barrier.to(x.device)
+            drawn = logits.argmax(-1, keepdim=True)
+            if temperature > 0:
+                drawn = draw((logits / temperature).softmax(-1), uniforms[:, index : index + 1])
             x.scatter_(1, target, torch.where(keep.gather(1, target), x.gather(1, target), drawn))
             taken = slice(index + 1, index + 2)
         return x

@@ -283,7 +283,10 @@ def _edited(run: Run, manifest: dict[str, Any], inputs: Sequence[Path], model: A
     if [_sha256(one) for one in inputs] != [one["sha256"] for one in wanted if "typed" not in one]:
         given = ", ".join(one.name for one in inputs)
         raise DataError("the inputs are not the files that the edit began with", where=given, fix=f"as then: {names}")
-    options = {name: manifest[name] for name in needed if name != "index"} | {"keep": manifest.get("keep", ())}
+    options = {name: manifest[name] for name in needed if name != "index"} | {
+        "keep": manifest.get("keep", ()),
+        "temperature": manifest.get("temperature", 1.0),
+    }
     if "bars" in manifest:
         options["bars"] = tuple(manifest["bars"])
     files = iter(inputs)

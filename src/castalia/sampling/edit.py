@@ -54,7 +54,7 @@ def vary(model: Family, x: Tensor, cond: dict[str, Any], *, steps: int, seed: in
 GAP = re.compile(r"\[\[(\d*)\]\]")
 
 
-def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int) -> list[str]:
+def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int, temperature: float = 1.0) -> list[str]:
     """`count` texts with the gaps of `text` filled: [[12]] is a gap of twelve tokens, [[]] one as long as the model sees fit.
 
     Gaps of a given length need a model that infills; a gap of free length needs the codec's fill-in-the-middle marks. What is given
@@ -73,7 +73,7 @@ def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int) 
         prompt = torch.cat([torch.tensor([spec.begin]), prefix, before, suffix, after, middle])
         _fits(len(prompt), spec.length - 1)
         decoder = require(model, Decodes, "infill")
-        found = complete(decoder, [prompt.to(model.device)] * count, rngs, SampleOptions(), spec=spec, banned=codec.middle)
+        found = complete(decoder, [prompt.to(model.device)] * count, rngs, SampleOptions(temperature), spec=spec, banned=codec.middle)
         return [parts[0] + codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) + parts[1] for one in found]
     if "" in gaps:
         fix = "write the number of tokens, [[12]], or train with codec.fill_middle=true and leave one gap [[]]"
@@ -90,12 +90,20 @@ def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int) 
             row.append(torch.full((sizes[number],), spec.vocab - 1))
             keep.append(torch.zeros(sizes[number], dtype=torch.bool))
     x, kept = torch.cat(row).to(model.device), torch.cat(keep).to(model.device)
-    filled = infiller.infill(x.expand(count, -1), kept.expand(count, -1), rngs, {})
+    filled = infiller.infill(x.expand(count, -1), kept.expand(count, -1), rngs, {}, temperature)
     return [_joined(codec, parts, one[~kept].split(sizes)) for one in filled]
 
 
 def refill(
-    model: Family, codec: Codec[Any], item: Any, *, keep: Sequence[str], bars: tuple[int, int] | None, count: int, seed: int
+    model: Family,
+    codec: Codec[Any],
+    item: Any,
+    *,
+    keep: Sequence[str],
+    bars: tuple[int, int] | None,
+    count: int,
+    seed: int,
+    temperature: float = 1.0,
 ) -> list[Any]:
     """`count` versions of an item with parts made anew, given all that stays: what comes later, too.
 
@@ -114,7 +122,9 @@ def refill(
         stop = min(first + spec.length + 1, len(x))
         if bool(open_[first + 1 : stop].any()):
             window = rows[:, first:stop].to(model.device)
-            rows[:, first:stop] = infiller.infill(window, ~open_[first:stop].to(model.device).expand(count, -1), rngs, {}).cpu()
+            rows[:, first:stop] = infiller.infill(
+                window, ~open_[first:stop].to(model.device).expand(count, -1), rngs, {}, temperature
+            ).cpu()
             open_[first + 1 : stop] = False
     return [codec.joined(item, row, kept) for row in rows]
 
