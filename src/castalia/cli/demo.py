@@ -31,8 +31,10 @@ POEMS = ("text/ar-small", "builtin/tang", ["training.steps=40", "training.sample
 TUNING = ["training.steps=10", "training.batch=16", "training.sample_every=0", "training.optimiser.embedding_rate=3e-3"]
 # A VAE of lines in each language: seconds, enough to see that what lies between two lines is language, too.
 LINES = [
-    "training.steps=240",
-    "training.batch=32",
+    "training.steps=400",
+    "training.batch=48",
+    "training.precision=bf16",
+    "family.word_dropout=0.4",
     "training.sample_every=0",
     "family.width=96",
     "family.heads=4",
