@@ -88,6 +88,12 @@ def network(base: Base) -> Any:
     return _loaded(base.folder)
 
 
+def weights(model: Any) -> dict[str, Any]:
+    """The tensors of a torch module by name, tied ones under their first name alone."""
+    names = {name for name, _ in model.named_parameters()} | {name for name, _ in model.named_buffers()}
+    return {name: tensor.detach().contiguous().clone() for name, tensor in model.state_dict().items() if name in names}
+
+
 def library() -> types.ModuleType:
     """The package `transformers`, quiet. Raises MissingExtra without it."""
     try:
@@ -152,9 +158,7 @@ def _convert(place: Path, out: Path) -> None:
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise DataError("the model's tokenizer has no tokenizer.json", place.name, "convert it with transformers first")
     model = _loaded(place)
-    names = dict(model.named_parameters()) | dict(model.named_buffers())  # tied matrices once
-    kept = {name: tensor.detach().clone() for name, tensor in model.state_dict().items() if name in names}
-    save_file(kept, str(out / "model.safetensors"), metadata={"format": "pt"})
+    save_file(weights(model), str(out / "model.safetensors"), metadata={"format": "pt"})
     changing = ("quantization_config", "_name_or_path", "transformers_version")
     settings = {key: value for key, value in model.config.to_dict().items() if key not in changing}
     atomic.write_json(out / "config.json", {**settings, "architectures": [type(model).__name__], "dtype": "float32"})

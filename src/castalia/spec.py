@@ -6,6 +6,7 @@ against one of the two. Importing this file does not import torch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -135,6 +136,25 @@ class Batch(NamedTuple):
     weight: Tensor | None = None
     segment: Tensor | None = None
     cond: dict[str, Any] = {}  # noqa: RUF012 - never mutated; a fresh batch carries its own
+
+    def weights(self, begin: int) -> Tensor:
+        """(B, T - 1) float32: what each of x[:, 1:] weighs in a loss over Tokens; 0 where nothing is coded."""
+        weight: Tensor = (self.x != begin).float()
+        for given in (self.mask, self.weight):
+            weight = weight if given is None else weight * given
+        return weight[:, 1:]
+
+    def rows(self, part: slice) -> Batch:
+        """Some of the rows."""
+        return self._mapped(lambda tensor: tensor[part])
+
+    def to(self, device: Any) -> Batch:
+        """The same on another device."""
+        return self._mapped(lambda tensor: tensor.to(device))
+
+    def _mapped(self, change: Callable[[Any], Any]) -> Batch:
+        mask, weight, segment = (None if value is None else change(value) for value in (self.mask, self.weight, self.segment))
+        return Batch(change(self.x), mask, weight, segment, {name: change(value) for name, value in self.cond.items()})
 
     def counted(self, begin: int) -> Tensor:
         """(B,) how many tokens of each row of Tokens a likelihood counts: coded, and not of weight 0."""

@@ -36,9 +36,7 @@ def write(run: Run, folder: Path) -> Written:
     if run.recipe.family.name != "pretrained":
         return qwen3.write(run, folder)
     model, base = _opened(run)
-    names = {name for name, _ in model.network.named_parameters()} | {name for name, _ in model.network.named_buffers()}
-    weights = {name: value.contiguous() for name, value in model.network.state_dict().items() if name in names}
-    (folder / "model.safetensors").write_bytes(save(weights, metadata={"format": "pt"}))
+    (folder / "model.safetensors").write_bytes(save(bases.weights(model.network), metadata={"format": "pt"}))
     for name in COPIED:
         shutil.copyfile(base.folder / name, folder / name)
     said = json.loads((base.folder / "tokenizer_config.json").read_text(encoding="utf-8"))

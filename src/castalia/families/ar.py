@@ -33,13 +33,11 @@ from castalia.nn.graph import Graph
 from castalia.nn.masks import Masks
 from castalia.nn.ngrams import LONGEST, hashed
 from castalia.nn.stepping import advance
+from castalia.nn.tokens import NEVER, TINY, cross_entropy, row_blocks
 from castalia.nn.transformer import Activation, AttentionKind, Block, Memory, Rotary, Rotation, causal_mask, segment_mask
 from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens
 
 REACH = 32  # offsets to the predicted position that `order: any` tells apart
-LOGITS_AT_ONCE = 2**25  # numbers; rows of `nats` are cut into chunks below this
-NEVER = -1e4  # a logit whose probability is zero
-TINY = 1e-9  # a weight that stands for none
 
 
 class ArConfig(FamilyConfig):
@@ -193,7 +191,7 @@ class Ar(Family):
         order = training_order(batch.x, batch.segment, self.spec.begin, self.spec.period) if self.config.order == "any" else None
         ordered = self._ordered(batch, order)
         logits = self._logits(ordered, batch)
-        nats = _cross_entropy(logits if order is not None else self._lawful(logits, batch.x), ordered.targets)
+        nats = cross_entropy(logits if order is not None else self._lawful(logits, batch.x), ordered.targets)
         weight = self._weight(batch, order)
         total = (nats * weight).sum() / weight.sum().clamp_min(TINY)
         return Loss(total, {"nats": total.detach()})
@@ -211,17 +209,9 @@ class Ar(Family):
         barred (V,) bool: tokens that are known not to come; the others share their probability.
         """
         self.check(batch)
-        rows = max(1, LOGITS_AT_ONCE // (batch.x.shape[1] * self.spec.vocab))
-        training = self.training
-        self.eval()
-        try:
-            starts = range(0, len(batch.x), rows)
-            orders = [None if order is None else order[at : at + rows] for at in starts]
-            return torch.cat(
-                [self._exact_nats(_rows(batch, at, at + rows), own, barred)[0] for at, own in zip(starts, orders, strict=True)]
-            )
-        finally:
-            self.train(training)
+        with self.evaluating():
+            parts = row_blocks(batch.x, self.spec.vocab)
+            return torch.cat([self._exact_nats(batch.rows(part), None if order is None else order[part], barred)[0] for part in parts])
 
     def token_loss(self, batch: Batch) -> Tensor:
         self.check(batch)
@@ -237,7 +227,7 @@ class Ar(Family):
             logits = logits if order is not None else self._lawful(logits, batch.x)
             if barred is not None:
                 logits[..., barred.to(logits.device)] = NEVER
-            nats = _cross_entropy(logits, ordered.targets)
+            nats = cross_entropy(logits, ordered.targets)
             if self.gate is None or self.counts is None:
                 return nats, None
             log_counts, features = self.counts.score(batch.x, batch.segment)
@@ -300,10 +290,8 @@ class Ar(Family):
 
     def _weight(self, batch: Batch, order: Tensor | None) -> Tensor:
         """(B, T - 1) float32 weights of the targets in their order: zero where nothing is coded."""
-        weight = (batch.x != self.spec.begin).float()
-        for given in (batch.mask, batch.weight):
-            weight = weight if given is None else weight * given
-        return weight[:, 1:] if order is None else weight.gather(1, order)
+        weight = batch.weights(self.spec.begin)
+        return weight if order is None else weight.gather(1, order - 1)
 
     def _told(self, cond: dict[str, Any], rows: int) -> Tensor | None:
         return self.network.told(cond, rows, self.device).vector if self.conditions else None
@@ -443,26 +431,6 @@ class Ar(Family):
     def graphs(self) -> dict[str, Graph]:
         """One step of logits with its memory."""
         return {"step": step_graph(self)}
-
-    def check(self, batch: Batch) -> None:
-        x = batch.x
-        if x.ndim != 2 or not 2 <= x.shape[1] <= self.spec.length + 1:
-            raise SpecError(
-                "the batch has another shape than the model",
-                where=f"{tuple(x.shape)} against (rows, 2 to {self.spec.length + 1})",
-            )
-        if x.dtype != torch.int64 or int(x.min()) < 0 or int(x.max()) >= self.spec.vocab:
-            raise SpecError("tokens must be int64 below the vocabulary's size", where=f"{x.dtype}, {int(x.max())} of {self.spec.vocab}")
-
-
-def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """logits (B, T, V), targets (B, T) -> nats (B, T)."""
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
-
-
-def _rows(batch: Batch, start: int, stop: int) -> Batch:
-    segment = None if batch.segment is None else batch.segment[start:stop]
-    return Batch(batch.x[start:stop], segment=segment, cond={name: value[start:stop] for name, value in batch.cond.items()})
 
 
 def _check(config: ArConfig, conditions: dict[str, Condition]) -> None:

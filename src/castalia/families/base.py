@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -100,8 +101,24 @@ class Family(nn.Module, ABC):
 
     def check(self, batch: Batch) -> None:
         """Family in: shapes are checked by hand at this border."""
-        if isinstance(self.spec, Dense) and tuple(batch.x.shape[1:]) != self.spec.shape:
-            raise SpecError("the batch has another shape than the model", where=f"{tuple(batch.x.shape[1:])} against {self.spec.shape}")
+        x, spec, different = batch.x, self.spec, "the batch has another shape than the model"
+        if isinstance(spec, Dense):
+            if tuple(x.shape[1:]) != spec.shape:
+                raise SpecError(different, where=f"{tuple(x.shape[1:])} against {spec.shape}")
+        elif x.ndim != 2 or not 2 <= x.shape[1] <= spec.length + 1:
+            raise SpecError(different, where=f"{tuple(x.shape)} against (rows, 2 to {spec.length + 1})")
+        elif x.dtype != torch.int64 or int(x.min()) < 0 or int(x.max()) >= spec.vocab:
+            raise SpecError("tokens must be int64 below the vocabulary's size", where=f"{x.dtype}, {int(x.max())} of {spec.vocab}")
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """In evaluation mode, and then as it was."""
+        training = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(training)
 
 
 def class_count(conditions: dict[str, Condition]) -> int:

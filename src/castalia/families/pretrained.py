@@ -26,11 +26,9 @@ from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.decode import draw_rows
 from castalia.nn.graph import Graph
 from castalia.nn.lora import LoraLinear
+from castalia.nn.tokens import NEVER, TINY, cross_entropy, row_blocks
+from castalia.nn.transformer import within
 from castalia.spec import Batch, Condition, Loss, Spec, Tokens
-
-LOGITS_AT_ONCE = 2**25  # numbers; rows of `nats` are cut into chunks below this
-NEVER = -1e4  # a logit whose probability is zero
-TINY = 1e-9
 
 
 class PretrainedConfig(FamilyConfig):
@@ -73,6 +71,7 @@ class Pretrained(Family):
             head.is_head = True  # nn/lora.py and Muon leave it alone
         # A `begin` that the tokenizer did not have is read as what stood between documents when the base was trained.
         self.opening = self.spec.begin if self.spec.begin < self.known else self.spec.end if self.spec.end is not None else 0
+        self.memory = bases.library().DynamicCache  # whole keys and values of every layer, also of models that attend within windows
         # transformers calls it `cache` since 5.30
         self.remembers = "cache" if "cache" in inspect.signature(self.network.forward).parameters else "past_key_values"
         self.as_base = True  # the weights, pairs of low rank aside, are the base's
@@ -85,27 +84,20 @@ class Pretrained(Family):
         if phase != "main":
             raise SpecError(f"'pretrained' has no phase '{phase}'", where="forward(batch, phase)", fix="use 'main'")
         self.check(batch)
-        nats, weight = self._nats(batch), self._weight(batch)
+        nats, weight = self._nats(batch), batch.weights(self.spec.begin)
         total = (nats * weight).sum() / weight.sum().clamp_min(TINY)
         return Loss(total, {"nats": total.detach()})
 
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
         """(B,) exact negative log-likelihood of each row's coded tokens, times `batch.weight` where there is one."""
-        return (self.token_nats(batch) * self._weight(batch)).sum(1)
+        return (self.token_nats(batch) * batch.weights(self.spec.begin)).sum(1)
 
     @torch.no_grad()
     def token_nats(self, batch: Batch) -> Tensor:
         """(B, T - 1) float32 nats of x[:, 1:], coded or not, in evaluation mode."""
         self.check(batch)
-        rows = max(1, LOGITS_AT_ONCE // (batch.x.shape[1] * self.spec.vocab))
-        training = self.training
-        self.eval()
-        try:
-            parts = [slice(at, at + rows) for at in range(0, len(batch.x), rows)]
-            segment = batch.segment
-            return torch.cat([self._nats(Batch(batch.x[part], segment=None if segment is None else segment[part])) for part in parts])
-        finally:
-            self.train(training)
+        with self.evaluating():
+            return torch.cat([self._nats(batch.rows(part)) for part in row_blocks(batch.x, self.spec.vocab)])
 
     def token_loss(self, batch: Batch) -> Tensor:
         self.check(batch)
@@ -116,7 +108,7 @@ class Pretrained(Family):
         told = {} if batch.segment is None else _apart(batch.segment[:, :-1])
         logits = self._known(self.network(input_ids=self._read(tokens), use_cache=False, **told).logits)
         targets = targets.masked_fill(targets == self.spec.begin, 0)  # never coded; `begin` may be no token of the model
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+        return cross_entropy(logits, targets)
 
     def _read(self, tokens: Tensor) -> Tensor:
         return tokens.masked_fill(tokens == self.spec.begin, self.opening)
@@ -132,45 +124,29 @@ class Pretrained(Family):
         """(B, known) -> (B, vocab) float32."""
         return F.pad(self._known(logits), (0, max(0, self.spec.vocab - self.known)), value=NEVER)
 
-    def _weight(self, batch: Batch) -> Tensor:
-        """(B, T - 1) float32 weights of the targets: zero where nothing is coded."""
-        weight = (batch.x != self.spec.begin).float()
-        for given in (batch.mask, batch.weight):
-            weight = weight if given is None else weight * given
-        return weight[:, 1:]
-
     # Token by token
 
     @torch.inference_mode()
     def prefill(self, ids: Tensor, mask: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Recall]:
         if ids.shape[1] > self.spec.length:
             raise SpecError("the prompt is longer than the context", f"{ids.shape[1]} tokens against {self.spec.length}", "cut it")
-        lengths = mask.sum(1)
-        found = self.network(
-            input_ids=self._read(ids), use_cache=True
-        )  # what fills a row up stands behind its own tokens, which do not see it
+        lengths, cache = mask.sum(1), self.memory()
+        # What fills a row up stands behind its own tokens, which do not see it.
+        found = self.network(input_ids=self._read(ids), use_cache=True, **{self.remembers: cache})
         logits = found.logits[torch.arange(len(ids), device=ids.device), lengths - 1]
-        return self._logits(logits), Recall(*self._remembered(found), mask, lengths)
+        return self._logits(logits), Recall(cache, mask, lengths)
 
     @torch.inference_mode()
     def step(self, tokens: Tensor, state: Recall) -> tuple[Tensor, Recall]:
-        cache = bases.library().DynamicCache()
-        for layer, (keys, values) in enumerate(zip(state.keys, state.values, strict=True)):
-            cache.update(keys, values, layer)
         seen = F.pad(state.seen, (0, 1), value=True)
         found = self.network(
             input_ids=self._read(tokens)[:, None],
             attention_mask=seen[:, None, None, :],
             position_ids=state.lengths[:, None],
             use_cache=True,
-            **{self.remembers: cache},
+            **{self.remembers: state.cache},
         )
-        return self._logits(found.logits[:, -1]), Recall(*self._remembered(found), seen, state.lengths + 1)
-
-    def _remembered(self, found: Any) -> tuple[list[Tensor], list[Tensor]]:
-        """Keys and values of each layer in what the network gave back."""
-        layers = getattr(found, self.remembers).layers
-        return [layer.keys for layer in layers], [layer.values for layer in layers]
+        return self._logits(found.logits[:, -1]), Recall(state.cache, seen, state.lengths + 1)
 
     def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
         """(len(rngs), length + 1) int64: `begin`, the document, `begin` as filling."""
@@ -203,58 +179,53 @@ class Pretrained(Family):
         self.as_base = self.as_base and set(state_dict) <= self._pairs()
         return super().load_state_dict({**rest, **state_dict}, strict=True, assign=assign)
 
-    def check(self, batch: Batch) -> None:
-        x = batch.x
-        if x.ndim != 2 or not 2 <= x.shape[1] <= self.spec.length + 1:
-            raise SpecError(
-                "the batch has another shape than the model", where=f"{tuple(x.shape)} against (rows, 2 to {self.spec.length + 1})"
-            )
-        if x.dtype != torch.int64 or int(x.min()) < 0 or int(x.max()) >= self.spec.vocab:
-            raise SpecError("tokens must be int64 below the vocabulary's size", where=f"{x.dtype}, {int(x.max())} of {self.spec.vocab}")
-
 
 @dataclass(frozen=True)
 class Recall:
-    """Keys and values (B, heads, S, D) of each layer, and which of the S columns are a row's own: seen (B, S) bool. lengths (B,)."""
+    """cache: the library's own memory, keys and values (B, heads, S, D) of each layer; a step adds to it in place. seen (B, S) bool: which of the S
+    columns are a row's own. lengths (B,)."""
 
-    keys: list[Tensor]
-    values: list[Tensor]
+    cache: Any
     seen: Tensor
     lengths: Tensor
 
     def take(self, rows: Tensor) -> Recall:
-        kept = Recall([each[rows] for each in self.keys], [each[rows] for each in self.values], self.seen[rows], self.lengths[rows])
-        return kept._close()
+        return self._made([(keys[rows], values[rows]) for keys, values in self._layers()], self.seen[rows], self.lengths[rows])
 
     def join(self, other: Recall) -> Recall:
         width = max(self.seen.shape[1], other.seen.shape[1])
-        one, two = self._wide(width), other._wide(width)
-        keys = [torch.cat(pair) for pair in zip(one.keys, two.keys, strict=True)]
-        values = [torch.cat(pair) for pair in zip(one.values, two.values, strict=True)]
-        return Recall(keys, values, torch.cat([one.seen, two.seen]), torch.cat([one.lengths, two.lengths]))._close()
+        mine, theirs = ([[_wide(each, width) for each in layer] for layer in one._layers()] for one in (self, other))
+        layers = [(torch.cat([a[0], b[0]]), torch.cat([a[1], b[1]])) for a, b in zip(mine, theirs, strict=True)]
+        seen = torch.cat([F.pad(one.seen, (0, width - one.seen.shape[1]), value=False) for one in (self, other)])
+        return self._made(layers, seen, torch.cat([self.lengths, other.lengths]))
 
-    def _wide(self, width: int) -> Recall:
-        more = width - self.seen.shape[1]
-        keys, values = ([F.pad(each, (0, 0, 0, more)) for each in part] for part in (self.keys, self.values))
-        return Recall(keys, values, F.pad(self.seen, (0, more), value=False), self.lengths)
+    def _layers(self) -> list[tuple[Tensor, Tensor]]:
+        return [(layer.keys, layer.values) for layer in self.cache.layers]
 
-    def _close(self) -> Recall:
+    def _made(self, layers: Sequence[tuple[Tensor, Tensor]], seen: Tensor, lengths: Tensor) -> Recall:
         """Without the columns that no row needs: each row's own to the left, in their order."""
-        width = int(self.lengths.max()) if len(self.lengths) else 0
-        if width == self.seen.shape[1]:
-            return self
-        places = (~self.seen).to(torch.uint8).argsort(dim=1, stable=True)[:, :width]
+        width = int(lengths.max()) if len(lengths) else 0
+        if width < seen.shape[1]:
+            places = (~seen).to(torch.uint8).argsort(dim=1, stable=True)[:, :width]
+            layers, seen = [(_gathered(keys, places), _gathered(values, places)) for keys, values in layers], seen.gather(1, places)
+        cache = type(self.cache)()
+        for number, (keys, values) in enumerate(layers):
+            cache.update(keys, values, number)
+        return Recall(cache, seen, lengths)
 
-        def close(each: Tensor) -> Tensor:
-            return each.gather(2, places[:, None, :, None].expand(-1, each.shape[1], -1, each.shape[3]))
 
-        return Recall(list(map(close, self.keys)), list(map(close, self.values)), self.seen.gather(1, places), self.lengths)
+def _wide(each: Tensor, width: int) -> Tensor:
+    """(B, heads, S, D) with columns up to `width`."""
+    return F.pad(each, (0, 0, 0, width - each.shape[2]))
+
+
+def _gathered(each: Tensor, places: Tensor) -> Tensor:
+    """Columns (B, W) of (B, heads, S, D)."""
+    return each.gather(2, places[:, None, :, None].expand(-1, each.shape[1], -1, each.shape[3]))
 
 
 def _apart(segment: Tensor) -> dict[str, Tensor]:
     """What keeps packed documents apart: segment (B, T), rising -> mask (B, 1, T, T), True where a token looks, and positions (B, T)."""
-    steps = segment.shape[1]
-    own = (segment[:, :, None] == segment[:, None, :]) & torch.ones(steps, steps, dtype=torch.bool, device=segment.device).tril()
-    place = torch.arange(steps, device=segment.device).expand_as(segment)
+    place = torch.arange(segment.shape[1], device=segment.device).expand_as(segment)
     starts = F.pad(segment[:, 1:] != segment[:, :-1], (1, 0), value=True)
-    return {"attention_mask": own[:, None], "position_ids": place - torch.where(starts, place, 0).cummax(1).values}
+    return {"attention_mask": within(segment), "position_ids": place - torch.where(starts, place, 0).cummax(1).values}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -24,18 +24,16 @@ from torch.nn import functional as F
 from castalia.abilities import SampleOptions
 from castalia.errors import AbilityError, RecipeError, SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
-from castalia.nn.decode import complete, draw_rows
+from castalia.nn.decode import draw_rows
 from castalia.nn.embed import ConditionEmbedding
 from castalia.nn.graph import Graph
 from castalia.nn.latent import Posterior, active_units, log_prior, mutual_information
 from castalia.nn.random import generator, randn_rows
 from castalia.nn.stepping import advance
+from castalia.nn.tokens import NEVER, TINY, cross_entropy, row_blocks
 from castalia.nn.transformer import Block, Memory, Rotary, Rotation, causal_mask
 from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens
 
-LOGITS_AT_ONCE = 2**25  # numbers; draws of `nats` are taken in chunks below this
-NEVER = -1e4  # a logit whose probability is zero
-TINY = 1e-9
 LATENT = "latent"  # what `cond` calls a row's latent while it is written
 
 
@@ -55,12 +53,6 @@ class SeqVaeConfig(FamilyConfig):
         0.2, ge=0, le=1, description="share of the tokens that training hides from the decoder at first; none from its middle on"
     )
     importance: int = Field(32, ge=1, description="draws per row in `nats`")
-
-
-class Told(NamedTuple):
-    """What a decoder knows of its rows beside their tokens: (B, width) added to each of them."""
-
-    added: Tensor
 
 
 class SeqVae(Family):
@@ -107,7 +99,7 @@ class SeqVae(Family):
             hidden = torch.rand(read.shape, device=read.device) < self.hidden_now
             hidden[:, 0] = False
             read = read.masked_fill(hidden, self.spec.begin)
-        weight = self._weight(batch)
+        weight = batch.weights(self.spec.begin)
         losses = self._cross_entropy(read, batch.x[:, 1:], z, batch.cond)
         reconstruction, kl = (losses * weight).sum(1).mean(), posterior.divergence().sum(1).mean()
         pressed = kl.clamp_min(self.config.free_bits)
@@ -132,70 +124,52 @@ class SeqVae(Family):
     @torch.no_grad()
     def nelbo(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
         """(B,) negative evidence lower bound: one draw, the divergence in closed form."""
-        self.eval()
-        posterior = self.encoder(batch.x, batch.cond)
-        z = posterior.draw(randn_rows(rngs or _by_row(len(batch.x)), self.config.latent, device=batch.x.device))
-        return self._reconstruction(batch, z) + posterior.divergence().sum(1)
+        with self.evaluating():
+            posterior = self.encoder(batch.x, batch.cond)
+            z = posterior.draw(randn_rows(rngs or _by_row(len(batch.x)), self.config.latent, device=batch.x.device))
+            return self._reconstruction(batch, z) + posterior.divergence().sum(1)
 
     def _draws(self, batch: Batch, count: int, rngs: Sequence[torch.Generator] | None) -> Tensor:
         """(count, B) of log p(x | z) + log p(z) - log q(z | x), in evaluation mode."""
         self.check(batch)
-        training, rows = self.training, len(batch.x)
-        self.eval()
-        try:
+        with self.evaluating():
             posterior = self.encoder(batch.x, batch.cond)
-            noise = randn_rows(rngs or _by_row(rows), count, self.config.latent, device=batch.x.device).transpose(0, 1)
+            noise = randn_rows(rngs or _by_row(len(batch.x)), count, self.config.latent, device=batch.x.device).transpose(0, 1)
             z = posterior.draw(noise)
             ratio = (log_prior(z) - posterior.log_density(z)).sum(2)
             return ratio - torch.stack([self._reconstruction(batch, one) for one in z])
-        finally:
-            self.train(training)
 
     def _reconstruction(self, batch: Batch, z: Tensor) -> Tensor:
         """(B,) -log p(x | z) of the coded tokens."""
-        weight = self._weight(batch._replace(weight=None))
-        rows = max(1, LOGITS_AT_ONCE // (batch.x.shape[1] * self.spec.vocab))
+        weight = batch._replace(weight=None).weights(self.spec.begin)
         found = []
-        for at in range(0, len(batch.x), rows):
-            part = slice(at, at + rows)
-            cond = {name: value[part] for name, value in batch.cond.items()}
-            found.append((self._cross_entropy(batch.x[part, :-1], batch.x[part, 1:], z[part], cond) * weight[part]).sum(1))
+        for part in row_blocks(batch.x, self.spec.vocab):
+            own = batch.rows(part)
+            found.append((self._cross_entropy(own.x[:, :-1], own.x[:, 1:], z[part], own.cond) * weight[part]).sum(1))
         return torch.cat(found)
 
     def _cross_entropy(self, read: Tensor, targets: Tensor, z: Tensor, cond: dict[str, Any]) -> Tensor:
         """(B, T) nats of the targets."""
-        logits = self.decoder.logits(self.decoder(read, self.decoder.told(z, cond)))
-        logits[..., self.spec.begin] = NEVER  # no document holds it
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
-
-    def _weight(self, batch: Batch) -> Tensor:
-        """(B, T - 1) float32 weights of the targets: zero where nothing is coded."""
-        weight = (batch.x != self.spec.begin).float()
-        for given in (batch.mask, batch.weight):
-            weight = weight if given is None else weight * given
-        return weight[:, 1:]
+        return cross_entropy(self._next(self.decoder(read, self.decoder.told(z, cond))), targets)
 
     @torch.no_grad()
     def report(self, batch: Batch) -> dict[str, float]:
         """Facts about held-out rows (two or more): per row nelbo, nats, kl and mutual information in nats; active units; accuracy: the share of coded
         tokens that come first when the decoder reads the true ones before them."""
-        training = self.training
-        self.eval()
-        posterior = self.encoder(batch.x, batch.cond)
-        logits = self.decoder.logits(self.decoder(batch.x[:, :-1], self.decoder.told(posterior.mean, batch.cond)))
-        weight = self._weight(batch._replace(weight=None))
-        z = posterior.draw(randn_rows(_by_row(len(batch.x)), self.config.latent, device=batch.x.device))
-        found = {
-            "nelbo": float(self.nelbo(batch).mean()),
-            "nats": float(self.nats(batch).mean()),
-            "kl": float(posterior.divergence().sum(1).mean()),
-            "mutual_information": mutual_information(posterior, z),
-            "active_units": float(active_units(posterior.mean)),
-            "latent": float(self.config.latent),
-            "accuracy": float(((logits.argmax(-1) == batch.x[:, 1:]) * weight).sum() / weight.sum()),
-        }
-        self.train(training)
-        return found
+        with self.evaluating():
+            posterior = self.encoder(batch.x, batch.cond)
+            logits = self._next(self.decoder(batch.x[:, :-1], self.decoder.told(posterior.mean, batch.cond)))
+            weight = batch._replace(weight=None).weights(self.spec.begin)
+            z = posterior.draw(randn_rows(_by_row(len(batch.x)), self.config.latent, device=batch.x.device))
+            return {
+                "nelbo": float(self.nelbo(batch).mean()),
+                "nats": float(self.nats(batch).mean()),
+                "kl": float(posterior.divergence().sum(1).mean()),
+                "mutual_information": mutual_information(posterior, z),
+                "active_units": float(active_units(posterior.mean)),
+                "latent": float(self.config.latent),
+                "accuracy": float(((logits.argmax(-1) == batch.x[:, 1:]) * weight).sum() / weight.sum()),
+            }
 
     # Latents
 
@@ -208,15 +182,8 @@ class SeqVae(Family):
 
     def from_latent(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
         """z (B, latent) -> (B, length + 1): the likeliest next token again and again, `begin` as filling."""
-        prompt = torch.tensor([self.spec.begin], device=self.device)
         rngs = [generator("likeliest", row) for row in range(len(z))]  # decide nothing at temperature 0
-        found = complete(
-            self, [prompt] * len(z), rngs, SampleOptions(temperature=0.0), spec=self.spec, cond={**cond, LATENT: z.to(self.device)}
-        )
-        out = torch.full((len(z), self.spec.length + 1), self.spec.begin, dtype=torch.int64)
-        for row, completion in zip(out, found, strict=True):
-            row[1 : 1 + len(completion.tokens)] = torch.tensor(completion.tokens, dtype=torch.int64)
-        return out
+        return draw_rows(self, self.spec, rngs, {**cond, LATENT: z.to(self.device)}, SampleOptions(temperature=0.0), self.device)
 
     def drawn(self, rng: torch.Generator) -> dict[str, Tensor]:
         """What a row draws before its first token, as `cond` for `prefill`: its latent, (1, latent)."""
@@ -234,9 +201,8 @@ class SeqVae(Family):
         memory = Memory.empty(config.depth, rows, config.heads, self.spec.length, config.width // config.heads, like, 0)
         z = cond.get(LATENT)
         z = torch.zeros(rows, config.latent, device=ids.device) if z is None else z
-        told = self.decoder.told(z, {name: value for name, value in cond.items() if name != LATENT})
-        memory.told = told.added
-        h = self.decoder(ids, told, memory)
+        memory.told = self.decoder.told(z, cond)
+        h = self.decoder(ids, memory.told, memory)
         lengths = mask.sum(1)
         memory.grow(lengths)
         return self._next(h[torch.arange(rows, device=ids.device), lengths - 1]), memory
@@ -250,6 +216,7 @@ class SeqVae(Family):
         return self._next(h), memory
 
     def _next(self, h: Tensor) -> Tensor:
+        """(..., width) -> logits (..., V) of what comes next: no `begin`, which no document holds."""
         logits = self.decoder.logits(h)
         logits[..., self.spec.begin] = NEVER
         return logits
@@ -260,14 +227,6 @@ class SeqVae(Family):
 
     def graphs(self) -> dict[str, Graph]:
         raise AbilityError("a 'seqvae' model has no graph to export", where="Family.graphs", fix="castalia export RUN --to safetensors")
-
-    def check(self, batch: Batch) -> None:
-        x = batch.x
-        if x.ndim != 2 or not 2 <= x.shape[1] <= self.spec.length + 1:
-            where = f"{tuple(x.shape)} against (rows, 2 to {self.spec.length + 1})"
-            raise SpecError("the batch has another shape than the model", where=where)
-        if x.dtype != torch.int64 or int(x.min()) < 0 or int(x.max()) >= self.spec.vocab:
-            raise SpecError("tokens must be int64 below the vocabulary's size", where=f"{x.dtype}, {int(x.max())} of {self.spec.vocab}")
 
 
 class Encoder(nn.Module):
@@ -290,7 +249,7 @@ class Encoder(nn.Module):
         real = x != self.begin
         real[:, 0] = True  # context, and never nothing
         h = self.embedding(x)
-        told = self.conditions({name: value for name, value in cond.items() if name != LATENT}, len(x), x.device).vector
+        told = self.conditions(cond, len(x), x.device).vector
         h = h if told is None else h + told[:, None]
         h = F.dropout(h, self.dropout, self.training)
         mask = torch.zeros(real.shape, device=x.device).masked_fill_(~real, float("-inf"))[:, None, None].expand(-1, 1, x.shape[1], -1)
@@ -319,15 +278,16 @@ class Decoder(nn.Module):
         self.norm = nn.RMSNorm(config.width, eps=1e-6)
         self.rotary = Rotary(config.width // config.heads, spec.length, 10_000.0)
 
-    def told(self, z: Tensor, cond: dict[str, Any]) -> Told:
-        added: Tensor = self.of_latent(z)
+    def told(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
+        """(B, width) that is added to every token of a row: its latent, and its classes."""
+        latent: Tensor = self.of_latent(z).float()
         told = self.conditions(cond, len(z), z.device).vector
-        return Told(added.float() if told is None else added.float() + told)
+        return latent if told is None else latent + told
 
-    def forward(self, tokens: Tensor, told: Told, memory: Memory | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, told: Tensor, memory: Memory | None = None) -> Tensor:
         """(B, T, width) after the last norm."""
         steps = tokens.shape[1]
-        h = F.dropout(self.embedding(tokens) + told.added[:, None], self.dropout, self.training)
+        h = F.dropout(self.embedding(tokens) + told[:, None], self.dropout, self.training)
         rotation: Rotation = self.rotary(slice(0, steps))
         mask = causal_mask(steps, steps, tokens.device)
         for index, block in enumerate(self.blocks):

@@ -245,10 +245,15 @@ def causal_mask(queries: int, keys: int, device: torch.device) -> Tensor:
     return torch.zeros(queries, keys, device=device).masked_fill_(blocked, float("-inf"))
 
 
+def within(segment: Tensor) -> Tensor:
+    """(B, 1, T, T) bool from document numbers (B, T): whether a token sees another, one of its own document and none after it."""
+    same = segment[:, None, :, None] == segment[:, None, None, :]
+    return same & torch.ones(segment.shape[1], segment.shape[1], dtype=torch.bool, device=segment.device).tril()
+
+
 def segment_mask(segment: Tensor) -> Tensor:
     """(B, 1, T, T) float32 from document numbers (B, T): causal, and within one document."""
-    same = segment[:, None, :, None] == segment[:, None, None, :]
-    allowed = same & torch.ones(segment.shape[1], segment.shape[1], dtype=torch.bool, device=segment.device).tril()
+    allowed = within(segment)
     return torch.zeros(allowed.shape, device=segment.device).masked_fill_(~allowed, float("-inf"))
 
 
