@@ -9,7 +9,16 @@ An error says what is wrong, where, and what to do about it; it prints as three 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
+
+
+def meant(given: str, known: Iterable[str], before: str = "") -> str:
+    """The beginning of a fix: "did you mean 'x'? " for the known name nearest to the given one, or nothing. before: is put before the name."""
+    import difflib  # only where something went wrong
+
+    near = difflib.get_close_matches(given, list(known), n=1)
+    return f"did you mean '{before}{near[0]}'? " if near else ""
 
 
 class CastaliaError(Exception):

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from castalia import registry
 from castalia.data.source import DataConfig
-from castalia.errors import CastaliaError, RecipeError
+from castalia.errors import CastaliaError, RecipeError, meant
 
 FORMAT = 1
 SECTIONS = ("data", "codec", "family", "training", "sampling")
@@ -298,12 +298,7 @@ def _find(name: str) -> tuple[str, str, Path | None]:
             )
         return path.read_text(encoding="utf-8"), str(path), path.parent
     if name not in shipped():
-        near = difflib.get_close_matches(name, shipped(), n=1)
-        raise RecipeError(
-            f"there is no recipe called '{name}'",
-            where="RECIPE",
-            fix=(f"did you mean '{near[0]}'? " if near else "") + "castalia list recipes",
-        )
+        raise RecipeError(f"there is no recipe called '{name}'", where="RECIPE", fix=meant(name, shipped()) + "castalia list recipes")
     return (resources.files("castalia") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8"), name, None
 
 

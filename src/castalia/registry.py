@@ -5,7 +5,6 @@ Listing names imports nothing. A file is Python code, so it is executed only whe
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -15,7 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from castalia.errors import AbilityError, PluginError
+from castalia.errors import AbilityError, PluginError, meant
 
 Kind = Literal["family", "codec", "metric"]
 T = TypeVar("T")
@@ -110,9 +109,8 @@ def resolve(kind: Kind, name: str, *, trust: bool = False) -> Any:
     for point in entry_points(group=f"castalia.{kind}"):
         if point.name == name:
             return _load(point.value, kind, name)
-    near = difflib.get_close_matches(name, names(kind), n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    raise PluginError(f"there is no {kind} called '{name}'", where=f"{kind}.name", fix=f"{hint}known: {', '.join(names(kind))}")
+    known = names(kind)
+    raise PluginError(f"there is no {kind} called '{name}'", where=f"{kind}.name", fix=f"{meant(name, known)}known: {', '.join(known)}")
 
 
 def file_digest(name: str) -> str:

@@ -177,7 +177,7 @@ def _write_forgetting(run: Run, dataset: Dataset) -> None:
             old["why"] = "the data of a model of others are not at hand"
         else:
             parent = Run.open(source)
-            begun = parent.model() if parent.spec == run.spec else _grown(run, parent)
+            begun = parent.model() if parent.spec == run.spec else _begun(run.recipe, run.spec, run.conditions, parent)
             found["parent"] = parent.id
             new["before"] = held_out_loss(begun, dataset)
             old["source"] = parent.recipe.data.source
@@ -448,11 +448,6 @@ def _take_over(family: Family, parent: Run) -> None:
             where=f"start_from={parent.folder}",
             fix="data.conditional=false where the parent knew no classes; leave the family's sizes alone",
         ) from error
-
-
-def _grown(run: Run, parent: Run) -> Family:
-    """The parent's model with the tokens that the run added, as it stood before step 1."""
-    return _seeded(run.recipe.training, lambda: _family(run.recipe, run.spec, run.conditions, parent))
 
 
 def _seeded(config: TrainConfig, make: Any) -> Family:

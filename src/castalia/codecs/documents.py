@@ -7,7 +7,6 @@ of a document are exactly these bytes. Encodings are in codecs/encodings.py. A r
 from __future__ import annotations
 
 import csv
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from castalia.codecs import encodings
-from castalia.errors import DataError, MissingExtra
+from castalia.errors import DataError, MissingExtra, meant
 
 WHOLE = 64 << 10  # bytes of UTF-8: longer lines and paragraphs are cut
 PIECE = 16 << 10  # up to here a text file is one document; the size of the pieces of a large one
@@ -250,9 +249,7 @@ def template(field: str | None, row: dict[str, Any], path: Path) -> str:
     written = f"{{{field}}}" if field in row or "{" not in field else field
     for name in _COLUMN.findall(written):
         if name not in row:
-            near = difflib.get_close_matches(name, row, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise DataError(f"the table has no column '{name}'", f"{path.name}, codec.field", f"{hint}columns: {columns}")
+            raise DataError(f"the table has no column '{name}'", f"{path.name}, codec.field", f"{meant(name, row)}columns: {columns}")
     return written
 
 

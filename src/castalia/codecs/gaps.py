@@ -7,7 +7,6 @@ comes back note for note, in its own ticks and with its own velocities, for it i
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +18,7 @@ from torch import Tensor
 from castalia.codecs import voices
 from castalia.codecs.grid import BEGIN, CHORDS, HOLD, REST, Grid
 from castalia.codecs.score import Note, Part, Score
-from castalia.errors import DataError, RecipeError
+from castalia.errors import DataError, RecipeError, meant
 
 
 def gaps(grid: Grid, score: Score, keep: Sequence[str], bars: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
@@ -76,10 +75,7 @@ def _named(name: str, parts: Sequence[str]) -> str:
     wanted = name.strip().lower()
     if wanted in parts:
         return wanted
-    near = difflib.get_close_matches(wanted, parts, n=1)
-    raise RecipeError(
-        f"there is no part '{name}'", "--keep", (f"did you mean '{near[0]}'? " if near else "") + f"known: {', '.join(parts)}"
-    )
+    raise RecipeError(f"there is no part '{name}'", "--keep", f"{meant(wanted, parts)}known: {', '.join(parts)}")
 
 
 def _owners(column: np.ndarray, first: int, last: int) -> np.ndarray:

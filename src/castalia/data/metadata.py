@@ -6,13 +6,12 @@ This is the "imagefolder" convention of Hugging Face datasets. Nothing here open
 from __future__ import annotations
 
 import csv
-import difflib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from castalia.errors import DataError
+from castalia.errors import DataError, meant
 
 ENDINGS = (".csv", ".tsv", ".jsonl")
 FILE_COLUMNS = ("file_name", "file")
@@ -133,6 +132,4 @@ def _text(value: Any) -> str | None:
 
 
 def _no_column(column: str, known: list[str], path: Path) -> DataError:
-    near = difflib.get_close_matches(column, known, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    return DataError(f"the table has no column '{column}'", path.name, f"{hint}columns: {', '.join(known)}")
+    return DataError(f"the table has no column '{column}'", path.name, f"{meant(column, known)}columns: {', '.join(known)}")

@@ -9,7 +9,6 @@ saved to resume. Reading is in data/reading.py, files on disk in data/cache.py, 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,7 +27,7 @@ from castalia.data.report import describe, fingerprint
 from castalia.data.source import DataConfig, Source, open_source
 from castalia.data.told import LABEL, Column, several
 from castalia.data.windows import Windows
-from castalia.errors import DataError, RecipeError, SpecError
+from castalia.errors import DataError, RecipeError, SpecError, meant
 from castalia.nn.random import generator
 from castalia.spec import Batch, Classes, Condition, Dense, Spec, Tokens
 
@@ -377,9 +376,6 @@ def _augmentations(config: DataConfig, codec: Codec[Any]) -> list[tuple[str, Aug
                 f"leave '{name}' out of data.augment, or {lies[name][0]} out of data.conditions",
             )
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise RecipeError(
-                f"the codec '{codec.name}' has no augmentation '{name}'", "data.augment", f"{hint}known: {', '.join(known) or 'none'}"
-            )
+            fix = f"{meant(name, known)}known: {', '.join(known) or 'none'}"
+            raise RecipeError(f"the codec '{codec.name}' has no augmentation '{name}'", "data.augment", fix)
     return [(name, known[name]) for name in names]

@@ -6,7 +6,6 @@ item, any other name is a column of the metadata table. Not here: finding tables
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from castalia.codecs.base import Codec
-from castalia.errors import DataError, RecipeError
+from castalia.errors import DataError, RecipeError, meant
 
 LABEL = "label"
 
@@ -47,10 +46,10 @@ def from_table(wanted: Sequence[str], codec: Codec[Any]) -> list[str]:
 
 def nobody_knows(name: str, codec: Codec[Any], columns: Sequence[str]) -> RecipeError:
     known = [LABEL, *codec.fact_names, *columns]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
     more = "" if columns else ", and the columns of a metadata table (metadata.csv), of which there is none here"
-    return RecipeError(f"no item has a '{name}' to tell the model", "data.conditions", f"{hint}known: {', '.join(known)}{more}")
+    return RecipeError(
+        f"no item has a '{name}' to tell the model", "data.conditions", f"{meant(name, known)}known: {', '.join(known)}{more}"
+    )
 
 
 def column(key: str, values: Sequence[str | None], name: str = "") -> Column:

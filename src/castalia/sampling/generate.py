@@ -7,9 +7,8 @@ of that shape again and gives the same bytes.
 
 from __future__ import annotations
 
-import difflib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ from torch import Tensor
 from castalia.abilities import Decodes, SampleOptions, Samples
 from castalia.codecs.base import Codec
 from castalia.codecs.conversation import Conversation
-from castalia.errors import RecipeError, SpecError
+from castalia.errors import RecipeError, SpecError, meant
 from castalia.families.base import Family
 from castalia.nn.decode import Completion, Decoder, Stop, complete
 from castalia.nn.random import generators
@@ -287,12 +286,7 @@ def expect(conditions: Mapping[str, Condition], cond: Mapping[str, Any]) -> None
     """Raises RecipeError for a name that is no condition of the run."""
     for name in sorted(set(cond) - set(conditions)):
         known = ", ".join(conditions) or "none: this run is unconditional"
-        raise RecipeError(f"the run has no condition '{name[:80]}'", where="--cond", fix=f"{_meant(name, conditions)}known: {known}")
-
-
-def _meant(given: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(given, list(known), n=1)
-    return f"did you mean '{near[0]}'? " if near else ""
+        raise RecipeError(f"the run has no condition '{name[:80]}'", where="--cond", fix=f"{meant(name, conditions)}known: {known}")
 
 
 def _count(kind: Condition) -> int:
@@ -309,7 +303,7 @@ def class_index(name: str, kind: Condition, value: str | int) -> int:
         return names.index(text)
     if text.isdigit() and int(text) < len(names):
         return int(text)
-    raise RecipeError(f"'{name}' has no class '{value}'", where="--cond", fix=f"{_meant(text, names)}one of: {', '.join(names)}")
+    raise RecipeError(f"'{name}' has no class '{value}'", where="--cond", fix=f"{meant(text, names)}one of: {', '.join(names)}")
 
 
 def blocks(first: int, count: int, size: int) -> Iterator[tuple[int, int]]:

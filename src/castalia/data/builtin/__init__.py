@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from castalia.errors import DataError
+from castalia.errors import DataError, meant
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,6 @@ def path(name: str) -> Path:
 
 def _find(name: str) -> BuiltIn:
     if name not in _SETS:
-        near = difflib.get_close_matches(name, _SETS, n=1)
-        hint = f"did you mean 'builtin/{near[0]}'? " if near else ""
-        raise DataError(
-            f"there is no built-in set called '{name}'", "data.source", f"{hint}known: {', '.join(f'builtin/{known}' for known in _SETS)}"
-        )
+        known = ", ".join(f"builtin/{known}" for known in _SETS)
+        raise DataError(f"there is no built-in set called '{name}'", "data.source", f"{meant(name, _SETS, 'builtin/')}known: {known}")
     return _SETS[name]
