@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from castalia import atomic, bases, registry
-from castalia.abilities import SampleOptions, Samples, Scores
+from castalia.abilities import SampleOptions, Scores
 from castalia.codecs.base import Codec, is_file
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, rows_of
@@ -26,8 +26,8 @@ from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, p
 from castalia.run import Run, dump, versions
 from castalia.sampling.chat import reply_to, talk_of, trimmed
 from castalia.sampling.edit import KINDS, fill, kinds, refill
-from castalia.sampling.generate import Sample, conditions_of_items, draw, draw_tokens, generate, request_of
-from castalia.sampling.sheets import SHEET, TEXTS, sheets
+from castalia.sampling.generate import Sample, conditions_of_items, generate, request_of
+from castalia.sampling.sheets import sheets, shown
 from castalia.spec import Classes, Condition, Spec, Tokens
 from castalia.training import tuning
 from castalia.training.device import open_device
@@ -277,10 +277,8 @@ def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
             trainer.train_step()
             done += 1
     with Stopwatch() as sheet:
-        if recipe.training.sample_every and isinstance(dataset.spec, Tokens):
-            draw_tokens(trainer.averaged(), dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
-        elif recipe.training.sample_every and isinstance(family, Samples):
-            draw(trainer.averaged(), 0, 0, SHEET, {}, SampleOptions())
+        if recipe.training.sample_every:
+            shown(trainer.averaged(), dataset)
     with Stopwatch() as saving:
         for group in trainer.checkpoint().values():
             dump(group)

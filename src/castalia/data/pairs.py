@@ -18,10 +18,10 @@ from torch import Tensor
 from castalia.codecs import documents
 from castalia.codecs.base import Codec
 from castalia.data import split
+from castalia.data.epochs import Epochs
 from castalia.data.listing import list_files
 from castalia.data.source import DIGEST_BYTES, DataConfig
 from castalia.errors import DataError, SpecError
-from castalia.nn.random import generator
 from castalia.spec import Batch, Tokens
 
 COLUMNS = ("prompt", "chosen", "rejected")
@@ -41,19 +41,14 @@ class Pairs:
     def __init__(self, spec: Tokens, pairs: Sequence[Pair]) -> None:
         self.spec = spec
         self._pairs = list(pairs)
+        self._epochs = Epochs(len(self._pairs), "pairs")
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def batch(self, counter: int, size: int, seed: int) -> Batch:
         """Micro-batch number `counter` of `size` pairs out of an endless stream of shuffled epochs, as `take` gives them."""
-        chosen: list[int] = []
-        place = counter * size
-        while len(chosen) < size:
-            epoch, offset = divmod(place + len(chosen), len(self))
-            order = torch.randperm(len(self), generator=generator("pairs", seed, epoch)).tolist()
-            chosen += order[offset : offset + size - len(chosen)]
-        return self.take(chosen)
+        return self.take(self._epochs.draw(counter * size, size, seed).tolist())
 
     def take(self, indices: Sequence[int]) -> Batch:
         """x (2 n, T): the preferred texts, then the others in the same order; weight is 1 on what follows the prompt, else 0."""

@@ -22,6 +22,7 @@ from castalia import places
 from castalia.codecs.base import Augmentation, Codec
 from castalia.data import cache, split
 from castalia.data.cache import Cache, Documents, Progress, Rows, list_caches, remove_cache
+from castalia.data.epochs import Epochs, nothing_there
 from castalia.data.reading import fair_order, read_items, readable
 from castalia.data.report import describe, fingerprint
 from castalia.data.source import DataConfig, Source, open_source
@@ -83,7 +84,7 @@ class Split:
         self._index = index
         self._cond = cond
         self._augmentations = tuple(augmentations)
-        self._epochs: dict[tuple[int, int], Tensor] = {}  # the last two permutations
+        self._epochs = Epochs(len(index))
         self.where: Callable[[int], str] = "item {}".format  # how to name an item in a message or on a page
 
     def __len__(self) -> int:
@@ -91,7 +92,7 @@ class Split:
 
     def batch(self, counter: int, size: int, seed: int, augment: bool = False) -> Batch:
         """Micro-batch number `counter` (from 0) of `size` items. `augment` applies the chosen augmentations, seeded by (seed, counter)."""
-        chosen = self._positions(counter * size, size, seed)
+        chosen = self._epochs.draw(counter * size, size, seed)
         stored = self.stored(chosen)
         if augment:
             for name, function in self._augmentations:
@@ -117,32 +118,11 @@ class Split:
         """The items at `indices` in the storage dtype, (n, ...)."""
         chosen = torch.as_tensor(indices, dtype=torch.int64)
         if len(self) == 0:
-            raise DataError("this side of the split is empty", "data.validation", "set data.validation above 0")
+            raise nothing_there()
         return self._rows.take(self._index[chosen])
 
     def _batch(self, stored: Tensor, chosen: Tensor) -> Batch:
         return Batch(to_unit(self.spec, stored), cond={name: values[chosen] for name, values in self._cond.items()})
-
-    def _positions(self, start: int, count: int, seed: int) -> Tensor:
-        """Items start .. start + count - 1 of the endless stream."""
-        length = len(self)
-        if length == 0:
-            raise DataError("this side of the split is empty", "data.validation", "set data.validation above 0")
-        parts = []
-        while count > 0:
-            epoch, offset = divmod(start, length)
-            part = self._permutation(seed, epoch)[offset : offset + count]
-            parts.append(part)
-            start, count = start + len(part), count - len(part)
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-    def _permutation(self, seed: int, epoch: int) -> Tensor:
-        key = (seed, epoch)
-        if key not in self._epochs:
-            while len(self._epochs) > 1:
-                del self._epochs[next(iter(self._epochs))]
-            self._epochs[key] = torch.randperm(len(self), generator=generator("epoch", seed, epoch))
-        return self._epochs[key]
 
 
 Side: TypeAlias = Split | Windows

@@ -17,7 +17,6 @@ follows `begin` is another document, and packed documents do not attend to one a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ from torch import Tensor
 
 from castalia.codecs.base import Augmentation
 from castalia.data.cache import Documents
-from castalia.errors import DataError
+from castalia.data.epochs import Epochs, make_room, nothing_there
 from castalia.nn.random import counter_seed, generator
 from castalia.spec import Batch, Tokens
 
@@ -58,12 +57,12 @@ class Windows:
         self._start = (np.arange(len(self._owner)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * spec.length
         self._width = min(spec.length, max(spec.period, (self._round - 1) // spec.period * spec.period))
         self._epochs: dict[tuple[int, int], _Ring] = {}  # the last two
-        self._orders: dict[tuple[int, int], Tensor] = {}  # the same of rows with conditions
         self._packed = (
             None
             if documents.weights is None or not self._pack
             else _packed(np.minimum(self._lengths[self._owner] - self._start, spec.length + 1), self._start > 0, spec.length + 1)
         )
+        self._stream = Epochs(len(self._owner) if self._packed is None else len(self._packed))  # of rows that are not cut from the ring
         self.where: Callable[[int], str] = "document {}".format  # how to name a document in a message or on a page
 
     def __len__(self) -> int:
@@ -74,10 +73,10 @@ class Windows:
         """Micro-batch number `counter` (from 0) of `size` rows, (size, length + 1) where documents are packed."""
         self._not_empty()
         if not self._pack:
-            chosen = self._drawn(counter * size, size, seed)
+            chosen = self._stream.draw(counter * size, size, seed)
             return self._batch(*self._rows(chosen), chosen, counter, seed, augment)
         if self._packed is not None:
-            rows = [self._packed[int(row)] for row in self._drawn(counter * size, size, seed)]
+            rows = [self._packed[int(row)] for row in self._stream.draw(counter * size, size, seed)]
             return self._batch(*self._joined(rows), None, counter, seed, augment)
         rows, start, count = [], counter * size, size
         windows = max(1, self._round // self._width)
@@ -155,7 +154,7 @@ class Windows:
     def _ring(self, seed: int, epoch: int, windows: int) -> _Ring:
         key = (seed, epoch)
         if key not in self._epochs:
-            _forget(self._epochs)
+            make_room(self._epochs)
             order = torch.randperm(len(self._index), generator=generator("documents", seed, epoch)).numpy()
             ends = np.cumsum(self._rooms[order])
             starts = ends - self._rooms[order]
@@ -164,20 +163,6 @@ class Windows:
             phase = counter_seed("phase", seed, epoch) % (self._round // self.spec.period) * self.spec.period
             self._epochs[key] = _Ring(ends, starts + self._lengths[order], offsets, phase, shuffled)
         return self._epochs[key]
-
-    def _drawn(self, start: int, count: int, seed: int) -> Tensor:
-        """Rows start .. start + count - 1 of the endless stream of shuffled epochs."""
-        parts = []
-        length = len(self) if self._packed is None else len(self._packed)
-        while count > 0:
-            epoch, offset = divmod(start, length)
-            if (seed, epoch) not in self._orders:
-                _forget(self._orders)
-                self._orders[seed, epoch] = torch.randperm(length, generator=generator("epoch", seed, epoch))
-            part = self._orders[seed, epoch][offset : offset + count]
-            parts.append(part)
-            start, count = start + len(part), count - len(part)
-        return torch.cat(parts)
 
     def _batch(self, x: Tensor, weight: Tensor | None, chosen: Tensor | None, counter: int, seed: int, augment: bool) -> Batch:
         if augment and weight is None:  # what moves tokens would leave their weights behind
@@ -191,13 +176,7 @@ class Windows:
 
     def _not_empty(self) -> None:
         if len(self) == 0:
-            raise DataError("this side of the split is empty", "data.validation", "set data.validation above 0")
-
-
-def _forget(epochs: dict[tuple[int, int], Any]) -> None:
-    """Makes room for one more beside the newest."""
-    while len(epochs) > 1:
-        del epochs[next(iter(epochs))]
+            raise nothing_there()
 
 
 def _packed(lengths: np.ndarray, goes_on: np.ndarray, room: int) -> list[list[int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -24,26 +24,29 @@ SHEET, TEXTS = 64, 4  # dense items, token documents
 
 
 def sheets(folder: Path, dataset: Dataset) -> Callable[[Progress], None]:
-    """A hook that writes `folder`/step-N.png, or .txt where items are texts: replies to held-out conversations, else free samples."""
+    """A hook that writes `folder`/step-N.png, or .txt where items are texts."""
 
     def hook(progress: Progress) -> None:
-        if progress.event != "sample":
-            return
-        path, codec = folder / f"step-{progress.step:08d}", dataset.codec
-        if isinstance(dataset.spec, Tokens) and isinstance(progress.model, Decodes):
-            held_out = dataset.validation.documents() if isinstance(dataset.validation, Windows) and codec.weighs else ()
-            items = replies(progress.model, codec, islice(held_out, TEXTS))
-            if not items:
-                found = draw_tokens(progress.model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
-                items = [codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
-            if codec.takes_text:
-                atomic.write(path.with_suffix(".txt"), f"\n{'-' * 40}\n".join(map(str, items)) + "\n")
-                return
-        elif isinstance(progress.model, Samples):
-            items = [codec.decode(row) for row in draw(progress.model, 0, 0, SHEET, {}, SampleOptions())]
-        else:
-            return
-        with atomic.place(path.with_suffix(".png")) as temporary:
-            codec.preview(items).save(temporary)
+        items = shown(progress.model, dataset) if progress.event == "sample" else []
+        path = folder / f"step-{progress.step:08d}"
+        if items and dataset.codec.takes_text:
+            atomic.write(path.with_suffix(".txt"), f"\n{'-' * 40}\n".join(map(str, items)) + "\n")
+        elif items:
+            with atomic.place(path.with_suffix(".png")) as temporary:
+                dataset.codec.preview(items).save(temporary)
 
     return hook
+
+
+def shown(model: Any, dataset: Dataset) -> list[Any]:
+    """Native items of a sheet: replies to held-out conversations, else free samples; none of a model that makes nothing."""
+    codec = dataset.codec
+    if isinstance(dataset.spec, Tokens) and isinstance(model, Decodes):
+        held_out = dataset.validation.documents() if isinstance(dataset.validation, Windows) and codec.weighs else ()
+        if said := replies(model, codec, islice(held_out, TEXTS)):
+            return said
+        found = draw_tokens(model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
+        return [codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
+    if isinstance(model, Samples):
+        return [codec.decode(row) for row in draw(model, 0, 0, SHEET, {}, SampleOptions())]
+    return []

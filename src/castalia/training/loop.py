@@ -180,11 +180,8 @@ class Trainer:
         return self._place(data.batch(counter, self.config.batch, self.config.seed, augment=True))
 
     def _place(self, batch: Batch) -> Batch:
-        x = batch.x.to(self.device.device)
-        if x.ndim == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
-        masks = {name: value.to(x.device) for name in ("mask", "weight", "segment") if (value := getattr(batch, name)) is not None}
-        return batch._replace(x=x, cond={name: value.to(x.device) for name, value in batch.cond.items()}, **masks)
+        placed = batch.to(self.device.device)
+        return placed._replace(x=placed.x.contiguous(memory_format=torch.channels_last)) if placed.x.ndim == 4 else placed
 
     def _check_finite(self, total: Tensor, phase: str, parts: dict[str, Tensor]) -> None:
         if not torch.isfinite(total):

@@ -70,12 +70,6 @@ class Objective(nn.Module, ABC):
         assert batch.weight is not None
         return -cast(Tunes, model).token_loss(batch._replace(weight=None)) * batch.weight[:, 1:]
 
-    def placed(self, batch: Batch) -> Batch:
-        device = self.family.device
-        weight = None if batch.weight is None else batch.weight.to(device)
-        segment = None if batch.segment is None else batch.segment.to(device)
-        return Batch(batch.x.to(device), None, weight, segment, {name: value.to(device) for name, value in batch.cond.items()})
-
 
 class Prefer(Objective):
     """Parts of the loss: margin (of the implicit rewards, beta times the log-ratios), accuracy (share of pairs with a margin above 0, ties count half),
@@ -90,7 +84,7 @@ class Prefer(Objective):
         self.config, self.sides = config, sides
 
     def batch(self, counter: int, size: int, seed: int) -> Batch:
-        return self.placed(self.sides.train.batch(counter, size, seed))
+        return self.sides.train.batch(counter, size, seed).to(self.family.device)
 
     def forward(self, batch: Batch, phase: str) -> Loss:
         own = self.log_probs(self.family, batch)
@@ -116,7 +110,7 @@ class Prefer(Objective):
         pairs: Pairs = self.sides.validation
         sums = dict.fromkeys(("accuracy", "margin", "nats"), 0.0)
         for first in range(0, len(pairs), AT_ONCE):
-            batch = self.placed(pairs.take(range(first, min(len(pairs), first + AT_ONCE))))
+            batch = pairs.take(range(first, min(len(pairs), first + AT_ONCE))).to(self.family.device)
             parts = self.loss(self.log_probs(model, batch), self.log_probs(self.reference, batch).sum(1), batch).parts
             for name in sums:
                 sums[name] += float(parts[name]) * (len(batch.x) // 2)
@@ -158,7 +152,7 @@ class Reward(Objective):
 
     def batch(self, counter: int, size: int, seed: int) -> Rated:
         """`size` samples of the model as it is now."""
-        group = self.config.group or (min(GROUP, size) if self.config.prompt else size)
+        group = self.group(size)
         if size % group or group < 2:
             raise RecipeError(
                 "a batch is made of whole groups of 2 or more",
@@ -171,7 +165,11 @@ class Reward(Objective):
         rngs = [generator("reward", seed, counter, row) for row in range(size)]
         batch, reward, met = self.rated(prompts, self.draw(self.family, prompts, rngs, cond), cond)
         data = self.texts.batch(counter, self.config.data_rows, seed)
-        return Rated(batch, reward, met, self.placed(data))
+        return Rated(batch, reward, met, data.to(self.family.device))
+
+    def group(self, size: int) -> int:
+        """How many samples of a batch of `size` are compared with one another."""
+        return self.config.group or (min(GROUP, size) if self.config.prompt else size)
 
     def draw(self, model: Family, prompts: Sequence[Tensor], rngs: Sequence[torch.Generator], cond: dict[str, Tensor]) -> list[Completion]:
         model.eval()
@@ -197,14 +195,13 @@ class Reward(Objective):
         weight = (place >= begun[:, None]) & (place < ends[:, None])
         value = torch.tensor(values, device=self.family.device)
         met = (value == 1.0).float()
-        return self.placed(Batch(x, weight=weight.float(), cond=cond)), met + (1 - met) * self.config.partial * value, met
+        return Batch(x, weight=weight.float(), cond=cond).to(self.family.device), met + (1 - met) * self.config.partial * value, met
 
     def forward(self, rated: Rated, phase: str) -> Loss:
         own = self.log_probs(self.family, rated.batch)
         with torch.no_grad():
             log_ratio = own.detach() - self.log_probs(self.reference, rated.batch)
-        group = self.config.group or (min(GROUP, len(own)) if self.config.prompt else len(own))
-        total = policy_gradient(own.sum(1), log_ratio.sum(1), rated.reward, self.config.kl, group)
+        total = policy_gradient(own.sum(1), log_ratio.sum(1), rated.reward, self.config.kl, self.group(len(own)))
         with torch.set_grad_enabled(self.config.data > 0):
             data = self.log_likelihood(self.family, rated.data)
         assert rated.batch.weight is not None
@@ -214,10 +211,8 @@ class Reward(Objective):
 
     def log_likelihood(self, model: nn.Module, batch: Batch) -> Tensor:
         """Mean over coded tokens."""
-        coded = batch.x != self.spec.begin
-        coded[:, 0] = False
-        weight = coded if batch.weight is None else coded * batch.weight
-        return self.log_probs(model, batch._replace(weight=weight.float())).sum() / weight.sum().clamp_min(1)
+        weight = torch.nn.functional.pad(batch.weights(self.spec.begin), (1, 0))
+        return self.log_probs(model, batch._replace(weight=weight)).sum() / weight.sum().clamp_min(1)
 
     def openings(self, side: Windows, count: int, *counters: int | str) -> tuple[list[Tensor], dict[str, Tensor]]:
         """`begin` and the first `prompt` tokens of documents drawn by counters, and what the model is told of these documents."""
