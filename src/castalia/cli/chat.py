@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from castalia.cli.console import say, say_json
+from castalia.cli.console import constraint_of, say, say_json
 from castalia.errors import CastaliaError, DataError, RecipeError, Refused
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout: reply, manifest, tokens; for one message")] = False,
 ) -> int:
     """Talk to a run that was tuned on conversations."""
-    from castalia.cli.sample import _constraint
     from castalia.governance.policy import Policy
     from castalia.governance.release import Gate
     from castalia.run import Run
@@ -62,7 +61,7 @@ def command(
     request = request_of(opened, 1, seed)
     given = {"temperature": temperature, "length": length, "top_k": top_k, "top_p": top_p, "min_p": min_p, "repetition": repetition}
     options = replace(request.options, **{name: value for name, value in given.items() if value is not None})
-    talk = Talk(gate, gate.model(), replace(request, options=options, constraint=_constraint(constraint)))
+    talk = Talk(gate, gate.model(), replace(request, options=options, constraint=constraint_of(constraint)))
     if system:
         talk.tell(system)
     if message is None and not sys.stdin.isatty():

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from castalia.errors import RecipeError
@@ -79,3 +80,14 @@ class ProgressLine:
     def _show(self, end: str) -> None:
         self.last = time.monotonic()
         print(("\r\x1b[K" if self.live else "") + self.text, end=end, file=sys.stderr, flush=True)
+
+
+def constraint_of(given: str | None) -> str | None:
+    """json:@FILE with the schema itself in place of the file: a manifest holds what was asked, and no path."""
+    if given is None or not given.startswith("json:@"):
+        return given
+    path = Path(given.removeprefix("json:@"))
+    try:
+        return "json:" + path.read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError("the schema cannot be read", path, "name a file of UTF-8 text: json:@schema.json") from error

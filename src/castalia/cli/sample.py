@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from castalia.cli.console import conditions, say, say_json
+from castalia.cli.console import conditions, constraint_of, say, say_json
 from castalia.errors import DataError, RecipeError, Refused
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def command(
     }  # fmt: skip
     options = replace(request.options, **{name: value for name, value in given.items() if value is not None})
     request = replace(
-        request, options=options, prompt=None if prompt is None else _prompt(prompt, opened.codec), constraint=_constraint(constraint)
+        request, options=options, prompt=None if prompt is None else _prompt(prompt, opened.codec), constraint=constraint_of(constraint)
     )
     request = gate.prepare(request)
     if stream:
@@ -109,17 +109,6 @@ def _prompt(given: str, codec: Codec[Any]) -> Any:
 def unescaped(text: str) -> str:
     """A shell has no easy way to write a line end, so \\n means one."""
     return text.replace("\\n", "\n")
-
-
-def _constraint(given: str | None) -> str | None:
-    """json:@FILE with the schema itself in place of the file: a manifest holds what was asked, and no path."""
-    if given is None or not given.startswith("json:@"):
-        return given
-    path = Path(given.removeprefix("json:@"))
-    try:
-        return "json:" + path.read_text(encoding="utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError("the schema cannot be read", path, "name a file of UTF-8 text: json:@schema.json") from error
 
 
 def _stream(gate: Gate, request: Request) -> int:

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from castalia.codecs.grid import BEGIN, END, RESOLUTION, heard_before
+from castalia.codecs.forms import RESOLUTION, TEMPO, folded
+from castalia.codecs.grid import BEGIN, END, heard_before
 from castalia.codecs.score import Note, Part, Score, Tempo
 from castalia.errors import DataError
 from castalia.nn.masks import FORBIDDEN
@@ -23,7 +24,6 @@ from castalia.spec import Tokens
 NONE, KEY = 2, 3
 LOWEST, KEYS = 21, 88
 VOCAB = KEY + KEYS
-_TEMPO = 96.0
 
 
 class Chords:
@@ -68,15 +68,13 @@ class Chords:
         for step in range(len(body) // self.slots):
             keys = sorted({token for token in body[step * self.slots : (step + 1) * self.slots] if KEY <= token < VOCAB})
             notes += [Note(step * unit, unit, token - KEY + LOWEST) for token in keys]
-        return Score((Part("chords", 0, False, tuple(notes)),), unit * self.steps, (Tempo(0, _TEMPO),))
+        return Score((Part("chords", 0, False, tuple(notes)),), unit * self.steps, (Tempo(0, TEMPO),))
 
     def transposed(self, x: Tensor, semitones: Tensor) -> Tensor:
         """Tokens (..., T) moved by so many semitones, which broadcasts; a key that would leave the keyboard stays on it, by octaves.
 
         Within the keyboard the notes of a step stay in order."""
-        key = x - KEY + semitones
-        key = torch.where(key >= KEYS, key - 12 * ((key - KEYS + 12) // 12), torch.where(key < 0, key + 12 * ((11 - key) // 12), key))
-        return torch.where(x >= KEY, key + KEY, x)
+        return torch.where(x >= KEY, folded(x - KEY + semitones, KEYS) + KEY, x)
 
     def span(self, x: np.ndarray, slot: np.ndarray) -> tuple[int, int]:
         """Lowest and highest shift that keeps tokens (n,) on the keyboard: chords have no voices, whose ranges would bound it."""

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from castalia.codecs import voices
+from castalia.codecs.forms import folded, ticks_of
 from castalia.codecs.rolls import bar_lines
 from castalia.codecs.score import Metre, Note, Part, Score, Tempo
 from castalia.errors import DataError
@@ -43,7 +44,6 @@ for _name, _count in (("position", _BAR_STEPS), ("metre", len(METRES)), ("tempo"
     VOCAB += _count
 POSITION, METRE, TEMPO, PART, PROGRAM, PITCH, DRUM, VELOCITY, LENGTH = _FIRST.values()
 _DRUMS = 128  # the program of drums
-_RESOLUTION = 24
 
 
 class Events:
@@ -147,7 +147,7 @@ class Events:
             else:
                 parts.setdefault(part, []).append(Note(onset, LENGTHS[token - LENGTH], pitch, velocity))
             state = grammar.advance(state, token)
-        unit, resolution = (_RESOLUTION // self.steps, _RESOLUTION) if _RESOLUTION % self.steps == 0 else (1, self.steps)
+        unit, resolution = ticks_of(self.steps)
         made = [
             Part("", programs[number] % _DRUMS, programs[number] == _DRUMS, tuple(
                 note._replace(start=note.start * unit, length=note.length * unit) for note in _separate(sorted(parts[number]))
@@ -164,10 +164,7 @@ class Events:
 
     def transposed(self, x: Tensor, semitones: Tensor) -> Tensor:
         """Tokens (..., T), pitches moved by so many semitones, which broadcasts, and kept within 0 .. 127 by octaves; drums stay."""
-        pitch = x - PITCH + semitones
-        pitch = torch.where(
-            pitch > 127, pitch - 12 * ((pitch - 116) // 12), torch.where(pitch < 0, pitch + 12 * ((11 - pitch) // 12), pitch)
-        )
+        pitch = folded(x - PITCH + semitones, 128)
         return torch.where((x >= PITCH) & (x < DRUM), pitch + PITCH, x)
 
     def span(self, x: np.ndarray, slot: np.ndarray) -> tuple[int, int]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from castalia.codecs import harmony, voices
+from castalia.codecs.forms import TEMPO, folded, ticks_of
 from castalia.codecs.score import Metre, Note, Part, Score, Tempo
 from castalia.errors import DataError
 from castalia.nn.masks import FORBIDDEN
@@ -26,8 +27,7 @@ BEGIN, END, REST, HOLD, PITCH = 0, 1, 2, 3, 4
 CHORD = PITCH + 128
 CHORDS = "chords"  # the name of a part whose tokens are chord symbols
 NAMES = {1: ("melody",), 2: ("soprano", "bass"), 3: ("soprano", "alto", "bass"), 4: ("soprano", "alto", "tenor", "bass")}
-RESOLUTION = 24
-_TEMPO, _METRE = 96.0, (4, 4)  # where no training score says another one
+_METRE = (4, 4)  # where no training score says another one
 _MOST = 8  # parts; an orchestra is dealt out to four
 
 
@@ -42,7 +42,7 @@ class Grid:
         self.parts: tuple[str, ...] = tuple(parts or ())
         self.ranges: tuple[tuple[int, int], ...] = ()
         self.programs: tuple[int, ...] = ()
-        self.tempo, self.metre = _TEMPO, _METRE
+        self.tempo, self.metre = TEMPO, _METRE
 
     # What training data say -------------------------------------------------------------------------------------------
 
@@ -65,7 +65,7 @@ class Grid:
         self.programs = tuple(count.most_common(1)[0][0] if count else 0 for count in programs)
         tempos = [score.tempos[0].quarters for score in seen if score.tempos]
         metres = Counter(score.metres[0][1:] for score in seen if score.metres)
-        self.tempo = round(median(tempos), 2) if tempos else _TEMPO
+        self.tempo = round(median(tempos), 2) if tempos else TEMPO
         self.metre = metres.most_common(1)[0][0] if metres else _METRE
 
     @property
@@ -142,7 +142,7 @@ class Grid:
 
     def score(self, grid: np.ndarray) -> Score:
         """A score from (S, V) tokens, with the usual tempo, metre and programs of the training data."""
-        unit, resolution = (RESOLUTION // self.steps, RESOLUTION) if RESOLUTION % self.steps == 0 else (1, self.steps)
+        unit, resolution = ticks_of(self.steps)
         parts = []
         for voice, name in enumerate(self.parts):
             notes: list[Note] = []
@@ -167,10 +167,7 @@ class Grid:
 
     def transposed(self, x: Tensor, semitones: Tensor) -> Tensor:
         """Tokens (..., T) moved by so many semitones, which broadcasts; a pitch that would leave 0 .. 127 stays within, by octaves."""
-        pitch = x - PITCH + semitones
-        pitch = torch.where(
-            pitch > 127, pitch - 12 * ((pitch - 116) // 12), torch.where(pitch < 0, pitch + 12 * ((11 - pitch) // 12), pitch)
-        )
+        pitch = folded(x - PITCH + semitones, 128)
         chord = x - CHORD
         moved = CHORD + chord // 12 * 12 + (chord % 12 + semitones) % 12
         return torch.where((x >= PITCH) & (x < CHORD), pitch + PITCH, torch.where(x >= CHORD, moved, x))

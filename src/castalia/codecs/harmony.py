@@ -48,8 +48,10 @@ _LIKE = {  # kinds of MusicXML that are played as another one
 }
 _LOWEST = 48
 # How well each degree fits a key, as listeners rate it: Krumhansl and Kessler 1982, doi:10.1037/0033-295X.89.4.334.
-_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+_TURNED = np.array([np.roll(profile, tonic) - np.mean(profile) for profile in (MAJOR, MINOR) for tonic in range(12)])
+PROFILES = _TURNED / np.linalg.norm(_TURNED, axis=1, keepdims=True)  # (24, 12): C major .. B major, C minor .. B minor
 
 
 def quality_of(kind: str) -> str | None:
@@ -81,10 +83,7 @@ def key_of(score: Score) -> tuple[int, bool]:
     for part in score.parts:
         for note in () if part.drums else part.notes:
             heard[note.pitch % 12] += note.length
-    profiles = np.stack([np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)])
-    centred = profiles - profiles.mean(1, keepdims=True)
-    fit = centred @ (heard - heard.mean()) / np.linalg.norm(centred, axis=1)
-    minor, tonic = divmod(int(fit.argmax()), 12)
+    minor, tonic = divmod(int((PROFILES @ (heard - heard.mean())).argmax()), 12)
     return tonic, bool(minor)
 
 

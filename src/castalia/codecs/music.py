@@ -87,7 +87,7 @@ class MusicCodec(Codec[Score]):
             case "chords":
                 self.form = Chords(given.steps or 1, given.length, given.slots)
         self._bars = given.bars or (4 if given.form == "roll" else None)
-        self._fitted = False
+        self._spec: Tokens | Dense | None = None  # made once: its grammar holds tables
 
     # Files to items ---------------------------------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class MusicCodec(Codec[Score]):
     def fit(self, items: Iterable[Score]) -> None:
         """Parts, their ranges and what else the form wants to know, from at most 2,000 scores."""
         self.form.fit([item for _, item in zip(range(_FIT_ITEMS), items, strict=False)])
-        self._fitted = True
+        self._spec = self.form.spec
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -151,9 +151,9 @@ class MusicCodec(Codec[Score]):
 
     @property
     def spec(self) -> Tokens | Dense:
-        if not self._fitted:
+        if self._spec is None:
             raise SpecError("the music codec does not know its parts yet", "codec.parts", "call fit(items) first")
-        return self.form.spec
+        return self._spec
 
     def encode(self, item: Score) -> Tensor:
         """(n,) uint16: `begin`, the form's tokens, `end`; of a roll (C, T, P) uint8."""
@@ -290,7 +290,7 @@ class MusicCodec(Codec[Score]):
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
         self.form.restore(state)
-        self._fitted = True
+        self._spec = self.form.spec
         return self
 
 

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from castalia.codecs import voices
-from castalia.codecs.grid import RESOLUTION, Grid
+from castalia.codecs.forms import TEMPO, ticks_of
+from castalia.codecs.grid import Grid
 from castalia.codecs.score import Note, Part, Score, Tempo
 from castalia.spec import Dense
-
-_TEMPO = 96.0
 
 
 class Roll:
@@ -28,7 +27,7 @@ class Roll:
         """steps: of a quarter note. bars: of four quarter notes. apart: a plane for each part, named as in the grid."""
         self.steps, self.length, self.apart = steps, 4 * steps * bars, apart
         self.grid = Grid(steps, 1, parts)
-        self.lowest, self.pitches, self.program, self.tempo = 36, 48, 0, _TEMPO
+        self.lowest, self.pitches, self.program, self.tempo = 36, 48, 0, TEMPO
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -69,7 +68,7 @@ class Roll:
         down = values >= 0.5
         if not bool(down.any()):
             down.view(-1)[int(values.argmax())] = True
-        unit, resolution = (RESOLUTION // self.steps, RESOLUTION) if RESOLUTION % self.steps == 0 else (1, self.steps)
+        unit, resolution = ticks_of(self.steps)
         parts = []
         for plane, name in zip(down, self.parts, strict=True):
             edges = torch.nn.functional.pad(plane.byte(), (0, 0, 1, 1)).to(torch.int8).diff(dim=0).T  # (pitches, steps + 1)

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from castalia.codecs.harmony import PROFILES
 from castalia.codecs.score import Score
 from castalia.evaluation import base
 from castalia.evaluation.base import GROUPS, Estimate, Evidence, Metric, clearly, compared, estimated, group_ids, show
@@ -30,10 +31,6 @@ from castalia.evaluation.voices import crossed, parallels_a_bar
 from castalia.language import Said, say
 
 FEWEST = GROUPS  # pieces a side
-MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)  # probe-tone ratings (Krumhansl & Kessler 1982)
-MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-_TURNED = np.array([np.roll(profile, tonic) - np.mean(profile) for profile in (MAJOR, MINOR) for tonic in range(12)])
-PROFILES = _TURNED / np.linalg.norm(_TURNED, axis=1, keepdims=True)  # (24, 12): C major .. B major, C minor .. B minor
 OCTAVE = 12
 SLOTS = 64  # places of a bar (Wu & Yang 2020)
 HALVES = 8  # durations from 1/16 to 16 quarter notes
