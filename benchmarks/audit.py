@@ -29,12 +29,12 @@ from torch.nn import functional as F
 from castalia import registry
 from castalia.data.source import DataConfig
 from castalia.data.stream import prepare
-from castalia.evaluation.base import wilson
 from castalia.governance.audit import items_of
-from castalia.governance.calibration import Calibration, crossed, threshold_of, verdict_of
+from castalia.governance.calibration import threshold_of
 from castalia.governance.copies import matcher_for
 from castalia.governance.copies_texts import pieces_of
 from machine import HERE, write_result
+from planting import GOALS, counts, pooled
 
 SETS = {
     "mnist": ("images/mnist", {}),
@@ -82,7 +82,7 @@ def main() -> None:
         print(line(rows[-1]), flush=True)
     if given.only:
         return
-    write_result("audit", {"rows": rows, "goals": {"found": 0.95, "false_alarms": 0.01}}, seeds=list(range(splits)), folder=given.out)
+    write_result("audit", {"rows": rows, "goals": GOALS}, seeds=list(range(splits)), folder=given.out)
 
 
 def judged(name: str, data: Path, planted: int, rounds: int, splits: int) -> dict[str, Any]:
@@ -95,13 +95,6 @@ def judged(name: str, data: Path, planted: int, rounds: int, splits: int) -> dic
     sides = items_of(dataset.train, codec), items_of(dataset.validation, codec)
     items = torch.cat(sides) if name in SETS else _distinct(codec, [*sides[0], *sides[1]])
     found = [one_split(codec, items, planted, rounds, seed) for seed in range(splits)]
-
-    def pooled(hits: str, n: str) -> dict[str, Any]:
-        return _share(sum(row[hits] for row in found), sum(row[n] for row in found))
-
-    kinds = list(found[0]["kinds"])
-    by_kind = {kind: _share(*(sum(row["kinds"][kind][part] for row in found) for part in (0, 1))) for kind in kinds}
-    counted = [sum(row["kinds"][kind][part] for row in found for kind in kinds if kind in COUNTED) for part in (0, 1)]
     return {
         "name": name,
         "tuned": name in TUNED,
@@ -109,13 +102,7 @@ def judged(name: str, data: Path, planted: int, rounds: int, splits: int) -> dic
         "training": found[0]["training"],
         "held_out": found[0]["held"],
         "fresh": found[0]["fresh"],
-        "thresholds": [row["threshold"] for row in found],
-        "found": _share(*counted),
-        "by_kind": by_kind,
-        "false_alarms": pooled("false", "fresh"),
-        "reported_false_alarms": pooled("crossed", "held"),
-        "verdict_copies_with_1_percent": pooled("copies", "rounds"),
-        "verdict_copies_without": sum(row["alone"] for row in found),
+        **pooled(found, COUNTED),
         "milliseconds_per_sample": round(sum(row["milliseconds"] for row in found) / splits, 2),
     }
 
@@ -135,40 +122,13 @@ def one_split(codec: Any, items: Any, planted: int, rounds: int, seed: int) -> d
     distances = matcher.match(held_out).distance
     alone = matcher.match(fresh).distance
     seconds = (time.perf_counter() - begun) / (len(distances) + len(alone))
-    threshold, false = threshold_of(distances, matcher.farthest), crossed(distances, matcher.farthest)
-    calibration = Calibration(threshold, "held-out items", len(distances), false, float(distances.min()))
     copies = {}
     for kind in TEXT_KINDS if hosts is not None else PICTURE_KINDS:
         picks = torch.randperm(len(training), generator=rng)[: min(planted, len(training))].tolist()
         altered = _texts(codec, training, picks, kind, hosts) if hosts is not None else _pictures(training[picks], kind, rng)
         copies[kind] = matcher.match(altered).distance
-    every = torch.cat([found for kind, found in copies.items() if kind in COUNTED])
-    return {
-        "training": len(training),
-        "held": len(distances),
-        "crossed": false,
-        "fresh": len(alone),
-        "false": int((alone < threshold).sum()),
-        "threshold": round(threshold, 4),
-        "kinds": {kind: (int((found < threshold).sum()), len(found)) for kind, found in copies.items()},
-        "rounds": rounds,
-        "copies": sum(_verdict(alone, every, calibration, rng) for _ in range(rounds)),
-        "alone": int(verdict_of(alone, calibration)[0] == "copies"),
-        "milliseconds": 1000 * seconds,
-    }
-
-
-def _verdict(alone: Tensor, copies: Tensor, calibration: Calibration, rng: torch.Generator) -> bool:
-    """Whether an audit of fresh items, 1% of which are copies, says so."""
-    count = max(1, round(0.01 * len(alone)))
-    drawn = copies[torch.randperm(len(copies), generator=rng)[:count]]
-    mixed = torch.cat([alone[torch.randperm(len(alone), generator=rng)[count:]], drawn])
-    return verdict_of(mixed, calibration)[0] == "copies"
-
-
-def _share(hits: int, n: int) -> dict[str, Any]:
-    share = hits / max(1, n)
-    return {"value": round(share, 4), "interval": [round(end, 4) for end in wilson(share, max(1, n))], "n": n}
+    found = counts(distances, alone, copies, COUNTED, matcher.farthest, rounds, rng)
+    return {"training": len(training), **found, "milliseconds": 1000 * seconds}
 
 
 # Planting -------------------------------------------------------------------------------------------------------------

@@ -28,11 +28,10 @@ from castalia import registry
 from castalia.codecs.score import Note, Score
 from castalia.data.listing import walk
 from castalia.errors import DataError
-from castalia.evaluation.base import wilson
 from castalia.evaluation.tunes import lines, motifs, pitched
-from castalia.governance.calibration import Calibration, crossed, threshold_of, verdict_of
 from castalia.governance.copies_music import Music
 from machine import HERE, write_result
+from planting import GOALS, counts, pooled
 
 CORPORA = {"chorales": "music/jsb_chorales/midi", "nottingham": "music/nottingham_folk/midi", "pop909": "music/pop909_piano/midi"}
 TUNED = ("chorales",)
@@ -55,9 +54,7 @@ def main() -> None:
         rows.append(judged(name, given.data / CORPORA[name], planted, rounds, splits))
         print(line(rows[-1]), flush=True)
     if not given.only:
-        write_result(
-            "audit_music", {"rows": rows, "goals": {"found": 0.95, "false_alarms": 0.01}}, seeds=list(range(splits)), folder=given.out
-        )
+        write_result("audit_music", {"rows": rows, "goals": GOALS}, seeds=list(range(splits)), folder=given.out)
 
 
 def judged(name: str, folder: Path, planted: int, rounds: int, splits: int) -> dict[str, Any]:
@@ -65,8 +62,6 @@ def judged(name: str, folder: Path, planted: int, rounds: int, splits: int) -> d
     read = pieces_of(folder)
     pieces = distinct(read)
     found = [one_split(pieces, planted, rounds, seed) for seed in range(splits)]
-    kinds = {kind: _share(*(sum(row["kinds"][kind][part] for row in found) for part in (0, 1))) for kind in ALTERED}
-    counted = [sum(row["kinds"][kind][part] for row in found for kind in ALTERED if kind in COUNTED) for part in (0, 1)]
     return {
         "name": name,
         "tuned": name in TUNED,
@@ -74,13 +69,7 @@ def judged(name: str, folder: Path, planted: int, rounds: int, splits: int) -> d
         "pieces": len(read),
         "distinct": len(pieces),
         "passages": [found[0][part] for part in ("training", "held", "fresh")],
-        "thresholds": [row["threshold"] for row in found],
-        "found": _share(*counted),
-        "by_kind": kinds,
-        "false_alarms": _share(sum(row["false"] for row in found), sum(row["fresh"] for row in found)),
-        "reported_false_alarms": _share(sum(row["crossed"] for row in found), sum(row["held"] for row in found)),
-        "verdict_copies_with_1_percent": _share(sum(row["copies"] for row in found), sum(row["rounds"] for row in found)),
-        "verdict_copies_without": sum(row["alone"] for row in found),
+        **pooled(found, COUNTED),
     }
 
 
@@ -92,40 +81,13 @@ def one_split(pieces: list[Score], planted: int, rounds: int, seed: int) -> dict
     training, held, fresh = ([pieces[place] for place in part] for part in (order[:first], order[first:second], order[second:]))
     matcher = Music(CODEC, training)  # type: ignore[arg-type]
     held_out, alone = (matcher.match(_passages(part)[:MOST]).distance for part in (held, fresh))
-    threshold, false = threshold_of(held_out, Music.farthest), crossed(held_out, Music.farthest)
-    calibration = Calibration(threshold, "held-out items", len(held_out), false, float(held_out.min()))
     hosts = _passages(training)
     copies = {}
     for kind, alter in ALTERED.items():
         made = [alter(host, rng) for host in (rng.choice(hosts) for _ in range(planted))]
         copies[kind] = matcher.match(made).distance
-    every = torch.cat([found for kind, found in copies.items() if kind in COUNTED])
-    mixing = torch.Generator().manual_seed(seed)
-    return {
-        "training": len(training),
-        "held": len(held_out),
-        "crossed": false,
-        "fresh": len(alone),
-        "false": int((alone < threshold).sum()),
-        "threshold": round(threshold, 4),
-        "kinds": {kind: (int((found < threshold).sum()), len(found)) for kind, found in copies.items()},
-        "rounds": rounds,
-        "copies": sum(_verdict(alone, every, calibration, mixing) for _ in range(rounds)),
-        "alone": int(verdict_of(alone, calibration)[0] == "copies"),
-    }
-
-
-def _verdict(alone: torch.Tensor, copies: torch.Tensor, calibration: Calibration, rng: torch.Generator) -> bool:
-    """Whether an audit of fresh passages, 1% of which are copies, says so."""
-    count = max(1, round(0.01 * len(alone)))
-    drawn = copies[torch.randperm(len(copies), generator=rng)[:count]]
-    mixed = torch.cat([alone[torch.randperm(len(alone), generator=rng)[count:]], drawn])
-    return verdict_of(mixed, calibration)[0] == "copies"
-
-
-def _share(hits: int, n: int) -> dict[str, Any]:
-    share = hits / max(1, n)
-    return {"value": round(share, 4), "interval": [round(end, 4) for end in wilson(share, max(1, n))], "n": n}
+    rng_of_rounds = torch.Generator().manual_seed(seed)
+    return {"training": len(training), **counts(held_out, alone, copies, COUNTED, Music.farthest, rounds, rng_of_rounds)}
 
 
 # Pieces ---------------------------------------------------------------------------------------------------------------

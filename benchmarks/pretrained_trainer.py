@@ -29,6 +29,7 @@ from castalia import workflow
 from castalia.abilities import SampleOptions
 from castalia.data.stream import Dataset
 from castalia.families.pretrained import Pretrained, _apart
+from castalia.nn.decode import complete
 from castalia.nn.random import generators
 from castalia.sampling.generate import prompt_ids
 from castalia.spec import Batch
@@ -162,8 +163,6 @@ def written(family: Pretrained, dataset: Dataset) -> list[str]:
     for number, prompt in enumerate(PROMPTS):
         options = SampleOptions(temperature=0.7, top_p=0.9, length=48)
         ids = prompt_ids(codec, prompt)
-        from castalia.nn.decode import complete
-
         one = complete(family, [ids], generators(number, 0, 1), options, spec=codec.spec)[0]
         found.append(codec.decode(torch.cat([ids, torch.tensor(one.tokens, dtype=torch.int64)])))
     return found

@@ -298,28 +298,27 @@ def serving(results: dict[str, Any]) -> Iterator[Row]:
 
 
 def audit(results: dict[str, Any]) -> Iterator[Row]:
-    """The sets that no constant was chosen on; the worst one counts."""
-    rows, goals = [row for row in results["rows"] if not row["tuned"]], results["goals"]
-    found, false = min(row["found"]["value"] for row in rows), max(row["false_alarms"]["value"] for row in rows)
-    count = len(rows)
-    yield Row(
-        (f"Copy audit: planted copies found / false alarms, worst of {count} sets and corpora", f"{found:.1%} / {false:.2%}"),
-        (f"复制审计：找到的植入副本 / 误报，{count} 个数据集与语料中最差者", f"{found:.1%} / {false:.2%}"),
-        "95% / 1%",
-        found >= goals["found"] and false <= goals["false_alarms"],
+    yield _planted(
+        results,
+        (
+            "Copy audit: planted copies found / false alarms, worst of {} sets and corpora",
+            "复制审计：找到的植入副本 / 误报，{} 个数据集与语料中最差者",
+        ),
     )
 
 
 def audit_music(results: dict[str, Any]) -> Iterator[Row]:
-    """As `audit`, of scores."""
+    yield _planted(
+        results, ("its planted copies of music / false alarms, worst of {} collections", "其植入的音乐副本 / 误报，{} 个曲集中最差者")
+    )
+
+
+def _planted(results: dict[str, Any], claims: tuple[str, str]) -> Row:
+    """Of the sets that no constant was chosen on; the worst one counts. claims: in both languages, with a place for their number."""
     rows, goals = [row for row in results["rows"] if not row["tuned"]], results["goals"]
     found, false = min(row["found"]["value"] for row in rows), max(row["false_alarms"]["value"] for row in rows)
-    yield Row(
-        (f"its planted copies of music / false alarms, worst of {len(rows)} collections", f"{found:.1%} / {false:.2%}"),
-        (f"其植入的音乐副本 / 误报，{len(rows)} 个曲集中最差者", f"{found:.1%} / {false:.2%}"),
-        "95% / 1%",
-        found >= goals["found"] and false <= goals["false_alarms"],
-    )
+    en, zh = ((claim.format(len(rows)), f"{found:.1%} / {false:.2%}") for claim in claims)
+    return Row(en, zh, "95% / 1%", found >= goals["found"] and false <= goals["false_alarms"])
 
 
 def audit_time(results: dict[str, Any]) -> Iterator[Row]:
