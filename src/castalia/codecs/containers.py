@@ -46,7 +46,7 @@ _DAMAGE = (
     struct.error,
     zlib.error,
     zipfile.BadZipFile,
-    NotImplementedError,
+    NotImplementedError,  # zipfile: a compression that it does not know
 )
 
 

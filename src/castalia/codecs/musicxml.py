@@ -66,6 +66,7 @@ def tree(data: bytes, name: str) -> ElementTree.Element:
     try:
         root = ElementTree.fromstring(_unpacked(data) if data[:2] == b"PK" else data)
     except (ElementTree.ParseError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, LookupError, NotImplementedError) as error:
+        # NotImplementedError: a compression that zipfile does not know
         raise DataError(f"the file is not MusicXML, or damaged: {error}", name, "save it again, or set data.skip_bad=true") from error
     if root.tag != "score-partwise":
         what = "is written bar by bar (score-timewise)" if root.tag == "score-timewise" else f"holds <{root.tag}> and no score"

@@ -21,14 +21,14 @@ FIELDS = ("Label", "ContentProducer", "ProduceID", "ReservedCode1", "ContentProp
 TC260 = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 
 
+PREFIXES = {"CreatorTool": "xmp", "DigitalSourceType": "Iptc4xmpExt", "AIGC": "TC260"}
+
+
 def packet(manifest: dict[str, Any]) -> str | None:
     """The packet of a manifest that says `synthetic`; None for any other."""
     if not manifest.get("synthetic"):
         return None
-    attributes = {"xmp:CreatorTool": str(manifest.get("generator", "")), "Iptc4xmpExt:DigitalSourceType": SOURCE_TYPE}
-    if "AIGC" in manifest:
-        found = manifest["AIGC"] if isinstance(manifest["AIGC"], dict) else {}
-        attributes["TC260:AIGC"] = json.dumps({name: str(found.get(name, "")) for name in FIELDS}, ensure_ascii=False)
+    attributes = {f"{PREFIXES[name]}:{name}": value for name, value in _label(manifest, ascii_only=False).items()}
     fields = "".join(f"\n    {name}={quoteattr(value)}" for name, value in attributes.items())
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
@@ -47,8 +47,13 @@ def line(manifest: dict[str, Any]) -> str | None:
     """The same label in one line of ASCII, for formats that hold text and no XMP; None for a manifest that does not say `synthetic`."""
     if not manifest.get("synthetic"):
         return None
-    attributes = {"CreatorTool": str(manifest.get("generator", "")), "DigitalSourceType": SOURCE_TYPE}
+    return "; ".join(f"{name}={value}" for name, value in _label(manifest, ascii_only=True).items())
+
+
+def _label(manifest: dict[str, Any], *, ascii_only: bool) -> dict[str, str]:
+    """What both say, by the names that stand in PREFIXES."""
+    label = {"CreatorTool": str(manifest.get("generator", "")), "DigitalSourceType": SOURCE_TYPE}
     if "AIGC" in manifest:
         found = manifest["AIGC"] if isinstance(manifest["AIGC"], dict) else {}
-        attributes["AIGC"] = json.dumps({name: str(found.get(name, "")) for name in FIELDS})
-    return "; ".join(f"{name}={value}" for name, value in attributes.items())
+        label["AIGC"] = json.dumps({name: str(found.get(name, "")) for name in FIELDS}, ensure_ascii=ascii_only)
+    return label
