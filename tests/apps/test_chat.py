@@ -277,7 +277,11 @@ def test_ctrl_c_stops_a_reply_and_nothing_else(place: Path, monkeypatch: pytest.
             yield piece
 
     monkeypatch.setattr("castalia.sampling.generate.stream", interrupted)
-    _speak(talk, "那只猫做什么？")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins with Ctrl-C ignored
+    try:
+        _speak(talk, "那只猫做什么？")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "[stopped]" in capsys.readouterr().out
     assert [turn.role for turn in talk.messages] == ["user", "assistant"] and talk.messages[1].content
     assert talk.manifests[0]["streamed"] == "broken off"
