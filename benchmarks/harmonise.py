@@ -35,7 +35,7 @@ from castalia.sampling.edit import refill
 from machine import write_result
 
 SETTINGS: dict[str, Any] = {
-    "data.validation": 0.0, "training.steps": 1000, "training.threads": 1, "training.precision": "bf16", "training.sample_every": 0,
+    "data.validation": 0.0, "training.steps": 3000, "training.threads": 1, "training.precision": "bf16", "training.sample_every": 0,
 }  # fmt: skip
 MADE, DRAWS = ("alto", "tenor", "bass"), 2000
 TEMPERATURES, TUNING = (1.0, 0.7, 0.5, 0.3), 40
