@@ -25,7 +25,7 @@ import numpy as np
 import castalia
 from castalia.codecs import pieces
 from castalia.codecs.gaps import gaps
-from castalia.codecs.grid import HOLD, Grid
+from castalia.codecs.grid import Grid, begun
 from castalia.codecs.score import Score
 from castalia.evaluation.counterpoint import outside
 from castalia.evaluation.tunes import bars
@@ -51,11 +51,8 @@ def counted(score: Score) -> list[float]:
 
 
 def pitches(grid: Grid, score: Score) -> np.ndarray:
-    """(S, V) tokens with holds written out."""
-    cells = grid.cells(score)
-    for step in range(1, len(cells)):
-        cells[step] = np.where(cells[step] == HOLD, cells[step - 1], cells[step])
-    return cells
+    """(S, V) tokens of what sounds, whether it begins or is held."""
+    return begun(grid.cells(score))
 
 
 def boot(rows: np.ndarray, value: Callable[[np.ndarray], float], rng: np.random.Generator) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class Grammar(Protocol):
 
     Optional, for grammars that are a part of the model and not only of decoding: along(x) -> (B, T - 1, V) bool, the tokens that may stand at
     x[:, 1:] of rows as `Tokens` describes them, given those before. Training and likelihoods then renormalise, so what is forced costs nothing.
+    And inside() -> the state of a row that begins inside a document, where it is not `start()`.
     """
 
     def start(self) -> Any: ...

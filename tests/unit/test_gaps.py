@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import castalia
 from castalia.codecs.gaps import gaps, joined
-from castalia.codecs.grid import HOLD, PITCH, REST, Grid
+from castalia.codecs.grid import HELD, PITCH, REST, Grid
 from castalia.codecs.music import MusicCodec, MusicConfig
 from castalia.codecs.score import Key, Metre, Note, Part, Score, Tempo
 from castalia.errors import RecipeError, SpecError
@@ -61,8 +61,9 @@ def test_given_notes_come_back_whatever_fills_the_gaps(seed: int, bars: tuple[in
     grid = grid_of(score)
     x, keep = gaps(grid, score, sorted(kept), span)
     rng = torch.Generator().manual_seed(seed)
-    noise = torch.randint(REST, PITCH + 80, x.shape, generator=rng)
-    noise = torch.where(torch.rand(x.shape, generator=rng) < 0.5, HOLD, noise)
+    noise = torch.randint(PITCH + 60, PITCH + 63, x.shape, generator=rng)
+    noise = torch.where(torch.rand(x.shape, generator=rng) < 0.5, noise - PITCH + HELD, noise)
+    noise = torch.where(torch.rand(x.shape, generator=rng) < 0.2, REST, noise)
     made = joined(grid, score, torch.where(keep, x, noise), keep)
     assert (made.tempos[0].quarters, made.metres, made.title) == (77.0, (Metre(0, 3, 4),), "a piece")
     first, last = (0.0, 1e9) if span is None else (3.0 * (span[0] - 1), 3.0 * span[1])
@@ -83,7 +84,7 @@ def test_the_gaps_themselves_are_what_was_filled_in() -> None:
     grid = grid_of(score)
     x, keep = gaps(grid, score, ["soprano"], None)
     assert keep[1:].view(-1, 3).tolist() == [[True, False, False]] * 40
-    x[2::3], x[3::3] = HOLD, HOLD
+    x[2::3], x[3::3] = HELD + 60, HELD + 48
     x[2], x[3] = PITCH + 60, PITCH + 48
     made = joined(grid, score, x, keep)
     assert [notes_of(made, part) for part in (1, 2)] == [[(0.0, 20.0, 60, 80)], [(0.0, 20.0, 48, 80)]]
@@ -97,7 +98,7 @@ def test_a_given_note_does_not_grow_into_a_gap() -> None:
     grid = grid_of(score)
     x, keep = gaps(grid, score, [], (2, 2))
     assert keep.tolist() == [True, True, True, False, False, True, True, True, True, True, True]
-    x[3], x[4] = HOLD, HOLD
+    x[3], x[4] = HELD + 60, HELD + 60
     assert notes_of(joined(grid, score, x, keep), 0)[:3] == [(0, 1, 60, 80), (1, 1, 60, 80), (2, 1, 64, 80)]
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from castalia.codecs import harmony, midi, pieces, voices
 from castalia.codecs.events import LENGTHS, VELOCITIES
-from castalia.codecs.grid import BEGIN, END, HOLD, REST
+from castalia.codecs.grid import BEGIN, END, HELD, PITCH, REST
 from castalia.codecs.music import MusicCodec, MusicConfig
 from castalia.codecs.score import Key, Metre, Note, Part, Score, Tempo
 from castalia.data import builtin
@@ -58,7 +58,10 @@ def test_the_grid_is_steps_of_parts_from_the_top_down():
     codec = MusicCodec(MusicConfig())
     codec.fit([score])
     row = codec.encode(score).tolist()
-    assert row == [BEGIN, 76, 52, HOLD, HOLD, REST, HOLD, 78, HOLD, END] and codec.parts == ("soprano", "bass")
+    assert row == [BEGIN, PITCH + 72, PITCH + 48, HELD + 72, HELD + 48, REST, HELD + 48, PITCH + 74, HELD + 48, END] and codec.parts == (
+        "soprano",
+        "bass",
+    )
 
 
 def test_parts_are_found_by_name():

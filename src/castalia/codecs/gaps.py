@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from castalia.codecs import voices
-from castalia.codecs.grid import BEGIN, CHORDS, HOLD, REST, Grid
+from castalia.codecs.grid import BEGIN, CHORDS, REST, Grid, begun, is_held
 from castalia.codecs.score import Note, Part, Score
 from castalia.errors import DataError, RecipeError, meant
 
@@ -49,9 +49,8 @@ def joined(grid: Grid, score: Score, x: Tensor, keep: Tensor) -> Score:
     count = len(grid.parts)
     filled, anew = x[1:].view(-1, count).numpy().copy(), ~keep[1:].view(-1, count).numpy()
     for part in range(count):  # a note that is given does not grow into a gap: it is struck again
-        for step in np.flatnonzero(anew[1:, part] & ~anew[:-1, part] & (filled[1:, part] == HOLD)) + 1:
-            begun = np.flatnonzero(filled[:step, part] != HOLD)
-            filled[step, part] = filled[begun[-1], part] if len(begun) else REST
+        first = np.flatnonzero(anew[1:, part] & ~anew[:-1, part]) + 1
+        filled[first, part] = begun(filled[first, part])
     made = grid.score(filled)
     ticks = math.lcm(score.resolution, made.resolution)
     mine, theirs, step = ticks // score.resolution, ticks // made.resolution, ticks // grid.steps
@@ -80,7 +79,7 @@ def _named(name: str, parts: Sequence[str]) -> str:
 
 def _owners(column: np.ndarray, first: int, last: int) -> np.ndarray:
     """(S,) bool: the cells of notes and rests that begin in [first, last); a hold belongs to what it holds."""
-    begins = np.maximum.accumulate(np.where(column == HOLD, 0, np.arange(len(column))))
+    begins = np.maximum.accumulate(np.where(is_held(column), 0, np.arange(len(column))))
     return (begins >= first) & (begins < last)
 
 

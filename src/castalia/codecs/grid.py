@@ -1,8 +1,9 @@
 """A score as a grid of parts by steps: for each step, from the first part down, a pitch that begins, a held one, or a rest.
 
-Tokens are 0 `begin`, 1 `end`, 2 rest, 3 hold, 4 + p the MIDI pitch p, and where a part is called "chords" 132 + 12 q + r the chord symbol of quality q over
-root r (codecs/harmony.py). Token t after `begin` is part t mod V of step t // V. So one kind of tokens fits chorales (Hadjeres et al. 2017,
-arXiv:1612.01010, write them so) and lead sheets. Left out: velocities, drums, changes of tempo and metre; a row of rests at the end.
+Tokens are 0 `begin`, 1 `end`, 2 rest, 3 + p the MIDI pitch p that begins, 131 + p the one that is held, and where a part is called "chords" 259 + 12 q + r the
+chord symbol of quality q over root r (codecs/harmony.py), after all of them those that are held. Token t after `begin` is part t mod V of step t // V. So one kind of tokens
+fits chorales (Hadjeres et al. 2017, arXiv:1612.01010, write them so, with one token for all that is held) and lead sheets. A held token says what it holds, for what sounds
+together is then read off one step, however long ago it began. Left out: velocities, drums, changes of tempo and metre; a row of rests at the end.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ from castalia.errors import DataError
 from castalia.nn.masks import FORBIDDEN
 from castalia.spec import Tokens
 
-BEGIN, END, REST, HOLD, PITCH = 0, 1, 2, 3, 4
-CHORD = PITCH + 128
+BEGIN, END, REST, PITCH = 0, 1, 2, 3
+HELD = PITCH + 128
+CHORD = HELD + 128
+HELD_CHORD = CHORD + 12 * len(harmony.QUALITIES)
 CHORDS = "chords"  # the name of a part whose tokens are chord symbols
 NAMES = {1: ("melody",), 2: ("soprano", "bass"), 3: ("soprano", "alto", "bass"), 4: ("soprano", "alto", "tenor", "bass")}
 _METRE = (4, 4)  # where no training score says another one
 _MOST = 8  # parts; an orchestra is dealt out to four
+NOTHING, ANYTHING = -1, -2  # what a part holds
 
 
 class Grid:
@@ -70,7 +74,7 @@ class Grid:
 
     @property
     def spec(self) -> Tokens:
-        vocab = CHORD + (12 * len(harmony.QUALITIES) if CHORDS in self.parts else 0)
+        vocab = 2 * HELD_CHORD - CHORD if CHORDS in self.parts else CHORD
         count = len(self.parts)
         grammar = GridGrammar(tuple(name == CHORDS for name in self.parts), vocab)
         return Tokens(max(1, self.length // count) * count, vocab, BEGIN, END, grammar, period=count)
@@ -84,8 +88,9 @@ class Grid:
         grid = np.full((length, len(self.parts)), REST, dtype=np.int64)
         for voice, (_, notes) in enumerate(lines):
             for note in notes:
-                grid[note.start : note.end, voice] = HOLD
-                grid[note.start, voice] = note.pitch if self.parts[voice] == CHORDS else PITCH + note.pitch
+                token = note.pitch if self.parts[voice] == CHORDS else PITCH + note.pitch
+                grid[note.start : note.end, voice] = token + _apart(token)
+                grid[note.start, voice] = token
         return grid
 
     def encode(self, score: Score) -> Tensor:
@@ -147,12 +152,14 @@ class Grid:
         for voice, name in enumerate(self.parts):
             notes: list[Note] = []
             sounding: list[Note] = []
+            holds = -1
             for step, token in enumerate(grid[:, voice].tolist()):
-                if token == HOLD and sounding:
+                if token == holds and sounding:
                     sounding = [note._replace(length=note.length + unit) for note in sounding]
                     continue
                 notes += sounding
                 sounding = [Note(step * unit, unit, pitch) for pitch in self._sounds(token, name == CHORDS)]
+                holds = token + _apart(token)
             parts.append(Part(name, self.programs[voice] if self.programs else 0, False, tuple(notes + sounding)))
         return Score(tuple(parts), resolution, (Tempo(0, self.tempo),), (Metre(0, *self.metre),))
 
@@ -161,23 +168,23 @@ class Grid:
         if chords:
             quality, root = divmod(token - CHORD, 12)
             return harmony.realised(root, quality) if 0 <= quality < len(harmony.QUALITIES) else ()
-        return (token - PITCH,) if PITCH <= token < CHORD else ()
+        return (token - PITCH,) if PITCH <= token < HELD else ()
 
     # Transposition ----------------------------------------------------------------------------------------------------
 
     def transposed(self, x: Tensor, semitones: Tensor) -> Tensor:
         """Tokens (..., T) moved by so many semitones, which broadcasts; a pitch that would leave 0 .. 127 stays within, by octaves."""
-        pitch = folded(x - PITCH + semitones, 128)
-        chord = x - CHORD
+        first = torch.where(x < HELD, PITCH, HELD)
+        pitch, chord = folded(x - first + semitones, 128), x - CHORD
         moved = CHORD + chord // 12 * 12 + (chord % 12 + semitones) % 12
-        return torch.where((x >= PITCH) & (x < CHORD), pitch + PITCH, torch.where(x >= CHORD, moved, x))
+        return torch.where((x >= PITCH) & (x < CHORD), pitch + first, torch.where(x >= CHORD, moved, x))
 
     def span(self, x: np.ndarray, slot: np.ndarray) -> tuple[int, int]:
         """Lowest and highest shift that keeps every pitch of tokens (n,) at slots (n,) of their steps within its part's range in the training data."""
         place = np.flatnonzero((x >= PITCH) & (x < CHORD))
         if len(place) == 0:
             return -6, 6
-        pitch, (low, high) = x[place] - PITCH, np.array(self.ranges).T[:, slot[place]]
+        pitch, (low, high) = (x[place] - PITCH) % 128, np.array(self.ranges).T[:, slot[place]]
         return min(0, int((low - pitch).max())), max(0, int((high - pitch).min()))
 
     # State ------------------------------------------------------------------------------------------------------------
@@ -198,64 +205,81 @@ class Grid:
 
 
 class GridGrammar:
-    """What may follow in a grid. A state is (part, which parts are sounding as bits, whether a note has been heard)."""
+    """What may follow in a grid. A state is (part, of each part the token that holds what it sounds, whether a note has been heard)."""
 
     def __init__(self, chords: tuple[bool, ...], vocab: int) -> None:
         """chords: of each part, whether its tokens are chord symbols."""
         self.chords = chords
-        sounds = torch.zeros(2, vocab, dtype=torch.bool)
-        sounds[0, PITCH:CHORD] = True
-        sounds[1, CHORD:] = True
-        self._masks: dict[tuple[bool, bool, bool], Tensor] = {}
-        for chord in (False, True):
-            for held in (False, True):
-                for ends in (False, True):
-                    mask = sounds[int(chord)].clone()
-                    mask[REST], mask[HOLD], mask[END] = True, held, ends
-                    self._masks[chord, held, ends] = mask
+        self._fresh = torch.zeros(2, vocab, dtype=torch.bool)  # of a part of pitches and one of symbols: a rest, or what begins
+        self._fresh[:, REST] = True
+        self._fresh[0, PITCH:HELD] = True
+        self._fresh[1, CHORD:HELD_CHORD] = True
+        self._held = torch.zeros(2, vocab, dtype=torch.bool)
+        self._held[0, HELD:CHORD] = True
+        self._held[1, HELD_CHORD:] = True
 
-    def start(self) -> tuple[int, int, bool]:
-        return 0, 0, False
+    def start(self) -> tuple[int, tuple[int, ...], bool]:
+        return 0, (NOTHING,) * len(self.chords), False
 
-    def allowed(self, state: tuple[int, int, bool]) -> Tensor:
+    def inside(self) -> tuple[int, tuple[int, ...], bool]:
+        """Of a row that begins inside a document: each part may hold anything."""
+        return 0, (ANYTHING,) * len(self.chords), True
+
+    def allowed(self, state: tuple[int, tuple[int, ...], bool]) -> Tensor:
         part, sounding, heard = state
-        return self._masks[self.chords[part], bool(sounding >> part & 1), part == 0 and heard]
+        kind, now = int(self.chords[part]), sounding[part]
+        mask = self._fresh[kind] | self._held[kind] if now == ANYTHING else self._fresh[kind].clone()
+        if now >= 0:
+            mask[now] = True
+        mask[END] = part == 0 and heard
+        return mask
 
-    def advance(self, state: tuple[int, int, bool], token: int) -> tuple[int, int, bool]:
+    def advance(self, state: tuple[int, tuple[int, ...], bool], token: int) -> tuple[int, tuple[int, ...], bool]:
         part, sounding, heard = state
         if token in (BEGIN, END):
             return self.start()
-        bit = 1 << part
-        sounding = sounding & ~bit if token == REST else sounding if token == HOLD else sounding | bit
-        return (part + 1) % len(self.chords), sounding, heard or token >= PITCH
+        holds = NOTHING if token == REST else token + _apart(token)
+        return (part + 1) % len(self.chords), (*sounding[:part], holds, *sounding[part + 1 :]), heard or token >= PITCH
 
-    def distance(self, state: tuple[int, int, bool]) -> int:
+    def distance(self, state: tuple[int, tuple[int, ...], bool]) -> int:
         """To the end of the step, if a note has been heard; else a note must come first."""
         part, _, heard = state
         return (len(self.chords) - part) % len(self.chords) if heard else len(self.chords) - part
 
-    def costs(self, state: tuple[int, int, bool]) -> Tensor:
+    def costs(self, state: tuple[int, tuple[int, ...], bool]) -> Tensor:
         """(V,) int64, as nn/masks.py asks for it."""
         part, _, heard = state
         count = len(self.chords)
         to_end = (count - part - 1) % count  # after this token
-        costs = torch.full((len(self._masks[False, False, False]),), 1 + to_end)
+        costs = torch.full(self._fresh.shape[1:], 1 + to_end)
         if not heard:
-            costs[[REST, HOLD]] = 1 + (to_end or count)
+            costs[REST] = 1 + (to_end or count)
         costs[END] = 1
         return costs.masked_fill(~self.allowed(state), FORBIDDEN)
 
     def along(self, x: Tensor) -> Tensor:
-        """(B, T - 1, V) bool: what may stand at x[:, 1:] (spec.Grammar). Of a row that begins inside a document every part is sounding."""
+        """(B, T - 1, V) bool: what may stand at x[:, 1:] (spec.Grammar). Of a row that begins inside a document every part may hold anything."""
         count, place = len(self.chords), torch.arange(x.shape[1] - 1, device=x.device)
         part, begun = place % count, x == BEGIN
-        whole = torch.stack([self._masks[chord, False, False] for chord in self.chords]).to(x.device)
-        mask = whole[part].expand(len(x), -1, -1).clone()
+        kind = torch.tensor(self.chords, device=x.device).long()[part]
+        fresh, held = self._fresh.to(x.device)[kind], self._held.to(x.device)[kind]
         earlier = x[:, (place + 1 - count).clamp_min(0)]  # what the same part did
-        sounding = torch.where(place < count, True, earlier != REST) & ~begun[:, place - part]
-        mask[..., HOLD] = sounding
+        sounding = (earlier >= PITCH) & (place >= count) & ~begun[:, place - part]
+        mask = fresh.expand(len(x), -1, -1).clone()
+        mask.scatter_(2, torch.where(sounding, earlier + _apart(earlier), REST)[..., None], True)
+        mask |= (held & (place < count)[:, None]) & ~begun[:, :1, None]
         mask[..., END] = (part == 0) & heard_before(x, PITCH)
         return mask
+
+
+def is_held(x: np.ndarray) -> np.ndarray:
+    """Of tokens of any shape, bool."""
+    return ((x >= HELD) & (x < CHORD)) | (x >= HELD_CHORD)
+
+
+def begun(x: np.ndarray) -> np.ndarray:
+    """Tokens of any shape, those that hold as those that begin."""
+    return x - np.where(is_held(x), np.where(x < CHORD, HELD - PITCH, HELD_CHORD - CHORD), 0)
 
 
 def heard_before(x: Tensor, note: int) -> Tensor:
@@ -263,6 +287,14 @@ def heard_before(x: Tensor, note: int) -> Tensor:
     begins = x == BEGIN
     count = ((x >= note) | (torch.arange(x.shape[1], device=x.device) == 0) & ~begins).cumsum(1)
     return (count > (count * begins).cummax(1).values)[:, :-1]
+
+
+def _apart(token: Any) -> Any:
+    """How far the token that holds it is from a token of a sound, or tensor of tokens; 0 for one that holds."""
+    if isinstance(token, Tensor):
+        pitch, chord = (token >= PITCH) & (token < HELD), (token >= CHORD) & (token < HELD_CHORD)
+        return pitch * (HELD - PITCH) + chord * (HELD_CHORD - CHORD)
+    return HELD - PITCH if PITCH <= token < HELD else HELD_CHORD - CHORD if CHORD <= token < HELD_CHORD else 0
 
 
 def _layout(score: Score) -> tuple[str, ...]:

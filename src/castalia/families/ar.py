@@ -394,7 +394,11 @@ class Ar(Family):
         barrier = torch.zeros(self.spec.vocab)
         barrier[[self.spec.begin] if self.spec.end is None else [self.spec.begin, self.spec.end]] = float("-inf")
         masks = None if self.spec.grammar is None else Masks(self.spec.grammar, barrier, self.spec.end)
-        gaps = [Gaps(masks, row) for row in keep.tolist()] if masks is not None else []
+        gaps = (
+            [Gaps(masks, *one) for one in zip(keep.tolist(), (x[:, 0] != self.spec.begin).tolist(), strict=True)]
+            if masks is not None
+            else []
+        )
         taken = slice(0, first + 1)
         for index in range(first, steps):
             own, wanted = read[:, taken], order[:, taken]

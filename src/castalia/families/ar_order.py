@@ -59,9 +59,10 @@ def _slots(rows: int, steps: int, period: int, device: torch.device) -> Tensor:
 class Gaps:
     """What may stand in the gaps of one row, by a grammar that starts with the row and must be able to end where each gap does."""
 
-    def __init__(self, masks: Masks, keep: list[bool]) -> None:
+    def __init__(self, masks: Masks, keep: list[bool], cut: bool) -> None:
+        """cut: the row begins inside a document; a grammar may know a state for that, `inside()`."""
         self._masks, self._keep = masks, keep
-        self._taken, self._state = 0, masks.grammar.start()
+        self._taken, self._state = 0, getattr(masks.grammar, "inside" if cut else "start", masks.grammar.start)()
 
     def barrier(self, row: Tensor, at: int) -> Tensor:
         """(V,) to be added to the logits of the token at `at`. Places ascend from call to call; kept ones are passed over."""
