@@ -28,7 +28,6 @@ from castalia.codecs.gaps import gaps
 from castalia.codecs.grid import Grid, begun
 from castalia.codecs.score import Score
 from castalia.evaluation.counterpoint import outside
-from castalia.evaluation.tunes import bars
 from castalia.evaluation.voices import crossed, parallels
 from castalia.run import Run
 from castalia.sampling.edit import refill
@@ -47,7 +46,7 @@ def counted(score: Score) -> list[float]:
     """Notes outside, notes, parallels, bars, time crossed, time."""
     beyond, notes = outside(score, MADE)
     share = crossed(score)
-    return [beyond, notes, sum(parallels(score)), len(bars(score)), 0.0 if share != share else share * score.end, score.end]
+    return [beyond, notes, sum(parallels(score)), len(score.bars), 0.0 if share != share else share * score.end, score.end]
 
 
 def pitches(grid: Grid, score: Score) -> np.ndarray:

@@ -26,7 +26,7 @@ from castalia.evaluation.music import (
     varied,
     voice_range,
 )
-from castalia.evaluation.tunes import bars, line_of, lines, moments, motifs
+from castalia.evaluation.tunes import line_of, lines, moments, motifs
 from castalia.evaluation.voices import crossed, parallels, parallels_a_bar
 from castalia.testing.music import piece
 
@@ -105,9 +105,9 @@ def test_groove_by_hand():
 
 def test_bars_follow_the_metres():
     waltz = score(part(*[60] * 10), metres=(Metre(0, 3, 4), Metre(6 * Q, 4, 4)))
-    assert bars(waltz) == [(0, 3 * Q), (3 * Q, 6 * Q), (6 * Q, 10 * Q)]
-    assert bars(score(part(60))) == [(0, 4 * Q)]
-    assert bars(score()) == []
+    assert waltz.bars == [(0, 3 * Q), (3 * Q, 6 * Q), (6 * Q, 10 * Q)]
+    assert score(part(60)).bars == [(0, 4 * Q)]
+    assert score().bars == []
 
 
 def test_crossings_and_parallels_by_hand():

@@ -16,7 +16,6 @@ from xml.etree.ElementTree import Element, SubElement
 from castalia.codecs import harmony, xmp
 from castalia.codecs.grid import CHORDS
 from castalia.codecs.musicxml import FIELD, LABEL
-from castalia.codecs.rolls import bar_lines
 from castalia.codecs.score import Metre, Note, Part, Score
 
 _TYPES = ("whole", "half", "quarter", "eighth", "16th", "32nd", "64th")
@@ -79,7 +78,7 @@ def _symbols(score: Score) -> tuple[list[tuple[int, tuple[int, int] | None]], li
 
 
 def _part(into: Element, part: Part, score: Score, chords: Sequence[tuple[int, tuple[int, int] | None]], leads: bool) -> None:
-    bars = bar_lines(score)
+    bars = [start for start, _ in score.bars] or [0]
     metres = score.metres or (Metre(0, 4, 4),)
     tonic, minor = harmony.key_of(score)
     sharps = score.keys[0].sharps if score.keys else ((tonic + 3 * minor) * 7 + 5) % 12 - 5

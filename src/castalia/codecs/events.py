@@ -23,7 +23,6 @@ from torch import Tensor
 
 from castalia.codecs import voices
 from castalia.codecs.forms import folded, ticks_of
-from castalia.codecs.rolls import bar_lines
 from castalia.codecs.score import Metre, Note, Part, Score, Tempo
 from castalia.errors import DataError
 from castalia.nn.masks import FORBIDDEN
@@ -71,7 +70,7 @@ class Events:
     def encode(self, score: Score) -> Tensor:
         """(n,) uint16. Positions in a bar beyond 192 steps are left out."""
         step = score.resolution / self.steps
-        lines = bar_lines(score)
+        lines = [start for start, _ in score.bars] or [0]
         metres = {metre.start: metre for metre in score.metres}
         onsets: dict[int, list[tuple[int, int, Note]]] = {}  # tick of the step -> (part, program, note)
         for number, part in enumerate(part for part in score.parts if part.notes):

@@ -34,7 +34,7 @@ def gaps(grid: Grid, score: Score, keep: Sequence[str], bars: tuple[int, int] | 
         raise DataError("there is no note to go by", score.title or "score", "give a score with notes in the parts that stay")
     first, last = (0, len(cells)) if bars is None else _steps(grid, score, bars)
     if first >= len(cells):
-        raise RecipeError("the score ends before these bars", f"--bars {bars}", f"it has {len(_bars(score))} bars")
+        raise RecipeError("the score ends before these bars", f"--bars {bars}", f"it has {len(score.bars)} bars")
     anew = np.zeros(cells.shape, dtype=bool)
     for part, name in enumerate(grid.parts):
         if name not in kept:
@@ -83,28 +83,15 @@ def _owners(column: np.ndarray, first: int, last: int) -> np.ndarray:
     return (begins >= first) & (begins < last)
 
 
-def _bars(score: Score) -> list[tuple[float, float]]:
-    """(begin, end) of each bar in quarter notes, by the score's metres; 4/4 where it names none."""
-    end = score.end / score.resolution
-    changes = [(metre.start / score.resolution, 4 * metre.beats / metre.unit) for metre in sorted(score.metres)]
-    if not changes or changes[0][0] > 0:
-        changes.insert(0, (0.0, 4.0))
-    found, now = list[tuple[float, float]](), 0.0
-    while now < end:
-        length = next(length for start, length in reversed(changes) if start <= now + 1e-9)
-        found.append((now, now + length))
-        now += length
-    return found
-
-
 def _steps(grid: Grid, score: Score, bars: tuple[int, int]) -> tuple[int, int]:
-    all_bars = _bars(score)
     first, last = bars
+    known = score.bars
     if not 1 <= first <= last:
         raise RecipeError("bars are counted from 1, the first one first", f"--bars {first}-{last}", "--bars 5-8")
-    if first > len(all_bars):
-        raise RecipeError("the score ends before these bars", f"--bars {first}-{last}", f"it has {len(all_bars)} bars")
-    return round(all_bars[first - 1][0] * grid.steps), round(all_bars[min(last, len(all_bars)) - 1][1] * grid.steps)
+    if first > len(known):
+        raise RecipeError("the score ends before these bars", f"--bars {first}-{last}", f"it has {len(known)} bars")
+    begin, end = known[first - 1][0], known[min(last, len(known)) - 1][1]
+    return round(begin * grid.steps / score.resolution), round(end * grid.steps / score.resolution)
 
 
 def _sources(grid: Grid, score: Score) -> list[Part | None]:

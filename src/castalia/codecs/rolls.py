@@ -22,7 +22,7 @@ def drawn(score: Score, width: int = 640, height: int = 200, pitches: tuple[int,
     for pitch in range(low, high + 1):
         if pitch % 12 in (1, 3, 6, 8, 10):
             draw.rectangle((0, height - (pitch - low + 1) * row, width, height - (pitch - low) * row), fill=_BLACK_KEY)
-    bars = bar_lines(score)
+    bars = [start for start, _ in score.bars] or [0]
     beats = len(bars) < width / 24
     for start, stop in zip(bars, [*bars[1:], end], strict=True):
         if beats:
@@ -36,14 +36,3 @@ def drawn(score: Score, width: int = 640, height: int = 200, pitches: tuple[int,
             top = height - (note.pitch - low + 1) * row
             draw.rectangle((left, top + 0.5, max(left, right - 1.5), top + max(1.0, row - 1)), fill=colour)
     return sheet
-
-
-def bar_lines(score: Score) -> list[int]:
-    """The tick where each bar begins, by the metres of the score (4/4 where it has none)."""
-    changes = [(metre.start, metre.beats * 4 * score.resolution // metre.unit) for metre in score.metres]
-    if not changes or changes[0][0] > 0:
-        changes.insert(0, (0, 4 * score.resolution))
-    found: list[int] = []
-    for (start, length), (stop, _) in zip(changes, [*changes[1:], (max(score.end, 1), 0)], strict=True):
-        found += range(start, stop, max(1, length))
-    return found or [0]

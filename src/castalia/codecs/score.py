@@ -6,7 +6,9 @@ those of General MIDI from 0. Everything is immutable and hashable. Not here: fi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from castalia.errors import DataError
@@ -79,6 +81,20 @@ class Score:
     def count(self) -> int:
         """Notes of all parts."""
         return sum(len(part.notes) for part in self.parts)
+
+    @property
+    def bars(self) -> list[tuple[int, int]]:
+        """(first tick, tick after) of every bar up to the last note, by the metres, 4/4 where none is named; a new metre begins a bar."""
+        changes = [(metre.start, max(1.0, metre.beats * 4 * self.resolution / metre.unit)) for metre in sorted(self.metres)]
+        if not changes or changes[0][0] > 0:
+            changes.insert(0, (0, 4.0 * self.resolution))
+        stops = [start for start, _ in changes[1:]]
+        found: list[tuple[int, int]] = []
+        for (start, length), stop in zip(changes, [*stops, math.inf], strict=True):
+            count = max(0, math.ceil((min(stop, self.end) - start) / length - 1e-9))
+            edges = [round(start + bar * length) for bar in range(count + 1)]
+            found += [(first, int(min(last, stop))) for first, last in pairwise(edges)]
+        return found
 
     def cut(self, start: int, stop: int) -> Score:
         """What sounds from tick `start` to `stop`, as a score that begins at 0: notes are cut at both ends, and what was in force holds on."""

@@ -26,7 +26,7 @@ from castalia.codecs.score import Score
 from castalia.evaluation import base
 from castalia.evaluation.base import GROUPS, Estimate, Evidence, Metric, clearly, compared, estimated, group_ids, show
 from castalia.evaluation.chains import chained
-from castalia.evaluation.tunes import bars, lines, moments, pitched, quarters
+from castalia.evaluation.tunes import lines, moments, pitched, quarters
 from castalia.evaluation.voices import crossed, parallels_a_bar
 from castalia.language import Said, say
 
@@ -100,7 +100,7 @@ def voice_range(score: Score) -> float:
 
 def groove(score: Score) -> float:
     """1 - the mean share of a bar's SLOTS in which it differs from the next bar in whether a note begins there; NaN below two bars."""
-    found = bars(score)
+    found = score.bars
     if len(found) < 2:
         return float("nan")
     onsets = np.zeros((len(found), SLOTS), bool)

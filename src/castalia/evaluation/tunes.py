@@ -7,7 +7,6 @@ transposed, or played at another tempo, has the same symbols. Percussion has no 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -63,19 +62,6 @@ def pitched(score: Score) -> list[Part]:
 def quarters(score: Score) -> float:
     """How long the score is, in quarter notes."""
     return score.end / score.resolution
-
-
-def bars(score: Score) -> list[tuple[int, int]]:
-    """(first tick, tick after) of every bar up to the last note, by the score's metres; 4/4 where it names none."""
-    changes = [(metre.start, metre.beats * 4 * score.resolution / metre.unit) for metre in sorted(score.metres)]
-    if not changes or changes[0][0] > 0:
-        changes.insert(0, (0, 4.0 * score.resolution))
-    ends = [start for start, _ in changes[1:]] + [score.end]
-    found: list[tuple[int, int]] = []
-    for (start, length), end in zip(changes, ends, strict=True):
-        count = math.ceil((min(end, score.end) - start) / length - 1e-9)
-        found += [(round(start + bar * length), round(start + (bar + 1) * length)) for bar in range(max(0, count))]
-    return found
 
 
 class Moment(NamedTuple):

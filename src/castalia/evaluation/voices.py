@@ -6,10 +6,11 @@ a perfect fifth apart before and after, or an octave or unison (both modulo octa
 
 from __future__ import annotations
 
-from itertools import combinations, groupby, pairwise
+from collections.abc import Iterator
+from itertools import combinations, pairwise
 
 from castalia.codecs.score import Score
-from castalia.evaluation.tunes import bars, moments
+from castalia.evaluation.tunes import moments
 
 PERFECT = (0, 7)
 
@@ -27,20 +28,42 @@ def crossed(score: Score) -> float:
 
 def parallels(score: Score) -> tuple[int, int]:
     """(fifths, octaves and unisons) that move in parallel, over all pairs of parts."""
-    tops = [[pitches[-1] if pitches else None for pitches in moment.pitches] for moment in moments(score)]
-    found = dict.fromkeys(PERFECT, 0)
-    for upper, lower in combinations(range(len(tops[0]) if tops else 0), 2):
-        pairs = [pair for pair, _ in groupby((row[upper], row[lower]) for row in tops)]
-        for (a, b), (c, d) in pairwise(pairs):
-            if a is None or b is None or c is None or d is None:
-                continue
-            same_way = (c - a) * (d - b) > 0
-            if same_way and (a - b) % 12 == (c - d) % 12 and (a - b) % 12 in PERFECT:
-                found[(a - b) % 12] += 1
-    return found[7], found[0]
+    found = [interval for _, interval in parallels_at(score)]
+    return found.count(7), found.count(0)
 
 
 def parallels_a_bar(score: Score) -> float:
     """Parallel fifths, octaves and unisons a bar; NaN for fewer than two parts or no bar."""
-    count = len(bars(score))
-    return sum(parallels(score)) / count if count and len(score.parts) > 1 else float("nan")
+    count = len(score.bars)
+    return len(list(parallels_at(score))) / count if count and len(score.parts) > 1 else float("nan")
+
+
+def parallels_at(score: Score) -> Iterator[tuple[int, int]]:
+    """(tick at which it arrives, 7 for a fifth or 0 for an octave or unison) of each, pair of parts by pair of parts."""
+    for pair in _pairs(score):
+        for (_, a, b), (tick, c, d) in pairwise(pair):
+            if a is None or b is None or c is None or d is None:
+                continue
+            same_way = (c - a) * (d - b) > 0
+            if same_way and (a - b) % 12 == (c - d) % 12 and (a - b) % 12 in PERFECT:
+                yield tick, (a - b) % 12
+
+
+def crossings_at(score: Score) -> Iterator[int]:
+    """The ticks at which two parts move to where, or begin where, the upper is below the lower, pair of parts by pair of parts."""
+    for pair in _pairs(score):
+        yield from (tick for tick, upper, lower in pair if upper is not None and lower is not None and upper < lower)
+
+
+def _pairs(score: Score) -> Iterator[list[tuple[int, int | None, int | None]]]:
+    """Of each pair of parts, (tick, upper, lower): what they sound from that tick on, wherever it changes; None where one rests."""
+    tops, now = list[tuple[int, list[int | None]]](), 0
+    for moment in moments(score):
+        tops.append((now, [pitches[-1] if pitches else None for pitches in moment.pitches]))
+        now += moment.ticks
+    for upper, lower in combinations(range(len(tops[0][1]) if tops else 0), 2):
+        pair = list[tuple[int, int | None, int | None]]()
+        for tick, sounds in tops:
+            if not pair or pair[-1][1:] != (sounds[upper], sounds[lower]):
+                pair.append((tick, sounds[upper], sounds[lower]))
+        yield pair
