@@ -56,7 +56,7 @@ def opened(score: Score, folder: Path) -> dict[str, bool]:
         "pretty_midi": sum(len(one.notes) for one in pretty_midi.PrettyMIDI(io.BytesIO(data)).instruments) == notes,
         "symusic": sum(len(track.notes) for track in symusic.Score.from_midi(data).tracks) == notes,
         "music21": theirs.keys() == wanted.keys() and all(abs(theirs[pitch] - wanted[pitch]) < 1e-3 for pitch in wanted),
-        "castalia, MIDI": midi.parsed(data, "a.mid").parts == score.parts,
+        "castalia, MIDI": midi.parsed(data, "a.mid").parts == tuple(part for part in score.parts if part.notes),
         "castalia, MusicXML": musicxml.parsed(path.read_bytes(), path.name).count == notes,
     }
 

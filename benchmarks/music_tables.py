@@ -26,17 +26,23 @@ def jsb_chorales(results: dict[str, Any]) -> Iterator[Cells]:
 
 
 def harmonise(results: dict[str, Any]) -> Iterator[Cells]:
-    beyond, ratio = results["outside_beyond_bach"], results["parallels_ratio"]
-    numbers = f"{100 * beyond['value']:+.1f} ({_range(beyond, 100, 1)}), {ratio['value']:.2f}x ({_range(ratio, 1, 2)})"
-    yield (
-        (
-            "Harmonising held-out sopranos: notes out of range beyond Bach's, in points; parallel fifths and octaves a bar, of Bach's",
-            numbers,
-        ),
-        ("为留出的女高音配和声：超出音域的音比巴赫多几个百分点；每小节平行五八度是巴赫的几倍", numbers),
-        "+2, 2x",
-        all(results["reached"].values()),
-    )
+    """Drawn once, and with bars that have faults drawn anew."""
+    reached = results["reached"]
+    for side, met, how, how_zh in (
+        (results, reached["outside"] and reached["parallels"], "drawn once", "只抽一次"),
+        (results["mended"], reached["outside, mended"] and reached["parallels, mended"], "`--redraw 8`", "`--redraw 8`"),
+    ):
+        beyond, ratio = side["outside_beyond_bach"], side["parallels_ratio"]
+        numbers = f"{100 * beyond['value']:+.1f} ({_range(beyond, 100, 1)}), {ratio['value']:.2f}x ({_range(ratio, 1, 2)})"
+        yield (
+            (
+                f"Harmonising held-out sopranos, {how}: notes out of range beyond Bach's, in points; parallel fifths and octaves a bar, of Bach's",
+                numbers,
+            ),
+            (f"为留出的女高音配和声，{how_zh}：超出音域的音比巴赫多几个百分点；每小节平行五八度是巴赫的几倍", numbers),
+            "+2, 2x",
+            met,
+        )
 
 
 def likelihoods(results: dict[str, Any], language: str) -> str:
@@ -69,21 +75,23 @@ def likelihoods(results: dict[str, Any], language: str) -> str:
 
 def harmonised(results: dict[str, Any], language: str) -> str:
     """Made parts beside Bach's, of harmonise.json."""
-    cold = f"{results['temperature']:g}"
+    cold, mended = f"{results['temperature']:g}", results["mended"]
+    warm, tries = f"{mended['temperature']:g}", mended["redraw"]
     heads = {
-        "en": ("", f"made, temperature {cold}", "made, temperature 1", "Bach"),
-        "zh": ("", f"生成，温度 {cold}", "生成，温度 1", "巴赫"),
+        "en": ("", f"temperature {cold}", "temperature 1", f"temperature {warm}, `--redraw {tries}`", "Bach"),
+        "zh": ("", f"温度 {cold}", "温度 1", f"温度 {warm}，`--redraw {tries}`", "巴赫"),
     }
     names = {
         "outside": {"en": "notes outside their voice's range", "zh": "超出声部音域的音"},
         "crossed": {"en": "time in which voices cross", "zh": "声部交叉的时间"},
         "parallels_a_bar": {"en": "parallel fifths and octaves a bar", "zh": "每小节的平行五度和八度"},
+        "notes_a_bar": {"en": "notes a bar, of the three made parts", "zh": "每小节的音数（生成的三个声部）"},
         "as_bach": {"en": "eighths with Bach's own pitch", "zh": "与巴赫音高相同的八分音符"},
     }
-    lines = ["| " + " | ".join(heads[language]) + " |", "|---|---|---|---|"]
+    lines = ["| " + " | ".join(heads[language]) + " |", "|---|---|---|---|---|"]
     for key, said in names.items():
-        share = key != "parallels_a_bar"
-        made = [_shown(side[key], share) for side in (results, results["at_temperature_1"])]
+        share = not key.endswith("_a_bar")
+        made = [_shown(side[key], share) for side in (results, results["at_temperature_1"], mended)]
         cells = [*made, _shown(results[f"{key}_bach"], share) if f"{key}_bach" in results else ""]
         lines.append(f"| {said[language]} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

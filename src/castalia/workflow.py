@@ -19,6 +19,7 @@ from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, rows_of
 from castalia.data.told import LABEL
 from castalia.errors import CastaliaError, RecipeError, RunError
+from castalia.evaluation.counterpoint import rules_for
 from castalia.families.base import Family, with_new_tokens
 from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
@@ -27,6 +28,7 @@ from castalia.run import Run, dump, versions
 from castalia.sampling.chat import reply_to, talk_of, trimmed
 from castalia.sampling.edit import KINDS, fill, kinds, refill
 from castalia.sampling.generate import Sample, conditions_of_items, generate, request_of
+from castalia.sampling.mending import mended
 from castalia.sampling.sheets import sheets, shown
 from castalia.spec import Classes, Condition, Spec, Tokens
 from castalia.training import tuning
@@ -358,35 +360,40 @@ def edit(
     keep: Sequence[str] = (),
     bars: tuple[int, int] | None = None,
     temperature: float = 1.0,
+    redraw: int = 0,
 ) -> list[Any]:
     """Edited native items. kind: "interpolate" (through the inputs, `steps` from each to the next), "vary", or "infill" (`steps` fillings
     of each text or score; see sampling.edit.fill for how the gaps of texts are marked).
 
     keep, bars: of scores, names of the parts that stay, and the first and last bar that are made anew (from 1; None: all).
     temperature: of infill, the divisor of the logits; below 1 safer, 0 the likeliest each time.
+    redraw: of scores, how often a bar with faults (parallel fifths and octaves, crossings, notes out of range) is drawn anew; see sampling/mending.py.
     inputs: files, or for texts the texts themselves.
     labels: the class of each input, None where unknown; default: the name of its folder. What the codec knows of an input it is told too. model spares
     loading the run's weights again.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    if kind != "infill" and (keep or bars is not None):
-        raise RecipeError("only infill keeps parts and bars", where=f"edit {kind}", fix="leave --keep and --bars out")
+    if kind != "infill" and (keep or bars is not None or redraw):
+        raise RecipeError("only infill keeps parts and bars", where=f"edit {kind}", fix="leave --keep, --bars and --redraw out")
     if kind not in kinds():
         raise RecipeError(f"there is no edit called '{kind}'", where="edit", fix="one of: " + ", ".join(kinds()))
-    if temperature < 0:
-        raise RecipeError("a temperature is 0 or above", where=f"temperature={temperature}", fix="1 draws as the model has learned")
+    if temperature < 0 or redraw < 0:
+        raise RecipeError("temperature and redraw are 0 or above", where=f"temperature={temperature} redraw={redraw}", fix="leave them out")
     if steps < (2 if kind == "interpolate" else 1) or not 0 <= strength <= 1:
         raise RecipeError("steps must be at least 2 (vary: 1) and strength between 0 and 1", where=f"steps={steps} strength={strength}")
     model, codec = run.model() if model is None else model, run.codec
     if kind == "infill":
         given = [item for one in inputs for item in codec.given(one)]
-        if keep or bars is not None or not all(isinstance(item, str) for item in given):
+        options: dict[str, Any] = {"seed": seed, "temperature": temperature}
+        if keep or bars is not None or redraw or not all(isinstance(item, str) for item in given):
+            options |= {"keep": keep, "bars": bars}
+            faults = rules_for(codec.native) if redraw else None
             return [
-                one
+                one if faults is None else mended(model, codec, one, faults, version=version, tries=redraw, **options)
                 for item in given
-                for one in refill(model, codec, item, keep=keep, bars=bars, count=steps, seed=seed, temperature=temperature)
+                for version, one in enumerate(refill(model, codec, item, count=steps, **options))
             ]
-        return [filled for text in given for filled in fill(model, codec, text, count=steps, seed=seed, temperature=temperature)]
+        return [filled for text in given for filled in fill(model, codec, text, count=steps, **options)]
     items, known = [], list[dict[str, str]]()
     for one, label in zip(inputs, folder_labels(run, inputs) if labels is None else labels, strict=True):
         for item in codec.given(one):

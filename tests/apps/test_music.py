@@ -73,6 +73,20 @@ def test_a_beginning_is_continued(run: Run, tmp_path: Path):
     assert "@FILE.mid" in inside("sample", run.folder, "--prompt", "C D E", "--out", "no", cwd=tmp_path, code=2)
 
 
+def test_a_harmonised_file_can_be_made_again(run: Run, tmp_path: Path):
+    """By everything that edit was told: kept parts, bars, temperature, and bars drawn anew."""
+    choir = workflow.train(
+        "music/ar-harmonise", "builtin/chorales", [*SHORT, "training.sample_every=0", "data.limit=40"], out=tmp_path / "choir"
+    )
+    choir.codec.write(next(iter(workflow.sample(run, n=1, seed=3))).item, tmp_path / "melody.mid")
+    how = ["--keep", "soprano", "--bars", "1-9", "--temperature", "0.9", "--redraw", "2", "--steps", "2", "--seed", "4"]
+    inside("edit", "choir", "infill", "melody.mid", *how, "--out", "made", cwd=tmp_path)
+    file = tmp_path / "made" / "00001.mid"
+    told = choir.codec.read_manifest(file)
+    assert told is not None and (told["redraw"], told["bars"], told["temperature"]) == (2, [1, 9], 0.9)
+    assert provenance.remake(file, run=choir, inputs=[tmp_path / "melody.mid"], out=tmp_path / "again").identical
+
+
 def test_only_what_the_codec_writes_is_asked_for(run: Run, tmp_path: Path):
     assert endings(run.codec, None) == (".mid", ".wav") and endings(run.codec, ["WAV", "wav"]) == (".wav",)
     with pytest.raises(RecipeError, match="mp3"):

@@ -182,10 +182,10 @@ def music(folder: Path) -> Path:
     model = gate.model()
     say("harmonising a soprano that it has not seen")
     melody = str(folder / "given" / "soprano.mid")
-    asked: dict[str, Any] = {"edit": "infill", "seed": 0, "steps": 2, "strength": 0.5, "cond": {}, "keep": ["soprano"]}
+    asked: dict[str, Any] = {"edit": "infill", "seed": 0, "steps": 2, "strength": 0.5, "cond": {}, "keep": ["soprano"], "redraw": 8}
     harmonised = Batch(gate, folder / "harmonised", ("mid", "musicxml", "wav"))
     facts = {**asked, "inputs": provenance.describe(gate, [melody]), "labels": workflow.folder_labels(run, [melody])}
-    for index, item in enumerate(workflow.edit(run, "infill", [melody], steps=2, keep=["soprano"], model=model)):
+    for index, item in enumerate(workflow.edit(run, "infill", [melody], steps=2, keep=["soprano"], redraw=8, model=model)):
         harmonised.emit(index, item, gate.facts_of(index=index, **facts))
     say("chorales of its own, and one that goes on from two bars of Bach")
     free, continued = Batch(gate, folder / "samples"), Batch(gate, folder / "continued")
@@ -218,7 +218,7 @@ def music(folder: Path) -> Path:
         lead=f"Trained on this machine on {count(run, 'items')} chorales of J. S. Bach that come with Castalia (public domain). Colours are voices: soprano, alto, tenor "
         "and bass from red to blue. Press play: the sound lies beside this page.",
         next_steps={
-            f"castalia edit {run.folder} infill {melody} --keep soprano --out harmonised": "another harmony; any melody as MIDI or MusicXML will do",
+            f"castalia edit {run.folder} infill {melody} --keep soprano --redraw 8 --out harmonised": "another harmony; any melody as MIDI or MusicXML will do",
             f"castalia sample {run.folder} -n 4 --format musicxml": "more chorales, for a notation program",
             "castalia train music/ar-events YOUR_FOLDER": "the same with your own MIDI or MusicXML files",
         },

@@ -32,6 +32,12 @@ def command(
     keep: Annotated[Optional[list[str]], typer.Option(metavar="PART", help="infill: a part of the score that stays, e.g. soprano")] = None,  # noqa: UP045
     bars: Annotated[Optional[str], typer.Option(metavar="A-B", help="infill: bars of the score that are made anew; default: all")] = None,  # noqa: UP045
     temperature: Annotated[float, typer.Option(help="infill: below 1 safer, above 1 wilder; 0: the likeliest each time")] = 1.0,
+    redraw: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="infill: bars of the score with parallels, crossings or notes out of range are drawn anew up to N times"
+        ),
+    ] = 0,
     cond: Annotated[Optional[list[str]], typer.Option(metavar="NAME=VALUE", help="a condition; default: the input's folder name")] = None,  # noqa: UP045
     policy: Annotated[Optional[Path], typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md")] = None,  # noqa: UP045
     ledger: Annotated[Optional[Path], typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl")] = None,  # noqa: UP045
@@ -53,7 +59,7 @@ def command(
     span = _bars(bars)
     asked = {"edit": kind, "seed": seed, "steps": steps, "strength": strength, "cond": given}
     asked |= ({"keep": keep} if keep else {}) | ({"bars": list(span)} if span else {})
-    asked |= {"temperature": temperature} if temperature != 1 else {}
+    asked |= ({"temperature": temperature} if temperature != 1 else {}) | ({"redraw": redraw} if redraw else {})
     gate.prepare_options(asked, given)
     facts = {**asked, "inputs": provenance.describe(gate, inputs), "labels": workflow.folder_labels(opened, inputs)}
     edited = workflow.edit(
@@ -68,6 +74,7 @@ def command(
         keep=keep or [],
         bars=span,
         temperature=temperature,
+        redraw=redraw,
     )
     batch = Batch(gate, out, formats)
     for index, item in enumerate(edited):

@@ -7,9 +7,11 @@ parallel fifths and octaves are found in voices.py. Not here: what is judged by 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from castalia.codecs.score import Score
+from castalia.errors import SpecError
 from castalia.evaluation.voices import crossings_at, parallels_at
 
 RANGES: Mapping[str, tuple[int, int]] = {"soprano": (60, 79), "alto": (55, 74), "tenor": (48, 67), "bass": (40, 60)}
@@ -29,6 +31,13 @@ def faults(score: Score) -> list[int]:
     for tick in [*(tick for tick, _ in parallels_at(score)), *crossings_at(score), *_outside_at(score, RANGES)]:
         found[bisect_right(starts, tick) - 1] += 1
     return found
+
+
+def rules_for(native: type) -> Callable[[Any], list[int]]:
+    """What counts the faults in each bar of items of this kind (`Codec.native`). Raises SpecError where no rules are known."""
+    if issubclass(native, Score):
+        return faults
+    raise SpecError("there are no rules for what this run makes", where=native.__name__, fix="leave --redraw out; it is for scores")
 
 
 def _outside_at(score: Score, ranges: Mapping[str, tuple[int, int]]) -> Iterator[int]:

@@ -286,6 +286,7 @@ def _edited(run: Run, manifest: dict[str, Any], inputs: Sequence[Path], model: A
     options = {name: manifest[name] for name in needed if name != "index"} | {
         "keep": manifest.get("keep", ()),
         "temperature": manifest.get("temperature", 1.0),
+        "redraw": manifest.get("redraw", 0),
     }
     if "bars" in manifest:
         options["bars"] = tuple(manifest["bars"])

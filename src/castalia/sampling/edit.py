@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -107,8 +107,8 @@ def refill(
 ) -> list[Any]:
     """`count` versions of an item with parts made anew, given all that stays: what comes later, too.
 
-    keep, bars: see Codec.gaps. What is longer than the model's context is filled window by window, each half as far on as the one before,
-    so that it sees what was filled and what is given on both sides.
+    keep, bars: see Codec.gaps. A gap that fits into the model's context is filled with as much of the item before it as behind it; a longer one window by
+    window, each half as far on as the one before, so that it sees what was filled and what is given on both sides.
     """
     spec = codec.spec
     if not isinstance(spec, Tokens):
@@ -117,8 +117,7 @@ def refill(
     x, kept = codec.gaps(item, keep, bars)
     rows, open_ = x.expand(count, -1).clone(), ~kept
     rngs = generators(seed, 0, count)
-    stride = max(1, spec.length // spec.period // 2) * spec.period
-    for first in range(0, max(1, len(x) - 1 - spec.length + stride), stride):
+    for first in _windows(open_, spec):
         stop = min(first + spec.length + 1, len(x))
         if bool(open_[first + 1 : stop].any()):
             window = rows[:, first:stop].to(model.device)
@@ -127,6 +126,17 @@ def refill(
             ).cpu()
             open_[first + 1 : stop] = False
     return [codec.joined(item, row, kept) for row in rows]
+
+
+def _windows(open_: Tensor, spec: Tokens) -> Iterable[int]:
+    """Where windows of spec.length tokens and the one before them begin, steps whole. open_ (n,) bool: the gaps."""
+    places = open_.nonzero().flatten().tolist() or [0]
+    beyond = max(0, len(open_) - 1 - spec.length)
+    if places[-1] - places[0] <= spec.length - 2 * spec.period:
+        middle = (places[0] + places[-1] - spec.length) // 2
+        return [min(max(0, middle // spec.period), -(-beyond // spec.period)) * spec.period]
+    stride = max(1, spec.length // spec.period // 2) * spec.period
+    return range(0, max(1, beyond + stride), stride)
 
 
 def _apart(parts: Sequence[str], sizes: Sequence[int]) -> tuple[list[str], list[int]]:
