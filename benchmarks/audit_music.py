@@ -9,7 +9,7 @@ fresh ones that nothing was set on. The fresh ones, in passages of WINDOW quarte
 planted among them, altered by code of this file. Found: the audit's distance of a planted copy lies below its threshold. False alarms: that of a fresh
 passage does. Over SPLITS splits; in each, ROUNDS audits of fresh passages with 1% of copies, and one of fresh passages alone, give the verdicts.
 
-The matcher's constants were chosen on TUNED, whose row is marked.
+The matcher's constants were chosen on TUNED, whose row is marked, and on lead sheets that are not judged here, with other splits.
 """
 
 from __future__ import annotations

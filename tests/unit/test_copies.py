@@ -195,7 +195,7 @@ def test_the_longest_exact_span_agrees_with_brute_force():
             for hit in range(len(matcher.index.joined)):
                 run = _run(query, place, matcher.index.joined, hit)
                 if run >= PRICES.seed:
-                    best = max(best, float(matcher.index.bits[query[place : place + run]].sum()))
+                    best = max(best, float(matcher.index.bits[hit : hit + run].sum()))
         span = matcher.index.best(query)
         assert (0.0 if span is None else span.bits) >= best - 1e-9
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
 from castalia.codecs.score import Note, Part, Score
 from castalia.evaluation.rolls import roll
-from castalia.evaluation.tunes import lines, motifs
+from castalia.evaluation.tunes import SYMBOLS, lines, motifs
 from castalia.governance.calibration import threshold_of
 from castalia.governance.copies import matcher_for
-from castalia.governance.copies_music import Music
+from castalia.governance.copies_music import ORDER, Music
 from castalia.governance.copies_texts import Texts
+from castalia.governance.surprise import surprise
 from castalia.spec import Dense, Tokens
 from castalia.testing.music import piece
 
@@ -83,8 +83,7 @@ def test_the_bits_are_those_of_the_steps(training: list[Score]):
     matcher = Music(CODEC, [alone, Score(training[1].parts[:1], training[1].resolution)])
     found = matcher.match([alone])
     rows = [motifs(lines(one)[0]) for one in training[:2]]
-    counts = np.bincount(np.concatenate(rows), minlength=49 * 9)
-    bits = -np.log2((counts[rows[0]] + 1) / (counts.sum() + 49 * 9)).sum()
+    bits = float(surprise(rows, [0, 1], SYMBOLS, ORDER)[0].sum())
     assert found.evidence[0]["bits"] == pytest.approx(bits, abs=0.1)
     assert float(found.distance) == pytest.approx(1 / (1 + bits / 100))
     assert (found.kinds, found.evidence[0]["edits"], found.evidence[0]["length"]) == (["exact"], 0, len(alone.parts[0].notes))

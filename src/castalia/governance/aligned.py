@@ -44,10 +44,11 @@ class Prices:
 
 
 class Aligned:
-    """rows: sequences (n,) int64 >= 0; bits: what each symbol is worth, by its number."""
+    """rows: sequences (n,) int64 >= 0; bits: of each, (n,) what its symbols are worth where they stand."""
 
-    def __init__(self, rows: Sequence[np.ndarray], bits: np.ndarray, prices: Prices) -> None:
-        self.bits, self.prices = bits, prices
+    def __init__(self, rows: Sequence[np.ndarray], bits: Sequence[np.ndarray], prices: Prices) -> None:
+        self.prices = prices
+        self.bits = np.concatenate([part for row in bits for part in (row, [0.0])]) if rows else np.zeros(0)
         self.joined = (
             np.concatenate([part for row in rows for part in (row, [BETWEEN])]).astype(np.int64) if rows else np.zeros(0, np.int64)
         )
@@ -80,18 +81,18 @@ class Aligned:
         return max(self.spans(query), key=lambda span: span.bits, default=None)
 
     def _extended(self, query: np.ndarray, place: int, hit: int) -> Span:
-        ahead, length, reach, edits = self._walk(query[place:], self.joined[hit:])
-        behind, back, reach_back, edits_back = self._walk(query[:place][::-1], self.joined[:hit][::-1])
+        ahead, length, reach, edits = self._walk(query[place:], self.joined[hit:], self.bits[hit:])
+        behind, back, reach_back, edits_back = self._walk(query[:place][::-1], self.joined[:hit][::-1], self.bits[:hit][::-1])
         return Span(ahead + behind, place - back, place + length, hit - reach_back, hit + reach, edits + edits_back)
 
-    def _walk(self, a: np.ndarray, b: np.ndarray) -> tuple[float, int, int, int]:
-        """Bits, symbols of a, symbols of b and changes of the best common beginning."""
+    def _walk(self, a: np.ndarray, b: np.ndarray, worth: np.ndarray) -> tuple[float, int, int, int]:
+        """Bits, symbols of a, symbols of b and changes of the best common beginning. worth: bits of b's symbols."""
         i = j = edits = 0
         bits, best, prices = 0.0, (0.0, 0, 0, 0), self.prices
         while True:
             run = _run(a, i, b, j)
             if run:
-                bits += float(self.bits[a[i : i + run]].sum())
+                bits += float(worth[j : j + run].sum())
                 i, j = i + run, j + run
                 if bits > best[0]:
                     best = (bits, i, j, edits)

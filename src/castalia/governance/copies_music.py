@@ -2,7 +2,7 @@
 
 Of each part the line of highest notes is compared by its steps (evaluation/tunes.py: interval and ratio of durations), so a transposed or faster copy is the
 same. The best spans (aligned.py) of a sample's parts with one training piece are added up: a copy of all voices tells more than a tune that two
-pieces share, and a copied tune alone still tells enough. A step is worth bits by its frequency in training, so scales and repeated notes are cheap.
+pieces share, and a copied tune alone still tells enough. A step is worth the bits of a model of the other training pieces that knows the three steps before it (surprise.py), so scales, cadences and repeated notes are cheap.
 `distance` is 1 / (1 + bits / 100). Not here: harmony, rhythm alone, percussion; how many bits make a copy (calibration.py).
 """
 
@@ -21,8 +21,10 @@ from castalia.codecs.score import Note, Part, Score
 from castalia.evaluation.tunes import SYMBOLS, Line, lines, motifs, pitched
 from castalia.governance.aligned import Aligned, Prices, Span
 from castalia.governance.copies import Found
+from castalia.governance.surprise import surprise
 
-PRICES = Prices(seed=6, hits=24, edit=9.0, drop=27.0)  # a changed note changes two steps; one note in ten is borne
+PRICES = Prices(seed=6, hits=24, edit=6.0, drop=20.0)  # a changed note changes two steps; one note in ten is borne
+ORDER = 3  # steps before it that a step's worth depends on
 TELLING = 0.25  # share of the best span's bits below which another part's is chance
 MOVED = 6  # semitones that a planted copy is moved at most
 AROUND = 4.0  # quarter notes that a page shows before and after what was found
@@ -41,16 +43,15 @@ class Music:
 
     kinds: ClassVar = ("exact", "transposed", "tempo", "one part", "edited")
     planted: ClassVar = ("transposed", "tempo", "one part", "edited")
-    farthest: ClassVar = 0.5
+    farthest: ClassVar = 0.7
 
     def __init__(self, codec: Codec[Any], training: Iterable[Any]) -> None:
         self._codec = codec
         self._pieces = _scores(codec, training)
         self._lines = [lines(piece) for piece in self._pieces]
         rows = [motifs(line) for own in self._lines for line in own]
-        counts = np.bincount(np.concatenate(rows) if rows else np.zeros(0, np.int64), minlength=SYMBOLS)
-        self._index = Aligned(rows, -np.log2((counts + 1) / (counts.sum() + SYMBOLS)), PRICES)
         self._piece = np.repeat(np.arange(len(self._lines)), [len(own) for own in self._lines])  # of each row
+        self._index = Aligned(rows, surprise(rows, self._piece, SYMBOLS, ORDER), PRICES)
         self._first = np.cumsum([0, *map(len, self._lines)])  # the first row of each piece
 
     @staticmethod

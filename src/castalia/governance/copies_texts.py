@@ -38,7 +38,8 @@ class Texts:
         self._numbers = {piece: number for number, piece in enumerate(counts)}
         total = sum(counts.values())
         bits = np.array([-np.log2(count / (total + 1)) for count in counts.values()] or [0.0])
-        self.index = Aligned([self.numbered(row) for row in self.pieces], bits, PRICES)
+        rows = [self.numbered(row) for row in self.pieces]
+        self.index = Aligned(rows, [bits[row] for row in rows], PRICES)
 
     @staticmethod
     def fits(codec: Codec[Any]) -> bool:
