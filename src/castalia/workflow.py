@@ -26,9 +26,9 @@ from castalia.nn.random import counter_seed, generator
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
 from castalia.sampling.chat import reply_to, talk_of, trimmed
-from castalia.sampling.edit import KINDS, fill, kinds, refill
+from castalia.sampling.edit import KINDS, kinds
 from castalia.sampling.generate import Sample, conditions_of_items, generate, request_of
-from castalia.sampling.mending import mended
+from castalia.sampling.mending import infilled
 from castalia.sampling.sheets import sheets, shown
 from castalia.spec import Classes, Condition, Spec, Tokens
 from castalia.training import tuning
@@ -384,16 +384,8 @@ def edit(
     model, codec = run.model() if model is None else model, run.codec
     if kind == "infill":
         given = [item for one in inputs for item in codec.given(one)]
-        options: dict[str, Any] = {"seed": seed, "temperature": temperature}
-        if keep or bars is not None or redraw or not all(isinstance(item, str) for item in given):
-            options |= {"keep": keep, "bars": bars}
-            faults = rules_for(codec.native) if redraw else None
-            return [
-                one if faults is None else mended(model, codec, one, faults, version=version, tries=redraw, **options)
-                for item in given
-                for version, one in enumerate(refill(model, codec, item, count=steps, **options))
-            ]
-        return [filled for text in given for filled in fill(model, codec, text, count=steps, **options)]
+        faults = rules_for(codec.native) if redraw else None
+        return infilled(model, codec, given, steps, seed, keep=keep, bars=bars, temperature=temperature, redraw=redraw, faults=faults)
     items, known = [], list[dict[str, str]]()
     for one, label in zip(inputs, folder_labels(run, inputs) if labels is None else labels, strict=True):
         for item in codec.given(one):

@@ -73,14 +73,17 @@ def test_a_beginning_is_continued(run: Run, tmp_path: Path):
     assert "@FILE.mid" in inside("sample", run.folder, "--prompt", "C D E", "--out", "no", cwd=tmp_path, code=2)
 
 
-def test_a_harmonised_file_can_be_made_again(run: Run, tmp_path: Path):
+@pytest.fixture(scope="module")
+def choir(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("harmony") / "choir"
+    return workflow.train("music/ar-harmonise", "builtin/chorales", [*SHORT, "training.sample_every=0", "data.limit=40"], out=folder)
+
+
+def test_a_harmonised_file_can_be_made_again(run: Run, choir: Run, tmp_path: Path):
     """By everything that edit was told: kept parts, bars, temperature, and bars drawn anew."""
-    choir = workflow.train(
-        "music/ar-harmonise", "builtin/chorales", [*SHORT, "training.sample_every=0", "data.limit=40"], out=tmp_path / "choir"
-    )
     choir.codec.write(next(iter(workflow.sample(run, n=1, seed=3))).item, tmp_path / "melody.mid")
     how = ["--keep", "soprano", "--bars", "1-9", "--temperature", "0.9", "--redraw", "2", "--steps", "2", "--seed", "4"]
-    inside("edit", "choir", "infill", "melody.mid", *how, "--out", "made", cwd=tmp_path)
+    inside("edit", choir.folder, "infill", "melody.mid", *how, "--out", "made", cwd=tmp_path)
     file = tmp_path / "made" / "00001.mid"
     told = choir.codec.read_manifest(file)
     assert told is not None and (told["redraw"], told["bars"], told["temperature"]) == (2, [1, 9], 0.9)
@@ -94,6 +97,43 @@ def test_only_what_the_codec_writes_is_asked_for(run: Run, tmp_path: Path):
     batch = Batch(Gate(run), tmp_path, ["musicxml"])
     sample = next(iter(generate(run, request_of(run, 1))))
     assert batch.emit(0, sample.item, {**batch.gate.facts(sample)}) and [file.name for file in batch.files] == ["00000.musicxml"]
+
+
+def test_the_server_harmonises(run: Run, choir: Run, tmp_path: Path):
+    """As the command does, in every format; what cannot be asked is refused."""
+    pytest.importorskip("fastapi")
+    from tests.apps.serving import serving
+
+    choir.codec.write(next(iter(workflow.sample(run, n=1, seed=3))).item, tmp_path / "melody.mid")
+    melody = [("inputs", ("whatever.mid", (tmp_path / "melody.mid").read_bytes()))]
+    asked = {
+        "run": choir.folder.name,
+        "kind": "infill",
+        "keep": ["soprano"],
+        "steps": "2",
+        "seed": "5",
+        "temperature": "0.8",
+        "redraw": "2",
+    }
+    with serving(choir.folder) as client:
+        answer = client.post("/api/edit", data=asked, files=melody)
+        assert answer.status_code == 200, answer.text
+        items = answer.json()["items"]
+        made = [midi.parsed(base64.b64decode(item["data"]), "a.mid") for item in items]
+        wanted = workflow.edit(choir, "infill", [tmp_path / "melody.mid"], keep=["soprano"], steps=2, seed=5, temperature=0.8, redraw=2)
+        assert [score.parts for score in made] == [tuple(part for part in score.parts if part.notes) for score in wanted]
+        (tmp_path / "second.mid").write_bytes(base64.b64decode(items[1]["data"]))
+        again = provenance.remake(tmp_path / "second.mid", run=choir, inputs=[tmp_path / "melody.mid"], out=tmp_path / "again")
+        assert again.identical
+        answer = client.post("/api/edit", data={**asked, "keep": [], "bars": "1-2", "ending": "musicxml"}, files=melody)
+        assert musicxml.parsed(base64.b64decode(answer.json()["items"][0]["data"]), "a.musicxml").count > 0
+        for wrong in (
+            {"keep": ["violin"]}, {"keep": []}, {"bars": "all"}, {"redraw": "99"}, {"temperature": "nan"}, {"ending": "mp3"}, {"steps": "0"},
+        ):  # fmt: skip
+            answer = client.post("/api/edit", data={**asked, **wrong}, files=melody)
+            assert answer.status_code == 400, (wrong, answer.text)
+        assert client.post("/api/edit", data=asked, files=[]).status_code == 400
+        assert client.post("/api/edit", data=asked, files=[("inputs", b"MThd, not quite")]).status_code == 422
 
 
 def test_the_server_answers_in_notes_and_sound(run: Run):

@@ -8,7 +8,6 @@ from typing import Annotated, Optional
 import typer
 
 from castalia.cli.console import conditions, say, say_json
-from castalia.errors import RecipeError
 
 
 def command(
@@ -52,11 +51,12 @@ def command(
     from castalia.governance.policy import Policy
     from castalia.governance.release import Gate
     from castalia.run import Run
+    from castalia.sampling.edit import span_of
 
     opened = Run.open(run, trust_code=trust_code)
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
     given = conditions(cond or [])
-    span = _bars(bars)
+    span = span_of(bars)
     asked = {"edit": kind, "seed": seed, "steps": steps, "strength": strength, "cond": given}
     asked |= ({"keep": keep} if keep else {}) | ({"bars": list(span)} if span else {})
     asked |= ({"temperature": temperature} if temperature != 1 else {}) | ({"redraw": redraw} if redraw else {})
@@ -85,13 +85,3 @@ def command(
     else:
         say(f"{batch.items} items in {out}", f"look at: {out / found['sheet']}")
     return batch.code()
-
-
-def _bars(given: str | None) -> tuple[int, int] | None:
-    """ "5-8" or "5"."""
-    if given is None:
-        return None
-    first, _, last = given.partition("-")
-    if not first.strip().isdigit() or not (last.strip() or first).strip().isdigit():
-        raise RecipeError("bars are numbers, the first one and the last one", where=f"--bars {given}", fix="--bars 5-8")
-    return int(first), int(last or first)

@@ -54,6 +54,16 @@ def vary(model: Family, x: Tensor, cond: dict[str, Any], *, steps: int, seed: in
 GAP = re.compile(r"\[\[(\d*)\]\]")
 
 
+def span_of(bars: str | None) -> tuple[int, int] | None:
+    """ "5-8" or "5", as a person writes bars. Raises RecipeError for anything else."""
+    if bars is None:
+        return None
+    first, _, last = bars.partition("-")
+    if not first.strip().isdecimal() or not (last.strip() or first).strip().isdecimal():
+        raise RecipeError("bars are numbers, the first one and the last one", where=f"--bars {bars[:40]}", fix="--bars 5-8")
+    return int(first), int(last or first)
+
+
 def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int, temperature: float = 1.0) -> list[str]:
     """`count` texts with the gaps of `text` filled: [[12]] is a gap of twelve tokens, [[]] one as long as the model sees fit.
 

@@ -13,7 +13,7 @@ from typing import Any
 from castalia.codecs.base import Codec
 from castalia.families.base import Family
 from castalia.nn.random import counter_seed
-from castalia.sampling.edit import refill
+from castalia.sampling.edit import fill, refill
 
 PASSES = 2  # over the piece: a bar that is mended may spoil the next one, and the second look finds it
 
@@ -48,3 +48,31 @@ def mended(
         if sum(found) in (0, sum(before)):
             break
     return item
+
+
+def infilled(
+    model: Family,
+    codec: Codec[Any],
+    given: Sequence[Any],
+    count: int,
+    seed: int,
+    *,
+    keep: Sequence[str] = (),
+    bars: tuple[int, int] | None = None,
+    temperature: float = 1.0,
+    redraw: int = 0,
+    faults: Callable[[Any], Sequence[int]] | None = None,
+) -> list[Any]:
+    """`count` fillings of each text (`fill`) or score (`refill`); with `redraw` > 0, bars with `faults` are drawn anew so often."""
+    if not keep and bars is None and not redraw and all(isinstance(item, str) for item in given):
+        return [filled for text in given for filled in fill(model, codec, text, count=count, seed=seed, temperature=temperature)]
+    found = list[Any]()
+    for item in given:
+        versions = refill(model, codec, item, keep=keep, bars=bars, count=count, seed=seed, temperature=temperature)
+        for number, one in enumerate(versions):
+            if redraw and faults is not None:
+                one = mended(
+                    model, codec, one, faults, version=number, tries=redraw, keep=keep, bars=bars, seed=seed, temperature=temperature
+                )
+            found.append(one)
+    return found

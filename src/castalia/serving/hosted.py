@@ -46,7 +46,7 @@ FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
     "generate": ("make new items", Samples, lambda one: isinstance(one.family, Samples | Decodes)),
     "interpolate": ("walk from item to item", Encodes, lambda one: isinstance(one.spec, Dense) and isinstance(one.family, Encodes)),
     "vary": ("make variants of items", Encodes, lambda one: isinstance(one.spec, Dense) and isinstance(one.family, Encodes)),
-    "infill": ("fill the gaps of texts", Infills, lambda one: one.writes and one.fills),
+    "infill": ("fill gaps", Infills, lambda one: one.fills and (one.writes or one.has_parts)),
     "score": ("say how likely items are", Scores, lambda one: isinstance(one.family, Scores)),
 }
 EXTRAS = {"effnet": "efficientnet_lite_pytorch", "parquet": "pyarrow", "chinese": "pypinyin"}
@@ -94,6 +94,11 @@ class Hosted:
         """Whether a text's gaps can be filled: with the codec's marks, or in any order."""
         reads_any_order = getattr(self.family.config, "order", "any") == "any"  # the one option on which a family's ability hangs
         return self.codec.middle is not None or (isinstance(self.family, Infills) and reads_any_order)
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether its items have parts that may stay while others are made anew: scores."""
+        return type(self.codec).gaps is not Codec.gaps
 
     @cached_property
     def features(self) -> tuple[str, ...]:

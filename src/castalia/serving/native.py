@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
@@ -20,8 +20,9 @@ from torch import Tensor
 from castalia.abilities import SampleOptions, Scores
 from castalia.nn.random import generators
 from castalia.registry import require
-from castalia.sampling.edit import KINDS, fill
+from castalia.sampling.edit import KINDS, span_of
 from castalia.sampling.generate import Request, expect
+from castalia.sampling.mending import infilled
 from castalia.serving.answers import present, spend
 from castalia.serving.border import Json
 from castalia.serving.hosted import Hosted, Table, from_base64
@@ -32,6 +33,8 @@ from castalia.spec import Batch, Dense, Tokens
 
 TOKEN_OPTIONS = ("temperature", "repetition", "frequency", "top_k", "top_p", "min_p", "length", "stop")
 DENSE_OPTIONS = ("temperature", "guidance", "steps")
+EDIT_FIELDS = ("run", "kind", "text", "seed", "steps", "strength", "cond", "keep", "bars", "temperature", "redraw", "ending")
+MOST_REDRAWN = 16  # times that a bar is drawn anew
 
 
 class Options(Body):
@@ -113,12 +116,13 @@ def router(table: Table, maker: Maker) -> APIRouter:
             return Response(found[0].content, media_type=hosted.media_type_of(suffix))
         return Json({"run": hosted.name, "items": [shown(hosted, one, suffix) for one in found]})
 
-    @routes.post("/edit", openapi_extra=form_schema("run", "kind", "text", "seed", "steps", "strength", "cond", files=("inputs",)))
+    @routes.post("/edit", openapi_extra=form_schema(*EDIT_FIELDS, files=("inputs",)))
     async def edit(visit: Visit) -> Response:
         async with visit.form(max_files=16, max_fields=16, max_part_size=1 << 18) as form:
-            hosted, kind, found = await present(visit, _edited(table, maker, form))
+            hosted, suffix, found = await present(visit, _edited(table, maker, form))
+            kind = _field(form, "kind")
         visit.state.note.update(run=hosted.name, items=len(found))
-        return Json({"run": hosted.name, "kind": kind, "items": [shown(hosted, one) for one in found]})
+        return Json({"run": hosted.name, "kind": kind, "items": [shown(hosted, one, suffix) for one in found]})
 
     @routes.post("/score")
     async def score(body: ScoreBody, visit: Visit) -> Response:
@@ -201,7 +205,8 @@ def schema_of(hosted: Hosted, maker: Maker) -> dict[str, Any]:
 # Edit -------------------------------------------------------------------------------------------------------------------
 
 
-async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, str, list[Released]]:
+async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, str | None, list[Released]]:
+    """(the run, the ending of its answers, what came out)."""
     kind = _field(form, "kind")
     if kind not in ("interpolate", "vary", "infill"):
         raise Invalid(f"there is no edit called {kind[:40]!r}", "kind", "interpolate, vary or infill")
@@ -211,14 +216,17 @@ async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, s
     if not (1 + (kind == "interpolate")) <= steps <= maker.limits.items or not 0 <= strength <= 1:
         raise Invalid(f"steps lie between {1 + (kind == 'interpolate')} and {maker.limits.items}, strength between 0 and 1", "steps")
     asked: dict[str, Any] = {"edit": kind, "seed": seed, "steps": steps, "strength": strength, "cond": cond}
+    suffix = _suffix(hosted, _text(form, "ending"))
+    filling = _filling(form, hosted) if kind == "infill" else {}
+    asked |= {name: list(value) if isinstance(value, tuple) else value for name, value in filling.items()}
     await run_in_threadpool(hosted.gate.prepare_options, asked, cond)
-    if kind == "infill":
+    if kind == "infill" and hosted.writes:
         text = _field(form, "text")
         if len(text) > 4 * maker.limits.tokens:
             raise Invalid("the text is too long", "text")
         await run_in_threadpool(hosted.gate.prepare_text, text)
         contents = [text.encode()]
-        items: Sequence[Any] = await maker.call(hosted, lambda: fill(hosted.family, hosted.codec, text, count=steps, seed=seed))
+        items: Sequence[Any] = await maker.call(hosted, lambda: infilled(hosted.family, hosted.codec, [text], steps, seed, **filling))
     else:
         uploads = [one for one in form.getlist("inputs") if isinstance(one, UploadFile)]
         least = 2 if kind == "interpolate" else 1
@@ -228,10 +236,18 @@ async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, s
             raise Invalid(f"at most {maker.limits.items} items come out", "steps")
         contents = [await one.read() for one in uploads]
         inputs = await run_in_threadpool(lambda: [hosted.item(content) for content in contents])
-        x = await run_in_threadpool(hosted.tensor, inputs)
-        known = hosted.known(cond, inputs)
-        rows: Tensor = await maker.call(hosted, lambda: KINDS[kind](hosted.family, x, known, steps=steps, seed=seed, strength=strength))
-        items = await run_in_threadpool(lambda: [hosted.codec.decode(row) for row in rows])
+        if kind == "infill":
+            tokens = await run_in_threadpool(lambda: sum(len(hosted.codec.encode(one)) for one in inputs))
+            if tokens * steps > maker.limits.tokens * 4:
+                raise Invalid("the scores are too long for so many versions", "inputs", f"at most {maker.limits.tokens * 4} tokens in all")
+            items = await maker.call(
+                hosted, lambda: infilled(hosted.family, hosted.codec, inputs, steps, seed, faults=_rules(hosted, filling), **filling)
+            )
+        else:
+            x = await run_in_threadpool(hosted.tensor, inputs)
+            known = hosted.known(cond, inputs)
+            rows: Tensor = await maker.call(hosted, lambda: KINDS[kind](hosted.family, x, known, steps=steps, seed=seed, strength=strength))
+            items = await run_in_threadpool(lambda: [hosted.codec.decode(row) for row in rows])
 
     def released() -> list[Released]:
         # What `castalia reproduce` needs; the names are ours, because a client's may say anything.
@@ -239,10 +255,41 @@ async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, s
         found = []
         for index, item in enumerate(items):
             facts = hosted.gate.facts_of(**asked, inputs=given, labels=[None] * len(given), index=index)
-            found.append(Released(hosted.gate.emit_bytes(item, facts), facts))
+            found.append(Released(hosted.gate.emit_bytes(item, facts, suffix), facts))
         return found
 
-    return hosted, kind, await run_in_threadpool(released)
+    return hosted, suffix, await run_in_threadpool(released)
+
+
+def _filling(form: FormData, hosted: Hosted) -> dict[str, Any]:
+    """What `infilled` is told beside the seed, only what was given: as the manifest of `castalia edit` has it."""
+    found: dict[str, Any] = {}
+    if temperature := _text(form, "temperature"):
+        found["temperature"] = _number(form, "temperature", 1.0, float)
+        if not 0 <= found["temperature"] <= 100:
+            raise Invalid(f"temperature lies between 0 and 100, not {temperature[:20]}", "temperature")
+    if hosted.writes:
+        return found
+    keep = [one for one in form.getlist("keep") if isinstance(one, str)]
+    bars = span_of(_text(form, "bars"))
+    redraw = _number(form, "redraw", 0, int)
+    if not 0 <= redraw <= MOST_REDRAWN:
+        raise Invalid(f"redraw lies between 0 and {MOST_REDRAWN}", "redraw")
+    return found | ({"keep": keep} if keep else {}) | ({"bars": bars} if bars else {}) | ({"redraw": redraw} if redraw else {})
+
+
+def _rules(hosted: Hosted, filling: Mapping[str, Any]) -> Callable[[Any], Sequence[int]] | None:
+    """What counts faults, where bars with faults are to be drawn anew; imported then, since nothing else here needs it."""
+    if "redraw" not in filling:
+        return None
+    from castalia.evaluation.counterpoint import rules_for
+
+    return rules_for(hosted.codec.native)
+
+
+def _text(form: FormData, name: str) -> str | None:
+    value = form.get(name)
+    return value if isinstance(value, str) and value else None
 
 
 def _field(form: FormData, name: str) -> str:
