@@ -7,6 +7,7 @@ Of the family of REMI (Huang and Yang 2020, arXiv:2002.00212), with a token for 
     onset     position [tempo] note ...
     note      part [program, where the part is new] pitch velocity length
 
+Tokens after these stand for several that often follow one another within a bar (merges.py), where `vocab` is given; pitches stay by themselves.
 Positions and lengths are in steps; lengths beyond 16 steps, tempos and velocities are rounded to the nearest of a few. Parts beyond the last kind of part share its
 token. A pickup is the end of a full bar. Left out: what codecs/score.py does not hold.
 """
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from castalia.codecs import voices
 from castalia.codecs.forms import folded, ticks_of
+from castalia.codecs.merges import MergedGrammar, Merges
 from castalia.codecs.score import Metre, Note, Part, Score, Tempo
 from castalia.errors import DataError
 from castalia.nn.masks import FORBIDDEN
@@ -43,6 +45,7 @@ for _name, _count in (("position", _BAR_STEPS), ("metre", len(METRES)), ("tempo"
     VOCAB += _count
 POSITION, METRE, TEMPO, PART, PROGRAM, PITCH, DRUM, VELOCITY, LENGTH = _FIRST.values()
 _DRUMS = 128  # the program of drums
+_ALONE = (range(BAR + 1), range(PITCH, DRUM))  # what is never merged
 
 
 class Events:
@@ -50,25 +53,33 @@ class Events:
 
     parts: tuple[str, ...] = ()
 
-    def __init__(self, steps: int, length: int) -> None:
-        """steps: of a quarter note. length: of the context in tokens."""
-        self.steps, self.length = steps, length
+    def __init__(self, steps: int, length: int, vocab: int | None = None) -> None:
+        """steps: of a quarter note. length: of the context in tokens. vocab: tokens in all, merged ones too; None: no merges."""
+        self.steps, self.length, self.vocab = steps, length, vocab
         self.range = (21, 108)
+        self.merges = Merges(VOCAB, _ALONE)
 
     def fit(self, scores: Iterable[Score]) -> None:
-        """Learns the lowest and the highest pitch, for transposition."""
+        """Learns the lowest and the highest pitch, for transposition, and merges, where they are wanted."""
         seen = list(scores)
         if not any(score.count for score in seen):
             raise DataError("there is no note to learn from", "codec", "give at least one score")
         pitches = [note.pitch for score in seen for part in score.parts if not part.drums for note in part.notes]
         self.range = (min(pitches), max(pitches)) if pitches else self.range
+        if self.vocab is not None:
+            self.merges = Merges.learned(map(self._row, seen), self.vocab, VOCAB, _ALONE)
 
     @property
     def spec(self) -> Tokens:
-        return Tokens(self.length, VOCAB, BEGIN, END, EventGrammar(self.steps))
+        grammar = EventGrammar(self.steps)
+        return Tokens(self.length, len(self.merges), BEGIN, END, MergedGrammar(grammar, self.merges) if self.merges.pairs else grammar)
 
     def encode(self, score: Score) -> Tensor:
         """(n,) uint16. Positions in a bar beyond 192 steps are left out."""
+        return torch.from_numpy(self.merges.applied(self._row(score)).astype(np.uint16))
+
+    def _row(self, score: Score) -> np.ndarray:
+        """(n,) int64, before merges."""
         step = score.resolution / self.steps
         lines = [start for start, _ in score.bars] or [0]
         metres = {metre.start: metre for metre in score.metres}
@@ -107,7 +118,7 @@ class Events:
                         row.append(PROGRAM + program)
                     row.append((DRUM if program == _DRUMS else PITCH) + note.pitch)
                     row += (VELOCITY + _nearest(VELOCITIES, note.velocity), LENGTH + _nearest(LENGTHS, note.length))
-        return torch.from_numpy(np.array([*row, END], dtype=np.uint16))
+        return np.array([*row, END], dtype=np.int64)
 
     def decode(self, ids: Sequence[int]) -> Score:
         """Any tokens: what makes no sense where it stands is passed over."""
@@ -118,7 +129,7 @@ class Events:
         programs: dict[int, int] = {}
         tempos, metres = [], []
         part = pitch = velocity = onset = 0
-        for token in ids:
+        for token in self.merges.expanded(ids):
             if token == END:
                 break
             if not grammar.permits(state, token):
@@ -174,10 +185,11 @@ class Events:
         return min(0, self.range[0] - int(pitch.min())), max(0, self.range[1] - int(pitch.max()))
 
     def state(self) -> dict[str, Any]:
-        return {"range": list(self.range)}
+        return {"range": list(self.range)} | ({"merges": [list(pair) for pair in self.merges.pairs]} if self.merges.pairs else {})
 
     def restore(self, state: dict[str, Any]) -> None:
         self.range = (int(state["range"][0]), int(state["range"][1]))
+        self.merges = Merges(VOCAB, _ALONE, [(int(left), int(right)) for left, right in state.get("merges", ())])
 
 
 class State(NamedTuple):

@@ -16,13 +16,13 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import PIL.Image
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from castalia.codecs import abc, engraving, gaps, harmony, midi, musicxml, pieces, rolls, sound
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.chords import Chords
-from castalia.codecs.events import Events
+from castalia.codecs.events import VOCAB, Events
 from castalia.codecs.grid import BEGIN, Grid
 from castalia.codecs.roll import Roll
 from castalia.codecs.score import Score
@@ -46,6 +46,8 @@ class MusicConfig(CodecConfig):
     length  context: most tokens that are coded in one row.
     steps   of a quarter note. None: 4 (sixteenths), 1 for chords, 12 for events.
     parts   names of the grid's parts from the top down; "chords" is one of chord symbols. None: what the training data have.
+    vocab   of events: tokens in all, of which those beyond the form's own 754 stand for several that often follow one another (byte-pair encoding, learned from the
+            training data; fewer where they have no more). None: no merges.
     slots   most notes of a step of "chords". None: what the training data have.
     bars    cut pieces into windows of so many bars of four quarter notes, each an item of its own. None: whole pieces; 4 for rolls.
     apart   a roll has a plane for each part.
@@ -55,9 +57,16 @@ class MusicConfig(CodecConfig):
     length: int = Field(default=256, ge=1, le=1 << 20)
     steps: int | None = Field(default=None, ge=1, le=24)
     parts: tuple[str, ...] | None = Field(default=None, max_length=16)
+    vocab: int | None = Field(default=None, ge=VOCAB, le=1 << 14)
     slots: int | None = Field(default=None, ge=1, le=88)
     bars: int | None = Field(default=None, ge=1, le=64)
     apart: bool = False
+
+    @model_validator(mode="after")
+    def _merges_events(self) -> Self:
+        if self.vocab is not None and self.form != "events":
+            raise ValueError(f"only events are merged, not the form '{self.form}'; leave vocab out, or codec.form=events")
+        return self
 
 
 class MusicCodec(Codec[Score]):
@@ -81,7 +90,7 @@ class MusicCodec(Codec[Score]):
             case "grid":
                 self.form: Grid | Events | Chords | Roll = Grid(given.steps or 4, given.length, given.parts)
             case "events":
-                self.form = Events(given.steps or 12, given.length)
+                self.form = Events(given.steps or 12, given.length, given.vocab)
             case "roll":
                 self.form = Roll(given.steps or 4, given.bars or 4, given.apart, given.parts)
             case "chords":
