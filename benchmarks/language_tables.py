@@ -161,8 +161,8 @@ def sentences(results: dict[str, Any], language: str) -> str:
 
 ROWS = {"pretrained_trainer": pretrained_trainer, "seqvae": seqvae, "preference": preference}
 PAGES = {
-    "pretrained.md": ("pretrained_trainer", tuned),
-    "seqvae.md": ("seqvae", sentences),
-    "chat.md": ("chat", conversations),
-    "preferences.md": ("preference", preferred),
+    "pretrained.md": [("pretrained_trainer", tuned)],
+    "seqvae.md": [("seqvae", sentences)],
+    "chat.md": [("chat", conversations)],
+    "preferences.md": [("preference", preferred)],
 }

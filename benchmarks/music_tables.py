@@ -97,6 +97,27 @@ def harmonised(results: dict[str, Any], language: str) -> str:
     return "\n".join(lines)
 
 
+def merged(results: dict[str, Any], language: str) -> str:
+    """Tokens and nats of a note with and without merges, of music_bpe.json."""
+    heads = {
+        "en": ("`music/ar-events` on", "tokens", "tokens a note", "nats a note, held out", "CPU seconds of training"),
+        "zh": ("`music/ar-events`，数据", "词元数", "每个音的词元数", "每个留出音的 nats", "训练用 CPU 秒"),
+    }
+    sides = {"plain": {"en": "", "zh": ""}, "merged": {"en": ", `codec.vocab=2048`", "zh": "，`codec.vocab=2048`"}}
+    lines = ["| " + " | ".join(heads[language]) + " |", "|---|---|---|---|---|"]
+    for row in results["rows"]:
+        for side, said in sides.items():
+            found = row[side]
+            cells = [
+                f"{found['vocab']}",
+                f"{found['tokens_a_note']:.2f}",
+                _shown(found["nats_a_note"], False),
+                f"{found['training_cpu_seconds']}",
+            ]
+            lines.append(f"| {row['corpus']}{said[language]} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def _range(found: dict[str, Any], scale: float, digits: int) -> str:
     low, high = found["interval"]
     return f"{scale * low:.{digits}f} – {scale * high:.{digits}f}"
@@ -107,4 +128,4 @@ def _shown(found: dict[str, Any], share: bool) -> str:
 
 
 ROWS = {"jsb_chorales": jsb_chorales, "harmonise": harmonise}
-PAGES = {"music.md": ("jsb_chorales", likelihoods), "harmonise.md": ("harmonise", harmonised)}
+PAGES = {"music.md": [("music_bpe", merged), ("jsb_chorales", likelihoods)], "harmonise.md": [("harmonise", harmonised)]}

@@ -349,7 +349,7 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "audit_music": audit_music,
     "audit_time": audit_time,
 }
-MODULES = (language_tables, music_tables)  # ROWS: more of README's table; PAGES: page of docs/ -> (result, what makes its table)
+MODULES = (language_tables, music_tables)  # ROWS: more of README's table; PAGES: page of docs/ -> (result, what makes its table) of each
 
 
 def table(language: str) -> str:
@@ -441,18 +441,21 @@ def planted(language: str) -> str:
 def pages() -> Iterator[tuple[Path, str, str]]:
     """(file, what it says, what it should say)."""
     own = [
-        ({"en": ROOT / "docs" / name, "zh": ROOT / "docs" / "zh" / name}, _page(*found))
+        ({"en": ROOT / "docs" / name, "zh": ROOT / "docs" / "zh" / name}, [_page(*one) for one in found])
         for module in MODULES
         for name, found in module.PAGES.items()
     ]
-    for paths, make in ((READMES, table), (GAN_PAGES, candidates), (AUDIT_PAGES, planted), *own):
+    for paths, makes in ((READMES, [table]), (GAN_PAGES, [candidates]), (AUDIT_PAGES, [planted]), *own):
         for language, path in paths.items():
             text = path.read_text(encoding="utf-8")
-            before, found, rest = text.partition(BEGIN)
-            _, closed, after = rest.partition(END)
-            if not found or not closed:
-                raise SystemExit(f"{path.name} has lost its markers: {BEGIN} ... {END}")
-            yield path, text, f"{before}{BEGIN}\n\n{make(language)}\n\n{END}{after}"
+            made, rest = "", text
+            for make in makes:  # in the order of the page
+                before, found, rest = rest.partition(BEGIN)
+                _, closed, rest = rest.partition(END)
+                if not found or not closed:
+                    raise SystemExit(f"{path.name} has lost its markers: {BEGIN} ... {END}")
+                made += f"{before}{BEGIN}\n\n{make(language)}\n\n{END}"
+            yield path, text, made + rest
     results = RESULTS / "gan_fashion.json"
     if results.exists():
         old = CURVE.read_text(encoding="utf-8") if CURVE.exists() else ""

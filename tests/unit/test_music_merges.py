@@ -77,9 +77,7 @@ def test_merges_are_a_function_of_the_data() -> None:
     assert VOCAB < few.spec.vocab == VOCAB + len(few.form.merges.pairs) < 1000  # no more pairs stand twice
     none = MusicCodec(MusicConfig(form="events", vocab=VOCAB))
     none.fit(music()[:1])
-    assert none.spec == fitted(None).spec.__class__(256, VOCAB, BEGIN, END, none.spec.grammar) and isinstance(
-        none.spec.grammar, EventGrammar
-    )
+    assert none.spec.vocab == VOCAB and isinstance(none.spec.grammar, EventGrammar)
 
 
 def test_merging_by_hand() -> None:
@@ -145,7 +143,7 @@ def test_what_is_drawn_can_be_played(tmp_path: Path) -> None:
             merged += token >= VOCAB
             state = spec.grammar.advance(state, token)
         score = codec.decode(torch.tensor(row))
-        assert row[-1] == spec.end and score.count > 0
+        assert (row[-1] == spec.end or masks.complete(state)) and score.count > 0
         assert codec.decode(codec.encode(score)) == score
         if number % 25 == 0:
             codec.write(score, tmp_path / "a.mid", {"synthetic": True})
@@ -181,7 +179,7 @@ def test_a_run_draws_goes_on_and_is_judged(run: Run) -> None:
     first = castalia.sample(run, n=2, seed=1, prompt=given)
     for sample in first:
         assert sample.item.count >= given.count
-        assert [note.pitch for note in sample.item.parts[0].notes][:3] == [note.pitch for note in given.parts[0].notes][:3]
+        assert [note.pitch for note in sample.item.parts[0].notes][:2] == [note.pitch for note in given.parts[0].notes]
     scores = {one["name"]: one for one in castalia.evaluate(run, n=12)["scores"]}
     assert 0 < scores["bits-per-note"]["value"] < 40
 
@@ -195,6 +193,6 @@ def test_a_child_keeps_its_parent_s_merges(run: Run, tmp_path: Path) -> None:
         "data.limit=30",
         "codec.length=64",
     ]
-    sizes = ["family.width=32", "family.depth=1", "family.heads=2", "codec.vocab=800"]
+    sizes = ["family.width=32", "family.depth=1", "family.heads=2"]
     child = castalia.train("music/ar-events", "builtin/chorales", [*options, *sizes], out=tmp_path / "child")
     assert child.codec.form.merges.pairs == run.codec.form.merges.pairs
