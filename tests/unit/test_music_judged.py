@@ -11,11 +11,13 @@ from tests.music import Tunes, folder_of
 
 from castalia import evaluation, registry
 from castalia.codecs.base import CodecConfig
-from castalia.codecs.score import Score
+from castalia.codecs.score import Part, Score
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare
+from castalia.evaluation.base import Score as Score_
 from castalia.evaluation.music import STATISTICS
 from castalia.evaluation.report import page
+from castalia.evaluation.verdict_music import verdict_music
 from castalia.families.base import Family, FamilyConfig
 from castalia.language import Voice
 from castalia.spec import Tokens
@@ -115,6 +117,32 @@ def test_a_perfect_model_is_told_so(good):
         assert score.informative
         assert score.low <= score.details["intervals"]["floor"][1]
         assert score.baselines["naive"] > score.value
+
+
+def test_a_classifier_that_sees_through_it_is_heard(good):
+    """What is counted one by one may all be as in real pieces, and yet together it is not."""
+    floor = {"floor": [0.45, 0.6]}
+    fooled, sees = (
+        Score_("c2st-ngrams-v1", value, low, 1.0, floor=0.5, informative=True, details={"intervals": floor})
+        for value, low in ((0.62, 0.55), (0.9, 0.8))
+    )
+    scores = [score for score in good.scores if not score.name.startswith("c2st")]
+    assert "cannot be told" in dict(verdict_music([*scores, fooled]))["headline"]
+    headline = dict(verdict_music([*scores, sees]))["headline"]
+    assert "a classifier tells them apart in 90%" in headline
+    assert "分类器" in Voice("zh")(headline)
+
+
+def test_what_the_chain_has_and_the_samples_have_not_is_said(dataset: Dataset):
+    """The chain draws from the pitch classes of the data, so they do not tell it from real pieces; samples in one key alone are told all the same."""
+    lines = [piece("new", number) for number in range(40)]
+    flat = [
+        Score(tuple(Part(part.name, notes=tuple(note._replace(pitch=60) for note in part.notes)) for part in one.parts), one.resolution)
+        for one in lines
+    ]
+    found = judged(dataset, flat, metrics=["music"])
+    assert not found.score("pitch-class").informative
+    assert "Unlike real pieces: pitch classes" in dict(found.verdict)["fidelity"]
 
 
 def test_a_model_that_replays_in_other_keys_is_found_out(dataset: Dataset):

@@ -28,10 +28,16 @@ def verdict_music(scores: list[Score]) -> list[tuple[str, str]]:
 
 
 def _sides(named: dict[str, Score]) -> tuple[list[str], list[str]]:
-    """Statistics that tell real pieces from the chain: those in which samples cannot be told from real pieces, and those in which they can."""
-    usable = [score for name in STATISTICS if (score := named.get(name)) is not None and score.value is not None and score.informative]
-    alike = [score.name for score in usable if (score.low or 0.0) <= score.details["intervals"]["floor"][1]]
-    return alike, [score.name for score in usable if score.name not in alike]
+    """Statistics in which samples cannot be told from real pieces though the chain can, and those in which they can, whatever the chain."""
+    known = [score for name in STATISTICS if (score := named.get(name)) is not None and score.value is not None]
+    apart = [score.name for score in known if _beyond(score)]
+    return [score.name for score in known if score.informative and score.name not in apart], apart
+
+
+def _beyond(score: Score | None) -> bool:
+    """Whether the samples' interval lies beyond the one of real pieces."""
+    floor = None if score is None or score.low is None else score.details.get("intervals", {}).get("floor")
+    return floor is not None and score is not None and score.low is not None and score.low > floor[1]
 
 
 def _headline(named: dict[str, Score]) -> str:
@@ -40,6 +46,12 @@ def _headline(named: dict[str, Score]) -> str:
     alike, apart = _sides(named)
     if not alike and not apart:
         return say("There is too little to go by for a verdict.")
+    classifier = named.get("c2st")
+    if not apart and _beyond(classifier) and classifier is not None and classifier.value is not None:
+        return say(
+            "The samples resemble real pieces in all that is counted, yet a classifier tells them apart in {0:.0%} of the cases.",
+            classifier.value,
+        )
     if not apart:
         return say("By what is counted here, the samples cannot be told from real pieces.")
     if len(alike) >= len(apart):

@@ -4,6 +4,7 @@ SENTENCES = {
     # headlines
     "The model repeats melodies of its training pieces.": "模型在重复训练乐曲中的旋律。",
     "By what is counted here, the samples cannot be told from real pieces.": "就这里统计的各项而言，样本与真实乐曲无法区分。",
+    "The samples resemble real pieces in all that is counted, yet a classifier tells them apart in {0:.0%} of the cases.": "样本在所有统计项上与真实乐曲相似，但分类器能以 {0:.0%} 的正确率区分它们。",
     "The samples resemble real pieces in most of what is counted, and differ in {0}.": "样本在大多数统计项上与真实乐曲相似，在以下方面不同：{0}。",
     "The samples differ from real pieces in most of what is counted.": "样本在大多数统计项上与真实乐曲不同。",
     # nats a step
