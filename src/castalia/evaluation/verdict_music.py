@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from castalia.evaluation.base import Score, show
 from castalia.evaluation.borrowing import copies
 from castalia.evaluation.music import STATISTICS
@@ -64,9 +66,10 @@ def _fidelity(named: dict[str, Score]) -> str:
     for unit, template in (("step", say("step")), ("note", say("note"))):
         bits = named.get(f"bits-per-{unit}")
         if bits is not None and bits.value is not None:
-            nats, counts = bits.details["nats_per_unit"], bits.details.get("gains", {}).get("counts")
-            words.append(say("It needs {0} nats per {1} of held-out pieces.", show(nats), template))
-            words += [sentence for sentence in bits.details["words"][:1] if counts and unit == "note"]
+            words.append(say("It needs {0} nats per {1} of held-out pieces.", show(bits.details["nats_per_unit"]), template))
+            if unit == "note" and (gain := bits.details.get("gains", {}).get("counts")) is not None:
+                theirs, *saved = (show(one * math.log(2)) for one in (bits.value + gain[0], *gain))
+                words.append(say("Kneser-Ney counts need {0}: the model saves {1} ({2} to {3}).", theirs, *saved))
     alike, apart = _sides(named)
     if alike:
         words.append(say("As in real pieces: {0}.", series(NAMES[name] for name in alike)))

@@ -8,6 +8,7 @@ SENTENCES = {
     "The samples resemble real pieces in most of what is counted, and differ in {0}.": "样本在大多数统计项上与真实乐曲相似，在以下方面不同：{0}。",
     "The samples differ from real pieces in most of what is counted.": "样本在大多数统计项上与真实乐曲不同。",
     # nats a step
+    "Kneser-Ney counts need {0}: the model saves {1} ({2} to {3}).": "Kneser-Ney 计数需要 {0}：模型省下 {1}（{2} 至 {3}）。",
     "On {0:,} held-out steps; that a piece ends costs {1} nats apart.": "在 {0:,} 个留出的步上；曲子在哪里结束另计 {1} nats。",
     "Predictions averaged over {0} copies in other keys; without, the same steps need {1}.": "预测在 {0} 个移调副本上平均；不平均时同样的步需要 {1}。",
     # what is counted
