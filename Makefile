@@ -47,6 +47,11 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	$(BIN)/python benchmarks/serving.py --peer .benchmark/accelerate
 	$(BIN)/python benchmarks/audit.py --data $(DATA)
 	$(BIN)/python benchmarks/audit.py --time
+	$(BIN)/python benchmarks/audit_music.py --data $(DATA)
+	$(BIN)/python benchmarks/harmonise.py
+	$(BIN)/python benchmarks/music_opens.py
+	$(BIN)/python benchmarks/music_bpe.py --data $(DATA)
+	$(BIN)/python benchmarks/nottingham.py --data $(DATA)/music/nottingham_folk/midi
 	$(BIN)/python benchmarks/tables.py
 
 format: .venv/dev.stamp ## rewrite the code in the project's style
