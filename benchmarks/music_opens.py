@@ -30,6 +30,7 @@ FORMS: dict[str, tuple[str, list[str]]] = {
     "grid": ("music/ar", [*SMALL, "codec.length=128"]),
     "chords": ("music/ar", [*SMALL, "codec.form=chords", "codec.length=64"]),
     "events": ("music/ar-events", [*SMALL, "codec.length=128"]),
+    "events, merged": ("music/ar-events", [*SMALL, "codec.length=128", "codec.vocab=2048"]),
 }
 
 
