@@ -54,7 +54,7 @@ def test_facts():
     assert facts["keys"] == {"?": 2, "Em": 1}
     assert facts["metres"] == {"4/4": 1, "?": 2}
     assert facts["parts"] == {"0": 1, "1": 1, "3": 1}
-    assert (facts["with_drums"], facts["lost"]) == (1, {"lyrics": 1})
+    assert (facts["with_drums"], facts["in_voices"], facts["lost"]) == (1, 2, {"lyrics": 1})
     assert (look.silent, look.losing) == (["1.mid"], ["0.mid"])
     assert facts["lowest"] == min(note.pitch for part in one.parts for note in part.notes)
     assert facts["notes"] == one.count + len(piece("check", 2).parts[0].notes)
@@ -81,3 +81,15 @@ def test_a_folder_of_music(tmp_path: Path):
         drawn = page(checked, language)
         assert says in drawn
         assert drawn.count('<svg class="roll"') == 2
+
+
+def test_music_that_no_grid_holds_is_sent_to_events(tmp_path: Path):
+    """A piano's chords: every note would not find a voice."""
+    codec = MusicCodec()
+    for number in range(12):
+        one = piece("check", number)
+        crowd = tuple(note._replace(pitch=note.pitch + step) for note in one.parts[0].notes for step in (0, 1, 5))
+        codec.write(replace(one, parts=(Part("piano", notes=tuple(sorted(crowd))), one.parts[1])), tmp_path / f"{number:02d}.mid")
+    document = check(tmp_path).document
+    assert document.facts["in_voices"] == 0
+    assert [step.command.split()[2] for step in document.next] == ["music/ar-events"]

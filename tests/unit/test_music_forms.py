@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from castalia.codecs import harmony, midi, pieces, voices
 from castalia.codecs.events import LENGTHS, VELOCITIES
-from castalia.codecs.grid import BEGIN, END, HELD, PITCH, REST
+from castalia.codecs.grid import BEGIN, END, HELD, PITCH, REST, fits
 from castalia.codecs.music import MusicCodec, MusicConfig
 from castalia.codecs.score import Key, Metre, Note, Part, Score, Tempo
 from castalia.data import builtin
@@ -295,3 +295,23 @@ def test_notes_of_voices_do_not_overlap():
     notes = [Note(0, 9, 60), Note(0, 3, 67), Note(4, 2, 65)]
     line = voices.single(voices.stepped(notes, 4, 4))
     assert line == [Note(0, 3, 67), Note(4, 2, 65)] and all(a.end <= b.start for a, b in pairwise(line))
+
+
+def test_a_tune_over_block_chords_is_a_lead_sheet():
+    """Chords that are played out are symbols all the same; broken ones, and clusters that have no name, are not."""
+    tune = Part("", notes=tuple(Note(place, 1, 72 + place % 5) for place in range(16)))
+
+    def over(*chords: tuple[int, ...], length: int = 4) -> Score:
+        return Score((tune, Part("", notes=tuple(Note(4 * bar, length, pitch) for bar, chord in enumerate(chords) for pitch in chord))), 1)
+
+    block = over((48, 52, 55), (53, 57, 60), (55, 59, 62, 65), (48, 52, 55))
+    broken = Score((tune, Part("", notes=tuple(Note(place, 2, (48, 52, 55)[place % 3]) for place in range(16)))), 1)
+    clusters = over((48, 49, 50), (53, 54, 55), (55, 56, 57), (48, 49, 50))
+    for score, wanted in ((block, True), (broken, False), (clusters, False)):
+        codec = MusicCodec(MusicConfig(form="grid", steps=1))
+        codec.fit([score])
+        assert (codec.parts == ("melody", "chords")) == wanted == fits(score)
+    codec = MusicCodec(MusicConfig(form="grid", steps=1))
+    codec.fit([block])
+    assert [sorted({note.pitch % 12 for note in codec.decode(codec.encode(block)).parts[1].notes if note.start == 0})] == [[0, 4, 7]]
+    assert fits(chorales()[0]) and not fits(replace(chorales()[0], parts=(*chorales()[0].parts, Part("", 0, True, tune.notes))))

@@ -264,7 +264,9 @@ class Draft:
         self.values["next"] = [Step(command=command, why=why) for command, why in self._steps(given)] if len(readable) else []
 
     def _steps(self, given: Mapping[str, Any]) -> list[tuple[str, str]]:
-        recipe, why = enough.recipe(str(self.codec), self.values["enough"])
+        facts = self.values["facts"]
+        voiced = 2 * facts.get("in_voices", 0) >= sum(facts.get("parts", {}).values())
+        recipe, why = enough.recipe(str(self.codec), self.values["enough"], voiced)
         if self.records:
             recipe, why = "text/ar-mixed", "row by row, as text, until there is a family that models columns"
         options = [f"{key}={_plain(value)}" for key, value in given.items()]

@@ -42,7 +42,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
         Need("text/ar-mixed", 20_000, 80_000, "characters", f"{_MEASURED}: those of text/ar, whose network it has; its counts need less"),
         Need("text/ar", 20_000, 80_000, "characters", _MEASURED),
     ),
-    "music": (Need("music/ar", 5_000, 40_000, "notes", _CHORALES),),
+    "music": (Need("music/ar", 5_000, 40_000, "notes", _CHORALES), Need("music/ar-events", 5_000, 40_000, "notes", _CHORALES)),
 }
 
 
@@ -62,14 +62,16 @@ def judge(codec: str, have: int, entries: int = 0) -> list[Enough]:
     ]
 
 
-def recipe(codec: str, judged: Sequence[Enough]) -> tuple[str, str]:
-    """(the recipe to begin with, why)."""
+def recipe(codec: str, judged: Sequence[Enough], voiced: bool = True) -> tuple[str, str]:
+    """(the recipe to begin with, why). voiced: most scores are in voices that play one note at a time (grid.fits)."""
     enough = {one.family for one in judged if one.verdict == "enough"}
     match codec:
         case "image":
             if "image/gan" in enough:
                 return "image/gan", "the sharpest pictures for the time, and enough of them here"
             return "image/vae", "it learns most from few pictures, and its scores say whether more would help"
+        case "music" if not voiced:
+            return "music/ar-events", "most of these scores play chords or drums within a part, of which a grid would leave notes out"
         case "music":
             return "music/ar", "it reads scores as a grid of parts by steps, and is judged, audited and edited as music"
         case "text":

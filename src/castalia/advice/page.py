@@ -124,6 +124,7 @@ def facts(document: Document, language: str) -> list[tuple[str, str]]:
         rows += [(say("notes"), f"{found['notes']:,}")]
         rows += [(say(name), f"{five(found[name])}  ({say('five')})") for name in ("notes_of_one", "quarters")]
         rows += [(say(name), counts(found[name])) for name in ("parts", "keys", "metres")]
+        rows.append((say("in_voices"), f"{found['in_voices']:,}"))
         rows.append((say("pitches"), f"{found['lowest']} … {found['highest']}" if found["lowest"] is not None else ""))
     if document.classes:
         low, high = min(document.classes.values()), max(document.classes.values())

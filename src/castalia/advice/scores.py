@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from castalia.advice.looks import Look, spread
+from castalia.codecs import grid
 from castalia.codecs.score import Score
 from castalia.evaluation.lookalikes import Near
 from castalia.evaluation.tunes import lines, motifs, pitched, quarters
@@ -39,13 +40,13 @@ class ScoreLook(Look):
         self._keys: Counter[str] = Counter()
         self._metres: Counter[str] = Counter()
         self._low, self._high = 127, 0
-        self._drums = 0
+        self._drums = self._voiced = 0
         self._runs: dict[int, set[bytes]] = {}
 
     def add(self, number: int, item: Score, path: Path, where: str) -> None:
         rows = [[_exact(note.start, item), _exact(note.length, item), note.pitch] for part in item.parts for note in part.notes]
         self.settle(number, hashlib.sha256(repr([sorted(rows), len(item.parts)]).encode()).digest())
-        self.notes[number], self.quarters[number] = item.count, quarters(item)
+        self.notes[number], self.quarters[number] = item.count, round(quarters(item), 2)
         steps = [motifs(line) for line in lines(item)]
         self._runs[number] = {row[start : start + RUN].tobytes() for row in steps for start in range(len(row) - RUN + 1)}
         if number < self._own:
@@ -57,6 +58,7 @@ class ScoreLook(Look):
         self.lost.update(item.lost)
         self.losing += [where] if item.lost else []
         self._parts[len(item.parts)] += 1
+        self._voiced += grid.fits(item)
         self._drums += any(part.drums for part in item.parts)
         self._keys[
             "?" if not item.keys else (MINOR if item.keys[0].minor else MAJOR)[item.keys[0].sharps + 7] + "m" * item.keys[0].minor
@@ -94,6 +96,7 @@ class ScoreLook(Look):
             "lowest": self._low if self._low <= self._high else None,
             "highest": self._high if self._low <= self._high else None,
             "with_drums": self._drums,
+            "in_voices": self._voiced,
             "lost": dict(self.lost.most_common()),
         }
 

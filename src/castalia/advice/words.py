@@ -183,7 +183,7 @@ LABELS = {
     "characters": ("characters", "字符"), "lengths": ("length, characters", "长度（字符）"), "encodings": ("encodings", "编码"), "scripts": ("scripts", "文字"),
     "shapes": ("shapes", "形状"), "range": ("range", "取值范围"), "columns": ("columns", "列"),
     "notes": ("notes", "音符"), "notes_of_one": ("notes of a piece", "每首音符"), "quarters": ("length, quarter notes", "长度（四分音符）"), "parts": ("parts", "声部"),
-    "keys": ("keys", "调"), "metres": ("metres", "拍号"), "pitches": ("pitches", "音高"),
+    "in_voices": ("pieces in voices", "按声部写的曲子"), "keys": ("keys", "调"), "metres": ("metres", "拍号"), "pitches": ("pitches", "音高"),
     "bytes": ("byte for byte", "逐字节相同"), "both": ("in two parts", "两部分中都有"), "content": ("same content", "内容相同"), "near": ("nearly the same", "几乎相同"),
     "distance": ("distance", "距离"), "kind": ("kind", "种类"), "count": ("found", "数量"), "texts": ("in texts", "所在文本"), "example": ("masked examples", "脱敏示例"),
     "from": ("from", "来源"), "into": ("into", "进入"), "share": ("share", "占比"),

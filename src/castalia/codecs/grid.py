@@ -31,6 +31,7 @@ HELD_CHORD = CHORD + 12 * len(harmony.QUALITIES)
 CHORDS = "chords"  # the name of a part whose tokens are chord symbols
 NAMES = {1: ("melody",), 2: ("soprano", "bass"), 3: ("soprano", "alto", "bass"), 4: ("soprano", "alto", "tenor", "bass")}
 _METRE = (4, 4)  # where no training score says another one
+_NAMED = 0.8  # share of its onsets by which a part is one of chord symbols
 _MOST = 8  # parts; an orchestra is dealt out to four
 NOTHING, ANYTHING = -1, -2  # what a part holds
 
@@ -297,16 +298,38 @@ def _apart(token: Any) -> Any:
     return HELD - PITCH if PITCH <= token < HELD else HELD_CHORD - CHORD if CHORD <= token < HELD_CHORD else 0
 
 
+def fits(score: Score) -> bool:
+    """Whether a grid holds the score as it is: parts that each play one note at a time, few enough of them, or a part of chord symbols beside such; no drums."""
+    played = [part for part in score.parts if part.notes]
+    sung = played if CHORDS not in _layout(score) else [part for part in played if part.name != CHORDS and not _accompanies(part)]
+    return len(played) <= _MOST and not any(part.drums for part in played) and all(map(voices.is_voice, sung))
+
+
 def _layout(score: Score) -> tuple[str, ...]:
     """The names of the parts of a grid that fits a score."""
     played = [part for part in score.parts if not part.drums and part.notes]
-    if any(part.name == CHORDS for part in played):
+    lead = len(played) == 2 and sorted(map(voices.is_voice, played)) == [False, True] and any(map(_accompanies, played))
+    if lead or any(part.name == CHORDS for part in played):
         return ("melody", CHORDS)
     count = len(played) if len(played) <= _MOST and all(map(voices.is_voice, played)) else 4
     names = tuple(part.name.strip().lower() for part in played)
     if len(names) == count and len(set(names)) == count and all(names):
         return names
     return NAMES.get(count) or tuple(f"part {number}" for number in range(1, count + 1))
+
+
+def _accompanies(part: Part) -> bool:
+    """Whether nearly all that the part plays are chords that have a symbol, their notes beginning and ending together."""
+    onsets: dict[int, list[Note]] = {}
+    for note in part.notes:
+        onsets.setdefault(note.start, []).append(note)
+    named = 0
+    for notes in onsets.values():
+        classes = {note.pitch % 12 for note in notes}
+        if len(classes) > 2 and len({note.end for note in notes}) == 1:
+            symbol = harmony.recognised(note.pitch for note in notes)
+            named += classes == {pitch % 12 for pitch in harmony.realised(*symbol)}
+    return named >= _NAMED * len(onsets) > 0
 
 
 def _only(score: Score, parts: Sequence[Part]) -> Score:
