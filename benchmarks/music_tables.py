@@ -45,6 +45,21 @@ def harmonise(results: dict[str, Any]) -> Iterator[Cells]:
         )
 
 
+def opens(results: dict[str, Any]) -> Iterator[Cells]:
+    """The form that fares worst; untrained models count, too."""
+    forms = results["forms"].values()
+    samples = min(side["samples"] for form in forms for side in form.values())
+    decoded = min(side["decoded"] for form in forms for side in form.values())
+    opened = min(form["trained"]["opened"][program] for form in forms for program in ("pretty_midi", "music21"))
+    numbers = f"{decoded:,} / {opened:,}"
+    yield (
+        (f"Of {samples:,} samples of each form of music: those that decode / that pretty_midi and music21 open, worst form", numbers),
+        (f"每种音乐形式各 {samples:,} 个样本：能解码的 / pretty_midi 与 music21 都能打开的（最差的形式）", numbers),
+        f"{samples:,} / {samples:,}",
+        decoded == opened == samples,
+    )
+
+
 def likelihoods(results: dict[str, Any], language: str) -> str:
     """Nats a step of jsb_chorales.json beside baselines and what is published."""
     path = RESULTS / "jsb_chorales_still.json"
@@ -127,5 +142,5 @@ def _shown(found: dict[str, Any], share: bool) -> str:
     return f"{100 * found['value']:.1f}% ({_range(found, 100, 1)})" if share else f"{found['value']:.3f} ({_range(found, 1, 3)})"
 
 
-ROWS = {"jsb_chorales": jsb_chorales, "harmonise": harmonise}
+ROWS = {"jsb_chorales": jsb_chorales, "harmonise": harmonise, "music_opens": opens}
 PAGES = {"music.md": [("music_bpe", merged), ("jsb_chorales", likelihoods)], "harmonise.md": [("harmonise", harmonised)]}
