@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.unit.test_ar import SMALL, model_of, rows_of
 from torch import Tensor
 
-from castalia.errors import SpecError
+from castalia.errors import RecipeError, SpecError
+from castalia.families.ar import Ar, ArConfig
 from castalia.families.ar_order import training_order
 from castalia.nn.random import generators
 from castalia.spec import Batch, Tokens, spec_from_json, spec_to_json
@@ -42,6 +43,13 @@ def chords() -> list[list[int]]:
     """Every set of notes that a step can hold, as tokens."""
     sets = [chosen for size in range(SLOTS + 1) for chosen in itertools.combinations(range(KEY, KEY + KEYS), size)]
     return [[*chosen, *[NONE] * (SLOTS - len(chosen))] for chosen in sets]
+
+
+def test_counts_and_a_grammar_that_renormalises_are_refused() -> None:
+    """The counts' share of what is forbidden would be lost, and the mixture be no distribution."""
+    with pytest.raises(RecipeError, match="counts know nothing of what the form forbids"):
+        Ar(ArConfig(**SMALL, counts=3), SPEC, {})
+    assert Ar(ArConfig(**SMALL, counts=3), PLAIN, {}).counts is not None
 
 
 def test_a_row_holds_whole_steps() -> None:

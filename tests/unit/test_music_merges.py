@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from functools import cache
 from pathlib import Path
 
@@ -87,7 +86,6 @@ def test_merging_by_hand() -> None:
     assert merges.pairs == ((1, 2), (10, 3)) and merges.whole[10:] == [(1, 2), (1, 2, 3)]
     assert merges.applied(rows[0]).tolist() == [11, 9, 10, 9, 9, 11, 4]
     assert merges.expanded([11, 9, 10, 99]) == [1, 2, 3, 9, 1, 2]
-    assert pickle.loads(pickle.dumps(merges)).applied(rows[0]).tolist() == [11, 9, 10, 9, 9, 11, 4]  # noqa: S301
     assert Merges(10, [range(9, 10)]).applied(rows[0]).tolist() == rows[0].tolist()
 
 
@@ -123,7 +121,7 @@ def test_a_token_may_come_where_all_that_it_stands_for_may() -> None:
                     if fine:
                         assert here == grammar.advance(state, other)
                         assert int(costs[other]) == (1 if other == END else 1 + base.distance(here))
-            assert grammar.permits(state, token)
+            assert bool(grammar.allowed(state)[token])
             state = grammar.advance(state, token)
 
 

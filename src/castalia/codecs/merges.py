@@ -6,6 +6,7 @@ merge may reach across (bars). The library `tokenizers` learns and applies merge
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Protocol
@@ -16,8 +17,8 @@ from torch import Tensor
 
 from castalia.nn.masks import FORBIDDEN
 
-_FIRST = 0x4E00  # the character of token 0; from here on there are 20,000 of one kind
-_WALKS_KEPT = 4096
+_FIRST = 0x4E00  # the character of base token 0: from here on there are 20,000, none of which means anything to a regular expression
+_KEPT = 4096  # states whose costs are remembered
 
 
 class Merges:
@@ -67,9 +68,6 @@ class Merges:
         """Any tokens -> base tokens."""
         return [token for merged in row for token in (self.whole[merged] if merged < len(self.whole) else ())]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_library"}
-
 
 def _apart(alone: Sequence[range]) -> Any:
     """What cuts a text before and after each of these."""
@@ -84,8 +82,6 @@ def _text(row: np.ndarray) -> str:
 
 
 def _pairs(learner: Any, base: int) -> list[tuple[int, int]]:
-    import json
-
     number = {chr(_FIRST + token): token for token in range(base)}
     found = []
     for left, right in json.loads(learner.to_str())["model"]["merges"]:
@@ -138,13 +134,6 @@ class MergedGrammar:
             state = self.grammar.advance(state, base)
         return state
 
-    def permits(self, state: Any, token: int) -> bool:
-        for base in self.merges.whole[token]:
-            if not self.grammar.permits(state, base):
-                return False
-            state = self.grammar.advance(state, base)
-        return True
-
     def allowed(self, state: Any) -> Tensor:
         """(V,) bool."""
         return self.costs(state) < FORBIDDEN
@@ -155,7 +144,7 @@ class MergedGrammar:
     def costs(self, state: Any) -> Tensor:
         """(V,) int64, as nn/masks.py asks for it."""
         if state not in self._known:
-            if len(self._known) >= _WALKS_KEPT:
+            if len(self._known) >= _KEPT:
                 self._known.clear()
             found = torch.full((len(self.merges),), FORBIDDEN)
             found[: self.merges.base] = self.grammar.costs(state)

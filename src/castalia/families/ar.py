@@ -161,7 +161,7 @@ class Ar(Family):
 
     def __init__(self, config: ArConfig, spec: Spec, conditions: dict[str, Condition]) -> None:
         super().__init__(config, spec, conditions)
-        _check(config, conditions)
+        _check(config, self.spec, conditions)
         self.network = Network(config, self.spec, conditions)
         self.counts = Counts(self.spec.vocab, config.counts, self.spec.begin) if config.counts else None
         self.gate = Gate(self.counts.features) if self.counts is not None else None
@@ -437,7 +437,7 @@ class Ar(Family):
         return {"step": step_graph(self)}
 
 
-def _check(config: ArConfig, conditions: dict[str, Condition]) -> None:
+def _check(config: ArConfig, spec: Tokens, conditions: dict[str, Condition]) -> None:
     if config.width % (2 * config.heads):
         raise RecipeError("each head needs an even number of channels", where=f"family.width={config.width} family.heads={config.heads}")
     if config.heads % (config.kv_heads or config.heads):
@@ -446,6 +446,10 @@ def _check(config: ArConfig, conditions: dict[str, Condition]) -> None:
         raise RecipeError(
             "n-grams and counts read from left to right", where="family.order=any", fix="leave family.ngrams and family.counts out"
         )
+    if config.counts and hasattr(
+        spec.grammar, "along"
+    ):  # their share of what is forbidden would be lost, and the mixture be no distribution
+        raise RecipeError("counts know nothing of what the form forbids", where="family.counts", fix="leave family.counts out")
     if any(size < 2 or size > LONGEST for size in config.ngrams):
         raise RecipeError(f"n-gram sizes lie between 2 and {LONGEST}", where=f"family.ngrams={list(config.ngrams)}")
     for name, condition in conditions.items():
