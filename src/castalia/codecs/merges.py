@@ -22,15 +22,19 @@ _KEPT = 4096  # states whose costs are remembered
 
 
 class Merges:
-    """Immutable. pairs: in the order in which they were learned, the k-th making token base + k."""
+    """Immutable. pairs: in the order in which they were learned, each making a new token, or one that another pair has made of the same."""
 
     def __init__(self, base: int, alone: Sequence[range], pairs: Sequence[tuple[int, int]] = ()) -> None:
         """alone: tokens that are never merged."""
         self.base, self.alone, self.pairs = base, tuple(alone), tuple(pairs)
-        whole: list[tuple[int, ...]] = [(token,) for token in range(base)]
+        whole: dict[tuple[int, ...], int] = {(token,): token for token in range(base)}
+        known = list(whole)
         for left, right in self.pairs:
-            whole.append(whole[left] + whole[right])
-        self.whole = whole  # of each token the base tokens that it stands for
+            both = known[left] + known[right]
+            if both not in whole:
+                whole[both] = len(known)
+                known.append(both)
+        self.whole = known  # of each token the base tokens that it stands for
 
     def __len__(self) -> int:
         return len(self.whole)
@@ -86,12 +90,12 @@ def _pairs(learner: Any, base: int) -> list[tuple[int, int]]:
     found = []
     for left, right in json.loads(learner.to_str())["model"]["merges"]:
         found.append((number[left], number[right]))
-        number[left + right] = base + len(found) - 1
+        number.setdefault(left + right, len(number))
     return found
 
 
 class Walked(Protocol):
-    """A grammar over base tokens that `MergedGrammar` walks (spec.Grammar, nn/masks.py), and one more question."""
+    """A grammar over base tokens that `MergedGrammar` walks (spec.Grammar, nn/masks.py), and whether one token may come."""
 
     def start(self) -> Any: ...
     def advance(self, state: Any, token: int) -> Any: ...
