@@ -6,6 +6,7 @@ import base64
 import io
 import re
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,12 @@ def test_the_server_harmonises(run: Run, choir: Run, tmp_path: Path):
             answer = client.post("/api/edit", data={**asked, **wrong}, files=melody)
             assert answer.status_code == 400, (wrong, answer.text)
         assert client.post("/api/edit", data=asked, files=[]).status_code == 400
+        long = replace(next(iter(workflow.sample(run, n=1, seed=3))).item, metres=())
+        last = max(note.end for part in long.parts for note in part.notes)
+        many = [part.notes[0]._replace(start=again * last) for part in long.parts[:1] for again in range(400)]
+        choir.codec.write(replace(long, parts=(replace(long.parts[0], notes=tuple(many)), *long.parts[1:])), tmp_path / "long.mid")
+        answer = client.post("/api/edit", data={**asked, "redraw": "16"}, files=[("inputs", (tmp_path / "long.mid").read_bytes())])
+        assert answer.status_code == 400 and "too long" in answer.text
         assert client.post("/api/edit", data=asked, files=[("inputs", b"MThd, not quite")]).status_code == 422
 
 

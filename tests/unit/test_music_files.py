@@ -212,6 +212,8 @@ def damaged() -> dict[str, bytes]:
         "frames.mid": whole[:12] + b"\xe7\x28" + whole[14:],
         "patterns.mid": whole[:9] + b"\x02" + whole[10:],
         "broken.mid": whole[:60] + b"\xf4" * 40 + whole[100:],
+        "long.mid": midi.encoded(Score((Part(notes=(Note(0, 1, 60), Note(200_000_000, 1, 60))),), 96)),
+        "long.pieces": b'{"quarter": 1, "parts": [{"notes": [[60, 99999999]]}]}\n',
         "empty.musicxml": b"",
         "other.xml": b"<html><body/></html>",
         "cut.musicxml": engraved(chorale(), io.BytesIO())[:3000],

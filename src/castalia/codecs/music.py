@@ -36,6 +36,7 @@ _READERS: dict[str, Callable[[Path], Score]] = {
     ".abc": abc.read,
 }
 _FIT_ITEMS = 2_000  # scores that `fit` looks at
+_LONGEST = 1 << 16  # quarter notes of a score, nine hours at 120 a minute: a few bytes of a damaged file may say millions of them
 
 
 class MusicConfig(CodecConfig):
@@ -122,10 +123,14 @@ class MusicCodec(Codec[Score]):
 
     def _whole(self, path: Path) -> Iterator[Score]:
         try:
-            if path.name.lower().endswith(pieces.ENDINGS):
-                yield from pieces.read(path)
-            else:
-                yield _READERS[path.suffix.lower()](path)
+            found = pieces.read(path) if path.name.lower().endswith(pieces.ENDINGS) else iter([_READERS[path.suffix.lower()](path)])
+            for score in found:
+                if score.end > _LONGEST * score.resolution:
+                    length = f"{score.end / score.resolution:,.0f} quarter notes"
+                    raise DataError(
+                        f"a score is at most {_LONGEST:,} quarter notes long", f"{path.name}: {length}", "repair the file, or cut it"
+                    )
+                yield score
         except OSError as error:
             raise DataError(f"the file cannot be read: {error.strerror}", path.name, "check its permissions") from error
 

@@ -22,7 +22,7 @@ from castalia.nn.random import generators
 from castalia.registry import require
 from castalia.sampling.edit import KINDS, span_of
 from castalia.sampling.generate import Request, expect
-from castalia.sampling.mending import infilled
+from castalia.sampling.mending import PASSES, infilled
 from castalia.serving.answers import present, spend
 from castalia.serving.border import Json
 from castalia.serving.hosted import Hosted, Table, from_base64
@@ -238,8 +238,11 @@ async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, s
         inputs = await run_in_threadpool(lambda: [hosted.item(content) for content in contents])
         if kind == "infill":
             tokens = await run_in_threadpool(lambda: sum(len(hosted.codec.encode(one)) for one in inputs))
-            if tokens * steps > maker.limits.tokens * 4:
-                raise Invalid("the scores are too long for so many versions", "inputs", f"at most {maker.limits.tokens * 4} tokens in all")
+            most = 4 * maker.limits.tokens // (steps * (1 + PASSES * filling.get("redraw", 0)))
+            if tokens > most:
+                raise Invalid(
+                    f"the scores are too long for so many versions: {tokens} tokens", "inputs", f"at most {most}, or fewer steps or redraw"
+                )
             items = await maker.call(
                 hosted, lambda: infilled(hosted.family, hosted.codec, inputs, steps, seed, faults=_rules(hosted, filling), **filling)
             )
