@@ -11,6 +11,7 @@ import torch
 
 from castalia.evaluation import Evaluation, Neighbours, Score
 from castalia.evaluation.charts import curve, strip
+from castalia.evaluation.overview import Section, write_overview
 from castalia.evaluation.report import write_page
 
 SCORE = Score(
@@ -148,6 +149,18 @@ def test_a_page_without_scores_or_evidence(tmp_path):
     write_page(empty, Codec(False), tmp_path / "page.html", title="empty")
     page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert page.images == 0
+
+
+def test_an_overview_leaves_out_what_no_model_has(tmp_path):
+    """A score that one model has stands there with a dash for the others; one that none has would be a row of dashes."""
+    none, some = Score("kernel-raw"), Score("vendi-raw", 3.5)
+    judged = {"one": evaluation((SCORE, none)), "other": evaluation((none, some))}
+    section = Section(judged, Codec(True), dict.fromkeys(judged, "report.html"))
+    write_overview(tmp_path / "page.html", [section], title="two", lead="", next_steps={})
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    rows = re.findall(r"<tr><td><b>(.*?)</b>", text)
+    assert len(rows) == 2 and "Kernel distance" not in rows and "–" in text
+    Page(text)
 
 
 def test_a_strip_orders_its_marks():

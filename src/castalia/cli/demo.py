@@ -200,7 +200,7 @@ def music(folder: Path) -> Path:
     bachs = Figure([folder / "given" / "chorale.mid", folder / "given" / "chorale.wav"], drawing(codec, real))
     shown = [
         (
-            "The soprano of a chorale that it has not seen, with three voices by the model",
+            "The soprano of a chorale that it has not seen, with three voices by the model (bars with parallels are drawn again)",
             [(one, "harmonised/") for one in harmonised.figures],
         ),
         ("The same chorale by Bach", [(bachs, "given/")]),

@@ -71,8 +71,8 @@ def _figure(caption: str, body: str) -> str:
 
 
 def _table(judged: Mapping[str, Evaluation]) -> str:
-    """A row per score that any model has, a column per model; the real data's own value (floor) beside them."""
-    names = list(dict.fromkeys(score.name for found in judged.values() for score in found.scores))
+    """A row per score that any model has a value of, a column per model; the real data's own value (floor) beside them."""
+    names = list(dict.fromkeys(score.name for found in judged.values() for score in found.scores if score.value is not None))
     rows = []
     for name in names:
         found = {model: next((score for score in judged[model].scores if score.name == name), None) for model in judged}
