@@ -43,7 +43,7 @@ class Music:
 
     kinds: ClassVar = ("exact", "transposed", "tempo", "one part", "edited")
     planted: ClassVar = ("transposed", "tempo", "one part", "edited")
-    farthest: ClassVar = 0.7
+    farthest: ClassVar = 0.8
 
     def __init__(self, codec: Codec[Any], training: Iterable[Any]) -> None:
         self._codec = codec
