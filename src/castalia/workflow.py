@@ -19,7 +19,6 @@ from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, rows_of
 from castalia.data.told import LABEL
 from castalia.errors import CastaliaError, RecipeError, RunError
-from castalia.evaluation.counterpoint import rules_for
 from castalia.families.base import Family, with_new_tokens
 from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
@@ -384,7 +383,11 @@ def edit(
     model, codec = run.model() if model is None else model, run.codec
     if kind == "infill":
         given = [item for one in inputs for item in codec.given(one)]
-        faults = rules_for(codec.native) if redraw else None
+        faults = None
+        if redraw:
+            from castalia.evaluation.counterpoint import rules_for  # all of evaluation comes with it, which nothing else here needs
+
+            faults = rules_for(codec.native)
         return infilled(model, codec, given, steps, seed, keep=keep, bars=bars, temperature=temperature, redraw=redraw, faults=faults)
     items, known = [], list[dict[str, str]]()
     for one, label in zip(inputs, folder_labels(run, inputs) if labels is None else labels, strict=True):

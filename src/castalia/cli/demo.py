@@ -182,10 +182,11 @@ def music(folder: Path) -> Path:
     model = gate.model()
     say("harmonising a soprano that it has not seen")
     melody = str(folder / "given" / "soprano.mid")
-    asked: dict[str, Any] = {"edit": "infill", "seed": 0, "steps": 2, "strength": 0.5, "cond": {}, "keep": ["soprano"], "redraw": 8}
+    filling: dict[str, Any] = {"keep": ["soprano"], "redraw": 8}
+    asked = {"edit": "infill", "seed": 0, "steps": 2, "strength": 0.5, "cond": {}, **filling}
     harmonised = Batch(gate, folder / "harmonised", ("mid", "musicxml", "wav"))
     facts = {**asked, "inputs": provenance.describe(gate, [melody]), "labels": workflow.folder_labels(run, [melody])}
-    for index, item in enumerate(workflow.edit(run, "infill", [melody], steps=2, keep=["soprano"], redraw=8, model=model)):
+    for index, item in enumerate(workflow.edit(run, "infill", [melody], steps=2, model=model, **filling)):
         harmonised.emit(index, item, gate.facts_of(index=index, **facts))
     say("chorales of its own, and one that goes on from two bars of Bach")
     free, continued = Batch(gate, folder / "samples"), Batch(gate, folder / "continued")

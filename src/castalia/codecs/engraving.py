@@ -78,7 +78,7 @@ def _symbols(score: Score) -> tuple[list[tuple[int, tuple[int, int] | None]], li
 
 
 def _part(into: Element, part: Part, score: Score, chords: Sequence[tuple[int, tuple[int, int] | None]], leads: bool) -> None:
-    bars = [start for start, _ in score.bars] or [0]
+    bars = score.bar_lines
     metres = score.metres or (Metre(0, 4, 4),)
     tonic, minor = harmony.key_of(score)
     sharps = score.keys[0].sharps if score.keys else ((tonic + 3 * minor) * 7 + 5) % 12 - 5

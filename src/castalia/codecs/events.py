@@ -81,7 +81,7 @@ class Events:
     def _row(self, score: Score) -> np.ndarray:
         """(n,) int64, before merges."""
         step = score.resolution / self.steps
-        lines = [start for start, _ in score.bars] or [0]
+        lines = score.bar_lines
         metres = {metre.start: metre for metre in score.metres}
         onsets: dict[int, list[tuple[int, int, Note]]] = {}  # tick of the step -> (part, program, note)
         for number, part in enumerate(part for part in score.parts if part.notes):

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from castalia.codecs.tokenizers import isolated
 from castalia.nn.masks import FORBIDDEN
 
 _FIRST = 0x4E00  # the character of base token 0: from here on there are 20,000, none of which means anything to a regular expression
-_KEPT = 4096  # states whose costs are remembered
 
 
 class Merges:
@@ -75,10 +75,8 @@ class Merges:
 
 def _apart(alone: Sequence[range]) -> Any:
     """What cuts a text before and after each of these."""
-    import tokenizers
-
     kinds = "".join(f"{chr(_FIRST + one.start)}-{chr(_FIRST + one.stop - 1)}" for one in alone)
-    return tokenizers.pre_tokenizers.Split(tokenizers.Regex(f"[{kinds}]"), "isolated")
+    return isolated(f"[{kinds}]")
 
 
 def _text(row: np.ndarray) -> str:
@@ -128,7 +126,6 @@ class MergedGrammar:
             for base in merges.whole[token]:
                 node = node.below.setdefault(base, _Node())
             node.merged = token
-        self._known: dict[Any, Tensor] = {}
 
     def start(self) -> Any:
         return self.grammar.start()
@@ -147,19 +144,15 @@ class MergedGrammar:
 
     def costs(self, state: Any) -> Tensor:
         """(V,) int64, as nn/masks.py asks for it."""
-        if state not in self._known:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            found = torch.full((len(self.merges),), FORBIDDEN)
-            found[: self.merges.base] = self.grammar.costs(state)
-            todo = [(self._root, state)]
-            while todo:
-                node, here = todo.pop()
-                for base, below in node.below.items():
-                    if self.grammar.permits(here, base):
-                        after = self.grammar.advance(here, base)
-                        todo.append((below, after))
-                        if below.merged is not None:
-                            found[below.merged] = 1 + self.grammar.distance(after)
-            self._known[state] = found
-        return self._known[state]
+        found = torch.full((len(self.merges),), FORBIDDEN)
+        found[: self.merges.base] = self.grammar.costs(state)
+        todo = [(self._root, state)]
+        while todo:
+            node, here = todo.pop()
+            for base, below in node.below.items():
+                if self.grammar.permits(here, base):
+                    after = self.grammar.advance(here, base)
+                    todo.append((below, after))
+                    if below.merged is not None:
+                        found[below.merged] = 1 + self.grammar.distance(after)
+        return found

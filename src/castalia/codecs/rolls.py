@@ -22,7 +22,7 @@ def drawn(score: Score, width: int = 640, height: int = 200, pitches: tuple[int,
     for pitch in range(low, high + 1):
         if pitch % 12 in (1, 3, 6, 8, 10):
             draw.rectangle((0, height - (pitch - low + 1) * row, width, height - (pitch - low) * row), fill=_BLACK_KEY)
-    bars = [start for start, _ in score.bars] or [0]
+    bars = score.bar_lines
     beats = len(bars) < width / 24
     for start, stop in zip(bars, [*bars[1:], end], strict=True):
         if beats:

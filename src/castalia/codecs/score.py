@@ -96,6 +96,11 @@ class Score:
             found += [(first, int(min(last, stop))) for first, last in pairwise(edges)]
         return found
 
+    @property
+    def bar_lines(self) -> list[int]:
+        """Where each bar begins; [0] where nothing is played."""
+        return [start for start, _ in self.bars] or [0]
+
     def cut(self, start: int, stop: int) -> Score:
         """What sounds from tick `start` to `stop`, as a score that begins at 0: notes are cut at both ends, and what was in force holds on."""
         parts = tuple(

@@ -211,7 +211,7 @@ def learn_merges(texts: Iterable[str], size: int, specials: Specials) -> Merges:
     kept = sorted(saved, key=lambda character: (-saved[character], character))[: max(0, free * 3 // 4)]
     letters = [*map(chr, range(128)), *sorted(kept)]
     learner = tokenizers.Tokenizer(tokenizers.models.BPE())
-    learner.pre_tokenizer = _split(_WORDS)
+    learner.pre_tokenizer = isolated(_WORDS)
     trainer = tokenizers.trainers.BpeTrainer(  # rare characters are left out of the alphabet by its limit
         vocab_size=len(letters) + free - len(kept),
         min_frequency=2,
@@ -239,14 +239,15 @@ def _library(specials: Specials, alphabet: Iterable[str], merges: Sequence[tuple
     names = [*specials.names(), *spelled, *alphabet, *(left + right for left, right in merges)]
     model = tokenizers.models.BPE({name: number for number, name in enumerate(names)}, list(merges), byte_fallback=spell)
     made = tokenizers.Tokenizer(model)
-    made.pre_tokenizer = _split(words)
+    made.pre_tokenizer = isolated(words)
     made.decoder = tokenizers.decoders.Sequence([tokenizers.decoders.ByteFallback(), tokenizers.decoders.Fuse()])
     made.add_special_tokens([tokenizers.AddedToken(name, special=True, normalized=False) for name in specials.names()])
     made.encode_special_tokens = True  # a text that contains "<|end|>" contains seven characters
     return made
 
 
-def _split(words: str) -> Any:
+def isolated(words: str) -> Any:
+    """What cuts a text into the parts that a regular expression finds, and what lies between them: merges stay within each."""
     import tokenizers
 
     return tokenizers.pre_tokenizers.Split(tokenizers.Regex(words), "isolated")

@@ -38,8 +38,10 @@ def _sides(named: dict[str, Score]) -> tuple[list[str], list[str]]:
 
 def _beyond(score: Score | None) -> bool:
     """Whether the samples' interval lies beyond the one of real pieces."""
-    floor = None if score is None or score.low is None else score.details.get("intervals", {}).get("floor")
-    return floor is not None and score is not None and score.low is not None and score.low > floor[1]
+    if score is None or score.low is None:
+        return False
+    floor = score.details.get("intervals", {}).get("floor")
+    return floor is not None and score.low > floor[1]
 
 
 def _headline(named: dict[str, Score]) -> str:
@@ -48,13 +50,13 @@ def _headline(named: dict[str, Score]) -> str:
     alike, apart = _sides(named)
     if not alike and not apart:
         return say("There is too little to go by for a verdict.")
-    classifier = named.get("c2st")
-    if not apart and _beyond(classifier) and classifier is not None and classifier.value is not None:
-        return say(
-            "The samples resemble real pieces in all that is counted, yet a classifier tells them apart in {0:.0%} of the cases.",
-            classifier.value,
-        )
     if not apart:
+        classifier = named.get("c2st")
+        if classifier is not None and classifier.value is not None and _beyond(classifier):
+            return say(
+                "The samples resemble real pieces in all that is counted, yet a classifier tells them apart in {0:.0%} of the cases.",
+                classifier.value,
+            )
         return say("By what is counted here, the samples cannot be told from real pieces.")
     if len(alike) >= len(apart):
         return say("The samples resemble real pieces in most of what is counted, and differ in {0}.", series(NAMES[name] for name in apart))

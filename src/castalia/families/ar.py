@@ -394,11 +394,8 @@ class Ar(Family):
         barrier = torch.zeros(self.spec.vocab)
         barrier[[self.spec.begin] if self.spec.end is None else [self.spec.begin, self.spec.end]] = float("-inf")
         masks = None if self.spec.grammar is None else Masks(self.spec.grammar, barrier, self.spec.end)
-        gaps = (
-            [Gaps(masks, *one) for one in zip(keep.tolist(), (x[:, 0] != self.spec.begin).tolist(), strict=True)]
-            if masks is not None
-            else []
-        )
+        cut = (x[:, 0] != self.spec.begin).tolist()
+        gaps = [Gaps(masks, *one) for one in zip(keep.tolist(), cut, strict=True)] if masks is not None else []
         taken = slice(0, first + 1)
         for index in range(first, steps):
             own, wanted = read[:, taken], order[:, taken]
@@ -446,9 +443,8 @@ def _check(config: ArConfig, spec: Tokens, conditions: dict[str, Condition]) -> 
         raise RecipeError(
             "n-grams and counts read from left to right", where="family.order=any", fix="leave family.ngrams and family.counts out"
         )
-    if config.counts and hasattr(
-        spec.grammar, "along"
-    ):  # their share of what is forbidden would be lost, and the mixture be no distribution
+    if config.counts and hasattr(spec.grammar, "along"):
+        # their share of what is forbidden would be lost, and the mixture be no distribution
         raise RecipeError("counts know nothing of what the form forbids", where="family.counts", fix="leave family.counts out")
     if any(size < 2 or size > LONGEST for size in config.ngrams):
         raise RecipeError(f"n-gram sizes lie between 2 and {LONGEST}", where=f"family.ngrams={list(config.ngrams)}")

@@ -48,10 +48,8 @@ class Aligned:
 
     def __init__(self, rows: Sequence[np.ndarray], bits: Sequence[np.ndarray], prices: Prices) -> None:
         self.prices = prices
-        self.bits = np.concatenate([part for row in bits for part in (row, [0.0])]) if rows else np.zeros(0)
-        self.joined = (
-            np.concatenate([part for row in rows for part in (row, [BETWEEN])]).astype(np.int64) if rows else np.zeros(0, np.int64)
-        )
+        self.joined = _joined(rows, BETWEEN).astype(np.int64)
+        self.bits = _joined(bits, 0)
         self.begins = np.cumsum([0, *(len(row) + 1 for row in rows)])[:-1] if rows else np.zeros(0, np.int64)
         codes = self._grams(self.joined)
         self._order = np.argsort(codes, kind="stable").astype(np.int32)
@@ -111,6 +109,11 @@ class Aligned:
         for step in range(self.prices.seed if count > 0 else 0):
             code = mixed(code, symbols[step : step + count].astype(np.uint64))
         return code
+
+
+def _joined(rows: Sequence[np.ndarray], between: int) -> np.ndarray:
+    """One row of all, `between` behind each."""
+    return np.concatenate([part for row in rows for part in (row, [between])]) if rows else np.zeros(0)
 
 
 def _run(a: np.ndarray, i: int, b: np.ndarray, j: int, most: int | None = None) -> int:

@@ -35,17 +35,17 @@ def mended(
 
     faults: of each bar of an item, how many. keep, bars: as for `refill`; nothing else changes. version: which of the versions of one seed it is.
     """
+    found = faults(item)
     for number in range(PASSES):
-        first, last = bars or (1, len(faults(item)))
-        before = found = faults(item)
-        for bar in range(first, min(last, len(before)) + 1):
+        before = sum(found)
+        first, last = bars or (1, len(found))
+        for bar in range(first, min(last, len(found)) + 1):
             if bar > len(found) or not found[bar - 1]:
                 continue
             once = counter_seed("mend", seed, version, number, bar)
             versions = refill(model, codec, item, keep=keep, bars=(bar, bar), count=tries, seed=once, temperature=temperature)
-            item = min([item, *versions], key=lambda one: sum(faults(one)))
-            found = faults(item)
-        if sum(found) in (0, sum(before)):
+            item, found = min([(item, found), *((one, faults(one)) for one in versions)], key=lambda one: sum(one[1]))
+        if sum(found) in (0, before):
             break
     return item
 
