@@ -303,7 +303,7 @@ def open_data(run: Run, source: str | os.PathLike[str] | None = None) -> Dataset
     """
     config: DataConfig = run.recipe.data
     if source is not None:
-        config = DataConfig(source=os.fspath(source), conditional=False, segments=config.segments)
+        config = DataConfig(source=os.fspath(source), conditional=False, segments=config.segments, limits=config.limits)
     dataset = prepare(config, run.codec, fit=False)
     if source is None and dataset.fingerprint != run.about["data"]["fingerprint"]:
         raise RunError("the data are not what this run was trained on", where=config.source, fix="restore the files, or train a new run")

@@ -53,7 +53,8 @@ def overview() -> str:
             if verb.group == group:
                 lines += [f"  {name:<10}{verb.about}", f"  {'':<10}  {verb.example}"]
         lines.append("")
-    lines += ["Options:", "  --help     this text; `castalia VERB --help` explains a verb", "  --version  the version", ""]
+    lines += ["Options:", "  --help     this text; `castalia VERB --help` explains a verb", "  --version  the version"]
+    lines += ["  --limit NAME=VALUE  with any verb: how much a file may ask for, e.g. --limit pixels=200000000 (SECURITY.md)", ""]
     lines += ["Two minutes to the first pictures: castalia demo image"]
     return "\n".join(lines)
 
@@ -93,11 +94,35 @@ def _dispatch(arguments: list[str]) -> int:
     module: Any = importlib.import_module(f"castalia.cli.{MODULES.get(name, name)}")
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(name, epilog=f"Example: {verb.example}")(module.command)
+    rest, limits = _limits(arguments[1:])
     try:
-        result = app(args=arguments[1:], prog_name=f"castalia {name}", standalone_mode=False)
+        if not limits:
+            result = app(args=rest, prog_name=f"castalia {name}", standalone_mode=False)
+        else:
+            from castalia import bounded
+
+            with bounded.using(bounded.from_words(limits)):
+                result = app(args=rest, prog_name=f"castalia {name}", standalone_mode=False)
     except Exception as error:
         return _usage(error)
     return result if isinstance(result, int) else 0
+
+
+def _limits(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The arguments without `--limit NAME=VALUE`, which every verb takes, and the limits."""
+    rest: list[str] = []
+    limits: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word == "--limit":
+            limits.append(next(words, ""))
+        elif word.startswith("--limit="):
+            limits.append(word.removeprefix("--limit="))
+        else:
+            rest.append(word)
+    return rest, limits
 
 
 def _usage(error: Exception) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from castalia import bounded
 from castalia.codecs.base import Codec
 from castalia.data.source import Source
 from castalia.errors import DataError
@@ -48,7 +49,7 @@ def numbered(source: Source, items: np.ndarray, codec: Codec[Any]) -> Iterator[t
         rowwise = codec.is_container(path)
         done = 0  # how many of the group were given
         try:
-            for index, found in enumerate(codec.read(path)):
+            for index, found in enumerate(bounded.within(source.limits, codec.read(path))):
                 if not rowwise:
                     yield int(group[0]), found
                 elif done < len(group) and source.index[group[done]] == index:

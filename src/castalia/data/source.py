@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from castalia import bounded
 from castalia.codecs import containers
 from castalia.codecs.base import Codec
 from castalia.data import metadata
@@ -46,6 +47,7 @@ class DataConfig(BaseModel):
     development  share of the items, taken from the training side, that a family may choose its settings by (mixture weights).
     pack         documents of tokens share rows in training; false: each piece of a document has a row of its own.
     segments     packed documents of tokens do not attend to one another; false: they are one stream.
+    limits       how much a file may ask for: `limits.pixels=200000000`; SECURITY.md lists them. Only what is not the default is written in a recipe.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +66,14 @@ class DataConfig(BaseModel):
     development: float = Field(default=0.0, ge=0, le=0.5)
     segments: bool = True
     pack: bool = True
+    limits: bounded.ReadLimits = bounded.ReadLimits()
+
+    @model_serializer(mode="wrap")
+    def _limits_as_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Limits change no result, so a recipe that leaves them alone does not mention them."""
+        data: dict[str, Any] = dump(self)
+        given = self.limits.changed()
+        return {**data, "limits": given} if given else {key: value for key, value in data.items() if key != "limits"}
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -85,6 +95,7 @@ class Source:
     group         (N,) int32 into `groups`; -1 where the item has none.
     captions      one per item, or None when there are none at all.
     columns       what else the table tells, by the name of the column (see told.py); facts of the codec are in the cache.
+    limits        how the files were read, and are read later (data/reading.py).
     """
 
     name: str
@@ -104,6 +115,7 @@ class Source:
     skipped: list[dict[str, str]]
     notes: list[str]
     columns: dict[str, Column] = field(default_factory=dict)
+    limits: bounded.ReadLimits = field(default_factory=bounded.ReadLimits)
 
     def __len__(self) -> int:
         return len(self.digest)
@@ -120,6 +132,11 @@ class Source:
 
 def open_source(config: DataConfig, codec: Codec[Any]) -> Source:
     """Finds, hashes and labels the items. Raises DataError when there are none, or at the first unreadable container or list entry."""
+    with bounded.using(config.limits):
+        return _opened(config, codec)
+
+
+def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
     listing = list_files(config.source, codec, config.skip_bad)
     extra = from_table(config.told, codec)
     rows = _table_rows(config, listing, codec, extra)
@@ -168,6 +185,7 @@ def open_source(config: DataConfig, codec: Codec[Any]) -> Source:
         skipped=hashed.skipped,
         notes=notes,
         columns={name: known for name, known in told.items() if known.names},
+        limits=config.limits,
     )
 
 
@@ -283,12 +301,11 @@ def _place(error: DataError) -> str:
 
 
 def _hash_file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
+    with bounded.open_regular(path) as stream:
+        try:
             return hashlib.file_digest(stream, "sha256").digest()[:DIGEST_BYTES]
-    except OSError as error:
-        fix = "check its permissions, or set data.skip_bad=true"
-        raise DataError(f"the file cannot be read: {error.strerror}", path.name, fix) from error
+        except OSError as error:
+            raise DataError(f"the file cannot be read: {error.strerror}", path.name, "copy it again, or set data.skip_bad=true") from error
 
 
 def _hash_rows(path: Path, codec: Codec[Any]) -> bytes:

@@ -1,0 +1,144 @@
+"""Text to values: JSON, XML and numbers, none deeper, longer or larger than the limits.
+
+Python's own parsers are used; what they do not bound is counted before (bytes, separators, runs of digits) or after (depth). The usual document
+costs one pass more than parsing it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from castalia.bounded.limits import current, exceeded
+from castalia.errors import CastaliaError, DataError
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?")
+_EXPONENT = re.compile(r"[0-9][eE]\+?[0-9]{3}")
+
+
+def parse_json(text: str | bytes, where: object = "", fix: str = "mend the file", error: type[CastaliaError] = DataError) -> Any:
+    """The value of a JSON text (RFC 8259). Raises `error` for what is no JSON, for NaN and infinite numbers, for a key that stands twice in an object, and
+    beyond the limits json_bytes, json_depth, json_values and digits."""
+    limits = current()
+    if len(text) > limits.json_bytes:
+        raise exceeded("json_bytes", "the JSON is too long", where, error)
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8-sig")
+        except UnicodeDecodeError as failure:
+            raise error(f"the JSON is not UTF-8: {failure.reason} at byte {failure.start}", where, fix) from failure
+    separators = text.count(",") + text.count("[") + text.count("{")
+    if separators >= limits.json_values:
+        bare = _STRING.sub("", text)
+        if bare.count(",") + bare.count("[") + bare.count("{") >= limits.json_values:
+            raise exceeded("json_values", "the JSON holds too many values", where, error)
+    hooks: dict[str, Callable[[str], Any]] = {"parse_constant": _refused(where, fix, error)}
+    if len(text) > limits.digits and re.search(rf"[0-9.]{{{min(limits.digits, 4000) + 1}}}", text):
+        hooks["parse_int"] = _short(int, where, error)
+        hooks["parse_float"] = _short(float, where, error)
+    elif _EXPONENT.search(text):
+        hooks["parse_float"] = _short(float, where, error)
+    try:
+        value = json.loads(text, object_pairs_hook=_object, **hooks)
+    except _Twice as failure:
+        raise error(f"the key {failure.args[0]!r} stands twice in one JSON object", where, "leave one of them out") from failure
+    except RecursionError as failure:
+        raise exceeded("json_depth", "the JSON is nested too deeply", where, error) from failure
+    except ValueError as failure:
+        raise error(f"this is not JSON: {failure}", where, fix) from failure
+    if text.count("[") + text.count("{") > limits.json_depth and _deeper(value, limits.json_depth):
+        raise exceeded("json_depth", "the JSON is nested too deeply", where, error)
+    return value
+
+
+def parse_number(text: str, where: object = "", error: type[CastaliaError] = DataError) -> Fraction:
+    """A decimal number exactly. Raises `error` for anything else, and beyond the limit digits, which bounds its length and its exponent."""
+    found = _NUMBER.fullmatch(text.strip()) if len(text) <= 2 * current().digits else None
+    if found is None and len(text) <= 2 * current().digits:
+        raise error(f"{text.strip()[:40]!r} is no number", where, "mend the file")
+    if found is None or len(text.strip()) > current().digits or len(found[1] or "") > 6 or abs(int(found[1] or 0)) > current().digits:
+        raise exceeded("digits", f"the number {text.strip()[:20]}... is too long", where, error)
+    return Fraction(text.strip())
+
+
+def parse_xml(data: bytes, where: object = "", fix: str = "save it again", error: type[CastaliaError] = DataError) -> ElementTree.Element:
+    """The root of an XML document. Entities of its own are refused; a document type is passed over, and nothing that it names is loaded.
+
+    Raises `error` for what is no XML, and beyond the limits xml_depth and xml_elements.
+    """
+    limits = current()
+    depth = count = 0
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth, count
+        depth, count = depth + 1, count + 1
+        if depth > limits.xml_depth:
+            raise exceeded("xml_depth", "the XML is nested too deeply", where, error)
+        if count > limits.xml_elements:
+            raise exceeded("xml_elements", "the XML holds too many elements", where, error)
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    def entity(*declared: Any) -> None:
+        raise error("the XML declares entities of its own", where, "save it without a DTD of its own")
+
+    first = expat.ParserCreate()  # a first pass builds nothing, so it costs little, and what it lets through is safe to build
+    first.StartElementHandler, first.EndElementHandler, first.EntityDeclHandler = start, end, entity
+    try:
+        first.Parse(data, True)
+        return ElementTree.fromstring(data)
+    except (expat.ExpatError, ElementTree.ParseError, ValueError, LookupError) as failure:  # LookupError: an unknown encoding
+        raise error(f"this is not XML: {failure}", where, fix) from failure
+
+
+class _Twice(Exception):
+    """A key stands twice in an object."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        seen: set[str] = set()
+        raise _Twice(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+    return made
+
+
+def _refused(where: object, fix: str, error: type[CastaliaError]) -> Callable[[str], Any]:
+    def refuse(name: str) -> Any:
+        raise error(f"JSON has no number {name}", where, "write null, or leave the value out")
+
+    return refuse
+
+
+def _short(kind: Callable[[str], Any], where: object, error: type[CastaliaError]) -> Callable[[str], Any]:
+    def number(text: str) -> Any:
+        if len(text) > current().digits:
+            raise exceeded("digits", "a number is too long", where, error)
+        value = kind(text)
+        if value in (float("inf"), float("-inf")):
+            raise error(f"the number {text[:20]} is beyond what a computer's numbers hold", where, "write null, or leave the value out")
+        return value
+
+    return number
+
+
+def _deeper(value: Any, most: int) -> bool:
+    """Whether lists and objects lie more than `most` levels inside one another."""
+    level = [value] if isinstance(value, list | dict) else []
+    depth = 0
+    while level:
+        depth += 1
+        if depth > most:
+            return True
+        level = [
+            inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer) if isinstance(inner, list | dict)
+        ]
+    return False
