@@ -22,11 +22,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a built-in lives and one line about it. `abilities` is checked against the class by a contract test."""
+    """Where a built-in lives and one line about it. `abilities` is checked against the class by a contract test. recipe: of a codec, the one
+    to begin with."""
 
     target: str
     about: str
     abilities: tuple[str, ...] = ()
+    recipe: str = ""
 
 
 FAMILIES: dict[str, Entry] = {
@@ -44,10 +46,10 @@ FAMILIES: dict[str, Entry] = {
     "vaegan": Entry("castalia.families.vaegan:VaeGan", "VAE whose decoder is also a GAN's generator", ("samples", "encodes")),
 }
 CODECS: dict[str, Entry] = {
-    "image": Entry("castalia.codecs.image:ImageCodec", "pictures: PNG, JPEG, WebP, GIF, BMP, TIFF, IDX, .npy"),
-    "array": Entry("castalia.codecs.array:ArrayCodec", "vectors and arrays: .npy, .npz"),
-    "text": Entry("castalia.codecs.text:TextCodec", "texts and source code: .txt, .md, .py ..., JSONL, CSV, Parquet"),
-    "music": Entry("castalia.codecs.music:MusicCodec", "music in notes: MIDI, files of pieces"),
+    "image": Entry("castalia.codecs.image:ImageCodec", "pictures: PNG, JPEG, WebP, GIF, BMP, TIFF, IDX, .npy", recipe="image/vae"),
+    "array": Entry("castalia.codecs.array:ArrayCodec", "vectors and arrays: .npy, .npz", recipe="array/vae"),
+    "text": Entry("castalia.codecs.text:TextCodec", "texts and source code: .txt, .md, .py ..., JSONL, CSV, Parquet", recipe="text/ar"),
+    "music": Entry("castalia.codecs.music:MusicCodec", "music in notes: MIDI, files of pieces", recipe="music/ar"),
 }
 METRICS: dict[str, Entry] = {
     "frechet": Entry("castalia.evaluation.frechet:FrechetDistance", "Frechet distance of feature Gaussians"),
@@ -75,6 +77,12 @@ TABLES: dict[Kind, dict[str, Entry]] = {"family": FAMILIES, "codec": CODECS, "me
 def names(kind: Kind) -> list[str]:
     """Built-in names, then those of installed packages (entry point group `castalia.<kind>`)."""
     return [*TABLES[kind], *sorted(point.name for point in entry_points(group=f"castalia.{kind}"))]
+
+
+def first_recipe(codec: str) -> str:
+    """The recipe to begin with for what a codec reads; "" where none is named."""
+    entry = CODECS.get(codec)
+    return "" if entry is None else entry.recipe
 
 
 def families_that(ability: str) -> list[str]:

@@ -18,6 +18,7 @@ from castalia.advice import check as module
 from castalia.advice import document, enough, words
 from castalia.advice.check import Checked, check
 from castalia.advice.page import page
+from castalia.cli.check import summary
 from castalia.codecs import containers
 from castalia.codecs.image import ImageCodec
 from castalia.data import builtin, manifest
@@ -219,11 +220,14 @@ def test_mixed_kinds(tmp_path: Path):
     notes(pictures(tmp_path), 3)
     (tmp_path / "song.mscz").write_bytes(b"PK")
     (tmp_path / "000.txt").write_text("a caption, not a text")
+    (tmp_path / "strange.xyz").write_bytes(b"?")
     checked = check(tmp_path)
-    assert checked.document.codec == "image" and codes(checked) >= {"mixed", "ignored"}
-    assert values(checked, "mixed")["others"] == {"text": 3} and values(checked, "ignored")["what"] == {
-        "music in formats that are not read": 1
-    }
+    assert checked.document.codec == "image" and codes(checked) >= {"mixed", "ignored", "omitted"}
+    assert values(checked, "mixed")["others"] == {"text": 3} and values(checked, "ignored")["what"] == {".xyz": 1}
+    assert checked.document.findings[0].words == (
+        "Left out: music in formats that are not read: 1. save as MusicXML from the program that made them"
+    )
+    assert summary(checked, "zh")[0].startswith(tmp_path.name) and any("不支持的乐谱格式" in line for line in summary(checked, "zh"))
     assert check(tmp_path, codec="text").document.codec == "text"
     assert codes(check(tmp_path, codec="array")) >= {"nothing"}
 

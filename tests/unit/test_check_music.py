@@ -74,7 +74,7 @@ def test_a_folder_of_music(tmp_path: Path):
     assert document.duplicates["near"].copies == 1
     assert [one.file for one in document.unreadable] == ["bad.mid"]
     codes = {one.code for one in document.findings}
-    assert {"near", "unreadable", "ignored"} <= codes
+    assert {"near", "unreadable", "omitted"} <= codes
     assert document.facts["notes"] == sum(piece("check", number).count for number in (*range(12), 3))
     assert document.next[0].command.startswith("castalia train music/ar")
     for language, says in (("en", "metres"), ("zh", "拍号")):

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from castalia.codecs import containers
 from castalia.codecs.array import ArrayCodec
 from castalia.codecs.image import ImageCodec, ImageConfig
+from castalia.codecs.omissions import Omission, Omissions, collected, omit
+from castalia.codecs.text import TextCodec
 from castalia.data import split
+from castalia.data.report import summary
 from castalia.data.source import DataConfig, Source, open_source
 from castalia.data.stream import Dataset, prepare
 from castalia.errors import DataError
@@ -253,6 +256,56 @@ def test_nothing_to_read(tmp_path: Path):
         (tmp_path / "empty" / name).write_text("words")
     fails(tmp_path / "empty", "ignored: 2 .txt, 1 .pdf")
     fails(tmp_path / "empty" / "c.pdf", "does not read this file", "c.pdf")
+
+
+def test_files_of_another_codec_name_the_recipe(tmp_path: Path):
+    fill(tmp_path, 3)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "song.pdf").write_bytes(b"%PDF")
+    with pytest.raises(DataError) as caught:
+        open_source(DataConfig(source=str(tmp_path)), TextCodec())
+    assert caught.value.fix == "the codec 'image' reads 3 files: castalia train image/vae DATA"
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "deep" / name).write_text("words")
+    assert "castalia train text/ar DATA" in fails(tmp_path / "deep", "no files").fix
+
+
+def test_files_of_known_kinds_are_counted_with_a_remedy(tmp_path: Path):
+    fill(tmp_path, 9)
+    for name in ("a.mp4", "b.MOV", "c.unheard"):
+        (tmp_path / name).write_bytes(b"?")
+    dataset = prepared(tmp_path)
+    assert dataset.report["omitted"] == [
+        {"what": "video", "count": 2, "example": "a.mp4", "remedy": "video is not read; save frames as PNG"}
+    ]
+    lines = summary(dataset.report)
+    assert "left out: video: 2, e.g. a.mp4" in lines and "not read: 1 .unheard" in lines
+
+
+class Rough(ImageCodec):
+    """A codec that keeps nothing of the lower half."""
+
+    def omitted(self, item: PIL.Image.Image) -> list[Omission]:
+        return [Omission("rows of pixels", item.height // 2, "", "use codec.size")]
+
+
+def test_what_an_item_loses_is_summed_and_kept_with_the_cache(tmp_path: Path):
+    fill(tmp_path / "a", 9)
+    config = DataConfig(source=str(tmp_path / "a"))
+    for _ in range(2):  # made, then found in the cache
+        report = prepare(config, Rough(ImageConfig(size=6)), home=tmp_path / "home").report
+        assert report["omitted"] == [{"what": "rows of pixels", "count": 27, "example": "000.png", "remedy": "use codec.size"}]
+
+
+def test_omissions_add_up_and_reach_only_who_collects():
+    omit("rows")
+    with collected() as outer:
+        omit("rows", example="a, line 1")
+        with collected() as inner:
+            omit("cells", 3)
+        omit("rows", 4, example="a, line 9")
+    assert outer.listed() == [Omission("rows", 5, "a, line 1", "")] and inner.listed() == [Omission("cells", 3, "", "")]
+    assert Omissions.of(outer.plain()).listed() == outer.listed()
 
 
 def test_too_few_is_said_to_be_too_few(tmp_path: Path):

@@ -117,6 +117,7 @@ def check(
     }
     look = looks[name](len(pool), len(sources[0]))
     lost = _look_at_all(pool, look, _reader(plan), progress)
+    draft.omitted(sources[0].omitted)
     draft.read(pool, look, lost, skip_bad)
     chosen = np.flatnonzero(look.readable)
     alone = chosen[np.unique(look.content[chosen], axis=0, return_index=True)[1]] if len(chosen) else chosen
@@ -158,6 +159,7 @@ def _look_at_all(pool: Pool, look: Look, reader: Codec[Any], progress: Progress 
                 lost.append((number, found))
             else:
                 look.add(number, found, source.files[source.file[item]], pool.where(number))
+                source.omitted.extend(one if one.example else one._replace(example=source.where(item)) for one in reader.omitted(found))
             if progress is not None and number % 64 == 63:
                 progress(number + 1, len(pool))
     return lost

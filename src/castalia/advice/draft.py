@@ -23,7 +23,8 @@ from castalia.advice.scores import ScoreLook
 from castalia.advice.texts import SHORT, TextLook, by_kind
 from castalia.codecs import documents
 from castalia.codecs.base import Codec
-from castalia.data import inventory, listing, manifest, reading
+from castalia.codecs.omissions import Omissions
+from castalia.data import foreign, inventory, listing, manifest, reading
 from castalia.data.inventory import Inventory
 from castalia.data.report import fingerprint
 from castalia.data.source import Source
@@ -69,10 +70,16 @@ class Draft:
 
     def nothing(self) -> None:
         """No codec reads any of it: which sorts of data there are, instead."""
-        sorts = Counter(inventory.foreign(entry.name) or inventory.ending(entry.name) for entry in self.found.of("other"))
+        names = [entry.name for entry in self.found.of("other")]
+        sorts = Counter(known.name if (known := foreign.kind(name)) else inventory.ending(name) for name in names)
         others = {kind: endings.total() for kind, endings in self.found.kinds().items() if kind in inventory.READ}
         what = ", ".join(f"{count} {sort}" for sort, count in [*others.items(), *sorts.most_common(6)]) or "it is empty"
-        self.find("nothing", [entry.name for entry in self.found.entries], what=f"[{what}]")
+        self.find("nothing", [entry.name for entry in self.found.entries], what=f"[{what}]", remedy=foreign.advice(names, ""))
+
+    def omitted(self, omissions: Omissions) -> None:
+        """What is left out of the data, each with what to do about it."""
+        for one in omissions.listed():
+            self.find("omitted", [one.example] if one.example else [], count=one.count, what=one.what, remedy=one.remedy)
 
     def tables(self, plan: Recipe) -> Recipe:
         """Looks at the columns of tables of texts; where none is called text, the plan reads what `tables.proposal` says."""
@@ -304,7 +311,7 @@ class Draft:
             else:
                 self.find("unchanged", same=compared["same"])
         ranks = {"problem": 0, "warning": 1, "note": 2}
-        self.findings.sort(key=lambda one: ranks[one.level])
+        self.findings.sort(key=lambda one: (ranks[one.level], one.code != "omitted"))
         levels = {one.level for one in self.findings}
         kinds = {
             kind: Kind(files=endings.total(), bytes=sum(entry.bytes for entry in self.found.of(kind)), endings=dict(endings.most_common()))
@@ -335,9 +342,9 @@ class Draft:
             if others:
                 names = [entry.name for entry in self.found.of(*others)]
                 self.find("mixed", names, codec=self.codec, own=kinds[self.codec].total() if self.codec in kinds else 0, others=others)
-            ignored = Counter(inventory.foreign(entry.name) or f"{inventory.ending(entry.name)}" for entry in self.found.of("other"))
-            if ignored:
-                self.find("ignored", [entry.name for entry in self.found.of("other")], what=dict(ignored.most_common(8)))
+            unknown = [entry.name for entry in self.found.of("other") if foreign.kind(entry.name) is None]
+            if unknown:
+                self.find("ignored", unknown, what=dict(Counter(map(inventory.ending, unknown)).most_common(8)))
             for entry in self.found.of("beside"):
                 if documents.is_table(entry.name):
                     columns = inventory.columns_of(entry.path)

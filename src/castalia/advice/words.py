@@ -22,8 +22,11 @@ class Sentence(NamedTuple):
 # fmt: off
 FINDINGS: dict[str, Sentence] = {
     "nothing": Sentence("problem",
-        "There is nothing here that Castalia reads. {what}",
-        "这里没有 Castalia 能读取的数据。{what}"),
+        "There is nothing here that Castalia reads. {what} {remedy}",
+        "这里没有 Castalia 能读取的数据。{what} {remedy}"),
+    "omitted": Sentence("warning",
+        "Left out: {what}: {count}. {remedy}",
+        "未读入：{what}：{count}。{remedy}"),
     "unreadable": Sentence("problem",
         "{count} file(s) or folder(s) cannot be read; training stops at the first. Mend or remove them, or go on without them: data.skip_bad=true.",
         "{count} 个文件或文件夹无法读取；训练会在第一个处停下。请修复或移走，或加 data.skip_bad=true 跳过。"),
@@ -201,27 +204,27 @@ def finding(code: str, lang: str, values: Mapping[str, Any]) -> str:
     return (sentence.zh if lang == "zh" else sentence.en).format(**{name: _shown(value, lang) for name, value in values.items()})
 
 
-def _shown(value: Any, language: str) -> str:
+def _shown(value: Any, lang: str) -> str:
     match value:
         case int():
             return format(value, ",")
         case float():
             return f"{value:.1%}"
         case dict():
-            listed = [(format(count, ","), _name(name, language)) for name, count in value.items()]
+            listed = [(format(count, ","), _name(name, lang)) for name, count in value.items()]
             return (
                 "、".join(f"{name} {count}" for count, name in listed)
-                if language == "zh"
+                if lang == "zh"
                 else ", ".join(f"{count} {name}" for count, name in listed)
             )
         case list() | tuple():
-            return ("、" if language == "zh" else ", ").join(map(str, value))
-    return str(value)
+            return ("、" if lang == "zh" else ", ").join(map(str, value))
+    return language.told(value, lang) if isinstance(value, str) else str(value)
 
 
-def _name(name: str, language: str) -> str:
+def _name(name: str, lang: str) -> str:
     known = PERSONAL.get(name) or KINDS.get(name)
-    return pick(known, language) if known else name
+    return pick(known, lang) if known else name
 
 
 def pick(pair: tuple[str, str], language: str) -> str:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from castalia.codecs import containers
+from castalia.codecs.omissions import Omission
 from castalia.errors import DataError, RecipeError
 from castalia.spec import Grammar, Spec
 
@@ -236,6 +237,10 @@ class Codec(ABC, Generic[Item]):
     def describe(self, item: Item) -> str:
         """How the file stored the item, in a few words ("JPEG CMYK"); the data report counts these."""
         return ""
+
+    def omitted(self, item: Item) -> Iterable[Omission]:
+        """What the file held of this item and the codec does not keep. An empty `example` is filled with the item's name. Default: nothing."""
+        return ()
 
     @property
     def augmentations(self) -> dict[str, Augmentation]:

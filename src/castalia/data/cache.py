@@ -39,6 +39,7 @@ from torch import Tensor
 
 from castalia import codecs
 from castalia.codecs.base import Codec
+from castalia.codecs.omissions import Omissions
 from castalia.data.source import DIGEST_BYTES, DataConfig
 from castalia.data.told import Facts, Noted
 from castalia.errors import DataError, SpecError
@@ -159,6 +160,7 @@ class Cache:
     bad: dict[str, str]
     encodings: dict[str, int]
     facts: Facts
+    omitted: Omissions  # parts of items
 
 
 def key(codec: Codec[Any], digests: np.ndarray, *, fitted: bool) -> str:
@@ -229,7 +231,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
         whole = hashlib.sha256()
         rows, shape, dtype = 0, None, None
         ragged, lengths = isinstance(codec.spec, Tokens), array("q")
-        noted = Noted(codec)
+        noted, omitted = Noted(codec), Omissions()
         weighs, heavy = ragged and codec.weighs, hashlib.sha256()
         with (
             (temporary / "rows.bin").open("wb") as data,
@@ -264,6 +266,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
                 stored.write(hashlib.sha256(raw).digest()[:DIGEST_BYTES])
                 encodings[codec.describe(item)] += 1
                 noted.add(item)
+                omitted.extend(one if one.example else one._replace(example=name) for one in codec.omitted(item))
                 rows += 1
         if shape is None or dtype is None:
             why = f"; the first: {next(iter(bad.values()))}" if bad else ""
@@ -280,6 +283,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
             "bad": bad,
             "encodings": dict(encodings.most_common(32)),
             "facts": noted.facts().values,
+            "omitted": omitted.plain(),
         }
         if summary["facts"]:
             (temporary / "facts.bin").write_bytes(noted.facts().codes.tobytes())
@@ -312,9 +316,11 @@ def _open(folder: Path) -> Cache | None:
         values = {name: tuple(own) for name, own in summary.get("facts", {}).items()}
         codes = np.fromfile(folder / "facts.bin", dtype=np.int32) if values else np.zeros(0, np.int32)
         facts = Facts(values, codes.reshape(count, len(values)))
+        omitted = Omissions.of(summary.get("omitted", []))
+        about = (digest, stored, dict(summary["bad"]), dict(summary["encodings"]), facts, omitted)
         if summary["shape"] is None:
             documents = _open_documents(folder, summary, stored, dtype)
-            return None if documents is None else Cache(documents, digest, stored, dict(summary["bad"]), dict(summary["encodings"]), facts)
+            return None if documents is None else Cache(documents, *about)
         shape = tuple(summary["shape"])
         size = count * int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         if (folder / "rows.bin").stat().st_size != size:
@@ -331,7 +337,7 @@ def _open(folder: Path) -> Cache | None:
                 row = rows.take(torch.tensor([place])).numpy()
                 if hashlib.sha256(row.tobytes()).digest()[:DIGEST_BYTES] != stored[place].tobytes():
                     return None
-        return Cache(rows, digest, stored, dict(summary["bad"]), dict(summary["encodings"]), facts)
+        return Cache(rows, *about)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

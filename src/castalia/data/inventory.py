@@ -26,16 +26,6 @@ T = TypeVar("T")
 READ = ("image", "array", "text", "music")
 _PIECE_OF_TEXT = documents.PIECE
 _HEAD = 1 << 16
-# What people have and nothing here reads, by ending: for the words of a report.
-FOREIGN = {
-    "sound": (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aac"),
-    "music in formats that are not read": (".mscz", ".mscx", ".gp5", ".gpx", ".sib", ".musx"),
-    "video": (".mp4", ".mov", ".avi", ".mkv", ".webm"),
-    "3-D shapes": (".obj", ".stl", ".ply", ".glb", ".gltf", ".off", ".fbx"),
-    "office documents": (".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".epub", ".odt"),
-    "archives": (".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz"),
-    "pictures in formats that are not read": (".heic", ".heif", ".avif", ".svg", ".psd", ".raw", ".cr2", ".nef", ".dng", ".jxl"),
-}
 
 
 @dataclass(frozen=True)
@@ -113,11 +103,6 @@ def ending(name: str) -> str:
     lower = name.rpartition("/")[2].lower()
     suffix = Path(lower).suffix
     return (Path(lower.removesuffix(".gz")).suffix + suffix if suffix == ".gz" else suffix) or "(none)"
-
-
-def foreign(name: str) -> str | None:
-    """The sort of data that files of this ending are, where nothing here reads them."""
-    return next((sort for sort, endings in FOREIGN.items() if ending(name) in endings), None)
 
 
 def columns_of(table: Path) -> list[str]:

@@ -15,7 +15,8 @@ from typing import Any
 
 from castalia.codecs import containers
 from castalia.codecs.base import Codec
-from castalia.data import builtin, metadata
+from castalia.codecs.omissions import Omission, Omissions
+from castalia.data import builtin, foreign, metadata
 from castalia.errors import DataError
 
 LIST_ENDINGS = (".txt", ".list")
@@ -27,7 +28,8 @@ _LICENCE_NAMES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE")
 class Listing:
     """Claimed files, their names relative to the source, and what lies beside them.
 
-    captions maps a file to its caption file; table is the metadata table when the source itself is one; skipped: what could not be looked at.
+    captions maps a file to its caption file; table is the metadata table when the source itself is one; skipped: what could not be looked at;
+    omitted: files of kinds that are known and not read.
     """
 
     folder: Path
@@ -37,6 +39,8 @@ class Listing:
     ignored: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
+    omitted: Omissions = field(default_factory=Omissions)
+    passed: list[str] = field(default_factory=list)
     table: Path | None = None
     licence: str | None = None
 
@@ -52,12 +56,12 @@ def list_files(source: str, codec: Codec[Any], skip_bad: bool) -> Listing:
     elif path.suffix.lower() in (*LIST_ENDINGS, *metadata.ENDINGS):
         listing = _named(path, codec, skip_bad)
     else:
-        fix = f"it reads {endings}, folders, and lists of files as .txt, .csv or .jsonl"
+        fix = foreign.advice([path.name], codec.name) or f"it reads {endings}, folders, and lists of files as .txt, .csv or .jsonl"
         raise DataError(f"the codec '{codec.name}' does not read this file", path.name, fix)
     if not listing.files:
         ignored = ", ".join(f"{count} {ending}" for ending, count in listing.ignored.most_common(5))
         what = f"no files that the codec '{codec.name}' reads; " + (f"ignored: {ignored}" if ignored else "the folder is empty")
-        raise DataError(what, source, f"it reads {endings}")
+        raise DataError(what, source, foreign.advice(listing.passed, codec.name) or f"it reads {endings}")
     listing.licence = licence or licence_beside(listing.folder)
     return listing
 
@@ -100,7 +104,8 @@ def _folder(folder: Path, codec: Codec[Any], skip_bad: bool) -> Listing:
             listing.names.append(path.relative_to(folder).as_posix())
     listing.captions = {path: path.with_suffix(".txt") for path in listing.files if path.with_suffix(".txt") in beside}
     used = set(listing.captions.values()) | {folder / name for name in ("classes.txt", *metadata.AUTOMATIC)}
-    listing.ignored.update(path.suffix.lower() or "(no ending)" for path in beside - used)
+    for path in sorted(beside - used):
+        _pass(listing, path.relative_to(folder).as_posix())
     if sum(map(containers.is_container, listing.files)) > 1 and any(map(codec.is_container, listing.files)):
         listing.notes.append("several container files are read together; name one of them to use it alone")
     return listing
@@ -119,7 +124,7 @@ def _named(path: Path, codec: Codec[Any], skip_bad: bool) -> Listing:
     for line in dict.fromkeys(named):
         file = path.parent / Path(line).expanduser()
         if not codec.claims(file.name):
-            listing.ignored[file.suffix.lower() or "(no ending)"] += 1
+            _pass(listing, line.replace("\\", "/"))
         elif file.is_file():
             listing.files.append(file)
             listing.names.append(str(PurePosixPath(line.replace("\\", "/"))))
@@ -130,6 +135,15 @@ def _named(path: Path, codec: Codec[Any], skip_bad: bool) -> Listing:
             listing.notes.append(f"listed but missing: {line}")
     listing.captions = {file: file.with_suffix(".txt") for file in listing.files if file.with_suffix(".txt").is_file()}
     return listing
+
+
+def _pass(listing: Listing, name: str) -> None:
+    """Counts a file that the codec does not claim."""
+    listing.passed.append(name)
+    listing.ignored[PurePosixPath(name).suffix.lower() or "(no ending)"] += 1
+    kind = foreign.kind(name)
+    if kind is not None:
+        listing.omitted.add(Omission(kind.name, 1, name, kind.remedy))
 
 
 def walk(folder: Path, tell: Callable[[Path, str], None] | None = None, seen: set[str] | None = None) -> Iterator[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from castalia.data import split
+from castalia.data import foreign, split
 from castalia.data.source import Source
 from castalia.data.told import Column
 
@@ -48,6 +48,7 @@ def describe(source: Source, items: np.ndarray, content: np.ndarray) -> dict[str
             "examples": [[source.where(item) for item in copies[:4]] for copies in list(same.values())[:_EXAMPLES]],
         },
         "ignored": dict(source.ignored.most_common()),
+        "omitted": source.omitted.plain(),
         "classes": {name: counts.get(number, 0) for number, name in enumerate(source.classes)},
         "unlabelled": counts.get(len(source.classes), 0),
         "groups": len(source.groups),
@@ -67,13 +68,15 @@ def summary(report: dict[str, Any]) -> list[str]:
     tokens = report.get("tokens")
     training, held_out = tokens[:2] if tokens else (report["train"], report["validation"])
     lines[0] += f": {training:,}{' tokens' if tokens else ''} for training, {held_out:,} held out"
+    for one in report.get("omitted", []):  # not in runs made before there was such a list
+        lines.append(f"left out: {one['what']}: {one['count']:,}" + (f", e.g. {one['example']}" if one["example"] else ""))
+        if one["remedy"]:
+            lines.append(f"          {one['remedy']}")
     if report["duplicates"]["copies"]:
         lines.append(f"left out: {report['duplicates']['copies']:,} copies, e.g. {' = '.join(report['duplicates']['examples'][0][:2])}")
-    if report["ignored"]:
-        lines.append(
-            "not read: "
-            + ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in list(report["ignored"].items())[:_NAMED])
-        )
+    unknown = [(ending, count) for ending, count in report["ignored"].items() if foreign.kind(f"x{ending}") is None]
+    if unknown:
+        lines.append("not read: " + ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in unknown[:_NAMED]))
     if report.get("skipped"):
         lines.append(f"skipped as bad: {len(report['skipped']):,}, in run.json")
     return lines + [f"note: {note}" for note in report["notes"]]

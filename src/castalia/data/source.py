@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from castalia import bounded
 from castalia.codecs import containers
 from castalia.codecs.base import Codec
+from castalia.codecs.omissions import Omissions, collected
 from castalia.data import metadata
 from castalia.data.listing import Listing, caption, list_files
 from castalia.data.told import LABEL, Column, column, encoded, from_table, nobody_knows, several
@@ -96,6 +97,7 @@ class Source:
     captions      one per item, or None when there are none at all.
     columns       what else the table tells, by the name of the column (see told.py); facts of the codec are in the cache.
     limits        how the files were read, and are read later (data/reading.py).
+    omitted       what is not read: files of known kinds, and parts of containers.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Source:
     notes: list[str]
     columns: dict[str, Column] = field(default_factory=dict)
     limits: bounded.ReadLimits = field(default_factory=bounded.ReadLimits)
+    omitted: Omissions = field(default_factory=Omissions)
 
     def __len__(self) -> int:
         return len(self.digest)
@@ -141,7 +144,8 @@ def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
     extra = from_table(config.told, codec)
     rows = _table_rows(config, listing, codec, extra)
     folder_labels, note = _folder_classes(listing.names)
-    hashed = _hash_all(listing, codec, config.skip_bad)
+    with collected(listing.omitted):
+        hashed = _hash_all(listing, codec, config.skip_bad)
     values: list[str | None] = []
     captions: list[str | None] = []
     groups: list[str | None] = []
@@ -186,6 +190,7 @@ def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
         notes=notes,
         columns={name: known for name, known in told.items() if known.names},
         limits=config.limits,
+        omitted=listing.omitted,
     )
 
 

@@ -237,6 +237,7 @@ def _assemble(
     if fit and len(np.unique(twin)) == 1:
         raise _identical(len(entry), config)
     validation, dropped = _apart(held_out[entry], twin, source.digest[chosen[entry]], 0 if source.groups else config.validation)
+    source.omitted.extend(encoded.omitted.listed())
     report = describe(source, chosen[kept], content[kept])
     told = _told(config, source, chosen[entry], encoded, row, report)
     apart = split.validates(source.digest[chosen], source.group[chosen], source.groups, config.validation + config.development)
