@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import shlex
 from pathlib import Path
@@ -244,18 +245,24 @@ def test_links_that_go_round_and_nowhere(tmp_path: Path):
 def test_what_cannot_be_opened_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pictures(tmp_path)
     pictures(tmp_path / "locked", 2, first=40)
-    real, walk = Path.open, Path.iterdir
+    real, low, walk = Path.open, os.open, Path.iterdir
 
     def opening(self: Path, *args: Any, **options: Any) -> Any:
         if self.name == "007.png":
             raise PermissionError(13, "Permission denied")
         return real(self, *args, **options)
 
+    def opening_low(path: Any, *args: Any, **options: Any) -> int:
+        if os.fspath(path).endswith("007.png"):
+            raise PermissionError(13, "Permission denied")
+        return low(path, *args, **options)
+
     def listing(self: Path) -> Any:
         if self.name == "locked":
             raise PermissionError(13, "Permission denied")
         return walk(self)
 
+    monkeypatch.setattr(os, "open", opening_low)
     monkeypatch.setattr(Path, "open", opening)  # a superuser's chmod would not stop the tests
     monkeypatch.setattr(Path, "iterdir", listing)
     checked = check(tmp_path)
