@@ -8,6 +8,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("CASTALIA_DEBUG", "1")  # no net: what nobody foresaw reaches the test as it is
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest

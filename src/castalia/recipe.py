@@ -15,25 +15,27 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from castalia import registry
+from castalia import bounded, registry
+from castalia.config import LARGEST_SEED, MOST_ROWS, MOST_STEPS, WIDEST, Config
 from castalia.data.source import DataConfig
 from castalia.errors import CastaliaError, RecipeError, meant
+from castalia.escapes import one_line
 
 FORMAT = 1
+TITLE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+MOST_PARENTS = 8  # recipes between a file and the last that it extends
 SECTIONS = ("data", "codec", "family", "training", "sampling")
-
-
-class Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class OptimiserConfig(Config):
@@ -43,17 +45,17 @@ class OptimiserConfig(Config):
     rate: float = Field(1e-3, gt=0, description="AdamW's learning rate")
     muon_rate: float = Field(0.02, gt=0, description="Muon's learning rate, for hidden matrices")
     embedding_rate: float | None = Field(None, gt=0, description="AdamW's rate for embedding tables; null: `rate`")
-    betas: tuple[float, float] = (0.9, 0.99)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
     eps: float = Field(1e-8, gt=0)
     weight_decay: float = Field(0.0, ge=0)
-    rates: dict[str, float] = Field({}, description="phase name -> rate, where one phase needs another")
+    rates: dict[str, Annotated[float, Field(gt=0)]] = Field({}, description="phase name -> rate, where one phase needs another")
 
 
 class ScheduleConfig(Config):
     """The factor on the learning rate: linear warm-up, then constant, linear, cosine or warm-up-stable-decay ("wsd")."""
 
     name: Literal["constant", "linear", "cosine", "wsd"] = "constant"
-    warmup: int = Field(0, ge=0, description="steps of linear warm-up")
+    warmup: int = Field(0, ge=0, le=MOST_STEPS, description="steps of linear warm-up")
     decay: float = Field(0.5, ge=0, le=1, description="wsd: the last fraction of the run in which the rate falls to `floor`")
     floor: float = Field(0.0, ge=0, le=1, description="the factor at the end")
 
@@ -62,14 +64,14 @@ class EarlyStopConfig(Config):
     """Stop when a loss part, measured on the validation split, has not fallen for `patience` checks."""
 
     part: str = Field(description="name of a loss part, e.g. nelbo")
-    every: int = Field(200, gt=0, description="steps between checks")
-    patience: int = Field(5, gt=0)
+    every: int = Field(200, gt=0, le=MOST_STEPS, description="steps between checks")
+    patience: int = Field(5, gt=0, le=MOST_STEPS)
 
 
 class AdaptConfig(Config):
     """Fine-tuning of a part (with start_from): pairs of low rank in every linear layer, all else frozen (Hu et al. 2021)."""
 
-    lora: int = Field(8, ge=1, description="rank of the pairs")
+    lora: int = Field(8, ge=1, le=WIDEST, description="rank of the pairs")
     alpha: float = Field(16.0, gt=0, description="the pairs count alpha / rank")
 
 
@@ -90,33 +92,38 @@ class RewardConfig(Config):
     partial: float = Field(0.0, ge=0, lt=1, description="what coming near counts, where fulfilling counts 1")
     kl: float = Field(0.1, ge=0, description="reward that one nat of KL costs, per text; 0: no leash")
     length: int | None = Field(
-        None, ge=1, description="most new tokens of a sample; one that goes on is worth nothing. null: the codec's length"
+        None, ge=1, le=MOST_ROWS, description="most new tokens of a sample; one that goes on is worth nothing. null: the codec's length"
     )
-    prompt: int = Field(0, ge=0, description="tokens of a document that samples begin with; what follows is judged. 0: the whole text")
+    prompt: int = Field(
+        0, ge=0, le=MOST_ROWS, description="tokens of a document that samples begin with; what follows is judged. 0: the whole text"
+    )
     group: int | None = Field(
-        None, ge=2, description="samples of one prompt, which are compared with one another; null: the batch, or 8 with prompts"
+        None,
+        ge=2,
+        le=MOST_ROWS,
+        description="samples of one prompt, which are compared with one another; null: the batch, or 8 with prompts",
     )
     data: float = Field(0.0, ge=0, description="weight of the ordinary loss on the data (Ouyang et al. 2022); 0: it is only reported")
-    data_rows: int = Field(8, ge=1, description="rows of the data in a step")
+    data_rows: int = Field(8, ge=1, le=MOST_ROWS, description="rows of the data in a step")
 
 
 class TrainConfig(Config):
     """The training loop. `batch` is per process and micro-step: a step sees batch * accumulate * processes items."""
 
-    steps: int = Field(1000, ge=1)
-    batch: int = Field(64, ge=1)
-    accumulate: int = Field(1, ge=1)
-    seed: int = Field(0, ge=0)
+    steps: int = Field(1000, ge=1, le=MOST_STEPS)
+    batch: int = Field(64, ge=1, le=MOST_ROWS)
+    accumulate: int = Field(1, ge=1, le=MOST_ROWS)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     clip: float | None = Field(None, gt=0, description="largest norm of a phase's gradient")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights; 0 = off")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    threads: int | None = Field(None, ge=1, description="CPU threads; None = all cores. Another count changes the last bit")
-    save_every: int = Field(1000, ge=1)
-    keep: int = Field(2, ge=1, description="checkpoints kept; the last step is always saved")
-    log_every: int = Field(20, ge=1)
-    sample_every: int = Field(500, ge=0, description="steps between sample sheets; 0 = none")
+    threads: int | None = Field(None, ge=1, le=1024, description="CPU threads; None = all cores. Another count changes the last bit")
+    save_every: int = Field(1000, ge=1, le=MOST_STEPS)
+    keep: int = Field(2, ge=1, le=MOST_STEPS, description="checkpoints kept; the last step is always saved")
+    log_every: int = Field(20, ge=1, le=MOST_STEPS)
+    sample_every: int = Field(500, ge=0, le=MOST_STEPS, description="steps between sample sheets; 0 = none")
     early_stop: EarlyStopConfig | None = None
     adapt: AdaptConfig | None = None
     prefer: PreferConfig | None = None
@@ -132,17 +139,17 @@ class SampleConfig(Config):
     """Defaults of `castalia sample`. Part of a result's identity: `batch` rows are computed together. Tokens only, from repetition on:
     see abilities.SampleOptions."""
 
-    n: int = Field(64, ge=1)
-    batch: int = Field(64, ge=1)
+    n: int = Field(64, ge=1, le=MOST_STEPS)
+    batch: int = Field(64, ge=1, le=MOST_ROWS)
     temperature: float = Field(1.0, ge=0)
     guidance: float = Field(1.0, ge=0)
-    steps: int | None = Field(None, ge=1)
+    steps: int | None = Field(None, ge=1, le=MOST_ROWS)
     repetition: float = Field(1.0, gt=0)
     frequency: float = Field(0.0, ge=0)
-    top_k: int | None = Field(None, ge=1)
+    top_k: int | None = Field(None, ge=1, le=2**31 - 1)
     top_p: float = Field(1.0, gt=0, le=1)
     min_p: float = Field(0.0, ge=0, le=1)
-    length: int | None = Field(None, ge=1, description="most new tokens; null: the codec's length")
+    length: int | None = Field(None, ge=1, le=MOST_ROWS, description="most new tokens; null: the codec's length")
     stop: tuple[str, ...] = Field((), description="strings that end a text")
 
 
@@ -205,21 +212,23 @@ def load(
 def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = False) -> Recipe:
     """Resolve plain data. `trust` allows a codec or family that is a Python file."""
     raw, problems = dict(raw), []
-    title = str(raw.pop("title", "custom"))
+    title = raw.pop("title", "custom")
+    if not isinstance(title, str) or not TITLE.fullmatch(title):
+        problems.append(f"title: expected a short name such as image/vae, got {shown(title)}")
     found = raw.pop("format", FORMAT)
-    if not isinstance(found, int) or found > FORMAT:
+    if type(found) is not int or not 1 <= found <= FORMAT:
         raise RecipeError(
-            f"the recipe has format {found}, this version reads up to {FORMAT}", where=where, fix="pip install --upgrade castalia"
+            f"the recipe has format {shown(found)}, this version reads up to {FORMAT}", where=where, fix="pip install --upgrade castalia"
         )
     start_from = raw.pop("start_from", None)
     if start_from is not None and not isinstance(start_from, str):
-        problems.append(f"start_from: expected the name of a run, got {start_from!r}")
+        problems.append(f"start_from: expected the name of a run, got {shown(start_from)}")
     problems += [_unknown(key, (*SECTIONS, "start_from")) for key in raw if key not in SECTIONS]
     sections: dict[str, Any] = {}
     for key in SECTIONS:
         section = raw.get(key) or {}
         if not isinstance(section, Mapping):
-            problems.append(f"{key}: expected a section of key: value lines, got {section!r}")
+            problems.append(f"{key}: expected a section of key: value lines, got {shown(section)}")
             continue
         sections[key] = dict(section)
     built: dict[str, Any] = {}
@@ -260,19 +269,20 @@ def _check_tuning(training: TrainConfig, begins: str | None) -> None:
 def read_yaml(name: str | os.PathLike[str], *, seen: tuple[str, ...] = ()) -> dict[str, Any]:
     """The raw mapping of a shipped recipe or a file, with its `extends` parent merged below it."""
     text, where, folder = _find(str(name))
+    if len(seen) > MOST_PARENTS:
+        raise RecipeError(f"more than {MOST_PARENTS} recipes extend one another", where=where, fix="write them as fewer")
     if where in seen:
         raise RecipeError("recipes extend one another in a circle", where=" -> ".join((*seen, where)), fix="remove one 'extends'")
-    try:
-        raw = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise RecipeError(f"not a YAML file: {str(error).splitlines()[0]}", where=where, fix="mend the file") from error
+    raw = bounded.parse_yaml(text, where, error=RecipeError) or {}
     if not isinstance(raw, dict):
         raise RecipeError("a recipe is a mapping of sections", where=where, fix="see castalia/recipes/image/vae.yaml")
     parent = raw.pop("extends", None)
     if parent is None:
         return raw
-    beside = folder / str(parent) if folder else None
-    base = read_yaml(beside if beside is not None and beside.is_file() else str(parent), seen=(*seen, where))
+    if not isinstance(parent, str):
+        raise RecipeError(f"extends: expected the name of a recipe, got {shown(parent)}", where=where, fix="for example extends: image/vae")
+    beside = folder / parent if folder else None
+    base = read_yaml(beside if beside is not None and _is_file(beside) else parent, seen=(*seen, where))
     _merge(base, raw)
     return base
 
@@ -292,14 +302,21 @@ def shipped() -> list[str]:
 def _find(name: str) -> tuple[str, str, Path | None]:
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
-        if not path.is_file():
+        if not _is_file(path):
             raise RecipeError(
                 "there is no such recipe file", where=name, fix="check the path, or use a shipped recipe: castalia list recipes"
             )
-        return path.read_text(encoding="utf-8"), str(path), path.parent
+        return bounded.read_text(path, "yaml_bytes", RecipeError), str(path), path.parent
     if name not in shipped():
         raise RecipeError(f"there is no recipe called '{name}'", where="RECIPE", fix=meant(name, shipped()) + "castalia list recipes")
     return (resources.files("castalia") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8"), name, None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # longer than a name can be
+        return False
 
 
 def _title(name: str) -> str:
@@ -314,11 +331,8 @@ def pairs(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
     for text in overrides:
         key, sign, value = text.partition("=")
         if not sign or not key:
-            raise RecipeError("an override is written key=value", where=text, fix="for example training.steps=500")
-        try:
-            found[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise RecipeError("the value of an override is not YAML", where=text, fix="put quotes around it") from error
+            raise RecipeError("an override is written key=value", where=one_line(text, 80), fix="for example training.steps=500")
+        found[key] = bounded.parse_yaml(value, one_line(text, 80), "put quotes around the value", RecipeError)
         if isinstance(found[key], str):
             found[key] = _number(found[key])
     return found
@@ -334,8 +348,8 @@ def _number(text: str) -> Any:
 
 def _apply(raw: dict[str, Any], pairs: Mapping[str, Any]) -> None:
     for kind in ("codec", "family"):
-        chosen = pairs.get(f"{kind}.name")
-        if chosen is not None and chosen != (raw.get(kind) or {}).get("name"):
+        chosen, written = pairs.get(f"{kind}.name"), raw.get(kind)
+        if chosen is not None and (not isinstance(written, dict) or chosen != written.get("name")):
             raw[kind] = {}  # the file's other keys belong to another class
     for key, value in pairs.items():
         *path, last = key.split(".")
@@ -388,26 +402,61 @@ def _build(model: type[BaseModel], section: Mapping[str, Any], key: str, problem
             if problem["type"] == "extra_forbidden":
                 problems.append(_unknown(".".join(path), [".".join([*path[:-1], name]) for name in _fields(model, problem["loc"][:-1])]))
             else:
-                problems.append(f"{'.'.join(path)}: {problem['msg'].lower()}, got {problem['input']!r}")
+                problems.append(f"{one_line('.'.join(path), 120)}: {_expected(model, problem)}, got {shown(problem['input'])}")
     return None
+
+
+def _expected(model: type[BaseModel], problem: Any) -> str:
+    """What a value should have been: the range of a number, else pydantic's own words."""
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    limits = _limits(model, problem["loc"])
+    if problem["type"] not in ("greater_than", "greater_than_equal", "less_than", "less_than_equal") or not limits:
+        return message.lower()
+    return f"expected a number {', '.join(limits)}"
+
+
+def _limits(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """["from 1", "at most 1,000,000"] of the field that `path` leads to; [] where it is not known."""
+    owner: type[BaseModel] | None = model
+    for part in path[:-1]:
+        owner = _nested(owner, part) if owner is not None else None
+    field = None if owner is None else owner.model_fields.get(str(path[-1]))
+    words = {"ge": "from", "gt": "above", "le": "at most", "lt": "below"}
+    found = [] if field is None else [(name, getattr(one, name)) for one in field.metadata for name in words if hasattr(one, name)]
+    return [f"{words[name]} {limit:,}" for name, limit in found]
+
+
+def shown(value: Any, most: int = 60) -> str:
+    """A value as messages quote it: in one line, cut; of a number of many digits, how many."""
+    if isinstance(value, int) and abs(value) >= 10**most:
+        return f"a number of about {int(value.bit_length() * 0.30103) + 1:,} digits"
+    if isinstance(value, dict | list | tuple) and len(value) > 20:
+        return f"a {'mapping' if isinstance(value, dict) else 'list'} of {len(value):,}"
+    return one_line(reprlib.repr(value), most)
 
 
 def _fields(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     """Field names of the (nested) model that `path` leads to."""
     for part in path:
-        field = model.model_fields.get(str(part))
-        candidates = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
-        nested = [kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        if not nested:
+        nested = _nested(model, part)
+        if nested is None:
             return []
-        model = nested[0]
+        model = nested
     return list(model.model_fields)
+
+
+def _nested(model: type[BaseModel], name: int | str) -> type[BaseModel] | None:
+    """The model that the value of a field is, if it is one."""
+    field = model.model_fields.get(str(name))
+    candidates = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
+    return next((kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     short = [name.rpartition(".")[2] for name in known]
+    key = one_line(key, 120)
     return f"{key}: unknown key; " + (f"did you mean '{near[0]}'?" if near else f"known: {', '.join(short)}")
 
 

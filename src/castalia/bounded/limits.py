@@ -45,7 +45,7 @@ class ReadLimits(BaseModel):
     json_bytes: Count = _limit(256 * MIB, "bytes", "a JSON document: a table as .json, a manifest, a tokenizer.json, run.json")
     json_depth: Count = _limit(200, "levels", "lists and objects inside one another in JSON")
     json_values: Count = _limit(20_000_000, "values", "all values of a JSON document together")
-    digits: Count = _limit(400, "digits", "one number in JSON or XML, and the size of its exponent")
+    digits: Count = _limit(400, "digits", "one number in JSON, XML or YAML, and the size of its exponent")
     yaml_bytes: Count = _limit(4 * MIB, "bytes", "a recipe or a policy")
     xml_depth: Count = _limit(100, "levels", "XML elements inside one another")
     xml_elements: Count = _limit(2_000_000, "elements", "all elements of an XML document together")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from castalia.errors import RecipeError
+from castalia.escapes import json_text, one_line, printable
 
 if TYPE_CHECKING:
     from castalia.training.hooks import Progress
@@ -20,17 +21,18 @@ TUNING = ("reward/reward", "reward/met", "reward/kl", "reward/nats", "prefer/mar
 
 
 def say(*lines: str, err: bool = False) -> None:
-    print(*lines, sep="\n", file=sys.stderr if err else sys.stdout, flush=True)
+    """Lines on stdout or stderr; control characters in them are shown, not obeyed."""
+    print(*map(printable, lines), sep="\n", file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def say_json(document: Any) -> None:
     """One JSON document on stdout; with --json nothing else goes there."""
-    print(json.dumps(document, ensure_ascii=False, indent=2), flush=True)
+    print(json_text(json.dumps(document, ensure_ascii=False, indent=2)), flush=True)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Left-aligned columns, as wide as they need to be."""
-    lines = [list(head), *[list(map(str, row)) for row in rows]]
+    lines = [list(head), *[list(map(one_line, row)) for row in rows]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
 

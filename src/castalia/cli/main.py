@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import castalia
 from castalia.errors import CastaliaError
+from castalia.escapes import one_line, printable
 
 
 class Verb(NamedTuple):
@@ -60,12 +62,15 @@ def overview() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Entry point. Never shows a traceback for an error of the user's making."""
+    """Entry point. Never shows a traceback, unless CASTALIA_DEBUG is set."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Chinese, a file name that is no text
     try:
         code = _dispatch(arguments)
     except CastaliaError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -73,6 +78,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         code = 0
+    except Exception as error:
+        from castalia.cli import crash
+
+        if crash.debugging():
+            raise
+        print(crash.describe(error, arguments), file=sys.stderr)
+        code = crash.EXIT_CODE
     sys.exit(code)
 
 
@@ -86,7 +98,7 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     if name not in VERBS:
         near = difflib.get_close_matches(name, VERBS, n=1)
-        print(f"there is no verb '{name}'\ntry: " + (f"castalia {near[0]}" if near else "castalia --help"), file=sys.stderr)
+        print(f"there is no verb '{one_line(name, 60)}'\ntry: " + (f"castalia {near[0]}" if near else "castalia --help"), file=sys.stderr)
         return 2
     import typer
 
@@ -136,5 +148,5 @@ def _usage(error: Exception) -> int:
     names = {kind.__name__ for kind in type(error).__mro__}
     if not (isinstance(error, kinds) or "ClickException" in names):
         raise error
-    print(getattr(error, "message", "") or str(error), "try: castalia VERB --help", sep="\n", file=sys.stderr)
+    print(printable(getattr(error, "message", "") or str(error)), "try: castalia VERB --help", sep="\n", file=sys.stderr)
     return 2

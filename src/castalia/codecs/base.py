@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import PIL.Image
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from castalia.codecs import containers
 from castalia.codecs.omissions import Omission
+from castalia.config import Config
 from castalia.errors import DataError, RecipeError
 from castalia.spec import Grammar, Spec
 
@@ -24,10 +24,8 @@ Item = TypeVar("Item")
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
-class CodecConfig(BaseModel):
-    """Frozen; unknown keys are errors. `name` chooses the class, so it is not a field here."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class CodecConfig(Config):
+    """`name` chooses the class, so it is not a field here."""
 
 
 class Streamer(Protocol):

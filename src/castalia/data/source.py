@@ -15,12 +15,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from castalia import bounded
 from castalia.codecs import containers
 from castalia.codecs.base import Codec
 from castalia.codecs.omissions import Omissions, collected
+from castalia.config import MOST_STEPS, Config
 from castalia.data import metadata
 from castalia.data.listing import Listing, caption, list_files
 from castalia.data.told import LABEL, Column, column, encoded, from_table, nobody_knows, several
@@ -30,7 +31,7 @@ DIGEST_BYTES = 16
 _SPLIT_FOLDERS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
 
 
-class DataConfig(BaseModel):
+class DataConfig(Config):
     """What to train on.
 
     source       `builtin/NAME`, a folder, a file list (.txt, one path a line), a table (.csv, .jsonl) or one container file.
@@ -51,8 +52,6 @@ class DataConfig(BaseModel):
     limits       how much a file may ask for: `limits.pixels=200000000`; SECURITY.md lists them. Only what is not the default is written in a recipe.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     source: str = ""
     validation: float = Field(default=0.1, ge=0, le=0.9)
     metadata: str | None = None
@@ -60,7 +59,7 @@ class DataConfig(BaseModel):
     caption: str | None = None
     group: str | None = None
     skip_bad: bool = False
-    limit: int | None = Field(default=None, ge=1)
+    limit: int | None = Field(default=None, ge=1, le=MOST_STEPS)
     augment: tuple[str, ...] | None = None
     conditional: bool = True
     conditions: tuple[str, ...] | None = None

@@ -13,7 +13,7 @@ Not here: sampling rules (nn/decode.py), tokenizers (codecs), orders (families/a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from castalia.abilities import SampleOptions
+from castalia.config import DEEPEST, WIDEST
 from castalia.errors import AbilityError, RecipeError, SpecError
 from castalia.families.ar_order import Gaps, training_order
 from castalia.families.ar_step import step_graph
@@ -43,18 +44,22 @@ REACH = 32  # offsets to the predicted position that `order: any` tells apart
 class ArConfig(FamilyConfig):
     """The network, and what is put beside it."""
 
-    width: int = Field(256, ge=8, description="numbers that stand for a token between layers")
-    depth: int = Field(4, ge=1, description="blocks of attention and feed-forward")
-    heads: int = Field(4, ge=1, description="attention heads; each has width / heads numbers, an even count")
-    kv_heads: int | None = Field(None, ge=1, description="heads of keys and values that queries share; null: one for each")
-    hidden: int | None = Field(None, ge=1, description="units of the feed-forward part; null: 8/3 of the width (relu2: 4 times)")
+    width: int = Field(256, ge=8, le=WIDEST, description="numbers that stand for a token between layers")
+    depth: int = Field(4, ge=1, le=DEEPEST, description="blocks of attention and feed-forward")
+    heads: int = Field(4, ge=1, le=WIDEST, description="attention heads; each has width / heads numbers, an even count")
+    kv_heads: int | None = Field(None, ge=1, le=WIDEST, description="heads of keys and values that queries share; null: one for each")
+    hidden: int | None = Field(
+        None, ge=1, le=8 * WIDEST, description="units of the feed-forward part; null: 8/3 of the width (relu2: 4 times)"
+    )
     activation: Activation = Field("swiglu", description="swiglu, or relu2 (squared ReLU): a faster step, not exportable")
-    theta: float = Field(10_000.0, gt=1, description="base of the rotary positions")
+    theta: float = Field(10_000.0, gt=1, le=1e15, description="base of the rotary positions")
     dropout: float = Field(0.0, ge=0, lt=1, description="in the residual branches and the embeddings")
     tie: bool = Field(True, description="one matrix for token embeddings and the output")
     order: Literal["left", "any"] = Field("left", description="any: also learns to fill gaps (edit infill)")
-    ngrams: tuple[int, ...] = Field((), description="sizes of hashed n-gram embeddings, e.g. [2, 3, 4]")
-    ngram_rows: int = Field(32_768, ge=2, description="rows of each n-gram table")
+    ngrams: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
+        (), max_length=16, description="sizes of hashed n-gram embeddings, e.g. [2, 3, 4]"
+    )
+    ngram_rows: int = Field(32_768, ge=2, le=1 << 28, description="rows of each n-gram table")
     ngram_dropout: float = Field(0.0, ge=0, lt=1, description="share of n-gram embeddings that training hides")
     counts: int = Field(0, ge=0, le=12, description="order of the Kneser-Ney counts that are mixed in; 0: none")
     attention: AttentionKind = Field("auto", description="plain, fused, or what measured faster on the device")

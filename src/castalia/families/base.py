@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from castalia.config import Config
 from castalia.errors import AbilityError, SpecError
 from castalia.nn.graph import Graph
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec, Tokens
 
 
-class FamilyConfig(BaseModel):
-    """Frozen; unknown keys are errors. `name` chooses the class, so it is not a field here."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class FamilyConfig(Config):
+    """`name` chooses the class, so it is not a field here."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from castalia.abilities import SampleOptions
+from castalia.config import DEEPEST, WIDEST
 from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.adversarial import CriticNorm, MlpCritic, MlpGenerator, spectral
@@ -41,16 +42,18 @@ class GanConfig(FamilyConfig):
         "auto", description="auto: conv for grids, mlp for vectors and sets; dcgan: the textbook networks"
     )
     objective: Objective = Field("nonsaturating", description="what generator and critic minimise")
-    width: int = Field(64, ge=1, description="channels at the coarse grid (conv), after the first layer (dcgan), units of a layer (mlp)")
-    depth: int = Field(2, ge=1, description="hidden layers of the mlp body")
-    latent: int = Field(64, ge=1, description="numbers in the noise vector")
+    width: int = Field(
+        64, ge=1, le=WIDEST, description="channels at the coarse grid (conv), after the first layer (dcgan), units of a layer (mlp)"
+    )
+    depth: int = Field(2, ge=1, le=DEEPEST, description="hidden layers of the mlp body")
+    latent: int = Field(64, ge=1, le=WIDEST, description="numbers in the noise vector")
     critic_norm: Literal["auto", "batch", "spectral", "none"] = Field(
         "auto", description="auto: batch, hinge: spectral, relativistic: none"
     )
     penalty: float | None = Field(None, ge=0, description="weight gamma of R1 + R2; null: 1 for relativistic, else 0")
     critic_condition: Literal["projection", "concat"] = Field("projection", description="how the critic is told a condition")
     generator_condition: Literal["norm", "concat"] = Field("norm", description="norm: conditional batch norm; concat: beside the noise")
-    condition_width: int = Field(64, ge=1, description="numbers in the vector that stands for the conditions")
+    condition_width: int = Field(64, ge=1, le=WIDEST, description="numbers in the vector that stands for the conditions")
     matching: float | None = Field(
         None, ge=0, description="weight of the distance between real and generated moments; null: 1 for grids, else 0"
     )

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from castalia.abilities import SampleOptions
+from castalia.config import DEEPEST, MOST_ROWS, MOST_STEPS, WIDEST
 from castalia.errors import AbilityError, RecipeError, SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.decode import draw_rows
@@ -40,19 +41,19 @@ LATENT = "latent"  # what `cond` calls a row's latent while it is written
 class SeqVaeConfig(FamilyConfig):
     """The networks, the latent, and what keeps it in use."""
 
-    width: int = Field(192, ge=8, description="numbers that stand for a token between layers")
-    depth: int = Field(3, ge=1, description="blocks of the decoder")
-    encoder_depth: int = Field(1, ge=1, description="blocks of the encoder")
-    heads: int = Field(6, ge=1, description="attention heads; each has width / heads numbers, an even count")
+    width: int = Field(192, ge=8, le=WIDEST, description="numbers that stand for a token between layers")
+    depth: int = Field(3, ge=1, le=DEEPEST, description="blocks of the decoder")
+    encoder_depth: int = Field(1, ge=1, le=DEEPEST, description="blocks of the encoder")
+    heads: int = Field(6, ge=1, le=WIDEST, description="attention heads; each has width / heads numbers, an even count")
     dropout: float = Field(0.1, ge=0, lt=1, description="in the residual branches and the embeddings")
-    latent: int = Field(32, ge=1, description="numbers of the latent")
+    latent: int = Field(32, ge=1, le=WIDEST, description="numbers of the latent")
     free_bits: float = Field(4.8, ge=0, description="nats per row below which the divergence is not pressed further")
     beta: float = Field(1.0, ge=0, description="weight of the divergence; 1 is the bound itself")
-    kl_cycles: int = Field(4, ge=0, description="times that this weight climbs from 0; 0: it is constant")
+    kl_cycles: int = Field(4, ge=0, le=MOST_STEPS, description="times that this weight climbs from 0; 0: it is constant")
     word_dropout: float = Field(
         0.2, ge=0, le=1, description="share of the tokens that training hides from the decoder at first; none from its middle on"
     )
-    importance: int = Field(32, ge=1, description="draws per row in `nats`")
+    importance: int = Field(32, ge=1, le=MOST_ROWS, description="draws per row in `nats`")
 
 
 class SeqVae(Family):

@@ -16,6 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from castalia.abilities import SampleOptions
+from castalia.config import DEEPEST, MOST_ROWS, WIDEST
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.body import Body, Layout, body_kind, decoder_for, encoder_for
 from castalia.nn.conv import Norm
@@ -42,12 +43,12 @@ class VaeConfig(FamilyConfig):
     """
 
     body: Body = "auto"
-    width: int | None = Field(None, ge=1)
-    depth: int = Field(1, ge=0)
-    patch: int = Field(1, ge=1)
-    levels: int | None = Field(None, ge=0)
+    width: int | None = Field(None, ge=1, le=WIDEST)
+    depth: int = Field(1, ge=0, le=DEEPEST)
+    patch: int = Field(1, ge=1, le=WIDEST)
+    levels: int | None = Field(None, ge=0, le=16)
     norm: Norm = "none"
-    latent: int = Field(32, ge=1)
+    latent: int = Field(32, ge=1, le=WIDEST)
     layout: Layout = "vector"
     likelihood: LikelihoodName = "auto"
     spread: Spread = "shared"
@@ -55,9 +56,9 @@ class VaeConfig(FamilyConfig):
     beta: float = Field(1.0, ge=0)
     kl_warmup: float = Field(0.1, ge=0, le=1)
     free_bits: float = Field(0.0, ge=0)
-    importance: int = Field(64, ge=1)
+    importance: int = Field(64, ge=1, le=MOST_ROWS)
     output: Literal["auto", "mean", "draw"] = "auto"
-    condition_width: int = Field(64, ge=1)
+    condition_width: int = Field(64, ge=1, le=WIDEST)
     condition_drop: float = Field(0.1, ge=0, le=1)
 
 

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from castalia.abilities import SampleOptions
+from castalia.config import DEEPEST, WIDEST
 from castalia.errors import SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.adversarial import MlpCritic, MlpGenerator
@@ -52,11 +53,14 @@ class VaeGanConfig(FamilyConfig):
     similarity: Literal["data", "features", "both"] = Field("both", description="what the reconstruction is compared in; both: the sum")
     body: Body = Field("auto", description="auto: conv for grids, mlp for vectors and sets")
     width: int | None = Field(
-        None, ge=1, description="channels of decoder and critic at the coarse grid (default 64), units of a layer (mlp, default 128)"
+        None,
+        ge=1,
+        le=WIDEST,
+        description="channels of decoder and critic at the coarse grid (default 64), units of a layer (mlp, default 128)",
     )
-    depth: int = Field(1, ge=0, description="residual blocks per level of the encoder")
-    latent: int = Field(32, ge=1, description="numbers in the latent vector")
-    condition_width: int = Field(64, ge=1, description="numbers in the vector that stands for the conditions")
+    depth: int = Field(1, ge=0, le=DEEPEST, description="residual blocks per level of the encoder")
+    latent: int = Field(32, ge=1, le=WIDEST, description="numbers in the latent vector")
+    condition_width: int = Field(64, ge=1, le=WIDEST, description="numbers in the vector that stands for the conditions")
     condition_drop: float = Field(0.1, ge=0, le=1, description="probability of hiding a class in training")
 
 

@@ -1,0 +1,40 @@
+"""The base of every configuration: what the sections of a recipe are checked against before anything is made of them."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+# Upper ends of numbers in recipes. They lie far beyond what a machine of today trains; what they keep out would hang or exhaust it.
+LARGEST_SEED = 2**63 - 1
+MOST_STEPS = 10**9
+MOST_ROWS = 1 << 20  # items that are computed together
+WIDEST = 1 << 16  # numbers that stand for one thing between layers
+DEEPEST = 1 << 10  # layers
+
+
+class Config(BaseModel):
+    """Frozen; unknown keys are errors, numbers are finite, and true and false are no numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _number_or_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        """pydantic takes true for 1: `training.batch=true` would train in batches of one."""
+        field = cls.model_fields[str(info.field_name)]
+        if _holds_bool(value) and not _names(field.annotation) & {bool, Any}:
+            raise ValueError("Input should not be true or false")
+        return value
+
+
+def _holds_bool(value: Any) -> bool:
+    """Of a value, or of the entries of a list or a mapping."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+    return any(isinstance(one, bool) for one in inner)
+
+
+def _names(annotation: Any) -> set[Any]:
+    """Every type that an annotation is made of."""
+    return {annotation}.union(*map(_names, get_args(annotation))) if get_args(annotation) else {annotation}
