@@ -245,7 +245,8 @@ def test_a_table_with_several_texts_asks(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("line", "says"), [("{", "not JSON"), ("[1]", "not a JSON object"), ('{"text": "a\\ud83d"}', r"U\+D83D"), ("[" * 100_000, "not JSON")]
+    ("line", "says"),
+    [("{", "not JSON"), ("[1]", "not a JSON object"), ('{"text": "a\\ud83d"}', r"U\+D83D"), ("[" * 100_000, "nested too deeply")],
 )
 def test_broken_lines_are_named(line: str, says: str, tmp_path: Path):
     path = stored(tmp_path, "a.jsonl", '{"text": "fine"}\n\n' + line + "\n")

@@ -17,7 +17,7 @@ import PIL.Image
 
 from castalia.advice.looks import Look, spread
 from castalia.codecs import containers
-from castalia.codecs.image import ImageCodec, ImageConfig, flattened
+from castalia.codecs.image import ImageCodec, ImageConfig, flattened, open_picture
 from castalia.evaluation import lookalikes
 from castalia.evaluation.lookalikes import Near
 
@@ -108,7 +108,7 @@ class PictureLook(Look):
 def _head(path: Path) -> _Head | None:
     """None where the head alone cannot be read: then the picture is found to be damaged, or its pixels say the size."""
     try:
-        with _quiet(), PIL.Image.open(path) as opened:
+        with _quiet(), open_picture(path) as opened:
             exif = opened.getexif()
             fields = {**{name: exif.get(tag) for tag, name in _AUTHORS.items()}, **_owners(exif)}
             texts = {_TEXTS[key.lower()]: value for key, value in opened.info.items() if isinstance(key, str) and key.lower() in _TEXTS}

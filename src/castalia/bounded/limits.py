@@ -47,6 +47,7 @@ class ReadLimits(BaseModel):
     json_values: Count = _limit(20_000_000, "values", "all values of a JSON document together")
     digits: Count = _limit(400, "digits", "one number in JSON, XML or YAML, and the size of its exponent")
     yaml_bytes: Count = _limit(4 * MIB, "bytes", "a recipe or a policy")
+    settings_bytes: Count = _limit(16 * MIB, "bytes", "a chat template, a schema, a caption, a list of files, terms, keys or classes")
     xml_depth: Count = _limit(100, "levels", "XML elements inside one another")
     xml_elements: Count = _limit(2_000_000, "elements", "all elements of an XML document together")
     pixels: Count = _limit(89_478_485, "pixels", "a picture, as its header declares it (Pillow's own limit)")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from castalia import bounded
 from castalia.codecs import midi
 from castalia.codecs.score import Score
 from castalia.errors import DataError, MissingExtra
@@ -18,7 +19,7 @@ _KEY = re.compile(r"^K:", re.MULTILINE)
 
 def read(path: Path) -> Score:
     """Raises DataError for a file that is damaged, holds no note or several tunes; MissingExtra without symusic."""
-    data = path.read_bytes()
+    data = bounded.read_bytes(path, "score_bytes")
     if not data.strip():
         raise DataError("the file is empty", path.name, "copy it again, or set data.skip_bad=true")
     text = data.decode("utf-8", "replace")

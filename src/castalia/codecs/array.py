@@ -19,6 +19,7 @@ import PIL.ImageDraw
 import torch
 from torch import Tensor
 
+from castalia import bounded
 from castalia.codecs import containers
 from castalia.codecs.base import Codec, CodecConfig
 from castalia.codecs.sheet import contact_sheet
@@ -188,8 +189,8 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     if found is None:
         return None
     try:
-        manifest = json.loads(found)
-    except json.JSONDecodeError:
+        manifest = bounded.parse_json(found)
+    except DataError:
         return None  # somebody else's key of that name
     return manifest if isinstance(manifest, dict) else None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
+from castalia import bounded
 from castalia.codecs import containers
 from castalia.codecs.omissions import Omission
 from castalia.config import Config
@@ -129,9 +129,10 @@ class Codec(ABC, Generic[Item]):
         beside = path.with_suffix(cls.sidecar) if cls.sidecar else path
         if beside == path or not beside.is_file():
             return None
+        text = bounded.read_bytes(beside, "json_bytes")
         try:
-            found = json.loads(beside.read_text(encoding="utf-8"))
-        except ValueError:
+            found = bounded.parse_json(text)
+        except DataError:
             return None  # somebody else's file of that name
         return found if isinstance(found, dict) else None
 
@@ -139,10 +140,8 @@ class Codec(ABC, Generic[Item]):
     def content(cls, path: Path) -> str:
         """SHA-256 of what a written file holds, whatever its manifest says: pixels, numbers, text. Default: of its bytes, which is right
         where the manifest lies beside. Raises DataError for a file that cannot be read."""
-        try:
-            return hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise DataError(f"the file cannot be read: {error.strerror}", path.name, "check the path") from error
+        with bounded.open_regular(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     @classmethod
     def is_labelled(cls, path: Path, manifest: dict[str, Any]) -> bool:

@@ -7,10 +7,9 @@ verse:7x4+rhyme               lines of 5 or 7 Chinese characters, an even number
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 
+from castalia import bounded
 from castalia.codecs import jsonschema, regex
 from castalia.codecs.automata import NEVER, Automaton, Regular
 from castalia.codecs.lifting import Lifted, Vocabulary
@@ -49,19 +48,10 @@ def _schema(body: str) -> object:
     if body.startswith("@"):
         where = body[1:]
         try:
-            body = Path(where).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError(
-                f"the schema cannot be read: {error}", where=where, fix="name a file of UTF-8 text: json:@schema.json"
-            ) from None
-    try:
-        return json.loads(body)
-    except json.JSONDecodeError as error:
-        raise RecipeError(
-            f"the schema is not JSON: {error.msg}",
-            where=f"{where} line {error.lineno}, column {error.colno}",
-            fix='json:{"type": "integer"}',
-        ) from None
+            body = bounded.read_text(where, "settings_bytes", RecipeError)
+        except RecipeError as error:
+            raise RecipeError(f"the schema cannot be read: {error.what}", where, "name a file of UTF-8 text: json:@schema.json") from error
+    return bounded.parse_json(body, where, 'json:{"type": "integer"}', RecipeError)
 
 
 def _verse(body: str) -> Verse:

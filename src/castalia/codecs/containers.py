@@ -11,18 +11,20 @@ Labels live beside the items: `train-labels-idx1-ubyte.gz` beside `train-images-
 from __future__ import annotations
 
 import gzip
+import io
+import math
 import re
 import struct
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
+from castalia import bounded
+from castalia.bounded import packed
 from castalia.errors import DataError
 
 EXTENSIONS = (".npy", ".npz", ".idx", ".idx.gz")
@@ -35,19 +37,9 @@ LABEL_KEYS = ("y", "labels", "label")
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _IDX_CODES = {np.dtype(name).newbyteorder("="): code for code, name in _IDX_TYPES.items()}
 _BLOCK_BYTES = 1 << 26
+_LONGEST_HEADER = 10_000  # characters, as numpy has it
 # Whatever a damaged gzip, zip or numpy header makes the standard readers raise.
-_DAMAGE = (
-    OSError,
-    EOFError,
-    ValueError,
-    SyntaxError,
-    KeyError,
-    TypeError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-    NotImplementedError,  # zipfile: a compression that it does not know
-)
+_DAMAGE = (*packed.DAMAGE, SyntaxError, TypeError, struct.error, MemoryError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -60,7 +52,11 @@ class Header:
 
     @property
     def row_bytes(self) -> int:
-        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
+
+    @property
+    def bytes(self) -> int:
+        return self.row_bytes * self.shape[0]
 
 
 def is_container(path: Path) -> bool:
@@ -78,7 +74,7 @@ def blocks(path: Path, rows: int = 1024) -> Iterator[np.ndarray]:
     """The items in order, as arrays (<= rows, ...) in native byte order. Raises DataError when the file ends early or late."""
     with _opened(path) as (stream, head):
         if head.fortran:  # columns first on disk: rows cannot be streamed
-            whole = np.frombuffer(_exactly(stream, head.row_bytes * head.shape[0], path, head), head.dtype).reshape(head.shape, order="F")
+            whole = np.frombuffer(_exactly(stream, head.bytes, path, head), head.dtype).reshape(head.shape, order="F")
             yield from (np.ascontiguousarray(whole[start : start + rows]) for start in range(0, len(whole), rows))
             return
         native = head.dtype.newbyteorder("=")
@@ -105,7 +101,8 @@ def contents(path: Path) -> Iterator[bytes]:
 
 
 def read_array(path: Path) -> np.ndarray:
-    """All items of a container at once. For small files: labels, tests."""
+    """All items of a container at once. For small files: labels, tests. Raises DataError beyond the limit array_bytes."""
+    _fits_in_memory(header(path), path)
     parts = list(blocks(path, 1 << 16))
     return np.concatenate(parts) if parts else np.zeros(header(path).shape, header(path).dtype.newbyteorder("="))
 
@@ -188,10 +185,7 @@ def class_names(path: Path) -> tuple[str, ...] | None:
     file = path.with_name("classes.txt")
     if not file.is_file():
         return None
-    try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise DataError("classes.txt is not UTF-8 text", file.name, "save it as UTF-8") from error
+    lines = [line.strip() for line in bounded.read_text(file, "settings_bytes").splitlines() if line.strip()]
     return tuple(re.sub(rf"^{number}\t+", "", line) for number, line in enumerate(lines))
 
 
@@ -200,7 +194,7 @@ def class_names(path: Path) -> tuple[str, ...] | None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], Header]]:
-    """A stream that stands at the first value, and the header before it."""
+    """A stream that stands at the first value, and the header before it, whose declared size is possible."""
     name = path.name.lower()
     try:
         if path.stat().st_size == 0:
@@ -209,19 +203,25 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], Header]]:
             key = _member(path, ITEM_KEYS)
             if key is None:
                 raise DataError("the .npz holds no items", path.name, f"store the items under one of the keys {', '.join(ITEM_KEYS)}")
-            with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as stream:
+            with bounded.open_zip(path) as archive, archive.open(f"{key}.npy") as stream:
                 yield stream, _checked(_npy_header(stream), path)
         elif name.endswith(".npy"):
-            with path.open("rb") as stream:
-                yield stream, _checked(_npy_header(stream), path)
-        else:
-            with path.open("rb") as raw:
-                packed = raw.read(2) == b"\x1f\x8b"  # by content: a .gz that a browser unpacked keeps its name
-                raw.seek(0)
-                stream = gzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[assignment]
+            with bounded.open_regular(path) as stream:
+                yield stream, _plain(_npy_header(stream), stream, path)
+        elif _is_gzip(path):
+            with bounded.open_gzip(path) as stream:
                 yield stream, _checked(_idx_header(stream), path)
+        else:
+            with bounded.open_regular(path) as stream:
+                yield stream, _plain(_idx_header(stream), stream, path)
     except _DAMAGE as error:
         raise _damaged(path, str(error) or type(error).__name__) from error
+
+
+def _is_gzip(path: Path) -> bool:
+    """By content: a .gz that a browser unpacked keeps its name."""
+    with bounded.open_regular(path) as stream:
+        return stream.read(2) == b"\x1f\x8b"
 
 
 def _idx_header(stream: IO[bytes]) -> Header:
@@ -233,8 +233,12 @@ def _idx_header(stream: IO[bytes]) -> Header:
 
 def _npy_header(stream: IO[bytes]) -> Header:
     version = np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
+    first = version == (1, 0)
+    read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    size = stream.read(2 if first else 4)
+    if int.from_bytes(size, "little") > _LONGEST_HEADER:
+        raise ValueError("its header is too long")
+    shape, fortran, dtype = read(io.BytesIO(size + stream.read(int.from_bytes(size, "little"))))
     return Header(shape, dtype, fortran and len(shape) > 1)
 
 
@@ -247,18 +251,38 @@ def _checked(head: Header, path: Path) -> Header:
         )
     if not head.shape:
         raise DataError("the file holds a single number, not a list of items", path.name, "save an array whose first axis counts the items")
-    if any(side < 1 for side in head.shape[1:]):
+    if any(side < 1 for side in head.shape[1:]) or head.dtype.itemsize == 0 or head.shape[0] < 0:
         raise DataError(f"the items are empty: shape {head.shape}", path.name, "save arrays with at least one value per item")
-    if head.row_bytes > 1 << 30 or (head.fortran and head.row_bytes * head.shape[0] > 1 << 32):
-        raise DataError(f"the items are too large: shape {head.shape}", path.name, "save smaller items, rows first (C order)")
+    limits = bounded.current()
+    if head.shape[0] > limits.rows:
+        raise bounded.exceeded("rows", f"the file declares {head.shape[0]:,} items", path.name)
+    if head.row_bytes > limits.row_bytes:
+        raise bounded.exceeded("row_bytes", f"the items are too large: shape {head.shape}", path.name)
+    if head.fortran:
+        _fits_in_memory(head, path)
     return head
+
+
+def _plain(head: Header, stream: BinaryIO, path: Path) -> Header:
+    """Of a file that is not compressed: its size says at once whether the values can be there."""
+    _checked(head, path)
+    start = stream.tell()
+    if stream.seek(0, io.SEEK_END) - start < head.bytes:
+        raise _damaged(path, f"it ends before the {head.shape[0]} items that its header declares")
+    stream.seek(start)
+    return head
+
+
+def _fits_in_memory(head: Header, path: Path) -> None:
+    if head.bytes > bounded.current().array_bytes:
+        raise bounded.exceeded("array_bytes", f"the array is too large: shape {head.shape}", path.name)
 
 
 def _member(path: Path, keys: tuple[str, ...]) -> str | None:
     """The first of `keys` that the `.npz` has; for items, any single array counts too."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        with bounded.open_zip(path) as archive:
+            members = [name.removesuffix(".npy") for name in archive.names() if name.endswith(".npy")]
     except _DAMAGE as error:
         raise _damaged(path, str(error)) from error
     for key in keys:
@@ -269,15 +293,22 @@ def _member(path: Path, keys: tuple[str, ...]) -> str | None:
 
 def _npz_array(path: Path, key: str) -> np.ndarray:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return np.asarray(arrays[key])
+        with bounded.open_zip(path) as archive, archive.open(f"{key}.npy") as stream:
+            head = _npy_header(stream)
+            if head.dtype.hasobject:
+                raise ValueError("it holds Python objects")
+            size = math.prod(head.shape) * head.dtype.itemsize
+            if size > bounded.current().array_bytes:
+                raise bounded.exceeded("array_bytes", f"the array is too large: shape {head.shape}", path.name)
+            values = np.frombuffer(bounded.read_exactly(stream, size), head.dtype) if size else np.zeros(0, head.dtype)
+            return values.reshape(head.shape, order="F" if head.fortran else "C")
     except _DAMAGE as error:
         raise _damaged(path, str(error)) from error
 
 
 def _exactly(stream: IO[bytes], count: int, path: Path, head: Header) -> bytes:
     try:
-        raw = stream.read(count)
+        raw = bounded.read_exactly(stream, count)
     except _DAMAGE as error:
         raise _damaged(path, str(error)) from error
     if len(raw) != count:

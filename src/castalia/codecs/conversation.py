@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from castalia import bounded
 from castalia.codecs import documents
 from castalia.codecs.documents import Document
 from castalia.errors import DataError
@@ -201,7 +202,7 @@ def _unpacked(cell: Any) -> Any:
     """A cell that holds a list as JSON, unpacked."""
     if isinstance(cell, str) and cell.lstrip().startswith("["):
         try:
-            return json.loads(cell)
-        except ValueError:
+            return bounded.parse_json(cell)
+        except DataError:
             return cell
     return cell

@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from castalia import bounded
 from castalia.codecs import encodings
 from castalia.errors import DataError, MissingExtra, meant
 
@@ -35,7 +36,6 @@ EXTENSIONS = (*PROSE, *TABLES, *PACKED, *CODE)
 COLUMNS = ("text", "content", "lines")  # where a table keeps its text when nobody says
 _ABOUT = re.compile(r"(readme|licen[cs]e|notice|changelog|copying)([._-].*)?|metadata\.(csv|jsonl)", re.IGNORECASE)
 _COLUMN = re.compile(r"\{([^{}]+)\}")
-_LONGEST_CELL = 1 << 30
 
 
 class Document(str):
@@ -72,7 +72,7 @@ def contents(path: Path, document: str, field: str | None, encoding: str | None)
     raw = _encoded(encodings.blocks(path, found), path)
     match document:
         case "file":
-            return found.label, (whole for whole in [b"".join(raw)] if whole.strip())
+            return found.label, (whole for whole in [_whole(raw, path)] if whole.strip())
         case "line" | "paragraph":
             return found.label, _parted(raw, document)
         case _:
@@ -88,14 +88,23 @@ def rows(path: Path, encoding: str | None = None) -> tuple[str, Rows]:
     """(label of the encoding, the rows of a table with their numbers). Raises as `contents` does."""
     kind = _kind(path.name)
     if kind == ".parquet":
-        return "Parquet", _parquet(path)
+        return "Parquet", _counted(_parquet(path), path)
     found = encodings.detect(path, encoding)
     blocks = encodings.blocks(path, found)
     if kind == ".jsonl":
-        return found.label, _jsonl(blocks, path)
+        return found.label, _counted(_jsonl(blocks, path), path)
     if kind == ".json":
-        return found.label, _json(blocks, path)
-    return found.label, _csv(blocks, path, "\t" if kind == ".tsv" else ",")
+        return found.label, _counted(_json(blocks, path), path)
+    return found.label, _counted(_csv(blocks, path, "\t" if kind == ".tsv" else ","), path)
+
+
+def _counted(rows: Rows, path: Path) -> Rows:
+    """The rows, up to the limit."""
+    most = bounded.current().rows
+    for count, row in enumerate(rows, 1):
+        if count > most:
+            raise bounded.exceeded("rows", "the table has too many rows", path.name)
+        yield row
 
 
 def text_column(row: dict[str, Any]) -> str | None:
@@ -126,6 +135,16 @@ def _half(surrogate: str, where: str) -> DataError:
 
 
 # Texts ----------------------------------------------------------------------------------------------------------------
+
+
+def _whole(blocks: Iterator[bytes], path: Path) -> bytes:
+    """A text that is one document, up to the limit document_bytes."""
+    whole, most = bytearray(), bounded.current().document_bytes
+    for block in blocks:
+        whole += block
+        if len(whole) > most:
+            raise bounded.exceeded("document_bytes", "the text is too long to be one document", path.name)
+    return bytes(whole)
 
 
 def _parted(blocks: Iterator[bytes], document: str) -> Iterator[bytes]:
@@ -267,26 +286,31 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _text_lines(blocks: Iterator[str]) -> Iterator[str]:
+def _text_lines(blocks: Iterator[str], path: Path) -> Iterator[str]:
     """Lines with their LF; other line separators of Unicode are part of a line."""
-    rest = ""
+    parts: list[str] = []  # of a line that is not complete: joined once, however many blocks it spans
+    size, number, most = 0, 1, bounded.current().line_bytes
     for block in blocks:
-        *lines, rest = (rest + block).split("\n")
-        for line in lines:
-            yield line + "\n"
-    if rest:
-        yield rest
+        first, *lines = block.split("\n")
+        parts.append(first)
+        size += len(first)
+        if lines:
+            yield "".join(parts) + "\n"
+            for line in lines[:-1]:
+                yield line + "\n"
+            number, parts, size = number + len(lines), [lines[-1]], len(lines[-1])
+        if size > most:
+            raise bounded.exceeded("line_bytes", "the line is too long", f"{path.name}, line {number}")
+    if size:
+        yield "".join(parts)
 
 
 def _jsonl(blocks: Iterator[str], path: Path) -> Rows:
-    for number, line in enumerate(_text_lines(blocks), 1):
+    for number, line in enumerate(_text_lines(blocks, path), 1):
         if not line.strip():
             continue
         where = f"{path.name}, line {number}"
-        try:
-            row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise DataError(f"the line is not JSON: {error}", where, "write one JSON object a line") from error
+        row = bounded.parse_json(line, where, "write one JSON object a line")
         if not isinstance(row, dict):
             raise DataError("the line is not a JSON object", where, 'write lines like {"text": "..."}')
         yield number, row
@@ -294,23 +318,33 @@ def _jsonl(blocks: Iterator[str], path: Path) -> Rows:
 
 def _json(blocks: Iterator[str], path: Path) -> Rows:
     """A list of objects, or an object that holds one list of them."""
-    try:
-        whole = json.loads("".join(blocks))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"the file is not JSON: {error}", path.name, "write a list of objects, or one object a line as .jsonl") from error
+    whole = bounded.parse_json(_joined(blocks, path), path.name, "write a list of objects, or one object a line as .jsonl")
     lists = [value for value in whole.values() if isinstance(value, list)] if isinstance(whole, dict) else [whole]
     if len(lists) != 1 or not isinstance(lists[0], list) or not all(isinstance(row, dict) for row in lists[0]):
         raise DataError("the file is not a list of JSON objects", path.name, 'write [{"text": "..."}, ...]')
     yield from enumerate(lists[0], 1)
 
 
+def _joined(blocks: Iterator[str], path: Path) -> str:
+    """A text that has to be in memory whole, up to the limit json_bytes."""
+    parts, size, most = [], 0, bounded.current().json_bytes
+    for block in blocks:
+        parts.append(block)
+        size += len(block)
+        if size > most:
+            raise bounded.exceeded("json_bytes", "the JSON is too long", path.name)
+    return "".join(parts)
+
+
 def _csv(blocks: Iterator[str], path: Path, delimiter: str) -> Rows:
-    csv.field_size_limit(_LONGEST_CELL)  # a text may be longer than the 128 KiB that Python allows by default
-    reader = csv.DictReader(_text_lines(blocks), delimiter=delimiter)
+    csv.field_size_limit(bounded.current().cell_characters)  # a text may be longer than the 128 KiB that Python allows by default
+    reader = csv.DictReader(_text_lines(blocks, path), delimiter=delimiter)
     try:
         for row in reader:
             yield reader.line_num, {name: value for name, value in row.items() if name is not None}
     except csv.Error as error:
+        if "field limit" in str(error):
+            raise bounded.exceeded("cell_characters", "a cell is too long", f"{path.name}, line {reader.line_num}") from error
         raise DataError(f"the table cannot be read: {error}", f"{path.name}, line {reader.line_num}", "save it as UTF-8 CSV") from error
 
 
@@ -321,8 +355,12 @@ def _parquet(path: Path) -> Rows:
     except ImportError as error:
         raise MissingExtra("pyarrow", "parquet", path.name) from error
     number = 0
+    limits = bounded.current()
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with bounded.open_regular(path) as raw, pyarrow.parquet.ParquetFile(raw) as file:
+            for group in range(file.metadata.num_row_groups):
+                if file.metadata.row_group(group).total_byte_size > limits.array_bytes:
+                    raise bounded.exceeded("array_bytes", f"row group {group} is too large", path.name)
             for batch in file.iter_batches(batch_size=1024):
                 for row in batch.to_pylist():
                     number += 1

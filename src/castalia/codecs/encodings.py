@@ -9,13 +9,13 @@ Other encodings must be named. CRLF becomes LF. Nothing here holds more than a f
 from __future__ import annotations
 
 import codecs
-import gzip
 import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from castalia import bounded
 from castalia.errors import DataError
 
 BLOCK = 1 << 20
@@ -152,7 +152,7 @@ def _raw(path: Path) -> Iterator[bytes]:
     """The file's bytes in blocks, unpacked when the name ends in .gz."""
     packed = path.suffix.lower() == ".gz"
     try:
-        with gzip.open(path, "rb") if packed else path.open("rb") as file:
+        with bounded.open_gzip(path) if packed else bounded.open_regular(path) as file:
             while block := file.read(BLOCK):
                 yield block
     except (OSError, EOFError, zlib.error) as error:

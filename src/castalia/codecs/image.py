@@ -13,8 +13,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -26,6 +28,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
+from castalia import bounded
 from castalia.codecs import augment, containers, xmp
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.sheet import contact_sheet
@@ -42,6 +45,7 @@ _FORMATS = {
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm", ".pbm"),
 }
+_WRITTEN = ("PNG", "JPEG", "WEBP")
 _EXIF_DESCRIPTION = 0x010E
 _FIT_ITEMS = 64  # pictures that `fit` looks at
 _LARGEST_INFERRED = 128
@@ -102,23 +106,16 @@ class ImageCodec(Codec[PIL.Image.Image]):
             yield self._picture(path)
 
     def _picture(self, path: Path) -> PIL.Image.Image:
-        limit = PIL.Image.MAX_IMAGE_PIXELS
         try:
-            if path.stat().st_size == 0:
-                raise DataError("the file is empty (zero bytes)", path.name, "copy it again, or set data.skip_bad=true")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # PIL warns where we refuse (bombs), and about broken EXIF that does not matter
-                with PIL.Image.open(path, formats=list(_FORMATS)) as opened:
-                    if limit is not None and opened.width * opened.height > limit:  # from the header, before a pixel is decoded
-                        raise _bomb(path, f"{opened.width} x {opened.height} pixels")
+                with open_picture(path) as opened:
                     form, mode = opened.format or "", opened.mode
                     if self.config.size is not None:  # JPEG decodes at 1/2, 1/4 or 1/8, much faster; twice the size loses nothing
                         side = 2 * max(self.config.size if isinstance(self.config.size, tuple) else (self.config.size,))
                         opened.draft(mode, (side, side))
                     opened.load()
                     picture = PIL.ImageOps.exif_transpose(opened)
-        except PIL.Image.DecompressionBombError as error:
-            raise _bomb(path, str(error)) from error
         except PIL.UnidentifiedImageError as error:
             raise DataError(
                 "the file is not a picture, whatever its name says", path.name, "remove or rename it, or set data.skip_bad=true"
@@ -223,16 +220,18 @@ class ImageCodec(Codec[PIL.Image.Image]):
     def content(cls, path: Path) -> str:
         """Of mode, size and pixels as they are decoded, so that JPEG and WebP are judged by what they show."""
         try:
-            with PIL.Image.open(path, formats=["PNG", "JPEG", "WEBP"]) as picture:
+            with open_picture(path, _WRITTEN) as picture:
                 head = f"{picture.mode} {picture.width}x{picture.height}\n"
                 return hashlib.sha256(head.encode() + picture.tobytes()).hexdigest()
+        except DataError:
+            raise
         except Exception as error:  # see ImageCodec.read
             raise DataError(f"the picture cannot be read: {str(error) or type(error).__name__}", path.name, "copy it again") from error
 
     @classmethod
     def is_labelled(cls, path: Path, manifest: dict[str, Any]) -> bool:
         """Whether the XMP packet is the manifest's."""
-        with PIL.Image.open(path, formats=["PNG", "JPEG", "WEBP"]) as picture:
+        with open_picture(path, _WRITTEN) as picture:
             found = picture.info.get(xmp.PNG_KEY) or picture.info.get("xmp")
         return (found.decode(errors="replace") if isinstance(found, bytes) else found) == xmp.packet(manifest)
 
@@ -282,16 +281,45 @@ def flattened(item: PIL.Image.Image, channels: int) -> PIL.Image.Image:
     return item.convert("RGB").convert(mode) if item.mode not in ("1", "L", "RGB", "RGBA") else item.convert(mode)
 
 
+@contextmanager
+def open_picture(path: Path, formats: Sequence[str] = tuple(_FORMATS)) -> Iterator[PIL.Image.Image]:
+    """A picture of one of Pillow's `formats`, its header read and its pixels not. Raises DataError for more bytes or pixels than the limits
+    file_bytes and pixels let through, and whatever Pillow raises."""
+    limits = bounded.current()
+    if PIL.Image.MAX_IMAGE_PIXELS is not None and limits.pixels > PIL.Image.MAX_IMAGE_PIXELS:
+        PIL.Image.MAX_IMAGE_PIXELS = limits.pixels  # Pillow's own limit is the process's; a lower one here holds below
+    with bounded.open_regular(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
+            raise DataError("the file is empty (zero bytes)", path.name, "copy it again, or set data.skip_bad=true")
+        if size > limits.file_bytes:
+            raise bounded.exceeded("file_bytes", "the picture is too large", path.name)
+        file.seek(0)
+        try:
+            opened = PIL.Image.open(file, formats=list(formats))
+        except PIL.Image.DecompressionBombError as error:
+            raise bounded.exceeded("pixels", "the picture is too large to decode safely", path.name) from error
+        with opened:
+            if opened.width * opened.height > limits.pixels:
+                raise bounded.exceeded(
+                    "pixels", f"the picture is too large to decode safely: {opened.width} x {opened.height} pixels", path.name
+                )
+            yield opened
+
+
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """The manifest that `ImageCodec.write` put into a PNG, JPEG or WebP file; None if there is none."""
     try:
-        with PIL.Image.open(path, formats=["PNG", "JPEG", "WEBP"]) as picture:
+        with open_picture(path, _WRITTEN) as picture:
             text = picture.info.get("castalia") or picture.getexif().get(_EXIF_DESCRIPTION)
-        manifest = json.loads(text) if isinstance(text, str) else None
-    except json.JSONDecodeError:
-        return None  # somebody else's image description
+    except DataError:
+        raise
     except Exception as error:  # see ImageCodec.read
         raise DataError(f"the picture cannot be read: {str(error) or type(error).__name__}", path.name, "copy it again") from error
+    try:
+        manifest = bounded.parse_json(text) if isinstance(text, str) else None
+    except DataError:
+        return None  # somebody else's image description
     return manifest if isinstance(manifest, dict) else None
 
 
@@ -335,11 +363,3 @@ def _resized(item: PIL.Image.Image, size: tuple[int, int], fit: str) -> PIL.Imag
     framed = PIL.Image.new(item.mode, size, tuple(int(value) for value in np.median(border, axis=0)))
     framed.paste(item.resize(inner, lanczos), ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
     return framed
-
-
-def _bomb(path: Path, size: str) -> DataError:
-    return DataError(
-        f"the picture is too large to decode safely: {size}",
-        path.name,
-        f"scale it below {PIL.Image.MAX_IMAGE_PIXELS} pixels, or set data.skip_bad=true",
-    )

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from castalia import bounded
 from castalia.codecs import xmp
 from castalia.codecs.score import Key, Metre, Note, Part, Score, Tempo
 from castalia.errors import DataError
@@ -27,7 +28,7 @@ _TEXT, _NAME, _LYRIC, _END, _TEMPO, _METRE, _KEY = 0x01, 0x03, 0x05, 0x2F, 0x51,
 
 def read(path: Path) -> Score:
     """Raises DataError for a file that is damaged, has times in frames (SMPTE) or holds no note."""
-    data = path.read_bytes()
+    data = bounded.read_bytes(path, "score_bytes")
     score = parsed(data, path.name)
     if score.count == 0:
         raise DataError("the score is empty: it holds no note", path.name, "remove it, or set data.skip_bad=true")
@@ -147,9 +148,13 @@ def _tracks(data: bytes, name: str) -> tuple[int, list[bytes]]:
 
 def _events(track: bytes, name: str) -> Iterator[tuple[int, int, bytes]]:
     """(tick, status, data): a channel message's status byte; 0xF0 for system messages; 0x100 + type for meta events."""
-    tick, place, running = 0, 0, 0
+    tick, place, running, count = 0, 0, 0, 0
+    most = 4 * bounded.current().score_notes  # a note begins and ends, and something may happen meanwhile
     try:
         while place < len(track):
+            count += 1
+            if count > most:
+                raise bounded.exceeded("score_notes", "a track has far too many events", name)
             delta, place = _number(track, place)
             tick += delta
             status = track[place]
@@ -236,8 +241,8 @@ def read_manifest(data: bytes, name: str) -> dict[str, Any] | None:
     for text in _texts(data, name):
         if text.startswith(MARK):
             try:
-                found = json.loads(text[len(MARK) :])
-            except ValueError:
+                found = bounded.parse_json(text[len(MARK) :])
+            except DataError:
                 return None  # somebody else's text
             return found if isinstance(found, dict) else None
     return None

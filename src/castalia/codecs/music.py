@@ -19,6 +19,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from castalia import bounded
 from castalia.codecs import abc, engraving, gaps, harmony, midi, musicxml, pieces, rolls, sound
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.chords import Chords
@@ -321,7 +322,4 @@ def _file(path: Path) -> Any:
 
 
 def _loaded(path: Path) -> tuple[bytes, str]:
-    try:
-        return path.read_bytes(), path.name
-    except OSError as error:
-        raise DataError(f"the file cannot be read: {error.strerror}", path.name, "check the path") from error
+    return bounded.read_bytes(path), path.name

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from castalia import bounded
 from castalia.codecs.score import Key, Metre, Note, Part, Score, Tempo
 from castalia.errors import DataError
 
@@ -24,8 +25,12 @@ ENDINGS = (".pieces", ".pieces.gz")
 def lines(path: Path) -> Iterator[str]:
     """The lines that hold something. Raises DataError for a file that is not text."""
     try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+        with bounded.open_gzip(path) if path.suffix == ".gz" else bounded.open_regular(path) as file:
+            most = bounded.current().score_bytes
+            data = file.read(most + 1)
+        if len(data) > most:
+            raise bounded.exceeded("score_bytes", "the file of pieces is too large", path.name)
+        text = data.decode()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError("the file is not a (compressed) text of pieces", path.name, "copy it again, or set data.skip_bad=true") from error
     found = [line for line in text.splitlines() if line.strip()]
@@ -37,8 +42,8 @@ def lines(path: Path) -> Iterator[str]:
 def read(path: Path) -> Iterator[Score]:
     for number, line in enumerate(lines(path), 1):
         try:
-            yield score_of(json.loads(line))
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+            yield score_of(bounded.parse_json(line, f"{path.name}, line {number}", "see codecs/pieces.py"))
+        except (ValueError, ArithmeticError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise DataError(f"the line is not a piece: {error}", f"{path.name}, line {number}", "see codecs/pieces.py") from error
 
 

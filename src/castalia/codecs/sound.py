@@ -22,6 +22,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from castalia import bounded
 from castalia.codecs import midi, xmp
 from castalia.codecs.score import Note, Score, Tempo
 from castalia.errors import DataError, MissingExtra
@@ -217,8 +218,8 @@ def read_manifest(data: bytes, name: str) -> dict[str, Any] | None:
             for inner, text in _walk(body[4:], name):
                 if inner == b"ICMT":
                     try:
-                        found = json.loads(text.rstrip(b"\0"))
-                    except ValueError:
+                        found = bounded.parse_json(text.rstrip(b"\0"))
+                    except DataError:
                         return None  # somebody else's comment
                     return found if isinstance(found, dict) else None
     return None

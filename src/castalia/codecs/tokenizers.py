@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from castalia import bounded
 from castalia.errors import DataError
 
 BEGIN, END, MIDDLE = "<|begin|>", "<|end|>", ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
@@ -275,6 +276,7 @@ class Foreign:
     def __post_init__(self) -> None:
         import tokenizers
 
+        described = bounded.parse_json(self.source, "tokenizer.json", "take the file of a Hugging Face model")
         self._library = tokenizers.Tokenizer.from_str(self.source)
         self._library.no_truncation()
         self._library.no_padding()
@@ -294,7 +296,6 @@ class Foreign:
             one, two, three = [next(numbers) if number is None else number for number in given]
             middle = (one, two, three)
         self.specials = Specials(begin, end, middle, 0)
-        described = json.loads(self.source)
         spelling = _spelling(described)
         self.token_bytes = [b""] * next(numbers)
         for name, number in vocab.items():
@@ -350,9 +351,9 @@ def load_foreign(path: str, close: bool, fill_middle: bool) -> Foreign:
     if not place.is_file():
         raise DataError(f"there is no tokenizer '{path}'", "codec.tokenizer", "use char, byte, bpe, or the path of a tokenizer.json")
     try:
-        return Foreign(place.read_text(encoding="utf-8"), close, fill_middle, _chat_template(place.parent))
-    except DataError:
-        raise
+        return Foreign(bounded.read_text(place, "json_bytes"), close, fill_middle, _chat_template(place.parent))
+    except DataError as error:
+        raise DataError(error.what, place.name, error.fix) from error
     except Exception as error:  # the library raises bare Exception for whatever it does not understand
         raise DataError(f"the file is not a tokenizer.json: {error}", place.name, "take the file of a Hugging Face model") from error
 
@@ -372,8 +373,9 @@ def _chat_template(folder: Path) -> str | None:
     """Of a model's folder: a file of its own, or an entry of tokenizer_config.json."""
     alone, settings = folder / "chat_template.jinja", folder / "tokenizer_config.json"
     if alone.is_file():
-        return alone.read_text(encoding="utf-8")
-    found = json.loads(settings.read_text(encoding="utf-8")).get("chat_template") if settings.is_file() else None
+        return bounded.read_text(alone, "settings_bytes")
+    described = bounded.parse_json(bounded.read_bytes(settings, "json_bytes"), settings.name) if settings.is_file() else None
+    found = described.get("chat_template") if isinstance(described, dict) else None
     if isinstance(found, list):  # several by name
         found = next((one.get("template") for one in found if isinstance(one, dict) and one.get("name") == "default"), None)
     return found if isinstance(found, str) else None
