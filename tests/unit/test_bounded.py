@@ -159,7 +159,7 @@ def test_json_is_pythons(text: str):
 def test_json_that_is_refused(text: str):
     with pytest.raises(DataError) as caught:
         bounded.parse_json(text, "a.json, line 3")
-    assert caught.value.where == "a.json, line 3"
+    assert str(caught.value.where).startswith("a.json, line 3")
     assert caught.value.fix
 
 

@@ -52,7 +52,7 @@ def parse_json(text: str | bytes, where: object = "", fix: str = "mend the file"
         raise exceeded("json_depth", "the JSON is nested too deeply", where, error) from failure
     except json.JSONDecodeError as failure:
         column = f"column {failure.colno}"
-        place = f"{where}, line {failure.lineno}, {column}" if where and "\n" in text else where
+        place = f"{where}, line {failure.lineno}, {column}" if where and "\n" in text.strip() else where
         at = "" if place != where else f" at {column}"
         raise error(f"this is not JSON: {failure.msg}{at}", place, fix) from failure
     if text.count("[") + text.count("{") > limits.json_depth and _deeper(value, limits.json_depth):
