@@ -127,7 +127,11 @@ class MusicCodec(Codec[Score]):
             found = pieces.read(path) if path.name.lower().endswith(pieces.ENDINGS) else iter([_READERS[path.suffix.lower()](path)])
             for score in found:
                 if score.end > _LONGEST * score.resolution:
-                    length = f"{score.end / score.resolution:,.0f} quarter notes"
+                    length = (
+                        f"{score.end // score.resolution:.6g} quarter notes"
+                        if score.end >> 64
+                        else f"{score.end // score.resolution:,} quarter notes"
+                    )
                     raise DataError(
                         f"a score is at most {_LONGEST:,} quarter notes long", f"{path.name}: {length}", "repair the file, or cut it"
                     )

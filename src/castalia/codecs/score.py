@@ -7,7 +7,7 @@ those of General MIDI from 0. Everything is immutable and hashable. Not here: fi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -62,7 +62,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Score:
-    """Parts from the top down (soprano first). `lost` names what the file held and a score does not keep ("lyrics", "dynamics")."""
+    """Parts from the top down (soprano first). `lost` names what the file held and a score does not keep ("lyrics", "dynamics").
+
+    dropped counts the notes that the file has and the score has not, by kind ("grace notes"); it is no part of what the score is.
+    """
 
     parts: tuple[Part, ...] = ()
     resolution: int = 24
@@ -71,6 +74,7 @@ class Score:
     keys: tuple[Key, ...] = ()
     title: str = ""
     lost: tuple[str, ...] = ()
+    dropped: tuple[tuple[str, int], ...] = field(default=(), repr=False, compare=False)
 
     @property
     def end(self) -> int:
