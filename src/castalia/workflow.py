@@ -22,13 +22,14 @@ from castalia.errors import CastaliaError, RecipeError, RunError
 from castalia.families.base import Family, with_new_tokens
 from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
+from castalia.progress.views import shown
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
 from castalia.sampling.chat import reply_to, talk_of, trimmed
 from castalia.sampling.edit import KINDS, kinds
 from castalia.sampling.generate import Sample, conditions_of_items, generate, request_of
 from castalia.sampling.mending import infilled
-from castalia.sampling.sheets import sheets, shown
+from castalia.sampling.sheets import items_of_sheet, sheets
 from castalia.spec import Classes, Condition, Spec, Tokens
 from castalia.training import tuning
 from castalia.training.device import open_device
@@ -46,14 +47,21 @@ def train(
     out: str | os.PathLike[str] | None = None,
     hooks: Sequence[Hook] = (),
     begun: Callable[[Run], None] | None = None,
+    progress: bool | None = None,
 ) -> Run:
     """Train a recipe ("image/gan", a YAML path, or a Recipe) on a data source; returns the finished run.
 
     begun: is given the run before the first step, when it is known what was found in the data (run.about).
+    progress: show how far it is, on stderr or below the notebook's cell; None: in notebooks and on terminals only. See castalia/progress.
 
     >>> run = castalia.train("image/gan", "photos/", {"training.steps": 4000})
     """
     plan = recipe if isinstance(recipe, Recipe) else plan_of(recipe, data, overrides)
+    with shown(progress):
+        return _train(plan, out, hooks, begun)
+
+
+def _train(plan: Recipe, out: str | os.PathLike[str] | None, hooks: Sequence[Hook], begun: Callable[[Run], None] | None) -> Run:
     parent = None if plan.start_from is None else Run.open(plan.start_from)
     device = open_device(plan.training)
     if device.rank == 0 and out is not None and (Path(out) / "run.json").exists():
@@ -189,12 +197,24 @@ def _write_forgetting(run: Run, dataset: Dataset) -> None:
     atomic.write_json(path, found)
 
 
-def resume(run: str | os.PathLike[str] | Run, *, hooks: Sequence[Hook] = (), allow_inexact: bool = False, trust_code: bool = False) -> Run:
-    """Continue a run from its last checkpoint, bit-exactly. A finished run is left as it is.
+def resume(
+    run: str | os.PathLike[str] | Run,
+    *,
+    hooks: Sequence[Hook] = (),
+    allow_inexact: bool = False,
+    trust_code: bool = False,
+    progress: bool | None = None,
+) -> Run:
+    """Continue a run from its last checkpoint, bit-exactly. A finished run is left as it is. progress: as for `train`.
 
     Raises RunError when the recipe, the data or (without `allow_inexact`) the machine is not what it was.
     """
     run = run if isinstance(run, Run) else Run.open(run, trust_code=trust_code)
+    with shown(progress):
+        return _resume(run, hooks, allow_inexact)
+
+
+def _resume(run: Run, hooks: Sequence[Hook], allow_inexact: bool) -> Run:
     _same_recipe(run)
     if run.finished:
         started = run.recipe.start_from or run.recipe.family.config.model_dump().get("base")
@@ -279,7 +299,7 @@ def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
             done += 1
     with Stopwatch() as sheet:
         if recipe.training.sample_every:
-            shown(trainer.averaged(), dataset)
+            items_of_sheet(trainer.averaged(), dataset)
     with Stopwatch() as saving:
         for group in trainer.checkpoint().values():
             dump(group)

@@ -23,7 +23,7 @@ def test_train_names_the_run_and_what_to_do_next(folder: Path):
     runs = [path.name for path in (folder / "runs").iterdir() if "image-gan" in path.name]
     assert len(runs) == 1
     assert f"castalia sample runs/{runs[0]}" in done
-    assert "steps: 4" in done  # the resolved recipe is printed at the start
+    assert "recipe: " in done and "4 steps of 16 items" in done and "format: 1" not in done  # --show-recipe prints every key
     assert "data: 1,797 items (array L): 1,633 for training, 164 held out" in done  # and what was found
 
 

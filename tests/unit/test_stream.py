@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.listening import recorded
 
 from castalia.codecs import containers
 from castalia.codecs.array import ArrayCodec
@@ -282,9 +283,10 @@ def test_caches_are_listed_and_removed(pictures: Path, tmp_path: Path):
 
 
 def test_progress_is_reported(pictures: Path, tmp_path: Path):
-    seen: list[tuple[int, int]] = []
-    prepare(DataConfig(source=str(pictures)), ImageCodec(), home=tmp_path / "home", progress=lambda done, count: seen.append((done, count)))
-    assert seen[-1] == (100, 100)
+    with recorded() as seen:
+        prepare(DataConfig(source=str(pictures)), ImageCodec(), home=tmp_path / "home")
+    assert ("encoding", 100, 100) in [(stage.name, stage.done, stage.total) for stage in seen.stages]
+    assert {"reading the files", "learning what the data hold"} <= set(seen.names) and len(seen.ended) == len(seen.stages)
 
 
 # Memory ---------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ memory. Twins are found in parts.py, the words are in words.py, the page in page
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from castalia.data import inventory, manifest, reading
 from castalia.data.source import Source, open_source
 from castalia.errors import DataError, RecipeError
 from castalia.evaluation import lookalikes, shingles
+from castalia.progress import stage
 from castalia.recipe import Recipe, load, pairs
 
 BASE = {
@@ -41,7 +42,6 @@ BASE = {
     "music": "music/ar",
 }  # whose data and codec sections stand for the modality
 NEAR = {"image": lookalikes.NEAR, "text": 1 - shingles.SIMILAR, "array": None, "music": 1 - scores.SIMILAR}
-Progress = Callable[[int, int], None]
 
 
 @dataclass
@@ -72,7 +72,6 @@ def check(
     overrides: Mapping[str, Any] | Iterable[str] = (),
     compare: str | os.PathLike[str] | None = None,
     evidence: bool = False,
-    progress: Progress | None = None,
 ) -> Checked:
     """Looks at `data`: a folder, a file, a list, a table or a built-in set.
 
@@ -116,13 +115,14 @@ def check(
         "music": scores.ScoreLook,
     }
     look = looks[name](len(pool), len(sources[0]))
-    lost = _look_at_all(pool, look, _reader(plan), progress)
+    lost = _look_at_all(pool, look, _reader(plan))
     draft.omitted(sources[0].omitted)
     draft.read(pool, look, lost, skip_bad)
     chosen = np.flatnonzero(look.readable)
     alone = chosen[np.unique(look.content[chosen], axis=0, return_index=True)[1]] if len(chosen) else chosen
     digest = np.concatenate([one.digest for one in sources])
-    twins = Twins(digest, look.content, look.readable, look.near(np.sort(alone)), pool.where)
+    with stage("looking for copies"):
+        twins = Twins(digest, look.content, look.readable, look.near(np.sort(alone)), pool.where)
     own = np.arange(len(sources[0]))
     draft.twice(twins, own, pool, None if draft.records else NEAR[name])
     draft.seen(plan, look, own, sources[0])
@@ -149,19 +149,19 @@ def _reader(plan: Recipe) -> Codec[Any]:
     return PictureLook.reader(made.config) if isinstance(made, ImageCodec) else made
 
 
-def _look_at_all(pool: Pool, look: Look, reader: Codec[Any], progress: Progress | None) -> list[tuple[int, DataError]]:
+def _look_at_all(pool: Pool, look: Look, reader: Codec[Any]) -> list[tuple[int, DataError]]:
     """Adds every item that can be read; (number, error) of the others."""
     lost = []
-    for source, start in zip(pool.sources, pool.starts, strict=False):
-        for item, found in reading.numbered(source, np.arange(len(source)), reader):
-            number = start + item
-            if isinstance(found, DataError):
-                lost.append((number, found))
-            else:
-                look.add(number, found, source.files[source.file[item]], pool.where(number))
-                source.omitted.extend(one if one.example else one._replace(example=source.where(item)) for one in reader.omitted(found))
-            if progress is not None and number % 64 == 63:
-                progress(number + 1, len(pool))
+    with stage("looking at every item", len(pool), "items") as work:
+        for source, start in zip(pool.sources, pool.starts, strict=False):
+            for item, found in reading.numbered(source, np.arange(len(source)), reader):
+                number = start + item
+                if isinstance(found, DataError):
+                    lost.append((number, found))
+                else:
+                    look.add(number, found, source.files[source.file[item]], pool.where(number))
+                    source.omitted.extend(one if one.example else one._replace(example=source.where(item)) for one in reader.omitted(found))
+                work.at(number + 1)
     return lost
 
 

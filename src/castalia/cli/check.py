@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -46,11 +44,7 @@ def command(
     sources = [word for word in words if word not in overrides]
     if len(sources) != 1:
         raise RecipeError("expected one data source", where=" ".join(words), fix="castalia check photos/ --against test/")
-    line = _Line()
-    checked = check(
-        sources[0], codec=codec, against=against or (), overrides=overrides, compare=manifest, evidence=out is not None, progress=line
-    )
-    line.done()
+    checked = check(sources[0], codec=codec, against=against or (), overrides=overrides, compare=manifest, evidence=out is not None)
     if out is not None:
         _write(checked, Path(out), lang)
     if json:
@@ -110,22 +104,3 @@ def _columns(text: str) -> int:
 
 def _cut(text: str) -> str:
     return text if len(text) <= 150 else text[:149] + "…"
-
-
-class _Line:
-    """One line of progress, on a terminal only."""
-
-    def __init__(self) -> None:
-        self._live, self._last = sys.stderr.isatty(), 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._live and time.monotonic() - self._last > 0.2:
-            self._last = time.monotonic()
-            self._show(f"{done:,} of {total:,}")
-
-    def done(self) -> None:
-        if self._live and self._last:
-            self._show("")
-
-    def _show(self, text: Any) -> None:
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

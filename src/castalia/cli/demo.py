@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from castalia.cli.console import ProgressLine, duration, say
+from castalia.cli.console import duration, say
 from castalia.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -87,9 +87,7 @@ def image(folder: Path) -> Path:
     judged, runs = {}, {}
     for name, (recipe, overrides) in BUDGETS.items():
         say(f"{name}: training {recipe} on builtin/fashion, 5,000 pictures of clothing")
-        run = workflow.train(
-            recipe, "builtin/fashion", overrides, out=folder / name.lower(), hooks=[ProgressLine(), _first_picture(folder / name.lower())]
-        )
+        run = workflow.train(recipe, "builtin/fashion", overrides, out=folder / name.lower(), hooks=[_first_picture(folder / name.lower())])
         say(f"{name}: judging 2,000 samples against pictures it has not seen")
         judged[name], runs[name] = judging.judge(run), run
     page = folder / "index.html"
@@ -114,17 +112,15 @@ def text(folder: Path) -> Path:
     from castalia.evaluation.overview import Section, write_overview
 
     say("plays: training on builtin/shakespeare, a million characters of English")
-    plays = workflow.train(*PLAYS, out=folder / "plays", hooks=[ProgressLine()])
+    plays = workflow.train(*PLAYS, out=folder / "plays")
     say("poems: training on builtin/tang, four thousand poems of classical Chinese")
-    poems = workflow.train(*POEMS, out=folder / "poems", hooks=[ProgressLine()])
+    poems = workflow.train(*POEMS, out=folder / "poems")
     say("poems: fine-tuning on quatrains of seven characters a line")
     tuning = [*TUNING, f"start_from={poems.folder}"]
-    tuned = workflow.train(
-        "text/ar-small", _quatrains(folder / "quatrains.jsonl"), tuning, out=folder / "quatrains", hooks=[ProgressLine()]
-    )
+    tuned = workflow.train("text/ar-small", _quatrains(folder / "quatrains.jsonl"), tuning, out=folder / "quatrains")
     written = [sample.item for sample in workflow.sample(tuned, n=6, seed=0, constraint=FORM)]
     say("a VAE of lines in each language, to go from one line to another")
-    ways = {name: _way(workflow.train(*plan, out=folder / f"{name}-lines", hooks=[ProgressLine()])) for name, plan in WAYS.items()}
+    ways = {name: _way(workflow.train(*plan, out=folder / f"{name}-lines")) for name, plan in WAYS.items()}
     say("judging both beside counted n-grams, a compressor and texts they have not seen")
     sections = [
         Section({name: judging.judge(run, n=JUDGED)}, run.codec, {name: f"{run.folder.name}/eval/report.html"}, heading, more)
@@ -170,7 +166,7 @@ def music(folder: Path) -> Path:
     say("chorales: training on builtin/chorales, 229 pieces by J. S. Bach")
     bach = builtin.path("chorales")
     recipe, budget = CHORALES
-    run = workflow.train(recipe, str(bach / "train.pieces.gz"), budget, out=folder / "chorales", hooks=[ProgressLine()])
+    run = workflow.train(recipe, str(bach / "train.pieces.gz"), budget, out=folder / "chorales")
     codec = run.codec
     real = min(pieces.read(bach / "valid.pieces.gz"), key=lambda score: score.end)  # of those that it has not seen, the shortest
     bar = 4 * real.resolution

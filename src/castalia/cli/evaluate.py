@@ -6,7 +6,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from castalia.cli.console import ProgressLine, say, say_json, table
+from castalia.cli.console import say, say_json, table
 from castalia.errors import RecipeError
 
 
@@ -30,9 +30,8 @@ def command(
     if seeds < 1:
         raise RecipeError("a run was trained at least once", where=f"--seeds {seeds}", fix="--seeds 3 retrains twice")
     opened = Run.open(run, trust_code=trust_code)
-    hooks = [ProgressLine()] if seeds > 1 else []
     try:
-        document = judging.evaluate(opened, against=against, n=n, seed=seed, seeds=seeds, language=lang, hooks=hooks)
+        document = judging.evaluate(opened, against=against, n=n, seed=seed, seeds=seeds, language=lang)
     except Interrupted as stop:
         say(f"\n{stop}; nothing is lost", f"go on with: castalia evaluate {run} --seeds {seeds}", err=True)
         return 128 + stop.signal

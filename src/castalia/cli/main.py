@@ -7,11 +7,13 @@ import importlib
 import io
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import castalia
 from castalia.errors import CastaliaError
 from castalia.escapes import one_line, printable
+from castalia.progress.views import shown
 
 
 class Verb(NamedTuple):
@@ -42,6 +44,7 @@ VERBS: dict[str, Verb] = {
     "env": Verb("Machine", "versions, threads, memory, extras, plug-ins", "castalia env"),
     "clean": Verb("Machine", "list or remove caches", "castalia clean"),
 }
+TALKS = {"chat", "serve"}  # these have the terminal to themselves: no progress between their lines
 MODULES = {"list": "listing"}
 GROUPS = ("Data", "Train", "Judge", "Ship", "Govern", "Machine")
 
@@ -108,13 +111,14 @@ def _dispatch(arguments: list[str]) -> int:
     app.command(name, epilog=f"Example: {verb.example}")(module.command)
     rest, limits = _limits(arguments[1:])
     try:
-        if not limits:
-            result = app(args=rest, prog_name=f"castalia {name}", standalone_mode=False)
-        else:
-            from castalia import bounded
-
-            with bounded.using(bounded.from_words(limits)):
+        with nullcontext() if name in TALKS else shown(True):
+            if not limits:
                 result = app(args=rest, prog_name=f"castalia {name}", standalone_mode=False)
+            else:
+                from castalia import bounded
+
+                with bounded.using(bounded.from_words(limits)):
+                    result = app(args=rest, prog_name=f"castalia {name}", standalone_mode=False)
     except Exception as error:
         return _usage(error)
     return result if isinstance(result, int) else 0

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import nullcontext
 from json import loads as read_json
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
-from castalia.cli.console import ProgressLine, duration, say, say_json
+from castalia import progress
+from castalia.cli.console import duration, say, say_json
 from castalia.errors import RecipeError
 
 Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
@@ -23,9 +25,9 @@ def command(
     ] = None,
     out: Annotated[Text, typer.Option(help="folder of the new run; default runs/<date>-<recipe>-<4 hex>")] = None,
     resume: Annotated[Text, typer.Option(metavar="RUN", help="continue a run, bit-exactly, from its last checkpoint")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="print the resolved recipe and an estimate of time and memory; train nothing")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="estimate time and memory from a few steps; train nothing")] = False,
+    show_recipe: Annotated[bool, typer.Option("--show-recipe", help="print the resolved recipe whole, not in two lines")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print errors and the folder of the run, nothing else")] = False,
     allow_inexact: Annotated[bool, typer.Option("--allow-inexact", help="resume on another CPU, torch or thread count")] = False,
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow a resumed run to execute its own Python file")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
@@ -38,14 +40,14 @@ def command(
                 where=" ".join(words),
                 fix=f"castalia train --resume {resume}, or train a new run",
             )
-        return _train(None, resume, out, allow_inexact, trust_code, json)
+        return _train(None, resume, out, allow_inexact, trust_code, quiet, show_recipe, json)
     recipe, data, overrides = split_words(words or [])
     from castalia.workflow import plan_of
 
     plan = plan_of(recipe, data, overrides)
     if dry_run:
-        return _rehearse(plan, json)
-    return _train(plan, None, out, allow_inexact, trust_code, json)
+        return _rehearse(plan, show_recipe, json)
+    return _train(plan, None, out, allow_inexact, trust_code, quiet, show_recipe, json)
 
 
 def split_words(words: list[str]) -> tuple[str, str | None, list[str]]:
@@ -61,7 +63,7 @@ def split_words(words: list[str]) -> tuple[str, str | None, list[str]]:
     return names[0], names[1] if len(names) > 1 else None, overrides
 
 
-def _rehearse(plan: Any, json: bool) -> int:
+def _rehearse(plan: Any, show_recipe: bool, json: bool) -> int:
     from castalia.workflow import rehearse
 
     startup = time.process_time()  # this process has imported what a run imports
@@ -79,7 +81,7 @@ def _rehearse(plan: Any, json: bool) -> int:
     if json:
         say_json(facts)
         return 0
-    say(plan.to_yaml().rstrip(), "")
+    say(*([plan.to_yaml().rstrip()] if show_recipe else recipe_lines(plan)), "")
     say(
         f"spec        {found.spec}",
         f"parameters  {found.parameters:,}",
@@ -93,31 +95,48 @@ def _rehearse(plan: Any, json: bool) -> int:
     return 0
 
 
-def _train(plan: Any, resume: str | None, out: str | None, allow_inexact: bool, trust_code: bool, json: bool) -> int:
+def _train(
+    plan: Any, resume: str | None, out: str | None, allow_inexact: bool, trust_code: bool, quiet: bool, show_recipe: bool, json: bool
+) -> int:
     import castalia
     from castalia.training.loop import Interrupted
 
-    quiet = int(os.environ.get("RANK", "0")) > 0
-    bar = [] if quiet else [ProgressLine()]
-    try:
-        if plan is not None:
-            if not quiet:
-                say(plan.to_yaml().rstrip(), "", err=True)
-            run = castalia.train(plan, out=out, hooks=bar, begun=_found)
-        else:
-            run = castalia.resume(resume or "", hooks=bar, allow_inexact=allow_inexact, trust_code=trust_code)
-    except Interrupted as stop:
-        say(f"\n{stop}; nothing is lost", "go on with: castalia train --resume " + (resume or out or "latest"), err=True)
-        return 128 + (stop.signal or signal.SIGTERM)
-    if quiet:
+    follows = int(os.environ.get("RANK", "0")) > 0  # not the first of several processes
+    with progress.listening(None) if quiet else nullcontext():
+        try:
+            if plan is not None:
+                if not quiet and not follows:
+                    say(*([plan.to_yaml().rstrip(), ""] if show_recipe else recipe_lines(plan)), err=True)
+                run = castalia.train(plan, out=out, begun=None if quiet else _found)
+            else:
+                run = castalia.resume(resume or "", allow_inexact=allow_inexact, trust_code=trust_code)
+        except Interrupted as stop:
+            say(f"{stop}; nothing is lost", "go on with: castalia train --resume " + (resume or out or "latest"), err=True)
+            return 128 + (stop.signal or signal.SIGTERM)
+    if follows:
         return 0
     if json:
         say_json({"run": run.id, "folder": str(run.folder), "steps": run.last_step, "finished": run.finished})
+    elif quiet:
+        say(str(run.folder))
     else:
         for line in [*_tuning(run.folder), *_forgetting(run.folder)]:
             say(line)
         say(f"run: {run.folder}", f"next: castalia sample {run.folder}", f"      castalia evaluate {run.folder}")
     return 0
+
+
+def recipe_lines(plan: Any) -> list[str]:
+    """What a recipe comes to, in two lines; --show-recipe prints every key."""
+    training, codec, family = plan.training, plan.codec.as_dict(), plan.family.as_dict()
+    size = next((f"{key} {codec[key]}" for key in ("size", "length", "bars") if codec.get(key) is not None), "")
+    network = ", ".join(f"{key} {family[key]}" for key in ("width", "depth", "latent", "heads") if family.get(key) is not None)
+    optimiser = training.optimiser
+    return [
+        f"recipe: {plan.title} on {plan.data.source or 'no data'}  ({codec['name']}{', ' if size else ''}{size}; {family['name']}: {network})",
+        f"        {training.steps:,} steps of {training.batch * training.accumulate} items, {optimiser.name} at {optimiser.rate:g}, "
+        f"schedule {training.schedule.name}, seed {training.seed}; --show-recipe prints every key",
+    ]
 
 
 def _found(run: Any) -> None:

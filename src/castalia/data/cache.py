@@ -44,6 +44,7 @@ from castalia.data.source import DIGEST_BYTES, DataConfig
 from castalia.data.told import Facts, Noted
 from castalia.errors import DataError, SpecError
 from castalia.places import home
+from castalia.progress import tracked
 from castalia.spec import Tokens
 
 FORMAT = 1
@@ -52,7 +53,6 @@ _MAPPED_BYTES = 128 << 20  # mapped pages count as the process's memory until th
 _PAGE_REACH = 64 << 10  # what the kernel maps around one touched row
 _STALE_SECONDS = 86_400.0
 
-Progress = Callable[[int, int], None]
 Wanted = Iterable[tuple[bytes, str, Any]]  # (digest, name for messages, item or the DataError that reading it raised)
 
 
@@ -198,9 +198,7 @@ def fitted(root: Path, name: str, codec: Codec[Any], fit: Callable[[], None]) ->
         temporary.replace(path)
 
 
-def load(
-    root: Path, key: str, codec: Codec[Any], wanted: Callable[[], Wanted], count: int, config: DataConfig, progress: Progress | None = None
-) -> Cache:
+def load(root: Path, key: str, codec: Codec[Any], wanted: Callable[[], Wanted], count: int, config: DataConfig) -> Cache:
     """The cache `key`, built if it is missing or damaged. `wanted()` yields `count` items, each digest once.
 
     Raises DataError naming the first unreadable item unless config.skip_bad, and when $CASTALIA_HOME cannot be written.
@@ -215,14 +213,14 @@ def load(
                 found = _open(folder)  # somebody else may have built it while we waited
                 if found is None:
                     shutil.rmtree(folder, ignore_errors=True)
-                    _build(folder, codec, wanted(), count, config, progress)
+                    _build(folder, codec, tracked(wanted(), "encoding", count, "items"), count, config)
                     found = _open(folder)
     if found is None:
         raise DataError("the cache was damaged while it was written", root / "cache", "check the disk, or set CASTALIA_HOME to another one")
     return found
 
 
-def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: DataConfig, progress: Progress | None) -> None:
+def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: DataConfig) -> None:
     temporary = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     temporary.mkdir()
     try:
@@ -239,9 +237,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
             (temporary / "stored.bin").open("wb") as stored,
             (temporary / "weights.bin").open("wb") if weighs else nullcontext() as weights,
         ):
-            for done, (digest, name, item) in enumerate(wanted, 1):
-                if progress is not None and (done % 256 == 0 or done == count):
-                    progress(done, count)
+            for digest, name, item in wanted:
                 if isinstance(item, DataError):
                     if not config.skip_bad:
                         raise DataError(item.what, name, item.fix) from item

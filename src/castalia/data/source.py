@@ -26,6 +26,7 @@ from castalia.data import metadata
 from castalia.data.listing import Listing, caption, list_files
 from castalia.data.told import LABEL, Column, column, encoded, from_table, nobody_knows, several
 from castalia.errors import DataError
+from castalia.progress import tracked
 
 DIGEST_BYTES = 16
 _SPLIT_FOLDERS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
@@ -275,7 +276,7 @@ def _hash_all(listing: Listing, codec: Codec[Any], skip_bad: bool) -> _Hashed:
     skipped = [*listing.skipped]
     labels: dict[int, list[str | None]] = {}
     names: tuple[str, ...] | None = None
-    for place, path in enumerate(listing.files):
+    for place, path in enumerate(tracked(listing.files, "reading the files", len(listing.files), "files")):
         try:
             if codec.is_container(path):
                 found = _hash_rows(path, codec)

@@ -21,7 +21,7 @@ from torch import Tensor
 from castalia import places
 from castalia.codecs.base import Augmentation, Codec
 from castalia.data import cache, split
-from castalia.data.cache import Cache, Documents, Progress, Rows, list_caches, remove_cache
+from castalia.data.cache import Cache, Documents, Rows, list_caches, remove_cache
 from castalia.data.epochs import Epochs, nothing_there
 from castalia.data.reading import fair_order, read_items, readable
 from castalia.data.report import describe, fingerprint
@@ -30,6 +30,7 @@ from castalia.data.told import LABEL, Column, several
 from castalia.data.windows import Windows
 from castalia.errors import DataError, RecipeError, SpecError, meant
 from castalia.nn.random import generator
+from castalia.progress import tracked
 from castalia.spec import Batch, Classes, Condition, Dense, Spec, Tokens
 
 __all__ = ["LEAST_ITEMS", "Dataset", "Side", "Split", "list_caches", "prepare", "remove_cache", "to_unit"]
@@ -170,14 +171,12 @@ def prepare(
     home: Path | None = None,
     fit: bool = True,
     extend: bool = False,
-    progress: Progress | None = None,
 ) -> Dataset:
     """Opens the source, splits it, fits the codec on the training side, encodes what is not cached yet.
 
     home      where caches live; None: $CASTALIA_HOME or ~/.cache/castalia.
     fit       False: the codec was restored from a run and stays as it is; then a few items are enough.
     extend    it was restored for a run that starts from another, and may learn what these data ask for beside (Codec.extend).
-    progress  called with (items done, items in all) while encoding.
 
     Files are read once for their hash and, when there is no cache yet, once more to be decoded. Raises DataError for data that
     cannot be read (naming the file), too few items, or items that are all identical; RecipeError for an unknown augmentation.
@@ -194,12 +193,13 @@ def prepare(
     if fit:
         training = fair_order(source, chosen[~held_out])
         key = cache.key(codec, source.digest[training], fitted=False)
-        cache.fitted(root, key, codec, lambda: codec.fit(readable(source, training, codec, config.skip_bad)))
+        items = tracked(readable(source, training, codec, config.skip_bad), "learning what the data hold", len(training), "items")
+        cache.fitted(root, key, codec, lambda: codec.fit(items))
     elif extend:
         codec.extend(readable(source, fair_order(source, chosen[~held_out]), codec, config.skip_bad))
     wanted = np.sort(chosen[np.unique(content, return_index=True)[1]])  # one of each, file after file
     key = cache.key(codec, source.digest[wanted], fitted=True)
-    encoded = cache.load(root, key, codec, lambda: read_items(source, wanted, codec), len(wanted), config, progress)
+    encoded = cache.load(root, key, codec, lambda: read_items(source, wanted, codec), len(wanted), config)
     return _assemble(config, codec, source, chosen, held_out, encoded, augmentations, fit)
 
 

@@ -12,6 +12,7 @@ import torch
 from castalia import atomic
 from castalia.abilities import Decodes, SampleOptions, Samples
 from castalia.data.windows import Windows
+from castalia.progress import stage
 from castalia.sampling.chat import replies
 from castalia.sampling.generate import draw, draw_tokens
 from castalia.spec import Tokens
@@ -27,8 +28,11 @@ def sheets(folder: Path, dataset: Dataset) -> Callable[[Progress], None]:
     """A hook that writes `folder`/step-N.png, or .txt where items are texts."""
 
     def hook(progress: Progress) -> None:
-        items = shown(progress.model, dataset) if progress.event == "sample" else []
+        if progress.event != "sample":
+            return
         path = folder / f"step-{progress.step:08d}"
+        with stage("drawing a sample sheet"):
+            items = items_of_sheet(progress.model, dataset)
         if items and dataset.codec.takes_text:
             atomic.write(path.with_suffix(".txt"), f"\n{'-' * 40}\n".join(map(str, items)) + "\n")
         elif items:
@@ -38,7 +42,7 @@ def sheets(folder: Path, dataset: Dataset) -> Callable[[Progress], None]:
     return hook
 
 
-def shown(model: Any, dataset: Dataset) -> list[Any]:
+def items_of_sheet(model: Any, dataset: Dataset) -> list[Any]:
     """Native items of a sheet: replies to held-out conversations, else free samples; none of a model that makes nothing."""
     codec = dataset.codec
     if isinstance(dataset.spec, Tokens) and isinstance(model, Decodes):

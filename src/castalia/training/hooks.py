@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from castalia.families.base import Family
 
+# What tells how tuning goes; its loss does not.
+TUNING = ("reward/reward", "reward/met", "reward/kl", "reward/nats", "prefer/margin", "prefer/accuracy", "prefer/nats")
 Event = Literal["log", "save", "sample", "end"]
 
 
@@ -31,3 +33,11 @@ class Progress:
 
 
 Hook = Callable[[Progress], None]
+
+
+def headlines(parts: Mapping[str, float]) -> dict[str, float]:
+    """Those parts of a loss that are shown while it is trained, under short names: what tuning is about, else the total of each phase."""
+    if any(name in parts for name in TUNING):
+        return {name.partition("/")[2]: parts[name] for name in TUNING if name in parts}
+    totals = {name.removesuffix("/total"): value for name, value in parts.items() if name.endswith("/total")}
+    return {"loss": next(iter(totals.values()))} if len(totals) == 1 else totals

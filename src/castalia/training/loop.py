@@ -26,11 +26,12 @@ from castalia.errors import RecipeError, RunError, TrainingError
 from castalia.families.base import Family, Phase
 from castalia.nn.ema import Ema
 from castalia.nn.random import counter_seed, generators
+from castalia.progress import stage
 from castalia.recipe import TrainConfig
 from castalia.run import Run
 from castalia.spec import Batch
 from castalia.training.device import Solo, resolve_precision
-from castalia.training.hooks import Event, Hook, Progress
+from castalia.training.hooks import Event, Hook, Progress, headlines
 from castalia.training.objective import Objective
 from castalia.training.optim import PhaseOptimiser, factor
 
@@ -54,6 +55,7 @@ class Trainer:
     waited: int = 0
     stopped: bool = False
     moving: str = ""  # the phase whose parameters are not frozen
+    judged: dict[str, float] = field(default_factory=dict)  # the last loss on held-out data, by the name it is shown under
     refreshed: int = -1  # the step for which the averaged model's buffers were recomputed
     module: nn.Module = field(init=False)
     ema: Ema | None = field(init=False)
@@ -128,7 +130,8 @@ class Trainer:
         if self.run is not None and self.device.rank == 0:
             state = {"best": self.best if self.best < float("inf") else None, "waited": self.waited, "stopped": self.stopped}
             try:
-                self.run.save(self.step, self.checkpoint(), state, self.config.keep)
+                with stage("saving a checkpoint"):
+                    self.run.save(self.step, self.checkpoint(), state, self.config.keep)
             except RunError as error:
                 kept = self.run.last_step
                 raise TrainingError(
@@ -216,12 +219,17 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
             for hook in hooks:
                 hook(progress)
 
-    with _signals() as caught:
+    with _signals() as caught, stage("training", config.steps, "steps", done=trainer.step, lasting=True) as shown:
         while trainer.step < config.steps and not trainer.stopped:
             window.append(trainer.train_step())
             step, stop = trainer.step, config.early_stop
+            shown.done = step
+            if shown.due():
+                shown.values = headlines({name: float(value) for name, value in _mean(window).items()}) | trainer.judged
+                shown.rate, shown.left = clock.recent(step), clock.left(step, config.steps)
             if stop is not None and step % stop.every == 0:
                 value = trainer.validate()
+                trainer.judged = {"held out": value}
                 trainer.waited = 0 if value < trainer.best else trainer.waited + 1
                 trainer.best = min(trainer.best, value)
                 trainer.stopped = trainer.waited >= stop.patience
@@ -276,7 +284,8 @@ def start(
             fix="set data.development=0.05, or add data",
         )
     precision = resolve_precision(config, family, device.device)
-    family.prepare(data.once(config.batch, config.seed))
+    with stage("preparing the model"):
+        family.prepare(data.once(config.batch, config.seed))
     return Trainer(family, config, data, device, precision, run, validation, development)
 
 
@@ -292,6 +301,7 @@ class _Clock:
         self.items, self.first, self.mark = items, step, step
         self.begun = self.lapped = time.perf_counter()
         self.speed = 0.0
+        self.seen = self.begun, step  # where the speed that is shown is counted from
 
     @property
     def seconds(self) -> float:
@@ -301,6 +311,14 @@ class _Clock:
         instant = time.perf_counter()
         self.speed = (step - self.mark) * self.items / max(1e-9, instant - self.lapped)
         self.mark, self.lapped = step, instant
+
+    def recent(self, step: int) -> float:
+        """Items per second over the last seconds, for the eye."""
+        instant = time.perf_counter()
+        speed = (step - self.seen[1]) * self.items / max(1e-9, instant - self.seen[0])
+        if instant - self.seen[0] > 5:
+            self.seen = instant, step
+        return speed
 
     def left(self, step: int, steps: int) -> float:
         return (steps - step) * self.seconds / max(1, step - self.first)
