@@ -8,10 +8,13 @@ verse:7x4+rhyme               lines of 5 or 7 Chinese characters, an even number
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from castalia import bounded
 from castalia.codecs import jsonschema, regex
-from castalia.codecs.automata import NEVER, Automaton, Regular
+from castalia.codecs.automata import NEVER, NOTHING, Automaton, Language, Regular
+from castalia.codecs.budget import Budget, OverBudget, current_limits
 from castalia.codecs.lifting import Lifted, Vocabulary
 from castalia.codecs.verse import Verse
 from castalia.errors import RecipeError
@@ -20,27 +23,68 @@ KINDS = ("regex", "json", "verse")
 LINES = 40  # in a verse at most
 
 
-def constraint(text: str) -> Automaton:
-    """The automaton over characters that a text like the ones above describes. Raises RecipeError saying what is wrong and where."""
+def constraint(text: str, budget: Budget | None = None) -> Automaton:
+    """The automaton over characters that a text like the ones above describes.
+
+    Raises RecipeError saying what is wrong and where; OverBudget, which is one, where the budget (the default limits) does not suffice; and
+    Cancelled once `budget.cancel()` was called.
+    """
+    with budget or Budget(), _placed(text):
+        return _automaton(text)
+
+
+def grammar(text: str, *vocabularies: Vocabulary, budget: Budget | None = None) -> Lifted:
+    """The constraint as a `Grammar` over the first of the vocabularies in which it can be met, else over the last. Raises as `constraint`."""
+    with budget or Budget(), _placed(text):
+        automaton = _automaton(text)
+        fits = (vocabulary for vocabulary in vocabularies if automaton.distance(automaton.start(), vocabulary.price) < NEVER)
+        return Lifted(automaton, next(fits, vocabularies[-1]))
+
+
+@contextmanager
+def _placed(text: str) -> Iterator[None]:
+    """What is over the budget as a whole is so at the whole text."""
+    try:
+        yield
+    except OverBudget as error:
+        error.where = error.where or _begin(text)
+        raise
+
+
+def _automaton(text: str) -> Automaton:
     kind, colon, body = text.partition(":")
     if not colon or kind not in KINDS:
         raise RecipeError(
             "a constraint begins with its kind", where=repr(text[:40]), fix="regex:..., json:{...}, json:@file.json or verse:7x4+rhyme"
         )
-    match kind:
-        case "regex":
-            return Regular(regex.language(body))
-        case "json":
-            return Regular(jsonschema.any_object() if body.strip() == "object" else jsonschema.language(_schema(body.strip())))
-        case _:
-            return _verse(body.strip())
+    if kind == "verse":
+        return _verse(body.strip())
+    _bounded(len(body.encode(errors="replace")), f"{kind}:")
+    try:
+        return Regular(_some(regex.language(body) if kind == "regex" else _json(body.strip()), text))
+    except RecursionError:
+        raise OverBudget("this constraint is nested too deeply", "depth", current_limits(), _begin(text)) from None
 
 
-def grammar(text: str, *vocabularies: Vocabulary) -> Lifted:
-    """The constraint as a `Grammar` over the first of the vocabularies in which it can be met, else over the last."""
-    automaton = constraint(text)
-    fits = (vocabulary for vocabulary in vocabularies if automaton.distance(automaton.start(), vocabulary.price) < NEVER)
-    return Lifted(automaton, next(fits, vocabularies[-1]))
+def _json(body: str) -> Language:
+    return jsonschema.any_object() if body == "object" else jsonschema.language(_schema(body))
+
+
+def _some(language: Language, text: str) -> Language:
+    if language is NOTHING:
+        raise RecipeError(
+            "no text meets this constraint", where=_begin(text), fix="look for empty sets and for parts that exclude each other"
+        )
+    return language
+
+
+def _begin(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
+def _bounded(size: int, where: str) -> None:
+    if size > current_limits().bytes:
+        raise OverBudget(f"this constraint has more than {current_limits().bytes:,} bytes", "bytes", current_limits(), where)
 
 
 def _schema(body: str) -> object:
@@ -51,6 +95,7 @@ def _schema(body: str) -> object:
             body = bounded.read_text(where, "settings_bytes", RecipeError)
         except RecipeError as error:
             raise RecipeError(f"the schema cannot be read: {error.what}", where, "name a file of UTF-8 text: json:@schema.json") from error
+        _bounded(len(body), where)
     return bounded.parse_json(body, where, 'json:{"type": "integer"}', RecipeError)
 
 

@@ -2,15 +2,16 @@
 
 One layout, that of `json.dumps` (", " and ": "), and the properties in the order of the schema, so a model chooses contents, never spaces. Strings
 hold any character; what JSON must escape is escaped in one way. Numbers are written plainly: at most 15 digits before the point and 6 behind
-it. Keywords that could make a text invalid if they were passed over raise RecipeError; so does a `$ref` that leads back to itself, because
-such a language is not regular.
+it. Patterns are ECMA 262's. Keywords that could make a text invalid if they were passed over raise RecipeError; so does a `$ref` that leads back
+to itself, because such a language is not regular. What a `$ref` names is built once.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from castalia.codecs import regex
 from castalia.codecs.automata import (
@@ -21,27 +22,31 @@ from castalia.codecs.automata import (
     chars,
     complement,
     either,
+    group,
     intersection,
     literal,
     members,
     repeat,
     seq,
+    words,
 )
+from castalia.codecs.budget import OverBudget, current_limits, spend
 from castalia.errors import RecipeError
 
-NOTES = {
-    "title",
-    "description",
-    "$schema",
-    "$id",
-    "$comment",
-    "$defs",
-    "definitions",
-    "default",
-    "examples",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
+# What does not change which values are accepted, and of which type it is; None: any.
+NOTES: dict[str, type | None] = {
+    "title": str,
+    "description": str,
+    "$schema": str,
+    "$id": str,
+    "$comment": str,
+    "$defs": dict,
+    "definitions": dict,
+    "default": None,
+    "examples": list,
+    "deprecated": bool,
+    "readOnly": bool,
+    "writeOnly": bool,
 }
 KEYWORDS = {
     "object": {"properties", "required", "additionalProperties"},
@@ -54,6 +59,7 @@ KEYWORDS = {
 }
 SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 SAYABLE = "leave it out, or say it with type, properties, items, enum, const, anyOf and their bounds"
+TYPE_NAMES: dict[type, str] = {str: "a text", dict: "an object", list: "a list", bool: "true or false"}
 CONTROL = tuple(map(chr, range(0x20)))
 ESCAPED = members([*CONTROL, '"', "\\"])
 
@@ -124,15 +130,37 @@ def _digits(low: str, high: str) -> Language:
     return either(*options)
 
 
+class _Target(NamedTuple):
+    """What a `$ref` names, and the schema resource that it is a part of: `#` means the nearest schema around it with an `$id`, or the root."""
+
+    schema: Any
+    resource: Any
+
+
 class _Reader:
     def __init__(self, root: Any) -> None:
-        self.root = root
-        self.following: tuple[str, ...] = ()  # the `$ref`s that we are inside of
+        self.resource = root
+        self.depth = 0
+        self.following: set[int] = set()  # the schemas that `$ref`s led to and that we are inside of, by identity
+        self.known: dict[tuple[int, int], Language] = {}  # what has been built of (schema, resource)
 
     def error(self, what: str, place: str, fix: str = SAYABLE) -> RecipeError:
-        return RecipeError(f"this JSON schema has {what}", where=place, fix=fix)
+        return RecipeError(f"this JSON schema has {what}", where=_short(place), fix=fix)
 
     def value(self, schema: Any, place: str) -> Language:
+        spend()
+        self.depth += 1
+        outer = self.resource
+        if self.depth > current_limits().depth:
+            raise OverBudget("this JSON schema nests its values too deeply", "depth", current_limits(), _short(place))
+        if isinstance(schema, Mapping) and "$id" in schema:
+            self.resource = schema
+        made = self.described(schema, place)
+        self.resource = outer
+        self.depth -= 1
+        return made
+
+    def described(self, schema: Any, place: str) -> Language:
         if not isinstance(schema, Mapping):
             raise self.error("no type", place, "a constraint has to know what comes: use an object with `type`, `enum`, `const` or `anyOf`")
         for keyword, read in (("$ref", self.reference), ("const", self.const), ("enum", self.enum), ("anyOf", self.any_of)):
@@ -140,20 +168,34 @@ class _Reader:
                 # Beside `const` and `enum` a type chooses among the values; beside the others nothing else can be kept.
                 self.only(schema, {keyword, "type"} if keyword in ("const", "enum") else {keyword}, place)
                 return read(schema, place)
-        kinds = schema.get("type", "object" if "properties" in schema else "array" if "items" in schema else None)
-        if isinstance(kinds, list) and kinds:
-            allowed = {"type"}.union(*(KEYWORDS.get(str(kind), set()) for kind in kinds))
-            self.only(schema, allowed, place)
-            return either(*(self.typed(kind, schema, place) for kind in kinds))
-        self.only(schema, {"type"} | KEYWORDS.get(str(kinds), set()), place)
-        return self.typed(kinds, schema, place)
+        kinds = self.kinds(schema, place)
+        if not kinds:
+            kinds = ["object"] if "properties" in schema else ["array"] if "items" in schema else []
+        self.only(schema, {"type"}.union(*(KEYWORDS[kind] for kind in kinds)), place)
+        if not kinds:
+            raise self.error("no type", f"{place}.type", f"use one of {', '.join(KEYWORDS)}")
+        return either(*(self.typed(kind, schema, place) for kind in kinds))
+
+    def kinds(self, schema: Mapping[str, Any], place: str) -> list[str]:
+        """The types that a schema names; none where it does not say."""
+        if "type" not in schema:
+            return []
+        given = schema["type"]
+        kinds = given if isinstance(given, list) and given else [given]
+        for kind in kinds:
+            if not isinstance(kind, str) or kind not in KEYWORDS:
+                raise self.error(f"the unknown type {_short(repr(kind))}", f"{place}.type", f"use one of {', '.join(KEYWORDS)}")
+        return kinds
 
     def only(self, schema: Mapping[str, Any], allowed: set[str], place: str) -> None:
-        for keyword in schema:
-            if keyword not in allowed | NOTES:
-                raise self.error(f"the keyword '{keyword}', which a constraint cannot keep here", f"{place}.{keyword}")
+        for keyword, value in schema.items():
+            if keyword not in allowed and keyword not in NOTES:
+                raise self.error(f"the keyword '{_short(keyword)}', which a constraint cannot keep here", f"{place}.{keyword}")
+            kind = NOTES.get(keyword)
+            if keyword not in allowed and kind is not None and not isinstance(value, kind):
+                raise self.error(f"a {keyword} that is not {TYPE_NAMES[kind]}", f"{place}.{keyword}", "correct it, or leave it out")
 
-    def typed(self, kind: Any, schema: Mapping[str, Any], place: str) -> Language:
+    def typed(self, kind: str, schema: Mapping[str, Any], place: str) -> Language:
         readers: dict[str, Callable[[Mapping[str, Any], str], Language]] = {
             "object": self.object,
             "array": self.array,
@@ -163,10 +205,6 @@ class _Reader:
             "boolean": lambda *_: either(literal("true"), literal("false")),
             "null": lambda *_: literal("null"),
         }
-        if not isinstance(kind, str) or kind not in readers:
-            raise self.error(
-                "no type" if kind is None else f"the unknown type {kind!r}", f"{place}.type", f"use one of {', '.join(readers)}"
-            )
         return readers[kind](schema, place)
 
     # Values that are given
@@ -180,12 +218,22 @@ class _Reader:
         return self.given(schema, schema["enum"], f"{place}.enum")
 
     def given(self, schema: Mapping[str, Any], values: list[Any], place: str) -> Language:
-        kinds = schema.get("type")
-        kinds = kinds if isinstance(kinds, list) else [kinds]
-        fitting = [value for value in values if kinds == [None] or any(_is(value, kind) for kind in kinds)]
+        kinds = self.kinds(schema, place.rpartition(".")[0])
+        fitting = [value for value in values if not kinds or any(_is(value, kind) for kind in kinds)]
         if not fitting:
             raise self.error(f"no value of type {schema.get('type')!r}", place, "change the type or the values")
-        return either(*(literal(json.dumps(value, ensure_ascii=False)) for value in fitting))
+        return words(self.spelled(value, place) for value in fitting)
+
+    def spelled(self, value: Any, place: str) -> str:
+        """A value's JSON. Python reads numbers and halves of characters that JSON, or UTF-8, cannot write."""
+        try:
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+            text.encode()
+        except (ValueError, RecursionError) as error:
+            raise self.error(
+                f"a value that JSON cannot write: {error}", place, "use numbers that are finite and characters that are whole"
+            ) from None
+        return text
 
     def any_of(self, schema: Mapping[str, Any], place: str) -> Language:
         options = schema["anyOf"]
@@ -195,18 +243,40 @@ class _Reader:
 
     def reference(self, schema: Mapping[str, Any], place: str) -> Language:
         name = schema["$ref"]
-        if name in self.following:
-            raise self.error(f"a $ref that leads back to itself: {name}", place, "a constraint has a finite depth: write the levels out")
-        target: Any = self.root
-        steps = name.removeprefix("#").split("/")[1:] if isinstance(name, str) and name.startswith("#") else [None]
-        for step in steps:
-            step = step and step.replace("~1", "/").replace("~0", "~")
-            if not isinstance(target, Mapping) or step not in target:
-                raise self.error(f"a $ref that leads nowhere: {name}", place, "refer to a part of the same schema: #/$defs/name")
-            target = target[step]
-        self.following += (name,)
-        found = self.value(target, f"{place}({name})")
-        self.following = self.following[:-1]
+        if not isinstance(name, str):
+            raise self.error("a $ref that is no text", f"{place}.$ref", "refer to a part of the same schema: #/$defs/name")
+        if "$id" in schema and self.depth > 1:
+            raise self.error("an $id beside a $ref, whose meaning changed between the drafts of JSON Schema", place, "leave the $id out")
+        target = self.target(name, place)
+        if id(target.schema) in self.following:
+            raise self.error(
+                f"a $ref that leads back to itself: {_short(name)}", place, "a constraint has a finite depth: write the levels out"
+            )
+        key = id(target.schema), id(target.resource)
+        if key not in self.known:
+            outer, self.resource = self.resource, target.resource
+            self.following.add(id(target.schema))
+            self.known[key] = group(self.value(target.schema, f"{place}({name})"))
+            self.following.remove(id(target.schema))
+            self.resource = outer
+        return self.known[key]
+
+    def target(self, name: str, place: str) -> _Target:
+        """What a JSON pointer (RFC 6901) in a URI fragment names, from the schema resource that the `$ref` stands in."""
+        nowhere = self.error(f"a $ref that leads nowhere: {_short(name)}", place, "refer to a part of the same schema: #/$defs/name")
+        if not (name == "#" or name.startswith("#/")):
+            raise nowhere  # another document, or an anchor
+        found = _Target(self.resource, self.resource)
+        for step in unquote(name[1:]).split("/")[1:]:
+            spend()
+            key, here = step.replace("~1", "/").replace("~0", "~"), found.schema
+            if isinstance(here, list) and key.isascii() and key.isdigit() and len(key) < 9 and int(key) < len(here):
+                below = here[int(key)]
+            elif isinstance(here, Mapping) and key in here:
+                below = here[key]
+            else:
+                raise nowhere
+            found = _Target(below, below if isinstance(below, Mapping) and "$id" in below else found.resource)
         return found
 
     # Types
@@ -219,9 +289,14 @@ class _Reader:
             raise self.error("a pattern and a length", place, "say the length in the pattern: ^.{2,8}$")
         if not isinstance(schema["pattern"], str):
             raise self.error("a pattern that is no text", f"{place}.pattern", "write a regular expression")
-        inner, begins, ends = regex.anchored(schema["pattern"])
+        found = regex.parsed(schema["pattern"], "ecma")
         free = repeat(ANY)
-        return seq(QUOTE, EMPTY if begins else free, _in_json(inner), EMPTY if ends else free, QUOTE)
+        inner = regex.Placed(*map(_in_json, found)) if found.anchored else regex.anywhere(_in_json(found.free))
+        options = [seq(free, inner.free, free)]  # a pattern is searched for
+        options += [] if inner.first is inner.free else [seq(inner.first, free)]
+        options += [] if inner.last is inner.free else [seq(free, inner.last)]
+        options += [] if inner.whole is inner.first or inner.whole is inner.last else [inner.whole]
+        return seq(QUOTE, either(*options), QUOTE)
 
     def integer(self, schema: Mapping[str, Any], place: str) -> Language:
         limits: dict[str, int | None] = {"minimum": None, "maximum": None}
@@ -248,26 +323,34 @@ class _Reader:
 
     def object(self, schema: Mapping[str, Any], place: str) -> Language:
         properties, required = schema.get("properties", {}), schema.get("required", [])
-        if not isinstance(properties, Mapping) or not isinstance(required, list):
-            raise self.error("properties or required of the wrong kind", place, "properties: {name: schema}, required: [name]")
+        if not isinstance(properties, Mapping):
+            raise self.error("properties that are no object", f"{place}.properties", "properties: {name: schema}")
+        if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+            raise self.error("a required that is no list of names", f"{place}.required", "required: [name]")
+        if not isinstance(schema.get("additionalProperties", True), bool | Mapping):
+            raise self.error("an additionalProperties that is no schema", f"{place}.additionalProperties", "use false, or leave it out")
         for name in required:
             if name not in properties:
-                raise self.error(f"a required property without a schema: {name!r}", f"{place}.required", "describe it under properties")
-        fresh = after = EMPTY  # what may still come, before and after the first property
+                raise self.error(
+                    f"a required property without a schema: {_short(repr(name))}", f"{place}.required", "describe it under properties"
+                )
+        needed = set(required)
+        fresh = after = literal("}")  # what may still come, before and after the first property
         for name in reversed(properties):
-            member = seq(literal(json.dumps(name, ensure_ascii=False) + ": "), self.value(properties[name], f"{place}.{name}"), after)
+            member = seq(literal(self.spelled(name, f"{place}.properties") + ": "), self.value(properties[name], f"{place}.{name}"), after)
             fresh, after = (
                 (member, seq(literal(", "), member))
-                if name in required
+                if name in needed
                 else (either(member, fresh), either(seq(literal(", "), member), after))
             )
-        return seq(literal("{"), fresh, literal("}"))
+        return seq(literal("{"), fresh)
 
     def bounds(self, schema: Mapping[str, Any], low: str, high: str, place: str) -> tuple[int, int | None]:
-        least, most = schema.get(low, 0), schema.get(high)
-        for keyword, value in ((low, least), (high, most)):
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        for keyword in (low, high):
+            value = schema.get(keyword, 0)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise self.error("a bound that is no count", f"{place}.{keyword}", "use an integer from 0")
+        least, most = schema.get(low, 0), schema.get(high)
         if most is not None and most < least:
             raise self.error("bounds that cannot be met", f"{place}.{high}", f"let {high} be at least {low}")
         return least, most
@@ -276,6 +359,7 @@ class _Reader:
 def _in_json(inner: Language) -> Language:
     """A language of characters, each spelled as inside a JSON string."""
     spelled: list[Language] = []
+    spend()
     while inner.kind == "seq":
         spelled.append(_in_json(inner.parts[0]))
         inner = inner.parts[1]
@@ -291,7 +375,7 @@ def _in_json(inner: Language) -> Language:
     return seq(*spelled, last)
 
 
-def _is(value: Any, kind: Any) -> bool:
+def _is(value: Any, kind: str) -> bool:
     """Whether a value has a JSON type. An integral float is an integer, as JSON Schema has it; a bool is no number."""
     kinds: dict[str, tuple[type, ...]] = {
         "object": (dict,),
@@ -305,4 +389,8 @@ def _is(value: Any, kind: Any) -> bool:
         return False
     if kind == "integer":
         return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    return isinstance(value, kinds.get(str(kind), ()))
+    return isinstance(value, kinds[kind])
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:150]} ... {text[-40:]}"
