@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from itertools import permutations
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from castalia.codecs import musicxml
-from castalia.codecs.score import Metre, Score
+from castalia.codecs import engraving, musicxml
+from castalia.codecs.score import Key, Metre, Note, Part, Score, Tempo
 from castalia.errors import DataError
 
 HEAD = "<divisions>4</divisions>"
@@ -265,3 +269,53 @@ def test_attributes_that_are_none_are_named(attributes: str):
 def test_decimal_durations_are_allowed_and_exact():
     score = read([note("C4", "1.5") + note("D4", "2.50")])
     assert heard(score) == [[(0, 0.375, 60), (0.375, 0.625, 62)]]
+
+
+NOTES = st.lists(
+    st.builds(Note, st.integers(0, 200), st.integers(1, 150), st.integers(59, 62), st.integers(1, 127)), min_size=1, max_size=12
+)
+PARTS = st.lists(
+    st.builds(
+        lambda name, number, drums, notes: Part(name, 0 if drums else number, drums, tuple(sorted(notes, key=lambda n: (n.start, n.pitch)))),
+        st.sampled_from(["", "a b", "钢琴"]), st.integers(0, 127), st.booleans(), NOTES,
+    ),
+    min_size=1, max_size=3,
+)  # fmt: skip
+
+
+@given(PARTS, st.sampled_from([(4, 4), (3, 8), (5, 4)]), st.integers(0, 2))
+@settings(max_examples=60, deadline=None)
+def test_any_notes_come_back_as_they_were(parts: list[Part], metre: tuple[int, int], pickup: int):
+    """Nested, crossing and equal ones, drums, over bar lines, with keys that change within a bar."""
+    first = 24 * pickup
+    metres = (Metre(0, *metre), *((Metre(first, *metre),) if first else ()))
+    end = max(note.end for part in parts for note in part.notes)
+    keys = tuple(Key(tick, sharps) for tick, sharps in ((0, -2), (7, 3), (first + 24, 1)) if tick < end)
+    score = Score(tuple(parts), 24, (Tempo(0, 90.0),), metres, keys)
+    found = musicxml.parsed(engraved(score), "a.musicxml")
+    times = found.resolution / 24
+    assert [(p.name, p.program, p.drums) for p in found.parts] == [(p.name, p.program, p.drums) for p in score.parts]
+    for mine, theirs in zip(found.parts, score.parts, strict=True):
+        wanted = [(note.start * times, note.length * times, *note[2:]) for note in theirs.notes]
+        assert sorted(tuple(note) for note in mine.notes) == sorted(wanted)
+    assert [(key.start, *key[1:]) for key in found.keys] == [(key.start * times, *key[1:]) for key in score.keys]
+
+
+def test_what_is_engraved_is_a_drum_kit_for_other_programs(tmp_path: Path):
+    music21 = pytest.importorskip("music21")
+    path = tmp_path / "kit.musicxml"
+    engraving.write(Score((Part("kit", 0, True, (Note(0, 24, 36), Note(0, 24, 42), Note(24, 24, 38))),), 24), path)
+    found = music21.converter.parse(path, forceSource=True).flatten()
+    assert (
+        len(list(found.getElementsByClass(music21.percussion.PercussionChord)))
+        + len(list(found.getElementsByClass(music21.note.Unpitched)))
+        == 2
+    )
+    instruments = list(found.getElementsByClass(music21.instrument.Instrument))
+    assert {one.percMapPitch for one in instruments if getattr(one, "percMapPitch", None)} <= {36, 38, 42}
+
+
+def engraved(score: Score) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        engraving.write(score, Path(folder) / "a.musicxml")
+        return (Path(folder) / "a.musicxml").read_bytes()

@@ -7,16 +7,17 @@ called "chords" whose notes are those of chord symbols is written as symbols abo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from castalia.codecs import harmony, xmp
 from castalia.codecs.grid import CHORDS
 from castalia.codecs.musicxml import FIELD, LABEL
-from castalia.codecs.score import Metre, Note, Part, Score
+from castalia.codecs.score import Metre, Note, Part, Score, lanes
 
 _TYPES = ("whole", "half", "quarter", "eighth", "16th", "32nd", "64th")
 _HEAD = (
@@ -43,12 +44,16 @@ def write(score: Score, path: Path, manifest: dict[str, Any] | None = None) -> N
     for number, part in enumerate(parts, 1):
         entry = SubElement(listed, "score-part", id=f"P{number}")
         SubElement(entry, "part-name").text = _legal(part.name)
-        SubElement(SubElement(entry, "score-instrument", id=f"P{number}-I1"), "instrument-name").text = (
-            _legal(part.name) or f"Part {number}"
-        )
-        sound = SubElement(entry, "midi-instrument", id=f"P{number}-I1")
-        SubElement(sound, "midi-channel").text = "10" if part.drums else str(1 + (number - 1) % 9)
-        SubElement(sound, "midi-program").text = str(part.program + 1)
+        keys = sorted({note.pitch for note in part.notes}) if part.drums else [None]
+        for key in keys:
+            instrument = SubElement(entry, "score-instrument", id=_instrument(number, key))
+            SubElement(instrument, "instrument-name").text = f"Drum {key}" if key is not None else _legal(part.name) or f"Part {number}"
+        for key in keys:
+            sound = SubElement(entry, "midi-instrument", id=_instrument(number, key))
+            SubElement(sound, "midi-channel").text = "10" if part.drums else str(1 + (number - 1) % 9)
+            SubElement(sound, "midi-program").text = str(part.program + 1)
+            if key is not None:
+                SubElement(sound, "midi-unpitched").text = str(key + 1)
     for number, part in enumerate(parts, 1):
         _part(SubElement(root, "part", id=f"P{number}"), part, score, chords if number == 1 else [], number == 1)
     ElementTree.indent(root, " ")
@@ -77,6 +82,15 @@ def _symbols(score: Score) -> tuple[list[tuple[int, tuple[int, int] | None]], li
     return [*symbols, *([(ended, None)] if ended < score.end else [])], others
 
 
+class _Piece(NamedTuple):
+    """A note within a bar. before, after: whether it is tied to what is there. lane: tells apart ties of one pitch that sound together; 0 needs no number."""
+
+    note: Note
+    before: bool
+    after: bool
+    lane: int
+
+
 def _part(into: Element, part: Part, score: Score, chords: Sequence[tuple[int, tuple[int, int] | None]], leads: bool) -> None:
     bars = score.bar_lines
     metres = score.metres or (Metre(0, 4, 4),)
@@ -84,19 +98,19 @@ def _part(into: Element, part: Part, score: Score, chords: Sequence[tuple[int, t
     sharps = score.keys[0].sharps if score.keys else ((tonic + 3 * minor) * 7 + 5) % 12 - 5
     last = metres[-1]
     end = max(score.end, bars[-1] + last.beats * 4 * score.resolution // last.unit)  # the last bar is filled up
-    ties: list[tuple[Note, bool, bool]] = list(_cut(part.notes, bars))
+    pieces = _cut(part, bars)
     clef = sum(note.pitch for note in part.notes) < 57 * len(part.notes)
     for number, (start, stop) in enumerate(zip(bars, [*bars[1:], end], strict=True), 1):
         measure = SubElement(into, "measure", number=str(number))
         attributes = Element("attributes")
         if number == 1:
             SubElement(attributes, "divisions").text = str(score.resolution)
-        for key in score.keys if number > 1 else []:
-            if start <= key.start < stop:
-                sharps = key.sharps
-                _key(attributes, sharps, key.minor)
-        if number == 1:
             _key(attributes, sharps, score.keys[0].minor if score.keys else minor)
+        changes = [key for key in (score.keys[1:] if number == 1 else score.keys) if start <= key.start < stop]
+        for key in changes:
+            sharps = key.sharps
+            if key.start == start:
+                _key(attributes, sharps, key.minor)
         for metre in {metre[1:]: metre for metre in metres if start == metre.start or (number == 1 and metre.start <= start)}.values():
             time = SubElement(attributes, "time")
             SubElement(time, "beats").text, SubElement(time, "beat-type").text = str(metre.beats), str(metre.unit)
@@ -105,45 +119,45 @@ def _part(into: Element, part: Part, score: Score, chords: Sequence[tuple[int, t
             SubElement(held, "sign").text, SubElement(held, "line").text = ("F", "4") if clef else ("G", "2")
         if len(attributes):
             measure.append(attributes)
+        for key in changes:
+            if key.start > start:  # amid the bar
+                SubElement(SubElement(measure, "forward"), "duration").text = str(key.start - start)
+                _key(SubElement(measure, "attributes"), key.sharps, key.minor)
+                SubElement(SubElement(measure, "backup"), "duration").text = str(key.start - start)
         for tempo in score.tempos if leads else ():
             if start <= tempo.start < stop:
                 _tempo(measure, tempo.start - start, tempo.quarters)
         for tick, symbol in chords:
             if start <= tick < stop:
                 _harmony(measure, tick - start, symbol)
-        _bar(
-            measure,
-            [one for one in ties if start <= one[0].start < stop],
-            start,
-            stop,
-            score.resolution,
-            sharps,
-            f"P{into.get('id', '')[1:]}-I1",
-            part,
-        )
+        _bar(measure, pieces.get(start, []), start, stop, score.resolution, sharps, int(into.get("id", "P1")[1:]), part.drums)
 
 
-def _cut(notes: Sequence[Note], bars: Sequence[int]) -> Iterator[tuple[Note, bool, bool]]:
-    """Notes cut at bar lines: (piece, tied from before, tied on)."""
-    edges = [*bars[1:], 1 << 62]
-    for note in notes:
+def _instrument(part: int, key: int | None) -> str:
+    """The identifier of a part's instrument, or of one of its drums."""
+    return f"P{part}-I{1 if key is None else key + 1}"
+
+
+def _cut(part: Part, bars: Sequence[int]) -> dict[int, list[_Piece]]:
+    """Notes cut at bar lines, by the first tick of their bars."""
+    found: dict[int, list[_Piece]] = {}
+    placed = [(note, lane) for lane, notes in enumerate(lanes(part.notes)) for note in notes]
+    for note, lane in sorted(placed, key=lambda one: (one[0].start, one[0].pitch)):
         start = note.start
-        for edge in edges:
-            if start < edge:
-                stop = min(edge, note.end)
-                yield note._replace(start=start, length=stop - start), start > note.start, stop < note.end
-                start = stop
-            if start >= note.end:
-                break
+        bar = max(0, bisect_right(bars, start) - 1)
+        while start < note.end:
+            stop = min(bars[bar + 1] if bar + 1 < len(bars) else note.end, note.end)
+            piece = note._replace(start=start, length=stop - start)
+            found.setdefault(bars[bar], []).append(_Piece(piece, start > note.start, stop < note.end, lane))
+            start, bar = stop, bar + 1
+    return found
 
 
-def _bar(
-    measure: Element, pieces: list[tuple[Note, bool, bool]], start: int, stop: int, quarter: int, sharps: int, instrument: str, part: Part
-) -> None:
+def _bar(measure: Element, pieces: list[_Piece], start: int, stop: int, quarter: int, sharps: int, part: int, drums: bool) -> None:
     """The notes of a bar, voice by voice; those that begin and end together are a chord."""
-    chords: dict[tuple[int, int], list[tuple[Note, bool, bool]]] = {}
+    chords: dict[tuple[int, int], list[_Piece]] = {}
     for piece in pieces:
-        chords.setdefault((piece[0].start, piece[0].end), []).append(piece)
+        chords.setdefault((piece.note.start, piece.note.end), []).append(piece)
     voices: list[list[tuple[int, int]]] = []
     for span in sorted(chords):
         free = next((voice for voice in voices if voice[-1][1] <= span[0]), None)
@@ -156,9 +170,24 @@ def _bar(
             _rest(measure, begins - now, quarter, number)
             lengths = _written(ends - begins, quarter)
             for place, (length, kind, dots) in enumerate(lengths):
-                for order, (note, before, after) in enumerate(chords[begins, ends]):
-                    tied = [name for name, is_so in (("stop", before or place > 0), ("start", after or place < len(lengths) - 1)) if is_so]
-                    _note(measure, note, order > 0, length, kind, dots, tied, number, sharps, instrument, part.drums)
+                for order, piece in enumerate(chords[begins, ends]):
+                    note = SubElement(measure, "note", dynamics=f"{piece.note.velocity / 0.9:.2f}")
+                    if order:
+                        SubElement(note, "chord")
+                    _pitch(note, piece.note.pitch, sharps, drums)
+                    SubElement(note, "duration").text = str(length)
+                    tied = (("stop", piece.before or place > 0), ("start", piece.after or place < len(lengths) - 1))
+                    ties = [name for name, is_so in tied if is_so]
+                    for name in ties:
+                        SubElement(note, "tie", type=name)
+                    SubElement(note, "instrument", id=_instrument(part, piece.note.pitch if drums else None))
+                    SubElement(note, "voice").text = str(number)
+                    _sign(note, kind, dots)
+                    if not ties:
+                        continue
+                    notations = SubElement(note, "notations")
+                    for name in ties:
+                        SubElement(notations, "tied", {"type": name} | ({"number": str(piece.lane + 1)} if 0 < piece.lane < 16 else {}))
             now = ends
         _rest(measure, stop - now, quarter, number)
 
@@ -170,29 +199,14 @@ def _rest(measure: Element, length: int, quarter: int, voice: int) -> None:
         _length(note, part, kind, dots, voice)
 
 
-def _note(
-    measure: Element, note: Note, joins: bool, length: int, kind: str, dots: int, tied: list[str], voice: int, sharps: int, instrument: str,
-    drums: bool,
-) -> None:  # fmt: skip
-    element = SubElement(measure, "note", dynamics=f"{note.velocity / 0.9:.2f}")
-    if joins:
-        SubElement(element, "chord")
-    step, alter, octave = spelled(note.pitch, 0 if drums else sharps)
-    pitch = SubElement(element, "pitch")
-    SubElement(pitch, "step").text = step
-    if alter:
-        SubElement(pitch, "alter").text = str(alter)
-    SubElement(pitch, "octave").text = str(octave)
-    SubElement(element, "duration").text = str(length)
-    for kind_of_tie in tied:
-        SubElement(element, "tie", type=kind_of_tie)
-    SubElement(element, "instrument", id=instrument)
-    SubElement(element, "voice").text = str(voice)
-    _sign(element, kind, dots)
-    if tied:
-        notations = SubElement(element, "notations")
-        for kind_of_tie in tied:
-            SubElement(notations, "tied", type=kind_of_tie)
+def _pitch(note: Element, pitch: int, sharps: int, drums: bool) -> None:
+    """Of a drum the line or space that it is printed on: which drum it is, its instrument says."""
+    step, alter, octave = spelled(pitch, 0 if drums else sharps)
+    element = SubElement(note, "unpitched" if drums else "pitch")
+    SubElement(element, "display-step" if drums else "step").text = step
+    if alter and not drums:
+        SubElement(element, "alter").text = str(alter)
+    SubElement(element, "display-octave" if drums else "octave").text = str(octave)
 
 
 def _length(element: Element, length: int, kind: str, dots: int, voice: int) -> None:

@@ -32,7 +32,7 @@ from castalia.errors import DataError, SpecError
 from castalia.spec import Dense, Tokens
 
 _READERS: dict[str, Callable[[Path], Score]] = {
-    **dict.fromkeys((".mid", ".midi"), midi.read),
+    **dict.fromkeys(midi.ENDINGS, midi.read),
     **dict.fromkeys(musicxml.ENDINGS, musicxml.read),
     ".abc": abc.read,
 }
@@ -127,11 +127,8 @@ class MusicCodec(Codec[Score]):
             found = pieces.read(path) if path.name.lower().endswith(pieces.ENDINGS) else iter([_READERS[path.suffix.lower()](path)])
             for score in found:
                 if score.end > _LONGEST * score.resolution:
-                    length = (
-                        f"{score.end // score.resolution:.6g} quarter notes"
-                        if score.end >> 64
-                        else f"{score.end // score.resolution:,} quarter notes"
-                    )
+                    quarters = score.end // score.resolution
+                    length = f"{quarters:,} quarter notes" if quarters < 1 << 64 else "more than can be counted"
                     raise DataError(
                         f"a score is at most {_LONGEST:,} quarter notes long", f"{path.name}: {length}", "repair the file, or cut it"
                     )
@@ -322,7 +319,7 @@ def _named(scores: Iterable[Score]) -> Iterator[tuple[str, Score]]:
 def _file(path: Path) -> Any:
     """The module that knows the files of this ending; None for files that Castalia does not write."""
     ending = path.suffix.lower()
-    return midi if ending in (".mid", ".midi") else sound if ending == ".wav" else musicxml if ending in musicxml.ENDINGS else None
+    return midi if ending in midi.ENDINGS else sound if ending == ".wav" else musicxml if ending in musicxml.ENDINGS else None
 
 
 def _loaded(path: Path) -> tuple[bytes, str]:

@@ -7,6 +7,7 @@ those of General MIDI from 0. Everything is immutable and hashable. Not here: fi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -129,6 +130,20 @@ class Score:
         )
         keys = tuple(key._replace(sharps=(key.sharps + 7 * semitones + 5) % 12 - 5) for key in self.keys)
         return replace(self, parts=parts, keys=keys)
+
+
+def lanes(notes: Sequence[Note]) -> list[list[Note]]:
+    """Notes in their order, dealt out so that in no lane a pitch begins while it sounds, which files cannot say of one player; at least one lane."""
+    found: list[list[Note]] = [[]]
+    ends: list[dict[int, int]] = [{}]
+    for note in notes:
+        place = next((place for place, end in enumerate(ends) if end.get(note.pitch, 0) <= note.start), len(ends))
+        if place == len(ends):
+            found.append([])
+            ends.append({})
+        found[place].append(note)
+        ends[place][note.pitch] = note.end
+    return found
 
 
 def _within(pitch: int) -> int:
