@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from castalia import atomic, evaluation
+from castalia.data.locate import Given
 from castalia.data.stream import Dataset, prepare
 from castalia.data.told import LABEL
 from castalia.errors import RunError
@@ -32,7 +33,7 @@ from castalia.workflow import open_data, resume, train
 def evaluate(
     run: str | os.PathLike[str] | Run,
     *,
-    against: str | os.PathLike[str] | None = None,
+    against: Given | None = None,
     n: int | None = None,
     seed: int = 0,
     seeds: int = 1,
@@ -52,7 +53,7 @@ def evaluate(
 def judge(
     run: Run,
     *,
-    against: str | os.PathLike[str] | None = None,
+    against: Given | None = None,
     n: int | None = None,
     seed: int = 0,
     seeds: int = 1,
@@ -84,7 +85,7 @@ def judge(
     return judged
 
 
-def measured(run: Run, *, against: str | os.PathLike[str] | None = None, n: int | None = None, seed: int = 0) -> Evaluation:
+def measured(run: Run, *, against: Given | None = None, n: int | None = None, seed: int = 0) -> Evaluation:
     """`judge`, without writing anything."""
     model, dataset = run.model(), with_classes(run)
     other: Any = None
@@ -148,7 +149,7 @@ def comparable(runs: Sequence[Run]) -> list[str]:
         if run.recipe.data.validation != first.recipe.data.validation or not _same_data(run, first):
             raise RunError(
                 f"{run.folder} was trained on other data than {first.folder}, so their scores cannot be compared",
-                where=f"{run.recipe.data.source} and {first.recipe.data.source}, or another share held out",
+                where=f"{run.recipe.data.named} and {first.recipe.data.named}, or another share held out",
                 fix="compare runs that were trained on the same data with the same data.validation",
             )
         if type(run.spec) is not type(first.spec) or (isinstance(run.spec, Dense) and run.spec != first.spec):

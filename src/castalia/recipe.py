@@ -28,6 +28,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from castalia import bounded, registry
 from castalia.config import LARGEST_SEED, MOST_ROWS, MOST_STEPS, WIDEST, Config
+from castalia.data import locate
+from castalia.data.locate import Given
 from castalia.data.source import DataConfig
 from castalia.errors import CastaliaError, RecipeError, meant
 from castalia.escapes import one_line
@@ -193,9 +195,7 @@ class Recipe:
         return yaml.safe_dump(self.as_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
 
 
-def load(
-    name: str | os.PathLike[str], data: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | Iterable[str] = ()
-) -> Recipe:
+def load(name: str | os.PathLike[str], data: Given | None = None, overrides: Mapping[str, Any] | Iterable[str] = ()) -> Recipe:
     """A recipe by shipped name ("image/gan") or YAML path, with the data source and overrides put in.
 
     overrides: {"training.steps": 10} or ["training.steps=10"]; values of the latter are read as YAML.
@@ -204,7 +204,7 @@ def load(
     raw = read_yaml(name)
     title = raw.pop("title", None) or _title(str(name))
     if data is not None:
-        _section(raw, "data")["source"] = os.fspath(data)
+        _section(raw, "data")["source"] = locate.plain(data)
     _apply(raw, pairs(overrides))
     return from_dict({"title": title, **raw}, where=str(name), trust=True)
 

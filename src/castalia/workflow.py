@@ -15,6 +15,8 @@ import torch
 from castalia import atomic, bases, registry
 from castalia.abilities import SampleOptions, Scores
 from castalia.codecs.base import Codec, is_file
+from castalia.data import locate
+from castalia.data.locate import Given
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, rows_of
 from castalia.data.told import LABEL
@@ -41,7 +43,7 @@ Overrides = Mapping[str, Any] | Iterable[str]
 
 def train(
     recipe: str | os.PathLike[str] | Recipe,
-    data: str | os.PathLike[str] | None = None,
+    data: Given | None = None,
     overrides: Overrides = (),
     *,
     out: str | os.PathLike[str] | None = None,
@@ -92,7 +94,7 @@ def _train(plan: Recipe, out: str | os.PathLike[str] | None, hooks: Sequence[Hoo
     return trainer.run
 
 
-def plan_of(recipe: str | os.PathLike[str], data: str | os.PathLike[str] | None = None, overrides: Overrides = ()) -> Recipe:
+def plan_of(recipe: str | os.PathLike[str], data: Given | None = None, overrides: Overrides = ()) -> Recipe:
     """`recipe.load`; with start_from, codec and family are the parent's, because its weights fit nothing else, and it is named by its folder.
 
     Overrides of the family's keys that change no shape (family.dropout) are taken over; of the codec's, those that say how files are read
@@ -176,7 +178,7 @@ def _write_forgetting(run: Run, dataset: Dataset) -> None:
     if path.exists() or not run.finished or (source is None and base is None):
         return
     model = run.model()
-    new: dict[str, Any] = {"source": run.recipe.data.source, "after": held_out_loss(model, dataset)}
+    new: dict[str, Any] = {"source": run.recipe.data.named, "after": held_out_loss(model, dataset)}
     old: dict[str, Any] = {"source": ""}
     found = {"unit": "nats per token" if isinstance(dataset.spec, Tokens) else "nats per item", "new": new, "old": old}
     try:
@@ -189,7 +191,7 @@ def _write_forgetting(run: Run, dataset: Dataset) -> None:
             begun = parent.model() if parent.spec == run.spec else _begun(run.recipe, run.spec, run.conditions, parent)
             found["parent"] = parent.id
             new["before"] = held_out_loss(begun, dataset)
-            old["source"] = parent.recipe.data.source
+            old["source"] = parent.recipe.data.named
             former = open_data(parent)
             old |= {"before": held_out_loss(begun, former), "after": held_out_loss(model, former)}
     except CastaliaError as error:
@@ -316,17 +318,17 @@ def sheets_of(config: TrainConfig) -> int:
     return math.ceil(config.steps / config.sample_every) if config.sample_every else 0
 
 
-def open_data(run: Run, source: str | os.PathLike[str] | None = None) -> Dataset:
+def open_data(run: Run, source: Given | None = None) -> Dataset:
     """The data of a run, encoded by the run's own codec. Raises RunError when it is no longer what it was trained on.
 
     source: other data to read the same way, not compared with the run's.
     """
     config: DataConfig = run.recipe.data
     if source is not None:
-        config = DataConfig(source=os.fspath(source), conditional=False, segments=config.segments, limits=config.limits)
+        config = DataConfig(source=locate.plain(source), conditional=False, segments=config.segments, limits=config.limits)
     dataset = prepare(config, run.codec, fit=False)
     if source is None and dataset.fingerprint != run.about["data"]["fingerprint"]:
-        raise RunError("the data are not what this run was trained on", where=config.source, fix="restore the files, or train a new run")
+        raise RunError("the data are not what this run was trained on", where=config.named, fix="restore the files, or train a new run")
     return dataset
 
 

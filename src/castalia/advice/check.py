@@ -29,6 +29,7 @@ from castalia.advice.texts import RecordLook, TextLook
 from castalia.codecs.base import Codec
 from castalia.codecs.image import ImageCodec
 from castalia.data import inventory, manifest, reading
+from castalia.data.locate import Given, plain
 from castalia.data.source import Source, open_source
 from castalia.errors import DataError, RecipeError
 from castalia.evaluation import lookalikes, shingles
@@ -65,10 +66,10 @@ class Checked:
 
 
 def check(
-    data: str | os.PathLike[str],
+    data: Given,
     *,
     codec: str = "auto",
-    against: Sequence[str | os.PathLike[str]] = (),
+    against: Sequence[Given] = (),
     overrides: Mapping[str, Any] | Iterable[str] = (),
     compare: str | os.PathLike[str] | None = None,
     evidence: bool = False,
@@ -83,9 +84,9 @@ def check(
     Raises DataError when data, `against` or `compare` do not exist, RecipeError for keys that no codec has. Whatever is wrong *with* the data is said in
     the document.
     """
-    source = os.fspath(data)
+    source = plain(data)
     given = _wanted(overrides)
-    found = inventory.take(source)
+    found = inventory.take(source, bool(given.get("data.follow_links", False)))
     older = None if compare is None else manifest.load(Path(compare))
     name = codec if codec != "auto" else found.codec()
     if name is not None and name not in BASE:
@@ -103,7 +104,7 @@ def check(
         draft.find("stops", what=f"{error.what}{f' ({error.where})' if error.where else ''}")
         return Checked(*draft.finish(older))
     labels = [short_name(source)]
-    for other in [os.fspath(path) for path in against]:
+    for other in [plain(path) for path in against]:
         bare = plan.data.model_copy(update={"source": other, "label": None, "caption": None, "group": None, "conditions": None})
         sources.append(open_source(bare, _codec(plan)))
         labels.append(short_name(other) if short_name(other) not in labels else f"{short_name(other)} ({len(labels) + 1})")

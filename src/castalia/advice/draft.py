@@ -24,7 +24,7 @@ from castalia.advice.texts import SHORT, TextLook, by_kind
 from castalia.codecs import documents
 from castalia.codecs.base import Codec
 from castalia.codecs.omissions import Omissions
-from castalia.data import foreign, inventory, listing, manifest, reading
+from castalia.data import foreign, inventory, listing, locate, manifest, reading
 from castalia.data.inventory import Inventory
 from castalia.data.report import fingerprint
 from castalia.data.source import Source
@@ -37,15 +37,17 @@ UNEVEN = 10.0  # a class this many times another is out of balance
 REPEATED = 0.1  # share of characters in lines that return from which it is told
 
 
-def short_name(source: str) -> str:
-    """A source's own name, without the folders of this machine."""
+def short_name(source: str | tuple[str, ...]) -> str:
+    """A source's own name, without the folders of this machine; of several, the first one's and how many more there are."""
+    if not isinstance(source, str):
+        return locate.named((short_name(source[0]), *source[1:]))
     return source if source.startswith("builtin/") else (Path(source).expanduser().name or Path(source).expanduser().resolve().name)
 
 
 class Draft:
     """A document in the making."""
 
-    def __init__(self, source: str, found: Inventory, codec: str | None) -> None:
+    def __init__(self, source: str | tuple[str, ...], found: Inventory, codec: str | None) -> None:
         self.source, self.found, self.codec = source, found, codec
         self.findings: list[Finding] = []
         self.unreadable = [Unreadable(file=name, why=why) for name, why in found.trouble]
@@ -292,7 +294,8 @@ class Draft:
             self.codec != "text" and any(one.code == "few" for one in self.findings)
         ):
             return []
-        return [(shlex.join(["castalia", "train", recipe, self.source, *options]), why)]
+        places = [self.source] if isinstance(self.source, str) else self.source
+        return [(shlex.join(["castalia", "train", recipe, *places, *options]), why)]
 
     def finish(self, older: dict[str, Any] | None) -> tuple[Document, dict[str, Any]]:
         """The document, and the manifest of the files, which is compared with an `older` one."""
@@ -350,7 +353,7 @@ class Draft:
                     columns = inventory.columns_of(entry.path)
                     if columns:
                         self.find("metadata", name=entry.name, columns=columns)
-            if self.licence is None and not self.source.startswith("builtin/"):
+            if self.licence is None and not (isinstance(self.source, str) and self.source.startswith("builtin/")):
                 self.licence = listing.licence_beside(self.found.folder)
                 if self.licence is None:
                     self.find("licence")

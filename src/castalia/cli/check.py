@@ -1,4 +1,4 @@
-"""castalia check DATA [KEY=VALUE ...] [--against DATA] [--manifest FILE] [--out FOLDER] [--lang zh] [--strict] [--json]."""
+"""castalia check DATA... [KEY=VALUE ...] [--against DATA] [--manifest FILE] [--out FOLDER] [--lang zh] [--strict] [--json]."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 def command(
     words: Annotated[
-        list[str], typer.Argument(metavar="DATA [KEY=VALUE]...", help="a folder, a file, a list or builtin/NAME, and data.* or codec.*")
+        list[str],
+        typer.Argument(
+            metavar="DATA... [KEY=VALUE]...", help="folders, files, archives, a pattern, a list or builtin/NAME, and data.* or codec.*"
+        ),
     ],
     codec: Annotated[str, typer.Option(help="image, text, array, music, or auto: the one that reads most of it")] = "auto",
     against: Annotated[
@@ -42,9 +45,9 @@ def command(
         raise RecipeError(f"there is no language '{lang}'", where="--lang", fix=f"one of: {', '.join(LANGUAGES)}")
     overrides = [word for word in words if "=" in word and not Path(word).exists()]
     sources = [word for word in words if word not in overrides]
-    if len(sources) != 1:
-        raise RecipeError("expected one data source", where=" ".join(words), fix="castalia check photos/ --against test/")
-    checked = check(sources[0], codec=codec, against=against or (), overrides=overrides, compare=manifest, evidence=out is not None)
+    if not sources:
+        raise RecipeError("expected data", where=" ".join(words), fix="castalia check photos/ --against test/")
+    checked = check(sources, codec=codec, against=against or (), overrides=overrides, compare=manifest, evidence=out is not None)
     if out is not None:
         _write(checked, Path(out), lang)
     if json:

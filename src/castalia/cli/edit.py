@@ -47,6 +47,7 @@ def command(
     from castalia import workflow
     from castalia.cli.batch import Batch
     from castalia.codecs.base import is_file
+    from castalia.data.listing import given_files
     from castalia.governance import provenance
     from castalia.governance.policy import Policy
     from castalia.governance.release import Gate
@@ -54,6 +55,7 @@ def command(
     from castalia.sampling.edit import span_of
 
     opened = Run.open(run, trust_code=trust_code)
+    inputs = given_files(inputs, opened.codec)
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
     given = conditions(cond or [])
     span = span_of(bars)

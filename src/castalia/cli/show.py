@@ -58,7 +58,7 @@ def command(
     say(f"  family      {recipe.family.name}, {about['parameters']:,} parameters, {about['precision']}; can: {', '.join(facts['can'])}")
     data, report = about["data"], about["data"]["report"]
     say(
-        f"  data        {recipe.data.source}, fingerprint {data['fingerprint'][:12]}",
+        f"  data        {recipe.data.named}, fingerprint {data['fingerprint'][:12]}",
         *(f"              {line}" for line in summary(report)),
     )
     if rows:

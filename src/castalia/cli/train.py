@@ -1,4 +1,4 @@
-"""castalia train RECIPE [DATA] [key=value ...], castalia train --resume RUN."""
+"""castalia train RECIPE [DATA ...] [key=value ...], castalia train --resume RUN."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
 
 def command(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="RECIPE [DATA] [KEY=VALUE]...", help="a recipe, a data source and overrides")
+        list[str] | None, typer.Argument(metavar="RECIPE [DATA]... [KEY=VALUE]...", help="a recipe, data and overrides")
     ] = None,
     out: Annotated[Text, typer.Option(help="folder of the new run; default runs/<date>-<recipe>-<4 hex>")] = None,
     resume: Annotated[Text, typer.Option(metavar="RUN", help="continue a run, bit-exactly, from its last checkpoint")] = None,
@@ -50,17 +50,17 @@ def command(
     return _train(plan, None, out, allow_inexact, trust_code, quiet, show_recipe, json)
 
 
-def split_words(words: list[str]) -> tuple[str, str | None, list[str]]:
-    """RECIPE [DATA] [key=value ...]. A word with "=" is an override unless it is a path that exists."""
+def split_words(words: list[str]) -> tuple[str, list[str] | None, list[str]]:
+    """RECIPE [DATA ...] [key=value ...]. A word with "=" is an override unless it is a path that exists."""
     overrides = [word for word in words if "=" in word and not Path(word).exists()]
     names = [word for word in words if word not in overrides]
-    if not names or len(names) > 2:
+    if not names:
         raise RecipeError(
-            "expected a recipe and at most one data source",
+            "expected a recipe",
             where=" ".join(words),
             fix="castalia train image/gan photos/ training.steps=4000",
         )
-    return names[0], names[1] if len(names) > 1 else None, overrides
+    return names[0], names[1:] or None, overrides
 
 
 def _rehearse(plan: Any, show_recipe: bool, json: bool) -> int:

@@ -266,10 +266,10 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
                 rows += 1
         if shape is None or dtype is None:
             why = f"; the first: {next(iter(bad.values()))}" if bad else ""
-            raise DataError(f"none of the {count} items can be read{why}", config.source, "check the files")
+            raise DataError(f"none of the {count} items can be read{why}", config.named, "check the files")
         summary = {
             "format": FORMAT,
-            "source": config.source,
+            "source": config.named,
             "codec": codec.name,
             "rows": rows,
             "shape": None if ragged else list(shape),
@@ -377,12 +377,15 @@ def list_caches(given: Path | None = None) -> list[dict[str, Any]]:
         try:
             summary = json.loads((path / "cache.json").read_text(encoding="utf-8"))
             about = {"rows": int(summary["rows"]), "codec": str(summary["codec"]), "source": str(summary["source"])}
+            size = int(summary["bytes"]) if "bytes" in summary else _size(path)
         except (OSError, ValueError, KeyError, TypeError):
-            about = {"rows": 0, "codec": "", "source": "(unfinished)"}
-        found.append(
-            {"key": path.name, "bytes": sum(file.stat().st_size for file in path.iterdir()), **about, "used": path.stat().st_mtime}
-        )
+            about, size = {"rows": 0, "codec": "", "source": "(unfinished)"}, _size(path)
+        found.append({"key": path.name, "bytes": size, **about, "used": path.stat().st_mtime})
     return sorted(found, key=lambda cache: -cache["bytes"])
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def remove_cache(key: str, given: Path | None = None) -> None:

@@ -8,18 +8,18 @@ when it trains (listing.py).
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from castalia import bounded
 from castalia.codecs import containers, documents
 from castalia.codecs.image import ImageCodec
 from castalia.codecs.music import MusicCodec
 from castalia.data import listing, metadata
+from castalia.data.locate import LOOP, NOWHERE, OUTSIDE, Located, Source, located
 from castalia.errors import DataError
 
 T = TypeVar("T")
@@ -65,11 +65,12 @@ class Inventory:
         return best if weights[best] else None
 
 
-def take(source: str) -> Inventory:
-    """Every file of a source: a built-in set, a folder, a list, a table or one file. Raises DataError when it does not exist."""
-    path, _ = listing.located(source)
-    if path.is_dir():
-        return _folder(path)
+def take(source: Source, follow_links: bool = False) -> Inventory:
+    """Every file of a source: a built-in set, folders, archives, a list, a table or one file. Raises DataError when it does not exist."""
+    place = located(source)
+    path = place.file
+    if path is None:
+        return _folder(place, follow_links)
     named = _named(path)
     found = Inventory(path.parent)
     if named is None:
@@ -89,13 +90,11 @@ def take(source: str) -> Inventory:
 
 def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex. Raises DataError when it cannot be read."""
-    try:
-        with path.open("rb") as stream:
+    with bounded.open_regular(path) as stream:
+        try:
             return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(
-            f"the file cannot be read: {error.strerror}", path.name, "check its permissions, or set data.skip_bad=true"
-        ) from error
+        except OSError as error:
+            raise DataError(f"the file cannot be read: {error.strerror}", path.name, "copy it again, or set data.skip_bad=true") from error
 
 
 def ending(name: str) -> str:
@@ -111,19 +110,19 @@ def columns_of(table: Path) -> list[str]:
     return [] if first is None else [name for name in first[1] if name not in metadata.FILE_COLUMNS]
 
 
-def _folder(folder: Path) -> Inventory:
-    found = Inventory(folder)
+def _folder(place: Located, follow_links: bool) -> Inventory:
+    found = Inventory(place.base)
 
     def tell(path: Path, why: str) -> None:
-        name = path.relative_to(folder).as_posix()
-        (found.harmless if why in (listing.LOOP, listing.NOWHERE) else found.trouble).append((name, why))
+        if why != OUTSIDE:  # counted as omitted when the files are listed
+            (found.harmless if why in (LOOP, NOWHERE) else found.trouble).append((place.name(path), why))
 
-    files = list(listing.walk(folder, tell))
+    files = list(place.walk(tell, follow_links))
     pictures = {
-        path.with_suffix("") for path in files if path.suffix.lower() in ImageCodec.extensions and not containers.is_container(path)
+        path.with_suffix("") for path, _ in files if path.suffix.lower() in ImageCodec.extensions and not containers.is_container(path)
     }
-    for path in files:
-        _enter(found, path, path.relative_to(folder).as_posix(), pictures)
+    for path, name in files:
+        _enter(found, path, name, pictures)
     return found
 
 
@@ -186,12 +185,12 @@ def _named(path: Path) -> list[str] | None:
     if path.suffix.lower() not in listing.LIST_ENDINGS:
         return None
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            head = [line.strip() for line in islice(iter(lambda: file.readline(_HEAD), ""), 8) if line.strip()]
-        if not head or any(len(line) > 4096 or not (path.parent / line).is_file() for line in head[:1]):
+        with bounded.open_regular(path) as file:
+            head = [line.strip() for line in file.read(_HEAD).decode("utf-8-sig", "ignore").splitlines()[:8] if line.strip()]
+        if not head or len(head[0]) > 4096 or not (path.parent / head[0]).is_file():
             return None
-        return list(dict.fromkeys(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()))
-    except (OSError, UnicodeDecodeError, ValueError):
+        return list(dict.fromkeys(listing.lines_of(path)))
+    except (OSError, ValueError, DataError):
         return None
 
 
@@ -199,5 +198,5 @@ def _safely(look: Callable[[], T], otherwise: T) -> T:
     """What `look` gives; `otherwise` for a file that is damaged: it will be named when it is read."""
     try:
         return look()
-    except (DataError, OSError, json.JSONDecodeError):
+    except (DataError, OSError):
         return otherwise

@@ -76,7 +76,7 @@ def read_pairs(config: DataConfig, codec: Codec[Any]) -> Sides:
     found: list[Pair] = []
     digests, everything = bytearray(), hashlib.sha256()
     encoding = getattr(codec.config, "encoding", None)
-    listing = list_files(config.source, codec, config.skip_bad)
+    listing = list_files(config.source, codec, config.skip_bad, config.follow_links)
     for path in listing.files:
         if not documents.is_table(path.name):
             raise DataError(
@@ -91,7 +91,7 @@ def read_pairs(config: DataConfig, codec: Codec[Any]) -> Sides:
     held_out = split.validates(digest, np.full(len(found), -1), [], config.validation)
     train = [one for one, held in zip(found, held_out, strict=True) if not held]
     if not train:
-        raise DataError("there are no pairs to learn from", config.source, "add rows, or lower data.validation")
+        raise DataError("there are no pairs to learn from", config.named, "add rows, or lower data.validation")
     validation = [one for one, held in zip(found, held_out, strict=True) if held]
     return Sides(Pairs(spec, train), Pairs(spec, validation), everything.hexdigest())
 

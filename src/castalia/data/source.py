@@ -1,4 +1,4 @@
-"""Where data come from: a built-in set, a folder, a file list, a metadata table, one container file.
+"""Where data come from: built-in sets, folders, archives, patterns, file lists, metadata tables, container files.
 
 `open_source` finds the items and what is known about each (class, caption, group) and hashes its content; it decodes nothing.
 Files whose ending the codec does not claim are ignored and counted. Classes are the first-level sub-folders, a column
@@ -15,14 +15,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from castalia import bounded
 from castalia.codecs import containers
 from castalia.codecs.base import Codec
 from castalia.codecs.omissions import Omissions, collected
 from castalia.config import MOST_STEPS, Config
-from castalia.data import metadata
+from castalia.data import archives, locate, metadata
 from castalia.data.listing import Listing, caption, list_files
 from castalia.data.told import LABEL, Column, column, encoded, from_table, nobody_knows, several
 from castalia.errors import DataError
@@ -35,7 +35,8 @@ _SPLIT_FOLDERS = frozenset({"train", "training", "test", "testing", "val", "vali
 class DataConfig(Config):
     """What to train on.
 
-    source       `builtin/NAME`, a folder, a file list (.txt, one path a line), a table (.csv, .jsonl) or one container file.
+    source       `builtin/NAME`, a folder, an archive (.zip, .tar, .tar.gz ...), a pattern (photos/*.png), a file list (.txt, one path a line), a table
+                 (.csv, .jsonl), one container file, or several places as a list (data/locate.py).
     validation   share of the items that is kept from training, by content hash.
     metadata     the table with the columns below; found by itself when it is metadata.csv or the only table in the folder.
     label        column that holds the class; None: sub-folders or label files.
@@ -50,10 +51,11 @@ class DataConfig(Config):
     development  share of the items, taken from the training side, that a family may choose its settings by (mixture weights).
     pack         documents of tokens share rows in training; false: each piece of a document has a row of its own.
     segments     packed documents of tokens do not attend to one another; false: they are one stream.
+    follow_links  read folders that links in the data lead to, wherever they are; false: only links that stay in the data.
     limits       how much a file may ask for: `limits.pixels=200000000`; SECURITY.md lists them. Only what is not the default is written in a recipe.
     """
 
-    source: str = ""
+    source: str | tuple[str, ...] = ""
     validation: float = Field(default=0.1, ge=0, le=0.9)
     metadata: str | None = None
     label: str | None = None
@@ -67,14 +69,25 @@ class DataConfig(Config):
     development: float = Field(default=0.0, ge=0, le=0.5)
     segments: bool = True
     pack: bool = True
+    follow_links: bool = False
     limits: bounded.ReadLimits = bounded.ReadLimits()
 
+    @field_validator("source")
+    @classmethod
+    def _one_is_no_list(cls, source: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        return source[0] if isinstance(source, tuple) and len(source) == 1 else source or ""
+
     @model_serializer(mode="wrap")
-    def _limits_as_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Limits change no result, so a recipe that leaves them alone does not mention them."""
+    def _as_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What says how files are reached is written where it was set, so a recipe that leaves it alone is as it was before there was such a thing."""
         data: dict[str, Any] = dump(self)
-        given = self.limits.changed()
-        return {**data, "limits": given} if given else {key: value for key, value in data.items() if key != "limits"}
+        given = {"follow_links": self.follow_links or None, "limits": self.limits.changed() or None}
+        return {key: given.get(key, value) for key, value in data.items() if given.get(key, value) is not None or key not in given}
+
+    @property
+    def named(self) -> str:
+        """The source in a few words, for messages."""
+        return locate.named(self.source)
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -140,7 +153,7 @@ def open_source(config: DataConfig, codec: Codec[Any]) -> Source:
 
 
 def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
-    listing = list_files(config.source, codec, config.skip_bad)
+    listing = list_files(config.source, codec, config.skip_bad, config.follow_links)
     extra = from_table(config.told, codec)
     rows = _table_rows(config, listing, codec, extra)
     folder_labels, note = _folder_classes(listing.names)
@@ -172,7 +185,7 @@ def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
     place_of = {name: place for place, name in enumerate(group_names)}
     group = np.array([-1 if name is None else place_of[name] for name in groups], dtype=np.int32)
     return Source(
-        name=config.source,
+        name=config.named,
         files=listing.files,
         names=listing.names,
         count=hashed.count,
@@ -225,7 +238,7 @@ def _table_rows(config: DataConfig, listing: Listing, codec: Codec[Any], extra: 
 
 def _folder_classes(names: list[str]) -> tuple[list[str | None], str | None]:
     """The first-level sub-folder of each file, once folders that all files share are taken away; and a note if one is due."""
-    folders = [PurePosixPath(name).parts[:-1] for name in names]
+    folders = [tuple(map(archives.bare, PurePosixPath(name).parts[:-1])) for name in names]
     note = None
     folders = _without_shared(folders)
     first = {parts[0] if parts else "" for parts in folders}

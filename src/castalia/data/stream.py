@@ -330,16 +330,16 @@ def _enough(content: np.ndarray, config: DataConfig, source: Source, codec: Code
     if distinct >= (LEAST_ITEMS if fit else 1):
         return
     if config.limit is not None and len(source) > len(content):
-        raise DataError(f"data.limit={config.limit} leaves too few items", config.source, f"raise it to {LEAST_ITEMS} or more")
+        raise DataError(f"data.limit={config.limit} leaves too few items", config.named, f"raise it to {LEAST_ITEMS} or more")
     copies = f" ({len(content)} with copies)" if len(content) > distinct else ""
     fix = f"add data: {LEAST_ITEMS} different items are the least, some hundreds give results worth looking at" + (
         f"; {codec.few}" if codec.few else ""
     )
-    raise DataError(f"too few items to learn from: {distinct}{copies}", config.source, fix)
+    raise DataError(f"too few items to learn from: {distinct}{copies}", config.named, fix)
 
 
 def _identical(count: int, config: DataConfig) -> DataError:
-    return DataError(f"all {count} items are identical", config.source, "a model needs different items to learn from")
+    return DataError(f"all {count} items are identical", config.named, "a model needs different items to learn from")
 
 
 def _augmentations(config: DataConfig, codec: Codec[Any]) -> list[tuple[str, Augmentation]]:

@@ -89,7 +89,9 @@ def _plain_recipe(run: Run) -> str:
     plan["start_from"] = plan["training"]["adapt"] = plan["training"]["prefer"] = plan["training"]["reward"] = None
     for section, key in (("data", "source"), ("data", "metadata"), ("codec", "tokenizer")):
         place = plan[section].get(key)
-        if isinstance(place, str) and not place.startswith("builtin/"):
+        if isinstance(place, list):
+            plan[section][key] = [Path(one).name for one in place]
+        elif isinstance(place, str) and not place.startswith("builtin/"):
             plan[section][key] = Path(place).name
     return yaml.safe_dump(plan, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
 

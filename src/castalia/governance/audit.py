@@ -23,6 +23,7 @@ from torch import Tensor
 from castalia import atomic
 from castalia.codecs.base import Codec
 from castalia.data.listing import list_files
+from castalia.data.locate import Given, plain
 from castalia.data.stream import Dataset, Side, Split, to_unit
 from castalia.data.windows import Windows
 from castalia.errors import DataError
@@ -64,7 +65,7 @@ class Audit:
 def audit(
     run: str | os.PathLike[str] | Run,
     *,
-    samples: str | os.PathLike[str] | None = None,
+    samples: Given | None = None,
     n: int | None = None,
     seed: int = 0,
     shadows: int = 0,
@@ -93,9 +94,7 @@ def audit(
     return document
 
 
-def inspect(
-    run: Run, *, samples: str | os.PathLike[str] | None = None, n: int | None = None, seed: int = 0, shadows: int = 0
-) -> tuple[Audit, Matcher]:
+def inspect(run: Run, *, samples: Given | None = None, n: int | None = None, seed: int = 0, shadows: int = 0) -> tuple[Audit, Matcher]:
     """`audit` without files."""
     begun = time.perf_counter()
     codec, dataset, model = run.codec, open_data(run), run.model()
@@ -210,9 +209,9 @@ def count_of(side: Side) -> int:
     return int(side.document_of(range(len(side)))[-1]) + 1 if len(side) else 0
 
 
-def given(codec: Codec[Any], source: str | os.PathLike[str]) -> tuple[list[str], Any]:
+def given(codec: Codec[Any], source: Given) -> tuple[list[str], Any]:
     """Names and items of the files of any program, read as the run's codec reads its own. Raises DataError naming one that cannot be."""
-    listing = list_files(os.fspath(source), codec, False)
+    listing = list_files(plain(source), codec, False)
     names: list[str] = []
     items: list[Any] = []
     for path, name in zip(listing.files, listing.names, strict=True):

@@ -49,7 +49,7 @@ def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
         (t("intended use", "预期用途"), t("*to be written by its publisher*", "*由发布者填写*")),
     ])  # fmt: skip
     lines += _section(t("Data", "数据"), [
-        (t("source", "来源"), _source(report.get("source", recipe.data.source))),
+        (t("source", "来源"), _source(report.get("source", recipe.data.named))),
         (t("licence", "许可"), data.get("licence") or unknown),
         (t("items", "条目"), _items(report, zh)),
         (t("split", "划分"), t(f"{report.get('train', '?')} for training, {report.get('validation', '?')} held out",

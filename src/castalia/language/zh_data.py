@@ -16,6 +16,15 @@ SENTENCES = {
     "unpack them": "请先解压",
     "pictures in formats that are not read": "不支持的图片格式",
     "save them as PNG or JPEG": "请另存为 PNG 或 JPEG",
+    # archives and links
+    "members of archives whose names lead out of the archive": "压缩包中路径指向包外的成员",
+    "links and devices in archives": "压缩包中的链接和设备文件",
+    "sparse files in archives": "压缩包中的稀疏文件",
+    "members of archives that a later one of the same name replaces": "压缩包中被后面的同名成员替换的成员",
+    "members of archives whose names this system cannot write": "压缩包中文件名无法在本系统写出的成员",
+    "pack them again as plain files": "请重新打包为普通文件",
+    "links to folders outside the data": "指向数据之外文件夹的链接",
+    "data.follow_links=true follows them": "用 data.follow_links=true 可读取它们",
     "unfinished downloads": "未完成的下载",
     "download them again": "请重新下载",
 }

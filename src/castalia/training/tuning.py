@@ -45,7 +45,7 @@ def check(run: Run, objective: Objective | None) -> None:
     """Raises RunError when the pairs are not those that the run has learned from."""
     if isinstance(objective, Prefer) and objective.sides.fingerprint != run.about["data"].get("pairs"):
         raise RunError(
-            "the pairs are not what this run was trained on", where=run.recipe.data.source, fix="restore the files, or train a new run"
+            "the pairs are not what this run was trained on", where=run.recipe.data.named, fix="restore the files, or train a new run"
         )
 
 
