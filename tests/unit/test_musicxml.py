@@ -131,6 +131,17 @@ def test_ties_across_bars_within_chords_and_enharmonically():
     assert sorted(heard(score)[0]) == [(0, 4, 67), (0, 6, 64), (0, 8, 60), (4, 2, 67)]
 
 
+def test_a_tie_without_an_end_reaches_the_next_note_of_its_voice():
+    """As music21 has it; a note that says that it ends a tie comes first."""
+    voice = "<voice>1</voice>"
+    assert heard(read([note("C4", 4, START + voice) + note("C4", 4, voice) + note("C4", 4, voice)])) == [[(0, 2, 60), (2, 1, 60)]]
+    other = BACK + note("-", 4, "<voice>2</voice>") + note("C4", 12, "<voice>2</voice>")
+    assert heard(read([note("C4", 4, START + voice) + note("D4", 12, voice) + other])) == [[(0, 1, 60), (1, 3, 60), (1, 3, 62)]]
+    ended = BACK + note("-", 4, "<voice>2</voice>") + note("C4", 8, STOP + "<voice>2</voice>")
+    score = read([note("C4", 4, START + voice) + note("C4", 12, voice) + ended])
+    assert heard(score) == [[(0, 3, 60), (1, 3, 60)]]
+
+
 def test_what_is_no_tie_joins_nothing():
     open_end, ringing = note("C4", 4, START) + note("D4"), note("C4", 4, '<tie type="let-ring"/>') + note("C4", 4)
     slurred = note("C4", 4, '<notations><slur type="start"/></notations>') + note("C4", 4, '<notations><slur type="stop"/></notations>')

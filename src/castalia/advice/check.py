@@ -116,6 +116,8 @@ def check(
         "music": scores.ScoreLook,
     }
     look = looks[name](len(pool), len(sources[0]))
+    if isinstance(look, scores.ScoreLook):
+        look.forms = scores.forms(_codec(plan).config, "codec.form" in given)
     lost = _look_at_all(pool, look, _reader(plan))
     draft.omitted(sources[0].omitted)
     draft.read(pool, look, lost, skip_bad)

@@ -203,8 +203,6 @@ class Draft:
             case ScoreLook():
                 if look.silent:
                     self.find("silent", look.silent, count=len(look.silent))
-                if look.lost:
-                    self.find("lost", look.losing, count=len(look.losing), what=dict(look.lost.most_common()))
             case ArrayLook():
                 if len(facts["shapes"]) > 1:
                     self.find("shapes", count=len(facts["shapes"]), what=facts["shapes"])
@@ -270,12 +268,18 @@ class Draft:
         if isinstance(look, TextLook) and len(readable):
             have = int(look.length[readable[np.unique(look.content[readable], axis=0, return_index=True)[1]]].sum())
         self.values["enough"] = enough.judge(str(self.codec), have, self.values["facts"].get("entries", 0))
+        if isinstance(look, ScoreLook):
+            self.omitted(look.omitted["" if "" in look.forms else self._recipe()[0]])
         self.values["next"] = [Step(command=command, why=why) for command, why in self._steps(given)] if len(readable) else []
 
-    def _steps(self, given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def _recipe(self) -> tuple[str, str]:
+        """The recipe to begin with, and why."""
         facts = self.values["facts"]
         voiced = 2 * facts.get("in_voices", 0) >= sum(facts.get("parts", {}).values())
-        recipe, why = enough.recipe(str(self.codec), self.values["enough"], voiced)
+        return enough.recipe(str(self.codec), self.values["enough"], voiced)
+
+    def _steps(self, given: Mapping[str, Any]) -> list[tuple[str, str]]:
+        recipe, why = self._recipe()
         if self.records:
             recipe, why = "text/ar-mixed", "row by row, as text, until there is a family that models columns"
         options = [f"{key}={_plain(value)}" for key, value in given.items()]

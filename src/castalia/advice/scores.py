@@ -15,6 +15,8 @@ import numpy as np
 
 from castalia.advice.looks import Look, spread
 from castalia.codecs import grid
+from castalia.codecs.music import MusicCodec, MusicConfig
+from castalia.codecs.omissions import Omissions
 from castalia.codecs.score import Score
 from castalia.evaluation.lookalikes import Near
 from castalia.evaluation.tunes import lines, motifs, pitched, quarters
@@ -42,6 +44,8 @@ class ScoreLook(Look):
         self._low, self._high = 127, 0
         self._drums = self._voiced = 0
         self._runs: dict[int, set[bytes]] = {}
+        self.forms: dict[str, MusicCodec] = {}  # by recipe: what each would leave out is counted
+        self.omitted: defaultdict[str, Omissions] = defaultdict(Omissions)
 
     def add(self, number: int, item: Score, path: Path, where: str) -> None:
         rows = [[_exact(note.start, item), _exact(note.length, item), note.pitch] for part in item.parts for note in part.notes]
@@ -57,6 +61,8 @@ class ScoreLook(Look):
             self.silent.append(where)
         self.lost.update(item.lost)
         self.losing += [where] if item.lost else []
+        for recipe, codec in self.forms.items():
+            self.omitted[recipe].extend(one._replace(example=where) for one in codec.form.omitted(item))
         self._parts[len(item.parts)] += 1
         self._voiced += grid.fits(item)
         self._drums += any(part.drums for part in item.parts)
@@ -99,6 +105,13 @@ class ScoreLook(Look):
             "in_voices": self._voiced,
             "lost": dict(self.lost.most_common()),
         }
+
+
+def forms(config: MusicConfig, chosen: bool) -> dict[str, MusicCodec]:
+    """The codecs of the recipes that check may recommend; of one alone where the form was `chosen`."""
+    if chosen:
+        return {"": MusicCodec(config)}
+    return {"music/ar": MusicCodec(config), "music/ar-events": MusicCodec(config.model_copy(update={"form": "events"}))}
 
 
 def _exact(ticks: int, item: Score) -> str:

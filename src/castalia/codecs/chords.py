@@ -7,17 +7,20 @@ have one spelling, so the probability of a token sequence that keeps the grammar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from castalia.codecs import losses
 from castalia.codecs.forms import RESOLUTION, TEMPO, folded
 from castalia.codecs.grid import BEGIN, END, heard_before
+from castalia.codecs.omissions import Omission
 from castalia.codecs.score import Note, Part, Score, Tempo
 from castalia.errors import DataError
+from castalia.language import say
 from castalia.nn.masks import FORBIDDEN
 from castalia.spec import Tokens
 
@@ -58,6 +61,19 @@ class Chords:
             kept = [KEY + pitch - LOWEST for pitch in chord[-self.slots :]]
             rows += kept + [NONE] * (self.slots - len(kept))
         return torch.tensor([*rows, END], dtype=torch.int32).to(torch.uint16)
+
+    def omitted(self, score: Score) -> Iterator[Omission]:
+        """Which notes of a score sound at no step. Who plays them, how long and how loud, the form leaves out by its nature."""
+        pitched = [note for part in score.parts if not part.drums for note in part.notes]
+        played = [note for note in pitched if LOWEST <= note.pitch < LOWEST + KEYS]
+        unit = score.resolution / self.steps
+        unheard = sum(not _steps_of(note, unit) for note in played)
+        yield from losses.drums(score)
+        yield from losses.notes(say("notes beyond the keys of a piano"), len(pitched) - len(played), losses.EVENTS)
+        yield from losses.notes(say("notes too short to be heard at a step"), unheard, losses.FINER)
+        if self._asked is not None:
+            more = sum(max(0, len(chord) - self.slots) for chord in sounding(score, self.steps))
+            yield from losses.notes(say("notes beyond the most that a step holds"), more, say("a larger codec.slots keeps them"))
 
     def decode(self, ids: Sequence[int]) -> Score:
         """Any tokens; a step that breaks off is left out. Every chord is struck anew."""
@@ -145,8 +161,14 @@ def sounding(score: Score, steps: int) -> list[list[int]]:
         for note in () if part.drums else part.notes:
             if not LOWEST <= note.pitch < LOWEST + KEYS:
                 continue
-            first, last = (int(-(-(tick - unit / 16) // unit)) for tick in (note.start, note.end))
-            chords += [set() for _ in range(last - len(chords))]
-            for step in range(first, last):
+            sounds = _steps_of(note, unit)
+            chords += [set() for _ in range(sounds.stop - len(chords))]
+            for step in sounds:
                 chords[step].add(note.pitch)
     return [sorted(chord) for chord in chords]
+
+
+def _steps_of(note: Note, unit: float) -> range:
+    """The steps, `unit` ticks each, at which a note sounds."""
+    first, last = (int(-(-(tick - unit / 16) // unit)) for tick in (note.start, note.end))
+    return range(first, last)

@@ -15,18 +15,20 @@ token. A pickup is the end of a full bar. Left out: what codecs/score.py does no
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from castalia.codecs import voices
+from castalia.codecs import losses, voices
 from castalia.codecs.forms import folded, ticks_of
 from castalia.codecs.merges import MergedGrammar, Merges
+from castalia.codecs.omissions import Omission
 from castalia.codecs.score import Metre, Note, Part, Score, Tempo
 from castalia.errors import DataError
+from castalia.language import say
 from castalia.nn.masks import FORBIDDEN
 from castalia.spec import Tokens
 
@@ -119,6 +121,14 @@ class Events:
                     row.append((DRUM if program == _DRUMS else PITCH) + note.pitch)
                     row += (VELOCITY + _nearest(VELOCITIES, note.velocity), LENGTH + _nearest(LENGTHS, note.length))
         return np.array([*row, END], dtype=np.int64)
+
+    def omitted(self, score: Score) -> Iterator[Omission]:
+        """Which notes of a score have no token; tempos, velocities and long lengths are rounded."""
+        row = self._row(score)
+        apart = sum(len(_separate(voices.stepped(part.notes, score.resolution, self.steps))) for part in score.parts)
+        twice, late = score.count - apart, apart - int((row >= LENGTH).sum())
+        yield from losses.notes(say("notes that are struck twice at once"), twice, losses.FINER)
+        yield from losses.notes(say("notes late in bars longer than {0} steps", _BAR_STEPS), late, say("a smaller codec.steps keeps them"))
 
     def decode(self, ids: Sequence[int]) -> Score:
         """Any tokens: what makes no sense where it stands is passed over."""

@@ -9,7 +9,7 @@ together is then read off one step, however long ago it began. Left out: velocit
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 from typing import Any
 
@@ -17,10 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from castalia.codecs import harmony, voices
+from castalia.codecs import harmony, losses, voices
 from castalia.codecs.forms import TEMPO, folded, ticks_of
+from castalia.codecs.omissions import Omission
 from castalia.codecs.score import Metre, Note, Part, Score, Tempo
 from castalia.errors import DataError
+from castalia.language import say
 from castalia.nn.masks import FORBIDDEN
 from castalia.spec import Tokens
 
@@ -124,6 +126,29 @@ class Grid:
             lines_, _ = voices.dealt(voices.stepped(every, score.resolution, self.steps), count)
             return [(played[0] if played else empty, voices.single(line)) for line in lines_]
         return [(part, voices.single(voices.stepped(part.notes, score.resolution, self.steps))) for part in chosen]
+
+    def omitted(self, score: Score) -> Iterator[Omission]:
+        """What of a score the grid does not hold; before `fit`, the grid that fits the score best."""
+        if not self.parts:
+            yield from Grid(self.steps, self.length, _layout(score)).omitted(score)
+            return
+        lines = self.lines(score)
+        symbols = next((part for (part, _), name in zip(lines, self.parts, strict=True) if name == CHORDS), None)
+        sung = [part for part in score.parts if part.notes and not part.drums and part is not symbols]
+        taken = [(part, notes) for (part, notes), name in zip(lines, self.parts, strict=True) if name != CHORDS and part.notes]
+        beyond = together = fast = 0
+        if len(taken) > 1 and all(part is taken[0][0] for part, _ in taken):  # dealt out to the voices
+            together = sum(len(part.notes) for part in sung) - sum(len(notes) for _, notes in taken)
+        else:
+            beyond = sum(len(part.notes) for part in sung if not any(part is other for other, _ in taken))
+            for part, notes in taken:
+                missing = len(part.notes) - len(notes)
+                together, fast = (together, fast + missing) if voices.is_voice(part) else (together + missing, fast)
+        yield from losses.drums(score)
+        yield from losses.notes(say("notes of parts beyond those of the grid"), beyond, losses.EVENTS)
+        yield from losses.notes(say("notes that sound together within a part"), together, losses.EVENTS)
+        yield from losses.notes(say("notes faster than the grid"), fast, losses.FINER)
+        yield from losses.changes(score)
 
     def _symbols(self, part: Part, resolution: int) -> list[Note]:
         """The part's chords in steps, their "pitch" a token. Notes that begin together are a chord, which ends where the next begins."""

@@ -128,17 +128,19 @@ def _by_instrument(
 def _tied(notes: Sequence[tuple[Time, Sounded]], loudness: Sequence[tuple[Time, int]]) -> list[_Held]:
     """Notes with what is tied to them, whatever the order, the voice and the measure in which they are written.
 
-    A tie ends at the note of its pitch that begins where it ends; of several, at the one with its number, else in its voice, else at the first.
+    A tie ends at the note of its pitch that begins where it ends: one that says so, of several the one with its number, else in its voice, else the first; where
+    none says so, the one in its voice.
     """
     held: list[_Held] = []
     ties: dict[tuple[int, Time], list[tuple[int, Sounded]]] = {}  # pitch and end -> (place in `held`, the last note)
     velocity, changes = 80, list(reversed(loudness))
-    for start, note in sorted(notes, key=lambda one: one[0]):  # stable: in the file's order where they begin together
+    for start, note in sorted(notes, key=lambda one: (one[0], "stop" not in one[1].ties)):  # stable: else in the file's order
         while changes and changes[-1][0] <= start:
             velocity = changes.pop()[1]
-        waiting = ties.get((note.pitch, start), []) if "stop" in note.ties else []
-        if waiting:
-            best = max(waiting, key=lambda one: (one[1].tie == note.tie, one[1].voice == note.voice))
+        waiting = ties.get((note.pitch, start), [])
+        fitting = waiting if "stop" in note.ties else [one for one in waiting if one[1].voice == note.voice]
+        if fitting:
+            best = max(fitting, key=lambda one: (one[1].tie == note.tie, one[1].voice == note.voice))
             waiting.remove(best)
             place = best[0]
             held[place] = held[place]._replace(length=held[place].length + note.length)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -20,11 +21,12 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from castalia import bounded
-from castalia.codecs import abc, engraving, gaps, harmony, midi, musicxml, pieces, rolls, sound
+from castalia.codecs import abc, engraving, gaps, harmony, losses, midi, musicxml, pieces, rolls, sound
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.chords import Chords
 from castalia.codecs.events import VOCAB, Events
 from castalia.codecs.grid import BEGIN, Grid
+from castalia.codecs.omissions import Omission
 from castalia.codecs.roll import Roll
 from castalia.codecs.score import Score
 from castalia.codecs.sheet import contact_sheet
@@ -142,11 +144,20 @@ class MusicCodec(Codec[Score]):
         first = min((note.start for part in score.parts for note in part.notes), default=0)
         first = first // (4 * score.resolution) * 4 * score.resolution
         starts = range(first, max(first + 1, score.end - length + 1), length)
-        return [window for start in starts if (window := score.cut(start, start + length)).count]
+        windows = [window for start in starts if (window := score.cut(start, start + length)).count]
+        return [replace(window, dropped=() if number else score.dropped) for number, window in enumerate(windows)]
 
     def describe(self, item: Score) -> str:
-        """What of the file a score does not keep."""
-        return f"without {', '.join(item.lost)}" if item.lost else "whole"
+        """What of the file a score does not keep; "whole" where it and the form keep everything."""
+        if item.lost:
+            return f"without {', '.join(item.lost)}"
+        return "" if any(True for _ in self.omitted(item)) else "whole"
+
+    def omitted(self, item: Score) -> Iterator[Omission]:
+        """What the score does not keep of the file and, once the codec is fitted, the form of the score."""
+        yield from losses.of_file(item)
+        if self._spec is not None:
+            yield from self.form.omitted(item)
 
     # Items to tensors -------------------------------------------------------------------------------------------------
 

@@ -7,16 +7,18 @@ velocities, drums, metres, and whether a key that stays down was struck again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from castalia.codecs import voices
+from castalia.codecs import losses, voices
 from castalia.codecs.forms import TEMPO, ticks_of
 from castalia.codecs.grid import Grid
+from castalia.codecs.omissions import Omission
 from castalia.codecs.score import Note, Part, Score, Tempo
+from castalia.language import say
 from castalia.spec import Dense
 
 
@@ -61,6 +63,18 @@ class Roll:
                 if 0 <= (key := note.pitch - self.lowest) < self.pitches:
                     x[plane, note.start : note.end, key] = 1
         return x
+
+    def omitted(self, score: Score) -> Iterator[Omission]:
+        """What of a score the roll does not show."""
+        if self.apart:
+            yield from self.grid.omitted(score)
+        else:
+            yield from losses.drums(score)
+            yield from losses.changes(score)
+        if self.grid.parts:
+            pitches = [note.pitch for part in score.parts if not part.drums for note in part.notes]
+            outside = sum(not 0 <= pitch - self.lowest < self.pitches for pitch in pitches)
+            yield from losses.notes(say("notes outside the range of the roll"), outside, losses.EVENTS)
 
     def decode(self, x: Tensor) -> Score:
         """(parts or 1, steps, pitches) in [0, 1], a key is down from 0.5 on; where none is, the one that is nearest to it, so that something sounds."""

@@ -18,7 +18,10 @@ from typing import Any
 
 from castalia.errors import RecipeError
 
-LANGUAGES = {"en": (), "zh": ("zh_pages", "zh_scores", "zh_music", "zh_data")}  # language -> the files of this folder that hold its table
+LANGUAGES = {
+    "en": (),
+    "zh": ("zh_pages", "zh_scores", "zh_music", "zh_data", "zh_losses"),
+}  # language -> the files of this folder that hold its table
 SENTENCES, SERIES = " ", ", "
 ROWS = {SENTENCES: {"zh": ""}, SERIES: {"zh": "、"}}  # what stands between the parts of a row
 
