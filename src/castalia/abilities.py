@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+from castalia.errors import RecipeError
 
 if TYPE_CHECKING:
     import torch
@@ -17,9 +20,52 @@ if TYPE_CHECKING:
     from castalia.spec import Batch, Tokens
 
 
+class Bound(NamedTuple):
+    """What one option of SampleOptions may be: `least` to `most`, both included unless `above`; or None, where that means "the default".
+
+    gap: no value strictly between `least` and this one (a temperature is 0 or large enough to divide logits by).
+    """
+
+    least: float
+    most: float
+    meaning: str
+    whole: bool = False
+    optional: bool = False
+    above: bool = False
+    gap: float | None = None
+
+    def fits(self, value: Any) -> bool:
+        """Whether a value of any type is a number within the bound, or an allowed None."""
+        if value is None:
+            return self.optional
+        if isinstance(value, bool) or not isinstance(value, Integral if self.whole else Real):
+            return False
+        number = value if isinstance(value, Integral) else float(value)
+        if not (self.least <= number <= self.most) or (self.above and number == self.least):
+            return False  # NaN is within nothing
+        return self.gap is None or number == self.least or number >= self.gap
+
+
+LARGEST = 2**31 - 1  # of whole numbers: any counter and any tensor holds it
+
+# The same for a library's user, a recipe, the command line and a request over HTTP.
+BOUNDS = {
+    "temperature": Bound(0, 100, "0 (the likeliest token), or 0.01 to 100", gap=0.01),
+    "guidance": Bound(0, 1000, "0 to 1000; 1 is off"),
+    "steps": Bound(1, 10_000, "1 to 10,000, or none", whole=True, optional=True),
+    "repetition": Bound(0.01, 100, "0.01 to 100; 1 is off"),
+    "frequency": Bound(-100, 100, "-100 to 100; 0 is off"),
+    "top_k": Bound(1, LARGEST, "1 to 2,147,483,647, or none", whole=True, optional=True),
+    "top_p": Bound(0, 1, "above 0 and at most 1", above=True),
+    "min_p": Bound(0, 1, "0 to 1"),
+    "length": Bound(1, LARGEST, "1 to 2,147,483,647, or none", whole=True, optional=True),
+}
+MOST_STOPS, LONGEST_STOP = 64, 1024  # strings that end a row, and characters of one: each is looked for behind each token
+
+
 @dataclass(frozen=True)
 class SampleOptions:
-    """How to sample. A family ignores what has no meaning for it.
+    """How to sample. A family ignores what has no meaning for it. Raises RecipeError for a value outside BOUNDS.
 
     temperature  scale of the noise (Dense), divisor of the logits (Tokens; 0 = the likeliest token); 1.0 = the model as trained.
     guidance     classifier-free guidance scale (Ho & Salimans 2022); 1.0 = off.
@@ -45,6 +91,20 @@ class SampleOptions:
     min_p: float = 0.0
     length: int | None = None
     stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, bound in BOUNDS.items():
+            value = getattr(self, name)
+            if not bound.fits(value):
+                raise RecipeError(f"{name} is out of range", where=f"sampling.{name}={str(value)[:80]}", fix=bound.meaning)
+        if isinstance(self.stop, str) or not all(isinstance(text, str) and len(text) <= LONGEST_STOP for text in self.stop):
+            raise RecipeError(
+                "stop is a tuple of strings",
+                where=f"sampling.stop={str(self.stop)[:80]}",
+                fix=f"strings of {LONGEST_STOP:,} characters at most",
+            )
+        if len(self.stop) > MOST_STOPS:
+            raise RecipeError("too many strings end a row", where=f"sampling.stop: {len(self.stop)}", fix=f"{MOST_STOPS} at most")
 
 
 @runtime_checkable
@@ -103,7 +163,7 @@ class DecodeState(Protocol):
         ...
 
     def join(self, other: DecodeState) -> DecodeState:
-        """The rows of both, one after the other."""
+        """The rows of both, one after the other. Where this raises, both are as they were."""
         ...
 
 

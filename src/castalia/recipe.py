@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from castalia import bounded, registry
+from castalia.abilities import BOUNDS
 from castalia.config import LARGEST_SEED, MOST_ROWS, MOST_STEPS, WIDEST, Config
 from castalia.data import locate
 from castalia.data.locate import Given
@@ -153,6 +154,14 @@ class SampleConfig(Config):
     min_p: float = Field(0.0, ge=0, le=1)
     length: int | None = Field(None, ge=1, le=MOST_ROWS, description="most new tokens; null: the codec's length")
     stop: tuple[str, ...] = Field((), description="strings that end a text")
+
+    @field_validator(*BOUNDS)
+    @classmethod
+    def _within(cls, value: Any, info: ValidationInfo) -> Any:
+        bound = BOUNDS[info.field_name or ""]
+        if not bound.fits(value):
+            raise ValueError(f"must be {bound.meaning}")
+        return value
 
 
 @dataclass(frozen=True)

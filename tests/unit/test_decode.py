@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from castalia.abilities import Decodes, SampleOptions
+from castalia.abilities import BOUNDS, Decodes, SampleOptions
 from castalia.errors import RecipeError, SpecError, TrainingError
 from castalia.nn import choice
+from castalia.nn import decode as decode_module
 from castalia.nn.decode import Completion, Decoder, Step, complete, decode
 from castalia.nn.masks import FORBIDDEN
 from castalia.nn.random import generator, generators
@@ -384,3 +386,53 @@ def test_bad_prompts_and_bad_models():
     broken.table[:, 4] = math.nan
     with pytest.raises(TrainingError, match="finite"):
         complete(broken, prompts([]), generators(0, 0, 1), SampleOptions(), spec=SPEC)
+
+
+@pytest.mark.parametrize("name", ["prefill", "join", "Knobs", "cat"])
+def test_adding_is_all_or_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Wherever `add` raises, the rows that were there write what they write without it, and others may still join."""
+    spec = Tokens(length=24, vocab=VOCAB, begin=BEGIN)
+    options = SampleOptions(length=16, repetition=1.3, top_k=7)
+
+    def rows(decoder: Decoder, seed: int) -> None:
+        decoder.add([torch.tensor([0, seed, 5])] * 2, generators(seed, 0, 2), options)
+
+    def story(*, fault: bool) -> dict[int, list[int]]:
+        decoder, finished = Decoder(MODEL, spec), {}
+        rows(decoder, 3)
+        for step in range(40):
+            if step == 5 and fault:
+                owner = {"prefill": MODEL, "join": type(decoder._state), "Knobs": decode_module, "cat": torch}[name]
+                with monkeypatch.context() as patch:
+                    patch.setattr(owner, name, lambda *_, **__: 1 // 0)
+                    with pytest.raises(ZeroDivisionError):
+                        rows(decoder, 4)
+                assert decoder.sound and decoder.live == (0, 1)
+            if step == 8:
+                rows(decoder, 6)
+            finished |= decoder.step().finished
+        return {number: done.tokens for number, done in finished.items()}
+
+    assert story(fault=True) == story(fault=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", 1e-40), ("temperature", math.nan), ("temperature", -1), ("top_k", 2**63), ("top_k", 0), ("top_k", 1.5), ("frequency", 1e300),
+        ("repetition", 0), ("repetition", math.inf), ("top_p", 0), ("top_p", 10**400), ("min_p", -0.1), ("length", 2**31), ("steps", 10**9),
+        ("guidance", "1"), ("temperature", True), ("stop", "end"), ("stop", ("x" * 2000,)), ("stop", ("x",) * 100),
+    ],
+)  # fmt: skip
+def test_options_out_of_range_are_refused_before_anything_is_computed(name: str, value: object) -> None:
+    with pytest.raises(RecipeError):
+        SampleOptions(**{name: value})  # type: ignore[arg-type]
+
+
+def test_options_at_their_bounds_decode() -> None:
+    for name, bound in BOUNDS.items():
+        for value in {bound.least, bound.most, bound.gap} - {None, bound.least if bound.above else None}:
+            options = replace(SampleOptions(length=4), **{name: int(value) if bound.whole else value})
+            options = replace(options, length=min(options.length or 4, 30))
+            found = complete(MODEL, prompts([3]), generators(1, 0, 1), options, spec=SPEC)
+            assert math.isfinite(found[0].nats), (name, value)

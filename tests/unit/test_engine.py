@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,7 +18,10 @@ from castalia.families.ar import Ar, ArConfig
 from castalia.families.vae import Vae, VaeConfig
 from castalia.nn.decode import complete
 from castalia.nn.random import generators
+from castalia.nn.transformer import Memory
 from castalia.sampling.generate import Stretch, draw, draw_block
+from castalia.serving import engine as engine_module
+from castalia.serving import lanes
 from castalia.serving.engine import Engine, Lane
 from castalia.serving.lanes import CallLane, DenseLane, Drawing, Piece, TextLane, Writing
 from castalia.serving.packing import pack
@@ -267,3 +271,158 @@ def test_packed_layers_give_what_plain_ones_give() -> None:
             return await asyncio.gather(*(written(engine, writing(seed, 3, length=20)) for seed in range(12)))
 
     assert asyncio.run(story()) == [solo(writing(seed, 3, length=20)) for seed in range(12)]
+
+
+# Faults -----------------------------------------------------------------------------------------------------------------
+
+
+def raising(*_: object, **__: object) -> None:
+    raise ZeroDivisionError("injected")
+
+
+def endless(seed: int) -> Writing:
+    return Writing(torch.tensor([0, 2 + seed]), 1, seed, SampleOptions(length=2000), banned=(1,))
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call"), [(Ar, "prefill", 5), (Memory, "join", 4), (lanes, "generators", 5), (lanes, "condition", 5)]
+)
+def test_a_request_that_cannot_join_ends_alone(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, call: int) -> None:
+    """Rows of other requests go on to their last token. All join in one turn; the fifth raises."""
+    works = [writing(seed, 3, length=20) for seed in range(6)]
+    real, calls = getattr(owner, name), [0]
+
+    def fifth(*arguments: object, **more: object) -> object:
+        calls[0] += 1
+        return raising() if calls[0] == call else real(*arguments, **more)
+
+    async def story() -> None:
+        hold, lane = Slow("hold", 0.05), TextLane("texts", MODEL, SPEC)
+        with running(hold, lane) as engine:
+            engine.submit("hold", 1)
+            monkeypatch.setattr(owner, name, fifth)
+            found = await asyncio.gather(*(written(engine, work) for work in works), return_exceptions=True)
+            assert isinstance(found.pop(4), ZeroDivisionError)
+            assert found == [solo(work) for work in works[:4] + works[5:]] and not engine.failing
+
+    asyncio.run(story())
+
+
+def test_a_batch_that_breaks_ends_its_requests_and_the_lane_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "AGAIN", 0.02)
+
+    async def story() -> None:
+        lane = TextLane("texts", MODEL, SPEC)
+        with running(lane) as engine:
+            with monkeypatch.context() as patch:
+                patch.setattr(Ar, "step", raising)
+                tickets = [engine.submit("texts", endless(seed)) for seed in range(3)]
+                for ticket in tickets:
+                    with pytest.raises(ZeroDivisionError):
+                        await ticket.all()
+                patch.setattr(Ar, "prefill", raising)
+                await asyncio.sleep(0.1)
+                assert engine.failing == ("texts",) and engine.alive and lane.live == 0, "its smallest computation fails, too"
+            while engine.failing:  # nobody asks: it tries by itself
+                await asyncio.sleep(0.01)
+            assert await written(engine, writing(1, 3)) == solo(writing(1, 3))
+
+    asyncio.run(story())
+
+
+def test_a_turn_that_does_not_end_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "STALLED", 0.05)
+
+    async def story() -> None:
+        lane = Slow("slow", 0.0)
+        lane.gate.clear()
+        with running(lane) as engine:
+            ticket = engine.submit("slow", 1)
+            while not engine.failing:
+                await asyncio.sleep(0.01)
+            lane.gate.set()
+            await ticket.all()
+            assert not engine.failing
+
+    asyncio.run(story())
+
+
+class Trap:
+    """A grammar that lets everything through and raises at the third token, or when it is asked what may come."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def start(self) -> int:
+        return 0
+
+    def allowed(self, state: int) -> torch.Tensor:
+        if self.where == "allowed" and state == 2:
+            raise MemoryError("injected")
+        return torch.ones(SPEC.vocab, dtype=torch.bool)
+
+    def advance(self, state: int, token: int) -> int:
+        if self.where == "advance" and state == 2:
+            raise MemoryError("injected")
+        return state + 1
+
+
+@pytest.mark.parametrize("where", ["allowed", "advance", "stop"])
+def test_a_row_whose_rules_raise_ends_its_request_and_no_other(where: str) -> None:
+    def stop(tokens: list[int]) -> None:
+        if where == "stop" and len(tokens) == 2:
+            raise MemoryError("injected")
+
+    async def story() -> None:
+        lane = TextLane("texts", MODEL, SPEC)
+        with running(lane) as engine:
+            good = [asyncio.create_task(written(engine, writing(seed, 3, length=20))) for seed in range(3)]
+            bad = engine.submit("texts", replace(writing(5, 3, rows=3), grammar=Trap(where), stop=stop))
+            with pytest.raises(MemoryError):
+                await bad.all()
+            assert [await one for one in good] == [solo(writing(seed, 3, length=20)) for seed in range(3)] and lane.live == 0
+
+    asyncio.run(story())
+
+
+def test_of_pictures_that_fail_together_only_the_bad_ones_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    vae = Vae(VaeConfig(width=8), Dense((1, 8, 8)), {"label": Classes(("a", "b"))}).eval().requires_grad_(False)
+    real = Vae.sample
+
+    def sample(self: Vae, rngs: list, cond: dict, options: SampleOptions) -> torch.Tensor:
+        if bool((cond["label"] == 1).any()):
+            raise ZeroDivisionError("injected")
+        return real(self, rngs, cond, options)
+
+    monkeypatch.setattr(Vae, "sample", sample)
+
+    async def story() -> None:
+        hold, lane = Slow("hold", 0.05), DenseLane("pictures", vae)
+        with running(hold, lane) as engine:
+            engine.submit("hold", 1)
+            tickets = [engine.submit("pictures", Drawing(2, seed, SampleOptions(), cond={"label": seed % 2})) for seed in range(4)]
+            for seed, ticket in enumerate(tickets):
+                if seed % 2:
+                    with pytest.raises(ZeroDivisionError):
+                        await ticket.all()
+                else:
+                    assert len(await ticket.all()) == 2
+            assert not lane.waiting
+
+    asyncio.run(story())
+
+
+def test_tokens_are_counted_for_who_used_them() -> None:
+    async def story() -> None:
+        with running(TextLane("texts", MODEL, SPEC)) as engine:
+            whole = engine.submit("texts", writing(3, 2, 3, 4, rows=2, length=10))
+            pieces = await whole.all()
+            assert whole.used == 3 + sum(len(piece.done.tokens) for piece in pieces)
+            left = engine.submit("texts", endless(1))
+            while left.used < 5:
+                await asyncio.sleep(0)
+            left.cancel()
+            await asyncio.sleep(0.05)
+            assert 5 <= left.used < 2001
+
+    asyncio.run(story())

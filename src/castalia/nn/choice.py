@@ -7,14 +7,12 @@ stay or go together: a token's number never decides. Rows, contexts and grammars
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from castalia.abilities import SampleOptions
-from castalia.errors import RecipeError
 
 
 def penalised(logits: Tensor, seen: Tensor, made: Tensor, repetition: Tensor, frequency: Tensor) -> Tensor:
@@ -113,19 +111,3 @@ class Knobs:
 
 def _counts(rows: Sequence[Sequence[int]], vocab: int) -> Tensor:
     return torch.stack([torch.bincount(torch.tensor(row, dtype=torch.int64), minlength=vocab) for row in rows]).float()
-
-
-def check(options: SampleOptions) -> None:
-    """RecipeError for options of decoding that are out of range."""
-    limits: list[tuple[str, bool, str]] = [
-        ("temperature", 0 <= options.temperature < math.inf, "0 (the likeliest token) or more"),
-        ("repetition", 0 < options.repetition < math.inf, "a positive number; 1 is off"),
-        ("frequency", math.isfinite(options.frequency), "a number; 0 is off"),
-        ("top_k", options.top_k is None or options.top_k >= 1, "1 or more, or none"),
-        ("top_p", 0 < options.top_p <= 1, "above 0 and at most 1"),
-        ("min_p", 0 <= options.min_p <= 1, "from 0 to 1"),
-        ("length", options.length is None or options.length >= 1, "1 or more, or none"),
-    ]
-    for name, fits, fix in limits:
-        if not fits:
-            raise RecipeError(f"{name} is out of range", where=f"sampling.{name}={getattr(options, name)}", fix=fix)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from castalia.abilities import Decodes, DecodeState, SampleOptions
 from castalia.errors import RecipeError, SpecError, TrainingError
-from castalia.nn.choice import Knobs, check, draw
+from castalia.nn.choice import Knobs, draw
 from castalia.nn.masks import FORBIDDEN, Masks
 from castalia.spec import Grammar, Ragged, Tokens
 
@@ -58,12 +58,21 @@ class Look(NamedTuple):
 class Step(NamedTuple):
     """One step of all live rows, which are numbered in the order they were added. A row that ends with `end` has no token in this step.
 
-    looks: of the rows that asked for it.
+    looks   of the rows that asked for it.
+    failed  rows that cannot go on, each for a reason of its own (its grammar or its stop function raised, its logits are not finite); they
+            have left, and the others are not concerned.
     """
 
     tokens: dict[int, int]
     finished: dict[int, Completion]
     looks: dict[int, Look] = {}  # noqa: RUF012 - never mutated; a step that looks carries its own
+    failed: dict[int, Exception] = {}  # noqa: RUF012 - never mutated
+
+    def checked(self) -> Step:
+        """The step itself. Raises what the first failed row raised."""
+        for error in self.failed.values():
+            raise error
+        return self
 
 
 @dataclass
@@ -102,6 +111,9 @@ class Decoder:
 
     A row may take in `spec.length` tokens. To go on (and for a longer prompt) it is prefilled anew with its last `spec.length // 2` tokens;
     the first of these is then context, as in a document that was cut. Rows count for themselves, so neighbours do not matter.
+
+    `add` is all or nothing: where it raises, the rows that were there go on as if it had not been called. Only an error in the computation that
+    all rows share makes the decoder useless; `sound` is then False, and every further call raises TrainingError.
     """
 
     def __init__(self, model: Decodes, spec: Tokens, *, banned: Sequence[int] = (), device: torch.device | str = "cpu") -> None:
@@ -117,7 +129,8 @@ class Decoder:
         self._chosen: Tensor | None = None  # (B,)
         self._looks: dict[int, Look] = {}
         self._room = 0  # steps until some row has to be prefilled anew
-        self._settle()
+        self.sound = True
+        self._settle([])
 
     @property
     def live(self) -> tuple[int, ...]:
@@ -143,9 +156,9 @@ class Decoder:
         grammars  for the new tokens, one for all rows or one a row; where None, the spec's own, which has followed the prompt.
         stop      gets a row's new tokens after each of them; returns how many to keep when the row is done, else None.
         look      how many of the likeliest tokens each step tells of these rows (Step.looks); None tells nothing and costs nothing.
-        Raises RecipeError for options out of range and for a grammar that cannot be completed within the length.
+        Raises RecipeError for a grammar that cannot be completed within the length.
         """
-        check(options)
+        self._expect_sound()
         if len(rngs) != len(prompts):
             raise SpecError(
                 "one generator a row", where=f"{len(prompts)} prompts, {len(rngs)} generators", fix="see nn/random.py: generators"
@@ -178,53 +191,83 @@ class Decoder:
             fresh.append(_Row(self._added + index, ids, rng, options, length, row_cond, rules, state, stop, look))
         if not fresh:
             return []
-        self._feed()
         logits, state = self._prefill(fresh)
-        self._logits = logits if self._logits is None else torch.cat([self._logits, logits])
-        self._state = state if self._state is None else self._state.join(state)
-        self._rows += fresh
+        self._feed()
+        rows = [*self._rows, *fresh]
+        knobs = self._knobs_of(rows)
+        logits = logits if self._logits is None else torch.cat([self._logits, logits])
+        self._state = state if self._state is None else self._state.join(state)  # the last thing that may fail
+        self._logits = logits
         self._added += len(fresh)
-        self._settle()
+        self._settle(rows, knobs)
         return [row.number for row in fresh]
 
     @torch.inference_mode()
     def drop(self, numbers: Sequence[int]) -> None:
         """Forget rows, whatever they have so far."""
+        sound, self.sound = self.sound, False
         self._keep([index for index, row in enumerate(self._rows) if row.number not in set(numbers)])
+        self.sound = sound
 
     @torch.inference_mode()
     def step(self) -> Step:
-        """One token of every live row, and the rows that finished with it. Empty when no row is live."""
-        tokens, finished = {}, self._stuck()
+        """One token of every live row, and the rows that finished or failed with it. Empty when no row is live."""
+        self._expect_sound()
+        self.sound = False  # until all rows have been brought to the same point
+        tokens: dict[int, int] = {}
+        finished, failed = self._stuck()
         if not self._rows:
-            return Step({}, finished)
+            self.sound = True
+            return Step({}, finished, failed=failed)
         self._feed()
         chosen, nats, spent = self._choose()
         looks, self._looks = self._looks, {}
-        end, keep = self.spec.end, []
+        keep = []
         for index, (row, token, nat, cost) in enumerate(zip(self._rows, chosen, nats, spent, strict=True)):
-            row.nats.append(nat)
-            row.spent.append(cost)
-            if token == end:
-                finished[row.number] = row.completion("end")
+            try:
+                done = self._take_in(row, token, nat, cost)
+            except Exception as error:
+                failed[row.number] = error
                 continue
-            row.tokens.append(token)
-            tokens[row.number] = token
-            cut = None if row.stop is None else row.stop(row.tokens)
-            if cut is not None:
-                finished[row.number] = row.completion("stop", cut)
-            elif len(row.tokens) >= row.length:
-                finished[row.number] = row.completion("length")
-            else:
+            if token != self.spec.end:
+                tokens[row.number] = token
+            if done is None:
                 keep.append(index)
-                if row.grammar is not None:
-                    row.state = row.grammar.advance(row.state, token)
+            else:
+                finished[row.number] = done
         self._logits = None
         if len(keep) < len(self._rows):
             self._keep(keep)
-        return Step(tokens, finished, looks)
+        self.sound = True
+        return Step(tokens, finished, looks, failed)
 
     # Inside a step
+
+    def _expect_sound(self) -> None:
+        if not self.sound:
+            raise TrainingError("an error stopped this decoder in the middle of a step", where="nn/decode.py", fix="begin with a new one")
+
+    def _take_in(self, row: _Row, token: int, nat: float, cost: float) -> Completion | None:
+        """Note a row's token, how likely it was and what the constraint cost; what became of the row if that was its last."""
+        if not nat < math.inf:
+            raise TrainingError(
+                "the model's logits are not finite numbers",
+                where=f"row {row.number}, new token {len(row.tokens)}",
+                fix="use an earlier checkpoint, or weights in float32",
+            )
+        row.nats.append(nat)
+        row.spent.append(cost)
+        if token == self.spec.end:
+            return row.completion("end")
+        row.tokens.append(token)
+        cut = None if row.stop is None else row.stop(row.tokens)
+        if cut is not None:
+            return row.completion("stop", cut)
+        if len(row.tokens) >= row.length:
+            return row.completion("length")
+        if row.grammar is not None:
+            row.state = row.grammar.advance(row.state, token)
+        return None
 
     def _choose(self) -> tuple[list[int], list[float], list[float]]:
         """A token of every row, its nats under the model, and the nats of what was forbidden."""
@@ -248,13 +291,6 @@ class Decoder:
         else:
             cost = self._cost(likely, barrier)
         counted, spent = torch.cat([-nats, cost], 1).T.tolist()
-        for row, nat in zip(self._rows, counted, strict=True):
-            if not nat < math.inf:
-                raise TrainingError(
-                    "the model's logits are not finite numbers",
-                    where=f"row {row.number}, new token {len(row.tokens)}",
-                    fix="use an earlier checkpoint, or weights in float32",
-                )
         return self._chosen.tolist(), counted, spent
 
     def _look(self, likely: Tensor, nats: Tensor) -> None:
@@ -274,23 +310,36 @@ class Decoder:
                 return -torch.log1p(-lost)
         return -torch.logsumexp(likely + barrier, 1, keepdim=True)
 
-    def _stuck(self) -> dict[int, Completion]:
-        """Look up what every row may take; rows that may take nothing leave."""
-        finished, keep = {}, []
-        if self._guided:
-            for index, row in enumerate(self._rows):
-                if row.grammar is not None:
-                    masks = self._masks.get(id(row.grammar))
-                    if masks is None:
-                        masks = self._masks[id(row.grammar)] = Masks(row.grammar, self._barrier, self.spec.end)
-                    row.barrier = masks.row(row.state, row.length - len(row.tokens))
-                    if row.barrier is None:  # complete, where the spec has no `end` to say so
-                        finished[row.number] = row.completion("end" if masks.complete(row.state) else "constraint")
-                        continue
+    def _stuck(self) -> tuple[dict[int, Completion], dict[int, Exception]]:
+        """Look up what every row may take; rows that may take nothing leave, and those whose grammar raises."""
+        finished: dict[int, Completion] = {}
+        failed: dict[int, Exception] = {}
+        keep = []
+        for index, row in enumerate(self._rows if self._guided else ()):
+            try:
+                done = self._ended(row)
+            except Exception as error:
+                failed[row.number] = error
+                continue
+            if done is None:
                 keep.append(index)
-            if finished:
-                self._keep(keep)
-        return finished
+            else:
+                finished[row.number] = done
+        if finished or failed:
+            self._keep(keep)
+        return finished, failed
+
+    def _ended(self, row: _Row) -> Completion | None:
+        """Look up what a row may take; how it ended, if that is nothing."""
+        if row.grammar is None:
+            return None
+        masks = self._masks.get(id(row.grammar))
+        if masks is None:
+            masks = self._masks[id(row.grammar)] = Masks(row.grammar, self._barrier, self.spec.end)
+        row.barrier = masks.row(row.state, row.length - len(row.tokens))
+        if row.barrier is not None:
+            return None
+        return row.completion("end" if masks.complete(row.state) else "constraint")  # complete, where the spec has no `end` to say so
 
     def _barriers(self) -> Tensor:
         """(B, V) or (V,), to be added to the logits."""
@@ -308,11 +357,13 @@ class Decoder:
             return
         assert self._chosen is not None
         assert self._state is not None
+        sound, self.sound = self.sound, False  # a model's state may change in place
         if self._room > 0:
             self._room -= 1
             self._logits, self._state = self.model.step(self._chosen, self._state)
             for row in self._rows:
                 row.taken += 1
+            self.sound = sound
             return
         full = [index for index, row in enumerate(self._rows) if row.taken >= self.spec.length]
         others = [index for index, row in enumerate(self._rows) if row.taken < self.spec.length]
@@ -324,11 +375,11 @@ class Decoder:
                 self._rows[index].taken += 1
         if full:
             parts.append(self._prefill([self._rows[index] for index in full]))
-        self._rows = [self._rows[index] for index in others + full]
         self._logits, self._state = parts[0]
         for logits, state in parts[1:]:
             self._logits, self._state = torch.cat([self._logits, logits]), self._state.join(state)
-        self._settle()
+        self._settle([self._rows[index] for index in others + full])
+        self.sound = sound
 
     def _prefill(self, rows: Sequence[_Row]) -> tuple[Tensor, DecodeState]:
         tails: list[Tensor] = []
@@ -359,7 +410,6 @@ class Decoder:
         last = [index for index in indices if index >= kept]
         staying = {index for index in indices if index < kept}
         indices = [place if place in staying else last.pop() for place in range(kept)]
-        self._rows = [self._rows[index] for index in indices]
         if not indices:
             self._state = self._logits = self._chosen = None
         elif self._state is not None:
@@ -367,15 +417,18 @@ class Decoder:
             self._state = self._state.take(rows)
             self._logits = None if self._logits is None else self._logits[rows]
             self._chosen = None if self._chosen is None or self._logits is not None else self._chosen[rows]
-        self._settle()
+        self._settle([self._rows[index] for index in indices])
 
-    def _settle(self) -> None:
-        """Everything that follows from which rows are live, and in which order."""
-        self._room = min((self.spec.length - row.taken for row in self._rows), default=0)
-        rows = self._rows
-        self._knobs = Knobs(
+    def _knobs_of(self, rows: Sequence[_Row]) -> Knobs:
+        return Knobs(
             [row.options for row in rows], [row.prompt for row in rows], [row.tokens for row in rows], self.spec.vocab, self.device
         )
+
+    def _settle(self, rows: list[_Row], knobs: Knobs | None = None) -> None:
+        """Everything that follows from which rows are live, and in which order. knobs: theirs, where they are there already."""
+        self._knobs = self._knobs_of(rows) if knobs is None else knobs
+        self._rows = rows
+        self._room = min((self.spec.length - row.taken for row in self._rows), default=0)
         self._guided = any(row.grammar is not None for row in self._rows)
         self._looking = max((row.look for row in self._rows if row.look is not None), default=None)
         in_use = {id(self.spec.grammar), *(id(row.grammar) for row in self._rows)}
@@ -403,7 +456,7 @@ def decode(
     decoder = Decoder(model, spec, banned=banned, device=prompts[0].device if prompts else "cpu")
     decoder.add(prompts, rngs, options, cond=cond, grammars=grammars, stop=stop)
     while decoder.live:
-        yield decoder.step()
+        yield decoder.step().checked()
 
 
 def complete(

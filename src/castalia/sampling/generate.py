@@ -172,7 +172,7 @@ def stream(run: Run, request: Request, *, model: Family | None = None) -> Iterat
     tokens: list[int] = []
     given, ended = 0, False
     while decoder.live:
-        step = decoder.step()
+        step = decoder.step().checked()
         tokens += step.tokens.values()
         for done in step.finished.values():
             tokens, ended = done.tokens, True

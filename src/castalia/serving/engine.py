@@ -5,7 +5,8 @@ a turn to the lane that has had the least time so far, so a long picture does no
 round. A turn is short: one token of every live row, or one batch of pictures.
 
 The HTTP side is asyncio and lives in another thread. It hands in work and gets a Ticket; results come through the ticket, and whoever
-leaves cancels it. Not here: HTTP, text, what a model does.
+leaves cancels it. A turn that raises ends the requests that took part, not the thread; a lane that failed is tried again every second with its smallest
+computation while nobody asks it, so `ready` tells the truth. Not here: HTTP, text, what a model does.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from castalia.errors import CastaliaError
 from castalia.serving.refusals import Busy, Late, Stopping
 
 LOG = logging.getLogger("castalia.serving")
+AGAIN = 1.0  # seconds after which an idle lane that failed is tried again
+STALLED = 30.0  # seconds of one turn after which the engine is no longer ready
 
 
 class Ticket:
@@ -33,12 +36,13 @@ class Ticket:
     work     what a lane was asked for.
     started  whether any of it has been computed; taken from the queue.
     gone     cancelled, or past its deadline: nothing of it is wanted any more.
+    used     tokens taken in and written for it so far.
     """
 
     def __init__(self, work: Any, lane: Lane, engine: Engine, seconds: float) -> None:
         self.work, self.lane, self.seconds = work, lane, seconds
         self.started = self.gone = self.finished = False
-        self.created = time.monotonic()
+        self.used = 0
         self._engine = engine
         self._loop = asyncio.get_running_loop()
         self._found: deque[Any] = deque()
@@ -128,6 +132,7 @@ class Lane(ABC):
         self.lock: threading.Condition = threading.Condition()
         self.spent = 0.0  # seconds of turns, on the engine's common clock
         self.computed = 0.0  # seconds of turns in all
+        self.fault: str | None = None  # the last unexpected error, where nothing has been computed since
 
     @property
     def live(self) -> int:
@@ -145,6 +150,16 @@ class Lane(ABC):
     @abstractmethod
     def fail(self, error: Exception) -> None:
         """A turn raised: everything that took part gets the error, the lane is fresh again."""
+
+    def probe(self) -> None:  # noqa: B027 - nothing by default
+        """Compute the least there is to compute; raises where that is not possible."""
+
+    def note(self, error: Exception) -> None:
+        """Remember and log an error that no request should be able to cause."""
+        if isinstance(error, CastaliaError) and error.http_status < 500:
+            return
+        self.fault = type(error).__name__
+        LOG.error("a computation failed", exc_info=error, extra={"lane": self.name})
 
     def next(self) -> Ticket | None:
         """The ticket at the head of the queue, started."""
@@ -167,6 +182,7 @@ class Engine:
         for lane in self.lanes.values():
             lane.lock = self._changed
         self._threads, self._ended, self._working = threads, False, False
+        self._began: float | None = None  # when the current turn began
         self._thread = threading.Thread(target=self._work, name="castalia-engine", daemon=True)
         self._thread.start()
 
@@ -213,6 +229,14 @@ class Engine:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """Names of the lanes that cannot work: the last computation failed, or the current turn does not end."""
+        began = self._began
+        if not self.alive or (began is not None and time.monotonic() - began > STALLED):
+            return tuple(self.lanes)
+        return tuple(name for name, lane in self.lanes.items() if lane.fault is not None)
+
     def stop(self, seconds: float = 5.0) -> None:
         """End the thread after the turn it is in; what waits gets nothing."""
         self.draining = True
@@ -227,19 +251,43 @@ class Engine:
         while True:
             with self._changed:
                 self._working = False
-                while not self._ended and not (busy := [lane for lane in self.lanes.values() if lane.busy]):
+                while not (self._ended or (busy := [lane for lane in self.lanes.values() if lane.busy]) or self._failed_idle()):
                     self._changed.wait()
                 if self._ended:
                     return
-                self._working = True
-            lane = min(busy, key=lambda lane: lane.spent)
-            begun = time.perf_counter()
-            try:
-                lane.turn()
-            except Exception as error:  # a bug, or a model that gives NaN: whoever took part hears of it, all others go on
-                if not isinstance(error, CastaliaError):
-                    LOG.exception("a computation failed", extra={"lane": lane.name})
-                lane.fail(error)
-            took = time.perf_counter() - begun
-            lane.spent += took
-            lane.computed += took
+                if not busy:
+                    self._changed.wait(AGAIN)
+                    busy = [lane for lane in self.lanes.values() if lane.busy]
+                if self._ended:
+                    return
+                self._working = bool(busy)
+            if busy:
+                self._turn(min(busy, key=lambda lane: lane.spent))
+            else:
+                for lane in self._failed_idle():
+                    self._try_again(lane)
+
+    def _failed_idle(self) -> list[Lane]:
+        return [lane for lane in self.lanes.values() if lane.fault is not None and not lane.busy]
+
+    def _turn(self, lane: Lane) -> None:
+        begun = time.perf_counter()
+        self._began = time.monotonic()
+        try:
+            lane.turn()
+        except Exception as error:  # a bug, or a model that gives NaN: whoever took part hears of it, all others go on
+            lane.note(error)
+            lane.fail(error)
+        finally:
+            self._began = None
+        took = time.perf_counter() - begun
+        lane.spent += took
+        lane.computed += took
+
+    def _try_again(self, lane: Lane) -> None:
+        try:
+            lane.probe()
+        except Exception as error:
+            lane.fault = type(error).__name__
+        else:
+            lane.fault = None

@@ -3,6 +3,9 @@
 Texts: continuous batching. One Decoder a run; a request joins it between two tokens, its rows leave when they are done or unwanted. A prompt is taken
 in by itself, as in `castalia sample`, so its arithmetic does not depend on who else is there; of a token's, the last bit does (see nn/decode.py).
 Pictures, and all other dense items: rows of several requests with the same options make one batch. Calls: anything else, one at a time.
+
+What goes wrong ends the requests that it concerns and no other: a request whose own work raises, the rows of one batch where its shared computation does.
+A lane that has had an unexpected error says so (`fault`) until a computation succeeds again; `probe` is a smallest one, for a lane that nobody asks.
 """
 
 from __future__ import annotations
@@ -67,6 +70,7 @@ class _Row:
     tokens: list[int] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     told: float = 0.0
+    count: int = 0  # tokens so far
 
 
 class _Batch:
@@ -95,27 +99,50 @@ class TextLane(Lane):
         return bool(self.waiting) or self.live > 0
 
     def turn(self) -> None:
-        for batch in self._batches.values():
-            self._drop(batch)
+        for batch in list(self._batches.values()):
+            self._guarded(batch, self._drop)
         self._admit()
-        for batch in self._batches.values():
+        for batch in list(self._batches.values()):
             if batch.rows:
-                self._step(batch)
+                self._guarded(batch, self._step)
+
+    def probe(self) -> None:
+        decoder = Decoder(self.model, self.spec, device=self.family.device)
+        cond = condition(self.family, {}, 1, 0)
+        decoder.add([torch.tensor([self.spec.begin])], generators(0, 0, 1), SampleOptions(length=1), cond=cond)
+        decoder.step().checked()
 
     def fail(self, error: Exception) -> None:
-        tickets = [ticket for batch in self._batches.values() for ticket in batch.left]
-        self._batches = {}
-        for ticket in tickets:
+        for batch in list(self._batches.values()):
+            self._break(batch, error)
+        ticket = self.next()  # nobody else can have caused what happened outside of all batches
+        if ticket is not None:
+            ticket.finish(error)
+
+    def _guarded(self, batch: _Batch, work: Callable[[_Batch], None]) -> None:
+        """An error in what all rows of a batch share ends these, and no other batch."""
+        try:
+            work(batch)
+        except Exception as error:
+            self.note(error)
+            self._break(batch, error)
+
+    def _break(self, batch: _Batch, error: Exception) -> None:
+        self._batches = {key: other for key, other in self._batches.items() if other is not batch}
+        for ticket in batch.left:
             ticket.finish(error)
 
     def _drop(self, batch: _Batch) -> None:
-        gone = [ticket for ticket in batch.left if ticket.gone]
-        if gone:
-            numbers = [number for number, row in batch.rows.items() if row.ticket.gone]
+        self._forget(batch, [ticket for ticket in batch.left if ticket.gone])
+
+    def _forget(self, batch: _Batch, tickets: Sequence[Ticket]) -> None:
+        """Take the rows of these tickets out of the batch."""
+        if tickets:
+            numbers = [number for number, row in batch.rows.items() if row.ticket in tickets]
             batch.decoder.drop(numbers)
             for number in numbers:
                 del batch.rows[number]
-            for ticket in gone:
+            for ticket in tickets:
                 del batch.left[ticket]
 
     def _admit(self) -> None:
@@ -134,7 +161,11 @@ class TextLane(Lane):
             try:
                 live += self._add(ticket, ticket.work)
             except Exception as error:  # a constraint that cannot be met in time, say: the request's own fault and nobody else's
+                self.note(error)
                 ticket.finish(error)
+                for batch in [batch for batch in self._batches.values() if not batch.decoder.sound]:
+                    self._break(batch, error)
+                live = self.live
             taken += size
 
     def _add(self, ticket: Ticket, work: Writing) -> int:
@@ -147,6 +178,7 @@ class TextLane(Lane):
         )
         batch.rows |= {number: _Row(ticket, index, work.stream) for index, number in enumerate(numbers)}
         batch.left[ticket] = work.rows
+        ticket.used += len(work.prompt) - 1  # without `begin`, which nobody wrote
         return work.rows
 
     def _step(self, batch: _Batch) -> None:
@@ -158,6 +190,8 @@ class TextLane(Lane):
             batch.rows[number].looks.append(look)
         for number, token in step.tokens.items():
             row = batch.rows[number]
+            row.count += 1
+            row.ticket.used += 1
             if row.stream:
                 row.tokens.append(token)
                 if now - row.told >= PATIENCE and number not in step.finished:
@@ -165,11 +199,26 @@ class TextLane(Lane):
                     row.tokens, row.looks, row.told = [], [], now
         for number, done in step.finished.items():
             row = batch.rows.pop(number)
+            row.ticket.used += len(done.tokens) - row.count  # what a stop string cut off is not charged
             row.ticket.put(Piece(row.index, row.tokens, row.looks, done))
             batch.left[row.ticket] -= 1
             if not batch.left[row.ticket]:
                 del batch.left[row.ticket]
                 row.ticket.finish()
+        if step.failed:
+            self._fail_rows(batch, step.failed)
+        else:
+            self.fault = None
+
+    def _fail_rows(self, batch: _Batch, failed: Mapping[int, Exception]) -> None:
+        """Rows that the decoder has given up end their requests, with the other rows of these."""
+        errors: dict[Ticket, Exception] = {}
+        for number, error in failed.items():
+            self.note(error)
+            errors.setdefault(batch.rows.pop(number).ticket, error)
+        self._forget(batch, list(errors))
+        for ticket, error in errors.items():
+            ticket.finish(error)
 
 
 # Dense items ------------------------------------------------------------------------------------------------------------
@@ -211,17 +260,45 @@ class DenseLane(Lane):
     def turn(self) -> None:
         chosen = self._choose()
         self._computing = [ticket for ticket, _ in chosen]
-        if chosen:
-            begun = time.perf_counter()
-            stretches = [
-                Stretch(ticket.work.seed, ticket.work.first + self._done.get(ticket, 0), rows, ticket.work.cond) for ticket, rows in chosen
-            ]
-            x = draw_block(self.family, stretches, self._computing[0].work.options)
-            self._hand_out(chosen, x, (time.perf_counter() - begun) / len(x))
+        whole = True
+        try:
+            self._draw(chosen)
+        except Exception:
+            if len(chosen) < 2:
+                raise
+            whole = False
+        if not whole:
+            self._draw_apart(chosen)
         self._computing = []
+
+    def probe(self) -> None:
+        draw_block(self.family, [Stretch(0, 0, 1, {})], SampleOptions())
 
     def fail(self, error: Exception) -> None:
         tickets, self._computing = self._computing, []
+        self._end(tickets, error)
+
+    def _draw(self, chosen: Sequence[tuple[Ticket, int]]) -> None:
+        if not chosen:
+            return
+        begun = time.perf_counter()
+        stretches = [
+            Stretch(ticket.work.seed, ticket.work.first + self._done.get(ticket, 0), rows, ticket.work.cond) for ticket, rows in chosen
+        ]
+        x = draw_block(self.family, stretches, chosen[0][0].work.options)
+        self._hand_out(chosen, x, (time.perf_counter() - begun) / len(x))
+        self.fault = None
+
+    def _draw_apart(self, chosen: Sequence[tuple[Ticket, int]]) -> None:
+        """Each request by itself, so that only those fail that must."""
+        for one in chosen:
+            try:
+                self._draw([one])
+            except Exception as error:
+                self.note(error)
+                self._end([one[0]], error)
+
+    def _end(self, tickets: Sequence[Ticket], error: Exception) -> None:
         self._leave(tickets)
         for ticket in tickets:
             ticket.finish(error)
@@ -285,6 +362,11 @@ class CallLane(Lane):
             ticket.put(work())
             ticket.finish()
         self._current = None
+
+    def note(self, error: Exception) -> None:
+        """What failed was one call; the next is another function."""
+        super().note(error)
+        self.fault = None
 
     def fail(self, error: Exception) -> None:
         ticket, self._current = self._current, None
