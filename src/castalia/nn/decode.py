@@ -22,7 +22,8 @@ from castalia.abilities import Decodes, DecodeState, SampleOptions
 from castalia.errors import RecipeError, SpecError, TrainingError
 from castalia.nn.choice import Knobs, draw
 from castalia.nn.masks import FORBIDDEN, Masks
-from castalia.spec import Grammar, Ragged, Tokens
+from castalia.nn.ragged import joined, padded, select
+from castalia.spec import Grammar, Tokens
 
 DRAWN_AT_ONCE = 64  # uniform numbers per call of a generator; the stream of a row does not depend on it
 
@@ -175,7 +176,7 @@ class Decoder:
             ids = prompt.tolist()
             if not ids or min(ids) < 0 or max(ids) >= self.spec.vocab:
                 raise SpecError("a prompt has at least `begin`, and tokens of the vocabulary", where=f"prompt {index}: {ids[:8]}")
-            row_cond = {name: _select(value, [index]) for name, value in (cond or {}).items()}
+            row_cond = {name: select(value, [index]) for name, value in (cond or {}).items()}
             if own_draws is not None:
                 row_cond = {**own_draws(rng), **row_cond}
             state = self._follow(ids) if grammar is None else grammar.start()
@@ -387,8 +388,8 @@ class Decoder:
             whole = row.prompt + row.tokens
             row.taken = len(whole) if len(whole) <= self.spec.length else max(1, self.spec.length // 2)
             tails.append(torch.tensor(whole[-row.taken :]))
-        ids, mask = _padded(tails, self.spec.begin)
-        cond = {name: _joined([row.cond[name] for row in rows]) for name in rows[0].cond}
+        ids, mask = padded(tails, self.spec.begin)
+        cond = {name: joined([row.cond[name] for row in rows]) for name in rows[0].cond}
         return self.model.prefill(ids.to(self.device), mask.to(self.device), cond)
 
     def _follow(self, prompt: Sequence[int]) -> Any:
@@ -480,23 +481,3 @@ def draw_rows(
         tokens = torch.tensor(completion.tokens[: spec.length], dtype=torch.int64)
         row[1 : 1 + len(tokens)] = tokens
     return out
-
-
-def _padded(sequences: Sequence[Tensor], filler: int) -> tuple[Tensor, Tensor]:
-    """(B, S) ids filled up on the right, and (B, S) bool, True on a row's own."""
-    lengths = torch.tensor([len(sequence) for sequence in sequences])
-    ids = torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True, padding_value=filler)
-    return ids, torch.arange(ids.shape[1]) < lengths[:, None]
-
-
-def _select(value: Tensor | Ragged, rows: list[int]) -> Tensor | Ragged:
-    return Ragged(value.ids[rows], value.mask[rows]) if isinstance(value, Ragged) else value[rows]
-
-
-def _joined(values: Sequence[Any]) -> Tensor | Ragged:
-    """Conditions of single rows as one of all rows."""
-    if not isinstance(values[0], Ragged):
-        return torch.cat(list(values))
-    widest = max(value.ids.shape[1] for value in values)
-    pad = torch.nn.functional.pad
-    return Ragged(*(torch.cat([pad(value[part], (0, widest - value.ids.shape[1])) for value in values]) for part in (0, 1)))
