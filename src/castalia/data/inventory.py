@@ -18,7 +18,7 @@ from castalia import bounded
 from castalia.codecs import containers, documents
 from castalia.codecs.image import ImageCodec
 from castalia.codecs.music import MusicCodec
-from castalia.data import listing, metadata
+from castalia.data import listing, metadata, names
 from castalia.data.locate import LOOP, NOWHERE, OUTSIDE, Located, Source, located
 from castalia.errors import DataError
 
@@ -80,8 +80,7 @@ def take(source: Source, follow_links: bool = False) -> Inventory:
         return found
     found.entries.append(_entry(path, path.name, "beside"))
     for line in named:
-        file = path.parent / Path(line).expanduser()
-        if file.is_file():
+        if (file := names.listed(path.parent, line)) is not None:
             _enter(found, file, line.replace("\\", "/"), set())
         else:
             found.trouble.append((line, "a listed file does not exist"))
@@ -175,7 +174,7 @@ def _names_files(table: Path) -> bool:
     if first is None:
         return False
     column = next((name for name in metadata.FILE_COLUMNS if isinstance(first[1].get(name), str)), None)
-    return column is not None and (table.parent / first[1][column]).is_file()
+    return column is not None and names.listed(table.parent, first[1][column]) is not None
 
 
 def _named(path: Path) -> list[str] | None:
@@ -187,7 +186,7 @@ def _named(path: Path) -> list[str] | None:
     try:
         with bounded.open_regular(path) as file:
             head = [line.strip() for line in file.read(_HEAD).decode("utf-8-sig", "ignore").splitlines()[:8] if line.strip()]
-        if not head or len(head[0]) > 4096 or not (path.parent / head[0]).is_file():
+        if not head or len(head[0]) > 4096 or names.listed(path.parent, head[0]) is None:
             return None
         return list(dict.fromkeys(listing.lines_of(path)))
     except (OSError, ValueError, DataError):

@@ -16,7 +16,7 @@ from castalia import bounded
 from castalia.codecs import containers
 from castalia.codecs.base import Codec, is_file
 from castalia.codecs.omissions import Omission, Omissions
-from castalia.data import archives, foreign, metadata
+from castalia.data import archives, foreign, metadata, names
 from castalia.data.locate import LOOP, NOWHERE, OUTSIDE, UNREADABLE, Located, Source, located, matches, named
 from castalia.errors import DataError
 from castalia.language import say
@@ -119,10 +119,12 @@ def _folder(place: Located, codec: Codec[Any], skip_bad: bool, follow_links: boo
             listing.files.append(path)
             listing.names.append(name)
     alone = {path for path in place.paths if not path.is_dir()}  # files that are given, without what lies beside them
+    texts = {names.seen(str(path)): path for path in beside if path.suffix == ".txt"}
     for path in listing.files:
         text = path.with_suffix(".txt")
-        if text in beside or (path in alone and text.is_file()):
-            listing.captions[path] = text
+        known = text if text in beside or (path in alone and text.is_file()) else texts.get(names.seen(str(text)))
+        if known is not None:
+            listing.captions[path] = known
     used = set(listing.captions.values()) | {place.base / name for name in ("classes.txt", *metadata.AUTOMATIC)}
     for path in sorted(beside.keys() - used):
         _pass(listing, beside[path])
@@ -139,12 +141,12 @@ def _named(path: Path, codec: Codec[Any], skip_bad: bool) -> Listing:
     else:
         listed = lines_of(path)
     for line in dict.fromkeys(listed):
-        file = path.parent / Path(line).expanduser()
-        if not codec.claims(file.name):
-            _pass(listing, line.replace("\\", "/"))
-        elif file.is_file():
-            listing.files.append(file)
-            listing.names.append(str(PurePosixPath(line.replace("\\", "/"))))
+        plain = line.replace("\\", "/")
+        if not codec.claims(PurePosixPath(plain).name):
+            _pass(listing, plain)
+        elif (found := names.listed(path.parent, line)) is not None:
+            listing.files.append(found)
+            listing.names.append(str(PurePosixPath(plain)))
         elif not skip_bad:
             fix = "paths are relative to the list; mend it, or set data.skip_bad=true"
             raise DataError("a listed file does not exist", f"{path.name}: {line}", fix)

@@ -76,18 +76,6 @@ def columns(folder: Path, named: str | None) -> list[str]:
     return [] if first is None else [name for name in first[1] if name not in FILE_COLUMNS]
 
 
-def match(table: dict[str, Row], names: Sequence[str]) -> list[Row | None]:
-    """The row of each file: by its path relative to the table, else by its bare name when only one row has it."""
-    bare: dict[str, list[Row]] = {}
-    for name, row in table.items():
-        bare.setdefault(PurePosixPath(name).name, []).append(row)
-    found: list[Row | None] = []
-    for name in names:
-        rows = bare.get(PurePosixPath(name).name, [])
-        found.append(table.get(name) or (rows[0] if len(rows) == 1 else None))
-    return found
-
-
 def _tables(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS) if folder.is_dir() else []
 

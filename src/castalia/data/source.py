@@ -22,7 +22,7 @@ from castalia.codecs import containers
 from castalia.codecs.base import Codec
 from castalia.codecs.omissions import Omissions, collected
 from castalia.config import MOST_STEPS, Config
-from castalia.data import archives, locate, metadata
+from castalia.data import archives, locate, metadata, names
 from castalia.data.listing import Listing, caption, list_files
 from castalia.data.told import LABEL, Column, column, encoded, from_table, nobody_knows, several
 from castalia.errors import DataError
@@ -179,6 +179,8 @@ def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
         for name, known in columns.items():
             known += [row.get(name)] * count
     notes = listing.notes + ([note] if note and config.label is None else [])
+    if config.label is not None:
+        notes += _disagreement(values, [folder_labels[place] for place, count in enumerate(hashed.count) for _ in range(count)])
     label = _classes(values, config, hashed.names, notes)
     told = {name: several(name, column("data.conditions", known, name), notes) for name, known in columns.items()}
     group_names = sorted({name for name in groups if name is not None})
@@ -220,16 +222,20 @@ def _table_rows(config: DataConfig, listing: Listing, codec: Codec[Any], extra: 
     if not columns:
         return None
     table = listing.table if listing.table is not None and config.metadata is None else metadata.find(listing.folder, config.metadata)
-    rows = metadata.match(metadata.load(table, columns), listing.names)
-    matched = sum(row is not None for row in rows)
-    if matched == 0:
+    known_rows = metadata.load(table, columns)
+    found = names.matched(listing.names, list(known_rows))
+    all_rows = list(known_rows.values())
+    rows = [None if place is None else all_rows[place] for place in found.row]
+    if not any(row is not None for row in rows):
         raise DataError(
             f"none of the {len(rows)} files has a row in the table",
             table.name,
             "its file column must hold paths relative to the data folder",
         )
-    if matched < len(rows):
-        listing.notes.append(f"{len(rows) - matched} of {len(rows)} files have no row in {table.name}")
+    listing.omitted.extend(found.omissions(listing.names, list(known_rows)))
+    if found.by_case:
+        example = listing.names[min(found.by_case)]
+        listing.notes.append(f"{len(found.by_case)} names in {table.name} differ from their files' in capital letters, e.g. {example}")
     if table.name not in metadata.AUTOMATIC and listing.ignored[table.suffix.lower()] > 0:
         listing.ignored[table.suffix.lower()] -= 1  # in use, so not ignored
         listing.ignored += Counter()  # drops endings that nothing is left of
@@ -252,6 +258,16 @@ def _folder_classes(names: list[str]) -> tuple[list[str | None], str | None]:
     return labels, note
 
 
+def _disagreement(labels: list[str | None], folders: list[str | None]) -> list[str]:
+    """A note where sub-folders are called like classes, and items lie in one of another class than their label."""
+    classes = {label for label in labels if label is not None}
+    wrong = [(label, folder) for label, folder in zip(labels, folders, strict=True) if label and folder in classes and folder != label]
+    if not wrong:
+        return []
+    label, folder = wrong[0]
+    return [f"{len(wrong)} items have another label than the sub-folder that they are in, e.g. '{label}' in '{folder}'; the label counts"]
+
+
 def _without_shared(folders: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     while folders and all(folders) and len({parts[0] for parts in folders}) == 1:
         folders = [parts[1:] for parts in folders]
@@ -262,6 +278,12 @@ def _classes(values: list[str | None], config: DataConfig, given: tuple[str, ...
     """The classes of all items, in the order of a container's class file or in natural order; none where the model is not told them."""
     if LABEL not in config.told:
         return Column(np.zeros(len(values), dtype=np.int64), ())
+    same = names.alike(value for value in values if value is not None)
+    if same:
+        values = [None if value is None else same.get(value, value) for value in values]
+        notes.append(f"classes whose names look the same are one: {', '.join(sorted(set(same.values())))}")
+    for group in names.differing_in_case({value for value in values if value is not None}):
+        notes.append(f"classes differ in capital letters alone: {', '.join(group)}")
     if given is not None and {value for value in values if value is not None} <= set(given):
         return several(LABEL, encoded(values, given), notes)
     return several(LABEL, column("data.label", values, config.label or ""), notes)

@@ -27,4 +27,11 @@ SENTENCES = {
     "data.follow_links=true follows them": "用 data.follow_links=true 可读取它们",
     "unfinished downloads": "未完成的下载",
     "download them again": "请重新下载",
+    # tables beside files
+    "files without a row in the table": "表格中没有对应行的文件",
+    "give each a row, or leave the column out of the recipe": "请为每个文件加一行，或在配方中去掉该列",
+    "files without a row, since names in the table may mean several": "因表格中的名称可能指多个文件而没有对应行的文件",
+    "write names with their folders in the table, such as a/p0.png": "请在表格中写出带文件夹的名称，例如 a/p0.png",
+    "rows of the table without a file": "表格中没有对应文件的行",
+    "names in the table are relative to the data folder": "表格中的名称相对于数据文件夹",
 }
