@@ -21,7 +21,7 @@ from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, rows_of
 from castalia.data.told import LABEL
 from castalia.errors import CastaliaError, RecipeError, RunError
-from castalia.families.base import Family, with_new_tokens
+from castalia.families.base import Family, grows, with_new_tokens
 from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
 from castalia.progress.views import shown
@@ -68,7 +68,7 @@ def _train(plan: Recipe, out: str | os.PathLike[str] | None, hooks: Sequence[Hoo
     device = open_device(plan.training)
     if device.rank == 0 and out is not None and (Path(out) / "run.json").exists():
         raise RunError("there is already a run in this folder", where=out, fix=f"castalia train --resume {out}, or choose another --out")
-    codec, dataset, family = _build(plan, parent)
+    plan, codec, dataset, family = _build(plan, parent)
     objective = tuning.objective(plan, codec, dataset, family, lambda: _begun(plan, dataset.spec, dataset.conditions, parent))
     trainer = start(family, plan.training, dataset.train, dataset.validation, device, None, dataset.development, objective)
     folder = ""
@@ -122,6 +122,8 @@ def plan_of(recipe: str | os.PathLike[str], data: Given | None = None, overrides
                 own["field"] = plan.as_dict()["codec"].get("field") or tuning.FIELD
             raw[part] = own | {key.removeprefix(prefix): value for key, value in pairs(overrides).items() if key.startswith(prefix)}
             _adjusted(part, own, raw[part], parent)
+    if not plan.data.development:  # the parent's family may choose settings by development items
+        raw["data"]["development"] = pairs(overrides).get("data.development", parent.recipe.data.development)
     return from_dict(raw, where=str(recipe), trust=True)
 
 
@@ -288,7 +290,7 @@ def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
     """A few real steps, one sheet, one checkpoint in memory and no files: what `train --dry-run` prints."""
     with Stopwatch() as setup:
         parent = None if recipe.start_from is None else Run.open(recipe.start_from)
-        codec, dataset, family = _build(recipe, parent)
+        recipe, codec, dataset, family = _build(recipe, parent)
         device = open_device(recipe.training)
         objective = tuning.objective(recipe, codec, dataset, family, lambda: _begun(recipe, dataset.spec, dataset.conditions, parent))
         trainer = start(family, recipe.training, dataset.train, dataset.validation, device, None, dataset.development, objective)
@@ -434,14 +436,18 @@ def parameter_count(family: Family) -> int:
     return sum(parameter.numel() for parameter in family.parameters())
 
 
-def _build(plan: Recipe, parent: Run | None = None) -> tuple[Codec[Any], Dataset, Family]:
+def _build(plan: Recipe, parent: Run | None = None) -> tuple[Recipe, Codec[Any], Dataset, Family]:
+    """The recipe as it is trained, and what it is trained with."""
     if not plan.data.source:
         raise RecipeError("the recipe names no data", where="data.source", fix="castalia train RECIPE FOLDER, or builtin/digits")
     codec: Codec[Any] = registry.resolve("codec", plan.codec.name, trust=True)(plan.codec.config)
     if parent is not None:
         codec = codec.restore(*parent.codec.state())
     dataset = prepare(plan.data, codec, fit=parent is None, extend=parent is not None)
-    return codec, dataset, _begun(plan, dataset.spec, dataset.conditions, parent)
+    if parent is not None and grows(parent.spec, dataset.spec):
+        family = registry.resolve("family", plan.family.name, trust=True)
+        plan = replace(plan, family=replace(plan.family, config=family.for_new_tokens(plan.family.config)))
+    return plan, codec, dataset, _begun(plan, dataset.spec, dataset.conditions, parent)
 
 
 def _begun(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: Run | None) -> Family:

@@ -395,10 +395,16 @@ def test_a_run_that_knew_no_roles_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
     assert reserved.codec.chats and Run.open(reserved.folder).codec.chats
 
 
-def test_counts_cannot_learn_new_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_are_left_out_where_tokens_are_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `castalia check` recommends for texts, text/ar-mixed, is what conversations may start from."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.txt").write_text(sentences(60), encoding="utf-8")
     own = [*SHORT, "codec.document=line", "codec.length=64", "family.counts=2", "data.development=0.1"]
     base = workflow.train("text/ar", tmp_path / "a.txt", own, out=tmp_path / "base")
-    with pytest.raises(CastaliaError, match="cannot learn new tokens"):
-        workflow.train("text/chat", conversations(tmp_path / "t.jsonl"), ["training.steps=2", f"start_from={base.folder}"])
+    talks, short = conversations(tmp_path / "t.jsonl"), ["training.steps=2"]
+    run = workflow.train("text/chat", talks, [*short, f"start_from={base.folder}"], out=tmp_path / "run")
+    assert run.recipe.family.config.model_dump()["counts"] == 0 and run.codec.chats
+    assert Run.open(run.folder).finished
+    again = workflow.train("text/chat", talks, [*short, "family.counts=2", "data.development=0.1"], out=tmp_path / "mixed")
+    more = workflow.train("text/chat", talks, [*short, f"start_from={again.folder}"], out=tmp_path / "more")
+    assert more.recipe.data.development == 0.1  # the gate of the counts goes on, and needs what it learned by

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from castalia.advice.looks import Look, spread
+from castalia.codecs.conversation import Conversation
 from castalia.data import personal
 from castalia.evaluation.lookalikes import Near
 from castalia.evaluation.shingles import Shingles, folded
@@ -47,7 +48,7 @@ class TextLook(Look):
         self.bytes = np.zeros(count, np.int64)
         self.encodings: Counter[str] = Counter()
         self.personal: dict[str, dict[str, Any]] = {}
-        self.with_personal = 0  # texts
+        self.with_personal, self.conversations = 0, 0  # texts
         self.mangled: list[str] = []
         self.controls: list[str] = []
         self._scripts: Counter[str] = Counter()
@@ -77,6 +78,7 @@ class TextLook(Look):
 
     def _describe(self, number: int, item: str, where: str) -> None:
         self.encodings[str(getattr(item, "encoding", "")).partition(", column")[0]] += 1  # a table's says its columns, too
+        self.conversations += isinstance(item, Conversation)
         head = item[:_SAMPLE]
         if head.isascii():
             letters = len(_SCRIPTS["Latin"].findall(head))
@@ -124,6 +126,7 @@ class TextLook(Look):
             "encodings": dict(self.encodings.most_common()),
             "scripts": {name: round(count / total, 4) for name, count in scripts.items()},
             "repeated_lines": self._repeated(),
+            **({"conversations": self.conversations} if self.conversations else {}),
         }
 
     def _count_lines(self, text: str) -> None:

@@ -171,6 +171,11 @@ class Ar(Family):
         self.counts = Counts(self.spec.vocab, config.counts, self.spec.begin) if config.counts else None
         self.gate = Gate(self.counts.features) if self.counts is not None else None
 
+    @classmethod
+    def for_new_tokens(cls, config: ArConfig) -> ArConfig:
+        """Without the counts, which know nothing of new tokens; the network goes on as it is."""
+        return config.model_copy(update={"counts": 0})
+
     @property
     def vocabulary(self) -> tuple[str, ...]:
         if self.counts is not None:

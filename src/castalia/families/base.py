@@ -81,6 +81,12 @@ class Family(nn.Module, ABC):
     def refresh(self, rngs: Sequence[torch.Generator]) -> None:
         """Recompute buffers that follow from the weights (batch-norm statistics). Called on the EMA copy before saving."""
 
+    @classmethod
+    def for_new_tokens(cls, config: Any) -> Any:
+        """Settings of a run that starts from a model of `config` and adds tokens: parts that belong to the old vocabulary are left out.
+        Default: the same settings."""
+        return config
+
     def graphs(self) -> dict[str, Graph]:
         """What export writes, by name; noise is an *input*. See nn/graph.py. Raises AbilityError where there is nothing to write.
 
@@ -124,20 +130,27 @@ def class_count(conditions: dict[str, Condition]) -> int:
     return sum(len(condition) for condition in conditions.values() if isinstance(condition, Classes))
 
 
+def grows(old: Spec, new: Spec) -> bool:
+    """Whether `new` has tokens that `old` does not have."""
+    return isinstance(old, Tokens) and isinstance(new, Tokens) and new.vocab > old.vocab
+
+
 def with_new_tokens(family: Family, old: Spec, weights: dict[str, Tensor], where: str) -> dict[str, Tensor]:
     """Weights of a model of `old` tokens for `family`, which may know more: rows for these begin near the mean of the others (Hewitt 2021,
     nlp.stanford.edu/~johnhew/vocab-expansion.html), plus the new row's own numbers at a tenth of their spread. Raises SpecError for models
     that cannot learn new tokens."""
     new = family.spec
-    if not (isinstance(old, Tokens) and isinstance(new, Tokens) and new.vocab > old.vocab):
+    if not grows(old, new):
         return weights
+    assert isinstance(old, Tokens) and isinstance(new, Tokens)
     if not family.vocabulary:
         raise SpecError(
-            "this model cannot learn new tokens: its counts or its layout belong to one vocabulary",
+            f"a '{family.name}' model cannot learn new tokens: its layout belongs to one vocabulary",
             where=f"{where}: {old.vocab} tokens, {new.vocab} wanted",
-            fix="start from a run without family.counts, or one that was trained with codec.chat=true",
+            fix="start from an 'ar' or 'pretrained' run, or from one that was trained with codec.chat=true",
         )
-    mine, grown = family.state_dict(), dict(weights)
+    mine = family.state_dict()
+    grown = {name: value for name, value in weights.items() if name in mine}
     for name in family.vocabulary:
         rows, own = weights[name], mine[name][old.vocab :]
         grown[name] = torch.cat([rows, rows.mean(0) + own * (0.1 * rows.std() / own.std())])
