@@ -17,8 +17,9 @@ from castalia import atomic, evaluation
 from castalia.data.locate import Given
 from castalia.data.stream import Dataset, prepare
 from castalia.data.told import LABEL
-from castalia.errors import RunError
+from castalia.errors import RecipeError, RunError
 from castalia.evaluation import Evaluation
+from castalia.evaluation.base import GROUPS as LEAST
 from castalia.evaluation.compare import budget, compared
 from castalia.evaluation.compare_page import write_comparison
 from castalia.evaluation.report import write_page
@@ -28,6 +29,8 @@ from castalia.run import Run
 from castalia.spec import Dense, Tokens
 from castalia.training.hooks import Hook
 from castalia.workflow import open_data, resume, train
+
+ENOUGH = 300  # samples: what a share near one half is known by to within 6 points
 
 
 def evaluate(
@@ -87,6 +90,12 @@ def judge(
 
 def measured(run: Run, *, against: Given | None = None, n: int | None = None, seed: int = 0) -> Evaluation:
     """`judge`, without writing anything."""
+    if n is not None and n < LEAST:
+        raise RecipeError(
+            f"{n} samples are too few to judge by",
+            where=f"n={n}",
+            fix=f"-n {ENOUGH}; intervals need at least {LEAST} samples, the two-sample test {2 * LEAST}, precision to a few percent about {ENOUGH}",
+        )
     model, dataset = run.model(), with_classes(run)
     other: Any = None
     if against is not None:

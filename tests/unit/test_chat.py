@@ -20,7 +20,7 @@ from castalia.codecs.text import TextCodec, TextConfig
 from castalia.data.source import DataConfig
 from castalia.data.stream import prepare
 from castalia.data.windows import _packed
-from castalia.errors import CastaliaError, DataError, SpecError
+from castalia.errors import DataError, SpecError
 from castalia.export.targets import export
 from castalia.spec import Batch
 

@@ -74,11 +74,11 @@ def test_words_of_strangers_stay_as_they_are():
 
 
 def test_sentences_survive_copies_and_json():
-    words = say("Real data get {0}: no clear difference.", "0.5")
+    words = say("Real data get {0}.", "0.5")
     again = copy.deepcopy(words)
-    assert again == words and told(again, "zh") == "真实数据得 0.5：无明显差别。"
+    assert again == words and told(again, "zh") == "真实数据得 0.5。"
     assert json.loads(json.dumps([words])) == [str(words)]
-    assert Voice("zh").plain({"words": [words], "n": 3}) == {"words": ["真实数据得 0.5：无明显差别。"], "n": 3}
+    assert Voice("zh").plain({"words": [words], "n": 3}) == {"words": ["真实数据得 0.5。"], "n": 3}
 
 
 def test_an_unknown_language_is_named():

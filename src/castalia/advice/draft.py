@@ -283,7 +283,10 @@ class Draft:
         if self.records:
             recipe, why = "text/ar-mixed", "row by row, as text, until there is a family that models columns"
         if 2 * facts.get("conversations", 0) > self.values["items"]:
-            recipe, why = "text/chat", "conversations, of which it learns what the assistant says; a run of texts to begin with (start_from=RUN) makes it better"
+            recipe, why = (
+                "text/chat",
+                "conversations, of which it learns what the assistant says; a run of texts to begin with (start_from=RUN) makes it better",
+            )
         options = [f"{key}={_plain(value)}" for key, value in given.items()]
         if any(one.code == "unreadable" for one in self.findings):
             options.append("data.skip_bad=true")

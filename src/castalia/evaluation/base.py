@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from castalia.evaluation.equivalence import Equivalence, of_sides
 from castalia.evaluation.spans import Matches, matches
-from castalia.language import Said, say
+from castalia.language import Said, join, say
 from castalia.spec import Batch, Spec
 
 if TYPE_CHECKING:
@@ -261,11 +262,11 @@ class Comparison(Metric):
         floor, naive = sides.get("floor"), sides.get("naive")
         better = self.better[name]
         informative = None if floor is None or naive is None else self.tells(name, floor, naive)
-        words = _words(better, sides, informative, type(evidence))
+        count = self.used(len(evidence.candidates["model"]), evidence.reference.shape[1])
+        words = _words(better, sides, informative, count, type(evidence))
         why = self.explain(name, naive) if naive is not None else ""
         words[1:1] = [why] if why else []  # after the sentence on the baseline
         details = {**evidence.about, "words": words}
-        count = self.used(len(evidence.candidates["model"]), evidence.reference.shape[1])
         return compared(f"{name}-{evidence.network}", better, sides, informative, count, evidence.seed, seconds, details)
 
 
@@ -333,8 +334,8 @@ def apart(one: Estimate, other: Estimate) -> bool:
     return one.high < other.low or other.high < one.low
 
 
-def _words(better: Better | None, sides: dict[str, Estimate], informative: bool | None, kind: type[Evidence] = DenseEvidence) -> list[str]:
-    """Plain sentences: what this score says, and what it cannot say."""
+def _words(better: Better | None, sides: dict[str, Estimate], informative: bool | None, n: int, kind: type[Evidence]) -> list[str]:
+    """Plain sentences: what this score says of n samples, and what it cannot say."""
     model, floor, naive, memoriser = (sides.get(side) for side in ("model", "floor", "naive", "memoriser"))
     words: list[str] = []
     if model is None:
@@ -348,7 +349,7 @@ def _words(better: Better | None, sides: dict[str, Estimate], informative: bool 
             )
         ]
     if better is None:
-        return words if floor is None else [_beside_real(model, floor)]
+        return words if floor is None else [_beside_real(model, floor, naive, n)]
     if naive is not None and not clearly(better, model, naive):
         beaten = clearly(better, naive, model)
         told = (
@@ -361,7 +362,7 @@ def _words(better: Better | None, sides: dict[str, Estimate], informative: bool 
         if clearly(better, floor, model):
             words.append(say("Real data get {0}: the model is not there yet.", show(floor.value)))
         else:
-            words.append(say("Real data get {0}: at this n the model cannot be told from new real data by this score.", show(floor.value)))
+            words.append(join([say("Real data get {0}.", show(floor.value)), equal_or_not(of_sides(better, model, floor, naive, n))]))
     if memoriser is not None and not clearly(better, model, memoriser):
         words.append(
             say(
@@ -372,9 +373,22 @@ def _words(better: Better | None, sides: dict[str, Estimate], informative: bool 
     return words
 
 
-def _beside_real(model: Estimate, floor: Estimate) -> Said:
+def equal_or_not(found: Equivalence) -> Said:
+    """In a sentence, of a model whose interval meets that of real data: as good as real data, or too few samples to tell."""
+    if found.shown:
+        return say("The model is as good by this score, give or take {0}.", show(found.room))
+    if found.needed is None:
+        return say("It cannot tell whether the model is as good.")
+    return say(
+        "{0:,} samples are too few to tell whether the model is as good: at least {1:,} and as many real items are needed.",
+        found.n,
+        found.needed,
+    )
+
+
+def _beside_real(model: Estimate, floor: Estimate, naive: Estimate | None, n: int) -> Said:
     if not apart(model, floor):
-        return say("Real data get {0}: no clear difference.", show(floor.value))
+        return join([say("Real data get {0}.", show(floor.value)), equal_or_not(of_sides(None, model, floor, naive, n))])
     if model.value < floor.value:
         return say("Real data get {0}: the samples have less of it.", show(floor.value))
     return say("Real data get {0}: the samples have more of it, as noise would.", show(floor.value))
@@ -431,10 +445,10 @@ def means_without(values: Tensor) -> tuple[float, ...]:
 
 
 def mean_interval(values: Tensor) -> tuple[float, float, float]:
-    """(mean, low, high) of independent values (N,), by the central limit theorem; low = high = mean for a single one."""
+    """(mean, low, high) of independent values (N,), by the central limit theorem; a single value says nothing about its spread: (mean, -inf, inf)."""
     values = values.double()
     mean = values.mean().item()
-    half = NORMAL * values.std().item() / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    half = NORMAL * values.std().item() / math.sqrt(len(values)) if len(values) > 1 else math.inf
     return mean, mean - half, mean + half
 
 

@@ -24,8 +24,9 @@ import numpy as np
 from castalia.codecs.harmony import PROFILES
 from castalia.codecs.score import Score
 from castalia.evaluation import base
-from castalia.evaluation.base import GROUPS, Estimate, Evidence, Metric, clearly, compared, estimated, group_ids, show
+from castalia.evaluation.base import GROUPS, Estimate, Evidence, Metric, clearly, compared, equal_or_not, estimated, group_ids, show
 from castalia.evaluation.chains import chained
+from castalia.evaluation.equivalence import of_sides
 from castalia.evaluation.tunes import lines, moments, pitched, quarters
 from castalia.evaluation.voices import crossed, parallels_a_bar
 from castalia.language import Said, say
@@ -150,14 +151,15 @@ class MusicStatistics(Metric):
 
     def _one(self, name: str, statistic: Statistic, pieces: dict[str, Sequence[Score]], evidence: Evidence) -> base.Score:
         begun = time.perf_counter()
+        n = len(pieces["model"])
         found = {side: np.nan_to_num([statistic.of(piece) for piece in rows]) for side, rows in pieces.items()}
         measure = varied if statistic.distribution else moved
         order = ("model", "floor", "naive", "memoriser")
         sides = {side: distance(found[side], found["reference"], measure) for side in order if len(found[side])}
         informative = clearly("lower", sides["floor"], sides["naive"]) if "floor" in sides else None
         details: dict[str, Any] = {**evidence.about, **_typical(statistic, found)}
-        details["words"] = _words(statistic, sides, informative, details)
-        n, seconds = len(pieces["model"]), time.perf_counter() - begun
+        details["words"] = _words(statistic, sides, informative, details, n)
+        seconds = time.perf_counter() - begun
         return compared(name, "lower", sides, informative, n, evidence.seed, seconds, details)
 
 
@@ -192,7 +194,7 @@ def _typical(statistic: Statistic, found: dict[str, np.ndarray]) -> dict[str, An
     return {key: round(float(found[side].mean()), 4) for side, key in names.items()}
 
 
-def _words(statistic: Statistic, sides: dict[str, Estimate], informative: bool | None, details: dict[str, Any]) -> list[Said]:
+def _words(statistic: Statistic, sides: dict[str, Estimate], informative: bool | None, details: dict[str, Any], n: int) -> list[Said]:
     model, floor, naive = (sides.get(side) for side in ("model", "floor", "naive"))
     if informative is False and floor is not None and naive is not None:
         return [
@@ -209,7 +211,8 @@ def _words(statistic: Statistic, sides: dict[str, Estimate], informative: bool |
         if clearly("lower", floor, model):
             words.append(say("Other real pieces lie {0} from the real pieces: the samples differ from them.", show(floor.value)))
         else:
-            words.append(say("Other real pieces lie {0} from the real pieces: no clear difference.", show(floor.value)))
+            words.append(say("Other real pieces lie {0} from the real pieces.", show(floor.value)))
+            words.append(equal_or_not(of_sides("lower", model, floor, naive, n)))
     if naive is not None and model is not None and not clearly("lower", model, naive):
         words.append(say("A chain of pitch classes gets {0}, not clearly worse than the model.", show(naive.value)))
     return words

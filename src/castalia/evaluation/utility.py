@@ -15,8 +15,22 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from castalia.evaluation.base import GROUPS, Estimate, Evidence, Labelled, Metric, Score, clearly, compared, estimated, group_ids, show
+from castalia.evaluation.base import (
+    GROUPS,
+    Estimate,
+    Evidence,
+    Labelled,
+    Metric,
+    Score,
+    clearly,
+    compared,
+    equal_or_not,
+    estimated,
+    group_ids,
+    show,
+)
 from castalia.evaluation.classifier import LeastSquares, lift_for, one_hot
+from castalia.evaluation.equivalence import of_sides
 from castalia.language import say
 from castalia.nn.random import generator
 
@@ -111,4 +125,5 @@ def _words(sides: dict[str, Estimate], informative: bool, n: int) -> list[str]:
     )
     if clearly("higher", floor, model):
         return [told, say("Training on the samples loses {0} points.", show(100 * (floor.value - model.value)))]
-    return [told, say("Samples teach about as well as real items do.")]
+    found = of_sides("higher", model, floor, sides.get("naive"), n)
+    return [told, say("Samples teach as well as real items do.") if found.shown else equal_or_not(found)]

@@ -29,6 +29,7 @@ from castalia.evaluation.base import (
     apart,
     clearly,
     compared,
+    equal_or_not,
     estimated,
     group_ids,
     mean_interval,
@@ -36,6 +37,7 @@ from castalia.evaluation.base import (
     share_estimate,
     show,
 )
+from castalia.evaluation.equivalence import of_sides
 from castalia.evaluation.passages import mixed
 from castalia.language import say
 
@@ -66,8 +68,8 @@ class Variety(Metric):
         begun = time.perf_counter()
         sides = {side: measure(passages) for side, passages in evidence.passages.items() if passages}
         informative = None if better else apart(sides["floor"], sides["naive"])
-        details = {"symbols": sum(map(len, evidence.passages["model"])), "words": _words(name, sides, informative)}
         n = len(evidence.passages["model"])
+        details = {"symbols": sum(map(len, evidence.passages["model"])), "words": _words(name, sides, informative, n)}
         return compared(name, better, sides, informative, n, evidence.seed, time.perf_counter() - begun, details)
 
 
@@ -168,7 +170,7 @@ def _brevity(lengths: np.ndarray) -> np.ndarray:
     return result
 
 
-def _words(name: str, sides: Sides, informative: bool | None) -> list[str]:
+def _words(name: str, sides: Sides, informative: bool | None, n: int) -> list[str]:
     model, floor = sides["model"], sides["floor"]
     if informative is False:
         return [
@@ -189,7 +191,7 @@ def _words(name: str, sides: Sides, informative: bool | None) -> list[str]:
             ]
         return [say("{0:.1%} of the sampled text stands in loops (real text: {1:.1%}), {2:.0%} of the samples end in one.", *facts)]
     if not apart(model, floor):
-        return [say("Real text has {0}: no clear difference.", show(floor.value))]
+        return [say("Real text has {0}.", show(floor.value)), equal_or_not(of_sides(None, model, floor, sides["naive"], n))]
     if (model.value < floor.value) == name.startswith("distinct"):
         return [say("Real text has {0}: the samples repeat themselves more than real text does.", show(floor.value))]
     return [say("Real text has {0}: the samples repeat themselves less than real text does, as noise would.", show(floor.value))]

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 
 from castalia.evaluation.base import Score, show
+from castalia.evaluation.equivalence import equivalence, of_score
 from castalia.evaluation.features import NAMES
 from castalia.language import Said, join, say, series
 
@@ -80,12 +81,9 @@ def _level(named: dict[str, Score]) -> Said:
         return say("The model repeats its training data.")
     if fidelity is None or diversity is None:
         return say("There is too little to go by for a verdict.")
-    distance = named.get("kernel")
     level = min(fidelity, diversity)
-    if level >= GOOD and distance is not None and distance.value is not None and distance.floor is not None and distance.low is not None:
-        high = distance.details.get("intervals", {}).get("floor", [0, 0])[1]
-        if distance.low <= high:
-            return say("The samples are hard to tell from new real data.")
+    if level >= GOOD and all(found is not None and found.shown for found in (of_score(named.get("kernel")), of_score(named.get("c2st")))):
+        return say("The samples are hard to tell from new real data.")
     if level >= FAIR:
         return say("The samples come close to real data.")
     if fidelity >= FAIR > diversity:
@@ -143,7 +141,14 @@ def told_apart_words(score: Score | None) -> str:
     if not usable(score) or score is None or score.value is None or score.low is None:
         return ""
     if score.low <= 0.5:
-        return say("A classifier cannot tell samples from real data ({0:.0%} right; a guess is 50%).", score.value)
+        found = equivalence("lower", score.value, score.low, score.high or 1.0, 0.5, 1.0, score.n or 0)  # a guess, and certainty
+        if found.shown:
+            return say("A classifier cannot tell samples from real data ({0:.0%} right; a guess is 50%).", score.value)
+        return say(
+            "A classifier is right in {0:.0%} of the cases, where a guess is 50%: {1:,} samples are too few to call them alike; "
+            "at least {2:,} and as many real items are needed.",
+            *(score.value, score.n, found.needed),
+        )
     return say("A classifier tells samples from real data in {0:.0%} of the cases (a guess is 50%).", score.value)
 
 

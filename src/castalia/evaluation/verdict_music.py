@@ -6,6 +6,7 @@ import math
 
 from castalia.evaluation.base import Score, show
 from castalia.evaluation.borrowing import copies
+from castalia.evaluation.equivalence import of_score
 from castalia.evaluation.music import STATISTICS
 from castalia.evaluation.verdict import NOTHING, answered, different_words, spoken, told_apart_words
 from castalia.language import join, say, series
@@ -57,6 +58,15 @@ def _headline(named: dict[str, Score]) -> str:
                 "The samples resemble real pieces in all that is counted, yet a classifier tells them apart in {0:.0%} of the cases.",
                 classifier.value,
             )
+        few = [found for name in alike if (found := of_score(named[name])) is not None and not found.shown]
+        if classifier is not None and (found := of_score(classifier)) is not None and not found.shown:
+            few.append(found)
+        if few:
+            return say(
+                "No difference from real pieces is shown, and {0:,} samples cannot show that there is none: at least {1:,} and as many real "
+                "pieces are needed.",
+                *(few[0].n, max(found.needed or 0 for found in few)),
+            )
         return say("By what is counted here, the samples cannot be told from real pieces.")
     if len(alike) >= len(apart):
         return say("The samples resemble real pieces in most of what is counted, and differ in {0}.", series(NAMES[name] for name in apart))
@@ -73,8 +83,12 @@ def _fidelity(named: dict[str, Score]) -> str:
                 theirs, *saved = (show(one * math.log(2)) for one in (bits.value + gain[0], *gain))
                 words.append(say("Kneser-Ney counts need {0}: the model saves {1} ({2} to {3}).", theirs, *saved))
     alike, apart = _sides(named)
-    if alike:
-        words.append(say("As in real pieces: {0}.", series(NAMES[name] for name in alike)))
+    equal = [name for name in alike if (found := of_score(named[name])) is not None and found.shown]
+    unclear = [name for name in alike if name not in equal]
+    if equal:
+        words.append(say("As in real pieces: {0}.", series(NAMES[name] for name in equal)))
+    if unclear:
+        words.append(say("Too few to tell: {0}.", series(NAMES[name] for name in unclear)))
     if apart:
         words.append(say("Unlike real pieces: {0}.", series(NAMES[name] for name in apart)))
         facts = {name: (named[name].details["model"], named[name].details["real"]) for name in apart if not STATISTICS[name].distribution}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from castalia.evaluation.base import BLIND, Score, show
 from castalia.evaluation.borrowing import N, copies
 from castalia.evaluation.compression import UNITS
+from castalia.evaluation.equivalence import of_score
 from castalia.evaluation.verdict import NOTHING, answered, different_words, spoken, told_apart_words, usable
 from castalia.language import join, say
 
@@ -38,8 +39,8 @@ def _headline(named: dict[str, Score]) -> str:
         return say("Counting n-grams predicts held-out text better than this model does.")
     if gains["counts"][1] <= 0:
         return say("The model predicts held-out text about as well as counting n-grams does.")
-    kernel = named.get("kernel")
-    if kernel is not None and kernel.low is not None and kernel.informative and kernel.low <= kernel.details["intervals"]["floor"][1]:
+    phrases = of_score(named.get("kernel"))
+    if phrases is not None and phrases.shown:
         return say("The model predicts held-out text better than counting does, and its samples use phrases as real text does.")
     return say("The model predicts held-out text better than counting n-grams does.")
 
