@@ -527,3 +527,12 @@ def test_no_trace_on_disk(tmp_path: Path):
     before = sorted(tmp_path.rglob("*"))
     check(data)
     assert sorted(tmp_path.rglob("*")) == before and len(before) == 21
+
+
+def test_conversations_are_sent_to_the_recipe_that_learns_replies(tmp_path: Path):
+    rows = [
+        {"messages": [{"role": "user", "content": f"What is {i}?"}, {"role": "assistant", "content": f"A number, {i}."}]} for i in range(40)
+    ]
+    (tmp_path / "talk.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (step,) = check(tmp_path / "talk.jsonl").document.next
+    assert step.command.startswith("castalia train text/chat ")

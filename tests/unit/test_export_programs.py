@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnxruntime
 import PIL.Image
+import PIL.PngImagePlugin
 import pytest
 import torch
 from tests.untrained import SMALL_TEXT, untrained
@@ -24,6 +25,7 @@ from castalia.abilities import SampleOptions
 from castalia.errors import AbilityError, MissingExtra, RunError
 from castalia.export import bundle, onnx, safetensors
 from castalia.export.targets import MANIFEST, Exported, export
+from castalia.governance.provenance import examine
 from castalia.nn.random import generators, noise_rows
 from castalia.run import Run
 from castalia.sampling.generate import Request, draw, generate
@@ -219,6 +221,19 @@ def test_a_bundle_draws_castalias_vectors(vectors: Both, bundled: Path):
         found = np.load(bundled / "vectors" / f"{sample.index:05d}.npz", allow_pickle=False)
         assert found["x"].shape == (1, 3) and json.loads(str(found["manifest"]))["index"] == sample.index
         np.testing.assert_allclose(found["x"][0], sample.item, rtol=1e-4, atol=1e-3)
+
+
+def test_what_a_bundle_makes_is_verified(bundled: Path, vectors: Both, tmp_path: Path):
+    """Sealed and labelled as Castalia's own, and as easily seen to be changed."""
+    for path in (bundled / "all" / "00001.png", bundled / "vectors" / "00000.npz", bundled / "stopped" / "00000.txt"):
+        finding = examine(path)
+        assert finding.state == "intact" and not finding.problems, (path.name, finding)
+    with PIL.Image.open(bundled / "all" / "00001.png") as found:
+        chunks = PIL.PngImagePlugin.PngInfo()
+        chunks.add_text("castalia", found.info["castalia"])
+        chunks.add_itxt("XML:com.adobe.xmp", found.info["XML:com.adobe.xmp"])
+        found.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "turned.png", pnginfo=chunks)
+    assert examine(tmp_path / "turned.png").state == "altered"
 
 
 @pytest.mark.parametrize("name", WRITTEN)

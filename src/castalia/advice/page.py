@@ -24,7 +24,7 @@ from castalia.advice.document import Document
 from castalia.codecs.image import flattened
 from castalia.codecs.score import Score
 from castalia.data import personal
-from castalia.evaluation.rolls import notes_of, roll
+from castalia.evaluation.rolls import bars_of, notes_of, roll
 from castalia.evaluation.style import CSS
 
 LARGEST, EXCERPT, MOST_CLASSES, MOST_ROWS = 128, 360, 40, 60
@@ -245,7 +245,7 @@ def _drawn(items: Sequence[Any]) -> list[str]:
     if all(isinstance(item, PIL.Image.Image) for item in items):
         return [_image(item) for item in items]
     if all(isinstance(item, Score) for item in items):
-        return [roll(notes_of(item)) for item in items]
+        return [roll(notes_of(item), bars=bars_of(item)) for item in items]
     return [f'<div class="text">{escape(np.array2string(np.asarray(item), threshold=24, precision=4))}</div>' for item in items]
 
 

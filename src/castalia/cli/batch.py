@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from castalia.cli.console import say
-from castalia.cli.sheet import Figure, write_sheet
-from castalia.codecs.base import Codec
+from castalia.cli.sheet import Figure, Given, write_sheet
+from castalia.codecs.base import Codec, is_file
 from castalia.errors import RecipeError, Refused
 from castalia.governance.release import Gate
+from castalia.run import Run
+from castalia.sampling.generate import class_index
+from castalia.spec import Classes
 
 
 class Batch:
@@ -33,8 +36,8 @@ class Batch:
     def items(self) -> int:
         return len(self.figures)
 
-    def emit(self, index: int, item: Any, facts: dict[str, Any]) -> bool:
-        """Whether the item was written."""
+    def emit(self, index: int, item: Any, facts: dict[str, Any], caption: str = "") -> bool:
+        """Whether the item was written. caption: what stands below it on the sheet."""
         files = []
         try:
             for ending in self.endings:
@@ -42,14 +45,14 @@ class Batch:
         except Refused as refusal:
             self.refused.append((index, refusal))
             return False
-        self.figures.append(Figure(files, drawing(self.gate.codec, item) if self.gate.codec.audible else None))
+        self.figures.append(Figure(files, drawing(self.gate.codec, item) if self.gate.codec.audible else None, caption))
         return True
 
-    def document(self, title: str) -> dict[str, Any]:
-        """What --json prints of it; writes the sheet. Raises the first refusal where nothing was left."""
+    def document(self, title: str, given: Sequence[Given] = (), *, together: bool = False) -> dict[str, Any]:
+        """What --json prints of it; writes the sheet (given, together: see `write_sheet`). Raises the first refusal where nothing was left."""
         if self.refused and not self.figures:
             raise self.refused[0][1]
-        sheet = write_sheet(self.folder, self.figures, title)
+        sheet = write_sheet(self.folder, self.figures, title, () if self.refused else given, together=together)
         found: dict[str, Any] = {"folder": str(self.folder), "files": [path.name for path in self.files], "sheet": sheet.name}
         if self.refused:
             found["refused"] = [{"index": index, "rule": refusal.where.removeprefix("rule ")} for index, refusal in self.refused]
@@ -82,3 +85,25 @@ def drawing(codec: Codec[Any], item: Any) -> bytes:
     file = io.BytesIO()
     codec.preview([item]).save(file, "PNG")
     return file.getvalue()
+
+
+def inputs_of(codec: Codec[Any], inputs: Sequence[str]) -> list[Given]:
+    """What an edit is given, item by item, for the sheet."""
+    found = []
+    for one in inputs:
+        for item in codec.given(one):
+            name = Path(one).name if is_file(one) else ""
+            found.append(Given(name, text=item) if isinstance(item, str) else Given(name, drawing(codec, item)))
+    return found
+
+
+def class_caption(run: Run, cond: Mapping[str, Any], index: int) -> str:
+    """The classes that sample `index` was drawn for, by name; "" for a model that is told none. As `condition` of sampling/generate.py chooses."""
+    names = []
+    for name, kind in run.conditions.items():
+        if isinstance(kind, Classes) and kind.names:
+            if name in cond:
+                names.append(kind.names[class_index(name, kind, cond[name])])
+            elif len(run.conditions) == 1:
+                names.append(kind.names[index % len(kind.names)])
+    return " · ".join(names)

@@ -1,31 +1,120 @@
-"""castalia clean: caches in $CASTALIA_HOME."""
+"""castalia clean [KEY ...] [--yes]: what $CASTALIA_HOME holds, what it belongs to, and its removal, whole or one by one."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import json as javascript
+import shutil
+import time
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from castalia.cli.console import say, say_json, table
+from castalia.errors import DataError
 
 
 def command(
+    keys: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY]...", help="only these, by key or the beginning of one; default: all")
+    ] = None,
     remove: Annotated[bool, typer.Option("--yes", help="remove them; they are built again when needed")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
 ) -> int:
-    """List caches of encoded data, and remove them with --yes. Runs are never touched."""
-    from castalia.data.stream import list_caches, remove_cache
+    """List caches and what they belong to; remove them, or those named, with --yes. Runs are never touched."""
     from castalia.places import home
 
-    found = list_caches()
+    found = chosen(entries(), keys or [])
     if remove:
-        for cache in found:
-            remove_cache(cache["key"])
+        for entry in found:
+            _remove(entry)
     if json:
         say_json({"home": str(home()), "caches": found, "removed": remove})
     elif not found:
         say(f"no caches in {home()}")
     else:
-        say(table(["cache", "MB", "from"], [[cache["key"][:16], f"{cache['bytes'] / 2**20:.1f}", cache["source"]] for cache in found]), "")
-        say("removed" if remove else "remove them with: castalia clean --yes")
+        head = ["cache", "holds", "MB", "from", "runs", "last used"]
+        say(table(head, [_row(entry) for entry in found]), "")
+        total = sum(entry["bytes"] for entry in found) / 2**20
+        named = " ".join(["castalia clean", *(keys or [])])
+        say(f"removed: {total:.1f} MB" if remove else f"{total:.1f} MB in {home()}; remove them with: {named} --yes")
     return 0
+
+
+def entries() -> list[dict[str, Any]]:
+    """Every cache, largest first: {"key", "kind", "bytes", "source", "runs", "used"}. runs: names of those made here that read it."""
+    from castalia.data.stream import list_caches
+    from castalia.places import home
+
+    users = _users()
+    found = [{**cache, "kind": "encoded data", "path": str(home() / "cache" / cache["key"])} for cache in list_caches()]
+    for folder, kind in (("bases", "pretrained model"), ("archives", "opened archive")):
+        found += [_stored(path, kind) for path in sorted((home() / folder).glob("*")) if path.is_dir()]
+    for entry in found:
+        entry["runs"] = users.get(entry["source"], []) if entry["kind"] != "pretrained model" else users.get(entry["key"], [])
+    return sorted(found, key=lambda entry: -int(entry["bytes"]))
+
+
+def chosen(found: list[dict[str, Any]], keys: list[str]) -> list[dict[str, Any]]:
+    """Those whose key begins with one of `keys`; all without keys. Raises DataError for a key that names none, or several."""
+    if not keys:
+        return found
+    result: list[dict[str, Any]] = []
+    for key in keys:
+        matching = [entry for entry in found if entry["key"].startswith(key)]
+        if len(matching) != 1 or not key:
+            what = "there is no such cache" if not matching else f"{len(matching)} caches begin like this"
+            raise DataError(what, key, "castalia clean lists them")
+        result += [entry for entry in matching if entry not in result]
+    return result
+
+
+def _stored(path: Path, kind: str) -> dict[str, Any]:
+    """A folder that something was unpacked or converted into; castalia.json in it says from what."""
+    files = [file for file in path.rglob("*") if file.is_file()]
+    try:
+        source = str(javascript.loads((path / "castalia.json").read_text(encoding="utf-8"))["source"])
+    except (OSError, ValueError, KeyError, TypeError):
+        source = "(unknown)"
+    used = max((file.stat().st_mtime for file in files), default=path.stat().st_mtime)
+    return {
+        "key": path.name,
+        "kind": kind,
+        "bytes": sum(file.stat().st_size for file in files),
+        "source": source,
+        "used": used,
+        "path": str(path),
+    }
+
+
+def _users() -> dict[str, list[str]]:
+    """Data sources and digests of pretrained models -> the runs made here that name them."""
+    from castalia.places import known_folders
+
+    users: dict[str, list[str]] = {}
+    for folder in known_folders():
+        try:
+            recipe = javascript.loads((folder / "run.json").read_text(encoding="utf-8"))["recipe"]
+            named = [recipe["data"]["source"], recipe["family"].get("base")]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+        for name in named:
+            if isinstance(name, str):
+                users.setdefault(name, []).append(folder.name)
+    return users
+
+
+def _remove(entry: dict[str, Any]) -> None:
+    from castalia.data.stream import remove_cache
+
+    if entry["kind"] == "encoded data":
+        remove_cache(entry["key"])
+    else:
+        shutil.rmtree(entry["path"])
+
+
+def _row(entry: dict[str, Any]) -> list[str]:
+    runs = entry["runs"]
+    shown = ", ".join(runs[:2]) + (f" and {len(runs) - 2} more" if len(runs) > 2 else "") if runs else "-"
+    when = time.strftime("%Y-%m-%d", time.localtime(entry["used"]))
+    return [entry["key"][:16], entry["kind"], f"{entry['bytes'] / 2**20:.1f}", entry["source"], shown, when]

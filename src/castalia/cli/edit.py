@@ -45,7 +45,7 @@ def command(
 ) -> int:
     """Edit given items with a run whose family encodes (VAE, VAE-GAN, VAE of sentences), or fill the gaps of texts and scores (ar)."""
     from castalia import workflow
-    from castalia.cli.batch import Batch
+    from castalia.cli.batch import Batch, inputs_of
     from castalia.codecs.base import is_file
     from castalia.data.listing import given_files
     from castalia.governance import provenance
@@ -81,7 +81,8 @@ def command(
     batch = Batch(gate, out, formats)
     for index, item in enumerate(edited):
         batch.emit(index, item, gate.facts_of(index=index, **facts))
-    found = batch.document(f"{kind}: {', '.join(Path(one).name if is_file(one) else one for one in inputs)}")
+    title = f"{kind}: {', '.join(Path(one).name if is_file(one) else one for one in inputs)}"
+    found = batch.document(title, inputs_of(opened.codec, inputs), together=kind == "interpolate")
     if json:
         say_json({"run": opened.id, **found})
     else:

@@ -54,7 +54,7 @@ def command(
     """Draw new items from a run: one file each, with a manifest inside, and a contact sheet."""
     from dataclasses import replace
 
-    from castalia.cli.batch import Batch
+    from castalia.cli.batch import Batch, class_caption
     from castalia.governance.policy import Policy
     from castalia.governance.release import Gate
     from castalia.run import Run
@@ -77,7 +77,8 @@ def command(
     folder = out or opened.folder / "samples" / f"seed-{seed}"
     batch, texts = Batch(gate, folder, formats), []
     for sample in generate(opened, request, model=gate.model()):
-        if batch.emit(sample.index, sample.item, gate.facts(sample)) and isinstance(sample.item, str):
+        caption = class_caption(opened, sample.cond, sample.index)
+        if batch.emit(sample.index, sample.item, gate.facts(sample), caption) and isinstance(sample.item, str):
             texts.append(sample.item)
     found = batch.document(f"{batch.items} samples of {opened.id}, seed {seed}")
     if json:

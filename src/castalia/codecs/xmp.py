@@ -43,6 +43,12 @@ def packet(manifest: dict[str, Any]) -> str | None:
     )
 
 
+def template(generator: str) -> str:
+    """The packet of anything that `generator` makes, with @AIGC@ in place of the quoted label: for programs that run without Castalia."""
+    made = packet({"synthetic": True, "generator": generator, "AIGC": {}})
+    return str(made).replace(quoteattr(json.dumps(dict.fromkeys(FIELDS, ""))), "@AIGC@")
+
+
 def line(manifest: dict[str, Any]) -> str | None:
     """The same label in one line of ASCII, for formats that hold text and no XMP; None for a manifest that does not say `synthetic`."""
     if not manifest.get("synthetic"):

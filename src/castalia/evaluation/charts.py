@@ -12,7 +12,7 @@ from castalia.language import Voice
 
 ENGLISH = Voice()
 WIDTH, MIDDLE = 240, 17
-CURVE_WIDTH, CURVE_HEIGHT = 320, 160
+CURVE_WIDTH, CURVE_HEIGHT = 320, 180
 MOST_POINTS = 240
 WIDE, TALL = 560, 260
 FRONT_HEIGHT, LETTERS = 220, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -86,27 +86,41 @@ def curve(name: str, steps: Sequence[float], values: Sequence[float], voice: Voi
     points = _thinned(points)
     ordered = sorted(y for _, y in points)
     cut = len(ordered) // 50
-    bottom, top = ordered[cut], ordered[-1 - cut]
-    if top - bottom < 1e-12 * max(1.0, abs(top)):
-        bottom, top = bottom - 0.5, top + 0.5
+    levels = ticks(ordered[cut], ordered[-1 - cut], 4)
+    bottom, top = min(levels[0], ordered[cut]), max(levels[-1], ordered[-1 - cut])
     first, last = points[0][0], points[-1][0]
-    x0, x1, y0, y1 = 6.0, CURVE_WIDTH - 6.0, CURVE_HEIGHT - 22.0, 36.0
+    x0, x1, y0, y1 = 46.0, CURVE_WIDTH - 8.0, CURVE_HEIGHT - 32.0, 26.0
 
-    def at(x: float, y: float) -> str:
-        across = x0 + (x1 - x0) * (x - first) / max(last - first, 1e-9)
-        return f"{across:.1f},{y0 + (y1 - y0) * (min(max(y, bottom), top) - bottom) / (top - bottom):.1f}"
+    def across(x: float) -> float:
+        return x0 + (x1 - x0) * (x - first) / max(last - first, 1e-9)
 
-    raw = " ".join(at(x, y) for x, y in points)
-    smooth = " ".join(at(x, y) for x, y in _smoothed(points))
-    return (
-        f'<svg viewBox="0 0 {CURVE_WIDTH} {CURVE_HEIGHT}" role="img" aria-label="{escape(name)}: {voice.say("last value {0}", show(points[-1][1]))}">'
-        f'<text x="{x0}" y="12">{escape(name)}</text><text x="{x1}" y="12" text-anchor="end">{show(points[-1][1])}</text>'
-        f'<line class="axis" x1="{x0}" x2="{x1}" y1="{y0}" y2="{y0}"/><line class="axis" x1="{x0}" x2="{x1}" y1="{y1}" y2="{y1}"/>'
-        f'<polyline class="raw" points="{raw}"/><polyline class="line" points="{smooth}"/>'
-        f'<text x="{x0}" y="{y1 - 3}">{show(top)}</text><text x="{x0}" y="{y0 - 4}">{show(bottom)}</text>'
-        f'<text x="{x0}" y="{CURVE_HEIGHT - 6}">{voice.say("step {0:,.0f}", first)}</text>'
-        f'<text x="{x1}" y="{CURVE_HEIGHT - 6}" text-anchor="end">{last:,.0f}</text></svg>'
-    )
+    def up(y: float) -> float:
+        return y0 + (y1 - y0) * (min(max(y, bottom), top) - bottom) / (top - bottom)
+
+    parts = [f'<text x="0" y="12">{escape(name)}</text><text x="{x1}" y="12" text-anchor="end">{show(points[-1][1])}</text>']
+    for level in levels:
+        parts.append(f'<line class="axis" x1="{x0}" x2="{x1}" y1="{up(level):.1f}" y2="{up(level):.1f}"/>')
+        parts.append(f'<text x="{x0 - 6}" y="{up(level) + 4:.1f}" text-anchor="end">{level:,.4g}</text>')
+    for step in (one for one in ticks(first, last, 5) if first <= one <= last):
+        anchor = "end" if across(step) > x1 - 14 else "middle"
+        parts.append(f'<line class="axis" x1="{across(step):.1f}" x2="{across(step):.1f}" y1="{y0}" y2="{y0 + 4}"/>')
+        parts.append(f'<text x="{across(step):.1f}" y="{y0 + 16}" text-anchor="{anchor}">{step:,.0f}</text>')
+    parts.append(f'<text x="{(x0 + x1) / 2}" y="{CURVE_HEIGHT - 2}" text-anchor="middle">{voice.say("step")}</text>')
+    for style, row in (("raw", points), ("line", _smoothed(points))):
+        parts.append(f'<polyline class="{style}" points="{_points([(across(x), up(y)) for x, y in row])}"/>')
+    label = f"{escape(name)}: {voice.say('last value {0}', show(points[-1][1]))}"
+    return f'<svg viewBox="0 0 {CURVE_WIDTH} {CURVE_HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Round numbers (1, 2 or 5 times a power of ten apart) from at or below `low` to at or above `high`: at least two, about `most`."""
+    if high - low < 1e-12 * max(1.0, abs(high)):
+        low, high = low - 0.5, high + 0.5
+    raw = (high - low) / max(1, most - 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * (1 - 1e-9))
+    start, stop = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [number * step for number in range(start, stop + 1)]
 
 
 def equal_fidelity(found: Mapping[str, Any], voice: Voice = ENGLISH) -> str:
@@ -120,7 +134,7 @@ def equal_fidelity(found: Mapping[str, Any], voice: Voice = ENGLISH) -> str:
         return x0 + (x1 - x0) * (bars[-1] - bar) / (bars[-1] - bars[0]), y0 + (y1 - y0) * value
 
     parts = []
-    for level in (0.0, 0.5, 1.0):
+    for level in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = at(bars[0], level)[1]
         parts.append(f'<line class="axis" x1="{x0}" x2="{x1}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{x0 - 8}" y="{y + 4:.1f}" text-anchor="end">{level:g}</text>')
@@ -131,8 +145,8 @@ def equal_fidelity(found: Mapping[str, Any], voice: Voice = ENGLISH) -> str:
         points = [at(bar, one[0]) for bar, one in zip(bars, found.get(side, []), strict=False) if one is not None]
         if len(points) > 1:
             parts.append(f'<polyline class="line {style}line" points="{_points(points)}"/>')
-    for bar in (bars[-1], bars[len(bars) // 2], bars[0]):
-        anchor = "start" if bar == bars[-1] else "end" if bar == bars[0] else "middle"
+    for bar in bars[:: -max(1, (len(bars) - 1) // 4)]:
+        anchor = "end" if bar == bars[0] else "middle"
         parts.append(f'<text x="{at(bar, 0)[0]:.1f}" y="{y0 + 18}" text-anchor="{anchor}">{bar:.0%}</text>')
     parts.append(
         f'<text x="{(x0 + x1) / 2}" y="{TALL - 5}" text-anchor="middle">{voice.say("share of new real items that pass the bar")}</text>'
@@ -150,12 +164,20 @@ def front(
     bottom, top = min(values), max(values)
     margin = 0.08 * (top - bottom) or 0.5
     bottom, top = bottom - margin, top + margin
-    x0, x1, y0, y1 = 14.0, CURVE_WIDTH - 14.0, FRONT_HEIGHT - 40.0, 40.0
+    x0, x1, y0, y1 = 46.0, CURVE_WIDTH - 14.0, FRONT_HEIGHT - 40.0, 26.0
 
     def at(price: float, value: float) -> tuple[float, float]:
         return x0 + (x1 - x0) * (math.log(price) - left) / (right - left), y0 + (y1 - y0) * (value - bottom) / (top - bottom)
 
     parts = [f'<line class="axis" x1="{x0}" x2="{x1}" y1="{y0}" y2="{y0}"/><line class="axis" x1="{x0}" x2="{x0}" y1="{y0}" y2="{y1}"/>']
+    for level in (one for one in ticks(bottom, top, 5) if bottom <= one <= top):
+        y = at(costs[0], level)[1]
+        parts.append(f'<line class="axis" x1="{x0}" x2="{x1}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text x="{x0 - 6}" y="{y + 4:.1f}" text-anchor="end">{level:,.4g}</text>')
+    for price in _decades(math.exp(left), math.exp(right)) or sorted({min(costs), max(costs)}):
+        x = at(price, bottom)[0]
+        parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{y0}" y2="{y0 + 4}"/>')
+        parts.append(f'<text x="{x:.1f}" y="{y0 + 16}" text-anchor="middle">{show(price)}</text>')
     if len(best) > 1:
         parts.append(f'<polyline class="line" points="{_points([at(*points[name][:2]) for name in best])}"/>')
     for letter, (name, (price, value, low, high)) in zip(LETTERS, points.items(), strict=False):
@@ -165,11 +187,7 @@ def front(
         parts.append(
             f'<text x="{x + (8 if x < x1 - 20 else -8):.1f}" y="{y - 6:.1f}" text-anchor="{"start" if x < x1 - 20 else "end"}">{letter}</text>'
         )
-    parts.append(f'<text x="{x0}" y="12">{escape(fidelity)}</text>')
-    parts.append(f'<text x="{x0}" y="28">{show(min(values))} – {show(max(values))}</text>')
-    parts.append(
-        f'<text x="{x0}" y="{y0 + 16}">{show(min(costs))}</text><text x="{x1}" y="{y0 + 16}" text-anchor="end">{show(max(costs))}</text>'
-    )
+    parts.append(f'<text x="0" y="12">{escape(fidelity)}</text>')
     parts.append(f'<text x="{(x0 + x1) / 2}" y="{y0 + 32}" text-anchor="middle">{escape(cost)}</text>')
     named = ", ".join(f"{letter} {name}" for letter, name in zip(LETTERS, points, strict=False))
     label = voice.say("{0} against {1}: {2}", fidelity, cost, named)
@@ -177,6 +195,16 @@ def front(
         f'<svg viewBox="0 0 {CURVE_WIDTH} {FRONT_HEIGHT}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
         f"<figcaption>{escape(named)}</figcaption>"
     )
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten from `low` to `high`, at most six; only the powers where they are more; [] for fewer than two."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1, 2, 5), (1,)):
+        found = [factor * 10.0**power for power in powers for factor in factors if low <= factor * 10.0**power <= high]
+        if len(found) <= 6:
+            return found if len(found) > 1 else []
+    return found[:: math.ceil(len(found) / 6)]
 
 
 def _points(points: Sequence[tuple[float, float]]) -> str:

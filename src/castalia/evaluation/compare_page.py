@@ -67,10 +67,13 @@ def _scores(found: Compared, voice: Voice) -> str:
     for name, row in found.scores.items():
         first = next(iter(row.values()))
         kind, network = parts_of(name)
-        cells = "".join(f'<td class="number">{_cell(row.get(run), voice)}</td>' for run in found.runs)
+        cells = "".join(
+            f'<td class="number" data-label="{escape(run, quote=True)}">{_cell(row.get(run), voice)}</td>' for run in found.runs
+        )
         rows.append(
             f'<tr><td><b>{escape(voice(title_of(kind)))}</b><span class="network">{escape(network)}</span>'
-            f'<span class="network">{voice(direction_of(first))}</span></td>{cells}<td class="number">{show(first.floor)}</td></tr>'
+            f'<span class="network">{voice(direction_of(first))}</span></td>{cells}'
+            f'<td class="number" data-label="{escape(voice.say("real data"), quote=True)}">{show(first.floor)}</td></tr>'
         )
     heads = "".join(f'<th scope="col" class="number">{escape(run)}</th>' for run in found.runs)
     head = f'<tr><th scope="col">{voice.say("score")}</th>{heads}<th scope="col" class="number">{voice.say("real data")}</th></tr>'
@@ -94,7 +97,10 @@ def _differences(found: Compared, voice: Voice) -> str:
     names = list(dict.fromkeys(one.score for one in found.differences))
     rows = "".join(
         f"<tr><td><b>{escape(voice(title_of(name)))}</b><span class='network'>{escape(parts_of(name)[1])}</span></td>"
-        + "".join(f'<td class="number">{_gap(by_place.get((name, *pair)), voice)}</td>' for pair in pairs)
+        + "".join(
+            f'<td class="number" data-label="{escape(" − ".join(pair), quote=True)}">{_gap(by_place.get((name, *pair)), voice)}</td>'
+            for pair in pairs
+        )
         + "</tr>"
         for name in names
     )

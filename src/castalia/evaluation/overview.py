@@ -77,11 +77,13 @@ def _table(judged: Mapping[str, Evaluation]) -> str:
     for name in names:
         found = {model: next((score for score in judged[model].scores if score.name == name), None) for model in judged}
         first = next(score for score in found.values() if score is not None)
-        cells = "".join(f'<td class="number">{_cell(score)}</td>' for score in found.values())
+        cells = "".join(
+            f'<td class="number" data-label="{escape(model, quote=True)}">{_cell(score)}</td>' for model, score in found.items()
+        )
         rows.append(
             f'<tr><td><b>{escape(title_of(name))}</b><span class="network">{escape(parts_of(name)[1])}</span>'
             f'<span class="network">{escape(direction_of(first))}</span></td>{cells}'
-            f'<td class="number">{show(first.floor)}</td></tr>'
+            f'<td class="number" data-label="real data">{show(first.floor)}</td></tr>'
         )
     head = "".join(f'<th scope="col" class="number">{escape(model)}</th>' for model in [*judged, "real data"])
     return (

@@ -25,6 +25,7 @@ from castalia.evaluation.base import Score, show
 from castalia.evaluation.charts import curve, equal_fidelity, legend, strip
 from castalia.evaluation.features import NAMES
 from castalia.evaluation.style import CSS
+from castalia.evaluation.summary import in_short
 from castalia.language import Said, Voice, join, say
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 ENGLISH = Voice()
 SHOWN = 48
-TEXTS, LONGEST_TEXT = 12, 1500  # texts a side, characters of one
+TEXTS, LONGEST_TEXT, ROLLS = 12, 1500, 6  # texts a side, characters of one, drawings of what can be heard
 LARGEST = 160  # pixels of a picture's longer side on the page
 NOT_CURVES = {"step", "time", "seconds", "speed", "left"}
 TITLES = {
@@ -69,6 +70,9 @@ TITLES = {
     "longest-copy": say("Longest copy"),
     "bits-per-step": say("Bits per step"),
     "bits-per-note": say("Bits per note"),
+    "nats-per-step": say("Nats per step"),
+    "nats-per-note": say("Nats per note"),
+    "nats-per-step-averaged": say("Nats per step, averaged over keys"),
     "pitch-class": say("Pitch classes"),
     "key-clarity": say("Clarity of key"),
     "melodic-interval": say("Melodic intervals"),
@@ -121,6 +125,7 @@ def page(
     )
     body = [
         f'<p class="eyebrow">{escape(title)}</p><h1>{escape(voice(words.get("headline", say("Report"))))}</h1>',
+        summary(judged, voice),
         f'<div class="questions">{cards}</div>',
         *(f'<p class="note">{escape(voice(note))}</p>' for note in judged.notes),
         _beside(judged, codec, voice),
@@ -134,6 +139,12 @@ def page(
         f"<footer><p>{_small_print(judged.scores, voice)}</p></footer>",
     ]
     return document("\n".join(part for part in body if part), title, voice)
+
+
+def summary(judged: Evaluation, voice: Voice) -> str:
+    """Three questions and their answers in plain words."""
+    rows = "".join(f"<dt>{escape(voice(question))}</dt><dd>{escape(voice(answer))}</dd>" for question, answer in in_short(judged.scores))
+    return f'<dl class="summary">{rows}</dl>' if rows else ""
 
 
 def document(body: str, title: str, voice: Voice) -> str:
@@ -161,11 +172,13 @@ def grid(x: Tensor | Sequence[Tensor], codec: Codec[Any], voice: Voice = ENGLISH
 
 
 def items_grid(items: Sequence[Any], codec: Codec[Any], voice: Voice = ENGLISH) -> str:
-    """Pictures one by one, texts as texts; anything else as the codec draws several at once."""
+    """Pictures one by one, texts as texts, what can be heard as drawings one below the other; anything else as the codec draws several at once."""
     if all(isinstance(item, str) for item in items):
         return f'<div class="texts">{"".join(_text(item, voice) for item in items[:TEXTS])}</div>'
     if all(isinstance(item, PIL.Image.Image) for item in items):
         return f'<div class="grid">{"".join(_image(item) for item in items)}</div>'
+    if codec.audible:
+        return f'<div class="rolls">{"".join(_image(codec.preview([item]), sheet=True) for item in items[:ROLLS])}</div>'
     return _image(codec.preview(list(items)), sheet=True)
 
 
@@ -210,11 +223,18 @@ def _scores(scores: Sequence[Score], voice: Voice) -> str:
         rows.append(
             f'<tr><td><b>{escape(voice(title_of(score.name)))}</b><span class="network">{escape(network)}</span>'
             f'<span class="network">{voice(direction_of(score))}</span></td>'
-            f'<td class="number"><span class="value">{show(score.value)}</span><br><small>{interval}</small></td>'
-            f"<td>{strip(score, voice)}</td>"
-            f'<td class="number">{show(score.floor)}</td><td class="number">{show(baselines.get("naive"))}</td>'
-            f'<td class="number">{show(baselines.get("memoriser"))}</td>'
-            f'<td class="number">{"–" if score.n is None else format(score.n, ",")}</td><td>{told}</td></tr>'
+            f'<td class="number"><span class="value">{show(score.value)}</span> <small>{interval}</small></td>'
+            f'<td class="place">{strip(score, voice)}</td>'
+            + "".join(
+                f'<td class="number" data-label="{escape(voice(label), quote=True)}">{text}</td>'
+                for label, text in (
+                    (say("real data"), show(score.floor)),
+                    (say("naive"), show(baselines.get("naive"))),
+                    (say("memoriser"), show(baselines.get("memoriser"))),
+                    (Said("n"), "–" if score.n is None else format(score.n, ",")),
+                )
+            )
+            + f'<td data-label="{escape(voice.say("informative"), quote=True)}">{told}</td></tr>'
             f'<tr class="words"><td colspan="8">{escape(words)}</td></tr>'
         )
     columns = [

@@ -37,7 +37,7 @@ def verdict(scores: list[Score]) -> list[tuple[str, str]]:
 
 def answered(scores: list[Score], **questions: Callable[[dict[str, Score]], str]) -> list[tuple[str, str]]:
     """Each question's words, then those on utility and cost, which are the same for every kind of data; silence is left out."""
-    named = {kind_of(score.name): score for score in scores}
+    named = {kind_of(score.name): score for score in reversed(scores)}  # of several networks, the first
     answers = {**questions, "utility": utility_words, "cost": cost_words}
     return [(question, words) for question, answer in answers.items() if (words := answer(named))]
 
@@ -59,25 +59,15 @@ def _share(score: Score | None) -> float | None:
 def _headline(named: dict[str, Score]) -> str:
     words = _level(named)
     n = max((score.n or 0 for score in named.values() if score.floor is not None), default=0)
-    if words.startswith("The samples") and n < FEW:
-        return say("As far as {0} of them can tell: {1}", n, words)
-    return words
+    return join([words, say("(Judged by {0} of them.)", n)]) if words.startswith("The samples") and n < FEW else words
 
 
 def _level(named: dict[str, Score]) -> Said:
-    shares = {name: share for name in ("precision", "coverage", "density", "recall") if (share := _share(named.get(name))) is not None}
-    fidelity = _least(shares, "precision", "density")
-    fidelity = _closeness(named.get("kernel")) if fidelity is None else fidelity
-    diversity = _least(shares, "recall", "coverage")
-    novelty = named.get("copies")
-    copying = (
-        novelty is not None
-        and novelty.low is not None
-        and novelty.floor is not None
-        and novelty.informative
-        and novelty.low > max(0.15, novelty.floor)
-    )
-    if copying:
+    shares = shares_of(named)
+    fidelity = least(shares, "precision", "density")
+    fidelity = closeness(named.get("kernel")) if fidelity is None else fidelity
+    diversity = least(shares, "recall", "coverage")
+    if copying(named.get("copies")):
         return say("The model repeats its training data.")
     if fidelity is None or diversity is None:
         return say("There is too little to go by for a verdict.")
@@ -95,7 +85,19 @@ def _level(named: dict[str, Score]) -> Said:
     return say("The samples are still far from the data.")
 
 
-def _closeness(score: Score | None) -> float | None:
+def shares_of(named: dict[str, Score]) -> dict[str, float]:
+    """Shares of what real data get, of the scores for which that says something."""
+    return {name: share for name in ("precision", "coverage", "density", "recall") if (share := _share(named.get(name))) is not None}
+
+
+def copying(novelty: Score | None) -> bool:
+    """Whether a `copies` score says that the model replays training items."""
+    if novelty is None or novelty.low is None or novelty.floor is None or not novelty.informative:
+        return False
+    return novelty.low > max(0.15, novelty.floor)
+
+
+def closeness(score: Score | None) -> float | None:
     """How much of the way from the naive baseline to real data a distance has gone, on the scale of lengths."""
     if score is None or score.value is None or score.floor is None or score.informative is False:
         return None
@@ -103,7 +105,7 @@ def _closeness(score: Score | None) -> float | None:
     return None if naive is None else 1 - math.sqrt(max(0.0, score.value - score.floor) / max(naive - score.floor, 1e-12))
 
 
-def _least(shares: dict[str, float], *names: str) -> float | None:
+def least(shares: dict[str, float], *names: str) -> float | None:
     present = [shares[name] for name in names if name in shares]
     return min(present) if present else None
 

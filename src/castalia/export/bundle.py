@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+import castalia
+from castalia.codecs import xmp
 from castalia.export.describing import beside, graphs_of, heading, items, sections, writes_text
 from castalia.export.targets import Written
 from castalia.export.tracing import difference, quiet, trace
@@ -24,6 +26,8 @@ def write(run: Run, folder: Path) -> Written:
     """
     graphs = graphs_of(run)
     files = beside(run, graphs, "bundle")
+    if not writes_text(run):
+        files["label.xmp"] = xmp.template(f"castalia {castalia.__version__}").encode()
     files["README.md"] = _readme(run, graphs, merges="tokenizer.json" in files)
     found = {name: _write(graph, folder / f"{name}.pt2") for name, graph in graphs.items()}
     for name, content in files.items():
@@ -68,6 +72,6 @@ In a program of your own, `torch.export.load("{next(iter(graphs))}.pt2").module(
 | `model.json` | the tables above, the names of classes, and the recipe's sampling |
 | `codec.json` | how numbers become {"text" if text else "an item"} |
 | `castalia.json` | run, weights' hash, data fingerprint, licence; goes along with every file that run.py writes |
-
+{"" if text else "| `label.xmp` | the label for other programs that every picture carries: made by a machine |" + chr(10)}
 Exported by Castalia.
 """.encode()

@@ -27,7 +27,7 @@ LOOK = """
 .pairs .two { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; } .pairs .grid { grid-template-columns: 1fr; }
 .pairs figcaption { margin: .35rem 0 0; overflow-wrap: anywhere; line-height: 1.4; }
 .roll { width: 100%; background: var(--card); border: 1px solid var(--line); border-radius: 4px; } .roll .note { fill: var(--faint); opacity: .6; }
-.roll .hit { fill: var(--ink); }
+.roll .hit { fill: var(--model); }
 .pairs figcaption b { color: var(--ink); font-weight: 600; }
 """
 WORDS: dict[str, dict[str, str]] = {
@@ -175,10 +175,12 @@ def _pairs(found: Audit, matched: Found, items: Any, rows: list[int], names: lis
 
 
 def _caption(found: Audit, matched: Found, row: int, name: str, words: dict[str, str]) -> str:
-    distance = words["distance"].format(distance=float(matched.distance[row]), threshold=found.document["threshold"])
+    """How it was copied is said of copies alone: what is farther away than the threshold only happens to be the nearest."""
+    distance, threshold = float(matched.distance[row]), found.document["threshold"]
+    kind = f"<b>{words[matched.kinds[row]]}</b> · " if matched is found.found and distance < threshold else ""
     train = int(matched.train[row])
     who = " ← ".join(escape(part) for part in (name, found.where(train) if train >= 0 else "") if part)
-    return f"<b>{words[matched.kinds[row]]}</b> · {distance}<br>{who}"
+    return f"{kind}{words['distance'].format(distance=distance, threshold=threshold)}<br>{who}"
 
 
 def _spans(found: Audit, matched: Found, row: int, name: str, words: dict[str, str]) -> str:
@@ -189,7 +191,8 @@ def _spans(found: Audit, matched: Found, row: int, name: str, words: dict[str, s
     told = f"{_caption(found, matched, row, name, words)} · {words['notes' if music else 'bits'].format(**span)}"
     if music:
         two = "".join(
-            roll(span[side], label) for side, label in (("sample_roll", name), ("train_roll", found.where(int(matched.train[row]))))
+            roll(span[f"{side}_roll"], label, span.get(f"{side}_bars", ()))
+            for side, label in (("sample", name), ("train", found.where(int(matched.train[row]))))
         )
     else:
         two = "".join(_marked(span[side]) for side in ("sample_text", "train_text"))

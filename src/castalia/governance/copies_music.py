@@ -18,6 +18,7 @@ from torch import Tensor
 
 from castalia.codecs.base import Codec
 from castalia.codecs.score import Note, Part, Score
+from castalia.evaluation.rolls import bars_of
 from castalia.evaluation.tunes import SYMBOLS, Line, lines, motifs, pitched
 from castalia.governance.aligned import Aligned, Prices, Span
 from castalia.governance.copies import Found
@@ -120,12 +121,16 @@ class Music:
 
     def _shown(self, query: Score, own: Sequence[Line], place: int, shared: Sequence[Shared], bits: float, edits: int) -> dict[str, Any]:
         pairs = [self._notes(own, place, one) for one in shared]
+        sides = {
+            "sample": (query, [note for mine, _ in pairs for note in mine]),
+            "train": (self._pieces[place], [note for _, theirs in pairs for note in theirs]),
+        }
         return {
             "bits": round(bits, 1),
             "length": sum(len(mine) for mine, _ in pairs),
             "edits": edits,
-            "sample_roll": _roll(query, [note for mine, _ in pairs for note in mine]),
-            "train_roll": _roll(self._pieces[place], [note for _, theirs in pairs for note in theirs]),
+            **{f"{side}_roll": _roll(*shown) for side, shown in sides.items()},
+            **{f"{side}_bars": _bars(*shown) for side, shown in sides.items()},
         }
 
     def plant(self, items: Any, kind: str, rng: torch.Generator) -> list[Score]:
@@ -221,11 +226,10 @@ def _between(score: Score, first: int, last: int) -> Score:
 
 def _roll(score: Score, marked: Sequence[Note]) -> list[list[float]]:
     """[start, length, pitch, marked] in quarter notes of all notes around the marked ones, from the beginning of the window."""
-    first = min(note.start for note in marked) - AROUND * score.resolution
-    last = max(note.end for note in marked) + AROUND * score.resolution
+    first, last = _window(score, marked)
     known = set(marked)
     rows = [
-        [note.start - max(0.0, first), note.length, note.pitch, note in known]
+        [note.start - first, note.length, note.pitch, note in known]
         for part in pitched(score)
         for note in part.notes
         if first <= note.start and note.end <= last
@@ -233,3 +237,15 @@ def _roll(score: Score, marked: Sequence[Note]) -> list[list[float]]:
     return [
         [round(start / score.resolution, 3), round(length / score.resolution, 3), pitch, int(hit)] for start, length, pitch, hit in rows
     ]
+
+
+def _bars(score: Score, marked: Sequence[Note]) -> list[list[float]]:
+    """[start, number] of the bars in the same window."""
+    first, last = _window(score, marked)
+    return bars_of(score, first / score.resolution, last / score.resolution)
+
+
+def _window(score: Score, marked: Sequence[Note]) -> tuple[float, float]:
+    """From a little before the marked notes to a little behind them, in ticks."""
+    around = AROUND * score.resolution
+    return max(0.0, min(note.start for note in marked) - around), max(note.end for note in marked) + around

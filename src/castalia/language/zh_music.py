@@ -1,6 +1,9 @@
 """Chinese: what is said of music."""
 
 SENTENCES = {
+    "Nats per step": "每步奈特数",
+    "Nats per note": "每音符奈特数",
+    "Nats per step, averaged over keys": "每步奈特数（各调平均）",
     # headlines
     "The model repeats melodies of its training pieces.": "模型在重复训练乐曲中的旋律。",
     "By what is counted here, the samples cannot be told from real pieces.": "就这里统计的各项而言，样本与真实乐曲无法区分。",
@@ -9,7 +12,7 @@ SENTENCES = {
     "The samples differ from real pieces in most of what is counted.": "样本在大多数统计项上与真实乐曲不同。",
     # nats a step
     "Kneser-Ney counts need {0}: the model saves {1} ({2} to {3}).": "Kneser-Ney 计数需要 {0}：模型省下 {1}（{2} 至 {3}）。",
-    "On {0:,} held-out steps; that a piece ends costs {1} nats apart.": "在 {0:,} 个留出的步上；曲子在哪里结束另计 {1} nats。",
+    "On {0:,} held-out steps; that a piece ends costs {1} nats apart.": "在 {0:,} 个留出的步上；曲子在哪里结束另计 {1} 奈特。",
     "Predictions averaged over {0} copies in other keys; without, the same steps need {1}.": "预测在 {0} 个移调副本上平均；不平均时同样的步需要 {1}。",
     # what is counted
     "pitch classes": "音级",

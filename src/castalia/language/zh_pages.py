@@ -90,7 +90,6 @@ SENTENCES = {
     "of which are their reconstructions.": "两端加框的是真实数据；中间是两者隐变量连线上各点的解码结果，首尾两个即二者的重建。",
     "Training curves": "训练曲线",
     "last value {0}": "最后的值 {0}",
-    "step {0:,.0f}": "第 {0:,.0f} 步",
     "Provenance": "来历",
     "judged with seed": "评判所用种子",
     "Only items that are as realistic as the given share of new real items are counted: the bar gets stricter to the right. Novelty is the "

@@ -1,6 +1,21 @@
 """Chinese: what scores and verdicts say."""
 
 SENTENCES = {
+    # in short
+    "Do the samples look real?": "样本看起来像真的吗？",
+    "Are they varied?": "样本够多样吗？",
+    "Did the model copy its training data?": "模型复制了训练数据吗？",
+    "Yes, about as much as new real data do.": "像，与新的真实数据大致相当。",
+    "Mostly; looked at closely, not as much as real data do.": "大多像；细看仍不及真实数据。",
+    "Some of them; many do not.": "一部分像，许多不像。",
+    "Not yet.": "还不像。",
+    "Yes, about as varied as new real data.": "够，与新的真实数据大致一样多样。",
+    "Mostly; something of the data is missing.": "大体够；数据中有一部分没有出现。",
+    "Partly; much of the data is missing.": "不太够；数据中有许多没有出现。",
+    "No: the samples are too much alike.": "不够：样本彼此太相似。",
+    "Cannot tell: there are too few samples or too few data.": "无法判断：样本或数据太少。",
+    "No sign of it here. The command castalia audit looks closer, and says how sure that is.": "此处没有迹象。命令 castalia audit 会查得更细，并说明有多大把握。",
+    "Yes: parts of the training data come back. Do not publish the samples before you have looked at them.": "是：训练数据的一部分重现了。请先逐一查看样本，再决定是否发布。",
     # headlines
     "The model repeats its training data.": "模型在重复训练数据。",
     "There is too little to go by for a verdict.": "依据太少，无法下结论。",
@@ -10,7 +25,7 @@ SENTENCES = {
     "The samples cover the data, but many do not look right.": "样本覆盖了数据，但有许多不像样。",
     "The samples resemble the data, with clear gaps.": "样本与数据相似，但有明显差距。",
     "The samples are still far from the data.": "样本离数据还很远。",
-    "As far as {0} of them can tell: {1}": "就 {0} 个样本所见：{1}",
+    "(Judged by {0} of them.)": "（仅据 {0} 个样本。）",
     "The model repeats its training text.": "模型在重复训练文本。",
     "The samples get stuck in loops.": "样本陷入循环。",
     "The model has learned no more than how frequent tokens are.": "模型学到的不过是词元的频率。",

@@ -16,6 +16,7 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import torch
@@ -74,6 +75,29 @@ def samples(count: int, seed: int, classes: dict[str, int], temperature: float):
             yield index, row, len(indices), x[row]
 
 
+# Where it comes from: the same label and seal as Castalia's own, so `castalia verify` knows the file ---------------------
+
+
+def digest(document: dict) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+def sealed(facts: dict, content: str) -> dict:
+    """The manifest of an item: with the hash of its content, the label of GB 45438-2025 and the hash of all the rest."""
+    manifest = {**facts, "content": content}
+    manifest["AIGC"] = {
+        "Label": "1",
+        "ContentProducer": manifest.get("producer", ""),
+        "ProduceID": digest(manifest)[:32],
+        "ReservedCode1": f"sha256:{content}",
+        "ContentPropagator": "",
+        "PropagateID": "",
+        "ReservedCode2": "",
+    }
+    manifest["seal"] = digest(manifest)
+    return manifest
+
+
 # Items and files -------------------------------------------------------------------------------------------------------
 
 
@@ -91,17 +115,22 @@ def array(x: torch.Tensor, codec: dict) -> np.ndarray:
     return (values * deviation + mean).clamp(-largest, largest).float().numpy()
 
 
-def save(x: torch.Tensor, codec: dict, path: Path, manifest: dict) -> Path:
-    """A PNG file, or an .npz file with the array as x; the manifest inside it."""
-    text = json.dumps(manifest, sort_keys=True)
+def save(x: torch.Tensor, codec: dict, path: Path, facts: dict) -> Path:
+    """A PNG file, or an .npz file with the array as x; the manifest inside it, and in a picture the label for other programs (XMP)."""
     if codec["kind"] == "image":
-        chunks = PngInfo()
-        chunks.add_text("castalia", text)
-        path = path.with_suffix(".png")
-        picture(x).save(path, pnginfo=chunks)
+        item, chunks, path = picture(x), PngInfo(), path.with_suffix(".png")
+        head = f"{item.mode} {item.width}x{item.height}\n"
+        manifest = sealed(facts, hashlib.sha256(head.encode() + item.tobytes()).hexdigest())
+        label = quoteattr(json.dumps(manifest["AIGC"], ensure_ascii=False))
+        chunks.add_text("castalia", json.dumps(manifest, sort_keys=True))
+        chunks.add_itxt("XML:com.adobe.xmp", (HERE / "label.xmp").read_text(encoding="utf-8").replace("@AIGC@", label))
+        item.save(path, pnginfo=chunks)
     else:
-        item, path = array(x, codec), path.with_suffix(".npz")
-        np.savez(path, x=item[None] if codec["rows"] else item, manifest=np.array(text))
+        values, path = array(x, codec), path.with_suffix(".npz")
+        values = values[None] if codec["rows"] else values
+        head = f"{values.dtype.str} {values.shape}\n"
+        manifest = sealed(facts, hashlib.sha256(head.encode() + np.ascontiguousarray(values).tobytes()).hexdigest())
+        np.savez(path, x=values, manifest=np.array(json.dumps(manifest, sort_keys=True)))
     return path
 
 

@@ -196,6 +196,29 @@ def write(network, grammar: Grammar, prompt: list[int], indices: range, classes:
     return texts
 
 
+# Where it comes from: the same label and seal as Castalia's own, so `castalia verify` knows the file-
+
+
+def digest(document: dict) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+def sealed(facts: dict, content: str) -> dict:
+    """The manifest of an item: with the hash of its content, the label of GB 45438-2025 and the hash of all the rest."""
+    manifest = {**facts, "content": content}
+    manifest["AIGC"] = {
+        "Label": "1",
+        "ContentProducer": manifest.get("producer", ""),
+        "ProduceID": digest(manifest)[:32],
+        "ReservedCode1": f"sha256:{content}",
+        "ContentPropagator": "",
+        "PropagateID": "",
+        "ReservedCode2": "",
+    }
+    manifest["seal"] = digest(manifest)
+    return manifest
+
+
 def chosen(given: list[str]) -> dict[str, int]:
     """["label=tang"] or ["label=0"] -> {"label": 0}."""
     known = {port["name"]: port["labels"] for port in MODEL["graphs"]["step"]["inputs"] if port["kind"] == "class"}
@@ -256,7 +279,8 @@ def main() -> None:
                 facts["time"] = datetime.now(UTC).isoformat(timespec="seconds")
                 path = rules.out / f"{index:05d}.txt"
                 path.write_bytes(text.encode())
-                path.with_suffix(".json").write_text(json.dumps({**ORIGIN, **facts}, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+                manifest = sealed({**ORIGIN, **facts}, hashlib.sha256(text.encode()).hexdigest())
+                path.with_suffix(".json").write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
