@@ -282,7 +282,7 @@ class Draft:
         recipe, why = self._recipe()
         if self.records:
             recipe, why = "text/ar-mixed", "row by row, as text, until there is a family that models columns"
-        if 2 * facts.get("conversations", 0) > self.values["items"]:
+        if 2 * self.values["facts"].get("conversations", 0) > self.values["items"]:
             recipe, why = (
                 "text/chat",
                 "conversations, of which it learns what the assistant says; a run of texts to begin with (start_from=RUN) makes it better",
