@@ -142,7 +142,8 @@ def with_new_tokens(family: Family, old: Spec, weights: dict[str, Tensor], where
     new = family.spec
     if not grows(old, new):
         return weights
-    assert isinstance(old, Tokens) and isinstance(new, Tokens)
+    assert isinstance(old, Tokens)
+    assert isinstance(new, Tokens)
     if not family.vocabulary:
         raise SpecError(
             f"a '{family.name}' model cannot learn new tokens: its layout belongs to one vocabulary",
