@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from castalia import export
     from castalia.advice.check import check
     from castalia.errors import CastaliaError
+    from castalia.governance.audit import audit
     from castalia.judging import compare, evaluate
     from castalia.run import Run
     from castalia.workflow import chat, edit, resume, sample, train
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "CastaliaError": "castalia.errors",
     "Run": "castalia.run",
+    "audit": "castalia.governance.audit",
     "chat": "castalia.workflow",
     "check": "castalia.advice.check",
     "compare": "castalia.judging",
@@ -35,12 +38,29 @@ _WHERE = {
     "sample": "castalia.workflow",
     "train": "castalia.workflow",
 }
-__all__ = ["CastaliaError", "Run", "__version__", "chat", "check", "compare", "edit", "evaluate", "open", "resume", "sample", "train"]
+__all__ = [
+    "CastaliaError",
+    "Run",
+    "__version__",
+    "audit",
+    "chat",
+    "check",
+    "compare",
+    "edit",
+    "evaluate",
+    "export",
+    "open",
+    "resume",
+    "sample",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name == "open":
         return importlib.import_module("castalia.run").Run.open
+    if name == "export":
+        return importlib.import_module("castalia.export")  # a package that can be called
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
     raise AttributeError(f"module 'castalia' has no attribute '{name}'")

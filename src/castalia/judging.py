@@ -25,6 +25,7 @@ from castalia.evaluation.compare_page import write_comparison
 from castalia.evaluation.report import write_page
 from castalia.evaluation.trainings import over_trainings
 from castalia.language import Voice
+from castalia.notebook import Result
 from castalia.run import Run
 from castalia.spec import Dense, Tokens
 from castalia.training.hooks import Hook
@@ -50,7 +51,8 @@ def evaluate(
     language: of the page and of the words in the document, "en" or "zh". hooks: of those trainings.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    return judge(run, against=against, n=n, seed=seed, seeds=seeds, language=language, hooks=hooks).to_json(run.id, language)
+    judged = judge(run, against=against, n=n, seed=seed, seeds=seeds, language=language, hooks=hooks)
+    return Result(judged.to_json(run.id, language), run.folder / "eval" / "report.html")
 
 
 def judge(
@@ -137,7 +139,7 @@ def compare(
     codecs = {name: run.codec for name, run in zip(names, opened, strict=True)}
     atomic.write_json(folder / "compare.json", result.to_json(language))
     write_comparison(result, judged, codecs, folder / "compare.html", language=language)
-    return result.to_json(language) | {"folder": str(folder)}
+    return Result(result.to_json(language) | {"folder": str(folder)}, folder / "compare.html")
 
 
 def with_classes(run: Run) -> Dataset:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from castalia import atomic, places, registry
+from castalia import atomic, notebook, places, registry
 from castalia import recipe as recipes
 from castalia.errors import RunError
 from castalia.spec import Condition, Spec, Tokens, spec_from_json, spec_to_json
@@ -51,6 +51,18 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        about, step = self.about, self.last_step
+        rows = {
+            "recipe": about["recipe"]["title"],
+            "trained": f"{step or 0:,} of {self.recipe.training.steps:,} steps",
+            "parameters": f"{about['parameters']:,}",
+            "data": self.recipe.data.source,
+            "folder": self.folder,
+        }
+        sheets = sorted((self.folder / "samples").glob("*.png"))
+        return notebook.facts(self.id, rows, notebook.picture(sheets[-1].read_bytes()) if sheets else "")
 
     @classmethod
     def create(

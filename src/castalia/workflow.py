@@ -24,6 +24,7 @@ from castalia.errors import CastaliaError, RecipeError, RunError
 from castalia.families.base import Family, grows, with_new_tokens
 from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
+from castalia.notebook import Gallery
 from castalia.progress.views import shown
 from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
 from castalia.run import Run, dump, versions
@@ -344,12 +345,13 @@ def sample(
     prompt: Any = None,
     constraint: str | None = None,
 ) -> list[Sample]:
-    """`n` samples of a run (default: the recipe's); sample i depends on (seed, i) only.
+    """`n` samples of a run (default: the recipe's); sample i depends on (seed, i) only. A notebook shows them.
 
     prompt, constraint: for runs of tokens, what each sample begins with and what must hold for the rest; see Request.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    return list(generate(run, replace(request_of(run, n, seed, cond, options), prompt=prompt, constraint=constraint)))
+    request = replace(request_of(run, n, seed, cond, options), prompt=prompt, constraint=constraint)
+    return Gallery(generate(run, request), run.codec)
 
 
 def chat(
@@ -412,7 +414,9 @@ def edit(
             from castalia.evaluation.counterpoint import rules_for  # all of evaluation comes with it, which nothing else here needs
 
             faults = rules_for(codec.native)
-        return infilled(model, codec, given, steps, seed, keep=keep, bars=bars, temperature=temperature, redraw=redraw, faults=faults)
+        return Gallery(
+            infilled(model, codec, given, steps, seed, keep=keep, bars=bars, temperature=temperature, redraw=redraw, faults=faults), codec
+        )
     items, known = [], list[dict[str, str]]()
     for one, label in zip(inputs, folder_labels(run, inputs) if labels is None else labels, strict=True):
         for item in codec.given(one):
@@ -421,7 +425,7 @@ def edit(
     x = rows_of(run.spec, items).to(model.device)
     given = conditions_of_items(run.conditions, cond or {}, known)
     out = KINDS[kind](model, x, given, steps=steps, seed=seed, strength=strength)
-    return [codec.decode(row) for row in out]
+    return Gallery((codec.decode(row) for row in out), codec)
 
 
 def folder_labels(run: Run, inputs: Sequence[str | os.PathLike[str]]) -> list[str | None]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from castalia import registry
+from castalia import notebook, registry
 from castalia.advice import scores
 from castalia.advice.arrays import ArrayLook
 from castalia.advice.document import Document
@@ -63,6 +63,11 @@ class Checked:
     manifest: dict[str, Any]
     shown: list[Shown] = field(default_factory=list)
     keep: list[Path] = field(default_factory=list)
+
+    def _repr_html_(self) -> str:
+        from castalia.advice.page import page  # most calls show none
+
+        return notebook.page(page(self))
 
 
 def check(

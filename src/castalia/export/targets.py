@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,12 +45,13 @@ class Exported:
     after: str
 
 
-def export(run: Run, to: str, folder: Path) -> Exported:
+def export(run: str | os.PathLike[str] | Run, to: str, folder: str | os.PathLike[str]) -> Exported:
     """Writes `run` in the format `to` into `folder`, which must be new, empty, or an earlier export.
 
     Raises RecipeError for a format that does not exist; AbilityError for a model that has no place in it, a run with a plug-in included, whose
     code an export cannot carry; RunError for a run without a checkpoint, and where the folder holds anything else.
     """
+    run, folder = run if isinstance(run, Run) else Run.open(run), Path(folder)
     if to not in TARGETS:
         raise RecipeError(f"there is no export to '{to}'", where="--to", fix="one of: " + ", ".join(TARGETS))
     shown, folder = folder, folder.resolve()

@@ -34,6 +34,7 @@ from castalia.governance.calibration import FEW, FEWEST, Calibration, crossed, t
 from castalia.governance.copies import Found, Matcher, matcher_for
 from castalia.governance.membership import Membership, membership
 from castalia.nn.random import generator
+from castalia.notebook import Result
 from castalia.run import Run
 from castalia.sampling.generate import generate
 from castalia.spec import Dense, Tokens
@@ -91,7 +92,7 @@ def audit(
             document["notes"].append(note)
     write_page(found, folder / "audit.html", title=f"{run.recipe.title} · {run.id}", language=language)
     atomic.write_json(folder / "audit.json", document)
-    return document
+    return Result(document, folder / "audit.html")
 
 
 def inspect(run: Run, *, samples: Given | None = None, n: int | None = None, seed: int = 0, shadows: int = 0) -> tuple[Audit, Matcher]:
