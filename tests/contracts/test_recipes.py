@@ -61,3 +61,8 @@ def test_recipe_trains_two_steps(name: str, tmp_path: Path, monkeypatch: pytest.
     assert spec_from_json(run.about["spec"]) == run.codec.spec
     options = SampleOptions(length=8 if kind in ("text", "music") else None)
     assert len(workflow.sample(run, n=2, options=options)) == 2
+
+
+@pytest.mark.parametrize("name", recipes.shipped())
+def test_every_recipe_says_what_it_is_for(name: str):
+    assert 10 <= len(recipes.purpose(name)) <= 70 and 5 <= len(recipes.purpose(name, "zh")) <= 50

@@ -46,6 +46,23 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 }
 
 
+LIKE = {  # recipes with the network of a measured one, or one that needs as much
+    **dict.fromkeys(("image/gan-hinge", "image/gan-relativistic", "image/gan-long"), "image/gan"),
+    "image/vae-mlp": "image/vae",
+    **dict.fromkeys(("text/ar-infill", "text/seqvae"), "text/ar"),
+    **dict.fromkeys(("music/ar-chords", "music/ar-harmonise", "music/gan", "music/seqvae", "music/vae"), "music/ar"),
+}
+
+
+def least(recipe: str) -> str:
+    """From how much data on a shipped recipe makes sense, in words; "" where it depends on the run that it starts from."""
+    if recipe.startswith("array/"):
+        return f"{ROWS_PER_ENTRY} rows a number"
+    named = LIKE.get(recipe, recipe)
+    need = next((need for needs in NEEDS.values() for need in needs if need.recipe == named), None)
+    return "" if need is None else f"{need.least:,} {need.unit}"
+
+
 def judge(codec: str, have: int, entries: int = 0) -> list[Enough]:
     """have: different pictures or arrays, characters of text, notes of music. entries: numbers in one array."""
     return [

@@ -45,13 +45,11 @@ def _runs() -> list[dict[str, Any]]:
 
 
 def _recipes() -> list[dict[str, Any]]:
-    from castalia.recipe import read_yaml, shipped
+    """What each is for (the first lines of its file say so), and from how much data on (advice/enough.py)."""
+    from castalia.advice.enough import least
+    from castalia.recipe import purpose, shipped
 
-    return [
-        {"recipe": name, "family": raw["family"]["name"], "codec": raw["codec"]["name"], "data": raw.get("data", {}).get("source", "yours")}
-        for name in shipped()
-        for raw in [read_yaml(name)]
-    ]
+    return [{"recipe": name, "for": purpose(name), "from": least(name) or "-"} for name in shipped()]
 
 
 def _data() -> list[dict[str, Any]]:
