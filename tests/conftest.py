@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+os.environ["CASTALIA_LANG"] = "en"  # whatever language this machine speaks
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("CASTALIA_DEBUG", "1")  # no net: what nobody foresaw reaches the test as it is

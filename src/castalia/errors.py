@@ -12,17 +12,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from castalia.sentences import say
+
 
 def meant(given: str, known: Iterable[str], before: str = "") -> str:
     """The beginning of a fix: "did you mean 'x'? " for the known name nearest to the given one, or nothing. before: is put before the name."""
     import difflib  # only where something went wrong
 
     near = difflib.get_close_matches(given, list(known), n=1)
-    return f"did you mean '{before}{near[0]}'? " if near else ""
+    return say("did you mean '{0}'? ", before + near[0]) if near else ""
 
 
 class CastaliaError(Exception):
-    """Base of all errors that a user can cause and mend. `where` and `fix` may be empty."""
+    """Base of all errors that a user can cause and mend. `where` and `fix` may be empty.
+
+    The three are kept as they are given, so that what `castalia.sentences.say` made of them can be told in another language
+    (`castalia.language.told`); `str` is English.
+    """
 
     exit_code: ClassVar[int] = 1
     http_status: ClassVar[int] = 500
@@ -30,7 +36,7 @@ class CastaliaError(Exception):
     def __init__(self, what: str, where: object = "", fix: str = "") -> None:
         super().__init__(what)
         self.what = what
-        self.where = str(where)
+        self.where = where if isinstance(where, str) else str(where)
         self.fix = fix
 
     def __str__(self) -> str:
@@ -84,7 +90,7 @@ class MissingExtra(CastaliaError):
     exit_code, http_status = 5, 404
 
     def __init__(self, package: str, extra: str, where: object = "") -> None:
-        super().__init__(f"the optional package '{package}' is not installed", where, f"pip install 'castalia[{extra}]'")
+        super().__init__(say("the optional package '{0}' is not installed", package), where, f"pip install 'castalia[{extra}]'")
 
 
 class TrainingError(CastaliaError):

@@ -8,6 +8,7 @@ import typer
 
 from castalia.cli.console import say, say_json, table
 from castalia.errors import RecipeError, Refused
+from castalia.language import current
 
 SHOWN = 10
 
@@ -29,7 +30,6 @@ def command(
     shadow: Annotated[
         int, typer.Option(metavar="K", help="train K shadow models for membership inference; each takes as long as the run")
     ] = 0,
-    lang: Annotated[str, typer.Option(help="language of the page: en or zh")] = "en",
     index: Annotated[bool, typer.Option(help="leave an index in the run for a release policy; it holds reduced training items")] = True,
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
@@ -40,10 +40,8 @@ def command(
 
     if max_copies is not None and not 0 <= max_copies <= 1:
         raise RecipeError("the limit is a share of the samples", where=f"--max-copies {max_copies}", fix="for example 0, or 0.01 for 1%")
-    if lang not in ("en", "zh"):
-        raise RecipeError(f"the page has no language '{lang}'", where="--lang", fix="en or zh")
     opened = Run.open(run, trust_code=trust_code)
-    document = audit(opened, samples=samples, n=n, seed=seed, shadows=shadow, index=index, language=lang)
+    document = audit(opened, samples=samples, n=n, seed=seed, shadows=shadow, index=index, language=current())
     page = opened.folder / "audit" / "audit.html"
     if json:
         say_json(document)

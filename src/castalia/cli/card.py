@@ -8,11 +8,11 @@ from typing import Annotated, Optional
 import typer
 
 from castalia.cli.console import say, say_json
+from castalia.language import current
 
 
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
-    lang: Annotated[str, typer.Option(help="en or zh")] = "en",
     policy: Annotated[Optional[Path], typer.Option(metavar="FILE", help="names the producer and the licence of the model")] = None,  # noqa: UP045
     out: Annotated[Optional[Path], typer.Option(metavar="FILE", help="default: RUN/card.md, RUN/card.zh.md")] = None,  # noqa: UP045
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
@@ -24,7 +24,7 @@ def command(
     from castalia.governance.policy import Policy
     from castalia.run import Run
 
-    opened = Run.open(run, trust_code=trust_code)
+    opened, lang = Run.open(run, trust_code=trust_code), current()
     text = card.render(opened, lang, Policy.load(policy) if policy else None)
     path = out or opened.folder / ("card.md" if lang == "en" else f"card.{lang}.md")
     atomic.write(path, text)

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from castalia.cli.console import say, say_json
+from castalia.columns import cut, padded, width
 from castalia.errors import DataError, RecipeError
+from castalia.language import current
 
 if TYPE_CHECKING:
     from castalia.advice.check import Checked
+
+LONGEST = 150  # columns of an example
 
 
 def command(
@@ -33,27 +37,23 @@ def command(
         str | None,
         typer.Option(metavar="FOLDER", help="write report.html, check.json, manifest.json, and keep.txt: the files without copies"),
     ] = None,
-    lang: Annotated[str, typer.Option(help="en or zh: of the summary and the page")] = "en",
     strict: Annotated[bool, typer.Option("--strict", help="exit with 3 for warnings, too")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
 ) -> int:
     """Look at data before training: sizes, copies, leakage, damage, personal data, and whether it is enough."""
     from castalia.advice.check import check
-    from castalia.advice.words import LANGUAGES
 
-    if lang not in LANGUAGES:
-        raise RecipeError(f"there is no language '{lang}'", where="--lang", fix=f"one of: {', '.join(LANGUAGES)}")
     overrides = [word for word in words if "=" in word and not Path(word).exists()]
     sources = [word for word in words if word not in overrides]
     if not sources:
         raise RecipeError("expected data", where=" ".join(words), fix="castalia check photos/ --against test/")
     checked = check(sources, codec=codec, against=against or (), overrides=overrides, compare=manifest, evidence=out is not None)
     if out is not None:
-        _write(checked, Path(out), lang)
+        _write(checked, Path(out), current())
     if json:
         say_json(checked.document.to_json())
     else:
-        say(*summary(checked, lang))
+        say(*summary(checked, current()))
         if out is not None:
             say("", f"look at: {Path(out) / 'report.html'}")
     stops = checked.document.verdict == "problems" or (strict and checked.document.verdict == "warnings")
@@ -68,15 +68,15 @@ def summary(checked: Checked, language: str) -> list[str]:
     document = checked.document
     lines = [f"{document.source}: {words.pick(words.VERDICTS[document.verdict], language)}", ""]
     rows = facts(document, language)
-    wide = max(_columns(name) for name, _ in rows) + 2
-    lines += [f"  {_padded(name, wide)}{value}" for name, value in rows]
+    wide = max(width(name) for name, _ in rows) + 2
+    lines += [f"  {padded(name, wide)}{value}" for name, value in rows]
     marks = {"problem": "✗", "warning": "!", "note": "·"}
     if document.findings:
         lines.append("")
     for one in document.findings:
         lines.append(f"  {marks[one.level]} {words.finding(one.code, language, one.values)}")
         if one.level != "note":
-            lines += [f"      {_cut(name)}" for name in one.examples[:3]]
+            lines += [f"      {cut(name, LONGEST)}" for name in one.examples[:3]]
     if document.enough:
         lines += ["", *(f"  {enough_line(one, language)}" for one in document.enough)]
     if document.next:
@@ -94,16 +94,3 @@ def _write(checked: Checked, folder: Path, language: str) -> None:
     if checked.keep:
         here = folder.resolve()
         atomic.write(folder / "keep.txt", "".join(f"{Path(os.path.relpath(path.resolve(), here)).as_posix()}\n" for path in checked.keep))
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _columns(text))
-
-
-def _columns(text: str) -> int:
-    """On a terminal, where a Chinese character is two columns wide."""
-    return sum(2 if ord(character) > 0x2E7F else 1 for character in text)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 150 else text[:149] + "…"

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from castalia.cli.console import say, say_json, table
+from castalia.language import current
 
 
 def command(
@@ -15,7 +16,6 @@ def command(
     n: Annotated[int | None, typer.Option("-n", help="samples of each run; default: as many as the real data allow, at most 2000")] = None,
     seed: Annotated[int, typer.Option(help="of the judged samples")] = 0,
     out: Annotated[Path | None, typer.Option(help="folder of the page; default: compare/ beside the first run")] = None,
-    lang: Annotated[str, typer.Option(help="language of the page and of the words: en or zh")] = "en",
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the runs to execute their own Python files")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
 ) -> int:
@@ -24,7 +24,7 @@ def command(
     from castalia.run import Run
 
     opened = [Run.open(run, trust_code=trust_code) for run in runs]
-    document = judging.compare(opened, n=n, seed=seed, out=out, language=lang)
+    document = judging.compare(opened, n=n, seed=seed, out=out, language=current())
     if json:
         say_json(document)
         return 0

@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from castalia import progress
+from castalia.columns import padded, width
 from castalia.errors import RecipeError
 from castalia.escapes import json_text, one_line, printable
-from castalia.progress.views import duration
+from castalia.language import told
+from castalia.units import duration
 
 __all__ = ["conditions", "constraint_of", "duration", "say", "say_json", "table"]
 
 
 def say(*lines: str, err: bool = False) -> None:
-    """Lines on stdout or stderr; control characters in them are shown, not obeyed."""
+    """Lines on stdout or stderr, in the current language; control characters in them are shown, not obeyed."""
     with progress.paused():
-        print(*map(printable, lines), sep="\n", file=sys.stderr if err else sys.stdout, flush=True)
+        print(*(printable(told(line)) for line in lines), sep="\n", file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def say_json(document: Any) -> None:
@@ -28,11 +30,11 @@ def say_json(document: Any) -> None:
         print(json_text(json.dumps(document, ensure_ascii=False, indent=2)), flush=True)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Left-aligned columns, as wide as they need to be."""
-    lines = [list(head), *[list(map(one_line, row)) for row in rows]]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+def table(head: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
+    """Left-aligned columns, as wide as they need to be, in the current language."""
+    lines = [[one_line(told(cell)) for cell in row] for row in [head, *rows]]
+    widths = [max(width(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join("  ".join(map(padded, line, widths)).rstrip() for line in lines)
 
 
 def conditions(texts: Iterable[str]) -> dict[str, str | int]:

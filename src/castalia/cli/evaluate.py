@@ -8,6 +8,7 @@ import typer
 
 from castalia.cli.console import say, say_json, table
 from castalia.errors import RecipeError
+from castalia.language import current
 
 
 def command(
@@ -18,7 +19,6 @@ def command(
     seeds: Annotated[
         int, typer.Option(help="trainings: retrain with so many seeds less one, and say how much scores vary with training")
     ] = 1,
-    lang: Annotated[str, typer.Option(help="language of the page and of the words: en or zh")] = "en",
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
 ) -> int:
@@ -31,7 +31,7 @@ def command(
         raise RecipeError("a run was trained at least once", where=f"--seeds {seeds}", fix="--seeds 3 retrains twice")
     opened = Run.open(run, trust_code=trust_code)
     try:
-        document = judging.evaluate(opened, against=against, n=n, seed=seed, seeds=seeds, language=lang)
+        document = judging.evaluate(opened, against=against, n=n, seed=seed, seeds=seeds, language=current())
     except Interrupted as stop:
         say(f"\n{stop}; nothing is lost", f"go on with: castalia evaluate {run} --seeds {seeds}", err=True)
         return 128 + stop.signal

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from functools import wraps
+from typing import Annotated, Any, NamedTuple
 
 import castalia
-from castalia.errors import CastaliaError
+from castalia.errors import CastaliaError, RecipeError
 from castalia.escapes import one_line, printable
+from castalia.language import constant, current, preferred, recognised, say, told, using
 from castalia.progress.views import shown
 
 
@@ -51,44 +54,80 @@ GROUPS = ("Data", "Train", "Judge", "Ship", "Govern", "Machine")
 
 def overview() -> str:
     """The text of `castalia --help`, made without importing a verb."""
-    lines = ["Usage: castalia VERB [OPTIONS]", "", "Train, judge, edit and ship generative models of your own data.", ""]
+    lines = [told(say("Usage: {0}", say("castalia VERB {0}", say("[OPTIONS]")))), ""]
+    lines += [told(say("Train, judge, edit and ship generative models of your own data.")), ""]
     for group in GROUPS:
-        lines.append(f"{group}:")
+        lines.append(told(say("{0}:", constant(group))))
         for name, verb in VERBS.items():
             if verb.group == group:
-                lines += [f"  {name:<10}{verb.about}", f"  {'':<10}  {verb.example}"]
+                lines += [f"  {name:<10}{constant(verb.about)}", f"  {'':<10}  {verb.example}"]
         lines.append("")
-    lines += ["Options:", "  --help     this text; `castalia VERB --help` explains a verb", "  --version  the version"]
-    lines += ["  --limit NAME=VALUE  with any verb: how much a file may ask for, e.g. --limit pixels=200000000 (SECURITY.md)", ""]
-    lines += ["Two minutes to the first pictures: castalia demo image"]
+    options = {
+        "--help": say("this text; `castalia VERB --help` explains a verb"),
+        "--version": say("the version"),
+        "--lang LANG": say("with any verb: en or zh; default: $CASTALIA_LANG, then the locale"),
+        "--limit NAME=VALUE": say("with any verb: how much a file may ask for, e.g. --limit pixels=200000000 (SECURITY.md)"),
+        "--install-completion": say("complete words at the Tab key: bash, zsh or fish; --show-completion prints the script"),
+    }
+    wide = max(map(len, options)) + 2
+    lines += [told(say("Options:")), *(f"  {name:<{wide}}{told(about)}" for name, about in options.items()), ""]
+    lines += [told(say("Two minutes to the first pictures: {0}", "castalia demo image"))]
     return "\n".join(lines)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point. Never shows a traceback, unless CASTALIA_DEBUG is set."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    given = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without Chinese, a file name that is no text
     try:
-        code = _dispatch(arguments)
-    except CastaliaError as error:
+        chosen, arguments = taken(given, "--lang") if given[:1] != ["--complete"] else ([], given)
+        with using(chosen[-1] if chosen else preferred()):
+            code = _run(arguments)
+    except CastaliaError as error:  # a language that is not there
         print(printable(str(error)), file=sys.stderr)
         code = error.exit_code
+    sys.exit(code)
+
+
+def taken(arguments: Sequence[str], option: str) -> tuple[list[str], list[str]]:
+    """The values of an option that every verb takes (`option VALUE`, `option=VALUE`), and the other arguments. After "--", none is one."""
+    values: list[str] = []
+    others: list[str] = []
+    rest = iter(arguments)
+    for word in rest:
+        if word == "--":
+            others += [word, *rest]
+        elif word == option:
+            values.append(next(rest, ""))
+        elif word.startswith(f"{option}="):
+            values.append(word.removeprefix(f"{option}="))
+        else:
+            others.append(word)
+    return values, others
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit code; what went wrong is printed in the current language."""
+    try:
+        return _dispatch(arguments)
+    except CastaliaError as error:
+        print(printable(told(error)), file=sys.stderr)
+        return error.exit_code
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        code = 130
+        print(told(say("stopped")), file=sys.stderr)
+        return 130
     except BrokenPipeError:
         sys.stderr.close()
-        code = 0
+        return 0
     except Exception as error:
         from castalia.cli import crash
 
         if crash.debugging():
             raise
-        print(crash.describe(error, arguments), file=sys.stderr)
-        code = crash.EXIT_CODE
-    sys.exit(code)
+        print(told(crash.describe(error, arguments)), file=sys.stderr)
+        return crash.EXIT_CODE
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -99,50 +138,68 @@ def _dispatch(arguments: list[str]) -> int:
     if name == "--version":
         print(f"castalia {castalia.__version__}")
         return 0
+    if name in ("--install-completion", "--show-completion", "--complete"):
+        from castalia.cli.completion import command as complete
+
+        return complete(name, arguments[1:])
     if name not in VERBS:
         near = difflib.get_close_matches(name, VERBS, n=1)
-        print(f"there is no verb '{one_line(name, 60)}'\ntry: " + (f"castalia {near[0]}" if near else "castalia --help"), file=sys.stderr)
+        fix = say("try: {0}", f"castalia {near[0]}" if near else "castalia --help")
+        print(told(say("there is no verb '{0}'", one_line(name, 60))), told(fix), sep="\n", file=sys.stderr)
         return 2
-    import typer
-
-    verb = VERBS[name]
-    module: Any = importlib.import_module(f"castalia.cli.{MODULES.get(name, name)}")
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name, epilog=f"Example: {verb.example}")(module.command)
-    rest, limits = _limits(arguments[1:])
+    command = parser_of(name)
+    limits, rest = taken(arguments[1:], "--limit")
     try:
         with nullcontext() if name in TALKS else shown(True):
             if not limits:
-                result = app(args=rest, prog_name=f"castalia {name}", standalone_mode=False)
+                result = command(args=rest, prog_name=f"castalia {name}", standalone_mode=False)
             else:
                 from castalia import bounded
 
                 with bounded.using(bounded.from_words(limits)):
-                    result = app(args=rest, prog_name=f"castalia {name}", standalone_mode=False)
+                    result = command(args=rest, prog_name=f"castalia {name}", standalone_mode=False)
     except Exception as error:
-        return _usage(error)
+        return _usage(error, name)
     return result if isinstance(result, int) else 0
 
 
-def _limits(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """The arguments without `--limit NAME=VALUE`, which every verb takes, and the limits."""
-    rest: list[str] = []
-    limits: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        if word == "--":
-            rest += [word, *words]
-        elif word == "--limit":
-            limits.append(next(words, ""))
-        elif word.startswith("--limit="):
-            limits.append(word.removeprefix("--limit="))
-        else:
-            rest.append(word)
-    return rest, limits
+def parser_of(name: str) -> Any:
+    """The click command of a verb, whose file is imported for it. Its help is in the current language."""
+    import typer
+
+    module: Any = importlib.import_module(f"castalia.cli.{MODULES.get(name, name)}")
+    verb = VERBS[name]
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(name, epilog=f"Example: {verb.example}")(with_language(module.command))
+    command: Any = typer.main.get_command(app)
+    if current() != "en":
+        from castalia.cli.help import page
+
+        command.get_help = lambda context: page(context, verb.example)
+    return command
 
 
-def _usage(error: Exception) -> int:
-    """Click's own complaints (an unknown option, a missing argument) in our three lines; anything else goes on up."""
+def with_language(command: Callable[..., int]) -> Callable[..., int]:
+    """`command` with an option --lang in its help; main has read it before."""
+    import typer
+
+    @wraps(command)
+    def wrapper(lang: str | None = None, **options: Any) -> int:
+        return command(**options)
+
+    known = inspect.signature(command, eval_str=True)
+    about = "language of what is printed and written: en or zh; default: $CASTALIA_LANG, then the locale"
+    option = inspect.Parameter(
+        "lang", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, typer.Option(metavar="LANG", help=about)]
+    )
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in known.parameters.values()]
+    place = next((index for index, one in enumerate(parameters) if one.name == "json"), len(parameters))
+    wrapper.__signature__ = known.replace(parameters=[*parameters[:place], option, *parameters[place:]])  # type: ignore[attr-defined]
+    return wrapper
+
+
+def _usage(error: Exception, name: str) -> int:
+    """Click's own complaints (an unknown option, a missing argument) in our lines; anything else goes on up."""
     try:
         import click
 
@@ -152,5 +209,13 @@ def _usage(error: Exception) -> int:
     names = {kind.__name__ for kind in type(error).__mro__}
     if not (isinstance(error, kinds) or "ClickException" in names):
         raise error
-    print(printable(getattr(error, "message", "") or str(error)), "try: castalia VERB --help", sep="\n", file=sys.stderr)
+    what = recognised(getattr(error, "message", "") or str(error))
+    print(printable(told(RecipeError(what, _place(getattr(error, "param", None)), f"castalia {name} --help"))), file=sys.stderr)
     return 2
+
+
+def _place(parameter: Any) -> str:
+    """The option or argument that a complaint is about, as its user writes it."""
+    if parameter is None:
+        return ""
+    return parameter.metavar or parameter.name.upper() if parameter.param_type_name == "argument" else " / ".join(parameter.opts)

@@ -14,12 +14,14 @@ import shutil
 import sys
 import threading
 import time
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, TextIO
 
+from castalia.columns import cut
+from castalia.language import constant, say, told
 from castalia.progress import Listener, Stage, heard, listening
+from castalia.units import duration
 
 TICK = 0.25  # seconds between two drawings of a live line
 PATIENCE, FIRST, MOST = 0.3, 2.0, 10.0  # a live line begins so late; a log's first line, and the longest silence between two
@@ -63,29 +65,21 @@ def in_notebook() -> bool:
 
 def text_of(stage: Stage, *, bar: int = BAR) -> str:
     """One line: how far it is, what it measures, how fast, how long still."""
-    parts = [stage.name]
+    parts, unit = [constant(stage.name)], constant(stage.unit) if stage.unit else ""
     if stage.total:
         share = min(1.0, stage.done / stage.total)
         if bar:
             parts.append("█" * round(share * bar) + "░" * (bar - round(share * bar)))
-        parts.append(f"{stage.done:,}/{stage.total:,} {stage.unit}".rstrip())
+        parts.append(f"{stage.done:,}/{stage.total:,} {unit}".rstrip())
     elif stage.done:
-        parts.append(f"{stage.done:,} {stage.unit}".rstrip())
+        parts.append(f"{stage.done:,} {unit}".rstrip())
     parts += [f"{name} {value:.4g}" for name, value in stage.values.items()]
     if stage.rate is not None:
-        parts.append(f"{stage.rate:,.0f} items/s" if stage.rate >= 10 else f"{stage.rate:.2g} items/s")
+        parts.append(told(say("{0} items/s", f"{stage.rate:,.0f}" if stage.rate >= 10 else f"{stage.rate:.2g}")))
     left = stage.seconds_left
     ended = stage.total is not None and stage.done >= stage.total
-    parts.append(f"{duration(left)} left" if left is not None and not ended else duration(stage.seconds))
+    parts.append(told(say("{0} left", duration(left)) if left is not None and not ended else duration(stage.seconds)))
     return "  ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """ "42 s", "3 min 10 s", "2 h 05 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 class View(Listener):
@@ -160,7 +154,7 @@ class Terminal(View):
             return
         self.turns += 1
         line = f"{SPINNER[self.turns % len(SPINNER)]} {text_of(stage)}"
-        self._write("\r" + fitted(line, shutil.get_terminal_size().columns - 1) + "\x1b[K")
+        self._write("\r" + cut(line, shutil.get_terminal_size().columns - 1) + "\x1b[K")
         self.live = True
 
     def end(self, stage: Stage) -> None:
@@ -170,7 +164,7 @@ class Terminal(View):
 
     def last(self, stage: Stage) -> None:
         self.clear()
-        self._write(fitted(text_of(stage), shutil.get_terminal_size().columns - 1) + "\n")
+        self._write(cut(text_of(stage), shutil.get_terminal_size().columns - 1) + "\n")
 
     def clear(self) -> None:
         with self.lock:
@@ -248,21 +242,3 @@ class Notebook(View):
 
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
-
-
-def columns_of(text: str) -> int:
-    """Columns on a terminal, where a Chinese character takes two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def fitted(text: str, columns: int) -> str:
-    """`text` cut to so many columns, because a line that wraps cannot be redrawn."""
-    if columns_of(text) <= columns:
-        return text
-    kept, used = "", 1
-    for character in text:
-        used += columns_of(character)
-        if used > columns:
-            break
-        kept += character
-    return kept + "…"
