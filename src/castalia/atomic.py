@@ -14,8 +14,8 @@ from castalia.errors import RunError
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Replace `path` by `content`. Raises RunError when the disk is full or the folder cannot be written."""
-    data = content.encode() if isinstance(content, str) else content
+    """Replace `path` by `content`; lone surrogates are written as JSON escapes them. Raises RunError when the disk is full or the folder cannot be written."""
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     with place(path) as temporary:
         temporary.write_bytes(data)
 

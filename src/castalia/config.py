@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+
+from castalia.errors import CastaliaError, RunError
+from castalia.escapes import one_line
+
+Model = TypeVar("Model", bound=BaseModel)
 
 # Upper ends of numbers in recipes. They lie far beyond what a machine of today trains; what they keep out would hang or exhaust it.
 LARGEST_SEED = 2**63 - 1
@@ -29,6 +34,12 @@ class Config(BaseModel):
         return value
 
 
+class State(BaseModel):
+    """The base of what parts keep in JSON and read back: exact types, no other keys, finite numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
 def _holds_bool(value: Any) -> bool:
     """Of a value, or of the entries of a list or a mapping."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
@@ -38,3 +49,21 @@ def _holds_bool(value: Any) -> bool:
 def _names(annotation: Any) -> set[Any]:
     """Every type that an annotation is made of."""
     return {annotation}.union(*map(_names, get_args(annotation))) if get_args(annotation) else {annotation}
+
+
+def hold(model: type[Model], raw: Any, what: str, where: object, fix: str, error: type[CastaliaError] = RunError) -> Model:
+    """`raw` as `model`. Raises `error`, "what: key: problem", where it does not fit."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as failure:
+        raise error(f"{what}: {problems_of(failure)}", where=where, fix=fix) from failure
+
+
+def problems_of(failure: ValidationError) -> str:
+    """ "key: problem" of at most three problems, in one line."""
+    found = failure.errors(include_url=False, include_context=False, include_input=False)
+    problems = "; ".join(
+        f"{one_line('.'.join(map(str, problem['loc'])) or 'it', 100)}: {problem['msg'].removeprefix('Value error, ').lower()}"
+        for problem in found[:3]
+    )
+    return problems + (f"; and {len(found) - 3} more" if len(found) > 3 else "")

@@ -11,7 +11,7 @@ import re
 # C0 but for tab and line feed, DEL, C1; line and paragraph separators; embeddings, overrides and isolates of direction; lone surrogates.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _BREAKS = re.compile(r"[\t\n]+")
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>()#+!|~&$-]")
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>#!|~&]")
 _MARKDOWN_LINK = re.compile(r"(?i)\b(https?|ftp|mailto|www)([:.])")
 
 

@@ -187,7 +187,7 @@ def _same_data(run: Run, other: Run) -> bool:
 
 def run_facts(run: Run) -> dict[str, Any]:
     """What a comparison says of a run beside its scores."""
-    seconds = max((row["seconds"] for row in run.metrics() if "seconds" in row), default=None)
+    seconds = max((row["seconds"] for row in run.metrics() if row.get("seconds") is not None), default=None)
     return {
         "folder": str(run.folder),
         "recipe": run.recipe.title,

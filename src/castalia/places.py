@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from castalia.errors import RunError
+from castalia import bounded
+from castalia.errors import DataError, RunError
 
 
 def home(given: Path | None = None) -> Path:
@@ -34,13 +35,16 @@ def remember(run: str, folder: Path, **facts: Any) -> None:
 
 def remembered() -> Iterator[dict[str, Any]]:
     """Every line, newest first; damaged ones are left out."""
+    path = home() / "runs.jsonl"
+    if not path.exists():
+        return
     try:
-        lines = (home() / "runs.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
+        lines = bounded.read_text(path, "json_bytes", RunError, "replace").splitlines()
+    except RunError:
         return
     for line in reversed(lines):
-        with suppress(ValueError):
-            entry = json.loads(line)
+        with suppress(DataError):
+            entry = bounded.parse_json(line)
             if isinstance(entry, dict) and isinstance(entry.get("run"), str) and isinstance(entry.get("folder"), str):
                 yield entry
 
@@ -69,6 +73,7 @@ def known_folders() -> list[Path]:
 
 def _is_still(entry: dict[str, Any]) -> bool:
     try:
-        return bool(json.loads((Path(entry["folder"]) / "run.json").read_text(encoding="utf-8"))["id"] == entry["run"])
-    except (OSError, ValueError, KeyError, TypeError):
+        about = bounded.parse_json(bounded.read_bytes(Path(entry["folder"]) / "run.json", "json_bytes"))
+    except DataError:
         return False
+    return isinstance(about, dict) and about.get("id") == entry["run"]

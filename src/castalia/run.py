@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -25,12 +26,15 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from pydantic import ValidationError
 
-from castalia import atomic, notebook, places, registry
+from castalia import atomic, bounded, notebook, places, registry, tensor_file
 from castalia import recipe as recipes
-from castalia.errors import RunError
-from castalia.spec import Condition, Spec, Tokens, spec_from_json, spec_to_json
+from castalia.config import hold, problems_of
+from castalia.errors import CastaliaError, RunError
+from castalia.escapes import one_line
+from castalia.run_files import CheckpointFacts, MetricFacts, RunFacts
+from castalia.spec import Condition, Spec, spec_from_json, spec_to_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +44,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 ROOT = Path("runs")
+_STEP = re.compile(r"step-([0-9]{8,10})")
+_OLDER = "restore the file, or remove this checkpoint to use an older one"
 
 
 class Run:
@@ -107,12 +113,7 @@ class Run:
     def open(cls, name: str | os.PathLike[str], *, root: Path = ROOT, trust_code: bool = False) -> Run:
         """A run by folder, by prefix of a folder in `root`, or "latest"."""
         run = cls(_locate(os.fspath(name), root), trust_code=trust_code)
-        found = run.about.get("format")
-        if not isinstance(found, int) or found > FORMAT:
-            raise RunError(
-                f"the run has format {found}, this version reads up to {FORMAT}", where=run.folder, fix="pip install --upgrade castalia"
-            )
-        for plugin, digest in run.about.get("plugins", {}).items():
+        for plugin, digest in run.about["plugins"].items():
             if trust_code and registry.file_digest(run._plugin(plugin)) != digest:
                 raise RunError(
                     "a plug-in file was changed after training",
@@ -125,11 +126,20 @@ class Run:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """run.json: versions, machine, data fingerprint, specs, parents."""
-        data = _read_json(self.folder / "run.json")
+        """run.json: versions, machine, data fingerprint, specs, parents; see run_files.RunFacts. Raises RunError where it does not hold a run."""
+        path = self.folder / "run.json"
+        data = _read_json(path)
         if not isinstance(data, dict):
-            raise RunError("run.json does not hold a run", where=self.folder)
-        return data
+            raise RunError("run.json does not hold a run", where=path, fix="restore the file")
+        found = data.get("format")
+        if type(found) is not int or not 1 <= found <= FORMAT:
+            raise RunError(
+                f"the run has format {recipes.shown(found)}, this version reads up to {FORMAT}",
+                where=self.folder,
+                fix="pip install --upgrade castalia",
+            )
+        facts = hold(RunFacts, data, "run.json is damaged", path, "restore the file")
+        return {name: getattr(facts, name) for name in ("created", "argv", "processes", "plugins", "parents") if name not in data} | data
 
     @property
     def id(self) -> str:
@@ -139,10 +149,7 @@ class Run:
     def recipe(self) -> recipes.Recipe:
         """recipe.yaml, as it is now."""
         path = self.folder / "recipe.yaml"
-        try:
-            raw = yaml.safe_load(_read_text(path))
-        except yaml.YAMLError as error:
-            raise RunError("recipe.yaml is not YAML", where=path, fix="restore the file") from error
+        raw = bounded.parse_yaml(_read_text(path, "yaml_bytes"), path, "restore the file", RunError)
         return self._resolved(raw, str(path))
 
     @property
@@ -154,16 +161,15 @@ class Run:
         if not isinstance(raw, dict):
             raise RunError("the recipe of this run is damaged", where=where, fix="restore the file")
         for kind in ("codec", "family"):
-            name = str((raw.get(kind) or {}).get("name", ""))
-            if registry.is_path(name):
-                raw[kind]["name"] = self._plugin(name)
+            part = raw.get(kind)
+            if isinstance(part, dict) and registry.is_path(str(part.get("name"))):
+                part["name"] = self._plugin(part["name"])
         return recipes.from_dict(raw, where=where, trust=self._trust)
 
     @property
     def spec(self) -> Spec:
         """As the family was built with; the grammar of tokens is the codec's."""
-        spec = spec_from_json(self.about["spec"])
-        return self.codec.spec if isinstance(spec, Tokens) else spec  # type: ignore[return-value]
+        return self.codec.spec
 
     @property
     def conditions(self) -> dict[str, Condition]:
@@ -172,15 +178,37 @@ class Run:
     @cached_property
     def codec(self) -> Codec[Any]:
         part = self.recipe.codec
+        path = self.folder / "codec.json"
         codec: Codec[Any] = registry.resolve("codec", part.name, trust=self._trust)(part.config)
-        return codec.restore(_read_json(self.folder / "codec.json"), _read_tensors(self.folder / "codec.safetensors"))
+        tensors = tensor_file.read(self.folder / "codec.safetensors")
+        tensor_file.require_finite(tensors, self.folder / "codec.safetensors")
+        try:
+            state = _read_json(path)
+            if not isinstance(state, dict):
+                raise RunError("codec.json does not hold a codec", where=path, fix="restore the file")
+            restored = codec.restore(state, tensors)
+            same = restored.spec == spec_from_json(self.about["spec"])
+        except ValidationError as error:
+            raise RunError(
+                f"codec.json does not fit the codec '{part.name}': {problems_of(error)}", where=path, fix="restore the file"
+            ) from error
+        except RunError:
+            raise
+        except CastaliaError as error:
+            raise RunError(f"codec.json does not fit the codec '{part.name}': {error.what}", where=path, fix="restore the file") from error
+        if not same:
+            raise RunError(
+                "codec.json, recipe.yaml and run.json speak of other data", where=self.folder, fix="restore the files as they were trained"
+            )
+        return restored
 
     def build(self) -> Family:
         """The family with fresh weights, in the shape that it trains in."""
+        from castalia.families.base import make
         from castalia.nn import lora
 
         part, adapt = self.recipe.family, self.recipe.training.adapt
-        family: Family = registry.resolve("family", part.name, trust=self._trust)(part.config, self.spec, self.conditions)
+        family: Family = make(registry.resolve("family", part.name, trust=self._trust), part.config, self.spec, self.conditions)
         if adapt is not None:
             lora.adapt(family, adapt.lora, adapt.alpha)
         return family
@@ -189,8 +217,9 @@ class Run:
         """The trained family in eval mode. weights: "ema" (falls back to "model" where averaging was off) or "model"."""
         from castalia.nn import lora
 
+        path = self.weights_path(weights, step)
         family = self.build()
-        tensors = _read_tensors(self.weights_path(weights, step))
+        tensors = self._fitting(family, path)
         try:
             family.load_state_dict(tensors)
         except RuntimeError as error:
@@ -203,7 +232,23 @@ class Run:
             lora.merge(family)
         return family.eval()
 
+    def _fitting(self, family: Family, path: Path) -> dict[str, Tensor]:
+        """Tensors of a file whose header names what the family has, shape by shape, read only then."""
+        there = {name: one.shape for name, one in tensor_file.declared(path).items()}
+        for name, tensor in family.named_parameters():  # some buffers take the size of what is loaded
+            if name in there and there[name] != tuple(tensor.shape):
+                raise RunError(
+                    f"the checkpoint does not fit the recipe: '{one_line(name, 80)}' is {there[name]}, not {tuple(tensor.shape)}",
+                    where=path,
+                    fix="restore recipe.yaml as it was trained",
+                )
+        found = tensor_file.read(path)
+        tensor_file.require_finite(found, path)
+        return found
+
     def weights_path(self, weights: str = "ema", step: int | None = None) -> Path:
+        if weights not in ("ema", "model"):
+            raise RunError(f"a run has no weights called {recipes.shown(weights)}", where=self.folder, fix="ema or model")
         step = self.last_step if step is None else step
         if step is None:
             raise RunError("the run has no checkpoint yet", where=self.folder, fix=f"castalia train --resume {self.folder}")
@@ -213,7 +258,8 @@ class Run:
     def model_hash(self, weights: str = "ema", step: int | None = None) -> str:
         """SHA-256 of the weights' file."""
         path = self.weights_path(weights, step)
-        state = path.stat()
+        with bounded.open_regular(path, RunError) as file:
+            state = os.fstat(file.fileno())
         return _hash_at(path.resolve(), state.st_mtime_ns, state.st_size)
 
     @property
@@ -234,20 +280,24 @@ class Run:
 
     @property
     def steps(self) -> list[int]:
-        return sorted(
-            int(path.name.removeprefix("step-")) for path in (self.folder / "checkpoints").glob("step-*") if (path / "state.json").exists()
-        )
+        found = (_STEP.fullmatch(path.name) for path in (self.folder / "checkpoints").glob("step-*") if (path / "state.json").exists())
+        return sorted(int(match[1]) for match in found if match)
 
     @property
     def last_step(self) -> int | None:
         return self.steps[-1] if self.steps else None
 
     def state(self, step: int) -> dict[str, Any]:
-        data: dict[str, Any] = _read_json(self.checkpoint(step) / "state.json")
-        return data
+        """state.json; see run_files.CheckpointFacts."""
+        path = self.checkpoint(step) / "state.json"
+        return hold(CheckpointFacts, _read_json(path), "the checkpoint is damaged", path, _OLDER).model_dump()
 
     def tensors(self, step: int, name: str) -> dict[str, Tensor]:
-        return _read_tensors(self.checkpoint(step) / f"{name}.safetensors")
+        """One of the groups that `save` wrote. Raises RunError for a file that is damaged, or holds numbers that are none."""
+        path = self.checkpoint(step) / f"{name}.safetensors"
+        found = tensor_file.read(path)
+        tensor_file.require_finite(found, path)
+        return found
 
     def save(self, step: int, groups: dict[str, dict[str, Tensor]], state: dict[str, Any], keep: int) -> None:
         """One checkpoint: all groups of tensors and the state, or nothing. Then the oldest beyond `keep` go."""
@@ -270,9 +320,20 @@ class Run:
             file.write(json.dumps(row) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
+        """Rows of metrics.jsonl in their order; see run_files.MetricFacts. A line that a kill cut short is passed over."""
         if not self.metrics_path.exists():
             return []
-        return [json.loads(line) for line in self.metrics_path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+        rows = []
+        for number, line in enumerate(bounded.text_lines(self.metrics_path, RunError), 1):
+            if not line.rstrip().endswith("}"):
+                continue
+            try:
+                row = json.loads(line)  # losses may be NaN, which `bounded.parse_json` refuses
+            except (ValueError, RecursionError) as error:
+                raise RunError("metrics.jsonl is damaged", where=f"{self.metrics_path}, line {number}", fix="remove the line") from error
+            hold(MetricFacts, row, "metrics.jsonl is damaged", f"{self.metrics_path}, line {number}", "remove the line")
+            rows.append(row)
+        return rows
 
     def truncate_metrics(self, step: int) -> None:
         """Forget what was logged after `step`: a resumed run logs it again."""
@@ -340,21 +401,21 @@ def _locate(name: str, root: Path) -> Path:
 @lru_cache(maxsize=64)
 def _hash_at(path: Path, changed: int, size: int) -> str:
     """SHA-256 of a file as it was at `changed`; not computed anew for each of many outputs of one run."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with bounded.open_regular(path, RunError) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, limit: str = "json_bytes") -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"cannot read {path.name}", where=path, fix="this folder is not a whole run; restore the file") from error
+        return bounded.read_text(path, limit, RunError)
+    except RunError as error:
+        raise RunError(
+            f"cannot read {path.name}: {error.what}", where=path, fix="this folder is not a whole run; restore the file"
+        ) from error
 
 
 def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(_read_text(path))
-    except json.JSONDecodeError as error:
-        raise RunError(f"{path.name} is not JSON", where=path, fix="restore the file") from error
+    return bounded.parse_json(_read_text(path), path, "restore the file", RunError)
 
 
 def dump(tensors: dict[str, Tensor]) -> bytes:
@@ -366,13 +427,3 @@ def dump(tensors: dict[str, Tensor]) -> bytes:
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     atomic.write(path, dump(tensors))
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    try:
-        return load(path.read_bytes())
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"cannot read {path.name}: {error}", where=path, fix="restore the file, or use an older checkpoint") from error

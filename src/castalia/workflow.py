@@ -21,7 +21,7 @@ from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare, rows_of
 from castalia.data.told import LABEL
 from castalia.errors import CastaliaError, RecipeError, RunError
-from castalia.families.base import Family, grows, with_new_tokens
+from castalia.families.base import Family, grows, make, with_new_tokens
 from castalia.nn import lora
 from castalia.nn.random import counter_seed, generator
 from castalia.notebook import Gallery
@@ -35,7 +35,7 @@ from castalia.sampling.mending import infilled
 from castalia.sampling.sheets import items_of_sheet, sheets
 from castalia.spec import Classes, Condition, Spec, Tokens
 from castalia.training import tuning
-from castalia.training.device import open_device
+from castalia.training.device import open_device, require_memory
 from castalia.training.hooks import Hook
 from castalia.training.loop import Stopwatch, Trainer, fit, memory_mb, start
 
@@ -186,8 +186,7 @@ def _write_forgetting(run: Run, dataset: Dataset) -> None:
     found = {"unit": "nats per token" if isinstance(dataset.spec, Tokens) else "nats per item", "new": new, "old": old}
     try:
         if source is None:
-            family = registry.resolve("family", run.recipe.family.name)
-            new["before"] = held_out_loss(family(run.recipe.family.config, run.spec, run.conditions), dataset)
+            new["before"] = held_out_loss(run.build(), dataset)
             old["why"] = "the data of a model of others are not at hand"
         else:
             parent = Run.open(source)
@@ -451,6 +450,7 @@ def _build(plan: Recipe, parent: Run | None = None) -> tuple[Recipe, Codec[Any],
     if parent is not None and grows(parent.spec, dataset.spec):
         family = registry.resolve("family", plan.family.name, trust=True)
         plan = replace(plan, family=replace(plan.family, config=family.for_new_tokens(plan.family.config)))
+    require_memory(plan.training, dataset.spec)
     return plan, codec, dataset, _begun(plan, dataset.spec, dataset.conditions, parent)
 
 
@@ -461,7 +461,8 @@ def _begun(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: R
 
 def _family(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: Run | None) -> Family:
     """As it stands before step 1."""
-    family: Family = registry.resolve("family", plan.family.name, trust=True)(plan.family.config, spec, conditions)
+    kind = registry.resolve("family", plan.family.name, trust=True)
+    family = make(kind, plan.family.config, spec, conditions, copies=4 if plan.training.adapt is None else 1)
     if parent is not None:
         _take_over(family, parent)
     if plan.training.adapt is not None:
@@ -493,8 +494,5 @@ def _seeded(config: TrainConfig, make: Any) -> Family:
 def _same_recipe(run: Run) -> None:
     lines = differences(run.trained_recipe.as_dict(), run.recipe.as_dict())
     if lines:
-        raise RunError(
-            "recipe.yaml was changed after training began:\n  " + "\n  ".join(lines),
-            where=run.folder / "recipe.yaml",
-            fix="undo the change, or train a new run with it",
-        )
+        what = "recipe.yaml was changed after training began:\n  " + "\n  ".join(lines)
+        raise RunError(what, where=run.folder / "recipe.yaml", fix="undo the change, or train a new run with it")

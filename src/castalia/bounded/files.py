@@ -56,10 +56,13 @@ def read_bytes(path: str | os.PathLike[str], limit: str = "file_bytes", error: t
     """The whole file, of at most as many bytes as the limit of that name. Raises `error` naming the file and the limit."""
     most, name = getattr(current(), limit), Path(path).name
     with open_regular(path, error) as file:
-        if os.fstat(file.fileno()).st_size > most:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
             raise exceeded(limit, "the file is too large", name, error)
         try:
-            data = file.read(most + 1)
+            data = file.read(size + 1)  # Python allocates what is asked for, so not `most`
+            while size < len(data) <= most and (more := file.read(BLOCK)):
+                data += more
         except OSError as failure:
             raise error(f"the file cannot be read: {failure.strerror}", name, _FIX) from failure
     if len(data) > most:  # it grew meanwhile, or the system does not know its size

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from castalia import bounded
 from castalia.cli.console import constraint_of, say, say_json
 from castalia.errors import CastaliaError, DataError, RecipeError, Refused
+from castalia.escapes import printable
 
 if TYPE_CHECKING:
     from castalia.codecs.conversation import Conversation, Message
@@ -156,7 +158,7 @@ class Talk:
         talk = self.conversation()
         try:
             if path.suffix == ".jsonl":
-                before = path.read_text(encoding="utf-8") if path.exists() else ""
+                before = bounded.read_text(path, "json_bytes") if path.exists() else ""
                 row = {"messages": talk.plain(), "castalia": self.manifests}
                 atomic.write(path, before + javascript.dumps(row, ensure_ascii=False) + "\n")
             elif path.exists():
@@ -177,7 +179,7 @@ def _once(talk: Talk, message: str, json: bool) -> int:
     message = message.rstrip("\n")
     if not json:
         for piece in talk.reply(message):
-            print(piece, end="", flush=True)
+            print(printable(piece), end="", flush=True)
         print()
         return 0
     request = talk.asked(message)
@@ -224,7 +226,7 @@ def _speak(talk: Talk, line: str) -> None:
     pieces = talk.reply(line)
     try:
         for piece in pieces:
-            print(piece, end="", flush=True)
+            print(printable(piece), end="", flush=True)
     except KeyboardInterrupt:
         pieces.close()  # type: ignore[attr-defined] - a generator
         print(" [stopped]", end="")

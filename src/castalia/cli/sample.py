@@ -9,6 +9,7 @@ import typer
 
 from castalia.cli.console import conditions, constraint_of, say, say_json
 from castalia.errors import DataError, RecipeError, Refused
+from castalia.escapes import printable
 
 if TYPE_CHECKING:
     from castalia.codecs.base import Codec
@@ -118,12 +119,12 @@ def _stream(gate: Gate, request: Request) -> int:
     from castalia.sampling.generate import stream
 
     if request.prompt:
-        print(request.prompt, end="", flush=True)
+        print(printable(request.prompt), end="", flush=True)
     screen = gate.screen(request.prompt or "")
     try:
         for piece in stream(gate.run, request, model=gate.model()):
-            print(screen.push(piece), end="", flush=True)
-        print(screen.finish())
+            print(printable(screen.push(piece)), end="", flush=True)
+        print(printable(screen.finish()))
     except Refused:
         print(flush=True)
         raise

@@ -27,7 +27,7 @@ def command(
     if attention is not None:
         return _attention(opened, attention, json)
     about, recipe = opened.about, opened.recipe
-    rows = [row for row in opened.metrics() if "seconds" in row]
+    rows = [row for row in opened.metrics() if row.get("seconds") is not None]
     entry = registry.FAMILIES.get(recipe.family.name)
     facts = {
         "run": opened.id,
@@ -62,7 +62,7 @@ def command(
         *(f"              {line}" for line in summary(report)),
     )
     if rows:
-        losses = "  ".join(f"{name} {value:.4g}" for name, value in rows[-1].items() if "/" in name)
+        losses = "  ".join(f"{name} {value:.4g}" for name, value in rows[-1].items() if "/" in name and isinstance(value, int | float))
         say(f"  last log    {losses}")
     report_page = opened.folder / "eval" / "report.html"
     say("  report      " + (str(report_page) if report_page.exists() else f"none yet: castalia evaluate {opened.folder}"))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from castalia.cli.console import say, say_json
+from castalia.escapes import one_line
 
 CODES = {"intact": 0, "unknown": 3, "altered": 7}
 
@@ -37,13 +38,14 @@ def _lines(finding: Any) -> list[str]:
     lines = [f"{finding.path}: {finding.state}"]
     lines += [f"  does not match: {problem}" for problem in finding.problems]
     if manifest:
-        licence = manifest.get("licence") or {}
+        licence = manifest.get("licence")
+        licence = licence if isinstance(licence, dict) else {}
         lines.append(f"  made by    {manifest.get('run')} (weights {str(manifest.get('model'))[:12]}, step {manifest.get('step')})")
         lines.append(f"  when       {manifest.get('time')}, {manifest.get('generator')}")
         lines.append(f"  licence    data: {licence.get('data') or 'not stated'}; model: {licence.get('model') or 'not stated'}")
     if finding.run is not None:
         lines.append(f"  run        {finding.run}" + (f", ledger line {finding.line}" if finding.line else ""))
-    return lines + [f"  note: {note}" for note in finding.notes]
+    return [one_line(line, 500) for line in [*lines, *(f"  note: {note}" for note in finding.notes)]]
 
 
 def _document(finding: Any) -> dict[str, Any]:

@@ -11,18 +11,20 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from castalia import bounded
 from castalia.codecs import containers
 from castalia.codecs.base import Codec, CodecConfig
 from castalia.codecs.sheet import contact_sheet
+from castalia.config import State
 from castalia.errors import DataError, SpecError
 from castalia.spec import Dense
 
@@ -41,6 +43,12 @@ class ArrayConfig(CodecConfig):
     rows: bool = True
     layout: Literal["vector", "grid", "set"] | None = None
     standard: bool = True
+
+
+class ArrayState(State):
+    """The shape of every item."""
+
+    shape: Annotated[list[Annotated[int, Field(ge=1, le=1 << 31)]], Field(max_length=8)] | None
 
 
 class ArrayCodec(Codec[np.ndarray]):
@@ -171,7 +179,14 @@ class ArrayCodec(Codec[np.ndarray]):
         return {"shape": None if self._shape is None else list(self._shape)}, {"mean": self._mean, "deviation": self._deviation}
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
-        self._shape = None if state["shape"] is None else tuple(int(side) for side in state["shape"])
+        shape = ArrayState.model_validate(state).shape
+        self._shape = None if shape is None else tuple(shape)
+        for name in ("mean", "deviation"):
+            found = tensors.get(name)
+            if found is None or found.dtype != torch.float32 or not _spreads(tuple(found.shape), self._shape or ()):
+                raise DataError(f"the tensor '{name}' is missing or of another kind", "codec.safetensors", "restore the file")
+        if bool((tensors["deviation"] <= 0).any()):
+            raise DataError("a deviation is not positive", "codec.safetensors", "restore the file")
         self._mean, self._deviation = tensors["mean"], tensors["deviation"]
         return self
 
@@ -179,6 +194,11 @@ class ArrayCodec(Codec[np.ndarray]):
         return DataError(
             f"an item has another shape than the first: {item.shape} against {self._shape}", "codec array", "give all items one shape"
         )
+
+
+def _spreads(inner: tuple[int, ...], outer: tuple[int, ...]) -> bool:
+    """Whether an array of one shape, or its one number along an axis, stands for one of the other shape."""
+    return len(inner) <= len(outer) and all(one in (1, other) for one, other in zip(inner[::-1], outer[::-1], strict=False))
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from castalia.codecs import losses
-from castalia.codecs.forms import RESOLUTION, TEMPO, folded
+from castalia.codecs.forms import RESOLUTION, TEMPO, ChordsState, folded
 from castalia.codecs.grid import BEGIN, END, heard_before
 from castalia.codecs.omissions import Omission
 from castalia.codecs.score import Note, Part, Score, Tempo
@@ -101,7 +101,8 @@ class Chords:
         return {"slots": self.slots, "range": list(self.range)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.slots, self.range = int(state["slots"]), (int(state["range"][0]), int(state["range"][1]))
+        known = ChordsState.model_validate(state)
+        self.slots, self.range = known.slots, (known.range[0], known.range[1])
 
 
 class ChordGrammar:

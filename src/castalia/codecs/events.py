@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from castalia.codecs import losses, voices
-from castalia.codecs.forms import folded, ticks_of
+from castalia.codecs.forms import EventsState, folded, ticks_of
 from castalia.codecs.merges import MergedGrammar, Merges
 from castalia.codecs.omissions import Omission
 from castalia.codecs.score import Metre, Note, Part, Score, Tempo
@@ -198,8 +198,9 @@ class Events:
         return {"range": list(self.range)} | ({"merges": [list(pair) for pair in self.merges.pairs]} if self.merges.pairs else {})
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.range = (int(state["range"][0]), int(state["range"][1]))
-        self.merges = Merges(VOCAB, _ALONE, [(int(left), int(right)) for left, right in state.get("merges", ())])
+        known = EventsState.model_validate(state)
+        self.range = (known.range[0], known.range[1])
+        self.merges = Merges(VOCAB, _ALONE, [(left, right) for left, right in known.merges])
 
 
 class State(NamedTuple):

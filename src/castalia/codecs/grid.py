@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from castalia.codecs import harmony, losses, voices
-from castalia.codecs.forms import TEMPO, folded, ticks_of
+from castalia.codecs.forms import TEMPO, GridState, folded, ticks_of
 from castalia.codecs.omissions import Omission
 from castalia.codecs.score import Metre, Note, Part, Score, Tempo
 from castalia.errors import DataError
@@ -225,9 +225,10 @@ class Grid:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.parts, self.programs = tuple(state["parts"]), tuple(state["programs"])
-        self.ranges = tuple((int(low), int(high)) for low, high in state["ranges"])
-        self.tempo, self.metre = float(state["tempo"]), (int(state["metre"][0]), int(state["metre"][1]))
+        known = GridState.model_validate(state)
+        self.parts, self.programs = tuple(known.parts), tuple(known.programs)
+        self.ranges = tuple((low, high) for low, high in known.ranges)
+        self.tempo, self.metre = known.tempo, (known.metre[0], known.metre[1])
 
 
 class GridGrammar:

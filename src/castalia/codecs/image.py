@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import PIL.Image
@@ -32,6 +32,7 @@ from castalia import bounded
 from castalia.codecs import augment, containers, xmp
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
 from castalia.codecs.sheet import contact_sheet
+from castalia.config import State
 from castalia.errors import DataError, SpecError
 from castalia.spec import Dense
 
@@ -72,6 +73,13 @@ class ImageConfig(CodecConfig):
         if any(not 1 <= side <= 4096 for side in sides):
             raise ValueError("a side must lie between 1 and 4096 pixels")
         return size
+
+
+class ImageState(State):
+    """What `fit` found: (height, width) and channels."""
+
+    size: Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)] | None
+    channels: Literal[1, 3] | None
 
 
 class ImageCodec(Codec[PIL.Image.Image]):
@@ -254,8 +262,9 @@ class ImageCodec(Codec[PIL.Image.Image]):
         return {"size": None if self._size is None else list(self._size), "channels": self._channels}, {}
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
-        self._size = None if state["size"] is None else (int(state["size"][0]), int(state["size"][1]))
-        self._channels = state["channels"]
+        known = ImageState.model_validate(state)
+        self._size = None if known.size is None else (known.size[0], known.size[1])
+        self._channels = known.channels
         return self
 
 
@@ -309,6 +318,7 @@ def open_picture(path: Path, formats: Sequence[str] = tuple(_FORMATS)) -> Iterat
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """The manifest that `ImageCodec.write` put into a PNG, JPEG or WebP file; None if there is none."""
+    _require_one_manifest(path)
     try:
         with open_picture(path, _WRITTEN) as picture:
             text = picture.info.get("castalia") or picture.getexif().get(_EXIF_DESCRIPTION)
@@ -321,6 +331,21 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     except DataError:
         return None  # somebody else's image description
     return manifest if isinstance(manifest, dict) else None
+
+
+def _require_one_manifest(path: Path) -> None:
+    """Raises DataError for a PNG with several texts of the manifest's name: readers differ in which of them they take."""
+    count = 0
+    with bounded.open_regular(path) as file:
+        if file.read(8) != b"\x89PNG\r\n\x1a\n":
+            return
+        while len(head := file.read(8)) == 8:
+            length, kind = int.from_bytes(head[:4], "big"), head[4:]
+            name = file.read(min(length, 9)) if kind in (b"tEXt", b"zTXt", b"iTXt") else b""
+            count += name == b"castalia\0"
+            file.seek(length - len(name) + 4, os.SEEK_CUR)  # with the checksum
+    if count > 1:
+        raise DataError("the file carries more than one manifest", path.name, "somebody added one: ask for the file as it was released")
 
 
 def _pictures(path: Path) -> Iterator[PIL.Image.Image]:

@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 
 from castalia.codecs.tokenizers import isolated
+from castalia.errors import DataError
 from castalia.nn.masks import FORBIDDEN
 
+_MOST_LENGTH = 1 << 22  # base tokens that all merged ones stand for together
 _FIRST = 0x4E00  # the character of base token 0: from here on there are 20,000, none of which means anything to a regular expression
 
 
@@ -29,7 +31,10 @@ class Merges:
         self.base, self.alone, self.pairs = base, tuple(alone), tuple(pairs)
         whole: dict[tuple[int, ...], int] = {(token,): token for token in range(base)}
         known = list(whole)
+        room = _MOST_LENGTH
         for left, right in self.pairs:
+            if max(left, right) >= len(known) or (room := room - len(known[left]) - len(known[right])) < 0:
+                raise DataError("a merge is of tokens that are not there, or too long", "merges", "restore codec.json as it was trained")
             both = known[left] + known[right]
             if both not in whole:
                 whole[both] = len(known)

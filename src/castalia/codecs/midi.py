@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from castalia import bounded
-from castalia.codecs import smf, xmp
+from castalia.codecs import manifests, smf, xmp
 from castalia.codecs.score import Key, Metre, Note, Part, Score, Tempo, lanes
 from castalia.errors import DataError
 
@@ -269,14 +269,7 @@ def _channels(players: Sequence[tuple[int, bool]]) -> list[tuple[int, int]]:
 
 def read_manifest(data: bytes, name: str) -> dict[str, Any] | None:
     """The manifest that `encoded` put into a file; None if there is none."""
-    for text in _texts(data, name):
-        if text.startswith(MARK):
-            try:
-                found = bounded.parse_json(text[len(MARK) :])
-            except DataError:
-                return None  # somebody else's text
-            return found if isinstance(found, dict) else None
-    return None
+    return manifests.only((text[len(MARK) :] for text in _texts(data, name) if text.startswith(MARK)), name)
 
 
 def is_labelled(data: bytes, name: str, manifest: dict[str, Any]) -> bool:

@@ -8,7 +8,6 @@ lyrics, dynamics, grace notes and ornaments are named in `Score.lost`. Parts are
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from xml.etree import ElementTree
 
 from castalia import bounded
 from castalia.bounded import packed
-from castalia.codecs import measures, partwise, xmp
+from castalia.codecs import manifests, measures, partwise, xmp
 from castalia.codecs.score import Score
 from castalia.errors import DataError
 
@@ -105,11 +104,7 @@ def _rootfile(archive: bounded.Zip, name: str) -> str:
 
 def read_manifest(data: bytes, name: str) -> dict[str, Any] | None:
     """The manifest that engraving.py put into a file; None if there is none."""
-    try:
-        found = json.loads(_fields(data, name).get(FIELD, ""))
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
+    return manifests.only((text for field, text in _all_fields(data, name) if field == FIELD), name)
 
 
 def is_labelled(data: bytes, name: str, manifest: dict[str, Any]) -> bool:
@@ -117,5 +112,9 @@ def is_labelled(data: bytes, name: str, manifest: dict[str, Any]) -> bool:
 
 
 def _fields(data: bytes, name: str) -> dict[str, str]:
+    return dict(_all_fields(data, name))
+
+
+def _all_fields(data: bytes, name: str) -> list[tuple[str, str]]:
     fields = tree(data, name).iterfind("identification/miscellaneous/miscellaneous-field")
-    return {element.get("name", ""): element.text or "" for element in fields}
+    return [(element.get("name", ""), element.text or "") for element in fields]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from castalia.codecs import losses, voices
-from castalia.codecs.forms import TEMPO, ticks_of
+from castalia.codecs.forms import TEMPO, RollState, ticks_of
 from castalia.codecs.grid import Grid
 from castalia.codecs.omissions import Omission
 from castalia.codecs.score import Note, Part, Score, Tempo
@@ -110,6 +110,7 @@ class Roll:
         return {"grid": self.grid.state(), "lowest": self.lowest, "pitches": self.pitches, "program": self.program}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.grid.restore(state["grid"])
-        self.lowest, self.pitches, self.program = int(state["lowest"]), int(state["pitches"]), int(state["program"])
+        known = RollState.model_validate(state)
+        self.grid.restore(known.grid)
+        self.lowest, self.pitches, self.program = known.lowest, known.pitches, known.program
         self.tempo = self.grid.tempo

@@ -22,8 +22,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from castalia import bounded
-from castalia.codecs import midi, xmp
+from castalia.codecs import manifests, midi, xmp
 from castalia.codecs.score import Note, Score, Tempo
 from castalia.errors import DataError, MissingExtra
 
@@ -213,16 +212,8 @@ def wav(wave: np.ndarray, manifest: dict[str, Any] | None = None) -> bytes:
 
 def read_manifest(data: bytes, name: str) -> dict[str, Any] | None:
     """The manifest that `wav` put into a file; None if there is none."""
-    for kind, body in _chunks(data, name):
-        if kind == b"LIST" and body[:4] == b"INFO":
-            for inner, text in _walk(body[4:], name):
-                if inner == b"ICMT":
-                    try:
-                        found = bounded.parse_json(text.rstrip(b"\0"))
-                    except DataError:
-                        return None  # somebody else's comment
-                    return found if isinstance(found, dict) else None
-    return None
+    lists = (body[4:] for kind, body in _chunks(data, name) if kind == b"LIST" and body[:4] == b"INFO")
+    return manifests.only((text.rstrip(b"\0") for body in lists for inner, text in _walk(body, name) if inner == b"ICMT"), name)
 
 
 def is_labelled(data: bytes, name: str, manifest: dict[str, Any]) -> bool:

@@ -397,8 +397,9 @@ class TextCodec(Codec[str]):
         return {**self.tokenizer.state(), **({"talks": True} if self._talks else {})}, {}
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        tokenizer = restored(state, self.config.close, self.config.fill_middle)
         self._talks = bool(state.get("talks"))
-        self._adopt(restored(state, self.config.close, self.config.fill_middle))
+        self._adopt(tokenizer)
         return self
 
 

@@ -18,11 +18,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
+from pydantic import Field, TypeAdapter, field_validator
 
 from castalia import bounded
+from castalia.config import State
 from castalia.errors import DataError
 
 BEGIN, END, MIDDLE = "<|begin|>", "<|end|>", ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
@@ -350,23 +352,66 @@ def load_foreign(path: str, close: bool, fill_middle: bool) -> Foreign:
     place = place / "tokenizer.json" if place.is_dir() else place
     if not place.is_file():
         raise DataError(f"there is no tokenizer '{path}'", "codec.tokenizer", "use char, byte, bpe, or the path of a tokenizer.json")
-    try:
-        return Foreign(bounded.read_text(place, "json_bytes"), close, fill_middle, _chat_template(place.parent))
-    except DataError as error:
-        raise DataError(error.what, place.name, error.fix) from error
-    except Exception as error:  # the library raises bare Exception for whatever it does not understand
-        raise DataError(f"the file is not a tokenizer.json: {error}", place.name, "take the file of a Hugging Face model") from error
+    return foreign(bounded.read_text(place, "json_bytes"), close, fill_middle, _chat_template(place.parent), place.name)
+
+
+class CharactersState(State):
+    kind: Literal["characters"]
+    alphabet: Annotated[str, Field(max_length=_UNICODE)]
+    spell: bool
+    talks: bool = False
+
+    @field_validator("alphabet")
+    @classmethod
+    def _sorted(cls, alphabet: str) -> str:
+        if any(one >= other for one, other in itertools.pairwise(alphabet)):
+            raise ValueError("an alphabet is sorted, each character once")
+        return alphabet
+
+
+class MergesState(State):
+    kind: Literal["merges"]
+    alphabet: Annotated[str, Field(max_length=_UNICODE)]
+    merges: Annotated[list[Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(min_length=2, max_length=2)]],
+                      Field(max_length=1 << 20)]  # fmt: skip
+    talks: bool = False
+
+
+class ForeignState(State):
+    kind: Literal["foreign"]
+    source: str
+    chat_template: str | None = None
+    talks: bool = False
+
+
+TokenizerState = Annotated[CharactersState | MergesState | ForeignState, Field(discriminator="kind")]
 
 
 def restored(state: dict[str, Any], close: bool, fill_middle: bool) -> Tokenizer:
     """The tokenizer that `state` came from."""
     specials = Specials.first(close, fill_middle)
-    match state["kind"]:
-        case "characters":
-            return Characters(specials, state["alphabet"], state["spell"])
-        case "merges":
-            return Merges(specials, state["alphabet"], [(left, right) for left, right in state["merges"]])
-    return Foreign(state["source"], close, fill_middle, state.get("chat_template"))
+    match TypeAdapter(TokenizerState).validate_python(state):
+        case CharactersState() as known:
+            return Characters(specials, known.alphabet, known.spell)
+        case MergesState() as known:
+            made = Merges(specials, known.alphabet, [(left, right) for left, right in known.merges])
+            names = [name for name in made.token_bytes if name]
+            if len(set(names)) != len(names):
+                raise DataError("two tokens are one text", "codec.json", "restore the file as it was trained")
+            return made
+        case ForeignState() as known:
+            return foreign(known.source, close, fill_middle, known.chat_template, "codec.json")
+
+
+def foreign(source: str, close: bool, fill_middle: bool, template: str | None, where: str) -> Foreign:
+    """The tokenizer of a tokenizer.json's text. Raises DataError naming `where` when it is not one."""
+    described = bounded.parse_json(source, where, "take the file of a Hugging Face model")
+    if not isinstance(described, dict) or not isinstance(described.get("model"), dict):
+        raise DataError("the file is not a tokenizer.json", where, "take the file of a Hugging Face model")
+    try:
+        return Foreign(source, close, fill_middle, template)
+    except Exception as error:  # the library raises bare Exception for whatever it does not understand
+        raise DataError(f"the file is not a tokenizer.json: {error}", where, "take the file of a Hugging Face model") from error
 
 
 def _chat_template(folder: Path) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from castalia.errors import AbilityError
+from castalia.escapes import markdown
 from castalia.export.tables import as_json, tables
 from castalia.nn.graph import Graph, Port
 from castalia.run import Run
@@ -66,8 +67,8 @@ def _port(port: Port) -> dict[str, Any]:
 
 def heading(run: Run, title: str) -> str:
     """The first lines of a README."""
-    licence = run.about["data"].get("licence") or "not stated"
-    return f"# {title}\n\n{run.about.get('parameters', 0):,} parameters. Licence of the training data: {licence}."
+    licence = markdown(run.about["data"].get("licence") or "not stated")
+    return f"# {markdown(title)}\n\n{run.about.get('parameters', 0):,} parameters. Licence of the training data: {licence}."
 
 
 def sections(graphs: Mapping[str, Graph], suffix: str) -> str:
@@ -105,5 +106,5 @@ def _labels(port: Port) -> str:
     """The names of classes, unless they are their numbers."""
     if not port.labels or port.labels == tuple(map(str, range(len(port.labels)))):
         return ""
-    named = [f"{number} {label}" for number, label in enumerate(port.labels)]
+    named = [f"{number} {markdown(label, 100)}" for number, label in enumerate(port.labels)]
     return " (" + ", ".join(named[:SHOWN]) + (", ..., see model.json)" if len(named) > SHOWN else ")")

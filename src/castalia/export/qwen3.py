@@ -20,6 +20,7 @@ from torch import Tensor
 
 from castalia.codecs.text import TextCodec
 from castalia.errors import AbilityError
+from castalia.escapes import markdown
 from castalia.export.targets import Written
 from castalia.families.ar import Ar
 from castalia.nn.transformer import EPS
@@ -207,9 +208,9 @@ def _readme(run: Run, spec: Tokens) -> str:
 library_name: transformers
 pipeline_tag: text-generation
 ---
-# {run.recipe.title}
+# {markdown(run.recipe.title)}
 
-{run.about["parameters"]:,} parameters, a vocabulary of {spec.vocab:,}, a context of {spec.length:,} tokens. Licence of the training texts: {licence or "not stated"}.
+{run.about["parameters"]:,} parameters, a vocabulary of {spec.vocab:,}, a context of {spec.length:,} tokens. Licence of the training texts: {markdown(licence or "not stated")}.
 
 ```python
 from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -10,15 +10,56 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from castalia.config import Config
-from castalia.errors import AbilityError, SpecError
+from castalia.errors import AbilityError, RecipeError, SpecError
 from castalia.nn.graph import Graph
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec, Tokens
+from castalia.tensor_file import memory
 
 
 class FamilyConfig(Config):
     """`name` chooses the class, so it is not a field here."""
+
+
+def make(kind: type[Family], config: FamilyConfig, spec: Spec, conditions: dict[str, Condition], *, copies: int = 1) -> Family:
+    """The family with fresh weights. copies: tensors as large as the weights that will be held: 4 in training, with the gradient and two moments.
+
+    Raises RecipeError, before anything is allocated, where these alone would not fit into this machine's memory.
+    """
+    size = copies * _weights_bytes(kind, config, spec, conditions)
+    if size > memory():
+        raise RecipeError(
+            f"the model would need {size / 2**30:,.0f} GiB of memory, this machine has {memory() / 2**30:,.0f}",
+            where=f"family '{kind.name}'",
+            fix="smaller family.width, family.depth, codec.length, codec.vocab or codec.size",
+        )
+    return kind(config, spec, conditions)
+
+
+def _weights_bytes(kind: type[Family], config: FamilyConfig, spec: Spec, conditions: dict[str, Condition]) -> int:
+    """Of all tensors of the state; 0 for a family that takes them from a file, or cannot be made without numbers."""
+    if kind.from_files:
+        return 0
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"), _Undrawn():
+            return sum(tensor.nbytes for tensor in kind(config, spec, conditions).state_dict().values())
+    except (NotImplementedError, RuntimeError):
+        return 0
+
+
+_DRAWS = frozenset({"uniform_", "normal_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "bernoulli_"})
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves out what draws initial weights: tensors without numbers need none, and torch imports its compiler to pretend (5 s)."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in _DRAWS:  # of torch.nn.init, and methods of tensors
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 @dataclass(frozen=True)
@@ -46,6 +87,7 @@ class Family(nn.Module, ABC):
     name: ClassVar[str]
     accepts: ClassVar[tuple[type, ...]]  # of Dense, Tokens
     Config: ClassVar[type[FamilyConfig]]
+    from_files: ClassVar[bool] = False  # its weights are read when it is made, so their size cannot be known before
 
     @property
     def vocabulary(self) -> tuple[str, ...]:

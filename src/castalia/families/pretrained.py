@@ -43,6 +43,7 @@ class Pretrained(Family):
 
     name = "pretrained"
     accepts = (Tokens,)
+    from_files = True
     Config = PretrainedConfig
     exact = True
     config: PretrainedConfig

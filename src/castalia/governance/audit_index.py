@@ -10,20 +10,34 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from castalia import atomic
+from pydantic import ConfigDict, Field
+
+from castalia import atomic, bounded, tensor_file
 from castalia.codecs.base import Codec
+from castalia.config import State, hold
 from castalia.data.stream import to_unit
-from castalia.errors import RunError
+from castalia.errors import CastaliaError, DataError, RunError
 from castalia.governance import likeness
-from castalia.governance.copies import Matcher, matcher_called
+from castalia.governance.copies import MATCHERS, Matcher, matcher_called
 from castalia.governance.likeness import Nearest
 from castalia.run import Run, dump
 from castalia.spec import Dense
 
 MEASURE = "copies"
 LARGEST = 1 << 29  # bytes
+
+
+class IndexFacts(State):
+    """index.json."""
+
+    model_config = ConfigDict(extra="allow")
+
+    matcher: Literal[tuple(MATCHERS)]  # type: ignore[valid-type] - a name of the table, so that a file can never name code
+    threshold: Annotated[float, Field(ge=0, le=1)]
+    names: list[str]
+    state: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,23 +64,32 @@ def open_index(run: Run) -> Index | None:
     if not path.exists():
         return None
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        about = bounded.parse_json(bounded.read_bytes(path, "json_bytes"))
+    except DataError as error:
         raise _damaged(run) from error
     return restored(run, about)
 
 
 def restored(run: Run, about: dict[str, Any]) -> Index:
     """From the content of index.json, and the tensors beside it."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
+    known = hold(IndexFacts, about, "the audit's index is damaged", run.folder / "audit", f"castalia audit {run.folder}")
+    tensors = tensor_file.read(run.folder / "audit" / "index.safetensors")
+    tensor_file.require_finite(tensors, run.folder / "audit" / "index.safetensors")
     try:
-        tensors = load((run.folder / "audit" / "index.safetensors").read_bytes())
-        matcher = matcher_called(about["matcher"]).restore(run.codec, about["state"], tensors)
-        return Index(matcher, run.codec, about["names"], 1.0 - about["threshold"])
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        matcher = matcher_called(known.matcher).restore(run.codec, known.state, tensors)
+        count = len(matcher)
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        CastaliaError,
+    ) as error:  # a matcher's own state, which it alone knows
         raise _damaged(run) from error
+    if count != len(known.names):
+        raise _damaged(run)
+    return Index(matcher, run.codec, known.names, 1.0 - known.threshold)
 
 
 def write_index(folder: Path, matcher: Matcher, document: dict[str, Any], names: Sequence[str]) -> str:

@@ -7,16 +7,19 @@ are in duties.py. No local path is on the card.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from castalia import bounded
+from castalia.config import hold
 from castalia.errors import RecipeError, RunError
+from castalia.escapes import markdown
 from castalia.governance import ledger
 from castalia.governance.duties import Duty, Known, chinese, european
 from castalia.governance.label import producer_of
 from castalia.governance.policy import Policy
 from castalia.run import Run
+from castalia.run_files import ScoresFacts
 
 LANGUAGES = ("en", "zh")
 MARKS = {"met": "☑", "partly": "◐", "open": "☐"}
@@ -36,26 +39,26 @@ def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
     report: dict[str, Any] = data.get("report") or {}
     unknown = t("not stated", "未说明")
     verdict = _ledger(run)
-    lines = [f"# {run.id}", "", t(f"Model and data card, made by castalia {about['versions']['castalia']} from the run itself.",
-                                  f"模型与数据卡片，由 castalia {about['versions']['castalia']} 根据 run 自动生成。"), ""]  # fmt: skip
+    lines = [f"# {markdown(run.id)}", "", t(f"Model and data card, made by castalia {markdown(about['versions']['castalia'])} from the run itself.",
+                                  f"模型与数据卡片，由 castalia {markdown(about['versions']['castalia'])} 根据 run 自动生成。"), ""]  # fmt: skip
     lines += _section(t("Model", "模型"), [
-        (t("recipe", "配方"), f"{recipe.title} ({recipe.family.name}, {recipe.codec.name})"),
+        (t("recipe", "配方"), markdown(f"{recipe.title} ({recipe.family.name}, {recipe.codec.name})")),
         (t("parameters", "参数"), f"{about['parameters']:,}, {about['precision']}"),
         (t("weights", "权重"), f"SHA-256 `{run.model_hash()}`, {t('step', '第')} {run.last_step}{t('', ' 步')}"),
-        (t("conditions", "条件"), _conditions(run) or t("none", "无")),
-        (t("begins with", "起始自"), ", ".join(parent["run"] for parent in about.get("parents", [])) or t("random weights", "随机权重")),
-        (t("licence", "许可"), policy.licence or unknown),
-        (t("producer", "提供者"), producer_of(policy.producer) or unknown),
+        (t("conditions", "条件"), markdown(_conditions(run)) or t("none", "无")),
+        (t("begins with", "起始自"), markdown(", ".join(parent["run"] for parent in about["parents"])) or t("random weights", "随机权重")),
+        (t("licence", "许可"), markdown(policy.licence or "") or unknown),
+        (t("producer", "提供者"), markdown(producer_of(policy.producer)) or unknown),
         (t("intended use", "预期用途"), t("*to be written by its publisher*", "*由发布者填写*")),
     ])  # fmt: skip
     lines += _section(t("Data", "数据"), [
-        (t("source", "来源"), _source(report.get("source", recipe.data.named))),
-        (t("licence", "许可"), data.get("licence") or unknown),
+        (t("source", "来源"), markdown(_source(report.get("source", recipe.data.named)))),
+        (t("licence", "许可"), markdown(data.get("licence") or "") or unknown),
         (t("items", "条目"), _items(report, zh)),
         (t("split", "划分"), t(f"{report.get('train', '?')} for training, {report.get('validation', '?')} held out",
                               f"训练 {report.get('train', '?')}，留出 {report.get('validation', '?')}")),
-        (t("classes", "类别"), ", ".join(f"{name} {count}" for name, count in (report.get("classes") or {}).items()) or t("none", "无")),
-        *((name, ", ".join(f"{value} {count}" for value, count in known.items())) for name, known in (report.get("told") or {}).items()),
+        (t("classes", "类别"), markdown(", ".join(f"{name} {count}" for name, count in (report.get("classes") or {}).items())) or t("none", "无")),
+        *((markdown(name), markdown(", ".join(f"{value} {count}" for value, count in known.items()))) for name, known in (report.get("told") or {}).items()),
         (t("fingerprint", "指纹"), f"`{data['fingerprint']}`"),
         (t("people in the data, consent", "数据中的个人与同意"), t("*to be written by its publisher*", "*由发布者填写*")),
     ])  # fmt: skip
@@ -69,7 +72,7 @@ def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
         labelled=recipe.codec.name == "image",
         released=0 if verdict is None else verdict.events.get("released", 0),
         intact=None if verdict is None else verdict.intact,
-        producer=producer_of(policy.producer),
+        producer=markdown(producer_of(policy.producer)),
     )
     lines += _duties(
         t("EU AI Act, Article 50, and the Code of Practice on AI-generated content", "欧盟《人工智能法》第 50 条及其行为准则"),
@@ -90,11 +93,7 @@ def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
 
 
 def _section(title: str, rows: list[tuple[str, str]]) -> list[str]:
-    return [f"## {title}", "", "| | |", "|---|---|", *(f"| {name} | {_cell(value)} |" for name, value in rows), ""]
-
-
-def _cell(text: str) -> str:
-    return str(text).replace("|", "\\|").replace("\n", " ")
+    return [f"## {title}", "", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), ""]
 
 
 def _source(source: Any) -> str:
@@ -120,26 +119,24 @@ def _items(report: dict[str, Any], zh: bool) -> str:
 
 
 def _training(run: Run, zh: bool) -> list[tuple[str, str]]:
-    rows = [row for row in run.metrics() if "seconds" in row]
+    rows = [row for row in run.metrics() if row.get("seconds") is not None]
     versions, config = run.about["versions"], run.recipe.training
     done = ("finished" if run.finished else "not finished") if not zh else ("已完成" if run.finished else "未完成")
     found = [("步数" if zh else "steps", f"{run.last_step} / {config.steps} ({done}), batch {config.batch}, seed {config.seed}")]
     if rows:
         last = rows[-1]
-        memory = max(float(row.get("memory_mb", 0)) for row in rows)
+        memory = max(float(row.get("memory_mb") or 0) for row in rows)
         cost = f"{last['seconds']:,.{0 if last['seconds'] >= 10 else 1}f} s, {memory:,.0f} MB"
         found.append(("耗时与内存峰值" if zh else "time and peak memory", cost))
-    machine = f"{versions['system']}, {versions['cpu']}, {versions['threads']} threads, torch {versions['torch']}"
+    machine = markdown(f"{versions['system']}, {versions['cpu']}, {versions['threads']} threads, torch {versions['torch']}")
     found.append(("机器" if zh else "machine", machine))
     return found
 
 
 def _scores(run: Run, zh: bool) -> list[str]:
     title = "## 评估" if zh else "## Evaluation"
-    path = run.folder / "eval" / "scores.json"
-    try:
-        scores = json.loads(path.read_text(encoding="utf-8"))["scores"]
-    except (OSError, ValueError, KeyError):
+    scores = _judged(run)
+    if scores is None:
         return [title, "", "尚未评估：castalia evaluate" if zh else "Not judged yet: castalia evaluate", ""]
     head = (
         "| 指标 | 值 | 95% 区间 | 更好 | 真实数据之间 | 有区分力 |"
@@ -149,11 +146,20 @@ def _scores(run: Run, zh: bool) -> list[str]:
     told = {True: "是" if zh else "yes", False: "**否**" if zh else "**no**", None: "-"}
     lines = [title, "", head, "|---|---|---|---|---|---|"]
     for score in scores:
-        low, high = score.get("low"), score.get("high")
+        low, high = score["low"], score["high"]
         interval = "-" if low is None or high is None else f"{low:.4g} .. {high:.4g}"
-        cells = [score["name"], _number(score["value"]), interval, score.get("better") or "-", _number(score.get("floor"))]
+        cells = [markdown(score["name"]), _number(score["value"]), interval, score.get("better") or "-", _number(score.get("floor"))]
         lines.append(f"| {' | '.join(cells)} | {told[score.get('informative')]} |")
     return [*lines, ""]
+
+
+def _judged(run: Run) -> list[dict[str, Any]] | None:
+    """The scores of the last evaluation; None where there was none. Raises RunError for a file that is damaged."""
+    path = run.folder / "eval" / "scores.json"
+    if not path.exists():
+        return None
+    raw = bounded.parse_json(bounded.read_bytes(path, "json_bytes", RunError), path, f"castalia evaluate {run.folder}", RunError)
+    return hold(ScoresFacts, raw, "scores.json is damaged", path, f"castalia evaluate {run.folder}").model_dump()["scores"]
 
 
 def _number(value: float | None) -> str:
@@ -172,8 +178,11 @@ def _released(verdict: ledger.Verdict | None, zh: bool) -> list[tuple[str, str]]
         return [("账本", "无：尚未发布") if zh else ("ledger", "none: nothing was released")]
     state = ("完整" if verdict.intact else "不完整") if zh else ("intact" if verdict.intact else "NOT INTACT")
     names = {"released": "已发布", "refused": "已拒绝", "mended": "已修补"} if zh else {}
-    counts = ", ".join(f"{count} {names.get(event, event)}" for event, count in verdict.events.items())
-    return [("账本" if zh else "ledger", f"{state}: {counts}"), ("链头" if zh else "head", f"`{verdict.head.hash}`")]
+    counts = ", ".join(f"{count} {markdown(names.get(event, event), 40)}" for event, count in verdict.events.items())
+    return [
+        ("账本" if zh else "ledger", f"{state}: {counts}"),
+        ("链头" if zh else "head", f"`{verdict.head.hash}`" if verdict.head.hash.isalnum() else markdown(verdict.head.hash)),
+    ]
 
 
 def _limits(run: Run, zh: bool) -> list[str]:
@@ -193,14 +202,13 @@ def _limits(run: Run, zh: bool) -> list[str]:
         found.append(
             "数据许可未说明：发布前请确认有权使用。" if zh else "The licence of the data is not stated: make sure that you may use them."
         )
-    path = run.folder / "eval" / "scores.json"
-    if not path.exists():
+    scores = _judged(run)
+    if scores is None:
         found.append("没有评估结果。" if zh else "It was not judged.")
     else:
-        scores = json.loads(path.read_text(encoding="utf-8")).get("scores", [])
         mute = [score["name"] for score in scores if score.get("informative") is False]
         if mute:
-            names = ", ".join(mute)
+            names = markdown(", ".join(mute))
             found.append(f"以下指标无区分力：{names}。" if zh else f"These scores tell nothing here: {names}.")
     if not (run.folder / "audit").exists():
         found.append(

@@ -16,16 +16,19 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from castalia.errors import RunError
+from castalia import bounded
+from castalia.errors import DataError, RunError
 
 START = "0" * 64
+LONGEST = 1 << 20  # bytes of a line; an entry has some hundred
+_MOST_LINES = 10**15
 _CHUNK = 1 << 16
 
 
@@ -89,7 +92,7 @@ def verify(path: Path, head: str | None = None) -> Verdict:
     events: dict[str, int] = {}
     last, count, torn, seen = Head(0, START), 0, None, {START}
     at_noted: str | None = START if noted is not None and noted.n == 0 else None
-    for number, raw in enumerate(_lines(path), 1):
+    for number, raw in enumerate(lines(path), 1):
         whole = raw.endswith(b"\n")
         entry = _parsed(raw)
         if entry is None:
@@ -181,23 +184,25 @@ def _hash(entry: Mapping[str, Any]) -> str:
 
 def digest(document: Any) -> str:
     """SHA-256 of a JSON document, whatever the order of its keys and its layout."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
+    ).hexdigest()
 
 
 def _parsed(raw: bytes) -> dict[str, Any] | None:
     try:
-        entry = json.loads(raw)
-    except ValueError:
+        entry = bounded.parse_json(raw)
+    except DataError:
         return None
-    fits = isinstance(entry, dict) and type(entry.get("n")) is int and isinstance(entry.get("hash"), str) and "prev" in entry
-    return entry if fits else None
+    fits = isinstance(entry, dict) and type(entry.get("n")) is int and 0 < entry["n"] < _MOST_LINES
+    return entry if fits and isinstance(entry.get("hash"), str) and "prev" in entry else None
 
 
 def _tail(file: IO[bytes]) -> tuple[Head, bytes]:
     """The last whole entry, and what stands after it without a line end."""
     size = file.seek(0, os.SEEK_END)
     block, start = b"", size
-    while start > 0:
+    while start > 0 and size - start < 2 * LONGEST:
         step = min(_CHUNK, start)
         start -= step
         file.seek(start)
@@ -212,12 +217,19 @@ def _tail(file: IO[bytes]) -> tuple[Head, bytes]:
     return Head(0, START), block.rpartition(b"\n")[2]
 
 
-def _lines(path: Path) -> Any:
-    try:
-        with open(path, "rb") as file:
-            yield from file
-    except FileNotFoundError:
+def lines(path: Path) -> Iterator[bytes]:
+    """Lines with their ends; none where there is no file. Of a line that is too long for an entry, only its beginning, with its end.
+
+    Raises RunError for what is no regular file.
+    """
+    if not path.exists():
         return
+    with bounded.open_regular(path, RunError) as file:
+        while line := file.readline(LONGEST):
+            rest = line
+            while len(rest) == LONGEST and not rest.endswith(b"\n"):
+                rest = file.readline(LONGEST)
+            yield line if rest is line else line + b"..." + rest[-1:]
 
 
 def _head_path(path: Path) -> Path:
@@ -226,9 +238,10 @@ def _head_path(path: Path) -> Path:
 
 def _read_head(path: Path) -> Head | None:
     try:
-        n, text = _head_path(path).read_text(encoding="ascii").split()
-        return Head(int(n), text)
-    except (OSError, ValueError):
+        with bounded.open_regular(_head_path(path), RunError) as file:
+            n, text = file.read(200).decode("ascii").split()
+        return Head(int(n), text) if len(n) < 16 and len(text) == len(START) else None
+    except (RunError, OSError, ValueError):
         return None
 
 

@@ -8,11 +8,12 @@ no item passes because it was not looked at.
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from castalia.errors import Refused
+from castalia import bounded
+from castalia.errors import DataError, Refused
+from castalia.escapes import one_line
 from castalia.run import Run
 
 FORMAT = 1
@@ -37,17 +38,17 @@ class Likeness(Protocol):
 def open_index(run: Run) -> Likeness:
     """The run's audit index. Raises Refused where there is none, none that this version reads, or one of other data."""
     path = run.folder / "audit" / "index.json"
+    if not path.exists():
+        raise _refused("this run has no audit index", run)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _refused("this run has no audit index", run) from error
-    except ValueError as error:
-        raise _refused("the audit index is damaged", run) from error
+        found = bounded.parse_json(bounded.read_bytes(path, "json_bytes"))
+    except DataError as error:
+        raise _refused(f"the audit index is damaged: {error.what}", run) from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise _refused("the audit index has a format that this version does not read", run)
     if found.get("data") != run.about["data"]["fingerprint"]:
         raise _refused("the audit index is of other data than the run's", run)
-    measure = str(found.get("measure"))
+    measure = one_line(found.get("measure"), 60)
     if measure not in MEASURES:
         raise _refused(f"the audit index uses a measure that this version does not know: {measure}", run)
     module, _, name = MEASURES[measure].partition(":")

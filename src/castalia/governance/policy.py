@@ -28,10 +28,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from castalia import bounded
 from castalia.abilities import SampleOptions
+from castalia.config import Config
 from castalia.errors import RecipeError, Refused
 from castalia.governance.terms import Terms
 
@@ -41,16 +42,12 @@ Side = Literal["input", "output"]
 OPTIONS = (*(option.name for option in fields(SampleOptions)), "n", "seed", "batch", "constraint", "edit", "strength")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Message(_Part):
+class Message(Config):
     en: str = ""
     zh: str = ""
 
 
-class Rule(_Part):
+class Rule(Config):
     """What rules have in common. The message is for whoever is refused; the default says what kind of rule it was."""
 
     id: str = Field(pattern=r"^[\w.-]{1,64}$")
@@ -102,14 +99,14 @@ class Similarity(Rule):
     most: float = Field(ge=0, le=1)
 
 
-class Producer(_Part):
+class Producer(Config):
     """Who answers for what is made; goes into labels. `code` takes the place of the name where an authority has given one."""
 
     name: str = ""
     code: str = ""
 
 
-class Policy(_Part):
+class Policy(Config):
     """What may leave. `Policy()` allows everything."""
 
     format: Literal[1] = 1
@@ -125,16 +122,19 @@ class Policy(_Part):
         """Raises RecipeError, naming every problem, for a file that is missing or is no policy: never a policy that does less than it says."""
         place = Path(path)
         try:
-            raw = yaml.safe_load(place.read_text(encoding="utf-8-sig"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError("the policy cannot be read", where=place, fix="check the path; a policy is a UTF-8 YAML file") from error
-        except yaml.YAMLError as error:
-            raise RecipeError(f"the policy is not YAML: {str(error).splitlines()[0]}", where=place, fix="mend the file") from error
+            text = bounded.read_text(place, "yaml_bytes", RecipeError)
+        except RecipeError as error:
+            raise RecipeError(
+                f"the policy cannot be read: {error.what}", where=place, fix="check the path; a policy is a UTF-8 YAML file"
+            ) from error
+        raw = bounded.parse_yaml(text, place, "mend the file", RecipeError)
         if not isinstance(raw, dict):
             raise RecipeError("a policy is a mapping of sections", where=place, fix="docs/provenance.md shows one")
-        for rule in raw.get("blocked") or ():
+        blocks = raw.get("blocked")
+        for rule in blocks if isinstance(blocks, list) else ():
             if isinstance(rule, dict) and "file" in rule:
-                rule["terms"] = [*(rule.get("terms") or ()), *_lines(place.parent / str(rule.pop("file")))]
+                given = rule.get("terms") or []
+                rule["terms"] = [*(given if isinstance(given, list) else [given]), *_lines(place.parent / str(rule.pop("file")))]
         try:
             policy = cls.model_validate({key: value for key, value in raw.items() if value is not None})
         except ValidationError as error:
@@ -190,8 +190,8 @@ def blocked(rule: Blocked) -> Refused:
 
 def _lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = bounded.read_text(path, "json_bytes", RecipeError).splitlines()
+    except RecipeError as error:
         raise RecipeError(
             "a list of terms cannot be read", where=path, fix="it is a UTF-8 file beside the policy, one term a line"
         ) from error

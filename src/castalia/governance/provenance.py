@@ -10,7 +10,6 @@ without the ledger is to have been noted in it.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,15 +18,19 @@ from typing import Any, Literal
 import PIL
 import torch
 
-from castalia import atomic, places, registry, workflow
+from castalia import atomic, bounded, places, registry, workflow
 from castalia.codecs.base import Codec, is_file
 from castalia.errors import CastaliaError, DataError, RunError
+from castalia.escapes import one_line
 from castalia.governance.label import is_sealed
+from castalia.governance.ledger import lines
+from castalia.governance.manifest import damage, require
 from castalia.governance.release import SCHEMA, Gate, write_sealed
 from castalia.run import Run, versions
 from castalia.sampling.generate import reproduce
 from castalia.spec import Dense
 
+MOST_ROWS = 1024  # of a block that a manifest may ask for, unless the run itself computes larger ones
 State = Literal["intact", "altered", "unknown"]
 CAUSES = ("castalia", "torch", "python", "cpu", "threads", "system", "pillow")  # what can change a byte
 
@@ -100,15 +103,18 @@ def examine(path: Path, run: Run | None = None) -> Finding:
     if manifest is None:
         return _stripped(path, content, run)
     finding = Finding(path, "intact", manifest)
-    if not isinstance(manifest.get("schema"), int) or manifest["schema"] > SCHEMA:
+    if type(manifest.get("schema")) is not int or manifest["schema"] != SCHEMA:
         finding.state = "unknown"
-        finding.notes.append(f"its manifest is of another version: {manifest.get('generator')}")
+        finding.notes.append(f"its manifest is of another version: {one_line(manifest.get('generator'), 100)}")
         return finding
-    if "content" not in manifest:
+    trouble = damage(manifest)
+    if trouble is not None:
+        finding.problems.append(f"the manifest is damaged: {trouble}")
+    if "content" not in manifest and trouble is None:
         finding.state = "unknown"
         finding.notes.append("its manifest has no hash of the content: it did not leave through the gate (an exported model wrote it?)")
         return finding
-    if manifest["content"] != content:
+    if manifest.get("content") != content:
         finding.problems.append("the content is not what was released")
     if not is_sealed(manifest):
         finding.problems.append("the manifest was changed")
@@ -175,17 +181,16 @@ def ledger_entry(ledger: Path, content: str, own: object = None) -> tuple[int, d
     found = None
     if not ledger.is_file():
         return None
-    with open(ledger, "rb") as file:
-        for number, raw in enumerate(file, 1):
-            if content.encode() in raw:
-                try:
-                    entry = json.loads(raw)
-                except ValueError:
-                    continue
-                if isinstance(entry, dict) and entry.get("event") == "released" and entry.get("content") == content:
-                    found = (number, entry)
-                    if own is not None and entry.get("seal") == own:
-                        break
+    for number, raw in enumerate(lines(ledger), 1):
+        if content.encode() in raw:
+            try:
+                entry = bounded.parse_json(raw)
+            except DataError:
+                continue
+            if isinstance(entry, dict) and entry.get("event") == "released" and entry.get("content") == content:
+                found = (number, entry)
+                if own is not None and entry.get("seal") == own:
+                    break
     return found
 
 
@@ -226,9 +231,17 @@ def remake(path: Path, out: Path, *, run: Run | None = None, inputs: Sequence[Pa
     manifest, kind = manifest_of(path)
     if manifest is None or kind is None or "content" not in manifest:
         raise DataError("the file carries no manifest to make it from", where=path, fix="castalia verify FILE says more")
+    require(manifest, path)
     if (out / path.name).resolve() == path.resolve():
         raise DataError("the reproduction would replace the file itself", where=out, fix="name another folder with --out")
     opened = run_of(manifest, run, trust_code=trust_code)
+    most = max(MOST_ROWS, opened.recipe.sampling.batch)
+    if manifest.get("rows", 1) > most:
+        raise DataError(
+            f"the manifest asks for {manifest['rows']:,} items in one block, this run computes at most {most:,}",
+            where=path,
+            fix="raise sampling.batch in the run's recipe.yaml if it was made so",
+        )
     step = _step_of(opened, manifest)
     if step is None:
         raise RunError(
@@ -311,7 +324,9 @@ def _causes(manifest: dict[str, Any], told: dict[str, Any], made: str, found: st
 def _step_of(run: Run, manifest: dict[str, Any]) -> int | None:
     """The checkpoint whose weights made the file: first the one that the manifest names."""
     steps = sorted(run.steps, key=lambda step: (step != manifest.get("step"), -step))
-    weights = str(manifest.get("weights", "ema"))
+    weights = manifest.get("weights", "ema")
+    if weights not in ("ema", "model"):
+        return None
     return next((step for step in steps if run.model_hash(weights, step) == manifest.get("model")), None)
 
 
@@ -333,7 +348,5 @@ def _difference(codec: Codec[Any], first: Path, second: Path) -> str:
 
 
 def _sha256(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DataError("there is no such file", where=path, fix="name files that the codec reads") from error
+    with bounded.open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -110,7 +110,9 @@ class Spectral(nn.Module):
         return v
 
     def forward(self, weight: Tensor) -> Tensor:
-        with torch.autocast(weight.device.type, enabled=False):
+        with torch.autocast(
+            "cpu" if weight.is_meta else weight.device.type, enabled=False
+        ):  # meta: how large it would be (families.base.make)
             matrix = weight.flatten(1).float()
             with torch.no_grad():
                 v = self._iterate(matrix) if self.training else F.normalize(matrix.t().mv(self.u), dim=0)

@@ -14,8 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from castalia.errors import RecipeError
 from castalia.recipe import TrainConfig
-from castalia.spec import Tokens
+from castalia.spec import Dense, Spec, Tokens
+from castalia.tensor_file import memory
 
 
 def open_device(config: TrainConfig, *, fabric: bool | None = None) -> Solo:
@@ -47,6 +49,18 @@ def _heavy(module: nn.Module) -> bool:
         case nn.Linear():
             return module.in_features * module.out_features >= 2**17
     return False
+
+
+def require_memory(config: TrainConfig, spec: Spec) -> None:
+    """Raises RecipeError where a batch and its gradient alone, float32 or int64, would not fit into this machine's memory."""
+    numbers = spec.size if isinstance(spec, Dense) else 2 * spec.length
+    size = 2 * 4 * config.batch * numbers
+    if size > memory():
+        raise RecipeError(
+            f"a batch of {config.batch:,} would need {size / 2**30:,.0f} GiB of memory at least, this machine has {memory() / 2**30:,.0f}",
+            where="training.batch",
+            fix="a smaller training.batch; training.accumulate makes up for it",
+        )
 
 
 class Solo:

@@ -1,0 +1,118 @@
+"""What a manifest says of an item: the schema that manifests from files are held against before anything is made of them.
+
+A manifest is no secret and no signature: whoever knows this code can write one that asks for a billion rows and seals it. So every number has an end here;
+other keys are kept and not read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from castalia.config import LARGEST_SEED, MOST_STEPS, State, hold, problems_of
+from castalia.errors import DataError
+from castalia.run_files import Hash, Word
+
+MOST_ROWS = 1 << 16  # items of one block, which are computed together
+
+Seed = Annotated[int, Field(ge=-LARGEST_SEED, le=LARGEST_SEED)]
+Bounded = Annotated[float, Field(ge=-1e9, le=1e9)]
+Positive = Annotated[int, Field(ge=1, le=1 << 20)]
+
+
+class _Facts(State):
+    model_config = ConfigDict(extra="allow")
+
+
+class Options(State):
+    """abilities.SampleOptions, as a manifest holds them."""
+
+    temperature: Annotated[float, Field(ge=0, le=1e9)] = 1.0
+    guidance: Bounded = 1.0
+    steps: Positive | None = None
+    repetition: Annotated[float, Field(gt=0, le=1e9)] = 1.0
+    frequency: Bounded = 0.0
+    top_k: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
+    length: Positive | None = None
+    stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=10_000)]], Field(max_length=1000)] = Field([])
+
+
+class Input(_Facts):
+    """What an edit began with: a file by its name, or a text that was typed."""
+
+    sha256: Hash
+    name: Word | None = None
+    typed: str | None = None
+
+
+class Licences(_Facts):
+    data: Word | None = None
+    model: Word | None = None
+
+
+class Versions(_Facts):
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+
+
+class Manifest(_Facts):
+    """What `Gate.facts_of` and `label.seal` write, and what a sample or an edit adds."""
+
+    generator: Word = ""
+    run: Word | None = None
+    model: Hash | None = None
+    step: Annotated[int, Field(ge=0, le=MOST_STEPS)] | None = None
+    weights: Literal["ema", "model"] = "ema"
+    data: Hash | None = None
+    recipe: Hash | None = None
+    producer: Word | None = None
+    licence: Licences = Licences()
+    time: Word | None = None
+    versions: Versions = Versions()
+    content: Hash | None = None
+    seal: Hash | None = None
+    AIGC: dict[str, str] = Field({})
+    seed: Seed | None = None
+    index: Annotated[int, Field(ge=0, le=1 << 40)] | None = None
+    rows: Annotated[int, Field(ge=1, le=MOST_ROWS)] | None = None
+    row: Annotated[int, Field(ge=0, lt=MOST_ROWS)] | None = None
+    cond: dict[str, str | int] = Field({})
+    options: Options = Options()
+    prompt: str | None = None
+    prompt_tokens: Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(max_length=1 << 24)] | None = None
+    messages: list[dict[str, Any]] | None = None
+    constraint: str | None = None
+    edit: Annotated[str, Field(max_length=40)] | None = None
+    inputs: Annotated[list[Input], Field(max_length=10_000)] | None = None
+    labels: list[str | None] | None = None
+    steps: Annotated[int, Field(ge=1, le=MOST_ROWS)] | None = None
+    strength: Annotated[float, Field(ge=0, le=1)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=1e9)] = 1.0
+    redraw: Annotated[int, Field(ge=0, le=10_000)] = 0
+    keep: list[str] = Field([])
+    bars: Annotated[list[Annotated[int, Field(ge=1, le=1 << 20)]], Field(min_length=2, max_length=2)] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.rows is not None and self.row is not None and self.row >= self.rows:
+            raise ValueError("row lies beyond rows")
+        if self.row is not None and self.index is not None and self.row > self.index:
+            raise ValueError("row lies beyond index")
+        return self
+
+
+def damage(raw: dict[str, Any]) -> str | None:
+    """What is wrong with a manifest, in one line; None where it is whole."""
+    try:
+        Manifest.model_validate(raw)
+    except ValidationError as failure:
+        return problems_of(failure)
+    return None
+
+
+def require(raw: dict[str, Any], path: Path) -> None:
+    """Raises DataError for a manifest that is damaged, or asks for more than can be."""
+    hold(Manifest, raw, "the manifest does not describe an item", path, "castalia verify FILE says more", DataError)

@@ -1,0 +1,195 @@
+"""What the files of a run may say: schemas that each file is held against before anything is made of it.
+
+A run may come from a stranger, or from a disk that lost a block. So whatever the rest of the package reads from these files is here, with its type and its
+bounds; other keys are kept and not read. Codecs hold their own state against schemas of their own (`Codec.restore`). Tensors are in tensor_file.py.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from castalia.config import MOST_STEPS, State
+
+MOST_PARAMETERS = 10**15
+MOST_NUMBERS = 1 << 40  # in one item
+MOST_TOKENS = 1 << 26  # of a vocabulary
+
+Word = Annotated[str, StringConstraints(max_length=1000)]
+Name = Annotated[str, StringConstraints(pattern=r"^[^/\x00-\x1f\x7f]{1,255}$")]
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z:._-]{1,200}$")]
+Count = Annotated[int, Field(ge=0, le=MOST_PARAMETERS)]
+
+
+class Facts(State):
+    """Types are exact: "3" and true are no numbers. Other keys are kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class SpanFacts(Facts):
+    model_config = ConfigDict(extra="forbid")
+
+    start: Count
+    width: Annotated[int, Field(ge=1, le=MOST_NUMBERS)]
+    kind: Literal["real", "onehot"] = "real"
+
+
+class DenseFacts(Facts):
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["dense"]
+    shape: Annotated[list[Annotated[int, Field(ge=1, le=1 << 31)]], Field(min_length=1, max_length=8)]
+    spans: list[SpanFacts] = Field([])
+    unit: Literal["signed", "binary", "standard"] = "signed"
+    levels: Annotated[int, Field(ge=2, le=1 << 32)] | None = None
+    layout: Literal["grid", "set", "vector"] = "grid"
+
+    @model_validator(mode="after")
+    def _fits(self) -> DenseFacts:
+        size = 1
+        for side in self.shape:
+            size *= side
+        if size > MOST_NUMBERS:
+            raise ValueError(f"an item of more than {MOST_NUMBERS:,} numbers")
+        return self
+
+
+class TokensFacts(Facts):
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["tokens"]
+    length: Annotated[int, Field(ge=1, le=1 << 24)]
+    vocab: Annotated[int, Field(ge=2, le=MOST_TOKENS)]
+    begin: Count
+    end: Count | None = None
+    period: Annotated[int, Field(ge=1, le=1 << 16)] = 1
+
+    @model_validator(mode="after")
+    def _fits(self) -> TokensFacts:
+        if self.begin >= self.vocab or (self.end is not None and self.end >= self.vocab):
+            raise ValueError("begin and end are tokens of the vocabulary")
+        if self.length % self.period:
+            raise ValueError("a row holds whole steps")
+        return self
+
+
+class ClassesFacts(Facts):
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["classes"]
+    names: Annotated[list[str], Field(min_length=1, max_length=1_000_000)]
+
+
+SpecFacts = Annotated[DenseFacts | TokensFacts, Field(discriminator="kind")]
+ConditionFacts = Annotated[DenseFacts | TokensFacts | ClassesFacts, Field(discriminator="kind")]
+
+
+class DuplicateFacts(Facts):
+    copies: Count = 0
+    examples: list[list[str]] = Field([])
+
+
+class OmissionFacts(Facts):
+    what: str
+    count: Count
+    example: str | None = None
+    remedy: str | None = None
+
+
+class ReportFacts(Facts):
+    """What `data.report.describe` says of the data, and what `prepare` adds."""
+
+    source: str = ""
+    items: Count | None = None
+    distinct: Count
+    train: Count
+    validation: Count
+    tokens: Annotated[list[Count], Field(min_length=2)] | None = None
+    duplicates: DuplicateFacts
+    ignored: dict[str, Count]
+    omitted: list[OmissionFacts] = Field([])
+    classes: dict[str, Count] = Field({})
+    told: dict[str, dict[str, Count]] = Field({})
+    encodings: dict[str, Count] = Field({})
+    skipped: list[dict[str, Any]] | None = None
+    notes: list[str]
+
+
+class DataFacts(Facts):
+    fingerprint: Hash
+    licence: Word | None = None
+    report: ReportFacts | None = None
+
+
+class VersionFacts(Facts):
+    castalia: Word
+    python: Word
+    torch: Word
+    cpu: Word
+    threads: Annotated[int, Field(ge=1, le=1024)]
+    system: Word
+
+
+class ParentFacts(Facts):
+    run: Word
+    model: Hash
+    data: Hash
+
+
+class RunFacts(Facts):
+    """run.json."""
+
+    format: Annotated[int, Field(ge=1)]
+    id: Name
+    created: Word = ""
+    argv: list[str] = Field([])
+    versions: VersionFacts
+    spec: SpecFacts
+    conditions: dict[Name, ConditionFacts]
+    data: DataFacts
+    precision: Literal["fp32", "bf16"]
+    processes: Annotated[int, Field(ge=1, le=1 << 20)] = 1
+    parameters: Count
+    recipe: dict[str, Any]
+    plugins: dict[str, Hash] = Field({})
+    parents: list[ParentFacts] = Field([])
+
+
+class CheckpointFacts(Facts):
+    """state.json of a checkpoint."""
+
+    step: Annotated[int, Field(ge=0, le=MOST_STEPS)]
+    best: float | None = None
+    waited: Annotated[int, Field(ge=0, le=MOST_STEPS)] = 0
+    stopped: bool = False
+
+
+class MetricFacts(Facts):
+    """A line of metrics.jsonl. Losses may be no numbers: that is what a log is for."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+    __pydantic_extra__: dict[str, float | str | None]
+
+    step: Annotated[int, Field(ge=0, le=MOST_STEPS)]
+    seconds: Annotated[float, Field(ge=0, le=1e12)] | None = None
+    memory_mb: Annotated[float, Field(ge=0, le=1e12)] | None = None
+
+
+class ScoreFacts(Facts):
+    """A score of eval/scores.json, as far as cards read it."""
+
+    name: Word
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    floor: float | None = None
+    better: Literal["lower", "higher"] | None = None
+    informative: bool | None = None
+
+
+class ScoresFacts(Facts):
+    """eval/scores.json."""
+
+    scores: list[ScoreFacts]
