@@ -277,7 +277,8 @@ class Regular:
         known = self._ahead.setdefault(price, {})
         if len(known) > self.limits.nodes:
             known.clear()
-        return min((_distance(language, price, known) for language in state), default=NEVER)
+        spend(1 + len(state) // 8)
+        return min((known[one] if one in known else _distance(one, price, known) for one in state), default=NEVER)
 
 
 def _overlaid(targets: dict[Ranges, list[Language]]) -> list[Edge]:

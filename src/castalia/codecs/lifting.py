@@ -1,40 +1,28 @@
 """How tokens walk through an automaton of characters: a `Grammar` over any vocabulary of byte strings.
 
 Tokens may be characters, pieces of several characters, or single bytes. What is allowed between two characters is found by walking the trie of
-all tokens and the automaton together; a character that is spelled in bytes is followed by the range of characters that may still come of it.
+all tokens and the automaton together, one layer of the trie at a time; a character that is spelled in bytes is followed by the range of characters
+that may still come of it. A walk may be long, so it can be done in slices (`prepare`), and it has a budget.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+import time
+from bisect import bisect_left
+from collections.abc import Generator, Sequence
 from heapq import heapify, heappop, heappush
-from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from castalia.codecs.automata import NEVER, Automaton, Edge, Ranges
+from castalia.codecs.automata import EDGES_PER_STATE, NEVER, Automaton, Ranges
+from castalia.codecs.budget import CompileLimits, Meter, OverBudget, current_limits, spend
 
-WALKS_KEPT = 2048  # states of one grammar whose tokens are remembered
-
-
-class _Node:
-    """A place in the trie of tokens, read character by character; `settle` makes the lists that walks use."""
-
-    __slots__ = ("below", "codes", "first", "ids", "inner", "tokens")
-
-    def __init__(self) -> None:
-        self.ids: list[int] = []  # tokens that end here
-        self.below: dict[int, _Node] = {}
-
-    def settle(self) -> None:
-        self.codes = sorted(code for code, node in self.below.items() if node.ids)  # characters that complete tokens, and these tokens
-        self.tokens = np.array([token for code in self.codes for token in self.below[code].ids], np.int64)
-        self.first = [0, *accumulate(len(self.below[code].ids) for code in self.codes)]
-        self.inner = [code for code, node in self.below.items() if node.below]
+WALKS_KEPT = 1 << 25  # bytes of walks that one grammar remembers
+T = TypeVar("T")
+EDGES_AT_ONCE = 2000  # of a state, looked at in one slice of work
 
 
 class Vocabulary:
@@ -42,37 +30,65 @@ class Vocabulary:
 
     A token of whole characters is used as such. Of the others only single bytes are: a longer token that breaks a character is never needed
     beside them.
+
+    The trie of tokens, read character by character, has its nodes in order of depth, those below one node side by side and sorted:
+
+    code            (N,) int64: the last character of the way to a node; node 0 is the root.
+    first, below    (N,) int64: the first node below each, and how many there are.
+    ids_from, ids   of node n end the tokens ids[ids_from[n] : ids_from[n + 1]].
     """
 
     def __init__(self, token_bytes: Sequence[bytes], end: int | None) -> None:
         self.token_bytes, self.end = token_bytes, end
-        self.root = _Node()
         self.bytes: dict[int, list[int]] = {}  # byte of a broken character -> tokens
         self.texts: dict[int, str] = {}
-        longest = 0
         for token, raw in enumerate(token_bytes):
             if not raw or token == end:
                 continue
             try:
-                text = raw.decode()
+                self.texts[token] = raw.decode()
             except UnicodeDecodeError:
                 if len(raw) == 1:
                     self.bytes.setdefault(raw[0], []).append(token)
-                continue
-            self.texts[token] = text
-            longest = max(longest, len(text))
-            node = self.root
-            for code in map(ord, text):
-                node = node.below.setdefault(code, _Node())
-            node.ids.append(token)
-        todo = [self.root]
-        while todo:
-            node = todo.pop()
-            node.settle()
-            todo += node.below.values()
-        self.pieces = longest > 1  # some token holds several characters
+        self._grow()
+        self.pieces = any(len(text) > 1 for text in self.texts.values())  # some token holds several characters
         self._any_byte = all(byte in self.bytes for byte in (*range(0x80, 0xC0), *range(0xC2, 0xF5)))
         self._prices: dict[Ranges, int] = {}
+
+    def _grow(self) -> None:
+        """Make the trie, one layer at a time."""
+        tokens = np.array(list(self.texts), np.int64)
+        sizes = np.array([len(text) for text in self.texts.values()], np.int64)
+        letters = np.frombuffer("".join(self.texts.values()).encode("utf-32-le"), np.uint32)
+        begins = np.cumsum(sizes) - sizes
+        node = np.zeros(len(tokens), np.int64)  # where each token's text has led so far
+        parents, codes, known = [np.array([-1])], [np.array([0])], 1
+        for depth in range(int(sizes.max(initial=0))):
+            longer = np.flatnonzero(sizes > depth)
+            ways, node_of = np.unique(node[longer] << 21 | letters[begins[longer] + depth].astype(np.int64), return_inverse=True)
+            node[longer] = known + node_of
+            parents.append(ways >> 21)
+            codes.append(ways & 0x1FFFFF)
+            known += len(ways)
+        parent, self.code = np.concatenate(parents), np.concatenate(codes)
+        self.first = np.searchsorted(parent, np.arange(known))
+        self.below = np.bincount(parent[1:], minlength=known)
+        self.ids = tokens[np.argsort(node, kind="stable")]
+        self.ids_from = np.concatenate([[0], np.cumsum(np.bincount(node, minlength=known))])
+        below_root = np.arange(self.first[0], self.first[0] + self.below[0])
+        self.characters: list[int] = self.code[below_root[self.counts(below_root) > 0]].tolist()  # that are tokens by themselves
+
+    def counts(self, nodes: np.ndarray) -> np.ndarray:
+        """How many tokens end at each node."""
+        return self.ids_from[nodes + 1] - self.ids_from[nodes]
+
+    def under(self, nodes: np.ndarray) -> np.ndarray:
+        """All nodes directly below some."""
+        return _ranges(self.first[nodes], self.below[nodes])
+
+    def ending(self, nodes: np.ndarray) -> np.ndarray:
+        """The tokens that end at some nodes."""
+        return self.ids[_ranges(self.ids_from[nodes], self.counts(nodes))]
 
     def __len__(self) -> int:
         return len(self.token_bytes)
@@ -85,8 +101,8 @@ class Vocabulary:
 
     def _price(self, ranges: Ranges) -> int:
         for low, high in ranges:
-            place = bisect_left(self.root.codes, low)
-            if place < len(self.root.codes) and self.root.codes[place] <= high:
+            place = bisect_left(self.characters, low)
+            if place < len(self.characters) and self.characters[place] <= high:
                 return 1
         return min((self.price_in_bytes(low, high) for low, high in ranges), default=NEVER)
 
@@ -122,25 +138,90 @@ class Place(NamedTuple):
     missing: int = 0
 
 
+class _Edges(NamedTuple):
+    """The ways out of a state behind which there is an end: characters low[i] ... high[i] lead to targets[which[i]]."""
+
+    low: np.ndarray
+    high: np.ndarray
+    which: np.ndarray
+    targets: list[Any]
+    ahead: np.ndarray  # (targets,) int64: tokens to an end, when each character is bought by itself
+
+    def find(self, code: int) -> int | None:
+        place = int(self.low.searchsorted(code, "right")) - 1
+        return place if place >= 0 and code <= self.high[place] else None
+
+    def between(self, low: int, high: int) -> slice:
+        """The edges with characters from low to high."""
+        return slice(int(self.high.searchsorted(low)), int(self.low.searchsorted(high, "right")))
+
+
+class _Walk(NamedTuple):
+    """Tokens of whole characters that may come between two characters: tokens[i] leads to targets[which[i]]."""
+
+    tokens: np.ndarray
+    which: np.ndarray
+    targets: list[Any]
+    ahead: np.ndarray  # (targets,) int64: tokens to an end
+
+
 class Lifted:
     """A `Grammar` over tokens: what an automaton allows, `end` exactly where it accepts. States are `Place`s.
 
     A token is allowed only if an end can be reached behind it. `distance` is the fewest tokens to an end, exactly, if the vocabulary holds only
     single characters and bytes. Where tokens hold several characters it is exact for automata with at most `EXPLORED` ways (tokens of
-    all states, counted together), else the count of single characters' tokens, which is enough and may be more than is needed.
+    all states, counted together) that take EXPLORE_STEPS at most, else the count of single characters' tokens, which is enough and may be more than is needed.
+
+    `costs` and `allowed` may take long where the automaton is large; `prepare` does their work in slices. All raise OverBudget where a state or
+    a mask takes more than its limit. What is remembered is bounded.
     """
 
-    EXPLORED = 100_000
+    EXPLORED, EXPLORE_STEPS = 100_000, 1_000_000
 
-    def __init__(self, automaton: Automaton, vocabulary: Vocabulary) -> None:
-        self.automaton, self.vocabulary = automaton, vocabulary
-        self._live: dict[Any, Sequence[Edge]] = {}
-        self._walks: dict[Any, dict[Any, np.ndarray]] = {}
-        self._exact: dict[Any, int] = self._explore() if vocabulary.pieces else {}
+    def __init__(self, automaton: Automaton, vocabulary: Vocabulary, limits: CompileLimits | None = None) -> None:
+        """limits: those of the budget that is set, else the defaults. Explores the automaton, and finds what may come first."""
+        self.automaton, self.vocabulary, self.limits = automaton, vocabulary, limits or current_limits()
+        self._edges_of: dict[Any, _Edges] = {}
+        self._walks: dict[Any, _Walk] = {}
+        self._kept = self._walked = 0  # edges, and bytes of walks, that are remembered
+        self._begun: dict[tuple[Any, bool], Generator[None, None, Any]] = {}  # work that `prepare` has not finished
+        self._exact: dict[Any, int] = {}
+        if vocabulary.pieces:
+            exploring = Meter(self.EXPLORE_STEPS, "nodes", self.limits)  # whose error nobody sees
+            try:
+                with exploring:
+                    self._exact = self._explore()
+            except OverBudget:
+                if exploring.spent <= exploring.most:
+                    raise
+            self._forget()  # what has distances that were not exact yet
         self.exact = bool(self._exact) or not vocabulary.pieces  # whether `distance` is
+        self.prepare(self.start())
+
+    def _forget(self) -> None:
+        self._edges_of, self._kept = {}, 0
+        self._walks, self._walked = {}, 0
 
     def start(self) -> Place:
         return Place(self.automaton.start())
+
+    def prepare(self, state: Place, until: float = float("inf")) -> bool:
+        """Work on what `costs(state)` needs, at least a little, and until `time.monotonic()` is `until`; whether it is all there."""
+        here, begun, missing = state
+        if missing:
+            return True
+        key = here, bool(begun)
+        work = self._begun.setdefault(key, self._edges_in_slices(here) if begun else self._walk_in_slices(here))
+        done = None
+        try:
+            while (done := _slice(work)) is None and time.monotonic() < until:
+                pass
+        except BaseException:
+            del self._begun[key]
+            raise
+        if done is not None:
+            del self._begun[key]
+        return done is not None
 
     def allowed(self, state: Place) -> Tensor:
         """(V,) bool."""
@@ -151,8 +232,8 @@ class Lifted:
         here, begun, missing = state
         costs = np.full(len(self.vocabulary), NEVER, np.int64)
         if not begun and not missing:
-            for target, tokens in self._walk(here).items():
-                costs[tokens] = 1 + self._ahead(target)
+            walk = self._walk(here)
+            costs[walk.tokens] = 1 + walk.ahead[walk.which]
             if self.vocabulary.end is not None and self.automaton.accepts(here):
                 costs[self.vocabulary.end] = 1
         for byte, ids in self.vocabulary.bytes.items():
@@ -164,21 +245,31 @@ class Lifted:
     def advance(self, state: Place, token: int) -> Place:
         """Behind a token that is allowed."""
         text = self.vocabulary.texts.get(token)
-        if text is not None:
-            here = state.here
-            for code in map(ord, text):
-                edge = _edge(self._edges(here), code)
-                here = here if edge is None else edge.target
-            return Place(here)
-        behind = self._behind(state, self.vocabulary.token_bytes[token][0])
-        return state if behind is None else behind
+        if text is None:
+            behind = self._behind(state, self.vocabulary.token_bytes[token][0])
+            return state if behind is None else behind
+        here = state.here
+        if here in self._walks and len(text) > 1:  # the states between may be forgotten
+            walk = self._walks[here]
+            places = np.flatnonzero(walk.tokens == token)
+            if len(places):
+                return Place(walk.targets[walk.which[places[0]]])
+        for code in map(ord, text):
+            edges = self._edges(here)
+            edge = edges.find(code)
+            here = here if edge is None else edges.targets[edges.which[edge]]
+        return Place(here)
 
     def distance(self, state: Place) -> int:
         here, begun, missing = state
         if not begun:
             return missing + self._ahead(here)
         span = _span(begun)
-        return NEVER if span is None else min((span[2] + self._ahead(edge.target) for edge in self._under(here, span)), default=NEVER)
+        if span is None:
+            return NEVER
+        edges = self._edges(here)
+        ahead = edges.ahead[edges.which[edges.between(*span[:2])]]
+        return span[2] + int(ahead.min()) if len(ahead) else NEVER
 
     # Inside
 
@@ -187,19 +278,6 @@ class Lifted:
         found = self._exact.get(here)
         return min(NEVER, self.automaton.distance(here, self.vocabulary.price)) if found is None else found
 
-    def _edges(self, here: Any) -> Sequence[Edge]:
-        """Those behind which there is an end."""
-        if here not in self._live:
-            edges = self.automaton.edges(here)
-            ends = {target: self.automaton.distance(target, self.vocabulary.price) < NEVER for target in {edge.target for edge in edges}}
-            self._live[here] = [edge for edge in edges if ends[edge.target]]
-        return self._live[here]
-
-    def _under(self, here: Any, span: tuple[int, int, int]) -> Sequence[Edge]:
-        """The edges that a character begun may be on."""
-        edges = self._edges(here)
-        return edges[bisect_left(edges, span[0], key=_high) : bisect_right(edges, span[1], key=_low)]
-
     def _behind(self, state: Place, byte: int) -> Place | None:
         """Behind one byte of a broken character; None where it is not allowed."""
         here, begun, missing = state
@@ -207,41 +285,90 @@ class Lifted:
             return Place(here, b"", missing - 1) if 0x80 <= byte < 0xC0 else None
         longer = begun + bytes([byte])
         span = _span(longer)
-        edges = () if span is None else self._under(here, span)
-        if span is None or not edges:
+        if span is None:
             return None
         low, high, missing = span
-        if edges[0].low <= low and high <= edges[0].high and high - low + 1 == 64**missing:
-            return Place(edges[0].target, b"", missing)  # whatever follows, the character is on this edge
+        edges = self._edges(here)
+        under = edges.between(low, high)
+        if under.start >= under.stop:
+            return None
+        if edges.low[under.start] <= low and high <= edges.high[under.start] and high - low + 1 == 64**missing:
+            return Place(edges.targets[edges.which[under.start]], b"", missing)  # whatever follows, the character is on this edge
         return Place(here, longer)
 
-    def _walk(self, start: Any) -> dict[Any, np.ndarray]:
-        """Tokens of whole characters that are allowed between two characters, by the state behind them."""
+    def _edges(self, here: Any) -> _Edges:
+        return self._edges_of[here] if here in self._edges_of else _finished(self._edges_in_slices(here))
+
+    def _edges_in_slices(self, here: Any) -> Generator[None, None, _Edges]:
+        if here in self._edges_of:
+            return self._edges_of[here]
+        edges = self.automaton.edges(here)
+        number: dict[Any, int] = {}  # of each target, -1 where it leads nowhere
+        targets, ahead, live = [], [], []
+        for count, edge in enumerate(edges):
+            if edge.target not in number:
+                tokens = self._ahead(edge.target)
+                number[edge.target] = len(targets) if tokens < NEVER else -1
+                if tokens < NEVER:
+                    targets.append(edge.target)
+                    ahead.append(tokens)
+            if number[edge.target] >= 0:
+                live.append((edge.low, edge.high, number[edge.target]))
+            if count % EDGES_AT_ONCE == EDGES_AT_ONCE - 1:
+                spend(EDGES_AT_ONCE)
+                yield
+        low, high, which = np.array(live, np.int64).reshape(-1, 3).T
+        if len(self._edges_of) >= self.limits.states or self._kept + len(live) > EDGES_PER_STATE * self.limits.states:
+            self._edges_of, self._kept = {}, 0
+        self._edges_of[here] = _Edges(low, high, which, targets, np.array(ahead, np.int64))
+        self._kept += len(live)
+        return self._edges_of[here]
+
+    def _walk(self, start: Any) -> _Walk:
+        return self._walks[start] if start in self._walks else _finished(self._walk_in_slices(start))
+
+    def _walk_in_slices(self, start: Any) -> Generator[None, None, _Walk]:
+        """Layer by layer of the trie: the nodes that are reached in each state of the automaton."""
         if start in self._walks:
             return self._walks[start]
-        groups: dict[Any, list[np.ndarray]] = {}
-        todo = [(self.vocabulary.root, start)]
-        while todo:
-            node, here = todo.pop()
-            edges, codes, first = self._edges(here), node.codes, node.first
-            if len(edges) < len(codes):
-                for low, high, target in edges:
-                    tokens = node.tokens[first[bisect_left(codes, low)] : first[bisect_right(codes, high)]]
-                    if len(tokens):
-                        groups.setdefault(target, []).append(tokens)
-            else:
-                for place, code in enumerate(codes):
-                    edge = _edge(edges, code)
-                    if edge is not None:
-                        groups.setdefault(edge.target, []).append(node.tokens[first[place] : first[place + 1]])
-            for code in node.inner:
-                edge = _edge(edges, code)
-                if edge is not None:
-                    todo.append((node.below[code], edge.target))
-        if len(self._walks) >= WALKS_KEPT:
-            self._walks.clear()
-        self._walks[start] = {target: parts[0] if len(parts) == 1 else np.concatenate(parts) for target, parts in groups.items()}
-        return self._walks[start]
+        vocabulary = self.vocabulary
+        meter = Meter(self.limits.mask_steps, "mask_steps", self.limits, "at one place this constraint is too much work")
+        ending: dict[Any, list[np.ndarray]] = {}  # tokens, by the state behind them
+        layer = {start: [np.zeros(1, np.int64)]}
+        while layer:
+            deeper: dict[Any, list[np.ndarray]] = {}
+            for here, parts in layer.items():
+                slices, edges = self._edges_in_slices(here), None
+                while edges is None:
+                    with meter:
+                        edges = _slice(slices)
+                    if edges is None:
+                        yield
+                with meter:
+                    nodes = vocabulary.under(parts[0] if len(parts) == 1 else np.concatenate(parts))
+                    meter.spend(20 + len(nodes) // 16)
+                    for target, reached in _sorted_by_target(edges, nodes, vocabulary.code[nodes]):
+                        meter.spend(5)
+                        if len(tokens := vocabulary.ending(reached)):
+                            ending.setdefault(target, []).append(tokens)
+                        inner = reached[vocabulary.below[reached] > 0]
+                        if len(inner):
+                            deeper.setdefault(target, []).append(inner)
+                yield
+            layer = deeper
+        ahead = np.empty(len(ending), np.int64)
+        for count, target in enumerate(ending):
+            ahead[count] = self._ahead(target)
+            if count % EDGES_AT_ONCE == EDGES_AT_ONCE - 1:
+                yield
+        sizes = [sum(map(len, parts)) for parts in ending.values()]
+        tokens = np.concatenate([part for parts in ending.values() for part in parts] or [np.empty(0, np.int64)])
+        walk = _Walk(tokens, np.repeat(np.arange(len(sizes)), sizes), list(ending), ahead)
+        if self._walked > WALKS_KEPT:
+            self._walks, self._walked = {}, 0
+        self._walks[start] = walk
+        self._walked += 16 * len(tokens) + 100 * len(sizes)
+        return walk
 
     def _explore(self) -> dict[Any, int]:
         """Exact distances of all states, if they are few: forwards from the start, then shortest ways back from the ends (Dijkstra 1959)."""
@@ -250,12 +377,13 @@ class Lifted:
         todo, seen, spent = [start], {start}, 0
         while todo:
             here = todo.pop()
-            groups, edges = self._walk(here), self._edges(here)
-            spent += 1 + len(edges) + sum(map(len, groups.values()))
+            walk, edges = self._walk(here), self._edges(here)
+            spent += 1 + len(edges.low) + len(walk.tokens)
             if spent > self.EXPLORED:
                 return {}
-            ways = [(target, 1) for target in groups]
-            ways += [(edge.target, self.vocabulary.price_in_bytes(edge.low, edge.high)) for edge in edges]
+            ways = [(target, 1) for target in walk.targets]
+            lowest = zip(edges.low.tolist(), edges.high.tolist(), edges.which.tolist(), strict=True)
+            ways += [(edges.targets[which], self.vocabulary.price_in_bytes(low, high)) for low, high, which in lowest]
             for target, price in ways:
                 back.setdefault(target, []).append((here, price))
                 if target not in seen:
@@ -267,6 +395,7 @@ class Lifted:
         number = len(seen)  # decides between equals, since states have no order
         while heap:
             distance, _, here = heappop(heap)
+            spend()
             if here not in exact:
                 exact[here] = distance
                 for earlier, price in back.get(here, ()):
@@ -275,15 +404,41 @@ class Lifted:
         return exact
 
 
-def _edge(edges: Sequence[Edge], code: int) -> Edge | None:
-    """The one that a character is on."""
-    place = bisect_right(edges, code, key=_low) - 1
-    return edges[place] if place >= 0 and code <= edges[place].high else None
+def _slice(work: Generator[None, None, T]) -> T | None:
+    """Do one slice; the result, once all are done."""
+    try:
+        next(work)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    return None
 
 
-def _low(edge: Edge) -> int:
-    return edge.low
+def _finished(work: Generator[None, None, T]) -> T:
+    while (result := _slice(work)) is None:
+        pass
+    return result
 
 
-def _high(edge: Edge) -> int:
-    return edge.high
+def _sorted_by_target(edges: _Edges, nodes: np.ndarray, codes: np.ndarray) -> list[tuple[Any, np.ndarray]]:
+    """The nodes that edges lead to, by the state behind them."""
+    place = edges.low.searchsorted(codes, "right") - 1
+    fits = (place >= 0) & (codes <= edges.high[place]) if len(edges.low) else np.zeros(len(codes), bool)
+    nodes, which = nodes[fits], edges.which[place[fits]]
+    if not len(nodes):
+        return []
+    if len(edges.targets) == 1:
+        return [(edges.targets[0], nodes)]
+    order = np.argsort(which, kind="stable")
+    which = which[order]
+    cuts = np.flatnonzero(np.diff(which)) + 1
+    firsts = which[np.concatenate([[0], cuts])].tolist()
+    return [(edges.targets[first], part) for first, part in zip(firsts, np.split(nodes[order], cuts), strict=True)]
+
+
+def _ranges(begins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """begins[0], begins[0] + 1 ... of sizes[0] numbers, then those of begins[1], and so on."""
+    if len(begins) == 1:
+        return np.arange(begins[0], begins[0] + sizes[0])
+    behind = np.cumsum(sizes)
+    return np.repeat(begins - behind + sizes, sizes) + np.arange(behind[-1] if len(behind) else 0)

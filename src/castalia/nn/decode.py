@@ -11,6 +11,7 @@ Text is not here: stop strings arrive as a function of tokens, and the model's m
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -107,6 +108,14 @@ class _Row:
         return Completion(self.tokens[:kept], reason, math.fsum(self.nats[:counted]), math.fsum(self.spent[:counted]))
 
 
+class _Late(NamedTuple):
+    """A row whose mask takes longer than a step may, outside of the batch: the model's state and logits of this row alone."""
+
+    row: _Row
+    state: DecodeState
+    logits: Tensor
+
+
 class Decoder:
     """Live rows of one model. `add` takes in prompts, `step` gives one token of every live row, `drop` forgets rows.
 
@@ -124,6 +133,7 @@ class Decoder:
         self._barrier = torch.zeros(spec.vocab, device=self.device).index_fill_(0, self._forbidden, -math.inf)
         self._masks: dict[int, Masks] = {}
         self._rows: list[_Row] = []
+        self._late: list[_Late] = []  # the next to be worked on first
         self._added = 0
         self._state: DecodeState | None = None
         self._logits: Tensor | None = None  # (B, V) of each row's next token; None while `_chosen` is not taken in yet
@@ -136,7 +146,7 @@ class Decoder:
     @property
     def live(self) -> tuple[int, ...]:
         """Numbers of the rows that go on."""
-        return tuple(row.number for row in self._rows)
+        return tuple(row.number for row in (*self._rows, *(one.row for one in self._late)))
 
     @torch.inference_mode()
     def add(
@@ -207,16 +217,21 @@ class Decoder:
     def drop(self, numbers: Sequence[int]) -> None:
         """Forget rows, whatever they have so far."""
         sound, self.sound = self.sound, False
+        self._late = [one for one in self._late if one.row.number not in set(numbers)]
         self._keep([index for index, row in enumerate(self._rows) if row.number not in set(numbers)])
         self.sound = sound
 
     @torch.inference_mode()
-    def step(self) -> Step:
-        """One token of every live row, and the rows that finished or failed with it. Empty when no row is live."""
+    def step(self, seconds: float = math.inf) -> Step:
+        """One token of every live row, and the rows that finished or failed with it. Empty when no row is live.
+
+        seconds: about how long masks may be computed. A row whose mask is not there by then has no token in this step, and none until it is there.
+        """
         self._expect_sound()
         self.sound = False  # until all rows have been brought to the same point
         tokens: dict[int, int] = {}
-        finished, failed = self._stuck()
+        failed = self._return(time.monotonic() + seconds / 2) if self._late else {}
+        finished = self._stuck(time.monotonic() + seconds, failed)
         if not self._rows:
             self.sound = True
             return Step({}, finished, failed=failed)
@@ -311,36 +326,67 @@ class Decoder:
                 return -torch.log1p(-lost)
         return -torch.logsumexp(likely + barrier, 1, keepdim=True)
 
-    def _stuck(self) -> tuple[dict[int, Completion], dict[int, Exception]]:
-        """Look up what every row may take; rows that may take nothing leave, and those whose grammar raises."""
+    def _stuck(self, until: float, failed: dict[int, Exception]) -> dict[int, Completion]:
+        """Look up what every row may take. Rows that may take nothing leave; so do those whose grammar raises, which are added to `failed`,
+        and, for a while, those whose mask is not there in time."""
         finished: dict[int, Completion] = {}
-        failed: dict[int, Exception] = {}
-        keep = []
-        for index, row in enumerate(self._rows if self._guided else ()):
+        late: set[int] = set()
+        for row in self._rows if self._guided else ():
             try:
-                done = self._ended(row)
+                if row.grammar is not None and not self._masks_of(row.grammar).ready(row.state, until):
+                    late.add(row.number)
+                elif done := self._ended(row):
+                    finished[row.number] = done
             except Exception as error:
                 failed[row.number] = error
-                continue
-            if done is None:
-                keep.append(index)
-            else:
-                finished[row.number] = done
-        if finished or failed:
-            self._keep(keep)
-        return finished, failed
+        if late:
+            self._feed()
+            assert self._state is not None
+            assert self._logits is not None
+            for index, row in enumerate(self._rows):
+                if row.number in late:
+                    place = torch.tensor([index], device=self.device)
+                    self._late.append(_Late(row, self._state.take(place), self._logits[place]))
+        gone = late | finished.keys() | failed.keys()
+        if gone:
+            self._keep([index for index, row in enumerate(self._rows) if row.number not in gone])
+        return finished
 
     def _ended(self, row: _Row) -> Completion | None:
         """Look up what a row may take; how it ended, if that is nothing."""
         if row.grammar is None:
             return None
-        masks = self._masks.get(id(row.grammar))
-        if masks is None:
-            masks = self._masks[id(row.grammar)] = Masks(row.grammar, self._barrier, self.spec.end)
+        masks = self._masks_of(row.grammar)
         row.barrier = masks.row(row.state, row.length - len(row.tokens))
         if row.barrier is not None:
             return None
         return row.completion("end" if masks.complete(row.state) else "constraint")  # complete, where the spec has no `end` to say so
+
+    def _masks_of(self, grammar: Grammar) -> Masks:
+        if id(grammar) not in self._masks:
+            self._masks[id(grammar)] = Masks(grammar, self._barrier, self.spec.end)
+        return self._masks[id(grammar)]
+
+    def _return(self, until: float) -> dict[int, Exception]:
+        """Work on the masks of rows that are late, by turns; those that have theirs go on. Returns those that fail."""
+        failed: dict[int, Exception] = {}
+        back, still = [], []
+        begun = False
+        while self._late and (not begun or time.monotonic() < until):
+            one, begun = self._late.pop(0), True
+            assert one.row.grammar is not None
+            try:
+                (back if self._masks_of(one.row.grammar).ready(one.row.state, until) else still).append(one)
+            except Exception as error:
+                failed[one.row.number] = error
+        self._late += still
+        if back:
+            self._feed()
+            for one in back:
+                self._logits = one.logits if self._logits is None else torch.cat([self._logits, one.logits])
+                self._state = one.state if self._state is None else self._state.join(one.state)
+        self._settle([*self._rows, *(one.row for one in back)])
+        return failed
 
     def _barriers(self) -> Tensor:
         """(B, V) or (V,), to be added to the logits."""
@@ -432,7 +478,7 @@ class Decoder:
         self._room = min((self.spec.length - row.taken for row in self._rows), default=0)
         self._guided = any(row.grammar is not None for row in self._rows)
         self._looking = max((row.look for row in self._rows if row.look is not None), default=None)
-        in_use = {id(self.spec.grammar), *(id(row.grammar) for row in self._rows)}
+        in_use = {id(self.spec.grammar), *(id(row.grammar) for row in (*self._rows, *(one.row for one in self._late)))}
         self._masks = {key: masks for key, masks in self._masks.items() if key in in_use}
         self._uniforms: list[Tensor] = []  # (B, 1) each, the next one last
 

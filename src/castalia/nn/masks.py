@@ -3,7 +3,8 @@
 A grammar may know how far it is from complete: `distance(state)` is the fewest tokens, `end` not counted, after which the row may end, or
 more, as long as some token always leads to a smaller one. `costs(state)`, optional too, says it for all tokens at once: (V,) integers, 1 + the
 distance behind each token, 1 for `end`, at least FORBIDDEN where nothing is allowed. `exact = False` says that
-distances are bounds.
+distances are bounds. Where `costs` may take long, `prepare(state, until)` does a part of its work, until `time.monotonic()` is `until`, and says
+whether all of it is done; both may raise CastaliaError where it would be too much.
 """
 
 from __future__ import annotations
@@ -29,13 +30,20 @@ class Masks:
         self.known: dict[Any, tuple[Tensor | None, Tensor | None, int]] = {}
         self.bounded = hasattr(grammar, "distance")
 
+    def ready(self, state: Any, until: float = math.inf) -> bool:
+        """Work on the mask of a state, at least a little, and until `time.monotonic()` is `until`; whether `row` will be quick."""
+        if state not in self.known:
+            prepare = getattr(self.grammar, "prepare", None)
+            if prepare is not None and not prepare(state, until):
+                return False
+            self._remember(state)
+        return True
+
     def row(self, state: Any, left: int) -> Tensor | None:
         """(V,) for a row that may take `left` more tokens; None where nothing may follow. Where the time is too short to be complete (a
         prompt that breaks off inside a character), all that is allowed."""
         if state not in self.known:
-            if len(self.known) * self.barrier.numel() * 12 > KEPT:
-                self.known.clear()
-            self.known[state] = self._look(state)
+            self._remember(state)
         mask, costs, worst = self.known[state]
         if costs is None or left >= worst:
             return mask
@@ -46,6 +54,11 @@ class Masks:
         """Whether the grammar says that the row may end here."""
         grammar: Any = self.grammar
         return self.bounded and grammar.distance(state) == 0
+
+    def _remember(self, state: Any) -> None:
+        if len(self.known) * self.barrier.numel() * 12 > KEPT:
+            self.known.clear()
+        self.known[state] = self._look(state)
 
     def _row(self, allowed: Tensor) -> Tensor:
         return self.barrier.masked_fill(~allowed.to(self.barrier.device), -math.inf)

@@ -30,6 +30,7 @@ from castalia.spec import Grammar, Tokens
 ROWS = 64  # texts that are written at the same time
 PREFILL = 512  # prompt tokens that are taken in between two steps of the others, or one prompt
 TOGETHER = 16  # pictures of a batch: texts wait for one at most
+MASKING = 0.02  # seconds of a step in which constraints are worked on; rows whose constraint needs longer wait, the others go on
 PATIENCE = 0.05  # seconds in which a row's tokens are collected before its reader is woken
 
 
@@ -182,7 +183,7 @@ class TextLane(Lane):
         return work.rows
 
     def _step(self, batch: _Batch) -> None:
-        step = batch.decoder.step()
+        step = batch.decoder.step(MASKING)
         self.steps += 1
         self.tokens += len(step.tokens)
         now = time.monotonic()
