@@ -103,30 +103,32 @@ def current_limits() -> CompileLimits:
 
 
 class Meter:
-    """At most `most` steps inside of `with`. What is spent in it is then spent in the block around it, too."""
+    """At most `most` steps inside of `with`, which count in the blocks around it, too."""
 
     def __init__(self, most: int, limit: str, limits: CompileLimits, what: str = "this constraint is too much work") -> None:
         self.most, self.limit, self.limits, self.what = most, limit, limits, what
         self.spent = 0
+        self._outer: Meter | None = None
         self._token: Token[Meter | None] | None = None
 
     def __enter__(self) -> Meter:
-        self._outer, self._begun = _CURRENT.get(), self.spent
+        self._outer = _CURRENT.get()
         self._token = _CURRENT.set(self)
         return self
 
-    def __exit__(self, kind: object, *more: object) -> None:
+    def __exit__(self, *error: object) -> None:
         assert self._token is not None
         _CURRENT.reset(self._token)
-        if self._outer is not None and kind is None:
-            self._outer.spend(self.spent - self._begun)
 
     def spend(self, steps: int) -> None:
         self.spent += steps
         if self.spent > self.most:
             raise OverBudget(self.what, self.limit, self.limits)
+        if self._outer is not None:
+            self._outer.spend(steps)
 
     def spend_node(self) -> None:
+        """What states are made of is work, but no part of the constraint."""
         self.spend(1)
 
 
