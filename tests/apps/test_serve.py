@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import math
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -120,6 +121,20 @@ def test_prompts_as_tokens_and_several_at_once(up: Running, place: Path) -> None
     assert one == both.choices[0].text and [choice.index for choice in both.choices] == [0, 1]
 
 
+def test_hard_constraints_leave_the_others_their_turn(up: Running) -> None:
+    """Nested repeats took 5 seconds a token, in which nobody got one; $refs that double took 40 seconds of compiling."""
+    doubled = {f"d{level}": {"properties": {name: {"$ref": f"#/$defs/d{level + 1}"} for name in "ab"}} for level in range(15)}
+    schema = json.dumps({"$defs": {**doubled, "d15": {"type": "integer"}}, "$ref": "#/$defs/d0"})
+    hard = ["regex:((a|b?){50}){50}", "regex:.*[aeiou].{60}", f"json:{schema}"]
+    bodies = [{"model": "words", "prompt": "", "max_tokens": 200, "constraint": text} for text in hard]
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(up.post, "/v1/completions", body) for body in bodies]
+        begun = time.monotonic()
+        assert up.post("/v1/completions", {"model": "words", "prompt": "那", "max_tokens": 5}).status_code == 200
+        assert time.monotonic() - begun < 15
+        assert [answer.result().status_code for answer in answers] == [200, 200, 200]
+
+
 def test_a_constraint_holds_and_a_gap_is_filled(up: Running) -> None:
     client = up.client
     text = client.completions.create(model="words", prompt="", seed=1, extra_body={"constraint": "regex:[a-z]{4} 猫"}).choices[0].text
@@ -145,6 +160,9 @@ def test_a_constraint_holds_and_a_gap_is_filled(up: Running) -> None:
         ({"top_p": 0}, "top_p"),
         ({"extra_body": {"temperatur": 1}}, "temperatur"),
         ({"extra_body": {"constraint": "json:@/etc/passwd"}}, None),
+        ({"extra_body": {"constraint": "json:\t@/etc/passwd"}}, None),
+        ({"extra_body": {"constraint": 'json:{"type": "object", "properties": {}, "required": [["a"]]}'}}, None),
+        ({"extra_body": {"constraint": 'json:{"const": 1e400}'}}, None),
         ({"extra_body": {"constraint": "regex:" + "(" * 2000 + ")" * 2000}}, None),
         ({"extra_body": {"constraint": "regex:[a-z]{90}"}, "max_tokens": 5}, None),
         ({"extra_body": {"cond": {"label": "3"}}}, None),

@@ -45,12 +45,16 @@ def command(
     min_p: Annotated[Number, typer.Option(help="only tokens of at least this share of the likeliest one's probability")] = None,
     repetition: Annotated[Number, typer.Option(help="above 1: tokens seen so far become less likely")] = None,
     constraint: Annotated[Text, typer.Option(help="what every reply must be: regex:..., json:SCHEMA, json:@FILE, verse:7x4")] = None,
+    constraint_limits: Annotated[
+        str, typer.Option(metavar="NAME=VALUE,...", help="let a constraint be more work, e.g. nodes=1000000,seconds=60; docs/text.md")
+    ] = "",
     policy: Annotated[File, typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md")] = None,
     ledger: Annotated[File, typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl")] = None,
     trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout: reply, manifest, tokens; for one message")] = False,
 ) -> int:
     """Talk to a run that was tuned on conversations."""
+    from castalia.codecs.budget import limits_from
     from castalia.governance.policy import Policy
     from castalia.governance.release import Gate
     from castalia.run import Run
@@ -63,7 +67,9 @@ def command(
     request = request_of(opened, 1, seed)
     given = {"temperature": temperature, "length": length, "top_k": top_k, "top_p": top_p, "min_p": min_p, "repetition": repetition}
     options = replace(request.options, **{name: value for name, value in given.items() if value is not None})
-    talk = Talk(gate, gate.model(), replace(request, options=options, constraint=constraint_of(constraint)))
+    talk = Talk(
+        gate, gate.model(), replace(request, options=options, constraint=constraint_of(constraint), budget=limits_from(constraint_limits))
+    )
     if system:
         talk.tell(system)
     if message is None and not sys.stdin.isatty():

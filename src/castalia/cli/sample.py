@@ -41,6 +41,9 @@ def command(
     constraint: Annotated[
         Text, typer.Option(help="what every text must be: regex:..., json:SCHEMA, json:@FILE, verse:7x4, verse:5x4+rhyme")
     ] = None,
+    constraint_limits: Annotated[
+        str, typer.Option(metavar="NAME=VALUE,...", help="let a constraint be more work, e.g. nodes=1000000,seconds=60; docs/text.md")
+    ] = "",
     stream: Annotated[bool, typer.Option("--stream", help="print one text as it comes; write no file")] = False,
     formats: Annotated[
         Optional[list[str]],  # noqa: UP045
@@ -56,6 +59,7 @@ def command(
     from dataclasses import replace
 
     from castalia.cli.batch import Batch, class_caption
+    from castalia.codecs.budget import limits_from
     from castalia.governance.policy import Policy
     from castalia.governance.release import Gate
     from castalia.run import Run
@@ -70,7 +74,11 @@ def command(
     }  # fmt: skip
     options = replace(request.options, **{name: value for name, value in given.items() if value is not None})
     request = replace(
-        request, options=options, prompt=None if prompt is None else _prompt(prompt, opened.codec), constraint=constraint_of(constraint)
+        request,
+        options=options,
+        prompt=None if prompt is None else _prompt(prompt, opened.codec),
+        constraint=constraint_of(constraint),
+        budget=limits_from(constraint_limits),
     )
     request = gate.prepare(request)
     if stream:

@@ -41,6 +41,9 @@ def command(
     requests_per_minute: Annotated[Whole, typer.Option(min=1, help="of each key")] = None,
     tokens_per_minute: Annotated[Whole, typer.Option(min=1, help="of each key")] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="new tokens of a text, and tokens of a prompt")] = 8192,
+    constraint_limits: Annotated[
+        str, typer.Option(metavar="NAME=VALUE,...", help="let constraints be more work, e.g. nodes=1000000,seconds=60; docs/text.md")
+    ] = "",
     max_items: Annotated[int, typer.Option(min=1, help="items of a request")] = 64,
     max_body: Annotated[int, typer.Option(min=1, help="bytes of a request")] = 8 << 20,
     max_pixels: Annotated[int, typer.Option(min=1, help="of a picture that is sent in")] = 1 << 24,
@@ -56,6 +59,7 @@ def command(
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingExtra(str(error.name), "serving", where="castalia serve") from error
+    from castalia.codecs.budget import limits_from
     from castalia.serving.limits import Keys, Limits
     from castalia.serving.limits import new_key as make_key
 
@@ -72,7 +76,7 @@ def command(
     if not 0 <= port <= 65535:
         raise RecipeError("a port lies between 0 and 65535", where=f"--port {port}", fix="8000, or 0 for any that is free")
     limits = Limits(
-        body=max_body, pixels=max_pixels, items=max_items, tokens=max_tokens, seconds=timeout,
+        constraint=limits_from(constraint_limits), body=max_body, pixels=max_pixels, items=max_items, tokens=max_tokens, seconds=timeout,
         requests=requests_per_minute, new_tokens=tokens_per_minute,
     )  # fmt: skip
     keys = Keys(limits=limits) if file is None else Keys.load(file, limits)

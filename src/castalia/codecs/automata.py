@@ -19,7 +19,7 @@ from castalia.codecs.budget import CompileLimits, Meter, current_limits, spend, 
 
 NEVER = 1 << 30  # a distance that is not to be had
 EVERY = ((0, 0xD7FF), (0xE000, 0x10FFFF))  # all code points that UTF-8 can write
-EDGES_PER_STATE = 50  # on average, of all states that are kept: what bounds them in memory
+EDGES_PER_STATE = 20  # on average, of all states that are kept: what bounds them in memory
 
 Ranges = tuple[tuple[int, int], ...]  # sorted, disjoint, not touching, both ends included
 Price = Callable[[Ranges], int]  # fewest tokens for one character out of ranges
@@ -275,7 +275,7 @@ class Regular:
 
     def distance(self, state: Any, price: Price) -> int:
         known = self._ahead.setdefault(price, {})
-        if len(known) > self.limits.nodes:
+        if len(known) > max(self.limits.nodes, 10 * self.limits.states):
             known.clear()
         spend(1 + len(state) // 8)
         return min((known[one] if one in known else _distance(one, price, known) for one in state), default=NEVER)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from castalia import bounded
 from castalia.codecs import containers
+from castalia.codecs.budget import Budget
 from castalia.codecs.omissions import Omission
 from castalia.config import Config
 from castalia.errors import DataError, RecipeError
@@ -185,7 +186,7 @@ class Codec(ABC, Generic[Item]):
         different ones over all items. A name that is left out is unknown of this item."""
         return {}
 
-    def constrain(self, constraint: str) -> Grammar:
+    def constrain(self, constraint: str, budget: Budget | None = None) -> Grammar:
         """What must hold for generated tokens, from the user's words. Raises RecipeError where the codec knows no such thing."""
         raise RecipeError(f"the codec '{self.name}' knows no constraints", where=constraint, fix="leave the constraint out")
 

@@ -37,8 +37,8 @@ class CompileLimits:
     depth: int = 64
     nodes: int = 200_000
     seconds: float = 10.0
-    states: int = 20_000
-    state_steps: int = 50_000
+    states: int = 5_000
+    state_steps: int = 30_000
     mask_steps: int = 2_000_000
 
     def __post_init__(self) -> None:
@@ -69,7 +69,9 @@ class OverBudget(RecipeError):
     """A constraint needs more work than `limit` allows."""
 
     def __init__(self, what: str, limit: str, limits: CompileLimits, where: object = "") -> None:
-        super().__init__(what, where, f"make it smaller; on a machine of your own, raise the limit {limit}={getattr(limits, limit)}")
+        super().__init__(
+            what, where, f"make it smaller; on a machine of your own, raise the limit: --constraint-limits {limit}={getattr(limits, limit)}"
+        )
         self.limit = limit
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from castalia.codecs.automata import EDGES_PER_STATE, NEVER, Automaton, Ranges
 from castalia.codecs.budget import CompileLimits, Meter, OverBudget, current_limits, spend
 
-WALKS_KEPT = 1 << 25  # bytes of walks that one grammar remembers
+WALKS_KEPT = 1 << 23  # bytes of walks that one grammar remembers
 T = TypeVar("T")
 EDGES_AT_ONCE = 2000  # of a state, looked at in one slice of work
 

@@ -26,6 +26,7 @@ from torch import Tensor
 from castalia import atomic
 from castalia.codecs import chat, constraints, conversation, documents, encodings
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
+from castalia.codecs.budget import Budget
 from castalia.codecs.chat import Coded, Jinja, Roles, Template
 from castalia.codecs.conversation import ROLES, Conversation
 from castalia.codecs.documents import Document
@@ -335,14 +336,14 @@ class TextCodec(Codec[str]):
             item = "".join(turn.content for turn in item.messages if turn.role == "assistant" and turn.weight)
         return {"byte": len(item.encode(errors="replace")), "character": len(item)}
 
-    def constrain(self, constraint: str) -> Grammar:
+    def constrain(self, constraint: str, budget: Budget | None = None) -> Grammar:
         """See codecs/constraints.py: "regex:...", "json:...", "verse:7x4+rhyme". Bytes that the model never saw are used only where the
         constraint cannot be met without them."""
         if not self._vocabularies:
             seen = [b"" if token in self._silent else raw for token, raw in enumerate(self.token_bytes)]
             choices = (seen, self.token_bytes) if self._silent else (self.token_bytes,)
             self._vocabularies = tuple(Vocabulary(tokens, self.spec.end) for tokens in choices)
-        return constraints.grammar(constraint, *self._vocabularies)
+        return constraints.grammar(constraint, *self._vocabularies, budget=budget)
 
     def labels(self, ids: Tensor) -> list[str]:
         """What each token (n,) writes, with blanks that can be seen: ␣ ↵ ⇥. Parts of characters are ⟨E5⟩, specials ⟨begin⟩."""

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,96 +23,10 @@ from castalia.errors import RecipeError, SpecError, TrainingError
 from castalia.nn.choice import Knobs, draw
 from castalia.nn.masks import FORBIDDEN, Masks
 from castalia.nn.ragged import joined, padded, select
+from castalia.nn.rows import Completion, Late, Look, Reason, Row, Step, Stop
 from castalia.spec import Grammar, Tokens
 
-DRAWN_AT_ONCE = 64  # uniform numbers per call of a generator; the stream of a row does not depend on it
-
-Reason = Literal["end", "stop", "length", "constraint"]
-Stop = Callable[[list[int]], int | None]
-
-
-class Completion(NamedTuple):
-    """What became of a row.
-
-    tokens            the new ones, without `end` and without what a stop function cut off.
-    reason            "end": `end` was drawn. "stop": the stop function said so. "length": as long as allowed. "constraint": nothing may follow.
-    nats              of the tokens (and of a drawn `end`) under the model as it is: before penalties, temperature and masks.
-    constraint_nats   of these, what `begin`, `banned`, grammar and deadline cost: -log of the mass that they left, summed. The difference of
-                      the two is what the model renormalised over the allowed tokens would have counted.
-    """
-
-    tokens: list[int]
-    reason: Reason
-    nats: float
-    constraint_nats: float
-
-
-class Look(NamedTuple):
-    """Log-probabilities of one place under the model as it is, before penalties, temperature and masks: of the token that came, and of the
-    likeliest ones, best first."""
-
-    token: int
-    logprob: float
-    likeliest: list[tuple[int, float]]
-
-
-class Step(NamedTuple):
-    """One step of all live rows, which are numbered in the order they were added. A row that ends with `end` has no token in this step.
-
-    looks   of the rows that asked for it.
-    failed  rows that cannot go on, each for a reason of its own (its grammar or its stop function raised, its logits are not finite); they
-            have left, and the others are not concerned.
-    """
-
-    tokens: dict[int, int]
-    finished: dict[int, Completion]
-    looks: dict[int, Look] = {}  # noqa: RUF012 - never mutated; a step that looks carries its own
-    failed: dict[int, Exception] = {}  # noqa: RUF012 - never mutated
-
-    def checked(self) -> Step:
-        """The step itself. Raises what the first failed row raised."""
-        for error in self.failed.values():
-            raise error
-        return self
-
-
-@dataclass
-class _Row:
-    number: int
-    prompt: list[int]
-    rng: torch.Generator
-    options: SampleOptions
-    length: int
-    cond: dict[str, Any]
-    grammar: Grammar | None
-    state: Any
-    stop: Stop | None
-    look: int | None
-    taken: int = 0  # tokens that the model has taken in since the last prefill
-    tokens: list[int] = field(default_factory=list)
-    nats: list[float] = field(default_factory=list)
-    spent: list[float] = field(default_factory=list)  # nats of the constraint
-    uniforms: Tensor = field(default_factory=lambda: torch.empty(0))  # all that were drawn from `rng`
-    barrier: Tensor | None = None  # (V,) of the state now
-
-    def upcoming(self) -> Tensor:
-        """The row's next DRAWN_AT_ONCE uniform numbers."""
-        first = len(self.nats)
-        while len(self.uniforms) < first + DRAWN_AT_ONCE:
-            self.uniforms = torch.cat([self.uniforms, torch.rand(DRAWN_AT_ONCE, generator=self.rng)])
-        return self.uniforms[first : first + DRAWN_AT_ONCE]
-
-    def completion(self, reason: Reason, kept: int | None = None) -> Completion:
-        counted = len(self.nats) if kept is None else kept
-        return Completion(self.tokens[:kept], reason, math.fsum(self.nats[:counted]), math.fsum(self.spent[:counted]))
-
-
-class _Late(NamedTuple):
-    """A row whose mask takes longer than a step may, outside of the batch: the model's state and logits of this row alone."""
-
-    row: _Row
-    state: DecodeState
-    logits: Tensor
+__all__ = ["Completion", "Decoder", "Look", "Reason", "Step", "Stop", "complete", "decode", "draw_rows"]
 
 
 class Decoder:
@@ -132,8 +45,8 @@ class Decoder:
         self._forbidden = torch.tensor(sorted({spec.begin, *banned}), device=self.device)
         self._barrier = torch.zeros(spec.vocab, device=self.device).index_fill_(0, self._forbidden, -math.inf)
         self._masks: dict[int, Masks] = {}
-        self._rows: list[_Row] = []
-        self._late: list[_Late] = []  # the next to be worked on first
+        self._rows: list[Row] = []
+        self._late: list[Late] = []  # the next to be worked on first
         self._added = 0
         self._state: DecodeState | None = None
         self._logits: Tensor | None = None  # (B, V) of each row's next token; None while `_chosen` is not taken in yet
@@ -199,7 +112,7 @@ class Decoder:
                     fix="use a tokenizer that has its characters" if needs >= FORBIDDEN else f"set sampling.length to {needs} or more",
                 )
             rules = self.spec.grammar if grammar is None else grammar
-            fresh.append(_Row(self._added + index, ids, rng, options, length, row_cond, rules, state, stop, look))
+            fresh.append(Row(self._added + index, ids, rng, options, length, row_cond, rules, state, stop, look))
         if not fresh:
             return []
         logits, state = self._prefill(fresh)
@@ -263,7 +176,7 @@ class Decoder:
         if not self.sound:
             raise TrainingError("an error stopped this decoder in the middle of a step", where="nn/decode.py", fix="begin with a new one")
 
-    def _take_in(self, row: _Row, token: int, nat: float, cost: float) -> Completion | None:
+    def _take_in(self, row: Row, token: int, nat: float, cost: float) -> Completion | None:
         """Note a row's token, how likely it was and what the constraint cost; what became of the row if that was its last."""
         if not nat < math.inf:
             raise TrainingError(
@@ -346,13 +259,13 @@ class Decoder:
             for index, row in enumerate(self._rows):
                 if row.number in late:
                     place = torch.tensor([index], device=self.device)
-                    self._late.append(_Late(row, self._state.take(place), self._logits[place]))
+                    self._late.append(Late(row, self._state.take(place), self._logits[place]))
         gone = late | finished.keys() | failed.keys()
         if gone:
             self._keep([index for index, row in enumerate(self._rows) if row.number not in gone])
         return finished
 
-    def _ended(self, row: _Row) -> Completion | None:
+    def _ended(self, row: Row) -> Completion | None:
         """Look up what a row may take; how it ended, if that is nothing."""
         if row.grammar is None:
             return None
@@ -428,7 +341,7 @@ class Decoder:
         self._settle([self._rows[index] for index in others + full])
         self.sound = sound
 
-    def _prefill(self, rows: Sequence[_Row]) -> tuple[Tensor, DecodeState]:
+    def _prefill(self, rows: Sequence[Row]) -> tuple[Tensor, DecodeState]:
         tails: list[Tensor] = []
         for row in rows:
             whole = row.prompt + row.tokens
@@ -466,12 +379,12 @@ class Decoder:
             self._chosen = None if self._chosen is None or self._logits is not None else self._chosen[rows]
         self._settle([self._rows[index] for index in indices])
 
-    def _knobs_of(self, rows: Sequence[_Row]) -> Knobs:
+    def _knobs_of(self, rows: Sequence[Row]) -> Knobs:
         return Knobs(
             [row.options for row in rows], [row.prompt for row in rows], [row.tokens for row in rows], self.spec.vocab, self.device
         )
 
-    def _settle(self, rows: list[_Row], knobs: Knobs | None = None) -> None:
+    def _settle(self, rows: list[Row], knobs: Knobs | None = None) -> None:
         """Everything that follows from which rows are live, and in which order. knobs: theirs, where they are there already."""
         self._knobs = self._knobs_of(rows) if knobs is None else knobs
         self._rows = rows

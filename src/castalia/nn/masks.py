@@ -18,7 +18,7 @@ from torch import Tensor
 from castalia.spec import Grammar
 
 FORBIDDEN = 1 << 30
-KEPT = 1 << 26  # bytes of masks that are remembered for one grammar
+KEPT = 1 << 25  # bytes of masks that are remembered for one grammar
 
 
 class Masks:

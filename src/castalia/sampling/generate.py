@@ -17,6 +17,7 @@ from torch import Tensor
 
 from castalia.abilities import Decodes, SampleOptions, Samples
 from castalia.codecs.base import Codec
+from castalia.codecs.budget import Budget, CompileLimits
 from castalia.codecs.conversation import Conversation
 from castalia.errors import RecipeError, SpecError, meant
 from castalia.families.base import Family
@@ -35,6 +36,7 @@ class Request:
     prompt      native item that every sample begins with (a text, a score), or its tokens (n,) from `begin` on, or a Conversation that the
                 sample replies to; None: begin freely. Tokens only.
     constraint  what every sample must be, in the codec's words ("regex:[0-9]+"); it holds for what follows the prompt.
+    budget      how much work the constraint may be; None: CompileLimits' defaults.
     """
 
     n: int
@@ -45,6 +47,7 @@ class Request:
     batch: int = 64
     prompt: Any = None
     constraint: str | None = None
+    budget: CompileLimits | None = None
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,7 @@ def prompt_ids(codec: Codec[Any], prompt: Any) -> Tensor:
 
 def limits(codec: Codec[Any], request: Request) -> tuple[Grammar | None, Stop | None]:
     """What must hold for the new tokens, and what ends them; None where nothing was asked."""
-    grammar = None if request.constraint is None else codec.constrain(request.constraint)
+    grammar = None if request.constraint is None else codec.constrain(request.constraint, Budget(request.budget))
     return grammar, codec.stopper(request.options.stop) if request.options.stop else None
 
 

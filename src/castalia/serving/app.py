@@ -23,6 +23,7 @@ import castalia
 from castalia.errors import CastaliaError
 from castalia.serving import chat, native, openai
 from castalia.serving.border import Border, House, Json, answer, problem
+from castalia.serving.compiling import Compiler
 from castalia.serving.engine import Engine, Lane
 from castalia.serving.hosted import Table
 from castalia.serving.limits import Keys, Limits
@@ -48,7 +49,7 @@ def make_app(
     """The whole ASGI application. hosts: by which names it may be called; None: by any. Sets how many pixels Pillow decodes in this process."""
     limits = limits or Limits()
     PIL.Image.MAX_IMAGE_PIXELS = limits.pixels
-    metrics, maker = Metrics(engine), Maker(engine, limits)
+    metrics, maker = Metrics(engine), Maker(engine, limits, Compiler(limits.constraint, stopping=lambda: engine.draining))
     app = FastAPI(title="Castalia", version=castalia.__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(openai.router(table, maker))
     app.include_router(chat.router(table, maker))

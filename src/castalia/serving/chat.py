@@ -105,7 +105,7 @@ def router(table: Table, maker: Maker) -> APIRouter:
         else:
             request = await run_in_threadpool(_fitting, hosted, talk, request)
         try:
-            text = await maker.prepare(hosted, request)
+            text = await present(visit, maker.prepare(hosted, request))
         except RecipeError as error:
             if body.response_format is None:
                 raise

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from castalia.codecs.budget import CompileLimits
 from castalia.errors import RecipeError
 from castalia.serving.refusals import Busy, Unknown
 
@@ -31,6 +32,7 @@ class Limits:
     pixels    of a picture that is sent in, from its header, before a pixel is decoded.
     items     samples of a request (n, over all its prompts), and items that are sent in.
     tokens    new tokens of a text (max_tokens), and of a prompt.
+    constraint  work that a constraint may be.
     seconds   until the result must be there.
     patience  seconds for a whole body to come in, for headers, and for a client to take what it is sent.
     requests, new_tokens  of a key in a minute; None: as many as it likes.
@@ -44,6 +46,7 @@ class Limits:
     patience: float = 20.0
     requests: int | None = None
     new_tokens: int | None = None
+    constraint: CompileLimits = field(default_factory=CompileLimits)
 
 
 class Bucket:

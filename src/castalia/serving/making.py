@@ -7,9 +7,11 @@ threads, so the loop goes on answering; models are touched by the engine alone.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -23,6 +25,7 @@ from castalia.governance.release import request_facts
 from castalia.nn.decode import Completion, Look
 from castalia.registry import require
 from castalia.sampling.generate import Request, Sample, completed, condition, limits, prompt_ids
+from castalia.serving.compiling import Compiler
 from castalia.serving.engine import Engine, Ticket
 from castalia.serving.hosted import Hosted
 from castalia.serving.lanes import Drawing, Drawn, Piece, Writing
@@ -39,9 +42,12 @@ class Maker:
 
     engine: Engine
     limits: Limits
+    compiler: Compiler
 
-    def submit(self, lane: str, work: Any) -> Ticket:
-        return self.engine.submit(lane, work, seconds=self.limits.seconds)
+    def submit(self, lane: str, work: Any, begun: float | None = None) -> Ticket:
+        """begun: when the request's time began, by `time.monotonic()`; now, if it is not given."""
+        spent = 0.0 if begun is None else time.monotonic() - begun
+        return self.engine.submit(lane, work, seconds=max(0.001, self.limits.seconds - spent))
 
     async def call(self, hosted: Hosted, function: Any) -> Any:
         """What a function gives that touches the run's model."""
@@ -80,9 +86,23 @@ class Maker:
 
     async def prepare(self, hosted: Hosted, request: Request, *, ids: Sequence[int] | None = None, suffix: str | None = None) -> Text:
         """What one prompt becomes. ids: the prompt as tokens, in place of its text. suffix: what stands behind the gap that is to be filled."""
-        if request.constraint is None and len(str(request.prompt or "")) <= BRIEF:
-            return self._text(hosted, request, ids, suffix)  # a thread would take longer to wake
-        return await run_in_threadpool(self._text, hosted, request, ids, suffix)
+        return (await self.prepare_all(hosted, [(request, ids)], suffix))[0]
+
+    async def prepare_all(
+        self, hosted: Hosted, prompts: Sequence[tuple[Request, Sequence[int] | None]], suffix: str | None = None
+    ) -> list[Text]:
+        """What the prompts of one request become, which differ in nothing else. The constraint, compiled once, counts in the request's time."""
+        begun, texts = time.monotonic(), []
+        for request, ids in prompts:
+            if len(str(request.prompt or "")) <= BRIEF:  # a thread would take longer to wake
+                texts.append(self._text(hosted, request, ids, suffix))
+            else:
+                texts.append(await run_in_threadpool(self._text, hosted, request, ids, suffix))
+        constraint = prompts[0][0].constraint if prompts else None
+        if constraint is None:
+            return texts
+        grammar = await self.compiler.run(partial(hosted.codec.constrain, constraint), self.limits.seconds)
+        return [replace(text, work=replace(text.work, grammar=grammar), begun=begun) for text in texts]
 
     def _text(self, hosted: Hosted, request: Request, ids: Sequence[int] | None, suffix: str | None) -> Text:
         codec, spec = hosted.codec, _tokens(hosted)
@@ -96,14 +116,12 @@ class Maker:
         if suffix is not None:
             hosted.gate.prepare_text(suffix)
         condition(hosted.family, request.cond, 1, 0)
-        if (request.constraint or "").replace(" ", "").startswith("json:@"):
+        kind, _, body = (request.constraint or "").partition(":")
+        if kind == "json" and body.strip().startswith("@"):
             raise RecipeError(
                 "a server reads no files of its own for a constraint", where="json:@", fix="send the schema itself: json:{...}"
             )
-        try:
-            grammar, stop = limits(codec, request)
-        except RecursionError as error:
-            raise RecipeError("the constraint is nested too deeply", where="constraint", fix="make it flatter") from error
+        _, stop = limits(codec, replace(request, constraint=None))
         banned: tuple[int, ...] = ()
         if suffix is not None:
             prompt, banned = self._gap(hosted, str(request.prompt or ""), suffix)
@@ -111,7 +129,7 @@ class Maker:
             prompt = prompt_ids(codec, request.prompt)
         if len(prompt) > self.limits.tokens:
             raise Invalid(f"the prompt has {len(prompt)} tokens, this server takes {self.limits.tokens}", "prompt", "shorten it")
-        work = Writing(prompt, request.n, request.seed, request.options, request.first, request.cond, grammar, stop, banned=banned)
+        work = Writing(prompt, request.n, request.seed, request.options, request.first, request.cond, stop=stop, banned=banned)
         return Text(hosted, request, work, suffix)
 
     def _gap(self, hosted: Hosted, before: str, after: str) -> tuple[Tensor, tuple[int, ...]]:
@@ -128,7 +146,7 @@ class Maker:
 
     async def write(self, texts: Sequence[Text]) -> list[list[Written]]:
         """All samples of all texts, once they are whole."""
-        tickets = [self.submit(f"{text.hosted.name}/write", text.work) for text in texts]
+        tickets = [self.submit(f"{text.hosted.name}/write", text.work, text.begun) for text in texts]
         found = await finished(tickets)
         return await run_in_threadpool(
             lambda: [[_written(text, piece) for piece in sorted(pieces)] for text, pieces in zip(texts, found, strict=True)]
@@ -141,7 +159,7 @@ class Maker:
         tasks: list[asyncio.Task[None]] = []
         try:
             for text in texts:
-                tickets.append(self.submit(f"{text.hosted.name}/write", replace(text.work, stream=True)))
+                tickets.append(self.submit(f"{text.hosted.name}/write", replace(text.work, stream=True), text.begun))
             tasks = [
                 asyncio.create_task(_follow(number, text, ticket, bits))
                 for number, (text, ticket) in enumerate(zip(texts, tickets, strict=True))
@@ -189,6 +207,7 @@ class Text:
     request: Request
     work: Writing
     suffix: str | None
+    begun: float | None = None  # when the request's time began, if some of it has been used
 
     @property
     def continues(self) -> bool:

@@ -93,7 +93,7 @@ def router(table: Table, maker: Maker) -> APIRouter:
                 "one file is one item, and has its manifest inside", "format", 'n=1 and a run whose files hold one, or format="json"'
             )
         if hosted.writes:
-            text = await maker.prepare(hosted, request)
+            text = await present(visit, maker.prepare(hosted, request))
             written = (await present(visit, maker.write([text])))[0]
             new = sum(len(one.done.tokens) for one in written)
             spend(visit, text.prompt_tokens + new)

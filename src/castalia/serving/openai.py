@@ -122,7 +122,8 @@ def router(table: Table, maker: Maker) -> APIRouter:
         prompts = _prompts(body.prompt)
         visit.state.note.update(run=hosted.name, prompt=body.prompt)
         request = _text_request(hosted, body, len(prompts), maker)
-        texts = [await maker.prepare(hosted, replace(request, prompt=text or None), ids=ids, suffix=body.suffix) for text, ids in prompts]
+        each = [(replace(request, prompt=text or None), ids) for text, ids in prompts]
+        texts = await present(visit, maker.prepare_all(hosted, each, body.suffix))
         if body.logprobs is not None:
             texts = [replace(text, work=replace(text.work, look=body.logprobs)) for text in texts]
         whole = _Completions(maker, hosted, body, texts, visit)
