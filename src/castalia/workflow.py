@@ -15,7 +15,6 @@ import torch
 from castalia import atomic, bases, registry
 from castalia.abilities import SampleOptions, Scores
 from castalia.codecs.base import Codec, is_file
-from castalia.codecs.budget import CompileLimits
 from castalia.data import locate
 from castalia.data.locate import Given
 from castalia.data.source import DataConfig
@@ -344,15 +343,13 @@ def sample(
     *,
     prompt: Any = None,
     constraint: str | None = None,
-    budget: CompileLimits | None = None,
 ) -> list[Sample]:
     """`n` samples of a run (default: the recipe's); sample i depends on (seed, i) only. A notebook shows them.
 
-    prompt, constraint, budget: for runs of tokens, what each sample begins with, what must hold for the rest, and how much work that may be;
-    see Request.
+    prompt, constraint: for runs of tokens, what each sample begins with and what must hold for the rest; see Request.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    request = replace(request_of(run, n, seed, cond, options), prompt=prompt, constraint=constraint, budget=budget)
+    request = replace(request_of(run, n, seed, cond, options), prompt=prompt, constraint=constraint)
     return Gallery(generate(run, request), run.codec)
 
 
