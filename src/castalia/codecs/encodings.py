@@ -1,9 +1,10 @@
 """Bytes of a text file to characters: which encoding, read in blocks, and where it breaks.
 
-A byte order mark decides first (UTF-8, UTF-16, UTF-32). Without one, strict UTF-8 is tried on the whole file; where that fails, the bytes
-around the place tell a damaged UTF-8 file, which is refused by offset and never turned into mojibake, from GB18030 (which contains
-GBK and GB2312; bytes above 127 stand together) and from Latin-1 (they stand alone between ASCII letters; its superset Windows-1252 is used).
-Other encodings must be named. CRLF becomes LF. Nothing here holds more than a few megabytes, whatever the file's size.
+A byte order mark decides first (UTF-8, UTF-16, UTF-32), then escape sequences (ISO-2022). Without either, strict UTF-8 is tried on the whole file;
+where that fails, codecs/detection.py says how likely the bytes are in each other encoding. Damaged UTF-8 is never taken for something else: it is
+refused by offset where the bytes are likelier as UTF-8 with errors, and where nothing but broken UTF-8 sequences stand in ASCII. Where two
+encodings are about as likely, files of the same ending in the same folder are looked at; where that does not decide, an error asks for
+codec.encoding. CRLF becomes LF. Nothing here holds more than a few megabytes, whatever the file's size.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from castalia import bounded
+from castalia.codecs import detection
 from castalia.errors import DataError
 
 BLOCK = 1 << 20
@@ -40,9 +42,23 @@ _BINARY = {
     b"\x7fELF": "a program",
 }
 _CONTROLS = bytes(byte for byte in [*range(32), 127] if byte not in b"\b\t\n\v\f\r\x1b")
-_UTF8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_TOGETHER = re.compile(rb"[\x80-\xff]{2,}")
+_ESCAPES = (  # encodings of seven bits: a sequence that opens them, Python's name, label
+    (re.compile(rb"\x1b\$[@B]|\x1b\([JI]"), "iso2022_jp_2", "ISO-2022-JP"),
+    (re.compile(rb"\x1b\$\)C"), "iso2022_kr", "ISO-2022-KR"),
+)
+_VALID = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
+    rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
+_SHAPED = re.compile(rb"[\xc0-\xf7][\x80-\xbf]{1,3}")  # what a UTF-8 sequence looks like, were it cut, overlong or a surrogate
 _ASCII = bytes(range(128))
+_NEIGHBOURS = 24  # files of the same folder that are asked where one does not tell
+_WINDOW = 256 << 10  # bytes behind the first that is not UTF-8
+LABELS = {
+    "cp1252": "Latin-1", "gb18030": "GB18030", "big5hkscs": "Big5", "cp932": "Shift-JIS", "cp949": "EUC-KR", "euc_jp": "EUC-JP",
+    "mac-roman": "Mac Roman", "mac-latin2": "Mac Central European", "mac-cyrillic": "Mac Cyrillic", "cp874": "TIS-620", "koi8-r": "KOI8-R",
+    "koi8-u": "KOI8-U", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,24 +71,46 @@ class Encoding:
 
 
 def detect(path: Path, named: str | None = None) -> Encoding:
-    """The encoding of a whole file, `named` by the user or found. Raises DataError for binary files and for damaged UTF-8."""
+    """The encoding of a whole file, `named` by the user or found. Raises DataError for binary files, for damaged UTF-8, and where several
+    encodings are about as likely."""
     if named is not None:
         return Encoding(named, named)
     decoder = codecs.getincrementaldecoder("utf-8")()
-    window, offset = b"", 0
+    before, block, offset = b"", b"", 0
+    blocks = _raw(path)
     try:
-        for number, block in enumerate(_raw(path)):
+        for number, block in enumerate(blocks):
             if number == 0:
-                for mark, codec, label in _MARKS:
-                    if block.startswith(mark):
-                        return Encoding(label, codec, len(mark))
+                known = _marked(block)
+                if known is not None:
+                    return known
                 _refuse_binary(path, block)
-            window, offset = window[-4096:] + block, offset + len(block)
+            offset += len(block)
             decoder.decode(block)
+            before = (before + block)[-4096:]
         decoder.decode(b"", True)
     except UnicodeDecodeError as error:
-        return _guessed(path, window, offset - len(error.object) + error.start, error.object[error.start : error.end])
+        place = offset - len(error.object) + error.start
+        window = before + block if error.object[error.start :] and before[-len(block) :] != block else before
+        start = max(0, place - (offset - len(window)) - 4096)
+        window = (window[start:] + next(blocks, b""))[: 4096 + _WINDOW]
+        return _guessed(path, window, place, error.object[error.start : error.end], place <= 4096)
     return Encoding("UTF-8", "utf-8")
+
+
+def _marked(head: bytes) -> Encoding | None:
+    """The encoding that the first bytes of a file say."""
+    for mark, codec, label in _MARKS:
+        if head.startswith(mark):
+            return Encoding(label, codec, len(mark))
+    for opening, codec, label in _ESCAPES:
+        if opening.search(head) and head.isascii():
+            try:
+                codecs.getincrementaldecoder(codec)().decode(head)
+            except UnicodeDecodeError:
+                continue
+            return Encoding(label, codec)
+    return None
 
 
 def blocks(path: Path, encoding: Encoding) -> Iterator[str]:
@@ -118,34 +156,85 @@ def _broken(path: Path, label: str, place: int, found: bytes) -> DataError:
     )
 
 
-def _guessed(path: Path, window: bytes, place: int, found: bytes) -> Encoding:
-    """What a file is that is not UTF-8, from the bytes around the place where that showed."""
-    high = len(window.translate(None, _ASCII))
-    if 2 * sum(map(len, _UTF8.findall(window))) > high:
+def _guessed(path: Path, window: bytes, place: int, found: bytes, begins: bool) -> Encoding:
+    """What a file is that is not UTF-8, from the bytes around the place where that showed. begins: whether the window starts at a character."""
+    if _is_broken_utf8(window):
         raise _broken(path, "UTF-8", place, found)
-    together = sum(map(len, _TOGETHER.findall(window)))
-    if 2 * together >= high:
-        return Encoding("GB18030", "gb18030")
-    return Encoding("Latin-1", "cp1252")
+    sample = detection.sample_of(window, begins)
+    best = detection.guess(sample)
+    if detection.score(sample.decode("utf-8", "replace")) > best.score:
+        raise _broken(path, "UTF-8", place, found)
+    if best.sure:
+        return _encoding(best.codec)
+    together = _neighbours(path)
+    if together is not None and together in (best.codec, *best.rivals):
+        return _encoding(together)
+    likely = [name for name in (best.codec, *best.rivals) if name][:3]
+    raise DataError(
+        f"the file is not UTF-8 (from offset {place} on), and its bytes do not tell what else",
+        path.name,
+        f"name its encoding, such as codec.encoding={likely[0] if likely else 'cp1252'}"
+        + (f" (it may also be {', '.join(likely[1:])})" if likely[1:] else "")
+        + ", or save it as UTF-8",
+    )
+
+
+def _encoding(codec: str) -> Encoding:
+    return Encoding(LABELS.get(codec, codec.replace("cp12", "Windows-12").replace("iso8859", "ISO-8859")), codec)
+
+
+def _is_broken_utf8(window: bytes) -> bool:
+    """Whether all bytes above 127 form sequences of UTF-8, whole, cut, overlong or surrogates, and these are few among ASCII or mostly whole."""
+    high = len(window.translate(None, _ASCII))
+    ends = re.search(rb"[\xc2-\xf4][\x80-\xbf]{0,2}\Z", window)  # a character that the end of the file cuts
+    cut = len(ends[0]) if ends else 0
+    if cut == high > 1:
+        return True
+    whole = sum(map(len, _VALID.findall(window)))
+    shaped = sum(map(len, _SHAPED.findall(window)))
+    if shaped + (cut if cut == 1 else 0) < high:
+        return False
+    return 10 * high < len(window) or 2 * whole > high
+
+
+def _neighbours(path: Path) -> str | None:
+    """The encoding of the files beside this one, taken together, where they are not UTF-8 and tell it; else None."""
+    own = path.suffix.lower()
+    samples = []
+    try:
+        beside = sorted(other for other in path.parent.iterdir() if other.suffix.lower() == own and other.is_file())[:_NEIGHBOURS]
+        for other in beside:
+            head = next(_raw(other), b"")[:_WINDOW]
+            try:
+                codecs.getincrementaldecoder("utf-8")().decode(head)
+            except UnicodeDecodeError:
+                samples.append(detection.sample_of(head, True))
+    except (OSError, DataError):
+        return None
+    if len(samples) < 2:
+        return None
+    best = detection.guess(b"\n".join(samples)[: 4 * detection.SAMPLE])
+    return best.codec if best.sure else None
 
 
 def _refuse_binary(path: Path, head: bytes) -> None:
     for magic, what in _BINARY.items():
         if head.startswith(magic):
             raise DataError(f"the file is {what}, not text, whatever its name says", path.name, "remove it, or set data.skip_bad=true")
-    zeros = [head[start::2].count(0) for start in (0, 1)]
-    if 5 * max(zeros) > len(head) // 2 > 0 and 10 * min(zeros) < max(zeros):
-        name = "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
-        raise DataError(
-            "the file looks like UTF-16 without a byte order mark", path.name, f"set codec.encoding={name}, or save it as UTF-8"
-        )
     controls = len(head) - len(head.translate(None, _CONTROLS))
-    if 200 * controls > len(head):
+    if 200 * controls <= len(head):
+        return
+    name = detection.wide(head)
+    if name is not None:
+        form = name[:6].upper()
         raise DataError(
-            f"the file is binary, not text: {controls} of its first {len(head)} bytes are control characters",
-            path.name,
-            "remove it, name its encoding with codec.encoding=..., or set data.skip_bad=true",
+            f"the file looks like {form} without a byte order mark", path.name, f"set codec.encoding={name}, or save it as UTF-8"
         )
+    raise DataError(
+        f"the file is binary, not text: {controls} of its first {len(head)} bytes are control characters",
+        path.name,
+        "remove it, name its encoding with codec.encoding=..., or set data.skip_bad=true",
+    )
 
 
 def _raw(path: Path) -> Iterator[bytes]:
