@@ -196,7 +196,7 @@ def test_identical_items(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("names", "says"), [((), "it is empty"), (("a.wav", "b.wav", "c.mp4"), "2 sound, 1 video"), (("x.pdf",), "1 office documents")]
+    ("names", "says"), [((), "it is empty"), (("a.wav", "b.wav", "c.mp4"), "2 sound, 1 video"), (("x.odt",), "1 office documents")]
 )
 def test_nothing_that_is_read(tmp_path: Path, names: tuple[str, ...], says: str):
     for name in names:

@@ -261,7 +261,7 @@ def test_nothing_to_read(tmp_path: Path):
 def test_files_of_another_codec_name_the_recipe(tmp_path: Path):
     fill(tmp_path, 3)
     (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "song.pdf").write_bytes(b"%PDF")
+    (tmp_path / "deep" / "song.odt").write_bytes(b"PK")
     with pytest.raises(DataError) as caught:
         open_source(DataConfig(source=str(tmp_path)), TextCodec())
     assert caught.value.fix == "the codec 'image' reads 3 files: castalia train image/vae DATA"

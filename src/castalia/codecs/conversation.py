@@ -2,8 +2,8 @@
 
 Read are, by their columns: lists of turns (`messages` with role and content; `conversations` with from and value, as ShareGPT has it; `turns`,
 `dialogue` ...; bare strings take turns, the user first), and pairs of columns (prompt + completion, instruction (+ input) + output, question +
-answer ...). A cell may hold its list as JSON, as CSV files must. Who may speak: system, user, assistant, under the names that data give
-them. Tools do not.
+answer ...), with earlier turns in `history`. A cell may hold its list as JSON, as CSV files must. Who may speak: system, user, assistant, under
+the names that data give them. Tools do not: a turn that calls one, or is one, is refused by row and turn.
 
 How a conversation becomes tokens is in codecs/chat.py.
 """
@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 from castalia import bounded
 from castalia.codecs import documents
 from castalia.codecs.documents import Document
+from castalia.codecs.omissions import Omissions, collected, omit
 from castalia.errors import DataError
+from castalia.language import say
 
 LISTS = ("messages", "conversations", "conversation", "turns", "dialogue", "dialog", "对话")
 PAIRS = (
@@ -35,6 +37,8 @@ _NAMES = {
     "assistant": ("assistant", "gpt", "bot", "chatgpt", "model", "sys", "agent", "助手"),
 }
 _ROLE_OF = {name: role for role, names in _NAMES.items() for name in names}
+HISTORY = ("history", "历史")  # columns with the turns before a pair: a list of [question, answer], or of turns
+_CALLS = ("tool_calls", "function_call", "tool_call_id")  # what a turn has that calls a tool
 _WHO, _WHAT = ("role", "from", "speaker"), ("content", "value", "text")
 
 
@@ -81,10 +85,11 @@ def contents(path: Path, field: str | None, encoding: str | None, chat: bool | N
     if chat is False or not documents.is_table(path.name):
         return None
     label, rows = documents.rows(path, encoding)
-    first = next(rows, None)
+    with collected() as before:  # a table of texts is read again from its beginning
+        first = next(rows, None)
     if first is None:
         return None
-    everything = chain([first], rows)
+    everything = _counted(before, chain([first], rows))
     if field is not None and ARROW in field:
         one, other = (documents.template(part.strip(), first[1], path) for part in field.split(ARROW, 1))
         pairs = (
@@ -102,6 +107,13 @@ def contents(path: Path, field: str | None, encoding: str | None, chat: bool | N
         return None
     made = (of_row(row, columns, f"{path.name}, row {number}") for number, row in everything)
     return f"{label}, conversations in {columns}", (one for one in made if one is not None)
+
+
+def _counted(before: Omissions, rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows; what was left out before the first of them is counted now."""
+    for one in before.listed():
+        omit(one.what, one.count, example=one.example, remedy=one.remedy)
+    yield from rows
 
 
 def _speaks(turns: list[Any]) -> bool:
@@ -128,6 +140,8 @@ def of_row(row: Mapping[str, Any], columns: str, where: str) -> Conversation | N
     if " + " in columns and columns not in row:
         one, other = columns.split(" + ")
         turns = _pair(row.get(one), row.get(other), [row.get(name) for name in MORE.get(one, ())], where)
+        earlier = next((row[name] for name in HISTORY if row.get(name)), None)
+        turns = [*_earlier(_unpacked(earlier), where), *turns] if earlier is not None and turns else turns
     else:
         if columns not in row:
             raise DataError(f"the row has no column '{columns}'", where, f"columns: {', '.join(row)}")
@@ -139,8 +153,9 @@ def of_row(row: Mapping[str, Any], columns: str, where: str) -> Conversation | N
 
 
 def checked(turns: Sequence[Message], where: str) -> Conversation | None:
-    """None for turns without words. Raises DataError where there is nothing to learn from."""
+    """None for turns without words, which are counted as left out. Raises DataError where there is nothing to learn from."""
     if not any(turn.content.strip() for turn in turns):
+        omit(say("conversations without words"), example=where, remedy=say("fill them in, or leave them out; nothing is learned from them"))
         return None
     if not any(turn.role == "assistant" for turn in turns):
         raise DataError("the assistant says nothing in this conversation", where, "leave the row out, or name the column with codec.field")
@@ -159,6 +174,13 @@ def _pair(prompt: Any, answer: Any, more: Sequence[Any], where: str) -> list[Mes
     return [Message("user", _clean(words)), Message("assistant", _clean(_words(answer, where)))]
 
 
+def _earlier(history: Any, where: str) -> list[Message]:
+    """The turns of a column of history: [[question, answer], ...], or turns as anywhere."""
+    if isinstance(history, list) and history and all(isinstance(pair, list) and len(pair) == 2 for pair in history):
+        return [turn for pair in history for turn in _pair(pair[0], pair[1], (), f"{where}, history")]
+    return _turns(history, f"{where}, history")
+
+
 def _turns(messages: Any, where: str) -> list[Message]:
     if not isinstance(messages, list | tuple):
         raise DataError("the turns of a conversation are a list", where, 'write {"messages": [{"role": "user", "content": "..."}, ...]}')
@@ -171,6 +193,10 @@ def _turns(messages: Any, where: str) -> list[Message]:
             continue
         if not isinstance(turn, Mapping):
             raise DataError("a turn is an object with role and content", place, '{"role": "user", "content": "..."}')
+        if any(turn.get(name) for name in _CALLS):
+            raise DataError(
+                "the turn calls a tool, and calls of tools are not learned", place, "leave the conversation out, or write the call as text"
+            )
         role = next((turn[who] for who in _WHO if who in turn), None)
         if not isinstance(role, str) or role.lower() not in _ROLE_OF:
             raise DataError(f"nobody here is called {role!r}", place, f"roles are {', '.join(ROLES)}; tools have no turn")

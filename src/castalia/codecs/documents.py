@@ -6,35 +6,39 @@ of a document are exactly these bytes. Encodings are in codecs/encodings.py. A r
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from castalia import bounded
-from castalia.codecs import encodings
-from castalia.errors import DataError, MissingExtra, meant
+from castalia.codecs import encodings, office, tables
+from castalia.codecs.omissions import omit
+from castalia.codecs.tables import rows
+from castalia.errors import DataError, meant
+from castalia.language import say
 
 WHOLE = 64 << 10  # bytes of UTF-8: longer lines and paragraphs are cut
 PIECE = 16 << 10  # up to here a text file is one document; the size of the pieces of a large one
 PIECES = 32  # of a file that is neither: enough to train on a part and hold another out
 LEAST_PIECE = 1 << 10
-TABLES = (".jsonl", ".csv", ".tsv", ".parquet", ".json")
+TABLES = tables.ENDINGS
 PACKED = (".txt.gz", ".md.gz", ".jsonl.gz", ".csv.gz", ".tsv.gz")
 PROSE = (".txt", ".md", ".rst", ".tex")
 # fmt: off
 CODE = (
     ".py", ".pyi", ".js", ".mjs", ".jsx", ".ts", ".tsx", ".java", ".kt", ".scala", ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".cs",
-    ".go", ".rs", ".swift", ".rb", ".php", ".pl", ".lua", ".r", ".jl", ".m", ".hs", ".ml", ".sh", ".bash", ".ps1", ".sql", ".html", ".htm",
+    ".go", ".rs", ".swift", ".rb", ".php", ".pl", ".lua", ".r", ".jl", ".m", ".hs", ".ml", ".sh", ".bash", ".ps1", ".sql",
     ".css", ".scss", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".vue", ".cu", ".cl", ".f90", ".asm",
 )
 # fmt: on
-EXTENSIONS = (*PROSE, *TABLES, *PACKED, *CODE)
+EXTENSIONS = (*PROSE, *TABLES, *PACKED, *office.TEXTS, *CODE)
 COLUMNS = ("text", "content", "lines")  # where a table keeps its text when nobody says
 _ABOUT = re.compile(r"(readme|licen[cs]e|notice|changelog|copying)([._-].*)?|metadata\.(csv|jsonl)", re.IGNORECASE)
+_OTHERS = 6  # columns that a message lists
 _COLUMN = re.compile(r"\{([^{}]+)\}")
 
 
@@ -65,11 +69,15 @@ def contents(path: Path, document: str, field: str | None, encoding: str | None)
     Raises DataError naming the file, and the line or row where there is one, and MissingExtra for Parquet without pyarrow.
     """
     if is_table(path.name):
-        label, table = rows(path, encoding)
-        label, texts = _table(label, table, path, field)
+        label, texts = _table(path, field, encoding)
         return label, texts if document in ("auto", "file") else (part for text in texts for part in _parted(iter([text]), document))
-    found = encodings.detect(path, encoding)
-    raw = _encoded(encodings.blocks(path, found), path)
+    if path.suffix.lower() in office.TEXTS:
+        made, texts = office.contents(path, encoding)
+        found = encodings.Encoding(made, "utf-8")
+    else:
+        found = encodings.detect(path, encoding)
+        texts = encodings.blocks(path, found)
+    raw = _encoded(texts, path)
     match document:
         case "file":
             return found.label, (whole for whole in [_whole(raw, path)] if whole.strip())
@@ -81,30 +89,7 @@ def contents(path: Path, document: str, field: str | None, encoding: str | None)
 
 def is_table(name: str) -> bool:
     """Whether a file of this name has rows and columns."""
-    return _kind(name) in TABLES
-
-
-def rows(path: Path, encoding: str | None = None) -> tuple[str, Rows]:
-    """(label of the encoding, the rows of a table with their numbers). Raises as `contents` does."""
-    kind = _kind(path.name)
-    if kind == ".parquet":
-        return "Parquet", _counted(_parquet(path), path)
-    found = encodings.detect(path, encoding)
-    blocks = encodings.blocks(path, found)
-    if kind == ".jsonl":
-        return found.label, _counted(_jsonl(blocks, path), path)
-    if kind == ".json":
-        return found.label, _counted(_json(blocks, path), path)
-    return found.label, _counted(_csv(blocks, path, "\t" if kind == ".tsv" else ","), path)
-
-
-def _counted(rows: Rows, path: Path) -> Rows:
-    """The rows, up to the limit."""
-    most = bounded.current().rows
-    for count, row in enumerate(rows, 1):
-        if count > most:
-            raise bounded.exceeded("rows", "the table has too many rows", path.name)
-        yield row
+    return tables.kind(name) in TABLES
 
 
 def text_column(row: dict[str, Any]) -> str | None:
@@ -116,10 +101,6 @@ def text_column(row: dict[str, Any]) -> str | None:
 def explains(name: str) -> bool:
     """Whether a file lies beside data to explain them: README, LICENSE, metadata.csv ..."""
     return _ABOUT.fullmatch(name) is not None
-
-
-def _kind(name: str) -> str:
-    return Path(name.lower().removesuffix(".gz")).suffix
 
 
 def _encoded(blocks: Iterator[str], path: Path) -> Iterator[bytes]:
@@ -224,28 +205,53 @@ def _paragraphs(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 # Tables ---------------------------------------------------------------------------------------------------------------
 
-Rows = Iterator[tuple[int, dict[str, Any]]]  # (line or row number from 1, column -> value)
 
-
-def _table(label: str, rows: Rows, path: Path, field: str | None) -> tuple[str, Iterator[bytes]]:
+def _table(path: Path, field: str | None, encoding: str | None) -> tuple[str, Iterator[bytes]]:
     """The first row decides how rows become texts; the label says from which columns, because nobody may have been asked."""
-    first = next(rows, None)
+    label, found = rows(path, encoding)
+    first = next(found, None)
     if first is None:
         return label, iter(())
     written = template(field, first[1], path)
     names = list(dict.fromkeys(_COLUMN.findall(written)))
-    return f"{label}, column{'s' if len(names) > 1 else ''} {' + '.join(names)}", _rows(chain([first], rows), path, written)
+    if tables.kind(path.name) == ".parquet":
+        _, found = rows(path, encoding, only=names)  # the other columns are not read at all
+    else:
+        found = chain([first], found)
+    twice = next((name for name in names if f"{name} (2)" in first[1]), None)
+    if twice is not None:
+        raise DataError(f"two columns are called '{twice}'", path.name, "rename one of them")
+    return f"{label}, column{'s' if len(names) > 1 else ''} {' + '.join(names)}", _rows(found, path, written, names)
 
 
-def _rows(rows: Iterable[tuple[int, dict[str, Any]]], path: Path, template: str) -> Iterator[bytes]:
-    for number, row in rows:
+def _rows(found: Iterable[tuple[int, dict[str, Any]]], path: Path, template: str, names: Sequence[str]) -> Iterator[bytes]:
+    for number, row in found:
         text = filled(template, row)
-        if not text.strip():
+        if not any(name in row and row[name] not in (None, "") for name in names) or not text.strip():
+            _leave_out(row, names, f"{path.name}, row {number}")
             continue
         try:
             yield text.encode()
         except UnicodeEncodeError as error:
             raise _half(text[error.start], f"{path.name}, row {number}") from error
+
+
+def _leave_out(row: dict[str, Any], names: Sequence[str], where: str) -> None:
+    """Counts a row that gives no text."""
+    columns = ", ".join(names)
+    if any(name in row for name in names):
+        omit(
+            say("rows in which '{0}' is empty", columns),
+            example=where,
+            remedy=say("fill them in, or leave them out; nothing is learned from them"),
+        )
+        return
+    others = ", ".join(list(row)[:_OTHERS])
+    omit(
+        say("rows without the column '{0}'", columns),
+        example=where,
+        remedy=say("these rows have: {0}. Give the column one name in all rows, or put them into a file of their own", others),
+    )
 
 
 def filled(template: str, row: dict[str, Any]) -> str:
@@ -256,8 +262,15 @@ def filled(template: str, row: dict[str, Any]) -> str:
 def template(field: str | None, row: dict[str, Any], path: Path) -> str:
     """How a row becomes a text, e.g. "{title}\\n{lines}", decided by the first row."""
     columns = ", ".join(row)
+    field = field if field is None else normalize("NFC", field)
     if field is None:
         chosen = text_column(row)
+        if chosen is None and {"chosen", "rejected"} <= set(row):
+            raise DataError(
+                "the rows are pairs of a preferred and another text",
+                path.name,
+                "tune a run of texts by them: castalia train text/dpo DATA start_from=RUN; or learn one column: codec.field=chosen",
+            )
         if chosen is None:
             raise DataError(
                 f"the table has no column 'text' or 'content', so the text may be any of: {columns}",
@@ -277,6 +290,8 @@ def _text(value: Any) -> str:
     match value:
         case None:
             return ""
+        case tables.Undecoded():
+            raise value.refuse()
         case str():
             return value
         case list() | tuple():
@@ -284,86 +299,3 @@ def _text(value: Any) -> str:
         case bool() | dict():
             return json.dumps(value, ensure_ascii=False)
     return str(value)
-
-
-def _text_lines(blocks: Iterator[str], path: Path) -> Iterator[str]:
-    """Lines with their LF; other line separators of Unicode are part of a line."""
-    parts: list[str] = []  # of a line that is not complete: joined once, however many blocks it spans
-    size, number, most = 0, 1, bounded.current().line_bytes
-    for block in blocks:
-        first, *lines = block.split("\n")
-        parts.append(first)
-        size += len(first)
-        if lines:
-            yield "".join(parts) + "\n"
-            for line in lines[:-1]:
-                yield line + "\n"
-            number, parts, size = number + len(lines), [lines[-1]], len(lines[-1])
-        if size > most:
-            raise bounded.exceeded("line_bytes", "the line is too long", f"{path.name}, line {number}")
-    if size:
-        yield "".join(parts)
-
-
-def _jsonl(blocks: Iterator[str], path: Path) -> Rows:
-    for number, line in enumerate(_text_lines(blocks, path), 1):
-        if not line.strip():
-            continue
-        where = f"{path.name}, line {number}"
-        row = bounded.parse_json(line, where, "write one JSON object a line")
-        if not isinstance(row, dict):
-            raise DataError("the line is not a JSON object", where, 'write lines like {"text": "..."}')
-        yield number, row
-
-
-def _json(blocks: Iterator[str], path: Path) -> Rows:
-    """A list of objects, or an object that holds one list of them."""
-    whole = bounded.parse_json(_joined(blocks, path), path.name, "write a list of objects, or one object a line as .jsonl")
-    lists = [value for value in whole.values() if isinstance(value, list)] if isinstance(whole, dict) else [whole]
-    if len(lists) != 1 or not isinstance(lists[0], list) or not all(isinstance(row, dict) for row in lists[0]):
-        raise DataError("the file is not a list of JSON objects", path.name, 'write [{"text": "..."}, ...]')
-    yield from enumerate(lists[0], 1)
-
-
-def _joined(blocks: Iterator[str], path: Path) -> str:
-    """A text that has to be in memory whole, up to the limit json_bytes."""
-    parts, size, most = [], 0, bounded.current().json_bytes
-    for block in blocks:
-        parts.append(block)
-        size += len(block)
-        if size > most:
-            raise bounded.exceeded("json_bytes", "the JSON is too long", path.name)
-    return "".join(parts)
-
-
-def _csv(blocks: Iterator[str], path: Path, delimiter: str) -> Rows:
-    csv.field_size_limit(bounded.current().cell_characters)  # a text may be longer than the 128 KiB that Python allows by default
-    reader = csv.DictReader(_text_lines(blocks, path), delimiter=delimiter)
-    try:
-        for row in reader:
-            yield reader.line_num, {name: value for name, value in row.items() if name is not None}
-    except csv.Error as error:
-        if "field limit" in str(error):
-            raise bounded.exceeded("cell_characters", "a cell is too long", f"{path.name}, line {reader.line_num}") from error
-        raise DataError(f"the table cannot be read: {error}", f"{path.name}, line {reader.line_num}", "save it as UTF-8 CSV") from error
-
-
-def _parquet(path: Path) -> Rows:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtra("pyarrow", "parquet", path.name) from error
-    number = 0
-    limits = bounded.current()
-    try:
-        with bounded.open_regular(path) as raw, pyarrow.parquet.ParquetFile(raw) as file:
-            for group in range(file.metadata.num_row_groups):
-                if file.metadata.row_group(group).total_byte_size > limits.array_bytes:
-                    raise bounded.exceeded("array_bytes", f"row group {group} is too large", path.name)
-            for batch in file.iter_batches(batch_size=1024):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"the Parquet table cannot be read: {error}", path.name, "write it again, or set data.skip_bad=true") from error

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from castalia import places
 from castalia.codecs.base import Augmentation, Codec
-from castalia.data import cache, split
+from castalia.data import answers, cache, split
 from castalia.data.cache import Cache, Documents, Rows, list_caches, remove_cache
 from castalia.data.epochs import Epochs, nothing_there
 from castalia.data.reading import fair_order, read_items, readable
@@ -253,6 +253,10 @@ def _assemble(
             captions = None if source.captions is None else [source.captions[item] for item in chosen[entry[mask]]]
             sides.append(Split(codec.spec, encoded.rows, index, cond, captions, functions))
         sides[-1].where = partial(_where, source, chosen[entry[mask]])
+    weighted = [side for side in sides if isinstance(side, Windows)]
+    if fit and codec.weighs and isinstance(codec.spec, Tokens) and weighted:
+        source.omitted.extend(answers.beyond(weighted, codec.spec.length, config.source))
+        report["omitted"] = source.omitted.plain()
     if dropped.any():
         report["notes"].append(f"{int(dropped.sum())} items equal one of the other side once encoded and were left out")
     report |= {

@@ -114,6 +114,14 @@ class Windows:
         """(n,) int64: the document, in the order of `documents()`, that each row of `take` belongs to."""
         return torch.from_numpy(self._owner[torch.as_tensor(indices, dtype=torch.int64).numpy()])
 
+    def answered(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of documents with loss weights, in the order of `documents()`: (tokens up to the first that is learned, 0 where none is; tokens), int64 each."""
+        first = np.zeros(len(self._index), dtype=np.int64)
+        for place, row in enumerate(self._index):
+            learned = np.flatnonzero(self._documents.weigh(int(row)))
+            first[place] = learned[0] + 1 if len(learned) else 0
+        return first, self._lengths.astype(np.int64)
+
     def weights(self) -> Iterator[Tensor]:
         """(n,) uint8 each: the loss weights of `documents()`."""
         for row in self._index:

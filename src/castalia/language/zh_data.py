@@ -11,7 +11,7 @@ SENTENCES = {
     "3-D shapes": "三维模型",
     "shapes are not read; save points as .npy": "不读取三维模型；请将点坐标存为 .npy",
     "office documents": "办公文档",
-    "save them as text (.txt) or tables (.csv)": "请另存为文本（.txt）或表格（.csv）",
+    "save them as .docx, .xlsx, .pdf or text": "请另存为 .docx、.xlsx、.pdf 或文本",
     "archives": "压缩包",
     "unpack them": "请先解压",
     "pictures in formats that are not read": "不支持的图片格式",
@@ -34,4 +34,23 @@ SENTENCES = {
     "write names with their folders in the table, such as a/p0.png": "请在表格中写出带文件夹的名称，例如 a/p0.png",
     "rows of the table without a file": "表格中没有对应文件的行",
     "names in the table are relative to the data folder": "表格中的名称相对于数据文件夹",
+    # rows of tables
+    "cells beyond the columns that the header names": "超出表头列数的单元格",
+    "put cells that hold the delimiter in quotation marks, or give each column a name": "含有分隔符的单元格请加引号，或给每一列起名",
+    "lines inside one quoted cell that look like rows: a quotation mark is open": "被一个引号单元格吞掉的、看起来像数据行的行：有引号没有闭合",
+    'close the quotation mark there, or double it if it is meant: ""': '请在该处闭合引号；若引号本身是内容，请写成两个：""',
+    "rows in which '{0}' is empty": "“{0}”为空的行",
+    "rows without the column '{0}'": "没有“{0}”列的行",
+    "fill them in, or leave them out; nothing is learned from them": "请补全或删去；从中学不到任何内容",
+    "these rows have: {0}. Give the column one name in all rows, or put them into a file of their own": "这些行的列为：{0}。请让所有行使用同一列名，或另存为单独的文件",
+    # conversations
+    "conversations without words": "没有文字的对话",
+    "conversations whose first answer lies beyond the context of {0:,} tokens": "首个回答超出 {0:,} 词元上下文的对话",
+    "conversations cut where the context of {0:,} tokens ends": "在 {0:,} 词元上下文处被截断的对话",
+    "codec.length={0} holds all of them": "codec.length={0} 可容纳全部",
+    # documents
+    "sheets of workbooks beyond the first": "工作簿中第一张之外的工作表",
+    "save each sheet as a file of its own, such as .csv": "请把每张表另存为单独的文件，例如 .csv",
+    "pages of PDF files without text": "PDF 中没有文字的页",
+    "run text recognition (OCR) over them": "请对它们做文字识别（OCR）",
 }
