@@ -219,6 +219,11 @@ class Codec(ABC, Generic[Item]):
         """Whether a file of this name is the codec's to read; a file that is claimed and cannot be read is a bad file."""
         return name.lower().endswith(cls.extensions)
 
+    @classmethod
+    def recognises(cls, head: bytes) -> bool:
+        """Whether a file that begins so (64 bytes) is the codec's to read, whatever its name. Default: names alone decide."""
+        return False
+
     def is_container(self, path: Path) -> bool:
         """Whether each row of the file is an item of its own, hashed and labelled by itself (IDX, .npy, JSONL); else the file is
         hashed whole."""

@@ -1,8 +1,8 @@
-"""Pictures: PNG, JPEG, WebP, GIF (first frame), BMP, TIFF (first page), PPM, and IDX, .npy and .npz arrays of pictures.
+"""Pictures: PNG, JPEG, WebP, GIF (first frame), BMP, TIFF (first page), PPM, AVIF, HEIC (with pillow-heif), and IDX, .npy and .npz arrays of pictures.
 
 An item is a `PIL.Image.Image` as the file stores it, turned upright. `encode` brings any of them to one size and one number of
-channels: transparency is laid on white, CMYK and palettes become RGB, 16-bit grey becomes 8-bit, Lanczos resampling
-(box = window, so cropping and scaling are one step). Colour profiles are not applied. The manifest of a written picture is
+channels: colours by codecs/colours.py (sRGB, 8 bits, transparency on white), Lanczos resampling
+(box = window, so cropping and scaling are one step). The manifest of a written picture is
 a PNG text chunk "castalia", or the EXIF image description of JPEG and WebP; codecs/xmp.py is the label for other programs.
 
 The augmentations are in codecs/augment.py, the array files in codecs/containers.py, the grid of previews in codecs/sheet.py.
@@ -11,6 +11,7 @@ The augmentations are in codecs/augment.py, the array files in codecs/containers
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import itertools
 import json
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
+import PIL.features
 import PIL.Image
 import PIL.ImageOps
 import PIL.PngImagePlugin
@@ -31,21 +33,28 @@ from torch import Tensor
 from castalia import bounded
 from castalia.codecs import augment, containers, xmp
 from castalia.codecs.base import Augmentation, Codec, CodecConfig
+from castalia.codecs.colours import flattened, infinite, transparency
+from castalia.codecs.omissions import Omission
 from castalia.codecs.sheet import contact_sheet
 from castalia.config import State
 from castalia.errors import DataError, SpecError
+from castalia.language import say
 from castalia.spec import Dense
 
 # Only these decoders are ever tried, whatever the file claims: no PostScript, no vendor formats.
 _FORMATS = {
-    "PNG": (".png",),
-    "JPEG": (".jpg", ".jpeg", ".jfif"),
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".mpo"),
     "WEBP": (".webp",),
     "GIF": (".gif",),
-    "BMP": (".bmp",),
+    "BMP": (".bmp", ".dib"),
     "TIFF": (".tif", ".tiff"),
-    "PPM": (".ppm", ".pgm", ".pbm"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    **({"AVIF": (".avif",)} if PIL.features.check("avif") else {}),
+    **({"HEIF": (".heic", ".heif", ".hif")} if importlib.util.find_spec("pillow_heif") else {}),
 }
+_HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")  # brands of ISO base media files (ISO 23008-12)
+_BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 _WRITTEN = ("PNG", "JPEG", "WEBP")
 _EXIF_DESCRIPTION = 0x010E
 _FIT_ITEMS = 64  # pictures that `fit` looks at
@@ -87,7 +96,7 @@ class ImageCodec(Codec[PIL.Image.Image]):
 
     name = "image"
     native = PIL.Image.Image
-    extensions: ClassVar[tuple[str, ...]] = (*itertools.chain.from_iterable(_FORMATS.values()), *containers.EXTENSIONS)
+    extensions: ClassVar[tuple[str, ...]] = (*dict.fromkeys(itertools.chain.from_iterable(_FORMATS.values())), *containers.EXTENSIONS)
     formats: ClassVar[tuple[str, ...]] = (".jpg", ".webp")
     Config = ImageConfig
 
@@ -100,6 +109,12 @@ class ImageCodec(Codec[PIL.Image.Image]):
     @classmethod
     def claims(cls, name: str) -> bool:
         return super().claims(name) or containers.is_container(Path(name))
+
+    @classmethod
+    def recognises(cls, head: bytes) -> bool:
+        if head[4:8] == b"ftyp":
+            return (head[8:12] in (b"avif", b"avis") and "AVIF" in _FORMATS) or (head[8:12] in _HEIC and "HEIF" in _FORMATS)
+        return head.startswith(_BEGINNINGS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
     def is_container(self, path: Path) -> bool:
         return containers.is_container(path)
@@ -118,7 +133,8 @@ class ImageCodec(Codec[PIL.Image.Image]):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # PIL warns where we refuse (bombs), and about broken EXIF that does not matter
                 with open_picture(path) as opened:
-                    form, mode = opened.format or "", opened.mode
+                    form, mode, stored = opened.format or "", opened.mode, str([*getattr(opened, "tile", []), ("",) * 4][0][3])
+                    frames = _frames(opened)
                     if self.config.size is not None:  # JPEG decodes at 1/2, 1/4 or 1/8, much faster; twice the size loses nothing
                         side = 2 * max(self.config.size if isinstance(self.config.size, tuple) else (self.config.size,))
                         opened.draft(mode, (side, side))
@@ -136,6 +152,8 @@ class ImageCodec(Codec[PIL.Image.Image]):
                 path.name,
                 "copy it again, or set data.skip_bad=true",
             ) from error
+        picture.info.update(transparency(picture.info, stored).items())
+        picture.info["castalia_frames"] = frames
         misnamed = path.suffix.lower() not in _FORMATS.get(form, (path.suffix.lower(),))
         picture.info["castalia_stored"] = f"{form} {mode}" + (f" named {path.suffix.lower()}" if misnamed else "")
         return picture
@@ -143,6 +161,17 @@ class ImageCodec(Codec[PIL.Image.Image]):
     def describe(self, item: PIL.Image.Image) -> str:
         """Format and mode of the file, e.g. "JPEG CMYK" or "PNG RGB named .jpg"."""
         return str(item.info.get("castalia_stored", f"array {item.mode}"))
+
+    def omitted(self, item: PIL.Image.Image) -> Iterator[Omission]:
+        """Frames after the first, and pixels that are no numbers."""
+        frames = item.info.get("castalia_frames", 1)
+        if frames > 1:
+            yield Omission(
+                say("frames and pages after the first"), frames - 1, "", say("save those that you want as pictures of their own")
+            )
+        wrong = infinite(item)
+        if wrong:
+            yield Omission(say("pixels that are NaN or infinite"), wrong, "", say("they are read as black or white; save finite numbers"))
 
     # Items to tensors -------------------------------------------------------------------------------------------------
 
@@ -268,26 +297,14 @@ class ImageCodec(Codec[PIL.Image.Image]):
         return self
 
 
-def flattened(item: PIL.Image.Image, channels: int) -> PIL.Image.Image:
-    """Any picture as mode "L" (channels 1) or "RGB" (3): 8 bits, transparency laid on white.
-
-    16-bit grey is divided by 257; 32-bit integers count as 16-bit; floating point counts as [0, 1] when it fits in there, else as [0, 255].
-    """
-    mode = "L" if channels == 1 else "RGB"
-    if item.mode.startswith("I;16") or item.mode == "I":
-        deep = np.asarray(item).astype(np.float64)
-        item = PIL.Image.fromarray(np.clip(np.rint(deep / 257), 0, 255).astype(np.uint8))
-    elif item.mode == "F":
-        deep = np.nan_to_num(np.asarray(item, dtype=np.float64))
-        scale = 255 if deep.size and deep.min() >= 0 and deep.max() <= 1 else 1
-        item = PIL.Image.fromarray(np.clip(np.rint(deep * scale), 0, 255).astype(np.uint8))
-    elif item.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in item.info:
-        top = item.convert("RGBA")
-        ground = PIL.Image.new("RGBA", item.size, "white")
-        item = PIL.Image.alpha_composite(ground, top)
-    if item.mode == mode:
-        return item
-    return item.convert("RGB").convert(mode) if item.mode not in ("1", "L", "RGB", "RGBA") else item.convert(mode)
+def _frames(opened: PIL.Image.Image) -> int:
+    """Frames or pages of a file, as far as they can be counted; the first is current again."""
+    try:
+        return int(getattr(opened, "n_frames", 1))
+    except Exception:  # a file that is damaged behind its first frame: see ImageCodec.read
+        return 1
+    finally:
+        opened.seek(0)
 
 
 @contextmanager
@@ -304,6 +321,10 @@ def open_picture(path: Path, formats: Sequence[str] = tuple(_FORMATS)) -> Iterat
         if size > limits.file_bytes:
             raise bounded.exceeded("file_bytes", "the picture is too large", path.name)
         file.seek(0)
+        head = file.read(64)
+        file.seek(0)
+        if head[4:8] == b"ftyp" and head[8:12] in _HEIC and b"avif" not in head:
+            _open_heic(path)
         try:
             opened = PIL.Image.open(file, formats=list(formats))
         except PIL.Image.DecompressionBombError as error:
@@ -314,6 +335,17 @@ def open_picture(path: Path, formats: Sequence[str] = tuple(_FORMATS)) -> Iterat
                     "pixels", f"the picture is too large to decode safely: {opened.width} x {opened.height} pixels", path.name
                 )
             yield opened
+
+
+def _open_heic(path: Path) -> None:
+    """Makes Pillow read HEIC."""
+    try:
+        import pillow_heif
+    except ImportError as error:
+        fix = "pip install 'castalia[documents]', or save it as JPEG, or set data.skip_bad=true"
+        raise DataError("reading HEIC needs the package pillow-heif", path.name, fix) from error
+    if "HEIF" not in PIL.Image.OPEN:
+        pillow_heif.register_heif_opener(thumbnails=False)
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

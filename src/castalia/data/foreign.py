@@ -35,8 +35,9 @@ KINDS = (
     Kind(say("office documents"), (".doc", ".xls", ".ppt", ".pptx", ".epub", ".odt", ".ods", ".odp", ".rtf", ".pages"),
          say("save them as .docx, .xlsx, .pdf or text")),
     Kind(say("archives"), (".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".zst"), say("unpack them")),
-    Kind(say("pictures in formats that are not read"), (".heic", ".heif", ".avif", ".svg", ".psd", ".raw", ".cr2", ".nef", ".dng", ".jxl"),
+    Kind(say("pictures in formats that are not read"), (".svg", ".psd", ".raw", ".cr2", ".nef", ".dng", ".jxl"),
          say("save them as PNG or JPEG")),
+    Kind(say("HEIC pictures"), (".heic", ".heif", ".hif"), say("pip install 'castalia[documents]' reads them; or save them as JPEG")),
     Kind(say("unfinished downloads"), (".part", ".crdownload", ".download", ".tmp"), say("download them again")),
 )
 # fmt: on

@@ -152,6 +152,8 @@ def _kind(path: Path, pictures: set[Path]) -> str:
     if documents.explains(path.name) or path.name == "classes.txt":
         return "beside"
     if not documents.claims(path.name):
+        if listing.recognised(path, ImageCodec):
+            return "image"
         return "beside" if path.name.startswith("README") else "other"
     if path.suffix.lower() == ".txt" and path.with_suffix("") in pictures:
         return "beside"  # the caption of a picture

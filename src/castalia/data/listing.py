@@ -53,7 +53,9 @@ def list_files(source: Source, codec: Codec[Any], skip_bad: bool, follow_links: 
     endings = ", ".join(codec.extensions)
     if path is None:
         listing = _folder(place, codec, skip_bad, follow_links)
-    elif codec.claims(path.name) or path.name.lower().endswith(codec.extensions):  # a README that is named is meant
+    elif (
+        codec.claims(path.name) or recognised(path, codec) or path.name.lower().endswith(codec.extensions)
+    ):  # a README that is named is meant
         listing = Listing(path.parent, [path], [path.name])
     elif path.suffix.lower() in (*LIST_ENDINGS, *metadata.ENDINGS):
         listing = _named(path, codec, skip_bad)
@@ -113,7 +115,7 @@ def _folder(place: Located, codec: Codec[Any], skip_bad: bool, follow_links: boo
             listing.skipped.append({"file": name, "why": why})
 
     for path, name in place.walk(tell, follow_links):
-        if not codec.claims(path.name):
+        if not (codec.claims(path.name) or recognised(path, codec)):
             beside[path] = name
         elif not (containers.is_container(path) and codec.is_container(path) and containers.is_labels(path)):
             listing.files.append(path)
@@ -142,9 +144,10 @@ def _named(path: Path, codec: Codec[Any], skip_bad: bool) -> Listing:
         listed = lines_of(path)
     for line in dict.fromkeys(listed):
         plain = line.replace("\\", "/")
-        if not codec.claims(PurePosixPath(plain).name):
+        found = names.listed(path.parent, line)
+        if not (codec.claims(PurePosixPath(plain).name) or (found is not None and recognised(found, codec))):
             _pass(listing, plain)
-        elif (found := names.listed(path.parent, line)) is not None:
+        elif found is not None:
             listing.files.append(found)
             listing.names.append(str(PurePosixPath(plain)))
         elif not skip_bad:
@@ -162,6 +165,15 @@ def lines_of(path: Path) -> list[str]:
         return [line.strip() for line in bounded.read_text(path, "settings_bytes").splitlines() if line.strip()]
     except DataError as error:
         raise DataError(f"the file list cannot be read: {error.what}", path.name, error.fix) from error
+
+
+def recognised(path: Path, codec: Codec[Any] | type[Codec[Any]]) -> bool:
+    """Whether the codec knows a file by how it begins."""
+    try:
+        with bounded.open_regular(path) as file:
+            return codec.recognises(file.read(64))
+    except (DataError, OSError):
+        return False
 
 
 def _pass(listing: Listing, name: str) -> None:

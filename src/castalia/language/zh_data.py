@@ -53,4 +53,11 @@ SENTENCES = {
     "save each sheet as a file of its own, such as .csv": "请把每张表另存为单独的文件，例如 .csv",
     "pages of PDF files without text": "PDF 中没有文字的页",
     "run text recognition (OCR) over them": "请对它们做文字识别（OCR）",
+    # pictures
+    "HEIC pictures": "HEIC 图片",
+    "pip install 'castalia[documents]' reads them; or save them as JPEG": "安装 pip install 'castalia[documents]' 即可读取，或另存为 JPEG",
+    "frames and pages after the first": "第一帧（页）之后的帧和页",
+    "save those that you want as pictures of their own": "请将需要的帧另存为单独的图片",
+    "pixels that are NaN or infinite": "值为 NaN 或无穷大的像素",
+    "they are read as black or white; save finite numbers": "它们按黑或白读取；请保存有限的数值",
 }
