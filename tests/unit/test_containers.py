@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from castalia.codecs import containers
+from castalia.codecs.omissions import collected
 from castalia.errors import DataError
 
 DTYPES = ("uint8", "int8", "int16", "int32", "float32", "float64")
@@ -118,3 +119,12 @@ def test_nothing_is_unpickled(tmp_path: Path):
     np.savez(tmp_path / "a.npz", x=np.array([{"a": 1}], dtype=object))
     with pytest.raises(DataError, match="unpickled"):
         list(containers.blocks(tmp_path / "a.npz"))
+
+
+def test_further_arrays_of_an_npz_are_counted(tmp_path: Path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 2)), y=np.arange(3), x_test=np.zeros((2, 2)), extra=np.zeros(4), manifest=np.array("{}"))
+    np.savez(tmp_path / "b.npz", only=np.zeros((3, 2)))
+    with collected() as omissions:
+        for name in ("a.npz", "b.npz"):
+            assert len(list(containers.contents(tmp_path / name))) == 3
+    assert [(one.what, one.count, one.example) for one in omissions.listed()] == [("further arrays in .npz files", 2, "a.npz: x_test")]

@@ -25,7 +25,9 @@ import numpy as np
 
 from castalia import bounded
 from castalia.bounded import packed
+from castalia.codecs.omissions import omit
 from castalia.errors import DataError
+from castalia.language import say
 
 EXTENSIONS = (".npy", ".npz", ".idx", ".idx.gz")
 MNIST_ENDINGS = ("-ubyte", "-ubyte.gz")  # the original files have no extension of their own
@@ -94,6 +96,11 @@ def blocks(path: Path, rows: int = 1024) -> Iterator[np.ndarray]:
 def contents(path: Path) -> Iterator[bytes]:
     """Each row's bytes after its dtype and shape: what identifies an item of an array file."""
     head = header(path)
+    if path.name.lower().endswith(".npz"):
+        unread = [name for name in _members(path) if name not in (_member(path, ITEM_KEYS), _member(path, LABEL_KEYS), "manifest")]
+        if unread:
+            remedy = say("save each as a file of its own, its items under the key x")
+            omit(say("further arrays in .npz files"), len(unread), example=f"{path.name}: {unread[0]}", remedy=remedy)
     start = f"{head.dtype.newbyteorder('=').str} {head.shape[1:]} ".encode()
     for block in blocks(path):
         for row in block:
@@ -280,15 +287,20 @@ def _fits_in_memory(head: Header, path: Path) -> None:
 
 def _member(path: Path, keys: tuple[str, ...]) -> str | None:
     """The first of `keys` that the `.npz` has; for items, any single array counts too."""
-    try:
-        with bounded.open_zip(path) as archive:
-            members = [name.removesuffix(".npy") for name in archive.names() if name.endswith(".npy")]
-    except _DAMAGE as error:
-        raise _damaged(path, str(error)) from error
+    members = _members(path)
     for key in keys:
         if key in members:
             return key
     return members[0] if keys is ITEM_KEYS and len(members) == 1 else None
+
+
+def _members(path: Path) -> list[str]:
+    """The names of the arrays of an `.npz`."""
+    try:
+        with bounded.open_zip(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.names() if name.endswith(".npy")]
+    except _DAMAGE as error:
+        raise _damaged(path, str(error)) from error
 
 
 def _npz_array(path: Path, key: str) -> np.ndarray:

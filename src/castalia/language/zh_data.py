@@ -60,4 +60,7 @@ SENTENCES = {
     "save those that you want as pictures of their own": "请将需要的帧另存为单独的图片",
     "pixels that are NaN or infinite": "值为 NaN 或无穷大的像素",
     "they are read as black or white; save finite numbers": "它们按黑或白读取；请保存有限的数值",
+    # array files
+    "further arrays in .npz files": ".npz 文件中其余的数组",
+    "save each as a file of its own, its items under the key x": "请将每个数组存为单独的文件，数据放在键 x 下",
 }
