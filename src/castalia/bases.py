@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from castalia import atomic, places
+from castalia import atomic, bounded, places
 from castalia.errors import DataError, MissingExtra, RunError
 
 DIGITS = 16
@@ -62,7 +62,7 @@ def take_in(name: str) -> Base:
     folder = _root() / digest
     if folder.is_dir():  # the same numbers under another name
         shutil.rmtree(incoming)
-        about = json.loads((folder / "castalia.json").read_text(encoding="utf-8"))
+        about = bounded.parse_json(bounded.read_bytes(folder / "castalia.json", "json_bytes"), folder)
         atomic.write_json(folder / "castalia.json", {**about, "stamps": [*about["stamps"], stamp]})
     else:
         incoming.replace(folder)
@@ -113,7 +113,7 @@ def _kept() -> Iterator[tuple[Base, list[str]]]:
     """Every base in the cache, with the stamps of the files that it was made of."""
     for about in sorted(_root().glob("*/castalia.json")):
         if not about.parent.name.startswith(("incoming-", ".")):
-            known = json.loads(about.read_text(encoding="utf-8"))
+            known = bounded.parse_json(bounded.read_bytes(about, "json_bytes"), about)
             yield Base(about.parent.name, about.parent, known["source"]), known["stamps"]
 
 
@@ -144,7 +144,7 @@ def _stamp(place: Path) -> str:
 def _digest(folder: Path) -> str:
     found = hashlib.sha256()
     for name in HASHED:
-        with open(folder / name, "rb") as file:
+        with bounded.open_regular(folder / name) as file:
             found.update(hashlib.file_digest(file, "sha256").digest())
     return found.hexdigest()[:DIGITS]
 

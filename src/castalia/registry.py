@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from castalia import bounded
 from castalia.errors import AbilityError, PluginError, meant
 
 Kind = Literal["family", "codec", "metric"]
@@ -123,7 +124,8 @@ def resolve(kind: Kind, name: str, *, trust: bool = False) -> Any:
 
 def file_digest(name: str) -> str:
     """SHA-256 of the file that a path plug-in names."""
-    return hashlib.sha256(Path(name.partition(":")[0]).read_bytes()).hexdigest()
+    with bounded.open_regular(name.partition(":")[0], PluginError) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _load(target: str, kind: Kind, name: str) -> Any:

@@ -75,6 +75,111 @@ def test_no_module_that_opens_connections():
     assert [str(path) for path, tree in trees() if imports(tree) & NETWORK_MODULES] == ["serving/server.py"]
 
 
+# Reads that have no limits of castalia.bounded, by file, and why that is right. "*": all that the file reads.
+READS = {
+    "bounded/*": "this is where reads are bounded",
+    "testing/*": "contract tests, which read what they wrote",
+    "export/scripts/*": "programs of their own, copied into exports, which read what lies beside them",
+    "atomic.py": "files that it is just writing",
+    "recipe.py": "recipes of the package",
+    "cli/demo.py": "built-in data",
+    "evaluation/attention.py": "files of the package",
+    "evaluation/style.py": "files of the package",
+    "evaluation/net32.py": "weights of the package",
+    "evaluation/features.py": "weights of an installed package",
+    "evaluation/shingles.py": "its own temporary files",
+    "export/describing.py": "programs of the package",
+    "export/qwen3.py": "JSON that the codec has just made",
+    "codecs/merges.py": "JSON that the tokenizers library has just made",
+    "codecs/tokenizers.py": "JSON that the tokenizers library has just made",
+    "codecs/image.py": "open_picture, over a file that bounded opened, with the limit pixels",
+    "codecs/containers.py": "it writes gzip, and opens members of bounded archives",
+    "codecs/musicxml.py": "it opens members of bounded archives",
+    "data/archives.py": "it decompresses files that bounded opened, counting what comes out",
+    "data/cache.py": "its own files, checked by size and hash",
+    "governance/release.py": "what it wrote a moment ago",
+    "run.py": "copies and hashes of files of a run, and its log line by line",
+    "serving/limits.py": "it adds a line to the file of keys",
+}
+LOADERS = {
+    *(
+        "json.load",
+        "json.loads",
+        "np.load",
+        "np.fromfile",
+        "np.memmap",
+        "np.loadtxt",
+        "np.genfromtxt",
+        "mmap.mmap",
+        "yaml.safe_load",
+        "yaml.load",
+    ),
+    *(
+        "zipfile.ZipFile",
+        "tarfile.open",
+        "gzip.open",
+        "gzip.GzipFile",
+        "gzip.decompress",
+        "bz2.open",
+        "bz2.BZ2File",
+        "lzma.open",
+        "zlib.decompress",
+    ),
+    *(
+        "ElementTree.fromstring",
+        "ElementTree.parse",
+        "PIL.Image.open",
+        "Image.open",
+        "safetensors.safe_open",
+        "safe_open",
+        "load_file",
+        "torch.load",
+    ),
+    *("os.open", "io.open", "wave.open"),
+}
+OPENERS = {"webbrowser.open", "Run.open", "cls.open"}  # these open no file for reading
+
+
+def reads(node: ast.AST) -> str:
+    """What of a call reads a file, or parses what a file held; "" for anything else."""
+    if not isinstance(node, ast.Call):
+        return ""
+    name = ast.unparse(node.func)
+    if name in LOADERS or (name.endswith((".read_text", ".read_bytes")) and not name.startswith("bounded.")):
+        return name
+    if (name == "open" or name.endswith(".open")) and name not in OPENERS:
+        values = [*node.args, *(word.value for word in node.keywords if word.arg == "mode")]
+        modes = [value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
+        return "" if any(set(mode) <= set("rwaxbt+") and set(mode) & set("wax") for mode in modes) else name
+    return ""
+
+
+def test_every_read_is_bounded():
+    """Files are read through castalia.bounded, which has limits; the exceptions are files that Castalia itself wrote or ships."""
+    unbounded = [
+        f"{path}:{node.lineno} {reads(node)}"
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if reads(node) and not any(path.match(pattern) for pattern in READS)
+    ]
+    assert unbounded == [], "read with bounded.read_bytes, read_text, open_regular, parse_json ..., or say in READS why not"
+
+
+def test_what_counts_as_a_read():
+    for code in (
+        "open(path)",
+        "path.open('rb')",
+        "path.open(encoding='utf-8')",
+        "(a / b).read_text()",
+        "x.read_bytes()",
+        "json.loads(t)",
+        "gzip.open(p)",
+    ):
+        assert reads(ast.parse(code, mode="eval").body), code
+    for code in ("open(path, 'wb')", "path.open('x')", "open(path, mode='a')", "bounded.read_bytes(p)", "Run.open(name)", "file.read()"):
+        assert not reads(ast.parse(code, mode="eval").body), code
+
+
 def test_errors_are_castalias_own():
     """Nothing bare reaches a user. Pydantic's validators must raise ValueError, and what reads files turns its own into DataError."""
     caught_beside = {"codecs/containers.py", "codecs/musicxml.py", "codecs/pieces.py"}

@@ -22,9 +22,11 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE]([+-]?[0-9]+)
 _EXPONENT = re.compile(r"[0-9][eE]\+?[0-9]{3}")
 
 
-def parse_json(text: str | bytes, where: object = "", fix: str = "mend the file", error: type[CastaliaError] = DataError) -> Any:
+def parse_json(
+    text: str | bytes, where: object = "", fix: str = "mend the file", error: type[CastaliaError] = DataError, *, finite: bool = True
+) -> Any:
     """The value of a JSON text (RFC 8259). Raises `error` for what is no JSON, for NaN and infinite numbers, for a key that stands twice in an object, and
-    beyond the limits json_bytes, json_depth, json_values and digits."""
+    beyond the limits json_bytes, json_depth, json_values and digits. finite=False: NaN and Infinity are read, as Python writes them into scores and losses."""
     limits = current()
     if len(text) > limits.json_bytes:
         raise exceeded("json_bytes", "the JSON is too long", where, error)
@@ -38,16 +40,18 @@ def parse_json(text: str | bytes, where: object = "", fix: str = "mend the file"
         bare = _STRING.sub("", text)
         if bare.count(",") + bare.count("[") + bare.count("{") >= limits.json_values:
             raise exceeded("json_values", "the JSON holds too many values", where, error)
-    hooks: dict[str, Callable[[str], Any]] = {"parse_constant": _refused(where, fix, error)}
-    if len(text) > limits.digits and re.search(rf"[0-9.]{{{min(limits.digits, 4000) + 1}}}", text):
-        hooks["parse_int"] = _short(int, where, error)
-        hooks["parse_float"] = _short(float, where, error)
-    elif _EXPONENT.search(text):
-        hooks["parse_float"] = _short(float, where, error)
+    decoder = _PLAIN if finite else _PYTHONS
+    if _EXPONENT.search(text) or (len(text) > limits.digits and re.search(rf"[0-9.]{{{min(limits.digits, 4000) + 1}}}", text)):
+        decoder = json.JSONDecoder(
+            object_pairs_hook=_object,
+            parse_constant=_constant if finite else None,
+            parse_int=_short(int, where, error, finite),
+            parse_float=_short(float, where, error, finite),
+        )
     try:
-        value = json.loads(text, object_pairs_hook=_object, **hooks)
-    except _Twice as failure:
-        raise error(f"the key {failure.args[0]!r} stands twice in one JSON object", where, "leave one of them out") from failure
+        value = decoder.decode(text)
+    except _Refused as failure:
+        raise error(failure.what, where, failure.fix) from failure
     except RecursionError as failure:
         raise exceeded("json_depth", "the JSON is nested too deeply", where, error) from failure
     except json.JSONDecodeError as failure:
@@ -102,31 +106,40 @@ def parse_xml(data: bytes, where: object = "", fix: str = "save it again", error
         raise error(f"this is not XML: {failure}", where, fix) from failure
 
 
-class _Twice(Exception):
-    """A key stands twice in an object."""
+class _Refused(Exception):
+    """Something that Python's parser takes and this one does not."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(what)
+        self.what, self.fix = what, fix
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         seen: set[str] = set()
-        raise _Twice(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise _Refused(f"the key {twice!r} stands twice in one JSON object", "leave one of them out")
     return made
 
 
-def _refused(where: object, fix: str, error: type[CastaliaError]) -> Callable[[str], Any]:
-    def refuse(name: str) -> Any:
-        raise error(f"JSON has no number {name}", where, "write null, or leave the value out")
-
-    return refuse
+def _constant(name: str) -> Any:
+    raise _Refused(f"JSON has no number {name}", "write null, or leave the value out")
 
 
-def _short(kind: Callable[[str], Any], where: object, error: type[CastaliaError]) -> Callable[[str], Any]:
+_PLAIN = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)  # made once: making one costs as much as a short text
+_PYTHONS = json.JSONDecoder(object_pairs_hook=_object)
+
+
+def _short(kind: Callable[[str], Any], where: object, error: type[CastaliaError], finite: bool) -> Callable[[str], Any]:
     def number(text: str) -> Any:
         if len(text) > current().digits:
             raise exceeded("digits", "a number is too long", where, error)
-        value = kind(text)
-        if value in (float("inf"), float("-inf")):
+        try:
+            value = kind(text)
+        except ValueError as failure:  # longer than Python turns into an integer, whatever the limit
+            raise exceeded("digits", "a number is too long", where, error) from failure
+        if finite and value in (float("inf"), float("-inf")):
             raise error(f"the number {text[:20]} is beyond what a computer's numbers hold", where, "write null, or leave the value out")
         return value
 

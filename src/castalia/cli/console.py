@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from castalia import progress
+from castalia import bounded, progress
 from castalia.columns import padded, width
 from castalia.errors import RecipeError
 from castalia.escapes import json_text, one_line, printable
@@ -54,6 +54,6 @@ def constraint_of(given: str | None) -> str | None:
         return given
     path = Path(given.removeprefix("json:@"))
     try:
-        return "json:" + path.read_text(encoding="utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError("the schema cannot be read", path, "name a file of UTF-8 text: json:@schema.json") from error
+        return "json:" + bounded.read_text(path, "settings_bytes", RecipeError).strip()
+    except RecipeError as error:
+        raise RecipeError(f"the schema cannot be read: {error.what}", path, "name a file of UTF-8 text: json:@schema.json") from error

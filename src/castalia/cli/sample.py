@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from castalia import bounded
 from castalia.cli.console import conditions, constraint_of, say, say_json
 from castalia.errors import DataError, RecipeError, Refused
 from castalia.escapes import printable
@@ -111,9 +112,9 @@ def _prompt(given: str, codec: Codec[Any]) -> Any:
             raise DataError("the prompt is no file that the codec reads", path, f"it reads {', '.join(codec.extensions)}")
         return next(iter(codec.read(path)))
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError("the prompt cannot be read as UTF-8 text", path, "check the path; --prompt TEXT gives it directly") from error
+        return bounded.read_text(path, "document_bytes")
+    except DataError as error:
+        raise DataError(f"the prompt cannot be read: {error.what}", path, "check the path; --prompt TEXT gives it directly") from error
 
 
 def unescaped(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from castalia import atomic
+from castalia import atomic, bounded
 
 STYLE = """
 :root { color-scheme: light dark; --edge: #8884; }
@@ -106,7 +106,7 @@ def cell(figure: Figure, place: str = "", caption: str = "") -> str:
         body = f'<img src="data:image/png;base64,{drawn}" alt="{html.escape(first.stem)}">{played}'
         return f"<figure>{body}<figcaption>{caption}{links}</figcaption></figure>"
     if first.suffix == ".txt":
-        text = first.read_text(encoding="utf-8")
+        text = bounded.read_text(first, "document_bytes")
         return f'<figure><pre>{_shortened(text)}</pre><figcaption>{caption}<a href="{name}">{html.escape(first.stem)}</a></figcaption></figure>'
     body = f'<img src="{name}" alt="{name}" loading="lazy">' if first.suffix in (".png", ".jpg", ".webp") else name
     more = links if len(figure.files) > 1 else html.escape(first.stem)

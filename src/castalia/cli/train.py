@@ -6,15 +6,14 @@ import os
 import signal
 import time
 from contextlib import nullcontext
-from json import loads as read_json
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
-from castalia import progress
+from castalia import bounded, progress
 from castalia.cli.console import duration, say, say_json
-from castalia.errors import RecipeError
+from castalia.errors import RecipeError, RunError
 
 Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
 
@@ -155,7 +154,7 @@ def _tuning(folder: Path) -> list[str]:
     path = folder / "eval" / "tuning.json"
     if not path.exists():
         return []
-    found = read_json(path.read_text(encoding="utf-8"))
+    found = bounded.parse_json(bounded.read_bytes(path, "json_bytes"), path, error=RunError, finite=False)
     before, after = found["before"], found["after"]
     if found["kind"] == "reward":
         return [
@@ -177,7 +176,7 @@ def _forgetting(folder: Path) -> list[str]:
     path = folder / "eval" / "forgetting.json"
     if not path.exists():
         return []
-    found = read_json(path.read_text(encoding="utf-8"))
+    found = bounded.parse_json(bounded.read_bytes(path, "json_bytes"), path, error=RunError, finite=False)
     lines = [f"held-out {found['unit']}, before and after fine-tuning:"]
     for side in ("new", "old"):
         entry = found[side]

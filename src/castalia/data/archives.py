@@ -95,9 +95,9 @@ def unpacked(path: Path) -> Unpacked:
 def _known(folder: Path) -> Unpacked | None:
     """What lies in the cache already."""
     try:
-        about = json.loads((folder / "cache.json").read_text(encoding="utf-8"))
+        about = bounded.parse_json(bounded.read_bytes(folder / "cache.json", "json_bytes"))
         omitted = Omissions.of(about["omitted"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DataError, ValueError, KeyError, TypeError):
         return None
     with suppress(OSError):
         os.utime(folder)  # when it was last used

@@ -10,12 +10,12 @@ Names are relative to the source; no path of a machine is in it, and no content.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from castalia import bounded
 from castalia.errors import DataError
 
 FORMAT = 1
@@ -40,14 +40,11 @@ def make(codec: str | None, files: Sequence[Mapping[str, Any]], fingerprint: str
 
 def load(path: Path) -> dict[str, Any]:
     """A manifest from its file. Raises DataError when it is none, or newer than this version."""
+    fix = "castalia check DATA --out FOLDER writes one"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(
-            f"the manifest cannot be read: {error.strerror}", path.name, "castalia check DATA --out FOLDER writes one"
-        ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError("the manifest is not JSON", path.name, "castalia check DATA --out FOLDER writes one") from error
+        found = bounded.parse_json(bounded.read_bytes(path, "json_bytes"), path.name, fix)
+    except DataError as error:
+        raise DataError(f"the manifest cannot be read: {error.what}", error.where, fix) from error
     if not isinstance(found, dict) or not isinstance(found.get("castalia_manifest"), int) or not isinstance(found.get("files"), list):
         raise DataError("this is not a manifest", path.name, "give manifest.json of castalia check DATA --out FOLDER")
     if found["castalia_manifest"] > FORMAT:

@@ -6,11 +6,11 @@ This is the "imagefolder" convention of Hugging Face datasets. Nothing here open
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from castalia import bounded
 from castalia.errors import DataError, meant
 
 ENDINGS = (".csv", ".tsv", ".jsonl")
@@ -82,26 +82,24 @@ def _tables(folder: Path) -> list[Path]:
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix.lower() == ".jsonl":
-                for number, line in enumerate(file, 1):
-                    if line.strip():
-                        yield number, _record(line, path, number)
-            else:
-                reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-                for row in reader:
-                    yield reader.line_num, {key: value for key, value in row.items() if key is not None}
-    except UnicodeDecodeError as error:
-        raise DataError("the table is not UTF-8 text", path.name, "save it as UTF-8") from error
+        lines = bounded.text_lines(path)
+        if path.suffix.lower() == ".jsonl":
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield number, _record(line, path, number)
+        else:
+            csv.field_size_limit(bounded.current().cell_characters)
+            reader = csv.DictReader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+            for row in reader:
+                yield reader.line_num, {key: value for key, value in row.items() if key is not None}
     except csv.Error as error:
+        if "field limit" in str(error):
+            raise bounded.exceeded("cell_characters", "a cell is too long", f"{path.name}, line {reader.line_num}") from error
         raise DataError(f"the table cannot be read: {error}", path.name, "save it as comma-separated values") from error
 
 
 def _record(line: str, path: Path, number: int) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"the line is not JSON: {error.msg}", f"{path.name}, line {number}", "write one JSON object per line") from error
+    record = bounded.parse_json(line, f"{path.name}, line {number}", "write one JSON object per line")
     if not isinstance(record, dict):
         raise DataError(
             "the line is not a JSON object", f"{path.name}, line {number}", 'write lines like {"file": "a.png", "label": "cat"}'

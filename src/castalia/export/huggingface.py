@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from castalia import bases
+from castalia import bases, bounded
 from castalia.errors import AbilityError, MissingExtra, RunError
 from castalia.export import qwen3
 from castalia.export.targets import Written
@@ -39,7 +39,7 @@ def write(run: Run, folder: Path) -> Written:
     (folder / "model.safetensors").write_bytes(save(bases.weights(model.network), metadata={"format": "pt"}))
     for name in COPIED:
         shutil.copyfile(base.folder / name, folder / name)
-    said = json.loads((base.folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    said = bounded.parse_json(bounded.read_bytes(base.folder / "tokenizer_config.json", "json_bytes"), "tokenizer_config.json")
     (folder / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **said}, indent=2, ensure_ascii=False), encoding="utf-8"
     )

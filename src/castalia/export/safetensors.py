@@ -6,7 +6,6 @@ weights where the run averages, pairs of low rank merged.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
+from castalia import bounded, registry
 from castalia import recipe as recipes
-from castalia import registry
 from castalia.codecs.base import Codec
-from castalia.errors import RunError
+from castalia.errors import DataError, RunError
 from castalia.export.describing import heading
 from castalia.export.tables import as_json
 from castalia.export.targets import Written
@@ -63,11 +62,12 @@ def load(folder: Path | str) -> tuple[Family, Codec[Any]]:
     """(model in evaluation mode, codec) from an exported folder, without its run. Raises RunError for a folder that is not whole."""
     folder = Path(folder)
     try:
-        plan = recipes.from_dict(yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8")), where="recipe.yaml")
-        described = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-        state = json.loads((folder / "codec.json").read_text(encoding="utf-8"))
-        tensors, weights = (load_tensors((folder / f"{name}.safetensors").read_bytes()) for name in ("codec", "model"))
-    except (OSError, ValueError, yaml.YAMLError, SafetensorError) as error:
+        plan = recipes.from_dict(bounded.parse_yaml(bounded.read_text(folder / "recipe.yaml", "yaml_bytes")), where="recipe.yaml")
+        described, state = (bounded.parse_json(bounded.read_bytes(folder / f"{name}.json", "json_bytes")) for name in ("spec", "codec"))
+        tensors, weights = (
+            load_tensors(bounded.read_bytes(folder / f"{name}.safetensors", "weights_bytes")) for name in ("codec", "model")
+        )
+    except (DataError, ValueError, TypeError, SafetensorError) as error:
         raise RunError(f"this is not a whole export: {error}", where=folder, fix="export the run --to safetensors again") from error
     codec: Codec[Any] = registry.resolve("codec", plan.codec.name)(plan.codec.config).restore(state, tensors)
     spec: Any = spec_from_json(described["spec"])

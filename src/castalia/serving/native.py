@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Literal
@@ -17,7 +16,9 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 from torch import Tensor
 
+from castalia import bounded
 from castalia.abilities import SampleOptions, Scores
+from castalia.errors import DataError
 from castalia.nn.random import generators
 from castalia.registry import require
 from castalia.sampling.edit import KINDS, span_of
@@ -317,8 +318,8 @@ def _conditions(form: FormData) -> dict[str, str | int]:
     if not isinstance(value, str) or not value:
         return {}
     try:
-        found = json.loads(value)
-    except (json.JSONDecodeError, RecursionError):
+        found = bounded.parse_json(value)
+    except DataError:
         found = None
     if not isinstance(found, dict) or any(isinstance(one, bool) or not isinstance(one, str | int) for one in found.values()):
         raise Invalid("cond is a JSON object of names or numbers of classes", "cond", '{"label": "3"}')
