@@ -15,6 +15,7 @@ import io
 import math
 import re
 import struct
+import tokenize
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ _IDX_CODES = {np.dtype(name).newbyteorder("="): code for code, name in _IDX_TYPE
 _BLOCK_BYTES = 1 << 26
 _LONGEST_HEADER = 10_000  # characters, as numpy has it
 # Whatever a damaged gzip, zip or numpy header makes the standard readers raise.
-_DAMAGE = (*packed.DAMAGE, SyntaxError, TypeError, struct.error, MemoryError, RecursionError)
+_DAMAGE = (*packed.DAMAGE, SyntaxError, tokenize.TokenError, TypeError, struct.error, MemoryError, RecursionError)
 
 
 @dataclass(frozen=True)

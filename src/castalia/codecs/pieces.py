@@ -27,7 +27,7 @@ def lines(path: Path) -> Iterator[str]:
     try:
         with bounded.open_gzip(path) if path.suffix == ".gz" else bounded.open_regular(path) as file:
             most = bounded.current().score_bytes
-            data = file.read(most + 1)
+            data = bounded.read_exactly(file, most + 1)
         if len(data) > most:
             raise bounded.exceeded("score_bytes", "the file of pieces is too large", path.name)
         text = data.decode()

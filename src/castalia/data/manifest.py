@@ -41,10 +41,7 @@ def make(codec: str | None, files: Sequence[Mapping[str, Any]], fingerprint: str
 def load(path: Path) -> dict[str, Any]:
     """A manifest from its file. Raises DataError when it is none, or newer than this version."""
     fix = "castalia check DATA --out FOLDER writes one"
-    try:
-        found = bounded.parse_json(bounded.read_bytes(path, "json_bytes"), path.name, fix)
-    except DataError as error:
-        raise DataError(f"the manifest cannot be read: {error.what}", error.where, fix) from error
+    found = bounded.parse_json(bounded.read_bytes(path, "json_bytes"), path.name, fix)
     if not isinstance(found, dict) or not isinstance(found.get("castalia_manifest"), int) or not isinstance(found.get("files"), list):
         raise DataError("this is not a manifest", path.name, "give manifest.json of castalia check DATA --out FOLDER")
     if found["castalia_manifest"] > FORMAT:
