@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from castalia import atomic, bounded, places
+from castalia.bounded.gguf import check_gguf
 from castalia.errors import DataError, MissingExtra, RunError
 
 DIGITS = 16
@@ -50,6 +51,7 @@ def take_in(name: str) -> Base:
     Raises DataError where there is none or it cannot be read, MissingExtra without transformers (for GGUF: and gguf).
     """
     place = _located(name)
+    _check(place)
     stamp = _stamp(place)
     for base, stamps in _kept():
         if stamp in stamps:
@@ -129,6 +131,17 @@ def _located(name: str) -> Path:
     if not path.exists():
         raise DataError("there is no such model", name, "name a folder with config.json, a .gguf file, or: " + ", ".join(PACKAGES))
     return path
+
+
+def _check(place: Path) -> None:
+    """What libraries will read of a stranger's model: regular files, small enough, JSON where it must be, headers that fit their files."""
+    for path in _files(place):
+        if path.suffix == GGUF:
+            check_gguf(path)
+        elif path.suffix == ".json":
+            bounded.parse_json(bounded.read_bytes(path, "json_bytes"), path.name, "take the file of a Hugging Face model", finite=False)
+        else:
+            bounded.open_regular(path).close()
 
 
 def _files(place: Path) -> list[Path]:

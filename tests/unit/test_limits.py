@@ -15,6 +15,7 @@ import pytest
 
 from castalia import bounded
 from castalia.bounded import ReadLimits, packed
+from castalia.bounded.gguf import check_gguf
 from castalia.bounded.limits import GIB, KIB, MIB, units
 from castalia.codecs import containers, documents, midi, musicxml, tokenizers
 from castalia.codecs.image import ImageCodec
@@ -215,6 +216,32 @@ def test_what_an_array_declares_is_not_allocated(name: str, data: bytes, tmp_pat
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 32 << 20
+
+
+def gguf(facts: bytes = b"", count: int = 0, tensors: int = 0, magic: bytes = b"GGUF", version: int = 3) -> bytes:
+    return magic + struct.pack("<IQQ", version, tensors, count) + facts
+
+
+def fact(key: str, kind: int, value: bytes) -> bytes:
+    return struct.pack("<Q", len(key)) + key.encode() + struct.pack("<I", kind) + value
+
+
+def test_a_gguf_header_is_held_against_the_file(tmp_path: Path):
+    words = struct.pack("<IQ", 8, 2) + b"".join(struct.pack("<Q", len(word)) + word for word in (b"one", b"two"))
+    tensor = struct.pack("<Q", 1) + b"w" + struct.pack("<IQQIQ", 2, 2, 3, 0, 0)
+    good = gguf(
+        fact("a", 4, struct.pack("<I", 7)) + fact("b", 8, struct.pack("<Q", 2) + b"hi") + fact("c", 9, words) + tensor + bytes(24), 3, 1
+    )
+    check_gguf(written(tmp_path / "good.gguf", good))
+    nested = struct.pack("<IQ", 9, 1) * 30
+    for bad in (
+        good[:40], gguf(magic=b"GGML"), gguf(version=9), gguf(count=1 << 62), gguf(tensors=(1 << 64) - 1), gguf(fact("a", 99, b""), 1),
+        gguf(fact("a", 8, struct.pack("<Q", 1 << 60)), 1), gguf(fact("a", 9, struct.pack("<IQ", 0, 1 << 60)), 1), gguf(fact("a", 9, nested), 1),
+        gguf(struct.pack("<Q", 1) + b"w" + struct.pack("<IQQIQ", 2, 1 << 40, 1 << 40, 0, 0), 0, 1),
+        gguf(struct.pack("<Q", 1) + b"w" + struct.pack("<I", 1 << 31), 0, 1),
+    ):  # fmt: skip
+        with pytest.raises(DataError):
+            check_gguf(written(tmp_path / "bad.gguf", bad))
 
 
 def test_security_md_lists_the_limits():
