@@ -235,6 +235,16 @@ def test_headers_of_tar_files_are_not_believed(tmp_path: Path):
         opened(tmp_path / "sparse.tar")
 
 
+def test_a_member_without_a_name_is_no_member(tmp_path: Path):
+    data = zipped(tmp_path / "a.zip", {"x": picture(1), "b.png": picture(2)}).read_bytes()
+    directory = data.rindex(b"PK\x01\x02", 0, data.rindex(b"PK\x01\x02"))
+    nameless = bytearray(data)
+    nameless[directory + 28 : directory + 30] = b"\0\0"  # the name is 0 bytes long, and one byte of something else
+    nameless[directory + 30 : directory + 32] = b"\1\0"
+    (tmp_path / "a.zip").write_bytes(nameless)
+    assert opened(tmp_path / "a.zip").names == ["b.png"]
+
+
 def test_damage_is_named(tmp_path: Path):
     whole = zipped(tmp_path / "a.zip", pets()).read_bytes()
     (tmp_path / "cut.zip").write_bytes(whole[:-40])
@@ -346,7 +356,7 @@ def test_a_source_that_is_no_file(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     in_folder(tmp_path, {"a.png": picture(1)})
-    assert opened(tmp_path).names == ["a.png"]
+    assert opened(tmp_path).names == ["a.png"] and left_out(opened(tmp_path)) == {"devices, pipes and sockets": 2}
     for source in ("pipe.png", "zero.png"):
         with pytest.raises(DataError, match="cannot be read"):
             opened(tmp_path / source)

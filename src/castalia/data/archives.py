@@ -211,7 +211,7 @@ def _members(path: Path) -> Iterator[Iterator[_Member]]:
 
 
 def _zip_members(archive: bounded.Zip) -> Iterator[_Member]:
-    infos = [info for info in archive.archive.infolist() if not info.is_dir()]
+    infos = [info for info in archive.archive.infolist() if not info.filename.endswith("/")]
     unnamed = [info.orig_filename.encode("cp437", "replace") for info in infos if not info.flag_bits & _UTF8_NAME]
     encoding = _encoding(b"\n".join(unnamed))  # one program wrote them all, and together they are less ambiguous
     for info in infos:

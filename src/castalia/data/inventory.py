@@ -19,7 +19,7 @@ from castalia.codecs import containers, documents
 from castalia.codecs.image import ImageCodec
 from castalia.codecs.music import MusicCodec
 from castalia.data import listing, metadata, names
-from castalia.data.locate import LOOP, NOWHERE, OUTSIDE, Located, Source, located
+from castalia.data.locate import LOOP, NOWHERE, OUTSIDE, SPECIAL, Located, Source, located
 from castalia.errors import DataError
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ def _folder(place: Located, follow_links: bool) -> Inventory:
     found = Inventory(place.base)
 
     def tell(path: Path, why: str) -> None:
-        if why != OUTSIDE:  # counted as omitted when the files are listed
+        if why not in (OUTSIDE, SPECIAL):  # counted as omitted when the files are listed
             (found.harmless if why in (LOOP, NOWHERE) else found.trouble).append((place.name(path), why))
 
     files = list(place.walk(tell, follow_links))

@@ -17,7 +17,7 @@ from castalia.codecs import containers
 from castalia.codecs.base import Codec, is_file
 from castalia.codecs.omissions import Omission, Omissions
 from castalia.data import archives, foreign, metadata, names
-from castalia.data.locate import LOOP, NOWHERE, OUTSIDE, UNREADABLE, Located, Source, located, matches, named
+from castalia.data.locate import OUTSIDE, SPECIAL, UNREADABLE, Located, Source, located, matches, named
 from castalia.errors import DataError
 from castalia.language import say
 
@@ -111,8 +111,8 @@ def _folder(place: Located, codec: Codec[Any], skip_bad: bool, follow_links: boo
             if not skip_bad:
                 raise DataError(why, name, "check the file or its permissions, or set data.skip_bad=true")
             listing.skipped.append({"file": name, "why": why})
-        elif why not in (LOOP, NOWHERE) and skip_bad:
-            listing.skipped.append({"file": name, "why": why})
+        elif why == SPECIAL:
+            listing.omitted.add(Omission(say("devices, pipes and sockets"), 1, name, say("save what they give as files")))
 
     for path, name in place.walk(tell, follow_links):
         if not (codec.claims(path.name) or recognised(path, codec)):

@@ -20,6 +20,7 @@ Source = str | tuple[str, ...]
 Given = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 LOOP, NOWHERE = "the folder was read already under another name", "the link leads nowhere"  # why `walk` leaves out what is no fault
 UNREADABLE = "the folder cannot be read"
+SPECIAL = "it is neither a file nor a folder"
 OUTSIDE = "the link leads to a folder outside the data"
 Tell = Callable[[Path, str], None]
 
@@ -151,7 +152,7 @@ def walk(
         elif path.is_file():
             yield path
         else:
-            tell(path, NOWHERE if path.is_symlink() and not path.exists() else "it is neither a file nor a folder")
+            tell(path, NOWHERE if path.is_symlink() and not path.exists() else SPECIAL)
 
 
 def _unique(paths: Iterator[Path]) -> list[Path]:

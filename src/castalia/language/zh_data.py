@@ -24,6 +24,8 @@ SENTENCES = {
     "members of archives whose names this system cannot write": "压缩包中文件名无法在本系统写出的成员",
     "pack them again as plain files": "请重新打包为普通文件",
     "links to folders outside the data": "指向数据之外文件夹的链接",
+    "devices, pipes and sockets": "设备文件、管道和套接字",
+    "save what they give as files": "请将其内容存为普通文件",
     "data.follow_links=true follows them": "用 data.follow_links=true 可读取它们",
     "unfinished downloads": "未完成的下载",
     "download them again": "请重新下载",
