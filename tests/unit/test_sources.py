@@ -18,13 +18,13 @@ import pytest
 from castalia import bounded
 from castalia.advice.check import check
 from castalia.bounded import packed
+from castalia.cli.clean import chosen, entries
 from castalia.cli.train import split_words
 from castalia.codecs.array import ArrayCodec
 from castalia.codecs.image import ImageCodec
 from castalia.codecs.music import MusicCodec
 from castalia.codecs.text import TextCodec
 from castalia.data import archives
-from castalia.data.cache import list_caches, remove_cache
 from castalia.data.listing import given_files
 from castalia.data.source import DataConfig, Source, open_source
 from castalia.data.stream import prepare
@@ -219,7 +219,7 @@ def test_bombs_are_stopped_and_leave_nothing_behind(tmp_path: Path, home: Path, 
         opened(tmp_path / "a.zip", limits={"inflated_bytes": 1 << 20, "inflation_ratio": 10**6})
     with pytest.raises(DataError, match="too many files"):
         opened(PACKERS[".tar"](tmp_path / "many.tar", pets()), limits={"archive_members": 5})
-    assert list((home / "cache").iterdir()) == []
+    assert list((home / "archives").iterdir()) == []
 
 
 def test_headers_of_tar_files_are_not_believed(tmp_path: Path):
@@ -266,12 +266,11 @@ def test_damage_is_named(tmp_path: Path):
     assert check(folder).document.unreadable[0].file == "bad.zip"
 
 
-def test_caches_of_archives_are_listed_and_removed(tmp_path: Path):
+def test_opened_archives_are_listed(tmp_path: Path):
     opened(zipped(tmp_path / "a.zip", pets()))
-    cache = list_caches()[0]
-    assert cache["source"] == "a.zip" and cache["rows"] == 12 and cache["bytes"] == sum(map(len, pets().values()))
-    remove_cache(cache["key"])
-    assert list_caches() == []
+    entry = next(one for one in entries() if one["kind"] == "opened archive")
+    assert entry["source"] == str(tmp_path / "a.zip") and entry["bytes"] > sum(map(len, pets().values()))
+    chosen(entries(), [entry["key"][:8]])
 
 
 # Patterns and several places ------------------------------------------------------------------------------------------

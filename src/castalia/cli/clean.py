@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as javascript
 import shutil
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from castalia import bounded
 from castalia.cli.console import say, say_json, table
 from castalia.errors import DataError
 
@@ -73,8 +73,8 @@ def _stored(path: Path, kind: str) -> dict[str, Any]:
     """A folder that something was unpacked or converted into; castalia.json in it says from what."""
     files = [file for file in path.rglob("*") if file.is_file()]
     try:
-        source = str(javascript.loads((path / "castalia.json").read_text(encoding="utf-8"))["source"])
-    except (OSError, ValueError, KeyError, TypeError):
+        source = str(bounded.parse_json(bounded.read_bytes(path / "castalia.json", "json_bytes"))["source"])
+    except (DataError, KeyError, TypeError):
         source = "(unknown)"
     used = max((file.stat().st_mtime for file in files), default=path.stat().st_mtime)
     return {
@@ -94,9 +94,9 @@ def _users() -> dict[str, list[str]]:
     users: dict[str, list[str]] = {}
     for folder in known_folders():
         try:
-            recipe = javascript.loads((folder / "run.json").read_text(encoding="utf-8"))["recipe"]
+            recipe = bounded.parse_json(bounded.read_bytes(folder / "run.json", "json_bytes"))["recipe"]
             named = [recipe["data"]["source"], recipe["family"].get("base")]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (DataError, KeyError, TypeError, AttributeError):
             continue
         for name in named:
             if isinstance(name, str):

@@ -1,6 +1,6 @@
-"""Archives as folders: .zip and .tar (also .gz, .bz2, .xz) are unpacked once into the cache, under a name that their content gives.
+"""Archives as folders: .zip and .tar (also .gz, .bz2, .xz) are unpacked once into a folder of their own, under a name that their content gives.
 
-    $CASTALIA_HOME/cache/archive-<first 24 hex digits of SHA-256>/  files/...  cache.json
+    $CASTALIA_HOME/archives/<first 24 hex digits of SHA-256>/  files/...  castalia.json (where it came from, what was left out)
 
 What is unpacked are files alone. A member whose name leads out of the archive, a link, a device, a sparse file and a name that this system cannot write are left
 out, and each is counted as omitted. Of two members with one name the later one counts, as for unpacking programs. Archives inside archives stay packed.
@@ -20,6 +20,7 @@ import re
 import shutil
 import stat
 import tarfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -34,6 +35,7 @@ from castalia.language import say
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _DAMAGE = (*DAMAGE, tarfile.TarError, lzma.LZMAError, UnicodeError)
+_STALE_SECONDS = 86_400
 _HEADER_BYTES = 1 << 20  # of a long name or the extended header of a member of a tar file
 _DICTIONARY_BYTES = 1 << 28  # that an .xz file may ask for
 _UTF8_NAME = 0x800  # flag of a zip member
@@ -82,7 +84,7 @@ def unpacked(path: Path) -> Unpacked:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise DataError(f"the archive cannot be read: {error.strerror}", path.name, "copy it again") from error
-    folder = places.home() / "cache" / f"archive-{digest[:24]}"
+    folder = places.home() / "archives" / digest[:24]
     known = _known(folder)
     if known is None:
         _unpack(path, folder)
@@ -95,7 +97,7 @@ def unpacked(path: Path) -> Unpacked:
 def _known(folder: Path) -> Unpacked | None:
     """What lies in the cache already."""
     try:
-        about = bounded.parse_json(bounded.read_bytes(folder / "cache.json", "json_bytes"))
+        about = bounded.parse_json(bounded.read_bytes(folder / "castalia.json", "json_bytes"))
         omitted = Omissions.of(about["omitted"])
     except (DataError, ValueError, KeyError, TypeError):
         return None
@@ -105,6 +107,10 @@ def _known(folder: Path) -> Unpacked | None:
 
 
 def _unpack(path: Path, folder: Path) -> None:
+    for stale in folder.parent.glob("*.tmp"):  # of an unpacking that was killed
+        with suppress(OSError):
+            if time.time() - stale.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(stale, ignore_errors=True)
     temporary = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     omitted = Omissions()
     try:
@@ -113,9 +119,9 @@ def _unpack(path: Path, folder: Path) -> None:
         count, size = _write_all(path, temporary / "files", omitted)
         if count == 0:
             raise DataError("the archive holds no files", path.name, "look into it: it may be empty, or hold links alone")
-        about = {"rows": count, "codec": "archive", "source": path.name, "bytes": size, "omitted": omitted.plain()}
+        about = {"source": str(path), "files": count, "bytes": size, "omitted": omitted.plain()}
         with _writing(folder):
-            (temporary / "cache.json").write_text(json.dumps(about), encoding="utf-8")
+            (temporary / "castalia.json").write_text(json.dumps(about), encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)  # a damaged one
             with suppress(FileExistsError):  # somebody else unpacked it meanwhile
                 temporary.rename(folder)
