@@ -377,15 +377,12 @@ def list_caches(given: Path | None = None) -> list[dict[str, Any]]:
         try:
             summary = json.loads((path / "cache.json").read_text(encoding="utf-8"))
             about = {"rows": int(summary["rows"]), "codec": str(summary["codec"]), "source": str(summary["source"])}
-            size = int(summary["bytes"]) if "bytes" in summary else _size(path)
         except (OSError, ValueError, KeyError, TypeError):
-            about, size = {"rows": 0, "codec": "", "source": "(unfinished)"}, _size(path)
-        found.append({"key": path.name, "bytes": size, **about, "used": path.stat().st_mtime})
+            about = {"rows": 0, "codec": "", "source": "(unfinished)"}
+        found.append(
+            {"key": path.name, "bytes": sum(file.stat().st_size for file in path.iterdir()), **about, "used": path.stat().st_mtime}
+        )
     return sorted(found, key=lambda cache: -cache["bytes"])
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def remove_cache(key: str, given: Path | None = None) -> None:
