@@ -94,6 +94,7 @@ READS = {
     "codecs/tokenizers.py": "JSON that the tokenizers library has just made",
     "codecs/image.py": "open_picture, over a file that bounded opened, with the limit pixels",
     "codecs/containers.py": "it writes gzip, and opens members of bounded archives",
+    "codecs/office.py": "it opens members of bounded archives",
     "codecs/musicxml.py": "it opens members of bounded archives",
     "data/archives.py": "it decompresses files that bounded opened, counting what comes out",
     "data/cache.py": "its own files, checked by size and hash",

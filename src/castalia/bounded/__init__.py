@@ -8,7 +8,7 @@ How limits reach a reader: through a context variable. `using(limits)` sets them
 Explicit arguments through every codec, family of readers and metric would name the limits in a hundred signatures that do nothing with them.
 """
 
-from castalia.bounded.files import BLOCK, byte_lines, open_regular, read_bytes, read_text, text_lines
+from castalia.bounded.files import BLOCK, open_regular, read_bytes, read_text, text_lines
 from castalia.bounded.limits import ReadLimits, current, exceeded, from_words, using, within
 from castalia.bounded.packed import Counted, Zip, open_gzip, open_zip, read_exactly
 from castalia.bounded.parse import parse_json, parse_number, parse_xml
@@ -19,7 +19,6 @@ __all__ = [
     "Counted",
     "ReadLimits",
     "Zip",
-    "byte_lines",
     "current",
     "exceeded",
     "from_words",

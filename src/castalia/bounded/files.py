@@ -81,17 +81,6 @@ def read_text(
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def byte_lines(path: str | os.PathLike[str], error: type[CastaliaError] = DataError) -> Iterator[bytes]:
-    """Lines of a file as bytes, with their ends, one at a time. Raises `error` naming a line that is too long."""
-    most, number = current().line_bytes, 0
-    with open_regular(path, error) as file:
-        while line := file.readline(most + 1):
-            number += 1
-            if len(line) > most:
-                raise exceeded("line_bytes", "the line is too long", f"{Path(path).name}, line {number}", error)
-            yield line
-
-
 def text_lines(path: str | os.PathLike[str], error: type[CastaliaError] = DataError) -> Iterator[str]:
     """Lines of a file of UTF-8 text with their ends as they are, one at a time. Raises `error` naming a line that is too long or no UTF-8."""
     most, number = current().line_bytes, 0

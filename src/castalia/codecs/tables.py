@@ -40,6 +40,20 @@ def rows(path: Path, encoding: str | None = None, only: Sequence[str] | None = N
     only: the columns that are needed; others may be left out of the rows where that saves reading them (Parquet). Raises DataError naming the file, and
     the line or row where there is one, and MissingExtra for Parquet without pyarrow.
     """
+    label, found = _rows(path, encoding, only)
+    return label, _counted(found, path)
+
+
+def _counted(rows: Rows, path: Path) -> Rows:
+    """The rows, up to the limit."""
+    most = bounded.current().rows
+    for count, row in enumerate(rows, 1):
+        if count > most:
+            raise bounded.exceeded("rows", "the table has too many rows", path.name)
+        yield row
+
+
+def _rows(path: Path, encoding: str | None, only: Sequence[str] | None) -> tuple[str, Rows]:
     ending = kind(path.name)
     if ending == ".parquet":
         return "Parquet", _parquet(path, only)

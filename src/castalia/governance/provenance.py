@@ -269,7 +269,7 @@ def remake(path: Path, out: Path, *, run: Run | None = None, inputs: Sequence[Pa
             atomic.write_json(target.with_suffix(codec.sidecar), facts)
     found = codec.content(path)
     same = facts["content"] == found
-    identical = target.read_bytes() == path.read_bytes() and (not codec.sidecar or facts == manifest)
+    identical = _sha256(target) == _sha256(path) and (not codec.sidecar or facts == manifest)
     causes = [] if identical else _causes(manifest, told, facts["content"], found)
     return Reproduction(target, opened.folder, identical, same, "none" if same else _difference(codec, path, target), causes)
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from castalia import bounded
 from castalia.codecs.budget import CompileLimits
 from castalia.errors import RecipeError
 from castalia.serving.refusals import Busy, Unknown
@@ -105,10 +106,10 @@ class Keys:
     def load(cls, path: Path, limits: Limits) -> Keys:
         """Raises RecipeError for a file that cannot be read, has a line that is no key, or has none."""
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+            lines = bounded.read_text(path, "settings_bytes", RecipeError).splitlines()
+        except RecipeError as error:
             raise RecipeError(
-                "the file of keys cannot be read", where=path, fix=f"castalia serve --new-key NAME --api-key-file {path}"
+                f"the file of keys cannot be read: {error.what}", where=path, fix=f"castalia serve --new-key NAME --api-key-file {path}"
             ) from error
         keys = [_key(line, f"{path}, line {number}", limits) for number, line in enumerate(lines, 1) if line.strip() and line[0] != "#"]
         names = [key.name for key in keys]
@@ -140,7 +141,7 @@ def new_key(path: Path, name: str) -> str:
     """A new key, whose hash is added to the file. It is nowhere but in what this returns."""
     if not NAME.fullmatch(name):
         raise RecipeError("a key's name has letters, digits, dot, dash and underscore, 64 at most", where=f"--new-key {name[:80]!r}")
-    if path.exists() and any(line.split()[:1] == [name] for line in path.read_text(encoding="utf-8").splitlines()):
+    if path.exists() and any(line.split()[:1] == [name] for line in bounded.read_text(path, "settings_bytes", RecipeError).splitlines()):
         raise RecipeError(f"there is a key called '{name}' already", where=path, fix="take another name, or delete its line")
     key = PREFIX + secrets.token_urlsafe(32)
     path.parent.mkdir(parents=True, exist_ok=True)
