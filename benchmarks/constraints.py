@@ -1,6 +1,6 @@
 """What hostile constraints cost: processor time to compile each, and of the longest step of a batch in which somebody else writes, too.
 
-    python benchmarks/constraints.py [--before FOLDER]     # FOLDER: a checkout of an earlier commit, measured the same way; about 8 minutes
+    python benchmarks/constraints.py [--before FOLDER]     # FOLDER: a checkout of an earlier commit, measured the same way; about 12 minutes
 
 Each case runs in a process of its own, of at most CAP seconds of processor time, over 32,000 tokens. Two rows are written side by side, one under
 the constraint and one free; a step is what a server's engine does between two looks at anything else. "shared" is the share of the steps in which
@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-CAP, STEPS, TOKENS, SEED = 25, 60, 32_000, 0
+CAP, STEPS, TOKENS, SEED = 10, 60, 32_000, 0
 GOAL = 0.1  # seconds of one step
 
 
