@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-CAP, STEPS, TOKENS, SEED = 10, 60, 32_000, 0
+CAP, STEPS, TOKENS, SEED = 10, 40, 32_000, 0
 GOAL = 0.1  # seconds of one step
 
 
@@ -89,21 +89,18 @@ def vocabulary() -> list[bytes]:
     return [*known, *(word.encode() for word in itertools.islice(longer, TOKENS - len(known)))]
 
 
-def measured(text: str) -> dict[str, Any]:
+def measured(text: str, tokens: list[bytes], known: Any) -> dict[str, Any]:
+    """What one constraint costs; what is known so far is printed on the way, in case that the rest takes too long."""
     import torch
 
     from castalia.abilities import SampleOptions
     from castalia.codecs.constraints import grammar
-    from castalia.codecs.lifting import Vocabulary
     from castalia.errors import CastaliaError
     from castalia.nn.decode import Decoder
     from castalia.nn.random import generators
     from castalia.spec import Tokens
     from castalia.testing.synthetic import Rolling
 
-    torch.set_num_threads(1)
-    tokens = vocabulary()
-    known = Vocabulary(tokens, 1)
     begun, found = time.thread_time(), dict[str, Any]()
     try:
         rule = grammar(text, known)
@@ -112,7 +109,7 @@ def measured(text: str) -> dict[str, Any]:
     except RecursionError:
         return {"compile_s": round(time.thread_time() - begun, 2), "refused": "RecursionError, a traceback"}
     found["compile_s"] = round(time.thread_time() - begun, 2)
-    print(json.dumps(found), flush=True)  # what is known if the rest takes too long
+    print(json.dumps(found), flush=True)
     decoder = Decoder(Rolling(len(tokens), codes=101), Tokens(512, len(tokens), 0, 1), banned=[])
     limited = "seconds" in inspect.signature(decoder.step).parameters
     begin, options = [torch.tensor([0])], SampleOptions(length=600)
@@ -141,48 +138,68 @@ def measured(text: str) -> dict[str, Any]:
     return {**found, "steps": steps, "shared": round(shared / steps, 2), "collector_ms": round(1000 * pauses)}
 
 
-def child(folder: Path, name: str) -> dict[str, Any]:
-    """One case in a process of its own, with the package in `folder`."""
+def side() -> None:
+    """All cases with the package that is on the path, each in a fork of its own that is ended after CAP seconds of processor time."""
+    import torch
 
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_CPU, (CAP + 5, CAP + 6))
+    from castalia.codecs.lifting import Vocabulary
 
+    torch.set_num_threads(1)
+    tokens = vocabulary()
+    known = Vocabulary(tokens, 1)
+    for name, text in cases().items():
+        out, into = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.dup2(into, 1)
+            used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+            resource.setrlimit(resource.RLIMIT_CPU, (int(used) + CAP, int(used) + CAP + 1))
+            print(json.dumps(measured(text, tokens, known)), flush=True)
+            os._exit(0)
+        os.close(into)
+        with os.fdopen(out) as pipe:
+            lines = pipe.read().splitlines()
+        whole = os.waitpid(child, 0)[1] == 0
+        found: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+        print(json.dumps({"case": name, **found, **({} if whole else {"broken_off_after_s": CAP})}), flush=True)
+
+
+def run_side(folder: Path) -> list[dict[str, Any]]:
+    """The same in a process that has the package of `folder`."""
     environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
-    done = subprocess.run(
-        [sys.executable, __file__, "--case", name], env=environment, capture_output=True, text=True, preexec_fn=limit, check=False
-    )
-    lines = done.stdout.splitlines()
-    found: dict[str, Any] = json.loads(lines[-1]) if lines else {}
-    return found if done.returncode == 0 else {**found, "broken_off_after_s": CAP}
+    with subprocess.Popen([sys.executable, __file__, "--side"], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        rows = []
+        for line in process.stdout:
+            print(line, end="", file=sys.stderr, flush=True)
+            rows.append(json.loads(line))
+    return rows
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    steps = sorted(row["worst_step_ms"] for row in rows if "worst_step_ms" in row)
+    return {
+        "worst_step_ms": steps[-1],
+        "median_worst_step_ms": steps[len(steps) // 2],
+        "worst_compile_s": max(row.get("compile_s", CAP) for row in rows),
+        "refused": sum("refused" in row for row in rows),
+        "broken_off": sum("broken_off_after_s" in row for row in rows),
+    }
 
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--before", type=Path)
-    arguments.add_argument("--case")
+    arguments.add_argument("--side", action="store_true")
     given = arguments.parse_args()
-    if given.case:
-        print(json.dumps(measured(cases()[given.case])))
+    if given.side:
+        side()
         return 0
     from machine import write_result
 
-    here = Path(__file__).resolve().parent.parent
-    rows = []
-    for name in cases():
-        row: dict[str, Any] = {"case": name, "now": child(here, name)}
-        if given.before:
-            row["before"] = child(given.before.resolve(), name)
-        rows.append(row)
-        print(json.dumps(row), file=sys.stderr, flush=True)
-    results: dict[str, Any] = {"cases": rows, "cap_s": CAP, "goal_step_ms": 1000 * GOAL}
-    for side in ("now", "before") if given.before else ("now",):
-        steps = [row[side]["worst_step_ms"] for row in rows if "worst_step_ms" in row[side]]
-        results[side] = {
-            "worst_step_ms": max(steps),
-            "worst_compile_s": max(row[side].get("compile_s", CAP) for row in rows),
-            "refused": sum("refused" in row[side] for row in rows),
-            "broken_off": sum("broken_off_after_s" in row[side] for row in rows),
-        }
+    folders = {"now": Path(__file__).resolve().parent.parent, **({"before": given.before.resolve()} if given.before else {})}
+    rows = {name: run_side(folder) for name, folder in folders.items()}
+    results = {"cap_s": CAP, "goal_step_ms": 1000 * GOAL, **{name: {**summary(found), "cases": found} for name, found in rows.items()}}
     write_result("constraints", results, seeds=[SEED])
     return int(results["now"]["worst_step_ms"] > 1000 * GOAL or results["now"]["broken_off"] > 0)
 

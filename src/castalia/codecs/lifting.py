@@ -304,7 +304,9 @@ class Lifted:
             return self._edges_of[here]
         edges = self.automaton.edges(here)
         number: dict[Any, int] = {}  # of each target, -1 where it leads nowhere
-        targets, ahead, live = [], [], []
+        targets: list[Any] = []
+        ahead: list[int] = []
+        live: list[tuple[int, int, int]] = []
         for count, edge in enumerate(edges):
             if edge.target not in number:
                 tokens = self._ahead(edge.target)

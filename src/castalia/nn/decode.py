@@ -283,7 +283,8 @@ class Decoder:
     def _return(self, until: float) -> dict[int, Exception]:
         """Work on the masks of rows that are late, by turns; those that have theirs go on. Returns those that fail."""
         failed: dict[int, Exception] = {}
-        back, still = [], []
+        back: list[Late] = []
+        still: list[Late] = []
         begun = False
         while self._late and (not begun or time.monotonic() < until):
             one, begun = self._late.pop(0), True
