@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import gc
 import os
 import time
 from pathlib import Path
@@ -98,6 +99,8 @@ def command(
     imported = time.perf_counter()
     log_to()
     table = open_runs(runs, policy=None if policy is None else Policy.load(policy), ledger=ledger)
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays, so the collector of garbage, which stops everybody, need not look at it again
     engine = Engine(lanes_of(table), queue=queue, threads=threads or max(1, (os.cpu_count() or 2) - 1))
     app = make_app(table, engine, limits=limits, keys=keys, hosts=server.hosts_for(host), open_metrics=home, log_prompts=log_prompts)
 

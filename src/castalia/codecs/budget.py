@@ -17,6 +17,7 @@ from dataclasses import dataclass, fields, replace
 
 from castalia.errors import CastaliaError, RecipeError, meant
 
+ANYWHERE = "the constraint"  # where work is too much that has no place in the text
 CLOCK_EVERY = 1000  # steps between two looks at the clock and at `cancelled`
 
 
@@ -68,7 +69,7 @@ def limits_from(words: str, start: CompileLimits | None = None) -> CompileLimits
 class OverBudget(RecipeError):
     """A constraint needs more work than `limit` allows."""
 
-    def __init__(self, what: str, limit: str, limits: CompileLimits, where: object = "") -> None:
+    def __init__(self, what: str, limit: str, limits: CompileLimits, where: object = ANYWHERE) -> None:
         super().__init__(
             what, where, f"make it smaller; on a machine of your own, raise the limit: --constraint-limits {limit}={getattr(limits, limit)}"
         )

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from castalia import bounded
 from castalia.codecs import jsonschema, regex
 from castalia.codecs.automata import NEVER, NOTHING, Automaton, Language, Regular
-from castalia.codecs.budget import Budget, OverBudget, current_limits
+from castalia.codecs.budget import ANYWHERE, Budget, OverBudget, current_limits
 from castalia.codecs.lifting import Lifted, Vocabulary
 from castalia.codecs.verse import Verse
 from castalia.errors import RecipeError
@@ -47,7 +47,7 @@ def _placed(text: str) -> Iterator[None]:
     try:
         yield
     except OverBudget as error:
-        error.where = error.where or _begin(text)
+        error.where = _begin(text) if error.where in ("", ANYWHERE) else error.where
         raise
 
 
