@@ -236,7 +236,7 @@ def remake(path: Path, out: Path, *, run: Run | None = None, inputs: Sequence[Pa
         raise DataError("the reproduction would replace the file itself", where=out, fix="name another folder with --out")
     opened = run_of(manifest, run, trust_code=trust_code)
     most = max(MOST_ROWS, opened.recipe.sampling.batch)
-    if manifest.get("rows", 1) > most:
+    if (manifest.get("rows") or 1) > most:
         raise DataError(
             f"the manifest asks for {manifest['rows']:,} items in one block, this run computes at most {most:,}",
             where=path,
