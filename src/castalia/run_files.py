@@ -177,6 +177,44 @@ class MetricFacts(Facts):
     memory_mb: Annotated[float, Field(ge=0, le=1e12)] | None = None
 
 
+class TuningSideFacts(Facts):
+    """What eval/tuning.json says before or after; numbers that were not measured are missing or null."""
+
+    texts: Count | None = None
+    pairs: Count | None = None
+    met: float | None = None
+    reward: float | None = None
+    kl: float | None = None
+    kl_low: float | None = None
+    kl_high: float | None = None
+    accuracy: float | None = None
+    margin: float | None = None
+    nats: float | None = None
+
+
+class TuningFacts(Facts):
+    """eval/tuning.json."""
+
+    kind: Word
+    before: TuningSideFacts
+    after: TuningSideFacts
+
+
+class ForgettingSideFacts(Facts):
+    source: str = ""
+    before: float | None = None
+    after: float | None = None
+    why: str | None = None
+
+
+class ForgettingFacts(Facts):
+    """eval/forgetting.json."""
+
+    unit: Word
+    new: ForgettingSideFacts
+    old: ForgettingSideFacts
+
+
 class ScoreFacts(Facts):
     """A score of eval/scores.json, as far as cards read it."""
 

@@ -13,7 +13,9 @@ import typer
 
 from castalia import bounded, progress
 from castalia.cli.console import duration, say, say_json
+from castalia.config import hold
 from castalia.errors import RecipeError, RunError
+from castalia.run_files import ForgettingFacts, TuningFacts
 
 Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
 
@@ -154,21 +156,29 @@ def _tuning(folder: Path) -> list[str]:
     path = folder / "eval" / "tuning.json"
     if not path.exists():
         return []
-    found = bounded.parse_json(bounded.read_bytes(path, "json_bytes"), path, error=RunError, finite=False)
-    before, after = found["before"], found["after"]
-    if found["kind"] == "reward":
+    found = hold(TuningFacts, _read(path), "tuning.json is damaged", path, "remove the file: castalia train --resume writes it anew")
+    before, after = found.before, found.after
+    if found.kind == "reward":
         return [
-            f"{after['texts']} fresh samples, before and after tuning:",
-            f"  rule met    {before['met']:.1%} -> {after['met']:.1%}",
-            f"  reward      {before['reward']:.4f} -> {after['reward']:.4f}",
-            f"  KL          {after['kl']:.2f} nats a text from where it started ({after['kl_low']:.2f} to {after['kl_high']:.2f})",
+            f"{after.texts} fresh samples, before and after tuning:",
+            f"  rule met    {_number(before.met, '.1%')} -> {_number(after.met, '.1%')}",
+            f"  reward      {_number(before.reward)} -> {_number(after.reward)}",
+            f"  KL          {_number(after.kl, '.2f')} nats a text from where it started ({_number(after.kl_low, '.2f')} to {_number(after.kl_high, '.2f')})",
         ]
     return [
-        f"{after['pairs']} held-out pairs, before and after tuning:",
-        f"  told apart  {before['accuracy']:.1%} -> {after['accuracy']:.1%}",
-        f"  margin      {before['margin']:.4f} -> {after['margin']:.4f}",
-        f"  nats        {before['nats']:.4f} -> {after['nats']:.4f} per token of what was chosen",
+        f"{after.pairs} held-out pairs, before and after tuning:",
+        f"  told apart  {_number(before.accuracy, '.1%')} -> {_number(after.accuracy, '.1%')}",
+        f"  margin      {_number(before.margin)} -> {_number(after.margin)}",
+        f"  nats        {_number(before.nats)} -> {_number(after.nats)} per token of what was chosen",
     ]
+
+
+def _read(path: Path) -> Any:
+    return bounded.parse_json(bounded.read_bytes(path, "json_bytes", RunError), path, error=RunError, finite=False)
+
+
+def _number(value: float | None, form: str = ".4f") -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _forgetting(folder: Path) -> list[str]:
@@ -176,14 +186,14 @@ def _forgetting(folder: Path) -> list[str]:
     path = folder / "eval" / "forgetting.json"
     if not path.exists():
         return []
-    found = bounded.parse_json(bounded.read_bytes(path, "json_bytes"), path, error=RunError, finite=False)
-    lines = [f"held-out {found['unit']}, before and after fine-tuning:"]
-    for side in ("new", "old"):
-        entry = found[side]
-        if entry.get("before") is None or entry.get("after") is None:
-            lines.append(
-                f"  {side} data  {entry['source']}: {entry.get('why', 'not measured: nothing is held out, or the family gives no likelihood')}"
-            )
+    found = hold(
+        ForgettingFacts, _read(path), "forgetting.json is damaged", path, "remove the file: castalia train --resume writes it anew"
+    )
+    lines = [f"held-out {found.unit}, before and after fine-tuning:"]
+    for side, entry in (("new", found.new), ("old", found.old)):
+        if entry.before is None or entry.after is None:
+            why = entry.why or "not measured: nothing is held out, or the family gives no likelihood"
+            lines.append(f"  {side} data  {entry.source}: {why}")
         else:
-            lines.append(f"  {side} data  {entry['source']}: {entry['before']:.4f} -> {entry['after']:.4f}")
+            lines.append(f"  {side} data  {entry.source}: {entry.before:.4f} -> {entry.after:.4f}")
     return lines

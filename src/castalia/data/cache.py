@@ -42,7 +42,7 @@ from castalia.codecs.base import Codec
 from castalia.codecs.omissions import Omissions
 from castalia.data.source import DIGEST_BYTES, DataConfig
 from castalia.data.told import Facts, Noted
-from castalia.errors import DataError, SpecError
+from castalia.errors import CastaliaError, DataError, SpecError
 from castalia.places import home
 from castalia.progress import tracked
 from castalia.spec import Tokens
@@ -187,7 +187,7 @@ def fitted(root: Path, name: str, codec: Codec[Any], fit: Callable[[], None]) ->
         with safetensors.safe_open(path, "pt") as file:
             codec.restore(json.loads(file.metadata()["state"]), {part: file.get_tensor(part) for part in file.keys()})  # noqa: SIM118 - not a dict
         return
-    except (OSError, KeyError, ValueError, TypeError, safetensors.SafetensorError):
+    except (OSError, KeyError, ValueError, TypeError, safetensors.SafetensorError, CastaliaError):
         pass  # not there yet, or damaged: fit again
     fit()
     state, tensors = codec.state()
