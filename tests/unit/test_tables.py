@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from castalia.advice.check import check
 from castalia.codecs.omissions import Omission, collected
 from castalia.codecs.text import TextCodec, TextConfig
+from castalia.data import metadata
 from castalia.data.report import summary
 from castalia.data.source import DataConfig
 from castalia.data.stream import prepare
@@ -61,8 +63,6 @@ def test_decimal_commas_and_commas_in_texts_are_no_delimiters(tmp_path: Path):
 
 
 def test_rows_without_the_column_are_counted_by_check_and_before_training(tmp_path: Path):
-    from castalia.advice.check import check
-
     path = jsonl(tmp_path / "data.jsonl", [{"text": f"words {n}"} for n in range(20)] + [{"content": f"more {n}"} for n in range(40)])
     (only,) = omitted(path)
     assert (only.what, only.count, only.example) == ("rows without the column 'text'", 40, "data.jsonl, row 21")
@@ -120,6 +120,14 @@ def test_numbers_and_nesting_without_end_are_named_by_line(line: str, tmp_path: 
     with pytest.raises(DataError) as caught:
         read(stored(tmp_path, "a.jsonl", '{"text": "fine"}\n' + line + "\n"))
     assert caught.value.where == "a.jsonl, line 2"
+
+
+def test_tables_beside_files_are_read_alike(tmp_path: Path):
+    (tmp_path / "a.csv").write_bytes("file;label;note\nx.png;café à la crème;1,5\n".encode("utf-8-sig"))
+    assert metadata.load(tmp_path / "a.csv", ["label", "note"]) == {"x.png": {"label": "café à la crème", "note": "1,5"}}
+    stored(tmp_path, "b.jsonl", '{"file": "x.png", "label": ' + "9" * 5000 + "}\n")
+    with pytest.raises(DataError, match="number is too long"):
+        metadata.load(tmp_path / "b.jsonl", ["label"])
 
 
 # Parquet --------------------------------------------------------------------------------------------------------------
@@ -209,5 +217,10 @@ def test_answers_beyond_the_context_are_an_error_where_none_fits_and_else_counte
         "conversations whose first answer lies beyond the context of 64 tokens": 4,
         "conversations cut where the context of 64 tokens ends": 3,
     }
+    checked = check(tmp_path / "a.jsonl").document
+    assert checked.verdict == "problems" and "no answer fits the context of 256 tokens" in checked.findings[0].words
+    assert "codec.length=512" in checked.next[0].command
+    first = check(source, overrides=["codec.length=64"]).document.findings[0]
+    assert first.code == "omitted" and first.values["count"] == 4 and "codec.length=" in first.values["remedy"]
     whole = prepare(DataConfig(source=source), TextCodec(TextConfig(**{**codec, "length": 1024})), home=tmp_path / "home").report
     assert whole["omitted"] == []

@@ -134,6 +134,9 @@ def check(
     own = np.arange(len(sources[0]))
     draft.twice(twins, own, pool, None if draft.records else NEAR[name])
     draft.seen(plan, look, own, sources[0])
+    if name == "text":
+        spoken = {key: value for key, value in given.items() if key.startswith("codec.")}
+        draft.answers(look, load("text/chat", source, spoken).codec.config)
     draft.advise(given, look, own)
     shown = _evidence(draft, twins, pool, own, _reader(plan)) if evidence else []
     return Checked(*draft.finish(older), shown, _keep(sources[0], twins, own))

@@ -30,6 +30,7 @@ from castalia.data.report import fingerprint
 from castalia.data.source import Source
 from castalia.data.stream import LEAST_ITEMS
 from castalia.errors import DataError
+from castalia.language import say
 from castalia.recipe import Part as CodecPart
 from castalia.recipe import Recipe
 
@@ -57,6 +58,7 @@ class Draft:
         self.table_list: list[Table] = []
         self.item_hashes: dict[str, list[str]] = {}
         self.proposed: str | None = None
+        self.context: int | None = None  # tokens that conversations need, where the recipe's are too few
         self.records = False  # nothing but rows of numbers and categories
 
     def find(self, code: str, examples: Sequence[str] = (), **values: Any) -> None:
@@ -278,6 +280,21 @@ class Draft:
         voiced = 2 * facts.get("in_voices", 0) >= sum(facts.get("parts", {}).values())
         return enough.recipe(str(self.codec), self.values["enough"], voiced)
 
+    def answers(self, look: Look, config: Any) -> None:
+        """Whether the answers of conversations fit the context of the recipe that learns them: config is that of its codec."""
+        if not isinstance(look, TextLook) or not look.before_answer or config.tokenizer not in ("char", "byte"):
+            return
+        length = 1 << (max(look.in_conversation) - 1).bit_length()
+        late = sum(count > config.length for count in look.before_answer)
+        if late == len(look.before_answer):
+            self.context = length
+            self.find(
+                "stops", what=f"no answer fits the context of {config.length:,} tokens; codec.length={self.context} holds all of them"
+            )
+        elif late:
+            what = say("conversations whose first answer lies beyond the context of {0:,} tokens", config.length)
+            self.find("omitted", count=late, what=what, remedy=say("codec.length={0} holds all of them", length))
+
     def _steps(self, given: Mapping[str, Any]) -> list[tuple[str, str]]:
         recipe, why = self._recipe()
         if self.records:
@@ -290,6 +307,8 @@ class Draft:
         options = [f"{key}={_plain(value)}" for key, value in given.items()]
         if any(one.code == "unreadable" for one in self.findings):
             options.append("data.skip_bad=true")
+        if self.context is not None:
+            options = [option for option in options if not option.startswith("codec.length=")] + [f"codec.length={self.context}"]
         if self.proposed is not None:
             options.append("codec.field=" + (f'"{self.proposed}"' if "{" in self.proposed else self.proposed))
         if self.codec == "text" and any(one.code == "few" for one in self.findings) and "codec.document" not in given:

@@ -58,6 +58,8 @@ class TextLook(Look):
         self._known: set[bytes] = set()
         self._lines, self._widths = array("q"), array("q")
         self._line_of: dict[int, str] = {}
+        # Of each conversation, characters and the tokens that a turn costs: up to its first answer, and in all.
+        self.before_answer, self.in_conversation = array("q"), array("q")
 
     def add(self, number: int, item: str, path: Path, where: str) -> None:
         whole = folded(item)
@@ -78,7 +80,13 @@ class TextLook(Look):
 
     def _describe(self, number: int, item: str, where: str) -> None:
         self.encodings[str(getattr(item, "encoding", "")).partition(", column")[0]] += 1  # a table's says its columns, too
-        self.conversations += isinstance(item, Conversation)
+        if isinstance(item, Conversation):
+            self.conversations += 1
+            first = next(
+                (place for place, turn in enumerate(item.messages) if turn.role == "assistant" and turn.weight), len(item.messages)
+            )
+            self.in_conversation.append(sum(len(turn.content) + 1 + (turn.role == "assistant") for turn in item.messages))
+            self.before_answer.append(first + sum(len(turn.content) for turn in item.messages[:first]) + 1)
         head = item[:_SAMPLE]
         if head.isascii():
             letters = len(_SCRIPTS["Latin"].findall(head))

@@ -224,7 +224,7 @@ def _place(text: str) -> float:
                 cost += _WRONG
             if not last.isalpha() and follows.isdigit():
                 cost += _UNUSUAL
-        elif unicodedata.category(character) in ("Cc", "Cn", "Co"):
+        elif unicodedata.category(character) in ("Cc", "Cn", "Co") or (unicodedata.category(character) == "Mn" and last < "\u0370"):
             cost += _WRONG
         elif (character == "’" and not last.isalnum() and last != "’" and follows.isalpha()) or (
             character in _RARE_SIGNS and not last.isalnum() and follows.isalpha()

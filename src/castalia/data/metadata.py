@@ -5,12 +5,11 @@ This is the "imagefolder" convention of Hugging Face datasets. Nothing here open
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from castalia import bounded
+from castalia.codecs import tables
 from castalia.errors import DataError, meant
 
 ENDINGS = (".csv", ".tsv", ".jsonl")
@@ -80,31 +79,14 @@ def _tables(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS) if folder.is_dir() else []
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(path: Path) -> tables.Rows:
+    """The rows with their line numbers. Raises DataError naming file and line."""
     try:
-        lines = bounded.text_lines(path)
-        if path.suffix.lower() == ".jsonl":
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield number, _record(line, path, number)
-        else:
-            csv.field_size_limit(bounded.current().cell_characters)
-            reader = csv.DictReader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-            for row in reader:
-                yield reader.line_num, {key: value for key, value in row.items() if key is not None}
-    except csv.Error as error:
-        if "field limit" in str(error):
-            raise bounded.exceeded("cell_characters", "a cell is too long", f"{path.name}, line {reader.line_num}") from error
-        raise DataError(f"the table cannot be read: {error}", path.name, "save it as comma-separated values") from error
-
-
-def _record(line: str, path: Path, number: int) -> dict[str, Any]:
-    record = bounded.parse_json(line, f"{path.name}, line {number}", "write one JSON object per line")
-    if not isinstance(record, dict):
-        raise DataError(
-            "the line is not a JSON object", f"{path.name}, line {number}", 'write lines like {"file": "a.png", "label": "cat"}'
-        )
-    return record
+        yield from tables.rows(path, "utf-8")[1]
+    except DataError as error:
+        if "cannot be decoded" in error.what:
+            raise DataError(f"the table is not UTF-8 text: {error.what}", error.where, "save it as UTF-8") from error
+        raise
 
 
 def _text(value: Any) -> str | None:
