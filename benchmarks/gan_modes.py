@@ -62,7 +62,10 @@ def train_grid(seed: int, folder: Path, n: int, overrides: dict[str, Any]) -> di
     np.save(folder / "grid.npy", grid(20_000, 0))
     begun = time.perf_counter()
     run = castalia.train(
-        "array/gan", folder / "grid.npy", {"training.seed": seed, "family.latent": 2, **overrides}, out=folder / f"grid-{seed}"
+        "array/gan",
+        folder / "grid.npy",
+        {"training.minutes": None, "training.seed": seed, "family.latent": 2, **overrides},
+        out=folder / f"grid-{seed}",
     )
     seconds = time.perf_counter() - begun
     points = np.stack([sample.item for sample in castalia.sample(run, n, seed)])
@@ -71,7 +74,7 @@ def train_grid(seed: int, folder: Path, n: int, overrides: dict[str, Any]) -> di
 
 def train_digits(seed: int, folder: Path, n: int, overrides: dict[str, Any], classifier: SVC) -> dict[str, Any]:
     begun = time.perf_counter()
-    chosen = {"codec.size": 8, "data.conditional": False, "training.seed": seed, **overrides}
+    chosen = {"training.minutes": None, "codec.size": 8, "data.conditional": False, "training.seed": seed, **overrides}
     run = castalia.train("image/gan", "builtin/digits", chosen, out=folder / f"digits-{seed}")
     seconds = time.perf_counter() - begun
     samples = torch.stack([sample.x for sample in castalia.sample(run, n, seed)]).flatten(1).numpy()

@@ -12,9 +12,9 @@ import time
 import torch
 
 from castalia.recipe import load
+from castalia.training.beginning import build
 from castalia.training.device import Solo
 from castalia.training.loop import Trainer, start
-from castalia.workflow import _build
 from machine import write_result
 
 CASES = {"gan": ("image/gan", []), "vae": ("image/vae", []), "vae-mlp": ("image/vae-mlp", []), "vaegan": ("image/vaegan", [])}
@@ -22,7 +22,7 @@ CASES = {"gan": ("image/gan", []), "vae": ("image/vae", []), "vae-mlp": ("image/
 
 def trainer_of(recipe: str, overrides: list[str], precision: str) -> Trainer:
     plan = load(recipe, "builtin/fashion", [*overrides, f"training.precision={precision}"])
-    _codec, dataset, family = _build(plan)
+    _, _, dataset, family = build(plan)
     return start(family, plan.training, dataset.train, dataset.validation, Solo(), None)
 
 

@@ -114,7 +114,7 @@ def trained(recipe: str, data: str, settings: dict[str, Any], out: Path) -> tupl
     if (out / "run.json").exists():
         return castalia.resume(out), None
     begun = time.process_time()
-    return castalia.train(recipe, data, settings, out=out), round(time.process_time() - begun, 1)
+    return castalia.train(recipe, data, {"training.minutes": None} | settings, out=out), round(time.process_time() - begun, 1)
 
 
 CONTESTANTS: dict[str, tuple[str, dict[str, Any]]] = {

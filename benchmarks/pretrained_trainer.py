@@ -33,6 +33,7 @@ from castalia.nn.decode import complete
 from castalia.nn.random import generators
 from castalia.sampling.generate import prompt_ids
 from castalia.spec import Batch
+from castalia.training.beginning import build
 from castalia.training.device import open_device
 from castalia.training.loop import start
 from machine import spread, write_result
@@ -63,7 +64,7 @@ def plan(data: str, field: str | None, steps: int) -> Any:
 def ours(given: argparse.Namespace) -> tuple[float, float, Pretrained, Dataset]:
     """CPU and wall seconds of the steps, the model, the data."""
     recipe = plan(given.data, given.field, given.steps)
-    _, dataset, family = workflow._build(recipe)
+    _, _, dataset, family = build(recipe)
     trainer = start(family, recipe.training, dataset.train, dataset.validation, open_device(recipe.training), None)
     begun, clock = time.process_time(), time.perf_counter()
     for _ in range(given.steps):
@@ -77,9 +78,7 @@ def peer(given: argparse.Namespace) -> tuple[float, float, Pretrained, Dataset]:
     import transformers
 
     recipe = plan(given.data, given.field, given.steps)
-    _, dataset, family = workflow._build(
-        recipe.__class__(**{**vars(recipe), "training": recipe.training.model_copy(update={"adapt": None})})
-    )
+    _, _, dataset, family = build(recipe.__class__(**{**vars(recipe), "training": recipe.training.model_copy(update={"adapt": None})}))
     torch.manual_seed(recipe.training.seed)
     settings = peft.LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
     model = peft.get_peft_model(family.network, settings)  # type: ignore[attr-defined]
@@ -140,7 +139,7 @@ def run(side: str, given: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(1)
     if side == "before":
         recipe = plan(given.data, given.field, 1)
-        _, dataset, built = workflow._build(recipe)
+        _, _, dataset, built = build(recipe)
         family, seconds, wall = built, 0.0, 0.0
     else:
         seconds, wall, family, dataset = (ours if side == SIDES[0] else peer)(given)  # type: ignore[assignment]

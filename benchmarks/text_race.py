@@ -120,9 +120,9 @@ def run_nanogpt(options: argparse.Namespace) -> dict[str, Any]:
 def run_castalia(options: argparse.Namespace) -> dict[str, Any]:
     from castalia.families.ar import Ar
     from castalia.recipe import load
+    from castalia.training.beginning import build, parameter_count
     from castalia.training.device import Solo
     from castalia.training.loop import fit, start
-    from castalia.workflow import _build, parameter_count
 
     recipe, chosen = CONTESTANTS[options.worker]
     train, held_out = parts(options.develop)
@@ -132,7 +132,7 @@ def run_castalia(options: argparse.Namespace) -> dict[str, Any]:
         fixed = {**EXACT, "data.validation": 0.0, "training.seed": options.seed, "training.sample_every": 0}
         given = dict(word.split("=", 1) for word in options.set)
         plan = load(recipe, str(file), {**fixed, **chosen, **({"training.steps": options.steps} if options.steps else {}), **given})
-        codec, dataset, family = _build(plan)
+        _, codec, dataset, family = build(plan)
         trainer = start(family, plan.training, dataset.train, dataset.validation, Solo(), None)
         with timed() as result:
             fit(trainer)

@@ -102,9 +102,9 @@ def run_pythae(options: argparse.Namespace) -> dict[str, Any]:
 def run_castalia(options: argparse.Namespace) -> dict[str, Any]:
     from castalia.nn.latent import Posterior
     from castalia.recipe import load
+    from castalia.training.beginning import build
     from castalia.training.device import Solo
     from castalia.training.loop import Trainer, fit, start
-    from castalia.workflow import _build
 
     def trainer_of(steps: int | None) -> Trainer:
         chosen = ["data.conditional=false", "data.validation=0.0", f"training.seed={options.seed}", "training.precision=bf16"]
@@ -112,7 +112,7 @@ def run_castalia(options: argparse.Namespace) -> dict[str, Any]:
         chosen += [f"data.limit={options.limit}"] if options.limit else []
         chosen += [f"training.steps={steps}"] if steps else []
         plan = load("image/vae-mlp", str(FASHION / "train-images-idx3-ubyte.gz"), chosen)
-        _codec, dataset, family = _build(plan)
+        _, _, dataset, family = build(plan)
         return start(family, plan.training, dataset.train, dataset.validation, Solo(), None)
 
     steps = options.steps

@@ -1,7 +1,7 @@
 """The run directory: everything a trained model needs, readable by eye, without pickle.
 
     runs/<date>-<recipe>-<4 hex>/
-        recipe.yaml   run.json   codec.json  codec.safetensors   metrics.jsonl   lock
+        recipe.yaml   run.json   codec.json  codec.safetensors   metrics.jsonl   plan.jsonl   lock
         checkpoints/step-00010000/{model,ema,optimiser}.safetensors  state.json
         samples/  eval/
 
@@ -54,6 +54,7 @@ class Run:
     def __init__(self, folder: Path, *, trust_code: bool = False) -> None:
         self.folder = folder
         self._trust = trust_code
+        self.forecast: Any = None  # while it trains, what that will take (training/forecast.py); not kept
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
@@ -270,8 +271,14 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether training reached its end (the last step, or an early stop)."""
-        step = self.last_step
-        return step is not None and (step >= self.recipe.training.steps or bool(self.state(step).get("stopped")))
+        step, total = self.last_step, self.total_steps
+        return step is not None and ((total is not None and step >= total) or bool(self.state(step).get("stopped")))
+
+    @property
+    def total_steps(self) -> int | None:
+        """Steps of the whole training; where they follow from minutes, as they were decided last; None before that."""
+        decisions = self.decisions()
+        return decisions[-1][1] if decisions else self.recipe.training.steps
 
     # checkpoints
 
@@ -308,6 +315,30 @@ class Run:
         places.remember(self.id, self.folder, step=step, model=self.model_hash(step=step))  # of ema where there is one, as `model` takes it
         for old in self.steps[:-keep]:
             shutil.rmtree(self.checkpoint(old))
+
+    # decisions of a run with training.minutes, see training/budget.py
+
+    @property
+    def plan_path(self) -> Path:
+        return self.folder / "plan.jsonl"
+
+    def decide(self, step: int, steps: int, seconds: float) -> None:
+        """Keeps that from `step` on the schedule has so many steps, as was found after `seconds`."""
+        with open(self.plan_path, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "steps": steps, "seconds": round(seconds, 3)}) + "\n")
+
+    def decisions(self) -> list[tuple[int, int]]:
+        """(step, steps) of every decision, in order; [] of a run whose recipe says its steps."""
+        if not self.plan_path.exists():
+            return []
+        rows = [json.loads(line) for line in _read_text(self.plan_path).splitlines() if line.endswith("}")]
+        return [(int(row["step"]), int(row["steps"])) for row in rows]
+
+    def settle(self) -> None:
+        """When training is over: the steps that were decided stand in recipe.yaml in place of minutes, so that it trains the same model again."""
+        if self.finished and self.recipe.training.minutes is not None:
+            atomic.write(self.folder / "recipe.yaml", self.recipe.settled(self.decisions()).to_yaml())
+            self.__dict__.pop("recipe", None)
 
     # log
 

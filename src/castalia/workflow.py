@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
-import math
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from castalia import atomic, bases, registry
-from castalia.abilities import SampleOptions, Scores
-from castalia.codecs.base import Codec, is_file
-from castalia.data import locate
+from castalia import bases
+from castalia.abilities import SampleOptions
+from castalia.codecs.base import is_file
 from castalia.data.locate import Given
-from castalia.data.source import DataConfig
-from castalia.data.stream import Dataset, prepare, rows_of
+from castalia.data.stream import Dataset, rows_of
 from castalia.data.told import LABEL
-from castalia.errors import CastaliaError, RecipeError, RunError
-from castalia.families.base import Family, grows, make, with_new_tokens
-from castalia.nn import lora
-from castalia.nn.random import counter_seed, generator
+from castalia.errors import RecipeError, RunError
+from castalia.families.base import Family
 from castalia.notebook import Gallery
+from castalia.progress import heard
 from castalia.progress.views import shown
-from castalia.recipe import Recipe, TrainConfig, differences, from_dict, load, pairs
-from castalia.run import Run, dump, versions
+from castalia.recipe import Recipe, differences, from_dict, load, pairs
+from castalia.run import Run, versions
 from castalia.sampling.chat import reply_to, talk_of, trimmed
 from castalia.sampling.edit import KINDS, kinds
 from castalia.sampling.generate import Sample, conditions_of_items, generate, request_of
 from castalia.sampling.mending import infilled
-from castalia.sampling.sheets import items_of_sheet, sheets
-from castalia.spec import Classes, Condition, Spec, Tokens
+from castalia.sampling.sheets import sheets
+from castalia.spec import Classes
 from castalia.training import tuning
-from castalia.training.device import open_device, require_memory
+from castalia.training.beginning import data_of, new_family, open_data, parameter_count, parent_of
+from castalia.training.budget import Budget, replayed
+from castalia.training.device import open_device
+from castalia.training.forecast import forecast
+from castalia.training.held_out import Forgetting
 from castalia.training.hooks import Hook
-from castalia.training.loop import Stopwatch, Trainer, fit, memory_mb, start
+from castalia.training.loop import Stopwatch, Trainer, fit, start
+from castalia.training.trackers import tracker
 
+FORESEEN = 50  # steps: a shorter training is over sooner than it is measured
 Overrides = Mapping[str, Any] | Iterable[str]
 
 
@@ -51,27 +52,35 @@ def train(
     hooks: Sequence[Hook] = (),
     begun: Callable[[Run], None] | None = None,
     progress: bool | None = None,
+    started: float | None = None,
 ) -> Run:
     """Train a recipe ("image/gan", a YAML path, or a Recipe) on a data source; returns the finished run.
 
     begun: is given the run before the first step, when it is known what was found in the data (run.about).
     progress: show how far it is, on stderr or below the notebook's cell; None: in notebooks and on terminals only. See castalia/progress.
+    started: when training.minutes begin to count, of time.perf_counter(); None: now. Reading and encoding the data do not count.
 
     >>> run = castalia.train("image/gan", "photos/", {"training.steps": 4000})
     """
+    started = time.perf_counter() if started is None else started
     plan = recipe if isinstance(recipe, Recipe) else plan_of(recipe, data, overrides)
     with shown(progress):
-        return _train(plan, out, hooks, begun)
+        return _train(plan, out, hooks, begun, started)
 
 
-def _train(plan: Recipe, out: str | os.PathLike[str] | None, hooks: Sequence[Hook], begun: Callable[[Run], None] | None) -> Run:
+def _train(
+    plan: Recipe, out: str | os.PathLike[str] | None, hooks: Sequence[Hook], begun: Callable[[Run], None] | None, started: float
+) -> Run:
     parent = None if plan.start_from is None else Run.open(plan.start_from)
     device = open_device(plan.training)
     if device.rank == 0 and out is not None and (Path(out) / "run.json").exists():
         raise RunError("there is already a run in this folder", where=out, fix=f"castalia train --resume {out}, or choose another --out")
-    plan, codec, dataset, family = _build(plan, parent)
-    objective = tuning.objective(plan, codec, dataset, family, lambda: _begun(plan, dataset.spec, dataset.conditions, parent))
-    trainer = start(family, plan.training, dataset.train, dataset.validation, device, None, dataset.development, objective)
+    with Stopwatch() as reading:
+        plan, codec, dataset = data_of(plan, parent)
+    family = new_family(plan, dataset.spec, dataset.conditions, parent)
+    objective = tuning.objective(plan, codec, dataset, family, lambda: new_family(plan, dataset.spec, dataset.conditions, parent))
+    with Stopwatch() as preparing:
+        trainer = start(family, plan.training, dataset.train, dataset.validation, device, None, dataset.development, objective)
     folder = ""
     if device.rank == 0:
         about = {
@@ -86,13 +95,34 @@ def _train(plan: Recipe, out: str | os.PathLike[str] | None, hooks: Sequence[Hoo
         folder = str(Run.create(plan, codec, dataset.conditions, about, Path(out) if out is not None else None).folder)
     trainer.run = Run(Path(device.share(folder)), trust_code=True)
     with trainer.run.writing() if device.rank == 0 else nullcontext():
+        since = started + reading.wall + preparing.wall
+        if device.rank == 0 and heard() and trainer.steps > FORESEEN:
+            trainer.run.forecast = forecast(trainer, time.perf_counter() - since)
         if begun is not None and device.rank == 0:
             begun(trainer.run)
-        fit(trainer, [sheets(trainer.run.folder / "samples", dataset), *hooks])
-        if device.rank == 0:
-            _write_forgetting(trainer.run, dataset)
-            tuning.write(trainer.run, objective)
+        _fit(trainer, dataset, hooks, since)
     return trainer.run
+
+
+def _fit(trainer: Trainer, dataset: Dataset, hooks: Sequence[Hook], since: float) -> None:
+    """Training and what is measured around it: what fine-tuning gains and loses, and what tuning does. since: when its minutes began."""
+    run, first = trainer.run, trainer.device.rank == 0
+    assert run is not None
+    told = tracker(run) if first else None
+    followed = [] if told is None else [told]
+    with Stopwatch() as judging:
+        forgetting = Forgetting.before(run, dataset) if first else None
+        tuned = tuning.before(run, trainer.objective) if first else None
+    if trainer.config.minutes is not None:
+        trainer.budget = Budget(trainer.config, since, closing=judging.wall)
+        if first and not run.decisions():
+            run.decide(0, trainer.steps, trainer.budget.elapsed)
+    fit(trainer, [sheets(run.folder / "samples", dataset), *followed, *hooks])
+    if first:
+        run.settle()
+        if forgetting is not None:
+            forgetting.write(run, dataset)
+        tuning.write(run, trainer.objective, tuned)
 
 
 def plan_of(recipe: str | os.PathLike[str], data: Given | None = None, overrides: Overrides = ()) -> Recipe:
@@ -155,52 +185,6 @@ def _adjusted(part: str, own: Mapping[str, Any], asked: Mapping[str, Any], paren
         )
 
 
-HELD_OUT_ROWS, HELD_OUT_WORK = 256, 2e12  # rows; multiplications and additions of a pass over them
-
-
-def held_out_loss(family: Family, dataset: Dataset) -> float | None:
-    """Mean nats per coded token (Tokens) or per item (Dense) over held-out rows, fewer of them for a large model; None where nothing can be scored."""
-    side = dataset.validation
-    if not isinstance(family, Scores) or not len(side):
-        return None
-    length = dataset.spec.length if isinstance(dataset.spec, Tokens) else 1
-    most = max(8, min(HELD_OUT_ROWS, int(HELD_OUT_WORK / (2 * parameter_count(family) * length))))
-    rows = torch.linspace(0, len(side) - 1, min(most, len(side))).long().unique()
-    total, count = 0.0, 0
-    for part in rows.split(16):
-        batch = side.take(part)
-        total += float(family.nats(batch, [generator("held out", int(row)) for row in part]).double().sum())
-        count += int(batch.counted(dataset.spec.begin).sum()) if isinstance(dataset.spec, Tokens) else len(part)
-    return total / count if count else None
-
-
-def _write_forgetting(run: Run, dataset: Dataset) -> None:
-    """RUN/eval/forgetting.json: nats on held-out data, old and new, before and after fine-tuning. What the run gained and what it lost."""
-    source, path = run.recipe.start_from, run.folder / "eval" / "forgetting.json"
-    base = run.recipe.family.config.model_dump().get("base")
-    if path.exists() or not run.finished or (source is None and base is None):
-        return
-    model = run.model()
-    new: dict[str, Any] = {"source": run.recipe.data.named, "after": held_out_loss(model, dataset)}
-    old: dict[str, Any] = {"source": ""}
-    found = {"unit": "nats per token" if isinstance(dataset.spec, Tokens) else "nats per item", "new": new, "old": old}
-    try:
-        if source is None:
-            new["before"] = held_out_loss(run.build(), dataset)
-            old["why"] = "the data of a model of others are not at hand"
-        else:
-            parent = Run.open(source)
-            begun = parent.model() if parent.spec == run.spec else _begun(run.recipe, run.spec, run.conditions, parent)
-            found["parent"] = parent.id
-            new["before"] = held_out_loss(begun, dataset)
-            old["source"] = parent.recipe.data.named
-            former = open_data(parent)
-            old |= {"before": held_out_loss(begun, former), "after": held_out_loss(model, former)}
-    except CastaliaError as error:
-        old["why"] = f"not measured: {error.what}"
-    atomic.write_json(path, found)
-
-
 def resume(
     run: str | os.PathLike[str] | Run,
     *,
@@ -221,9 +205,14 @@ def resume(
 def _resume(run: Run, hooks: Sequence[Hook], allow_inexact: bool) -> Run:
     _same_recipe(run)
     if run.finished:
-        started = run.recipe.start_from or run.recipe.family.config.model_dump().get("base")
-        if started is not None and not (run.folder / "eval" / "forgetting.json").exists():
-            _write_forgetting(run, open_data(run))
+        run.settle()
+        if not (run.folder / "eval" / "forgetting.json").exists() and (
+            run.recipe.start_from or run.recipe.family.config.model_dump().get("base")
+        ):
+            dataset = open_data(run)
+            forgetting = Forgetting.before(run, dataset)
+            if forgetting is not None:
+                forgetting.write(run, dataset)
         return run
     recorded, plan = run.about["versions"], run.recipe
     device = open_device(plan.training.model_copy(update={"threads": plan.training.threads or recorded["threads"]}))
@@ -238,100 +227,26 @@ def _resume(run: Run, hooks: Sequence[Hook], allow_inexact: bool) -> Run:
     dataset = open_data(run)
 
     def begin(family: Family) -> tuple[Family, tuning.Objective | None]:
-        found = tuning.objective(plan, run.codec, dataset, family, lambda: _begun(plan, run.spec, run.conditions, _parent(run)))
+        found = tuning.objective(plan, run.codec, dataset, family, lambda: new_family(plan, run.spec, run.conditions, parent_of(run)))
         tuning.check(run, found)
         return family, found
 
     step = run.last_step
     with run.writing() if device.rank == 0 else nullcontext():
         if step is None:
-            fresh, objective = begin(_begun(plan, run.spec, run.conditions, _parent(run)))
+            fresh, objective = begin(new_family(plan, run.spec, run.conditions, parent_of(run)))
             trainer = start(fresh, plan.training, dataset.train, dataset.validation, device, run, dataset.development, objective)
         else:
             family, objective = begin(run.build())
             sides = (dataset.validation, dataset.development)
             trainer = Trainer(family, plan.training, dataset.train, device, run.about["precision"], run, *sides, objective)
             trainer.load(run, step)
+        trainer.plan = replayed(run.decisions(), plan.training)
         if device.rank == 0:
             run.truncate_metrics(trainer.step)
-        fit(trainer, [sheets(run.folder / "samples", dataset), *hooks])
-        if device.rank == 0:
-            _write_forgetting(run, dataset)
-            tuning.write(run, objective)
+        spent = 0.0 if step is None else float(run.state(step).get("seconds", 0.0))
+        _fit(trainer, dataset, hooks, time.perf_counter() - spent)
     return run
-
-
-def _parent(run: Run) -> Run | None:
-    """The run that this one starts from. Raises RunError when it is no longer what it was."""
-    source = run.recipe.start_from
-    if source is None:
-        return None
-    parent = Run.open(source)
-    if parent.model_hash() != run.about["parents"][0]["model"]:
-        raise RunError("the run to start from was trained on meanwhile", where=parent.folder, fix="train a new run from it")
-    return parent
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a run will take. Seconds of CPU over all threads; memory is the peak of the whole process in MB."""
-
-    recipe: Recipe
-    spec: Any
-    parameters: int
-    items: int
-    cpu_seconds: float
-    wall_seconds: float
-    memory_mb: float
-    precision: str
-
-
-def rehearse(recipe: Recipe, *, steps: int = 12) -> Estimate:
-    """A few real steps, one sheet, one checkpoint in memory and no files: what `train --dry-run` prints."""
-    with Stopwatch() as setup:
-        parent = None if recipe.start_from is None else Run.open(recipe.start_from)
-        recipe, codec, dataset, family = _build(recipe, parent)
-        device = open_device(recipe.training)
-        objective = tuning.objective(recipe, codec, dataset, family, lambda: _begun(recipe, dataset.spec, dataset.conditions, parent))
-        trainer = start(family, recipe.training, dataset.train, dataset.validation, device, None, dataset.development, objective)
-        for _ in range(2):  # the first steps pay for caches and lazy kernels
-            trainer.train_step()
-    done = 0
-    with Stopwatch() as training:
-        while done < steps or (training.so_far < 3.0 and done < 400):
-            trainer.train_step()
-            done += 1
-    with Stopwatch() as sheet:
-        if recipe.training.sample_every:
-            items_of_sheet(trainer.averaged(), dataset)
-    with Stopwatch() as saving:
-        for group in trainer.checkpoint().values():
-            dump(group)
-    total = recipe.training.steps
-    times = (1, total / done, sheets_of(recipe.training), math.ceil(total / recipe.training.save_every))
-    watches = (setup, training, sheet, saving)
-    cpu = sum(count * watch.cpu for count, watch in zip(times, watches, strict=True))
-    wall = sum(count * watch.wall for count, watch in zip(times, watches, strict=True))
-    return Estimate(recipe, family.spec, parameter_count(family), len(dataset.train), cpu, wall, memory_mb(), trainer.precision)
-
-
-def sheets_of(config: TrainConfig) -> int:
-    """Sample sheets of a whole run: every `sample_every` steps, and at the end."""
-    return math.ceil(config.steps / config.sample_every) if config.sample_every else 0
-
-
-def open_data(run: Run, source: Given | None = None) -> Dataset:
-    """The data of a run, encoded by the run's own codec. Raises RunError when it is no longer what it was trained on.
-
-    source: other data to read the same way, not compared with the run's.
-    """
-    config: DataConfig = run.recipe.data
-    if source is not None:
-        config = DataConfig(source=locate.plain(source), conditional=False, segments=config.segments, limits=config.limits)
-    dataset = prepare(config, run.codec, fit=False)
-    if source is None and dataset.fingerprint != run.about["data"]["fingerprint"]:
-        raise RunError("the data are not what this run was trained on", where=config.named, fix="restore the files, or train a new run")
-    return dataset
 
 
 def sample(
@@ -435,64 +350,11 @@ def folder_labels(run: Run, inputs: Sequence[str | os.PathLike[str]]) -> list[st
     return [name if name in known else None for name in folders]
 
 
-def parameter_count(family: Family) -> int:
-    return sum(parameter.numel() for parameter in family.parameters())
-
-
-def _build(plan: Recipe, parent: Run | None = None) -> tuple[Recipe, Codec[Any], Dataset, Family]:
-    """The recipe as it is trained, and what it is trained with."""
-    if not plan.data.source:
-        raise RecipeError("the recipe names no data", where="data.source", fix="castalia train RECIPE FOLDER, or builtin/digits")
-    codec: Codec[Any] = registry.resolve("codec", plan.codec.name, trust=True)(plan.codec.config)
-    if parent is not None:
-        codec = codec.restore(*parent.codec.state())
-    dataset = prepare(plan.data, codec, fit=parent is None, extend=parent is not None)
-    if parent is not None and grows(parent.spec, dataset.spec):
-        family = registry.resolve("family", plan.family.name, trust=True)
-        plan = replace(plan, family=replace(plan.family, config=family.for_new_tokens(plan.family.config)))
-    require_memory(plan.training, dataset.spec)
-    return plan, codec, dataset, _begun(plan, dataset.spec, dataset.conditions, parent)
-
-
-def _begun(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: Run | None) -> Family:
-    """The family before step 1, a function of its arguments alone."""
-    return _seeded(plan.training, lambda: _family(plan, spec, conditions, parent))
-
-
-def _family(plan: Recipe, spec: Spec, conditions: dict[str, Condition], parent: Run | None) -> Family:
-    """As it stands before step 1."""
-    kind = registry.resolve("family", plan.family.name, trust=True)
-    family = make(kind, plan.family.config, spec, conditions, copies=4 if plan.training.adapt is None else 1)
-    if parent is not None:
-        _take_over(family, parent)
-    if plan.training.adapt is not None:
-        lora.adapt(family, plan.training.adapt.lora, plan.training.adapt.alpha)
-    return family
-
-
-def _take_over(family: Family, parent: Run) -> None:
-    """The parent's averaged weights, its pairs of low rank merged, and rows for the tokens that it did not know."""
-    weights = with_new_tokens(family, parent.spec, parent.model().state_dict(), f"start_from={parent.folder}")
-    try:
-        family.load_state_dict(weights)
-    except RuntimeError as error:
-        raise RunError(
-            "the weights do not fit: other conditions or other sizes",
-            where=f"start_from={parent.folder}",
-            fix="data.conditional=false where the parent knew no classes; leave the family's sizes alone",
-        ) from error
-
-
-def _seeded(config: TrainConfig, make: Any) -> Family:
-    """Initial weights are a function of the seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(counter_seed("init", config.seed))
-        family: Family = make()
-    return family
-
-
 def _same_recipe(run: Run) -> None:
-    lines = differences(run.trained_recipe.as_dict(), run.recipe.as_dict())
+    trained = run.trained_recipe
+    if run.recipe.training.minutes is None:  # where it was planned by the clock and is over
+        trained = trained.settled(run.decisions())
+    lines = differences(trained.as_dict(), run.recipe.as_dict())
     if lines:
         what = "recipe.yaml was changed after training began:\n  " + "\n  ".join(lines)
         raise RunError(what, where=run.folder / "recipe.yaml", fix="undo the change, or train a new run with it")

@@ -16,8 +16,8 @@ from castalia.families.base import Family
 from castalia.nn.random import generators
 from castalia.recipe import load
 from castalia.training.device import Solo
+from castalia.training.held_out import held_out_loss
 from castalia.training.loop import Trainer, start
-from castalia.workflow import held_out_loss
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from castalia.data.stream import prepare
 from castalia.evaluation.frechet import frechet
 from castalia.families.gan import Gan, GanConfig
 from castalia.nn.random import generators
-from castalia.recipe import TrainConfig
+from castalia.sections import TrainConfig
 from castalia.spec import Batch, Dense
 from castalia.training.device import Solo
 from castalia.training.loop import Trainer

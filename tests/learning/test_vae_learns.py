@@ -18,7 +18,7 @@ from castalia.data.stream import Dataset, prepare
 from castalia.families.base import Family
 from castalia.families.vae import Vae, VaeConfig
 from castalia.families.vaegan import VaeGan, VaeGanConfig
-from castalia.recipe import TrainConfig
+from castalia.sections import TrainConfig
 from castalia.spec import Batch
 from castalia.training.device import Solo
 from castalia.training.loop import Trainer

@@ -23,6 +23,7 @@ from castalia.data.windows import _packed
 from castalia.errors import DataError, SpecError
 from castalia.export.targets import export
 from castalia.spec import Batch
+from castalia.training.beginning import new_family
 
 TALK = [Message("system", "简短。"), Message("user", "你好，who are you?"), Message("assistant", "我是 a cat 🐈。")]
 ASKED = [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "您好"}]
@@ -362,7 +363,7 @@ def test_a_run_that_knew_no_roles_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
     assert tuned.about["parents"][0]["model"] == base.model_hash()
     text = torch.tensor(tuned.codec.encode("那只猫看见老国王听。").tolist())
     assert text.tolist() == base.codec.encode("那只猫看见老国王听。").tolist(), "old tokens keep their numbers"
-    begun = workflow._seeded(tuned.recipe.training, lambda: workflow._family(tuned.recipe, tuned.spec, tuned.conditions, base))
+    begun = new_family(tuned.recipe, tuned.spec, tuned.conditions, base)
     for name in begun.vocabulary:
         old, new = base.model().state_dict()[name], begun.state_dict()[name]
         assert torch.equal(new[: base.spec.vocab], old) and (new[base.spec.vocab :] - old.mean(0)).std() < 0.1

@@ -8,10 +8,11 @@ import torch
 import castalia
 from castalia.errors import TrainingError
 from castalia.families.ar import Ar, ArConfig
-from castalia.recipe import TrainConfig, load
+from castalia.recipe import load
+from castalia.rehearsal import rehearse
+from castalia.sections import TrainConfig
 from castalia.spec import Tokens
 from castalia.training.device import resolve_precision
-from castalia.workflow import rehearse
 
 TINY = {
     "codec.size": 8,

@@ -17,9 +17,11 @@ from castalia import workflow
 from castalia.abilities import SampleOptions
 from castalia.errors import RecipeError, RunError
 from castalia.nn.lora import LoraLinear, adapt, merge
-from castalia.recipe import OptimiserConfig
+from castalia.rehearsal import rehearse
 from castalia.run import Run
+from castalia.sections import OptimiserConfig
 from castalia.spec import Batch
+from castalia.training.held_out import held_out_loss
 from castalia.training.optim import PhaseOptimiser
 
 
@@ -80,8 +82,8 @@ def test_fine_tuning_begins_with_the_parent_and_reports_what_it_forgot(place: Pa
     assert run.about["parents"][0]["model"] == parent.model_hash()
     found = json.loads((run.folder / "eval" / "forgetting.json").read_text())
     data, model = workflow.open_data(run), parent.model()
-    assert found["new"]["before"] == pytest.approx(workflow.held_out_loss(model, data), rel=1e-6)
-    assert found["new"]["after"] == pytest.approx(workflow.held_out_loss(run.model(), data), rel=1e-6)
+    assert found["new"]["before"] == pytest.approx(held_out_loss(model, data), rel=1e-6)
+    assert found["new"]["after"] == pytest.approx(held_out_loss(run.model(), data), rel=1e-6)
     assert found["new"]["after"] < found["new"]["before"] - 0.3
     assert found["old"]["after"] > found["old"]["before"] + 0.1  # it did forget, and says so
     assert found["unit"] == "nats per token" and found["parent"] == parent.id
@@ -171,7 +173,7 @@ def test_what_cannot_be_a_start(place: Path, tmp_path: Path) -> None:
 
 def test_a_rehearsal_starts_from_the_parent_too(place: Path) -> None:
     plan = workflow.plan_of("text/ar", place / "zh", [*SHORT, f"start_from={place / 'parent'}", "training.adapt.lora=4"])
-    found = workflow.rehearse(plan, steps=1)
+    found = rehearse(plan, steps=1)
     assert found.spec == Run.open(place / "parent").spec and found.parameters > 0
 
 

@@ -17,11 +17,13 @@ from castalia import registry
 from castalia.errors import AbilityError, RecipeError, RunError
 from castalia.export.safetensors import _plain_recipe
 from castalia.nn.decode import Completion
-from castalia.recipe import RewardConfig, load
+from castalia.recipe import load
+from castalia.rehearsal import rehearse
 from castalia.run import Run
+from castalia.sections import RewardConfig
 from castalia.spec import Dense
 from castalia.training.objective import Reward
-from castalia.workflow import open_data, plan_of, rehearse
+from castalia.workflow import open_data, plan_of
 
 TINY = {
     "training.threads": 1, "training.sample_every": 0, "training.log_every": 1, "training.steps": 4, "training.batch": 8, "training.save_every": 2,

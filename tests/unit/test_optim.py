@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from castalia.recipe import OptimiserConfig, ScheduleConfig
+from castalia.sections import OptimiserConfig, ScheduleConfig
 from castalia.training.optim import PhaseOptimiser, factor
 
 

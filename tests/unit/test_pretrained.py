@@ -19,6 +19,7 @@ from castalia.governance.release import sample_facts
 from castalia.run import Run
 from castalia.sampling.generate import reproduce
 from castalia.spec import Batch, Tokens
+from castalia.training.held_out import held_out_loss
 
 SHORT = {
     "training.steps": 4,
@@ -147,7 +148,7 @@ def test_tokenizer_and_chat_template_come_with_the_model_and_stay_with_the_run(t
     for file in folder.iterdir():
         file.unlink()
     assert len(workflow.sample(Run.open("run"), n=2)) == 2  # the folder may go: the cache has it
-    held = workflow.held_out_loss(run.model(), workflow.open_data(run))
+    held = held_out_loss(run.model(), workflow.open_data(run))
     forgotten = json.loads((run.folder / "eval" / "forgetting.json").read_text())
     assert forgotten["new"]["after"] == pytest.approx(held) and forgotten["new"]["before"] > held
     (home / "bases").rename(home / "gone")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import shutil
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +29,7 @@ def command(
         return _attention(opened, attention, json)
     about, recipe = opened.about, opened.recipe
     rows = [row for row in opened.metrics() if row.get("seconds") is not None]
+    held_out = _held_out(opened)
     entry = registry.FAMILIES.get(recipe.family.name)
     facts = {
         "run": opened.id,
@@ -36,7 +38,7 @@ def command(
         "family": recipe.family.name,
         "can": list(entry.abilities) if entry else [],
         "steps": opened.last_step or 0,
-        "of": recipe.training.steps,
+        "of": opened.total_steps,
         "finished": opened.finished,
         "parameters": about["parameters"],
         "precision": about["precision"],
@@ -44,6 +46,7 @@ def command(
         "conditions": {name: len(condition.get("names", [])) for name, condition in about["conditions"].items()},
         "versions": about["versions"],
         "last": rows[-1] if rows else None,
+        "held_out": None if held_out is None else dict(zip(("step", "loss", "unit"), held_out, strict=True)),
         "argv": about["argv"],
     }
     if json:
@@ -64,9 +67,44 @@ def command(
     if rows:
         losses = "  ".join(f"{name} {value:.4g}" for name, value in rows[-1].items() if "/" in name and isinstance(value, int | float))
         say(f"  last log    {losses}")
+    if held_out is not None:
+        say(f"  held out    {held_out[1]:.4g} {held_out[2]}, at step {held_out[0]:,}")
     report_page = opened.folder / "eval" / "report.html"
     say("  report      " + (str(report_page) if report_page.exists() else f"none yet: castalia evaluate {opened.folder}"))
+    say(*curves(opened.metrics(), shutil.get_terminal_size().columns))
     return 0
+
+
+def _held_out(run: Run) -> tuple[int, float, str] | None:
+    """(step, loss, unit) of the last measurement on held-out data while it trained; None where nothing was measured."""
+    from castalia.spec import Tokens
+
+    unit = "nats per token" if isinstance(run.spec, Tokens) else "nats per item"
+    for row in reversed(run.metrics()):
+        if "held_out" in row or "validation" in row:
+            stop = run.recipe.training.early_stop
+            return row["step"], row.get("held_out", row.get("validation")), unit if "held_out" in row or stop is None else stop.part
+    return None
+
+
+def curves(rows: list[dict[str, Any]], width: int) -> list[str]:
+    """The loss over the steps, and below it the loss on held-out data, where there are at least two measurements of each."""
+    from castalia.cli.curve import curve
+    from castalia.training.hooks import headlines
+
+    found: dict[str, list[tuple[float, float]]] = {}
+    several = len({key for row in rows for key in row if key.endswith("/total")}) > 1
+    for row in rows:
+        for name, value in headlines({key: value for key, value in row.items() if "/" in key}, several=several).items():
+            found.setdefault(name, []).append((row["step"], value))
+        for key in ("held_out", "validation"):
+            if key in row:
+                found.setdefault("held out", []).append((row["step"], row[key]))
+    lines = []
+    for name, points in found.items():
+        drawn = curve(points, min(width, 120) - 2)
+        lines += ["", f"  {name}", *(f"  {line}" for line in drawn)] if drawn else []
+    return lines
 
 
 def _attention(run: Run, text: str, json: bool) -> int:

@@ -15,8 +15,10 @@ from castalia import bounded, progress
 from castalia.cli.console import duration, say, say_json
 from castalia.config import hold
 from castalia.errors import RecipeError, RunError
+from castalia.progress.views import often
 from castalia.run_files import ForgettingFacts, TuningFacts
 
+STARTED = time.perf_counter()  # minutes are counted from here: little has happened yet
 Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
 
 
@@ -26,6 +28,13 @@ def command(
     ] = None,
     out: Annotated[Text, typer.Option(help="folder of the new run; default runs/<date>-<recipe>-<4 hex>")] = None,
     resume: Annotated[Text, typer.Option(metavar="RUN", help="continue a run, bit-exactly, from its last checkpoint")] = None,
+    minutes: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            metavar="M",
+            help="train for so long: the steps, and when the rate falls, are planned from the speed; the same as training.minutes=M",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="estimate time and memory from a few steps; train nothing")] = False,
     show_recipe: Annotated[bool, typer.Option("--show-recipe", help="print the resolved recipe whole, not in two lines")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print errors and the folder of the run, nothing else")] = False,
@@ -35,17 +44,19 @@ def command(
 ) -> int:
     """Train a recipe on your files, or resume a run."""
     if resume is not None:
-        if words:
+        if words or minutes is not None:
             raise RecipeError(
-                "--resume takes no recipe, data or overrides: a run keeps its own",
-                where=" ".join(words),
+                "--resume takes no recipe, data, minutes or overrides: a run keeps its own",
+                where=" ".join(words or ["--minutes"]),
                 fix=f"castalia train --resume {resume}, or train a new run",
             )
         return _train(None, resume, out, allow_inexact, trust_code, quiet, show_recipe, json)
     recipe, data, overrides = split_words(words or [])
-    from castalia.workflow import plan_of
+    overrides += [] if minutes is None else [f"training.minutes={minutes}"]
+    with progress.listening(None) if quiet else nullcontext(), progress.stage("starting"):
+        from castalia.workflow import plan_of
 
-    plan = plan_of(recipe, data, overrides)
+        plan = plan_of(recipe, data, overrides)
     if dry_run:
         return _rehearse(plan, show_recipe, json)
     return _train(plan, None, out, allow_inexact, trust_code, quiet, show_recipe, json)
@@ -65,14 +76,17 @@ def split_words(words: list[str]) -> tuple[str, list[str] | None, list[str]]:
 
 
 def _rehearse(plan: Any, show_recipe: bool, json: bool) -> int:
-    from castalia.workflow import rehearse
+    from castalia.rehearsal import rehearse
 
+    often()
     startup = time.process_time()  # this process has imported what a run imports
     found = rehearse(plan)
     facts = {
         "recipe": plan.as_dict(),
         "spec": str(found.spec),
         "parameters": found.parameters,
+        "steps": found.steps,
+        "threads": found.threads,
         "items": found.items,
         "precision": found.precision,
         "cpu_seconds": round(found.cpu_seconds + startup, 2),
@@ -90,7 +104,7 @@ def _rehearse(plan: Any, show_recipe: bool, json: bool) -> int:
         f"precision   {found.precision}",
     )
     say(
-        f"time        about {duration(facts['wall_seconds'])} ({facts['cpu_seconds']:.1f} CPU seconds)",
+        f"time        about {duration(facts['wall_seconds'])} for {found.steps:,} steps on {threads(found.threads)} ({facts['cpu_seconds']:.0f} CPU seconds)",
         f"memory      about {found.memory_mb:.0f} MB",
     )
     return 0
@@ -108,7 +122,7 @@ def _train(
             if plan is not None:
                 if not quiet and not follows:
                     say(*([plan.to_yaml().rstrip(), ""] if show_recipe else recipe_lines(plan)), err=True)
-                run = castalia.train(plan, out=out, begun=None if quiet else _found)
+                run = castalia.train(plan, out=out, begun=None if quiet else _found, started=STARTED)
             else:
                 run = castalia.resume(resume or "", allow_inexact=allow_inexact, trust_code=trust_code)
         except Interrupted as stop:
@@ -135,17 +149,35 @@ def recipe_lines(plan: Any) -> list[str]:
     optimiser = training.optimiser
     return [
         f"recipe: {plan.title} on {plan.data.source or 'no data'}  ({codec['name']}{', ' if size else ''}{size}; {family['name']}: {network})",
-        f"        {training.steps:,} steps of {training.batch * training.accumulate} items, {optimiser.name} at {optimiser.rate:g}, "
+        f"        {length(training)} of {training.batch * training.accumulate} items, {optimiser.name} at {optimiser.rate:g}, "
         f"schedule {training.schedule.name}, seed {training.seed}; --show-recipe prints every key",
     ]
 
 
+def threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
+
+
+def length(training: Any) -> str:
+    """How long a recipe trains, in words."""
+    if training.minutes is None:
+        return f"{training.steps:,} steps"
+    return f"{training.minutes:g} minutes of steps" + ("" if training.steps is None else f", at most {training.steps:,}")
+
+
 def _found(run: Any) -> None:
-    """Before the first step: what was found in the data."""
+    """Before the first step: what was found in the data, and how long it will take."""
     from castalia.data.report import summary
+
+    expected = run.forecast
 
     say(
         *(f"{'data: ' if number == 0 else '      '}{line}" for number, line in enumerate(summary(run.about["data"]["report"]))),
+        *(
+            []
+            if expected is None
+            else [f"time: about {duration(expected.seconds)} for {expected.steps:,} steps on {threads(expected.threads)}"]
+        ),
         "",
         err=True,
     )

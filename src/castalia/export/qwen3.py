@@ -24,8 +24,8 @@ from castalia.escapes import markdown
 from castalia.export.targets import Written
 from castalia.families.ar import Ar
 from castalia.nn.transformer import EPS
-from castalia.recipe import SampleConfig
 from castalia.run import Run
+from castalia.sections import SampleConfig
 from castalia.spec import Tokens
 
 ARCHITECTURE = "Qwen3ForCausalLM"

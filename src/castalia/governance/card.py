@@ -122,7 +122,7 @@ def _training(run: Run, zh: bool) -> list[tuple[str, str]]:
     rows = [row for row in run.metrics() if row.get("seconds") is not None]
     versions, config = run.about["versions"], run.recipe.training
     done = ("finished" if run.finished else "not finished") if not zh else ("已完成" if run.finished else "未完成")
-    found = [("步数" if zh else "steps", f"{run.last_step} / {config.steps} ({done}), batch {config.batch}, seed {config.seed}")]
+    found = [("步数" if zh else "steps", f"{run.last_step} / {run.total_steps} ({done}), batch {config.batch}, seed {config.seed}")]
     if rows:
         last = rows[-1]
         memory = max(float(row.get("memory_mb") or 0) for row in rows)

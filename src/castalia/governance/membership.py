@@ -199,6 +199,6 @@ def _train(run: Run, dataset: Dataset, side: Side, seed: int) -> Family:
         torch.manual_seed(counter_seed("shadow", seed))
         family = run.build()
         trainer = start(family, config, side, dataset.validation, open_device(config), None, dataset.development)
-        for _ in range(config.steps):
+        for _ in range(config.steps or run.last_step or 0):
             trainer.train_step()
         return trainer.averaged()

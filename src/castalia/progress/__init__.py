@@ -88,6 +88,11 @@ class Listener(Protocol):
 _listener: ContextVar[Listener | None] = ContextVar("castalia_progress", default=None)
 
 
+def listener() -> Listener | None:
+    """Who listens."""
+    return _listener.get()
+
+
 def heard() -> bool:
     """Whether anybody listens."""
     return _listener.get() is not None
@@ -95,14 +100,14 @@ def heard() -> bool:
 
 def paused() -> AbstractContextManager[None]:
     """For the time of other output, nothing is shown."""
-    listener = _listener.get()
-    return nullcontext() if listener is None else listener.paused()
+    found = _listener.get()
+    return nullcontext() if found is None else found.paused()
 
 
 @contextmanager
-def listening(listener: Listener | None) -> Iterator[None]:
-    """Stages inside are told to `listener`; None: to nobody. Other threads are not listened to."""
-    token = _listener.set(listener)
+def listening(to: Listener | None) -> Iterator[None]:
+    """Stages inside are told to a listener; None: to nobody. Other threads are not listened to."""
+    token = _listener.set(to)
     try:
         yield
     finally:
@@ -112,15 +117,15 @@ def listening(listener: Listener | None) -> Iterator[None]:
 @contextmanager
 def stage(name: str, total: int | None = None, unit: str = "", *, done: int = 0, lasting: bool = False) -> Iterator[Stage]:
     """A stage, from here to the end of the block. Stages may lie within one another; the innermost is the one to look at."""
-    listener = _listener.get()
-    made = Stage(name, total, unit, lasting, done, done, heard=listener is not None)
-    if listener is not None:
-        listener.begin(made)
+    found = _listener.get()
+    made = Stage(name, total, unit, lasting, done, done, heard=found is not None)
+    if found is not None:
+        found.begin(made)
     try:
         yield made
     finally:
-        if listener is not None:
-            listener.end(made)
+        if found is not None:
+            found.end(made)
 
 
 def tracked(items: Iterable[Item], name: str, total: int | None = None, unit: str = "") -> Iterator[Item]:

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 from castalia.columns import cut
 from castalia.language import constant, say, told
-from castalia.progress import Listener, Stage, heard, listening
+from castalia.progress import Listener, Stage, heard, listener, listening
 from castalia.units import duration
 
 TICK = 0.25  # seconds between two drawings of a live line
@@ -45,6 +45,13 @@ def shown(progress: bool | None = None) -> Iterator[None]:
     else:
         with listening(None) if progress is False else nullcontext():
             yield
+
+
+def often() -> None:
+    """From here on a log has a line every two seconds: of work that is short."""
+    view = listener()
+    if isinstance(view, Log):
+        view.every = view.pause = FIRST
 
 
 def view_for(stream: TextIO, progress: bool | None = None, *, every: float = MOST) -> View | None:

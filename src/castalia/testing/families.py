@@ -20,7 +20,7 @@ from castalia.abilities import ABILITIES, SampleOptions, abilities_of
 from castalia.errors import AbilityError, CastaliaError, SpecError
 from castalia.families.base import Family, Phase
 from castalia.nn.random import counter_seed, generator, generators
-from castalia.recipe import TrainConfig
+from castalia.sections import TrainConfig
 from castalia.spec import Batch, Classes, Condition, Dense, Tokens
 from castalia.testing.graphs import has_graphs
 from castalia.testing.synthetic import SPECS, synthetic

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from castalia.errors import RecipeError
-from castalia.recipe import TrainConfig
+from castalia.sections import TrainConfig
 from castalia.spec import Dense, Spec, Tokens
 from castalia.tensor_file import memory
 

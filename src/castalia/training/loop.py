@@ -27,10 +27,12 @@ from castalia.families.base import Family, Phase
 from castalia.nn.ema import Ema
 from castalia.nn.random import counter_seed, generators
 from castalia.progress import stage
-from castalia.recipe import TrainConfig
 from castalia.run import Run
+from castalia.sections import TrainConfig
 from castalia.spec import Batch
+from castalia.training.budget import Budget, Due, Plan
 from castalia.training.device import Solo, resolve_precision
+from castalia.training.held_out import QUICK, loss_on
 from castalia.training.hooks import Event, Hook, Progress, headlines
 from castalia.training.objective import Objective
 from castalia.training.optim import PhaseOptimiser, factor
@@ -50,6 +52,8 @@ class Trainer:
     validation: Side | None = None
     development: Side | None = None
     objective: Objective | None = None
+    plan: Plan = field(default_factory=lambda: Plan([]))
+    budget: Budget | None = None
     step: int = 0
     best: float = float("inf")
     waited: int = 0
@@ -63,6 +67,7 @@ class Trainer:
     optimisers: dict[str, PhaseOptimiser] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.plan = self.plan if self.plan.decisions else Plan.of(self.config)
         self.module = self.device.setup(self.objective or self.family)
         self.ema = Ema(self.family, self.config.ema) if self.config.ema else None
         self.phases = (self.objective or self.family).phases()
@@ -71,12 +76,18 @@ class Trainer:
             for phase in self.phases
         }
 
+    @property
+    def steps(self) -> int:
+        """Of the whole training, as it was decided last."""
+        return self.plan.decisions[-1][1]
+
     def train_step(self) -> dict[str, Tensor]:
         """All phases of one step, then the average. Returns "phase/part" -> detached scalar."""
         config, parts = self.config, {}
         if self.objective is None and not self.family.training:  # walking through all modules costs as much as a small layer
             self.family.train()
-        self.family.schedule(self.step, config.steps)
+        steps = self.plan.steps(self.step)
+        self.family.schedule(self.step, steps)
         drawn: dict[str, list[Any]] = {}  # phases of one split see the same batches
         for phase in self.phases:
             if self.step % phase.every:
@@ -100,7 +111,7 @@ class Trainer:
                     sums[name] = sums.get(name, 0) + value.float() / config.accumulate
             if config.clip is not None:
                 nn.utils.clip_grad_norm_(optimiser.parameters, config.clip)
-            optimiser.step(factor(self.step, config.steps, config.schedule))
+            optimiser.step(factor(self.step, steps, self.plan.schedule(self.step, config.schedule)))
             parts |= {f"{phase.name}/{name}": value for name, value in sums.items()}
         if self.ema is not None:
             self.ema.update(self.step)
@@ -129,6 +140,7 @@ class Trainer:
         """A checkpoint of this step, by rank 0; atomic, so that a kill at any moment leaves the last one whole."""
         if self.run is not None and self.device.rank == 0:
             state = {"best": self.best if self.best < float("inf") else None, "waited": self.waited, "stopped": self.stopped}
+            state |= {} if self.budget is None else {"seconds": round(self.budget.elapsed, 3)}
             try:
                 with stage("saving a checkpoint"):
                     self.run.save(self.step, self.checkpoint(), state, self.config.keep)
@@ -153,6 +165,24 @@ class Trainer:
         self.step, self.refreshed, self.waited, self.stopped = step, -1, state["waited"], state["stopped"]
         self.best = float("inf") if state["best"] is None else state["best"]
 
+    def due(self) -> Due:
+        """What is to be done after the step that was just made; of several processes, the first decides."""
+        config, step = self.config, self.step
+        if self.budget is None or step < self.plan.last:
+            sheet = config.sample_every > 0 and step % config.sample_every == 0
+            return Due(self.plan.steps(step), step % config.save_every == 0, sheet)
+        own, stopped = Due(0), None
+        try:
+            own = self.budget.after(step, self.steps) if self.device.rank == 0 else own
+        except RecipeError as error:
+            own, stopped = Due(-1), error
+        found = Due.of(self.device.share(own.text())) if self.device.world > 1 else own
+        if found.steps < 0:
+            raise stopped or RecipeError("the first process found the time too short", where="training.minutes")
+        if self.plan.decide(step, found.steps) and self.run is not None and self.device.rank == 0:
+            self.run.decide(step, found.steps, self.budget.elapsed)
+        return found
+
     def validate(self) -> float:
         """Mean of the early-stop part over the validation split; the same batches and noise each time."""
         stop, split = self.config.early_stop, self.validation
@@ -170,6 +200,17 @@ class Trainer:
                     )
                 values.append(float(loss.parts[stop.part]))
         return sum(values) / len(values)
+
+    def held_out_loss(self) -> float | None:
+        """Of the averaged model, on a few held-out items, the same each time; kept in the log. None of a rehearsal, and where nothing can be scored."""
+        if self.run is None or self.device.rank > 0 or self.validation is None:
+            return None
+        with stage("measuring the loss on held-out data"):
+            value = loss_on(self.validation, self.averaged(), QUICK)
+        if value is not None:
+            self.judged = {"held out": value}
+            self.run.record({"step": self.step, "held_out": value})
+        return value
 
     def _shard(self, micro: int) -> int:
         return micro * self.device.world + self.device.rank
@@ -206,27 +247,34 @@ class Interrupted(Exception):
 
 
 def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
-    """Train to the end (or an early stop), logging, saving and calling hooks. SIGTERM and Ctrl-C save, then raise Interrupted."""
+    """Train to the end (or an early stop), logging, saving and calling hooks. SIGTERM and Ctrl-C save, then raise Interrupted.
+
+    With a budget the steps are decided on the way; decisions that the plan holds beyond this step are replayed first.
+    """
     config, device = trainer.config, trainer.device
-    clock = _Clock(trainer.step, config.batch * config.accumulate * device.world)
+    clock = _Clock(trainer.step, config.batch * config.accumulate * device.world, trainer.budget)
     window: list[dict[str, Tensor]] = []
 
-    def tell(event: Event, parts: dict[str, float] | None = None, model: Family | None = None) -> None:
+    def tell(event: Event, parts: dict[str, float] | None = None, model: Family | None = None, held_out: float | None = None) -> None:
         if device.rank == 0:
-            progress = Progress(
-                event, trainer.step, config.steps, parts or {}, clock.speed, clock.seconds, clock.left(trainer.step, config.steps), model
-            )
+            left = clock.left(trainer.step, trainer.steps)
+            progress = Progress(event, trainer.step, trainer.steps, parts or {}, clock.speed, clock.seconds, left, model, held_out)
             for hook in hooks:
                 hook(progress)
 
-    with _signals() as caught, stage("training", config.steps, "steps", done=trainer.step, lasting=True) as shown:
-        while trainer.step < config.steps and not trainer.stopped:
+    def save() -> None:
+        with clock.aside("save"):
+            trainer.save()
+            tell("save")
+
+    def sheet() -> None:
+        with clock.aside("sheet"):
+            tell("sample", model=trainer.averaged(), held_out=trainer.held_out_loss())
+
+    with _signals() as caught, stage("training", trainer.steps, "steps", done=trainer.step, lasting=True) as shown:
+        while trainer.step < trainer.plan.steps(trainer.step) and not trainer.stopped:
             window.append(trainer.train_step())
             step, stop = trainer.step, config.early_stop
-            shown.done = step
-            if shown.due():
-                shown.values = headlines({name: float(value) for name, value in _mean(window).items()}) | trainer.judged
-                shown.rate, shown.left = clock.recent(step), clock.left(step, config.steps)
             if stop is not None and step % stop.every == 0:
                 value = trainer.validate()
                 trainer.judged = {"held out": value}
@@ -235,7 +283,15 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
                 trainer.stopped = trainer.waited >= stop.patience
                 if trainer.run is not None and device.rank == 0:
                     trainer.run.record({"step": step, "validation": value})
-            end = step == config.steps or trainer.stopped
+            due = trainer.due()
+            end = step >= due.steps or trainer.stopped
+            shown.at(step, trainer.steps)
+            if shown.due():
+                shown.values = (
+                    headlines({name: float(value) for name, value in _mean(window).items()}, several=len(trainer.phases) > 1)
+                    | trainer.judged
+                )
+                shown.rate, shown.left = clock.recent(step), clock.left(step, trainer.steps)
             if step % config.log_every == 0 or end:
                 clock.lap(step)
                 parts = {name: float(device.mean(value)) for name, value in _mean(window).items()}
@@ -253,11 +309,10 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
                 tell("log", parts)
             number = caught[0] if caught else 0
             interrupted = device.any(bool(number)) if device.world > 1 else bool(number)
-            if end or interrupted or step % config.save_every == 0:
-                trainer.save()
-                tell("save")
-            if config.sample_every and (step % config.sample_every == 0 or end):
-                tell("sample", model=trainer.averaged())
+            if end or interrupted or due.save:
+                save()
+            if config.sample_every and (end or due.sheet):
+                sheet()
             if interrupted and not end:
                 raise Interrupted(number or signal.SIGTERM, step)
         tell("end")
@@ -295,17 +350,17 @@ def memory_mb() -> float:
 
 
 class _Clock:
-    """Seconds of training in this process and items per second since the last lap."""
+    """Seconds of training, and items per second since the last lap. With a budget, seconds are those that the budget counts."""
 
-    def __init__(self, step: int, items: int) -> None:
-        self.items, self.first, self.mark = items, step, step
+    def __init__(self, step: int, items: int, budget: Budget | None = None) -> None:
+        self.items, self.first, self.mark, self.budget = items, step, step, budget
         self.begun = self.lapped = time.perf_counter()
         self.speed = 0.0
         self.seen = self.begun, step  # where the speed that is shown is counted from
 
     @property
     def seconds(self) -> float:
-        return time.perf_counter() - self.begun
+        return time.perf_counter() - self.begun if self.budget is None else self.budget.elapsed
 
     def lap(self, step: int) -> None:
         instant = time.perf_counter()
@@ -321,7 +376,16 @@ class _Clock:
         return speed
 
     def left(self, step: int, steps: int) -> float:
-        return (steps - step) * self.seconds / max(1, step - self.first)
+        ahead = (steps - step) * (time.perf_counter() - self.begun) / max(1, step - self.first)
+        return ahead if self.budget is None else min(ahead, self.budget.left)
+
+    @contextmanager
+    def aside(self, kind: str) -> Iterator[None]:
+        """What is neither a step nor a log, timed for the budget: a checkpoint ("save"), a sheet ("sheet")."""
+        begun = time.perf_counter()
+        yield
+        if self.budget is not None:
+            self.budget.aside(kind, time.perf_counter() - begun)
 
 
 @contextmanager

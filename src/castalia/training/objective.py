@@ -31,8 +31,8 @@ from castalia.families.base import Family, Phase
 from castalia.nn.decode import Completion, complete
 from castalia.nn.preference import divergence, dpo, policy_gradient
 from castalia.nn.random import generator
-from castalia.recipe import PreferConfig, RewardConfig
 from castalia.registry import require
+from castalia.sections import PreferConfig, RewardConfig
 from castalia.spec import Batch, Loss, Tokens
 
 GROUP = 8  # samples of one prompt

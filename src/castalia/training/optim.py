@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from castalia.recipe import OptimiserConfig, ScheduleConfig
+from castalia.sections import OptimiserConfig, ScheduleConfig
 
 
 def factor(step: int, steps: int, schedule: ScheduleConfig) -> float:

@@ -16,6 +16,7 @@ from castalia.data.stream import Dataset
 from castalia.data.windows import Windows
 from castalia.errors import RunError, SpecError
 from castalia.families.base import Family
+from castalia.progress import stage
 from castalia.recipe import Recipe
 from castalia.run import Run
 from castalia.training.objective import Objective, Prefer, Reward
@@ -49,11 +50,24 @@ def check(run: Run, objective: Objective | None) -> None:
         )
 
 
-def write(run: Run, objective: Objective | None) -> None:
-    """RUN/eval/tuning.json, once, when the run is finished."""
-    path = run.folder / "eval" / "tuning.json"
-    if objective is None or path.exists() or not run.finished:
+def before(run: Run, objective: Objective | None) -> dict[str, Any] | None:
+    """What is judged under the weights that the run starts from; None where there is nothing to judge, or it is written already."""
+    if objective is None or (run.folder / "eval" / "tuning.json").exists():
+        return None
+    with stage("judging what tuning starts from"):
+        return _judged(run, objective, objective.reference)
+
+
+def write(run: Run, objective: Objective | None, start: dict[str, Any] | None) -> None:
+    """RUN/eval/tuning.json, when the run is finished. start: what `before` gave."""
+    if objective is None or start is None:
         return
-    config, models = run.recipe.training, (objective.reference, run.model().to(objective.family.device))
-    before, after = (objective.judge(model, config.seed, JUDGED * config.batch) for model in models)
-    atomic.write_json(path, {"kind": objective.name, "before": before, "after": after})
+    with stage("judging what tuning did"):
+        after = _judged(run, objective, run.model().to(objective.family.device))
+    atomic.write_json(run.folder / "eval" / "tuning.json", {"kind": objective.name, "before": start, "after": after})
+
+
+def _judged(run: Run, objective: Objective, model: Family) -> dict[str, Any]:
+    config = run.recipe.training
+    found: dict[str, Any] = objective.judge(model, config.seed, JUDGED * config.batch)
+    return found
