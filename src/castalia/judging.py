@@ -26,6 +26,7 @@ from castalia.evaluation.report import write_page
 from castalia.evaluation.trainings import over_trainings
 from castalia.language import Voice
 from castalia.notebook import Result
+from castalia.progress import tracked
 from castalia.run import Run
 from castalia.spec import Dense, Tokens
 from castalia.training.hooks import Hook
@@ -126,7 +127,8 @@ def compare(
     Voice(language)
     opened = [run if isinstance(run, Run) else Run.open(run) for run in runs]
     names = comparable(opened)
-    judged = {name: measured(run, n=n, seed=seed) for name, run in zip(names, opened, strict=True)}
+    both = zip(names, opened, strict=True)
+    judged = {name: measured(run, n=n, seed=seed) for name, run in tracked(both, "judging runs", len(names), "runs")}
     counts = {name: budget(found) for name, found in judged.items()}
     fewest = min(counts.values())
     judged = {  # another codec may leave fewer passages to compare with

@@ -83,7 +83,7 @@ def test_two_processes_equal_twice_the_accumulation(recipe: str, tmp_path: Path)
 def test_two_processes_share_one_stream_of_windows(tmp_path: Path):
     """Counts are equal in both, and the gate's turns fall together."""
     words = [str(corpus(tmp_path / "texts")), *TEXT, "training.steps=10"]
-    launch("text/ar", tmp_path / "two", words)
+    launch("text/ar", tmp_path / "two", [*words, "training.minutes=30"])  # the first process decides the steps, and shares them
     first, second = (load_file(tmp_path / "two" / f"rank{rank}.safetensors") for rank in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first) and "counts.token" in first
     alone = castalia.train("text/ar", words[0], [*words[1:], "training.accumulate=2"], out=tmp_path / "one")

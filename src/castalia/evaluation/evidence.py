@@ -25,6 +25,7 @@ from castalia.evaluation.baselines import Moments, memoriser, naive
 from castalia.evaluation.features import ROWS, Features, extract, features_for
 from castalia.language import Said, say
 from castalia.nn.random import generator, generators
+from castalia.progress import tracked
 from castalia.registry import require
 from castalia.spec import Batch, Classes, Condition, Dense
 
@@ -219,7 +220,7 @@ def _sample(
     sampler = require(model, Samples, "be judged by its samples")
     told = torch.randint(0, max(1, len(dataset.train)), (n,), generator=generator("evaluate", seed, "conditions"))
     kept, vectors, classes, timings = [], [], [], []
-    for first in range(0, n, batch):
+    for first in tracked(range(0, n, batch), "drawing samples", -(-n // batch), "batches"):
         rows = min(batch, n - first)
         cond = conditions_of(model, dataset.train, told[first : first + rows])
         begun = time.perf_counter()

@@ -28,6 +28,7 @@ from castalia.evaluation.passages import gather_passages
 from castalia.evaluation.verdicts import verdict_for
 from castalia.language import Voice, say
 from castalia.nn.random import generator
+from castalia.progress import tracked
 from castalia.spec import Classes, Dense, Tokens
 
 if TYPE_CHECKING:
@@ -183,7 +184,8 @@ def _scores(evidence: Evidence, metrics: Sequence[str] | None, native: type) -> 
     """Of the metrics that read this kind of evidence and judge this kind of item. One that fails with a reason costs its own scores only."""
     scores: list[Score] = []
     notes: list[str] = []
-    for name in registry.names("metric") if metrics is None else metrics:
+    asked = registry.names("metric") if metrics is None else metrics
+    for name in tracked(asked, "computing scores", len(asked), "metrics"):
         metric: Metric = registry.resolve("metric", name)()
         if not isinstance(evidence, metric.reads) or not issubclass(native, metric.judges):
             continue

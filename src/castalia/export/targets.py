@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from castalia import atomic
 from castalia.errors import AbilityError, RecipeError, RunError
 from castalia.governance.release import Gate
+from castalia.progress import stage
 from castalia.run import Run
 
 MANIFEST = "castalia.json"
@@ -62,7 +63,7 @@ def export(run: str | os.PathLike[str] | Run, to: str, folder: str | os.PathLike
     run.weights_path()  # there is a checkpoint
     module, _, function = TARGETS[to].partition(":")
     write: Callable[[Run, Path], Written] = getattr(importlib.import_module(module), function)
-    with atomic.folder(folder) as temporary:
+    with stage("writing the export"), atomic.folder(folder) as temporary:
         facts, after = write(run, temporary)
         atomic.write_json(temporary / MANIFEST, Gate(run).facts_of(export=to, **facts))
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}

@@ -35,6 +35,7 @@ from castalia.governance.copies import Found, Matcher, matcher_for
 from castalia.governance.membership import Membership, membership
 from castalia.nn.random import generator
 from castalia.notebook import Result
+from castalia.progress import stage, tracked
 from castalia.run import Run
 from castalia.sampling.generate import generate
 from castalia.spec import Dense, Tokens
@@ -107,14 +108,18 @@ def inspect(run: Run, *, samples: Given | None = None, n: int | None = None, see
         names, items = given(codec, samples)
     if not names:
         raise DataError("there are no samples to audit", where=samples or run.folder, fix="-n 100, or a folder with files")
-    matcher = kind(codec, blocks_of(dataset.train, codec))
-    held_out, calibration, fresh = _calibrated(kind, codec, dataset, items, matcher, seed, notes)
+    with stage("indexing the training items"):
+        matcher = kind(codec, blocks_of(dataset.train, codec))
+    with stage("setting the threshold by held-out items"):
+        held_out, calibration, fresh = _calibrated(kind, codec, dataset, items, matcher, seed, notes)
     calibration = _with_power(calibration, matcher, dataset, codec, seed)
-    found = matcher.match(items)
+    with stage("looking for copies"):
+        found = matcher.match(items)
     verdict, beyond = verdict_of(found.distance, calibration)
-    inference: Membership = membership(
-        run, model, dataset, samples=items if samples is None and isinstance(items, Tensor) else None, seed=seed, shadows=shadows
-    )
+    with stage("asking who was in the data"):
+        inference: Membership = membership(
+            run, model, dataset, samples=items if samples is None and isinstance(items, Tensor) else None, seed=seed, shadows=shadows
+        )
     where = dataset.train.where
     hits = torch.nonzero(found.distance < calibration.threshold)[:, 0]
     hits = hits[found.distance[hits].argsort(stable=True)].tolist()
@@ -284,7 +289,7 @@ def _with_power(calibration: Calibration, matcher: Matcher, dataset: Dataset, co
     """Plants altered copies of training items and looks how many are found."""
     rng = generator("audit", seed, "planted")
     power = {}
-    for kind in matcher.planted:
+    for kind in tracked(matcher.planted, "planting altered copies", len(matcher.planted), "kinds"):
         chosen = torch.randperm(len(matcher), generator=rng)[:PLANTED].sort().values
         found = matcher.match(matcher.plant(items_of(dataset.train, codec, chosen), kind, rng))
         power[kind] = (found.distance < calibration.threshold).double().mean().item() if len(found) else 0.0

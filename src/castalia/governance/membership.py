@@ -27,6 +27,7 @@ from castalia.evaluation.features import extract, features_for
 from castalia.evaluation.neighbours import nearest
 from castalia.families.base import Family
 from castalia.nn.random import counter_seed, generator, generators
+from castalia.progress import tracked
 from castalia.run import Run
 from castalia.spec import Dense, Tokens
 from castalia.training.device import open_device
@@ -199,6 +200,7 @@ def _train(run: Run, dataset: Dataset, side: Side, seed: int) -> Family:
         torch.manual_seed(counter_seed("shadow", seed))
         family = run.build()
         trainer = start(family, config, side, dataset.validation, open_device(config), None, dataset.development)
-        for _ in range(config.steps or run.last_step or 0):
+        steps = config.steps or run.last_step or 0
+        for _ in tracked(range(steps), "training a shadow model", steps, "steps"):
             trainer.train_step()
         return trainer.averaged()

@@ -8,7 +8,7 @@ of that shape again and gives the same bytes.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from castalia.errors import RecipeError, SpecError, meant
 from castalia.families.base import Family
 from castalia.nn.decode import Completion, Decoder, Stop, complete
 from castalia.nn.random import generators
+from castalia.progress import stage
 from castalia.registry import require
 from castalia.run import Run
 from castalia.spec import Classes, Condition, Dense, Grammar, Tokens
@@ -96,7 +97,7 @@ def generate(run: Run, request: Request, *, model: Family | None = None) -> Iter
         return
     if request.prompt is not None or request.constraint is not None:
         raise RecipeError("only models of tokens take a prompt or a constraint", where=run.recipe.family.name, fix="leave it out")
-    for first, rows in blocks(request.first, request.n, request.batch):
+    for first, rows in _counted(blocks(request.first, request.n, request.batch), request.n):
         begun = time.perf_counter()
         x = draw(family, request.seed, first, rows, request.cond, request.options, rows)
         seconds = (time.perf_counter() - begun) / rows
@@ -125,11 +126,19 @@ def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None
     return list(generate(run, request, model=model))[row]
 
 
+def _counted(parts: Iterable[tuple[int, int]], count: int) -> Iterator[tuple[int, int]]:
+    """(first, rows) of each block, counted in samples while they are drawn."""
+    with stage("drawing samples", count, "samples") as work:
+        for first, rows in parts:
+            yield first, rows
+            work.advance(rows)
+
+
 def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Iterator[Sample]:
     spec = _tokens(codec)
     grammar, stop = limits(codec, request)
     prompt = prompt_ids(codec, request.prompt)
-    for first, rows in blocks(request.first, request.n, request.batch):
+    for first, rows in _counted(blocks(request.first, request.n, request.batch), request.n):
         begun = time.perf_counter()
         rngs, cond = generators(request.seed, first, rows), condition(family, request.cond, rows, first)
         model = require(family, Decodes, "be read out token by token")
@@ -191,7 +200,7 @@ def draw_tokens(
     """Unprompted samples first .. first + count - 1 of `seed`."""
     model = require(family, Decodes, "be read out token by token")
     found: list[Completion] = []
-    for start, rows in blocks(first, count, batch):
+    for start, rows in _counted(blocks(first, count, batch), count):
         prompts = [torch.tensor([spec.begin], device=family.device)] * rows
         told = condition(family, cond, rows, start)
         found += complete(model, prompts, generators(seed, start, rows), options, spec=spec, cond=told)
