@@ -102,6 +102,7 @@ READS = {
     "cli/completion.py": "the start file of the user's own shell",
     "notebook.py": "a page that Castalia wrote, its size looked at first",
     "run.py": "copies and hashes of files of a run, and its log line by line",
+    "training/trackers.py": "sheets that were written a moment ago",
     "serving/limits.py": "it adds a line to the file of keys",
 }
 LOADERS = {

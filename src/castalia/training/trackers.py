@@ -19,7 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from castalia.errors import MissingExtra
+from castalia import bounded
+from castalia.errors import MissingExtra, RunError
 from castalia.run import Run
 from castalia.training.hooks import Hook, Progress
 
@@ -98,7 +99,7 @@ class MlFlow:
         self.client = module.MlflowClient(tracking_uri=(run.folder.resolve() / "mlflow").as_uri())
         kept = run.folder / "mlflow" / "castalia-run"
         if kept.exists():
-            self.id = kept.read_text(encoding="utf-8").strip()
+            self.id = bounded.read_text(kept, "yaml_bytes", RunError).strip()
         else:
             found = self.client.get_experiment_by_name("castalia")
             experiment = found.experiment_id if found is not None else self.client.create_experiment("castalia")
