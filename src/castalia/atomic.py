@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from castalia.errors import RunError
+from castalia.errors import StorageError
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Replace `path` by `content`; lone surrogates are written as JSON escapes them. Raises RunError when the disk is full or the folder cannot be written."""
+    """Replace `path` by `content`; lone surrogates are written as JSON escapes them. Raises StorageError when the disk is full or the folder cannot be written."""
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     with place(path) as temporary:
         temporary.write_bytes(data)
@@ -59,7 +59,7 @@ def _explained(path: Path, clean: Callable[[], None]) -> Iterator[None]:
         with suppress(OSError):  # it may never have come to be
             clean()
         if isinstance(error, OSError):
-            raise RunError(
+            raise StorageError(
                 f"cannot write: {error.strerror or error}", where=path, fix="free space, or choose a folder that can be written"
             ) from error
         raise

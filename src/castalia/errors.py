@@ -10,6 +10,7 @@ An error says what is wrong, where, and what to do about it; it prints as three 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import PurePath
 from typing import ClassVar
 
 from castalia.sentences import say
@@ -37,6 +38,7 @@ class CastaliaError(Exception):
         super().__init__(what)
         self.what = what
         self.where = where if isinstance(where, str) else str(where)
+        self.local = isinstance(where, PurePath)  # a place on this machine, which is nobody else's business
         self.fix = fix
 
     def __str__(self) -> str:
@@ -82,6 +84,12 @@ class RunError(CastaliaError):
     """A run directory that is missing, damaged, locked or of a newer format."""
 
     exit_code, http_status = 4, 404
+
+
+class StorageError(RunError):
+    """A file cannot be written: the disk is full, or the folder is read-only."""
+
+    exit_code, http_status = 4, 507
 
 
 class MissingExtra(CastaliaError):

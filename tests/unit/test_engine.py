@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from castalia.abilities import SampleOptions
 from castalia.errors import RecipeError, TrainingError
 from castalia.families.ar import Ar, ArConfig
 from castalia.families.vae import Vae, VaeConfig
-from castalia.nn.decode import complete
+from castalia.nn.decode import Decoder, complete
 from castalia.nn.random import generators
 from castalia.nn.transformer import Memory
 from castalia.sampling.generate import Stretch, draw, draw_block
@@ -426,3 +427,22 @@ def test_tokens_are_counted_for_who_used_them() -> None:
             assert 5 <= left.used < 2001
 
     asyncio.run(story())
+
+
+def test_what_rows_remembered_is_given_back_without_looking_for_circles() -> None:
+    """A circle of references keeps its tensors until Python counts enough objects, however large they are."""
+    decoder = Decoder(MODEL, ENDLESS)
+    gc.collect()
+    before = sum(type(one) is Memory for one in gc.get_objects())
+    gc.disable()
+    try:
+        for seed in range(30):  # alone, together, and prefilled anew
+            decoder.add([torch.tensor([0, 3])] * (1 + seed % 3), generators(seed, 0, 1 + seed % 3), SampleOptions(length=5 + seed))
+            for _ in range(3 + seed % 9):
+                decoder.step()
+        while decoder.live:
+            decoder.step()
+        alive = sum(type(one) is Memory for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive == before

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 
 from castalia.cli.console import say
 from castalia.errors import MissingExtra, RecipeError
-
-if TYPE_CHECKING:
-    from castalia.serving.hosted import Hosted, Table
 
 KEYS = "CASTALIA_API_KEYS"
 File = Optional[Path]  # noqa: UP045 - typer reads annotations at run time
@@ -49,6 +45,12 @@ def command(
     max_body: Annotated[int, typer.Option(min=1, help="bytes of a request")] = 8 << 20,
     max_pixels: Annotated[int, typer.Option(min=1, help="of a picture that is sent in")] = 1 << 24,
     threads: Annotated[Whole, typer.Option(min=1, help="CPU threads that compute; default: all cores but one")] = None,
+    allow_origin: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="ORIGIN", help="web pages from there may use the server, e.g. http://localhost:3000; may be given several times"
+        ),
+    ] = None,
     log_prompts: Annotated[bool, typer.Option("--log-prompts", help="write prompts into the log")] = False,
 ) -> int:
     """Serve runs over HTTP: OpenAI's completions, chat, images and embeddings, and our own generate, edit and score."""
@@ -63,6 +65,7 @@ def command(
     from castalia.codecs.budget import limits_from
     from castalia.serving.limits import Keys, Limits
     from castalia.serving.limits import new_key as make_key
+    from castalia.serving.origins import origins_of
 
     file = api_key_file or (Path(os.environ[KEYS]) if os.environ.get(KEYS) else None)
     if new_key is not None:
@@ -80,6 +83,7 @@ def command(
         constraint=limits_from(constraint_limits), body=max_body, pixels=max_pixels, items=max_items, tokens=max_tokens, seconds=timeout,
         requests=requests_per_minute, new_tokens=tokens_per_minute,
     )  # fmt: skip
+    origins = origins_of(allow_origin or ())
     keys = Keys(limits=limits) if file is None else Keys.load(file, limits)
     from castalia.serving import server
 
@@ -95,6 +99,7 @@ def command(
     from castalia.serving.border import log_to
     from castalia.serving.engine import Engine
     from castalia.serving.hosted import open_runs
+    from castalia.serving.welcome import curl
 
     imported = time.perf_counter()
     log_to()
@@ -102,34 +107,17 @@ def command(
     gc.collect()
     gc.freeze()  # what is loaded by now stays, so the collector of garbage, which stops everybody, need not look at it again
     engine = Engine(lanes_of(table), queue=queue, threads=threads or max(1, (os.cpu_count() or 2) - 1))
-    app = make_app(table, engine, limits=limits, keys=keys, hosts=server.hosts_for(host), open_metrics=home, log_prompts=log_prompts)
+    app = make_app(
+        table, engine, limits=limits, keys=keys, hosts=server.hosts_for(host), origins=origins, open_metrics=home, log_prompts=log_prompts
+    )
 
     def ready(address: str) -> None:
         took = f"ready in {time.perf_counter() - imported:.1f} s, after {imported - begun:.1f} s of imports"
         say(f"castalia serves {len(table.runs)} run{'s' if len(table.runs) > 1 else ''} at {address} ({took})", "")
         for one in table.runs.values():
             say(f"  {one.name}: {one.run.recipe.title}, can {', '.join(one.features)}")
-        say("", "try:", f"  {example(table, address, file is not None)}", "", "stop: Ctrl-C")
+        say("", "try:", f"  {curl(next(iter(table.runs.values())), address, keyed=file is not None)}", "", "stop: Ctrl-C")
 
     whole = server.serve(app, engine, host=host, port=port, drain=drain, ready=ready, say=lambda text: say(text, err=True))
     say("stopped" if whole else "stopped; what still ran was broken off", err=True)
     return 0
-
-
-def example(table: Table, address: str, keys: bool) -> str:
-    """A curl line that works for the first run."""
-    one = next(iter(table.runs.values()))
-    path, body = _request(one)
-    words = json.dumps(body, ensure_ascii=False).replace("'", "'\\''")
-    key = " -H 'Authorization: Bearer KEY'" if keys else ""
-    return f"curl {address}{path}{key} -H 'Content-Type: application/json' -d '{words}'"
-
-
-def _request(one: Hosted) -> tuple[str, dict[str, Any]]:
-    if "chat" in one.features:
-        return "/v1/chat/completions", {"model": one.name, "messages": [{"role": "user", "content": "你好"}]}
-    if "completions" in one.features:
-        return "/v1/completions", {"model": one.name, "prompt": "", "max_tokens": 60}
-    if "images" in one.features:
-        return "/v1/images/generations", {"model": one.name, "prompt": next((names[0] for names in one.classes.values()), ""), "n": 1}
-    return "/api/generate", {"run": one.name, "n": 1}

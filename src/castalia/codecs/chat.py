@@ -3,7 +3,7 @@
 `Roles`, for tokenizers of our own: begin, then for each turn a token of its role and the words; `end` closes what the assistant says. A role
 token is an id that no text encodes to, so nobody can write a turn that is not theirs, and words are tokenised turn by turn.
 
-`Jinja`, for tokenizers of others: the template that came with the model, rendered in a sandbox, as `transformers` does. Where the assistant
+`Jinja`, for tokenizers of others: the template that came with the model, rendered in a sandbox (sandbox.py), as `transformers` does. Where the assistant
 speaks is found by rendering the conversation again with marks in place of the words, so any template will do that writes what it is given
 (white space at its ends aside); one that changes words is read turn by turn, from prefix to prefix. Words are tokenised so that "<|im_end|>"
 in them is ten characters and no token.
@@ -17,6 +17,7 @@ import datetime
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -101,6 +102,15 @@ class Roles:
         return f"{{{{- bos_token }}}}{{%- for m in messages %}}{marks}{said}{{%- endfor %}}{{%- if add_generation_prompt %}}{{{{ '{TOKENS[2]}' }}}}{{%- endif %}}"
 
 
+def _budget(characters: int) -> AbstractContextManager[None]:
+    """See sandbox.py. Raises MissingExtra."""
+    try:
+        from castalia.codecs.sandbox import budget
+    except ImportError as error:
+        raise MissingExtra("jinja2", "llm", "chat template") from error
+    return budget(characters)
+
+
 # A model's own --------------------------------------------------------------------------------------------------------
 
 
@@ -125,8 +135,9 @@ class Jinja:
         return next((token for token in said if token in self.specials), None)
 
     def code(self, messages: Sequence[Message], *, reply: bool = False) -> Coded:
-        whole = self.render(messages, reply)
-        spans = self._spans(messages, whole, reply)
+        with _budget(len(self.source) + sum(len(turn.content) for turn in messages)):  # for all that has to be rendered
+            whole = self.render(messages, reply)
+            spans = self._spans(messages, whole, reply)
         said = [span for turn, span in zip(messages, spans, strict=True) if turn.role == "assistant" and turn.weight > 0 and not reply]
         forged = any(name in turn.content for turn in messages for name in self.specials.values())
         ids, starts = self._apart(whole, spans) if forged else self.marked(whole)
@@ -154,35 +165,39 @@ class Jinja:
 
     def render(self, messages: Sequence[Message], reply: bool) -> str:
         """Raises DataError with the template's own words where it refuses (roles that do not alternate, a system message ...)."""
+        characters = len(self.source) + sum(len(turn.content) for turn in messages)
         try:
-            return str(
-                self._compiled.render(
-                    messages=[{"role": turn.role, "content": turn.content} for turn in messages],
-                    add_generation_prompt=reply,
-                    tools=None,
-                    documents=None,
-                    **self.named,
+            with _budget(characters):
+                return str(
+                    self._compiled.render(
+                        messages=[{"role": turn.role, "content": turn.content} for turn in messages],
+                        add_generation_prompt=reply,
+                        tools=None,
+                        documents=None,
+                        **self.named,
+                    )
                 )
-            )
+        except MissingExtra:
+            raise
         except Exception as error:  # a template may raise whatever Python can
-            raise DataError(f"the model's chat template refuses: {error}", "chat template", "change the conversation's turns") from error
+            what = str(error)[:500]
+            raise DataError(f"the model's chat template refuses: {what}", "chat template", "change the conversation's turns") from error
 
     @cached_property
     def _compiled(self) -> Any:
-        try:
-            from jinja2.exceptions import TemplateError
-            from jinja2.sandbox import ImmutableSandboxedEnvironment
-        except ImportError as error:
-            raise MissingExtra("jinja2", "llm", "chat template") from error
+        from jinja2.exceptions import TemplateError
+
+        from castalia.codecs.sandbox import compiled
 
         def refuse(message: str) -> None:
             raise TemplateError(message)
 
-        space = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
-        space.filters["tojson"] = lambda value, indent=None: json.dumps(value, ensure_ascii=False, indent=indent)
-        space.globals["raise_exception"] = refuse
-        space.globals["strftime_now"] = lambda form: datetime.date(2024, 1, 1).strftime(form)  # the same conversation is the same tokens
-        return space.from_string(re.sub(r"\{%-?\s*(end)?generation\s*-?%\}", "", self.source))
+        filters = {"tojson": lambda value, indent=None: json.dumps(value, ensure_ascii=False, indent=indent)}
+        names = {  # the same conversation is the same tokens, on any day
+            "raise_exception": refuse,
+            "strftime_now": lambda form: datetime.date(2024, 1, 1).strftime(form),
+        }
+        return compiled(re.sub(r"\{%-?\s*(end)?generation\s*-?%\}", "", self.source), filters, names)
 
     def _spans(self, messages: Sequence[Message], whole: str, reply: bool) -> list[tuple[int, int]]:
         """Where in `whole` each turn's words stand."""

@@ -326,7 +326,7 @@ def open_picture(path: Path, formats: Sequence[str] = tuple(_FORMATS)) -> Iterat
         if head[4:8] == b"ftyp" and head[8:12] in _HEIC and b"avif" not in head:
             _open_heic(path)
         try:
-            opened = PIL.Image.open(file, formats=list(formats))
+            opened = PIL.Image.open(file, formats=[name for name in formats if name != "HEIF" or name in PIL.Image.OPEN])
         except PIL.Image.DecompressionBombError as error:
             raise bounded.exceeded("pixels", "the picture is too large to decode safely", path.name) from error
         with opened:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from castalia import bounded
-from castalia.errors import DataError, RunError
+from castalia.errors import DataError, RunError, StorageError
 
 START = "0" * 64
 LONGEST = 1 << 20  # bytes of a line; an entry has some hundred
@@ -55,7 +55,7 @@ class Verdict:
 
 
 def append(path: Path, entry: Mapping[str, Any]) -> Head:
-    """Add one line: `entry` with number, time and chain. Raises RunError when it cannot be written."""
+    """Add one line: `entry` with number, time and chain. Raises StorageError when it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+b") as file:
@@ -73,7 +73,7 @@ def append(path: Path, entry: Mapping[str, Any]) -> Head:
             file.flush()
             _write_head(path, head)
     except OSError as error:
-        raise RunError(
+        raise StorageError(
             f"the ledger cannot be written: {error.strerror or error}", where=path, fix="--ledger FILE puts it elsewhere"
         ) from error
     return head

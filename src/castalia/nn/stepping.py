@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from typing import TypeAlias
+from weakref import ref
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ class Single:
         self.norm = _seen(norm)
         cosine, sine = rotary.get_buffer("cosine"), rotary.get_buffer("sine")
         self.cosine, self.sine = _seen(cosine), _seen(sine).reshape(len(sine), 2, -1)
-        self.memory = memory
+        self.memory = ref(memory)  # which holds this
 
     @staticmethod
     def fits(blocks: Iterable[Block], memory: Memory) -> bool:
@@ -59,7 +60,9 @@ class Single:
 
     def __call__(self, x: Tensor) -> Tensor:
         """x (1, width) float32, the embedding of the next token, becomes what follows the last norm, (1, width)."""
-        place = self.memory.longest
+        memory = self.memory()
+        assert memory is not None, "the memory calls this"
+        place = memory.longest
         cosine, sine = self.cosine[place], self.sine[place]
         h = x[0].numpy().copy()
         with np.errstate(all="ignore"):  # exp may overflow to infinity, as torch's does

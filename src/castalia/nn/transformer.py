@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
+from weakref import ReferenceType, ref
 
 import torch
 from torch import Tensor, nn
@@ -264,14 +265,22 @@ def segment_mask(segment: Tensor) -> Tensor:
 class LayerCache:
     """Keys and values of one layer, (B, H, capacity, D). `state` says where new ones go; `gains` is what Block.step works out once.
 
+    owner: the Memory, weakly: a circle of references would keep hundreds of megabytes until Python looks for circles, which it does by
+    number of objects and not by their size.
     rooms: what both are the first rows of; there may be more.
     """
 
     keys: Tensor
     values: Tensor
-    state: Memory
+    owner: ReferenceType[Memory]
     rooms: tuple[Tensor, Tensor]
     gains: tuple[Gain, Gain, Gain] | None = None
+
+    @property
+    def state(self) -> Memory:
+        memory = self.owner()
+        assert memory is not None, "a layer's cache is used through its Memory"
+        return memory
 
     def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Write k, v (B, H, T, D) behind what each row has; all keys and values up to the longest row."""
@@ -317,7 +326,7 @@ class Memory:
         )
         shape = (rows, kv_heads, capacity, head_width)
         memory.layers = [
-            LayerCache(*rooms, memory, rooms) for rooms in ((like.new_zeros(shape), like.new_zeros(shape)) for _ in range(layers))
+            LayerCache(*rooms, ref(memory), rooms) for rooms in ((like.new_zeros(shape), like.new_zeros(shape)) for _ in range(layers))
         ]
         return memory
 
@@ -388,5 +397,5 @@ class Memory:
 
     def _with(self, rooms: list[tuple[Tensor, Tensor]], lengths: Tensor, recent: Tensor, told: Tensor | None) -> Memory:
         memory = Memory([], lengths, recent, told)
-        memory.layers = [LayerCache(keys[: len(lengths)], values[: len(lengths)], memory, (keys, values)) for keys, values in rooms]
+        memory.layers = [LayerCache(keys[: len(lengths)], values[: len(lengths)], ref(memory), (keys, values)) for keys, values in rooms]
         return memory

@@ -12,8 +12,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from castalia.errors import CastaliaError
-from castalia.serving.border import as_json, problem
+from castalia.serving.problems import as_json, problem, status_of
+
+
+class Unread(Exception):
+    """The client does not take what it is sent."""
+
 
 LOG = logging.getLogger("castalia.serving")
 T = TypeVar("T")
@@ -36,11 +40,6 @@ async def present(visit: Visit, work: Coroutine[Any, Any, T]) -> T:
 async def _left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def spend(visit: Visit, tokens: int) -> None:
-    """Take tokens off the key's minute."""
-    visit.state.key.tokens.take(tokens)
 
 
 class Events(Response):
@@ -81,9 +80,14 @@ class Events(Response):
             await send(_event(self.first))
             async for chunk in self.chunks:
                 await send(_event(chunk))
-        except CastaliaError as error:  # too late for a status
+        except Exception as error:  # too late for a status
+            if isinstance(error, Unread):
+                raise
+            number = scope["state"]["number"]
             scope["state"]["note"]["error"] = type(error).__name__
-            await send(_event(as_json(problem(error))))
+            if status_of(error) >= 500:
+                LOG.exception("a stream failed", extra={"id": number})
+            await send(_event(as_json(problem(error, number))))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -8,10 +8,10 @@ Not here: sockets, signals and draining (server.py).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
-import PIL.Image
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -22,14 +22,20 @@ from starlette.responses import Response
 import castalia
 from castalia.errors import CastaliaError
 from castalia.serving import chat, native, openai
-from castalia.serving.border import Border, House, Json, answer, problem
+from castalia.serving.border import Border, House
 from castalia.serving.compiling import Compiler
 from castalia.serving.engine import Engine, Lane
 from castalia.serving.hosted import Table
 from castalia.serving.limits import Keys, Limits
 from castalia.serving.making import Maker
 from castalia.serving.metrics import Metrics
-from castalia.serving.refusals import Invalid
+from castalia.serving.origins import Origins
+from castalia.serving.problems import Json, answer, problem, status_of
+from castalia.serving.refusals import Invalid, Unknown
+from castalia.serving.welcome import welcome
+
+LOG = logging.getLogger("castalia.serving")
+INFLATED = 256 << 20  # bytes that a file which comes in may unpack to
 
 
 def lanes_of(table: Table) -> dict[str, Lane]:
@@ -43,17 +49,30 @@ def make_app(
     limits: Limits | None = None,
     keys: Keys | None = None,
     hosts: frozenset[str] | None = None,
+    origins: frozenset[str] = frozenset(),
     open_metrics: bool = False,
     log_prompts: bool = False,
 ) -> Border:
-    """The whole ASGI application. hosts: by which names it may be called; None: by any. Sets how many pixels Pillow decodes in this process."""
+    """The whole ASGI application. hosts: by which names it may be called; None: by any. origins: of pages that may call it beside its own."""
     limits = limits or Limits()
-    PIL.Image.MAX_IMAGE_PIXELS = limits.pixels
+    for one in table.runs.values():
+        one.reads = one.reads.model_copy(update={"pixels": limits.pixels, "inflated_bytes": INFLATED, "array_bytes": INFLATED})
     metrics, maker = Metrics(engine), Maker(engine, limits, Compiler(limits.constraint, stopping=lambda: engine.draining))
     app = FastAPI(title="Castalia", version=castalia.__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(openai.router(table, maker))
     app.include_router(chat.router(table, maker))
     app.include_router(native.router(table, maker))
+
+    keys = keys or Keys(limits=limits)
+
+    @app.get("/", include_in_schema=False)
+    async def index(visit: Visit, lang: str | None = None) -> Response:
+        try:
+            keys.find(visit.headers.get("authorization", ""))
+            known = True
+        except Unknown:
+            known = False
+        return welcome(table, visit.headers, lang, visit.url.scheme, keyed=bool(keys.keys), known=known)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> Response:
@@ -62,9 +81,10 @@ def make_app(
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
-        """Whether new requests are taken."""
-        ready = engine.alive and not engine.draining
-        return Json({"status": "ready" if ready else "stopping"}, 200 if ready else 503)
+        """Whether new requests are taken, and every lane can work on them."""
+        failing = list(engine.failing)
+        status = "stopping" if engine.draining else "failing" if failing else "ready"
+        return Json({"status": status, **({"lanes": failing} if failing else {})}, 200 if status == "ready" else 503)
 
     @app.get("/metrics", include_in_schema=False)
     async def page() -> Response:
@@ -74,12 +94,15 @@ def make_app(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _foreign)
     app.add_exception_handler(ClientDisconnect, _left)
-    house = House(keys or Keys(limits=limits), limits, hosts, open_metrics, log_prompts, metrics.observe)
+    app.add_exception_handler(Exception, _bug)
+    house = House(keys, limits, Origins(hosts, origins), open_metrics, log_prompts, metrics.observe)
     return Border(app, house)
 
 
 async def _ours(visit: Visit, error: Any) -> Response:
-    return answer(error)
+    if status_of(error) >= 500:
+        LOG.error("a request failed", exc_info=error, extra={"id": visit.state.number})
+    return answer(error, visit.state.number)
 
 
 async def _invalid(visit: Visit, error: Any) -> Response:
@@ -87,15 +110,20 @@ async def _invalid(visit: Visit, error: Any) -> Response:
     problems = [(_place(one["loc"]), _said(one, visit.url.path)) for one in error.errors()]
     place, what = problems[0] if problems else ("", "the body does not fit")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return answer(Invalid(f"{what}{more}"[:500], place[:200], "see /openapi.json"))
+    return answer(Invalid(f"{what}{more}"[:500], place[:200], "see /openapi.json"), visit.state.number)
 
 
 async def _foreign(visit: Visit, error: Any) -> Response:
     status = error.status_code
     words = {404: "there is nothing at this address", 405: "this address takes another method"}
-    shape = problem(Invalid(words.get(status, str(error.detail)[:300])))
+    shape = problem(Invalid(words.get(status, str(error.detail)[:300])), visit.state.number)
     shape["error"]["code"] = "NotFound" if status == 404 else "Invalid"
     return Json(shape, status, headers=error.headers)
+
+
+async def _bug(visit: Visit, error: Any) -> Response:
+    """The framework raises it again once this is sent; the border logs it."""
+    return answer(error, visit.state.number)
 
 
 async def _left(visit: Visit, error: Any) -> Response:

@@ -1,7 +1,7 @@
 """What stands between the network and the application: who may come in, how much they may bring, and what is written down.
 
 Plain ASGI, around everything. A body is read whole, within its limit and its time, before anything parses it; a client that takes too long to
-read is dropped. Answers carry headers that tell browsers to keep away. A log line has an id of ours and nothing of the client's but the
+read is dropped. What a foreign page sends is refused (origins.py), and tokens that a request reserved and did not use go back when it ends, however it ends. Answers carry headers that tell browsers to keep away. A log line has an id of ours and nothing of the client's but the
 method and the path, which JSON escapes; prompts only where `--log-prompts` asks for them.
 """
 
@@ -13,21 +13,26 @@ import logging
 import secrets
 import sys
 import time
-from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from castalia.errors import CastaliaError
-from castalia.serving.limits import Keys, Limits
-from castalia.serving.refusals import Forbidden, Invalid, Late, TooLarge
+from castalia.serving.answers import Unread
+from castalia.serving.bodies import check_json
+from castalia.serving.limits import Bill, Key, Keys, Limits
+from castalia.serving.origins import READS, Origins
+from castalia.serving.problems import answer, status_of
+from castalia.serving.refusals import Invalid, Late, TooLarge
 
 LOG = logging.getLogger("castalia.serving")
-OPEN = ("/healthz", "/readyz")  # what a supervisor asks without a key
-KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 408: "timeout_error", 429: "rate_limit_error"}
+OPEN = ("/", "/healthz", "/readyz")  # what a supervisor asks without a key, and the page that says that a key is needed
+FIELDS = 64  # of a form
+BRIEF = 1 << 16  # bytes of a body that are looked through at once; a thread would take longer to wake
 SAFE = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -37,58 +42,16 @@ SAFE = {
 }
 
 
-class Json(Response):
-    """A document in UTF-8. Half a character, which JSON can bring in, leaves as a question mark."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        return as_json(content).encode(errors="replace")
-
-
-def as_json(content: Any) -> str:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def problem(error: CastaliaError) -> dict[str, Any]:
-    """An error in OpenAI's shape."""
-    message = error.what + (f" ({error.where})" if error.where else "") + (f"; try: {error.fix}" if error.fix else "")
-    kind = KINDS.get(error.http_status, "server_error" if error.http_status >= 500 else "invalid_request_error")
-    return {
-        "error": {
-            "message": message,
-            "type": kind,
-            "param": getattr(error, "param", None),
-            "code": getattr(error, "code", type(error).__name__),
-        }
-    }
-
-
-def answer(error: CastaliaError) -> Json:
-    headers = {}
-    if error.http_status == 401:
-        headers["www-authenticate"] = "Bearer"
-    if error.http_status in (429, 503):
-        headers["retry-after"] = str(max(1, round(getattr(error, "seconds", 1.0) + 0.5)))
-    if error.http_status in (408, 413):
-        headers["connection"] = "close"
-    return Json(problem(error), error.http_status, headers)
-
-
 @dataclass(frozen=True)
 class House:
-    """The rules of one server. hosts: names by which it may be called, None where any will do; open_metrics: without a key."""
+    """The rules of one server. open_metrics: without a key."""
 
     keys: Keys
     limits: Limits
-    hosts: frozenset[str] | None = None
+    origins: Origins = field(default_factory=Origins)
     open_metrics: bool = False
     log_prompts: bool = False
     observe: Callable[[Scope, int, float], None] = lambda scope, status, seconds: None
-
-
-class Unread(Exception):
-    """The client does not take what it is sent."""
 
 
 class Border:
@@ -99,50 +62,61 @@ class Border:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        visit = _Visit(scope, send, self.house.limits.patience)
-        state: MutableMapping[str, Any] = scope.setdefault("state", {})
-        state["note"] = visit.note
+        headers, method = Headers(scope=scope), scope["method"]
+        visit = _Visit(scope, send, self.house.limits.patience, self.house.origins.headers(headers))
+        # HEAD is GET without the body, which the protocol leaves out by itself.
+        inner = {**scope, "method": "GET"} if method == "HEAD" else scope
+        state: MutableMapping[str, Any] = inner.setdefault("state", {})
+        state |= {"note": visit.note, "number": visit.id}
+        bill: Bill | None = None
         try:
-            key = self._admitted(scope)
-            state["key"] = key
+            self.house.origins.check(headers, method)
+            if method == "OPTIONS" and "access-control-request-method" in headers:
+                await visit.end(self.house.origins.preflight(headers), scope, receive)
+                return
+            key = self._admitted(scope, headers)
+            state |= {"key": key, "bill": (bill := Bill(key.tokens))}
             visit.note["key"] = key.name
-            body = await self._body(scope, receive)
-            await self.app(scope, _replayed(body, receive), visit.send)
-        except CastaliaError as error:
-            await visit.end(answer(error), scope, receive)
+            body = await self._body(headers, receive)
+            await self.app(inner, _replayed(body, receive), visit.send)
         except Unread:
             visit.note["error"] = "the client does not read"
             raise  # the server closes the connection
         except Exception as error:
-            LOG.exception("a request failed", extra={"id": visit.id})
-            internal = {"message": f"an error of ours; its number is {visit.id}", "type": "server_error", "param": None}
-            await visit.end(Json({"error": {**internal, "code": getattr(error, "code", type(error).__name__)}}, 500), scope, receive)
+            if status_of(error) >= 500:
+                LOG.exception("a request failed", extra={"id": visit.id})
+            await visit.end(answer(error, visit.id), scope, receive)
         finally:
+            if bill is not None:
+                bill.settle()
             seconds = time.perf_counter() - visit.begun
-            self.house.observe(scope, visit.status, seconds)
-            facts = {
-                "id": visit.id,
-                "method": scope["method"],
-                "path": scope["path"][:200],
-                "status": visit.status,
-                "seconds": round(seconds, 4),
-            }
+            self.house.observe(inner, visit.status, seconds)
+            facts = {"id": visit.id, "method": method, "path": scope["path"][:200], "status": visit.status, "seconds": round(seconds, 4)}
             private = () if self.house.log_prompts else ("prompt",)
             LOG.info("request", extra={**facts, **{name: value for name, value in visit.note.items() if name not in private}})
 
-    def _admitted(self, scope: Scope) -> Any:
-        headers, path = Headers(scope=scope), scope["path"]
-        if self.house.hosts is not None and _host(headers.get("host", "")) not in self.house.hosts:
-            raise Forbidden("this server is not called that", where="Host", fix="use the address that it printed when it started")
+    def _admitted(self, scope: Scope, headers: Headers) -> Key:
+        path = scope["path"]
         if path in OPEN or (path == "/metrics" and self.house.open_metrics):
             return self.house.keys.anyone
         key = self.house.keys.find(headers.get("authorization", ""))
-        if scope["method"] == "POST":
+        if scope["method"] not in READS:
             key.admit()
         return key
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        headers, most = Headers(scope=scope), self.house.limits.body
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        """Whole, within its limits, and with nothing in it that must not reach a parser."""
+        body = await self._read(headers, receive)
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "application/x-www-form-urlencoded":
+            if body.count(b"&") + body.count(b";") >= FIELDS:
+                raise Invalid(f"a form has {FIELDS} fields at most")
+        elif body and kind != "multipart/form-data":  # whose parts are counted as they are read
+            await run_in_threadpool(check_json, body) if len(body) > BRIEF else check_json(body)
+        return body
+
+    async def _read(self, headers: Headers, receive: Receive) -> bytes:
+        most = self.house.limits.body
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise Invalid("bodies are taken as they are, not compressed", "content-encoding", "send the body without content-encoding")
         length = headers.get("content-length", "0")
@@ -168,17 +142,19 @@ class Border:
 class _Visit:
     """One request and its answer."""
 
-    def __init__(self, scope: Scope, send: Send, patience: float) -> None:
+    def __init__(self, scope: Scope, send: Send, patience: float, cors: Mapping[str, str]) -> None:
         self.id, self.begun = f"req-{secrets.token_hex(8)}", time.perf_counter()
         self.note: dict[str, Any] = {}
         self.status = 0
-        self._send, self._patience = send, patience
+        self._send, self._patience, self._cors = send, patience, cors
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            fixed = {**SAFE, "x-request-id": self.id}
-            message["headers"] = [*message.get("headers", []), *((name.encode(), value.encode()) for name, value in fixed.items())]
+            own = list(message.get("headers", []))
+            there = {name.lower() for name, _ in own}
+            fixed = ((name.encode(), value.encode("latin-1")) for name, value in {**SAFE, **self._cors, "x-request-id": self.id}.items())
+            message["headers"] = [*own, *((name, value) for name, value in fixed if name not in there)]
         try:
             async with asyncio.timeout(self._patience):
                 await self._send(message)
@@ -202,11 +178,6 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
-
-
-def _host(header: str) -> str:
-    """The name in a Host header, without the port."""
-    return header[: header.index("]") + 1].lower() if header.startswith("[") and "]" in header else header.partition(":")[0].lower()
 
 
 class Lines(logging.Formatter):

@@ -26,11 +26,12 @@ from castalia.codecs.conversation import Conversation
 from castalia.errors import DataError, RecipeError
 from castalia.nn.decode import Completion, Look
 from castalia.sampling.chat import reply_to, talk_of
-from castalia.serving.answers import Events, present, spend
-from castalia.serving.border import Json, as_json
+from castalia.serving.answers import Events, present
+from castalia.serving.fields import Asking, Body, Count, Letters, Short, StreamOptions
 from castalia.serving.hosted import Hosted, Table
 from castalia.serving.making import BRIEF, Maker, Text
-from castalia.serving.openai import CAUSES, Asking, Body, Letters, Short, StreamOptions, asked, name_of
+from castalia.serving.openai import CAUSES, asked, name_of
+from castalia.serving.problems import Json, as_json
 from castalia.serving.refusals import Invalid, TooLong
 
 PATH = "/v1/chat/completions"
@@ -53,7 +54,7 @@ class ChatMessage(Body):
     """The fields that are null come back with replies that clients send again; they say nothing."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: Letters | Annotated[list[Part], Field(min_length=1)]
+    content: Letters | Annotated[list[Part], Field(min_length=1, max_length=256, fail_fast=True)]
     name: None = None
     refusal: None = None
     audio: None = None
@@ -80,9 +81,9 @@ class Format(Body):
 
 class ChatBody(Asking):
     model: Short
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=4096)]
-    max_tokens: int | None = Field(None, ge=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=4096, fail_fast=True)]
+    max_tokens: Count | None = None
+    max_completion_tokens: Count | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
     logprobs: bool | None = None
@@ -97,22 +98,23 @@ def router(table: Table, maker: Maker) -> APIRouter:
     @routes.post(PATH)
     async def chat(body: ChatBody, visit: Visit) -> Response:
         hosted = table.able(body.model, "chat")
+        mine = maker.billed(visit.state.bill)
         talk = _talk(body.messages)
         visit.state.note.update(run=hosted.name, prompt=str(talk))
         request = _request(hosted, body, maker)
-        if len(talk) <= BRIEF:
+        if len(talk) <= BRIEF and not hosted.renders:
             request = _fitting(hosted, talk, request)
         else:
             request = await run_in_threadpool(_fitting, hosted, talk, request)
         try:
-            text = await present(visit, maker.prepare(hosted, request))
+            text = await present(visit, mine.prepare(hosted, request))
         except RecipeError as error:
             if body.response_format is None:
                 raise
             raise Invalid(f"{error.what}: {error.where}", "response_format", error.fix) from error
         if body.logprobs:
             text = replace(text, work=replace(text.work, look=body.top_logprobs or 0))
-        whole = _Replies(maker, hosted, body, text, visit)
+        whole = _Replies(mine, hosted, body, text, visit)
         if body.stream:
             return await Events.begun(visit, whole.chunks())
         return Json(await present(visit, whole.document()))
@@ -201,7 +203,6 @@ class _Replies:
 
     def _usage(self, new: int) -> dict[str, int]:
         prompt = self.text.prompt_tokens
-        spend(self.visit, prompt + new)
         self.visit.state.note["tokens"] = new
         return {"prompt_tokens": prompt, "completion_tokens": new, "total_tokens": prompt + new}
 

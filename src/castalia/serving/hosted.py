@@ -16,38 +16,41 @@ from typing import Any
 
 from torch import Tensor
 
-from castalia import registry
+from castalia import bounded, registry
 from castalia.abilities import Decodes, Encodes, Infills, SampleOptions, Samples, Scores
 from castalia.codecs.base import Codec
+from castalia.codecs.chat import Jinja
 from castalia.data.stream import rows_of
 from castalia.errors import AbilityError, DataError, MissingExtra, PluginError, RecipeError
 from castalia.families.base import Family
 from castalia.governance.policy import Policy
 from castalia.governance.release import Gate
+from castalia.language import say
 from castalia.run import Run
 from castalia.sampling.generate import conditions_of_items, request_of
 from castalia.serving.engine import Lane
 from castalia.serving.lanes import CallLane, DenseLane, TextLane
 from castalia.serving.packing import pack
+from castalia.serving.problems import FULL
 from castalia.serving.refusals import Invalid, NotFound
 from castalia.spec import Classes, Dense, Spec, Tokens
 
 # Feature -> (what a user asks for, the ability that it takes, how a run shows that it has it)
 FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
-    "completions": ("continue texts", Decodes, lambda one: one.writes and isinstance(one.family, Decodes)),
+    "completions": (say("continue texts"), Decodes, lambda one: one.writes and isinstance(one.family, Decodes)),
     "chat": (
-        "hold a conversation",
+        say("hold a conversation"),
         Decodes,
         lambda one: one.writes and isinstance(one.family, Decodes) and getattr(one.codec, "chats", False),
     ),
-    "images": ("draw pictures", Samples, lambda one: one.draws and isinstance(one.family, Samples)),
-    "image_edits": ("fill parts of pictures", Infills, lambda one: one.draws and isinstance(one.family, Infills)),
-    "embeddings": ("turn items into vectors", Encodes, lambda one: isinstance(one.family, Encodes)),
-    "generate": ("make new items", Samples, lambda one: isinstance(one.family, Samples | Decodes)),
-    "interpolate": ("walk from item to item", Encodes, lambda one: isinstance(one.spec, Dense) and isinstance(one.family, Encodes)),
-    "vary": ("make variants of items", Encodes, lambda one: isinstance(one.spec, Dense) and isinstance(one.family, Encodes)),
-    "infill": ("fill gaps", Infills, lambda one: one.fills and (one.writes or one.has_parts)),
-    "score": ("say how likely items are", Scores, lambda one: isinstance(one.family, Scores)),
+    "images": (say("draw pictures"), Samples, lambda one: one.draws and isinstance(one.family, Samples)),
+    "image_edits": (say("fill parts of pictures"), Infills, lambda one: one.draws and isinstance(one.family, Infills)),
+    "embeddings": (say("turn items into vectors"), Encodes, lambda one: isinstance(one.family, Encodes)),
+    "generate": (say("make new items"), Samples, lambda one: isinstance(one.family, Samples | Decodes)),
+    "interpolate": (say("walk from item to item"), Encodes, lambda one: isinstance(one.spec, Dense) and isinstance(one.family, Encodes)),
+    "vary": (say("make variants of items"), Encodes, lambda one: isinstance(one.spec, Dense) and isinstance(one.family, Encodes)),
+    "infill": (say("fill gaps"), Infills, lambda one: one.fills and (one.writes or one.has_parts)),
+    "score": (say("say how likely items are"), Scores, lambda one: isinstance(one.family, Scores)),
 }
 EXTRAS = {"effnet": "efficientnet_lite_pytorch", "parquet": "pyarrow", "chinese": "pypinyin"}
 
@@ -67,6 +70,7 @@ class Hosted:
         self.family: Family = self.gate.model().requires_grad_(False)
         self.codec: Codec[Any] = run.codec
         self.spec: Spec = run.spec
+        self.reads = bounded.current()  # what a file that comes in may be; the server sets its own
         self.created = int((run.folder / "run.json").stat().st_mtime)
 
     @cached_property
@@ -99,6 +103,11 @@ class Hosted:
     def has_parts(self) -> bool:
         """Whether its items have parts that may stay while others are made anew: scores."""
         return type(self.codec).gaps is not Codec.gaps
+
+    @cached_property
+    def renders(self) -> bool:
+        """Whether conversations pass a template of somebody else's, which may take its time."""
+        return isinstance(getattr(self.codec, "template", None), Jinja)
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -149,8 +158,11 @@ class Hosted:
             path = Path(folder) / f"item{self.codec.suffix}"  # a name of ours, whatever the client called it
             path.write_bytes(content)
             try:
-                items = [item for item, _ in zip(self.codec.read(path), range(2), strict=False)]
+                with bounded.using(self.reads):
+                    items = [item for item, _ in zip(self.codec.read(path), range(2), strict=False)]
             except OSError as error:
+                if error.errno in FULL:
+                    raise
                 raise DataError(
                     "the item cannot be read", fix=f"send a file like those that the run makes ({self.codec.suffix})"
                 ) from error

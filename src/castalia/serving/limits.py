@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from castalia import bounded
 from castalia.codecs.budget import CompileLimits
@@ -69,6 +70,59 @@ class Bucket:
         """What was used; it may be more than there was, and is then owed."""
         if self.rate is not None:
             self.left -= count
+
+    def reserve(self, count: float) -> None:
+        """Take what a request may use, before it uses it. Raises Busy where there is less, now or ever."""
+        seconds = self.wait(count)
+        if self.rate is None:
+            return
+        if count > self.rate:
+            raise Busy(
+                f"this request may use {count:,.0f} tokens, and this key has {self.rate:,} a minute",
+                fix="ask for less: a smaller max_tokens or n",
+                seconds=60.0,
+            )
+        if seconds > 0:
+            raise Busy(
+                f"this request may use {count:,.0f} tokens, and this key has {max(0.0, self.left):,.0f} left of this minute",
+                where=f"{self.rate:,} a minute",
+                fix="try again later, or ask for less: a smaller max_tokens or n",
+                seconds=seconds,
+            )
+        self.take(count)
+
+
+class Metered(Protocol):
+    """Work that counts its tokens: engine.Ticket."""
+
+    used: int
+
+
+class Bill:
+    """The tokens of one request: what it may use is taken from its key before it begins, what it did not use goes back when it ends, however it ends."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket, self.reserved, self.added = bucket, 0, 0
+        self.tickets: list[Metered] = []
+
+    @property
+    def used(self) -> int:
+        return self.added + sum(ticket.used for ticket in self.tickets)
+
+    def reserve(self, most: int) -> None:
+        """Raises Busy where the key has less left."""
+        self.bucket.reserve(most)
+        self.reserved += most
+
+    def add(self, tokens: int) -> None:
+        """Tokens that no ticket counts."""
+        self.added += tokens
+
+    def settle(self) -> None:
+        """Give back what was not used. Once, when nothing is computed for the request any more."""
+        self.bucket.take(self.used - self.reserved)
+        self.reserved = self.added = 0
+        self.tickets.clear()
 
 
 @dataclass

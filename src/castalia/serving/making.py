@@ -29,7 +29,7 @@ from castalia.serving.compiling import Compiler
 from castalia.serving.engine import Engine, Ticket
 from castalia.serving.hosted import Hosted
 from castalia.serving.lanes import Drawing, Drawn, Piece, Writing
-from castalia.serving.limits import Limits
+from castalia.serving.limits import Bill, Limits
 from castalia.serving.refusals import Invalid
 from castalia.spec import Tokens
 
@@ -38,16 +38,36 @@ BRIEF = 1000  # characters of a prompt that are worked on at once
 
 @dataclass(frozen=True)
 class Maker:
-    """The engine and what one request may ask of it."""
+    """The engine and what one request may ask of it. bill: what the tokens of one request are charged to; see `billed`."""
 
     engine: Engine
     limits: Limits
     compiler: Compiler
+    bill: Bill | None = None
+
+    def billed(self, bill: Bill) -> Maker:
+        """The same for one request."""
+        return replace(self, bill=bill)
+
+    def charge(self, tokens: int) -> None:
+        """Tokens that are read outside of a lane of texts. Raises Busy where the key has too few left."""
+        if self.bill is not None:
+            self.bill.reserve(tokens)
+            self.bill.add(tokens)
+
+    def _reserve(self, spec: Tokens, works: Sequence[Writing]) -> None:
+        """The most tokens that these may take. Raises Busy where the key has too few left."""
+        if self.bill is not None:
+            lengths = (spec.length if work.options.length is None else work.options.length for work in works)
+            self.bill.reserve(sum(len(work.prompt) - 1 + work.rows * length for work, length in zip(works, lengths, strict=True)))
 
     def submit(self, lane: str, work: Any, begun: float | None = None) -> Ticket:
         """begun: when the request's time began, by `time.monotonic()`; now, if it is not given."""
         spent = 0.0 if begun is None else time.monotonic() - begun
-        return self.engine.submit(lane, work, seconds=max(0.001, self.limits.seconds - spent))
+        ticket = self.engine.submit(lane, work, seconds=max(0.001, self.limits.seconds - spent))
+        if self.bill is not None:
+            self.bill.tickets.append(ticket)
+        return ticket
 
     async def call(self, hosted: Hosted, function: Any) -> Any:
         """What a function gives that touches the run's model."""
@@ -67,6 +87,7 @@ class Maker:
         if len(prompt) > _tokens(hosted).length:
             raise Invalid(f"the prompt has {len(prompt)} tokens, the context {_tokens(hosted).length}", "prompt", "shorten it")
         work = Writing(prompt, request.n, request.seed, request.options, request.first, request.cond)
+        self._reserve(_tokens(hosted), [work])
         pieces: list[Piece] = (await finished([self.submit(f"{hosted.name}/write", work)]))[0]
         return await run_in_threadpool(
             lambda: [
@@ -94,7 +115,8 @@ class Maker:
         """What the prompts of one request become, which differ in nothing else. The constraint, compiled once, counts in the request's time."""
         begun, texts = time.monotonic(), []
         for request, ids in prompts:
-            if len(str(request.prompt or "")) <= BRIEF:  # a thread would take longer to wake
+            slow = hosted.renders and isinstance(request.prompt, Conversation)
+            if len(str(request.prompt or "")) <= BRIEF and not slow:  # a thread would take longer to wake
                 texts.append(self._text(hosted, request, ids, suffix))
             else:
                 texts.append(await run_in_threadpool(self._text, hosted, request, ids, suffix))
@@ -146,7 +168,15 @@ class Maker:
 
     async def write(self, texts: Sequence[Text]) -> list[list[Written]]:
         """All samples of all texts, once they are whole."""
-        tickets = [self.submit(f"{text.hosted.name}/write", text.work, text.begun) for text in texts]
+        self._reserve(_tokens(texts[0].hosted), [text.work for text in texts])
+        tickets: list[Ticket] = []
+        try:
+            for text in texts:
+                tickets.append(self.submit(f"{text.hosted.name}/write", text.work, text.begun))
+        except CastaliaError:  # the queue is full: those that are in it leave
+            for ticket in tickets:
+                ticket.cancel()
+            raise
         found = await finished(tickets)
         return await run_in_threadpool(
             lambda: [[_written(text, piece) for piece in sorted(pieces)] for text, pieces in zip(texts, found, strict=True)]
@@ -157,6 +187,7 @@ class Maker:
         bits: asyncio.Queue[Bit | BaseException | None] = asyncio.Queue(maxsize=64)
         tickets: list[Ticket] = []
         tasks: list[asyncio.Task[None]] = []
+        self._reserve(_tokens(texts[0].hosted), [text.work for text in texts])
         try:
             for text in texts:
                 tickets.append(self.submit(f"{text.hosted.name}/write", replace(text.work, stream=True), text.begun))

@@ -4,58 +4,80 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi import Request as Visit
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 from torch import Tensor
 
 from castalia import bounded
-from castalia.abilities import SampleOptions, Scores
+from castalia.abilities import BOUNDS, SampleOptions, Scores
 from castalia.errors import DataError
 from castalia.nn.random import generators
 from castalia.registry import require
 from castalia.sampling.edit import KINDS, span_of
 from castalia.sampling.generate import Request, expect
 from castalia.sampling.mending import PASSES, infilled
-from castalia.serving.answers import present, spend
-from castalia.serving.border import Json
+from castalia.serving.answers import present
+from castalia.serving.bodies import check_json
+from castalia.serving.fields import (
+    MOST,
+    Body,
+    Cond,
+    Count,
+    Ending,
+    Frequency,
+    Guidance,
+    Length,
+    Letters,
+    MinP,
+    Repetition,
+    Short,
+    Steps,
+    Temperature,
+    TopK,
+    TopP,
+    Whole,
+)  # fmt: skip
 from castalia.serving.hosted import Hosted, Table, from_base64
 from castalia.serving.making import Maker, Released
-from castalia.serving.openai import Body, Cond, Letters, Short, Whole, form_schema, fresh_seed
+from castalia.serving.openai import form_schema, fresh_seed
+from castalia.serving.problems import Json
 from castalia.serving.refusals import Invalid
 from castalia.spec import Batch, Dense, Tokens
 
 TOKEN_OPTIONS = ("temperature", "repetition", "frequency", "top_k", "top_p", "min_p", "length", "stop")
 DENSE_OPTIONS = ("temperature", "guidance", "steps")
 EDIT_FIELDS = ("run", "kind", "text", "seed", "steps", "strength", "cond", "keep", "bars", "temperature", "redraw", "ending")
+_COND = TypeAdapter(Cond)
 MOST_REDRAWN = 16  # times that a bar is drawn anew
 
 
 class Options(Body):
     """See abilities.SampleOptions; what is left out is the run's own."""
 
-    temperature: float | None = Field(None, ge=0)
-    guidance: float | None = Field(None, ge=0)
-    steps: int | None = Field(None, ge=1, le=10_000)
-    repetition: float | None = Field(None, gt=0)
-    frequency: float | None = None
-    top_k: int | None = Field(None, ge=1)
-    top_p: float | None = Field(None, gt=0, le=1)
-    min_p: float | None = Field(None, ge=0, le=1)
-    length: int | None = Field(None, ge=1)
-    stop: list[Short] | None = Field(None, max_length=4)
+    temperature: Temperature | None = None
+    guidance: Guidance | None = None
+    steps: Steps | None = None
+    repetition: Repetition | None = None
+    frequency: Frequency | None = None
+    top_k: TopK | None = None
+    top_p: TopP | None = None
+    min_p: MinP | None = None
+    length: Length | None = None
+    stop: Annotated[list[Ending], Field(max_length=4, fail_fast=True)] | None = None
 
 
 class GenerateBody(Body):
     run: Short
-    n: int = Field(1, ge=1)
+    n: Count = 1
     seed: Whole | None = None
     first: int = Field(0, ge=0, lt=2**53)
     cond: Cond = Field({})
@@ -68,7 +90,7 @@ class GenerateBody(Body):
 
 class ScoreBody(Body):
     run: Short
-    items: list[Letters] = Field(min_length=1)
+    items: Annotated[list[Letters], Field(min_length=1, max_length=MOST, fail_fast=True)]
     cond: Cond = Field({})
 
 
@@ -85,7 +107,7 @@ def router(table: Table, maker: Maker) -> APIRouter:
 
     @routes.post("/generate")
     async def generate(body: GenerateBody, visit: Visit) -> Response:
-        hosted = table.able(body.run, "generate")
+        hosted, mine = table.able(body.run, "generate"), maker.billed(visit.state.bill)
         visit.state.note.update(run=hosted.name, prompt=body.prompt)
         request = _request(hosted, body, maker)
         suffix = _suffix(hosted, body.ending)
@@ -94,10 +116,9 @@ def router(table: Table, maker: Maker) -> APIRouter:
                 "one file is one item, and has its manifest inside", "format", 'n=1 and a run whose files hold one, or format="json"'
             )
         if hosted.writes:
-            text = await present(visit, maker.prepare(hosted, request))
-            written = (await present(visit, maker.write([text])))[0]
+            text = await present(visit, mine.prepare(hosted, request))
+            written = (await present(visit, mine.write([text])))[0]
             new = sum(len(one.done.tokens) for one in written)
-            spend(visit, text.prompt_tokens + new)
             visit.state.note["tokens"] = new
             found = [one.released for one in written]
         else:
@@ -109,7 +130,7 @@ def router(table: Table, maker: Maker) -> APIRouter:
                     item = await run_in_threadpool(lambda: hosted.item(from_base64(given, "prompt")))
                     request = replace(request, prompt=item)
                 visit.state.note["prompt"] = None
-                found = await present(visit, maker.compose(hosted, request, suffix))
+                found = await present(visit, mine.compose(hosted, request, suffix))
             else:
                 found = await present(visit, maker.draw(hosted, request, suffix))
             visit.state.note["items"] = len(found)
@@ -120,7 +141,7 @@ def router(table: Table, maker: Maker) -> APIRouter:
     @routes.post("/edit", openapi_extra=form_schema(*EDIT_FIELDS, files=("inputs",)))
     async def edit(visit: Visit) -> Response:
         async with visit.form(max_files=16, max_fields=16, max_part_size=1 << 18) as form:
-            hosted, suffix, found = await present(visit, _edited(table, maker, form))
+            hosted, suffix, found = await present(visit, _edited(table, maker.billed(visit.state.bill), form))
             kind = _field(form, "kind")
         visit.state.note.update(run=hosted.name, items=len(found))
         return Json({"run": hosted.name, "kind": kind, "items": [shown(hosted, one, suffix) for one in found]})
@@ -131,7 +152,7 @@ def router(table: Table, maker: Maker) -> APIRouter:
         visit.state.note.update(run=hosted.name)
         if len(body.items) > maker.limits.items:
             raise Invalid(f"at most {maker.limits.items} items at once", "items")
-        scores = await present(visit, _scored(hosted, maker, body))
+        scores = await present(visit, _scored(hosted, maker.billed(visit.state.bill), body))
         return Json({"run": hosted.name, "exact": require(hosted.family, Scores, "score").exact, "scores": scores})
 
     return routes
@@ -213,6 +234,8 @@ async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, s
         raise Invalid(f"there is no edit called {kind[:40]!r}", "kind", "interpolate, vary or infill")
     hosted = table.able(_field(form, "run"), kind)
     steps, seed = _number(form, "steps", 8, int), _number(form, "seed", 0, int)
+    if not -(2**63) <= seed < 2**63:
+        raise Invalid("a seed has 64 bits", "seed")
     strength, cond = _number(form, "strength", 0.5, float), _conditions(form)
     if not (1 + (kind == "interpolate")) <= steps <= maker.limits.items or not 0 <= strength <= 1:
         raise Invalid(f"steps lie between {1 + (kind == 'interpolate')} and {maker.limits.items}, strength between 0 and 1", "steps")
@@ -226,6 +249,7 @@ async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, s
         if len(text) > 4 * maker.limits.tokens:
             raise Invalid("the text is too long", "text")
         await run_in_threadpool(hosted.gate.prepare_text, text)
+        maker.charge(steps * await run_in_threadpool(lambda: len(hosted.codec.encode(text))))
         contents = [text.encode()]
         items: Sequence[Any] = await maker.call(hosted, lambda: infilled(hosted.family, hosted.codec, [text], steps, seed, **filling))
     else:
@@ -244,6 +268,7 @@ async def _edited(table: Table, maker: Maker, form: FormData) -> tuple[Hosted, s
                 raise Invalid(
                     f"the scores are too long for so many versions: {tokens} tokens", "inputs", f"at most {most}, or fewer steps or redraw"
                 )
+            maker.charge(steps * tokens)
             items = await maker.call(
                 hosted, lambda: infilled(hosted.family, hosted.codec, inputs, steps, seed, faults=_rules(hosted, filling), **filling)
             )
@@ -270,8 +295,8 @@ def _filling(form: FormData, hosted: Hosted) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if temperature := _text(form, "temperature"):
         found["temperature"] = _number(form, "temperature", 1.0, float)
-        if not 0 <= found["temperature"] <= 100:
-            raise Invalid(f"temperature lies between 0 and 100, not {temperature[:20]}", "temperature")
+        if not BOUNDS["temperature"].fits(found["temperature"]):
+            raise Invalid(f"temperature is out of range: {temperature[:20]}", "temperature", BOUNDS["temperature"].meaning)
     if hosted.writes:
         return found
     keep = [one for one in form.getlist("keep") if isinstance(one, str)]
@@ -318,10 +343,11 @@ def _conditions(form: FormData) -> dict[str, str | int]:
     if not isinstance(value, str) or not value:
         return {}
     try:
-        found = bounded.parse_json(value)
-    except DataError:
+        check_json(value.encode(errors="replace"))
+        found = _COND.validate_python(bounded.parse_json(value))
+    except (DataError, Invalid, ValueError):
         found = None
-    if not isinstance(found, dict) or any(isinstance(one, bool) or not isinstance(one, str | int) for one in found.values()):
+    if found is None:
         raise Invalid("cond is a JSON object of names or numbers of classes", "cond", '{"label": "3"}')
     return found
 
@@ -352,6 +378,7 @@ async def _scored(hosted: Hosted, maker: Maker, body: ScoreBody) -> list[dict[st
 
     items, rows = await run_in_threadpool(prepared)
     known = hosted.known(body.cond, items)
+    maker.charge(sum(len(row) - 1 for row in rows) if isinstance(hosted.spec, Tokens) else 0)
     nats = await maker.call(hosted, lambda: computed(rows, known))
     units = [hosted.codec.units(item) if not isinstance(hosted.spec, Dense) else {"dimension": rows[0].numel()} for item in items]
-    return [{"nats": value, "units": unit} for value, unit in zip(nats, units, strict=True)]
+    return [{"nats": value if math.isfinite(value) else None, "units": unit} for value, unit in zip(nats, units, strict=True)]

@@ -19,62 +19,36 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from fastapi import APIRouter
 from fastapi import Request as Visit
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 from starlette.responses import Response
 from torch import Tensor
 
-from castalia.abilities import Encodes
+from castalia.abilities import LARGEST, Encodes
 from castalia.nn.decode import Completion, Look
 from castalia.registry import require
 from castalia.sampling.generate import Request
-from castalia.serving.answers import Events, present, spend
-from castalia.serving.border import Json, as_json
+from castalia.serving.answers import Events, present
+from castalia.serving.fields import MOST, Asking, Body, Cond, Count, File, Letters, Short, StreamOptions, Temperature, Tokens, Whole
 from castalia.serving.hosted import Hosted, Table, from_base64
 from castalia.serving.making import Maker, Text, Written
+from castalia.serving.problems import Json, as_json
 from castalia.serving.refusals import Invalid
+from castalia.spec import Tokens as TokenSpec
 
-Letters = Annotated[str, StringConstraints(max_length=1 << 20)]
-Short = Annotated[str, StringConstraints(max_length=4096)]
-Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Token = Annotated[int, Field(ge=0, lt=1 << 31)]
-Cond = dict[Short, int | Short]
 CAUSES = {"length": "length"}  # every other end is "stop"
-
-
-class Body(BaseModel):
-    """Frozen; unknown fields are errors, because an option that is silently dropped is a wrong answer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class StreamOptions(Body):
-    include_usage: bool = False
-    include_obfuscation: bool = False
-
-
-class Asking(Body):
-    """What texts and replies are asked for with."""
-
-    n: int = Field(1, ge=1)
-    stop: Short | list[Short] | None = None
-    seed: Whole | None = None
-    temperature: float | None = Field(None, ge=0)
-    top_p: float | None = Field(None, gt=0, le=1)
-    frequency_penalty: float | None = Field(None, ge=-2, le=2)
-    presence_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
-    top_k: int | None = Field(None, ge=1)
-    min_p: float | None = Field(None, ge=0, le=1)
-    repetition_penalty: float | None = Field(None, gt=0)
-    constraint: Short | None = None
 
 
 class CompletionBody(Asking):
     model: Short
-    prompt: Letters | list[Letters] | list[Token] | list[list[Token]] = ""
+    prompt: (
+        Letters
+        | Annotated[list[Letters], Field(max_length=MOST, fail_fast=True)]
+        | Tokens
+        | Annotated[list[Tokens], Field(max_length=MOST, fail_fast=True)]
+    ) = ""
     suffix: Letters | None = None
-    max_tokens: int | None = Field(None, ge=0)
-    best_of: int | None = None
+    max_tokens: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
+    best_of: Count | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
     logprobs: int | None = Field(None, ge=0, le=20)
@@ -86,21 +60,21 @@ class CompletionBody(Asking):
 class ImageBody(Body):
     model: Short
     prompt: Short = ""
-    n: int = Field(1, ge=1)
+    n: Count = 1
     size: Short | None = None
     response_format: Literal["b64_json", "url"] | None = None
     output_format: Literal["png", "jpeg", "webp"] = "png"
     user: Short | None = None
     seed: Whole | None = None
-    temperature: float | None = Field(None, ge=0)
+    temperature: Temperature | None = None
     cond: Cond = Field({})
 
 
 class EmbeddingBody(Body):
     model: Short
-    input: Annotated[str, StringConstraints(max_length=1 << 24)] | list[Annotated[str, StringConstraints(max_length=1 << 24)]]
+    input: File | Annotated[list[File], Field(max_length=MOST, fail_fast=True)]
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = None
+    dimensions: Count | None = None
     user: Short | None = None
     cond: Cond = Field({})
 
@@ -122,11 +96,12 @@ def router(table: Table, maker: Maker) -> APIRouter:
         prompts = _prompts(body.prompt)
         visit.state.note.update(run=hosted.name, prompt=body.prompt)
         request = _text_request(hosted, body, len(prompts), maker)
+        mine = maker.billed(visit.state.bill)
         each = [(replace(request, prompt=text or None), ids) for text, ids in prompts]
-        texts = await present(visit, maker.prepare_all(hosted, each, body.suffix))
+        texts = await present(visit, mine.prepare_all(hosted, each, body.suffix))
         if body.logprobs is not None:
             texts = [replace(text, work=replace(text.work, look=body.logprobs)) for text in texts]
-        whole = _Completions(maker, hosted, body, texts, visit)
+        whole = _Completions(mine, hosted, body, texts, visit)
         if body.stream:
             return await Events.begun(visit, whole.chunks())
         return Json(await present(visit, whole.document()))
@@ -167,7 +142,7 @@ def router(table: Table, maker: Maker) -> APIRouter:
         given = [body.input] if isinstance(body.input, str) else body.input
         if not 1 <= len(given) <= maker.limits.items:
             raise Invalid(f"between 1 and {maker.limits.items} items at once", "input")
-        vectors = await present(visit, _embedded(hosted, maker, given, body.cond))
+        vectors = await present(visit, _embedded(hosted, maker.billed(visit.state.bill), given, body.cond))
         if body.dimensions not in (None, vectors.shape[1]):
             raise Invalid(f"this run's vectors have {vectors.shape[1]} numbers", "dimensions", "leave it out")
         data = [
@@ -196,6 +171,8 @@ class _Completions:
 
     async def document(self) -> dict[str, Any]:
         choices, new = [], 0
+        if self.body.max_tokens == 0:
+            self._charge_prompts()
         written: Sequence[Sequence[Written | None]]
         written = [[None] * self.body.n for _ in self.texts] if self.body.max_tokens == 0 else await self.maker.write(self.texts)
         for number, (text, rows) in enumerate(zip(self.texts, written, strict=True)):
@@ -213,6 +190,8 @@ class _Completions:
 
     async def chunks(self) -> AsyncGenerator[str, None]:
         new, begun = 0, dict[int, Places]()
+        if self.body.max_tokens == 0:
+            self._charge_prompts()
         if self.body.echo:
             for number, text in enumerate(self.texts):
                 echo, looks = await self._echo(text)
@@ -236,6 +215,11 @@ class _Completions:
             yield self._chunk([], usage)
         yield "[DONE]"
 
+    def _charge_prompts(self) -> None:
+        """Nothing is written, and the prompts are read."""
+        for text in self.texts:
+            self.maker.charge(text.prompt_tokens)
+
     async def _echo(self, text: Text) -> tuple[str, list[Look]]:
         if not self.body.echo:
             return "", []
@@ -252,7 +236,6 @@ class _Completions:
 
     def _usage(self, new: int) -> dict[str, int]:
         prompt = sum(text.prompt_tokens for text in self.texts)
-        spend(self.visit, prompt + new)
         self.visit.state.note["tokens"] = new
         return {"prompt_tokens": prompt, "completion_tokens": new, "total_tokens": prompt + new}
 
@@ -389,6 +372,7 @@ async def _embedded(hosted: Hosted, maker: Maker, given: Sequence[str], cond: Co
         return hosted.tensor(items), hosted.known(cond, items)
 
     x, known = await run_in_threadpool(prepared)
+    maker.charge(x.numel() if isinstance(hosted.spec, TokenSpec) else 0)
     vectors: Tensor = await maker.call(hosted, lambda: encoder.to_latent(x, known).flatten(1).float().cpu())
     return vectors
 
