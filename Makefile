@@ -45,6 +45,7 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	$(BIN)/python benchmarks/text_tang.py
 	$(BIN)/python benchmarks/intervals.py
 	$(BIN)/python benchmarks/serving.py --peer .benchmark/accelerate
+	$(BIN)/python benchmarks/serving.py --memory
 	$(BIN)/python benchmarks/audit.py --data $(DATA)
 	$(BIN)/python benchmarks/audit.py --time
 	$(BIN)/python benchmarks/audit_music.py --data $(DATA)
