@@ -33,7 +33,7 @@ from castalia import recipe as recipes
 from castalia.config import hold, problems_of
 from castalia.errors import CastaliaError, RunError
 from castalia.escapes import one_line
-from castalia.run_files import CheckpointFacts, MetricFacts, RunFacts
+from castalia.run_files import CheckpointFacts, DecisionFacts, MetricFacts, RunFacts
 from castalia.spec import Condition, Spec, spec_from_json, spec_to_json
 
 if TYPE_CHECKING:
@@ -331,8 +331,15 @@ class Run:
         """(step, steps) of every decision, in order; [] of a run whose recipe says its steps."""
         if not self.plan_path.exists():
             return []
-        rows = [json.loads(line) for line in _read_text(self.plan_path).splitlines() if line.endswith("}")]
-        return [(int(row["step"]), int(row["steps"])) for row in rows]
+        what, fix, found = "plan.jsonl is damaged", "restore the file, or train a new run", list[tuple[int, int]]()
+        for number, line in enumerate(bounded.text_lines(self.plan_path, RunError), 1):
+            if line.rstrip().endswith("}"):  # a kill may cut the last line short
+                where = f"{self.plan_path}, line {number}"
+                row = hold(DecisionFacts, bounded.parse_json(line, where, fix, RunError), what, where, fix)
+                found.append((row.step, row.steps))
+        if found and (found[0][0] != 0 or [step for step, _ in found] != sorted({step for step, _ in found})):
+            raise RunError(what, where=self.plan_path, fix=fix)
+        return found
 
     def settle(self) -> None:
         """When training is over: the steps that were decided stand in recipe.yaml in place of minutes, so that it trains the same model again."""

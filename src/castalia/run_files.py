@@ -164,6 +164,14 @@ class CheckpointFacts(Facts):
     best: float | None = None
     waited: Annotated[int, Field(ge=0, le=MOST_STEPS)] = 0
     stopped: bool = False
+    seconds: Annotated[float, Field(ge=0, le=1e12)] | None = None
+
+
+class DecisionFacts(Facts):
+    """A line of plan.jsonl: from `step` on the schedule has so many steps."""
+
+    step: Annotated[int, Field(ge=0, le=MOST_STEPS)]
+    steps: Annotated[int, Field(ge=1, le=MOST_STEPS)]
 
 
 class MetricFacts(Facts):

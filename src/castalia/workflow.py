@@ -244,7 +244,7 @@ def _resume(run: Run, hooks: Sequence[Hook], allow_inexact: bool) -> Run:
         trainer.plan = replayed(run.decisions(), plan.training)
         if device.rank == 0:
             run.truncate_metrics(trainer.step)
-        spent = 0.0 if step is None else float(run.state(step).get("seconds", 0.0))
+        spent = 0.0 if step is None else float(run.state(step).get("seconds") or 0.0)
         _fit(trainer, dataset, hooks, time.perf_counter() - spent)
     return run
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import castalia
-from castalia.errors import RecipeError
+from castalia.errors import RecipeError, RunError
 from castalia.recipe import load
 from castalia.run import Run
 from castalia.sections import ScheduleConfig, TrainConfig
@@ -173,6 +173,17 @@ def test_resuming_replays_what_was_decided_and_the_recipe_then_holds_it(tmp_path
     before = cut.decisions()
     cut = castalia.resume(Run.open(tmp_path / "cut"))
     assert cut.finished and cut.decisions()[: len(before)] == before
+
+    written = cut.plan_path.read_text(encoding="utf-8")
+    for damage in ('{"step": 3}', '{"step": 0, "steps": -4}', "[1]", '{"step": 1, "steps": 2}', '{"step": "0", "steps": 2}'):
+        cut.plan_path.write_text(damage + "\n" if damage != "[1]" else written + '{"step": 0, "steps": 1}\n', encoding="utf-8")
+        with pytest.raises(RunError, match=r"plan.jsonl is damaged"):
+            cut.decisions()
+    cut.plan_path.write_text('{"step": }\n', encoding="utf-8")
+    with pytest.raises(RunError):
+        cut.decisions()
+    cut.plan_path.write_text(written + '{"step": 99', encoding="utf-8")  # cut short by a kill
+    assert len(cut.decisions()) == written.count("\n")
 
     again = castalia.train(tmp_path / "cut" / "recipe.yaml", out=tmp_path / "again")
     assert again.decisions() == [] and again.last_step == cut.last_step
