@@ -2,7 +2,7 @@
 
     python benchmarks/budget.py --minutes 1 --threads 1        about a minute for each case; writes benchmarks/results/budget.json
 
-`counted` is the time that the minutes are about, from the start of the command to the last step without reading and encoding the data, by the run's own log;
+`counted` is the time that the minutes are about, from the start of the command to its end without reading and encoding the data, by the run's own log;
 `process` is the wall time of the whole process with everything. `over` is what `counted` differs from the minutes, as a share.
 """
 
@@ -38,7 +38,7 @@ def measured(recipe: str, data: str, minutes: float, threads: int, folder: Path)
     process = time.perf_counter() - begun
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     decisions = (folder / "plan.jsonl").read_text(encoding="utf-8").splitlines()
-    last = [row for row in rows if "seconds" in row][-1]
+    last = [row for row in rows if "ended" in row][-1]
     return {
         "recipe": recipe,
         "data": data,
@@ -46,9 +46,9 @@ def measured(recipe: str, data: str, minutes: float, threads: int, folder: Path)
         "threads": threads,
         "steps": last["step"],
         "decisions": len(decisions),
-        "counted": round(last["seconds"], 2),
+        "counted": round(last["ended"], 2),
         "process": round(process, 2),
-        "over": round(last["seconds"] / (60 * minutes) - 1, 4),
+        "over": round(last["ended"] / (60 * minutes) - 1, 4),
     }
 
 

@@ -182,6 +182,12 @@ def read_yaml(name: str | os.PathLike[str], *, seen: tuple[str, ...] = ()) -> di
     return base
 
 
+def minutes_of(name: str) -> float | None:
+    """Minutes that a shipped recipe takes at most on any machine, as its file says; None of a "-long" one, which makes all of its steps."""
+    found = read_yaml(name).get("training", {}).get("minutes")
+    return None if found is None else float(found)
+
+
 def shipped() -> list[str]:
     """Names of the recipes in the package, e.g. "image/gan"."""
     root = resources.files("castalia") / "recipes"

@@ -123,6 +123,8 @@ def _fit(trainer: Trainer, dataset: Dataset, hooks: Sequence[Hook], since: float
         if forgetting is not None:
             forgetting.write(run, dataset)
         tuning.write(run, trainer.objective, tuned)
+        if trainer.budget is not None:
+            run.record({"step": trainer.step, "ended": round(trainer.budget.elapsed, 3)})
 
 
 def plan_of(recipe: str | os.PathLike[str], data: Given | None = None, overrides: Overrides = ()) -> Recipe:

@@ -8,7 +8,7 @@ import pytest
 
 import castalia
 from castalia.errors import RecipeError, RunError
-from castalia.recipe import load
+from castalia.recipe import load, minutes_of, shipped
 from castalia.run import Run
 from castalia.sections import ScheduleConfig, TrainConfig
 from castalia.training import budget, loop
@@ -136,6 +136,11 @@ def test_steps_or_minutes_of_the_command_line_replace_those_of_the_recipe(tmp_pa
     for plan in ([[1, 5]], [[0, 9], [4, 6]], [[0, 9], [4, 7], [4, 5]]):
         with pytest.raises(RecipeError, match="plan"):
             load("image/vae", "x", {"training.steps": 5, "training.plan": plan})
+
+
+def test_every_recipe_has_an_end_in_minutes_but_the_long_ones():
+    for name in shipped():
+        assert minutes_of(name) == (None if name.endswith("-long") else 10.0), name
 
 
 class Paced:
