@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from castalia.governance.audit import audit
     from castalia.judging import compare, evaluate
     from castalia.run import Run
+    from castalia.serving.launch import serve
     from castalia.workflow import chat, edit, resume, sample, train
 
     open = Run.open
@@ -36,6 +37,7 @@ _WHERE = {
     "evaluate": "castalia.judging",
     "resume": "castalia.workflow",
     "sample": "castalia.workflow",
+    "serve": "castalia.serving.launch",
     "train": "castalia.workflow",
 }
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "open",
     "resume",
     "sample",
+    "serve",
     "train",
 ]
 
