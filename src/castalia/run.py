@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 ROOT = Path("runs")
+_OPTIONAL = ("created", "argv", "processes", "plugins", "parents", "parameters", "precision")  # what run.json may leave out
 _STEP = re.compile(r"step-([0-9]{8,10})")
 _OLDER = "restore the file, or remove this checkpoint to use an older one"
 
@@ -140,7 +141,7 @@ class Run:
                 fix="pip install --upgrade castalia",
             )
         facts = hold(RunFacts, data, "run.json is damaged", path, "restore the file")
-        return {name: getattr(facts, name) for name in ("created", "argv", "processes", "plugins", "parents") if name not in data} | data
+        return {name: getattr(facts, name) for name in _OPTIONAL if name not in data} | data
 
     @property
     def id(self) -> str:
@@ -248,7 +249,7 @@ class Run:
         return found
 
     def weights_path(self, weights: str = "ema", step: int | None = None) -> Path:
-        if weights not in ("ema", "model"):
+        if weights not in ("ema", "model", "optimiser"):
             raise RunError(f"a run has no weights called {recipes.shown(weights)}", where=self.folder, fix="ema or model")
         step = self.last_step if step is None else step
         if step is None:

@@ -149,9 +149,9 @@ class RunFacts(Facts):
     spec: SpecFacts
     conditions: dict[Name, ConditionFacts]
     data: DataFacts
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16"] = "fp32"
     processes: Annotated[int, Field(ge=1, le=1 << 20)] = 1
-    parameters: Count
+    parameters: Count = 0
     recipe: dict[str, Any]
     plugins: dict[str, Hash] = Field({})
     parents: list[ParentFacts] = Field([])
