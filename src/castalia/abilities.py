@@ -40,7 +40,7 @@ class Bound(NamedTuple):
             return self.optional
         if isinstance(value, bool) or not isinstance(value, Integral if self.whole else Real):
             return False
-        number = value if isinstance(value, Integral) else float(value)
+        number: Any = value if isinstance(value, Integral) else float(value)  # an integer may be too large for a float
         if not (self.least <= number <= self.most) or (self.above and number == self.least):
             return False  # NaN is within nothing
         return self.gap is None or number == self.least or number >= self.gap

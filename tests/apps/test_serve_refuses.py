@@ -252,6 +252,7 @@ def test_a_page_that_asks_first(up: Running) -> None:
         b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nOrigin: http://x.y\r\nConnection: close\r\n\r\n"
     )
     assert b" 400 " in doubled
+    assert b" 413 " in up.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 50_000 + b"\r\nConnection: close\r\n\r\n")
 
 
 # Limits -----------------------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from castalia.serving.refusals import Invalid, Late, TooLarge
 LOG = logging.getLogger("castalia.serving")
 OPEN = ("/", "/healthz", "/readyz")  # what a supervisor asks without a key, and the page that says that a key is needed
 FIELDS = 64  # of a form
+HEADERS = 32 << 10  # bytes of all names and values; the protocol counts only those that come in pieces
 BRIEF = 1 << 16  # bytes of a body that are looked through at once; a thread would take longer to wake
 SAFE = {
     "cache-control": "no-store",
@@ -70,6 +71,8 @@ class Border:
         state |= {"note": visit.note, "number": visit.id}
         bill: Bill | None = None
         try:
+            if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS:
+                raise TooLarge(f"the headers have {HEADERS:,} bytes at most")
             self.house.origins.check(headers, method)
             if method == "OPTIONS" and "access-control-request-method" in headers:
                 await visit.end(self.house.origins.preflight(headers), scope, receive)
