@@ -139,12 +139,14 @@ CASES: dict[str, list[Case]] = {
     ],
     "inflated_bytes": [
         (1000, lambda f: archives.unpacked(zipped(f / "a.zip", {"a": bytes(600), "b": bytes(600)}))),
-        (1000, lambda f: texts(written(f / "a.txt.gz", gzip.compress(b"words " * 400)))),
+        (1000, lambda f: texts(written(f / "a.txt.gz", gzip.compress(b"words " * 400, mtime=0)))),
         (1000, lambda f: list(containers.blocks(zipped(f / "x.npz", {"x.npy": npy(np.ones((400, 1)))})))),
         (
             1000,
             lambda f: list(
-                containers.blocks(written(f / "x.idx.gz", gzip.compress(b"\0\0\x08\x02" + struct.pack(">2I", 20, 99) + bytes(1980))))
+                containers.blocks(
+                    written(f / "x.idx.gz", gzip.compress(b"\0\0\x08\x02" + struct.pack(">2I", 20, 99) + bytes(1980), mtime=0))
+                )
             ),
         ),
         (1000, lambda f: midi_pieces(f)),
@@ -164,7 +166,7 @@ def midi_pieces(folder: Path) -> Any:
     from castalia.codecs import pieces
 
     line = json.dumps({"quarter": 1, "parts": [{"notes": [[60, 1]]}]}) + "\n"
-    return list(pieces.read(written(folder / "a.pieces.gz", gzip.compress(line.encode() * 40))))
+    return list(pieces.read(written(folder / "a.pieces.gz", gzip.compress(line.encode() * 40, mtime=0))))
 
 
 def test_each_limit_has_a_case():
@@ -201,8 +203,8 @@ def test_a_limit_stops_what_is_beyond_it_and_can_be_raised(name: str, number: in
         ("x.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", 9000) + b"-" * 8999 + b"1"),
         ("x.idx", b"\0\0\x08\x01" + struct.pack(">I", (1 << 32) - 1)),
         ("x.idx", b"\0\0\x0e\x08" + struct.pack(">8I", *[(1 << 32) - 1] * 8)),
-        ("x.idx.gz", gzip.compress(b"\0\0\x08\x02" + struct.pack(">2I", 10**8, 10**9) + bytes(100))),
-        ("x.idx.gz", gzip.compress(b"\0\0\x08\x02" + struct.pack(">2I", 3, 10**9) + bytes(100))),
+        ("x.idx.gz", gzip.compress(b"\0\0\x08\x02" + struct.pack(">2I", 10**8, 10**9) + bytes(100), mtime=0)),
+        ("x.idx.gz", gzip.compress(b"\0\0\x08\x02" + struct.pack(">2I", 3, 10**9) + bytes(100), mtime=0)),
     ],
 )
 def test_what_an_array_declares_is_not_allocated(name: str, data: bytes, tmp_path: Path):
