@@ -33,6 +33,11 @@ def begin(folder: Path, recipe: str, overrides: list[str], data: str = "builtin/
     )
 
 
+def tensors_of(run: Run, group: str) -> bytes:
+    """The file of a group of tensors at the last step."""
+    return (run.checkpoint(run.last_step or 0) / f"{group}.safetensors").read_bytes()
+
+
 def wait_for_checkpoint(folder: Path, process: subprocess.Popen[str], at_least: int) -> None:
     for _ in range(3000):
         steps = [int(path.parent.name[5:]) for path in (folder / "cut" / "checkpoints").glob("step-*/state.json")]
@@ -64,7 +69,7 @@ def test_kill_nine_then_resume_is_bit_identical(recipe: str, extra: list[str], t
     whole = Run.open(tmp_path / "whole")
     assert cut.last_step == whole.last_step == 60
     for weights in ("model", "ema", "optimiser"):
-        assert cut.model_hash(weights) == whole.model_hash(weights), weights
+        assert tensors_of(cut, weights) == tensors_of(whole, weights), weights
     curves = [[{key: value for key, value in row.items() if "/" in key} for row in run.metrics()] for run in (cut, whole)]
     assert curves[0] == curves[1]
 
@@ -85,7 +90,7 @@ def test_kill_nine_keeps_counts_and_gate(tmp_path: Path):
     whole = Run.open(tmp_path / "whole")
     assert cut.last_step == whole.last_step == 60
     for weights in ("model", "optimiser"):
-        assert cut.model_hash(weights) == whole.model_hash(weights), weights
+        assert tensors_of(cut, weights) == tensors_of(whole, weights), weights
     model = cut.tensors(60, "model")
     assert int(model["counts.count"].sum()) > 0 and float(model["gate.out.weight"].abs().sum()) > 0
     curves = [[{key: value for key, value in row.items() if "/" in key} for row in run.metrics()] for run in (cut, whole)]

@@ -122,7 +122,8 @@ def test_a_killed_run_of_pairs_resumes_to_the_same_bytes(place: Path) -> None:
                 shutil.rmtree(cut / "checkpoints" / f"step-{step:08d}")
         resumed = castalia.resume(cut)
         for weights in ("model", "optimiser"):
-            assert resumed.model_hash(weights) == whole.model_hash(weights), (last, weights)
+            first, second = ((run.checkpoint(whole.last_step) / f"{weights}.safetensors").read_bytes() for run in (resumed, whole))
+            assert first == second, (last, weights)
         assert (cut / "eval" / "forgetting.json").read_bytes() == report
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from castalia import sentences
 from castalia.cli.console import say, say_json
 from castalia.columns import cut, padded, width
 from castalia.errors import DataError, RecipeError
-from castalia.language import current
+from castalia.language import current, told
+from castalia.units import duration
 
 if TYPE_CHECKING:
     from castalia.advice.check import Checked
@@ -80,8 +82,18 @@ def summary(checked: Checked, language: str) -> list[str]:
     if document.enough:
         lines += ["", *(f"  {enough_line(one, language)}" for one in document.enough)]
     if document.next:
-        lines += ["", f"{words.label('next', language)}:", *(f"  {step.command}" for step in document.next)]
+        lines += ["", f"{words.label('next', language)}:", *(f"  {step.command}{_time(step.command, language)}" for step in document.next)]
     return lines
+
+
+def _time(command: str, language: str) -> str:
+    """What a recommended training takes at most: "   # 10 min at most"; nothing of other commands."""
+    from castalia.recipe import minutes_of, shipped
+
+    words = command.split()
+    recipe = words[2] if words[:2] == ["castalia", "train"] and len(words) > 2 else ""
+    most = minutes_of(recipe) if recipe in shipped() and not any(word.startswith("training.") for word in words) else None
+    return "" if most is None else "   # " + told(sentences.say("{0} at most", duration(60 * most)), language)
 
 
 def _write(checked: Checked, folder: Path, language: str) -> None:

@@ -233,6 +233,7 @@ SENTENCES = {
     "steps": "步",
     "preparing the model": "准备模型",
     "saving a checkpoint": "保存检查点",
+    "{0} at most": "最多 {0}",
     "let a constraint be more work, e.g. nodes=1000000,seconds=60; docs/text.md": "允许更复杂的约束，例如 nodes=1000000,seconds=60；见 docs/text.md",
     "let constraints be more work, e.g. nodes=1000000,seconds=60; docs/text.md": "允许更复杂的约束，例如 nodes=1000000,seconds=60；见 docs/text.md",
     "drawing samples": "生成样本",
