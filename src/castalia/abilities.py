@@ -12,6 +12,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from castalia.errors import RecipeError
+from castalia.sentences import say
 
 if TYPE_CHECKING:
     import torch
@@ -96,15 +97,17 @@ class SampleOptions:
         for name, bound in BOUNDS.items():
             value = getattr(self, name)
             if not bound.fits(value):
-                raise RecipeError(f"{name} is out of range", where=f"sampling.{name}={str(value)[:80]}", fix=bound.meaning)
+                raise RecipeError(say("{0} is out of range", name), where=f"sampling.{name}={str(value)[:80]}", fix=bound.meaning)
         if isinstance(self.stop, str) or not all(isinstance(text, str) and len(text) <= LONGEST_STOP for text in self.stop):
             raise RecipeError(
-                "stop is a tuple of strings",
+                say("stop is a tuple of strings"),
                 where=f"sampling.stop={str(self.stop)[:80]}",
-                fix=f"strings of {LONGEST_STOP:,} characters at most",
+                fix=say("strings of {0:,} characters at most", LONGEST_STOP),
             )
         if len(self.stop) > MOST_STOPS:
-            raise RecipeError("too many strings end a row", where=f"sampling.stop: {len(self.stop)}", fix=f"{MOST_STOPS} at most")
+            raise RecipeError(
+                say("too many strings end a row"), where=f"sampling.stop: {len(self.stop)}", fix=say("{0} at most", MOST_STOPS)
+            )
 
 
 @runtime_checkable

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from castalia.errors import StorageError
+from castalia.sentences import say
 
 
 def write(path: Path, content: bytes | str) -> None:
@@ -60,6 +61,6 @@ def _explained(path: Path, clean: Callable[[], None]) -> Iterator[None]:
             clean()
         if isinstance(error, OSError):
             raise StorageError(
-                f"cannot write: {error.strerror or error}", where=path, fix="free space, or choose a folder that can be written"
+                say("cannot write: {0}", error.strerror or error), where=path, fix=say("free space, or choose a folder that can be written")
             ) from error
         raise

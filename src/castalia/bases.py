@@ -21,6 +21,7 @@ from typing import Any
 from castalia import atomic, bounded, places
 from castalia.bounded.gguf import check_gguf
 from castalia.errors import DataError, MissingExtra, RunError
+from castalia.sentences import say
 
 DIGITS = 16
 HASHED = ("config.json", "model.safetensors", "tokenizer.json")
@@ -79,9 +80,11 @@ def find(digest: str, source: str | None = None) -> Base:
     name = source or "FOLDER"
     first = f"{PACKAGES[name][1]}; " if name in PACKAGES else ""
     raise RunError(
-        "the pretrained model that this run was made from is not on this machine",
+        say("the pretrained model that this run was made from is not on this machine"),
         where=f"{name}, base {digest}",
-        fix=f"{first}castalia train text/pretrained DATA start_from={name} --dry-run takes it in; or copy bases/ of $CASTALIA_HOME",
+        fix=say(
+            "{0}castalia train text/pretrained DATA start_from={1} --dry-run takes it in; or copy bases/ of $CASTALIA_HOME", first, name
+        ),
     )
 
 
@@ -125,11 +128,13 @@ def _located(name: str) -> Path:
         found = importlib.util.find_spec(module)
         files = [path for folder in (found.submodule_search_locations or [] if found else []) for path in Path(folder).glob(f"*{GGUF}")]
         if not files:
-            raise DataError(f"the package with the weights of '{name}' is not installed", "start_from", line)
+            raise DataError(say("the package with the weights of '{0}' is not installed", name), "start_from", line)
         return files[0]
     path = Path(name).expanduser()
     if not path.exists():
-        raise DataError("there is no such model", name, "name a folder with config.json, a .gguf file, or: " + ", ".join(PACKAGES))
+        raise DataError(
+            say("there is no such model"), name, say("name a folder with config.json, a .gguf file, or: {0}", ", ".join(PACKAGES))
+        )
     return path
 
 
@@ -169,7 +174,7 @@ def _convert(place: Path, out: Path) -> None:
     transformers = library()
     tokenizer = _read(lambda where, more: transformers.AutoTokenizer.from_pretrained(where, use_fast=True, **more), place)
     if not hasattr(tokenizer, "backend_tokenizer"):
-        raise DataError("the model's tokenizer has no tokenizer.json", place.name, "convert it with transformers first")
+        raise DataError(say("the model's tokenizer has no tokenizer.json"), place.name, say("convert it with transformers first"))
     model = _loaded(place)
     save_file(weights(model), str(out / "model.safetensors"), metadata={"format": "pt"})
     changing = ("quantization_config", "_name_or_path", "transformers_version")
@@ -201,5 +206,7 @@ def _read(load: Any, place: Path) -> Any:
         return load(place.parent if place.is_file() else place, {**more, "local_files_only": True})
     except Exception as error:  # the library raises whatever a damaged or unknown file leads to
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        fix = "give a causal language model with weights in safetensors or GGUF; pickled weights and code of the model's own are not run"
-        raise DataError(f"this is no language model that transformers loads: {reason}", place.name, fix) from error
+        fix = say(
+            "give a causal language model with weights in safetensors or GGUF; pickled weights and code of the model's own are not run"
+        )
+        raise DataError(say("this is no language model that transformers loads: {0}", reason), place.name, fix) from error

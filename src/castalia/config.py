@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 
 from castalia.errors import CastaliaError, RunError
 from castalia.escapes import one_line
+from castalia.sentences import say
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -30,7 +31,7 @@ class Config(BaseModel):
         """pydantic takes true for 1: `training.batch=true` would train in batches of one."""
         field = cls.model_fields[str(info.field_name)]
         if _holds_bool(value) and not _names(field.annotation) & {bool, Any}:
-            raise ValueError("Input should not be true or false")
+            raise ValueError(say("Input should not be true or false"))
         return value
 
 

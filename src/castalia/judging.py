@@ -28,6 +28,7 @@ from castalia.language import Voice
 from castalia.notebook import Result
 from castalia.progress import tracked
 from castalia.run import Run
+from castalia.sentences import say
 from castalia.spec import Dense, Tokens
 from castalia.training.hooks import Hook
 from castalia.workflow import open_data, resume, train
@@ -95,9 +96,14 @@ def measured(run: Run, *, against: Given | None = None, n: int | None = None, se
     """`judge`, without writing anything."""
     if n is not None and n < LEAST:
         raise RecipeError(
-            f"{n} samples are too few to judge by",
+            say("{0} samples are too few to judge by", n),
             where=f"n={n}",
-            fix=f"-n {ENOUGH}; intervals need at least {LEAST} samples, the two-sample test {2 * LEAST}, precision to a few percent about {ENOUGH}",
+            fix=say(
+                "-n {0}; intervals need at least {1} samples, the two-sample test {2}, precision to a few percent about {0}",
+                ENOUGH,
+                LEAST,
+                2 * LEAST,
+            ),
         )
     model, dataset = run.model(), with_classes(run)
     other: Any = None
@@ -156,24 +162,24 @@ def with_classes(run: Run) -> Dataset:
 def comparable(runs: Sequence[Run]) -> list[str]:
     """Names for the runs, as short as they can be. Raises RunError unless all were trained on the same data."""
     if len(runs) < 2:
-        raise RunError("one run alone cannot be compared", where="castalia compare", fix="castalia compare RUN RUN ...")
+        raise RunError(say("one run alone cannot be compared"), where="castalia compare", fix="castalia compare RUN RUN ...")
     first = runs[0]
     for run in runs[1:]:
         if run.recipe.data.validation != first.recipe.data.validation or not _same_data(run, first):
             raise RunError(
-                f"{run.folder} was trained on other data than {first.folder}, so their scores cannot be compared",
+                say("{0} was trained on other data than {1}, so their scores cannot be compared", run.folder, first.folder),
                 where=f"{run.recipe.data.named} and {first.recipe.data.named}, or another share held out",
-                fix="compare runs that were trained on the same data with the same data.validation",
+                fix=say("compare runs that were trained on the same data with the same data.validation"),
             )
         if type(run.spec) is not type(first.spec) or (isinstance(run.spec, Dense) and run.spec != first.spec):
             raise RunError(
-                f"{run.folder} sees the data in another form than {first.folder}",
+                say("{0} sees the data in another form than {1}", run.folder, first.folder),
                 where=f"{run.spec} and {first.spec}",
-                fix="train both with the same codec settings, such as codec.size",
+                fix=say("train both with the same codec settings, such as codec.size"),
             )
     folders = [run.folder.resolve() for run in runs]
     if len(set(folders)) < len(folders):
-        raise RunError("a run was named twice", where="castalia compare", fix="name different runs")
+        raise RunError(say("a run was named twice"), where="castalia compare", fix=say("name different runs"))
     ids = [run.id for run in runs]
     return ids if len(set(ids)) == len(ids) else [str(folder) for folder in folders]
 
@@ -205,7 +211,7 @@ def run_facts(run: Run) -> dict[str, Any]:
 def retrained(run: Run, seeds: int, hooks: Sequence[Hook] = ()) -> list[Run]:
     """The recipe of a finished run, trained with seeds - 1 other seeds in RUN/seeds/; what is there already is resumed or reused."""
     if not run.finished:
-        raise RunError("the run is not finished", where=run.folder, fix=f"castalia train --resume {run.folder}")
+        raise RunError(say("the run is not finished"), where=run.folder, fix=f"castalia train --resume {run.folder}")
     found = []
     trusted = bool(run.about.get("plugins"))  # else `run` would not have opened without the user's word
     for number in range(1, seeds):

@@ -16,6 +16,7 @@ from typing import Any
 
 from castalia import bounded
 from castalia.errors import DataError, RunError
+from castalia.sentences import say
 
 
 def home(given: Path | None = None) -> Path:
@@ -61,7 +62,9 @@ def folder_of(model: str) -> Path | None:
                 return Path(entry["folder"])
             gone = gone or entry
     if gone is not None:
-        raise RunError(f"the run '{gone['run']}' was here, but is no longer", where=gone["folder"], fix="if it was moved: --run NEW_FOLDER")
+        raise RunError(
+            say("the run '{0}' was here, but is no longer", gone["run"]), where=gone["folder"], fix=say("if it was moved: --run NEW_FOLDER")
+        )
     return None
 
 

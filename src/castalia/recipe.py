@@ -32,7 +32,9 @@ from castalia.data.locate import Given
 from castalia.data.source import DataConfig
 from castalia.errors import CastaliaError, RecipeError, meant
 from castalia.escapes import one_line
+from castalia.language import recognised
 from castalia.sections import LENGTHS, SampleConfig, TrainConfig
+from castalia.sentences import row, say, series
 
 FORMAT = 1
 TITLE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
@@ -107,21 +109,23 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
     raw, problems = dict(raw), []
     title = raw.pop("title", "custom")
     if not isinstance(title, str) or not TITLE.fullmatch(title):
-        problems.append(f"title: expected a short name such as image/vae, got {shown(title)}")
+        problems.append(say("title: expected a short name such as image/vae, got {0}", shown(title)))
     found = raw.pop("format", FORMAT)
     if type(found) is not int or not 1 <= found <= FORMAT:
         raise RecipeError(
-            f"the recipe has format {shown(found)}, this version reads up to {FORMAT}", where=where, fix="pip install --upgrade castalia"
+            say("the recipe has format {0}, this version reads up to {1}", shown(found), FORMAT),
+            where=where,
+            fix="pip install --upgrade castalia",
         )
     start_from = raw.pop("start_from", None)
     if start_from is not None and not isinstance(start_from, str):
-        problems.append(f"start_from: expected the name of a run, got {shown(start_from)}")
+        problems.append(say("start_from: expected the name of a run, got {0}", shown(start_from)))
     problems += [_unknown(key, (*SECTIONS, "start_from")) for key in raw if key not in SECTIONS]
     sections: dict[str, Any] = {}
     for key in SECTIONS:
         section = raw.get(key) or {}
         if not isinstance(section, Mapping):
-            problems.append(f"{key}: expected a section of key: value lines, got {shown(section)}")
+            problems.append(say("{0}: expected a section of key: value lines, got {1}", key, shown(section)))
             continue
         sections[key] = dict(section)
     built: dict[str, Any] = {}
@@ -131,14 +135,20 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
         built[kind] = _part(kind, sections.get(kind, {}), problems, trust)
     if problems:
         raise RecipeError(
-            "the recipe has " + ("a problem" if len(problems) == 1 else f"{len(problems)} problems") + ":\n  " + "\n  ".join(problems),
+            say(
+                "the recipe has {0}:\n  {1}",
+                say("a problem") if len(problems) == 1 else say("{0} problems", len(problems)),
+                row("\n  ", problems),
+            ),
             where=where,
-            fix="castalia list recipes; docs/recipes.md explains every key",
+            fix=say("castalia list recipes; docs/recipes.md explains every key"),
         )
     given = getattr(built["family"].config, "base", None)  # a family that begins with a model of others
     if built["training"].adapt is not None and start_from is None and given is None:
         raise RecipeError(
-            "only a trained model can be adapted", where="training.adapt", fix="add start_from=RUN, or the folder of a language model"
+            say("only a trained model can be adapted"),
+            where="training.adapt",
+            fix=say("add start_from=RUN, or the folder of a language model"),
         )
     _check_tuning(built["training"], start_from or given)
     return Recipe(title=title, start_from=start_from, **built)
@@ -150,30 +160,36 @@ def _check_tuning(training: TrainConfig, begins: str | None) -> None:
     if not training.tunes:
         return
     if begins is None:
-        raise RecipeError("preferences and rewards tune a trained model", where=where, fix="add start_from=RUN")
+        raise RecipeError(say("preferences and rewards tune a trained model"), where=where, fix=say("add start_from=RUN"))
     if training.prefer is not None and training.reward is not None:
-        raise RecipeError("a run learns from pairs or from a reward", where="training.prefer and training.reward", fix="leave one out")
+        raise RecipeError(
+            say("a run learns from pairs or from a reward"), where="training.prefer and training.reward", fix=say("leave one out")
+        )
     if training.early_stop is not None:
-        raise RecipeError("tuning has no early stop", where="training.early_stop", fix="set training.steps")
+        raise RecipeError(say("tuning has no early stop"), where="training.early_stop", fix=say("set training.steps"))
     if training.reward is not None and not training.reward.rules:
-        raise RecipeError("nothing is rewarded", where="training.reward.rules", fix='for example training.reward.rules=["length:20..60"]')
+        raise RecipeError(
+            say("nothing is rewarded"), where="training.reward.rules", fix=say('for example training.reward.rules=["length:20..60"]')
+        )
 
 
 def read_yaml(name: str | os.PathLike[str], *, seen: tuple[str, ...] = ()) -> dict[str, Any]:
     """The raw mapping of a shipped recipe or a file, with its `extends` parent merged below it."""
     text, where, folder = _find(str(name))
     if len(seen) > MOST_PARENTS:
-        raise RecipeError(f"more than {MOST_PARENTS} recipes extend one another", where=where, fix="write them as fewer")
+        raise RecipeError(say("more than {0} recipes extend one another", MOST_PARENTS), where=where, fix=say("write them as fewer"))
     if where in seen:
-        raise RecipeError("recipes extend one another in a circle", where=" -> ".join((*seen, where)), fix="remove one 'extends'")
+        raise RecipeError(say("recipes extend one another in a circle"), where=" -> ".join((*seen, where)), fix=say("remove one 'extends'"))
     raw = bounded.parse_yaml(text, where, error=RecipeError) or {}
     if not isinstance(raw, dict):
-        raise RecipeError("a recipe is a mapping of sections", where=where, fix="see castalia/recipes/image/vae.yaml")
+        raise RecipeError(say("a recipe is a mapping of sections"), where=where, fix=say("see castalia/recipes/image/vae.yaml"))
     parent = raw.pop("extends", None)
     if parent is None:
         return raw
     if not isinstance(parent, str):
-        raise RecipeError(f"extends: expected the name of a recipe, got {shown(parent)}", where=where, fix="for example extends: image/vae")
+        raise RecipeError(
+            say("extends: expected the name of a recipe, got {0}", shown(parent)), where=where, fix=say("for example extends: image/vae")
+        )
     beside = folder / parent if folder else None
     base = read_yaml(beside if beside is not None and _is_file(beside) else parent, seen=(*seen, where))
     if isinstance(raw.get("training"), dict):
@@ -215,11 +231,13 @@ def _find(name: str) -> tuple[str, str, Path | None]:
     if path.suffix in (".yaml", ".yml"):
         if not _is_file(path):
             raise RecipeError(
-                "there is no such recipe file", where=name, fix="check the path, or use a shipped recipe: castalia list recipes"
+                say("there is no such recipe file"), where=name, fix=say("check the path, or use a shipped recipe: castalia list recipes")
             )
         return bounded.read_text(path, "yaml_bytes", RecipeError), str(path), path.parent
     if name not in shipped():
-        raise RecipeError(f"there is no recipe called '{name}'", where="RECIPE", fix=meant(name, shipped()) + "castalia list recipes")
+        raise RecipeError(
+            say("there is no recipe called '{0}'", name), where="RECIPE", fix=say("{0}castalia list recipes", meant(name, shipped()))
+        )
     return (resources.files("castalia") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8"), name, None
 
 
@@ -242,7 +260,7 @@ def pairs(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
     for text in overrides:
         key, sign, value = text.partition("=")
         if not sign or not key:
-            raise RecipeError("an override is written key=value", where=one_line(text, 80), fix="for example training.steps=500")
+            raise RecipeError(say("an override is written key=value"), where=one_line(text, 80), fix=say("for example training.steps=500"))
         found[key] = bounded.parse_yaml(value, one_line(text, 80), "put quotes around the value", RecipeError)
         if isinstance(found[key], str):
             found[key] = _number(found[key])
@@ -299,14 +317,14 @@ def _merge(base: dict[str, Any], top: Mapping[str, Any]) -> None:
 def _part(kind: Literal["codec", "family"], section: dict[str, Any], problems: list[str], trust: bool) -> Part | None:
     name = section.pop("name", None)
     if not isinstance(name, str):
-        problems.append(f"{kind}.name: missing; one of {', '.join(registry.names(kind))}")
+        problems.append(say("{0}.name: missing; one of {1}", kind, ", ".join(registry.names(kind))))
         return None
     try:
         chosen = registry.resolve(kind, name, trust=trust)
     except CastaliaError as error:
         if registry.is_path(name):
             raise
-        problems.append(f"{kind}.name: {error.what}; {error.fix}")
+        problems.append(say("{0}.name: {1}; {2}", kind, error.what, error.fix))
         return None
     config = _build(chosen.Config, section, kind, problems)
     return None if config is None else Part(name, config)
@@ -321,7 +339,7 @@ def _build(model: type[BaseModel], section: Mapping[str, Any], key: str, problem
             if problem["type"] == "extra_forbidden":
                 problems.append(_unknown(".".join(path), [".".join([*path[:-1], name]) for name in _fields(model, problem["loc"][:-1])]))
             else:
-                problems.append(f"{one_line('.'.join(path), 120)}: {_expected(model, problem)}, got {shown(problem['input'])}")
+                problems.append(say("{0}: {1}, got {2}", one_line(".".join(path), 120), _expected(model, problem), shown(problem["input"])))
     return None
 
 
@@ -330,8 +348,8 @@ def _expected(model: type[BaseModel], problem: Any) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     limits = _limits(model, problem["loc"])
     if problem["type"] not in ("greater_than", "greater_than_equal", "less_than", "less_than_equal") or not limits:
-        return message.lower()
-    return f"expected a number {', '.join(limits)}"
+        return recognised(message.lower())
+    return say("expected a number {0}", series(limits))
 
 
 def _limits(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
@@ -340,17 +358,22 @@ def _limits(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     for part in path[:-1]:
         owner = _nested(owner, part) if owner is not None else None
     field = owner.model_fields.get(str(path[-1])) if owner is not None and path else None  # no path: of several keys together
-    words = {"ge": "from", "gt": "above", "le": "at most", "lt": "below"}
+    words = {
+        "ge": lambda limit: say("from {0:,}", limit),
+        "gt": lambda limit: say("above {0:,}", limit),
+        "le": lambda limit: say("at most {0:,}", limit),
+        "lt": lambda limit: say("below {0:,}", limit),
+    }
     found = [] if field is None else [(name, getattr(one, name)) for one in field.metadata for name in words if hasattr(one, name)]
-    return [f"{words[name]} {limit:,}" for name, limit in found]
+    return [words[name](limit) for name, limit in found]
 
 
 def shown(value: Any, most: int = 60) -> str:
     """A value as messages quote it: in one line, cut; of a number of many digits, how many."""
     if isinstance(value, int) and abs(value) >= 10**most:
-        return f"a number of about {int(value.bit_length() * 0.30103) + 1:,} digits"
+        return say("a number of about {0:,} digits", int(value.bit_length() * 0.30103) + 1)
     if isinstance(value, dict | list | tuple) and len(value) > 20:
-        return f"a {'mapping' if isinstance(value, dict) else 'list'} of {len(value):,}"
+        return say("a mapping of {0:,}", len(value)) if isinstance(value, dict) else say("a list of {0:,}", len(value))
     return one_line(reprlib.repr(value), most)
 
 
@@ -376,7 +399,8 @@ def _unknown(key: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     short = [name.rpartition(".")[2] for name in known]
     key = one_line(key, 120)
-    return f"{key}: unknown key; " + (f"did you mean '{near[0]}'?" if near else f"known: {', '.join(short)}")
+    fix = say("did you mean '{0}'?", near[0]) if near else say("known: {0}", ", ".join(short))
+    return say("{0}: unknown key; {1}", key, fix)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from castalia import bounded
 from castalia.errors import AbilityError, PluginError, meant
+from castalia.sentences import say
 
 Kind = Literal["family", "codec", "metric"]
 T = TypeVar("T")
@@ -75,6 +76,9 @@ METRICS: dict[str, Entry] = {
 TABLES: dict[Kind, dict[str, Entry]] = {"family": FAMILIES, "codec": CODECS, "metric": METRICS}
 
 
+KIND_NAMES: dict[Kind, str] = {"family": say("family"), "codec": say("codec"), "metric": say("metric")}
+
+
 def names(kind: Kind) -> list[str]:
     """Built-in names, then those of installed packages (entry point group `castalia.<kind>`)."""
     return [*TABLES[kind], *sorted(point.name for point in entry_points(group=f"castalia.{kind}"))]
@@ -96,11 +100,11 @@ def require(model: object, ability: type[T], purpose: str) -> T:
     if isinstance(model, ability):
         return model
     name = ability.__name__.lower()
-    having = ", ".join(families_that(name)) or "none yet"
+    having = ", ".join(families_that(name)) or say("none yet")
     raise AbilityError(
-        f"a '{getattr(model, 'name', type(model).__name__)}' model cannot {purpose}",
+        say("a '{0}' model cannot {1}", getattr(model, "name", type(model).__name__), purpose),
         where=f"ability '{name}'",
-        fix=f"use a run of a family that can: {having}",
+        fix=say("use a run of a family that can: {0}", having),
     )
 
 
@@ -119,7 +123,11 @@ def resolve(kind: Kind, name: str, *, trust: bool = False) -> Any:
         if point.name == name:
             return _load(point.value, kind, name)
     known = names(kind)
-    raise PluginError(f"there is no {kind} called '{name}'", where=f"{kind}.name", fix=f"{meant(name, known)}known: {', '.join(known)}")
+    raise PluginError(
+        say("there is no {0} called '{1}'", KIND_NAMES[kind], name),
+        where=f"{kind}.name",
+        fix=say("{0}known: {1}", meant(name, known), ", ".join(known)),
+    )
 
 
 def file_digest(name: str) -> str:
@@ -134,7 +142,9 @@ def _load(target: str, kind: Kind, name: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise PluginError(
-            f"the {kind} '{name}' cannot be loaded: {error}", where=target, fix="reinstall the package that provides it"
+            say("the {0} '{1}' cannot be loaded: {2}", KIND_NAMES[kind], name, error),
+            where=target,
+            fix=say("reinstall the package that provides it"),
         ) from error
 
 
@@ -142,20 +152,24 @@ def _load_file(kind: Kind, name: str, trust: bool) -> Any:
     file, _, attribute = name.partition(":")
     path = Path(file)
     if not attribute:
-        raise PluginError("a file plug-in needs a class name", where=name, fix=f"write {file}:ClassName")
+        raise PluginError(say("a file plug-in needs a class name"), where=name, fix=say("write {0}:ClassName", file))
     if not trust:
-        raise PluginError("this run would execute Python code of its own", where=name, fix="read that file, then add --trust-code")
+        raise PluginError(
+            say("this run would execute Python code of its own"), where=name, fix=say("read that file, then add --trust-code")
+        )
     if not path.is_file():
-        raise PluginError("the plug-in file does not exist", where=name, fix="check the path; it is relative to the working folder")
+        raise PluginError(
+            say("the plug-in file does not exist"), where=name, fix=say("check the path; it is relative to the working folder")
+        )
     # its own name for every version of every file; listed, so that its classes know their source (data/cache.py hashes it)
     title = f"castalia_plugin_{path.stem}_{file_digest(name)[:12]}"
     spec = importlib.util.spec_from_file_location(title, path)
     if spec is None or spec.loader is None:
-        raise PluginError("the plug-in file is not a Python module", where=name)
+        raise PluginError(say("the plug-in file is not a Python module"), where=name)
     module = importlib.util.module_from_spec(spec)
     sys.modules[title] = module
     try:
         spec.loader.exec_module(module)
         return getattr(module, attribute)
     except Exception as error:  # whatever a foreign file raises while it is imported is the file's fault
-        raise PluginError(f"the {kind} file failed to load: {error}", where=name, fix="mend the file") from error
+        raise PluginError(say("the {0} file failed to load: {1}", KIND_NAMES[kind], error), where=name, fix=say("mend the file")) from error

@@ -34,6 +34,7 @@ from castalia.config import hold, problems_of
 from castalia.errors import CastaliaError, RunError
 from castalia.escapes import one_line
 from castalia.run_files import CheckpointFacts, DecisionFacts, MetricFacts, RunFacts
+from castalia.sentences import say
 from castalia.spec import Condition, Spec, spec_from_json, spec_to_json
 
 if TYPE_CHECKING:
@@ -82,10 +83,12 @@ class Run:
             out = ROOT / f"{stamp}-{recipe.title.replace('/', '-')}-{os.urandom(2).hex()}"
         if (out / "run.json").exists():
             raise RunError(
-                "there is already a run in this folder", where=out, fix=f"castalia train --resume {out}, or choose another --out"
+                say("there is already a run in this folder"),
+                where=out,
+                fix=say("castalia train --resume {0}, or choose another --out", out),
             )
         if out.is_file() or any(parent.is_file() for parent in out.parents):
-            raise RunError("the output path leads through a regular file", where=out, fix="choose another --out")
+            raise RunError(say("the output path leads through a regular file"), where=out, fix=say("choose another --out"))
         run = cls(out, trust_code=True)
         facts = {
             "format": FORMAT,
@@ -118,9 +121,9 @@ class Run:
         for plugin, digest in run.about["plugins"].items():
             if trust_code and registry.file_digest(run._plugin(plugin)) != digest:
                 raise RunError(
-                    "a plug-in file was changed after training",
+                    say("a plug-in file was changed after training"),
                     where=run._plugin(plugin),
-                    fix="restore the file that the run was made with",
+                    fix=say("restore the file that the run was made with"),
                 )
         return run
 
@@ -132,11 +135,11 @@ class Run:
         path = self.folder / "run.json"
         data = _read_json(path)
         if not isinstance(data, dict):
-            raise RunError("run.json does not hold a run", where=path, fix="restore the file")
+            raise RunError(say("run.json does not hold a run"), where=path, fix=say("restore the file"))
         found = data.get("format")
         if type(found) is not int or not 1 <= found <= FORMAT:
             raise RunError(
-                f"the run has format {recipes.shown(found)}, this version reads up to {FORMAT}",
+                say("the run has format {0}, this version reads up to {1}", recipes.shown(found), FORMAT),
                 where=self.folder,
                 fix="pip install --upgrade castalia",
             )
@@ -161,7 +164,7 @@ class Run:
 
     def _resolved(self, raw: Any, where: str) -> recipes.Recipe:
         if not isinstance(raw, dict):
-            raise RunError("the recipe of this run is damaged", where=where, fix="restore the file")
+            raise RunError(say("the recipe of this run is damaged"), where=where, fix=say("restore the file"))
         for kind in ("codec", "family"):
             part = raw.get(kind)
             if isinstance(part, dict) and registry.is_path(str(part.get("name"))):
@@ -187,20 +190,24 @@ class Run:
         try:
             state = _read_json(path)
             if not isinstance(state, dict):
-                raise RunError("codec.json does not hold a codec", where=path, fix="restore the file")
+                raise RunError(say("codec.json does not hold a codec"), where=path, fix=say("restore the file"))
             restored = codec.restore(state, tensors)
             same = restored.spec == spec_from_json(self.about["spec"])
         except ValidationError as error:
             raise RunError(
-                f"codec.json does not fit the codec '{part.name}': {problems_of(error)}", where=path, fix="restore the file"
+                say("codec.json does not fit the codec '{0}': {1}", part.name, problems_of(error)), where=path, fix=say("restore the file")
             ) from error
         except RunError:
             raise
         except CastaliaError as error:
-            raise RunError(f"codec.json does not fit the codec '{part.name}': {error.what}", where=path, fix="restore the file") from error
+            raise RunError(
+                say("codec.json does not fit the codec '{0}': {1}", part.name, error.what), where=path, fix=say("restore the file")
+            ) from error
         if not same:
             raise RunError(
-                "codec.json, recipe.yaml and run.json speak of other data", where=self.folder, fix="restore the files as they were trained"
+                say("codec.json, recipe.yaml and run.json speak of other data"),
+                where=self.folder,
+                fix=say("restore the files as they were trained"),
             )
         return restored
 
@@ -226,9 +233,9 @@ class Run:
             family.load_state_dict(tensors)
         except RuntimeError as error:
             raise RunError(
-                f"the checkpoint does not fit the recipe: {str(error).splitlines()[0]}",
+                say("the checkpoint does not fit the recipe: {0}", str(error).splitlines()[0]),
                 where=self.folder,
-                fix="restore recipe.yaml as it was trained",
+                fix=say("restore recipe.yaml as it was trained"),
             ) from error
         if self.recipe.training.adapt is not None:
             lora.merge(family)
@@ -240,9 +247,14 @@ class Run:
         for name, tensor in family.named_parameters():  # some buffers take the size of what is loaded
             if name in there and there[name] != tuple(tensor.shape):
                 raise RunError(
-                    f"the checkpoint does not fit the recipe: '{one_line(name, 80)}' is {there[name]}, not {tuple(tensor.shape)}",
+                    say(
+                        "the checkpoint does not fit the recipe: '{0}' is {1}, not {2}",
+                        one_line(name, 80),
+                        there[name],
+                        tuple(tensor.shape),
+                    ),
                     where=path,
-                    fix="restore recipe.yaml as it was trained",
+                    fix=say("restore recipe.yaml as it was trained"),
                 )
         found = tensor_file.read(path)
         tensor_file.require_finite(found, path)
@@ -250,10 +262,10 @@ class Run:
 
     def weights_path(self, weights: str = "ema", step: int | None = None) -> Path:
         if weights not in ("ema", "model", "optimiser"):
-            raise RunError(f"a run has no weights called {recipes.shown(weights)}", where=self.folder, fix="ema or model")
+            raise RunError(say("a run has no weights called {0}", recipes.shown(weights)), where=self.folder, fix=say("ema or model"))
         step = self.last_step if step is None else step
         if step is None:
-            raise RunError("the run has no checkpoint yet", where=self.folder, fix=f"castalia train --resume {self.folder}")
+            raise RunError(say("the run has no checkpoint yet"), where=self.folder, fix=f"castalia train --resume {self.folder}")
         path = self.checkpoint(step) / f"{weights}.safetensors"
         return path if path.exists() or weights == "model" else path.with_name("model.safetensors")
 
@@ -332,7 +344,7 @@ class Run:
         """(step, steps) of every decision, in order; [] of a run whose recipe says its steps."""
         if not self.plan_path.exists():
             return []
-        what, fix, found = "plan.jsonl is damaged", "restore the file, or train a new run", list[tuple[int, int]]()
+        what, fix, found = say("plan.jsonl is damaged"), say("restore the file, or train a new run"), list[tuple[int, int]]()
         for number, line in enumerate(bounded.text_lines(self.plan_path, RunError), 1):
             if line.rstrip().endswith("}"):  # a kill may cut the last line short
                 where = f"{self.plan_path}, line {number}"
@@ -369,7 +381,9 @@ class Run:
             try:
                 row = json.loads(line)  # losses may be NaN, which `bounded.parse_json` refuses
             except (ValueError, RecursionError) as error:
-                raise RunError("metrics.jsonl is damaged", where=f"{self.metrics_path}, line {number}", fix="remove the line") from error
+                raise RunError(
+                    say("metrics.jsonl is damaged"), where=say("{0}, line {1}", self.metrics_path, number), fix=say("remove the line")
+                ) from error
             hold(MetricFacts, row, "metrics.jsonl is damaged", f"{self.metrics_path}, line {number}", "remove the line")
             rows.append(row)
         return rows
@@ -387,7 +401,9 @@ class Run:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise RunError("another process is writing this run", where=self.folder, fix="wait for it, or stop it first") from error
+                raise RunError(
+                    say("another process is writing this run"), where=self.folder, fix=say("wait for it, or stop it first")
+                ) from error
             for rubbish in (self.folder / "checkpoints").glob(".step-*"):  # a kill in the middle of a checkpoint
                 shutil.rmtree(rubbish)
             yield
@@ -426,15 +442,17 @@ def _locate(name: str, root: Path) -> Path:
     if name == "latest":
         if runs:
             return runs[-1].folder
-        raise RunError("there is no run yet", where=root, fix="castalia train image/vae builtin/digits")
+        raise RunError(say("there is no run yet"), where=root, fix="castalia train image/vae builtin/digits")
     found = [run.folder for run in runs if run.folder.name.startswith(name)]
     if len(found) == 1:
         return found[0]
     if found:
         raise RunError(
-            f"'{name}' is the beginning of {len(found)} runs", where=root, fix="one of: " + ", ".join(folder.name for folder in found[:5])
+            say("'{0}' is the beginning of {1} runs", name, len(found)),
+            where=root,
+            fix=say("one of: {0}", ", ".join(folder.name for folder in found[:5])),
         )
-    raise RunError(f"there is no run called '{name}'", where=root, fix="castalia list runs, or give the folder of a run")
+    raise RunError(say("there is no run called '{0}'", name), where=root, fix=say("castalia list runs, or give the folder of a run"))
 
 
 @lru_cache(maxsize=64)
@@ -449,7 +467,7 @@ def _read_text(path: Path, limit: str = "json_bytes") -> str:
         return bounded.read_text(path, limit, RunError)
     except RunError as error:
         raise RunError(
-            f"cannot read {path.name}: {error.what}", where=path, fix="this folder is not a whole run; restore the file"
+            say("cannot read {0}: {1}", path.name, error.what), where=path, fix=say("this folder is not a whole run; restore the file")
         ) from error
 
 

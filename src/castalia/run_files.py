@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from castalia.config import MOST_STEPS, State
+from castalia.sentences import say
 
 MOST_PARAMETERS = 10**15
 MOST_NUMBERS = 1 << 40  # in one item
@@ -52,7 +53,7 @@ class DenseFacts(Facts):
         for side in self.shape:
             size *= side
         if size > MOST_NUMBERS:
-            raise ValueError(f"an item of more than {MOST_NUMBERS:,} numbers")
+            raise ValueError(say("an item of more than {0:,} numbers", MOST_NUMBERS))
         return self
 
 
@@ -69,9 +70,9 @@ class TokensFacts(Facts):
     @model_validator(mode="after")
     def _fits(self) -> TokensFacts:
         if self.begin >= self.vocab or (self.end is not None and self.end >= self.vocab):
-            raise ValueError("begin and end are tokens of the vocabulary")
+            raise ValueError(say("begin and end are tokens of the vocabulary"))
         if self.length % self.period:
-            raise ValueError("a row holds whole steps")
+            raise ValueError(say("a row holds whole steps"))
         return self
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from castalia.abilities import BOUNDS
 from castalia.config import LARGEST_SEED, MOST_ROWS, MOST_STEPS, WIDEST, Config
+from castalia.sentences import say
 
 STEPS = 1000  # of a recipe that says nothing of its length
 MOST_MINUTES = 60.0 * 24 * 365
@@ -127,7 +128,7 @@ class TrainConfig(Config):
     def _one_length(self) -> TrainConfig:
         steps = [step for step, _ in self.plan]
         if self.plan and (self.minutes is not None or steps[0] != 0 or steps != sorted(set(steps)) or self.plan[-1][1] != self.steps):
-            raise ValueError("plan begins with step 0, rises, and ends with training.steps; it stands without minutes")
+            raise ValueError(say("plan begins with step 0, rises, and ends with training.steps; it stands without minutes"))
         return self
 
     @property
@@ -158,5 +159,5 @@ class SampleConfig(Config):
     def _within(cls, value: Any, info: ValidationInfo) -> Any:
         bound = BOUNDS[info.field_name or ""]
         if not bound.fits(value):
-            raise ValueError(f"must be {bound.meaning}")
+            raise ValueError(say("must be {0}", bound.meaning))
         return value

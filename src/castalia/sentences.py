@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-SENTENCES, SERIES = " ", ", "  # what stands between parts in English, and the template of such a row
+SENTENCES, SERIES = " ", ", "  # what stands between sentences, and between the parts of a list, in English
 
 
 class Said(str):
-    """English text that knows how it was made: `template.format(*values)`; SENTENCES and SERIES in a row have these as their template."""
+    """English text that knows how it was made: `template.format(*values)`."""
 
     template: str
     values: tuple[Any, ...]
@@ -38,16 +38,21 @@ def plural(one: str, many: str, count: float, *values: Any) -> Said:
     return Said((one if count == 1 else many).format(count, *values), many, (count, *values))
 
 
-def join(sentences: Iterable[str]) -> Said:
-    """Sentences in a row, as one text."""
-    return _row(SENTENCES, sentences)
+class Row(Said):
+    """Texts in a row; `template` is what stands between them in English, `values` are the texts."""
 
 
-def series(parts: Iterable[str]) -> Said:
-    """a, b, c."""
-    return _row(SERIES, parts)
-
-
-def _row(between: str, parts: Iterable[str]) -> Said:
+def row(between: str, parts: Iterable[str]) -> Row:
+    """The parts that are not empty, with `between` between them."""
     kept = tuple(part for part in parts if part)
-    return Said(between.join(kept), between, kept)
+    return Row(between.join(kept), between, kept)
+
+
+def join(sentences: Iterable[str]) -> Row:
+    """Sentences in a row, as one text."""
+    return row(SENTENCES, sentences)
+
+
+def series(parts: Iterable[str]) -> Row:
+    """a, b, c."""
+    return row(SERIES, parts)

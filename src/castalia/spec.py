@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from castalia.errors import SpecError
+from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,7 +96,10 @@ class Tokens:
 
     def __post_init__(self) -> None:
         if self.period < 1 or self.length % self.period:
-            raise SpecError("a row holds whole steps", where=f"length {self.length}, {self.period} tokens a step")
+            raise SpecError(
+                say("a row holds whole steps"),
+                where=say("length {0}, {1} a step", self.length, plural("{0} token", "{0} tokens", self.period)),
+            )
 
 
 Spec: TypeAlias = Dense | Tokens
@@ -189,4 +193,4 @@ def spec_from_json(data: dict[str, Any]) -> Spec | Classes:
             return Tokens(**fields)
         case "classes":
             return Classes(tuple(fields["names"]))
-    raise SpecError("unknown kind of spec", where=data.get("kind"), fix="use 'dense', 'tokens' or 'classes'")
+    raise SpecError(say("unknown kind of spec"), where=data.get("kind"), fix=say("use 'dense', 'tokens' or 'classes'"))

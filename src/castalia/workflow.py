@@ -28,6 +28,7 @@ from castalia.sampling.edit import KINDS, kinds
 from castalia.sampling.generate import Sample, conditions_of_items, generate, request_of
 from castalia.sampling.mending import infilled
 from castalia.sampling.sheets import sheets
+from castalia.sentences import row, say
 from castalia.spec import Classes
 from castalia.training import tuning
 from castalia.training.beginning import data_of, new_family, open_data, parameter_count, parent_of
@@ -74,7 +75,9 @@ def _train(
     parent = None if plan.start_from is None else Run.open(plan.start_from)
     device = open_device(plan.training)
     if device.rank == 0 and out is not None and (Path(out) / "run.json").exists():
-        raise RunError("there is already a run in this folder", where=out, fix=f"castalia train --resume {out}, or choose another --out")
+        raise RunError(
+            say("there is already a run in this folder"), where=out, fix=say("castalia train --resume {0}, or choose another --out", out)
+        )
     with Stopwatch() as reading:
         plan, codec, dataset = data_of(plan, parent)
     family = new_family(plan, dataset.spec, dataset.conditions, parent)
@@ -143,9 +146,9 @@ def plan_of(recipe: str | os.PathLike[str], data: Given | None = None, overrides
     parent = Run.open(plan.start_from)
     if parent.recipe.family.name != plan.family.name and not plan.training.tunes:
         raise RecipeError(
-            f"the run to start from is a '{parent.recipe.family.name}', the recipe wants a '{plan.family.name}'",
+            say("the run to start from is a '{0}', the recipe wants a '{1}'", parent.recipe.family.name, plan.family.name),
             where=f"start_from={plan.start_from}",
-            fix="use a recipe of the run's own family",
+            fix=say("use a recipe of the run's own family"),
         )
     raw = {**plan.as_dict(), "start_from": str(parent.folder)}
     for part, own in parent.trained_recipe.as_dict().items():
@@ -165,8 +168,8 @@ def _on_base(plan: Recipe) -> Recipe:
     if plan.start_from is None:
         if plan.family.config.model_dump()["base"] is not None:
             return plan
-        fix = "start_from=FOLDER, start_from=FILE.gguf or start_from=" + ", ".join(bases.PACKAGES)
-        raise RecipeError("the recipe names no model to fine-tune", where="start_from", fix=fix)
+        fix = say("start_from=FOLDER, start_from=FILE.gguf or start_from={0}", ", ".join(bases.PACKAGES))
+        raise RecipeError(say("the recipe names no model to fine-tune"), where="start_from", fix=fix)
     base, raw = bases.take_in(plan.start_from), plan.as_dict()
     raw["family"] |= {"base": base.digest, "source": base.source}
     raw["codec"]["tokenizer"] = str(base.folder)
@@ -181,9 +184,12 @@ def _adjusted(part: str, own: Mapping[str, Any], asked: Mapping[str, Any], paren
     ]
     if fixed:
         raise RecipeError(
-            f"the codec is that of the run to start from, which has {fixed[0]}: {own[fixed[0]]}",
+            say("the codec is that of the run to start from, which has {0}: {1}", fixed[0], own[fixed[0]]),
             where=f"codec.{fixed[0]}={asked[fixed[0]]}",
-            fix="leave it out" + (f"; these may change: {', '.join(sorted(parent.codec.adjustable))}" if parent.codec.adjustable else ""),
+            fix=say(
+                "leave it out{0}",
+                say("; these may change: {0}", ", ".join(sorted(parent.codec.adjustable))) if parent.codec.adjustable else "",
+            ),
         )
 
 
@@ -224,7 +230,9 @@ def _resume(run: Run, hooks: Sequence[Hook], allow_inexact: bool) -> Run:
         changed.append(f"processes: {run.about['processes']} -> {device.world}")
     if changed and not allow_inexact:
         raise RunError(
-            "resuming here would not be bit-exact: " + "; ".join(changed), where=run.folder, fix="add --allow-inexact to go on all the same"
+            say("resuming here would not be bit-exact: {0}", row("; ", changed)),
+            where=run.folder,
+            fix=say("add --allow-inexact to go on all the same"),
         )
     dataset = open_data(run)
 
@@ -315,13 +323,17 @@ def edit(
     """
     run = run if isinstance(run, Run) else Run.open(run)
     if kind != "infill" and (keep or bars is not None or redraw):
-        raise RecipeError("only infill keeps parts and bars", where=f"edit {kind}", fix="leave --keep, --bars and --redraw out")
+        raise RecipeError(say("only infill keeps parts and bars"), where=f"edit {kind}", fix=say("leave --keep, --bars and --redraw out"))
     if kind not in kinds():
-        raise RecipeError(f"there is no edit called '{kind}'", where="edit", fix="one of: " + ", ".join(kinds()))
+        raise RecipeError(say("there is no edit called '{0}'", kind), where="edit", fix=say("one of: {0}", ", ".join(kinds())))
     if temperature < 0 or redraw < 0:
-        raise RecipeError("temperature and redraw are 0 or above", where=f"temperature={temperature} redraw={redraw}", fix="leave them out")
+        raise RecipeError(
+            say("temperature and redraw are 0 or above"), where=f"temperature={temperature} redraw={redraw}", fix=say("leave them out")
+        )
     if steps < (2 if kind == "interpolate" else 1) or not 0 <= strength <= 1:
-        raise RecipeError("steps must be at least 2 (vary: 1) and strength between 0 and 1", where=f"steps={steps} strength={strength}")
+        raise RecipeError(
+            say("steps must be at least 2 (vary: 1) and strength between 0 and 1"), where=f"steps={steps} strength={strength}"
+        )
     model, codec = run.model() if model is None else model, run.codec
     if kind == "infill":
         given = [item for one in inputs for item in codec.given(one)]
@@ -358,5 +370,5 @@ def _same_recipe(run: Run) -> None:
         trained = trained.settled(run.decisions())
     lines = differences(trained.as_dict(), run.recipe.as_dict())
     if lines:
-        what = "recipe.yaml was changed after training began:\n  " + "\n  ".join(lines)
-        raise RunError(what, where=run.folder / "recipe.yaml", fix="undo the change, or train a new run with it")
+        what = say("recipe.yaml was changed after training began:\n  {0}", row("\n  ", lines))
+        raise RunError(what, where=run.folder / "recipe.yaml", fix=say("undo the change, or train a new run with it"))

@@ -5,57 +5,53 @@ import copy
 import json
 import re
 import string
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from tests.apps.command import inside
 
+from castalia import errors, registry
 from castalia.cli.main import GROUPS, VERBS, parser_of
 from castalia.columns import width
-from castalia.errors import RecipeError
-from castalia.language import LANGUAGES, Voice, current, foreign, join, plural, preferred, recognised, say, series, table, told
+from castalia.data import builtin
+from castalia.errors import CastaliaError, RecipeError
+from castalia.language import LANGUAGES, Voice, current, foreign, join, plural, preferred, recognised, row, say, series, table, told
+from castalia.recipe import purpose, shipped
 from castalia.units import duration, size
 
+CALLS = re.compile(r"\b(?:say|plural|stage|tracked)\(")
 PACKAGE = Path(__file__).parents[2] / "src" / "castalia"
 
 
+@lru_cache
 def spoken() -> dict[str, str]:
-    """Every template that the source says, and where: `say("...")`, the second of `plural("...", "...", n)`, help, and what other packages say."""
+    """Every template that the source says, and where: `say("...")`, the second of `plural("...", "...", n)`, progress, help, and what other packages say."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        other = has_another_say(tree)
-        for node in ast.walk(tree):
+        text = path.read_text(encoding="utf-8")
+        if not CALLS.search(text):
+            continue
+        nodes = list(ast.walk(ast.parse(text)))
+        own = any(  # advice/page.py looks up labels
+            isinstance(node, ast.FunctionDef) and node.name == "say" and "template" not in {one.arg for one in node.args.args}
+            for node in nodes
+        )
+        for node in nodes:
             if not (isinstance(node, ast.Call) and node.args):
                 continue
-            name = ast.unparse(node.func)
-            if name in ("stage", "tracked"):  # progress: what is done, and in what units
+            name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            where = f"{path.name}:{node.lineno}"
+            if name in ("stage", "tracked") and isinstance(node.func, ast.Name):  # what is done, and in what units
                 literals = [one.value for one in node.args if isinstance(one, ast.Constant)]
-                assert literals or path.parent.name == "progress", f"{path.name}:{node.lineno}: the name of a stage must be a literal"
-                found |= dict.fromkeys(literals, f"{path.name}:{node.lineno}")
-            if name.rpartition(".")[2] not in ("say", "plural") or (name == "say" and other):
-                continue
-            template = node.args[name.endswith("plural")]
-            if ast.unparse(template) != "template":  # Voice.say
-                assert isinstance(template, ast.Constant), (
-                    f"{path.name}:{node.lineno}: what is said must be a literal, so that it can be found"
-                )
-                found[template.value] = f"{path.name}:{node.lineno}"
-    return found | helped() | dict.fromkeys((*foreign.TYPER, *foreign.PYDANTIC), "foreign.py")
-
-
-def has_another_say(tree: ast.Module) -> bool:
-    """Whether `say` is not the one of castalia.sentences here: the console's prints, a page's looks up a label."""
-    methods = {id(node) for one in ast.walk(tree) if isinstance(one, ast.ClassDef) for node in one.body}
-    return any(
-        (isinstance(node, ast.FunctionDef) and node.name == "say" and id(node) not in methods and "template" not in ast.unparse(node.args))
-        or (
-            isinstance(node, ast.ImportFrom)
-            and node.module == "castalia.cli.console"
-            and "say" in [name.asname or name.name for name in node.names]
-        )
-        for node in ast.walk(tree)
-    )
+                assert literals or path.parent.name == "progress", f"{where}: the name of a stage must be a literal"
+                found |= dict.fromkeys(literals, where)
+            elif name == "plural" or (name == "say" and not (own and isinstance(node.func, ast.Name))):
+                template = node.args[name == "plural"]
+                if ast.unparse(template) != "template":  # Voice.say
+                    assert isinstance(template, ast.Constant), f"{where}: what is said must be a literal, so that it can be found"
+                    found[template.value] = where
+    return found | helped() | listed() | dict.fromkeys((*foreign.TYPER, *foreign.PYDANTIC, *foreign.VALUES), "foreign.py")
 
 
 def helped() -> dict[str, str]:
@@ -68,6 +64,18 @@ def helped() -> dict[str, str]:
     return found
 
 
+def listed() -> dict[str, str]:
+    """What `castalia list` says of each thing."""
+    entries = [entry for table in (registry.FAMILIES, registry.CODECS) for entry in table.values()]
+    texts = [entry.about for entry in entries] + [builtin.about(name) for name in builtin.names()] + [purpose(name) for name in shipped()]
+    return dict.fromkeys(filter(None, texts), "listing.py")
+
+
+def has_words(template: str) -> bool:
+    """Whether there is anything to translate: not in "{0}: {1}"."""
+    return any(sign.isalpha() for text, *_ in string.Formatter().parse(template) for sign in text)
+
+
 def fields(template: str) -> set[str]:
     return {name.partition(".")[0] for _, name, _, _ in string.Formatter().parse(template) if name is not None}
 
@@ -76,7 +84,7 @@ def fields(template: str) -> set[str]:
 def test_every_sentence_has_a_translation_and_none_is_left_over(language: str):
     said, known = spoken(), table(language)
     assert len(said) > 150
-    assert [f"{where}: {template}" for template, where in said.items() if template not in known] == []
+    assert [f"{where}: {template}" for template, where in said.items() if template not in known and has_words(template)] == []
     assert sorted(set(known) - set(said)) == []
 
 
@@ -190,3 +198,79 @@ def test_sizes_and_durations():
     ]  # fmt: skip
     assert [duration(s) for s in (0.4, 42, 59.6, 190, 7500)] == ["0 s", "42 s", "1 min 00 s", "3 min 10 s", "2 h 05 min"]
     assert told(duration(190), "zh") == "3 分 10 秒" and told(size(3400), "zh") == "3.4 kB"
+
+
+ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, CastaliaError)}
+COMMAND = re.compile(r"(castalia|pip install|--|edit|export|chat template|codec)\b")  # what a user types, and names of places
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_errors_are_said(path: Path):
+    """What is wrong and what to do about it are sentences with a translation, wherever an error is raised."""
+    text = path.read_text(encoding="utf-8")
+    if "Error(" not in text and "Refused(" not in text:
+        return
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS - {"MissingExtra"}:
+            given = [*node.args[:1], *node.args[2:], *(one.value for one in node.keywords if one.arg != "where")]
+            found += [f"{path.name}:{node.lineno}: {words!r}" for one in given for words in bare(one)]
+    assert found == []
+
+
+def bare(node: ast.AST) -> list[str]:
+    """Literals with words that no `say` takes."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("say", "plural"):
+        return [words for one in node.args[1:] for words in bare(one) if not isinstance(one, ast.Constant)]
+    if isinstance(node, ast.Constant):
+        words = node.value if isinstance(node.value, str) else ""
+        return [words] if re.search(r"[a-z]{2,},? [a-z]{2,}", words) and not COMMAND.match(words) else []
+    return [words for child in ast.iter_child_nodes(node) for words in bare(child)]
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (["sample", "no-such-run"], ["没有名为“no-such-run”的运行", "位置：runs", "建议：castalia list runs，或给出运行的文件夹"]),
+        (
+            ["train", "image/vea", "builtin/digits"],
+            ["没有名为“image/vea”的配方", "位置：RECIPE", "建议：您要找的是“image/vae”吗？castalia list recipes"],
+        ),
+        (["train", "image/vae", "nowhere"], ["数据不存在", "位置：nowhere"]),
+        (["train"], ["需要给出配方", "建议：castalia train image/gan photos/ training.steps=4000"]),
+        (
+            ["train", "image/vae", "builtin/digits", "training.stepz=3"],
+            ["配方有一个问题：", "  training.stepz：未知的键；您要找的是“training.steps”吗？"],
+        ),
+        (
+            ["train", "image/vae", "builtin/digits", "training.steps=many"],
+            ["配方有一个问题：", "  training.steps：应为整数，无法解析，现为 'many'"],
+        ),
+        (
+            ["train", "image/vae", "builtin/dogits"],
+            ["没有名为“dogits”的内置数据集", "位置：data.source", "建议：您要找的是“builtin/digits”吗？已有：builtin/"],
+        ),
+        (["list", "things"], ["无法列出“things”", "位置：castalia list", "建议：可选：runs, recipes, data, families, codecs"]),
+        (["verify", "nothing.png"], ["没有这个文件"]),
+        (["serve", "x", "--port", "70000"], ["端口应在 0 至 65535 之间", "位置：--port 70000", "建议：8000，或用 0 表示任意空闲端口"]),
+        (["edit", "x", "vary", "a"], ["缺少参数：out", "位置：--out", "建议：castalia edit --help"]),
+        (["demo", "film"], ["没有“film”的演示", "位置：castalia demo"]),
+    ],
+)
+def test_errors_in_chinese(words: list[str], lines: list[str], tmp_path: Path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CASTALIA_LANG", "")
+        patch.setenv("LC_ALL", "zh_CN.UTF-8")
+        code = {"sample": 4, "verify": 3}.get(words[0], 3 if "nowhere" in words or "builtin/dogits" in words else 2)
+        text = inside(*words, cwd=tmp_path, code=code)
+    printed = [line for line in text.splitlines() if not line.startswith(("配方：", "        "))]  # what `train` says first
+    for line, expected in zip(printed, lines, strict=False):
+        assert line.startswith(expected), text
+    assert len(printed) >= len(lines)
+
+
+def test_an_error_inside_a_sentence_is_told():
+    inner = CastaliaError(say("there is no run yet"), "runs")
+    assert told(say("{0}; nothing is lost", inner), "zh") == "还没有运行\n位置：runs；没有丢失任何内容"
+    assert str(say("{0}; nothing is lost", inner)) == "there is no run yet\nat:  runs; nothing is lost"
+    assert told(row("\n  ", [say("yes"), say("no")]), "zh") == "是\n  否"

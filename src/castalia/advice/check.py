@@ -35,6 +35,7 @@ from castalia.errors import DataError, RecipeError
 from castalia.evaluation import lookalikes, shingles
 from castalia.progress import stage
 from castalia.recipe import Recipe, load, pairs
+from castalia.sentences import say
 
 BASE = {
     "image": "image/vae",
@@ -95,7 +96,7 @@ def check(
     older = None if compare is None else manifest.load(Path(compare))
     name = codec if codec != "auto" else found.codec()
     if name is not None and name not in BASE:
-        raise RecipeError(f"check knows no codec '{name}'", where="--codec", fix=f"one of: {', '.join(BASE)}, auto")
+        raise RecipeError(say("check knows no codec '{0}'", name), where="--codec", fix=say("one of: {0}, auto", ", ".join(BASE)))
     draft = Draft(source, found, name)
     if name is None or not found.of(name, "beside" if not found.of(*inventory.READ) else name):
         draft.nothing()
@@ -146,7 +147,9 @@ def _wanted(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
     found = pairs(overrides)
     for key in found:
         if not key.startswith(("data.", "codec.")):
-            raise RecipeError("check reads data only, so it takes data.* and codec.* alone", where=key, fix="leave it for castalia train")
+            raise RecipeError(
+                say("check reads data only, so it takes data.* and codec.* alone"), where=key, fix=say("leave it for castalia train")
+            )
     return found
 
 

@@ -16,16 +16,17 @@ from typing import BinaryIO
 
 from castalia.bounded.limits import current, exceeded
 from castalia.errors import CastaliaError, DataError
+from castalia.sentences import say
 
 BLOCK = 1 << 20
 _SORTS = {
     stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe",
+    stat.S_IFIFO: say("a named pipe"),
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-_FIX = "check the path and its permissions, or set data.skip_bad=true"
+_FIX = say("check the path and its permissions, or set data.skip_bad=true")
 
 
 def open_regular(path: str | os.PathLike[str], error: type[CastaliaError] = DataError) -> BinaryIO:
@@ -39,12 +40,12 @@ def open_regular(path: str | os.PathLike[str], error: type[CastaliaError] = Data
     except (OSError, ValueError) as failure:  # ValueError: a null character in the name
         reason = getattr(failure, "strerror", None) or failure
         if Path(path).is_socket():
-            reason = "it is a socket"
+            reason = say("it is a socket")
         raise error(f"the file cannot be read: {reason}", name, _FIX) from failure
     try:
         mode = os.fstat(number).st_mode
         if not stat.S_ISREG(mode):
-            sort = _SORTS.get(stat.S_IFMT(mode), "no regular file")
+            sort = _SORTS.get(stat.S_IFMT(mode), say("no regular file"))
             raise error(f"the file cannot be read: it is {sort}", name, "name a regular file, or save what it gives as one")
         return os.fdopen(number, "rb")
     except BaseException:
@@ -58,7 +59,7 @@ def read_bytes(path: str | os.PathLike[str], limit: str = "file_bytes", error: t
     with open_regular(path, error) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
-            raise exceeded(limit, "the file is too large", name, error)
+            raise exceeded(limit, say("the file is too large"), name, error)
         try:
             data = file.read(size + 1)  # Python allocates what is asked for, so not `most`
             while size < len(data) <= most and (more := file.read(BLOCK)):
@@ -66,7 +67,7 @@ def read_bytes(path: str | os.PathLike[str], limit: str = "file_bytes", error: t
         except OSError as failure:
             raise error(f"the file cannot be read: {failure.strerror}", name, _FIX) from failure
     if len(data) > most:  # it grew meanwhile, or the system does not know its size
-        raise exceeded(limit, "the file is too large", name, error)
+        raise exceeded(limit, say("the file is too large"), name, error)
     return data
 
 
@@ -96,5 +97,5 @@ def text_lines(path: str | os.PathLike[str], error: type[CastaliaError] = DataEr
                 return
             number += 1
             if len(line) > most:
-                raise exceeded("line_bytes", "the line is too long", f"{Path(path).name}, line {number}", error)
+                raise exceeded("line_bytes", say("the line is too long"), say("{0}, line {1}", Path(path).name, number), error)
             yield line

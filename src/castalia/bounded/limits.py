@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from castalia.errors import CastaliaError, DataError, RecipeError, meant
+from castalia.sentences import say
 
 T = TypeVar("T")
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -108,15 +109,15 @@ def from_words(words: Iterable[str]) -> ReadLimits:
     for word in words:
         name, sign, value = word.partition("=")
         if not sign or name not in ReadLimits.model_fields:
-            fix = meant(name, ReadLimits.model_fields) + "--limit NAME=VALUE; SECURITY.md lists all names"
-            raise RecipeError("there is no such limit", f"--limit {word}", fix)
+            fix = say("{0}--limit NAME=VALUE; SECURITY.md lists all names", meant(name, ReadLimits.model_fields))
+            raise RecipeError(say("there is no such limit"), f"--limit {word}", fix)
         given[name] = value
     try:
         return ReadLimits.model_validate(given)
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
-        fix = f"give a positive number, or a size such as 2GiB: --limit {name}={ReadLimits.model_fields[name].default}"
-        raise RecipeError("the value of a limit is no size", f"--limit {name}={given[name]}", fix) from error
+        fix = say("give a positive number, or a size such as 2GiB: --limit {0}={1}", name, ReadLimits.model_fields[name].default)
+        raise RecipeError(say("the value of a limit is no size"), f"--limit {name}={given[name]}", fix) from error
 
 
 def exceeded(name: str, what: str, where: object, error: type[CastaliaError] = DataError) -> CastaliaError:

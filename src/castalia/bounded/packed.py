@@ -19,11 +19,12 @@ from typing import IO, BinaryIO
 from castalia.bounded.files import BLOCK, open_regular
 from castalia.bounded.limits import current, exceeded
 from castalia.errors import CastaliaError, DataError
+from castalia.sentences import say
 
 FREE = 64 << 20  # bytes that may come out whatever the ratio
 # What the standard readers raise for damaged files.
 DAMAGE = (OSError, EOFError, ValueError, KeyError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
-_FIX = "copy it again, or set data.skip_bad=true"
+_FIX = say("copy it again, or set data.skip_bad=true")
 
 
 class Meter:
@@ -36,9 +37,9 @@ class Meter:
         """Raises the error of a limit that this many more bytes pass."""
         self.count += size
         if self.count > current().inflated_bytes:
-            raise exceeded("inflated_bytes", "the file unpacks to too much", self.where, self.error)
+            raise exceeded("inflated_bytes", say("the file unpacks to too much"), self.where, self.error)
         if self.count > FREE and self.count > self.packed * current().inflation_ratio:
-            raise exceeded("inflation_ratio", "the file unpacks to far more than its size", self.where, self.error)
+            raise exceeded("inflation_ratio", say("the file unpacks to far more than its size"), self.where, self.error)
 
 
 class Counted(io.RawIOBase):
@@ -105,7 +106,7 @@ class Zip:
         """Raises DataError for a member that is encrypted, KeyError for one that is not there."""
         found = self.archive.getinfo(member) if isinstance(member, str) else member
         if found.flag_bits & 0x1:
-            raise self._meter.error("the archive is encrypted", self._meter.where, "unpack it with its password first")
+            raise self._meter.error(say("the archive is encrypted"), self._meter.where, say("unpack it with its password first"))
         return Counted(self.archive.open(found), self._meter)
 
 
@@ -119,8 +120,8 @@ def open_zip(source: str | os.PathLike[str] | bytes, where: object = "", error: 
         try:
             archive = zipfile.ZipFile(stream)
         except DAMAGE as failure:
-            raise error(f"the archive is damaged: {failure}", place, _FIX) from failure
+            raise error(say("the archive is damaged: {0}", failure), place, _FIX) from failure
         with archive:
             if len(archive.infolist()) > current().archive_members:
-                raise exceeded("archive_members", "the archive holds too many files", place, error)
+                raise exceeded("archive_members", say("the archive holds too many files"), place, error)
             yield Zip(archive, Meter(size, place, error))

@@ -16,6 +16,7 @@ from xml.parsers import expat
 
 from castalia.bounded.limits import current, exceeded
 from castalia.errors import CastaliaError, DataError
+from castalia.sentences import say
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?")
@@ -29,7 +30,7 @@ def parse_json(
     beyond the limits json_bytes, json_depth, json_values and digits. finite=False: NaN and Infinity are read, as Python writes them into scores and losses."""
     limits = current()
     if len(text) > limits.json_bytes:
-        raise exceeded("json_bytes", "the JSON is too long", where, error)
+        raise exceeded("json_bytes", say("the JSON is too long"), where, error)
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8-sig")
@@ -39,7 +40,7 @@ def parse_json(
     if separators >= limits.json_values:
         bare = _STRING.sub("", text)
         if bare.count(",") + bare.count("[") + bare.count("{") >= limits.json_values:
-            raise exceeded("json_values", "the JSON holds too many values", where, error)
+            raise exceeded("json_values", say("the JSON holds too many values"), where, error)
     decoder = _PLAIN if finite else _PYTHONS
     if _EXPONENT.search(text) or (len(text) > limits.digits and re.search(rf"[0-9.]{{{min(limits.digits, 4000) + 1}}}", text)):
         decoder = json.JSONDecoder(
@@ -53,14 +54,14 @@ def parse_json(
     except _Refused as failure:
         raise error(failure.what, where, failure.fix) from failure
     except RecursionError as failure:
-        raise exceeded("json_depth", "the JSON is nested too deeply", where, error) from failure
+        raise exceeded("json_depth", say("the JSON is nested too deeply"), where, error) from failure
     except json.JSONDecodeError as failure:
-        column = f"column {failure.colno}"
-        place = f"{where}, line {failure.lineno}, {column}" if where and "\n" in text.strip() else where
-        at = "" if place != where else f" at {column}"
+        column = say("column {0}", failure.colno)
+        place = say("{0}, line {1}, {2}", where, failure.lineno, column) if where and "\n" in text.strip() else where
+        at = "" if place != where else say(" at {0}", column)
         raise error(f"this is not JSON: {failure.msg}{at}", place, fix) from failure
     if text.count("[") + text.count("{") > limits.json_depth and _deeper(value, limits.json_depth):
-        raise exceeded("json_depth", "the JSON is nested too deeply", where, error)
+        raise exceeded("json_depth", say("the JSON is nested too deeply"), where, error)
     return value
 
 
@@ -70,7 +71,7 @@ def parse_number(text: str, where: object = "", error: type[CastaliaError] = Dat
     if found is None and len(text) <= 2 * current().digits:
         raise error(f"{text.strip()[:40]!r} is no number", where, "mend the file")
     if found is None or len(text.strip()) > current().digits or len(found[1] or "") > 6 or abs(int(found[1] or 0)) > current().digits:
-        raise exceeded("digits", f"the number {text.strip()[:20]}... is too long", where, error)
+        raise exceeded("digits", say("the number {0}... is too long", text.strip()[:20]), where, error)
     return Fraction(text.strip())
 
 
@@ -86,9 +87,9 @@ def parse_xml(data: bytes, where: object = "", fix: str = "save it again", error
         nonlocal depth, count
         depth, count = depth + 1, count + 1
         if depth > limits.xml_depth:
-            raise exceeded("xml_depth", "the XML is nested too deeply", where, error)
+            raise exceeded("xml_depth", say("the XML is nested too deeply"), where, error)
         if count > limits.xml_elements:
-            raise exceeded("xml_elements", "the XML holds too many elements", where, error)
+            raise exceeded("xml_elements", say("the XML holds too many elements"), where, error)
 
     def end(name: str) -> None:
         nonlocal depth
@@ -134,11 +135,11 @@ _PYTHONS = json.JSONDecoder(object_pairs_hook=_object)
 def _short(kind: Callable[[str], Any], where: object, error: type[CastaliaError], finite: bool) -> Callable[[str], Any]:
     def number(text: str) -> Any:
         if len(text) > current().digits:
-            raise exceeded("digits", "a number is too long", where, error)
+            raise exceeded("digits", say("a number is too long"), where, error)
         try:
             value = kind(text)
         except ValueError as failure:  # longer than Python turns into an integer, whatever the limit
-            raise exceeded("digits", "a number is too long", where, error) from failure
+            raise exceeded("digits", say("a number is too long"), where, error) from failure
         if finite and value in (float("inf"), float("-inf")):
             raise error(f"the number {text[:20]} is beyond what a computer's numbers hold", where, "write null, or leave the value out")
         return value

@@ -13,6 +13,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from castalia.bounded.limits import current, exceeded
 from castalia.errors import CastaliaError, DataError
+from castalia.sentences import say
 
 MOST_VALUES = 50_000  # of one document, aliases written out
 DEEPEST = 32  # levels; PyYAML calls itself at each
@@ -33,7 +34,7 @@ def parse_yaml(text: str, where: object = "", fix: str = "mend the file", error:
     """The value of the one document of a YAML text; None of an empty one. Raises `error`, which says what is wrong in which line, for what is not plain
     data, and beyond the limits yaml_bytes and digits."""
     if len(text) > current().yaml_bytes:
-        raise exceeded("yaml_bytes", "the YAML is too long", where, error)
+        raise exceeded("yaml_bytes", say("the YAML is too long"), where, error)
     try:
         return _parsed(text)
     except yaml.MarkedYAMLError as failure:

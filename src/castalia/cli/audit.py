@@ -6,9 +6,10 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from castalia.cli.console import say, say_json, table
+from castalia.cli.console import echo, say_json, table
 from castalia.errors import RecipeError, Refused
-from castalia.language import current
+from castalia.language import constant, current, recognised
+from castalia.sentences import plural, say, series
 
 SHOWN = 10
 
@@ -39,14 +40,16 @@ def command(
     from castalia.run import Run
 
     if max_copies is not None and not 0 <= max_copies <= 1:
-        raise RecipeError("the limit is a share of the samples", where=f"--max-copies {max_copies}", fix="for example 0, or 0.01 for 1%")
+        raise RecipeError(
+            say("the limit is a share of the samples"), where=f"--max-copies {max_copies}", fix=say("for example 0, or 0.01 for 1%")
+        )
     opened = Run.open(run, trust_code=trust_code)
     document = audit(opened, samples=samples, n=n, seed=seed, shadows=shadow, index=index, language=current())
     page = opened.folder / "audit" / "audit.html"
     if json:
         say_json(document)
     else:
-        say(*summary(document), "", f"look at: {page}")
+        echo(*summary(document), "", say("look at: {0}", page))
     if max_copies is not None:
         limit(document, max_copies, page)
     return 0
@@ -55,35 +58,67 @@ def command(
 def limit(document: dict[str, Any], most: float, page: object) -> None:
     """Raises Refused when there are more copies than that, or when the audit cannot tell."""
     if document["verdict"] == "cannot tell":
-        raise Refused("the audit cannot tell whether there are copies, so the limit is not met", where=page, fix=document["notes"][-1])
+        raise Refused(
+            say("the audit cannot tell whether there are copies, so the limit is not met"),
+            where=page,
+            fix=recognised(document["notes"][-1]),
+        )
     if document["verdict"] == "copies" and document["beyond_chance"] > most:
         raise Refused(
-            f"{document['copies']} of {document['checked']} samples are copies of training items, more than the limit of {most:g} allows",
+            plural(
+                "{0} of {1} is a copy of a training item, more than the limit of {2:g} allows",
+                "{0} of {1} are copies of training items, more than the limit of {2:g} allows",
+                document["copies"],
+                plural("{0} sample", "{0} samples", document["checked"]),
+                most,
+            ),
             where=page,
-            fix="look at the pairs; train for fewer steps, on more data, or with augmentation",
+            fix=say("look at the pairs; train for fewer steps, on more data, or with augmentation"),
         )
 
 
 def summary(document: dict[str, Any]) -> list[str]:
     false, membership = document["false_alarm_rate"], document["membership"]
-    alarms = "unknown" if false is None else f"{false:.2%} of {document['calibration']['items']} {document['calibration']['source']}"
+    alarms = (
+        say("unknown")
+        if false is None
+        else say("{0:.2%} of {1} {2}", false, document["calibration"]["items"], recognised(document["calibration"]["source"]))
+    )
     lines = [
-        f"verdict       {document['verdict']}",
-        f"copies        {document['copies']} of {document['checked']} samples ({document['rate']:.2%}), against {document['training_items']} training items",
-        f"false alarms  {alarms}, threshold {document['threshold']:.3f}",
-        "would find    " + ", ".join(f"{kind} {share:.0%}" for kind, share in document["calibration"]["power"].items()),
+        say("verdict       {0}", constant(document["verdict"])),
+        say(
+            "copies        {0} of {1} ({2:.2%}), against {3}",
+            document["copies"],
+            plural("{0} sample", "{0} samples", document["checked"]),
+            document["rate"],
+            plural("{0} training item", "{0} training items", document["training_items"]),
+        ),
+        say("false alarms  {0}, threshold {1:.3f}", alarms, document["threshold"]),
+        say(
+            "would find    {0}",
+            series(say("{0} {1:.0%}", constant(kind), share) for kind, share in document["calibration"]["power"].items()),
+        ),
     ]
     if membership["auc"] is None:
-        lines.append(f"membership    {membership['words']}")
+        lines.append(say("membership    {0}", recognised(membership["words"])))
     else:
-        told = "members can be told" if membership["shows"] else "members cannot be told"
+        told = say("members can be told") if membership["shows"] else say("members cannot be told")
         lines.append(
-            f"membership    AUC {membership['auc']:.3f} ({membership['low']:.3f} .. {membership['high']:.3f}), {membership['attack']} attack: {told}"
+            say(
+                "membership    AUC {0:.3f} ({1:.3f} .. {2:.3f}), {3} attack: {4}",
+                membership["auc"],
+                membership["low"],
+                membership["high"],
+                recognised(membership["attack"]),
+                told,
+            )
         )
-    lines += document["notes"]
+    lines += map(recognised, document["notes"])
     if document["pairs"]:
-        rows = [[pair["sample"], str(pair["train"]), pair["kind"], f"{pair['distance']:.3f}"] for pair in document["pairs"][:SHOWN]]
-        lines += ["", table(["sample", "training item", "kind", "distance"], rows)]
+        rows = [
+            [pair["sample"], str(pair["train"]), constant(pair["kind"]), f"{pair['distance']:.3f}"] for pair in document["pairs"][:SHOWN]
+        ]
+        lines += ["", table([say("sample"), say("training item"), say("kind"), say("distance")], rows)]
         if len(document["pairs"]) > SHOWN:
-            lines.append(f"... and {len(document['pairs']) - SHOWN} more in audit.json")
+            lines.append(say("... and {0} more in audit.json", len(document["pairs"]) - SHOWN))
     return lines

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from castalia.cli.console import say
+from castalia.cli.console import echo
 from castalia.cli.sheet import Figure, Given, write_sheet
 from castalia.codecs.base import Codec, is_file
 from castalia.errors import RecipeError, Refused
 from castalia.governance.release import Gate
+from castalia.language import told
 from castalia.run import Run
 from castalia.sampling.generate import class_index
+from castalia.sentences import say, series
 from castalia.spec import Classes
 
 
@@ -52,7 +54,7 @@ class Batch:
         """What --json prints of it; writes the sheet (given, together: see `write_sheet`). Raises the first refusal where nothing was left."""
         if self.refused and not self.figures:
             raise self.refused[0][1]
-        sheet = write_sheet(self.folder, self.figures, title, () if self.refused else given, together=together)
+        sheet = write_sheet(self.folder, self.figures, told(title), () if self.refused else given, together=together)
         found: dict[str, Any] = {"folder": str(self.folder), "files": [path.name for path in self.files], "sheet": sheet.name}
         if self.refused:
             found["refused"] = [{"index": index, "rule": refusal.where.removeprefix("rule ")} for index, refusal in self.refused]
@@ -63,8 +65,8 @@ class Batch:
         if not self.refused:
             return 0
         rules = Counter(refusal.where for _, refusal in self.refused)
-        counts = ", ".join(f"{count} by {rule}" for rule, count in rules.items())
-        say(f"the policy refused {len(self.refused)} of {len(self.refused) + self.items}: {counts}", err=True)
+        counts = series(say("{0} by {1}", count, rule) for rule, count in rules.items())
+        echo(say("the policy refused {0} of {1}: {2}", len(self.refused), len(self.refused) + self.items, counts), err=True)
         return Refused.exit_code
 
 
@@ -75,8 +77,8 @@ def endings(codec: Codec[Any], formats: Sequence[str] | None) -> tuple[str, ...]
     known = (codec.suffix, *codec.formats)
     for name in formats:
         if f".{name.lower().lstrip('.')}" not in known:
-            fix = "one of: " + ", ".join(ending.lstrip(".") for ending in known)
-            raise RecipeError(f"the codec '{codec.name}' does not write '{name}'", "--format", fix)
+            fix = say("one of: {0}", ", ".join(ending.lstrip(".") for ending in known))
+            raise RecipeError(say("the codec '{0}' does not write '{1}'", codec.name, name), "--format", fix)
     return tuple(dict.fromkeys(f".{name.lower().lstrip('.')}" for name in formats))
 
 

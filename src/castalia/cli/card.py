@@ -7,8 +7,9 @@ from typing import Annotated, Optional
 
 import typer
 
-from castalia.cli.console import say, say_json
+from castalia.cli.console import echo, say_json
 from castalia.language import current
+from castalia.sentences import say
 
 
 def command(
@@ -31,5 +32,8 @@ def command(
     if json:
         say_json({"run": opened.id, "card": str(path), "lang": lang})
     else:
-        say(f"card: {path}", "what only you know is marked *to be written*" if lang == "en" else "只有您知道的内容标为 *由发布者填写*")
+        echo(
+            say("card: {0}", path),
+            say("what only you know is marked *to be written*"),
+        )
     return 0

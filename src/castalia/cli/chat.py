@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from castalia import bounded
-from castalia.cli.console import constraint_of, say, say_json
+from castalia.cli.console import constraint_of, echo, say_json
 from castalia.errors import CastaliaError, DataError, RecipeError, Refused
 from castalia.escapes import printable
+from castalia.language import told
+from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
     from castalia.codecs.conversation import Conversation, Message
@@ -26,11 +28,13 @@ Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
 Whole = Optional[int]  # noqa: UP045
 Number = Optional[float]  # noqa: UP045
 File = Optional[Path]  # noqa: UP045
-HELP = """/reset        forget what was said (the system's message stays)
-/system TEXT  what the run is told first; without TEXT: what it is told now
-/save FILE    write the conversation: .jsonl takes another line, anything else is a text
-/help         this list
-/quit         end, as Ctrl-D does; Ctrl-C stops a reply"""
+HELP = say(
+    "/reset        forget what was said (the system's message stays)\n"
+    "/system TEXT  what the run is told first; without TEXT: what it is told now\n"
+    "/save FILE    write the conversation: .jsonl takes another line, anything else is a text\n"
+    "/help         this list\n"
+    "/quit         end, as Ctrl-D does; Ctrl-C stops a reply"
+)
 
 
 def command(
@@ -77,7 +81,7 @@ def command(
     if message is not None:
         return _once(talk, message, json)
     if json:
-        raise RecipeError("--json is for one message", "castalia chat", "add --message TEXT, or send it to stdin")
+        raise RecipeError(say("--json is for one message"), "castalia chat", say("add --message TEXT, or send it to stdin"))
     return _going_on(talk)
 
 
@@ -108,7 +112,7 @@ class Talk:
         from castalia.sampling.chat import reply_to, trimmed
 
         if not words.strip():
-            raise DataError("there is nothing to reply to", "message", "say something")
+            raise DataError(say("there is nothing to reply to"), "message", say("say something"))
         whole = Conversation([*self.messages, Message("user", words)])
         kept = trimmed(self.gate.codec, whole, self.request.options.length)
         self.dropped = len(whole.messages) - len(kept.messages)
@@ -168,11 +172,11 @@ class Talk:
                 row = {"messages": talk.plain(), "castalia": self.manifests}
                 atomic.write(path, before + javascript.dumps(row, ensure_ascii=False) + "\n")
             elif path.exists():
-                raise DataError("there is already a file of this name", path, "another name, or .jsonl, which takes more")
+                raise DataError(say("there is already a file of this name"), path, say("another name, or .jsonl, which takes more"))
             else:
                 atomic.write(path, str(talk))
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"the file cannot be written: {error}", path, "another place") from error
+            raise DataError(say("the file cannot be written: {0}", error), path, say("another place")) from error
 
     def _remember(self, words: str, reply: str, facts: dict[str, Any]) -> None:
         from castalia.codecs.conversation import Message
@@ -211,12 +215,12 @@ def _going_on(talk: Talk) -> int:
     with suppress(ImportError):
         import readline  # noqa: F401 - lines can be edited and called back
 
-    say(f"{talk.gate.run.id}: say something; /help tells what else there is", err=True)
+    echo(say("{0}: say something; /help tells what else there is", talk.gate.run.id), err=True)
     while True:
         try:
             line = input("> ")
         except EOFError:
-            say("", err=True)
+            echo("", err=True)
             return 0
         try:
             if line.startswith("/"):
@@ -225,7 +229,7 @@ def _going_on(talk: Talk) -> int:
             elif line.strip():
                 _speak(talk, line)
         except CastaliaError as error:  # the conversation goes on
-            say(str(error), err=True)
+            echo(told(error), err=True)
 
 
 def _speak(talk: Talk, line: str) -> None:
@@ -235,10 +239,13 @@ def _speak(talk: Talk, line: str) -> None:
             print(printable(piece), end="", flush=True)
     except KeyboardInterrupt:
         pieces.close()  # type: ignore[attr-defined] - a generator
-        print(" [stopped]", end="")
+        print(told(say(" [stopped]")), end="")
     print(flush=True)
     if talk.dropped:
-        say(f"(the oldest {talk.dropped} messages no longer fit the context)", err=True)
+        echo(
+            plural("(the oldest message no longer fits the context)", "(the oldest {0} messages no longer fit the context)", talk.dropped),
+            err=True,
+        )
 
 
 def _obey(talk: Talk, line: str) -> bool:
@@ -249,16 +256,16 @@ def _obey(talk: Talk, line: str) -> bool:
             return False
         case "/reset":
             talk.reset()
-            say("(forgotten)", err=True)
+            echo(say("(forgotten)"), err=True)
         case "/system" if rest.strip():
             talk.tell(rest.strip())
         case "/system":
-            say(next((turn.content for turn in talk.messages if turn.role == "system"), "(nothing)"), err=True)
+            echo(next((turn.content for turn in talk.messages if turn.role == "system"), say("(nothing)")), err=True)
         case "/save" if rest.strip():
             talk.save(Path(rest.strip()))
-            say(f"(saved in {rest.strip()})", err=True)
+            echo(say("(saved in {0})", rest.strip()), err=True)
         case "/help":
-            say(HELP, err=True)
+            echo(HELP, err=True)
         case _:
-            say(f"there is no {name} here, or it needs more\n{HELP}", err=True)
+            echo(say("there is no {0} here, or it needs more\n{1}", name, HELP), err=True)
     return True

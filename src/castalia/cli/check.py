@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from castalia import sentences
-from castalia.cli.console import say, say_json
+from castalia.cli.console import echo, say_json
 from castalia.columns import cut, padded, width
 from castalia.errors import DataError, RecipeError
 from castalia.language import current, told
+from castalia.sentences import say
 from castalia.units import duration
 
 if TYPE_CHECKING:
@@ -48,16 +48,16 @@ def command(
     overrides = [word for word in words if "=" in word and not Path(word).exists()]
     sources = [word for word in words if word not in overrides]
     if not sources:
-        raise RecipeError("expected data", where=" ".join(words), fix="castalia check photos/ --against test/")
+        raise RecipeError(say("expected data"), where=" ".join(words), fix="castalia check photos/ --against test/")
     checked = check(sources, codec=codec, against=against or (), overrides=overrides, compare=manifest, evidence=out is not None)
     if out is not None:
         _write(checked, Path(out), current())
     if json:
         say_json(checked.document.to_json())
     else:
-        say(*summary(checked, current()))
+        echo(*summary(checked, current()))
         if out is not None:
-            say("", f"look at: {Path(out) / 'report.html'}")
+            echo("", say("look at: {0}", Path(out) / "report.html"))
     stops = checked.document.verdict == "problems" or (strict and checked.document.verdict == "warnings")
     return DataError.exit_code if stops else 0
 
@@ -93,7 +93,7 @@ def _time(command: str, language: str) -> str:
     words = command.split()
     recipe = words[2] if words[:2] == ["castalia", "train"] and len(words) > 2 else ""
     most = minutes_of(recipe) if recipe in shipped() and not any(word.startswith("training.") for word in words) else None
-    return "" if most is None else "   # " + told(sentences.say("{0} at most", duration(60 * most)), language)
+    return "" if most is None else "   # " + told(say("{0} at most", duration(60 * most)), language)
 
 
 def _write(checked: Checked, folder: Path, language: str) -> None:

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from castalia import bounded
-from castalia.cli.console import say, say_json, table
+from castalia.cli.console import echo, say_json, table
 from castalia.errors import DataError
+from castalia.sentences import say
+from castalia.units import size
 
 
 def command(
@@ -31,13 +33,13 @@ def command(
     if json:
         say_json({"home": str(home()), "caches": found, "removed": remove})
     elif not found:
-        say(f"no caches in {home()}")
+        echo(say("no caches in {0}", home()))
     else:
-        head = ["cache", "holds", "MB", "from", "runs", "last used"]
-        say(table(head, [_row(entry) for entry in found]), "")
-        total = sum(entry["bytes"] for entry in found) / 2**20
+        head = [say("cache"), say("holds"), say("size"), say("from"), say("runs"), say("last used")]
+        echo(table(head, [_row(entry) for entry in found]), "")
+        total = size(sum(entry["bytes"] for entry in found))
         named = " ".join(["castalia clean", *(keys or [])])
-        say(f"removed: {total:.1f} MB" if remove else f"{total:.1f} MB in {home()}; remove them with: {named} --yes")
+        echo(say("removed: {0}", total) if remove else say("{0} in {1}; remove them with: {2} --yes", total, home(), named))
     return 0
 
 
@@ -63,7 +65,7 @@ def chosen(found: list[dict[str, Any]], keys: list[str]) -> list[dict[str, Any]]
     for key in keys:
         matching = [entry for entry in found if entry["key"].startswith(key)]
         if len(matching) != 1 or not key:
-            what = "there is no such cache" if not matching else f"{len(matching)} caches begin like this"
+            what = say("there is no such cache") if not matching else say("{0} caches begin like this", len(matching))
             raise DataError(what, key, "castalia clean lists them")
         result += [entry for entry in matching if entry not in result]
     return result

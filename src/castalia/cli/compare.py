@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from castalia.cli.console import say, say_json, table
+from castalia.cli.console import echo, say_json, table
 from castalia.language import current
+from castalia.sentences import row, say
 
 
 def command(
@@ -28,7 +29,7 @@ def command(
     if json:
         say_json(document)
         return 0
-    say(_table(document), "", *document["verdict"], "", f"look at: {Path(document['folder']) / 'compare.html'}")
+    echo(_table(document), "", *document["verdict"], "", say("look at: {0}", Path(document["folder"]) / "compare.html"))
     return 0
 
 
@@ -39,10 +40,12 @@ def _table(document: dict[str, Any]) -> str:
     for one in document["differences"]:
         if one["shown"]:
             worse = one["other"] if one["better"] == one["one"] else one["one"]
-            shown.setdefault(one["score"], []).append(f"{one['better']} better than {worse}")
+            shown.setdefault(one["score"], []).append(say("{0} better than {1}", one["better"], worse))
     rows = []
-    for name, row in document["scores"].items():
-        values = ["-" if run not in row or row[run]["value"] is None else f"{row[run]['value']:.4g}" for run in document["runs"]]
-        told = "; ".join(shown.get(name, [])) or ("no difference shown" if name in tested else "-")
+    for name, values_of in document["scores"].items():
+        values = [
+            "-" if run not in values_of or values_of[run]["value"] is None else f"{values_of[run]['value']:.4g}" for run in document["runs"]
+        ]
+        told = row("; ", shown.get(name, [])) or (say("no difference shown") if name in tested else "-")
         rows.append([name, *values, told])
-    return table(["score", *document["runs"], "difference"], rows)
+    return table([say("score"), *document["runs"], say("difference")], rows)

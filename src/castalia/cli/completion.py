@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from castalia import atomic
-from castalia.cli.console import say as echo
+from castalia.cli.console import echo
 from castalia.cli.main import VERBS, parser_of
 from castalia.errors import DataError, RecipeError
 from castalia.language import LANGUAGES, constant, say

@@ -13,12 +13,13 @@ from castalia.columns import padded, width
 from castalia.errors import RecipeError
 from castalia.escapes import json_text, one_line, printable
 from castalia.language import told
+from castalia.sentences import say
 from castalia.units import duration
 
-__all__ = ["conditions", "constraint_of", "duration", "say", "say_json", "table"]
+__all__ = ["conditions", "constraint_of", "duration", "echo", "say_json", "table"]
 
 
-def say(*lines: str, err: bool = False) -> None:
+def echo(*lines: str, err: bool = False) -> None:
     """Lines on stdout or stderr, in the current language; control characters in them are shown, not obeyed."""
     with progress.paused():
         print(*(printable(told(line)) for line in lines), sep="\n", file=sys.stderr if err else sys.stdout, flush=True)
@@ -43,7 +44,7 @@ def conditions(texts: Iterable[str]) -> dict[str, str | int]:
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign:
-            raise RecipeError("a condition is written name=value", where=text, fix="for example --cond label=3")
+            raise RecipeError(say("a condition is written name=value"), where=text, fix=say("for example --cond label=3"))
         pairs[name] = value
     return pairs
 
@@ -56,4 +57,6 @@ def constraint_of(given: str | None) -> str | None:
     try:
         return "json:" + bounded.read_text(path, "settings_bytes", RecipeError).strip()
     except RecipeError as error:
-        raise RecipeError(f"the schema cannot be read: {error.what}", path, "name a file of UTF-8 text: json:@schema.json") from error
+        raise RecipeError(
+            say("the schema cannot be read: {0}", error.what), path, say("name a file of UTF-8 text: json:@schema.json")
+        ) from error

@@ -14,6 +14,7 @@ from pathlib import Path
 import castalia
 from castalia import places
 from castalia.escapes import one_line
+from castalia.sentences import say
 
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 KEPT = 20  # tracebacks
@@ -29,14 +30,18 @@ def describe(error: BaseException, arguments: Sequence[str]) -> str:
     """Three lines on an exception that is no CastaliaError. Writes its traceback to a file in $CASTALIA_HOME, which the last line names."""
     file = _write(error, arguments)
     place = _place(error)
-    report = f"the traceback is in {file}" if file else "CASTALIA_DEBUG=1 shows the traceback"
+    report = say("the traceback is in {0}", file) if file else say("CASTALIA_DEBUG=1 shows the traceback")
     if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _MEMORY_WORDS):
-        return f"there is not enough memory for this\nat:  {place}\ntry: a smaller training.batch, codec.size, codec.length or -n; {report}"
+        return say(
+            "there is not enough memory for this\nat:  {0}\ntry: a smaller training.batch, codec.size, codec.length or -n; {1}",
+            place,
+            report,
+        )
     if isinstance(error, OSError) and error.strerror:
         name = one_line(error.filename, 300) if error.filename else place
-        return f"the system refused: {error.strerror}\nat:  {name}\ntry: check permissions and free space; {report}"
-    what = f"this is a bug in Castalia: {type(error).__name__}" + (f": {one_line(error, 200)}" if str(error) else "")
-    return f"{what}\nat:  {place}\ntry: please report it with the output of castalia env; {report}"
+        return say("the system refused: {0}\nat:  {1}\ntry: check permissions and free space; {2}", error.strerror, name, report)
+    what = say("this is a bug in Castalia: {0}{1}", type(error).__name__, f": {one_line(error, 200)}" if str(error) else "")
+    return say("{0}\nat:  {1}\ntry: please report it with the output of castalia env; {2}", what, place, report)
 
 
 def _place(error: BaseException) -> str:
@@ -46,7 +51,7 @@ def _place(error: BaseException) -> str:
     if not frames:
         return "castalia"
     frame = frames[-1]
-    return f"{Path(frame.filename).relative_to(own)}, line {frame.lineno}, in {frame.name}"
+    return say("{0}, line {1}, in {2}", Path(frame.filename).relative_to(own), frame.lineno, frame.name)
 
 
 def _write(error: BaseException, arguments: Sequence[str]) -> Path | None:

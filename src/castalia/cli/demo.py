@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from castalia.cli.console import duration, say
+from castalia.cli.console import duration, echo
 from castalia.errors import RecipeError
+from castalia.sentences import say
 
 if TYPE_CHECKING:
     from castalia.run import Run
@@ -70,10 +71,10 @@ def command(
 ) -> int:
     """Train models on built-in data, judge them against what they have not seen, and show the result."""
     if kind not in DEMOS:
-        raise RecipeError(f"there is no demo of '{kind}'", where="castalia demo", fix=f"castalia demo {', '.join(DEMOS)}")
+        raise RecipeError(say("there is no demo of '{0}'", kind), where="castalia demo", fix=f"castalia demo {', '.join(DEMOS)}")
     begun = time.monotonic()
     page = DEMOS[kind](out or Path("runs") / f"demo-{kind}-{time.strftime('%Y%m%d-%H%M%S')}")
-    say(f"done in {duration(time.monotonic() - begun)}", f"look at: {page}")
+    echo(say("done in {0}", duration(time.monotonic() - begun)), say("look at: {0}", page))
     if open_page and _has_screen():
         webbrowser.open(page.resolve().as_uri())
     return 0
@@ -86,9 +87,9 @@ def image(folder: Path) -> Path:
 
     judged, runs = {}, {}
     for name, (recipe, overrides) in BUDGETS.items():
-        say(f"{name}: training {recipe} on builtin/fashion, 5,000 pictures of clothing")
+        echo(say("{0}: training {1} on builtin/fashion, 5,000 pictures of clothing", name, recipe))
         run = workflow.train(recipe, "builtin/fashion", overrides, out=folder / name.lower(), hooks=[_first_picture(folder / name.lower())])
-        say(f"{name}: judging 2,000 samples against pictures it has not seen")
+        echo(say("{0}: judging 2,000 samples against pictures it has not seen", name))
         judged[name], runs[name] = judging.judge(run), run
     page = folder / "index.html"
     write_overview(
@@ -111,17 +112,17 @@ def text(folder: Path) -> Path:
     from castalia import judging, workflow
     from castalia.evaluation.overview import Section, write_overview
 
-    say("plays: training on builtin/shakespeare, a million characters of English")
+    echo(say("plays: training on builtin/shakespeare, a million characters of English"))
     plays = workflow.train(*PLAYS, out=folder / "plays")
-    say("poems: training on builtin/tang, four thousand poems of classical Chinese")
+    echo(say("poems: training on builtin/tang, four thousand poems of classical Chinese"))
     poems = workflow.train(*POEMS, out=folder / "poems")
-    say("poems: fine-tuning on quatrains of seven characters a line")
+    echo(say("poems: fine-tuning on quatrains of seven characters a line"))
     tuning = [*TUNING, f"start_from={poems.folder}"]
     tuned = workflow.train("text/ar-small", _quatrains(folder / "quatrains.jsonl"), tuning, out=folder / "quatrains")
     written = [sample.item for sample in workflow.sample(tuned, n=6, seed=0, constraint=FORM)]
-    say("a VAE of lines in each language, to go from one line to another")
+    echo(say("a VAE of lines in each language, to go from one line to another"))
     ways = {name: _way(workflow.train(*plan, out=folder / f"{name}-lines")) for name, plan in WAYS.items()}
-    say("judging both beside counted n-grams, a compressor and texts they have not seen")
+    echo(say("judging both beside counted n-grams, a compressor and texts they have not seen"))
     sections = [
         Section({name: judging.judge(run, n=JUDGED)}, run.codec, {name: f"{run.folder.name}/eval/report.html"}, heading, more)
         for name, run, heading, more in (
@@ -163,7 +164,7 @@ def music(folder: Path) -> Path:
     from castalia.governance.release import Gate
     from castalia.sampling.generate import generate, request_of
 
-    say("chorales: training on builtin/chorales, 229 pieces by J. S. Bach")
+    echo(say("chorales: training on builtin/chorales, 229 pieces by J. S. Bach"))
     bach = builtin.path("chorales")
     recipe, budget = CHORALES
     run = workflow.train(recipe, str(bach / "train.pieces.gz"), budget, out=folder / "chorales")
@@ -176,7 +177,7 @@ def music(folder: Path) -> Path:
         codec.write(score, folder / "given" / f"{name}.mid")
     gate = Gate(run)
     model = gate.model()
-    say("harmonising a soprano that it has not seen")
+    echo(say("harmonising a soprano that it has not seen"))
     melody = str(folder / "given" / "soprano.mid")
     filling: dict[str, Any] = {"keep": ["soprano"], "redraw": 8}
     asked = {"edit": "infill", "seed": 0, "steps": 2, "strength": 0.5, "cond": {}, **filling}
@@ -184,14 +185,14 @@ def music(folder: Path) -> Path:
     facts = {**asked, "inputs": provenance.describe(gate, [melody]), "labels": workflow.folder_labels(run, [melody])}
     for index, item in enumerate(workflow.edit(run, "infill", [melody], steps=2, model=model, **filling)):
         harmonised.emit(index, item, gate.facts_of(index=index, **facts))
-    say("chorales of its own, and one that goes on from two bars of Bach")
+    echo(say("chorales of its own, and one that goes on from two bars of Bach"))
     free, continued = Batch(gate, folder / "samples"), Batch(gate, folder / "continued")
     for batch, prompt, number in ((free, None, 4), (continued, given["beginning"], 2)):
         for sample in generate(run, replace(request_of(run, number, 0), prompt=prompt), model=model):
             batch.emit(sample.index, sample.item, gate.facts(sample))
     for batch, title in ((harmonised, "A soprano, harmonised"), (free, "Chorales of its own"), (continued, "Two bars of Bach, and on")):
         batch.document(title)
-    say("judging it against chorales that it has not seen")
+    echo(say("judging it against chorales that it has not seen"))
     judged = {"a transformer, a minute old": judging.judge(run, n=SUNG)}
     codec.write(real, folder / "given" / "chorale.wav")
     bachs = Figure([folder / "given" / "chorale.mid", folder / "given" / "chorale.wav"], drawing(codec, real))
@@ -266,7 +267,7 @@ def _first_picture(run: Path) -> Hook:
     def hook(progress: Progress) -> None:
         if progress.event == "sample" and not said:
             said.append(progress.step)
-            say(f"first pictures: {run / 'samples' / f'step-{progress.step:08d}.png'}", err=True)
+            echo(say("first pictures: {0}", run / "samples" / f"step-{progress.step:08d}.png"), err=True)
 
     return hook
 

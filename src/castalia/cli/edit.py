@@ -7,7 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from castalia.cli.console import conditions, say, say_json
+from castalia.cli.console import conditions, echo, say_json
+from castalia.sentences import plural, say
 
 
 def command(
@@ -86,5 +87,5 @@ def command(
     if json:
         say_json({"run": opened.id, **found})
     else:
-        say(f"{batch.items} items in {out}", f"look at: {out / found['sheet']}")
+        echo(say("{0} in {1}", plural("{0} item", "{0} items", batch.items), out), say("look at: {0}", out / found["sheet"]))
     return batch.code()

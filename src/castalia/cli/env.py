@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from castalia.cli.console import say, say_json
+from castalia.cli.console import echo, say_json
+from castalia.sentences import say, series
 
 
 def command(json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False) -> int:
@@ -39,11 +40,9 @@ def command(json: Annotated[bool, typer.Option("--json", help="one JSON document
         return 0
     for name, value in facts.items():
         if isinstance(value, dict):
-            value = (
-                ", ".join(f"{key} {'yes' if state is True else 'no' if state is False else state}" for key, state in value.items())
-                or "none"
-            )
-        say(f"{name:<12} {value}")
+            words = {True: say("yes"), False: say("no")}
+            value = series(say("{0} {1}", key, words.get(state, state)) for key, state in value.items()) or say("none")
+        echo(say("{0} {1}", f"{name:<12}", value))
     return 0
 
 

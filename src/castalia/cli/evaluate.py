@@ -6,9 +6,10 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from castalia.cli.console import say, say_json, table
+from castalia.cli.console import echo, say_json, table
 from castalia.errors import RecipeError
 from castalia.language import current
+from castalia.sentences import say
 
 
 def command(
@@ -28,18 +29,18 @@ def command(
     from castalia.training.loop import Interrupted
 
     if seeds < 1:
-        raise RecipeError("a run was trained at least once", where=f"--seeds {seeds}", fix="--seeds 3 retrains twice")
+        raise RecipeError(say("a run was trained at least once"), where=f"--seeds {seeds}", fix=say("--seeds 3 retrains twice"))
     opened = Run.open(run, trust_code=trust_code)
     try:
         document = judging.evaluate(opened, against=against, n=n, seed=seed, seeds=seeds, language=current())
     except Interrupted as stop:
-        say(f"\n{stop}; nothing is lost", f"go on with: castalia evaluate {run} --seeds {seeds}", err=True)
+        echo(say("\n{0}; nothing is lost", stop), say("go on with: castalia evaluate {0} --seeds {1}", run, seeds), err=True)
         return 128 + stop.signal
     if json:
         say_json(document)
         return 0
-    say(score_table(document["scores"]), "", document["verdict"]["headline"], *document["notes"])
-    say("", f"look at: {opened.folder / 'eval' / 'report.html'}")
+    echo(score_table(document["scores"]), "", document["verdict"]["headline"], *document["notes"])
+    echo("", say("look at: {0}", opened.folder / "eval" / "report.html"))
     return 0
 
 
@@ -52,16 +53,18 @@ def score_table(scores: list[dict[str, Any]]) -> str:
         low, high = score["low"], score["high"]
         interval = "-" if low is None or high is None else f"{number(low)} .. {number(high)}"
         baselines = ", ".join(f"{name} {number(value)}" for name, value in (score["baselines"] or {}).items())
-        told = {True: "yes", False: "NO", None: "-"}[score["informative"]]
+        told = {True: say("yes"), False: say("NO"), None: "-"}[score["informative"]]
         rows.append(
             [
                 score["name"],
                 number(score["value"]),
                 interval,
-                {"lower": "lower", "higher": "higher"}.get(score["better"] or "", "-"),
+                {"lower": say("lower"), "higher": say("higher")}.get(score["better"] or "", "-"),
                 number(score["floor"]),
                 baselines or "-",
                 told,
             ]
         )
-    return table(["score", "value", "95% interval", "better", "real vs real", "baselines", "informative"], rows)
+    return table(
+        [say("score"), say("value"), say("95% interval"), say("better"), say("real vs real"), say("baselines"), say("informative")], rows
+    )

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from castalia.cli.console import say, say_json, table
+from castalia.cli.console import echo, say_json, table
+from castalia.sentences import say
+from castalia.units import size
 
 
 def command(
@@ -32,15 +34,11 @@ def command(
         sizes = {"files": list(made.sizes), "bytes": made.sizes, "difference": made.difference}
         say_json({"run": opened.id, "to": to, "folder": str(folder), **sizes})
         return 0
-    say(f"{opened.id} as {to} in {folder}", table(("file", "size"), [(name, _size(size)) for name, size in made.sizes.items()]))
+    echo(
+        say("{0} as {1} in {2}", opened.id, to, folder),
+        table((say("file"), say("size")), [(name, size(count)) for name, count in made.sizes.items()]),
+    )
     if made.difference is not None:
-        say(f"largest difference from the run: {made.difference:.1e}" if made.difference else "the same numbers as the run's")
-    say(f"next: {made.after}")
+        echo(say("largest difference from the run: {0:.1e}", made.difference) if made.difference else say("the same numbers as the run's"))
+    echo(say("next: {0}", made.after))
     return 0
-
-
-def _size(count: int) -> str:
-    """ "812 B", "3.4 kB", "21.0 MB"."""
-    if count < 1000:
-        return f"{count} B"
-    return f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.2f} GB"

@@ -7,8 +7,10 @@ from typing import Annotated, Optional
 
 import typer
 
-from castalia.cli.console import say, say_json
+from castalia.cli.console import echo, say_json
 from castalia.errors import RecipeError
+from castalia.language import constant
+from castalia.sentences import plural, say, series
 
 
 def command(
@@ -19,7 +21,7 @@ def command(
 ) -> int:
     """Find lines that were altered, taken out, moved or cut off. Exit 0 if there are none, else 7."""
     if action != "verify":
-        raise RecipeError(f"a ledger cannot be told to '{action}'", where="castalia ledger", fix="castalia ledger verify RUN")
+        raise RecipeError(say("a ledger cannot be told to '{0}'", action), where="castalia ledger", fix="castalia ledger verify RUN")
     from castalia.governance import ledger as chain
     from castalia.run import Run
 
@@ -31,7 +33,14 @@ def command(
         facts = {"ledger": str(path), "intact": found.intact, "lines": found.lines, "events": found.events}
         say_json(facts | {"head": found.head.hash, "problems": found.problems, "notes": found.notes})
     else:
-        counts = ", ".join(f"{count} {event}" for event, count in found.events.items())
-        say(f"{path}: {'intact' if found.intact else 'NOT INTACT'}", f"  {found.lines} lines: {counts or 'none'}")
-        say(*[f"  {problem}" for problem in found.problems], *[f"  note: {note}" for note in found.notes], f"  head {found.head.hash}")
+        counts = series(say("{0} {1}", count, constant(event)) for event, count in found.events.items())
+        echo(
+            say("{0}: {1}", path, say("intact") if found.intact else say("NOT INTACT")),
+            say("  {0}: {1}", plural("{0} line", "{0} lines", found.lines), counts or say("none")),
+        )
+        echo(
+            *[say("  {0}", problem) for problem in found.problems],
+            *[say("  note: {0}", note) for note in found.notes],
+            say("  head {0}", found.head.hash),
+        )
     return 0 if found.intact else 7

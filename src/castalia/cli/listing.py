@@ -6,10 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from castalia.cli.console import say, say_json, table
+from castalia.cli.console import echo, say_json, table
 from castalia.errors import RecipeError
+from castalia.language import constant
+from castalia.sentences import say
 
 KINDS = ("runs", "recipes", "data", "families", "codecs")
+TOLD = ("about", "for")  # columns that hold sentences
+YES = {True: say("True"), False: say("False")}
 
 
 def command(
@@ -18,14 +22,18 @@ def command(
 ) -> int:
     """List what is there."""
     if kind not in KINDS:
-        raise RecipeError(f"cannot list '{kind}'", where="castalia list", fix="one of: " + ", ".join(KINDS))
+        raise RecipeError(say("cannot list '{0}'", kind), where="castalia list", fix=say("one of: {0}", ", ".join(KINDS)))
     rows = globals()[f"_{kind}"]()
     if json:
         say_json(rows)
     elif rows:
-        say(table(list(rows[0]), [[str(value) for value in row.values()] for row in rows]))
+        shown = [
+            [constant(value) if key in TOLD else YES[value] if isinstance(value, bool) else str(value) for key, value in row.items()]
+            for row in rows
+        ]
+        echo(table([constant(key) for key in rows[0]], shown))
     else:
-        say(f"no {kind} yet")
+        echo(say("no {0} yet", constant(kind)))
     return 0
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from castalia.cli.console import say, say_json
+from castalia.cli.console import echo, say_json
+from castalia.sentences import say
 
 
 def command(
@@ -29,12 +30,12 @@ def command(
         say_json(facts | {"same_content": made.same_content, "difference": made.difference, "causes": made.causes})
         return 0 if made.identical else 7
     if made.identical:
-        say(f"identical, byte for byte: {made.path}", f"made again by: {made.run}")
+        echo(say("identical, byte for byte: {0}", made.path), say("made again by: {0}", made.run))
         return 0
-    say(
-        f"not identical: {made.path}",
-        f"  difference  {made.difference}" + (" (the same content in other bytes)" if made.same_content else ""),
+    echo(
+        say("not identical: {0}", made.path),
+        say("  difference  {0}{1}", made.difference, say(" (the same content in other bytes)") if made.same_content else ""),
     )
-    for cause in made.causes or ["versions, CPU and threads are the same as then"]:
-        say(f"  because     {cause}")
+    for cause in made.causes or [say("versions, CPU and threads are the same as then")]:
+        echo(say("  because     {0}", cause))
     return 7

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from castalia import bounded
-from castalia.cli.console import conditions, constraint_of, say, say_json
+from castalia.cli.console import conditions, constraint_of, echo, say_json
 from castalia.errors import DataError, RecipeError, Refused
 from castalia.escapes import printable
+from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
     from castalia.codecs.base import Codec
@@ -90,13 +91,13 @@ def command(
         caption = class_caption(opened, sample.cond, sample.index)
         if batch.emit(sample.index, sample.item, gate.facts(sample), caption) and isinstance(sample.item, str):
             texts.append(sample.item)
-    found = batch.document(f"{batch.items} samples of {opened.id}, seed {seed}")
+    found = batch.document(say("{0} of {1}, seed {2}", plural("{0} sample", "{0} samples", batch.items), opened.id, seed))
     if json:
         say_json({"run": opened.id, **found} | ({"texts": texts} if texts else {}))
     else:
         for text in texts[:TERMINAL]:
-            say(text.rstrip(), "-" * 40)
-        say(f"{batch.items} samples in {folder}", f"look at: {folder / found['sheet']}")
+            echo(text.rstrip(), "-" * 40)
+        echo(say("{0} in {1}", plural("{0} sample", "{0} samples", batch.items), folder), say("look at: {0}", folder / found["sheet"]))
     return batch.code()
 
 
@@ -104,17 +105,19 @@ def _prompt(given: str, codec: Codec[Any]) -> Any:
     """The prompt itself, or the content of the file after @: a text, or the first item that the codec reads from it."""
     if not given.startswith("@"):
         if not codec.takes_text:
-            raise RecipeError(f"a prompt for the codec '{codec.name}' is a file", "--prompt", f"--prompt @FILE{codec.suffix}")
+            raise RecipeError(say("a prompt for the codec '{0}' is a file", codec.name), "--prompt", f"--prompt @FILE{codec.suffix}")
         return unescaped(given)
     path = Path(given[1:])
     if not codec.takes_text:
         if not path.is_file() or not codec.claims(path.name):
-            raise DataError("the prompt is no file that the codec reads", path, f"it reads {', '.join(codec.extensions)}")
+            raise DataError(say("the prompt is no file that the codec reads"), path, say("it reads {0}", ", ".join(codec.extensions)))
         return next(iter(codec.read(path)))
     try:
         return bounded.read_text(path, "document_bytes")
     except DataError as error:
-        raise DataError(f"the prompt cannot be read: {error.what}", path, "check the path; --prompt TEXT gives it directly") from error
+        raise DataError(
+            say("the prompt cannot be read: {0}", error.what), path, say("check the path; --prompt TEXT gives it directly")
+        ) from error
 
 
 def unescaped(text: str) -> str:

@@ -8,8 +8,10 @@ from typing import Annotated, Optional
 
 import typer
 
-from castalia.cli.console import say
+from castalia.cli.console import echo
 from castalia.errors import RecipeError
+from castalia.language import constant
+from castalia.sentences import plural, say
 
 KEYS = "CASTALIA_API_KEYS"
 File = Optional[Path]  # noqa: UP045 - typer reads annotations at run time
@@ -62,27 +64,27 @@ def command(
         from castalia.serving.limits import new_key as make_key
 
         if file is None:
-            raise RecipeError("a new key needs a file for its hash", where=f"--new-key {new_key}", fix="--api-key-file keys.txt")
+            raise RecipeError(say("a new key needs a file for its hash"), where=f"--new-key {new_key}", fix="--api-key-file keys.txt")
         key = make_key(file, new_key)
-        say(key)
-        say(f"this is the only time that it is shown; its hash is in {file}", err=True)
+        echo(key)
+        echo(say("this is the only time that it is shown; its hash is in {0}", file), err=True)
         return 0
 
     def ready(at: Ready) -> None:
         from castalia.serving.welcome import curl
 
         runs = at.table.runs.values()
-        took = f"ready in {at.opening:.1f} s, after {at.imports:.1f} s of imports"
-        say(f"castalia serves {len(runs)} run{'s' if len(runs) > 1 else ''} at {at.address} ({took})", "")
+        took = say("ready in {0:.1f} s, after {1:.1f} s of imports", at.opening, at.imports)
+        echo(say("castalia serves {0} at {1} ({2})", plural("{0} run", "{0} runs", len(runs)), at.address, took), "")
         for one in runs:
-            say(f"  {one.name}: {one.run.recipe.title}, can {', '.join(one.features)}")
-        say("", "try:", f"  {curl(next(iter(runs)), at.address, keyed=at.keyed)}", "", "stop: Ctrl-C")
+            echo(say("  {0}: {1}, can {2}", one.name, one.run.recipe.title, ", ".join(one.features)))
+        echo("", say("try:"), say("  {0}", curl(next(iter(runs)), at.address, keyed=at.keyed)), "", say("stop: Ctrl-C"))
 
     whole = serve(
         *(runs or ()), host=host, port=port, api_key_file=file, policy=policy, ledger=ledger, queue=queue, timeout=timeout, drain=drain,
-        threads=threads, origins=allow_origin or (), log_prompts=log_prompts, ready=ready, say=lambda text: say(text, err=True),
+        threads=threads, origins=allow_origin or (), log_prompts=log_prompts, ready=ready, say=lambda text: echo(constant(text), err=True),
         constraint=limits_from(constraint_limits), body=max_body, pixels=max_pixels, items=max_items, tokens=max_tokens,
         requests=requests_per_minute, new_tokens=tokens_per_minute,
     )  # fmt: skip
-    say("stopped" if whole else "stopped; what still ran was broken off", err=True)
+    echo(say("stopped") if whole else say("stopped; what still ran was broken off"), err=True)
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from castalia import atomic, bounded
+from castalia.language import current
 
 STYLE = """
 :root { color-scheme: light dark; --edge: #8884; }
@@ -65,7 +66,7 @@ def write_sheet(folder: Path, figures: Sequence[Figure], title: str, given: Sequ
         inputs = f'<div class="inputs{" wide" if kind else ""}">{"".join(map(_given, given))}</div>' if given else ""
         body = f"{inputs}{opening}{_cells(figures)}</div>"
     page = f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="{current()}"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(title)}</title><style>{STYLE}{HEARD if kind == "heard" else ""}</style>
 <h1>{html.escape(title)}</h1>
 {body}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from castalia.cli.console import say, say_json
+from castalia.cli.console import echo, say_json
+from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
     from castalia.run import Run
@@ -52,26 +53,34 @@ def command(
     if json:
         say_json(facts)
         return 0
-    done = "finished" if opened.finished else "not finished"
-    say(
-        f"{opened.id}  ({done}: {facts['steps']} of {facts['of']} steps)",
-        f"  folder      {opened.folder}",
-        f"  command     {' '.join(about['argv'])}",
+    done = say("finished") if opened.finished else say("not finished")
+    echo(
+        say("{0}  ({1}: {2} of {3})", opened.id, done, facts["steps"], plural("{0} step", "{0} steps", facts["of"])),
+        say("  folder      {0}", opened.folder),
+        say("  command     {0}", " ".join(about["argv"])),
     )
-    say(f"  family      {recipe.family.name}, {about['parameters']:,} parameters, {about['precision']}; can: {', '.join(facts['can'])}")
+    echo(
+        say(
+            "  family      {0}, {1}, {2}; can: {3}",
+            recipe.family.name,
+            plural("{0:,} parameter", "{0:,} parameters", about["parameters"]),
+            about["precision"],
+            ", ".join(facts["can"]),
+        )
+    )
     data, report = about["data"], about["data"]["report"]
-    say(
-        f"  data        {recipe.data.named}, fingerprint {data['fingerprint'][:12]}",
-        *(f"              {line}" for line in summary(report)),
+    echo(
+        say("  data        {0}, fingerprint {1}", recipe.data.named, data["fingerprint"][:12]),
+        *(say("              {0}", line) for line in summary(report)),
     )
     if rows:
         losses = "  ".join(f"{name} {value:.4g}" for name, value in rows[-1].items() if "/" in name and isinstance(value, int | float))
-        say(f"  last log    {losses}")
+        echo(say("  last log    {0}", losses))
     if held_out is not None:
-        say(f"  held out    {held_out[1]:.4g} {held_out[2]}, at step {held_out[0]:,}")
+        echo(say("  held out    {0:.4g} {1}, at step {2:,}", held_out[1], held_out[2], held_out[0]))
     report_page = opened.folder / "eval" / "report.html"
-    say("  report      " + (str(report_page) if report_page.exists() else f"none yet: castalia evaluate {opened.folder}"))
-    say(*curves(opened.metrics(), shutil.get_terminal_size().columns))
+    echo(say("  report      {0}", str(report_page) if report_page.exists() else say("none yet: castalia evaluate {0}", opened.folder)))
+    echo(*curves(opened.metrics(), shutil.get_terminal_size().columns))
     return 0
 
 
@@ -79,7 +88,7 @@ def _held_out(run: Run) -> tuple[int, float, str] | None:
     """(step, loss, unit) of the last measurement on held-out data while it trained; None where nothing was measured."""
     from castalia.spec import Tokens
 
-    unit = "nats per token" if isinstance(run.spec, Tokens) else "nats per item"
+    unit = say("nats per token") if isinstance(run.spec, Tokens) else say("nats per item")
     for row in reversed(run.metrics()):
         if "held_out" in row or "validation" in row:
             stop = run.recipe.training.early_stop
@@ -103,7 +112,7 @@ def curves(rows: list[dict[str, Any]], width: int) -> list[str]:
     lines = []
     for name, points in found.items():
         drawn = curve(points, min(width, 120) - 2)
-        lines += ["", f"  {name}", *(f"  {line}" for line in drawn)] if drawn else []
+        lines += ["", say("  {0}", name), *(say("  {0}", line) for line in drawn)] if drawn else []
     return lines
 
 
@@ -115,5 +124,5 @@ def _attention(run: Run, text: str, json: bool) -> int:
     if json:
         say_json({"run": run.id, "attention": str(page)})
     else:
-        say(f"look at: {page}")
+        echo(say("look at: {0}", page))
     return 0

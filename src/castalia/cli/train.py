@@ -12,11 +12,13 @@ from typing import Annotated, Any, Optional
 import typer
 
 from castalia import bounded, progress
-from castalia.cli.console import duration, say, say_json
+from castalia.cli.console import duration, echo, say_json
 from castalia.config import hold
 from castalia.errors import RecipeError, RunError
+from castalia.language import constant, recognised
 from castalia.progress.views import often
 from castalia.run_files import ForgettingFacts, TuningFacts
+from castalia.sentences import plural, say
 
 STARTED = time.perf_counter()  # minutes are counted from here: little has happened yet
 Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
@@ -46,9 +48,9 @@ def command(
     if resume is not None:
         if words or minutes is not None:
             raise RecipeError(
-                "--resume takes no recipe, data, minutes or overrides: a run keeps its own",
+                say("--resume takes no recipe, data, minutes or overrides: a run keeps its own"),
                 where=" ".join(words or ["--minutes"]),
-                fix=f"castalia train --resume {resume}, or train a new run",
+                fix=say("castalia train --resume {0}, or train a new run", resume),
             )
         return _train(None, resume, out, allow_inexact, trust_code, quiet, show_recipe, json)
     recipe, data, overrides = split_words(words or [])
@@ -68,7 +70,7 @@ def split_words(words: list[str]) -> tuple[str, list[str] | None, list[str]]:
     names = [word for word in words if word not in overrides]
     if not names:
         raise RecipeError(
-            "expected a recipe",
+            say("expected a recipe"),
             where=" ".join(words),
             fix="castalia train image/gan photos/ training.steps=4000",
         )
@@ -96,16 +98,22 @@ def _rehearse(plan: Any, show_recipe: bool, json: bool) -> int:
     if json:
         say_json(facts)
         return 0
-    say(*([plan.to_yaml().rstrip()] if show_recipe else recipe_lines(plan)), "")
-    say(
-        f"spec        {found.spec}",
-        f"parameters  {found.parameters:,}",
-        f"items       {found.items:,} for training",
-        f"precision   {found.precision}",
+    echo(*([plan.to_yaml().rstrip()] if show_recipe else recipe_lines(plan)), "")
+    echo(
+        say("spec        {0}", found.spec),
+        say("parameters  {0:,}", found.parameters),
+        say("items       {0:,} for training", found.items),
+        say("precision   {0}", found.precision),
     )
-    say(
-        f"time        about {duration(facts['wall_seconds'])} for {found.steps:,} steps on {threads(found.threads)} ({facts['cpu_seconds']:.0f} CPU seconds)",
-        f"memory      about {found.memory_mb:.0f} MB",
+    echo(
+        say(
+            "time        about {0} for {1} on {2} ({3:.0f} CPU seconds)",
+            duration(facts["wall_seconds"]),
+            plural("{0:,} step", "{0:,} steps", found.steps),
+            threads(found.threads),
+            facts["cpu_seconds"],
+        ),
+        say("memory      about {0:.0f} MB", found.memory_mb),
     )
     return 0
 
@@ -121,23 +129,23 @@ def _train(
         try:
             if plan is not None:
                 if not quiet and not follows:
-                    say(*([plan.to_yaml().rstrip(), ""] if show_recipe else recipe_lines(plan)), err=True)
+                    echo(*([plan.to_yaml().rstrip(), ""] if show_recipe else recipe_lines(plan)), err=True)
                 run = castalia.train(plan, out=out, begun=None if quiet else _found, started=STARTED)
             else:
                 run = castalia.resume(resume or "", allow_inexact=allow_inexact, trust_code=trust_code)
         except Interrupted as stop:
-            say(f"{stop}; nothing is lost", "go on with: castalia train --resume " + (resume or out or "latest"), err=True)
+            echo(say("{0}; nothing is lost", stop), say("go on with: castalia train --resume {0}", resume or out or "latest"), err=True)
             return 128 + (stop.signal or signal.SIGTERM)
     if follows:
         return 0
     if json:
         say_json({"run": run.id, "folder": str(run.folder), "steps": run.last_step, "finished": run.finished})
     elif quiet:
-        say(str(run.folder))
+        echo(str(run.folder))
     else:
         for line in [*_tuning(run.folder), *_forgetting(run.folder)]:
-            say(line)
-        say(f"run: {run.folder}", f"next: castalia sample {run.folder}", f"      castalia evaluate {run.folder}")
+            echo(line)
+        echo(say("run: {0}", run.folder), say("next: castalia sample {0}", run.folder), say("      castalia evaluate {0}", run.folder))
     return 0
 
 
@@ -148,21 +156,42 @@ def recipe_lines(plan: Any) -> list[str]:
     network = ", ".join(f"{key} {family[key]}" for key in ("width", "depth", "latent", "heads") if family.get(key) is not None)
     optimiser = training.optimiser
     return [
-        f"recipe: {plan.title} on {plan.data.source or 'no data'}  ({codec['name']}{', ' if size else ''}{size}; {family['name']}: {network})",
-        f"        {length(training)} of {training.batch * training.accumulate} items, {optimiser.name} at {optimiser.rate:g}, "
-        f"schedule {training.schedule.name}, seed {training.seed}; --show-recipe prints every key",
+        say(
+            "recipe: {0} on {1}  ({2}{3}{4}; {5}: {6})",
+            plan.title,
+            plan.data.source or say("no data"),
+            codec["name"],
+            ", " if size else "",
+            size,
+            family["name"],
+            network,
+        ),
+        say(
+            "        {0} of {1}, {2} at {3:g}, schedule {4}, seed {5}; --show-recipe prints every key",
+            length(training),
+            plural("{0} item", "{0} items", training.batch * training.accumulate),
+            optimiser.name,
+            optimiser.rate,
+            training.schedule.name,
+            training.seed,
+        ),
     ]
 
 
 def threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
+    return plural("{0} thread", "{0} threads", count)
 
 
 def length(training: Any) -> str:
     """How long a recipe trains, in words."""
     if training.minutes is None:
-        return f"{training.steps:,} steps"
-    return f"{training.minutes:g} minutes of steps" + ("" if training.steps is None else f", at most {training.steps:,}")
+        return plural("{0:,} step", "{0:,} steps", training.steps)
+    return plural(
+        "{0:g} minute of steps{1}",
+        "{0:g} minutes of steps{1}",
+        training.minutes,
+        "" if training.steps is None else say(", at most {0:,}", training.steps),
+    )
 
 
 def _found(run: Any) -> None:
@@ -171,12 +200,22 @@ def _found(run: Any) -> None:
 
     expected = run.forecast
 
-    say(
-        *(f"{'data: ' if number == 0 else '      '}{line}" for number, line in enumerate(summary(run.about["data"]["report"]))),
+    echo(
+        *(
+            say("{0}{1}", say("data: ") if number == 0 else "      ", line)
+            for number, line in enumerate(summary(run.about["data"]["report"]))
+        ),
         *(
             []
             if expected is None
-            else [f"time: about {duration(expected.seconds)} for {expected.steps:,} steps on {threads(expected.threads)}"]
+            else [
+                say(
+                    "time: about {0} for {1} on {2}",
+                    duration(expected.seconds),
+                    plural("{0:,} step", "{0:,} steps", expected.steps),
+                    threads(expected.threads),
+                )
+            ]
         ),
         "",
         err=True,
@@ -192,16 +231,21 @@ def _tuning(folder: Path) -> list[str]:
     before, after = found.before, found.after
     if found.kind == "reward":
         return [
-            f"{after.texts} fresh samples, before and after tuning:",
-            f"  rule met    {_number(before.met, '.1%')} -> {_number(after.met, '.1%')}",
-            f"  reward      {_number(before.reward)} -> {_number(after.reward)}",
-            f"  KL          {_number(after.kl, '.2f')} nats a text from where it started ({_number(after.kl_low, '.2f')} to {_number(after.kl_high, '.2f')})",
+            say("{0}, before and after tuning:", plural("{0} fresh sample", "{0} fresh samples", after.texts)),
+            say("  rule met    {0} -> {1}", _number(before.met, ".1%"), _number(after.met, ".1%")),
+            say("  reward      {0} -> {1}", _number(before.reward), _number(after.reward)),
+            say(
+                "  KL          {0} nats a text from where it started ({1} to {2})",
+                _number(after.kl, ".2f"),
+                _number(after.kl_low, ".2f"),
+                _number(after.kl_high, ".2f"),
+            ),
         ]
     return [
-        f"{after.pairs} held-out pairs, before and after tuning:",
-        f"  told apart  {_number(before.accuracy, '.1%')} -> {_number(after.accuracy, '.1%')}",
-        f"  margin      {_number(before.margin)} -> {_number(after.margin)}",
-        f"  nats        {_number(before.nats)} -> {_number(after.nats)} per token of what was chosen",
+        say("{0}, before and after tuning:", plural("{0} held-out pair", "{0} held-out pairs", after.pairs)),
+        say("  told apart  {0} -> {1}", _number(before.accuracy, ".1%"), _number(after.accuracy, ".1%")),
+        say("  margin      {0} -> {1}", _number(before.margin), _number(after.margin)),
+        say("  nats        {0} -> {1} per token of what was chosen", _number(before.nats), _number(after.nats)),
     ]
 
 
@@ -213,6 +257,9 @@ def _number(value: float | None, form: str = ".4f") -> str:
     return "-" if value is None else format(value, form)
 
 
+SIDES = {"new": say("new"), "old": say("old")}
+
+
 def _forgetting(folder: Path) -> list[str]:
     """What fine-tuning gained on the new data and lost on the old, where this run was fine-tuned."""
     path = folder / "eval" / "forgetting.json"
@@ -221,11 +268,11 @@ def _forgetting(folder: Path) -> list[str]:
     found = hold(
         ForgettingFacts, _read(path), "forgetting.json is damaged", path, "remove the file: castalia train --resume writes it anew"
     )
-    lines = [f"held-out {found.unit}, before and after fine-tuning:"]
+    lines = [say("held-out {0}, before and after fine-tuning:", constant(found.unit))]
     for side, entry in (("new", found.new), ("old", found.old)):
         if entry.before is None or entry.after is None:
-            why = entry.why or "not measured: nothing is held out, or the family gives no likelihood"
-            lines.append(f"  {side} data  {entry.source}: {why}")
+            why = recognised(entry.why) if entry.why else say("not measured: nothing is held out, or the family gives no likelihood")
+            lines.append(say("  {0} data  {1}: {2}", SIDES[side], entry.source, why))
         else:
-            lines.append(f"  {side} data  {entry.source}: {entry.before:.4f} -> {entry.after:.4f}")
+            lines.append(say("  {0} data  {1}: {2:.4f} -> {3:.4f}", SIDES[side], entry.source, entry.before, entry.after))
     return lines

@@ -7,8 +7,10 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from castalia.cli.console import say, say_json
+from castalia.cli.console import echo, say_json
 from castalia.escapes import one_line
+from castalia.language import constant, told
+from castalia.sentences import say
 
 CODES = {"intact": 0, "unknown": 3, "altered": 7}
 
@@ -28,24 +30,28 @@ def command(
         say_json({"files": [_document(finding) for finding in findings]})
     else:
         for finding in findings:
-            say(*_lines(finding))
+            echo(*_lines(finding))
     states = {finding.state for finding in findings}
     return CODES["altered" if "altered" in states else "unknown" if "unknown" in states else "intact"]
 
 
 def _lines(finding: Any) -> list[str]:
     manifest = finding.manifest or {}
-    lines = [f"{finding.path}: {finding.state}"]
-    lines += [f"  does not match: {problem}" for problem in finding.problems]
+    lines = [say("{0}: {1}", finding.path, constant(finding.state))]
+    lines += [say("  does not match: {0}", problem) for problem in finding.problems]
     if manifest:
         licence = manifest.get("licence")
         licence = licence if isinstance(licence, dict) else {}
-        lines.append(f"  made by    {manifest.get('run')} (weights {str(manifest.get('model'))[:12]}, step {manifest.get('step')})")
-        lines.append(f"  when       {manifest.get('time')}, {manifest.get('generator')}")
-        lines.append(f"  licence    data: {licence.get('data') or 'not stated'}; model: {licence.get('model') or 'not stated'}")
+        lines.append(
+            say("  made by    {0} (weights {1}, step {2})", manifest.get("run"), str(manifest.get("model"))[:12], manifest.get("step"))
+        )
+        lines.append(say("  when       {0}, {1}", manifest.get("time"), manifest.get("generator")))
+        lines.append(
+            say("  licence    data: {0}; model: {1}", licence.get("data") or say("not stated"), licence.get("model") or say("not stated"))
+        )
     if finding.run is not None:
-        lines.append(f"  run        {finding.run}" + (f", ledger line {finding.line}" if finding.line else ""))
-    return [one_line(line, 500) for line in [*lines, *(f"  note: {note}" for note in finding.notes)]]
+        lines.append(say("  run        {0}{1}", finding.run, say(", ledger line {0}", finding.line) if finding.line else ""))
+    return [one_line(told(line), 500) for line in [*lines, *(say("  note: {0}", note) for note in finding.notes)]]
 
 
 def _document(finding: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from castalia import bounded
 from castalia.codecs import midi
 from castalia.codecs.score import Score
 from castalia.errors import DataError, MissingExtra
+from castalia.sentences import say
 
 _TUNE = re.compile(r"^X:", re.MULTILINE)
 _KEY = re.compile(r"^K:", re.MULTILINE)
@@ -21,12 +22,12 @@ def read(path: Path) -> Score:
     """Raises DataError for a file that is damaged, holds no note or several tunes; MissingExtra without symusic."""
     data = bounded.read_bytes(path, "score_bytes")
     if not data.strip():
-        raise DataError("the file is empty", path.name, "copy it again, or set data.skip_bad=true")
+        raise DataError(say("the file is empty"), path.name, say("copy it again, or set data.skip_bad=true"))
     text = data.decode("utf-8", "replace")
     if not _KEY.search(text):
-        raise DataError("the file is not ABC: it names no key (K:)", path.name, "remove or rename it, or set data.skip_bad=true")
+        raise DataError(say("the file is not ABC: it names no key (K:)"), path.name, say("remove or rename it, or set data.skip_bad=true"))
     if len(_TUNE.findall(text)) > 1:
-        raise DataError("the file holds several tunes", path.name, "save each tune (from X: to X:) as a file of its own")
+        raise DataError(say("the file holds several tunes"), path.name, say("save each tune (from X: to X:) as a file of its own"))
     try:
         import symusic
     except ImportError as error:
@@ -34,8 +35,8 @@ def read(path: Path) -> Score:
     try:
         found = symusic.Score.from_abc(text).dumps_midi()
     except Exception as error:  # whatever the parser raises is the file's fault
-        raise DataError(f"the ABC cannot be read: {error}", path.name, "mend it, or set data.skip_bad=true") from error
+        raise DataError(say("the ABC cannot be read: {0}", error), path.name, say("mend it, or set data.skip_bad=true")) from error
     score = midi.parsed(found, path.name)
     if score.count == 0:
-        raise DataError("the tune is empty: it holds no note", path.name, "remove it, or set data.skip_bad=true")
+        raise DataError(say("the tune is empty: it holds no note"), path.name, say("remove it, or set data.skip_bad=true"))
     return score

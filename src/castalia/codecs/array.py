@@ -26,6 +26,7 @@ from castalia.codecs.base import Codec, CodecConfig
 from castalia.codecs.sheet import contact_sheet
 from castalia.config import State
 from castalia.errors import DataError, SpecError
+from castalia.sentences import say
 from castalia.spec import Dense
 
 _FIT_ITEMS = 100_000
@@ -76,7 +77,9 @@ class ArrayCodec(Codec[np.ndarray]):
         """float32 items in order. Raises DataError for a damaged file, for values that are not numbers, and for NaN or infinity."""
         head = containers.header(path)
         if head.dtype.kind not in "biuf":
-            raise DataError(f"the array does not hold numbers but {head.dtype}", path.name, "save integers or floating-point numbers")
+            raise DataError(
+                say("the array does not hold numbers but {0}", head.dtype), path.name, say("save integers or floating-point numbers")
+            )
         if not self.config.rows:
             yield _finite(containers.read_array(path), path, 0)
             return
@@ -105,7 +108,7 @@ class ArrayCodec(Codec[np.ndarray]):
             if count == _FIT_ITEMS or not self.config.standard:
                 break
         if self._shape is None or count == 0:
-            raise DataError("there is no array to take the shape from", "codec", "give at least one item")
+            raise DataError(say("there is no array to take the shape from"), "codec", say("give at least one item"))
         if not self.config.standard:
             return
         if len(self._shape) > 1:  # one mean and deviation per channel
@@ -121,7 +124,7 @@ class ArrayCodec(Codec[np.ndarray]):
     @property
     def spec(self) -> Dense:
         if self._shape is None:
-            raise SpecError("the array codec does not know its shape yet", "codec", "call fit(items) first")
+            raise SpecError(say("the array codec does not know its shape yet"), "codec", say("call fit(items) first"))
         layout: Literal["vector", "grid", "set"] = self.config.layout or ("vector" if len(self._shape) == 1 else "grid")
         return Dense(self._shape, unit="standard", layout=layout)
 
@@ -135,7 +138,9 @@ class ArrayCodec(Codec[np.ndarray]):
         """A standardised tensor of the spec's shape to the data's units, float32; NaN becomes the mean, infinities the largest numbers."""
         if tuple(x.shape) != self.spec.shape:
             raise SpecError(
-                "the tensor has another shape than the items", f"{tuple(x.shape)} against {self.spec.shape}", "decode one sample at a time"
+                say("the tensor has another shape than the items"),
+                say("{0} against {1}", tuple(x.shape), self.spec.shape),
+                say("decode one sample at a time"),
             )
         values = torch.nan_to_num(x.detach().cpu().double(), nan=0.0, posinf=_LARGEST, neginf=-_LARGEST)
         return (values * self._deviation + self._mean).clamp_(-_LARGEST, _LARGEST).float().numpy()
@@ -184,15 +189,17 @@ class ArrayCodec(Codec[np.ndarray]):
         for name in ("mean", "deviation"):
             found = tensors.get(name)
             if found is None or found.dtype != torch.float32 or not _spreads(tuple(found.shape), self._shape or ()):
-                raise DataError(f"the tensor '{name}' is missing or of another kind", "codec.safetensors", "restore the file")
+                raise DataError(say("the tensor '{0}' is missing or of another kind", name), "codec.safetensors", say("restore the file"))
         if bool((tensors["deviation"] <= 0).any()):
-            raise DataError("a deviation is not positive", "codec.safetensors", "restore the file")
+            raise DataError(say("a deviation is not positive"), "codec.safetensors", say("restore the file"))
         self._mean, self._deviation = tensors["mean"], tensors["deviation"]
         return self
 
     def _other_shape(self, item: np.ndarray) -> DataError:
         return DataError(
-            f"an item has another shape than the first: {item.shape} against {self._shape}", "codec array", "give all items one shape"
+            say("an item has another shape than the first: {0} against {1}", item.shape, self._shape),
+            "codec array",
+            say("give all items one shape"),
         )
 
 
@@ -222,7 +229,9 @@ def _finite(array: np.ndarray, path: Path, first: int) -> np.ndarray:
     if not good.all():
         place = np.argwhere(~good)[0]
         raise DataError(
-            "the array holds NaN, infinity or numbers beyond float32", f"{path.name}, item {first + int(place[0])}", "remove such items"
+            say("the array holds NaN, infinity or numbers beyond float32"),
+            say("{0}, item {1}", path.name, first + int(place[0])),
+            say("remove such items"),
         )
     return values
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from castalia.codecs.budget import CompileLimits, Meter, current_limits, spend, spend_node
+from castalia.sentences import say
 
 NEVER = 1 << 30  # a distance that is not to be had
 EVERY = ((0, 0xD7FF), (0xE000, 0x10FFFF))  # all code points that UTF-8 can write
@@ -261,7 +262,7 @@ class Regular:
 
     def edges(self, state: Any) -> Sequence[Edge]:
         if state not in self._edges:
-            with Meter(self.limits.state_steps, "state_steps", self.limits, "this constraint has too many ways to go on at one place"):
+            with Meter(self.limits.state_steps, "state_steps", self.limits, say("this constraint has too many ways to go on at one place")):
                 targets: dict[Ranges, list[Language]] = {}
                 for language in state:
                     for ranges, rest in partials(language):

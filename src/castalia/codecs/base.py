@@ -19,6 +19,7 @@ from castalia.codecs.budget import Budget
 from castalia.codecs.omissions import Omission
 from castalia.config import Config
 from castalia.errors import DataError, RecipeError
+from castalia.sentences import say
 from castalia.spec import Grammar, Spec
 
 Item = TypeVar("Item")
@@ -72,7 +73,7 @@ class Codec(ABC, Generic[Item]):
         if is_file(what):
             return self.read(Path(what))
         if self.typed is None or isinstance(what, os.PathLike):
-            raise DataError("there is no such file", where=what, fix="name files that the codec reads")
+            raise DataError(say("there is no such file"), where=what, fix=say("name files that the codec reads"))
         return iter([self.typed(what)])
 
     @abstractmethod
@@ -169,7 +170,9 @@ class Codec(ABC, Generic[Item]):
         no parts or not these.
         """
         raise RecipeError(
-            f"items of the codec '{self.name}' have no parts to keep", where="edit infill", fix="in a text, mark the gaps: [[12]]"
+            say("items of the codec '{0}' have no parts to keep", self.name),
+            where="edit infill",
+            fix=say("in a text, mark the gaps: [[12]]"),
         )
 
     def joined(self, item: Item, x: Tensor, keep: Tensor) -> Item:
@@ -188,11 +191,11 @@ class Codec(ABC, Generic[Item]):
 
     def constrain(self, constraint: str, budget: Budget | None = None) -> Grammar:
         """What must hold for generated tokens, from the user's words. Raises RecipeError where the codec knows no such thing."""
-        raise RecipeError(f"the codec '{self.name}' knows no constraints", where=constraint, fix="leave the constraint out")
+        raise RecipeError(say("the codec '{0}' knows no constraints", self.name), where=constraint, fix=say("leave the constraint out"))
 
     def stopper(self, stop: Sequence[str]) -> Callable[[list[int]], int | None]:
         """A function of a row's new tokens: how many to keep once one of the strings has appeared, else None."""
-        raise RecipeError(f"the codec '{self.name}' has no text to stop at", where="stop", fix="leave sampling.stop out")
+        raise RecipeError(say("the codec '{0}' has no text to stop at", self.name), where="stop", fix=say("leave sampling.stop out"))
 
     def labels(self, ids: Tensor) -> list[str]:
         """A short word for each token (n,), for pages. Default: its number."""
@@ -205,7 +208,7 @@ class Codec(ABC, Generic[Item]):
 
     def streamer(self) -> Streamer:
         """Tokens to text as they come."""
-        raise RecipeError(f"the codec '{self.name}' has no text to stream", where="stream", fix="leave --stream out")
+        raise RecipeError(say("the codec '{0}' has no text to stream", self.name), where="stream", fix=say("leave --stream out"))
 
     def pieces(self, item: Item) -> list[str] | None:
         """The item cut into what people compare texts by, words or characters; joined they are the item. None: its tokens will do.

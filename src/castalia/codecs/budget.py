@@ -16,6 +16,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass, fields, replace
 
 from castalia.errors import CastaliaError, RecipeError, meant
+from castalia.sentences import say
 
 ANYWHERE = "the constraint"  # where work is too much that has no place in the text
 CLOCK_EVERY = 1000  # steps between two looks at the clock and at `cancelled`
@@ -46,7 +47,9 @@ class CompileLimits:
         for one in fields(self):
             if not 0 < getattr(self, one.name) < 1 << 40:
                 raise RecipeError(
-                    "a limit of constraints is out of range", where=f"{one.name}={getattr(self, one.name)}", fix="a positive number"
+                    say("a limit of constraints is out of range"),
+                    where=f"{one.name}={getattr(self, one.name)}",
+                    fix=say("a positive number"),
                 )
 
 
@@ -58,11 +61,13 @@ def limits_from(words: str, start: CompileLimits | None = None) -> CompileLimits
     for word in filter(None, (part.strip() for part in words.split(","))):
         name, _, value = word.partition("=")
         if name not in known:
-            raise RecipeError("constraints have no such limit", where=word, fix=f"{meant(name, known)}use one of {', '.join(known)}")
+            raise RecipeError(
+                say("constraints have no such limit"), where=word, fix=say("{0}use one of {1}", meant(name, known), ", ".join(known))
+            )
         try:
             changed[name] = known[name](value)
         except ValueError:
-            raise RecipeError("this is no limit of constraints", where=word, fix=f"{name}={getattr(start, name)}") from None
+            raise RecipeError(say("this is no limit of constraints"), where=word, fix=f"{name}={getattr(start, name)}") from None
     return replace(start, **changed)
 
 
@@ -166,11 +171,11 @@ class Budget(Meter):
     def spend_node(self) -> None:
         self.nodes += 1
         if self.nodes > self.limits.nodes:
-            raise OverBudget(f"this constraint has more than {self.limits.nodes:,} parts", "nodes", self.limits)
+            raise OverBudget(say("this constraint has more than {0:,} parts", self.limits.nodes), "nodes", self.limits)
         self.spend(1)
 
     def check(self) -> None:
         if self.cancelled:
-            raise Cancelled("the constraint was cancelled while it was compiled")
+            raise Cancelled(say("the constraint was cancelled while it was compiled"))
         if self._started is not None and time.thread_time() - self._started > self.limits.seconds:
-            raise OverBudget(f"this constraint takes more than {self.limits.seconds:g} seconds to compile", "seconds", self.limits)
+            raise OverBudget(say("this constraint takes more than {0:g} seconds to compile", self.limits.seconds), "seconds", self.limits)

@@ -26,6 +26,7 @@ import numpy as np
 
 from castalia.codecs.conversation import ROLES, Conversation, Message
 from castalia.errors import DataError, MissingExtra
+from castalia.sentences import say
 
 TOKENS = tuple(f"<|{role}|>" for role in ROLES)  # names of the role tokens where a format wants names
 
@@ -181,7 +182,9 @@ class Jinja:
             raise
         except Exception as error:  # a template may raise whatever Python can
             what = str(error)[:500]
-            raise DataError(f"the model's chat template refuses: {what}", "chat template", "change the conversation's turns") from error
+            raise DataError(
+                say("the model's chat template refuses: {0}", what), "chat template", say("change the conversation's turns")
+            ) from error
 
     @cached_property
     def _compiled(self) -> Any:
@@ -233,7 +236,9 @@ class Jinja:
                 continue
             before, after = self.render(messages[:place], True), self.render(messages[: place + 1], False)
             if not (after.startswith(before) and whole.startswith(after.rstrip())):
-                raise DataError("the model's chat template does not show what the assistant says", "chat template", "give it another one")
+                raise DataError(
+                    say("the model's chat template does not show what the assistant says"), "chat template", say("give it another one")
+                )
             stop = len(after.rstrip())
             ends = [name for name in self.specials.values() if after.rstrip().endswith(name)]
             spans.append((len(before), stop - max(map(len, ends), default=0)))

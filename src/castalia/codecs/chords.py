@@ -45,7 +45,7 @@ class Chords:
         """Learns the most notes of a step, and the lowest and highest pitch."""
         chords = [chord for score in scores for chord in sounding(score, self.steps)]
         if not any(chords):
-            raise DataError("there is no note to learn from", "codec", "give at least one score")
+            raise DataError(say("there is no note to learn from"), "codec", say("give at least one score"))
         self.slots = self._asked or max(map(len, chords))
         self.range = (min(chord[0] for chord in chords if chord), max(chord[-1] for chord in chords if chord))
 

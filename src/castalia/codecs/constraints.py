@@ -18,6 +18,7 @@ from castalia.codecs.budget import ANYWHERE, Budget, OverBudget, current_limits
 from castalia.codecs.lifting import Lifted, Vocabulary
 from castalia.codecs.verse import Verse
 from castalia.errors import RecipeError
+from castalia.sentences import say
 
 KINDS = ("regex", "json", "verse")
 LINES = 40  # in a verse at most
@@ -55,7 +56,9 @@ def _automaton(text: str) -> Automaton:
     kind, colon, body = text.partition(":")
     if not colon or kind not in KINDS:
         raise RecipeError(
-            "a constraint begins with its kind", where=repr(text[:40]), fix="regex:..., json:{...}, json:@file.json or verse:7x4+rhyme"
+            say("a constraint begins with its kind"),
+            where=repr(text[:40]),
+            fix=say("regex:..., json:{{...}}, json:@file.json or verse:7x4+rhyme"),
         )
     if kind == "verse":
         return _verse(body.strip())
@@ -63,7 +66,7 @@ def _automaton(text: str) -> Automaton:
     try:
         return Regular(_some(regex.language(body) if kind == "regex" else _json(body.strip()), text))
     except RecursionError:
-        raise OverBudget("this constraint is nested too deeply", "depth", current_limits(), _begin(text)) from None
+        raise OverBudget(say("this constraint is nested too deeply"), "depth", current_limits(), _begin(text)) from None
 
 
 def _json(body: str) -> Language:
@@ -73,7 +76,7 @@ def _json(body: str) -> Language:
 def _some(language: Language, text: str) -> Language:
     if language is NOTHING:
         raise RecipeError(
-            "no text meets this constraint", where=_begin(text), fix="look for empty sets and for parts that exclude each other"
+            say("no text meets this constraint"), where=_begin(text), fix=say("look for empty sets and for parts that exclude each other")
         )
     return language
 
@@ -84,7 +87,7 @@ def _begin(text: str) -> str:
 
 def _bounded(size: int, where: str) -> None:
     if size > current_limits().bytes:
-        raise OverBudget(f"this constraint has more than {current_limits().bytes:,} bytes", "bytes", current_limits(), where)
+        raise OverBudget(say("this constraint has more than {0:,} bytes", current_limits().bytes), "bytes", current_limits(), where)
 
 
 def _schema(body: str) -> object:
@@ -94,7 +97,9 @@ def _schema(body: str) -> object:
         try:
             body = bounded.read_text(where, "settings_bytes", RecipeError)
         except RecipeError as error:
-            raise RecipeError(f"the schema cannot be read: {error.what}", where, "name a file of UTF-8 text: json:@schema.json") from error
+            raise RecipeError(
+                say("the schema cannot be read: {0}", error.what), where, say("name a file of UTF-8 text: json:@schema.json")
+            ) from error
         _bounded(len(body), where)
     return bounded.parse_json(body, where, 'json:{"type": "integer"}', RecipeError)
 
@@ -104,8 +109,8 @@ def _verse(body: str) -> Verse:
     lines = int(form[2]) if form else 0
     if form is None or lines % 2 or not 2 <= lines <= LINES:
         raise RecipeError(
-            "this is no form of verse that is known",
+            say("this is no form of verse that is known"),
             where=f"verse:{body}",
-            fix=f"5 or 7 characters, an even number of lines from 2 to {LINES}, and +rhyme if wanted: verse:5x4, verse:7x8+rhyme",
+            fix=say("5 or 7 characters, an even number of lines from 2 to {0}, and +rhyme if wanted: verse:5x4, verse:7x8+rhyme", LINES),
         )
     return Verse(int(form[1]), lines, rhyme=form[3] is not None)

@@ -29,6 +29,7 @@ from castalia.bounded import packed
 from castalia.codecs.omissions import omit
 from castalia.errors import DataError
 from castalia.language import say
+from castalia.sentences import plural
 
 EXTENSIONS = (".npy", ".npz", ".idx", ".idx.gz")
 MNIST_ENDINGS = ("-ubyte", "-ubyte.gz")  # the original files have no extension of their own
@@ -91,7 +92,7 @@ def blocks(path: Path, rows: int = 1024) -> Iterator[np.ndarray]:
         except _DAMAGE as error:
             raise _damaged(path, str(error)) from error
         if surplus:
-            raise _damaged(path, f"it goes on after the {head.shape[0]} items that its header declares")
+            raise _damaged(path, say("it goes on after the {0} that its header declares", plural("{0} item", "{0} items", head.shape[0])))
 
 
 def contents(path: Path) -> Iterator[bytes]:
@@ -119,7 +120,9 @@ def write_idx(path: Path, array: np.ndarray) -> None:
     """`array` as an IDX file; gzipped (without a time stamp, so that equal arrays give equal files) when the name ends in .gz."""
     code = _IDX_CODES.get(array.dtype.newbyteorder("="))
     if code is None:
-        raise DataError(f"IDX files cannot hold {array.dtype} values", path.name, "use uint8, int8, int16, int32, float32 or float64")
+        raise DataError(
+            say("IDX files cannot hold {0} values", array.dtype), path.name, say("use uint8, int8, int16, int32, float32 or float64")
+        )
     head = struct.pack(">BBBB", 0, 0, code, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
     body = array.astype(array.dtype.newbyteorder(">"), copy=False).tobytes()
     if path.name.endswith(".gz"):
@@ -158,9 +161,14 @@ def labels(path: Path) -> np.ndarray | None:
     items = header(path).shape[0]
     if values.ndim != 1 or len(values) != items or values.dtype.kind not in "iubU":
         raise DataError(
-            f"the labels do not fit the items: {items} items, labels of shape {values.shape} and type {values.dtype}",
+            say(
+                "the labels do not fit the items: {0}, labels of shape {1} and type {2}",
+                plural("{0} item", "{0} items", items),
+                values.shape,
+                values.dtype,
+            ),
             path.name,
-            "give one integer or string per item",
+            say("give one integer or string per item"),
         )
     return values
 
@@ -206,11 +214,13 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], Header]]:
     name = path.name.lower()
     try:
         if path.stat().st_size == 0:
-            raise DataError("the file is empty (zero bytes)", path.name, "copy it again, or set data.skip_bad=true")
+            raise DataError(say("the file is empty (zero bytes)"), path.name, say("copy it again, or set data.skip_bad=true"))
         if name.endswith(".npz"):
             key = _member(path, ITEM_KEYS)
             if key is None:
-                raise DataError("the .npz holds no items", path.name, f"store the items under one of the keys {', '.join(ITEM_KEYS)}")
+                raise DataError(
+                    say("the .npz holds no items"), path.name, say("store the items under one of the keys {0}", ", ".join(ITEM_KEYS))
+                )
             with bounded.open_zip(path) as archive, archive.open(f"{key}.npy") as stream:
                 yield stream, _checked(_npy_header(stream), path)
         elif name.endswith(".npy"):
@@ -235,7 +245,7 @@ def _is_gzip(path: Path) -> bool:
 def _idx_header(stream: IO[bytes]) -> Header:
     zero, code, axes = struct.unpack(">HBB", stream.read(4))
     if zero != 0 or code not in _IDX_TYPES or not 1 <= axes <= 8:
-        raise ValueError("this is not an IDX file")
+        raise ValueError(say("this is not an IDX file"))
     return Header(struct.unpack(f">{axes}I", stream.read(4 * axes)), np.dtype(_IDX_TYPES[code]))
 
 
@@ -245,7 +255,7 @@ def _npy_header(stream: IO[bytes]) -> Header:
     read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
     size = stream.read(2 if first else 4)
     if int.from_bytes(size, "little") > _LONGEST_HEADER:
-        raise ValueError("its header is too long")
+        raise ValueError(say("its header is too long"))
     shape, fortran, dtype = read(io.BytesIO(size + stream.read(int.from_bytes(size, "little"))))
     return Header(shape, dtype, fortran and len(shape) > 1)
 
@@ -253,19 +263,21 @@ def _npy_header(stream: IO[bytes]) -> Header:
 def _checked(head: Header, path: Path) -> Header:
     if head.dtype.hasobject:
         raise DataError(
-            "the file holds Python objects, which would have to be unpickled; that is never done",
+            say("the file holds Python objects, which would have to be unpickled; that is never done"),
             path.name,
-            "save plain numbers: np.save(path, array.astype('float32'))",
+            say("save plain numbers: np.save(path, array.astype('float32'))"),
         )
     if not head.shape:
-        raise DataError("the file holds a single number, not a list of items", path.name, "save an array whose first axis counts the items")
+        raise DataError(
+            say("the file holds a single number, not a list of items"), path.name, say("save an array whose first axis counts the items")
+        )
     if any(side < 1 for side in head.shape[1:]) or head.dtype.itemsize == 0 or head.shape[0] < 0:
-        raise DataError(f"the items are empty: shape {head.shape}", path.name, "save arrays with at least one value per item")
+        raise DataError(say("the items are empty: shape {0}", head.shape), path.name, say("save arrays with at least one value per item"))
     limits = bounded.current()
     if head.shape[0] > limits.rows:
-        raise bounded.exceeded("rows", f"the file declares {head.shape[0]:,} items", path.name)
+        raise bounded.exceeded("rows", say("the file declares {0}", plural("{0:,} item", "{0:,} items", head.shape[0])), path.name)
     if head.row_bytes > limits.row_bytes:
-        raise bounded.exceeded("row_bytes", f"the items are too large: shape {head.shape}", path.name)
+        raise bounded.exceeded("row_bytes", say("the items are too large: shape {0}", head.shape), path.name)
     if head.fortran:
         _fits_in_memory(head, path)
     return head
@@ -276,14 +288,14 @@ def _plain(head: Header, stream: BinaryIO, path: Path) -> Header:
     _checked(head, path)
     start = stream.tell()
     if stream.seek(0, io.SEEK_END) - start < head.bytes:
-        raise _damaged(path, f"it ends before the {head.shape[0]} items that its header declares")
+        raise _damaged(path, say("it ends before the {0} that its header declares", plural("{0} item", "{0} items", head.shape[0])))
     stream.seek(start)
     return head
 
 
 def _fits_in_memory(head: Header, path: Path) -> None:
     if head.bytes > bounded.current().array_bytes:
-        raise bounded.exceeded("array_bytes", f"the array is too large: shape {head.shape}", path.name)
+        raise bounded.exceeded("array_bytes", say("the array is too large: shape {0}", head.shape), path.name)
 
 
 def _member(path: Path, keys: tuple[str, ...]) -> str | None:
@@ -309,10 +321,10 @@ def _npz_array(path: Path, key: str) -> np.ndarray:
         with bounded.open_zip(path) as archive, archive.open(f"{key}.npy") as stream:
             head = _npy_header(stream)
             if head.dtype.hasobject:
-                raise ValueError("it holds Python objects")
+                raise ValueError(say("it holds Python objects"))
             size = math.prod(head.shape) * head.dtype.itemsize
             if size > bounded.current().array_bytes:
-                raise bounded.exceeded("array_bytes", f"the array is too large: shape {head.shape}", path.name)
+                raise bounded.exceeded("array_bytes", say("the array is too large: shape {0}", head.shape), path.name)
             values = np.frombuffer(bounded.read_exactly(stream, size), head.dtype) if size else np.zeros(0, head.dtype)
             return values.reshape(head.shape, order="F" if head.fortran else "C")
     except _DAMAGE as error:
@@ -325,9 +337,11 @@ def _exactly(stream: IO[bytes], count: int, path: Path, head: Header) -> bytes:
     except _DAMAGE as error:
         raise _damaged(path, str(error)) from error
     if len(raw) != count:
-        raise _damaged(path, f"it ends before the {head.shape[0]} items that its header declares")
+        raise _damaged(path, say("it ends before the {0} that its header declares", plural("{0} item", "{0} items", head.shape[0])))
     return raw
 
 
 def _damaged(path: Path, why: str) -> DataError:
-    return DataError(f"the file is damaged or not what its name says: {why}", path.name, "copy it again, or set data.skip_bad=true")
+    return DataError(
+        say("the file is damaged or not what its name says: {0}", why), path.name, say("copy it again, or set data.skip_bad=true")
+    )

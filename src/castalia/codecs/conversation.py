@@ -100,9 +100,9 @@ def contents(path: Path, field: str | None, encoding: str | None, chat: bool | N
     if columns is None or (field is not None and not _speaks(_unpacked(first[1][field]))):
         if chat and field is None and documents.text_column(first[1]) is None:
             raise DataError(
-                f"no column of the table is a conversation: {', '.join(first[1])}",
+                say("no column of the table is a conversation: {0}", ", ".join(first[1])),
                 path.name,
-                "name a column of turns with codec.field, or two templates: codec.field='\"{question} => {answer}\"'",
+                say("name a column of turns with codec.field, or two templates: codec.field='\"{{question}} => {{answer}}\"'"),
             )
         return None
     made = (of_row(row, columns, f"{path.name}, row {number}") for number, row in everything)
@@ -144,7 +144,7 @@ def of_row(row: Mapping[str, Any], columns: str, where: str) -> Conversation | N
         turns = [*_earlier(_unpacked(earlier), where), *turns] if earlier is not None and turns else turns
     else:
         if columns not in row:
-            raise DataError(f"the row has no column '{columns}'", where, f"columns: {', '.join(row)}")
+            raise DataError(say("the row has no column '{0}'", columns), where, say("columns: {0}", ", ".join(row)))
         turns = _turns(_unpacked(row[columns]), where) if row[columns] not in (None, "") else []
     system = row.get("system")
     if isinstance(system, str) and system.strip() and turns and turns[0].role != "system":
@@ -158,7 +158,9 @@ def checked(turns: Sequence[Message], where: str) -> Conversation | None:
         omit(say("conversations without words"), example=where, remedy=say("fill them in, or leave them out; nothing is learned from them"))
         return None
     if not any(turn.role == "assistant" for turn in turns):
-        raise DataError("the assistant says nothing in this conversation", where, "leave the row out, or name the column with codec.field")
+        raise DataError(
+            say("the assistant says nothing in this conversation"), where, say("leave the row out, or name the column with codec.field")
+        )
     return Conversation(turns)
 
 
@@ -183,7 +185,9 @@ def _earlier(history: Any, where: str) -> list[Message]:
 
 def _turns(messages: Any, where: str) -> list[Message]:
     if not isinstance(messages, list | tuple):
-        raise DataError("the turns of a conversation are a list", where, 'write {"messages": [{"role": "user", "content": "..."}, ...]}')
+        raise DataError(
+            say("the turns of a conversation are a list"), where, say('write {{"messages": [{{"role": "user", "content": "..."}}, ...]}}')
+        )
     names = {turn.get(who) for turn in messages if isinstance(turn, Mapping) for who in _WHO if isinstance(turn.get(who), str)}
     found = []
     for number, turn in enumerate(messages, 1):
@@ -192,19 +196,21 @@ def _turns(messages: Any, where: str) -> list[Message]:
             found.append(Message("assistant" if len(found) % 2 else "user", _clean(turn)))
             continue
         if not isinstance(turn, Mapping):
-            raise DataError("a turn is an object with role and content", place, '{"role": "user", "content": "..."}')
+            raise DataError(say("a turn is an object with role and content"), place, '{"role": "user", "content": "..."}')
         if any(turn.get(name) for name in _CALLS):
             raise DataError(
-                "the turn calls a tool, and calls of tools are not learned", place, "leave the conversation out, or write the call as text"
+                say("the turn calls a tool, and calls of tools are not learned"),
+                place,
+                say("leave the conversation out, or write the call as text"),
             )
         role = next((turn[who] for who in _WHO if who in turn), None)
         if not isinstance(role, str) or role.lower() not in _ROLE_OF:
-            raise DataError(f"nobody here is called {role!r}", place, f"roles are {', '.join(ROLES)}; tools have no turn")
+            raise DataError(say("nobody here is called {0!r}", role), place, say("roles are {0}; tools have no turn", ", ".join(ROLES)))
         meant = "system" if role == "sys" and "user" in names else _ROLE_OF[role.lower()]
         content = next((turn[what] for what in _WHAT if turn.get(what) is not None), None)
         weight = turn.get("weight", 1)
         if weight not in (0, 1):
-            raise DataError(f"weight is 0 or 1, not {weight!r}", place, "0 leaves an answer out of what is learned")
+            raise DataError(say("weight is 0 or 1, not {0!r}", weight), place, say("0 leaves an answer out of what is learned"))
         found.append(Message(meant, _clean(_words(content, place)), float(weight)))
     return found
 
@@ -217,7 +223,7 @@ def _words(content: Any, where: str) -> str:
         return ""
     if isinstance(content, list) and all(isinstance(part, Mapping) and isinstance(part.get("text"), str) for part in content):
         return "".join(part["text"] for part in content)
-    raise DataError("a turn holds text and nothing else", where, "leave pictures and calls of tools out")
+    raise DataError(say("a turn holds text and nothing else"), where, say("leave pictures and calls of tools out"))
 
 
 def _clean(text: str) -> str:

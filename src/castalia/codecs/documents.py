@@ -112,7 +112,7 @@ def _encoded(blocks: Iterator[str], path: Path) -> Iterator[bytes]:
 
 
 def _half(surrogate: str, where: str) -> DataError:
-    return DataError(f"the text holds half a character: the lone surrogate U+{ord(surrogate):04X}", where, "mend the file")
+    return DataError(say("the text holds half a character: the lone surrogate U+{0:04X}", ord(surrogate)), where, say("mend the file"))
 
 
 # Texts ----------------------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def _whole(blocks: Iterator[bytes], path: Path) -> bytes:
     for block in blocks:
         whole += block
         if len(whole) > most:
-            raise bounded.exceeded("document_bytes", "the text is too long to be one document", path.name)
+            raise bounded.exceeded("document_bytes", say("the text is too long to be one document"), path.name)
     return bytes(whole)
 
 
@@ -220,7 +220,7 @@ def _table(path: Path, field: str | None, encoding: str | None) -> tuple[str, It
         found = chain([first], found)
     twice = next((name for name in names if f"{name} (2)" in first[1]), None)
     if twice is not None:
-        raise DataError(f"two columns are called '{twice}'", path.name, "rename one of them")
+        raise DataError(say("two columns are called '{0}'", twice), path.name, say("rename one of them"))
     return f"{label}, column{'s' if len(names) > 1 else ''} {' + '.join(names)}", _rows(found, path, written, names)
 
 
@@ -267,21 +267,25 @@ def template(field: str | None, row: dict[str, Any], path: Path) -> str:
         chosen = text_column(row)
         if chosen is None and {"chosen", "rejected"} <= set(row):
             raise DataError(
-                "the rows are pairs of a preferred and another text",
+                say("the rows are pairs of a preferred and another text"),
                 path.name,
-                "tune a run of texts by them: castalia train text/dpo DATA start_from=RUN; or learn one column: codec.field=chosen",
+                say("tune a run of texts by them: castalia train text/dpo DATA start_from=RUN; or learn one column: codec.field=chosen"),
             )
         if chosen is None:
             raise DataError(
-                f"the table has no column 'text' or 'content', so the text may be any of: {columns}",
+                say("the table has no column 'text' or 'content', so the text may be any of: {0}", columns),
                 path.name,
-                "say which with codec.field=COLUMN, or join several: codec.field='\"{title}\\n{body}\"'",
+                say("say which with codec.field=COLUMN, or join several: codec.field='\"{{title}}\\n{{body}}\"'"),
             )
         return f"{{{chosen}}}"
     written = f"{{{field}}}" if field in row or "{" not in field else field
     for name in _COLUMN.findall(written):
         if name not in row:
-            raise DataError(f"the table has no column '{name}'", f"{path.name}, codec.field", f"{meant(name, row)}columns: {columns}")
+            raise DataError(
+                say("the table has no column '{0}'", name),
+                say("{0}, codec.field", path.name),
+                say("{0}columns: {1}", meant(name, row), columns),
+            )
     return written
 
 

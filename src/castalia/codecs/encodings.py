@@ -19,6 +19,7 @@ from pathlib import Path
 from castalia import bounded
 from castalia.codecs import detection
 from castalia.errors import DataError
+from castalia.sentences import plural, say
 
 BLOCK = 1 << 20
 _MARKS = (  # UTF-32 first: its little-endian mark begins like that of UTF-16
@@ -32,12 +33,12 @@ _BINARY = {
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8\xff": "a JPEG picture",
     b"GIF8": "a GIF picture",
-    b"RIFF": "a sound, picture or video file",
+    b"RIFF": say("a sound, picture or video file"),
     b"%PDF-": "a PDF file",
-    b"PK\x03\x04": "a ZIP archive, as .docx, .xlsx and .epub files are",
-    b"\xd0\xcf\x11\xe0": "an old Office document",
-    b"\x1f\x8b": "a gzip file without the ending .gz",
-    b"PAR1": "a Parquet table",
+    b"PK\x03\x04": say("a ZIP archive, as .docx, .xlsx and .epub files are"),
+    b"\xd0\xcf\x11\xe0": say("an old Office document"),
+    b"\x1f\x8b": say("a gzip file without the ending .gz"),
+    b"PAR1": say("a Parquet table"),
     b"SQLite format 3": "a database",
     b"\x7fELF": "a program",
 }
@@ -142,17 +143,26 @@ def _decoded(decoder: codecs.IncrementalDecoder, block: bytes, final: bool, path
         return decoder.decode(block, final)
     except UnicodeError as error:
         if not isinstance(error, UnicodeDecodeError):  # UTF-16 without its mark
-            raise DataError(f"the file is not {encoding.label}: {error}", path.name, "set codec.encoding to its real encoding") from error
+            raise DataError(
+                say("the file is not {0}: {1}", encoding.label, error), path.name, say("set codec.encoding to its real encoding")
+            ) from error
         place = offset - len(error.object) + error.start
         raise _broken(path, encoding.label, place, error.object[error.start : error.end]) from error
 
 
 def _broken(path: Path, label: str, place: int, found: bytes) -> DataError:
-    unpacked = " once unpacked" if path.suffix.lower() == ".gz" else ""
+    unpacked = say(" once unpacked") if path.suffix.lower() == ".gz" else ""
     return DataError(
-        f"the byte{'s' if len(found) > 1 else ''} {found[:4].hex(' ').upper()} at offset {place}{unpacked} cannot be decoded as {label}",
+        say(
+            "the byte{0} {1} at offset {2}{3} cannot be decoded as {4}",
+            "s" if len(found) > 1 else "",
+            found[:4].hex(" ").upper(),
+            place,
+            unpacked,
+            label,
+        ),
         path.name,
-        "mend the file, name its encoding with codec.encoding=..., or set data.skip_bad=true",
+        say("mend the file, name its encoding with codec.encoding=..., or set data.skip_bad=true"),
     )
 
 
@@ -171,11 +181,13 @@ def _guessed(path: Path, window: bytes, place: int, found: bytes, begins: bool) 
         return _encoding(together)
     likely = [name for name in (best.codec, *best.rivals) if name][:3]
     raise DataError(
-        f"the file is not UTF-8 (from offset {place} on), and its bytes do not tell what else",
+        say("the file is not UTF-8 (from offset {0} on), and its bytes do not tell what else", place),
         path.name,
-        f"name its encoding, such as codec.encoding={likely[0] if likely else 'cp1252'}"
-        + (f" (it may also be {', '.join(likely[1:])})" if likely[1:] else "")
-        + ", or save it as UTF-8",
+        say(
+            "name its encoding, such as codec.encoding={0}{1}, or save it as UTF-8",
+            likely[0] if likely else "cp1252",
+            say(" (it may also be {0})", ", ".join(likely[1:])) if likely[1:] else "",
+        ),
     )
 
 
@@ -220,7 +232,9 @@ def _neighbours(path: Path) -> str | None:
 def _refuse_binary(path: Path, head: bytes) -> None:
     for magic, what in _BINARY.items():
         if head.startswith(magic):
-            raise DataError(f"the file is {what}, not text, whatever its name says", path.name, "remove it, or set data.skip_bad=true")
+            raise DataError(
+                say("the file is {0}, not text, whatever its name says", what), path.name, say("remove it, or set data.skip_bad=true")
+            )
     controls = len(head) - len(head.translate(None, _CONTROLS))
     if 200 * controls <= len(head):
         return
@@ -228,12 +242,18 @@ def _refuse_binary(path: Path, head: bytes) -> None:
     if name is not None:
         form = name[:6].upper()
         raise DataError(
-            f"the file looks like {form} without a byte order mark", path.name, f"set codec.encoding={name}, or save it as UTF-8"
+            say("the file looks like {0} without a byte order mark", form),
+            path.name,
+            say("set codec.encoding={0}, or save it as UTF-8", name),
         )
     raise DataError(
-        f"the file is binary, not text: {controls} of its first {len(head)} bytes are control characters",
+        say(
+            "the file is binary, not text: {0} of its first {1} are control characters",
+            controls,
+            plural("{0} byte", "{0} bytes", len(head)),
+        ),
         path.name,
-        "remove it, name its encoding with codec.encoding=..., or set data.skip_bad=true",
+        say("remove it, name its encoding with codec.encoding=..., or set data.skip_bad=true"),
     )
 
 
@@ -245,7 +265,7 @@ def _raw(path: Path) -> Iterator[bytes]:
             while block := file.read(BLOCK):
                 yield block
     except (OSError, EOFError, zlib.error) as error:
-        what = "the gzip file is damaged" if packed else "the file cannot be read"
+        what = say("the gzip file is damaged") if packed else say("the file cannot be read")
         raise DataError(
-            f"{what}: {getattr(error, 'strerror', None) or error}", path.name, "copy it again, or set data.skip_bad=true"
+            f"{what}: {getattr(error, 'strerror', None) or error}", path.name, say("copy it again, or set data.skip_bad=true")
         ) from error

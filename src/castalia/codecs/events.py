@@ -65,7 +65,7 @@ class Events:
         """Learns the lowest and the highest pitch, for transposition, and merges, where they are wanted."""
         seen = list(scores)
         if not any(score.count for score in seen):
-            raise DataError("there is no note to learn from", "codec", "give at least one score")
+            raise DataError(say("there is no note to learn from"), "codec", say("give at least one score"))
         pitches = [note.pitch for score in seen for part in score.parts if not part.drums for note in part.notes]
         self.range = (min(pitches), max(pitches)) if pitches else self.range
         if self.vocab is not None:

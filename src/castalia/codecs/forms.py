@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from castalia.config import State
+from castalia.sentences import say
 
 Pitch = Annotated[int, Field(ge=0, le=127)]
 Range = Annotated[list[Pitch], Field(min_length=2, max_length=2)]
@@ -30,7 +31,7 @@ class GridState(State):
     @model_validator(mode="after")
     def _one_for_each(self) -> Self:
         if not len(self.parts) == len(self.ranges) == len(self.programs):
-            raise ValueError("ranges and programs are as many as parts")
+            raise ValueError(say("ranges and programs are as many as parts"))
         return self
 
 

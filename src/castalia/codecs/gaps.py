@@ -19,6 +19,7 @@ from castalia.codecs import voices
 from castalia.codecs.grid import BEGIN, CHORDS, REST, Grid, begun, is_held
 from castalia.codecs.score import Note, Part, Score
 from castalia.errors import DataError, RecipeError, meant
+from castalia.sentences import plural, say
 
 
 def gaps(grid: Grid, score: Score, keep: Sequence[str], bars: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
@@ -26,15 +27,17 @@ def gaps(grid: Grid, score: Score, keep: Sequence[str], bars: tuple[int, int] | 
     from 1, that are made anew; None: all. Tokens of gaps are rests. Raises RecipeError for names and bars that the score has not."""
     kept = {_named(name, grid.parts) for name in keep}
     if not kept and bars is None:
-        raise RecipeError("it is not said what stays", "edit infill", f"--keep {grid.parts[0]}, or --bars 5-8")
+        raise RecipeError(say("it is not said what stays"), "edit infill", say("--keep {0}, or --bars 5-8", grid.parts[0]))
     if len(kept) == len(grid.parts):
-        raise RecipeError("every part is kept, so there is nothing to fill", "--keep", "name fewer parts")
+        raise RecipeError(say("every part is kept, so there is nothing to fill"), "--keep", say("name fewer parts"))
     cells = grid.cells(score)
     if not len(cells):
-        raise DataError("there is no note to go by", score.title or "score", "give a score with notes in the parts that stay")
+        raise DataError(say("there is no note to go by"), score.title or "score", say("give a score with notes in the parts that stay"))
     first, last = (0, len(cells)) if bars is None else _steps(grid, score, bars)
     if first >= len(cells):
-        raise RecipeError("the score ends before these bars", f"--bars {bars}", f"it has {len(score.bars)} bars")
+        raise RecipeError(
+            say("the score ends before these bars"), f"--bars {bars}", say("it has {0}", plural("{0} bar", "{0} bars", len(score.bars)))
+        )
     anew = np.zeros(cells.shape, dtype=bool)
     for part, name in enumerate(grid.parts):
         if name not in kept:
@@ -74,7 +77,7 @@ def _named(name: str, parts: Sequence[str]) -> str:
     wanted = name.strip().lower()
     if wanted in parts:
         return wanted
-    raise RecipeError(f"there is no part '{name}'", "--keep", f"{meant(wanted, parts)}known: {', '.join(parts)}")
+    raise RecipeError(say("there is no part '{0}'", name), "--keep", say("{0}known: {1}", meant(wanted, parts), ", ".join(parts)))
 
 
 def _owners(column: np.ndarray, first: int, last: int) -> np.ndarray:
@@ -87,9 +90,11 @@ def _steps(grid: Grid, score: Score, bars: tuple[int, int]) -> tuple[int, int]:
     first, last = bars
     known = score.bars
     if not 1 <= first <= last:
-        raise RecipeError("bars are counted from 1, the first one first", f"--bars {first}-{last}", "--bars 5-8")
+        raise RecipeError(say("bars are counted from 1, the first one first"), f"--bars {first}-{last}", "--bars 5-8")
     if first > len(known):
-        raise RecipeError("the score ends before these bars", f"--bars {first}-{last}", f"it has {len(known)} bars")
+        raise RecipeError(
+            say("the score ends before these bars"), f"--bars {first}-{last}", say("it has {0}", plural("{0} bar", "{0} bars", len(known)))
+        )
     begin, end = known[first - 1][0], known[min(last, len(known)) - 1][1]
     return round(begin * grid.steps / score.resolution), round(end * grid.steps / score.resolution)
 

@@ -57,7 +57,7 @@ class Grid:
         """Learns how many parts there are and their names, the range of each, and the usual tempo, metre and programs."""
         seen = list(scores)
         if not seen:
-            raise DataError("there is no score to take the parts from", "codec", "give at least one score")
+            raise DataError(say("there is no score to take the parts from"), "codec", say("give at least one score"))
         if not self.parts:
             self.parts = Counter(_layout(score) for score in seen).most_common(1)[0][0]
         self.ranges = ((60, 72),) * len(self.parts)

@@ -80,7 +80,7 @@ class ImageConfig(CodecConfig):
     def _sides(cls, size: int | tuple[int, int] | None) -> int | tuple[int, int] | None:
         sides = () if size is None else (size,) if isinstance(size, int) else size
         if any(not 1 <= side <= 4096 for side in sides):
-            raise ValueError("a side must lie between 1 and 4096 pixels")
+            raise ValueError(say("a side must lie between 1 and 4096 pixels"))
         return size
 
 
@@ -142,15 +142,15 @@ class ImageCodec(Codec[PIL.Image.Image]):
                     picture = PIL.ImageOps.exif_transpose(opened)
         except PIL.UnidentifiedImageError as error:
             raise DataError(
-                "the file is not a picture, whatever its name says", path.name, "remove or rename it, or set data.skip_bad=true"
+                say("the file is not a picture, whatever its name says"), path.name, say("remove or rename it, or set data.skip_bad=true")
             ) from error
         except DataError:
             raise
         except Exception as error:  # a decoder fed with a damaged file raises almost anything: OSError, SyntaxError, struct.error ...
             raise DataError(
-                f"the picture cannot be decoded: {str(error) or type(error).__name__}",
+                say("the picture cannot be decoded: {0}", str(error) or type(error).__name__),
                 path.name,
-                "copy it again, or set data.skip_bad=true",
+                say("copy it again, or set data.skip_bad=true"),
             ) from error
         picture.info.update(transparency(picture.info, stored).items())
         picture.info["castalia_frames"] = frames
@@ -187,7 +187,7 @@ class ImageCodec(Codec[PIL.Image.Image]):
             shorter.append(min(item.size))
             grey = grey and _is_grey(item)
         if not shorter:
-            raise DataError("there is no picture to take the size from", "codec.size", "set codec.size and codec.channels")
+            raise DataError(say("there is no picture to take the size from"), "codec.size", say("set codec.size and codec.channels"))
         if self._channels is None:
             self._channels = 1 if grey else 3
         if self._size is None:
@@ -199,7 +199,9 @@ class ImageCodec(Codec[PIL.Image.Image]):
     def spec(self) -> Dense:
         if self._size is None or self._channels is None:
             raise SpecError(
-                "the image codec does not know its size yet", "codec.size", "call fit(items) first, or set codec.size and codec.channels"
+                say("the image codec does not know its size yet"),
+                "codec.size",
+                say("call fit(items) first, or set codec.size and codec.channels"),
             )
         return Dense((self._channels, *self._size), unit="signed", levels=256)
 
@@ -218,7 +220,7 @@ class ImageCodec(Codec[PIL.Image.Image]):
         `decode(to_unit(encode(item)))` is exact in every pixel of the encoded size.
         """
         if x.dim() != 3 or x.shape[0] not in (1, 3):
-            raise SpecError("a picture is a tensor (1 or 3, H, W)", f"shape {tuple(x.shape)}", "decode one sample at a time")
+            raise SpecError(say("a picture is a tensor (1 or 3, H, W)"), f"shape {tuple(x.shape)}", say("decode one sample at a time"))
         levels = torch.nan_to_num(x.detach().cpu().float(), nan=0.0).clamp_(-1, 1).add_(1).mul_(127.5).round_()
         array = levels.to(torch.uint8).permute(1, 2, 0).numpy()
         return PIL.Image.fromarray(np.ascontiguousarray(array[:, :, 0] if len(x) == 1 else array))
@@ -235,12 +237,12 @@ class ImageCodec(Codec[PIL.Image.Image]):
             if text is not None:
                 exif[_EXIF_DESCRIPTION] = text
             if text is not None and len(text) > 60_000:
-                raise DataError("the manifest does not fit into the file's EXIF block of 64 kB", path.name, "write PNG")
+                raise DataError(say("the manifest does not fit into the file's EXIF block of 64 kB"), path.name, say("write PNG"))
             extra = {} if label is None else {"xmp": label.encode()}
             plain = item if item.mode in ("L", "RGB") else flattened(item, 3)
             plain.save(path, "WEBP" if ending == ".webp" else "JPEG", quality=self.config.quality, exif=exif, **extra)
         elif ending in (".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"):
-            raise DataError(f"pictures are not written as {ending}", path.name, "name it .png, .jpg or .webp")
+            raise DataError(say("pictures are not written as {0}", ending), path.name, say("name it .png, .jpg or .webp"))
         else:
             chunks = PIL.PngImagePlugin.PngInfo()
             if text is not None:
@@ -263,7 +265,9 @@ class ImageCodec(Codec[PIL.Image.Image]):
         except DataError:
             raise
         except Exception as error:  # see ImageCodec.read
-            raise DataError(f"the picture cannot be read: {str(error) or type(error).__name__}", path.name, "copy it again") from error
+            raise DataError(
+                say("the picture cannot be read: {0}", str(error) or type(error).__name__), path.name, say("copy it again")
+            ) from error
 
     @classmethod
     def is_labelled(cls, path: Path, manifest: dict[str, Any]) -> bool:
@@ -317,9 +321,9 @@ def open_picture(path: Path, formats: Sequence[str] = tuple(_FORMATS)) -> Iterat
     with bounded.open_regular(path) as file:
         size = file.seek(0, os.SEEK_END)
         if size == 0:
-            raise DataError("the file is empty (zero bytes)", path.name, "copy it again, or set data.skip_bad=true")
+            raise DataError(say("the file is empty (zero bytes)"), path.name, say("copy it again, or set data.skip_bad=true"))
         if size > limits.file_bytes:
-            raise bounded.exceeded("file_bytes", "the picture is too large", path.name)
+            raise bounded.exceeded("file_bytes", say("the picture is too large"), path.name)
         file.seek(0)
         head = file.read(64)
         file.seek(0)
@@ -328,11 +332,11 @@ def open_picture(path: Path, formats: Sequence[str] = tuple(_FORMATS)) -> Iterat
         try:
             opened = PIL.Image.open(file, formats=[name for name in formats if name != "HEIF" or name in PIL.Image.OPEN])
         except PIL.Image.DecompressionBombError as error:
-            raise bounded.exceeded("pixels", "the picture is too large to decode safely", path.name) from error
+            raise bounded.exceeded("pixels", say("the picture is too large to decode safely"), path.name) from error
         with opened:
             if opened.width * opened.height > limits.pixels:
                 raise bounded.exceeded(
-                    "pixels", f"the picture is too large to decode safely: {opened.width} x {opened.height} pixels", path.name
+                    "pixels", say("the picture is too large to decode safely: {0} x {1} pixels", opened.width, opened.height), path.name
                 )
             yield opened
 
@@ -343,7 +347,7 @@ def _open_heic(path: Path) -> None:
         import pillow_heif
     except ImportError as error:
         fix = "pip install 'castalia[documents]', or save it as JPEG, or set data.skip_bad=true"
-        raise DataError("reading HEIC needs the package pillow-heif", path.name, fix) from error
+        raise DataError(say("reading HEIC needs the package pillow-heif"), path.name, fix) from error
     if "HEIF" not in PIL.Image.OPEN:
         pillow_heif.register_heif_opener(thumbnails=False)
 
@@ -357,7 +361,9 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     except DataError:
         raise
     except Exception as error:  # see ImageCodec.read
-        raise DataError(f"the picture cannot be read: {str(error) or type(error).__name__}", path.name, "copy it again") from error
+        raise DataError(
+            say("the picture cannot be read: {0}", str(error) or type(error).__name__), path.name, say("copy it again")
+        ) from error
     try:
         manifest = bounded.parse_json(text) if isinstance(text, str) else None
     except DataError:
@@ -377,7 +383,9 @@ def _require_one_manifest(path: Path) -> None:
             count += name == b"castalia\0"
             file.seek(length - len(name) + 4, os.SEEK_CUR)  # with the checksum
     if count > 1:
-        raise DataError("the file carries more than one manifest", path.name, "somebody added one: ask for the file as it was released")
+        raise DataError(
+            say("the file carries more than one manifest"), path.name, say("somebody added one: ask for the file as it was released")
+        )
 
 
 def _pictures(path: Path) -> Iterator[PIL.Image.Image]:
@@ -385,9 +393,9 @@ def _pictures(path: Path) -> Iterator[PIL.Image.Image]:
     grey = len(head.shape) == 3 or (len(head.shape) == 4 and head.shape[3] == 1)
     if head.dtype != np.uint8 or not (grey or (len(head.shape) == 4 and head.shape[3] in (3, 4))):
         raise DataError(
-            f"the array does not hold pictures: shape {head.shape}, type {head.dtype}",
+            say("the array does not hold pictures: shape {0}, type {1}", head.shape, head.dtype),
             path.name,
-            "pictures are uint8 of shape (N, H, W) or (N, H, W, 1, 3 or 4); for other arrays use codec.name=array",
+            say("pictures are uint8 of shape (N, H, W) or (N, H, W, 1, 3 or 4); for other arrays use codec.name=array"),
         )
     for block in containers.blocks(path):
         for row in block:

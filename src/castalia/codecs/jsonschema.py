@@ -32,6 +32,7 @@ from castalia.codecs.automata import (
 )
 from castalia.codecs.budget import OverBudget, current_limits, spend
 from castalia.errors import RecipeError
+from castalia.sentences import say
 
 # What does not change which values are accepted, and of which type it is; None: any.
 NOTES: dict[str, type | None] = {
@@ -145,14 +146,14 @@ class _Reader:
         self.known: dict[tuple[int, int], Language] = {}  # what has been built of (schema, resource)
 
     def error(self, what: str, place: str, fix: str = SAYABLE) -> RecipeError:
-        return RecipeError(f"this JSON schema has {what}", where=_short(place), fix=fix)
+        return RecipeError(say("this JSON schema has {0}", what), where=_short(place), fix=fix)
 
     def value(self, schema: Any, place: str) -> Language:
         spend()
         self.depth += 1
         outer = self.resource
         if self.depth > current_limits().depth:
-            raise OverBudget("this JSON schema nests its values too deeply", "depth", current_limits(), _short(place))
+            raise OverBudget(say("this JSON schema nests its values too deeply"), "depth", current_limits(), _short(place))
         if isinstance(schema, Mapping) and "$id" in schema:
             self.resource = schema
         made = self.described(schema, place)
@@ -162,7 +163,9 @@ class _Reader:
 
     def described(self, schema: Any, place: str) -> Language:
         if not isinstance(schema, Mapping):
-            raise self.error("no type", place, "a constraint has to know what comes: use an object with `type`, `enum`, `const` or `anyOf`")
+            raise self.error(
+                say("no type"), place, say("a constraint has to know what comes: use an object with `type`, `enum`, `const` or `anyOf`")
+            )
         for keyword, read in (("$ref", self.reference), ("const", self.const), ("enum", self.enum), ("anyOf", self.any_of)):
             if keyword in schema:
                 # Beside `const` and `enum` a type chooses among the values; beside the others nothing else can be kept.
@@ -173,7 +176,7 @@ class _Reader:
             kinds = ["object"] if "properties" in schema else ["array"] if "items" in schema else []
         self.only(schema, {"type"}.union(*(KEYWORDS[kind] for kind in kinds)), place)
         if not kinds:
-            raise self.error("no type", f"{place}.type", f"use one of {', '.join(KEYWORDS)}")
+            raise self.error(say("no type"), f"{place}.type", say("use one of {0}", ", ".join(KEYWORDS)))
         return either(*(self.typed(kind, schema, place) for kind in kinds))
 
     def kinds(self, schema: Mapping[str, Any], place: str) -> list[str]:
@@ -184,16 +187,20 @@ class _Reader:
         kinds = given if isinstance(given, list) and given else [given]
         for kind in kinds:
             if not isinstance(kind, str) or kind not in KEYWORDS:
-                raise self.error(f"the unknown type {_short(repr(kind))}", f"{place}.type", f"use one of {', '.join(KEYWORDS)}")
+                raise self.error(
+                    say("the unknown type {0}", _short(repr(kind))), f"{place}.type", say("use one of {0}", ", ".join(KEYWORDS))
+                )
         return kinds
 
     def only(self, schema: Mapping[str, Any], allowed: set[str], place: str) -> None:
         for keyword, value in schema.items():
             if keyword not in allowed and keyword not in NOTES:
-                raise self.error(f"the keyword '{_short(keyword)}', which a constraint cannot keep here", f"{place}.{keyword}")
+                raise self.error(say("the keyword '{0}', which a constraint cannot keep here", _short(keyword)), f"{place}.{keyword}")
             kind = NOTES.get(keyword)
             if keyword not in allowed and kind is not None and not isinstance(value, kind):
-                raise self.error(f"a {keyword} that is not {TYPE_NAMES[kind]}", f"{place}.{keyword}", "correct it, or leave it out")
+                raise self.error(
+                    say("a {0} that is not {1}", keyword, TYPE_NAMES[kind]), f"{place}.{keyword}", say("correct it, or leave it out")
+                )
 
     def typed(self, kind: str, schema: Mapping[str, Any], place: str) -> Language:
         readers: dict[str, Callable[[Mapping[str, Any], str], Language]] = {
@@ -214,14 +221,14 @@ class _Reader:
 
     def enum(self, schema: Mapping[str, Any], place: str) -> Language:
         if not isinstance(schema["enum"], list) or not schema["enum"]:
-            raise self.error("an enum that is no list of values", f"{place}.enum", "list at least one value")
+            raise self.error(say("an enum that is no list of values"), f"{place}.enum", say("list at least one value"))
         return self.given(schema, schema["enum"], f"{place}.enum")
 
     def given(self, schema: Mapping[str, Any], values: list[Any], place: str) -> Language:
         kinds = self.kinds(schema, place.rpartition(".")[0])
         fitting = [value for value in values if not kinds or any(_is(value, kind) for kind in kinds)]
         if not fitting:
-            raise self.error(f"no value of type {schema.get('type')!r}", place, "change the type or the values")
+            raise self.error(say("no value of type {0!r}", schema.get("type")), place, say("change the type or the values"))
         return words(self.spelled(value, place) for value in fitting)
 
     def spelled(self, value: Any, place: str) -> str:
@@ -231,26 +238,30 @@ class _Reader:
             text.encode()
         except (ValueError, RecursionError) as error:
             raise self.error(
-                f"a value that JSON cannot write: {error}", place, "use numbers that are finite and characters that are whole"
+                say("a value that JSON cannot write: {0}", error), place, say("use numbers that are finite and characters that are whole")
             ) from None
         return text
 
     def any_of(self, schema: Mapping[str, Any], place: str) -> Language:
         options = schema["anyOf"]
         if not isinstance(options, list) or not options:
-            raise self.error("an anyOf that is no list of schemas", f"{place}.anyOf", "list at least one schema")
+            raise self.error(say("an anyOf that is no list of schemas"), f"{place}.anyOf", say("list at least one schema"))
         return either(*(self.value(option, f"{place}.anyOf[{index}]") for index, option in enumerate(options)))
 
     def reference(self, schema: Mapping[str, Any], place: str) -> Language:
         name = schema["$ref"]
         if not isinstance(name, str):
-            raise self.error("a $ref that is no text", f"{place}.$ref", "refer to a part of the same schema: #/$defs/name")
+            raise self.error(say("a $ref that is no text"), f"{place}.$ref", say("refer to a part of the same schema: #/$defs/name"))
         if "$id" in schema and self.depth > 1:
-            raise self.error("an $id beside a $ref, whose meaning changed between the drafts of JSON Schema", place, "leave the $id out")
+            raise self.error(
+                say("an $id beside a $ref, whose meaning changed between the drafts of JSON Schema"), place, say("leave the $id out")
+            )
         target = self.target(name, place)
         if id(target.schema) in self.following:
             raise self.error(
-                f"a $ref that leads back to itself: {_short(name)}", place, "a constraint has a finite depth: write the levels out"
+                say("a $ref that leads back to itself: {0}", _short(name)),
+                place,
+                say("a constraint has a finite depth: write the levels out"),
             )
         key = id(target.schema), id(target.resource)
         if key not in self.known:
@@ -263,7 +274,9 @@ class _Reader:
 
     def target(self, name: str, place: str) -> _Target:
         """What a JSON pointer (RFC 6901) in a URI fragment names, from the schema resource that the `$ref` stands in."""
-        nowhere = self.error(f"a $ref that leads nowhere: {_short(name)}", place, "refer to a part of the same schema: #/$defs/name")
+        nowhere = self.error(
+            say("a $ref that leads nowhere: {0}", _short(name)), place, say("refer to a part of the same schema: #/$defs/name")
+        )
         if not (name == "#" or name.startswith("#/")):
             raise nowhere  # another document, or an anchor
         found = _Target(self.resource, self.resource)
@@ -286,9 +299,9 @@ class _Reader:
         if "pattern" not in schema:
             return seq(QUOTE, repeat(ANY, least, most), QUOTE)
         if least or most is not None:
-            raise self.error("a pattern and a length", place, "say the length in the pattern: ^.{2,8}$")
+            raise self.error(say("a pattern and a length"), place, say("say the length in the pattern: ^.{{2,8}}$"))
         if not isinstance(schema["pattern"], str):
-            raise self.error("a pattern that is no text", f"{place}.pattern", "write a regular expression")
+            raise self.error(say("a pattern that is no text"), f"{place}.pattern", say("write a regular expression"))
         found = regex.parsed(schema["pattern"], "ecma")
         free = repeat(ANY)
         inner = regex.Placed(*map(_in_json, found)) if found.anchored else regex.anywhere(_in_json(found.free))
@@ -304,13 +317,13 @@ class _Reader:
             if keyword in schema:
                 value = schema[keyword]
                 if not isinstance(value, int) or isinstance(value, bool):
-                    raise self.error("a bound that is no integer", f"{place}.{keyword}", "round it")
+                    raise self.error(say("a bound that is no integer"), f"{place}.{keyword}", say("round it"))
                 side = "minimum" if "inimum" in keyword else "maximum"
                 known, value = limits[side], value + step
                 limits[side] = value if known is None else max(known, value) if side == "minimum" else min(known, value)
         found = whole_between(limits["minimum"], limits["maximum"])
         if found is NOTHING:
-            raise self.error("bounds that no integer of 15 digits keeps", place, "widen them")
+            raise self.error(say("bounds that no integer of 15 digits keeps"), place, say("widen them"))
         return found
 
     def array(self, schema: Mapping[str, Any], place: str) -> Language:
@@ -324,15 +337,19 @@ class _Reader:
     def object(self, schema: Mapping[str, Any], place: str) -> Language:
         properties, required = schema.get("properties", {}), schema.get("required", [])
         if not isinstance(properties, Mapping):
-            raise self.error("properties that are no object", f"{place}.properties", "properties: {name: schema}")
+            raise self.error(say("properties that are no object"), f"{place}.properties", "properties: {name: schema}")
         if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
-            raise self.error("a required that is no list of names", f"{place}.required", "required: [name]")
+            raise self.error(say("a required that is no list of names"), f"{place}.required", "required: [name]")
         if not isinstance(schema.get("additionalProperties", True), bool | Mapping):
-            raise self.error("an additionalProperties that is no schema", f"{place}.additionalProperties", "use false, or leave it out")
+            raise self.error(
+                say("an additionalProperties that is no schema"), f"{place}.additionalProperties", say("use false, or leave it out")
+            )
         for name in required:
             if name not in properties:
                 raise self.error(
-                    f"a required property without a schema: {_short(repr(name))}", f"{place}.required", "describe it under properties"
+                    say("a required property without a schema: {0}", _short(repr(name))),
+                    f"{place}.required",
+                    say("describe it under properties"),
                 )
         needed = set(required)
         fresh = after = literal("}")  # what may still come, before and after the first property
@@ -349,10 +366,10 @@ class _Reader:
         for keyword in (low, high):
             value = schema.get(keyword, 0)
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise self.error("a bound that is no count", f"{place}.{keyword}", "use an integer from 0")
+                raise self.error(say("a bound that is no count"), f"{place}.{keyword}", say("use an integer from 0"))
         least, most = schema.get(low, 0), schema.get(high)
         if most is not None and most < least:
-            raise self.error("bounds that cannot be met", f"{place}.{high}", f"let {high} be at least {low}")
+            raise self.error(say("bounds that cannot be met"), f"{place}.{high}", say("let {0} be at least {1}", high, low))
         return least, most
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from castalia.codecs.automata import EDGES_PER_STATE, NEVER, Automaton, Ranges
 from castalia.codecs.budget import CompileLimits, Meter, OverBudget, current_limits, spend
+from castalia.sentences import say
 
 WALKS_KEPT = 1 << 23  # bytes of walks that one grammar remembers
 T = TypeVar("T")
@@ -334,7 +335,7 @@ class Lifted:
         if start in self._walks:
             return self._walks[start]
         vocabulary = self.vocabulary
-        meter = Meter(self.limits.mask_steps, "mask_steps", self.limits, "at one place this constraint is too much work")
+        meter = Meter(self.limits.mask_steps, "mask_steps", self.limits, say("at one place this constraint is too much work"))
         ending: dict[Any, list[np.ndarray]] = {}  # tokens, by the state behind them
         layer = {start: [np.zeros(1, np.int64)]}
         while layer:

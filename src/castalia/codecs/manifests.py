@@ -7,6 +7,7 @@ from typing import Any
 
 from castalia import bounded
 from castalia.errors import DataError
+from castalia.sentences import say
 
 
 def only(texts: Iterable[str | bytes], name: str) -> dict[str, Any] | None:
@@ -23,5 +24,7 @@ def only(texts: Iterable[str | bytes], name: str) -> dict[str, Any] | None:
         if isinstance(one, dict) and one not in found:
             found.append(one)
     if len(found) > 1:
-        raise DataError("the file carries more than one manifest", name, "somebody added one: ask for the file as it was released")
+        raise DataError(
+            say("the file carries more than one manifest"), name, say("somebody added one: ask for the file as it was released")
+        )
     return found[0] if found else None

@@ -18,6 +18,7 @@ from torch import Tensor
 from castalia.codecs.tokenizers import isolated
 from castalia.errors import DataError
 from castalia.nn.masks import FORBIDDEN
+from castalia.sentences import say
 
 _MOST_LENGTH = 1 << 22  # base tokens that all merged ones stand for together
 _FIRST = 0x4E00  # the character of base token 0: from here on there are 20,000, none of which means anything to a regular expression
@@ -34,7 +35,9 @@ class Merges:
         room = _MOST_LENGTH
         for left, right in self.pairs:
             if max(left, right) >= len(known) or (room := room - len(known[left]) - len(known[right])) < 0:
-                raise DataError("a merge is of tokens that are not there, or too long", "merges", "restore codec.json as it was trained")
+                raise DataError(
+                    say("a merge is of tokens that are not there, or too long"), "merges", say("restore codec.json as it was trained")
+                )
             both = known[left] + known[right]
             if both not in whole:
                 whole[both] = len(known)

@@ -20,6 +20,7 @@ from castalia import bounded
 from castalia.codecs import manifests, smf, xmp
 from castalia.codecs.score import Key, Metre, Note, Part, Score, Tempo, lanes
 from castalia.errors import DataError
+from castalia.sentences import say
 
 ENDINGS = (".mid", ".midi", ".kar", ".rmi")
 MARK = "castalia "  # a text event that begins so is a manifest
@@ -33,14 +34,14 @@ def read(path: Path) -> Score:
     data = bounded.read_bytes(path, "score_bytes")
     score = parsed(data, path.name)
     if score.count == 0:
-        raise DataError("the score is empty: it holds no note", path.name, "remove it, or set data.skip_bad=true")
+        raise DataError(say("the score is empty: it holds no note"), path.name, say("remove it, or set data.skip_bad=true"))
     return score
 
 
 def parsed(data: bytes, name: str) -> Score:
     """A score from the bytes of a MIDI file, which may hold no note."""
     resolution, chunks, announced = smf.tracks(data, name)
-    lost: set[str] = {"tracks that its header announces"} if len(chunks) < announced else set()
+    lost: set[str] = {say("tracks that its header announces")} if len(chunks) < announced else set()
     tempos: dict[int, float] = {}
     metres: dict[int, tuple[int, int]] = {}
     keys: dict[int, tuple[int, bool]] = {}
@@ -228,10 +229,10 @@ def encoded(score: Score, manifest: dict[str, Any] | None = None) -> bytes:
     Raises DataError for a resolution or a metre that MIDI has not.
     """
     if not 0 < score.resolution < 0x8000:
-        raise DataError("MIDI counts at most 32,767 ticks of a quarter note", f"resolution {score.resolution}", "use fewer")
+        raise DataError(say("MIDI counts at most 32,767 ticks of a quarter note"), f"resolution {score.resolution}", say("use fewer"))
     for metre in score.metres:
         if not (0 < metre.beats < 256 and metre.unit in (1, 2, 4, 8, 16, 32, 64)):
-            raise DataError("MIDI has no such metre", f"{metre.beats}/{metre.unit}", "write it with a power of two below")
+            raise DataError(say("MIDI has no such metre"), f"{metre.beats}/{metre.unit}", say("write it with a power of two below"))
     first: list[tuple[int, int, bytes]] = [(0, 0, smf.meta(smf.NAME, score.title.encode()))] if score.title else []
     if manifest is not None:
         first.append((0, 0, smf.meta(smf.TEXT, (MARK + json.dumps(manifest, sort_keys=True)).encode())))

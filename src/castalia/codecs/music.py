@@ -31,6 +31,7 @@ from castalia.codecs.roll import Roll
 from castalia.codecs.score import Score
 from castalia.codecs.sheet import contact_sheet
 from castalia.errors import DataError, SpecError
+from castalia.sentences import say
 from castalia.spec import Dense, Tokens
 
 _READERS: dict[str, Callable[[Path], Score]] = {
@@ -69,7 +70,7 @@ class MusicConfig(CodecConfig):
     @model_validator(mode="after")
     def _merges_events(self) -> Self:
         if self.vocab is not None and self.form != "events":
-            raise ValueError(f"only events are merged, not the form '{self.form}'; leave vocab out, or codec.form=events")
+            raise ValueError(say("only events are merged, not the form '{0}'; leave vocab out, or codec.form=events", self.form))
         return self
 
 
@@ -132,11 +133,13 @@ class MusicCodec(Codec[Score]):
                     quarters = score.end // score.resolution
                     length = f"{quarters:,} quarter notes" if quarters < 1 << 64 else "more than can be counted"
                     raise DataError(
-                        f"a score is at most {_LONGEST:,} quarter notes long", f"{path.name}: {length}", "repair the file, or cut it"
+                        say("a score is at most {0:,} quarter notes long", _LONGEST),
+                        f"{path.name}: {length}",
+                        say("repair the file, or cut it"),
                     )
                 yield score
         except OSError as error:
-            raise DataError(f"the file cannot be read: {error.strerror}", path.name, "check its permissions") from error
+            raise DataError(say("the file cannot be read: {0}", error.strerror), path.name, say("check its permissions")) from error
 
     def _windows(self, score: Score) -> list[Score]:
         """Windows of `bars` bars, one after another from the first note on; silent ones, and one that breaks off, are left out."""
@@ -179,7 +182,7 @@ class MusicCodec(Codec[Score]):
     @property
     def spec(self) -> Tokens | Dense:
         if self._spec is None:
-            raise SpecError("the music codec does not know its parts yet", "codec.parts", "call fit(items) first")
+            raise SpecError(say("the music codec does not know its parts yet"), "codec.parts", say("call fit(items) first"))
         return self._spec
 
     def encode(self, item: Score) -> Tensor:
@@ -203,7 +206,7 @@ class MusicCodec(Codec[Score]):
             case ".wav":
                 sound.write(item, path, manifest)
             case ".mxl" | ".abc" | ".gz" | ".pieces":
-                raise DataError(f"scores are not written as {path.suffix}", path.name, "name it .mid, .musicxml or .wav")
+                raise DataError(say("scores are not written as {0}", path.suffix), path.name, say("name it .mid, .musicxml or .wav"))
             case _:
                 midi.write(item, path, manifest)
 
@@ -260,7 +263,9 @@ class MusicCodec(Codec[Score]):
     def _grid(self) -> Grid:
         if not isinstance(self.form, Grid):
             raise SpecError(
-                "chords have no parts to keep", "codec.form=chords", "train with codec.form=grid, e.g. the recipe music/ar-harmonise"
+                say("chords have no parts to keep"),
+                "codec.form=chords",
+                say("train with codec.form=grid, e.g. the recipe music/ar-harmonise"),
             )
         return self.form
 
@@ -307,7 +312,7 @@ class MusicCodec(Codec[Score]):
     def copies(self, x: Tensor, shifts: list[int]) -> Tensor:
         """(len(shifts), *x.shape): tokens moved by each number of semitones, wherever that leads; what would leave the scale of pitches goes on by octaves."""
         if isinstance(self.form, Roll):
-            raise SpecError("rolls are not copied into other keys", "codec.form=roll", "use another form")
+            raise SpecError(say("rolls are not copied into other keys"), "codec.form=roll", say("use another form"))
         return self.form.transposed(x[None], torch.tensor(shifts).view(-1, *[1] * x.dim()))
 
     # State ------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from castalia.bounded import packed
 from castalia.codecs import manifests, measures, partwise, xmp
 from castalia.codecs.score import Score
 from castalia.errors import DataError
+from castalia.sentences import say
 
 ENDINGS = (".musicxml", ".mxl", ".xml")
 FIELD = "castalia"  # the name of the miscellaneous field that holds the manifest
@@ -31,7 +32,7 @@ def read(path: Path) -> Score:
     """Raises DataError for a file that is damaged or no MusicXML, and for one that holds no note."""
     score = parsed(bounded.read_bytes(path, "score_bytes"), path.name)
     if score.count == 0:
-        raise DataError("the score is empty: it holds no note", path.name, "remove it, or set data.skip_bad=true")
+        raise DataError(say("the score is empty: it holds no note"), path.name, say("remove it, or set data.skip_bad=true"))
     return score
 
 
@@ -47,13 +48,13 @@ def parsed(data: bytes, name: str) -> Score:
 def tree(data: bytes, name: str) -> ElementTree.Element:
     """The root, <score-partwise>."""
     if not data:
-        raise DataError("the file is empty (zero bytes)", name, "copy it again, or set data.skip_bad=true")
+        raise DataError(say("the file is empty (zero bytes)"), name, say("copy it again, or set data.skip_bad=true"))
     fix = "save it again as MusicXML, or set data.skip_bad=true"
     root = bounded.parse_xml(_unpacked(data, name) if data[:2] == b"PK" else data, name, fix)
     for element in root.iter() if "}" in root.tag else ():
         element.tag = element.tag.rpartition("}")[2]  # some programs give a namespace, which MusicXML has not
     if root.tag not in ("score-partwise", "score-timewise"):
-        raise DataError(f"the XML holds <{root.tag}> and no score", name, "export it as MusicXML, or set data.skip_bad=true")
+        raise DataError(say("the XML holds <{0}> and no score", root.tag), name, say("export it as MusicXML, or set data.skip_bad=true"))
     return root if root.tag == "score-partwise" else _partwise(root)
 
 
@@ -80,9 +81,9 @@ def _unpacked(data: bytes, name: str) -> bytes:
             with archive.open(_rootfile(archive, name)) as stream:
                 score = stream.read(most + 1)
         except packed.DAMAGE as error:
-            raise DataError(f"the archive is damaged: {error}", name, "save it again, or set data.skip_bad=true") from error
+            raise DataError(say("the archive is damaged: {0}", error), name, say("save it again, or set data.skip_bad=true")) from error
     if len(score) > most:
-        raise bounded.exceeded("score_bytes", "the score is too large", name)
+        raise bounded.exceeded("score_bytes", say("the score is too large"), name)
     return score
 
 
@@ -98,7 +99,7 @@ def _rootfile(archive: bounded.Zip, name: str) -> str:
         named = []
     found = next((one for one in [*named, *scores] if one in members), None)
     if found is None:
-        raise DataError("the archive holds no score", name, "save it again, or set data.skip_bad=true")
+        raise DataError(say("the archive holds no score"), name, say("save it again, or set data.skip_bad=true"))
     return found
 
 

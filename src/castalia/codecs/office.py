@@ -52,7 +52,7 @@ def workbook(path: Path) -> Iterator[tuple[int, list[Any]]]:
             number = 0
             for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
                 if number > bounded.current().rows:
-                    raise bounded.exceeded("rows", "the sheet is too long", path.name)
+                    raise bounded.exceeded("rows", say("the sheet is too long"), path.name)
                 yield number, [_cell(value) for value in cells]
             if number:
                 if sheets[place + 1 :]:
@@ -67,7 +67,7 @@ def workbook(path: Path) -> Iterator[tuple[int, list[Any]]]:
     except CastaliaError:
         raise
     except Exception as error:  # whatever the library raises is the file's fault
-        raise DataError(f"the workbook cannot be read: {_why(error)}", path.name, _FIX) from error
+        raise DataError(say("the workbook cannot be read: {0}", _why(error)), path.name, _FIX) from error
 
 
 def _cell(value: Any) -> Any:
@@ -94,7 +94,7 @@ def _docx(path: Path) -> Iterator[str]:
             else:
                 yield block.text + "\n"
     except Exception as error:  # whatever the library raises is the file's fault
-        raise DataError(f"the document cannot be read: {_why(error)}", path.name, _FIX) from error
+        raise DataError(say("the document cannot be read: {0}", _why(error)), path.name, _FIX) from error
 
 
 def _pdf(path: Path) -> Iterator[str]:
@@ -107,10 +107,10 @@ def _pdf(path: Path) -> Iterator[str]:
     try:
         reader = pypdf.PdfReader(io.BytesIO(data))
         if reader.is_encrypted and not _opened(reader, DependencyError):
-            raise DataError("the PDF file is encrypted", path.name, "save it without a password, or set data.skip_bad=true")
+            raise DataError(say("the PDF file is encrypted"), path.name, say("save it without a password, or set data.skip_bad=true"))
         pages = len(reader.pages)
         if pages > MOST_PAGES:
-            raise DataError(f"the PDF file has {pages:,} pages; {MOST_PAGES:,} are read at most", path.name, "split it")
+            raise DataError(say("the PDF file has {0:,} pages; {1:,} are read at most", pages, MOST_PAGES), path.name, say("split it"))
         for page in reader.pages:
             text = page.extract_text().encode("utf-8", "replace").decode().strip()
             silent += not text
@@ -119,10 +119,10 @@ def _pdf(path: Path) -> Iterator[str]:
     except CastaliaError:
         raise
     except Exception as error:  # whatever the library raises is the file's fault
-        raise DataError(f"the PDF file cannot be read: {_why(error)}", path.name, _FIX) from error
-    remedy = "run text recognition (OCR) over it, or leave it out with data.skip_bad=true"
+        raise DataError(say("the PDF file cannot be read: {0}", _why(error)), path.name, _FIX) from error
+    remedy = say("run text recognition (OCR) over it, or leave it out with data.skip_bad=true")
     if silent == pages:
-        raise DataError("the PDF file holds no text: its pages are pictures, or empty", path.name, remedy)
+        raise DataError(say("the PDF file holds no text: its pages are pictures, or empty"), path.name, remedy)
     if silent:
         omit(say("pages of PDF files without text"), silent, example=path.name, remedy=say("run text recognition (OCR) over them"))
 
@@ -264,7 +264,7 @@ def _inflated(path: Path) -> bytes:
     """The bytes of a zip file, once all of its members were inflated within the limits."""
     data = bounded.read_bytes(path)
     if data[:4] == b"\xd0\xcf\x11\xe0":
-        raise DataError("the file is encrypted, or of an older Office", path.name, "save it without a password in today's format")
+        raise DataError(say("the file is encrypted, or of an older Office"), path.name, say("save it without a password in today's format"))
     try:
         with bounded.open_zip(data, path.name) as archive:
             for name in archive.names():
@@ -274,7 +274,7 @@ def _inflated(path: Path) -> bytes:
     except CastaliaError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"the file is damaged: {error}", path.name, _FIX) from error
+        raise DataError(say("the file is damaged: {0}", error), path.name, _FIX) from error
     return data
 
 

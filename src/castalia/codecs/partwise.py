@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element
 from castalia import bounded
 from castalia.codecs import harmony
 from castalia.errors import DataError
+from castalia.sentences import say
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _TYPES = ("1024th", "512th", "256th", "128th", "64th", "32nd", "16th", "eighth", "quarter", "half", "whole", "breve", "long", "maxima")
@@ -72,7 +73,7 @@ class PartReader:
     def __init__(self, about: Element | None, divisions: Time, file: str) -> None:
         """about: its <score-part>. divisions: of a quarter note, until the part names its own."""
         self.name = " ".join(((about.findtext("part-name") if about is not None else "") or "").split())
-        self._where = f"{file}, part {self.name}" if self.name else file
+        self._where = say("{0}, part {1}", file, self.name) if self.name else file
         self.notes: list[Sounded] = []
         self.lengths: list[Time | None] = []  # of each measure; None where nothing is written
         self.bars: list[Time] = []  # the length that the metre asks of each measure
@@ -131,7 +132,7 @@ class PartReader:
     def _duration(self, text: str | None) -> Time:
         length = self._number(text) / self._divisions
         if length < 0:
-            raise self._damaged(f"a duration of {text}")
+            raise self._damaged(say("a duration of {0}", text))
         return length
 
     def _length(self, note: Element) -> Time:
@@ -143,13 +144,13 @@ class PartReader:
         if kind not in _UNITS:
             if rest is not None:
                 return self._bar
-            raise self._damaged("a note without a duration")
+            raise self._damaged(say("a note without a duration"))
         length = _UNITS[kind] * (2 - Fraction(1, 2 ** len(note.findall("dot"))))
         ratio = note.find("time-modification")
         if ratio is not None:
             actual = self._number(ratio.findtext("actual-notes"))
             if actual <= 0:
-                raise self._damaged("a tuplet of no notes")
+                raise self._damaged(say("a tuplet of no notes"))
             length *= self._number(ratio.findtext("normal-notes")) / actual
         return length
 
@@ -187,7 +188,7 @@ class PartReader:
             return [] if instrument.key is None or guessed else [instrument.key]
         step, octave = (written.findtext("step") or "").strip(), self._whole(written.findtext("octave") or "4")
         if step not in _STEPS:
-            raise self._damaged(f"a pitch called {step!r}")
+            raise self._damaged(say("a pitch called {0!r}", step))
         alter = self._number(written.findtext("alter") or "0")
         if alter.denominator != 1:
             self.lost.add("microtones")
@@ -198,7 +199,7 @@ class PartReader:
     def _attributes(self, element: Element, at: Place) -> None:
         if divisions := element.findtext("divisions"):
             if self._number(divisions) <= 0:
-                raise self._damaged("divisions of no length")
+                raise self._damaged(say("divisions of no length"))
             if not self.lengths and not at.offset:
                 self.first_divisions = self._number(divisions)
             self._divisions = self._number(divisions)
@@ -221,7 +222,7 @@ class PartReader:
         if not pairs:
             return  # free metre
         if any(not (0 < beats <= _LARGEST and 0 < unit <= _LARGEST) for beats, unit in pairs):
-            raise self._damaged(f"a metre of {pairs[0][0]}/{pairs[0][1]}")
+            raise self._damaged(say("a metre of {0}/{1}", pairs[0][0], pairs[0][1]))
         unit = lcm(*(unit for _, unit in pairs))
         beats = sum(beats * unit // own for beats, own in pairs)
         self._bar = Time(4 * beats, unit)
@@ -282,7 +283,7 @@ class PartReader:
         return min(max(round(self._number(loud) * 9 / 10), 1), 127)
 
     def _damaged(self, why: str) -> DataError:
-        return DataError(f"the MusicXML is damaged: {why}", self._where, "save it again, or set data.skip_bad=true")
+        return DataError(say("the MusicXML is damaged: {0}", why), self._where, say("save it again, or set data.skip_bad=true"))
 
     def _number(self, text: str | None) -> Fraction:
         return bounded.parse_number(text or "", self._where)

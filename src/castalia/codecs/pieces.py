@@ -18,6 +18,7 @@ from typing import Any
 from castalia import bounded
 from castalia.codecs.score import Key, Metre, Note, Part, Score, Tempo
 from castalia.errors import DataError
+from castalia.sentences import say
 
 ENDINGS = (".pieces", ".pieces.gz")
 
@@ -29,13 +30,15 @@ def lines(path: Path) -> Iterator[str]:
             most = bounded.current().score_bytes
             data = bounded.read_exactly(file, most + 1)
         if len(data) > most:
-            raise bounded.exceeded("score_bytes", "the file of pieces is too large", path.name)
+            raise bounded.exceeded("score_bytes", say("the file of pieces is too large"), path.name)
         text = data.decode()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError("the file is not a (compressed) text of pieces", path.name, "copy it again, or set data.skip_bad=true") from error
+        raise DataError(
+            say("the file is not a (compressed) text of pieces"), path.name, say("copy it again, or set data.skip_bad=true")
+        ) from error
     found = [line for line in text.splitlines() if line.strip()]
     if not found:
-        raise DataError("the file is empty", path.name, "copy it again, or set data.skip_bad=true")
+        raise DataError(say("the file is empty"), path.name, say("copy it again, or set data.skip_bad=true"))
     yield from found
 
 
@@ -44,7 +47,9 @@ def read(path: Path) -> Iterator[Score]:
         try:
             yield score_of(bounded.parse_json(line, f"{path.name}, line {number}", "see codecs/pieces.py"))
         except (ValueError, ArithmeticError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise DataError(f"the line is not a piece: {error}", f"{path.name}, line {number}", "see codecs/pieces.py") from error
+            raise DataError(
+                say("the line is not a piece: {0}", error), say("{0}, line {1}", path.name, number), say("see codecs/pieces.py")
+            ) from error
 
 
 def write(path: Path, scores: Iterable[Score]) -> None:
@@ -60,18 +65,18 @@ def score_of(piece: dict[str, Any]) -> Score:
         notes, now = [], 0
         for pitch, length in given["notes"]:
             if not isinstance(length, int) or length < 1:
-                raise ValueError(f"a length of {length!r}")
+                raise ValueError(say("a length of {0!r}", length))
             pitches = [] if pitch is None else pitch if isinstance(pitch, list) else [pitch]
             if not all(isinstance(one, int) and 0 <= one <= 127 for one in pitches):
-                raise ValueError(f"a pitch of {pitch!r}")
+                raise ValueError(say("a pitch of {0!r}", pitch))
             notes += [Note(now, length, one) for one in sorted(pitches)]
             now += length
         parts.append(Part(str(given.get("name", "")), int(given.get("program", 0)), False, tuple(notes)))
     if not any(part.notes for part in parts):
-        raise ValueError("it holds no note")
+        raise ValueError(say("it holds no note"))
     quarter = piece["quarter"]
     if not isinstance(quarter, int) or quarter < 1:
-        raise ValueError(f"quarter is {quarter!r}")
+        raise ValueError(say("quarter is {0!r}", quarter))
     return Score(
         tuple(parts),
         quarter,
@@ -107,7 +112,7 @@ def _runs(part: Part) -> list[list[Any]]:
         chords.setdefault((note.start, note.length), []).append(note.pitch)
     for (start, length), pitches in chords.items():
         if start < now:
-            raise ValueError(f"notes of part '{part.name}' overlap")
+            raise ValueError(say("notes of part '{0}' overlap", part.name))
         if start > now:
             runs.append([None, start - now])
         runs.append([pitches[0] if len(pitches) == 1 else pitches, length])

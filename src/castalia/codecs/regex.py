@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from castalia.codecs.automata import EMPTY, EVERY, NOTHING, Language, Ranges, chars, complement, either, letter, members, repeat, seq, union
 from castalia.codecs.budget import OverBudget, current_limits, spend
 from castalia.errors import RecipeError
+from castalia.sentences import say
 
 Dialect = Literal["python", "ecma"]
 
@@ -111,9 +112,9 @@ def parsed(pattern: str, dialect: Dialect) -> Placed:
     reader = _Reader(pattern, dialect)
     result = reader.alternatives()
     if reader.place < len(pattern):
-        raise reader.error("a bracket that closes nothing")
+        raise reader.error(say("a bracket that closes nothing"))
     if reader.anchor is not None and result.whole is NOTHING:
-        raise reader.error(f"'{pattern[reader.anchor]}' somewhere else than at its end", reader.anchor)
+        raise reader.error(say("'{0}' somewhere else than at its end", pattern[reader.anchor]), reader.anchor)
     return result
 
 
@@ -127,9 +128,11 @@ class _Reader:
     def error(self, what: str, place: int | None = None) -> RecipeError:
         place = self.place if place is None else place
         return RecipeError(
-            f"this regular expression has {what}",
-            where=f"character {place + 1} of {self.pattern[:200]!r}: {self.pattern[place : place + 12]!r}",
-            fix="constraints know characters, classes, groups, alternatives and repetition; escape with a backslash what is meant literally",
+            say("this regular expression has {0}", what),
+            where=say("character {0} of {1!r}: {2!r}", place + 1, self.pattern[:200], self.pattern[place : place + 12]),
+            fix=say(
+                "constraints know characters, classes, groups, alternatives and repetition; escape with a backslash what is meant literally"
+            ),
         )
 
     def peek(self) -> str:
@@ -143,7 +146,7 @@ class _Reader:
 
     def next(self, what: str) -> str:
         if self.place >= len(self.pattern):
-            raise self.error(f"no end: {what} is missing")
+            raise self.error(say("no end: {0} is missing", what))
         self.place += 1
         return self.pattern[self.place - 1]
 
@@ -181,12 +184,12 @@ class _Reader:
         if bounds is None:
             return body
         if body.anchored:
-            raise self.error("'^' or '$' inside of a repetition", start)
+            raise self.error(say("'^' or '$' inside of a repetition"), start)
         if self.take("+"):
-            raise self.error("a possessive quantifier", start)
+            raise self.error(say("a possessive quantifier"), start)
         self.take("?")
         if self.bounds() is not None:
-            raise self.error("a quantifier of a quantifier")
+            raise self.error(say("a quantifier of a quantifier"))
         return anywhere(repeat(body.free, *bounds))
 
     def bounds(self) -> tuple[int, int | None] | None:
@@ -203,11 +206,11 @@ class _Reader:
         if not closing or not digits or not (low or comma) or inner == "":
             return None  # a brace that is only a brace, as in `re`
         if self.ecma and not low:
-            raise self.error(f"{{{inner}}}, which ECMA 262 does not count as a quantifier: {{0{inner}}}")
+            raise self.error(say("{{{0}}}, which ECMA 262 does not count as a quantifier: {{0{0}}}", inner))
         least = int(low or 0)
         most = (int(high) if high else None) if comma else least
         if (most is not None and most < least) or max(least, most or 0) > MOST:
-            raise self.error(f"bounds that cannot be met: {{{inner}}}")
+            raise self.error(say("bounds that cannot be met: {{{0}}}", inner))
         self.place += len(inner) + 2
         return least, most
 
@@ -227,7 +230,7 @@ class _Reader:
                 self.anchor = start
                 return BEGIN if sign == "^" else END
             case "*" | "+" | "?":
-                raise self.error("nothing to repeat", start)
+                raise self.error(say("nothing to repeat"), start)
         return anywhere(letter(sign))
 
     def group(self, start: int) -> Placed:
@@ -242,14 +245,16 @@ class _Reader:
             while self.next("'>' of a group's name") != ">":
                 pass
         elif self.take("?") and not self.take(":"):
-            raise self.error("flags inside of it", start)
+            raise self.error(say("flags inside of it"), start)
         self.depth += 1
         if self.depth > current_limits().depth:
-            raise OverBudget("this regular expression nests its groups too deeply", "depth", current_limits(), f"character {start + 1}")
+            raise OverBudget(
+                say("this regular expression nests its groups too deeply"), "depth", current_limits(), say("character {0}", start + 1)
+            )
         inner = self.alternatives()
         self.depth -= 1
         if not self.take(")"):
-            raise self.error("a group without its ')'", start)
+            raise self.error(say("a group without its ')'"), start)
         return inner
 
     # characters
@@ -269,18 +274,18 @@ class _Reader:
         if self.ecma and sign == "c":
             letter = self.peek()
             if not (letter.isascii() and letter.isalpha()):
-                raise self.error("'\\c' without its letter", start)
+                raise self.error(say("'\\c' without its letter"), start)
             return members(chr(ord(self.next("a letter")) % 32))
         if sign == "0":
             return self.zero(start)
         if sign.isdigit() or (self.ecma and sign == "k"):
-            raise self.error("a backreference", start)
+            raise self.error(say("a backreference"), start)
         if sign in ("bB" if self.ecma else "bBAZz"):
-            raise self.error(f"'\\{sign}', which stands for a place, not for characters", start)
+            raise self.error(say("'\\{0}', which stands for a place, not for characters", sign), start)
         if self.ecma and sign in "pP":
-            raise self.error(f"a Unicode property \\{sign}{{...}}: write the characters as ranges", start)
+            raise self.error(say("a Unicode property \\{0}{{...}}: write the characters as ranges", sign), start)
         if sign.isascii() and sign.isalpha():
-            raise self.error(f"the unknown escape '\\{sign}'", start)
+            raise self.error(say("the unknown escape '\\{0}'", sign), start)
         return members(sign)
 
     def named(self, letter: str) -> Ranges:
@@ -293,7 +298,7 @@ class _Reader:
     def zero(self, start: int) -> Ranges:
         octal = "0"
         if self.ecma and self.peek() in tuple("0123456789"):
-            raise self.error("an octal escape", start)
+            raise self.error(say("an octal escape"), start)
         while len(octal) < 3 and self.peek() in tuple("01234567"):
             octal += self.next("a digit")
         return ((int(octal, 8),) * 2,)
@@ -309,13 +314,13 @@ class _Reader:
             code = _hexadecimal(digits) if len(digits) == HEX[sign] else 0x110000
             self.place += HEX[sign]
         if code > 0x10FFFF:
-            raise self.error(f"'\\{sign}' without its {HEX[sign]} hexadecimal digits", start)
+            raise self.error(say("'\\{0}' without its {1} hexadecimal digits", sign, HEX[sign]), start)
         if self.ecma and 0xD800 <= code < 0xDC00 and self.take("\\u"):
             low = _hexadecimal(self.pattern[self.place : self.place + 4])
             self.place += 4
             code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00) if 0xDC00 <= low < 0xE000 else code
         if self.ecma and 0xD800 <= code < 0xE000:
-            raise self.error("half of a surrogate pair", start)
+            raise self.error(say("half of a surrogate pair"), start)
         return code
 
     def set(self, start: int) -> Ranges:
@@ -331,7 +336,7 @@ class _Reader:
                 self.place += 1
                 high = self.member(start)
                 if len(low) != 1 or len(high) != 1 or low[0][0] != low[0][1] or high[0][0] != high[0][1] or low[0][0] > high[0][0]:
-                    raise self.error("a range that runs backwards or ends in a class", place)
+                    raise self.error(say("a range that runs backwards or ends in a class"), place)
                 low = ((low[0][0], high[0][0]),)
             found.append(low)
         self.place += 1
@@ -339,7 +344,7 @@ class _Reader:
 
     def member(self, start: int) -> Ranges:
         if self.place >= len(self.pattern):
-            raise self.error("a set without its ']'", start)
+            raise self.error(say("a set without its ']'"), start)
         place = self.place
         sign = self.next("']'")
         return self.escape(place, inside=True) if sign == "\\" else members(sign)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from castalia.codecs.automata import NEVER, Automaton, Ranges
 from castalia.codecs.constraints import KINDS, constraint
 from castalia.errors import RecipeError
+from castalia.sentences import say
 
 Rule = Callable[[str], float]
 
@@ -26,7 +27,9 @@ def rule(text: str) -> Rule:
         return _length(body.strip())
     if kind not in KINDS or not colon:
         raise RecipeError(
-            "a reward begins with its kind", where=repr(text[:40]), fix="length:20..60, regex:..., json:{...}, json:@file.json or verse:7x4"
+            say("a reward begins with its kind"),
+            where=repr(text[:40]),
+            fix=say("length:20..60, regex:..., json:{{...}}, json:@file.json or verse:7x4"),
         )
     automaton = constraint(text)
     return lambda written: nearness(automaton, written)
@@ -65,7 +68,9 @@ def _length(body: str) -> Rule:
     low, high = (int(found[1] or 0), int(found[2]) if found[2] else None) if found else (0, 0)
     if found is None or not (found[1] or found[2]) or (high is not None and not 0 < high >= low):
         raise RecipeError(
-            "this is no range of lengths", where=f"length:{body}", fix="characters from and to: length:20..60, length:..80, length:20.."
+            say("this is no range of lengths"),
+            where=f"length:{body}",
+            fix=say("characters from and to: length:20..60, length:..80, length:20.."),
         )
 
     def near(text: str) -> float:

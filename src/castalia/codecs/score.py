@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from castalia.errors import DataError
+from castalia.sentences import say
 
 
 class Note(NamedTuple):
@@ -148,5 +149,5 @@ def lanes(notes: Sequence[Note]) -> list[list[Note]]:
 
 def _within(pitch: int) -> int:
     if not 0 <= pitch <= 127:
-        raise DataError("a note would leave MIDI's range", f"pitch {pitch}", "transpose by less")
+        raise DataError(say("a note would leave MIDI's range"), f"pitch {pitch}", say("transpose by less"))
     return pitch

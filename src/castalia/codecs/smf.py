@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from castalia import bounded
 from castalia.errors import DataError
+from castalia.sentences import say
 
 META = 0x100  # added to the type of a meta event
 TEXT, NAME, LYRIC, PORT, END, TEMPO, METRE, KEY = 0x01, 0x03, 0x05, 0x21, 0x2F, 0x51, 0x58, 0x59
@@ -17,16 +18,20 @@ _LONGEST_WAIT = (1 << 28) - 1  # ticks between two events
 def tracks(data: bytes, name: str) -> tuple[int, list[bytes], int]:
     """Ticks of a quarter note, the bytes of each track, and how many tracks the header announces."""
     if not data:
-        raise DataError("the file is empty (zero bytes)", name, "copy it again, or set data.skip_bad=true")
+        raise DataError(say("the file is empty (zero bytes)"), name, say("copy it again, or set data.skip_bad=true"))
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
         data = _in_riff(data)
     if data[:4] != b"MThd" or len(data) < 14:
-        raise DataError("the file is not a MIDI file, whatever its name says", name, "remove or rename it, or set data.skip_bad=true")
+        raise DataError(
+            say("the file is not a MIDI file, whatever its name says"), name, say("remove or rename it, or set data.skip_bad=true")
+        )
     length, kind, announced, division = struct.unpack(">IHHH", data[4:14])
     if kind > 1:
-        raise DataError("the MIDI file is of type 2, a collection of patterns", name, "save it as type 0 or 1")
+        raise DataError(say("the MIDI file is of type 2, a collection of patterns"), name, say("save it as type 0 or 1"))
     if division & 0x8000 or division == 0:
-        raise DataError("the MIDI file counts time in film frames (SMPTE), not in beats", name, "save it with ticks per quarter note")
+        raise DataError(
+            say("the MIDI file counts time in film frames (SMPTE), not in beats"), name, say("save it with ticks per quarter note")
+        )
     found: list[bytes] = []
     place = 8 + length
     while place + 8 <= len(data):
@@ -34,12 +39,12 @@ def tracks(data: bytes, name: str) -> tuple[int, list[bytes], int]:
         if head != b"MTrk" and len(found) >= announced:
             break  # whatever else was appended to the file
         if place + 8 + size > len(data):
-            raise broken(name, f"track {len(found) + 1} ends before its length")
+            raise broken(name, say("track {0} ends before its length", len(found) + 1))
         if head == b"MTrk":
             found.append(data[place + 8 : place + 8 + size])
         place += 8 + size
     if not found:
-        raise broken(name, "it holds no track")
+        raise broken(name, say("it holds no track"))
     return division, found, announced
 
 
@@ -62,7 +67,7 @@ def events(track: bytes, name: str) -> Iterator[tuple[int, int, bytes]]:
         while place < len(track):
             count += 1
             if count > most:
-                raise bounded.exceeded("score_notes", "a track has far too many events", name)
+                raise bounded.exceeded("score_notes", say("a track has far too many events"), name)
             delta, place = _number(track, place)
             tick += delta
             status = track[place]
@@ -71,33 +76,33 @@ def events(track: bytes, name: str) -> Iterator[tuple[int, int, bytes]]:
             else:
                 status = running
             if status < 0x80:
-                raise broken(name, "a message has no status byte")
+                raise broken(name, say("a message has no status byte"))
             if status < 0xF0:
                 running = status
                 size = _DATA_BYTES[status & 0xF0]
                 body = track[place : place + size]
                 if len(body) < size or max(body) > 0x7F:
-                    raise broken(name, "a message is cut short")
+                    raise broken(name, say("a message is cut short"))
                 yield tick, status, body
             elif status == 0xFF:
                 kind = track[place]
                 size, place = _number(track, place + 1)
                 body = track[place : place + size]
                 if len(body) < size:
-                    raise broken(name, "a message is longer than its track")
+                    raise broken(name, say("a message is longer than its track"))
                 yield tick, META + kind, body
                 if kind == END:
                     return
             elif status in (0xF0, 0xF7):
                 size, place = _number(track, place)
                 if place + size > len(track):
-                    raise broken(name, "a message is longer than its track")
+                    raise broken(name, say("a message is longer than its track"))
                 yield tick, 0xF0, b""
             else:
-                raise broken(name, f"a message of status {status:02X}, which files do not hold")
+                raise broken(name, say("a message of status {0:02X}, which files do not hold", status))
             place += size
     except IndexError:
-        raise broken(name, "a track breaks off in the middle of a message") from None
+        raise broken(name, say("a track breaks off in the middle of a message")) from None
 
 
 def _number(data: bytes, place: int) -> tuple[int, int]:
@@ -113,7 +118,7 @@ def _number(data: bytes, place: int) -> tuple[int, int]:
 
 
 def broken(name: str, why: str) -> DataError:
-    return DataError(f"the MIDI file is damaged: {why}", name, "copy it again, or set data.skip_bad=true")
+    return DataError(say("the MIDI file is damaged: {0}", why), name, say("copy it again, or set data.skip_bad=true"))
 
 
 def meta(kind: int, body: bytes) -> bytes:

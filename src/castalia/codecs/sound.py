@@ -25,6 +25,7 @@ import numpy as np
 from castalia.codecs import manifests, midi, xmp
 from castalia.codecs.score import Note, Score, Tempo
 from castalia.errors import DataError, MissingExtra
+from castalia.sentences import say
 
 Engine = Literal["auto", "own", "fluidsynth"]
 
@@ -77,7 +78,7 @@ def rendered(score: Score, engine: Engine = "auto") -> np.ndarray:
     """(S,) float32 in [-1, 1], RATE samples a second. Raises DataError beyond half an hour; MissingExtra for fluidsynth where it is not there."""
     seconds = Clock(score)
     if seconds(score.end) > _LONGEST:
-        raise DataError(f"{seconds(score.end):.0f} seconds of music are too long to be rendered", "score", "cut it")
+        raise DataError(say("{0:.0f} seconds of music are too long to be rendered", seconds(score.end)), "score", say("cut it"))
     if engine == "fluidsynth" or (engine == "auto" and has_fluidsynth()):
         wave = _fluidsynth(score)
     else:
@@ -232,7 +233,7 @@ def content(data: bytes, name: str) -> str:
 
 def _chunks(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise DataError("the file is not a WAV file, whatever its name says", name, "copy it again")
+        raise DataError(say("the file is not a WAV file, whatever its name says"), name, say("copy it again"))
     yield from _walk(data[12:], name)
 
 
@@ -241,7 +242,7 @@ def _walk(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
     while place + 8 <= len(data):
         size = int.from_bytes(data[place + 4 : place + 8], "little")
         if place + 8 + size > len(data):
-            raise DataError("the WAV file is damaged: a chunk is cut short", name, "copy it again")
+            raise DataError(say("the WAV file is damaged: a chunk is cut short"), name, say("copy it again"))
         yield data[place : place + 4], data[place + 8 : place + 8 + size]
         place += 8 + size + size % 2
 

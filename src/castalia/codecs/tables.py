@@ -49,7 +49,7 @@ def _counted(rows: Rows, path: Path) -> Rows:
     most = bounded.current().rows
     for count, row in enumerate(rows, 1):
         if count > most:
-            raise bounded.exceeded("rows", "the table has too many rows", path.name)
+            raise bounded.exceeded("rows", say("the table has too many rows"), path.name)
         yield row
 
 
@@ -82,7 +82,7 @@ def text_lines(blocks: Iterator[str], path: Path) -> Iterator[str]:
                 yield line + "\n"
             number, parts, size = number + len(lines), [lines[-1]], len(lines[-1])
         if size > most:
-            raise bounded.exceeded("line_bytes", "the line is too long", f"{path.name}, line {number}")
+            raise bounded.exceeded("line_bytes", say("the line is too long"), say("{0}, line {1}", path.name, number))
     if size:
         yield "".join(parts)
 
@@ -97,7 +97,7 @@ def _jsonl(blocks: Iterator[str], path: Path) -> Rows:
         where = f"{path.name}, line {number}"
         row = bounded.parse_json(line, where, "write one JSON object a line")
         if not isinstance(row, dict):
-            raise DataError("the line is not a JSON object", where, 'write lines like {"text": "..."}')
+            raise DataError(say("the line is not a JSON object"), where, say('write lines like {{"text": "..."}}'))
         yield number, _composed(row)
 
 
@@ -106,7 +106,7 @@ def _json(blocks: Iterator[str], path: Path) -> Rows:
     whole = bounded.parse_json(_joined(blocks, path), path.name, "write a list of objects, or one object a line as .jsonl")
     lists = [value for value in whole.values() if isinstance(value, list)] if isinstance(whole, dict) else [whole]
     if len(lists) != 1 or not isinstance(lists[0], list) or not all(isinstance(row, dict) for row in lists[0]):
-        raise DataError("the file is not a list of JSON objects", path.name, 'write [{"text": "..."}, ...]')
+        raise DataError(say("the file is not a list of JSON objects"), path.name, say('write [{{"text": "..."}}, ...]'))
     yield from enumerate(map(_composed, lists[0]), 1)
 
 
@@ -124,7 +124,7 @@ def _joined(blocks: Iterator[str], path: Path) -> str:
         parts.append(block)
         size += len(block)
         if size > most:
-            raise bounded.exceeded("json_bytes", "the JSON is too long", path.name)
+            raise bounded.exceeded("json_bytes", say("the JSON is too long"), path.name)
     return "".join(parts)
 
 
@@ -190,8 +190,10 @@ def _csv(blocks: Iterator[str], path: Path, usual: str) -> Rows:
     except csv.Error as error:
         number = before + reader.line_num
         if "field limit" in str(error):
-            raise bounded.exceeded("cell_characters", "a cell is too long", f"{path.name}, line {number}") from error
-        raise DataError(f"the table cannot be read: {error}", f"{path.name}, line {number}", "save it as UTF-8 CSV") from error
+            raise bounded.exceeded("cell_characters", say("a cell is too long"), say("{0}, line {1}", path.name, number)) from error
+        raise DataError(
+            say("the table cannot be read: {0}", error), say("{0}, line {1}", path.name, number), say("save it as UTF-8 CSV")
+        ) from error
 
 
 def _workbook(path: Path) -> Rows:
@@ -283,11 +285,11 @@ def _parquet(path: Path, only: Sequence[str] | None) -> Rows:
         with bounded.open_regular(path) as raw, pyarrow.parquet.ParquetFile(raw) as file:
             for group in range(file.metadata.num_row_groups):
                 if file.metadata.row_group(group).total_byte_size > limits.array_bytes:
-                    raise bounded.exceeded("array_bytes", f"row group {group} is too large", path.name)
+                    raise bounded.exceeded("array_bytes", say("row group {0} is too large", group), path.name)
             known = file.schema_arrow.names
             if len(set(known)) < len(known):
                 twice = next(name for name in known if known.count(name) > 1)
-                raise DataError(f"two columns are called '{twice}'", path.name, "rename one of them")
+                raise DataError(say("two columns are called '{0}'", twice), path.name, say("rename one of them"))
             wanted = None if only is None else [name for name in known if name in only]
             for batch in file.iter_batches(batch_size=1024, columns=wanted):
                 columns = {
@@ -297,7 +299,9 @@ def _parquet(path: Path, only: Sequence[str] | None) -> Rows:
                     number += 1
                     yield number, {name: values[place] for name, values in columns.items()}
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"the Parquet table cannot be read: {error}", path.name, "write it again, or set data.skip_bad=true") from error
+        raise DataError(
+            say("the Parquet table cannot be read: {0}", error), path.name, say("write it again, or set data.skip_bad=true")
+        ) from error
 
 
 def _values(column: Any, name: str, before: int, path: Path) -> list[Any]:
@@ -317,7 +321,7 @@ def _values(column: Any, name: str, before: int, path: Path) -> list[Any]:
     try:
         return list(column.to_pylist())
     except (ValueError, OverflowError) as error:  # times inside lists and structs that Python's have no room for
-        raise DataError(f"the column '{name}' cannot be read: {error}", path.name, "write it as text or numbers") from error
+        raise DataError(say("the column '{0}' cannot be read: {1}", name, error), path.name, say("write it as text or numbers")) from error
 
 
 def _decoded(value: bytes | None, name: str, where: str) -> Any:
@@ -341,7 +345,7 @@ class Undecoded(bytes):
 
     def refuse(self) -> DataError:
         return DataError(
-            f"the column '{self.name}' holds bytes that are not UTF-8 text",
+            say("the column '{0}' holds bytes that are not UTF-8 text", self.name),
             self.where,
-            "write it as text, or name another column with codec.field",
+            say("write it as text, or name another column with codec.field"),
         )

@@ -36,6 +36,7 @@ from castalia.codecs.page import text_page
 from castalia.codecs.tokenizers import Characters, Foreign, Specials, Tokenizer, learn_alphabet, learn_merges, load_foreign, restored
 from castalia.codecs.utf8 import Utf8Grammar
 from castalia.errors import DataError, SpecError
+from castalia.sentences import say
 from castalia.spec import Grammar, Tokens
 
 _LARGEST_UINT16 = 1 << 16
@@ -81,7 +82,7 @@ class TextConfig(CodecConfig):
     @classmethod
     def _known(cls, name: str | None) -> str | None:
         if name is not None and not encodings.is_known(name):
-            raise ValueError(f"'{name}' is not an encoding; for example utf-8, utf-16, gb18030, big5, shift_jis, latin-1")
+            raise ValueError(say("'{0}' is not an encoding; for example utf-8, utf-16, gb18030, big5, shift_jis, latin-1", name))
         return name
 
     @field_validator("field")
@@ -171,7 +172,9 @@ class TextCodec(Codec[str]):
                 made, empty = load_foreign(path, self.config.close, self.config.fill_middle), False
                 any(not one for one in islice(items, BEGINNING))
         if empty:
-            raise DataError("there is no text to learn the vocabulary from", "codec.tokenizer", "add texts, or use codec.tokenizer=byte")
+            raise DataError(
+                say("there is no text to learn the vocabulary from"), "codec.tokenizer", say("add texts, or use codec.tokenizer=byte")
+            )
         self._talks = bool(self.config.chat) or (self.config.chat is None and seen.speaks)
         self._adopt(made)
 
@@ -194,7 +197,7 @@ class TextCodec(Codec[str]):
         elif self._talks:
             if specials.end is None:
                 raise SpecError(
-                    "what the assistant says has an end, and this codec has no token for it", "codec.close=false", "leave it out"
+                    say("what the assistant says has an end, and this codec has no token for it"), "codec.close=false", say("leave it out")
                 )
             self._template = Roles(len(tokenizer.token_bytes), specials.end, self._words)
         self._silent = frozenset(getattr(tokenizer, "silent", ()))
@@ -261,7 +264,7 @@ class TextCodec(Codec[str]):
     def _coded(self, item: Conversation, *, reply: bool = False) -> Coded:
         if self.template is None:
             raise DataError(
-                "this run has never seen a conversation", "codec.chat", "train with text/chat, start_from=RUN, on conversations"
+                say("this run has never seen a conversation"), "codec.chat", say("train with text/chat, start_from=RUN, on conversations")
             )
         return self.template.code(item.messages, reply=reply)
 
@@ -283,7 +286,9 @@ class TextCodec(Codec[str]):
 
     def _rearranged(self, x: Tensor, rng: torch.Generator) -> Tensor:
         if self.middle is None:
-            raise SpecError("this tokenizer has no marks for the middle", "codec.fill_middle", "use a tokenizer of ours, or leave it out")
+            raise SpecError(
+                say("this tokenizer has no marks for the middle"), "codec.fill_middle", say("use a tokenizer of ours, or leave it out")
+            )
         return rearranged(x, rng, begin=self.spec.begin, end=self.spec.end, marks=self.middle)
 
     @property
@@ -456,7 +461,7 @@ def _spoken(item: str) -> str:
 
 
 def _unfitted() -> SpecError:
-    return SpecError("the text codec does not know its vocabulary yet", "codec.tokenizer", "call fit(items) first")
+    return SpecError(say("the text codec does not know its vocabulary yet"), "codec.tokenizer", say("call fit(items) first"))
 
 
 def _label(written: bytes) -> str:
@@ -473,8 +478,8 @@ def _whole(text: str) -> str:
         text.encode("utf-16-le")
     except UnicodeEncodeError as error:
         raise DataError(
-            f"the text holds half a character: the lone surrogate U+{ord(text[error.start]):04X}",
-            f"character {error.start}",
-            "mend the text; no file can hold it",
+            say("the text holds half a character: the lone surrogate U+{0:04X}", ord(text[error.start])),
+            say("character {0}", error.start),
+            say("mend the text; no file can hold it"),
         ) from error
     return text

@@ -26,6 +26,7 @@ from pydantic import Field, TypeAdapter, field_validator
 from castalia import bounded
 from castalia.config import State
 from castalia.errors import DataError
+from castalia.sentences import say
 
 BEGIN, END, MIDDLE = "<|begin|>", "<|end|>", ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 _UNICODE = 0x110000
@@ -131,9 +132,9 @@ class Characters:
         if not self.spell:
             stranger = chr(strangers[0])
             raise DataError(
-                f"the character '{stranger}' (U+{ord(stranger):04X}) does not occur in the training texts",
+                say("the character '{0}' (U+{1:04X}) does not occur in the training texts", stranger, ord(stranger)),
                 "codec.unknown=error",
-                "leave it out, or train with codec.unknown=bytes",
+                say("leave it out, or train with codec.unknown=bytes"),
             )
         length = np.ones(len(ids), dtype=np.int64)
         length[unknown] = 2 + (strangers >= 0x800).astype(np.int64) + (strangers >= 0x10000)
@@ -351,7 +352,9 @@ def load_foreign(path: str, close: bool, fill_middle: bool) -> Foreign:
     place = Path(path).expanduser()
     place = place / "tokenizer.json" if place.is_dir() else place
     if not place.is_file():
-        raise DataError(f"there is no tokenizer '{path}'", "codec.tokenizer", "use char, byte, bpe, or the path of a tokenizer.json")
+        raise DataError(
+            say("there is no tokenizer '{0}'", path), "codec.tokenizer", say("use char, byte, bpe, or the path of a tokenizer.json")
+        )
     return foreign(bounded.read_text(place, "json_bytes"), close, fill_middle, _chat_template(place.parent), place.name)
 
 
@@ -365,7 +368,7 @@ class CharactersState(State):
     @classmethod
     def _sorted(cls, alphabet: str) -> str:
         if any(one >= other for one, other in itertools.pairwise(alphabet)):
-            raise ValueError("an alphabet is sorted, each character once")
+            raise ValueError(say("an alphabet is sorted, each character once"))
         return alphabet
 
 
@@ -397,7 +400,7 @@ def restored(state: dict[str, Any], close: bool, fill_middle: bool) -> Tokenizer
             made = Merges(specials, known.alphabet, [(left, right) for left, right in known.merges])
             names = [name for name in made.token_bytes if name]
             if len(set(names)) != len(names):
-                raise DataError("two tokens are one text", "codec.json", "restore the file as it was trained")
+                raise DataError(say("two tokens are one text"), "codec.json", say("restore the file as it was trained"))
             return made
         case ForeignState() as known:
             return foreign(known.source, close, fill_middle, known.chat_template, "codec.json")
@@ -407,11 +410,11 @@ def foreign(source: str, close: bool, fill_middle: bool, template: str | None, w
     """The tokenizer of a tokenizer.json's text. Raises DataError naming `where` when it is not one."""
     described = bounded.parse_json(source, where, "take the file of a Hugging Face model")
     if not isinstance(described, dict) or not isinstance(described.get("model"), dict):
-        raise DataError("the file is not a tokenizer.json", where, "take the file of a Hugging Face model")
+        raise DataError(say("the file is not a tokenizer.json"), where, say("take the file of a Hugging Face model"))
     try:
         return Foreign(source, close, fill_middle, template)
     except Exception as error:  # the library raises bare Exception for whatever it does not understand
-        raise DataError(f"the file is not a tokenizer.json: {error}", where, "take the file of a Hugging Face model") from error
+        raise DataError(say("the file is not a tokenizer.json: {0}", error), where, say("take the file of a Hugging Face model")) from error
 
 
 def _chat_template(folder: Path) -> str | None:

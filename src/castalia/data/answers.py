@@ -22,11 +22,15 @@ def beyond(sides: Sequence[Windows], context: int, source: str) -> list[Omission
     training = pairs[0][0]
     if len(training) and not ((training > 0) & (training <= context + 1)).any():
         if not training.any():
-            raise DataError("no answer is learned: all have the weight 0 or are empty", source, "give some answers the weight 1")
+            raise DataError(say("no answer is learned: all have the weight 0 or are empty"), source, say("give some answers the weight 1"))
         raise DataError(
-            f"no answer fits the context of {context:,} tokens: the nearest begins behind {int(training[training > 0].min()) - 1:,}",
+            say(
+                "no answer fits the context of {0:,} tokens: the nearest begins behind {1:,}",
+                context,
+                int(training[training > 0].min()) - 1,
+            ),
             source,
-            f"codec.length={_round(int(np.median(lengths)))} or more, or shorter questions",
+            say("codec.length={0} or more, or shorter questions", _round(int(np.median(lengths)))),
         )
     found = []
     late, cut = int((first > context + 1).sum()), int((lengths > context + 1).sum())

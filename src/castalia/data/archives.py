@@ -83,14 +83,16 @@ def unpacked(path: Path) -> Unpacked:
         try:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            raise DataError(f"the archive cannot be read: {error.strerror}", path.name, "copy it again") from error
+            raise DataError(say("the archive cannot be read: {0}", error.strerror), path.name, say("copy it again")) from error
     folder = places.home() / "archives" / digest[:24]
     known = _known(folder)
     if known is None:
         _unpack(path, folder)
         known = _known(folder)
     if known is None:
-        raise DataError("the cache was damaged while it was written", folder.parent, "check the disk, or set CASTALIA_HOME to another one")
+        raise DataError(
+            say("the cache was damaged while it was written"), folder.parent, say("check the disk, or set CASTALIA_HOME to another one")
+        )
     return known
 
 
@@ -118,7 +120,7 @@ def _unpack(path: Path, folder: Path) -> None:
             (temporary / "files").mkdir(parents=True)
         count, size = _write_all(path, temporary / "files", omitted)
         if count == 0:
-            raise DataError("the archive holds no files", path.name, "look into it: it may be empty, or hold links alone")
+            raise DataError(say("the archive holds no files"), path.name, say("look into it: it may be empty, or hold links alone"))
         about = {"source": str(path), "files": count, "bytes": size, "omitted": omitted.plain()}
         with _writing(folder):
             (temporary / "castalia.json").write_text(json.dumps(about), encoding="utf-8")
@@ -136,7 +138,7 @@ def _write_all(path: Path, target: Path, omitted: Omissions) -> tuple[int, int]:
     with _members(path) as members:
         for number, member in enumerate(_whole(members, path), 1):
             if number > most:
-                raise bounded.exceeded("archive_members", "the archive holds too many files", path.name)
+                raise bounded.exceeded("archive_members", say("the archive holds too many files"), path.name)
             name = _cleaned(member.name)
             if name == "":  # hidden, or a folder
                 continue
@@ -285,12 +287,12 @@ _BAD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
 
 def _damaged(where: str, error: Exception) -> DataError:
-    return DataError(f"the archive is damaged: {error}", where, "copy it again, or set data.skip_bad=true")
+    return DataError(say("the archive is damaged: {0}", error), where, say("copy it again, or set data.skip_bad=true"))
 
 
 def _no_room(error: OSError, place: Path) -> DataError:
-    fix = "free some space, or set CASTALIA_HOME to a folder that can be written"
-    return DataError(f"the archive cannot be unpacked: {error.strerror or error}", place, fix)
+    fix = say("free some space, or set CASTALIA_HOME to a folder that can be written")
+    return DataError(say("the archive cannot be unpacked: {0}", error.strerror or error), place, fix)
 
 
 @contextmanager

@@ -45,6 +45,7 @@ from castalia.data.told import Facts, Noted
 from castalia.errors import CastaliaError, DataError, SpecError
 from castalia.places import home
 from castalia.progress import tracked
+from castalia.sentences import plural, say
 from castalia.spec import Tokens
 
 FORMAT = 1
@@ -216,7 +217,9 @@ def load(root: Path, key: str, codec: Codec[Any], wanted: Callable[[], Wanted], 
                     _build(folder, codec, tracked(wanted(), "encoding", count, "items"), count, config)
                     found = _open(folder)
     if found is None:
-        raise DataError("the cache was damaged while it was written", root / "cache", "check the disk, or set CASTALIA_HOME to another one")
+        raise DataError(
+            say("the cache was damaged while it was written"), root / "cache", say("check the disk, or set CASTALIA_HOME to another one")
+        )
     return found
 
 
@@ -249,7 +252,9 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
                 lengths.append(len(row) if ragged else 0)
                 if (row.shape, row.dtype) != (shape, dtype):
                     raise DataError(
-                        f"items differ once encoded: {row.shape} {row.dtype} against {shape} {dtype}", name, "give all items one shape"
+                        say("items differ once encoded: {0} {1} against {2} {3}", row.shape, row.dtype, shape, dtype),
+                        name,
+                        say("give all items one shape"),
                     )
                 raw = row.tobytes()
                 whole.update(raw)
@@ -265,8 +270,10 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
                 omitted.extend(one if one.example else one._replace(example=name) for one in codec.omitted(item))
                 rows += 1
         if shape is None or dtype is None:
-            why = f"; the first: {next(iter(bad.values()))}" if bad else ""
-            raise DataError(f"none of the {count} items can be read{why}", config.named, "check the files")
+            why = say("; the first: {0}", next(iter(bad.values()))) if bad else ""
+            raise DataError(
+                say("none of the {0} can be read{1}", plural("{0} item", "{0} items", count), why), config.named, say("check the files")
+            )
         summary = {
             "format": FORMAT,
             "source": config.named,
@@ -297,7 +304,7 @@ def _weights(codec: Codec[Any], item: Any, length: int, name: str) -> bytes:
     if weight is None:
         return b"\x01" * length
     if len(weight) != length or weight.dtype != torch.uint8:
-        raise SpecError(f"{len(weight)} weights ({weight.dtype}) for {length} tokens", name, "one uint8 weight a token")
+        raise SpecError(say("{0} weights ({1}) for {2} tokens", len(weight), weight.dtype, length), name, say("one uint8 weight a token"))
     return weight.contiguous().numpy().tobytes()
 
 
@@ -389,7 +396,7 @@ def remove_cache(key: str, given: Path | None = None) -> None:
     """Removes one cache and the kept fits; whatever is needed again is built again. Raises DataError when there is no such cache."""
     folder = home(given) / "cache" / key
     if key not in {entry["key"] for entry in list_caches(given)}:  # never a path like ".."
-        raise DataError("there is no such cache", key, "castalia clean lists them")
+        raise DataError(say("there is no such cache"), key, "castalia clean lists them")
     shutil.rmtree(folder, ignore_errors=True)
     folder.with_suffix(".lock").unlink(missing_ok=True)
     shutil.rmtree(home(given) / "fits", ignore_errors=True)
@@ -424,7 +431,7 @@ def _writing(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(
-            f"the cache cannot be written: {error.strerror or error}",
+            say("the cache cannot be written: {0}", error.strerror or error),
             root,
-            "free some space, or set CASTALIA_HOME to a folder that can be written",
+            say("free some space, or set CASTALIA_HOME to a folder that can be written"),
         ) from error

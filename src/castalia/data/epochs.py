@@ -9,6 +9,7 @@ from torch import Tensor
 
 from castalia.errors import DataError
 from castalia.nn.random import generator
+from castalia.sentences import say
 
 KEPT = 2  # epochs that are remembered, because a batch may reach from one into the next
 
@@ -37,7 +38,7 @@ class Epochs:
 
 
 def nothing_there() -> DataError:
-    return DataError("this side of the split is empty", "data.validation", "set data.validation above 0")
+    return DataError(say("this side of the split is empty"), "data.validation", say("set data.validation above 0"))
 
 
 def make_room(epochs: dict[tuple[int, int], Any]) -> None:

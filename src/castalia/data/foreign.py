@@ -72,6 +72,6 @@ def advice(names: Iterable[str], besides: str) -> str:
         codec = next(iter(able))
         recipe = registry.first_recipe(codec)
         what = f"{able[codec]:,} file{'' if able[codec] == 1 else 's'}"
-        return f"the codec '{codec}' reads {what}" + (f": castalia train {recipe} DATA" if recipe else "")
+        return say("the codec '{0}' reads {1}{2}", codec, what, say(": castalia train {0} DATA", recipe) if recipe else "")
     kinds = Counter(found for name in listed if (found := kind(name)) is not None)
     return "; ".join(f"{one.name}: {one.remedy}" for one, _ in kinds.most_common(2))

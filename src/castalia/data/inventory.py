@@ -21,6 +21,7 @@ from castalia.codecs.music import MusicCodec
 from castalia.data import listing, metadata, names
 from castalia.data.locate import LOOP, NOWHERE, OUTSIDE, SPECIAL, Located, Source, located
 from castalia.errors import DataError
+from castalia.sentences import say
 
 T = TypeVar("T")
 READ = ("image", "array", "text", "music")
@@ -83,7 +84,7 @@ def take(source: Source, follow_links: bool = False) -> Inventory:
         if (file := names.listed(path.parent, line)) is not None:
             _enter(found, file, line.replace("\\", "/"), set())
         else:
-            found.trouble.append((line, "a listed file does not exist"))
+            found.trouble.append((line, say("a listed file does not exist")))
     return found
 
 
@@ -93,7 +94,9 @@ def digest(path: Path) -> str:
         try:
             return hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
-            raise DataError(f"the file cannot be read: {error.strerror}", path.name, "copy it again, or set data.skip_bad=true") from error
+            raise DataError(
+                say("the file cannot be read: {0}", error.strerror), path.name, say("copy it again, or set data.skip_bad=true")
+            ) from error
 
 
 def ending(name: str) -> str:
@@ -129,7 +132,7 @@ def _enter(found: Inventory, path: Path, name: str, pictures: set[Path]) -> None
     try:
         found.entries.append(_entry(path, name, _kind(path, pictures)))
     except OSError as error:
-        found.trouble.append((name, f"the file cannot be read: {error.strerror}"))
+        found.trouble.append((name, say("the file cannot be read: {0}", error.strerror)))
 
 
 def _entry(path: Path, name: str, kind: str) -> Entry:

@@ -60,14 +60,16 @@ def list_files(source: Source, codec: Codec[Any], skip_bad: bool, follow_links: 
     elif path.suffix.lower() in (*LIST_ENDINGS, *metadata.ENDINGS):
         listing = _named(path, codec, skip_bad)
     else:
-        fix = (
-            foreign.advice([path.name], codec.name) or f"it reads {endings}, folders, archives, and lists of files as .txt, .csv or .jsonl"
+        fix = (foreign.advice([path.name], codec.name)) or (
+            say("it reads {0}, folders, archives, and lists of files as .txt, .csv or .jsonl", endings)
         )
-        raise DataError(f"the codec '{codec.name}' does not read this file", path.name, fix)
+        raise DataError(say("the codec '{0}' does not read this file", codec.name), path.name, fix)
     if not listing.files:
         ignored = ", ".join(f"{count} {ending}" for ending, count in listing.ignored.most_common(5))
-        what = f"no files that the codec '{codec.name}' reads; " + (f"ignored: {ignored}" if ignored else "the folder is empty")
-        raise DataError(what, named(source), foreign.advice(listing.passed, codec.name) or f"it reads {endings}")
+        what = say(
+            "no files that the codec '{0}' reads; {1}", codec.name, say("ignored: {0}", ignored) if ignored else say("the folder is empty")
+        )
+        raise DataError(what, named(source), (foreign.advice(listing.passed, codec.name)) or (say("it reads {0}", endings)))
     listing.licence = place.licence or licence_beside(listing.folder)
     return listing
 
@@ -96,7 +98,7 @@ def caption(path: Path) -> str | None:
     try:
         return bounded.read_text(path, "settings_bytes").strip() or None
     except DataError as error:
-        raise DataError(f"the caption cannot be read: {error.what}", path.name, error.fix) from error
+        raise DataError(say("the caption cannot be read: {0}", error.what), path.name, error.fix) from error
 
 
 def _folder(place: Located, codec: Codec[Any], skip_bad: bool, follow_links: bool) -> Listing:
@@ -109,7 +111,7 @@ def _folder(place: Located, codec: Codec[Any], skip_bad: bool, follow_links: boo
             listing.omitted.add(Omission(say("links to folders outside the data"), 1, name, say("data.follow_links=true follows them")))
         elif why.startswith(UNREADABLE) or archives.is_archive(path.name):
             if not skip_bad:
-                raise DataError(why, name, "check the file or its permissions, or set data.skip_bad=true")
+                raise DataError(why, name, say("check the file or its permissions, or set data.skip_bad=true"))
             listing.skipped.append({"file": name, "why": why})
         elif why == SPECIAL:
             listing.omitted.add(Omission(say("devices, pipes and sockets"), 1, name, say("save what they give as files")))
@@ -131,7 +133,7 @@ def _folder(place: Located, codec: Codec[Any], skip_bad: bool, follow_links: boo
     for path in sorted(beside.keys() - used):
         _pass(listing, beside[path])
     if sum(map(containers.is_container, listing.files)) > 1 and any(map(codec.is_container, listing.files)):
-        listing.notes.append("several container files are read together; name one of them to use it alone")
+        listing.notes.append(say("several container files are read together; name one of them to use it alone"))
     return listing
 
 
@@ -151,10 +153,10 @@ def _named(path: Path, codec: Codec[Any], skip_bad: bool) -> Listing:
             listing.files.append(found)
             listing.names.append(str(PurePosixPath(plain)))
         elif not skip_bad:
-            fix = "paths are relative to the list; mend it, or set data.skip_bad=true"
-            raise DataError("a listed file does not exist", f"{path.name}: {line}", fix)
+            fix = say("paths are relative to the list; mend it, or set data.skip_bad=true")
+            raise DataError(say("a listed file does not exist"), f"{path.name}: {line}", fix)
         else:
-            listing.notes.append(f"listed but missing: {line}")
+            listing.notes.append(say("listed but missing: {0}", line))
     listing.captions = {file: file.with_suffix(".txt") for file in listing.files if file.with_suffix(".txt").is_file()}
     return listing
 
@@ -164,7 +166,7 @@ def lines_of(path: Path) -> list[str]:
     try:
         return [line.strip() for line in bounded.read_text(path, "settings_bytes").splitlines() if line.strip()]
     except DataError as error:
-        raise DataError(f"the file list cannot be read: {error.what}", path.name, error.fix) from error
+        raise DataError(say("the file list cannot be read: {0}", error.what), path.name, error.fix) from error
 
 
 def recognised(path: Path, codec: Codec[Any] | type[Codec[Any]]) -> bool:

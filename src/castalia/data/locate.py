@@ -15,13 +15,17 @@ from pathlib import Path
 from castalia.codecs.omissions import Omissions
 from castalia.data import archives, builtin
 from castalia.errors import DataError
+from castalia.sentences import say
 
 Source = str | tuple[str, ...]
 Given = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-LOOP, NOWHERE = "the folder was read already under another name", "the link leads nowhere"  # why `walk` leaves out what is no fault
-UNREADABLE = "the folder cannot be read"
-SPECIAL = "it is neither a file nor a folder"
-OUTSIDE = "the link leads to a folder outside the data"
+LOOP, NOWHERE = (
+    say("the folder was read already under another name"),
+    say("the link leads nowhere"),
+)  # why `walk` leaves out what is no fault
+UNREADABLE = say("the folder cannot be read")
+SPECIAL = say("it is neither a file nor a folder")
+OUTSIDE = say("the link leads to a folder outside the data")
 Tell = Callable[[Path, str], None]
 
 
@@ -77,7 +81,7 @@ def plain(given: Given) -> Source:
 def named(source: Source) -> str:
     """A source in a few words: the name itself, or the first of several and how many there are."""
     places = [source] if isinstance(source, str) else source
-    return places[0] if len(places) == 1 else f"{places[0]} and {len(places) - 1} more" if places else ""
+    return places[0] if len(places) == 1 else say("{0} and {1} more", places[0], len(places) - 1) if places else ""
 
 
 def located(source: Source) -> Located:
@@ -85,10 +89,10 @@ def located(source: Source) -> Located:
     words = [word for word in ([source] if isinstance(source, str) else source) if word]
     known = ", ".join(f"builtin/{name}" for name in builtin.names())
     if not words:
-        raise DataError("no data were given", "data.source", f"castalia train RECIPE FOLDER, or a built-in set: {known}")
+        raise DataError(say("no data were given"), "data.source", say("castalia train RECIPE FOLDER, or a built-in set: {0}", known))
     if any(word.startswith("builtin/") for word in words):
         if len(words) > 1:
-            raise DataError("a built-in set is read alone", named(words), "train on one set, or copy its files")
+            raise DataError(say("a built-in set is read alone"), named(words), say("train on one set, or copy its files"))
         name = words[0].removeprefix("builtin/")
         return Located(builtin.path(name), [builtin.path(name)], builtin.licence(name))
     paths = _unique(path for word in words for path in expanded(word, known))
@@ -108,14 +112,14 @@ def expanded(word: str, known: str = "") -> list[Path]:
         if path.exists():
             return [path]
     except OSError as error:  # longer than a name can be
-        raise DataError(f"the data cannot be looked at: {error.strerror}", word[:200], "check the path") from error
+        raise DataError(say("the data cannot be looked at: {0}", error.strerror), word[:200], say("check the path")) from error
     except ValueError as error:
-        raise DataError("the path holds a null character", repr(word[:200]), "check the path") from error
+        raise DataError(say("the path holds a null character"), repr(word[:200]), say("check the path")) from error
     if glob.has_magic(word):
         if found := matches(word):
             return found
-        raise DataError("nothing has a name of this pattern", word, "check the pattern: photos/*.png, photos/**/*.jpg")
-    raise DataError("the data do not exist", word, f"check the path; built in: {known}" if known else "check the path")
+        raise DataError(say("nothing has a name of this pattern"), word, say("check the pattern: photos/*.png, photos/**/*.jpg"))
+    raise DataError(say("the data do not exist"), word, say("check the path; built in: {0}", known) if known else say("check the path"))
 
 
 def matches(word: str) -> list[Path]:

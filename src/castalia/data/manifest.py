@@ -17,6 +17,7 @@ from typing import Any
 
 from castalia import bounded
 from castalia.errors import DataError
+from castalia.sentences import say
 
 FORMAT = 1
 
@@ -43,14 +44,18 @@ def load(path: Path) -> dict[str, Any]:
     fix = "castalia check DATA --out FOLDER writes one"
     found = bounded.parse_json(bounded.read_bytes(path, "json_bytes"), path.name, fix)
     if not isinstance(found, dict) or not isinstance(found.get("castalia_manifest"), int) or not isinstance(found.get("files"), list):
-        raise DataError("this is not a manifest", path.name, "give manifest.json of castalia check DATA --out FOLDER")
+        raise DataError(say("this is not a manifest"), path.name, say("give manifest.json of castalia check DATA --out FOLDER"))
     if found["castalia_manifest"] > FORMAT:
-        raise DataError(f"the manifest has format {found['castalia_manifest']}, newer than {FORMAT}", path.name, "update castalia")
+        raise DataError(
+            say("the manifest has format {0}, newer than {1}", found["castalia_manifest"], FORMAT), path.name, say("update castalia")
+        )
     if any(
         not isinstance(file, dict) or not isinstance(file.get("name"), str) or not isinstance(file.get("sha256"), str)
         for file in found["files"]
     ):
-        raise DataError("an entry of the manifest has no name or no hash", path.name, "castalia check DATA --out FOLDER writes a new one")
+        raise DataError(
+            say("an entry of the manifest has no name or no hash"), path.name, "castalia check DATA --out FOLDER writes a new one"
+        )
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from castalia.codecs import tables
 from castalia.errors import DataError, meant
+from castalia.sentences import say
 
 ENDINGS = (".csv", ".tsv", ".jsonl")
 FILE_COLUMNS = ("file_name", "file")
@@ -25,7 +26,7 @@ def find(folder: Path, named: str | None) -> Path:
         for candidate in (folder / named, Path(named).expanduser()):
             if candidate.is_file():
                 return candidate
-        raise DataError("the metadata file does not exist", named, "give data.metadata as a path inside the data folder")
+        raise DataError(say("the metadata file does not exist"), named, say("give data.metadata as a path inside the data folder"))
     for name in AUTOMATIC:
         if (folder / name).is_file():
             return folder / name
@@ -34,9 +35,9 @@ def find(folder: Path, named: str | None) -> Path:
         return tables[0]
     found = f"; found: {', '.join(path.name for path in tables)}" if tables else ""
     raise DataError(
-        f"data.label, data.caption, data.group and data.conditions need a metadata table{found}",
+        say("data.label, data.caption, data.group and data.conditions need a metadata table{0}", found),
         folder.name,
-        "set data.metadata=FILE.csv or FILE.jsonl",
+        say("set data.metadata=FILE.csv or FILE.jsonl"),
     )
 
 
@@ -52,17 +53,21 @@ def load(path: Path, columns: Sequence[str]) -> dict[str, Row]:
             file_column = next((name for name in FILE_COLUMNS if name in values), None)
             if file_column is None:
                 raise DataError(
-                    "the table has no column 'file_name' or 'file'", path.name, f"rename one of its columns: {', '.join(values)}"
+                    say("the table has no column 'file_name' or 'file'"),
+                    path.name,
+                    say("rename one of its columns: {0}", ", ".join(values)),
                 )
             for column in columns:
                 if column not in values:
                     raise _no_column(column, list(values), path)
         name = _text(values.get(file_column))
         if name is None:
-            raise DataError("a row names no file", f"{path.name}, line {number}", f"fill in the column '{file_column}'")
+            raise DataError(
+                say("a row names no file"), say("{0}, line {1}", path.name, number), say("fill in the column '{0}'", file_column)
+            )
         table.setdefault(str(PurePosixPath(name.replace("\\", "/"))), {column: _text(values.get(column)) for column in columns})
     if not table:
-        raise DataError("the table is empty", path.name, "give it one row per file")
+        raise DataError(say("the table is empty"), path.name, say("give it one row per file"))
     return table
 
 
@@ -85,7 +90,7 @@ def _rows(path: Path) -> tables.Rows:
         yield from tables.rows(path, "utf-8")[1]
     except DataError as error:
         if "cannot be decoded" in error.what:
-            raise DataError(f"the table is not UTF-8 text: {error.what}", error.where, "save it as UTF-8") from error
+            raise DataError(say("the table is not UTF-8 text: {0}", error.what), error.where, say("save it as UTF-8")) from error
         raise
 
 
@@ -100,4 +105,6 @@ def _text(value: Any) -> str | None:
 
 
 def _no_column(column: str, known: list[str], path: Path) -> DataError:
-    return DataError(f"the table has no column '{column}'", path.name, f"{meant(column, known)}columns: {', '.join(known)}")
+    return DataError(
+        say("the table has no column '{0}'", column), path.name, say("{0}columns: {1}", meant(column, known), ", ".join(known))
+    )

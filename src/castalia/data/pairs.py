@@ -22,6 +22,7 @@ from castalia.data.epochs import Epochs
 from castalia.data.listing import list_files
 from castalia.data.source import DIGEST_BYTES, DataConfig
 from castalia.errors import DataError, SpecError
+from castalia.sentences import say
 from castalia.spec import Batch, Tokens
 
 COLUMNS = ("prompt", "chosen", "rejected")
@@ -72,7 +73,7 @@ def read_pairs(config: DataConfig, codec: Codec[Any]) -> Sides:
     """The pairs of a source. Raises DataError naming the file and the row where a column is missing or a pair is no pair."""
     spec = codec.spec
     if not isinstance(spec, Tokens):
-        raise SpecError("pairs are pairs of texts", where=f"codec '{codec.name}' gives {type(spec).__name__}")
+        raise SpecError(say("pairs are pairs of texts"), where=say("codec '{0}' gives {1}", codec.name, type(spec).__name__))
     found: list[Pair] = []
     digests, everything = bytearray(), hashlib.sha256()
     encoding = getattr(codec.config, "encoding", None)
@@ -80,7 +81,7 @@ def read_pairs(config: DataConfig, codec: Codec[Any]) -> Sides:
     for path in listing.files:
         if not documents.is_table(path.name):
             raise DataError(
-                "pairs stand in tables", path.name, "use .jsonl, .csv, .tsv or .parquet with the columns prompt, chosen, rejected"
+                say("pairs stand in tables"), path.name, say("use .jsonl, .csv, .tsv or .parquet with the columns prompt, chosen, rejected")
             )
         for number, row in documents.rows(path, encoding)[1]:
             prompt, chosen, rejected = _texts(row, f"{path.name}, row {number}")
@@ -91,7 +92,7 @@ def read_pairs(config: DataConfig, codec: Codec[Any]) -> Sides:
     held_out = split.validates(digest, np.full(len(found), -1), [], config.validation)
     train = [one for one, held in zip(found, held_out, strict=True) if not held]
     if not train:
-        raise DataError("there are no pairs to learn from", config.named, "add rows, or lower data.validation")
+        raise DataError(say("there are no pairs to learn from"), config.named, say("add rows, or lower data.validation"))
     validation = [one for one, held in zip(found, held_out, strict=True) if held]
     return Sides(Pairs(spec, train), Pairs(spec, validation), everything.hexdigest())
 
@@ -120,8 +121,12 @@ def _texts(row: dict[str, Any], where: str) -> tuple[str, str, str]:
     for name, value in zip(COLUMNS, values, strict=True):
         if not isinstance(value, str) and not (name == "prompt" and value is None):
             have = ", ".join(row)
-            raise DataError(f"the row has no text called '{name}'", where, f"columns: {have}; pairs need prompt, chosen and rejected")
+            raise DataError(
+                say("the row has no text called '{0}'", name), where, say("columns: {0}; pairs need prompt, chosen and rejected", have)
+            )
     prompt, chosen, rejected = ((value or "").replace("\r\n", "\n") for value in values)
     if chosen == rejected:
-        raise DataError("chosen and rejected are the same text", where, "a pair prefers one of two different texts; leave the row out")
+        raise DataError(
+            say("chosen and rejected are the same text"), where, say("a pair prefers one of two different texts; leave the row out")
+        )
     return prompt, chosen, rejected

@@ -11,6 +11,8 @@ import numpy as np
 from castalia.data import foreign, split
 from castalia.data.source import Source
 from castalia.data.told import Column
+from castalia.language import recognised
+from castalia.sentences import plural, say, series
 
 _EXAMPLES = 8
 _NAMED = 3  # kinds that a sentence names
@@ -37,7 +39,7 @@ def describe(source: Source, items: np.ndarray, content: np.ndarray) -> dict[str
     notes = [*source.notes]
     conflicts = sum(len({int(source.label[item]) for item in copies}) > 1 for copies in same.values())
     if conflicts:
-        notes.append(f"{conflicts} items occur in more than one class")
+        notes.append(plural("{0} item occurs in more than one class", "{0} items occur in more than one class", conflicts))
     return {
         "source": source.name,
         "items": len(items),
@@ -59,24 +61,39 @@ def describe(source: Source, items: np.ndarray, content: np.ndarray) -> dict[str
 
 def summary(report: dict[str, Any]) -> list[str]:
     """What was found in a few lines for the terminal, from the report that a run keeps."""
-    plural = "" if report["distinct"] == 1 else "s"
     kinds = Counter(report.get("encodings", {})).most_common()
     named = ", ".join(name if len(kinds) == 1 else f"{count:,} {name}" for name, count in kinds[:_NAMED]) + (
         ", ..." if kinds[_NAMED:] else ""
     )
-    lines = [f"{report['distinct']:,} item{plural}" + (f" ({named})" if named else "")]
+    items = plural("{0:,} item", "{0:,} items", report["distinct"])
     tokens = report.get("tokens")
     training, held_out = tokens[:2] if tokens else (report["train"], report["validation"])
-    lines[0] += f": {training:,}{' tokens' if tokens else ''} for training, {held_out:,} held out"
+    amount = plural("{0:,} token", "{0:,} tokens", training) if tokens else f"{training:,}"
+    lines: list[str] = [say("{0}{1}: {2} for training, {3:,} held out", items, f" ({named})" if named else "", amount, held_out)]
     for one in report.get("omitted", []):  # not in runs made before there was such a list
-        lines.append(f"left out: {one['what']}: {one['count']:,}" + (f", e.g. {one['example']}" if one["example"] else ""))
+        lines.append(
+            say(
+                "left out: {0}: {1:,}{2}",
+                recognised(one["what"]),
+                one["count"],
+                say(", e.g. {0}", one["example"]) if one["example"] else "",
+            )
+        )
         if one["remedy"]:
-            lines.append(f"          {one['remedy']}")
+            lines.append(say("          {0}", recognised(one["remedy"])))
     if report["duplicates"]["copies"]:
-        lines.append(f"left out: {report['duplicates']['copies']:,} copies, e.g. {' = '.join(report['duplicates']['examples'][0][:2])}")
+        lines.append(
+            say(
+                "left out: {0}, e.g. {1}",
+                plural("{0:,} copy", "{0:,} copies", report["duplicates"]["copies"]),
+                " = ".join(report["duplicates"]["examples"][0][:2]),
+            )
+        )
     unknown = [(ending, count) for ending, count in report["ignored"].items() if foreign.kind(f"x{ending}") is None]
     if unknown:
-        lines.append("not read: " + ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in unknown[:_NAMED]))
+        lines.append(
+            say("not read: {0}", series(say("{0:,} {1}", count, ending or say("without an ending")) for ending, count in unknown[:_NAMED]))
+        )
     if report.get("skipped"):
-        lines.append(f"skipped as bad: {len(report['skipped']):,}, in run.json")
-    return lines + [f"note: {note}" for note in report["notes"]]
+        lines.append(say("skipped as bad: {0:,}, in run.json", len(report["skipped"])))
+    return lines + [say("note: {0}", recognised(note)) for note in report["notes"]]

@@ -27,6 +27,7 @@ from castalia.data.listing import Listing, caption, list_files
 from castalia.data.told import LABEL, Column, column, encoded, from_table, nobody_knows, several
 from castalia.errors import DataError
 from castalia.progress import tracked
+from castalia.sentences import plural, say
 
 DIGEST_BYTES = 16
 _SPLIT_FOLDERS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
@@ -228,14 +229,16 @@ def _table_rows(config: DataConfig, listing: Listing, codec: Codec[Any], extra: 
     rows = [None if place is None else all_rows[place] for place in found.row]
     if not any(row is not None for row in rows):
         raise DataError(
-            f"none of the {len(rows)} files has a row in the table",
+            say("none of the {0} has a row in the table", plural("{0} file", "{0} files", len(rows))),
             table.name,
-            "its file column must hold paths relative to the data folder",
+            say("its file column must hold paths relative to the data folder"),
         )
     listing.omitted.extend(found.omissions(listing.names, list(known_rows)))
     if found.by_case:
         example = listing.names[min(found.by_case)]
-        listing.notes.append(f"{len(found.by_case)} names in {table.name} differ from their files' in capital letters, e.g. {example}")
+        listing.notes.append(
+            say("{0} names in {1} differ from their files' in capital letters, e.g. {2}", len(found.by_case), table.name, example)
+        )
     if table.name not in metadata.AUTOMATIC and listing.ignored[table.suffix.lower()] > 0:
         listing.ignored[table.suffix.lower()] -= 1  # in use, so not ignored
         listing.ignored += Counter()  # drops endings that nothing is left of
@@ -281,9 +284,9 @@ def _classes(values: list[str | None], config: DataConfig, given: tuple[str, ...
     same = names.alike(value for value in values if value is not None)
     if same:
         values = [None if value is None else same.get(value, value) for value in values]
-        notes.append(f"classes whose names look the same are one: {', '.join(sorted(set(same.values())))}")
+        notes.append(say("classes whose names look the same are one: {0}", ", ".join(sorted(set(same.values())))))
     for group in names.differing_in_case({value for value in values if value is not None}):
-        notes.append(f"classes differ in capital letters alone: {', '.join(group)}")
+        notes.append(say("classes differ in capital letters alone: {0}", ", ".join(group)))
     if given is not None and {value for value in values if value is not None} <= set(given):
         return several(LABEL, encoded(values, given), notes)
     return several(LABEL, column("data.label", values, config.label or ""), notes)
@@ -345,7 +348,9 @@ def _hash_file(path: Path) -> bytes:
         try:
             return hashlib.file_digest(stream, "sha256").digest()[:DIGEST_BYTES]
         except OSError as error:
-            raise DataError(f"the file cannot be read: {error.strerror}", path.name, "copy it again, or set data.skip_bad=true") from error
+            raise DataError(
+                say("the file cannot be read: {0}", error.strerror), path.name, say("copy it again, or set data.skip_bad=true")
+            ) from error
 
 
 def _hash_rows(path: Path, codec: Codec[Any]) -> bytes:
@@ -366,5 +371,9 @@ def _container_labels(path: Path) -> tuple[list[str | None] | None, tuple[str, .
         return [str(value) for value in values], names
     if values.min(initial=0) < 0 or values.max(initial=0) >= len(names):
         worst = values.min() if values.min() < 0 else values.max()
-        raise DataError(f"classes.txt names {len(names)} classes, but a label is {worst}", path.name, "give one line per class, from 0")
+        raise DataError(
+            say("classes.txt names {0}, but a label is {1}", plural("{0} class", "{0} classes", len(names)), worst),
+            path.name,
+            say("give one line per class, from 0"),
+        )
     return [names[value] for value in values], names

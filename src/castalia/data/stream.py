@@ -31,6 +31,7 @@ from castalia.data.windows import Windows
 from castalia.errors import DataError, RecipeError, SpecError, meant
 from castalia.nn.random import generator
 from castalia.progress import tracked
+from castalia.sentences import plural, say
 from castalia.spec import Batch, Classes, Condition, Dense, Spec, Tokens
 
 __all__ = ["LEAST_ITEMS", "Dataset", "Side", "Split", "list_caches", "prepare", "remove_cache", "to_unit"]
@@ -61,7 +62,9 @@ def rows_of(spec: Spec, encoded: Sequence[Tensor]) -> Tensor:
     longest = max(len(one) for one in encoded)
     if longest > spec.length + 1:
         raise SpecError(
-            "the item is longer than the context", where=f"{longest - 1} tokens against {spec.length}", fix="give a shorter one"
+            say("the item is longer than the context"),
+            where=say("{0} against {1}", plural("{0} token", "{0} tokens", longest - 1), spec.length),
+            fix=say("give a shorter one"),
         )
     return torch.nn.utils.rnn.pad_sequence([to_unit(spec, one) for one in encoded], batch_first=True, padding_value=spec.begin)
 
@@ -160,7 +163,7 @@ class Dataset:
         """ "train", "validation" or "development"."""
         sides = {"train": self.train, "validation": self.validation, "development": self.development}
         if name not in sides:
-            raise DataError(f"there is no split called '{name}'", "split", f"use one of: {', '.join(sides)}")
+            raise DataError(say("there is no split called '{0}'", name), "split", say("use one of: {0}", ", ".join(sides)))
         return sides[name]
 
 
@@ -224,7 +227,7 @@ def _assemble(
     for item in chosen[~readable_items]:
         why = encoded.bad.get(source.digest[item].tobytes().hex(), "it cannot be read")
         if not config.skip_bad:
-            raise DataError(why, source.where(item), "remove the file, or set data.skip_bad=true")
+            raise DataError(why, source.where(item), say("remove the file, or set data.skip_bad=true"))
         skipped.append({"file": source.where(item), "why": why})
     kept = np.flatnonzero(readable_items)
     kept = kept[np.lexsort((*source.order(chosen[kept]), content[kept]))]
@@ -334,16 +337,18 @@ def _enough(content: np.ndarray, config: DataConfig, source: Source, codec: Code
     if distinct >= (LEAST_ITEMS if fit else 1):
         return
     if config.limit is not None and len(source) > len(content):
-        raise DataError(f"data.limit={config.limit} leaves too few items", config.named, f"raise it to {LEAST_ITEMS} or more")
+        raise DataError(say("data.limit={0} leaves too few items", config.limit), config.named, say("raise it to {0} or more", LEAST_ITEMS))
     copies = f" ({len(content)} with copies)" if len(content) > distinct else ""
-    fix = f"add data: {LEAST_ITEMS} different items are the least, some hundreds give results worth looking at" + (
-        f"; {codec.few}" if codec.few else ""
+    fix = say(
+        "add data: {0} different items are the least, some hundreds give results worth looking at{1}",
+        LEAST_ITEMS,
+        f"; {codec.few}" if codec.few else "",
     )
-    raise DataError(f"too few items to learn from: {distinct}{copies}", config.named, fix)
+    raise DataError(say("too few items to learn from: {0}{1}", distinct, copies), config.named, fix)
 
 
 def _identical(count: int, config: DataConfig) -> DataError:
-    return DataError(f"all {count} items are identical", config.named, "a model needs different items to learn from")
+    return DataError(say("all {0} items are identical", count), config.named, say("a model needs different items to learn from"))
 
 
 def _augmentations(config: DataConfig, codec: Codec[Any]) -> list[tuple[str, Augmentation]]:
@@ -356,11 +361,11 @@ def _augmentations(config: DataConfig, codec: Codec[Any]) -> list[tuple[str, Aug
     for name in names:
         if lies.get(name):
             raise RecipeError(
-                f"the augmentation '{name}' changes what the model is told: {', '.join(lies[name])}",
+                say("the augmentation '{0}' changes what the model is told: {1}", name, ", ".join(lies[name])),
                 "data.augment, data.conditions",
-                f"leave '{name}' out of data.augment, or {lies[name][0]} out of data.conditions",
+                say("leave '{0}' out of data.augment, or {1} out of data.conditions", name, lies[name][0]),
             )
         if name not in known:
-            fix = f"{meant(name, known)}known: {', '.join(known) or 'none'}"
-            raise RecipeError(f"the codec '{codec.name}' has no augmentation '{name}'", "data.augment", fix)
+            fix = say("{0}known: {1}", meant(name, known), ", ".join(known) or "none")
+            raise RecipeError(say("the codec '{0}' has no augmentation '{1}'", codec.name, name), "data.augment", fix)
     return [(name, known[name]) for name in names]

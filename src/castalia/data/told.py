@@ -16,6 +16,7 @@ import numpy as np
 
 from castalia.codecs.base import Codec
 from castalia.errors import DataError, RecipeError, meant
+from castalia.sentences import plural, say
 
 LABEL = "label"
 
@@ -48,7 +49,9 @@ def nobody_knows(name: str, codec: Codec[Any], columns: Sequence[str]) -> Recipe
     known = [LABEL, *codec.fact_names, *columns]
     more = "" if columns else ", and the columns of a metadata table (metadata.csv), of which there is none here"
     return RecipeError(
-        f"no item has a '{name}' to tell the model", "data.conditions", f"{meant(name, known)}known: {', '.join(known)}{more}"
+        say("no item has a '{0}' to tell the model", name),
+        "data.conditions",
+        say("{0}known: {1}{2}", meant(name, known), ", ".join(known), more),
     )
 
 
@@ -57,9 +60,14 @@ def column(key: str, values: Sequence[str | None], name: str = "") -> Column:
     found = {value for value in values if value is not None}
     if name and len(found) > max(1, len(values) // 2):
         raise DataError(
-            f"the column '{name}' has {len(found)} different values for {len(values)} items",
+            say(
+                "the column '{0}' has {1} for {2}",
+                name,
+                plural("{0} different value", "{0} different values", len(found)),
+                plural("{0} item", "{0} items", len(values)),
+            ),
             key,
-            f"choose a column with few values, or leave {key} out",
+            say("choose a column with few values, or leave {0} out", key),
         )
     return encoded(values, tuple(sorted(found, key=natural)))
 
@@ -71,7 +79,7 @@ def several(name: str, found: Column, notes: list[str]) -> Column:
     what = "class" if name == LABEL else f"value of '{name}'"
     if found.names or name != LABEL:
         only = f"only one {what} ('{found.names[0]}')" if found.names else f"no item has a {what}"
-        notes.append(f"{only}, so the model is not told it")
+        notes.append(say("{0}, so the model is not told it", only))
     return Column(np.zeros(len(found.value), dtype=np.int64), ())
 
 

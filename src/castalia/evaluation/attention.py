@@ -24,6 +24,7 @@ from castalia.codecs.base import Codec
 from castalia.errors import RecipeError
 from castalia.evaluation.style import CSS
 from castalia.sampling.generate import prompt_ids
+from castalia.sentences import plural, say
 
 LONGEST = 256  # tokens; about a hundred are read with ease
 SCALE = 65535  # a weight of one
@@ -36,13 +37,15 @@ def write_page(model: object, codec: Codec[Any], text: str, path: Path, *, title
     Raises AbilityError for a family without attention, RecipeError for an empty text or one of more tokens than a page shows, and
     SpecError for one that is longer than the model's context.
     """
-    attends = registry.require(model, Attends, "show where it looks")  # type: ignore[type-abstract]
+    attends = registry.require(model, Attends, say("show where it looks"))  # type: ignore[type-abstract]
     if not text:
-        raise RecipeError("there is no text to look at", where="--attention", fix="give a sentence or two")
+        raise RecipeError(say("there is no text to look at"), where="--attention", fix=say("give a sentence or two"))
     ids = prompt_ids(codec, text)
     if len(ids) > LONGEST:
         raise RecipeError(
-            "the text is too long for a page", where=f"--attention: {len(ids)} tokens, at most {LONGEST}", fix="give a shorter passage"
+            say("the text is too long for a page"),
+            where=say("--attention: {0}, at most {1}", plural("{0} token", "{0} tokens", len(ids)), LONGEST),
+            fix=say("give a shorter passage"),
         )
     maps = attends.attention(ids[None])
     atomic.write(path, page([layer[0] for layer in maps], codec.labels(ids), title=title))

@@ -13,6 +13,7 @@ from typing import Any
 from castalia.codecs.score import Score
 from castalia.errors import SpecError
 from castalia.evaluation.voices import crossings_at, parallels_at
+from castalia.sentences import say
 
 RANGES: Mapping[str, tuple[int, int]] = {"soprano": (60, 79), "alto": (55, 74), "tenor": (48, 67), "bass": (40, 60)}
 
@@ -37,7 +38,9 @@ def rules_for(native: type) -> Callable[[Any], list[int]]:
     """What counts the faults in each bar of items of this kind (`Codec.native`). Raises SpecError where no rules are known."""
     if issubclass(native, Score):
         return faults
-    raise SpecError("there are no rules for what this run makes", where=native.__name__, fix="leave --redraw out; it is for scores")
+    raise SpecError(
+        say("there are no rules for what this run makes"), where=native.__name__, fix=say("leave --redraw out; it is for scores")
+    )
 
 
 def _outside_at(score: Score, ranges: Mapping[str, tuple[int, int]]) -> Iterator[int]:

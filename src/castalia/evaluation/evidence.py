@@ -60,7 +60,7 @@ def gather(
     """Draws samples, reads the data once, computes features. n None: as many as the real data allow, at most DEFAULT_N."""
     spec = dataset.spec
     if not isinstance(spec, Dense):
-        raise SpecError("this evidence needs dense data", where=type(spec).__name__, fix="tokens have evaluation/passages.py")
+        raise SpecError(say("this evidence needs dense data"), where=type(spec).__name__, fix=say("tokens have evaluation/passages.py"))
     features = features_for(spec, network)
     visited = torch.randperm(len(dataset.train), generator=generator("evaluate", seed, "train"))[:MOST_TRAINING]
     moments = Moments()
@@ -217,7 +217,7 @@ def _sample(
     model: Family, dataset: Dataset, spec: Dense, features: Features, n: int, seed: int, batch: int, label: str | None, keep_all: bool
 ) -> tuple[Tensor, Tensor, Tensor | None, list[tuple[int, float]]]:
     """(samples, the first KEPT at least; features of all n; the classes they were asked for; timings)."""
-    sampler = require(model, Samples, "be judged by its samples")
+    sampler = require(model, Samples, say("be judged by its samples"))
     told = torch.randint(0, max(1, len(dataset.train)), (n,), generator=generator("evaluate", seed, "conditions"))
     kept, vectors, classes, timings = [], [], [], []
     for first in tracked(range(0, n, batch), "drawing samples", -(-n // batch), "batches"):
@@ -227,7 +227,9 @@ def _sample(
         x = sampler.sample(generators(seed, first, rows), cond, SampleOptions()).float().cpu()
         timings.append((rows, time.perf_counter() - begun))
         if tuple(x.shape) != (rows, *spec.shape):
-            raise SpecError("the sampler gave another shape than its spec", where=f"{tuple(x.shape)} against {(rows, *spec.shape)}")
+            raise SpecError(
+                say("the sampler gave another shape than its spec"), where=say("{0} against {1}", tuple(x.shape), (rows, *spec.shape))
+            )
         if keep_all or first < KEPT:
             kept.append(x.clone())
         if label in cond:

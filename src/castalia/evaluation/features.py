@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from castalia.errors import MissingExtra, RecipeError, SpecError
 from castalia.evaluation import net32
+from castalia.sentences import say
 from castalia.spec import Dense, Spec
 
 ROWS = 125  # items per forward pass; fixed, because the last bit depends on it
@@ -44,14 +45,16 @@ def features_for(spec: Spec, name: str | None = None) -> Features:
     MissingExtra when effnetlite0 is not installed.
     """
     if not isinstance(spec, Dense):
-        raise SpecError("features need dense data", where=type(spec).__name__, fix="use scores for tokens")
+        raise SpecError(say("features need dense data"), where=type(spec).__name__, fix=say("use scores for tokens"))
     chosen = name or (net32.NAME if is_picture(spec) else "raw")
     if chosen not in NAMES:
-        raise RecipeError(f"there is no feature network '{chosen}'", where="network", fix=f"known: {', '.join(NAMES)}")
+        raise RecipeError(say("there is no feature network '{0}'", chosen), where="network", fix=say("known: {0}", ", ".join(NAMES)))
     if chosen == "raw":
         return Features("raw", "the numbers themselves", lambda x: x.flatten(1).float())
     if not is_picture(spec):
-        raise SpecError(f"'{chosen}' looks at grey or RGB pictures", where=f"shape {spec.shape}, unit {spec.unit}", fix="use network 'raw'")
+        raise SpecError(
+            say("'{0}' looks at grey or RGB pictures", chosen), where=f"shape {spec.shape}, unit {spec.unit}", fix=say("use network 'raw'")
+        )
     signed = (lambda x: x) if spec.unit == "signed" else (lambda x: 2 * x - 1)
     if chosen == "effnetlite0":
         effnet = effnetlite0()

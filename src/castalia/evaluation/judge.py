@@ -127,7 +127,7 @@ def evaluate(
         if isinstance(dataset.spec, Tokens):
             return _judge_tokens(model, codec, dataset, n, seed, batch, against, metrics)
         if against is not None and not isinstance(against, Tensor):
-            raise SpecError("items to compare with must be one tensor", where="against", fix="torch.stack them")
+            raise SpecError(say("items to compare with must be one tensor"), where="against", fix=say("torch.stack them"))
         return _judge_dense(model, codec, dataset, n, seed, batch, against, network, metrics)
     finally:
         model.train(was_training)

@@ -29,7 +29,7 @@ class Manifold(Comparison):
 
     def __init__(self, k: int = 5) -> None:
         if k < 1:
-            raise SpecError("k must be at least 1", where=f"k={k}", fix="use k=5")
+            raise SpecError(say("k must be at least 1"), where=f"k={k}", fix=say("use k=5"))
         self.k = k
 
     def needs(self, dimension: int) -> int:

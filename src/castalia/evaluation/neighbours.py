@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from castalia.errors import SpecError
+from castalia.sentences import plural, say
 
 BLOCK = 16_000_000  # entries of one block of a distance matrix: 64 MB in float32
 SPARE = 8  # shortlist beyond k
@@ -37,7 +38,11 @@ def nearest(queries: Tensor, items: Tensor, k: int = 1, *, exclude_self: bool = 
     """
     available = len(items) - int(exclude_self)
     if not 1 <= k <= available:
-        raise SpecError(f"cannot find {k} neighbours among {available} items", where="neighbours", fix="use a smaller k or more data")
+        raise SpecError(
+            say("cannot find {0} among {1}", plural("{0} neighbour", "{0} neighbours", k), plural("{0} item", "{0} items", available)),
+            where="neighbours",
+            fix=say("use a smaller k or more data"),
+        )
     queries, items = queries.flatten(1).float(), items.flatten(1).float()
     centre = items.mean(0)
     queries, items = queries - centre, items - centre

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from castalia.errors import SpecError
+from castalia.sentences import say
 
 NAME = "castalia-net32-v1"
 SHA256 = "b263a8d6196c5d72c707891d3dd94fe19c976590d55463041a28085e90dce80a"
@@ -56,7 +57,9 @@ def to_network(x: Tensor) -> Tensor:
     NaN counts as mid-grey and values outside the range are clipped, as a picture file would store them.
     """
     if x.dim() != 4 or x.shape[1] not in (1, 3):
-        raise SpecError(f"{NAME} looks at grey or RGB pictures", where=f"got shape {tuple(x.shape)}", fix="use raw features for other data")
+        raise SpecError(
+            say("{0} looks at grey or RGB pictures", NAME), where=f"got shape {tuple(x.shape)}", fix=say("use raw features for other data")
+        )
     x = x.float().nan_to_num(0.0).clamp(-1, 1)
     if x.shape[2:] != (SIDE, SIDE):
         x = F.interpolate(x, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
@@ -71,9 +74,9 @@ def net32() -> Net32:
     content = (Path(__file__).parent / f"{NAME}.safetensors").read_bytes()
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise SpecError(
-            "the feature network's file was changed, so scores would not be comparable",
+            say("the feature network's file was changed, so scores would not be comparable"),
             where=f"{NAME}.safetensors",
-            fix="reinstall castalia",
+            fix=say("reinstall castalia"),
         )
     network = Net32()
     network.load_state_dict({name: tensor.float() for name, tensor in load(content).items()})

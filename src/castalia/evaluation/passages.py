@@ -64,7 +64,7 @@ def gather_passages(
     """Draws samples and reads the data once. n None: as many samples as make DRAWN tokens. against: documents to compare with instead."""
     spec = dataset.spec
     if not isinstance(spec, Tokens):
-        raise SpecError("passages are made of tokens", where=type(spec).__name__, fix="dense data have evaluation/evidence.py")
+        raise SpecError(say("passages are made of tokens"), where=type(spec).__name__, fix=say("dense data have evaluation/evidence.py"))
     training, all_read = _read(dataset.train)
     held_out, _ = _read(dataset.validation)
     notes: list[str] = (

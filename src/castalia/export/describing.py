@@ -12,6 +12,7 @@ from castalia.escapes import markdown
 from castalia.export.tables import as_json, tables
 from castalia.nn.graph import Graph, Port
 from castalia.run import Run
+from castalia.sentences import say
 from castalia.spec import Dense, Tokens
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -25,7 +26,9 @@ def graphs_of(run: Run) -> dict[str, Graph]:
         for port in graph.inputs:
             if port.kind == "data" and name != "encode":
                 raise AbilityError(
-                    "the programs of an export can be told classes only", where=f"condition '{port.name}'", fix="export --to safetensors"
+                    say("the programs of an export can be told classes only"),
+                    where=say("condition '{0}'", port.name),
+                    fix="export --to safetensors",
                 )
     return graphs
 

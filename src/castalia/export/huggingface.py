@@ -23,6 +23,7 @@ from castalia.export.targets import Written
 from castalia.families.pretrained import Pretrained
 from castalia.nn.random import generator
 from castalia.run import Run
+from castalia.sentences import say
 
 AGREEMENT = 1e-4
 COPIED = ("config.json", "tokenizer.json")
@@ -56,13 +57,13 @@ def write_adapter(run: Run, folder: Path) -> Written:
     adapt = run.recipe.training.adapt
     if run.recipe.family.name != "pretrained" or adapt is None:
         raise AbilityError(
-            "the run has no pairs of low rank", where="export --to peft", fix="use a text/pretrained run, or --to transformers"
+            say("the run has no pairs of low rank"), where="export --to peft", fix=say("use a text/pretrained run, or --to transformers")
         )
     last = run.last_step
     assert last is not None  # `export` has seen a checkpoint
     pairs = run.tensors(last, "model")
     if any(name.rpartition(".")[2] not in ("a", "b") for name in pairs):
-        raise AbilityError("the run adapts another run, not the base alone", where="export --to peft", fix="export --to transformers")
+        raise AbilityError(say("the run adapts another run, not the base alone"), where="export --to peft", fix="export --to transformers")
     sides = {"a": "lora_A", "b": "lora_B"}
     owners = {name.removeprefix("network.").rpartition(".") for name in pairs}
     named = {f"base_model.model.{layer}.{sides[side]}.weight": pairs[f"network.{layer}.{side}"] for layer, _, side in owners}
@@ -91,7 +92,7 @@ def write_adapter(run: Run, folder: Path) -> Written:
 def _opened(run: Run) -> tuple[Pretrained, bases.Base]:
     model = run.model()
     if not isinstance(model, Pretrained) or model.config.base is None:
-        raise AbilityError("this is no model of others", where=run.folder, fix="use a text/pretrained run")
+        raise AbilityError(say("this is no model of others"), where=run.folder, fix=say("use a text/pretrained run"))
     return model, bases.find(model.config.base, model.config.source)
 
 
@@ -103,7 +104,9 @@ def _difference(model: Pretrained, loaded: Any) -> float:
     difference = float((ours - theirs).abs().max())
     if difference > AGREEMENT * max(1.0, float(ours.abs().max())):
         raise RunError(
-            f"what was written differs from the run by {difference:.2g}", where="logits", fix="report this with the model's config"
+            say("what was written differs from the run by {0:.2g}", difference),
+            where="logits",
+            fix=say("report this with the model's config"),
         )
     return difference
 

@@ -26,6 +26,7 @@ from castalia.families.ar import Ar
 from castalia.nn.transformer import EPS
 from castalia.run import Run
 from castalia.sections import SampleConfig
+from castalia.sentences import say
 from castalia.spec import Tokens
 
 ARCHITECTURE = "Qwen3ForCausalLM"
@@ -45,7 +46,9 @@ def _files(run: Run) -> dict[str, bytes | str]:
     _refuse_others(run)
     model, codec = run.model(), run.codec
     if not isinstance(model, Ar) or not isinstance(codec, TextCodec):
-        raise AbilityError("only an 'ar' model of texts has this layout", where="export --to transformers", fix="use a text/ar run")
+        raise AbilityError(
+            say("only an 'ar' model of texts has this layout"), where="export --to transformers", fix=say("use a text/ar run")
+        )
     names = token_names(codec)
     return {
         "config.json": _json(config(model)),
@@ -58,10 +61,10 @@ def _files(run: Run) -> dict[str, bytes | str]:
 
 
 def _refuse_others(run: Run) -> None:
-    recipe, fix = run.recipe, "export a run of the recipe text/ar"
+    recipe, fix = run.recipe, say("export a run of the recipe text/ar")
     if recipe.family.name != "ar" or recipe.codec.name != "text":
         raise AbilityError(
-            f"transformers has no place for a '{recipe.family.name}' model of '{recipe.codec.name}' data",
+            say("transformers has no place for a '{0}' model of '{1}' data", recipe.family.name, recipe.codec.name),
             where="export --to transformers",
             fix=fix,
         )
@@ -75,7 +78,7 @@ def _refuse_others(run: Run) -> None:
     }
     found = [f"{name}={json.dumps(value)}".replace('"', "") for name, value in outside.items() if value]
     if found:
-        raise AbilityError("this model has parts that Qwen3's layout has no place for", where=" ".join(found), fix=fix)
+        raise AbilityError(say("this model has parts that Qwen3's layout has no place for"), where=" ".join(found), fix=fix)
 
 
 def config(model: Ar) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from castalia.export.tables import as_json
 from castalia.export.targets import Written
 from castalia.families.base import Family
 from castalia.run import Run, dump
+from castalia.sentences import say
 from castalia.spec import Condition, spec_from_json
 
 SHOWN = 400  # tensors that the README lists
@@ -51,7 +52,7 @@ def write(run: Run, folder: Path) -> Written:
     loaded = load(folder)[0].state_dict()
     if list(loaded) != list(weights) or not all(torch.equal(loaded[name], value.cpu()) for name, value in weights.items()):
         raise RunError(
-            "what was written does not load as the run's model", where="model.safetensors", fix="please report this run's recipe"
+            say("what was written does not load as the run's model"), where="model.safetensors", fix=say("please report this run's recipe")
         )
     return Written(
         {"tensors": len(weights), "differences": {"model": 0.0}}, "{folder}/README.md names the tensors and says how to load them"
@@ -68,7 +69,9 @@ def load(folder: Path | str) -> tuple[Family, Codec[Any]]:
             load_tensors(bounded.read_bytes(folder / f"{name}.safetensors", "weights_bytes")) for name in ("codec", "model")
         )
     except (DataError, ValueError, TypeError, SafetensorError) as error:
-        raise RunError(f"this is not a whole export: {error}", where=folder, fix="export the run --to safetensors again") from error
+        raise RunError(
+            say("this is not a whole export: {0}", error), where=folder, fix=say("export the run --to safetensors again")
+        ) from error
     codec: Codec[Any] = registry.resolve("codec", plan.codec.name)(plan.codec.config).restore(state, tensors)
     spec: Any = spec_from_json(described["spec"])
     conditions: dict[str, Condition] = {name: spec_from_json(data) for name, data in described["conditions"].items()}
@@ -78,7 +81,7 @@ def load(folder: Path | str) -> tuple[Family, Codec[Any]]:
         family.load_state_dict(weights)
     except RuntimeError as error:
         raise RunError(
-            f"the weights do not fit the recipe: {str(error).splitlines()[0]}", where=folder, fix="export the run again"
+            say("the weights do not fit the recipe: {0}", str(error).splitlines()[0]), where=folder, fix=say("export the run again")
         ) from error
     return family.eval(), codec
 

@@ -22,6 +22,7 @@ from castalia.codecs.text import TextCodec
 from castalia.codecs.tokenizers import Characters
 from castalia.codecs.utf8 import Utf8Grammar
 from castalia.errors import AbilityError
+from castalia.sentences import say
 
 
 def tables(codec: Codec[Any]) -> dict[str, bytes]:
@@ -35,7 +36,9 @@ def tables(codec: Codec[Any]) -> dict[str, bytes]:
             return {"codec.json": as_json({"kind": "array", "shape": shape, **numbers, "rows": codec.config.rows}, indent=None)}
         case TextCodec():
             return _text(codec)
-    raise AbilityError(f"no program can make items of '{codec.name}' yet", where=f"codec '{codec.name}'", fix="export --to safetensors")
+    raise AbilityError(
+        say("no program can make items of '{0}' yet", codec.name), where=say("codec '{0}'", codec.name), fix="export --to safetensors"
+    )
 
 
 def _text(codec: TextCodec) -> dict[str, bytes]:

@@ -15,6 +15,7 @@ from castalia.errors import AbilityError, RecipeError, RunError
 from castalia.governance.release import Gate
 from castalia.progress import stage
 from castalia.run import Run
+from castalia.sentences import say
 
 MANIFEST = "castalia.json"
 
@@ -54,12 +55,14 @@ def export(run: str | os.PathLike[str] | Run, to: str, folder: str | os.PathLike
     """
     run, folder = run if isinstance(run, Run) else Run.open(run), Path(folder)
     if to not in TARGETS:
-        raise RecipeError(f"there is no export to '{to}'", where="--to", fix="one of: " + ", ".join(TARGETS))
+        raise RecipeError(say("there is no export to '{0}'", to), where="--to", fix=say("one of: {0}", ", ".join(TARGETS)))
     shown, folder = folder, folder.resolve()
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
-        raise RunError("something else is in the way of the export", where=folder, fix="name a new folder")
+        raise RunError(say("something else is in the way of the export"), where=folder, fix=say("name a new folder"))
     if plugins := run.about.get("plugins"):
-        raise AbilityError("an export carries no code of a plug-in", where=", ".join(plugins), fix="share the run's folder itself")
+        raise AbilityError(
+            say("an export carries no code of a plug-in"), where=", ".join(plugins), fix=say("share the run's folder itself")
+        )
     run.weights_path()  # there is a checkpoint
     module, _, function = TARGETS[to].partition(":")
     write: Callable[[Run, Path], Written] = getattr(importlib.import_module(module), function)

@@ -18,6 +18,7 @@ from torch import Tensor
 from castalia.errors import RunError
 from castalia.nn.graph import Graph
 from castalia.nn.random import generator
+from castalia.sentences import say
 
 BOUND = 1e-4  # largest difference of any number
 KEPT = ("val", "tensor_meta")  # of what a trace notes beside each operation
@@ -56,9 +57,9 @@ def difference(graph: Graph, written: Callable[[tuple[Tensor, ...]], Sequence[Te
             apart = float((mine.double() - other.double()).abs().max()) if mine.shape == other.shape else float("inf")
             if not apart <= BOUND:
                 raise RunError(
-                    f"what was written gives other numbers than the run: {apart:.1e} apart, at most {BOUND:.0e} is allowed",
+                    say("what was written gives other numbers than the run: {0:.1e} apart, at most {1:.0e} is allowed", apart, BOUND),
                     where=where,
-                    fix="castalia export --to safetensors holds the weights as they are; please report this run's recipe",
+                    fix=say("castalia export --to safetensors holds the weights as they are; please report this run's recipe"),
                 )
             worst = max(worst, apart)
     return worst

@@ -36,6 +36,7 @@ from castalia.nn.ngrams import LONGEST, hashed
 from castalia.nn.stepping import advance
 from castalia.nn.tokens import NEVER, TINY, cross_entropy, row_blocks
 from castalia.nn.transformer import Activation, AttentionKind, Block, Memory, Rotary, Rotation, causal_mask, segment_mask
+from castalia.sentences import plural, say
 from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens
 
 REACH = 32  # offsets to the predicted position that `order: any` tells apart
@@ -197,7 +198,7 @@ class Ar(Family):
         if phase == "gate":
             return self._gate_loss(batch)
         if phase != "main":
-            raise SpecError(f"'ar' has no phase '{phase}'", where="forward(batch, phase)", fix="use 'main' or 'gate'")
+            raise SpecError(say("'ar' has no phase '{0}'", phase), where="forward(batch, phase)", fix=say("use 'main' or 'gate'"))
         order = training_order(batch.x, batch.segment, self.spec.begin, self.spec.period) if self.config.order == "any" else None
         ordered = self._ordered(batch, order)
         logits = self._logits(ordered, batch)
@@ -246,7 +247,7 @@ class Ar(Family):
 
     def _gate_loss(self, batch: Batch) -> Loss:
         if self.gate is None:
-            raise SpecError("'ar' has no phase 'gate' without counts", where="forward(batch, phase)", fix="family.counts=5")
+            raise SpecError(say("'ar' has no phase 'gate' without counts"), where="forward(batch, phase)", fix="family.counts=5")
         training = self.network.training
         self.network.eval()
         nats, gate = self._exact_nats(batch)
@@ -330,7 +331,11 @@ class Ar(Family):
     def prefill(self, ids: Tensor, mask: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Memory]:
         rows, steps = ids.shape
         if steps > self.spec.length:
-            raise SpecError("the prompt is longer than the context", where=f"{steps} tokens against {self.spec.length}", fix="cut it")
+            raise SpecError(
+                say("the prompt is longer than the context"),
+                where=say("{0} against {1}", plural("{0} token", "{0} tokens", steps), self.spec.length),
+                fix=say("cut it"),
+            )
         like = self.network.embedding.weight
         config = self.config
         memory = Memory.empty(
@@ -387,7 +392,9 @@ class Ar(Family):
     def infill(self, x: Tensor, keep: Tensor, rngs: Sequence[torch.Generator], cond: dict[str, Any], temperature: float = 1.0) -> Tensor:
         """x (B, T) with its tokens drawn anew where `keep` is False, each given all kept ones and those drawn before it, from the left."""
         if self.config.order != "any":
-            raise AbilityError("this run reads from left to right only", where="family.order=left", fix="train with family.order=any")
+            raise AbilityError(
+                say("this run reads from left to right only"), where="family.order=left", fix=say("train with family.order=any")
+            )
         x, keep = x.clone(), keep.clone()
         keep[:, 0] = True
         rows, steps = len(x), x.shape[1] - 1
@@ -428,7 +435,11 @@ class Ar(Family):
         """Attention weights (B, heads, T, T) of each layer for rows x (B, T), read from left to right; row t looks at columns up to t.
         Raises SpecError for rows longer than the context."""
         if x.shape[1] > self.spec.length:
-            raise SpecError("the text is longer than the context", where=f"{x.shape[1]} tokens against {self.spec.length}", fix="cut it")
+            raise SpecError(
+                say("the text is longer than the context"),
+                where=say("{0} against {1}", plural("{0} token", "{0} tokens", x.shape[1]), self.spec.length),
+                fix=say("cut it"),
+            )
         told = self._told({}, len(x))
         rotation = self._turned(slice(0, x.shape[1]), slice(1, x.shape[1] + 1))
         place = torch.arange(x.shape[1], device=x.device)
@@ -446,18 +457,26 @@ class Ar(Family):
 
 def _check(config: ArConfig, spec: Tokens, conditions: dict[str, Condition]) -> None:
     if config.width % (2 * config.heads):
-        raise RecipeError("each head needs an even number of channels", where=f"family.width={config.width} family.heads={config.heads}")
+        raise RecipeError(
+            say("each head needs an even number of channels"), where=f"family.width={config.width} family.heads={config.heads}"
+        )
     if config.heads % (config.kv_heads or config.heads):
-        raise RecipeError("kv_heads must divide heads", where=f"family.heads={config.heads} family.kv_heads={config.kv_heads}")
+        raise RecipeError(say("kv_heads must divide heads"), where=f"family.heads={config.heads} family.kv_heads={config.kv_heads}")
     if config.order == "any" and (config.ngrams or config.counts):
         raise RecipeError(
-            "n-grams and counts read from left to right", where="family.order=any", fix="leave family.ngrams and family.counts out"
+            say("n-grams and counts read from left to right"),
+            where="family.order=any",
+            fix=say("leave family.ngrams and family.counts out"),
         )
     if config.counts and hasattr(spec.grammar, "along"):
         # their share of what is forbidden would be lost, and the mixture be no distribution
-        raise RecipeError("counts know nothing of what the form forbids", where="family.counts", fix="leave family.counts out")
+        raise RecipeError(say("counts know nothing of what the form forbids"), where="family.counts", fix=say("leave family.counts out"))
     if any(size < 2 or size > LONGEST for size in config.ngrams):
-        raise RecipeError(f"n-gram sizes lie between 2 and {LONGEST}", where=f"family.ngrams={list(config.ngrams)}")
+        raise RecipeError(say("n-gram sizes lie between 2 and {0}", LONGEST), where=f"family.ngrams={list(config.ngrams)}")
     for name, condition in conditions.items():
         if not isinstance(condition, Classes):
-            raise SpecError("'ar' can be told classes only", where=f"condition '{name}'", fix="data.conditional=false, or another family")
+            raise SpecError(
+                say("'ar' can be told classes only"),
+                where=say("condition '{0}'", name),
+                fix=say("data.conditional=false, or another family"),
+            )

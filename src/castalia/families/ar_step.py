@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from castalia.errors import AbilityError
 from castalia.nn.graph import Graph, Port, Told, condition_ports
 from castalia.nn.ngrams import hashed
+from castalia.sentences import say
 
 if TYPE_CHECKING:
     from castalia.families.ar import Ar
@@ -67,9 +68,9 @@ def step_graph(model: Ar) -> Graph:
     config, spec = model.config, model.spec
     if config.counts:
         raise AbilityError(
-            "a graph has no place for counts: their tables are searched, not multiplied",
+            say("a graph has no place for counts: their tables are searched, not multiplied"),
             where=f"family.counts={config.counts}",
-            fix="export a run of text/ar or text/ar-small, or --to safetensors",
+            fix=say("export a run of text/ar or text/ar-small, or --to safetensors"),
         )
     module = Step(model.network, spec.begin).eval()
     kv_heads, head_width = config.kv_heads or config.heads, config.width // config.heads

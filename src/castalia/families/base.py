@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from castalia.config import Config
 from castalia.errors import AbilityError, RecipeError, SpecError
 from castalia.nn.graph import Graph
+from castalia.sentences import plural, say
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec, Tokens
 from castalia.tensor_file import memory
 
@@ -31,9 +32,9 @@ def make(kind: type[Family], config: FamilyConfig, spec: Spec, conditions: dict[
     size = copies * _weights_bytes(kind, config, spec, conditions)
     if size > memory():
         raise RecipeError(
-            f"the model would need {size / 2**30:,.0f} GiB of memory, this machine has {memory() / 2**30:,.0f}",
-            where=f"family '{kind.name}'",
-            fix="smaller family.width, family.depth, codec.length, codec.vocab or codec.size",
+            say("the model would need {0:,.0f} GiB of memory, this machine has {1:,.0f}", size / 2**30, memory() / 2**30),
+            where=say("family '{0}'", kind.name),
+            fix=say("smaller family.width, family.depth, codec.length, codec.vocab or codec.size"),
         )
     return kind(config, spec, conditions)
 
@@ -99,9 +100,9 @@ class Family(nn.Module, ABC):
         if not isinstance(spec, self.accepts):
             kinds = " or ".join(kind.__name__ for kind in self.accepts)
             raise SpecError(
-                f"'{self.name}' needs {kinds} data",
-                where=f"codec gives {type(spec).__name__}",
-                fix="choose another family, or put a trained codec in between",
+                say("'{0}' needs {1} data", self.name, kinds),
+                where=say("codec gives {0}", type(spec).__name__),
+                fix=say("choose another family, or put a trained codec in between"),
             )
         self.config = config
         self.spec = spec
@@ -138,7 +139,7 @@ class Family(nn.Module, ABC):
         step     tokens and the memory of those before them to logits and the new memory.
         """
         raise AbilityError(
-            f"a '{self.name}' model has no graph to export", where="Family.graphs", fix="use a run of another family, e.g. gan"
+            say("a '{0}' model has no graph to export", self.name), where="Family.graphs", fix=say("use a run of another family, e.g. gan")
         )
 
     @property
@@ -147,14 +148,16 @@ class Family(nn.Module, ABC):
 
     def check(self, batch: Batch) -> None:
         """Family in: shapes are checked by hand at this border."""
-        x, spec, different = batch.x, self.spec, "the batch has another shape than the model"
+        x, spec, different = batch.x, self.spec, say("the batch has another shape than the model")
         if isinstance(spec, Dense):
             if tuple(x.shape[1:]) != spec.shape:
-                raise SpecError(different, where=f"{tuple(x.shape[1:])} against {spec.shape}")
+                raise SpecError(different, where=say("{0} against {1}", tuple(x.shape[1:]), spec.shape))
         elif x.ndim != 2 or not 2 <= x.shape[1] <= spec.length + 1:
-            raise SpecError(different, where=f"{tuple(x.shape)} against (rows, 2 to {spec.length + 1})")
+            raise SpecError(different, where=say("{0} against (rows, 2 to {1})", tuple(x.shape), spec.length + 1))
         elif x.dtype != torch.int64 or int(x.min()) < 0 or int(x.max()) >= spec.vocab:
-            raise SpecError("tokens must be int64 below the vocabulary's size", where=f"{x.dtype}, {int(x.max())} of {spec.vocab}")
+            raise SpecError(
+                say("tokens must be int64 below the vocabulary's size"), where=say("{0}, {1} of {2}", x.dtype, int(x.max()), spec.vocab)
+            )
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -188,9 +191,9 @@ def with_new_tokens(family: Family, old: Spec, weights: dict[str, Tensor], where
     assert isinstance(new, Tokens)
     if not family.vocabulary:
         raise SpecError(
-            f"a '{family.name}' model cannot learn new tokens: its layout belongs to one vocabulary",
-            where=f"{where}: {old.vocab} tokens, {new.vocab} wanted",
-            fix="start from an 'ar' or 'pretrained' run, or from one that was trained with codec.chat=true",
+            say("a '{0}' model cannot learn new tokens: its layout belongs to one vocabulary", family.name),
+            where=say("{0}: {1}, {2} wanted", where, plural("{0} token", "{0} tokens", old.vocab), new.vocab),
+            fix=say("start from an 'ar' or 'pretrained' run, or from one that was trained with codec.chat=true"),
         )
     mine = family.state_dict()
     grown = {name: value for name, value in weights.items() if name in mine}

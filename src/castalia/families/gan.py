@@ -28,6 +28,7 @@ from castalia.nn.dcgan import FAST, TEXTBOOK, ConvCritic, ConvGenerator
 from castalia.nn.embed import ConditionEmbedding, is_vector, slot
 from castalia.nn.graph import Graph, Port, condition_ports
 from castalia.nn.statistics import fresh_statistics, passes_for
+from castalia.sentences import say
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
 
 Objective: TypeAlias = Literal["nonsaturating", "hinge", "relativistic"]
@@ -139,16 +140,16 @@ class Gan(Family):
         for name, condition in conditions.items():
             if not (isinstance(condition, Classes) or (isinstance(condition, Dense) and is_vector(condition))):
                 raise SpecError(
-                    "'gan' can be told classes and vectors only",
-                    where=f"condition '{name}'",
-                    fix="data.conditional=false, or another family",
+                    say("'gan' can be told classes and vectors only"),
+                    where=say("condition '{0}'", name),
+                    fix=say("data.conditional=false, or another family"),
                 )
         self.penalty = penalty_of(config)
         if self.penalty and critic_norm_of(config) == "batch":
             raise RecipeError(
-                "a gradient penalty is per item, batch norm mixes items",
+                say("a gradient penalty is per item, batch norm mixes items"),
                 where="family.penalty, family.critic_norm",
-                fix="set family.critic_norm=none or spectral",
+                fix=say("set family.critic_norm=none or spectral"),
             )
         grid = self.spec.layout == "grid"
         self.altered: Tensor  # of a step's items; in the checkpoint, because only `prepare` knows how many items there are
@@ -177,7 +178,9 @@ class Gan(Family):
         self.check(batch)
         rows = len(batch.x)
         if self.training and rows < 2:
-            raise SpecError("batch norm needs at least two items a step", where=f"batch of {rows}", fix="training.batch=2 or more")
+            raise SpecError(
+                say("batch norm needs at least two items a step"), where=say("batch of {0}", rows), fix=say("training.batch=2 or more")
+            )
         cond = {name: batch.cond[name] for name in self.conditions if batch.cond.get(name) is not None}
         z = torch.randn(rows, self.config.latent).to(batch.x.device)
         match phase:
@@ -185,7 +188,7 @@ class Gan(Family):
                 return self._critic_loss(batch.x, z, cond)
             case "generator":
                 return self._generator_loss(batch.x, z, cond)
-        raise SpecError(f"'gan' has no phase '{phase}'", where="forward(batch, phase)", fix="use 'critic' or 'generator'")
+        raise SpecError(say("'gan' has no phase '{0}'", phase), where="forward(batch, phase)", fix=say("use 'critic' or 'generator'"))
 
     def _critic_loss(self, real: Tensor, z: Tensor, cond: dict[str, Any]) -> Loss:
         if self.training:
@@ -316,9 +319,9 @@ def generator_objective(objective: Objective, real: Tensor | None, fake: Tensor)
         case "relativistic":
             if real is None:
                 raise SpecError(
-                    "the relativistic objective compares with real data",
+                    say("the relativistic objective compares with real data"),
                     where="generator_objective",
-                    fix="give the critic's logits on real rows",
+                    fix=say("give the critic's logits on real rows"),
                 )
             return F.softplus(real - fake).mean()
 

@@ -28,6 +28,7 @@ from castalia.nn.graph import Graph
 from castalia.nn.lora import LoraLinear
 from castalia.nn.tokens import NEVER, TINY, cross_entropy, row_blocks
 from castalia.nn.transformer import within
+from castalia.sentences import plural, say
 from castalia.spec import Batch, Condition, Loss, Spec, Tokens
 
 
@@ -52,20 +53,26 @@ class Pretrained(Family):
     def __init__(self, config: PretrainedConfig, spec: Spec, conditions: dict[str, Condition]) -> None:
         super().__init__(config, spec, conditions)
         if config.base is None:
-            raise SpecError("no model is named to start from", "family.base", "start_from=FOLDER, FILE.gguf or smollm2")
+            raise SpecError(say("no model is named to start from"), "family.base", say("start_from=FOLDER, FILE.gguf or smollm2"))
         if conditions:
-            raise SpecError("'pretrained' can be told nothing but text", f"condition '{next(iter(conditions))}'", "data.conditional=false")
+            raise SpecError(
+                say("'pretrained' can be told nothing but text"), say("condition '{0}'", next(iter(conditions))), "data.conditional=false"
+            )
         self.network = bases.network(bases.find(config.base, config.source))
         settings = self.network.config.get_text_config()
         self.known = int(settings.vocab_size)
         most = getattr(settings, "max_position_embeddings", None)
         if most is not None and self.spec.length > most:
-            raise SpecError("the context is longer than the model's", f"codec.length={self.spec.length}", f"codec.length={most} or less")
+            raise SpecError(
+                say("the context is longer than the model's"), f"codec.length={self.spec.length}", say("codec.length={0} or less", most)
+            )
         if self.spec.end is not None and self.spec.end >= self.known:
-            raise SpecError("the model has no token that ends a text", "codec.close=true", "codec.close=false")
+            raise SpecError(say("the model has no token that ends a text"), "codec.close=true", "codec.close=false")
         if self.spec.vocab > max(self.known, self.spec.begin + 1) + 2:  # tokens of roles, which stand behind all others
             raise SpecError(
-                "the model has no chat template to learn conversations by", "codec.chat", "an Instruct or Chat model; or codec.chat=false"
+                say("the model has no chat template to learn conversations by"),
+                "codec.chat",
+                say("an Instruct or Chat model; or codec.chat=false"),
             )
         head = self.network.get_output_embeddings()
         if head is not None:
@@ -83,7 +90,7 @@ class Pretrained(Family):
     def forward(self, batch: Batch, phase: str = "main") -> Loss:
         """Mean nats of a coded token, weighted by batch.weight. Parts: nats."""
         if phase != "main":
-            raise SpecError(f"'pretrained' has no phase '{phase}'", where="forward(batch, phase)", fix="use 'main'")
+            raise SpecError(say("'pretrained' has no phase '{0}'", phase), where="forward(batch, phase)", fix=say("use 'main'"))
         self.check(batch)
         nats, weight = self._nats(batch), batch.weights(self.spec.begin)
         total = (nats * weight).sum() / weight.sum().clamp_min(TINY)
@@ -130,7 +137,11 @@ class Pretrained(Family):
     @torch.inference_mode()
     def prefill(self, ids: Tensor, mask: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Recall]:
         if ids.shape[1] > self.spec.length:
-            raise SpecError("the prompt is longer than the context", f"{ids.shape[1]} tokens against {self.spec.length}", "cut it")
+            raise SpecError(
+                say("the prompt is longer than the context"),
+                say("{0} against {1}", plural("{0} token", "{0} tokens", ids.shape[1]), self.spec.length),
+                say("cut it"),
+            )
         lengths, cache = mask.sum(1), self.memory()
         # What fills a row up stands behind its own tokens, which do not see it.
         found = self.network(input_ids=self._read(ids), use_cache=True, **{self.remembers: cache})
@@ -155,7 +166,7 @@ class Pretrained(Family):
 
     def graphs(self) -> dict[str, Graph]:
         raise AbilityError(
-            "a model of others is written by its own library", where="Family.graphs", fix="castalia export RUN --to transformers"
+            say("a model of others is written by its own library"), where="Family.graphs", fix="castalia export RUN --to transformers"
         )
 
     # Checkpoints

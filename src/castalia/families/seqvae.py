@@ -33,6 +33,7 @@ from castalia.nn.random import generator, randn_rows
 from castalia.nn.stepping import advance
 from castalia.nn.tokens import NEVER, TINY, cross_entropy, row_blocks
 from castalia.nn.transformer import Block, Memory, Rotary, Rotation, causal_mask
+from castalia.sentences import plural, say
 from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens
 
 LATENT = "latent"  # what `cond` calls a row's latent while it is written
@@ -70,10 +71,10 @@ class SeqVae(Family):
         super().__init__(config, spec, conditions)
         if config.width % (2 * config.heads):
             where = f"family.width={config.width} family.heads={config.heads}"
-            raise RecipeError("each head needs an even number of channels", where=where)
+            raise RecipeError(say("each head needs an even number of channels"), where=where)
         for name, condition in conditions.items():
             if not isinstance(condition, Classes):
-                raise SpecError("'seqvae' can be told classes only", where=f"condition '{name}'", fix="data.conditional=false")
+                raise SpecError(say("'seqvae' can be told classes only"), where=say("condition '{0}'", name), fix="data.conditional=false")
         self.encoder = Encoder(config, self.spec, conditions)
         self.decoder = Decoder(config, self.spec, conditions)
         self.weight_now, self.hidden_now = 1.0, 0.0  # of the divergence; share of hidden words: set by `schedule`
@@ -91,7 +92,7 @@ class SeqVae(Family):
     def forward(self, batch: Batch, phase: str = "main") -> Loss:
         """Nats per coded token. Parts, per row: nelbo = reconstruction + kl, always the plain bound; nats: the bound per coded token."""
         if phase != "main":
-            raise SpecError(f"'seqvae' has no phase '{phase}'", where="forward(batch, phase)", fix="use 'main'")
+            raise SpecError(say("'seqvae' has no phase '{0}'", phase), where="forward(batch, phase)", fix=say("use 'main'"))
         self.check(batch)
         posterior = self.encoder(batch.x, batch.cond)
         z = posterior.draw(torch.randn_like(posterior.mean))
@@ -197,7 +198,11 @@ class SeqVae(Family):
         """cond["latent"] (B, latent): what the rows are about; the prior's mean where it is not given."""
         rows, steps = ids.shape
         if steps > self.spec.length:
-            raise SpecError("the prompt is longer than the context", where=f"{steps} tokens against {self.spec.length}", fix="cut it")
+            raise SpecError(
+                say("the prompt is longer than the context"),
+                where=say("{0} against {1}", plural("{0} token", "{0} tokens", steps), self.spec.length),
+                fix=say("cut it"),
+            )
         config, like = self.config, self.decoder.embedding.weight
         memory = Memory.empty(config.depth, rows, config.heads, self.spec.length, config.width // config.heads, like, 0)
         z = cond.get(LATENT)
@@ -227,7 +232,9 @@ class SeqVae(Family):
         return draw_rows(self, self.spec, rngs, cond, options, self.device)
 
     def graphs(self) -> dict[str, Graph]:
-        raise AbilityError("a 'seqvae' model has no graph to export", where="Family.graphs", fix="castalia export RUN --to safetensors")
+        raise AbilityError(
+            say("a 'seqvae' model has no graph to export"), where="Family.graphs", fix="castalia export RUN --to safetensors"
+        )
 
 
 class Encoder(nn.Module):

@@ -39,6 +39,7 @@ from castalia.nn.graph import Graph, Port, Told, condition_ports, encoding
 from castalia.nn.latent import Posterior, active_units
 from castalia.nn.random import randn_rows
 from castalia.nn.statistics import fresh_statistics, passes_for
+from castalia.sentences import say
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
 
 REFRESH_ROWS = 128
@@ -131,7 +132,11 @@ class VaeGan(Family):
         `reconstruction` (half mean squares)."""
         self.check(batch)
         if self.training and len(batch.x) < 2:
-            raise SpecError("batch norm needs at least two items a step", where=f"batch of {len(batch.x)}", fix="training.batch=2 or more")
+            raise SpecError(
+                say("batch norm needs at least two items a step"),
+                where=say("batch of {0}", len(batch.x)),
+                fix=say("training.batch=2 or more"),
+            )
         cond = hide_classes(batch.cond, self.conditions, self.config.condition_drop if self.training else 0.0)
         if phase == "critic":
             return self._critic_loss(batch.x, cond)

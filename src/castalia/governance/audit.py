@@ -38,6 +38,7 @@ from castalia.notebook import Result
 from castalia.progress import stage, tracked
 from castalia.run import Run
 from castalia.sampling.generate import generate
+from castalia.sentences import say
 from castalia.spec import Dense, Tokens
 from castalia.workflow import open_data, request_of
 
@@ -107,7 +108,7 @@ def inspect(run: Run, *, samples: Given | None = None, n: int | None = None, see
     else:
         names, items = given(codec, samples)
     if not names:
-        raise DataError("there are no samples to audit", where=samples or run.folder, fix="-n 100, or a folder with files")
+        raise DataError(say("there are no samples to audit"), where=samples or run.folder, fix=say("-n 100, or a folder with files"))
     with stage("indexing the training items"):
         matcher = kind(codec, blocks_of(dataset.train, codec))
     with stage("setting the threshold by held-out items"):
@@ -127,13 +128,17 @@ def inspect(run: Run, *, samples: Given | None = None, n: int | None = None, see
     rate, false = len(pairs) / len(names), calibration.false_alarm_rate
     if calibration.duplicates:
         notes.append(
-            f"{calibration.duplicates:,} of {calibration.items:,} held-out items are training items but for small changes: "
-            "duplicates across the split. They count as false alarms."
+            say(
+                "{0:,} of {1:,} held-out items are training items but for small changes: duplicates "
+                "across the split. They count as false alarms.",
+                calibration.duplicates,
+                calibration.items,
+            )
         )
     if verdict == "cannot tell":
         notes.append(_why(calibration))
     elif verdict == "none" and pairs:
-        notes.append("The pairs below the threshold are no more than new real items give; look at them all the same.")
+        notes.append(say("The pairs below the threshold are no more than new real items give; look at them all the same."))
     document = {
         "schema": SCHEMA,
         "run": run.id,
@@ -225,7 +230,7 @@ def given(codec: Codec[Any], source: Given) -> tuple[list[str], Any]:
             read = list(codec.read(path))
             items += [codec.encode(item) for item in read] if isinstance(codec.spec, Dense) else read
         except DataError as error:
-            raise DataError(error.what, name, "remove the file, or copy it again") from error
+            raise DataError(error.what, name, say("remove the file, or copy it again")) from error
         names += [name] if len(read) == 1 else [f"{name}, item {place}" for place in range(len(read))]
     if isinstance(codec.spec, Dense):
         return names, to_unit(codec.spec, torch.stack(items)) if items else torch.empty(0, *codec.spec.shape)
@@ -264,10 +269,13 @@ def _calibrated(
         told = f"There are only {len(fresh)} held-out items to set the threshold by (fewer than {FEW}); "
         if len(set_apart) < FEWEST:
             notes.append(
-                told + "there are too few training items as well, so a fixed threshold stands in and nothing is known of false alarms."
+                say(
+                    "{0}there are too few training items as well, so a fixed threshold stands in and nothing is known of false alarms.",
+                    told,
+                )
             )
             return fresh, Calibration(kind.farthest / 2, "a fixed threshold", 0, 0, 0.0), matcher.match(fresh)
-        notes.append(told + f"{len(set_apart)} training items were set apart instead and compared with the other training items.")
+        notes.append(say("{0}{1} training items were set apart instead and compared with the other training items.", told, len(set_apart)))
         fresh, source = set_apart, "training items set apart"
         against = kind(codec, blocks_of(dataset.train, codec, order[apart:].sort().values))
     else:

@@ -23,6 +23,7 @@ from castalia.governance import likeness
 from castalia.governance.copies import MATCHERS, Matcher, matcher_called
 from castalia.governance.likeness import Nearest
 from castalia.run import Run, dump
+from castalia.sentences import say
 from castalia.spec import Dense
 
 MEASURE = "copies"
@@ -96,7 +97,7 @@ def write_index(folder: Path, matcher: Matcher, document: dict[str, Any], names:
     """Writes both files; where there is nothing to write, returns why."""
     state, tensors = matcher.state()
     if sum(tensor.nbytes for tensor in tensors.values()) > LARGEST:
-        return "There is no index for a release policy: the training data are too large for one."
+        return say("There is no index for a release policy: the training data are too large for one.")
     about = {
         "format": likeness.FORMAT,
         "measure": MEASURE,
@@ -112,4 +113,4 @@ def write_index(folder: Path, matcher: Matcher, document: dict[str, Any], names:
 
 
 def _damaged(run: Run) -> RunError:
-    return RunError("the audit's index is damaged", where=run.folder / "audit", fix=f"castalia audit {run.folder}")
+    return RunError(say("the audit's index is damaged"), where=run.folder / "audit", fix=f"castalia audit {run.folder}")

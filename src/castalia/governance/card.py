@@ -20,6 +20,7 @@ from castalia.governance.label import producer_of
 from castalia.governance.policy import Policy
 from castalia.run import Run
 from castalia.run_files import ScoresFacts
+from castalia.sentences import say
 
 LANGUAGES = ("en", "zh")
 MARKS = {"met": "☑", "partly": "◐", "open": "☐"}
@@ -29,7 +30,7 @@ STATES = {"met": ("met", "已满足"), "partly": ("partly", "部分满足"), "op
 def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
     """The card of a run. Raises RecipeError for a language that it does not speak, RunError for a run without weights."""
     if lang not in LANGUAGES:
-        raise RecipeError(f"there is no card in '{lang}'", where="--lang", fix="one of: " + ", ".join(LANGUAGES))
+        raise RecipeError(say("there is no card in '{0}'", lang), where="--lang", fix=say("one of: {0}", ", ".join(LANGUAGES)))
     policy, zh = policy or Policy(), lang == "zh"
 
     def t(english: str, chinese: str) -> str:

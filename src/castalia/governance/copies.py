@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from castalia.errors import SpecError
+from castalia.sentences import say
 
 if TYPE_CHECKING:
     from castalia.codecs.base import Codec
@@ -96,7 +97,9 @@ def matcher_for(codec: Codec[Any]) -> tuple[str, type[Matcher]]:
         found = matcher_called(name)
         if found.fits(codec):
             return name, found
-    raise SpecError("there is no way to find copies in such data", where=f"codec '{codec.name}'", fix="audit pictures, arrays or texts")
+    raise SpecError(
+        say("there is no way to find copies in such data"), where=say("codec '{0}'", codec.name), fix=say("audit pictures, arrays or texts")
+    )
 
 
 def matcher_called(name: str) -> type[Matcher]:

@@ -25,6 +25,7 @@ from castalia.codecs.base import Codec
 from castalia.errors import SpecError
 from castalia.evaluation.features import is_picture
 from castalia.governance.copies import Found
+from castalia.sentences import say
 from castalia.spec import Dense, Spec
 
 SIDE, CELLS, DIMENSIONS = 32, 8, 32
@@ -183,7 +184,7 @@ class Pictures:
 def working(spec: Spec, x: Tensor) -> Tensor:
     """(N, C, H, W) in the spec's unit -> (N, C, SIDE, SIDE) uint8; NaN counts as the middle, what lies outside the unit is clipped."""
     if not isinstance(spec, Dense):
-        raise SpecError("pictures are dense data", where=type(spec).__name__)
+        raise SpecError(say("pictures are dense data"), where=type(spec).__name__)
     low, high = spec.limits
     parts = [torch.empty(0, spec.shape[0], SIDE, SIDE, dtype=torch.uint8)]
     for rows in x.split(BLOCK):

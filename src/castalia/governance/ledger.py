@@ -25,6 +25,7 @@ from typing import IO, Any, NamedTuple
 
 from castalia import bounded
 from castalia.errors import DataError, RunError, StorageError
+from castalia.sentences import say
 
 START = "0" * 64
 LONGEST = 1 << 20  # bytes of a line; an entry has some hundred
@@ -74,7 +75,7 @@ def append(path: Path, entry: Mapping[str, Any]) -> Head:
             _write_head(path, head)
     except OSError as error:
         raise StorageError(
-            f"the ledger cannot be written: {error.strerror or error}", where=path, fix="--ledger FILE puts it elsewhere"
+            say("the ledger cannot be written: {0}", error.strerror or error), where=path, fix=say("--ledger FILE puts it elsewhere")
         ) from error
     return head
 
@@ -86,7 +87,7 @@ def verify(path: Path, head: str | None = None) -> Verdict:
     """
     noted = _read_head(path)
     if not path.exists() and noted is None:
-        raise RunError("there is no ledger", where=path, fix="it is written when something is released: castalia sample RUN")
+        raise RunError(say("there is no ledger"), where=path, fix=say("it is written when something is released: castalia sample RUN"))
     problems: list[str] = []
     notes: list[str] = []
     events: dict[str, int] = {}
@@ -97,7 +98,7 @@ def verify(path: Path, head: str | None = None) -> Verdict:
         entry = _parsed(raw)
         if entry is None:
             if torn is not None:
-                problems.append(f"line {torn[0]} is not an entry")
+                problems.append(say("line {0} is not an entry", torn[0]))
             torn = (number, raw.rstrip(b"\n"), whole)
             continue
         count += 1
@@ -112,16 +113,16 @@ def verify(path: Path, head: str | None = None) -> Verdict:
         if noted is not None and entry["n"] == noted.n:
             at_noted = entry["hash"]
         if not whole:
-            notes.append(f"line {number} lacks its line end: the writer was stopped; the next one goes on")
+            notes.append(say("line {0} lacks its line end: the writer was stopped; the next one goes on", number))
     if torn is not None:
         (problems if torn[2] else notes).append(
-            f"line {torn[0]} is not an entry"
+            say("line {0} is not an entry", torn[0])
             if torn[2]
-            else f"line {torn[0]} is torn: its writer was stopped in the middle; the next writer will close it"
+            else say("line {0} is torn: its writer was stopped in the middle; the next writer will close it", torn[0])
         )
     problems += _against(noted, last, at_noted, notes, path)
     if head is not None and not any(one.startswith(head) for one in seen):
-        problems.append(f"no line has the hash {head}: lines were cut off, or the ledger was written anew")
+        problems.append(say("no line has the hash {0}: lines were cut off, or the ledger was written anew", head))
     return Verdict(count, last, events, problems, notes)
 
 
@@ -130,40 +131,40 @@ def _against(noted: Head | None, last: Head, at_noted: str | None, notes: list[s
     if noted is None:
         if last.n <= 1:
             return []  # its writer was stopped between the first line and the head
-        return [f"{name} is missing or damaged: lines may have been cut off the end"]
+        return [say("{0} is missing or damaged: lines may have been cut off the end", name)]
     if noted.n > last.n:
         return [
-            f"lines {last.n + 1} to {noted.n} are missing from the end"
+            say("lines {0} to {1} are missing from the end", last.n + 1, noted.n)
             if noted.n > last.n + 1
-            else f"line {noted.n} is missing from the end"
+            else say("line {0} is missing from the end", noted.n)
         ]
     if at_noted != noted.hash:
-        return [f"entry {noted.n} is not the one that {name} remembers: the ledger was written anew"]
+        return [say("entry {0} is not the one that {1} remembers: the ledger was written anew", noted.n, name)]
     if noted.n < last.n:
-        notes.append(f"{name} is {last.n - noted.n} behind: a writer was stopped before it could note its line")
+        notes.append(say("{0} is {1} behind: a writer was stopped before it could note its line", name, last.n - noted.n))
     return []
 
 
 def _link(number: int, entry: dict[str, Any], last: Head, raw: bytes) -> list[str]:
     """What is wrong between one line and the line before it."""
     if _hash(entry) != entry["hash"] or _text(entry) != raw.rstrip(b"\n"):
-        return [f"line {number} was altered"]
+        return [say("line {0} was altered", number)]
     if entry["n"] > last.n + 1:
-        missing = f"entry {last.n + 1} is" if entry["n"] == last.n + 2 else f"entries {last.n + 1} to {entry['n'] - 1} are"
-        return [f"line {number}: {missing} missing before it"]
+        missing = say("entry {0} is", last.n + 1) if entry["n"] == last.n + 2 else say("entries {0} to {1} are", last.n + 1, entry["n"] - 1)
+        return [say("line {0}: {1} missing before it", number, missing)]
     if entry["n"] <= last.n:
-        return [f"line {number}: entry {entry['n']} is out of order or doubled"]
+        return [say("line {0}: entry {1} is out of order or doubled", number, entry["n"])]
     if entry["prev"] != last.hash:
-        return [f"line {number} does not follow from the line before it: one of them was replaced"]
+        return [say("line {0} does not follow from the line before it: one of them was replaced", number)]
     return []
 
 
 def _closed(torn: tuple[int, bytes, bool], entry: dict[str, Any], number: int, notes: list[str]) -> list[str]:
     """A torn line is fine where the next line says so."""
     if entry.get("event") == "mended" and entry.get("torn") == hashlib.sha256(torn[1]).hexdigest():
-        notes.append(f"line {torn[0]} was torn by a writer that was stopped, and closed by line {number}")
+        notes.append(say("line {0} was torn by a writer that was stopped, and closed by line {1}", torn[0], number))
         return []
-    return [f"line {torn[0]} is not an entry"]
+    return [say("line {0} is not an entry", torn[0])]
 
 
 def _write(file: IO[bytes], entry: Mapping[str, Any], head: Head) -> Head:

@@ -15,6 +15,7 @@ from castalia import bounded
 from castalia.errors import DataError, Refused
 from castalia.escapes import one_line
 from castalia.run import Run
+from castalia.sentences import say
 
 FORMAT = 1
 
@@ -39,18 +40,18 @@ def open_index(run: Run) -> Likeness:
     """The run's audit index. Raises Refused where there is none, none that this version reads, or one of other data."""
     path = run.folder / "audit" / "index.json"
     if not path.exists():
-        raise _refused("this run has no audit index", run)
+        raise _refused(say("this run has no audit index"), run)
     try:
         found = bounded.parse_json(bounded.read_bytes(path, "json_bytes"))
     except DataError as error:
-        raise _refused(f"the audit index is damaged: {error.what}", run) from error
+        raise _refused(say("the audit index is damaged: {0}", error.what), run) from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise _refused("the audit index has a format that this version does not read", run)
+        raise _refused(say("the audit index has a format that this version does not read"), run)
     if found.get("data") != run.about["data"]["fingerprint"]:
-        raise _refused("the audit index is of other data than the run's", run)
+        raise _refused(say("the audit index is of other data than the run's"), run)
     measure = one_line(found.get("measure"), 60)
     if measure not in MEASURES:
-        raise _refused(f"the audit index uses a measure that this version does not know: {measure}", run)
+        raise _refused(say("the audit index uses a measure that this version does not know: {0}", measure), run)
     module, _, name = MEASURES[measure].partition(":")
     make: Callable[[Run, dict[str, Any]], Likeness] = getattr(importlib.import_module(module), name)
     return make(run, found)
@@ -58,7 +59,7 @@ def open_index(run: Run) -> Likeness:
 
 def _refused(what: str, run: Run) -> Refused:
     return Refused(
-        f"the policy limits similarity to the training data, but {what}",
+        say("the policy limits similarity to the training data, but {0}", what),
         where=run.folder / "audit",
-        fix="take `similarity` out of the policy, or use a run with an audit",
+        fix=say("take `similarity` out of the policy, or use a run with an audit"),
     )

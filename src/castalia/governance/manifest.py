@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from castalia.config import LARGEST_SEED, MOST_STEPS, State, hold, problems_of
 from castalia.errors import DataError
 from castalia.run_files import Hash, Word
+from castalia.sentences import say
 
 MOST_ROWS = 1 << 16  # items of one block, which are computed together
 
@@ -98,9 +99,9 @@ class Manifest(_Facts):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.rows is not None and self.row is not None and self.row >= self.rows:
-            raise ValueError("row lies beyond rows")
+            raise ValueError(say("row lies beyond rows"))
         if self.row is not None and self.index is not None and self.row > self.index:
-            raise ValueError("row lies beyond index")
+            raise ValueError(say("row lies beyond index"))
         return self
 
 

@@ -29,6 +29,7 @@ from castalia.families.base import Family
 from castalia.nn.random import counter_seed, generator, generators
 from castalia.progress import tracked
 from castalia.run import Run
+from castalia.sentences import plural, say
 from castalia.spec import Dense, Tokens
 from castalia.training.device import open_device
 from castalia.training.loop import start
@@ -84,8 +85,12 @@ def membership(run: Run, model: Family, dataset: Dataset, *, samples: Tensor | N
     Raises RecipeError for too few shadow models, or for shadows of a family that does not score.
     """
     if shadows and (shadows < LEAST_SHADOWS or not isinstance(model, Scores)):
-        what = f"{shadows} shadow models are too few" if isinstance(model, Scores) else f"a '{model.name}' model has no losses to compare"
-        raise RecipeError(what, where="--shadow", fix=f"at least {LEAST_SHADOWS}, for a family that scores; or leave it out")
+        what = (
+            plural("{0} shadow model is too few", "{0} shadow models are too few", shadows)
+            if isinstance(model, Scores)
+            else say("a '{0}' model has no losses to compare", model.name)
+        )
+        raise RecipeError(what, where="--shadow", fix=say("at least {0}, for a family that scores; or leave it out", LEAST_SHADOWS))
     sides = dataset.train, dataset.validation
     count = min(MOST, *(_units(side) for side in sides))
     attack = "shadow" if shadows else "loss" if isinstance(model, Scores) else "distance"
@@ -172,7 +177,9 @@ def _shadow_scores(run: Run, model: Scores, dataset: Dataset, chosen: list[Tenso
     """Scores of members and of others: log N(loss; with) - log N(loss; without), one standard deviation for all (few shadows)."""
     sides: Any = (dataset.train, dataset.validation)
     if isinstance(dataset.spec, Tokens) and any(_documents(side) < FEWEST for side in sides):
-        raise RecipeError("there are too few documents to train shadow models on", where="--shadow", fix="codec.document=paragraph or line")
+        raise RecipeError(
+            say("there are too few documents to train shadow models on"), where="--shadow", fix=say("codec.document=paragraph or line")
+        )
     size = len(chosen[0])
     inside = torch.zeros(count, 2 * size, dtype=torch.bool)
     found = torch.zeros(count, 2 * size, dtype=torch.float64)

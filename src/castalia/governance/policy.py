@@ -35,6 +35,8 @@ from castalia.abilities import SampleOptions
 from castalia.config import Config
 from castalia.errors import RecipeError, Refused
 from castalia.governance.terms import Terms
+from castalia.language import recognised
+from castalia.sentences import row, say
 
 Side = Literal["input", "output"]
 
@@ -56,7 +58,7 @@ class Rule(Config):
     def refused(self, en: str, zh: str) -> Refused:
         """The error for whoever broke this rule; en and zh where the rule has no words of its own."""
         what = f"{self.message.en or en} · {self.message.zh or zh}"
-        return Refused(what, where=f"rule {self.id}", fix="ask for something else, or talk to whoever keeps the policy")
+        return Refused(what, where=f"rule {self.id}", fix=say("ask for something else, or talk to whoever keeps the policy"))
 
 
 class Blocked(Rule):
@@ -77,10 +79,16 @@ class Bound(Rule):
     @model_validator(mode="after")
     def _bounds_something(self) -> Self:
         if self.most is None and self.least is None and self.only is None:
-            raise ValueError("give most, least or only")
+            raise ValueError(say("give most, least or only"))
         if self.option not in OPTIONS and not self.option.startswith("cond."):
             near = difflib.get_close_matches(self.option, OPTIONS, n=1)
-            raise ValueError(f"there is no option '{self.option}'; " + (f"did you mean '{near[0]}'?" if near else "see docs/provenance.md"))
+            raise ValueError(
+                say(
+                    "there is no option '{0}'; {1}",
+                    self.option,
+                    say("did you mean '{0}'?", near[0]) if near else say("see docs/provenance.md"),
+                )
+            )
         return self
 
     def broken(self, value: Any) -> bool:
@@ -125,11 +133,11 @@ class Policy(Config):
             text = bounded.read_text(place, "yaml_bytes", RecipeError)
         except RecipeError as error:
             raise RecipeError(
-                f"the policy cannot be read: {error.what}", where=place, fix="check the path; a policy is a UTF-8 YAML file"
+                say("the policy cannot be read: {0}", error.what), where=place, fix=say("check the path; a policy is a UTF-8 YAML file")
             ) from error
         raw = bounded.parse_yaml(text, place, "mend the file", RecipeError)
         if not isinstance(raw, dict):
-            raise RecipeError("a policy is a mapping of sections", where=place, fix="docs/provenance.md shows one")
+            raise RecipeError(say("a policy is a mapping of sections"), where=place, fix=say("docs/provenance.md shows one"))
         blocks = raw.get("blocked")
         for rule in blocks if isinstance(blocks, list) else ():
             if isinstance(rule, dict) and "file" in rule:
@@ -138,9 +146,11 @@ class Policy(Config):
         try:
             policy = cls.model_validate({key: value for key, value in raw.items() if value is not None})
         except ValidationError as error:
-            problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].lower()}" for problem in error.errors()]
+            problems = [
+                say("{0}: {1}", ".".join(map(str, problem["loc"])), recognised(problem["msg"].lower())) for problem in error.errors()
+            ]
             raise RecipeError(
-                "the policy has problems:\n  " + "\n  ".join(problems), where=place, fix="docs/provenance.md shows one"
+                say("the policy has problems:\n  {0}", row("\n  ", problems)), where=place, fix=say("docs/provenance.md shows one")
             ) from error
         _ = policy._input, policy._output  # a term that cannot be compared is said now
         return policy
@@ -150,7 +160,7 @@ class Policy(Config):
         ids = [rule.id for rule in (*self.blocked, *self.options, *([self.similarity] if self.similarity else []))]
         twice = sorted({one for one in ids if ids.count(one) > 1})
         if twice:
-            raise ValueError(f"two rules have the id {twice[0]}")
+            raise ValueError(say("two rules have the id {0}", twice[0]))
         return self
 
     @cached_property
@@ -193,6 +203,6 @@ def _lines(path: Path) -> list[str]:
         lines = bounded.read_text(path, "json_bytes", RecipeError).splitlines()
     except RecipeError as error:
         raise RecipeError(
-            "a list of terms cannot be read", where=path, fix="it is a UTF-8 file beside the policy, one term a line"
+            say("a list of terms cannot be read"), where=path, fix=say("it is a UTF-8 file beside the policy, one term a line")
         ) from error
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]

@@ -28,6 +28,7 @@ from castalia.governance.manifest import damage, require
 from castalia.governance.release import SCHEMA, Gate, write_sealed
 from castalia.run import Run, versions
 from castalia.sampling.generate import reproduce
+from castalia.sentences import say
 from castalia.spec import Dense
 
 MOST_ROWS = 1024  # of a block that a manifest may ask for, unless the run itself computes larger ones
@@ -71,7 +72,7 @@ def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]] | N
     Raises DataError for a file that is missing, that no codec claims, or that none can read.
     """
     if not path.is_file():
-        raise DataError("there is no such file", where=path, fix="check the path")
+        raise DataError(say("there is no such file"), where=path, fix=say("check the path"))
     codecs = [registry.resolve("codec", name) for name in registry.CODECS]
     error: DataError | None = None
     readable = None
@@ -87,7 +88,9 @@ def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]] | N
     if readable is None and error is not None:
         raise error
     if readable is None:
-        raise DataError("no codec knows files of this kind", where=path, fix="castalia verify takes what castalia sample and edit write")
+        raise DataError(
+            say("no codec knows files of this kind"), where=path, fix="castalia verify takes what castalia sample and edit write"
+        )
     return None, readable
 
 
@@ -98,28 +101,30 @@ def examine(path: Path, run: Run | None = None) -> Finding:
     """Hold a file against its manifest, and against `run` or the run that this machine remembers."""
     manifest, codec = manifest_of(path)
     if codec is None:
-        raise DataError("no codec knows files of this kind", where=path)
+        raise DataError(say("no codec knows files of this kind"), where=path)
     content = codec.content(path)
     if manifest is None:
         return _stripped(path, content, run)
     finding = Finding(path, "intact", manifest)
     if type(manifest.get("schema")) is not int or manifest["schema"] != SCHEMA:
         finding.state = "unknown"
-        finding.notes.append(f"its manifest is of another version: {one_line(manifest.get('generator'), 100)}")
+        finding.notes.append(say("its manifest is of another version: {0}", one_line(manifest.get("generator"), 100)))
         return finding
     trouble = damage(manifest)
     if trouble is not None:
-        finding.problems.append(f"the manifest is damaged: {trouble}")
+        finding.problems.append(say("the manifest is damaged: {0}", trouble))
     if "content" not in manifest and trouble is None:
         finding.state = "unknown"
-        finding.notes.append("its manifest has no hash of the content: it did not leave through the gate (an exported model wrote it?)")
+        finding.notes.append(
+            say("its manifest has no hash of the content: it did not leave through the gate (an exported model wrote it?)")
+        )
         return finding
     if manifest.get("content") != content:
-        finding.problems.append("the content is not what was released")
+        finding.problems.append(say("the content is not what was released"))
     if not is_sealed(manifest):
-        finding.problems.append("the manifest was changed")
+        finding.problems.append(say("the manifest was changed"))
     elif not codec.is_labelled(path, manifest):
-        finding.problems.append("the label for other programs (XMP) was changed or taken out")
+        finding.problems.append(say("the label for other programs (XMP) was changed or taken out"))
     _compare(finding, run)
     if finding.problems:
         finding.state = "altered"
@@ -139,25 +144,25 @@ def _compare(finding: Finding, given: Run | None) -> None:
         except CastaliaError as error:
             finding.notes.append(f"{error.what} ({error.where})")
         if run is None:
-            finding.notes.append("the model is not known on this machine")
+            finding.notes.append(say("the model is not known on this machine"))
             return
     entry = ledger_entry(run.folder / "ledger.jsonl", str(manifest.get("content")), manifest.get("seal"))
     if _step_of(run, manifest) is None and (entry is None or entry[1].get("model") != manifest.get("model")):
-        finding.notes.append(f"{run.folder} has no such weights: another run, or a checkpoint that is gone")
+        finding.notes.append(say("{0} has no such weights: another run, or a checkpoint that is gone", run.folder))
         return
     finding.run = run.folder
     for name, value in (("run", run.id), ("data", run.about["data"]["fingerprint"]), ("recipe", run.recipe_hash)):
         if manifest.get(name) != value:
-            finding.problems.append(f"the manifest says {name} {str(manifest.get(name))[:16]}, the run has {value[:16]}")
+            finding.problems.append(say("the manifest says {0} {1}, the run has {2}", name, str(manifest.get(name))[:16], value[:16]))
     licence = manifest.get("licence")
     if not isinstance(licence, dict) or licence.get("data") != run.about["data"].get("licence"):
-        finding.problems.append("the manifest names another licence of the data than the run")
+        finding.problems.append(say("the manifest names another licence of the data than the run"))
     if entry is not None:
         finding.line = entry[0]
         if entry[1].get("seal") != manifest.get("seal"):
-            finding.problems.append(f"the ledger noted another manifest for this content (line {entry[0]})")
+            finding.problems.append(say("the ledger noted another manifest for this content (line {0})", entry[0]))
     else:
-        finding.notes.append("the run's ledger has no line for it")
+        finding.notes.append(say("the run's ledger has no line for it"))
 
 
 def _stripped(path: Path, content: str, run: Run | None) -> Finding:
@@ -167,7 +172,7 @@ def _stripped(path: Path, content: str, run: Run | None) -> Finding:
         entry = ledger_entry(folder / "ledger.jsonl", content)
         if entry is not None:
             finding.state, finding.run, finding.line = "altered", folder, entry[0]
-            finding.problems.append("its manifest was taken out")
+            finding.problems.append(say("its manifest was taken out"))
             finding.notes = []
             break
     return finding
@@ -216,8 +221,8 @@ def run_of(manifest: dict[str, Any], given: Run | None = None, *, trust_code: bo
     folder = places.folder_of(str(manifest.get("model")))
     if folder is None:
         raise RunError(
-            f"the run '{manifest.get('run')}' is not known on this machine",
-            where=f"weights {str(manifest.get('model'))[:16]}",
+            say("the run '{0}' is not known on this machine", manifest.get("run")),
+            where=say("weights {0}", str(manifest.get("model"))[:16]),
             fix="castalia reproduce FILE --run FOLDER",
         )
     return Run.open(folder, trust_code=trust_code)
@@ -230,24 +235,24 @@ def remake(path: Path, out: Path, *, run: Run | None = None, inputs: Sequence[Pa
     """
     manifest, kind = manifest_of(path)
     if manifest is None or kind is None or "content" not in manifest:
-        raise DataError("the file carries no manifest to make it from", where=path, fix="castalia verify FILE says more")
+        raise DataError(say("the file carries no manifest to make it from"), where=path, fix="castalia verify FILE says more")
     require(manifest, path)
     if (out / path.name).resolve() == path.resolve():
-        raise DataError("the reproduction would replace the file itself", where=out, fix="name another folder with --out")
+        raise DataError(say("the reproduction would replace the file itself"), where=out, fix=say("name another folder with --out"))
     opened = run_of(manifest, run, trust_code=trust_code)
     most = max(MOST_ROWS, opened.recipe.sampling.batch)
     if (manifest.get("rows") or 1) > most:
         raise DataError(
-            f"the manifest asks for {manifest['rows']:,} items in one block, this run computes at most {most:,}",
+            say("the manifest asks for {0:,} items in one block, this run computes at most {1:,}", manifest["rows"], most),
             where=path,
-            fix="raise sampling.batch in the run's recipe.yaml if it was made so",
+            fix=say("raise sampling.batch in the run's recipe.yaml if it was made so"),
         )
     step = _step_of(opened, manifest)
     if step is None:
         raise RunError(
-            "the run does not have the weights that made this file",
+            say("the run does not have the weights that made this file"),
             where=f"{opened.folder}: {str(manifest.get('model'))[:16]}",
-            fix="another run made it, or its checkpoint is gone (training.keep)",
+            fix=say("another run made it, or its checkpoint is gone (training.keep)"),
         )
     told = manifest.get("versions")
     told = told if isinstance(told, dict) else {}
@@ -261,7 +266,9 @@ def remake(path: Path, out: Path, *, run: Run | None = None, inputs: Sequence[Pa
             else _item(manifest, reproduce(opened, manifest, model=model).item)
         )
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
-        raise DataError("the manifest does not describe an item of this run", where=path, fix="castalia verify FILE says more") from error
+        raise DataError(
+            say("the manifest does not describe an item of this run"), where=path, fix="castalia verify FILE says more"
+        ) from error
     codec, facts, target = opened.codec, dict(manifest), out / path.name
     with atomic.place(target) as temporary:
         write_sealed(codec, item, temporary, facts)
@@ -287,15 +294,17 @@ def _edited(run: Run, manifest: dict[str, Any], inputs: Sequence[Path], model: A
         or not set(needed) <= set(manifest)
     ):
         raise DataError(
-            "the manifest does not say what this edit was made from", where=str(manifest["edit"]), fix="make it with castalia edit"
+            say("the manifest does not say what this edit was made from"),
+            where=str(manifest["edit"]),
+            fix=say("make it with castalia edit"),
         )
     names = ", ".join(str(one["name"]) for one in wanted if "name" in one)
     if not inputs and names:
-        fix = "--inputs FILE, once for each, in this order"
-        raise DataError("this file is an edit: it needs what it was made from", where=names, fix=fix)
+        fix = say("--inputs FILE, once for each, in this order")
+        raise DataError(say("this file is an edit: it needs what it was made from"), where=names, fix=fix)
     if [_sha256(one) for one in inputs] != [one["sha256"] for one in wanted if "typed" not in one]:
         given = ", ".join(one.name for one in inputs)
-        raise DataError("the inputs are not the files that the edit began with", where=given, fix=f"as then: {names}")
+        raise DataError(say("the inputs are not the files that the edit began with"), where=given, fix=say("as then: {0}", names))
     options = {name: manifest[name] for name in needed if name != "index"} | {
         "keep": manifest.get("keep", ()),
         "temperature": manifest.get("temperature", 1.0),
@@ -315,9 +324,9 @@ def _causes(manifest: dict[str, Any], told: dict[str, Any], made: str, found: st
     now = {**versions(), "pillow": PIL.__version__}
     causes = [f"{name}: {told.get(name)} then, {now[name]} now" for name in CAUSES if told.get(name) != now[name]]
     if not is_sealed(manifest):
-        causes.append("the manifest was changed")
+        causes.append(say("the manifest was changed"))
     elif made == found and not causes:
-        causes.append("the same content was saved anew by another program")
+        causes.append(say("the same content was saved anew by another program"))
     return causes
 
 

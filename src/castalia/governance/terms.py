@@ -22,6 +22,7 @@ from typing import Any
 
 from castalia.errors import RecipeError
 from castalia.governance.variants import SIMPLIFIED
+from castalia.sentences import say
 
 WIDEST = 8  # blanks and signs in a row that a term may be stretched by
 
@@ -91,7 +92,9 @@ def _keys(term: str) -> list[str]:
         keys.append(one)
         last, gap = kind, False
     if not keys or (len(keys) == 1 and last == WORD and keys != [term.casefold()]):
-        raise RecipeError("nothing of this term is left to compare", where=f"term {term!r}", fix="signs do not count; write letters")
+        raise RecipeError(
+            say("nothing of this term is left to compare"), where=f"term {term!r}", fix=say("signs do not count; write letters")
+        )
     return keys
 
 

@@ -22,7 +22,7 @@ from importlib import resources
 from typing import Any
 
 from castalia.errors import CastaliaError, RecipeError
-from castalia.sentences import SENTENCES, SERIES, Said, join, plural, say, series
+from castalia.sentences import SENTENCES, SERIES, Row, Said, join, plural, row, say, series
 
 __all__ = [
     "LANGUAGES",
@@ -34,6 +34,7 @@ __all__ = [
     "plural",
     "preferred",
     "recognised",
+    "row",
     "say",
     "series",
     "table",
@@ -42,7 +43,8 @@ __all__ = [
 ]
 
 LANGUAGES = ("en", "zh")  # the table of one is in the files of this folder whose names begin with it: zh_pages.py, ...
-ROWS = {SENTENCES: {"zh": ""}, SERIES: {"zh": "、"}}  # what stands between the parts of a row
+# What stands between the parts of a row, where it is not as in English.
+ROWS: Mapping[str, Mapping[str, str]] = {SENTENCES: {"zh": ""}, SERIES: {"zh": "、"}, "; ": {"zh": "；"}}
 VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set decides, as in POSIX
 _current = "en"
 
@@ -94,8 +96,8 @@ def told(text: Any, language: str | None = None) -> str:
         return _error(text, language)
     if language == "en" or not isinstance(text, Said):
         return str(text)
-    if text.template in ROWS:
-        return ROWS[text.template][language].join(told(part, language) for part in text.values)
+    if isinstance(text, Row):
+        return ROWS.get(text.template, {}).get(language, text.template).join(told(part, language) for part in text.values)
     values = [told(value, language) if isinstance(value, Said | CastaliaError) else value for value in text.values]
     return table(language).get(text.template, text.template).format(*values)
 
@@ -171,7 +173,7 @@ def _pattern(template: str) -> re.Pattern[str]:
         parts.append(f"(?P=v{field[1]})" if field[1] in seen else f"(?P<v{field[1]}>.+?)")
         seen.add(field[1])
         last = field.end()
-    return re.compile("".join([*parts, re.escape(template[last:].replace("{{", "{").replace("}}", "}"))]), re.DOTALL)
+    return re.compile("".join([*parts, re.escape(template[last:].replace("{{", "{").replace("}}", "}"))]), re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""What other packages say where Castalia passes it on: Typer's parser of options, pydantic's validation. Templates, as in `castalia.sentences`."""
+"""What other packages say where Castalia passes it on: Typer's parser of options, pydantic's validation. Templates, as in `castalia.sentences`.
+
+VALUES are words of JSON documents that a terminal shows in its reader's language.
+"""
 
 TYPER = (
     "Show this message and exit.",
@@ -36,4 +39,25 @@ PYDANTIC = (
     "List should have at least {0} items after validation, not {1}",
     "List should have at most {0} items after validation, not {1}",
     "Value error, {0}",
+)
+VALUES = (
+    *("copies", "none", "cannot tell", "held-out items", "training items set apart", "a fixed threshold", "loss", "shadow", "distance"),
+    *("exact", "shifted", "flipped", "cropped", "recoloured", "near", "edited", "transposed", "tempo", "one part"),
+    *("intact", "altered", "unknown", "released", "refused", "mended"),
+    *("runs", "recipes", "data", "families", "codecs"),
+    *(
+        "run",
+        "recipe",
+        "steps",
+        "finished",
+        "created",
+        "for",
+        "from",
+        "about",
+        "licence",
+        "family",
+        "can",
+        "codec",
+        "from an installed package",
+    ),
 )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from castalia.errors import SpecError
 from castalia.nn.conv import CONV, ConvDecoder, ConvEncoder, Norm
 from castalia.nn.mlp import Mlp
+from castalia.sentences import say
 from castalia.spec import Dense
 
 Body = Literal["auto", "mlp", "conv"]
@@ -26,8 +27,8 @@ def body_kind(spec: Dense, body: Body) -> Literal["mlp", "conv"]:
         return "conv" if spec.layout == "grid" and 2 <= len(spec.shape) <= 4 and max(spec.shape[1:]) > 1 else "mlp"
     if body == "conv" and not 2 <= len(spec.shape) <= 4:
         raise SpecError(
-            "convolutions need data with 1 to 3 axes after the channels",
-            where=f"family.body=conv, shape {spec.shape}",
+            say("convolutions need data with 1 to 3 axes after the channels"),
+            where=say("family.body=conv, shape {0}", spec.shape),
             fix="family.body=mlp",
         )
     return body
@@ -132,4 +133,4 @@ def decoder_for(
 
 def _no_grid(layout: Layout) -> None:
     if layout == "grid":
-        raise SpecError("an MLP has no grid to keep", where="family.layout=grid", fix="family.layout=vector, or family.body=conv")
+        raise SpecError(say("an MLP has no grid to keep"), where="family.layout=grid", fix=say("family.layout=vector, or family.body=conv"))

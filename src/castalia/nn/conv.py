@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from castalia.errors import SpecError
 from castalia.nn.mlp import Modulation
+from castalia.sentences import say
 
 Norm = Literal["group", "batch", "none"]
 CONV: dict[int, type[Any]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -31,7 +32,7 @@ def rank_of(shape: Sequence[int]) -> int:
     rank = len(shape) - 1
     if rank not in CONV:
         raise SpecError(
-            f"convolutions need 1 to 3 axes after the channels, not {rank}", where=f"shape {tuple(shape)}", fix="family.body=mlp"
+            say("convolutions need 1 to 3 axes after the channels, not {0}", rank), where=f"shape {tuple(shape)}", fix="family.body=mlp"
         )
     return rank
 

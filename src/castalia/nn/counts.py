@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from castalia.errors import DataError, SpecError
+from castalia.sentences import say
 
 FALLBACK = (0.5, 1.0, 1.5)  # discounts where counts of counts give none (tiny or very regular data)
 LEAST = 0.05  # a discount is at least this: every predictable token keeps a probability
@@ -63,7 +64,7 @@ class Counts(nn.Module):
     def __init__(self, vocab: int, order: int, begin: int) -> None:
         super().__init__()
         if order < 1 or not 0 <= begin < vocab:
-            raise SpecError("counts need order >= 1 and begin in [0, vocab)", where=f"vocab={vocab}, order={order}, begin={begin}")
+            raise SpecError(say("counts need order >= 1 and begin in [0, vocab)"), where=f"vocab={vocab}, order={order}, begin={begin}")
         self.vocab, self.order, self.begin = vocab, order, begin
         nothing = np.zeros(vocab, np.int64)
         self._hold(np.arange(vocab), nothing, nothing[: 0 if order == 1 else vocab], nothing[: 0 if order == 1 else vocab])
@@ -78,9 +79,11 @@ class Counts(nn.Module):
         start = x == self.begin
         start[np.cumsum([0, *map(len, rows[:-1])], dtype=np.int64)[: len(rows)]] = True
         if start.all():
-            raise DataError("there is no text to count", where="Counts.fit", fix="give documents with at least one token after the first")
+            raise DataError(
+                say("there is no text to count"), where="Counts.fit", fix=say("give documents with at least one token after the first")
+            )
         if x.min() < 0 or x.max() >= self.vocab:
-            raise DataError("a token is outside the vocabulary", where=f"{x.min()} to {x.max()}, vocab {self.vocab}")
+            raise DataError(say("a token is outside the vocabulary"), where=f"{x.min()} to {x.max()}, vocab {self.vocab}")
         self._hold(*_count(x, start, self.vocab, self.order))
         return self
 

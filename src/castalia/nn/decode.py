@@ -24,6 +24,7 @@ from castalia.nn.choice import Knobs, draw
 from castalia.nn.masks import FORBIDDEN, Masks
 from castalia.nn.ragged import joined, padded, select
 from castalia.nn.rows import Completion, Late, Look, Reason, Row, Step, Stop
+from castalia.sentences import plural, say
 from castalia.spec import Grammar, Tokens
 
 __all__ = ["Completion", "Decoder", "Look", "Reason", "Step", "Stop", "complete", "decode", "draw_rows"]
@@ -85,12 +86,18 @@ class Decoder:
         self._expect_sound()
         if len(rngs) != len(prompts):
             raise SpecError(
-                "one generator a row", where=f"{len(prompts)} prompts, {len(rngs)} generators", fix="see nn/random.py: generators"
+                say("one generator a row"),
+                where=say(
+                    "{0}, {1}", plural("{0} prompt", "{0} prompts", len(prompts)), plural("{0} generator", "{0} generators", len(rngs))
+                ),
+                fix=say("see nn/random.py: generators"),
             )
         own = [grammars] * len(prompts) if grammars is None or not isinstance(grammars, Sequence) else list(grammars)
         if len(own) != len(prompts):
             raise SpecError(
-                "one grammar a row", where=f"{len(prompts)} prompts, {len(own)} grammars", fix="pass one for all, or one for each"
+                say("one grammar a row"),
+                where=say("{0}, {1}", plural("{0} prompt", "{0} prompts", len(prompts)), plural("{0} grammar", "{0} grammars", len(own))),
+                fix=say("pass one for all, or one for each"),
             )
         length = self.spec.length if options.length is None else options.length
         own_draws = getattr(self.model, "drawn", None)  # see abilities.Decodes
@@ -98,7 +105,9 @@ class Decoder:
         for index, (prompt, rng, grammar) in enumerate(zip(prompts, rngs, own, strict=True)):
             ids = prompt.tolist()
             if not ids or min(ids) < 0 or max(ids) >= self.spec.vocab:
-                raise SpecError("a prompt has at least `begin`, and tokens of the vocabulary", where=f"prompt {index}: {ids[:8]}")
+                raise SpecError(
+                    say("a prompt has at least `begin`, and tokens of the vocabulary"), where=say("prompt {0}: {1}", index, ids[:8])
+                )
             row_cond = {name: select(value, [index]) for name, value in (cond or {}).items()}
             if own_draws is not None:
                 row_cond = {**own_draws(rng), **row_cond}
@@ -107,9 +116,13 @@ class Decoder:
                 needs = grammar.distance(state)
                 most = "at least" if getattr(grammar, "exact", True) else "up to"
                 raise RecipeError(
-                    "no text meets the constraint" if needs >= FORBIDDEN else f"the constraint needs {most} {needs} tokens",
-                    where=f"prompt {index}: {length} new tokens allowed",
-                    fix="use a tokenizer that has its characters" if needs >= FORBIDDEN else f"set sampling.length to {needs} or more",
+                    say("no text meets the constraint")
+                    if needs >= FORBIDDEN
+                    else say("the constraint needs {0} {1}", most, plural("{0} token", "{0} tokens", needs)),
+                    where=say("prompt {0}: {1} allowed", index, plural("{0} new token", "{0} new tokens", length)),
+                    fix=say("use a tokenizer that has its characters")
+                    if needs >= FORBIDDEN
+                    else say("set sampling.length to {0} or more", needs),
                 )
             rules = self.spec.grammar if grammar is None else grammar
             fresh.append(Row(self._added + index, ids, rng, options, length, row_cond, rules, state, stop, look))
@@ -174,15 +187,17 @@ class Decoder:
 
     def _expect_sound(self) -> None:
         if not self.sound:
-            raise TrainingError("an error stopped this decoder in the middle of a step", where="nn/decode.py", fix="begin with a new one")
+            raise TrainingError(
+                say("an error stopped this decoder in the middle of a step"), where="nn/decode.py", fix=say("begin with a new one")
+            )
 
     def _take_in(self, row: Row, token: int, nat: float, cost: float) -> Completion | None:
         """Note a row's token, how likely it was and what the constraint cost; what became of the row if that was its last."""
         if not nat < math.inf:
             raise TrainingError(
-                "the model's logits are not finite numbers",
-                where=f"row {row.number}, new token {len(row.tokens)}",
-                fix="use an earlier checkpoint, or weights in float32",
+                say("the model's logits are not finite numbers"),
+                where=say("row {0}, new token {1}", row.number, len(row.tokens)),
+                fix=say("use an earlier checkpoint, or weights in float32"),
             )
         row.nats.append(nat)
         row.spent.append(cost)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from castalia.errors import SpecError
 from castalia.nn.mlp import sinusoids
+from castalia.sentences import say
 from castalia.spec import Classes, Condition, Dense, Ragged, Tokens
 
 _TAKEN = frozenset(dir(nn.ModuleDict()))
@@ -103,19 +104,21 @@ class ConditionEmbedding(nn.Module):
         tensor: Tensor = value.ids if isinstance(value, Ragged) else value
         if tensor.shape[0] != rows:
             raise SpecError(
-                "a condition has another number of rows than the batch", where=f"cond['{name}']: {tensor.shape[0]} against {rows}"
+                say("a condition has another number of rows than the batch"),
+                where=say("cond['{0}']: {1} against {2}", name, tensor.shape[0], rows),
             )
         if torch.compiler.is_exporting():  # what is traced has no values to look at
             return
         if isinstance(condition, Classes) and (tensor.dim() != 1 or bool(((tensor < 0) | (tensor > len(condition))).any())):
             raise SpecError(
-                "a class id is out of range",
+                say("a class id is out of range"),
                 where=f"cond['{name}']",
-                fix=f"give int64 (B,) in [0, {len(condition)}]; {len(condition)} means no class",
+                fix=say("give int64 (B,) in [0, {0}]; {0} means no class", len(condition)),
             )
         if isinstance(condition, Dense) and tuple(tensor.shape[1:]) != condition.shape:
             raise SpecError(
-                "a condition has another shape than announced", where=f"cond['{name}']: {tuple(tensor.shape[1:])} against {condition.shape}"
+                say("a condition has another shape than announced"),
+                where=say("cond['{0}']: {1} against {2}", name, tuple(tensor.shape[1:]), condition.shape),
             )
 
 

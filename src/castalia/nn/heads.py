@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from castalia.errors import SpecError
 from castalia.nn.random import Noise, noise_rows
+from castalia.sentences import say
 from castalia.spec import Dense, Span
 
 LOG_2PI = math.log(2 * math.pi)
@@ -174,7 +175,9 @@ class Bernoulli(Likelihood):
     def __init__(self, spec: Dense) -> None:
         super().__init__()
         if spec.unit == "standard":
-            raise SpecError("a Bernoulli needs data with limits", where="family.likelihood=bernoulli", fix="family.likelihood=gaussian")
+            raise SpecError(
+                say("a Bernoulli needs data with limits"), where="family.likelihood=bernoulli", fix="family.likelihood=gaussian"
+            )
         self.limits = spec.limits
         self.levels = spec.levels
         self.outputs = spec.shape[0]
@@ -217,7 +220,7 @@ class Columns(Likelihood):
     def __init__(self, spec: Dense, deviation: float) -> None:
         super().__init__()
         if len(spec.shape) != 1:
-            raise SpecError("spans need vectors", where=f"shape {spec.shape}")
+            raise SpecError(say("spans need vectors"), where=f"shape {spec.shape}")
         onehot = [span for span in spec.spans if span.kind == "onehot"]
         hidden = {index for span in onehot for index in range(span.start, span.start + span.width)}
         self.onehot: tuple[Span, ...] = tuple(onehot)
@@ -302,7 +305,7 @@ def likelihood_for(spec: Dense, name: LikelihoodName = "auto", *, spread: Spread
     if any(span.kind == "onehot" for span in spec.spans):
         if name not in ("auto", "gaussian"):
             raise SpecError(
-                "one-hot columns have a likelihood of their own", where=f"family.likelihood={name}", fix="family.likelihood=auto"
+                say("one-hot columns have a likelihood of their own"), where=f"family.likelihood={name}", fix="family.likelihood=auto"
             )
         return Columns(spec, deviation)
     if name == "auto":

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from castalia.errors import RecipeError
+from castalia.sentences import say
 
 
 class LoraLinear(nn.Linear):
@@ -52,7 +53,7 @@ def adapt(model: nn.Module, rank: int, alpha: float) -> None:
     ]
     if not found:
         raise RecipeError(
-            "there is no linear layer to adapt", where="training.adapt.lora", fix="leave it out: the whole model is fine-tuned"
+            say("there is no linear layer to adapt"), where="training.adapt.lora", fix=say("leave it out: the whole model is fine-tuned")
         )
     for parent, name, layer in found:
         setattr(parent, name, LoraLinear(layer, rank, alpha))

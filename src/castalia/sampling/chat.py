@@ -20,6 +20,7 @@ from castalia.errors import AbilityError, DataError
 from castalia.nn.decode import complete
 from castalia.nn.random import generator
 from castalia.sampling.generate import Request
+from castalia.sentences import plural, say
 from castalia.spec import Tokens
 
 LEAST = 16  # tokens that are kept free for a reply when history is cut, or half of a smaller context
@@ -31,7 +32,9 @@ def talk_of(messages: Any) -> Conversation:
         return messages
     talk = Conversation([Message("user", messages)]) if isinstance(messages, str) else Conversation.of(messages)
     if not talk.messages or talk.messages[-1].role == "assistant":
-        raise DataError("it is the assistant's turn only when somebody else has spoken", "messages", "end with a message of the user")
+        raise DataError(
+            say("it is the assistant's turn only when somebody else has spoken"), "messages", say("end with a message of the user")
+        )
     return talk
 
 
@@ -39,8 +42,8 @@ def able(codec: Codec[Any]) -> Tokens:
     """The spec of a codec that holds conversations. Raises AbilityError for one that has never seen any."""
     if not isinstance(codec.spec, Tokens) or not getattr(codec, "chats", False):
         raise AbilityError(
-            "this run cannot hold a conversation: it has never seen one",
-            where=f"codec {codec.name}",
+            say("this run cannot hold a conversation: it has never seen one"),
+            where=say("codec {0}", codec.name),
             fix="castalia train text/chat conversations.jsonl start_from=RUN",
         )
     return codec.spec
@@ -61,7 +64,9 @@ def trimmed(codec: Codec[Any], talk: Conversation, reply: int | None = None) -> 
         later = [place for place, turn in enumerate(turns) if place and turn.role == "user"]
         if not later:
             raise DataError(
-                f"the message is too long: with it the conversation has {size} tokens", f"{room} fit the context", "say it shorter"
+                say("the message is too long: with it the conversation has {0}", plural("{0} token", "{0} tokens", size)),
+                say("{0} fit the context", room),
+                say("say it shorter"),
             )
         turns = turns[later[0] :]
 
@@ -72,7 +77,9 @@ def reply_to(codec: Codec[Any], talk: Conversation, request: Request) -> Request
     left = spec.length + 1 - len(codec.opening(talk))
     if left < 1:
         raise DataError(
-            f"the conversation has {spec.length + 1 - left} tokens, and the context {spec.length}", "messages", "leave the oldest turns out"
+            say("the conversation has {0}, and the context {1}", plural("{0} token", "{0} tokens", spec.length + 1 - left), spec.length),
+            "messages",
+            say("leave the oldest turns out"),
         )
     asked = request.options.length
     return replace(request, prompt=talk, options=replace(request.options, length=left if asked is None else min(asked, left)))

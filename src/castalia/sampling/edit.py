@@ -17,6 +17,7 @@ from castalia.families.base import Family
 from castalia.nn.decode import complete
 from castalia.nn.random import generators, randn_rows
 from castalia.registry import require
+from castalia.sentences import plural, say
 from castalia.spec import Tokens
 
 
@@ -29,7 +30,7 @@ def interpolate(model: Family, x: Tensor, cond: dict[str, Any], *, steps: int, s
     """
     encoder = require(model, Encodes, "interpolate")
     if len(x) < 2:
-        raise RecipeError("interpolation needs at least two inputs", where="edit interpolate", fix="name two files or more")
+        raise RecipeError(say("interpolation needs at least two inputs"), where="edit interpolate", fix=say("name two files or more"))
     z = encoder.to_latent(x, cond)
     path = [slerp(z[index], z[index + 1], t) for index in range(len(z) - 1) for t in torch.linspace(0, 1, steps)[:-1]]
     path.append(z[-1])
@@ -60,7 +61,7 @@ def span_of(bars: str | None) -> tuple[int, int] | None:
         return None
     first, _, last = bars.partition("-")
     if not first.strip().isdecimal() or not (last.strip() or first).strip().isdecimal():
-        raise RecipeError("bars are numbers, the first one and the last one", where=f"--bars {bars[:40]}", fix="--bars 5-8")
+        raise RecipeError(say("bars are numbers, the first one and the last one"), where=f"--bars {bars[:40]}", fix="--bars 5-8")
     return int(first), int(last or first)
 
 
@@ -72,9 +73,11 @@ def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int, 
     """
     spec, pieces = codec.spec, GAP.split(text)
     if not isinstance(spec, Tokens):
-        raise SpecError("only texts have gaps to fill", where=f"codec '{codec.name}'")
+        raise SpecError(say("only texts have gaps to fill"), where=say("codec '{0}'", codec.name))
     if len(pieces) == 1:
-        raise RecipeError("there is no gap to fill", where="edit infill", fix="mark gaps: [[12]] for twelve tokens, [[]] for any number")
+        raise RecipeError(
+            say("there is no gap to fill"), where="edit infill", fix=say("mark gaps: [[12]] for twelve tokens, [[]] for any number")
+        )
     parts, gaps = pieces[::2], pieces[1::2]
     rngs = generators(seed, 0, count)
     if gaps == [""] and codec.middle is not None:
@@ -86,8 +89,8 @@ def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int, 
         found = complete(decoder, [prompt.to(model.device)] * count, rngs, SampleOptions(temperature), spec=spec, banned=codec.middle)
         return [parts[0] + codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) + parts[1] for one in found]
     if "" in gaps:
-        fix = "write the number of tokens, [[12]], or train with codec.fill_middle=true and leave one gap [[]]"
-        raise RecipeError("this run cannot choose the length of a gap", where="[[]]", fix=fix)
+        fix = say("write the number of tokens, [[12]], or train with codec.fill_middle=true and leave one gap [[]]")
+        raise RecipeError(say("this run cannot choose the length of a gap"), where="[[]]", fix=fix)
     infiller = require(model, Infills, "infill")
     parts, sizes = _apart(parts, [int(gap) for gap in gaps])
     given = [_inner(codec, spec, part) for part in parts]
@@ -122,7 +125,7 @@ def refill(
     """
     spec = codec.spec
     if not isinstance(spec, Tokens):
-        raise SpecError("only models of tokens fill parts", where=f"codec '{codec.name}'")
+        raise SpecError(say("only models of tokens fill parts"), where=say("codec '{0}'", codec.name))
     infiller = require(model, Infills, "infill")
     x, kept = codec.gaps(item, keep, bars)
     rows, open_ = x.expand(count, -1).clone(), ~kept
@@ -164,7 +167,11 @@ def _apart(parts: Sequence[str], sizes: Sequence[int]) -> tuple[list[str], list[
 
 def _fits(tokens: int, most: int) -> None:
     if tokens > most:
-        raise SpecError("the text with its gaps is longer than the context", where=f"{tokens} tokens against {most}", fix="cut it")
+        raise SpecError(
+            say("the text with its gaps is longer than the context"),
+            where=say("{0} against {1}", plural("{0} token", "{0} tokens", tokens), most),
+            fix=say("cut it"),
+        )
 
 
 def _inner(codec: Codec[Any], spec: Tokens, part: str) -> Tensor:

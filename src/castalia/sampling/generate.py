@@ -26,6 +26,7 @@ from castalia.nn.random import generators
 from castalia.progress import stage
 from castalia.registry import require
 from castalia.run import Run
+from castalia.sentences import say
 from castalia.spec import Classes, Condition, Dense, Grammar, Tokens
 
 
@@ -84,7 +85,7 @@ def request_of(
         options = SampleOptions(**{field.name: getattr(config, field.name) for field in fields(SampleOptions)})
     count = config.n if n is None else n
     if count < 1:
-        raise RecipeError("at least one sample must be asked for", where=f"n={count}", fix="n=1 or more")
+        raise RecipeError(say("at least one sample must be asked for"), where=f"n={count}", fix=say("n=1 or more"))
     return Request(count, seed or 0, dict(cond or {}), options, batch=config.batch)
 
 
@@ -96,7 +97,7 @@ def generate(run: Run, request: Request, *, model: Family | None = None) -> Iter
         yield from _generate_tokens(family, codec, request)
         return
     if request.prompt is not None or request.constraint is not None:
-        raise RecipeError("only models of tokens take a prompt or a constraint", where=run.recipe.family.name, fix="leave it out")
+        raise RecipeError(say("only models of tokens take a prompt or a constraint"), where=run.recipe.family.name, fix=say("leave it out"))
     for first, rows in _counted(blocks(request.first, request.n, request.batch), request.n):
         begun = time.perf_counter()
         x = draw(family, request.seed, first, rows, request.cond, request.options, rows)
@@ -112,7 +113,7 @@ def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None
     """
     if not {"seed", "index", "rows", "row"} <= set(manifest):
         raise RecipeError(
-            "this manifest does not describe a sample", where="manifest", fix="an edit is made again by: castalia reproduce FILE"
+            say("this manifest does not describe a sample"), where="manifest", fix=say("an edit is made again by: castalia reproduce FILE")
         )
     index, row, rows = manifest["index"], manifest["row"], manifest["rows"]
     options = manifest.get("options", {})
@@ -141,7 +142,7 @@ def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Ite
     for first, rows in _counted(blocks(request.first, request.n, request.batch), request.n):
         begun = time.perf_counter()
         rngs, cond = generators(request.seed, first, rows), condition(family, request.cond, rows, first)
-        model = require(family, Decodes, "be read out token by token")
+        model = require(family, Decodes, say("be read out token by token"))
         found = complete(model, [prompt.to(family.device)] * rows, rngs, request.options, spec=spec, cond=cond, grammars=grammar, stop=stop)
         seconds = (time.perf_counter() - begun) / rows
         for row, done in enumerate(found):
@@ -174,7 +175,7 @@ def stream(run: Run, request: Request, *, model: Family | None = None) -> Iterat
     family = run.model() if model is None else model
     codec = run.codec
     streamer = codec.streamer()
-    decoder = Decoder(require(family, Decodes, "be read out token by token"), spec=_tokens(codec), device=family.device)
+    decoder = Decoder(require(family, Decodes, say("be read out token by token")), spec=_tokens(codec), device=family.device)
     grammar, stop = limits(codec, request)
     cond = condition(family, request.cond, 1, request.first)
     rngs = generators(request.seed, request.first, 1)
@@ -198,7 +199,7 @@ def draw_tokens(
     family: Family, spec: Tokens, seed: int, first: int, count: int, cond: Mapping[str, Any], options: SampleOptions, batch: int = 64
 ) -> list[Completion]:
     """Unprompted samples first .. first + count - 1 of `seed`."""
-    model = require(family, Decodes, "be read out token by token")
+    model = require(family, Decodes, say("be read out token by token"))
     found: list[Completion] = []
     for start, rows in _counted(blocks(first, count, batch), count):
         prompts = [torch.tensor([spec.begin], device=family.device)] * rows
@@ -225,7 +226,7 @@ def limits(codec: Codec[Any], request: Request) -> tuple[Grammar | None, Stop | 
 
 def _tokens(codec: Codec[Any]) -> Tokens:
     if not isinstance(codec.spec, Tokens):
-        raise SpecError("this needs a model of tokens", where=f"codec '{codec.name}' gives {type(codec.spec).__name__}")
+        raise SpecError(say("this needs a model of tokens"), where=say("codec '{0}' gives {1}", codec.name, type(codec.spec).__name__))
     return codec.spec
 
 
@@ -298,7 +299,9 @@ def expect(conditions: Mapping[str, Condition], cond: Mapping[str, Any]) -> None
     """Raises RecipeError for a name that is no condition of the run."""
     for name in sorted(set(cond) - set(conditions)):
         known = ", ".join(conditions) or "none: this run is unconditional"
-        raise RecipeError(f"the run has no condition '{name[:80]}'", where="--cond", fix=f"{meant(name, conditions)}known: {known}")
+        raise RecipeError(
+            say("the run has no condition '{0}'", name[:80]), where="--cond", fix=say("{0}known: {1}", meant(name, conditions), known)
+        )
 
 
 def _count(kind: Condition) -> int:
@@ -315,7 +318,9 @@ def class_index(name: str, kind: Condition, value: str | int) -> int:
         return names.index(text)
     if text.isdigit() and int(text) < len(names):
         return int(text)
-    raise RecipeError(f"'{name}' has no class '{value}'", where="--cond", fix=f"{meant(text, names)}one of: {', '.join(names)}")
+    raise RecipeError(
+        say("'{0}' has no class '{1}'", name, value), where="--cond", fix=say("{0}one of: {1}", meant(text, names), ", ".join(names))
+    )
 
 
 def blocks(first: int, count: int, size: int) -> Iterator[tuple[int, int]]:
@@ -327,4 +332,6 @@ def blocks(first: int, count: int, size: int) -> Iterator[tuple[int, int]]:
 def _check(family: Family, x: Tensor, rows: int) -> None:
     """Sampler out: shapes are checked by hand at this border."""
     if isinstance(family.spec, Dense) and tuple(x.shape) != (rows, *family.spec.shape):
-        raise SpecError("the sampler gave another shape than its spec", where=f"{tuple(x.shape)} against {(rows, *family.spec.shape)}")
+        raise SpecError(
+            say("the sampler gave another shape than its spec"), where=say("{0} against {1}", tuple(x.shape), (rows, *family.spec.shape))
+        )

@@ -22,6 +22,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from castalia.sentences import say
 from castalia.serving.answers import Unread
 from castalia.serving.bodies import check_json
 from castalia.serving.limits import Bill, Key, Keys, Limits
@@ -124,7 +125,7 @@ class Border:
             raise Invalid("bodies are taken as they are, not compressed", "content-encoding", "send the body without content-encoding")
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > most:
-            raise TooLarge(f"a body has {most:,} bytes at most", where="content-length", fix="send less, or several requests")
+            raise TooLarge(say("a body has {0:,} bytes at most", most), where="content-length", fix=say("send less, or several requests"))
         parts, size = [], 0
         try:
             async with asyncio.timeout(self.house.limits.patience):
@@ -135,7 +136,7 @@ class Border:
                     parts.append(message.get("body", b""))
                     size += len(parts[-1])
                     if size > most:
-                        raise TooLarge(f"a body has {most:,} bytes at most", fix="send less, or several requests")
+                        raise TooLarge(say("a body has {0:,} bytes at most", most), fix=say("send less, or several requests"))
                     if not message.get("more_body"):
                         return b"".join(parts)
         except TimeoutError:

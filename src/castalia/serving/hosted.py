@@ -61,9 +61,9 @@ class Hosted:
     def __init__(self, name: str, run: Run, *, policy: Policy | None = None, ledger: Path | None = None) -> None:
         if run.about.get("plugins"):
             raise PluginError(
-                f"the run '{run.id}' brings Python code of its own, and a server runs none",
+                say("the run '{0}' brings Python code of its own, and a server runs none", run.id),
                 where=", ".join(run.about["plugins"]),
-                fix="serve a run of a built-in family and codec",
+                fix=say("serve a run of a built-in family and codec"),
             )
         self.name, self.run = name, run
         self.gate = Gate(run, policy=policy, ledger=ledger, app="server")
@@ -164,10 +164,10 @@ class Hosted:
                 if error.errno in FULL:
                     raise
                 raise DataError(
-                    "the item cannot be read", fix=f"send a file like those that the run makes ({self.codec.suffix})"
+                    say("the item cannot be read"), fix=say("send a file like those that the run makes ({0})", self.codec.suffix)
                 ) from error
         if len(items) != 1:
-            raise DataError("one file holds one item here", where=f"{len(items)} found", fix="send them one by one")
+            raise DataError(say("one file holds one item here"), where=say("{0} found", len(items)), fix=say("send them one by one"))
         return items[0]
 
     def tensor(self, items: Sequence[Any]) -> Tensor:
@@ -199,11 +199,11 @@ class Table:
         here = [other.name for other in self.runs.values() if feature in other.features]
         families = ", ".join(registry.families_that(ability.__name__.lower())) or "none yet"
         raise AbilityError(
-            f"the run '{name}' cannot {purpose}",
-            where=f"family {one.family.name}, codec {one.codec.name}",
-            fix="here these can: " + ", ".join(here)
+            say("the run '{0}' cannot {1}", name, purpose),
+            where=say("family {0}, codec {1}", one.family.name, one.codec.name),
+            fix=say("here these can: {0}", ", ".join(here))
             if here
-            else f"no run here can; families with the ability '{ability.__name__}': {families}",
+            else say("no run here can; families with the ability '{0}': {1}", ability.__name__, families),
         )
 
 
@@ -215,8 +215,8 @@ def open_runs(names: Sequence[str], *, policy: Policy | None = None, ledger: Pat
         run = Run.open(place if sign else given)
         name = alias if sign else run.id
         if not name or name in hosted or any(not character.isprintable() or character == "/" for character in name):
-            what = "two runs would have the same name" if name in hosted else "this cannot be the name of a run"
-            raise RecipeError(what, where=repr(name), fix=f"give it one: castalia serve NAME={place if sign else given}")
+            what = say("two runs would have the same name") if name in hosted else say("this cannot be the name of a run")
+            raise RecipeError(what, where=repr(name), fix=say("give it one: castalia serve NAME={0}", place if sign else given))
         try:
             hosted[name] = Hosted(name, run, policy=policy, ledger=ledger)
         except ModuleNotFoundError as error:

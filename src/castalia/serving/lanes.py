@@ -24,6 +24,7 @@ from castalia.nn.decode import Completion, Decoder, Look, Stop
 from castalia.nn.random import generators
 from castalia.registry import require
 from castalia.sampling.generate import Stretch, condition, draw_block
+from castalia.sentences import say
 from castalia.serving.engine import Lane, Ticket
 from castalia.spec import Grammar, Tokens
 
@@ -87,7 +88,7 @@ class TextLane(Lane):
     def __init__(self, name: str, family: Family, spec: Tokens, *, rows: int = ROWS, prefill: int = PREFILL) -> None:
         super().__init__(name)
         self.family, self.spec, self.rows, self.prefill = family, spec, rows, prefill
-        self.model = require(family, Decodes, "be read out token by token")
+        self.model = require(family, Decodes, say("be read out token by token"))
         self.tokens = self.steps = 0
         self._batches: dict[tuple[int, ...], _Batch] = {}
 

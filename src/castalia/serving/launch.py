@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from castalia import sentences
 from castalia.errors import MissingExtra, RecipeError
 
 if TYPE_CHECKING:
@@ -56,9 +57,17 @@ def serve(
     begun = time.perf_counter()
     require_packages()
     if not runs:
-        raise RecipeError("there is no run to serve", where="castalia serve", fix="castalia serve latest, or castalia list runs")
+        raise RecipeError(
+            sentences.say("there is no run to serve"),
+            where="castalia serve",
+            fix=sentences.say("castalia serve latest, or castalia list runs"),
+        )
     if not 0 <= port <= 65535:
-        raise RecipeError("a port lies between 0 and 65535", where=f"--port {port}", fix=f"{DEFAULT_PORT}, or 0 for any that is free")
+        raise RecipeError(
+            sentences.say("a port lies between 0 and 65535"),
+            where=f"--port {port}",
+            fix=sentences.say("{0}, or 0 for any that is free", DEFAULT_PORT),
+        )
     from castalia.serving import server
     from castalia.serving.limits import Keys, Limits
     from castalia.serving.origins import origins_of
@@ -67,9 +76,9 @@ def serve(
     home = server.is_loopback(host)
     if not home and api_key_file is None:
         raise RecipeError(
-            "a server that others can reach needs keys",
+            sentences.say("a server that others can reach needs keys"),
             where=f"--host {host}",
-            fix="castalia serve --new-key NAME --api-key-file keys.txt, then add --api-key-file keys.txt",
+            fix=sentences.say("castalia serve --new-key NAME --api-key-file keys.txt, then add --api-key-file keys.txt"),
         )
     keys = Keys(limits=bounds) if api_key_file is None else Keys.load(Path(api_key_file), bounds)
     from castalia.governance.policy import Policy

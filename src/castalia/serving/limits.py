@@ -20,6 +20,7 @@ from typing import Protocol
 from castalia import bounded
 from castalia.codecs.budget import CompileLimits
 from castalia.errors import RecipeError
+from castalia.sentences import say
 from castalia.serving.refusals import Busy, Unknown
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -163,12 +164,14 @@ class Keys:
             lines = bounded.read_text(path, "settings_bytes", RecipeError).splitlines()
         except RecipeError as error:
             raise RecipeError(
-                f"the file of keys cannot be read: {error.what}", where=path, fix=f"castalia serve --new-key NAME --api-key-file {path}"
+                say("the file of keys cannot be read: {0}", error.what),
+                where=path,
+                fix=f"castalia serve --new-key NAME --api-key-file {path}",
             ) from error
         keys = [_key(line, f"{path}, line {number}", limits) for number, line in enumerate(lines, 1) if line.strip() and line[0] != "#"]
         names = [key.name for key in keys]
         if not keys or len(set(names)) < len(names):
-            what = "two keys have the same name" if keys else "there is no key in the file"
+            what = say("two keys have the same name") if keys else say("there is no key in the file")
             raise RecipeError(what, where=path, fix=f"castalia serve --new-key NAME --api-key-file {path}")
         return cls(keys, limits)
 
@@ -194,9 +197,9 @@ class Keys:
 def new_key(path: Path, name: str) -> str:
     """A new key, whose hash is added to the file. It is nowhere but in what this returns."""
     if not NAME.fullmatch(name):
-        raise RecipeError("a key's name has letters, digits, dot, dash and underscore, 64 at most", where=f"--new-key {name[:80]!r}")
+        raise RecipeError(say("a key's name has letters, digits, dot, dash and underscore, 64 at most"), where=f"--new-key {name[:80]!r}")
     if path.exists() and any(line.split()[:1] == [name] for line in bounded.read_text(path, "settings_bytes", RecipeError).splitlines()):
-        raise RecipeError(f"there is a key called '{name}' already", where=path, fix="take another name, or delete its line")
+        raise RecipeError(say("there is a key called '{0}' already", name), where=path, fix=say("take another name, or delete its line"))
     key = PREFIX + secrets.token_urlsafe(32)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as file:
@@ -210,8 +213,8 @@ def _key(line: str, where: str, limits: Limits) -> Key:
     for word in more:
         option, _, value = word.partition("=")
         if option not in rates or not value.isdigit() or int(value) < 1:
-            raise RecipeError("this is no limit of a key", where=f"{where}: {word}", fix="requests=60 or tokens=10000, a minute")
+            raise RecipeError(say("this is no limit of a key"), where=f"{where}: {word}", fix=say("requests=60 or tokens=10000, a minute"))
         rates[option] = int(value)
     if not NAME.fullmatch(name) or not re.fullmatch(r"[0-9a-f]{64}", digest):
-        raise RecipeError("this line is no key", where=where, fix="a line is: name, and the SHA-256 of the key in hexadecimal")
+        raise RecipeError(say("this line is no key"), where=where, fix=say("a line is: name, and the SHA-256 of the key in hexadecimal"))
     return Key(name, digest, Bucket(rates["requests"]), Bucket(rates["tokens"]))

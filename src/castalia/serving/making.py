@@ -25,6 +25,7 @@ from castalia.governance.release import request_facts
 from castalia.nn.decode import Completion, Look
 from castalia.registry import require
 from castalia.sampling.generate import Request, Sample, completed, condition, limits, prompt_ids
+from castalia.sentences import say
 from castalia.serving.compiling import Compiler
 from castalia.serving.engine import Engine, Ticket
 from castalia.serving.hosted import Hosted
@@ -141,7 +142,7 @@ class Maker:
         kind, _, body = (request.constraint or "").partition(":")
         if kind == "json" and body.strip().startswith("@"):
             raise RecipeError(
-                "a server reads no files of its own for a constraint", where="json:@", fix="send the schema itself: json:{...}"
+                say("a server reads no files of its own for a constraint"), where="json:@", fix=say("send the schema itself: json:{{...}}")
             )
         _, stop = limits(codec, replace(request, constraint=None))
         banned: tuple[int, ...] = ()
@@ -378,7 +379,7 @@ def _released(hosted: Hosted, sample: Sample, suffix: str | None = None) -> Rele
 @torch.inference_mode()
 def _look(hosted: Hosted, ids: Tensor, cond: dict[str, Any], count: int) -> list[Look]:
     """Token by token, as the row would be written: the ability asks for no more than a step."""
-    model = require(hosted.family, Decodes, "be read token by token")
+    model = require(hosted.family, Decodes, say("be read token by token"))
     ids = ids.to(hosted.family.device)
     logits, state = model.prefill(ids[None, :1], torch.ones(1, 1, dtype=torch.bool, device=ids.device), cond)
     found = []

@@ -27,6 +27,7 @@ from castalia.abilities import LARGEST, Encodes
 from castalia.nn.decode import Completion, Look
 from castalia.registry import require
 from castalia.sampling.generate import Request
+from castalia.sentences import say
 from castalia.serving.answers import Events, present
 from castalia.serving.fields import MOST, Asking, Body, Cond, Count, File, Letters, Short, StreamOptions, Temperature, Tokens, Whole
 from castalia.serving.hosted import Hosted, Table, from_base64
@@ -365,7 +366,7 @@ async def _embedded(hosted: Hosted, maker: Maker, given: Sequence[str], cond: Co
     """(B, D) float32: latent means."""
     from starlette.concurrency import run_in_threadpool
 
-    encoder = require(hosted.family, Encodes, "turn items into vectors")
+    encoder = require(hosted.family, Encodes, say("turn items into vectors"))
 
     def prepared() -> tuple[Tensor, dict[str, Tensor]]:
         items = [hosted.item(from_base64(text, "input")) for text in given]

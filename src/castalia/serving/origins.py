@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from castalia.errors import RecipeError
+from castalia.sentences import say
 from castalia.serving.refusals import Forbidden, Invalid
 
 READS = ("GET", "HEAD", "OPTIONS")
@@ -31,7 +32,9 @@ def origins_of(given: Iterable[str]) -> frozenset[str]:
     for one in found:
         if not _ORIGIN.fullmatch(one):
             raise RecipeError(
-                "this is no origin of web pages", where=f"--allow-origin {one[:80]}", fix="https://example.com or http://localhost:3000"
+                say("this is no origin of web pages"),
+                where=f"--allow-origin {one[:80]}",
+                fix=say("https://example.com or http://localhost:3000"),
             )
     return found
 

@@ -14,6 +14,7 @@ from typing import Any
 from starlette.responses import Response
 
 from castalia.errors import CastaliaError, RunError, StorageError
+from castalia.sentences import say
 from castalia.serving.refusals import Stopping
 
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 408: "timeout_error", 429: "rate_limit_error"}
@@ -37,7 +38,7 @@ def as_json(content: Any) -> str:
 def known(error: Exception) -> CastaliaError | None:
     """The error as one that has a status; None for a bug."""
     if isinstance(error, OSError) and error.errno in FULL:
-        return StorageError("the server's disk is full")
+        return StorageError(say("the server's disk is full"))
     return error if isinstance(error, CastaliaError) else None
 
 

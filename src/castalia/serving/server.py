@@ -19,6 +19,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from castalia import sentences
 from castalia.errors import RunError
 from castalia.serving.engine import Engine
 
@@ -93,7 +94,9 @@ async def _serve(
         listening = _bound(host, port)
     except OSError as error:
         raise RunError(
-            f"cannot listen there: {error.strerror or error}", where=f"{host}:{port}", fix="choose another --port, or 0 for a free one"
+            sentences.say("cannot listen there: {0}", error.strerror or error),
+            where=f"{host}:{port}",
+            fix=sentences.say("choose another --port, or 0 for a free one"),
         ) from error
     server = _Server(config)
     loop, signals, open_ = asyncio.get_running_loop(), 0, [True]

@@ -20,6 +20,7 @@ from castalia.nn.random import counter_seed
 from castalia.recipe import Recipe
 from castalia.run import Run
 from castalia.sections import TrainConfig
+from castalia.sentences import say
 from castalia.spec import Condition, Spec
 from castalia.training.device import require_memory
 
@@ -27,7 +28,7 @@ from castalia.training.device import require_memory
 def data_of(plan: Recipe, parent: Run | None = None) -> tuple[Recipe, Codec[Any], Dataset]:
     """The recipe as it is trained, the codec, and the data that it reads; the codec of the run to start from, where there is one."""
     if not plan.data.source:
-        raise RecipeError("the recipe names no data", where="data.source", fix="castalia train RECIPE FOLDER, or builtin/digits")
+        raise RecipeError(say("the recipe names no data"), where="data.source", fix=say("castalia train RECIPE FOLDER, or builtin/digits"))
     codec: Codec[Any] = registry.resolve("codec", plan.codec.name, trust=True)(plan.codec.config)
     if parent is not None:
         codec = codec.restore(*parent.codec.state())
@@ -68,9 +69,9 @@ def _take_over(family: Family, parent: Run) -> None:
         family.load_state_dict(weights)
     except RuntimeError as error:
         raise RunError(
-            "the weights do not fit: other conditions or other sizes",
+            say("the weights do not fit: other conditions or other sizes"),
             where=f"start_from={parent.folder}",
-            fix="data.conditional=false where the parent knew no classes; leave the family's sizes alone",
+            fix=say("data.conditional=false where the parent knew no classes; leave the family's sizes alone"),
         ) from error
 
 
@@ -89,7 +90,7 @@ def parent_of(run: Run) -> Run | None:
         return None
     parent = Run.open(source)
     if parent.model_hash() != run.about["parents"][0]["model"]:
-        raise RunError("the run to start from was trained on meanwhile", where=parent.folder, fix="train a new run from it")
+        raise RunError(say("the run to start from was trained on meanwhile"), where=parent.folder, fix=say("train a new run from it"))
     return parent
 
 
@@ -103,7 +104,9 @@ def open_data(run: Run, source: Given | None = None) -> Dataset:
         config = DataConfig(source=locate.plain(source), conditional=False, segments=config.segments, limits=config.limits)
     dataset = prepare(config, run.codec, fit=False)
     if source is None and dataset.fingerprint != run.about["data"]["fingerprint"]:
-        raise RunError("the data are not what this run was trained on", where=config.named, fix="restore the files, or train a new run")
+        raise RunError(
+            say("the data are not what this run was trained on"), where=config.named, fix=say("restore the files, or train a new run")
+        )
     return dataset
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from castalia.config import MOST_STEPS
 from castalia.errors import RecipeError
 from castalia.sections import ScheduleConfig, TrainConfig
+from castalia.sentences import say
 
 FAR = 1_000_000  # steps of a schedule before anything is known
 LEAST = 10  # steps that are a training
@@ -160,10 +161,16 @@ class Budget:
     def _too_short(self, done: int, steps: int, around: float, pace: float) -> None:
         needed = math.ceil((around + LEAST * pace) / SAFETY / 6) / 10
         raise RecipeError(
-            f"{self.config.minutes:g} minutes are too short: a step takes {pace:.2g} s and what is around the steps {around:.2g} s, "
-            f"so there is time for {steps} steps",
+            say(
+                "{0:g} minutes are too short: a step takes {1:.2g} s and what is around the steps {2:.2g} "
+                "s, so there is time for {3} steps",
+                self.config.minutes,
+                pace,
+                around,
+                steps,
+            ),
             where="training.minutes",
-            fix=f"training.minutes={max(0.1, needed):g} or more; smaller sizes are faster, see --dry-run",
+            fix=say("training.minutes={0:g} or more; smaller sizes are faster, see --dry-run", max(0.1, needed)),
         )
 
 

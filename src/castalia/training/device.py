@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from castalia.errors import RecipeError
 from castalia.sections import TrainConfig
+from castalia.sentences import say
 from castalia.spec import Dense, Spec, Tokens
 from castalia.tensor_file import memory
 
@@ -57,9 +58,14 @@ def require_memory(config: TrainConfig, spec: Spec) -> None:
     size = 2 * 4 * config.batch * numbers
     if size > memory():
         raise RecipeError(
-            f"a batch of {config.batch:,} would need {size / 2**30:,.0f} GiB of memory at least, this machine has {memory() / 2**30:,.0f}",
+            say(
+                "a batch of {0:,} would need {1:,.0f} GiB of memory at least, this machine has {2:,.0f}",
+                config.batch,
+                size / 2**30,
+                memory() / 2**30,
+            ),
             where="training.batch",
-            fix="a smaller training.batch; training.accumulate makes up for it",
+            fix=say("a smaller training.batch; training.accumulate makes up for it"),
         )
 
 

@@ -29,6 +29,7 @@ from castalia.nn.random import counter_seed, generators
 from castalia.progress import stage
 from castalia.run import Run
 from castalia.sections import TrainConfig
+from castalia.sentences import say
 from castalia.spec import Batch
 from castalia.training.budget import Budget, Due, Plan
 from castalia.training.device import Solo, resolve_precision
@@ -147,9 +148,9 @@ class Trainer:
             except RunError as error:
                 kept = self.run.last_step
                 raise TrainingError(
-                    f"the checkpoint of step {self.step} could not be saved: {error.what}",
+                    say("the checkpoint of step {0} could not be saved: {1}", self.step, error.what),
                     where=error.where,
-                    fix=f"free space, then castalia train --resume {self.run.folder} (last good step: {kept or 'none'})",
+                    fix=say("free space, then castalia train --resume {0} (last good step: {1})", self.run.folder, kept or "none"),
                 ) from error
         self.device.barrier()
 
@@ -178,7 +179,7 @@ class Trainer:
             own, stopped = Due(-1), error
         found = Due.of(self.device.share(own.text())) if self.device.world > 1 else own
         if found.steps < 0:
-            raise stopped or RecipeError("the first process found the time too short", where="training.minutes")
+            raise stopped or RecipeError(say("the first process found the time too short"), where="training.minutes")
         if self.plan.decide(step, found.steps) and self.run is not None and self.device.rank == 0:
             self.run.decide(step, found.steps, self.budget.elapsed)
         return found
@@ -196,7 +197,9 @@ class Trainer:
                 loss = model(self._place(split.take(range(first, first + size))), self.phases[0].name)
                 if stop.part not in loss.parts:
                     raise TrainingError(
-                        f"there is no loss part '{stop.part}'", where="training.early_stop.part", fix=f"one of: {', '.join(loss.parts)}"
+                        say("there is no loss part '{0}'", stop.part),
+                        where="training.early_stop.part",
+                        fix=say("one of: {0}", ", ".join(loss.parts)),
                     )
                 values.append(float(loss.parts[stop.part]))
         return sum(values) / len(values)
@@ -232,9 +235,12 @@ class Trainer:
             values = ", ".join(f"{name}={float(value):.4g}" for name, value in parts.items())
             kept = self.run.last_step if self.run is not None else None
             raise TrainingError(
-                f"the loss is not finite ({values})",
-                where=f"step {self.step}, phase '{phase}'",
-                fix=f"lower training.optimiser.rate or set training.clip=1; last good checkpoint: {f'step {kept}' if kept else 'none'}",
+                say("the loss is not finite ({0})", values),
+                where=say("step {0}, phase '{1}'", self.step, phase),
+                fix=say(
+                    "lower training.optimiser.rate or set training.clip=1; last good checkpoint: {0}",
+                    say("step {0}", kept) if kept else say("none"),
+                ),
             )
 
 
@@ -334,9 +340,9 @@ def start(
         return Trainer(family, config, data, device, precision, run, validation, development, objective)
     if any(phase.split == "development" for phase in family.phases()) and not (development is not None and len(development)):
         raise RecipeError(
-            f"'{family.name}' chooses settings by development items and there are none",
+            say("'{0}' chooses settings by development items and there are none", family.name),
             where="data.development",
-            fix="set data.development=0.05, or add data",
+            fix=say("set data.development=0.05, or add data"),
         )
     precision = resolve_precision(config, family, device.device)
     with stage("preparing the model"):

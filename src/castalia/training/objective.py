@@ -33,6 +33,7 @@ from castalia.nn.preference import divergence, dpo, policy_gradient
 from castalia.nn.random import generator
 from castalia.registry import require
 from castalia.sections import PreferConfig, RewardConfig
+from castalia.sentences import say
 from castalia.spec import Batch, Loss, Tokens
 
 GROUP = 8  # samples of one prompt
@@ -46,7 +47,7 @@ class Objective(nn.Module, ABC):
 
     def __init__(self, family: Family, reference: Family) -> None:
         super().__init__()
-        require(family, Tunes, "learn from preferences or rewards")
+        require(family, Tunes, say("learn from preferences or rewards"))
         self.family, self.reference = family, reference.eval().requires_grad_(False)
 
     def phases(self) -> Sequence[Phase]:
@@ -80,7 +81,9 @@ class Prefer(Objective):
     def __init__(self, config: PreferConfig, family: Family, reference: Family, sides: Sides) -> None:
         super().__init__(family, reference)
         if family.conditions:
-            raise RecipeError("pairs carry no classes", where="training.prefer", fix="start from a run with data.conditional=false")
+            raise RecipeError(
+                say("pairs carry no classes"), where="training.prefer", fix=say("start from a run with data.conditional=false")
+            )
         self.config, self.sides = config, sides
 
     def batch(self, counter: int, size: int, seed: int) -> Batch:
@@ -136,16 +139,16 @@ class Reward(Objective):
         self, config: RewardConfig, family: Family, reference: Family, codec: Codec[Any], texts: Windows, held_out: Windows
     ) -> None:
         super().__init__(family, reference)
-        self.model = require(family, Decodes, "be read out token by token")
+        self.model = require(family, Decodes, say("be read out token by token"))
         if not isinstance(codec.spec, Tokens):
-            raise SpecError("rewards are for texts", where=f"codec '{codec.name}' gives {type(codec.spec).__name__}")
+            raise SpecError(say("rewards are for texts"), where=say("codec '{0}' gives {1}", codec.name, type(codec.spec).__name__))
         self.config, self.codec, self.spec = config, codec, codec.spec
         self.texts, self.held_out = texts, held_out
         self.rule = {"best": rewards.best, "mean": rewards.mean}[config.join]([rewards.rule(text) for text in config.rules])
         room = self.spec.length - config.prompt
         if room < 1:
             raise RecipeError(
-                "the prompt fills the context", where=f"training.reward.prompt={config.prompt}", fix=f"codec.length={self.spec.length}"
+                say("the prompt fills the context"), where=f"training.reward.prompt={config.prompt}", fix=f"codec.length={self.spec.length}"
             )
         self.options = SampleOptions(length=min(config.length or room, room))
         self._firsts: dict[int, list[int]] = {}  # of each side: the rows that begin a document
@@ -155,9 +158,9 @@ class Reward(Objective):
         group = self.group(size)
         if size % group or group < 2:
             raise RecipeError(
-                "a batch is made of whole groups of 2 or more",
+                say("a batch is made of whole groups of 2 or more"),
                 where=f"training.batch={size}, group {group}",
-                fix="set training.reward.group",
+                fix=say("set training.reward.group"),
             )
         begun, told = self.openings(self.texts, size // group, "prompts", seed, counter)
         prompts = [one for one in begun for _ in range(group)]
@@ -183,7 +186,7 @@ class Reward(Objective):
             tokens = torch.tensor(done.tokens, dtype=torch.int64)
             text = self.codec.decode(tokens)
             if not isinstance(text, str):
-                raise SpecError("rewards are for texts", where=f"codec '{self.codec.name}'", fix="use a run of texts")
+                raise SpecError(say("rewards are for texts"), where=say("codec '{0}'", self.codec.name), fix=say("use a run of texts"))
             ended = done.reason == "end"
             values.append(self.rule(text) if ended or self.spec.end is None else 0.0)
             close = [torch.tensor([self.spec.end])] if ended and self.spec.end is not None else []

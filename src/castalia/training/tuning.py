@@ -19,6 +19,7 @@ from castalia.families.base import Family
 from castalia.progress import stage
 from castalia.recipe import Recipe
 from castalia.run import Run
+from castalia.sentences import say
 from castalia.training.objective import Objective, Prefer, Reward
 
 FIELD = "{prompt}{chosen}"  # how a row of pairs becomes a document
@@ -33,7 +34,7 @@ def objective(plan: Recipe, codec: Codec[Any], dataset: Dataset, family: Family,
     if config.reward is None:
         return None
     if not isinstance(dataset.train, Windows) or not isinstance(dataset.validation, Windows):
-        raise SpecError("rewards are for texts", where=f"codec '{codec.name}'", fix="use a run of texts")
+        raise SpecError(say("rewards are for texts"), where=say("codec '{0}'", codec.name), fix=say("use a run of texts"))
     return Reward(config.reward, family, reference(), codec, dataset.train, dataset.validation)
 
 
@@ -46,7 +47,9 @@ def check(run: Run, objective: Objective | None) -> None:
     """Raises RunError when the pairs are not those that the run has learned from."""
     if isinstance(objective, Prefer) and objective.sides.fingerprint != run.about["data"].get("pairs"):
         raise RunError(
-            "the pairs are not what this run was trained on", where=run.recipe.data.named, fix="restore the files, or train a new run"
+            say("the pairs are not what this run was trained on"),
+            where=run.recipe.data.named,
+            fix=say("restore the files, or train a new run"),
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from castalia.errors import DataError, meant
+from castalia.sentences import say
 
 
 @dataclass(frozen=True)
@@ -64,5 +65,7 @@ def path(name: str) -> Path:
 def _find(name: str) -> BuiltIn:
     if name not in _SETS:
         known = ", ".join(f"builtin/{known}" for known in _SETS)
-        raise DataError(f"there is no built-in set called '{name}'", "data.source", f"{meant(name, _SETS, 'builtin/')}known: {known}")
+        raise DataError(
+            say("there is no built-in set called '{0}'", name), "data.source", say("{0}known: {1}", meant(name, _SETS, "builtin/"), known)
+        )
     return _SETS[name]
