@@ -216,14 +216,10 @@ def shipped() -> list[str]:
     )
 
 
-def purpose(name: str, language: str = "en") -> str:
-    """What a shipped recipe is for, in a line; "" for one whose file does not say so.
-
-    The file begins with "# for: ..." and, for readers of Chinese, "# 用途：...".
-    """
-    sign = {"en": "# for: ", "zh": "# 用途："}[language]
-    lines = _find(name)[0].splitlines()[:2]
-    return next((line.removeprefix(sign) for line in lines if line.startswith(sign)), "")
+def purpose(name: str) -> str:
+    """What a shipped recipe is for, in a line: its file begins with "# for: ..."; "" where it does not."""
+    first = _find(name)[0].partition("\n")[0]
+    return first.removeprefix("# for: ") if first.startswith("# for: ") else ""
 
 
 def _find(name: str) -> tuple[str, str, Path | None]:

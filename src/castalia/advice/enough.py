@@ -15,6 +15,7 @@ from typing import NamedTuple
 from castalia.advice.document import Enough
 from castalia.data.stream import LEAST_ITEMS
 from castalia.families.gan import FEW
+from castalia.sentences import say
 
 FEW_IN_A_CLASS = 50  # docs/gan.md: told the class, a GAN of few pictures varies less within it
 ROWS_PER_ENTRY = 10  # Peduzzi et al. 1996 ask for ten events per variable of a regression; a model of the whole distribution needs no fewer
@@ -57,10 +58,19 @@ LIKE = {  # recipes with the network of a measured one, or one that needs as muc
 def least(recipe: str) -> str:
     """From how much data on a shipped recipe makes sense, in words; "" where it depends on the run that it starts from."""
     if recipe.startswith("array/"):
-        return f"{ROWS_PER_ENTRY} rows a number"
+        return say("{0} rows a number", ROWS_PER_ENTRY)
     named = LIKE.get(recipe, recipe)
     need = next((need for needs in NEEDS.values() for need in needs if need.recipe == named), None)
-    return "" if need is None else f"{need.least:,} {need.unit}"
+    units = (
+        {
+            "pictures": say("{0:,} pictures", need.least),
+            "characters": say("{0:,} characters", need.least),
+            "notes": say("{0:,} notes", need.least),
+        }
+        if need is not None
+        else {}
+    )
+    return "" if need is None else units[need.unit]
 
 
 def judge(codec: str, have: int, entries: int = 0) -> list[Enough]:

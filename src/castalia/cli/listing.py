@@ -8,11 +8,27 @@ import typer
 
 from castalia.cli.console import echo, say_json, table
 from castalia.errors import RecipeError
-from castalia.language import constant
+from castalia.language import constant, told
 from castalia.sentences import say
 
 KINDS = ("runs", "recipes", "data", "families", "codecs")
 TOLD = ("about", "for")  # columns that hold sentences
+HEADS = {
+    "about": say("about"),
+    "can": say("can"),
+    "codec": say("codec"),
+    "created": say("created"),
+    "data": say("data"),
+    "family": say("family"),
+    "finished": say("finished"),
+    "for": say("for"),
+    "from": say("from"),
+    "licence": say("licence"),
+    "minutes": say("minutes"),
+    "recipe": say("recipe"),
+    "run": say("run"),
+    "steps": say("steps"),
+}
 YES = {True: say("True"), False: say("False")}
 
 
@@ -28,10 +44,10 @@ def command(
         say_json(rows)
     elif rows:
         shown = [
-            [constant(value) if key in TOLD else YES[value] if isinstance(value, bool) else str(value) for key, value in row.items()]
+            [constant(value) if key in TOLD else YES[value] if isinstance(value, bool) else told(value) for key, value in row.items()]
             for row in rows
         ]
-        echo(table([constant(key) for key in rows[0]], shown))
+        echo(table([HEADS[key] for key in rows[0]], shown))
     else:
         echo(say("no {0} yet", constant(kind)))
     return 0
@@ -53,11 +69,15 @@ def _runs() -> list[dict[str, Any]]:
 
 
 def _recipes() -> list[dict[str, Any]]:
-    """What each is for (the first lines of its file say so), and from how much data on (advice/enough.py)."""
+    """What each is for (the first lines of its file say so), from how much data on (advice/enough.py), and how many minutes it takes at most."""
     from castalia.advice.enough import least
-    from castalia.recipe import purpose, shipped
+    from castalia.recipe import minutes_of, purpose, shipped
 
-    return [{"recipe": name, "for": purpose(name), "from": least(name) or "-"} for name in shipped()]
+    minutes = {name: minutes_of(name) for name in shipped()}
+    return [
+        {"recipe": name, "for": purpose(name), "from": least(name) or "-", "minutes": "-" if most is None else f"{most:g}"}
+        for name, most in minutes.items()
+    ]
 
 
 def _data() -> list[dict[str, Any]]:
