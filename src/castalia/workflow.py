@@ -326,7 +326,8 @@ def edit(
         raise RecipeError(say("only infill keeps parts and bars"), where=f"edit {kind}", fix=say("leave --keep, --bars and --redraw out"))
     if kind not in kinds():
         raise RecipeError(say("there is no edit called '{0}'", kind), where="edit", fix=say("one of: {0}", ", ".join(kinds())))
-    if temperature < 0 or redraw < 0:
+    SampleOptions(temperature=temperature)  # raises where it is out of range
+    if redraw < 0:
         raise RecipeError(
             say("temperature and redraw are 0 or above"), where=f"temperature={temperature} redraw={redraw}", fix=say("leave them out")
         )

@@ -18,8 +18,10 @@ from castalia.nn import decode as decode_module
 from castalia.nn.decode import Completion, Decoder, Step, complete, decode
 from castalia.nn.masks import FORBIDDEN
 from castalia.nn.random import generator, generators
+from castalia.run import Run
 from castalia.spec import Ragged, Tokens
 from castalia.testing.synthetic import Rolling
+from castalia.workflow import edit
 
 BEGIN, END, VOCAB = 0, 1, 12
 SPEC = Tokens(length=10, vocab=VOCAB, begin=BEGIN, end=END)
@@ -427,6 +429,12 @@ def test_adding_is_all_or_nothing(monkeypatch: pytest.MonkeyPatch, name: str) ->
 def test_options_out_of_range_are_refused_before_anything_is_computed(name: str, value: object) -> None:
     with pytest.raises(RecipeError):
         SampleOptions(**{name: value})  # type: ignore[arg-type]
+
+
+def test_an_edit_refuses_a_temperature_out_of_range() -> None:
+    for temperature in (1e-40, -1, math.nan, 1e9):
+        with pytest.raises(RecipeError, match="temperature is out of range"):
+            edit(object.__new__(Run), "infill", [], temperature=temperature)
 
 
 def test_options_at_their_bounds_decode() -> None:
