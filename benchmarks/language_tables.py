@@ -15,7 +15,7 @@ def pretrained_trainer(results: dict[str, Any]) -> Iterator[Cells]:
             "Fine-tuning SmolLM2-135M (LoRA) against peft + Trainer: held-out nats, CPU time of a step",
             f"{nats:.3f}x, {steps['median']:.2f}x",
         ),
-        ("微调 SmolLM2-135M（LoRA），相对于 peft + Trainer：留出 nats、每步 CPU 时间", f"{nats:.3f} 倍，{steps['median']:.2f} 倍"),
+        ("微调 SmolLM2-135M（LoRA），相对于 peft + Trainer：留出奈特、每步 CPU 时间", f"{nats:.3f} 倍，{steps['median']:.2f} 倍"),
         "1 ± 0.01x, 1.1x",
         abs(nats - 1) <= 0.01 and steps["median"] <= 1.1,
     )
@@ -25,7 +25,7 @@ def tuned(results: dict[str, Any], language: str) -> str:
     """Both sides of pretrained_trainer.json, and what the model writes before and after."""
     heads = {
         "en": ("", "held-out nats per token", "fall (95% interval)", "lost on WikiText-2", "CPU s a step"),
-        "zh": ("", "每词元留出 nats", "下降（95% 区间）", "在 WikiText-2 上的损失", "每步 CPU 秒"),
+        "zh": ("", "每词元留出奈特", "下降（95% 区间）", "在 WikiText-2 上的损失", "每步 CPU 秒"),
     }
     words = {"en": "before", "zh": "微调前"}
     lines = ["| " + " | ".join(heads[language]) + " |", "|---|---|---|---|---|"]
@@ -122,7 +122,7 @@ def seqvae(results: dict[str, Any]) -> Iterator[Cells]:
             ),
             (
                 f"句子的 VAE，{names[name]}：潜变量中的信息、下界高于精确模型、插值文本与真实文本之差",
-                f"{information:.1f} nats，{above:+.1%}，{worse:+.2f} nats/词元",
+                f"{information:.1f} 奈特，{above:+.1%}，{worse:+.2f} 奈特/词元",
             ),
             "≥ 3, ≤ 5%, ≤ 0.3",
             information >= 3 and above <= 0.05 and worse <= 0.3,

@@ -19,7 +19,7 @@ def jsb_chorales(results: dict[str, Any]) -> Iterator[Cells]:
             "JSB chorales: exact nats a step on the validation pieces, plain / averaged over keys",
             f"{' / '.join(numbers)} (Kneser-Ney {counts})",
         ),
-        ("JSB 合唱曲：验证集上每步的精确 nats，单独 / 各调平均", f"{' / '.join(numbers)}（Kneser-Ney {counts}）"),
+        ("JSB 圣咏：验证集上每步的精确奈特，单独 / 各调平均", f"{' / '.join(numbers)}（Kneser-Ney {counts}）"),
         f"{goals['plain']} / {goals['averaged']}",
         all(results["reached"].values()),
     )
@@ -64,7 +64,7 @@ def likelihoods(results: dict[str, Any], language: str) -> str:
     """Nats a step of jsb_chorales.json beside baselines and what is published."""
     path = RESULTS / "jsb_chorales_still.json"
     still = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else None
-    heads = {"en": ("model", "nats a step", "judged on"), "zh": ("模型", "每步 nats", "评测于")}
+    heads = {"en": ("model", "nats a step", "judged on"), "zh": ("模型", "每步奈特", "评测于")}
     words = {
         "en": {
             "plain": "`music/ar-chords`", "averaged": "the same, predictions averaged over 12 keys", "kneser_ney": "Kneser-Ney counts, all keys",
@@ -116,7 +116,7 @@ def merged(results: dict[str, Any], language: str) -> str:
     """Tokens and nats of a note with and without merges, of music_bpe.json."""
     heads = {
         "en": ("`music/ar-events` on", "tokens", "tokens a note", "nats a note, held out", "CPU seconds of training"),
-        "zh": ("`music/ar-events`，数据", "词元数", "每个音的词元数", "每个留出音的 nats", "训练用 CPU 秒"),
+        "zh": ("`music/ar-events`，数据", "词元数", "每个音的词元数", "每个留出音的奈特", "训练用 CPU 秒"),
     }
     sides = {"plain": {"en": "", "zh": ""}, "merged": {"en": ", `codec.vocab=2048`", "zh": "，`codec.vocab=2048`"}}
     lines = ["| " + " | ".join(heads[language]) + " |", "|---|---|---|---|---|"]

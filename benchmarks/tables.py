@@ -260,7 +260,7 @@ def serving(results: dict[str, Any]) -> Iterator[Row]:
     ready, memory = start["ready_seconds"]["max"], start["resident_mb"]["max"]
     yield Row(
         ("Server with a run of texts and one of pictures: ready after the imports / memory", f"{ready:.1f} s / {memory:.0f} MB"),
-        ("服务器载入一个文本 run 和一个图片 run：导入之后就绪的时间 / 内存", f"{ready:.1f} 秒 / {memory:.0f} MB"),
+        ("服务器载入一个文本运行和一个图片运行：导入之后就绪的时间 / 内存", f"{ready:.1f} 秒 / {memory:.0f} MB"),
         f"{goals['ready_seconds']:.0f} s / {goals['resident_mb']} MB",
         ready <= goals["ready_seconds"] and memory <= goals["resident_mb"],
     )
