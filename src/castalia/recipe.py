@@ -106,7 +106,8 @@ def load(name: str | os.PathLike[str], data: Given | None = None, overrides: Map
 
 def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = False) -> Recipe:
     """Resolve plain data. `trust` allows a codec or family that is a Python file."""
-    raw, problems = dict(raw), []
+    raw = dict(raw)
+    problems: list[str] = []
     title = raw.pop("title", "custom")
     if not isinstance(title, str) or not TITLE.fullmatch(title):
         problems.append(say("title: expected a short name such as image/vae, got {0}", shown(title)))

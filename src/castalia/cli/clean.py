@@ -12,7 +12,8 @@ import typer
 from castalia import bounded
 from castalia.cli.console import echo, say_json, table
 from castalia.errors import DataError
-from castalia.sentences import say
+from castalia.language import constant
+from castalia.sentences import say, series
 from castalia.units import size
 
 
@@ -115,8 +116,8 @@ def _remove(entry: dict[str, Any]) -> None:
         shutil.rmtree(entry["path"])
 
 
-def _row(entry: dict[str, Any]) -> list[str]:
+def _row(entry: dict[str, Any]) -> list[Any]:
     runs = entry["runs"]
-    shown = ", ".join(runs[:2]) + (f" and {len(runs) - 2} more" if len(runs) > 2 else "") if runs else "-"
+    shown = "-" if not runs else series(runs) if len(runs) <= 2 else say("{0} and {1} more", series(runs[:2]), len(runs) - 2)
     when = time.strftime("%Y-%m-%d", time.localtime(entry["used"]))
-    return [entry["key"][:16], entry["kind"], f"{entry['bytes'] / 2**20:.1f}", entry["source"], shown, when]
+    return [entry["key"][:16], constant(entry["kind"]), size(entry["bytes"]), constant(entry["source"]), shown, when]

@@ -16,6 +16,7 @@ from castalia.cli.console import duration, echo, say_json
 from castalia.config import hold
 from castalia.errors import RecipeError, RunError
 from castalia.language import constant, recognised
+from castalia.progress import stage
 from castalia.progress.views import often
 from castalia.run_files import ForgettingFacts, TuningFacts
 from castalia.sentences import plural, say
@@ -55,7 +56,7 @@ def command(
         return _train(None, resume, out, allow_inexact, trust_code, quiet, show_recipe, json)
     recipe, data, overrides = split_words(words or [])
     overrides += [] if minutes is None else [f"training.minutes={minutes}"]
-    with progress.listening(None) if quiet else nullcontext(), progress.stage("starting"):
+    with progress.listening(None) if quiet else nullcontext(), stage("starting"):
         from castalia.workflow import plan_of
 
         plan = plan_of(recipe, data, overrides)

@@ -11,7 +11,7 @@ import numpy as np
 from castalia.data import foreign, split
 from castalia.data.source import Source
 from castalia.data.told import Column
-from castalia.language import recognised
+from castalia.language import constant, recognised
 from castalia.sentences import plural, say, series
 
 _EXAMPLES = 8
@@ -92,7 +92,10 @@ def summary(report: dict[str, Any]) -> list[str]:
     unknown = [(ending, count) for ending, count in report["ignored"].items() if foreign.kind(f"x{ending}") is None]
     if unknown:
         lines.append(
-            say("not read: {0}", series(say("{0:,} {1}", count, ending or say("without an ending")) for ending, count in unknown[:_NAMED]))
+            say(
+                "not read: {0}",
+                series(say("{0:,} {1}", count, constant(ending) or say("without an ending")) for ending, count in unknown[:_NAMED]),
+            )
         )
     if report.get("skipped"):
         lines.append(say("skipped as bad: {0:,}, in run.json", len(report["skipped"])))

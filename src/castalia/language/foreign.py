@@ -44,6 +44,7 @@ VALUES = (
     *("copies", "none", "cannot tell", "held-out items", "training items set apart", "a fixed threshold", "loss", "shadow", "distance"),
     *("exact", "shifted", "flipped", "cropped", "recoloured", "near", "edited", "transposed", "tempo", "one part"),
     *("intact", "altered", "unknown", "released", "refused", "mended"),
+    *("encoded data", "pretrained model", "opened archive", "(unknown)", "(no ending)"),
     *("runs", "recipes", "data", "families", "codecs"),
     *(
         "run",

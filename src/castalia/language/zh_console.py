@@ -1,6 +1,7 @@
 """Chinese: lines and tables of the terminal."""
 
 SENTENCES = {
+    "{0}: {1}": "{0}：{1}",
     "{0:.2%} of {1} {2}": "{1} 个{2}中的 {0:.2%}",
     "verdict       {0}": "结论          {0}",
     "copies        {0} of {1} ({2:.2%}), against {3}": "副本          {1}中有 {0} 个（{2:.2%}），对照 {3}",
@@ -211,4 +212,9 @@ SENTENCES = {
     "        {0} of {1}, {2} at {3:g}, schedule {4}, seed {5}; --show-recipe prints every key": "        {0}，每步 {1}，{2}，学习率 {3:g}，调度 {4}，种子 {5}；--show-recipe 打印所有键",
     "time        about {0} for {1} on {2} ({3:.0f} CPU seconds)": "时间        约 {0}，{1}，使用 {2}（CPU {3:.0f} 秒）",
     "time: about {0} for {1} on {2}": "时间：约 {0}，{1}，使用 {2}",
+    "starting": "启动",
+    "encoded data": "编码后的数据",
+    "pretrained model": "预训练模型",
+    "opened archive": "打开的压缩包",
+    "(unknown)": "（未知）",
 }

@@ -249,7 +249,6 @@ SENTENCES = {
     "asking who was in the data": "推断哪些条目在训练数据中",
     "training a shadow model": "训练影子模型",
     "judging runs": "评判各次运行",
-    "runs": "次运行",
     "writing a checkpoint to memory": "把检查点写入内存",
     "measuring steps": "测量训练步的速度",
     "measuring the loss on held-out data": "测量留出数据上的损失",

@@ -166,4 +166,5 @@ SENTENCES = {
     "a value of type {0}": "有值的类型为 {0}",
     "save it as UTF-8": "请存为 UTF-8",
     "the table is not UTF-8 text: {0}": "表格不是 UTF-8 文本：{0}",
+    "(no ending)": "（无扩展名）",
 }
