@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from castalia import recipe, registry
+from castalia import registry, sections
 from castalia.data.source import DataConfig
 from tests.apps.page import blocks, run_page, without_comments
 
@@ -59,11 +59,11 @@ def test_make_targets_in_the_docs_exist():
 
 def test_recipe_keys_are_all_explained():
     text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
-    configs = {"data": DataConfig, "training": recipe.TrainConfig, "sampling": recipe.SampleConfig}
+    configs = {"data": DataConfig, "training": sections.TrainConfig, "sampling": sections.SampleConfig}
     configs |= {
-        "training.optimiser": recipe.OptimiserConfig,
-        "training.schedule": recipe.ScheduleConfig,
-        "training.early_stop": recipe.EarlyStopConfig,
+        "training.optimiser": sections.OptimiserConfig,
+        "training.schedule": sections.ScheduleConfig,
+        "training.early_stop": sections.EarlyStopConfig,
     }
     configs |= {f"codec {name}": registry.resolve("codec", name).Config for name in registry.CODECS}
     configs |= {f"family {name}": registry.resolve("family", name).Config for name in registry.FAMILIES}
