@@ -196,7 +196,7 @@ def test_the_likeliest_filling_is_one(run: Run) -> None:
     assert all(one == likeliest[0][0] for side in likeliest for one in side)
     drawn = refill(model, run.codec, score, keep=["soprano"], bars=None, count=3, seed=0)
     assert len({repr(one) for one in drawn}) == 3
-    with pytest.raises(RecipeError, match="0 or above"):
+    with pytest.raises(RecipeError, match="temperature is out of range"):
         castalia.edit(run, "infill", [], keep=["soprano"], temperature=-1.0)
 
 

@@ -411,7 +411,7 @@ def test_texts_are_judged_and_compared_in_chinese(tmp_path, monkeypatch):
     valid(document, "comparison.schema.json")
     page = (tmp_path / "compare" / "compare.html").read_text(encoding="utf-8")
     assert [words for words in visible(page) if not is_chinese(words)] == []
-    report = castalia.evaluate(made[0], n=40, language="zh")
+    report = castalia.evaluate(made[0], n=60, language="zh")
     valid(report, "scores.schema.json")
     values = {score["name"]: score["value"] for score in report["scores"]}
     kinds = ("c2st", "vendi", "creativity", "class-balance", "utility-accuracy", "utility-recall", "utility-f1")

@@ -10,7 +10,7 @@ import torch
 from castalia import registry
 from castalia.errors import AbilityError, CastaliaError, MissingExtra
 from castalia.evaluation import Evaluation, evaluate
-from castalia.evaluation.base import Estimate, Metric, Score, _words
+from castalia.evaluation.base import DenseEvidence, Estimate, Metric, Score, _words
 from castalia.evaluation.evidence import gather
 from castalia.evaluation.features import effnetlite0, features_for
 from castalia.evaluation.verdict import verdict
@@ -262,12 +262,12 @@ def sides(*values: float) -> dict[str, Estimate]:
 
 
 def test_words_when_the_network_cannot_tell_real_data_from_noise():
-    words = " ".join(_words("higher", sides(0.5, 0.9, 0.895, 0.9), False))
+    words = " ".join(_words("higher", sides(0.5, 0.9, 0.895, 0.9), False, 300, DenseEvidence))
     assert "says nothing here" in words and "0.895" in words
 
 
 def test_words_when_the_naive_baseline_wins():
-    words = " ".join(_words("lower", sides(5, 1, 3, 1), True))
+    words = " ".join(_words("lower", sides(5, 1, 3, 1), True, 300, DenseEvidence))
     assert "is better than the model" in words and "not there yet" in words and "cannot see copying" in words
 
 

@@ -180,7 +180,7 @@ def test_a_run_draws_goes_on_and_is_judged(run: Run) -> None:
     for sample in first:
         assert sample.item.count >= given.count
         assert [note.pitch for note in sample.item.parts[0].notes][:2] == [note.pitch for note in given.parts[0].notes]
-    scores = {one["name"]: one for one in castalia.evaluate(run, n=12)["scores"]}
+    scores = {one["name"]: one for one in castalia.evaluate(run, n=20)["scores"]}
     assert 0 < scores["bits-per-note"]["value"] < 40
 
 

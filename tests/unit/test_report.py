@@ -33,6 +33,8 @@ SCORE = Score(
 class Codec:
     """Grey pictures, or vectors that only `preview` can draw."""
 
+    audible = ""
+
     def __init__(self, pictures: bool) -> None:
         self.pictures = pictures
 

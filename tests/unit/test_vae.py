@@ -52,6 +52,7 @@ def linear_gaussian(draws: int, exact_posterior: bool) -> tuple[Vae, torch.distr
 
 
 def test_nats_of_the_true_posterior_need_one_draw() -> None:
+    torch.manual_seed(0)  # a bound of one draw varies: which draws must not depend on the tests before
     model, truth = linear_gaussian(1, exact_posterior=True)
     x = truth.sample((20,))
     assert torch.allclose(model.nats(Batch(x)), -truth.log_prob(x), atol=1e-3)

@@ -73,16 +73,14 @@ def text_lines(blocks: Iterator[str], path: Path) -> Iterator[str]:
     parts: list[str] = []  # of a line that is not complete: joined once, however many blocks it spans
     size, number, most = 0, 1, bounded.current().line_bytes
     for block in blocks:
-        first, *lines = block.split("\n")
-        parts.append(first)
-        size += len(first)
-        if lines:
-            yield "".join(parts) + "\n"
-            for line in lines[:-1]:
-                yield line + "\n"
-            number, parts, size = number + len(lines), [lines[-1]], len(lines[-1])
-        if size > most:
-            raise bounded.exceeded("line_bytes", say("the line is too long"), say("{0}, line {1}", path.name, number))
+        for place, part in enumerate(block.split("\n")):
+            if place:
+                yield "".join(parts) + "\n"
+                number, parts, size = number + 1, [], 0
+            parts.append(part)
+            size += len(part)
+            if size > most:
+                raise bounded.exceeded("line_bytes", say("the line is too long"), say("{0}, line {1}", path.name, number))
     if size:
         yield "".join(parts)
 
