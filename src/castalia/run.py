@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from castalia.codecs.base import Codec
-    from castalia.families.base import Family
+    from castalia.families.base import Family, FamilyConfig
 
 FORMAT = 1
 ROOT = Path("runs")
@@ -217,7 +217,8 @@ class Run:
         from castalia.nn import lora
 
         part, adapt = self.recipe.family, self.recipe.training.adapt
-        family: Family = make(registry.resolve("family", part.name, trust=self._trust), part.config, self.spec, self.conditions)
+        config = cast("FamilyConfig", part.config)  # the recipe was resolved with the family's own Config
+        family: Family = make(registry.resolve("family", part.name, trust=self._trust), config, self.spec, self.conditions)
         if adapt is not None:
             lora.adapt(family, adapt.lora, adapt.alpha)
         return family

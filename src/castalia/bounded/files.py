@@ -12,7 +12,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO
 
 from castalia.bounded.limits import current, exceeded
 from castalia.errors import CastaliaError, DataError
@@ -29,7 +28,7 @@ _SORTS = {
 _FIX = say("check the path and its permissions, or set data.skip_bad=true")
 
 
-def open_regular(path: str | os.PathLike[str], error: type[CastaliaError] = DataError) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str], error: type[CastaliaError] = DataError) -> io.BufferedReader:
     """A regular file, or a link to one, for reading bytes. Raises `error` for anything else, at once: nothing waits for a pipe's writer."""
     flags = (
         os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)

@@ -81,7 +81,8 @@ class Vocabulary:
 
     def counts(self, nodes: np.ndarray) -> np.ndarray:
         """How many tokens end at each node."""
-        return self.ids_from[nodes + 1] - self.ids_from[nodes]
+        counted: np.ndarray = self.ids_from[nodes + 1] - self.ids_from[nodes]
+        return counted
 
     def under(self, nodes: np.ndarray) -> np.ndarray:
         """All nodes directly below some."""
@@ -89,7 +90,8 @@ class Vocabulary:
 
     def ending(self, nodes: np.ndarray) -> np.ndarray:
         """The tokens that end at some nodes."""
-        return self.ids[_ranges(self.ids_from[nodes], self.counts(nodes))]
+        found: np.ndarray = self.ids[_ranges(self.ids_from[nodes], self.counts(nodes))]
+        return found
 
     def __len__(self) -> int:
         return len(self.token_bytes)
