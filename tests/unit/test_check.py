@@ -501,9 +501,23 @@ def test_every_finding_has_its_sentence_in_both_languages():
     source = "".join(path.read_text(encoding="utf-8") for path in Path(module.__file__).parent.glob("*.py"))
     for code, sentence in words.FINDINGS.items():
         assert f'"{code}"' in source.replace(f'"{code}": Sentence', ""), f"nobody finds {code}"
-        holes = [set(re.findall(r"\{(\w+)\}", text)) for text in (sentence.en, sentence.zh)]
-        assert holes[0] == holes[1], code
+        holes = [set(re.findall(r"\{(\w+)\}", text)) for text in (sentence.en, sentence.zh, sentence.one or sentence.en)]
+        assert holes[0] == holes[1] == holes[2] and "(s)" not in sentence.en, code
         assert re.search("[\u4e00-\u9fff]", sentence.zh) and sentence.level in ("problem", "warning", "note")
+
+
+def test_counts_and_nouns_of_findings_agree():
+    assert words.finding("misnamed", "en", {"count": 1}).startswith("1 picture has an ending that is not its format")
+    assert words.finding("misnamed", "en", {"count": 1204}).startswith("1,204 pictures have an ending that is not their format")
+    mixed = {"codec": "image", "own": 1, "others": {"text": 1, "music": 2}}
+    assert words.finding("mixed", "en", mixed) == "Kinds are mixed: the codec “image” takes 1 file and leaves out 1 text, 2 scores."
+    found = {"items": 2, "what": {"email": 1, "iban": 3}}
+    assert words.finding("personal", "en", found).startswith("Likely personal data in 2 texts: 1 e-mail address, 3 IBANs.")
+    assert [words.counted(n, "pictures", language) for n in (1, 2) for language in ("en", "zh")] == [
+        "1 picture", "1 张图片", "2 pictures", "2 张图片",
+    ]  # fmt: skip
+    counted = [code for code, one in words.FINDINGS.items() if re.match(r"\{count\} [a-z]+s ", one.en)]
+    assert len(counted) > 15 and [code for code in counted if not words.FINDINGS[code].one] == []
 
 
 def test_figures_of_enough_are_those_that_were_measured():

@@ -151,9 +151,9 @@ def counts(found: dict[str, int]) -> str:
 
 
 def enough_line(one: Any, language: str) -> str:
-    unit = one.unit if language == "en" else words.UNITS[one.unit]
+    have = words.counted(one.have, one.unit, language)
     return words.pick(words.ENOUGH[one.verdict], language).format(
-        family=one.family, have=f"{one.have:,} {unit}", least=f"{one.least:,}", wants=f"{one.wants:,}"
+        family=one.family, have=have, least=f"{one.least:,}", wants=f"{one.wants:,}"
     )
 
 
