@@ -35,6 +35,7 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	-$(BIN)/python benchmarks/loop_overhead.py
 	$(BIN)/python benchmarks/precision.py
 	$(BIN)/python benchmarks/estimate.py
+	$(BIN)/python benchmarks/budget.py
 	-$(BIN)/python benchmarks/stream_memory.py
 	$(BIN)/python benchmarks/vae_pythae.py --peer .benchmark/pythae
 	$(BIN)/python benchmarks/gan_fashion.py --threads 2
@@ -46,6 +47,7 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	$(BIN)/python benchmarks/intervals.py
 	$(BIN)/python benchmarks/serving.py --peer .benchmark/accelerate
 	$(BIN)/python benchmarks/serving.py --memory
+	-$(BIN)/python benchmarks/constraints.py
 	$(BIN)/python benchmarks/audit.py --data $(DATA)
 	$(BIN)/python benchmarks/audit.py --time
 	$(BIN)/python benchmarks/audit_music.py --data $(DATA)

@@ -136,6 +136,34 @@ def estimate(results: dict[str, Any]) -> Iterator[Row]:
     )
 
 
+def budget(results: dict[str, Any]) -> Iterator[Row]:
+    rows = results["rows"]
+    each = ", ".join(f"{row['recipe']} {row['over']:+.1%}" for row in rows)
+    numbers = f"{results['worst']:.1%} ({each})"
+    yield Row(
+        (f"`training.minutes`: how far from its minutes a training ends, worst of {len(rows)} recipes", numbers),
+        (f"`training.minutes`：训练结束时间与给定分钟数的偏差，{len(rows)} 个配方中最差者", numbers),
+        "5%",
+        results["worst"] <= 0.05,
+    )
+
+
+def constraints(results: dict[str, Any]) -> Iterator[Row]:
+    now, cap = results["now"], results["cap_s"]
+    cases, numbers = len(now["cases"]), f"{now['worst_step_ms']} ms, {now['worst_compile_s']:.1f} s"
+    en = zh = ""
+    if "before" in results:
+        step, broken = results["before"]["worst_step_ms"], results["before"]["broken_off"]
+        en = f" (before: {step:,} ms; {broken} were broken off after {cap} s)"
+        zh = f"（之前：{step:,} ms；{broken} 个在 {cap} 秒后中止）"
+    yield Row(
+        (f"{cases} hostile constraints: longest step of a batch, longest compilation, CPU time", numbers + en),
+        (f"{cases} 个恶意约束：批中最长的一步、最长的编译，CPU 时间", numbers + zh),
+        f"{results['goal_step_ms']:.0f} ms",
+        now["worst_step_ms"] <= results["goal_step_ms"] and not now["broken_off"],
+    )
+
+
 def gan_modes(results: dict[str, Any]) -> Iterator[Row]:
     words = {
         "grid": ("Gaussians of the 5x5 grid that a GAN finds", "GAN 找到的 5x5 网格高斯分布数"),
@@ -339,12 +367,14 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "loop_overhead": loop_overhead,
     "stream_memory": stream_memory,
     "estimate": estimate,
+    "budget": budget,
     "intervals": intervals,
     "text_race": text_race,
     "text_ten_minutes": text_ten_minutes,
     "text_sampling": text_sampling,
     "text_tang": text_tang,
     "serving": serving,
+    "constraints": constraints,
     "audit": audit,
     "audit_music": audit_music,
     "audit_time": audit_time,
