@@ -106,7 +106,7 @@ class SampleOptions:
             )
         if len(self.stop) > MOST_STOPS:
             raise RecipeError(
-                say("too many strings end a row"), where=f"sampling.stop: {len(self.stop)}", fix=say("{0} at most", MOST_STOPS)
+                say("too many strings end a row"), where=f"sampling.stop: {len(self.stop)}", fix=say("{0} strings at most", MOST_STOPS)
             )
 
 

@@ -226,7 +226,7 @@ def test_mixed_kinds(tmp_path: Path):
     assert checked.document.codec == "image" and codes(checked) >= {"mixed", "ignored", "omitted"}
     assert values(checked, "mixed")["others"] == {"text": 3} and values(checked, "ignored")["what"] == {".xyz": 1}
     assert checked.document.findings[0].words == (
-        "Left out: music in formats that are not read: 1. save as MusicXML from the program that made them"
+        "Left out: music in formats that are not read: 1; save as MusicXML from the program that made them"
     )
     assert summary(checked, "zh")[0].startswith(tmp_path.name) and any("不支持的乐谱格式" in line for line in summary(checked, "zh"))
     assert check(tmp_path, codec="text").document.codec == "text"

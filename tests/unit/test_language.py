@@ -5,6 +5,7 @@ import copy
 import json
 import re
 import string
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 
@@ -86,6 +87,16 @@ def test_every_sentence_has_a_translation_and_none_is_left_over(language: str):
     assert len(said) > 150
     assert [f"{where}: {template}" for template, where in said.items() if template not in known and has_words(template)] == []
     assert sorted(set(known) - set(said)) == []
+
+
+@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
+def test_no_sentence_has_two_translations(language: str):
+    """Of two, the last would win silently, wherever the other was meant."""
+    keys = []
+    for path in sorted((PACKAGE / "language").glob(f"{language}_*.py")):
+        tables = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Dict)]
+        keys += [ast.literal_eval(key) for one in tables for key in one.keys if key is not None]
+    assert [key for key, count in Counter(keys).items() if count > 1] == []
 
 
 @pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])

@@ -103,6 +103,29 @@ def test_a_log_has_a_line_after_two_seconds_then_ever_rarer(monkeypatch: pytest.
     assert gaps == pytest.approx([2, 4, 8, 10, 10], abs=0.25)
 
 
+def test_a_log_does_not_stop_before_the_end_of_a_stage(monkeypatch: pytest.MonkeyPatch):
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(views.Log, "tick", 3600)
+    log = views.Log(io.StringIO())
+    with progress.listening(log):
+        with progress.stage("looking", 121, "items") as work:
+            clock[0] += 3
+            work.at(91)
+            log.draw()
+            work.at(121)
+        with progress.stage("short", 5, "items") as work:  # nothing was said of it, so nothing of its end
+            work.at(5)
+        with pytest.raises(ValueError), progress.stage("broken off", 10, "items") as work:
+            clock[0] += 60
+            work.at(4)
+            log.draw()
+            raise ValueError
+    log.close()
+    amounts = [line.split("  ")[:2] for line in log.stream.getvalue().splitlines()]
+    assert amounts == [["looking", "91/121 items"], ["looking", "121/121 items"], ["broken off", "4/10 items"]]
+
+
 def test_a_notebook_redraws_one_line():
     shown: list[tuple[str, Any]] = []
 

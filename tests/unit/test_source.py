@@ -57,6 +57,16 @@ def fails(source: Path | str, says: str, where: str = "", **options: object) -> 
 # Folders --------------------------------------------------------------------------------------------------------------
 
 
+def test_files_without_a_visible_character_are_told_before_training(tmp_path: Path):
+    for number in range(20):
+        (tmp_path / f"{number:02}.txt").write_text(f"the text of number {number}\n")
+    (tmp_path / "a.txt").write_bytes(b"")
+    (tmp_path / "b.txt").write_text(" \n\t\n")
+    report = prepare(DataConfig(source=str(tmp_path)), TextCodec()).report
+    assert report["omitted"] == [{"what": "files that hold nothing to learn from", "count": 2, "example": "a.txt", "remedy": ""}]
+    assert "left out: files that hold nothing to learn from: 2, e.g. a.txt" in summary(report)
+
+
 def test_sub_folders_are_classes_in_natural_order(tmp_path: Path):
     for number, name in enumerate(("10", "2", "1")):
         fill(tmp_path / name, 3, 10 * number)

@@ -136,10 +136,8 @@ class Draft:
             self.find(
                 "skipped" if skip_bad else "unreadable", [f"{one.file}: {one.why}" for one in self.unreadable], count=len(self.unreadable)
             )
-        skipped = {one["file"] for one in source.skipped}
-        bare = [name for name, count in zip(source.names, source.count, strict=True) if not count and name not in skipped]
-        if bare:
-            self.find("empty", bare, count=len(bare))
+        if source.bare:
+            self.find("empty", source.bare, count=len(source.bare))
         starts = np.cumsum([0, *source.count])
         for name, count, start in zip(source.names, source.count, starts.tolist(), strict=False):
             if count > 1 or self.codec == "text":

@@ -26,6 +26,9 @@ from castalia.codecs.score import Score
 from castalia.data import personal
 from castalia.evaluation.rolls import bars_of, notes_of, roll
 from castalia.evaluation.style import CSS
+from castalia.language import recognised, told
+from castalia.sentences import plural, say
+from castalia.units import size
 
 LARGEST, EXCERPT, MOST_CLASSES, MOST_ROWS = 128, 360, 40, 60
 _TOKENS = re.compile(r"\s+|[\u3040-\u9fff\uf900-\ufaff]|[^\W\u3040-\u9fff\uf900-\ufaff]+|.", re.DOTALL)
@@ -74,7 +77,7 @@ def page(checked: Checked, language: str = "en") -> str:
         _personal(document, language, say("personal")),
         _columns(document, language, say("tables")),
         _files(say("manifest"), _changes(document, language), language),
-        _files(say("unreadable"), [(one.file, one.why) for one in document.unreadable], language),
+        _files(say("unreadable"), [(one.file, told(recognised(one.why), language)) for one in document.unreadable], language),
         f"<footer><p>{say('offline')} castalia {escape(document.castalia)}</p></footer>",
     ]
     viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -95,7 +98,7 @@ def facts(document: Document, language: str) -> list[tuple[str, str]]:
 
     found = document.facts
     rows = [
-        (say("files"), f"{document.files:,} · {size(document.bytes)}"),
+        (say("files"), f"{document.files:,} · {told(size(document.bytes), language)}"),
         (say("codec"), document.codec or say("none")),
         (say("items"), f"{document.items:,}" + (f" ({document.distinct:,} {say('different')})" if document.items else "")),
     ]
@@ -107,7 +110,9 @@ def facts(document: Document, language: str) -> list[tuple[str, str]]:
             rows += [(say(name), f"{five(found[key])}  ({say('five')})") for name, key in (("widths", "width"), ("heights", "height"))]
         rows.append((say("stored"), counts(found["stored"])))
         if "trained" in found:
-            rows.append((say("trained"), "{width} x {height}, {channels}".format(**found["trained"]) + " ch"))
+            made = found["trained"]
+            channels = plural("{0} channel", "{0} channels", made["channels"])
+            rows.append((say("trained"), f"{made['width']} x {made['height']}, {told(channels, language)}"))
     if "lengths" in found:
         rows += [(say("characters"), f"{found['characters']:,}"), (say("alphabet"), f"{found['different_characters']:,}")]
         rows.append((say("lengths"), f"{five(found['lengths'])}  ({say('five')})"))
@@ -123,7 +128,7 @@ def facts(document: Document, language: str) -> list[tuple[str, str]]:
     if "notes_of_one" in found:
         rows += [(say("notes"), f"{found['notes']:,}")]
         rows += [(say(name), f"{five(found[name])}  ({say('five')})") for name in ("notes_of_one", "quarters")]
-        rows += [(say(name), counts(found[name])) for name in ("parts", "keys", "metres")]
+        rows += [(say(name), counts(_named(found[name], language))) for name in ("parts", "keys", "metres")]
         rows.append((say("in_voices"), f"{found['in_voices']:,}"))
         rows.append((say("pitches"), f"{found['lowest']} … {found['highest']}" if found["lowest"] is not None else ""))
     if document.classes:
@@ -133,21 +138,18 @@ def facts(document: Document, language: str) -> list[tuple[str, str]]:
     return [*rows, *([(say("fingerprint"), document.fingerprint[:16])] if document.fingerprint else [])]
 
 
-def size(number: int) -> str:
-    value = float(number)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    return ""
-
-
 def five(spread: dict[str, float] | None) -> str:
     return "" if spread is None else " · ".join(f"{value:,}" for value in spread.values())
 
 
 def counts(found: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in list(found.items())[:8])
+    """ "PNG RGB (74), JPEG RGB (28)"."""
+    return ", ".join(f"{name} ({count:,})" for name, count in list(found.items())[:8])
+
+
+def _named(found: dict[str, int], language: str) -> dict[str, int]:
+    """Counts by name, "?" in words."""
+    return {told(say("not stated"), language) if name == "?" else name: count for name, count in found.items()}
 
 
 def enough_line(one: Any, language: str) -> str:
@@ -172,7 +174,7 @@ def _next(document: Document, language: str, title: str) -> str:
 def _findings(document: Document, language: str, title: str) -> str:
     rows = []
     for one in document.findings:
-        examples = "".join(f"<li>{escape(name)}</li>" for name in one.examples)
+        examples = "".join(f"<li>{escape(words.example(name, language))}</li>" for name in one.examples)
         rows.append(
             f'<li><span class="level level-{one.level}">{escape(words.label(one.level, language))}</span>'
             f"<div>{escape(words.finding(one.code, language, one.values))}{f'<ul>{examples}</ul>' if examples else ''}</div></li>"

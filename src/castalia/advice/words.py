@@ -29,7 +29,7 @@ FINDINGS: dict[str, Sentence] = {
         "There is nothing here that Castalia reads. {what} {remedy}",
         "这里没有 Castalia 能读取的数据。{what} {remedy}"),
     "omitted": Sentence("warning",
-        "Left out: {what}: {count}. {remedy}",
+        "Left out: {what}: {count}; {remedy}",
         "未读入：{what}：{count}。{remedy}"),
     "unreadable": Sentence("problem",
         "{count} files or folders cannot be read; training stops at the first. Mend or remove them, or go on without them: data.skip_bad=true.",
@@ -236,7 +236,14 @@ def finding(code: str, lang: str, values: Mapping[str, Any]) -> str:
     sentence = FINDINGS[code]
     first = next((values[name] for _, name, _, _ in Formatter().parse(sentence.en) if name and isinstance(values[name], int)), None)
     english = sentence.one if sentence.one and first == 1 else sentence.en
-    return (sentence.zh if lang == "zh" else english).format(**{name: _shown(value, lang) for name, value in values.items()})
+    text = (sentence.zh if lang == "zh" else english).format(**{name: _shown(value, lang) for name, value in values.items()})
+    return text.removesuffix("; ").rstrip()  # of what is left out, not all has a remedy
+
+
+def example(text: str, lang: str) -> str:
+    """An example of a finding; of "file: why", the reason is told in the language."""
+    name, sign, why = text.partition(": ")
+    return language.told(language.say("{0}: {1}", name, language.recognised(why)), lang) if sign else text
 
 
 def counted(count: int, unit: str, lang: str) -> str:

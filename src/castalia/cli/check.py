@@ -12,8 +12,7 @@ from castalia.cli.console import echo, say_json
 from castalia.columns import cut, padded, width
 from castalia.errors import DataError, RecipeError
 from castalia.language import current, told
-from castalia.sentences import say
-from castalia.units import duration
+from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
     from castalia.advice.check import Checked
@@ -68,7 +67,7 @@ def summary(checked: Checked, language: str) -> list[str]:
     from castalia.advice.page import enough_line, facts
 
     document = checked.document
-    lines = [f"{document.source}: {words.pick(words.VERDICTS[document.verdict], language)}", ""]
+    lines = [told(say("{0}: {1}", document.source, words.pick(words.VERDICTS[document.verdict], language)), language), ""]
     rows = facts(document, language)
     wide = max(width(name) for name, _ in rows) + 2
     lines += [f"  {padded(name, wide)}{value}" for name, value in rows]
@@ -78,22 +77,26 @@ def summary(checked: Checked, language: str) -> list[str]:
     for one in document.findings:
         lines.append(f"  {marks[one.level]} {words.finding(one.code, language, one.values)}")
         if one.level != "note":
-            lines += [f"      {cut(name, LONGEST)}" for name in one.examples[:3]]
+            lines += [f"      {cut(words.example(name, language), LONGEST)}" for name in one.examples[:3]]
     if document.enough:
         lines += ["", *(f"  {enough_line(one, language)}" for one in document.enough)]
     if document.next:
-        lines += ["", f"{words.label('next', language)}:", *(f"  {step.command}{_time(step.command, language)}" for step in document.next)]
+        lines += [
+            "",
+            told(say("{0}:", words.label("next", language)), language),
+            *(f"  {step.command}{_time(step.command, language)}" for step in document.next),
+        ]
     return lines
 
 
 def _time(command: str, language: str) -> str:
-    """What a recommended training takes at most: "   # 10 min at most"; nothing of other commands."""
+    """What a recommended training takes at most: "   # 10 minutes at most"; nothing of other commands."""
     from castalia.recipe import minutes_of, shipped
 
     words = command.split()
     recipe = words[2] if words[:2] == ["castalia", "train"] and len(words) > 2 else ""
     most = minutes_of(recipe) if recipe in shipped() and not any(word.startswith("training.") for word in words) else None
-    return "" if most is None else "   # " + told(say("{0} at most", duration(60 * most)), language)
+    return "" if most is None else "   # " + told(plural("{0:g} minute at most", "{0:g} minutes at most", most), language)
 
 
 def _write(checked: Checked, folder: Path, language: str) -> None:

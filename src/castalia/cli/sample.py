@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from castalia import bounded
+from castalia import bounded, progress
 from castalia.cli.console import conditions, constraint_of, echo, say_json
 from castalia.errors import DataError, RecipeError, Refused
 from castalia.escapes import printable
@@ -130,16 +130,17 @@ def _stream(gate: Gate, request: Request) -> int:
     from castalia.governance.release import request_facts
     from castalia.sampling.generate import stream
 
-    if request.prompt:
-        print(printable(request.prompt), end="", flush=True)
     screen = gate.screen(request.prompt or "")
-    try:
-        for piece in stream(gate.run, request, model=gate.model()):
-            print(printable(screen.push(piece)), end="", flush=True)
-        print(printable(screen.finish()))
-    except Refused:
-        print(flush=True)
-        raise
-    finally:
-        gate.close(screen, gate.facts_of(**request_facts(request)))
+    with progress.paused():  # the text has the terminal to itself
+        if request.prompt:
+            print(printable(request.prompt), end="", flush=True)
+        try:
+            for piece in stream(gate.run, request, model=gate.model()):
+                print(printable(screen.push(piece)), end="", flush=True)
+            print(printable(screen.finish()))
+        except Refused:
+            print(flush=True)
+            raise
+        finally:
+            gate.close(screen, gate.facts_of(**request_facts(request)))
     return 0

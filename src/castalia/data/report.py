@@ -40,6 +40,10 @@ def describe(source: Source, items: np.ndarray, content: np.ndarray) -> dict[str
     conflicts = sum(len({int(source.label[item]) for item in copies}) > 1 for copies in same.values())
     if conflicts:
         notes.append(plural("{0} item occurs in more than one class", "{0} items occur in more than one class", conflicts))
+    omitted = source.omitted.plain()
+    if source.bare:
+        what = say("files that hold nothing to learn from")
+        omitted.append({"what": str(what), "count": len(source.bare), "example": source.bare[0], "remedy": ""})
     return {
         "source": source.name,
         "items": len(items),
@@ -50,7 +54,7 @@ def describe(source: Source, items: np.ndarray, content: np.ndarray) -> dict[str
             "examples": [[source.where(item) for item in copies[:4]] for copies in list(same.values())[:_EXAMPLES]],
         },
         "ignored": dict(source.ignored.most_common()),
-        "omitted": source.omitted.plain(),
+        "omitted": omitted,
         "classes": {name: counts.get(number, 0) for number, name in enumerate(source.classes)},
         "unlabelled": counts.get(len(source.classes), 0),
         "groups": len(source.groups),

@@ -141,6 +141,12 @@ class Source:
         """Sort keys of items (n,), the last one first: what is known about them, for a lexsort that file names have no part in."""
         return (*(self.columns[name].value[items] for name in sorted(self.columns, reverse=True)), self.label[items])
 
+    @property
+    def bare(self) -> list[str]:
+        """The files that were read and hold no item: texts without a visible character, for one."""
+        skipped = {one["file"] for one in self.skipped}
+        return [name for name, count in zip(self.names, self.count, strict=True) if not count and name not in skipped]
+
     def where(self, item: int) -> str:
         """How to name an item in a message: its file, and its place in a container."""
         name = self.names[self.file[item]]

@@ -5,7 +5,7 @@ SENTENCES = {
     "too many strings end a row": "使一行结束的字符串太多",
     "{0} is out of range": "{0} 超出范围",
     "strings of {0:,} characters at most": "每个字符串最多 {0:,} 个字符",
-    "{0} at most": "最多 {0} 个",
+    "{0} strings at most": "最多 {0} 个字符串",
     "check knows no codec '{0}'": "check 不认识编解码器“{0}”",
     "one of: {0}, auto": "可选：{0}、auto",
     "check reads data only, so it takes data.* and codec.* alone": "check 只读取数据，因此只接受 data.* 和 codec.* 选项",

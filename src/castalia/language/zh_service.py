@@ -29,7 +29,6 @@ SENTENCES = {
     "be read token by token": "逐个词元读取",
     "a server reads no files of its own for a constraint": "服务器不会为约束读取自己的文件",
     "send the schema itself: json:{{...}}": "请发送 schema 本身：json:{{...}}",
-    "turn items into vectors": "把条目变成向量",
     "cannot listen there: {0}": "无法在此监听：{0}",
     "choose another --port, or 0 for a free one": "请换一个 --port，或用 0 表示任意空闲端口",
     "the file of keys cannot be read: {0}": "密钥文件无法读取：{0}",

@@ -188,11 +188,15 @@ class Terminal(View):
 
 
 class Log(View):
-    """Lines for files and other programs: the first after two seconds, then ever rarer, at most `every` seconds apart."""
+    """Lines for files and other programs: the first after two seconds, then ever rarer, at most `every` seconds apart.
+
+    A stage that had a line has one for its end, too, so that no log stops at 91 of 121.
+    """
 
     def __init__(self, stream: TextIO, every: float = MOST) -> None:
         super().__init__()
         self.stream, self.every = stream, every
+        self.told: set[int] = set()  # stages that had a line
         self.pause, self.mark = min(FIRST, every), time.monotonic()
 
     def draw(self) -> None:
@@ -201,11 +205,21 @@ class Log(View):
             self._line(self.stages[-1])
             self.pause = min(self.every, 2 * self.pause)
 
+    def end(self, stage: Stage) -> None:
+        with self.lock:
+            super().end(stage)
+            if id(stage) in self.told:
+                self.told.discard(id(stage))
+                if stage.total is not None and stage.done >= stage.total and not stage.lasting:
+                    self._line(stage)
+
     def last(self, stage: Stage) -> None:
         self._line(stage)
 
     def _line(self, stage: Stage) -> None:
         self.mark = time.monotonic()
+        if stage in self.stages:
+            self.told.add(id(stage))
         try:
             self.stream.write(text_of(stage, bar=0) + "\n")
             self.stream.flush()
