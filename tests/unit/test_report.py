@@ -13,6 +13,7 @@ from castalia.evaluation import Evaluation, Neighbours, Score
 from castalia.evaluation.charts import curve, strip
 from castalia.evaluation.overview import Section, write_overview
 from castalia.evaluation.report import write_page
+from castalia.sentences import say
 
 SCORE = Score(
     "frechet-castalia-net32-v1",
@@ -163,6 +164,20 @@ def test_an_overview_leaves_out_what_no_model_has(tmp_path):
     rows = re.findall(r"<tr><td><b>(.*?)</b>", text)
     assert len(rows) == 2 and "Kernel distance" not in rows and "–" in text
     Page(text)
+
+
+def test_an_overview_in_chinese(tmp_path):
+    judged = {say("a transformer, a minute old"): evaluation((SCORE,))}
+    section = Section(
+        judged, Codec(True), dict.fromkeys(judged, "report.html"), say("Shakespeare"), more={say("variants of a picture"): []}
+    )
+    steps = {"castalia sample x": say("more quatrains")}
+    write_overview(tmp_path / "page.html", [section], title=say("Chorales, a minute old"), lead="", next_steps=steps, language="zh")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    Page(text)
+    assert 'lang="zh-Hans"' in text and "训练了一分钟的圣咏" in text and "莎士比亚：先看样本" in text and "更多绝句" in text
+    words = re.sub(r"<style>.*?</style>|<[^>]*>|castalia sample x|Castalia", " ", text, flags=re.DOTALL)
+    assert re.findall(r"\b(?:the|of|real|data|report|look|score|is|better)\b", words) == []
 
 
 def test_a_strip_orders_its_marks():

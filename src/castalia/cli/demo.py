@@ -15,6 +15,7 @@ import typer
 
 from castalia.cli.console import duration, echo
 from castalia.errors import RecipeError
+from castalia.language import current, told
 from castalia.sentences import say
 
 if TYPE_CHECKING:
@@ -90,18 +91,22 @@ def image(folder: Path) -> Path:
         echo(say("{0}: training {1} on builtin/fashion, 5,000 pictures of clothing", name, recipe))
         run = workflow.train(recipe, "builtin/fashion", overrides, out=folder / name.lower(), hooks=[_first_picture(folder / name.lower())])
         echo(say("{0}: judging 2,000 samples against pictures it has not seen", name))
-        judged[name], runs[name] = judging.judge(run), run
+        judged[name], runs[name] = judging.judge(run, language=current()), run
     page = folder / "index.html"
     write_overview(
         page,
         [Section(judged, runs["GAN"].codec, {name: f"{name.lower()}/eval/report.html" for name in judged})],
-        title="A GAN and a VAE, minutes old",
-        lead=f"Trained on this machine on {count(runs['GAN'], 'train')} of the {count(runs['GAN'], 'items')} pictures of clothing "
-        "that come with Castalia (Fashion-MNIST, MIT, Zalando SE).",
+        title=say("A GAN and a VAE, minutes old"),
+        lead=say(
+            "Trained on this machine on {0} of the {1} pictures of clothing that come with Castalia (Fashion-MNIST, MIT, Zalando SE).",
+            count(runs["GAN"], "train"),
+            count(runs["GAN"], "items"),
+        ),
+        language=current(),
         next_steps={
-            f"castalia sample {folder / 'gan'} -n 64": "more pictures, each with a manifest of where it came from",
-            f"castalia edit {folder / 'vae'} vary PICTURE.png --out variants": "variants of a picture",
-            "castalia train image/gan YOUR_FOLDER": "the same with your own pictures; sub-folders become classes",
+            f"castalia sample {folder / 'gan'} -n 64": say("more pictures, each with a manifest of where it came from"),
+            f"castalia edit {folder / 'vae'} vary PICTURE.png --out variants": say("variants of a picture"),
+            "castalia train image/gan YOUR_FOLDER": say("the same with your own pictures; sub-folders become classes"),
         },
     )
     return page
@@ -124,14 +129,20 @@ def text(folder: Path) -> Path:
     ways = {name: _way(workflow.train(*plan, out=folder / f"{name}-lines")) for name, plan in WAYS.items()}
     echo(say("judging both beside counted n-grams, a compressor and texts they have not seen"))
     sections = [
-        Section({name: judging.judge(run, n=JUDGED)}, run.codec, {name: f"{run.folder.name}/eval/report.html"}, heading, more)
+        Section(
+            {name: judging.judge(run, n=JUDGED, language=current())},
+            run.codec,
+            {name: f"{run.folder.name}/eval/report.html"},
+            heading,
+            more,
+        )
         for name, run, heading, more in (
-            ("a transformer, a minute old", plays, "Shakespeare", {WAY: ways["plays"]}),
+            (say("a transformer, a minute old"), plays, say("Shakespeare"), {WAY: ways["plays"]}),
             (
-                "a transformer, a minute old",
+                say("a transformer, a minute old"),
                 poems,
-                "Tang poems 唐詩",
-                {f"Fine-tuned, and held to {FORM} by a constraint": written, WAY: ways["poems"]},
+                say("Tang poems 唐詩"),
+                {say("Fine-tuned, and held to {0} by a constraint", FORM): written, WAY: ways["poems"]},
             ),
         )
     ]
@@ -139,14 +150,19 @@ def text(folder: Path) -> Path:
     write_overview(
         page,
         sections,
-        title="Two languages, minutes old",
-        lead="Trained on this machine on texts that come with Castalia: plays of Shakespeare (public domain) and poems of the Tang dynasty (MIT, "
-        "chinese-poetry). So little training gives the look of the language, not its sense; the numbers say how far it got.",
+        title=say("Two languages, minutes old"),
+        lead=say(
+            "Trained on this machine on texts that come with Castalia: plays of Shakespeare (public domain) and poems of the Tang dynasty (MIT, "
+            "chinese-poetry). So little training gives the look of the language, not its sense; the numbers say how far it got."
+        ),
+        language=current(),
         next_steps={
-            f'castalia sample {plays.folder} --stream --prompt "ROMEO:"': "a text as it comes",
-            f"castalia sample {tuned.folder} -n 4 --constraint {FORM}": "more quatrains",
-            f'castalia edit {folder / "poems-lines"} interpolate "床前明月光，疑是地上霜。" "白日依山盡，黃河入海流。" --out between': "from one line to another",
-            "castalia train text/ar YOUR_FOLDER": "the same with your own texts, with a larger model and more time",
+            f'castalia sample {plays.folder} --stream --prompt "ROMEO:"': say("a text as it comes"),
+            f"castalia sample {tuned.folder} -n 4 --constraint {FORM}": say("more quatrains"),
+            f'castalia edit {folder / "poems-lines"} interpolate "床前明月光，疑是地上霜。" "白日依山盡，黃河入海流。" --out between': say(
+                "from one line to another"
+            ),
+            "castalia train text/ar YOUR_FOLDER": say("the same with your own texts, with a larger model and more time"),
         },
     )
     return page
@@ -190,41 +206,51 @@ def music(folder: Path) -> Path:
     for batch, prompt, number in ((free, None, 4), (continued, given["beginning"], 2)):
         for sample in generate(run, replace(request_of(run, number, 0), prompt=prompt), model=model):
             batch.emit(sample.index, sample.item, gate.facts(sample))
-    for batch, title in ((harmonised, "A soprano, harmonised"), (free, "Chorales of its own"), (continued, "Two bars of Bach, and on")):
+    for batch, title in (
+        (harmonised, say("A soprano, harmonised")),
+        (free, say("Chorales of its own")),
+        (continued, say("Two bars of Bach, and on")),
+    ):
         batch.document(title)
     echo(say("judging it against chorales that it has not seen"))
-    judged = {"a transformer, a minute old": judging.judge(run, n=SUNG)}
+    judged = {say("a transformer, a minute old"): judging.judge(run, n=SUNG, language=current())}
     codec.write(real, folder / "given" / "chorale.wav")
     bachs = Figure([folder / "given" / "chorale.mid", folder / "given" / "chorale.wav"], drawing(codec, real))
     shown = [
         (
-            "The soprano of a chorale that it has not seen, with three voices by the model (bars with parallels are drawn again)",
+            say("The soprano of a chorale that it has not seen, with three voices by the model (bars with parallels are drawn again)"),
             [(one, "harmonised/") for one in harmonised.figures],
         ),
-        ("The same chorale by Bach", [(bachs, "given/")]),
-        ("Its first two bars, and how the model goes on", [(one, "continued/") for one in continued.figures]),
-        ("Chorales of its own", [(one, "samples/") for one in free.figures]),
+        (say("The same chorale by Bach"), [(bachs, "given/")]),
+        (say("Its first two bars, and how the model goes on"), [(one, "continued/") for one in continued.figures]),
+        (say("Chorales of its own"), [(one, "samples/") for one in free.figures]),
     ]
     listen = "".join(
-        f'<h2>{title}</h2><div class="heard">{"".join(cell(one, place) for one, place in figures)}</div>' for title, figures in shown
+        f'<h2>{told(title)}</h2><div class="heard">{"".join(cell(one, place) for one, place in figures)}</div>' for title, figures in shown
     )
     page = folder / "index.html"
     write_overview(
         page,
         [Section(judged, codec, dict.fromkeys(judged, "chorales/eval/report.html"), extra=f"<style>{HEARD}</style>{listen}")],
-        title="Chorales, a minute old",
-        lead=f"Trained on this machine on {count(run, 'items')} chorales of J. S. Bach that come with Castalia (public domain). Colours are voices: soprano, alto, tenor "
-        "and bass from red to blue. Press play: the sound lies beside this page.",
+        title=say("Chorales, a minute old"),
+        lead=say(
+            "Trained on this machine on {0} chorales of J. S. Bach that come with Castalia (public domain). Colours are voices: soprano, "
+            "alto, tenor and bass from red to blue. Press play: the sound lies beside this page.",
+            count(run, "items"),
+        ),
+        language=current(),
         next_steps={
-            f"castalia edit {run.folder} infill {melody} --keep soprano --redraw 8 --out harmonised": "another harmony; any melody as MIDI or MusicXML will do",
-            f"castalia sample {run.folder} -n 4 --format musicxml": "more chorales, for a notation program",
-            "castalia train music/ar-events YOUR_FOLDER": "the same with your own MIDI or MusicXML files",
+            f"castalia edit {run.folder} infill {melody} --keep soprano --redraw 8 --out harmonised": say(
+                "another harmony; any melody as MIDI or MusicXML will do"
+            ),
+            f"castalia sample {run.folder} -n 4 --format musicxml": say("more chorales, for a notation program"),
+            "castalia train music/ar-events YOUR_FOLDER": say("the same with your own MIDI or MusicXML files"),
         },
     )
     return page
 
 
-WAY = "From one held-out line to another, written by a VAE of lines (the first and the last are the real ones)"
+WAY = say("From one held-out line to another, written by a VAE of lines (the first and the last are the real ones)")
 
 
 def _way(run: Run) -> list[str]:

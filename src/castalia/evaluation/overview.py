@@ -12,6 +12,8 @@ from castalia import atomic
 from castalia.evaluation.base import Score, show
 from castalia.evaluation.report import direction_of, grid, items_grid, parts_of, title_of
 from castalia.evaluation.style import CSS
+from castalia.language import Voice
+from castalia.sentences import say
 
 if TYPE_CHECKING:
     from castalia.codecs.base import Codec
@@ -36,33 +38,38 @@ class Section:
     extra: str = ""
 
 
-def write_overview(path: Path, sections: Sequence[Section], *, title: str, lead: str, next_steps: Mapping[str, str]) -> None:
-    """next_steps: command -> what it does. Written whole or not at all."""
-    steps = "".join(f"<dt><code>{escape(command)}</code></dt><dd>{escape(words)}</dd>" for command, words in next_steps.items())
+def write_overview(
+    path: Path, sections: Sequence[Section], *, title: str, lead: str, next_steps: Mapping[str, str], language: str = "en"
+) -> None:
+    """next_steps: command -> what it does. language: "en" or "zh"; what was made by `say` is told in it. Written whole or not at all."""
+    voice = Voice(language)
+    steps = "".join(f"<dt><code>{escape(command)}</code></dt><dd>{escape(voice(words))}</dd>" for command, words in next_steps.items())
+    lang = {"zh": "zh-Hans"}.get(language, language)
     atomic.write(
         path,
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{CSS}</style></head><body><main>\n"
-        f'<p class="eyebrow">Castalia</p><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>\n'
-        + "".join(map(_section, sections))
-        + f"<h2>Go on</h2><dl>{steps}</dl>\n</main></body></html>\n",
+        f'<!doctype html>\n<html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(voice(title))}</title><style>{CSS}</style></head><body><main>\n"
+        f'<p class="eyebrow">Castalia</p><h1>{escape(voice(title))}</h1><p class="lead">{escape(voice(lead))}</p>\n'
+        + "".join(_section(section, voice) for section in sections)
+        + f"<h2>{voice.say('Go on')}</h2><dl>{steps}</dl>\n</main></body></html>\n",
     )
 
 
-def _section(section: Section) -> str:
+def _section(section: Section, voice: Voice) -> str:
     real = next(iter(section.judged.values())).real
-    figures = [_figure("Real data the models were not trained on", grid(real[:SHOWN], section.codec))]
+    figures = [_figure(voice.say("Real data the models were not trained on"), grid(real[:SHOWN], section.codec, voice))]
     for name, found in section.judged.items():
-        link = f'<a href="{escape(section.reports[name], quote=True)}">its report</a>'
-        caption = f"{escape(name)}: {escape(dict(found.verdict).get('headline', ''))} {link}"
-        figures.append(_figure(caption, grid(found.samples[:SHOWN], section.codec)))
-    figures += [_figure(escape(caption), items_grid(items, section.codec)) for caption, items in section.more.items()]
+        link = f'<a href="{escape(section.reports[name], quote=True)}">{voice.say("its report")}</a>'
+        caption = f"{escape(voice.say('{0}: {1}', name, dict(found.verdict).get('headline', '')))} {link}"
+        figures.append(_figure(caption, grid(found.samples[:SHOWN], section.codec, voice)))
+    figures += [_figure(escape(voice(caption)), items_grid(items, section.codec, voice)) for caption, items in section.more.items()]
     first, second = (
-        f"{section.heading}: {words}" if section.heading else words.capitalize() for words in ("look first", "then the numbers")
+        voice.say("{0}: {1}", section.heading, words) if section.heading else voice(words).capitalize()
+        for words in (say("look first"), say("then the numbers"))
     )
     return (
-        f'{section.extra}<h2>{escape(first)}</h2><p class="lead">In the order they were drawn, none left out.</p><div class="beside">{"".join(figures)}</div>\n'
-        f"<h2>{escape(second)}</h2>{_table(section.judged)}\n"
+        f'{section.extra}<h2>{escape(first)}</h2><p class="lead">{voice.say("In the order they were drawn, none left out.")}</p>'
+        f'<div class="beside">{"".join(figures)}</div>\n<h2>{escape(second)}</h2>{_table(section.judged, voice)}\n'
     )
 
 
@@ -70,7 +77,7 @@ def _figure(caption: str, body: str) -> str:
     return f"<figure><figcaption>{caption}</figcaption>{body}</figure>"
 
 
-def _table(judged: Mapping[str, Evaluation]) -> str:
+def _table(judged: Mapping[str, Evaluation], voice: Voice) -> str:
     """A row per score that any model has a value of, a column per model; the real data's own value (floor) beside them."""
     names = list(dict.fromkeys(score.name for found in judged.values() for score in found.scores if score.value is not None))
     rows = []
@@ -78,16 +85,16 @@ def _table(judged: Mapping[str, Evaluation]) -> str:
         found = {model: next((score for score in judged[model].scores if score.name == name), None) for model in judged}
         first = next(score for score in found.values() if score is not None)
         cells = "".join(
-            f'<td class="number" data-label="{escape(model, quote=True)}">{_cell(score)}</td>' for model, score in found.items()
+            f'<td class="number" data-label="{escape(voice(model), quote=True)}">{_cell(score)}</td>' for model, score in found.items()
         )
         rows.append(
-            f'<tr><td><b>{escape(title_of(name))}</b><span class="network">{escape(parts_of(name)[1])}</span>'
-            f'<span class="network">{escape(direction_of(first))}</span></td>{cells}'
-            f'<td class="number" data-label="real data">{show(first.floor)}</td></tr>'
+            f'<tr><td><b>{escape(voice(title_of(name)))}</b><span class="network">{escape(parts_of(name)[1])}</span>'
+            f'<span class="network">{escape(voice(direction_of(first)))}</span></td>{cells}'
+            f'<td class="number" data-label="{voice.say("real data")}">{show(first.floor)}</td></tr>'
         )
-    head = "".join(f'<th scope="col" class="number">{escape(model)}</th>' for model in [*judged, "real data"])
+    head = "".join(f'<th scope="col" class="number">{escape(voice(model))}</th>' for model in [*judged, say("real data")])
     return (
-        f'<div class="scroll"><table class="scores"><thead><tr><th scope="col">score</th>{head}</tr></thead>'
+        f'<div class="scroll"><table class="scores"><thead><tr><th scope="col">{voice.say("score")}</th>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 

@@ -32,7 +32,7 @@ def write(run: Run, folder: Path) -> Written:
     found = {name: _write(graph, folder / f"{name}.pt2") for name, graph in graphs.items()}
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    after = "python {folder}/run.py -n 4 --seed 0" + ("" if writes_text(run) else " --out drawn")
+    after = "python FOLDER/run.py -n 4 --seed 0" + ("" if writes_text(run) else " --out drawn")
     return Written({"torch": torch.__version__, "differences": found}, after)
 
 

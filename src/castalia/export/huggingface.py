@@ -46,7 +46,9 @@ def write(run: Run, folder: Path) -> Written:
     )
     loaded = bases.library().AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     difference = _difference(model, loaded)
-    return Written({"differences": {"logits": difference}}, "transformers.AutoModelForCausalLM.from_pretrained('{folder}') loads it")
+    return Written(
+        {"differences": {"logits": difference}}, say("transformers.AutoModelForCausalLM.from_pretrained('{0}') loads it", "FOLDER")
+    )
 
 
 def write_adapter(run: Run, folder: Path) -> Written:
@@ -86,7 +88,9 @@ def write_adapter(run: Run, folder: Path) -> Written:
     except ImportError as error:
         raise MissingExtra("peft", "llm", where="export --to peft") from error
     loaded = peft.PeftModel.from_pretrained(bases.network(base), str(folder)).eval()
-    return Written({"differences": {"logits": _difference(model, loaded)}}, "peft.PeftModel.from_pretrained(base, '{folder}') loads it")
+    return Written(
+        {"differences": {"logits": _difference(model, loaded)}}, say("peft.PeftModel.from_pretrained(base, '{0}') loads it", "FOLDER")
+    )
 
 
 def _opened(run: Run) -> tuple[Pretrained, bases.Base]:

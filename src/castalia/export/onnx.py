@@ -37,7 +37,7 @@ def write(run: Run, folder: Path) -> Written:
     found = {name: _write(graph, folder / f"{name}.onnx") for name, graph in graphs.items()}
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    after = "python {folder}/run.py " + ("--length 100" if writes_text(run) else "-n 4 --out drawn")
+    after = "python FOLDER/run.py " + ("--length 100" if writes_text(run) else "-n 4 --out drawn")
     return Written({"opset": OPSET, "torch": torch.__version__, "differences": found}, after)
 
 

@@ -39,7 +39,7 @@ def write(run: Run, folder: Path) -> Written:
     """
     for name, content in _files(run).items():
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    return Written({}, "{folder}/README.md says how to load it")
+    return Written({}, say("{0}/README.md says how to load it", "FOLDER"))
 
 
 def _files(run: Run) -> dict[str, bytes | str]:

@@ -55,7 +55,7 @@ def write(run: Run, folder: Path) -> Written:
             say("what was written does not load as the run's model"), where="model.safetensors", fix=say("please report this run's recipe")
         )
     return Written(
-        {"tensors": len(weights), "differences": {"model": 0.0}}, "{folder}/README.md names the tensors and says how to load them"
+        {"tensors": len(weights), "differences": {"model": 0.0}}, say("{0}/README.md names the tensors and says how to load them", "FOLDER")
     )
 
 

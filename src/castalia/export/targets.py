@@ -15,13 +15,13 @@ from castalia.errors import AbilityError, RecipeError, RunError
 from castalia.governance.release import Gate
 from castalia.progress import stage
 from castalia.run import Run
-from castalia.sentences import say
+from castalia.sentences import Said, say
 
 MANIFEST = "castalia.json"
 
 
 class Written(NamedTuple):
-    """What a format's function gives back: facts for the manifest, and what to do next, {folder} standing for the export."""
+    """What a format's function gives back: facts for the manifest, and what to do next, FOLDER standing for the export."""
 
     facts: dict[str, Any]
     after: str
@@ -75,5 +75,7 @@ def export(run: str | os.PathLike[str] | Run, to: str, folder: str | os.PathLike
 
 
 def _placed(after: str, folder: Path) -> str:
-    """`after` with the folder in it; what stands in a command is quoted for a shell."""
-    return after.replace("{folder}/run.py", shlex.quote(str(folder / "run.py"))).replace("{folder}", str(folder))
+    """`after`, a command or a sentence, with the folder in it; what stands in a command is quoted for a shell."""
+    if isinstance(after, Said):
+        return Said(after.template.format(folder), after.template, (folder,))
+    return after.replace("FOLDER/run.py", shlex.quote(str(folder / "run.py")))

@@ -1,6 +1,10 @@
 """Chinese: lines and tables of the terminal."""
 
 SENTENCES = {
+    "{0}/README.md says how to load it": "{0}/README.md 说明了如何加载",
+    "{0}/README.md names the tensors and says how to load them": "{0}/README.md 列出了各张量并说明如何加载",
+    "transformers.AutoModelForCausalLM.from_pretrained('{0}') loads it": "用 transformers.AutoModelForCausalLM.from_pretrained('{0}') 加载",
+    "peft.PeftModel.from_pretrained(base, '{0}') loads it": "用 peft.PeftModel.from_pretrained(base, '{0}') 加载",
     "{0}: {1}": "{0}：{1}",
     "{0:.2%} of {1} {2}": "{1} 个{2}中的 {0:.2%}",
     "verdict       {0}": "结论          {0}",

@@ -1,6 +1,41 @@
 """Chinese: what stands on the pages around the scores, and what a comparison of runs says."""
 
 SENTENCES = {
+    # the pages of the demos
+    "Go on": "接下来",
+    "Real data the models were not trained on": "模型没有训练过的真实数据",
+    "its report": "它的报告",
+    "look first": "先看样本",
+    "then the numbers": "再看数字",
+    "A GAN and a VAE, minutes old": "训练了几分钟的 GAN 与 VAE",
+    "Trained on this machine on {0} of the {1} pictures of clothing that come with Castalia (Fashion-MNIST, MIT, Zalando SE).": "在本机上训练，使用 Castalia 自带的 {1} 张服装图片中的 {0} 张（Fashion-MNIST，MIT 许可，Zalando SE）。",
+    "more pictures, each with a manifest of where it came from": "更多图片，每张都带有说明来历的清单",
+    "variants of a picture": "一张图片的变体",
+    "the same with your own pictures; sub-folders become classes": "换成您自己的图片；子文件夹就是类别",
+    "a transformer, a minute old": "训练了一分钟的 Transformer",
+    "Shakespeare": "莎士比亚",
+    "Tang poems 唐詩": "唐诗",
+    "Fine-tuned, and held to {0} by a constraint": "微调之后，并由约束限定为 {0}",
+    "Two languages, minutes old": "两种语言，几分钟的训练",
+    "Trained on this machine on texts that come with Castalia: plays of Shakespeare (public domain) and poems of the Tang dynasty (MIT, "
+    "chinese-poetry). So little training gives the look of the language, not its sense; the numbers say how far it got.": "在本机上训练，使用 Castalia 自带的文本：莎士比亚的剧本（公有领域）和唐诗（MIT 许可，chinese-poetry）。这么少的训练只能学到语言的样子，学不到意思；到了什么程度，数字会说。",
+    "a text as it comes": "边写边显示一篇文本",
+    "more quatrains": "更多绝句",
+    "from one line to another": "从一句过渡到另一句",
+    "the same with your own texts, with a larger model and more time": "换成您自己的文本，用更大的模型和更多的时间",
+    "A soprano, harmonised": "为女高音声部配和声",
+    "Chorales of its own": "模型自己写的圣咏",
+    "Two bars of Bach, and on": "从巴赫的两小节续写",
+    "The soprano of a chorale that it has not seen, with three voices by the model (bars with parallels are drawn again)": "一首模型没有见过的圣咏的女高音，其余三个声部由模型写成（出现平行进行的小节会重写）",
+    "The same chorale by Bach": "同一首圣咏，巴赫原作",
+    "Its first two bars, and how the model goes on": "它的头两小节，以及模型的续写",
+    "Chorales, a minute old": "训练了一分钟的圣咏",
+    "Trained on this machine on {0} chorales of J. S. Bach that come with Castalia (public domain). Colours are voices: soprano, "
+    "alto, tenor and bass from red to blue. Press play: the sound lies beside this page.": "在本机上训练，使用 Castalia 自带的 {0} 首巴赫圣咏（公有领域）。颜色表示声部：从红到蓝依次为女高音、女低音、男高音、男低音。点播放键即可听到，声音文件就在本页旁边。",
+    "another harmony; any melody as MIDI or MusicXML will do": "另一种和声；任何 MIDI 或 MusicXML 旋律都可以",
+    "more chorales, for a notation program": "更多圣咏，供打谱软件使用",
+    "the same with your own MIDI or MusicXML files": "换成您自己的 MIDI 或 MusicXML 文件",
+    "From one held-out line to another, written by a VAE of lines (the first and the last are the real ones)": "从一句留出的诗文到另一句，由逐句的 VAE 写成（首尾两句是真实的）",
     # names of scores
     "Fréchet distance": "Fréchet 距离",
     "Kernel distance": "核距离",
