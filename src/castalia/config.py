@@ -57,7 +57,7 @@ def hold(model: type[Model], raw: Any, what: str, where: object, fix: str, error
     try:
         return model.model_validate(raw)
     except ValidationError as failure:
-        raise error(f"{what}: {problems_of(failure)}", where=where, fix=fix) from failure
+        raise error(say("{0}: {1}", what, problems_of(failure)), where=where, fix=fix) from failure
 
 
 def problems_of(failure: ValidationError) -> str:

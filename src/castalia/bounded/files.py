@@ -19,11 +19,11 @@ from castalia.sentences import say
 
 BLOCK = 1 << 20
 _SORTS = {
-    stat.S_IFDIR: "a folder",
+    stat.S_IFDIR: say("a folder"),
     stat.S_IFIFO: say("a named pipe"),
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: say("a socket"),
+    stat.S_IFCHR: say("a device"),
+    stat.S_IFBLK: say("a device"),
 }
 _FIX = say("check the path and its permissions, or set data.skip_bad=true")
 
@@ -40,12 +40,12 @@ def open_regular(path: str | os.PathLike[str], error: type[CastaliaError] = Data
         reason = getattr(failure, "strerror", None) or failure
         if Path(path).is_socket():
             reason = say("it is a socket")
-        raise error(f"the file cannot be read: {reason}", name, _FIX) from failure
+        raise error(say("the file cannot be read: {0}", reason), name, _FIX) from failure
     try:
         mode = os.fstat(number).st_mode
         if not stat.S_ISREG(mode):
             sort = _SORTS.get(stat.S_IFMT(mode), say("no regular file"))
-            raise error(f"the file cannot be read: it is {sort}", name, "name a regular file, or save what it gives as one")
+            raise error(say("the file cannot be read: it is {0}", sort), name, say("name a regular file, or save what it gives as one"))
         return os.fdopen(number, "rb")
     except BaseException:
         os.close(number)
@@ -64,7 +64,7 @@ def read_bytes(path: str | os.PathLike[str], limit: str = "file_bytes", error: t
             while size < len(data) <= most and (more := file.read(BLOCK)):
                 data += more
         except OSError as failure:
-            raise error(f"the file cannot be read: {failure.strerror}", name, _FIX) from failure
+            raise error(say("the file cannot be read: {0}", failure.strerror), name, _FIX) from failure
     if len(data) > most:  # it grew meanwhile, or the system does not know its size
         raise exceeded(limit, say("the file is too large"), name, error)
     return data
@@ -77,7 +77,7 @@ def read_text(
     try:
         text = read_bytes(path, limit, error).decode("utf-8-sig", errors)
     except UnicodeDecodeError as failure:
-        raise error("the file is not UTF-8 text", Path(path).name, "save it as UTF-8") from failure
+        raise error(say("the file is not UTF-8 text"), Path(path).name, say("save it as UTF-8")) from failure
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
@@ -89,9 +89,9 @@ def text_lines(path: str | os.PathLike[str], error: type[CastaliaError] = DataEr
             try:
                 line = file.readline(most + 1)
             except UnicodeDecodeError as failure:
-                raise error("the file is not UTF-8 text", Path(path).name, "save it as UTF-8") from failure
+                raise error(say("the file is not UTF-8 text"), Path(path).name, say("save it as UTF-8")) from failure
             except OSError as failure:
-                raise error(f"the file cannot be read: {failure.strerror}", Path(path).name, _FIX) from failure
+                raise error(say("the file cannot be read: {0}", failure.strerror), Path(path).name, _FIX) from failure
             if not line:
                 return
             number += 1

@@ -25,6 +25,23 @@ def _count(value: Any) -> Any:
     return int(found[1]) * _SIZES[found[2].lower()] if found and found[2].lower() in _SIZES else value
 
 
+# What is counted, for sentences.
+_UNITS = {
+    str(unit): unit
+    for unit in (
+        say("bytes"),
+        say("characters"),
+        say("digits"),
+        say("elements"),
+        say("levels"),
+        say("members"),
+        say("notes"),
+        say("pixels"),
+        say("rows"),
+        say("times"),
+        say("values"),
+    )
+}
 Count = Annotated[int, BeforeValidator(_count), Field(ge=1, le=1 << 50)]
 
 
@@ -122,11 +139,11 @@ def from_words(words: Iterable[str]) -> ReadLimits:
 
 def exceeded(name: str, what: str, where: object, error: type[CastaliaError] = DataError) -> CastaliaError:
     """The error of a read that would pass the limit `name`; `what` says in a few words what was too much."""
-    unit = units()[name]
+    unit = _UNITS[units()[name]]
     return error(
-        f"{what}: more than the {getattr(current(), name):,} {unit} that are read",
+        say("{0}: more than the {1:,} {2} that are read", what, getattr(current(), name), unit),
         where,
-        f"leave the file out; if you trust it, raise the limit: data.limits.{name}=..., or --limit {name}=...",
+        say("leave the file out; if you trust it, raise the limit: data.limits.{0}=..., or --limit {0}=...", name),
     )
 
 

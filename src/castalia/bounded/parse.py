@@ -18,13 +18,14 @@ from castalia.bounded.limits import current, exceeded
 from castalia.errors import CastaliaError, DataError
 from castalia.sentences import say
 
+_MEND, _SAVE = say("mend the file"), say("save it again")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?")
 _EXPONENT = re.compile(r"[0-9][eE]\+?[0-9]{3}")
 
 
 def parse_json(
-    text: str | bytes, where: object = "", fix: str = "mend the file", error: type[CastaliaError] = DataError, *, finite: bool = True
+    text: str | bytes, where: object = "", fix: str = _MEND, error: type[CastaliaError] = DataError, *, finite: bool = True
 ) -> Any:
     """The value of a JSON text (RFC 8259). Raises `error` for what is no JSON, for NaN and infinite numbers, for a key that stands twice in an object, and
     beyond the limits json_bytes, json_depth, json_values and digits. finite=False: NaN and Infinity are read, as Python writes them into scores and losses."""
@@ -35,7 +36,7 @@ def parse_json(
         try:
             text = text.decode("utf-8-sig")
         except UnicodeDecodeError as failure:
-            raise error(f"the JSON is not UTF-8: {failure.reason} at byte {failure.start}", where, fix) from failure
+            raise error(say("the JSON is not UTF-8: {0} at byte {1}", failure.reason, failure.start), where, fix) from failure
     separators = text.count(",") + text.count("[") + text.count("{")
     if separators >= limits.json_values:
         bare = _STRING.sub("", text)
@@ -59,7 +60,7 @@ def parse_json(
         column = say("column {0}", failure.colno)
         place = say("{0}, line {1}, {2}", where, failure.lineno, column) if where and "\n" in text.strip() else where
         at = "" if place != where else say(" at {0}", column)
-        raise error(f"this is not JSON: {failure.msg}{at}", place, fix) from failure
+        raise error(say("this is not JSON: {0}{1}", failure.msg, at), place, fix) from failure
     if text.count("[") + text.count("{") > limits.json_depth and _deeper(value, limits.json_depth):
         raise exceeded("json_depth", say("the JSON is nested too deeply"), where, error)
     return value
@@ -69,13 +70,13 @@ def parse_number(text: str, where: object = "", error: type[CastaliaError] = Dat
     """A decimal number exactly. Raises `error` for anything else, and beyond the limit digits, which bounds its length and its exponent."""
     found = _NUMBER.fullmatch(text.strip()) if len(text) <= 2 * current().digits else None
     if found is None and len(text) <= 2 * current().digits:
-        raise error(f"{text.strip()[:40]!r} is no number", where, "mend the file")
+        raise error(say("{0!r} is no number", text.strip()[:40]), where, say("mend the file"))
     if found is None or len(text.strip()) > current().digits or len(found[1] or "") > 6 or abs(int(found[1] or 0)) > current().digits:
         raise exceeded("digits", say("the number {0}... is too long", text.strip()[:20]), where, error)
     return Fraction(text.strip())
 
 
-def parse_xml(data: bytes, where: object = "", fix: str = "save it again", error: type[CastaliaError] = DataError) -> ElementTree.Element:
+def parse_xml(data: bytes, where: object = "", fix: str = _SAVE, error: type[CastaliaError] = DataError) -> ElementTree.Element:
     """The root of an XML document. Entities of its own are refused; a document type is passed over, and nothing that it names is loaded.
 
     Raises `error` for what is no XML, and beyond the limits xml_depth and xml_elements.
@@ -96,7 +97,7 @@ def parse_xml(data: bytes, where: object = "", fix: str = "save it again", error
         depth -= 1
 
     def entity(*declared: Any) -> None:
-        raise error("the XML declares entities of its own", where, "save it without a DTD of its own")
+        raise error(say("the XML declares entities of its own"), where, say("save it without a DTD of its own"))
 
     first = expat.ParserCreate()  # a first pass builds nothing, so it costs little, and what it lets through is safe to build
     first.StartElementHandler, first.EndElementHandler, first.EntityDeclHandler = start, end, entity
@@ -104,7 +105,7 @@ def parse_xml(data: bytes, where: object = "", fix: str = "save it again", error
         first.Parse(data, True)
         return ElementTree.fromstring(data)
     except (expat.ExpatError, ElementTree.ParseError, ValueError, LookupError) as failure:  # LookupError: an unknown encoding
-        raise error(f"this is not XML: {failure}", where, fix) from failure
+        raise error(say("this is not XML: {0}", failure), where, fix) from failure
 
 
 class _Refused(Exception):
@@ -120,12 +121,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _Refused(f"the key {twice!r} stands twice in one JSON object", "leave one of them out")
+        raise _Refused(say("the key {0!r} stands twice in one JSON object", twice), say("leave one of them out"))
     return made
 
 
 def _constant(name: str) -> Any:
-    raise _Refused(f"JSON has no number {name}", "write null, or leave the value out")
+    raise _Refused(say("JSON has no number {0}", name), say("write null, or leave the value out"))
 
 
 _PLAIN = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)  # made once: making one costs as much as a short text
@@ -141,7 +142,9 @@ def _short(kind: Callable[[str], Any], where: object, error: type[CastaliaError]
         except ValueError as failure:  # longer than Python turns into an integer, whatever the limit
             raise exceeded("digits", say("a number is too long"), where, error) from failure
         if finite and value in (float("inf"), float("-inf")):
-            raise error(f"the number {text[:20]} is beyond what a computer's numbers hold", where, "write null, or leave the value out")
+            raise error(
+                say("the number {0} is beyond what a computer's numbers hold", text[:20]), where, say("write null, or leave the value out")
+            )
         return value
 
     return number

@@ -21,6 +21,9 @@ DEEPEST = 32  # levels; PyYAML calls itself at each
 _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map"))
 
 
+_MEND = say("mend the file")
+
+
 class _Loader(yaml.SafeLoader):
     """Resolves no dates."""
 
@@ -30,7 +33,7 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def parse_yaml(text: str, where: object = "", fix: str = "mend the file", error: type[CastaliaError] = DataError) -> Any:
+def parse_yaml(text: str, where: object = "", fix: str = _MEND, error: type[CastaliaError] = DataError) -> Any:
     """The value of the one document of a YAML text; None of an empty one. Raises `error`, which says what is wrong in which line, for what is not plain
     data, and beyond the limits yaml_bytes and digits."""
     if len(text) > current().yaml_bytes:
@@ -38,10 +41,10 @@ def parse_yaml(text: str, where: object = "", fix: str = "mend the file", error:
     try:
         return _parsed(text)
     except yaml.MarkedYAMLError as failure:
-        line = "" if failure.problem_mark is None else f", line {failure.problem_mark.line + 1}"
-        raise error(f"this is not YAML: {failure.problem}{line}", where, fix) from failure
+        line = "" if failure.problem_mark is None else say(", line {0}", failure.problem_mark.line + 1)
+        raise error(say("this is not YAML: {0}{1}", failure.problem, line), where, fix) from failure
     except yaml.YAMLError as failure:
-        raise error(f"this is not plain YAML: {str(failure).splitlines()[0]}", where, fix) from failure
+        raise error(say("this is not plain YAML: {0}", str(failure).splitlines()[0]), where, fix) from failure
 
 
 def _parsed(text: str) -> Any:

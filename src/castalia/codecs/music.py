@@ -85,7 +85,7 @@ class MusicCodec(Codec[Score]):
     native: ClassVar[type] = Score
     fact_names: ClassVar[tuple[str, ...]] = ("key", "mode", "metre")
     disturbs: ClassVar[dict[str, tuple[str, ...]]] = {"transpose": ("key",)}
-    few = "one file of many pieces counts each of them"
+    few = say("one file of many pieces counts each of them")
     adjustable = frozenset({"length"})
 
     def __init__(self, config: MusicConfig | None = None) -> None:

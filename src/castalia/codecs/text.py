@@ -97,7 +97,7 @@ class TextCodec(Codec[str]):
     name = "text"
     native = str
     extensions: ClassVar[tuple[str, ...]] = documents.EXTENSIONS
-    few: ClassVar[str] = "codec.document=paragraph or line makes more of one file"
+    few: ClassVar[str] = say("codec.document=paragraph or line makes more of one file")
     adjustable: ClassVar[frozenset[str]] = frozenset({"document", "field", "encoding", "length", "chat"})
     sidecar: ClassVar[str] = ".json"
     Config = TextConfig

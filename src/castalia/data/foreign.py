@@ -14,7 +14,7 @@ from typing import NamedTuple
 from castalia import registry
 from castalia.codecs.base import Codec
 from castalia.errors import CastaliaError
-from castalia.language import say
+from castalia.language import plural, row, say
 
 
 class Kind(NamedTuple):
@@ -71,7 +71,7 @@ def advice(names: Iterable[str], besides: str) -> str:
     if able:
         codec = next(iter(able))
         recipe = registry.first_recipe(codec)
-        what = f"{able[codec]:,} file{'' if able[codec] == 1 else 's'}"
+        what = plural("{0:,} file", "{0:,} files", able[codec])
         return say("the codec '{0}' reads {1}{2}", codec, what, say(": castalia train {0} DATA", recipe) if recipe else "")
     kinds = Counter(found for name in listed if (found := kind(name)) is not None)
-    return "; ".join(f"{one.name}: {one.remedy}" for one, _ in kinds.most_common(2))
+    return row("; ", [say("{0}: {1}", one.name, one.remedy) for one, _ in kinds.most_common(2)])

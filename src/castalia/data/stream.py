@@ -338,11 +338,11 @@ def _enough(content: np.ndarray, config: DataConfig, source: Source, codec: Code
         return
     if config.limit is not None and len(source) > len(content):
         raise DataError(say("data.limit={0} leaves too few items", config.limit), config.named, say("raise it to {0} or more", LEAST_ITEMS))
-    copies = f" ({len(content)} with copies)" if len(content) > distinct else ""
+    copies = say(" ({0} with copies)", len(content)) if len(content) > distinct else ""
     fix = say(
         "add data: {0} different items are the least, some hundreds give results worth looking at{1}",
         LEAST_ITEMS,
-        f"; {codec.few}" if codec.few else "",
+        say("; {0}", codec.few) if codec.few else "",
     )
     raise DataError(say("too few items to learn from: {0}{1}", distinct, copies), config.named, fix)
 

@@ -167,7 +167,7 @@ def _compare(finding: Finding, given: Run | None) -> None:
 
 def _stripped(path: Path, content: str, run: Run | None) -> Finding:
     """A file without a manifest: unknown, unless a ledger here has released just this content."""
-    finding = Finding(path, "unknown", notes=["it carries no manifest"])
+    finding = Finding(path, "unknown", notes=[say("it carries no manifest")])
     for folder in [run.folder] if run is not None else places.known_folders():
         entry = ledger_entry(folder / "ledger.jsonl", content)
         if entry is not None:
