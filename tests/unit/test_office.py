@@ -10,6 +10,7 @@ import pytest
 from castalia import bounded
 from castalia.codecs.omissions import collected
 from castalia.codecs.text import TextCodec, TextConfig
+from castalia.data.source import DataConfig, open_source
 from castalia.errors import DataError, MissingExtra
 
 
@@ -121,3 +122,15 @@ def test_without_the_extra(name: str, module: str, tmp_path: Path, monkeypatch: 
     (tmp_path / name).write_bytes(b"PK")
     with pytest.raises(MissingExtra, match=r"castalia\[documents\]"):
         read(tmp_path / name)
+
+
+def test_without_the_extra_a_folder_is_read_all_the_same_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "docx", None)
+    (tmp_path / "letter.docx").write_bytes(b"PK")
+    for number in range(10):
+        (tmp_path / f"{number}.txt").write_text(f"the text of number {number}\n")
+    source = open_source(DataConfig(source=str(tmp_path)), TextCodec())
+    (left,) = source.omitted.listed()
+    assert len(source) == 10 and (left.count, left.example) == (1, "letter.docx") and "castalia[documents]" in left.remedy
+    monkeypatch.undo()
+    assert "letter.docx" in open_source(DataConfig(source=str(tmp_path), skip_bad=True), TextCodec()).skipped[0]["file"]

@@ -56,6 +56,8 @@ def command(
         return _train(None, resume, out, allow_inexact, trust_code, quiet, show_recipe, json)
     recipe, data, overrides = split_words(words or [])
     overrides += [] if minutes is None else [f"training.minutes={minutes}"]
+    if dry_run:
+        often()
     with progress.listening(None) if quiet else nullcontext(), stage("starting"):
         from castalia.workflow import plan_of
 
@@ -81,7 +83,6 @@ def split_words(words: list[str]) -> tuple[str, list[str] | None, list[str]]:
 def _rehearse(plan: Any, show_recipe: bool, json: bool) -> int:
     from castalia.rehearsal import rehearse
 
-    often()
     startup = time.process_time()  # this process has imported what a run imports
     found = rehearse(plan)
     facts = {

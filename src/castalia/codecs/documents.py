@@ -57,9 +57,11 @@ class Document(str):
 def claims(name: str) -> bool:
     """Whether a file of this name holds texts: by ending, but not what lies beside data to explain them (README, LICENSE ...).
 
-    Of .json files only those that are named themselves are read: in a folder they are settings and manifests.
+    Of Word, PDF, Excel and Parquet files only what an installed package reads: the others are counted (data/foreign.py), and one bad file of a folder
+    does not stop the rest. Of .json files only those that are named themselves are read: in a folder they are settings and manifests.
     """
-    return name.lower().endswith(EXTENSIONS) and not name.lower().endswith(".json") and not explains(name)
+    lower = name.lower()
+    return lower.endswith(EXTENSIONS) and not lower.endswith(".json") and not explains(name) and not office.missing(lower)
 
 
 def contents(path: Path, document: str, field: str | None, encoding: str | None) -> tuple[str, Iterator[bytes]]:

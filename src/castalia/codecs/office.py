@@ -7,6 +7,7 @@ these formats hold beside running text (pictures, headers, notes, formulas) is n
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import io
 import re
 import zipfile
@@ -23,9 +24,16 @@ from castalia.language import say
 
 TEXTS = (".docx", ".pdf", ".html", ".htm")
 WORKBOOKS = (".xlsx",)
+PACKAGES = {".docx": "docx", ".pdf": "pypdf", ".xlsx": "openpyxl", ".parquet": "pyarrow"}  # ending -> what reads it
 MOST_PAGES = 20_000  # of a PDF file
 _FIX = "open it in the program that made it and save it again, or set data.skip_bad=true"
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""", re.IGNORECASE)
+
+
+def missing(name: str) -> bool:
+    """Whether the package that reads a file of this name (in small letters) is not installed."""
+    package = next((package for ending, package in PACKAGES.items() if name.endswith(ending)), None)
+    return package is not None and importlib.util.find_spec(package) is None
 
 
 def contents(path: Path, encoding: str | None = None) -> tuple[str, Iterator[str]]:

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from castalia import registry
+from castalia.codecs import office
 from castalia.codecs.base import Codec
 from castalia.errors import CastaliaError
 from castalia.language import plural, row, say
@@ -38,6 +39,8 @@ KINDS = (
     Kind(say("pictures in formats that are not read"), (".svg", ".psd", ".raw", ".cr2", ".nef", ".dng", ".jxl"),
          say("save them as PNG or JPEG")),
     Kind(say("HEIC pictures"), (".heic", ".heif", ".hif"), say("pip install 'castalia[documents]' reads them; or save them as JPEG")),
+    Kind(say("Word, PDF and Excel files"), (".docx", ".pdf", ".xlsx"), say("pip install 'castalia[documents]' reads them; or save them as text")),
+    Kind(say("Parquet tables"), (".parquet",), say("pip install 'castalia[parquet]' reads them; or save them as CSV")),
     Kind(say("unfinished downloads"), (".part", ".crdownload", ".download", ".tmp"), say("download them again")),
 )
 # fmt: on
@@ -46,7 +49,8 @@ _OF_ENDING = {ending: kind for kind in KINDS for ending in kind.endings}
 
 def kind(name: str) -> Kind | None:
     """What a file of this name is, where nothing here reads it; None for a name that says nothing."""
-    return _OF_ENDING.get(PurePosixPath(name).suffix.lower())
+    ending = PurePosixPath(name).suffix.lower()
+    return None if ending in office.PACKAGES and not office.missing(ending) else _OF_ENDING.get(ending)
 
 
 def readers(names: Iterable[str], besides: str) -> dict[str, int]:

@@ -69,7 +69,7 @@ def summary(report: dict[str, Any]) -> list[str]:
     named = ", ".join(name if len(kinds) == 1 else f"{count:,} {name}" for name, count in kinds[:_NAMED]) + (
         ", ..." if kinds[_NAMED:] else ""
     )
-    items = plural("{0:,} item", "{0:,} items", report["distinct"])
+    items = plural("{0:,} item", "{0:,} items", report["items"])
     tokens = report.get("tokens")
     training, held_out = tokens[:2] if tokens else (report["train"], report["validation"])
     amount = plural("{0:,} token", "{0:,} tokens", training) if tokens else f"{training:,}"
@@ -88,7 +88,7 @@ def summary(report: dict[str, Any]) -> list[str]:
     if report["duplicates"]["copies"]:
         lines.append(
             say(
-                "left out: {0}, e.g. {1}",
+                "more than once: {0}, e.g. {1}",
                 plural("{0:,} copy", "{0:,} copies", report["duplicates"]["copies"]),
                 " = ".join(report["duplicates"]["examples"][0][:2]),
             )

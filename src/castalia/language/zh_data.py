@@ -1,6 +1,10 @@
 """Chinese: what is left out of data, and what to do about it."""
 
 SENTENCES = {
+    "Word, PDF and Excel files": "Word、PDF 与 Excel 文件",
+    "pip install 'castalia[documents]' reads them; or save them as text": "用 pip install 'castalia[documents]' 安装后即可读取；或另存为文本",
+    "Parquet tables": "Parquet 表格",
+    "pip install 'castalia[parquet]' reads them; or save them as CSV": "用 pip install 'castalia[parquet]' 安装后即可读取；或另存为 CSV",
     # kinds of files
     "sound": "声音文件",
     "sound is not read yet; notes are: MIDI, MusicXML": "暂不读取声音；可读取乐谱：MIDI、MusicXML",

@@ -155,7 +155,7 @@ SENTENCES = {
     "columns: {0}; pairs need prompt, chosen and rejected": "列有：{0}；文本对需要 prompt、chosen 和 rejected",
     "{0} items occur in more than one class": "{0} 个条目出现在多个类别中",
     "left out: {0}: {1:,}{2}": "未采用：{0}：{1:,}{2}",
-    "left out: {0}, e.g. {1}": "未采用：{0}，例如 {1}",
+    "more than once: {0}, e.g. {1}": "重复出现：{0}，例如 {1}",
     "not read: {0}": "未读取：{0}",
     "skipped as bad: {0:,}, in run.json": "因损坏跳过：{0:,}，见 run.json",
     "note: {0}": "注意：{0}",

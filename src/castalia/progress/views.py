@@ -202,7 +202,7 @@ class Log(View):
     def draw(self) -> None:
         now = time.monotonic()
         if now - self.mark >= self.pause - TICK / 2:
-            self._line(self.stages[-1])
+            self._line(next((one for one in reversed(self.stages) if one.seconds >= PATIENCE), self.stages[-1]))
             self.pause = min(self.every, 2 * self.pause)
 
     def end(self, stage: Stage) -> None:
