@@ -51,11 +51,11 @@ def command() -> str:
     )
 
 
-def commit() -> str | None:
-    """The commit that was measured, with "+changes" when the package differs from it; None outside a checkout."""
+def commit(benchmarks: Path = HERE) -> str | None:
+    """The commit that was measured, with "+changes" when the package beside `benchmarks` differs from it; None outside a checkout."""
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=HERE, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(["git", *words], cwd=benchmarks, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         return git("rev-parse", "--short=12", "HEAD") + ("+changes" if git("status", "--porcelain", "--", "../src") else "")

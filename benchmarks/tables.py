@@ -153,9 +153,9 @@ def constraints(results: dict[str, Any]) -> Iterator[Row]:
     cases, numbers = len(now["cases"]), f"{now['worst_step_ms']} ms, {now['worst_compile_s']:.1f} s"
     en = zh = ""
     if "before" in results:
-        step, broken = results["before"]["worst_step_ms"], results["before"]["broken_off"]
-        en = f" (before: {step:,} ms; {broken} were broken off after {cap} s)"
-        zh = f"（之前：{step:,} ms；{broken} 个在 {cap} 秒后中止）"
+        commit, step, broken = (results["before"][key] for key in ("commit", "worst_step_ms", "broken_off"))
+        en = f" (commit {commit[:7]}: {step:,} ms; {broken} were broken off after {cap} s)"
+        zh = f"（提交 {commit[:7]}：{step:,} ms；{broken} 个在 {cap} 秒后中止）"
     yield Row(
         (f"{cases} hostile constraints: longest step of a batch, longest compilation, CPU time", numbers + en),
         (f"{cases} 个恶意约束：批中最长的一步、最长的编译，CPU 时间", numbers + zh),
