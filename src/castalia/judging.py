@@ -168,7 +168,7 @@ def comparable(runs: Sequence[Run]) -> list[str]:
         if run.recipe.data.validation != first.recipe.data.validation or not _same_data(run, first):
             raise RunError(
                 say("{0} was trained on other data than {1}, so their scores cannot be compared", run.folder, first.folder),
-                where=f"{run.recipe.data.named} and {first.recipe.data.named}, or another share held out",
+                where=say("{0} and {1}, or another share held out", run.recipe.data.named, first.recipe.data.named),
                 fix=say("compare runs that were trained on the same data with the same data.validation"),
             )
         if type(run.spec) is not type(first.spec) or (isinstance(run.spec, Dense) and run.spec != first.spec):

@@ -66,7 +66,7 @@ def test_a_line_is_cut_to_the_columns_of_the_terminal():
     assert cut("训练中 abc", 7) == "训练中…" and width(cut("训练中 abc", 6)) <= 6
     with using("zh"):
         work = Stage("training", 2400, "steps", done=600, values={"loss": 0.51234}, rate=1234.4, left=190.0)
-        assert views.text_of(work, bar=0) == "训练  600/2,400 步  loss 0.5123  1,234 个/秒  还需 3 分 10 秒"
+        assert views.text_of(work, bar=0) == "训练  600/2,400 步  损失 0.5123  1,234 个/秒  还需 3 分 10 秒"
 
 
 def test_a_terminal_shows_that_time_passes_in_a_long_step(monkeypatch: pytest.MonkeyPatch):

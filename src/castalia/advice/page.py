@@ -184,7 +184,8 @@ def _findings(document: Document, language: str, title: str) -> str:
 
 def _enough(document: Document, language: str, title: str) -> str:
     rows = "".join(
-        f'<tr><td class="{one.verdict.replace(" ", "-")}">{escape(enough_line(one, language))}</td><td><small>{escape(one.source)}</small></td></tr>'
+        f'<tr><td><span class="{one.verdict.replace(" ", "-")}">{escape(enough_line(one, language))}</span>'
+        + (f"<br><small>{escape(one.source)}</small></td></tr>" if language == "en" else "</td></tr>")
         for one in document.enough
     )
     return f'<h2>{title}</h2><table class="plain">{rows}</table>' if rows else ""

@@ -80,7 +80,7 @@ def text_of(stage: Stage, *, bar: int = BAR) -> str:
         parts.append(f"{stage.done:,}/{stage.total:,} {unit}".rstrip())
     elif stage.done:
         parts.append(f"{stage.done:,} {unit}".rstrip())
-    parts += [f"{name} {value:.4g}" for name, value in stage.values.items()]
+    parts += [f"{constant(name)} {value:.4g}" for name, value in stage.values.items()]
     if stage.rate is not None:
         parts.append(told(say("{0} items/s", f"{stage.rate:,.0f}" if stage.rate >= 10 else f"{stage.rate:.2g}")))
     left = stage.seconds_left
