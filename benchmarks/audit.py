@@ -1,16 +1,23 @@
 """The copy audit on planted copies: how many it finds, how often it is wrong, how long it takes.
 
-    python benchmarks/audit.py --data FOLDER            writes benchmarks/results/audit.json; FOLDER has images/ and text/ (see SETS, CORPORA)
-    python benchmarks/audit.py --time                   quiet cores; writes benchmarks/results/audit_time.json
-    python benchmarks/audit.py --data FOLDER --quick --out DIR       smoke test: one set, one corpus, few copies
+    python benchmarks/audit.py --data FOLDER
+        writes benchmarks/results/audit.json; FOLDER has images/ and text/ (see SETS, CORPORA)
+    python benchmarks/audit.py --time
+        quiet cores; writes benchmarks/results/audit_time.json
+    python benchmarks/audit.py --data FOLDER --quick --out DIR
+        smoke test: one set, one corpus, few copies
 
-Near duplicates are taken out of the corpora first (poems that stand in two collections). Each data set is cut in three: training items, held-out items that set the threshold, and fresh items that nothing was set on. The fresh items
-are the samples of a perfect model; copies of training items are planted among them, altered by code of this file, with strengths that the
-package does not know. Found: the audit's distance of a planted copy lies below its threshold. False alarms: that of a fresh item does.
-Over SPLITS splits; in each, ROUNDS audits of fresh items with 1% of copies, and one of fresh items alone, give the verdicts.
+Near duplicates are taken out of the corpora first (poems that stand in two collections). Each data
+set is cut in three: training items, held-out items that set the threshold, and fresh items that
+nothing was set on. The fresh items are the samples of a perfect model; copies of training items are
+planted among them, altered by code of this file, with strengths that the
+package does not know. Found: the audit's distance of a planted copy lies below its threshold. False
+alarms: that of a fresh item does. Over SPLITS splits; in each, ROUNDS audits of fresh items with 1%
+of copies, and one of fresh items alone, give the verdicts.
 
-The constants of the matchers were chosen on TUNED (Fashion-MNIST, tiny Shakespeare), whose rows are marked and do not count.
-The time is that of 10,000 samples of 32 x 32 pixels against 50,000 training pictures, with as many held-out ones.
+The constants of the matchers were chosen on TUNED (Fashion-MNIST, tiny Shakespeare), whose rows are
+marked and do not count. The time is that of 10,000 samples of 32 x 32 pixels against 50,000
+training pictures, with as many held-out ones.
 """
 
 from __future__ import annotations
@@ -31,8 +38,8 @@ from castalia.data.source import DataConfig
 from castalia.data.stream import prepare
 from castalia.governance.audit import items_of
 from castalia.governance.calibration import threshold_of
-from castalia.governance.copies import matcher_for
-from castalia.governance.copies_texts import pieces_of
+from castalia.governance.copy_matcher import matcher_for
+from castalia.modalities.text.copies import pieces_of
 from machine import HERE, write_result
 from planting import GOALS, counts, pooled
 
@@ -54,15 +61,25 @@ PICTURE_KINDS = ("exact", "brighter", "shifted", "flipped", "cropped")
 TEXT_KINDS = ("exact", "one token in ten", "exact, 40 pieces", "one token in ten, 40 pieces")
 COUNTED = (*PICTURE_KINDS, *TEXT_KINDS[:2])  # the goal speaks of copies, not of quotations
 SPLITS, PLANTED, ROUNDS, MOST = 3, 50, 20, 600
-WINDOW, SPAN = 120, 40  # pieces of a text sample, and of a quotation; a copy is as much of a training text as a sample holds
-REPEATED = 0.3  # share of its 5-grams that a text may have from earlier ones; else it is left out as a near duplicate, before the split
+# pieces of a text sample, and of a quotation; a copy is as much of a training text as a sample
+# holds
+WINDOW, SPAN = 120, 40
+# share of its 5-grams that a text may have from earlier ones; else it is left out as a near
+# duplicate, before the split
+REPEATED = 0.3
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     what = options.add_mutually_exclusive_group(required=True)
     what.add_argument("--data", type=Path, help="folder with images/ and text/")
-    what.add_argument("--time", action="store_true", help="measure the time alone, on quiet cores; writes audit_time.json")
+    what.add_argument(
+        "--time",
+        action="store_true",
+        help="measure the time alone, on quiet cores; writes audit_time.json",
+    )
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--only", nargs="*", help="sets and corpora by name; nothing is written")
     options.add_argument("--quick", action="store_true", help="smoke test")
@@ -75,14 +92,18 @@ def main() -> None:
         write_result("audit_time", {**timing, "goal_seconds": 180}, seeds=[0], folder=given.out)
         return
     planted, rounds, splits = (10, 2, 1) if given.quick else (PLANTED, ROUNDS, SPLITS)
-    chosen = given.only or (["faces_congress_gray", "tang_poems"] if given.quick else [*SETS, *CORPORA])
+    chosen = given.only or (
+        ["faces_congress_gray", "tang_poems"] if given.quick else [*SETS, *CORPORA]
+    )
     rows = []
     for name in chosen:
         rows.append(judged(name, given.data, planted, rounds, splits))
         print(line(rows[-1]), flush=True)
     if given.only:
         return
-    write_result("audit", {"rows": rows, "goals": GOALS}, seeds=list(range(splits)), folder=given.out)
+    write_result(
+        "audit", {"rows": rows, "goals": GOALS}, seeds=list(range(splits)), folder=given.out
+    )
 
 
 def judged(name: str, data: Path, planted: int, rounds: int, splits: int) -> dict[str, Any]:
@@ -108,14 +129,21 @@ def judged(name: str, data: Path, planted: int, rounds: int, splits: int) -> dic
 
 
 def one_split(codec: Any, items: Any, planted: int, rounds: int, seed: int) -> dict[str, Any]:
-    """65% of the items train, half of the others set the threshold, the other half are fresh. Counts."""
+    """65% of the items train, half of the others set the threshold, the other half are fresh.
+    Counts.
+    """
     rng = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(items), generator=rng).tolist()
     first, second = round(0.65 * len(order)), round(0.825 * len(order))
-    parts = [[items[row] for row in part] for part in (order[:first], order[first:second], order[second:])]
+    parts = [
+        [items[row] for row in part]
+        for part in (order[:first], order[first:second], order[second:])
+    ]
     hosts = None if isinstance(items, Tensor) else _windows(codec, parts[2])[:MOST]
     training = parts[0] if hosts is not None else torch.stack(parts[0])
-    held_out = _windows(codec, parts[1])[:MOST] if hosts is not None else torch.stack(parts[1])[:MOST]
+    held_out = (
+        _windows(codec, parts[1])[:MOST] if hosts is not None else torch.stack(parts[1])[:MOST]
+    )
     fresh = hosts if hosts is not None else torch.stack(parts[2])[:MOST]
     matcher = matcher_for(codec)[1](codec, training)
     begun = time.perf_counter()
@@ -125,13 +153,17 @@ def one_split(codec: Any, items: Any, planted: int, rounds: int, seed: int) -> d
     copies = {}
     for kind in TEXT_KINDS if hosts is not None else PICTURE_KINDS:
         picks = torch.randperm(len(training), generator=rng)[: min(planted, len(training))].tolist()
-        altered = _texts(codec, training, picks, kind, hosts) if hosts is not None else _pictures(training[picks], kind, rng)
+        altered = (
+            _texts(codec, training, picks, kind, hosts)
+            if hosts is not None
+            else _pictures(training[picks], kind, rng)
+        )
         copies[kind] = matcher.match(altered).distance
     found = counts(distances, alone, copies, COUNTED, matcher.farthest, rounds, rng)
     return {"training": len(training), **found, "milliseconds": 1000 * seconds}
 
 
-# Planting -------------------------------------------------------------------------------------------------------------
+# Planting -----------------------------------------------------------------------------------------
 
 
 def _pictures(x: Tensor, kind: str, rng: torch.Generator) -> Tensor:
@@ -158,13 +190,20 @@ def _picture(x: Tensor, kind: str, rng: torch.Generator) -> Tensor:
             while not (down or across):
                 down, across = whole(-reach, reach), whole(-reach, reach)
             wide = F.pad(x, (reach,) * 4, mode="replicate")
-            return wide[:, :, reach - down : reach - down + side, reach - across : reach - across + side]
+            return wide[
+                :, :, reach - down : reach - down + side, reach - across : reach - across + side
+            ]
         case "flipped":
             return x.flip(3)
         case "cropped":  # 70% to 95% of a side, anywhere
             size = round(between(0.7, 0.95) * side)
             top, left = whole(0, side - size), whole(0, side - size)
-            return F.interpolate(x[:, :, top : top + size, left : left + size], size=(side, side), mode="bicubic", align_corners=False)
+            return F.interpolate(
+                x[:, :, top : top + size, left : left + size],
+                size=(side, side),
+                mode="bicubic",
+                align_corners=False,
+            )
     return x.clone()
 
 
@@ -186,8 +225,12 @@ def _distinct(codec: Any, texts: list[str]) -> list[str]:
     return kept
 
 
-def _texts(codec: Any, training: list[str], picks: list[int], kind: str, hosts: list[str]) -> list[str]:
-    """Fresh windows in which as many pieces of one training text as it has, at most WINDOW (or SPAN), took the place of their own."""
+def _texts(
+    codec: Any, training: list[str], picks: list[int], kind: str, hosts: list[str]
+) -> list[str]:
+    """Fresh windows in which as many pieces of one training text as it has, at most WINDOW (or
+    SPAN), took the place of their own.
+    """
     rng = random.Random(0)
     rows = [row for row in (pieces_of(codec, text) for text in training) if len(row) >= SPAN]
     pool = [piece for row in rows[:200] for piece in row]
@@ -205,19 +248,26 @@ def _texts(codec: Any, training: list[str], picks: list[int], kind: str, hosts: 
     return made
 
 
-# Time -----------------------------------------------------------------------------------------------------------------
+# Time ---------------------------------------------------------------------------------------------
 
 
 def timed(samples: int, training: int) -> dict[str, Any]:
-    """Seconds of an index, of as many held-out pictures as samples, and of the samples: smooth random colour pictures of 32 x 32."""
-    codec = registry.resolve("codec", "image")(registry.resolve("codec", "image").Config(size=32, channels=3))
+    """Seconds of an index, of as many held-out pictures as samples, and of the samples: smooth
+    random colour pictures of 32 x 32.
+    """
+    codec = registry.resolve("codec", "image")(
+        registry.resolve("codec", "image").Config(size=32, channels=3)
+    )
     rng = torch.Generator().manual_seed(0)
 
     def pictures(count: int) -> Iterator[Tensor]:
         for first in range(0, count, 1000):
             rows = min(1000, count - first)
             coarse = sum(
-                F.interpolate(torch.randn(rows, 3, side, side, generator=rng), size=(32, 32), mode="bicubic") for side in (3, 6, 12)
+                F.interpolate(
+                    torch.randn(rows, 3, side, side, generator=rng), size=(32, 32), mode="bicubic"
+                )
+                for side in (3, 6, 12)
             )
             yield (0.4 * torch.as_tensor(coarse)).clamp(-1, 1)
 
@@ -243,9 +293,12 @@ def timed(samples: int, training: int) -> dict[str, Any]:
 def line(row: dict[str, Any]) -> str:
     kinds = ", ".join(f"{kind} {found['value']:.0%}" for kind, found in row["by_kind"].items())
     return (
-        f"{row['name']:20} found {row['found']['value']:.1%} ({kinds}); false alarms {row['false_alarms']['value']:.2%} of {row['false_alarms']['n']}, "
-        f"reported {row['reported_false_alarms']['value']:.2%}; says copies: with 1% {row['verdict_copies_with_1_percent']['value']:.0%}, "
-        f"without {row['verdict_copies_without']} of {row['splits']}; {row['milliseconds_per_sample']} ms a sample"
+        f"{row['name']:20} found {row['found']['value']:.1%} ({kinds}); false alarms "
+        f"{row['false_alarms']['value']:.2%} of {row['false_alarms']['n']}, "
+        f"reported {row['reported_false_alarms']['value']:.2%}; says copies: with 1% "
+        f"{row['verdict_copies_with_1_percent']['value']:.0%}, "
+        f"without {row['verdict_copies_without']} of {row['splits']}; "
+        f"{row['milliseconds_per_sample']} ms a sample"
     )
 
 

@@ -1,10 +1,14 @@
-"""What hostile constraints cost: processor time to compile each, and of the longest step of a batch in which somebody else writes, too.
+"""What hostile constraints cost: processor time to compile each, and of the longest step of a batch
+in which somebody else writes, too.
 
-    python benchmarks/constraints.py [--before FOLDER]     # FOLDER: a checkout of an earlier commit, measured the same way; about 2 minutes a side
+    python benchmarks/constraints.py [--before FOLDER]
+        # FOLDER: a checkout of an earlier commit, measured the same way; about 2 minutes a side
 
-Each case runs in a process of its own, of at most CAP seconds of processor time, over 32,000 tokens. Two rows are written side by side, one under
-the constraint and one free; a step is what a server's engine does between two looks at anything else. "shared" is the share of the steps in which
-the free row got its token. Python's collector of garbage is off while steps are timed: its pauses (given apart) depend on all that the process
+Each case runs in a process of its own, of at most CAP seconds of processor time, over 32,000
+tokens. Two rows are written side by side, one under the constraint and one free; a step is what a
+server's engine does between two looks at anything else. "shared" is the share of the steps in which
+the free row got its token. Python's collector of garbage is off while steps are timed: its pauses
+(given apart) depend on all that the process
 holds. Goals: no compilation above its limit, no step above 100 ms.
 """
 
@@ -33,7 +37,11 @@ def doubled(levels: int, width: int = 2, *, optional: bool = False) -> dict[str,
     parts: dict[str, Any] = {f"d{levels}": {"type": "integer"}}
     for level in range(levels):
         names = {f"p{number}": {"$ref": f"#/$defs/d{level + 1}"} for number in range(width)}
-        parts[f"d{level}"] = {"type": "object", "properties": names, **({} if optional else {"required": list(names)})}
+        parts[f"d{level}"] = {
+            "type": "object",
+            "properties": names,
+            **({} if optional else {"required": list(names)}),
+        }
     return {"$defs": parts, "$ref": "#/$defs/d0"}
 
 
@@ -43,12 +51,28 @@ def cases() -> dict[str, str]:
         "$ref twice at each of 15 levels": doubled(15),
         "$ref six times at each of 12 levels, optional": doubled(12, 6, optional=True),
         "enum of 100,000 texts": {"enum": [f"value {number}" for number in range(100_000)]},
-        "enum of 10,000 random texts": {"enum": [f"{numbers.getrandbits(64):016x}" for _ in range(10_000)]},
-        "a million items": {"type": "array", "items": {"type": "string"}, "minItems": 10**6, "maxItems": 10**9},
+        "enum of 10,000 random texts": {
+            "enum": [f"{numbers.getrandbits(64):016x}" for _ in range(10_000)]
+        },
+        "a million items": {
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 10**6,
+            "maxItems": 10**9,
+        },
         "maxLength of a milliard": {"type": "string", "maxLength": 10**9},
-        "2,000 optional properties": {"properties": {f"p{number}": {"type": "string"} for number in range(2000)}},
+        "2,000 optional properties": {
+            "properties": {f"p{number}": {"type": "string"} for number in range(2000)}
+        },
         "anyOf 100 objects": {
-            "anyOf": [{"properties": {f"p{number}": {"type": "string"} for number in range(first, first + 40)}} for first in range(100)]
+            "anyOf": [
+                {
+                    "properties": {
+                        f"p{number}": {"type": "string"} for number in range(first, first + 40)
+                    }
+                }
+                for first in range(100)
+            ]
         },
         "patterns that overlap": {"type": "string", "pattern": "a.{30}b|c.{30}d"},
         "patterns with counters": {"type": "string", "pattern": "(a|b|c)[^d]{0,50}e[^f]{0,50}g"},
@@ -63,8 +87,12 @@ def cases() -> dict[str, str]:
         "2 ** 20 subsets": ".*a.{20}",
         "2 ** 100 subsets": ".*[aeiou].{100}.*",
         "wide classes": r"(\w|\W\d|\s\S|[^\w\d]|\D)*\w{300}",
-        "99 wide alternatives": "(" + "|".join(rf"\w{{{count}}}\W" for count in range(1, 100)) + ")*",
-        "10,000 single characters": "[" + "".join(chr(0x4E00 + 2 * number) for number in range(10_000)) + "]{1,50}",
+        "99 wide alternatives": "("
+        + "|".join(rf"\w{{{count}}}\W" for count in range(1, 100))
+        + ")*",
+        "10,000 single characters": "["
+        + "".join(chr(0x4E00 + 2 * number) for number in range(10_000))
+        + "]{1,50}",
         "ambiguous counters": r"(\w{1,50} ?){1,50}x",
         "400,000 characters": "ab" * 200_000,
         "500 groups": "(" * 500 + ")" * 500,
@@ -77,27 +105,35 @@ def cases() -> dict[str, str]:
 
 
 def vocabulary() -> list[bytes]:
-    """begin, end, all bytes, all words of up to three letters, of two letters behind a blank, numbers, Chinese characters, and longer words."""
+    """begin, end, all bytes, all words of up to three letters, of two letters behind a blank,
+    numbers, Chinese characters, and longer words.
+    """
     letters = "abcdefghijklmnopqrstuvwxyz"
     texts = ["".join(word) for size in (2, 3) for word in itertools.product(letters, repeat=size)]
-    texts += [" " + "".join(word) for size in (1, 2) for word in itertools.product(letters, repeat=size)]
+    texts += [
+        " " + "".join(word) for size in (1, 2) for word in itertools.product(letters, repeat=size)
+    ]
     texts += [f"{number:0{size}d}" for size in (2, 3) for number in range(10**size)]
     texts += [chr(0x4E00 + number) for number in range(8000)]
     draws = random.Random(SEED)
-    longer = dict.fromkeys("".join(draws.choices(letters, k=draws.randint(4, 12))) for _ in range(TOKENS))
+    longer = dict.fromkeys(
+        "".join(draws.choices(letters, k=draws.randint(4, 12))) for _ in range(TOKENS)
+    )
     known = [b"", b"", *(bytes([byte]) for byte in range(256)), *(text.encode() for text in texts)]
     return [*known, *(word.encode() for word in itertools.islice(longer, TOKENS - len(known)))]
 
 
 def measured(text: str, tokens: list[bytes], known: Any) -> dict[str, Any]:
-    """What one constraint costs; what is known so far is printed on the way, in case that the rest takes too long."""
+    """What one constraint costs; what is known so far is printed on the way, in case that the rest
+    takes too long.
+    """
     import torch
 
     from castalia.abilities import SampleOptions
-    from castalia.codecs.constraints import grammar
+    from castalia.constraints.parse import grammar
     from castalia.errors import CastaliaError
+    from castalia.nn.counter_random import generators
     from castalia.nn.decode import Decoder
-    from castalia.nn.random import generators
     from castalia.spec import Tokens
     from castalia.testing.synthetic import Rolling
 
@@ -107,7 +143,10 @@ def measured(text: str, tokens: list[bytes], known: Any) -> dict[str, Any]:
     except CastaliaError as error:
         return {"compile_s": round(time.thread_time() - begun, 2), "refused": error.what}
     except RecursionError:
-        return {"compile_s": round(time.thread_time() - begun, 2), "refused": "RecursionError, a traceback"}
+        return {
+            "compile_s": round(time.thread_time() - begun, 2),
+            "refused": "RecursionError, a traceback",
+        }
     found["compile_s"] = round(time.thread_time() - begun, 2)
     print(json.dumps(found), flush=True)
     decoder = Decoder(Rolling(len(tokens), codes=101), Tokens(512, len(tokens), 0, 1), banned=[])
@@ -127,7 +166,11 @@ def measured(text: str, tokens: list[bytes], known: Any) -> dict[str, Any]:
         except CastaliaError as error:
             return {**found, "failed": error.what}
         worst = max(worst, time.thread_time() - begun)
-        found["worst_step_ms"], steps, shared = round(1000 * worst), steps + 1, shared + (free in step.tokens or free in step.finished)
+        found["worst_step_ms"], steps, shared = (
+            round(1000 * worst),
+            steps + 1,
+            shared + (free in step.tokens or free in step.finished),
+        )
         print(json.dumps({**found, "steps": steps}), flush=True)
         begun = time.thread_time()
         if steps % 10 == 0:
@@ -135,17 +178,24 @@ def measured(text: str, tokens: list[bytes], known: Any) -> dict[str, Any]:
             pauses = max(pauses, time.thread_time() - begun)
         if free not in decoder.live:
             break
-    return {**found, "steps": steps, "shared": round(shared / steps, 2), "collector_ms": round(1000 * pauses)}
+    return {
+        **found,
+        "steps": steps,
+        "shared": round(shared / steps, 2),
+        "collector_ms": round(1000 * pauses),
+    }
 
 
 def side() -> None:
-    """All cases with the package that is on the path, each in a fork of its own that is ended after CAP seconds of processor time."""
+    """All cases with the package that is on the path, each in a fork of its own that is ended after
+    CAP seconds of processor time.
+    """
     import torch
 
-    import castalia.codecs.constraints
+    import castalia.constraints.parse
     import castalia.nn.decode
     import castalia.testing.synthetic  # noqa: F401 - all that a case needs is there before it is timed
-    from castalia.codecs.lifting import Vocabulary
+    from castalia.constraints.token_grammar import Vocabulary
 
     torch.set_num_threads(1)
     tokens = vocabulary()
@@ -164,13 +214,18 @@ def side() -> None:
             lines = pipe.read().splitlines()
         whole = os.waitpid(child, 0)[1] == 0
         found: dict[str, Any] = json.loads(lines[-1]) if lines else {}
-        print(json.dumps({"case": name, **found, **({} if whole else {"broken_off_after_s": CAP})}), flush=True)
+        print(
+            json.dumps({"case": name, **found, **({} if whole else {"broken_off_after_s": CAP})}),
+            flush=True,
+        )
 
 
 def run_side(folder: Path) -> list[dict[str, Any]]:
     """The same in a process that has the package of `folder`."""
     environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
-    with subprocess.Popen([sys.executable, __file__, "--side"], env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, __file__, "--side"], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         rows = []
         for line in process.stdout:
@@ -200,7 +255,10 @@ def main() -> int:
         return 0
     from machine import commit, write_result
 
-    folders = {"now": Path(__file__).resolve().parent.parent, **({"before": given.before.resolve()} if given.before else {})}
+    folders = {
+        "now": Path(__file__).resolve().parent.parent,
+        **({"before": given.before.resolve()} if given.before else {}),
+    }
     results: dict[str, Any] = {"cap_s": CAP, "goal_step_ms": 1000 * GOAL}
     for name, folder in folders.items():
         measured_commit = commit(folder / "benchmarks")

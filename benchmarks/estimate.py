@@ -1,4 +1,5 @@
-"""What `castalia train --dry-run` predicts against what the run then takes, in CPU seconds and peak memory.
+"""What `castalia train --dry-run` predicts against what the run then takes, in CPU seconds and peak
+memory.
 
 python benchmarks/estimate.py            # writes benchmarks/results/estimate.json
 """
@@ -24,9 +25,15 @@ CASES = {
 
 
 def run(words: list[str], folder: str) -> tuple[str, float, float]:
-    """stdout, CPU seconds and peak MB of one `castalia` process, by the operating system's account."""
+    """stdout, CPU seconds and peak MB of one `castalia` process, by the operating
+    system's account.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "castalia", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-m", "castalia", *words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     assert process.stdout is not None
     text = process.stdout.read()

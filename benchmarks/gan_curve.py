@@ -1,7 +1,8 @@
-"""Frechet distance against training time, drawn from benchmarks/results/gan_fashion.json as docs/images/gan_fashion.svg.
+"""Frechet distance against training time, drawn from benchmarks/results/gan_fashion.json as
+docs/images/gan_fashion.svg.
 
-Both axes are logarithmic. A contestant that left at half-time ends there. `tables.py` calls `draw`, so the picture and the
-tables always tell the same.
+Both axes are logarithmic. A contestant that left at half-time ends there. `tables.py` calls `draw`,
+so the picture and the tables always tell the same.
 """
 
 from __future__ import annotations
@@ -26,15 +27,22 @@ def draw(results: dict[str, Any]) -> str:
     for row in rows:
         colour = COLOURS[names.index(row["name"]) % len(COLOURS)]
         path = " ".join(f"{x(seconds):.1f},{y(value):.1f}" for seconds, value in row["curve"])
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.8" opacity="{0.5 if row["seed"] else 1}"/>')
+        parts.append(
+            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.8" '
+            f'opacity="{0.5 if row["seed"] else 1}"/>'
+        )
         if not row["seed"]:
             labels.append([y(row["curve"][-1][1]), x(row["curve"][-1][0]), row["name"], colour])
     labels.sort()
     for above, below in pairwise(labels):  # names keep their distance
         below[0] = max(below[0], above[0] + 15)
-    parts += [f'<text x="{WIDTH - RIGHT + 10}" y="{place + 4:.1f}" fill="{colour}">{name}</text>' for place, _, name, colour in labels]
+    parts += [
+        f'<text x="{WIDTH - RIGHT + 10}" y="{place + 4:.1f}" fill="{colour}">{name}</text>'
+        for place, _, name, colour in labels
+    ]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="system-ui, sans-serif" font-size="13">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        'font-family="system-ui, sans-serif" font-size="13">'
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>{"".join(parts)}</svg>\n'
     )
 
@@ -47,18 +55,27 @@ def _scale(values: list[float], start: float, end: float) -> Any:
 
 def _axis_x(x: Any, ticks: tuple[int, ...]) -> str:
     marks = "".join(
-        f'<text x="{x(tick):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle" fill="#5d676d">{tick}</text>' for tick in ticks
+        f'<text x="{x(tick):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle" '
+        f'fill="#5d676d">{tick}</text>'
+        for tick in ticks
     )
     middle = (LEFT + WIDTH - RIGHT) / 2
-    return f'{marks}<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle" fill="#5d676d">seconds of training on two cores</text>'
+    return (
+        f'{marks}<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle" '
+        'fill="#5d676d">seconds of training on two cores</text>'
+    )
 
 
 def _axis_y(y: Any, ticks: tuple[int, ...]) -> str:
     inside = [tick for tick in ticks if TOP <= y(tick) <= HEIGHT - BOTTOM]
     marks = "".join(
-        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="#e4e1da"/>'
+        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" '
+        'stroke="#e4e1da"/>'
         f'<text x="{LEFT - 8}" y="{y(tick) + 4:.1f}" text-anchor="end" fill="#5d676d">{tick}</text>'
         for tick in inside
     )
     centre = (TOP + HEIGHT - BOTTOM) / 2
-    return f'{marks}<text transform="translate(14 {centre}) rotate(-90)" text-anchor="middle" fill="#5d676d">Frechet distance</text>'
+    return (
+        f'{marks}<text transform="translate(14 {centre}) rotate(-90)" text-anchor="middle" '
+        'fill="#5d676d">Frechet distance</text>'
+    )

@@ -1,10 +1,14 @@
-"""The judge of the GAN benchmark: a small Fashion-MNIST classifier, trained once and frozen by its hash.
+"""The judge of the GAN benchmark: a small Fashion-MNIST classifier, trained once and frozen by its
+hash.
 
-    python benchmarks/gan_judge.py            train it anew, write benchmarks/gan_judge.safetensors, print accuracy and hash
+    python benchmarks/gan_judge.py            train it anew, write benchmarks/gan_judge.safetensors,
+                                              print accuracy and hash
 
-188 thousand weights, no batch norm; the features are the 128 activations before the last layer, so a Frechet distance in
-them sees what tells the ten kinds of clothing apart. Test accuracy 91.2%. Two drafts that fitted the training pictures too
-closely were replaced before any two recipes were compared; since then it is frozen, and `load` refuses another hash. Not here: the distances themselves (castalia.evaluation) and the benchmark (gan_fashion.py).
+188 thousand weights, no batch norm; the features are the 128 activations before the last layer, so
+a Frechet distance in them sees what tells the ten kinds of clothing apart. Test accuracy 91.2%. Two
+drafts that fitted the training pictures too closely were replaced before any two recipes were
+compared; since then it is frozen, and `load` refuses another hash. Not here: the distances
+themselves (castalia.evaluation) and the benchmark (gan_fashion.py).
 """
 
 from __future__ import annotations
@@ -27,7 +31,9 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-
 
 
 def fashion(part: str, folder: Path = FASHION) -> tuple[Tensor, Tensor]:
-    """Pictures uint8 (N, 1, 28, 28) and labels int64 (N,) of "train" (60,000) or "t10k" (10,000)."""
+    """Pictures uint8 (N, 1, 28, 28) and labels int64 (N,) of "train" (60,000) or "t10k"
+    (10,000).
+    """
     with gzip.open(folder / f"{part}-images-idx3-ubyte.gz") as file:
         pictures = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 1, 28, 28)
     with gzip.open(folder / f"{part}-labels-idx1-ubyte.gz") as file:
@@ -36,15 +42,23 @@ def fashion(part: str, folder: Path = FASHION) -> tuple[Tensor, Tensor]:
 
 
 class Judge(nn.Module):
-    """(B, 1, 28, 28) in [-1, 1] -> (B, 10) logits; `features` gives the (B, 128) activations before them."""
+    """(B, 1, 28, 28) in [-1, 1] -> (B, 10) logits; `features` gives the (B, 128) activations before
+    them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.convolutions = nn.Sequential(
-            nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(64, 64, 3, stride=2, padding=1), nn.ReLU(), nn.Flatten(),
-        )  # fmt: skip
+            nn.Conv2d(1, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(32, 64, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(64, 64, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+        )
         self.hidden = nn.Linear(64 * 4 * 4, 128)
         self.head = nn.Linear(128, 10)
 
@@ -61,7 +75,9 @@ def signed(pictures: Tensor) -> Tensor:
 
 
 def load() -> Judge:
-    """The frozen network. Ends the program when the file is not the one that the results were made with."""
+    """The frozen network. Ends the program when the file is not the one that the results were made
+    with.
+    """
     digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
     if digest != SHA256:
         sys.exit(f"{WEIGHTS.name} has SHA-256 {digest}, the benchmark was frozen with {SHA256}")
@@ -83,7 +99,9 @@ def classes(judge: Judge, x: Tensor, chunk: int = 500) -> Tensor:
 
 
 def moved(x: Tensor) -> Tensor:
-    """A batch shifted by up to two pixels and half of the time mirrored, so that the network does not learn 60,000 pictures by heart."""
+    """A batch shifted by up to two pixels and half of the time mirrored, so that the network does
+    not learn 60,000 pictures by heart.
+    """
     down, right = torch.randint(0, 5, (2,)).tolist()
     x = F.pad(x, (2, 2, 2, 2), value=-1.0)[..., down : down + 28, right : right + 28]
     return x.flip(-1) if torch.rand(()) < 0.5 else x
@@ -96,11 +114,15 @@ def train(epochs: int = 10, batch: int = 64) -> float:
     pictures, labels = fashion("train")
     steps = epochs * (len(pictures) // batch)
     optimiser = torch.optim.AdamW(judge.parameters(), lr=1e-3, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, 1e-3, total_steps=steps, pct_start=0.1
+    )
     for epoch in range(epochs):
         for rows in torch.randperm(len(pictures)).split(batch)[: len(pictures) // batch]:
             x = moved(signed(pictures[rows]))
-            loss = F.cross_entropy(judge(x.contiguous(memory_format=torch.channels_last)), labels[rows])
+            loss = F.cross_entropy(
+                judge(x.contiguous(memory_format=torch.channels_last)), labels[rows]
+            )
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -114,4 +136,7 @@ def train(epochs: int = 10, batch: int = 64) -> float:
 
 if __name__ == "__main__":
     accuracy = train()
-    print(f"test accuracy {accuracy:.4f}, SHA-256 {hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()}, {WEIGHTS.stat().st_size} bytes")
+    print(
+        f"test accuracy {accuracy:.4f}, SHA-256 "
+        f"{hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()}, {WEIGHTS.stat().st_size} bytes"
+    )

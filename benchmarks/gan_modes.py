@@ -1,15 +1,19 @@
-"""Does a GAN find every mode? 25 Gaussians on a grid, and the ten digits without being told which is which.
+"""Does a GAN find every mode? 25 Gaussians on a grid, and the ten digits without being told which
+is which.
 
-    python benchmarks/gan_modes.py --threads 2          a few minutes; writes benchmarks/results/gan_modes.json
+    python benchmarks/gan_modes.py --threads 2
+        a few minutes; writes benchmarks/results/gan_modes.json
     python benchmarks/gan_modes.py --quick --out DIR     smoke test
 
-Grid: centres at the 5 x 5 points of {-4, -2, 0, 2, 4} squared, deviation 0.05 (Dumoulin et al. 2017; Lin et al. 2018), 20,000
-points in a .npy file, recipe array/gan with noise of the data's own dimension (family.latent=2). Of 10,000 samples, a mode
-counts as found when at least 1% lie nearest to it (its share is 4%) and at least 20 lie within three deviations; the share of
-samples within three deviations is recorded beside it, because modes that are found may still be blurred. Digits:
-builtin/digits (1,797 pictures), recipe image/gan, classes withheld; of 2,000 samples each class must get at least 5% by a
-support-vector classifier trained on the real pictures.
-Everything goes through `castalia.train` and `castalia.sample`, three seeds each. Exit code 1 when a mode is missing.
+Grid: centres at the 5 x 5 points of {-4, -2, 0, 2, 4} squared, deviation 0.05 (Dumoulin et al.
+2017; Lin et al. 2018), 20,000 points in a .npy file, recipe array/gan with noise of the data's own
+dimension (family.latent=2). Of 10,000 samples, a mode counts as found when at least 1% lie nearest
+to it (its share is 4%) and at least 20 lie within three deviations; the share of samples within
+three deviations is recorded beside it, because modes that are found may still be blurred. Digits:
+builtin/digits (1,797 pictures), recipe image/gan, classes withheld; of 2,000 samples each class
+must get at least 5% by a support-vector classifier trained on the real pictures. Everything goes
+through `castalia.train` and `castalia.sample`, three seeds each. Exit code 1 when a mode is
+missing.
 """
 
 from __future__ import annotations
@@ -27,9 +31,9 @@ from sklearn.model_selection import cross_val_score
 from sklearn.svm import SVC
 
 import castalia
-from castalia.codecs.image import ImageCodec
 from castalia.data.source import DataConfig
 from castalia.data.stream import prepare
+from castalia.modalities.image.codec import ImageCodec
 from machine import HERE, write_result
 
 CENTRES = np.stack(np.meshgrid(np.arange(-4, 5, 2.0), np.arange(-4, 5, 2.0)), -1).reshape(25, 2)
@@ -39,7 +43,9 @@ DEVIATION = 0.05
 def grid(n: int, seed: int) -> np.ndarray:
     """(n, 2) float32 points of the mixture, all modes alike."""
     random = np.random.default_rng(seed)
-    return (CENTRES[random.integers(0, 25, n)] + DEVIATION * random.standard_normal((n, 2))).astype(np.float32)
+    return (CENTRES[random.integers(0, 25, n)] + DEVIATION * random.standard_normal((n, 2))).astype(
+        np.float32
+    )
 
 
 def judge_grid(points: np.ndarray) -> dict[str, Any]:
@@ -69,12 +75,25 @@ def train_grid(seed: int, folder: Path, n: int, overrides: dict[str, Any]) -> di
     )
     seconds = time.perf_counter() - begun
     points = np.stack([sample.item for sample in castalia.sample(run, n, seed)])
-    return {"seed": seed, "seconds": round(seconds, 1), "steps": run.recipe.training.steps, **judge_grid(points)}
+    return {
+        "seed": seed,
+        "seconds": round(seconds, 1),
+        "steps": run.recipe.training.steps,
+        **judge_grid(points),
+    }
 
 
-def train_digits(seed: int, folder: Path, n: int, overrides: dict[str, Any], classifier: SVC) -> dict[str, Any]:
+def train_digits(
+    seed: int, folder: Path, n: int, overrides: dict[str, Any], classifier: SVC
+) -> dict[str, Any]:
     begun = time.perf_counter()
-    chosen = {"training.minutes": None, "codec.size": 8, "data.conditional": False, "training.seed": seed, **overrides}
+    chosen = {
+        "training.minutes": None,
+        "codec.size": 8,
+        "data.conditional": False,
+        "training.seed": seed,
+        **overrides,
+    }
     run = castalia.train("image/gan", "builtin/digits", chosen, out=folder / f"digits-{seed}")
     seconds = time.perf_counter() - begun
     samples = torch.stack([sample.x for sample in castalia.sample(run, n, seed)]).flatten(1).numpy()
@@ -99,7 +118,9 @@ def digit_classifier(home: Path) -> tuple[SVC, float]:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--only", choices=["grid", "digits"])
@@ -115,10 +136,18 @@ def main() -> None:
         folder = Path(name)
         if given.only != "digits":
             rows = [train_grid(seed, folder, 10_000, overrides) for seed in range(given.seeds)]
-            results["grid"] = {"modes": 25, "samples": 10_000, "rows": rows, "reached": all(row["found"] == 25 for row in rows)}
+            results["grid"] = {
+                "modes": 25,
+                "samples": 10_000,
+                "rows": rows,
+                "reached": all(row["found"] == 25 for row in rows),
+            }
         if given.only != "grid":
             classifier, accuracy = digit_classifier(folder)
-            rows = [train_digits(seed, folder, 2_000, overrides, classifier) for seed in range(given.seeds)]
+            rows = [
+                train_digits(seed, folder, 2_000, overrides, classifier)
+                for seed in range(given.seeds)
+            ]
             results["digits"] = {
                 "modes": 10,
                 "samples": 2_000,

@@ -1,11 +1,14 @@
-"""What the training loop costs: `castalia.training.loop.fit` against a bare hand-written loop of the same model.
+"""What the training loop costs: `castalia.training.loop.fit` against a bare hand-written loop of
+the same model.
 
-    python benchmarks/loop_overhead.py        # writes benchmarks/results/loop_overhead.json; exit code 1 under 90%
+    python benchmarks/loop_overhead.py        # writes benchmarks/results/loop_overhead.json; exit
+                                              code 1 under 90%
 
-Same family, same batch size, same AdamW, same precision, same moving average. The bare loop indexes a float tensor that lies
-ready in memory, checks nothing and logs nothing; `fit` reads the stream, seeds every forward, checks the loss and logs
-every 20 steps. A checkpoint (with batch-norm statistics recomputed for the averaged weights) is no part of the loop:
-its CPU seconds are given beside, once per `training.save_every` steps. One thread, five rounds, interleaved.
+Same family, same batch size, same AdamW, same precision, same moving average. The bare loop indexes
+a float tensor that lies ready in memory, checks nothing and logs nothing; `fit` reads the stream,
+seeds every forward, checks the loss and logs every 20 steps. A checkpoint (with batch-norm
+statistics recomputed for the averaged weights) is no part of the loop: its CPU seconds are given
+beside, once per `training.save_every` steps. One thread, five rounds, interleaved.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ from castalia.training.hooks import Progress
 from castalia.training.loop import fit, start
 from machine import interleaved, spread, write_result
 
-RECIPES = {"vae-mlp": ("image/vae-mlp", 200), "vae": ("image/vae", 25), "gan": ("image/gan", 150)}  # recipe, steps of each round
+# recipe, steps of each round
+RECIPES = {"vae-mlp": ("image/vae-mlp", 200), "vae": ("image/vae", 25), "gan": ("image/gan", 150)}
 LEAST = 0.90
 
 
@@ -42,7 +46,10 @@ def bare(family: Family, dataset: Dataset, plan: Recipe, steps: int) -> None:
     config = plan.training
     real = dataset.train.take(range(len(dataset.train)))
     phases = family.phases()
-    parameters = {phase.name: [p for name in phase.trains for p in family.get_submodule(name).parameters()] for phase in phases}
+    parameters = {
+        phase.name: [p for name in phase.trains for p in family.get_submodule(name).parameters()]
+        for phase in phases
+    }
     rates = config.optimiser.rates
     optimisers = {
         name: torch.optim.AdamW(
@@ -83,10 +90,21 @@ def bare(family: Family, dataset: Dataset, plan: Recipe, steps: int) -> None:
                 torch._foreach_lerp_(average, every, 1 - config.ema)
 
 
-def contestants(recipe: str, steps: int, folder: Path) -> tuple[dict[str, Callable[[], float]], list[float]]:
-    """Two functions that train from fresh weights and return CPU seconds; and a list that gets the seconds of each checkpoint."""
+def contestants(
+    recipe: str, steps: int, folder: Path
+) -> tuple[dict[str, Callable[[], float]], list[float]]:
+    """Two functions that train from fresh weights and return CPU seconds; and a list that gets the
+    seconds of each checkpoint.
+    """
     plan = load(
-        recipe, "builtin/fashion", {"training.steps": steps, "training.sample_every": 0, "training.threads": 1, "training.early_stop": None}
+        recipe,
+        "builtin/fashion",
+        {
+            "training.steps": steps,
+            "training.sample_every": 0,
+            "training.threads": 1,
+            "training.early_stop": None,
+        },
     )
     codec = resolve("codec", plan.codec.name)(plan.codec.config)
     dataset = prepare(plan.data, codec)
@@ -96,7 +114,9 @@ def contestants(recipe: str, steps: int, folder: Path) -> tuple[dict[str, Callab
 
     def family() -> Family:
         torch.manual_seed(0)
-        return resolve("family", plan.family.name)(plan.family.config, dataset.spec, dataset.conditions)
+        return resolve("family", plan.family.name)(
+            plan.family.config, dataset.spec, dataset.conditions
+        )
 
     def castalia() -> float:
         trainer = start(family(), plan.training, dataset.train, dataset.validation, device, None)
@@ -107,12 +127,15 @@ def contestants(recipe: str, steps: int, folder: Path) -> tuple[dict[str, Callab
             "parameters": 0,
             "recipe": plan.as_dict(),
         }
-        trainer.run = Run.create(plan, codec, dataset.conditions, about, folder / f"{plan.family.name}-{next(made)}")
+        trainer.run = Run.create(
+            plan, codec, dataset.conditions, about, folder / f"{plan.family.name}-{next(made)}"
+        )
         looped = 0.0
 
         def hook(progress: Progress) -> None:
             nonlocal looped
-            if progress.event == "log" and progress.step == steps:  # the last thing before the last checkpoint
+            # the last thing before the last checkpoint
+            if progress.event == "log" and progress.step == steps:
                 looped = time.process_time()
 
         begun = time.process_time()
@@ -131,7 +154,9 @@ def contestants(recipe: str, steps: int, folder: Path) -> tuple[dict[str, Callab
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -140,7 +165,9 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             functions, checkpoints = contestants(recipe, steps, Path(folder))
             seconds = interleaved(options.rounds, **functions)
-        ratios = [hand / own for hand, own in zip(seconds["bare"], seconds["castalia"], strict=True)]
+        ratios = [
+            hand / own for hand, own in zip(seconds["bare"], seconds["castalia"], strict=True)
+        ]
         results[name] = {
             "steps": steps,
             "cpu_seconds": {who: spread(values) for who, values in seconds.items()},
@@ -150,7 +177,9 @@ def main() -> int:
         }
         print(f"{name:<8} castalia has {spread(ratios)['median']:.1%} of the bare loop's speed")
     write_result("loop_overhead", results, seeds=[0])
-    return 1 if any(result["relative_speed"]["median"] < LEAST for result in results.values()) else 0
+    return (
+        1 if any(result["relative_speed"]["median"] < LEAST for result in results.values()) else 0
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
-"""How much data a family needs: the same short training on more and more items, judged on the same held-out ones.
+"""How much data a family needs: the same short training on more and more items, judged on the same
+held-out ones.
 
-    python benchmarks/minimum_data.py [CASE ...]     # merges its cases into benchmarks/results/minimum_data.json
+    python benchmarks/minimum_data.py [CASE ...]
+        # merges its cases into benchmarks/results/minimum_data.json
 
-Each case trains a recipe on the first n items of a built-in set, for the same number of steps, and judges the run against items that no n contains.
-castalia/advice/enough.py takes two numbers from each: `least`, the smallest n from which on the score is a fifth of the way from the naive baseline to real
-data (for bits: to zero), and `wants`, the smallest whose distance to real data (bits) is at most a quarter more than the best. Short trainings, one seed,
+Each case trains a recipe on the first n items of a built-in set, for the same number of steps, and
+judges the run against items that no n contains. castalia/checks/data_requirements.py takes two
+numbers from each: `least`, the smallest n from which on the score is a fifth of the way from the
+naive baseline to real data (for bits: to zero), and `wants`, the smallest whose distance to real
+data (bits) is at most a quarter more than the best. Short trainings, one seed,
 two sets: a guide, no law.
 """
 
@@ -21,15 +25,15 @@ import PIL.Image
 import torch
 
 import castalia
-from castalia.codecs import containers
-from castalia.codecs.text import TextCodec
+from castalia.codecs import array_files
 from castalia.data import builtin
 from castalia.data.stream import to_unit
 from castalia.evaluation.baselines import Moments, naive
 from castalia.evaluation.features import extract, features_for
-from castalia.evaluation.frechet import frechet
-from castalia.evaluation.neighbours import nearest
-from castalia.nn.random import generator
+from castalia.evaluation.frechet_distance import frechet
+from castalia.evaluation.nearest_neighbours import nearest
+from castalia.modalities.text.codec import TextCodec
+from castalia.nn.counter_random import generator
 from machine import RESULTS, write_result
 
 BETTER, NEARLY = 0.2, 1.25
@@ -47,8 +51,12 @@ class Case(NamedTuple):
 
 SHORT = ("training.sample_every=0", "training.save_every=100000")
 CASES = {
-    "image/vae": Case("pictures", "image/vae", ("training.steps=500",), (30, 100, 300, 1000, 3000), "frechet"),
-    "image/gan": Case("pictures", "image/gan", ("training.steps=500",), (30, 100, 300, 1000, 3000), "frechet"),
+    "image/vae": Case(
+        "pictures", "image/vae", ("training.steps=500",), (30, 100, 300, 1000, 3000), "frechet"
+    ),
+    "image/gan": Case(
+        "pictures", "image/gan", ("training.steps=500",), (30, 100, 300, 1000, 3000), "frechet"
+    ),
     "text/ar-small": Case(
         "characters",
         "text/ar-small",
@@ -83,24 +91,39 @@ def source(case: Case, count: int, folder: Path) -> tuple[Path, Path]:
 
 
 def pictures() -> np.ndarray:
-    items = containers.read_array(builtin.path("fashion") / "train5k-images-idx3-ubyte.gz")
+    items = array_files.read_array(builtin.path("fashion") / "train5k-images-idx3-ubyte.gz")
     return items[torch.randperm(len(items), generator=generator("minimum data", 0)).numpy()]
 
 
 def measure(case: Case, count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         data, other = source(case, count, Path(name))
-        run = castalia.train(case.recipe, str(data), [*case.overrides, *SHORT, "data.validation=0.1"], out=Path(name) / "run")
+        run = castalia.train(
+            case.recipe,
+            str(data),
+            [*case.overrides, *SHORT, "data.validation=0.1"],
+            out=Path(name) / "run",
+        )
         if case.unit == "pictures":
             return {"n": count, **judge_pictures(run, count)}
-        found = {score["name"]: score for score in castalia.evaluate(run, against=str(other))["scores"]}
+        found = {
+            score["name"]: score for score in castalia.evaluate(run, against=str(other))["scores"]
+        }
     score = found[case.score]
-    return {"n": count, "score": score["name"], "value": score["value"], "floor": score["floor"], "naive": score["baselines"]["naive"]}
+    return {
+        "n": count,
+        "score": score["name"],
+        "value": score["value"],
+        "floor": score["floor"],
+        "naive": score["baselines"]["naive"],
+    }
 
 
 def judge_pictures(run: castalia.Run, count: int) -> dict[str, Any]:
-    """Frechet distance of 1,000 samples to 1,000 pictures that no training saw, that of 1,000 more such pictures, that of naive samples; and the share of
-    samples nearer to a training picture than all but a twentieth of the new pictures are."""
+    """Frechet distance of 1,000 samples to 1,000 pictures that no training saw, that of 1,000 more
+    such pictures, that of naive samples; and the share of
+    samples nearer to a training picture than all but a twentieth of the new pictures are.
+    """
     codec, everything = run.codec, pictures()
     features = features_for(run.spec)
 
@@ -108,7 +131,9 @@ def judge_pictures(run: castalia.Run, count: int) -> dict[str, Any]:
         return extract(features, [x])
 
     def encoded(items: np.ndarray) -> torch.Tensor:
-        return to_unit(run.spec, torch.stack([codec.encode(PIL.Image.fromarray(item)) for item in items]))
+        return to_unit(
+            run.spec, torch.stack([codec.encode(PIL.Image.fromarray(item)) for item in items])
+        )
 
     train = encoded(everything[:count])
     real, more = seen(encoded(everything[-1000:])), seen(encoded(everything[-2000:-1000]))
@@ -128,7 +153,8 @@ def judge_pictures(run: castalia.Run, count: int) -> dict[str, Any]:
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The rows with `least` and `wants`. The floor of bits is unknown, so all of them count."""
-    naive, floor = rows[-1]["naive"], rows[-1]["floor"] or 0.0  # the naive generator of the largest n: it, too, is better with more data
+    # the naive generator of the largest n: it, too, is better with more data
+    naive, floor = rows[-1]["naive"], rows[-1]["floor"] or 0.0
     best = min(row["value"] for row in rows) - floor
     bad = [row["n"] for row in rows if naive - row["value"] < BETTER * (naive - floor)]
     return {
@@ -141,14 +167,21 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     chosen = sys.argv[1:] or list(CASES)
     path = RESULTS / "minimum_data.json"
-    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else {}
+    results: dict[str, Any] = (
+        json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else {}
+    )
     for name in chosen:
         case = CASES[name]
         rows = []
         for count in case.counts:
             rows.append(measure(case, count))
             print(name, json.dumps(rows[-1]), flush=True)
-        results[name] = {"unit": case.unit, "recipe": case.recipe, "overrides": list(case.overrides), **summary(rows)}
+        results[name] = {
+            "unit": case.unit,
+            "recipe": case.recipe,
+            "overrides": list(case.overrides),
+            **summary(rows),
+        }
         write_result("minimum_data", results, seeds=[0])
 
 

@@ -1,8 +1,11 @@
-"""Clients of every kind against one server, many of whom leave in the middle: what its memory does meanwhile.
+"""Clients of every kind against one server, many of whom leave in the middle: what its memory does
+meanwhile.
 
-Each client picks a request by chance: texts whole and streamed, constrained, with log-probabilities, chats' like; pictures, vectors, scores, edits, pages, and requests
-that make no sense. One in four hangs up: before its body is whole, before the answer, or in the middle of a stream, and all do at the end. Resident memory is read once a second; `growth`
-compares the last third of the time with the third before it, `slope` the two halves of the last third.
+Each client picks a request by chance: texts whole and streamed, constrained, with
+log-probabilities, chats' like; pictures, vectors, scores, edits, pages, and requests that make no
+sense. One in four hangs up: before its body is whole, before the answer, or in the middle of a
+stream, and all do at the end. Resident memory is read once a second; `growth` compares the last
+third of the time with the third before it, `slope` the two halves of the last third.
 """
 
 from __future__ import annotations
@@ -19,7 +22,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PROMPTS = ["KING:", "ROMEO:", "First Citizen:\n", "What is ", "O, ", "My lord, ", "The ", "I will not "]
+PROMPTS = [
+    "KING:",
+    "ROMEO:",
+    "First Citizen:\n",
+    "What is ",
+    "O, ",
+    "My lord, ",
+    "The ",
+    "I will not ",
+]
 LEAVES = 0.25  # share of requests whose client hangs up
 Asked = tuple[str, str, bytes, str]  # method, path, body, content type
 
@@ -35,11 +47,19 @@ def requests(texts: str, pictures: str, picture: bytes) -> list[Callable[[random
         return "POST", path, json.dumps(body).encode(), "application/json"
 
     def completion(choice: random.Random, **more: Any) -> Asked:
-        body = {"model": texts, "prompt": choice.choice(PROMPTS), "max_tokens": choice.randrange(4, 160), "seed": choice.randrange(10**9)}
+        body = {
+            "model": texts,
+            "prompt": choice.choice(PROMPTS),
+            "max_tokens": choice.randrange(4, 160),
+            "seed": choice.randrange(10**9),
+        }
         return posted("/v1/completions", {**body, **more})
 
     def edited(choice: random.Random) -> Asked:
-        line, fields = "--edge\r\nContent-Disposition: form-data; name=", {"run": pictures, "kind": "vary", "steps": "2"}
+        line, fields = (
+            "--edge\r\nContent-Disposition: form-data; name=",
+            {"run": pictures, "kind": "vary", "steps": "2"},
+        )
         form = "".join(f'{line}"{name}"\r\n\r\n{value}\r\n' for name, value in fields.items())
         file = f'{line}"inputs"; filename="a.png"\r\n\r\n'.encode() + picture + b"\r\n--edge--\r\n"
         return "POST", "/api/edit", form.encode() + file, "multipart/form-data; boundary=edge"
@@ -51,23 +71,44 @@ def requests(texts: str, pictures: str, picture: bytes) -> list[Callable[[random
         lambda choice: completion(choice),
         lambda choice: completion(choice, logprobs=5, echo=True),
         lambda choice: completion(choice, constraint=f"regex:[a-z ]{{{choice.randrange(2, 60)}}}"),
-        lambda choice: completion(choice, temperature=0.8, top_p=0.9, frequency_penalty=0.5, stop=["\n"]),
-        lambda choice: posted("/v1/images/generations", {"model": pictures, "n": choice.randrange(1, 5)}),
-        lambda choice: posted("/v1/embeddings", {"model": pictures, "input": [uri] * choice.randrange(1, 5)}),
-        lambda choice: posted("/api/score", {"run": texts, "items": [choice.choice(PROMPTS) * choice.randrange(1, 9)]}),
+        lambda choice: completion(
+            choice, temperature=0.8, top_p=0.9, frequency_penalty=0.5, stop=["\n"]
+        ),
+        lambda choice: posted(
+            "/v1/images/generations", {"model": pictures, "n": choice.randrange(1, 5)}
+        ),
+        lambda choice: posted(
+            "/v1/embeddings", {"model": pictures, "input": [uri] * choice.randrange(1, 5)}
+        ),
+        lambda choice: posted(
+            "/api/score", {"run": texts, "items": [choice.choice(PROMPTS) * choice.randrange(1, 9)]}
+        ),
         edited,
-        lambda choice: ("GET", choice.choice(["/", "/v1/models", "/metrics", f"/api/schema/{texts}", "/nothing"]), b"", ""),
+        lambda choice: (
+            "GET",
+            choice.choice(["/", "/v1/models", "/metrics", f"/api/schema/{texts}", "/nothing"]),
+            b"",
+            "",
+        ),
         lambda choice: completion(choice, top_k=-choice.randrange(10**6)),
-        lambda choice: ("POST", "/v1/completions", b"[" * choice.randrange(1, 5000), "application/json"),
+        lambda choice: (
+            "POST",
+            "/v1/completions",
+            b"[" * choice.randrange(1, 5000),
+            "application/json",
+        ),
     ]
 
 
 async def ask(port: int, asked: Asked, leaves: float) -> str:
-    """The status, or "left". leaves: seconds after which the client hangs up; below 0: before its body is whole."""
+    """The status, or "left". leaves: seconds after which the client hangs up; below 0: before its
+    body is whole.
+    """
     method, path, body, kind = asked
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = (
-        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+        f"{kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     try:
         if leaves < 0:
@@ -85,7 +126,9 @@ async def ask(port: int, asked: Asked, leaves: float) -> str:
         writer.close()
 
 
-def mixed_load(port: int, pid: int, texts: str, pictures: str, picture: bytes, clients: int, seconds: float) -> dict[str, Any]:
+def mixed_load(
+    port: int, pid: int, texts: str, pictures: str, picture: bytes, clients: int, seconds: float
+) -> dict[str, Any]:
     """Outcomes of all requests, and the server's memory in thirds of the time."""
     outcomes: Counter[str] = Counter()
     memory: list[float] = []

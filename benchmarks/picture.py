@@ -1,4 +1,5 @@
-"""README's picture: held-out real pictures on the left, the first samples of seed 0 on the right. Nothing is picked by hand.
+"""README's picture: held-out real pictures on the left, the first samples of seed 0 on the right.
+Nothing is picked by hand.
 
 castalia train image/gan builtin/fashion --out runs/readme
 python benchmarks/picture.py runs/readme docs/images/fashion.png
@@ -12,7 +13,7 @@ from pathlib import Path
 import PIL.Image
 
 import castalia
-from castalia.workflow import open_data
+from castalia.verbs.make import open_data
 
 COLUMNS, ROWS, SCALE, GAP = 8, 4, 2, 24
 
@@ -27,7 +28,9 @@ def grid(pictures: list[PIL.Image.Image]) -> PIL.Image.Image:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args()

@@ -1,4 +1,6 @@
-"""What audit.py and audit_music.py have in common: planted copies and fresh items, counted against a threshold, over splits and rounds."""
+"""What audit.py and audit_music.py have in common: planted copies and fresh items, counted against
+a threshold, over splits and rounds.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,13 @@ def counts(
     rounds: int,
     rng: torch.Generator,
 ) -> dict[str, Any]:
-    """One split, from distances of held-out items, of fresh ones, and of planted copies by kind; `counted`: the kinds that the goal speaks of."""
+    """One split, from distances of held-out items, of fresh ones, and of planted copies by kind;
+    `counted`: the kinds that the goal speaks of.
+    """
     threshold, false = threshold_of(held_out, farthest), crossed(held_out, farthest)
-    calibration = Calibration(threshold, "held-out items", len(held_out), false, float(held_out.min()))
+    calibration = Calibration(
+        threshold, "held-out items", len(held_out), false, float(held_out.min())
+    )
     every = torch.cat([found for kind, found in copies.items() if kind in counted])
     return {
         "held": len(held_out),
@@ -33,7 +39,9 @@ def counts(
         "fresh": len(alone),
         "false": int((alone < threshold).sum()),
         "threshold": round(threshold, 4),
-        "kinds": {kind: (int((found < threshold).sum()), len(found)) for kind, found in copies.items()},
+        "kinds": {
+            kind: (int((found < threshold).sum()), len(found)) for kind, found in copies.items()
+        },
         "rounds": rounds,
         "copies": sum(_says_copies(alone, every, calibration, rng) for _ in range(rounds)),
         "alone": int(verdict_of(alone, calibration)[0] == "copies"),
@@ -46,10 +54,15 @@ def pooled(splits: Sequence[Mapping[str, Any]], counted: Collection[str]) -> dic
     def both(hits: str, n: str) -> dict[str, Any]:
         return share(sum(row[hits] for row in splits), sum(row[n] for row in splits))
 
-    kinds = {kind: [sum(row["kinds"][kind][part] for row in splits) for part in (0, 1)] for kind in splits[0]["kinds"]}
+    kinds = {
+        kind: [sum(row["kinds"][kind][part] for row in splits) for part in (0, 1)]
+        for kind in splits[0]["kinds"]
+    }
     return {
         "thresholds": [row["threshold"] for row in splits],
-        "found": share(*(sum(hits[part] for kind, hits in kinds.items() if kind in counted) for part in (0, 1))),
+        "found": share(
+            *(sum(hits[part] for kind, hits in kinds.items() if kind in counted) for part in (0, 1))
+        ),
         "by_kind": {kind: share(*hits) for kind, hits in kinds.items()},
         "false_alarms": both("false", "fresh"),
         "reported_false_alarms": both("crossed", "held"),
@@ -60,10 +73,16 @@ def pooled(splits: Sequence[Mapping[str, Any]], counted: Collection[str]) -> dic
 
 def share(hits: int, n: int) -> dict[str, Any]:
     value = hits / max(1, n)
-    return {"value": round(value, 4), "interval": [round(end, 4) for end in wilson(value, max(1, n))], "n": n}
+    return {
+        "value": round(value, 4),
+        "interval": [round(end, 4) for end in wilson(value, max(1, n))],
+        "n": n,
+    }
 
 
-def _says_copies(alone: Tensor, copies: Tensor, calibration: Calibration, rng: torch.Generator) -> bool:
+def _says_copies(
+    alone: Tensor, copies: Tensor, calibration: Calibration, rng: torch.Generator
+) -> bool:
     """Whether an audit of fresh items, 1% of which are copies, says so."""
     count = max(1, round(0.01 * len(alone)))
     drawn = copies[torch.randperm(len(copies), generator=rng)[:count]]

@@ -1,10 +1,12 @@
-"""The tables of README and of pages in docs/, made from benchmarks/results/*.json in both languages, and the GAN's curve.
+"""The tables of README and of pages in docs/, made from benchmarks/results/*.json in both
+languages, and the GAN's curve.
 
     python benchmarks/tables.py               # rewrite what stands between the markers
-    python benchmarks/tables.py --check       # exit code 1 when a page and the results disagree (a test runs this)
+    python benchmarks/tables.py --check       # exit code 1 when a page and the results disagree (a
+                                              test runs this)
 
-A row exists when its result exists. A number that misses its goal stays in the table and is marked. Nobody edits the
-table by hand.
+A row exists when its result exists. A number that misses its goal stays in the table and is marked.
+Nobody edits the table by hand.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ MISSED = {"en": "missed", "zh": "未达到"}
 
 
 class Row(NamedTuple):
-    """One line: the claim and the measurement in both languages, the goal, and whether it was reached."""
+    """One line: the claim and the measurement in both languages, the goal, and whether it was
+    reached.
+    """
 
     en: tuple[str, str]
     zh: tuple[str, str]
@@ -78,9 +82,15 @@ def gan_fashion(results: dict[str, Any]) -> Iterator[Row]:
 
 def vae_pythae(results: dict[str, Any]) -> Iterator[Row]:
     bound = {name: spread["median"] for name, spread in results["bound"].items()}
-    numbers = f"1/{results['speedup']['median']:.1f} (-ELBO {bound['mlp']:.2f}; pythae {bound['pythae']:.2f})"
+    numbers = (
+        f"1/{results['speedup']['median']:.1f} (-ELBO {bound['mlp']:.2f}; pythae "
+        f"{bound['pythae']:.2f})"
+    )
     yield Row(
-        ("VAE, the MLP of pythae's example: share of pythae's training time to a -ELBO as good", numbers),
+        (
+            "VAE, the MLP of pythae's example: share of pythae's training time to a -ELBO as good",
+            numbers,
+        ),
         ("VAE，与 pythae 示例相同的 MLP：达到同样好的 -ELBO 所需时间之比", numbers),
         f"1/{results['goal']:.0f}",
         results["mlp_reached"],
@@ -96,15 +106,26 @@ def vae_pythae(results: dict[str, Any]) -> Iterator[Row]:
 
 def startup(results: dict[str, Any]) -> Iterator[Row]:
     for name, en, zh in (
-        ("help", "`castalia --help`, CPU time, without torch", "`castalia --help` 的 CPU 时间，不加载 torch"),
+        (
+            "help",
+            "`castalia --help`, CPU time, without torch",
+            "`castalia --help` 的 CPU 时间，不加载 torch",
+        ),
         ("import", "`import castalia`", "`import castalia`"),
     ):
         seconds, limit = results[name]["cpu_seconds"]["median"], results[name]["limit"]
-        yield Row((en, f"{seconds:.2f} s"), (zh, f"{seconds:.2f} s"), f"{limit} s", seconds < limit and results[name]["torch_free"])
+        yield Row(
+            (en, f"{seconds:.2f} s"),
+            (zh, f"{seconds:.2f} s"),
+            f"{limit} s",
+            seconds < limit and results[name]["torch_free"],
+        )
 
 
 def loop_overhead(results: dict[str, Any]) -> Iterator[Row]:
-    numbers = ", ".join(f"{name} {result['relative_speed']['median']:.0%}" for name, result in results.items())
+    numbers = ", ".join(
+        f"{name} {result['relative_speed']['median']:.0%}" for name, result in results.items()
+    )
     worst = min(result["relative_speed"]["median"] for result in results.values())
     least = next(iter(results.values()))["least"]
     yield Row(
@@ -126,7 +147,10 @@ def stream_memory(results: dict[str, Any]) -> Iterator[Row]:
 
 
 def estimate(results: dict[str, Any]) -> Iterator[Row]:
-    off = {kind: max(abs(case["predicted_over_taken"][kind] - 1) for case in results.values()) for kind in ("cpu_seconds", "memory")}
+    off = {
+        kind: max(abs(case["predicted_over_taken"][kind] - 1) for case in results.values())
+        for kind in ("cpu_seconds", "memory")
+    }
     numbers = f"{off['cpu_seconds']:.0%} / {off['memory']:.0%}"
     yield Row(
         ("largest error of `--dry-run`: CPU time / memory", numbers),
@@ -141,8 +165,15 @@ def budget(results: dict[str, Any]) -> Iterator[Row]:
     each = ", ".join(f"{row['recipe']} {row['over']:+.1%}" for row in rows)
     numbers = f"{results['worst']:.1%} ({each})"
     yield Row(
-        (f"`training.minutes`: how far from its minutes a training ends, worst of {len(rows)} recipes", numbers),
-        (f"`training.minutes`：训练结束时间与给定分钟数的偏差，{len(rows)} 个配方中最差者", numbers),
+        (
+            "`training.minutes`: how far from its minutes a training ends, worst of "
+            f"{len(rows)} recipes",
+            numbers,
+        ),
+        (
+            f"`training.minutes`：训练结束时间与给定分钟数的偏差，{len(rows)} 个配方中最差者",
+            numbers,
+        ),
         "5%",
         results["worst"] <= 0.05,
     )
@@ -153,11 +184,16 @@ def constraints(results: dict[str, Any]) -> Iterator[Row]:
     cases, numbers = len(now["cases"]), f"{now['worst_step_ms']} ms, {now['worst_compile_s']:.1f} s"
     en = zh = ""
     if "before" in results:
-        commit, step, broken = (results["before"][key] for key in ("commit", "worst_step_ms", "broken_off"))
+        commit, step, broken = (
+            results["before"][key] for key in ("commit", "worst_step_ms", "broken_off")
+        )
         en = f" (commit {commit[:7]}: {step:,} ms; {broken} were broken off after {cap} s)"
         zh = f"（提交 {commit[:7]}：{step:,} ms；{broken} 个在 {cap} 秒后中止）"
     yield Row(
-        (f"{cases} hostile constraints: longest step of a batch, longest compilation, CPU time", numbers + en),
+        (
+            f"{cases} hostile constraints: longest step of a batch, longest compilation, CPU time",
+            numbers + en,
+        ),
         (f"{cases} 个恶意约束：批中最长的一步、最长的编译，CPU 时间", numbers + zh),
         f"{results['goal_step_ms']:.0f} ms",
         now["worst_step_ms"] <= results["goal_step_ms"] and not now["broken_off"],
@@ -167,7 +203,10 @@ def constraints(results: dict[str, Any]) -> Iterator[Row]:
 def gan_modes(results: dict[str, Any]) -> Iterator[Row]:
     words = {
         "grid": ("Gaussians of the 5x5 grid that a GAN finds", "GAN 找到的 5x5 网格高斯分布数"),
-        "digits": ("digit classes with at least 5% each, unconditional", "无条件生成时占比不低于 5% 的数字类别数"),
+        "digits": (
+            "digit classes with at least 5% each, unconditional",
+            "无条件生成时占比不低于 5% 的数字类别数",
+        ),
     }
     for name, result in results.items():
         numbers = ", ".join(str(row["found"]) for row in result["rows"])
@@ -184,7 +223,10 @@ def text_race(results: dict[str, Any]) -> Iterator[Row]:
     """Every seed must be as good, so the worst ratio is shown."""
     mark, counts = results["mark"], results["runs"]["counts"][0]["loss"]
     words = {
-        "plain": ("Text, a plain transformer of nanoGPT's CPU size", "文本，与 nanoGPT CPU 示例同等大小的普通 transformer"),
+        "plain": (
+            "Text, a plain transformer of nanoGPT's CPU size",
+            "文本，与 nanoGPT CPU 示例同等大小的普通 transformer",
+        ),
         "small": ("`text/ar-small`", "`text/ar-small`"),
     }
     for name, (en, zh) in words.items():
@@ -193,11 +235,13 @@ def text_race(results: dict[str, Any]) -> Iterator[Row]:
         yield Row(
             (
                 f"{en}: training time until its validation loss, {mark:.3f}",
-                f"1/{found['sooner']['min']:.0f} ({loss:.3f}; {seeds} seeds; Kneser-Ney counts {counts:.3f})",
+                f"1/{found['sooner']['min']:.0f} ({loss:.3f}; {seeds} seeds; Kneser-Ney "
+                f"counts {counts:.3f})",
             ),
             (
                 f"{zh}：达到其验证损失 {mark:.3f} 所需的训练时间之比",
-                f"1/{found['sooner']['min']:.0f}（{loss:.3f}；{seeds} 个种子；Kneser-Ney 计数 {counts:.3f}）",
+                f"1/{found['sooner']['min']:.0f}（{loss:.3f}；{seeds} 个种子；Kneser-Ney "
+                f"计数 {counts:.3f}）",
             ),
             f"1/{goal:.0f}",
             found["reached"],
@@ -205,8 +249,13 @@ def text_race(results: dict[str, Any]) -> Iterator[Row]:
 
 
 def text_ten_minutes(results: dict[str, Any]) -> Iterator[Row]:
-    """The worst seed counts; the counts alone stand beside it, because a text model that ignores them is hollow."""
-    names = {"network": ("the network alone", "仅网络"), "mixture": ("mixed with counts", "与计数混合")}
+    """The worst seed counts; the counts alone stand beside it, because a text model that ignores
+    them is hollow.
+    """
+    names = {
+        "network": ("the network alone", "仅网络"),
+        "mixture": ("mixed with counts", "与计数混合"),
+    }
     counts = results["rows"][0]["counts"]
     for key, (en, zh) in names.items():
         worst, goal = max(row[key] for row in results["rows"]), results["goals"][key]
@@ -214,11 +263,14 @@ def text_ten_minutes(results: dict[str, Any]) -> Iterator[Row]:
         spent = max(row["cpu_seconds"] for row in results["rows"])
         yield Row(
             (
-                f"`text/ar-mixed`, tiny Shakespeare, {en}: nats per character, whole held-out tenth, blocks of {results['block']}, {seeds} seed(s)",
+                f"`text/ar-mixed`, tiny Shakespeare, {en}: nats per character, whole "
+                f"held-out tenth, blocks of {results['block']}, {seeds} seed(s)",
                 f"{worst:.3f} in {spent:,.0f} CPU s (Kneser-Ney counts alone: {counts:.3f})",
             ),
             (
-                f"`text/ar-mixed`，tiny Shakespeare，{zh}：全部留出的十分之一，{results['block']} 字符一块，每字符奈特，{seeds} 个种子",
+                "`text/ar-mixed`，tiny "
+                f"Shakespeare，{zh}：全部留出的十分之一，{results['block']} "
+                f"字符一块，每字符奈特，{seeds} 个种子",
                 f"{worst:.3f}，{spent:,.0f} CPU 秒（仅 Kneser-Ney 计数：{counts:.3f}）",
             ),
             f"{goal}",
@@ -228,12 +280,21 @@ def text_ten_minutes(results: dict[str, Any]) -> Iterator[Row]:
 
 def text_sampling(results: dict[str, Any]) -> Iterator[Row]:
     for batch, found in results["batch"].items():
-        goals, times = found["goals"], {peer: found["times"][peer]["median"] for peer in found["goals"]}
+        goals, times = (
+            found["goals"],
+            {peer: found["times"][peer]["median"] for peer in found["goals"]},
+        )
         speed = found["tokens_per_second"]["castalia"]["median"]
         shown = " / ".join(f"{value:.1f}x" for value in times.values())
         yield Row(
-            (f"Text sampling at batch {batch}, one thread, against nanoGPT / transformers", f"{shown} ({speed:,.0f} tokens/s)"),
-            (f"文本采样，批量 {batch}，单线程，相对于 nanoGPT / transformers", f"{shown}（{speed:,.0f} token/秒）"),
+            (
+                f"Text sampling at batch {batch}, one thread, against nanoGPT / transformers",
+                f"{shown} ({speed:,.0f} tokens/s)",
+            ),
+            (
+                f"文本采样，批量 {batch}，单线程，相对于 nanoGPT / transformers",
+                f"{shown}（{speed:,.0f} token/秒）",
+            ),
             " / ".join(f"{goal:.0f}x" for goal in goals.values()),
             found["reached"],
         )
@@ -245,11 +306,13 @@ def text_tang(results: dict[str, Any]) -> Iterator[Row]:
     yield Row(
         (
             "Tang poems: bits per character, network / mixed with counts",
-            f"{bits['network']:.2f} / {bits['mixture']:.2f} (Kneser-Ney {bits['kneser_ney']:.2f}, xz {bits['xz']:.2f})",
+            f"{bits['network']:.2f} / {bits['mixture']:.2f} (Kneser-Ney "
+            f"{bits['kneser_ney']:.2f}, xz {bits['xz']:.2f})",
         ),
         (
             "唐诗：每字比特数，仅网络 / 与计数混合",
-            f"{bits['network']:.2f} / {bits['mixture']:.2f}（Kneser-Ney {bits['kneser_ney']:.2f}，xz {bits['xz']:.2f}）",
+            f"{bits['network']:.2f} / {bits['mixture']:.2f}（Kneser-Ney "
+            f"{bits['kneser_ney']:.2f}，xz {bits['xz']:.2f}）",
         ),
         f"< {bits['kneser_ney']:.2f}",
         bits["network"] < bits["kneser_ney"],
@@ -257,8 +320,14 @@ def text_tang(results: dict[str, Any]) -> Iterator[Row]:
     held = min(form["valid"]["value"] for form in row["constrained"].values())
     numbers = f"{row['free']['valid']['value']:.0%} / {held:.0%}"
     yield Row(
-        ("poems whose form is right, free / constrained", f"{numbers} (real poems {row['valid_held_out']['value']:.0%})"),
-        ("格律字数正确的诗，自由生成 / 带约束", f"{numbers}（真实诗 {row['valid_held_out']['value']:.0%}）"),
+        (
+            "poems whose form is right, free / constrained",
+            f"{numbers} (real poems {row['valid_held_out']['value']:.0%})",
+        ),
+        (
+            "格律字数正确的诗，自由生成 / 带约束",
+            f"{numbers}（真实诗 {row['valid_held_out']['value']:.0%}）",
+        ),
         "- / 100%",
         held == 1.0,
     )
@@ -269,8 +338,15 @@ def intervals(results: dict[str, Any]) -> Iterator[Row]:
     rates = [row["covers"] for case in results["coverage"].values() for row in case.values()]
     least, mean = min(rates), sum(rates) / len(rates)
     yield Row(
-        (f"95% intervals of {len(rates) // 2} scores: how often they cover, on average / the worst", f"{mean:.1%} / {least:.1%}"),
-        (f"{len(rates) // 2} 个分数的 95% 区间的实际覆盖率：平均 / 最差", f"{mean:.1%} / {least:.1%}"),
+        (
+            f"95% intervals of {len(rates) // 2} scores: how often they cover, on average / "
+            "the worst",
+            f"{mean:.1%} / {least:.1%}",
+        ),
+        (
+            f"{len(rates) // 2} 个分数的 95% 区间的实际覆盖率：平均 / 最差",
+            f"{mean:.1%} / {least:.1%}",
+        ),
         "95% / 90%",
         mean >= 0.95 and least >= 0.9,
     )
@@ -287,8 +363,14 @@ def serving(results: dict[str, Any]) -> Iterator[Row]:
     goals, start, crowd = results["goals"], results["start"], results["crowd"]
     ready, memory = start["ready_seconds"]["max"], start["resident_mb"]["max"]
     yield Row(
-        ("Server with a run of texts and one of pictures: ready after the imports / memory", f"{ready:.1f} s / {memory:.0f} MB"),
-        ("服务器载入一个文本运行和一个图片运行：导入之后就绪的时间 / 内存", f"{ready:.1f} 秒 / {memory:.0f} MB"),
+        (
+            "Server with a run of texts and one of pictures: ready after the imports / memory",
+            f"{ready:.1f} s / {memory:.0f} MB",
+        ),
+        (
+            "服务器载入一个文本运行和一个图片运行：导入之后就绪的时间 / 内存",
+            f"{ready:.1f} 秒 / {memory:.0f} MB",
+        ),
         f"{goals['ready_seconds']:.0f} s / {goals['resident_mb']} MB",
         ready <= goals["ready_seconds"] and memory <= goals["resident_mb"],
     )
@@ -297,12 +379,16 @@ def serving(results: dict[str, Any]) -> Iterator[Row]:
     differ = f"{crowd['texts_that_differ']}/{crowd['texts']}"
     yield Row(
         (
-            f"{crowd['clients']} clients at once for {crowd['seconds']} s, texts and pictures: requests that end whole",
-            f"{crowd['whole']:.1%} of {total:,} (neither whole nor 429: {other}; texts unlike their solo: {differ}; memory {growth:+.1%})",
+            f"{crowd['clients']} clients at once for {crowd['seconds']} s, texts and "
+            "pictures: requests that end whole",
+            f"{crowd['whole']:.1%} of {total:,} (neither whole nor 429: {other}; texts "
+            f"unlike their solo: {differ}; memory {growth:+.1%})",
         ),
         (
-            f"{crowd['clients']} 个客户端同时访问 {crowd['seconds']} 秒，文本与图片：完整结束的请求",
-            f"{total:,} 个中的 {crowd['whole']:.1%}（既不完整也非 429：{other}；与单独生成不同的文本：{differ}；内存 {growth:+.1%}）",
+            f"{crowd['clients']} 个客户端同时访问 {crowd['seconds']} "
+            "秒，文本与图片：完整结束的请求",
+            f"{total:,} 个中的 {crowd['whole']:.1%}（既不完整也非 "
+            f"429：{other}；与单独生成不同的文本：{differ}；内存 {growth:+.1%}）",
         ),
         f"{goals['whole']:.0%}",
         crowd["whole"] >= goals["whole"] and not other and growth < 0.05,
@@ -310,14 +396,19 @@ def serving(results: dict[str, Any]) -> Iterator[Row]:
     for clients in ("1", "16"):
         found = results.get("peer", {}).get(clients)
         if found:
-            times, speed = found["times"]["median"], found["tokens_per_second"]["castalia"]["median"]
+            times, speed = (
+                found["times"]["median"],
+                found["tokens_per_second"]["castalia"]["median"],
+            )
             yield Row(
                 (
-                    f"Server, {clients} client(s): tokens/s against `transformers serve` with continuous batching",
+                    f"Server, {clients} client(s): tokens/s against `transformers serve` "
+                    "with continuous batching",
                     f"{times:.1f}x ({speed:,.0f})",
                 ),
                 (
-                    f"服务器，{clients} 个客户端：每秒 token 数，相对于开启连续批处理的 `transformers serve`",
+                    f"服务器，{clients} 个客户端：每秒 token 数，相对于开启连续批处理的 "
+                    "`transformers serve`",
                     f"{times:.1f}x（{speed:,.0f}）",
                 ),
                 f"{goals['times']}x",
@@ -337,23 +428,43 @@ def audit(results: dict[str, Any]) -> Iterator[Row]:
 
 def audit_music(results: dict[str, Any]) -> Iterator[Row]:
     yield _planted(
-        results, ("its planted copies of music / false alarms, worst of {} collections", "其植入的音乐副本 / 误报，{} 个曲集中最差者")
+        results,
+        (
+            "its planted copies of music / false alarms, worst of {} collections",
+            "其植入的音乐副本 / 误报，{} 个曲集中最差者",
+        ),
     )
 
 
 def _planted(results: dict[str, Any], claims: tuple[str, str]) -> Row:
-    """Of the sets that no constant was chosen on; the worst one counts. claims: in both languages, with a place for their number."""
+    """Of the sets that no constant was chosen on; the worst one counts. claims: in both languages,
+    with a place for their number.
+    """
     rows, goals = [row for row in results["rows"] if not row["tuned"]], results["goals"]
-    found, false = min(row["found"]["value"] for row in rows), max(row["false_alarms"]["value"] for row in rows)
+    found, false = (
+        min(row["found"]["value"] for row in rows),
+        max(row["false_alarms"]["value"] for row in rows),
+    )
     en, zh = ((claim.format(len(rows)), f"{found:.1%} / {false:.2%}") for claim in claims)
     return Row(en, zh, "95% / 1%", found >= goals["found"] and false <= goals["false_alarms"])
 
 
 def audit_time(results: dict[str, Any]) -> Iterator[Row]:
-    size, spent, goal = f"{results['samples']:,} x {results['training']:,}", results["seconds"], results["goal_seconds"]
+    size, spent, goal = (
+        f"{results['samples']:,} x {results['training']:,}",
+        results["seconds"],
+        results["goal_seconds"],
+    )
     yield Row(
-        (f"its time for {size} pictures of 32 px on {results['threads']} cores, as many held-out ones included", f"{spent:.0f} s"),
-        (f"其用时：{size} 张 32 像素图片，{results['threads']} 核，包括同样多的留出图片", f"{spent:.0f} 秒"),
+        (
+            f"its time for {size} pictures of 32 px on {results['threads']} cores, as many "
+            "held-out ones included",
+            f"{spent:.0f} s",
+        ),
+        (
+            f"其用时：{size} 张 32 像素图片，{results['threads']} 核，包括同样多的留出图片",
+            f"{spent:.0f} 秒",
+        ),
         f"{goal} s",
         spent <= goal,
     )
@@ -379,7 +490,8 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "audit_music": audit_music,
     "audit_time": audit_time,
 }
-MODULES = (language_tables, music_tables)  # ROWS: more of README's table; PAGES: page of docs/ -> (result, what makes its table) of each
+# ROWS: more of README's table; PAGES: page of docs/ -> (result, what makes its table) of each
+MODULES = (language_tables, music_tables)
 
 
 def table(language: str) -> str:
@@ -396,8 +508,14 @@ def table(language: str) -> str:
         for row in rows(envelope["results"]):
             claim, measured = row.en if language == "en" else row.zh
             mark = "" if row.reached else f" ({MISSED[language]})"
-            lines.append(f"| {claim} | {measured}{mark} | {row.goal} | [{name}](benchmarks/results/{name}.json) |")
-    words = {"en": "Measured on: {}. `make bench` measures again.", "zh": "测试机器：{}。运行 `make bench` 可重新测量。"}
+            lines.append(
+                f"| {claim} | {measured}{mark} | {row.goal} | "
+                f"[{name}](benchmarks/results/{name}.json) |"
+            )
+    words = {
+        "en": "Measured on: {}. `make bench` measures again.",
+        "zh": "测试机器：{}。运行 `make bench` 可重新测量。",
+    }
     return "\n".join([*lines, "", words[language].format("; ".join(sorted(machines)))])
 
 
@@ -407,7 +525,11 @@ def _rows(cells: Callable[[Any], Iterator[tuple[Any, ...]]]) -> Callable[[Any], 
 
 def _page(result: str, make: Callable[[Any, str], str]) -> Callable[[str], str]:
     path = RESULTS / f"{result}.json"
-    return lambda language: make(json.loads(path.read_text(encoding="utf-8"))["results"], language) if path.exists() else ""
+    return lambda language: (
+        make(json.loads(path.read_text(encoding="utf-8"))["results"], language)
+        if path.exists()
+        else ""
+    )
 
 
 def candidates(language: str) -> str:
@@ -417,8 +539,28 @@ def candidates(language: str) -> str:
         return ""
     results = json.loads(path.read_text(encoding="utf-8"))["results"]
     heads = {
-        "en": ("recipe", "what is different", "seed", "seconds", "pictures/s", "FD", "FD, second network", "precision", "recall"),
-        "zh": ("配方", "不同之处", "种子", "秒", "图片/秒", "FD", "FD（第二个网络）", "精确率", "召回率"),
+        "en": (
+            "recipe",
+            "what is different",
+            "seed",
+            "seconds",
+            "pictures/s",
+            "FD",
+            "FD, second network",
+            "precision",
+            "recall",
+        ),
+        "zh": (
+            "配方",
+            "不同之处",
+            "种子",
+            "秒",
+            "图片/秒",
+            "FD",
+            "FD（第二个网络）",
+            "精确率",
+            "召回率",
+        ),
     }
     lines = ["| " + " | ".join(heads[language]) + " |", "|" + "---|" * len(heads[language])]
     for row in sorted(results["rows"], key=lambda row: row["frechet"]):
@@ -434,16 +576,21 @@ def candidates(language: str) -> str:
         lines.append(f"| {row['name']} | {row['about']} | " + " | ".join(map(str, numbers)) + " |")
     floor = results["judge"]["floor"]
     words = {
-        "en": f"Real data against real data: FD {floor['frechet']:.2f}, in the second network {floor['frechet_net32']:.2f}. "
+        "en": f"Real data against real data: FD {floor['frechet']:.2f}, in the second network "
+        f"{floor['frechet_net32']:.2f}. "
         f"Rank agreement of the two networks (Kendall's tau): {results['rank_agreement']}.",
-        "zh": f"真实数据之间：FD {floor['frechet']:.2f}，第二个网络 {floor['frechet_net32']:.2f}。两个网络的排序一致度（Kendall's tau）：{results['rank_agreement']}。",
+        "zh": f"真实数据之间：FD {floor['frechet']:.2f}，第二个网络 "
+        f"{floor['frechet_net32']:.2f}。两个网络的排序一致度（Kendall's "
+        f"tau）：{results['rank_agreement']}。",
     }
     image = "images/gan_fashion.svg" if language == "en" else "../images/gan_fashion.svg"
     return "\n".join([*lines, "", words[language], "", f"![FD]({image})"])
 
 
 def planted(language: str) -> str:
-    """Every set and corpus of audit.json and audit_music.json, by kind of copy, with 95% intervals."""
+    """Every set and corpus of audit.json and audit_music.json, by kind of copy, with
+    95% intervals.
+    """
     path = RESULTS / "audit.json"
     if not path.exists():
         return ""
@@ -459,23 +606,35 @@ def planted(language: str) -> str:
         return f"{share['value']:.{digits}%} ({low:.{digits}%} – {high:.{digits}%})"
 
     found = [
-        json.loads(path.read_text(encoding="utf-8"))["results"]["rows"] for path in (path, RESULTS / "audit_music.json") if path.exists()
+        json.loads(path.read_text(encoding="utf-8"))["results"]["rows"]
+        for path in (path, RESULTS / "audit_music.json")
+        if path.exists()
     ]
     for row in (row for rows in found for row in rows):
         kinds = ", ".join(f"{kind} {found['value']:.0%}" for kind, found in row["by_kind"].items())
         name = row["name"] + (tuned[language] if row["tuned"] else "")
-        lines.append(f"| {name} | {shown(row['found'], 1)} | {kinds} | {shown(row['false_alarms'], 2)} |")
+        lines.append(
+            f"| {name} | {shown(row['found'], 1)} | {kinds} | {shown(row['false_alarms'], 2)} |"
+        )
     return "\n".join(lines)
 
 
 def pages() -> Iterator[tuple[Path, str, str]]:
     """(file, what it says, what it should say)."""
     own = [
-        ({"en": ROOT / "docs" / name, "zh": ROOT / "docs" / "zh" / name}, [_page(*one) for one in found])
+        (
+            {"en": ROOT / "docs" / name, "zh": ROOT / "docs" / "zh" / name},
+            [_page(*one) for one in found],
+        )
         for module in MODULES
         for name, found in module.PAGES.items()
     ]
-    for paths, makes in ((READMES, [table]), (GAN_PAGES, [candidates]), (AUDIT_PAGES, [planted]), *own):
+    for paths, makes in (
+        (READMES, [table]),
+        (GAN_PAGES, [candidates]),
+        (AUDIT_PAGES, [planted]),
+        *own,
+    ):
         for language, path in paths.items():
             text = path.read_text(encoding="utf-8")
             made, rest = "", text
@@ -493,14 +652,22 @@ def pages() -> Iterator[tuple[Path, str, str]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 when a page disagrees")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit code 1 when a page disagrees"
+    )
     check = parser.parse_args().check
     disagree = [(path, made) for path, text, made in pages() if made != text]
     for path, made in disagree:
         if not check:
             path.write_text(made, encoding="utf-8")
-        fate = "differs from benchmarks/results; run: python benchmarks/tables.py" if check else "rewritten"
+        fate = (
+            "differs from benchmarks/results; run: python benchmarks/tables.py"
+            if check
+            else "rewritten"
+        )
         print(f"{path.relative_to(ROOT)}: {fate}", file=sys.stderr)
     return 1 if disagree and check else 0
 

@@ -1,11 +1,16 @@
-"""Tiny Shakespeare in ten minutes on two cores: the network alone, its mixture with the counts, and the counts alone.
+"""Tiny Shakespeare in ten minutes on two cores: the network alone, its mixture with the counts, and
+the counts alone.
 
-    python benchmarks/text_ten_minutes.py --seeds 0 1 2 --threads 2      about 35 minutes; writes benchmarks/results/text_ten_minutes.json
-    python benchmarks/text_ten_minutes.py --seeds 1 --threads 1          one seed on one core, added to the same file
+    python benchmarks/text_ten_minutes.py --seeds 0 1 2 --threads 2
+        about 35 minutes; writes benchmarks/results/text_ten_minutes.json
+    python benchmarks/text_ten_minutes.py --seeds 1 --threads 1
+        one seed on one core, added to the same file
 
-`text/ar-mixed` as it ships, all of its steps, trained by `castalia.train` on the first 90% of the characters; nothing is chosen by the rest. Judged on *all* of the
-last 10%, in blocks of 256 predictions that do not overlap, each with one character of context before it, in nats per character. The
-network alone and the mixture come from one run. `cpu_seconds` is of the whole training process: two cores for ten minutes are 1,200.
+`text/ar-mixed` as it ships, all of its steps, trained by `castalia.train` on the first 90% of the
+characters; nothing is chosen by the rest. Judged on *all* of the last 10%, in blocks of 256
+predictions that do not overlap, each with one character of context before it, in nats per
+character. The network alone and the mixture come from one run. `cpu_seconds` is of the whole
+training process: two cores for ten minutes are 1,200.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ import castalia
 from castalia.codecs.base import Codec
 from castalia.data import builtin
 from castalia.families.ar import Ar
-from castalia.nn.counts import Counts
+from castalia.nn.kneser_ney import Counts
 from castalia.spec import Batch
 from machine import RESULTS, write_result
 
@@ -49,7 +54,9 @@ def blocks(codec: Codec[Any], text: str, size: int) -> Tensor:
 
 def per_character(model: Ar, rows: Tensor) -> float:
     """Mean nats over all predictions of the rows, in float32."""
-    return sum(float(model.token_nats(Batch(part)).double().sum()) for part in rows.split(64)) / (rows.shape[0] * (rows.shape[1] - 1))
+    return sum(float(model.token_nats(Batch(part)).double().sum()) for part in rows.split(64)) / (
+        rows.shape[0] * (rows.shape[1] - 1)
+    )
 
 
 def judge(seed: int, folder: Path, train: str, held_out: str) -> dict[str, Any]:
@@ -57,7 +64,10 @@ def judge(seed: int, folder: Path, train: str, held_out: str) -> dict[str, Any]:
     file.write_text(train, encoding="utf-8", newline="")
     cpu, wall = time.process_time(), time.perf_counter()
     run = castalia.train(
-        RECIPE, file, {**EXACT, "training.minutes": None, "training.seed": seed, "training.sample_every": 0}, out=folder / f"seed-{seed}"
+        RECIPE,
+        file,
+        {**EXACT, "training.minutes": None, "training.seed": seed, "training.sample_every": 0},
+        out=folder / f"seed-{seed}",
     )
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     model, rows = run.model(), blocks(run.codec, held_out, BLOCK)
@@ -69,15 +79,22 @@ def judge(seed: int, folder: Path, train: str, held_out: str) -> dict[str, Any]:
     result["network"] = per_character(model, rows)
     order = counts.order if counts is not None else 6
     whole = Counts(run.spec.vocab, order, run.spec.begin).fit([run.codec.encode(train).long()])
-    result["counts"] = -float(torch.cat([whole.score(part)[0] for part in rows.split(64)]).double().mean())
+    result["counts"] = -float(
+        torch.cat([whole.score(part)[0] for part in rows.split(64)]).double().mean()
+    )
     return result | {
-        "cpu_seconds": round(cpu, 1), "wall_seconds": round(wall, 1), "threads": torch.get_num_threads(),
-        "parameters": run.about["parameters"], "characters": rows.numel() - len(rows),
-    }  # fmt: skip
+        "cpu_seconds": round(cpu, 1),
+        "wall_seconds": round(wall, 1),
+        "threads": torch.get_num_threads(),
+        "parameters": run.about["parameters"],
+        "characters": rows.numel() - len(rows),
+    }
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--out", type=Path, default=RESULTS)
@@ -89,10 +106,22 @@ def main() -> None:
             found = judge(seed, Path(folder), train, held_out)
         print(json.dumps(found), flush=True)
         path = given.out / "text_ten_minutes.json"
-        rows = json.loads(path.read_text(encoding="utf-8"))["results"]["rows"] if path.exists() else []
-        rows = sorted([row for row in rows if row["seed"] != seed] + [found], key=lambda row: row["seed"])
-        results = {"recipe": RECIPE, "block": BLOCK, "limit_cpu_seconds": LIMIT, "goals": GOALS, "rows": rows}
-        write_result("text_ten_minutes", results, seeds=[row["seed"] for row in rows], folder=given.out)
+        rows = (
+            json.loads(path.read_text(encoding="utf-8"))["results"]["rows"] if path.exists() else []
+        )
+        rows = sorted(
+            [row for row in rows if row["seed"] != seed] + [found], key=lambda row: row["seed"]
+        )
+        results = {
+            "recipe": RECIPE,
+            "block": BLOCK,
+            "limit_cpu_seconds": LIMIT,
+            "goals": GOALS,
+            "rows": rows,
+        }
+        write_result(
+            "text_ten_minutes", results, seeds=[row["seed"] for row in rows], folder=given.out
+        )
 
 
 if __name__ == "__main__":

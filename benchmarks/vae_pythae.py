@@ -1,16 +1,20 @@
-"""VAE against pythae on Fashion-MNIST: the same MLP 784-512-16, the same bound, interleaved, median of the rounds.
+"""VAE against pythae on Fashion-MNIST: the same MLP 784-512-16, the same bound, interleaved, median
+of the rounds.
 
-    python benchmarks/vae_pythae.py --peer FOLDER          # FOLDER: pip install --no-deps --target FOLDER pythae imageio
+    python benchmarks/vae_pythae.py --peer FOLDER
+        # FOLDER: pip install --no-deps --target FOLDER pythae imageio
     python benchmarks/vae_pythae.py --peer FOLDER --quick  # a smoke run of seconds, writes nothing
 
-pythae (0.1.2) runs from its own code with its own trainer and default networks: Adam 1e-3, batch 64, --epochs epochs.
-Castalia runs `image/vae-mlp` with the steps that the recipe says, and a convolutional VAE with as many steps as fit into
-90% of what pythae took in the same round. Every run is a fresh process; building the data and the model is not timed,
-training is, with all that each trainer does meanwhile.
+pythae (0.1.2) runs from its own code with its own trainer and default networks: Adam 1e-3, batch
+64, --epochs epochs. Castalia runs `image/vae-mlp` with the steps that the recipe says, and a
+convolutional VAE with as many steps as fit into 90% of what pythae took in the same round. Every
+run is a fresh process; building the data and the model is not timed, training is, with all that
+each trainer does meanwhile.
 
-Metric, for all, by one function on the 10,000 test pictures: -ELBO in pythae's terms, half the squared error summed over
-pixels in [0, 1] plus the divergence in nats, one draw of the latent per picture from a fixed seed. Up to a constant it is
-the bound of a Gaussian of unit variance, which all three train on (deviation 2 in signed units is deviation 1 in [0, 1]).
+Metric, for all, by one function on the 10,000 test pictures: -ELBO in pythae's terms, half the
+squared error summed over pixels in [0, 1] plus the divergence in nats, one draw of the latent per
+picture from a fixed seed. Up to a constant it is the bound of a Gaussian of unit variance, which
+all three train on (deviation 2 in signed units is deviation 1 in [0, 1]).
 """
 
 from __future__ import annotations
@@ -37,10 +41,20 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 QUARTER = 4.0
 # The same likelihood as the MLP, so that the bounds compare; blocks on 7x7 and 4x4 positions.
 CONV = [
-    "family.body=conv", "family.width=48", "family.depth=1", "family.patch=4", "family.latent=16", "family.likelihood=gaussian",
-    "family.spread=fixed", "family.deviation=2.0", "family.kl_warmup=0.0", "training.batch=64", "training.optimiser.rate=4.0e-3",
-    "training.schedule={name: linear, warmup: 40}", "training.ema=0.99",
-]  # fmt: skip
+    "family.body=conv",
+    "family.width=48",
+    "family.depth=1",
+    "family.patch=4",
+    "family.latent=16",
+    "family.likelihood=gaussian",
+    "family.spread=fixed",
+    "family.deviation=2.0",
+    "family.kl_warmup=0.0",
+    "training.batch=64",
+    "training.optimiser.rate=4.0e-3",
+    "training.schedule={name: linear, warmup: 40}",
+    "training.ema=0.99",
+]
 
 
 def pictures(part: str, limit: int | None) -> Tensor:
@@ -50,8 +64,12 @@ def pictures(part: str, limit: int | None) -> Tensor:
     return x[:limit].float() / 255
 
 
-def bound(encode: Callable[[Tensor], tuple[Tensor, Tensor]], decode: Callable[[Tensor], Tensor], x: Tensor) -> float:
-    """Mean -ELBO of pictures (N, 1, 28, 28) in [0, 1]. encode: mean and log-variance; decode: mean picture in [0, 1]."""
+def bound(
+    encode: Callable[[Tensor], tuple[Tensor, Tensor]], decode: Callable[[Tensor], Tensor], x: Tensor
+) -> float:
+    """Mean -ELBO of pictures (N, 1, 28, 28) in [0, 1]. encode: mean and log-variance; decode: mean
+    picture in [0, 1].
+    """
     rng, total = torch.Generator().manual_seed(0), 0.0
     with torch.no_grad():
         for block in x.split(500):
@@ -66,7 +84,10 @@ def bound(encode: Callable[[Tensor], tuple[Tensor, Tensor]], decode: Callable[[T
 def timed(train: Callable[[], object]) -> dict[str, float]:
     begun = time.perf_counter(), time.process_time()
     train()
-    return {"seconds": time.perf_counter() - begun[0], "cpu_seconds": time.process_time() - begun[1]}
+    return {
+        "seconds": time.perf_counter() - begun[0],
+        "cpu_seconds": time.process_time() - begun[1],
+    }
 
 
 def run_pythae(options: argparse.Namespace) -> dict[str, Any]:
@@ -87,7 +108,9 @@ def run_pythae(options: argparse.Namespace) -> dict[str, Any]:
             seed=options.seed,
             no_cuda=True,
         )
-        trainer = BaseTrainer(model=model, train_dataset=BaseDataset(x, torch.zeros(len(x))), training_config=config)
+        trainer = BaseTrainer(
+            model=model, train_dataset=BaseDataset(x, torch.zeros(len(x))), training_config=config
+        )
         result = timed(trainer.train)
     model = trainer.model.eval()
 
@@ -96,18 +119,29 @@ def run_pythae(options: argparse.Namespace) -> dict[str, Any]:
         return found.embedding, found.log_covariance
 
     images = options.epochs * len(x)
-    return {**result, "images": images, "bound": bound(encode, lambda z: model.decoder(z)["reconstruction"], pictures("t10k", None))}
+    return {
+        **result,
+        "images": images,
+        "bound": bound(
+            encode, lambda z: model.decoder(z)["reconstruction"], pictures("t10k", None)
+        ),
+    }
 
 
 def run_castalia(options: argparse.Namespace) -> dict[str, Any]:
-    from castalia.nn.latent import Posterior
+    from castalia.nn.gaussian_latent import Posterior
     from castalia.recipe import load
-    from castalia.training.beginning import build
     from castalia.training.device import Solo
     from castalia.training.loop import Trainer, fit, start
+    from castalia.training.setup import build
 
     def trainer_of(steps: int | None) -> Trainer:
-        chosen = ["data.conditional=false", "data.validation=0.0", f"training.seed={options.seed}", "training.precision=bf16"]
+        chosen = [
+            "data.conditional=false",
+            "data.validation=0.0",
+            f"training.seed={options.seed}",
+            "training.precision=bf16",
+        ]
         chosen += ["training.sample_every=0", *(CONV if options.worker == "conv" else [])]
         chosen += [f"data.limit={options.limit}"] if options.limit else []
         chosen += [f"training.steps={steps}"] if steps else []
@@ -132,7 +166,13 @@ def run_castalia(options: argparse.Namespace) -> dict[str, Any]:
         return posterior.mean, posterior.log_variance
 
     images = trainer.step * trainer.config.batch
-    return {**result, "images": images, "bound": bound(encode, lambda z: 0.5 * (model.from_latent(z, {}) + 1), pictures("t10k", None))}
+    return {
+        **result,
+        "images": images,
+        "bound": bound(
+            encode, lambda z: 0.5 * (model.from_latent(z, {}) + 1), pictures("t10k", None)
+        ),
+    }
 
 
 def work(options: argparse.Namespace) -> None:
@@ -155,7 +195,12 @@ def contest(worker: str, seed: int, options: argparse.Namespace, *more: str) -> 
         "--epochs",
         str(options.epochs),
     ]
-    words += ["--peer", options.peer, *(["--limit", str(options.limit)] if options.limit else []), *more]
+    words += [
+        "--peer",
+        options.peer,
+        *(["--limit", str(options.limit)] if options.limit else []),
+        *more,
+    ]
     found = subprocess.run(words, capture_output=True, text=True)
     if found.returncode:
         sys.exit(f"{worker} failed:\n{found.stderr}")
@@ -165,12 +210,18 @@ def contest(worker: str, seed: int, options: argparse.Namespace, *more: str) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--peer", required=True, help="folder that pythae was installed into")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=3, help="pythae's epochs over the 60,000 pictures")
+    parser.add_argument(
+        "--epochs", type=int, default=3, help="pythae's epochs over the 60,000 pictures"
+    )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="two rounds of a few steps; nothing is written")
+    parser.add_argument(
+        "--quick", action="store_true", help="two rounds of a few steps; nothing is written"
+    )
     parser.add_argument("--limit", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--worker", choices=("pythae", "mlp", "conv"), help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
@@ -185,23 +236,42 @@ def main() -> None:
     runs: dict[str, list[dict[str, float]]] = {"pythae": [], "mlp": [], "conv": []}
     for seed in range(options.rounds):
         runs["pythae"].append(contest("pythae", seed, options))
-        runs["mlp"].append(contest("mlp", seed, options, *(["--steps", "20"] if options.quick else [])))
-        runs["conv"].append(contest("conv", seed, options, "--budget", str(0.9 * runs["pythae"][-1]["seconds"])))
-    speedups = [peer["seconds"] / ours["seconds"] for peer, ours in zip(runs["pythae"], runs["mlp"], strict=True)]
-    cpu = [peer["cpu_seconds"] / ours["cpu_seconds"] for peer, ours in zip(runs["pythae"], runs["mlp"], strict=True)]
-    medians = {name: statistics.median(run["bound"] for run in found) for name, found in runs.items()}
-    shares = [ours["seconds"] / peer["seconds"] for peer, ours in zip(runs["pythae"], runs["conv"], strict=True)]
+        runs["mlp"].append(
+            contest("mlp", seed, options, *(["--steps", "20"] if options.quick else []))
+        )
+        runs["conv"].append(
+            contest("conv", seed, options, "--budget", str(0.9 * runs["pythae"][-1]["seconds"]))
+        )
+    speedups = [
+        peer["seconds"] / ours["seconds"]
+        for peer, ours in zip(runs["pythae"], runs["mlp"], strict=True)
+    ]
+    cpu = [
+        peer["cpu_seconds"] / ours["cpu_seconds"]
+        for peer, ours in zip(runs["pythae"], runs["mlp"], strict=True)
+    ]
+    medians = {
+        name: statistics.median(run["bound"] for run in found) for name, found in runs.items()
+    }
+    shares = [
+        ours["seconds"] / peer["seconds"]
+        for peer, ours in zip(runs["pythae"], runs["conv"], strict=True)
+    ]
     results = {
-        "metric": "-ELBO on the 10,000 test pictures: half squared error in [0, 1] plus KL, nats per picture",
+        "metric": "-ELBO on the 10,000 test pictures: half squared error in [0, 1] plus KL, nats "
+        "per picture",
         "threads": options.threads,
         "epochs_of_pythae": options.epochs,
         "runs": runs,
         "bound": {name: spread([run["bound"] for run in found]) for name, found in runs.items()},
-        "seconds": {name: spread([run["seconds"] for run in found]) for name, found in runs.items()},
+        "seconds": {
+            name: spread([run["seconds"] for run in found]) for name, found in runs.items()
+        },
         "speedup": spread(speedups),
         "speedup_cpu": spread(cpu),
         "conv_share_of_time": spread(shares),
-        "mlp_reached": medians["mlp"] <= medians["pythae"] and statistics.median(speedups) >= QUARTER,
+        "mlp_reached": medians["mlp"] <= medians["pythae"]
+        and statistics.median(speedups) >= QUARTER,
         "conv_reached": medians["conv"] < medians["pythae"] and statistics.median(shares) <= 1.0,
         "goal": QUARTER,
     }

@@ -1,7 +1,9 @@
-"""Probabilistic PCA: a linear Gaussian generator, trained on its exact likelihood. A whole family in one file.
+"""Probabilistic PCA: a linear Gaussian generator, trained on its exact likelihood. A whole family
+in one file.
 
-Tipping & Bishop 1999, "Probabilistic principal component analysis": x = W z + mu + noise, z and noise Gaussian, so that
-x is Gaussian with covariance C = W W' + s^2 I. Use it with `family: {name: "ppca.py:Ppca"}`; docs/extend.md explains.
+Tipping & Bishop 1999, "Probabilistic principal component analysis": x = W z + mu + noise, z and
+noise Gaussian, so that x is Gaussian with covariance C = W W' + s^2 I. Use it with `family: {name:
+"ppca.py:Ppca"}`; docs/extend.md explains.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from torch import Tensor, nn
 
 from castalia.abilities import SampleOptions
 from castalia.families.base import Family, FamilyConfig, Phase
-from castalia.nn.random import randn_rows
+from castalia.nn.counter_random import randn_rows
 from castalia.spec import Batch, Condition, Dense, Loss
 
 
@@ -25,7 +27,9 @@ class PpcaConfig(FamilyConfig):
 
 
 class Ppca(Family):
-    """Samples, encodes (the posterior's mean) and scores (exactly, as a density in the spec's unit)."""
+    """Samples, encodes (the posterior's mean) and scores (exactly, as a density in the spec's
+    unit).
+    """
 
     name = "ppca"
     accepts = (Dense,)
@@ -37,7 +41,8 @@ class Ppca(Family):
     def __init__(self, config: PpcaConfig, spec: Dense, conditions: dict[str, Condition]) -> None:
         super().__init__(config, spec, conditions)
         self.line = nn.Linear(min(config.latent, spec.size), spec.size)  # weight is W, bias is mu
-        self.log_noise = nn.ParameterList([nn.Parameter(torch.tensor(-1.0))])  # a list, because a phase trains modules
+        # a list, because a phase trains modules
+        self.log_noise = nn.ParameterList([nn.Parameter(torch.tensor(-1.0))])
 
     def phases(self) -> Sequence[Phase]:
         return (Phase("main", ("line", "log_noise")),)
@@ -48,7 +53,9 @@ class Ppca(Family):
         return Loss(total, {"nats": total.detach()})
 
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
-        """(B,) -log N(x; mu, C). With M = W'W + s^2 I, both |C| and C^-1 cost latent^3 instead of size^3."""
+        """(B,) -log N(x; mu, C). With M = W'W + s^2 I, both |C| and C^-1 cost latent^3 instead of
+        size^3.
+        """
         with torch.autocast(batch.x.device.type, enabled=False):  # a determinant wants float32
             x = batch.x.flatten(1) - self.line.bias
             root, inner = self._inner()
@@ -60,20 +67,29 @@ class Ppca(Family):
             return 0.5 * (square + log_det + self.spec.size * math.log(2 * math.pi))
 
     @torch.no_grad()
-    def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
+    def sample(
+        self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions
+    ) -> Tensor:
         """(len(rngs), *shape): the mean of x for a random z."""
         z = randn_rows(rngs, self.line.in_features, device=self.device)
         return self.from_latent(z * options.temperature, cond)
 
     @torch.no_grad()
-    def to_latent(self, x: Tensor, cond: dict[str, Any], rngs: Sequence[torch.Generator] | None = None) -> Tensor:
-        """(B, *shape) -> (B, latent): the posterior's mean, or a draw from the posterior N(M^-1 W'(x - mu), s^2 M^-1)."""
+    def to_latent(
+        self, x: Tensor, cond: dict[str, Any], rngs: Sequence[torch.Generator] | None = None
+    ) -> Tensor:
+        """(B, *shape) -> (B, latent): the posterior's mean, or a draw from the posterior N(M^-1
+        W'(x - mu), s^2 M^-1).
+        """
         root, _ = self._inner()
         mean = torch.cholesky_solve(((x.flatten(1) - self.line.bias) @ self.line.weight).T, root).T
         if rngs is None:
             return mean
         noise = randn_rows(rngs, mean.shape[1], device=mean.device)
-        return mean + self._variance.sqrt() * torch.linalg.solve_triangular(root.T, noise.T, upper=True).T
+        return (
+            mean
+            + self._variance.sqrt() * torch.linalg.solve_triangular(root.T, noise.T, upper=True).T
+        )
 
     @torch.no_grad()
     def from_latent(self, z: Tensor, cond: dict[str, Any]) -> Tensor:

@@ -1,4 +1,6 @@
-"""One thread for every test: timings stay comparable, results bit-exact, and two workers share two cores."""
+"""One thread for every test: timings stay comparable, results bit-exact, and two workers share two
+cores.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from pathlib import Path
 os.environ["CASTALIA_LANG"] = "en"  # whatever language this machine speaks
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("CASTALIA_DEBUG", "1")  # no net: what nobody foresaw reaches the test as it is
+# no net: what nobody foresaw reaches the test as it is
+os.environ.setdefault("CASTALIA_DEBUG", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest
@@ -20,7 +23,9 @@ torch.set_num_threads(1)
 
 @pytest.fixture(autouse=True, scope="session")
 def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Caches of the tests live in a temporary folder: nothing of the user's is read, written or left behind."""
+    """Caches of the tests live in a temporary folder: nothing of the user's is read, written or
+    left behind.
+    """
     home = tmp_path_factory.mktemp("castalia-home")
     patch = pytest.MonkeyPatch()
     patch.setenv("CASTALIA_HOME", str(home))

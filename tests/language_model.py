@@ -1,4 +1,6 @@
-"""A tiny language model in the layout of transformers, as somebody else might have left it in a folder."""
+"""A tiny language model in the layout of transformers, as somebody else might have left it in a
+folder.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,26 @@ from typing import Any
 
 import pytest
 
-TEXTS = ("The river runs past the mill. ", "床前明月光，疑是地上霜。", "Does the river run at night?\n")
+TEXTS = (
+    "The river runs past the mill. ",
+    "床前明月光，疑是地上霜。",
+    "Does the river run at night?\n",
+)
 TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ "
+    "message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": (
         "llama",
-        {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2},
+        {
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+        },
     ),
     "qwen3": (
         "qwen3",
@@ -33,7 +46,9 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def language_model(folder: Path, kind: str = "llama", *, seed: int = 0, **settings: Any) -> Path:
-    """A model of `kind` with random weights, tied embeddings and a byte-level tokenizer that knows two languages."""
+    """A model of `kind` with random weights, tied embeddings and a byte-level tokenizer that knows
+    two languages.
+    """
     transformers = pytest.importorskip("transformers")
     import tokenizers
     import torch
@@ -49,7 +64,10 @@ def language_model(folder: Path, kind: str = "llama", *, seed: int = 0, **settin
     )
     learner.train_from_iterator(TEXTS * 3, trainer)
     tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=learner, bos_token="<|im_start|>", eos_token="<|im_end|>", chat_template=TEMPLATE
+        tokenizer_object=learner,
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        chat_template=TEMPLATE,
     )
     name, sizes = KINDS[kind]
     config = transformers.AutoConfig.for_model(
@@ -68,7 +86,8 @@ def language_model(folder: Path, kind: str = "llama", *, seed: int = 0, **settin
         torch.manual_seed(seed)
         model = transformers.AutoModelForCausalLM.from_config(config)
         for parameter in model.parameters():
-            parameter.data.normal_(std=0.3) if parameter.ndim > 1 else None  # a fresh model hardly looks at what it reads
+            # a fresh model hardly looks at what it reads
+            parameter.data.normal_(std=0.3) if parameter.ndim > 1 else None
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

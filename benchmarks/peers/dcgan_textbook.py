@@ -1,11 +1,14 @@
-"""The textbook DCGAN on Fashion-MNIST, as tutorials write it: the peer that benchmarks/gan_fashion.py compares with.
+"""The textbook DCGAN on Fashion-MNIST, as tutorials write it: the peer that
+benchmarks/gan_fashion.py compares with.
 
-    python benchmarks/peers/dcgan_textbook.py 240        train for 240 seconds, print images per second
+    python benchmarks/peers/dcgan_textbook.py 240
+        train for 240 seconds, print images per second
 
-Radford et al. 2016 (arXiv:1511.06434): five transposed convolutions, five convolutions, widths 64, batch norm, weights
-from N(0, 0.02), binary cross-entropy, Adam 2e-4 with beta1 0.5, batch 64, pictures padded to 32, fp32, contiguous memory.
-Our own writing; it must stay as it is, because the results record the SHA-256 of this file. Pictures come from a tensor in
-memory, which is faster than the DataLoader of such scripts. Needs torch only.
+Radford et al. 2016 (arXiv:1511.06434): five transposed convolutions, five convolutions, widths 64,
+batch norm, weights from N(0, 0.02), binary cross-entropy, Adam 2e-4 with beta1 0.5, batch 64,
+pictures padded to 32, fp32, contiguous memory. Our own writing; it must stay as it is, because the
+results record the SHA-256 of this file. Pictures come from a tensor in memory, which is faster than
+the DataLoader of such scripts. Needs torch only.
 """
 
 from __future__ import annotations
@@ -68,8 +71,12 @@ class Textbook:
         self.generator, self.discriminator = make_generator(self.code), make_discriminator()
         self.generator.apply(textbook_weights)
         self.discriminator.apply(textbook_weights)
-        self.optimiser_g = torch.optim.Adam(self.generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
-        self.optimiser_d = torch.optim.Adam(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
+        self.optimiser_g = torch.optim.Adam(
+            self.generator.parameters(), lr=2e-4, betas=(0.5, 0.999)
+        )
+        self.optimiser_d = torch.optim.Adam(
+            self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999)
+        )
         self.criterion = nn.BCEWithLogitsLoss()
         self.random = torch.Generator().manual_seed(seed)
         self.order = torch.randperm(len(self.pictures), generator=self.random)
@@ -102,12 +109,18 @@ class Textbook:
 
     @torch.no_grad()
     def sample(self, n: int, seed: int, *, statistics: str = "running") -> Tensor:
-        """(n, 1, 28, 28) in [-1, 1], the padding cut off. statistics: batch norm by the "running" ones or the "batch"'s own."""
+        """(n, 1, 28, 28) in [-1, 1], the padding cut off. statistics: batch norm by the "running"
+        ones or the "batch"'s own.
+        """
         random = torch.Generator().manual_seed(seed)
-        # without a running average of its own: sampling must not change what training continues with
+        # without a running average of its own: sampling must not change what training continues
+        # with
         kept = {name: tensor.clone() for name, tensor in self.generator.state_dict().items()}
         self.generator.train(statistics == "batch")
-        parts = [self.generator(torch.randn(min(250, n - first), self.code, 1, 1, generator=random)) for first in range(0, n, 250)]
+        parts = [
+            self.generator(torch.randn(min(250, n - first), self.code, 1, 1, generator=random))
+            for first in range(0, n, 250)
+        ]
         self.generator.train()
         self.generator.load_state_dict(kept)
         return torch.cat(parts)[:, :, 2:30, 2:30]
@@ -143,8 +156,14 @@ if __name__ == "__main__":
     import numpy as np
 
     with gzip.open(Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")) as file:
-        train = torch.from_numpy(np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 1, 28, 28).copy())
+        train = torch.from_numpy(
+            np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 1, 28, 28).copy()
+        )
     textbook, begun = Textbook(train), time.perf_counter()
     while time.perf_counter() - begun < float(sys.argv[1]):
         textbook.train_step()
-    print(f"{textbook.step} steps, {textbook.step * textbook.batch / (time.perf_counter() - begun):.0f} images per second")
+    print(
+        f"{textbook.step} steps, "
+        f"{textbook.step * textbook.batch / (time.perf_counter() - begun):.0f} images per "
+        "second"
+    )

@@ -16,13 +16,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from castalia import export
-    from castalia.advice.check import check
+    from castalia.checks.check import check
     from castalia.errors import CastaliaError
     from castalia.governance.audit import audit
-    from castalia.judging import compare, evaluate
     from castalia.run import Run
     from castalia.serving.launch import serve
-    from castalia.workflow import chat, edit, resume, sample, train
+    from castalia.verbs.judge import compare, evaluate
+    from castalia.verbs.make import chat, edit, resume, sample, train
 
     open = Run.open
 
@@ -30,15 +30,15 @@ _WHERE = {
     "CastaliaError": "castalia.errors",
     "Run": "castalia.run",
     "audit": "castalia.governance.audit",
-    "chat": "castalia.workflow",
-    "check": "castalia.advice.check",
-    "compare": "castalia.judging",
-    "edit": "castalia.workflow",
-    "evaluate": "castalia.judging",
-    "resume": "castalia.workflow",
-    "sample": "castalia.workflow",
+    "chat": "castalia.verbs.make",
+    "check": "castalia.checks.check",
+    "compare": "castalia.verbs.judge",
+    "edit": "castalia.verbs.make",
+    "evaluate": "castalia.verbs.judge",
+    "resume": "castalia.verbs.make",
+    "sample": "castalia.verbs.make",
     "serve": "castalia.serving.launch",
-    "train": "castalia.workflow",
+    "train": "castalia.verbs.make",
 }
 __all__ = [
     "CastaliaError",

@@ -1,7 +1,7 @@
 """What a trained model can do. Callers ask for an ability, never for a family.
 
-A family has an ability when it has its methods. `registry.require` turns a missing one into an AbilityError that names
-the families which have it. Importing this file does not import torch.
+A family has an ability when it has its methods. `registry.require` turns a missing one into an
+AbilityError that names the families which have it. Importing this file does not import torch.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 
 class Bound(NamedTuple):
-    """What one option of SampleOptions may be: `least` to `most`, both included unless `above`; or None, where that means "the default".
+    """What one option of SampleOptions may be: `least` to `most`, both included unless `above`; or
+    None, where that means "the default".
 
-    gap: no value strictly between `least` and this one (a temperature is 0 or large enough to divide logits by).
+    gap: no value strictly between `least` and this one (a temperature is 0 or large enough to
+    divide logits by).
     """
 
     least: float
@@ -41,7 +43,8 @@ class Bound(NamedTuple):
             return self.optional
         if isinstance(value, bool) or not isinstance(value, Integral if self.whole else Real):
             return False
-        number: Any = value if isinstance(value, Integral) else float(value)  # an integer may be too large for a float
+        # an integer may be too large for a float
+        number: Any = value if isinstance(value, Integral) else float(value)
         if not (self.least <= number <= self.most) or (self.above and number == self.least):
             return False  # NaN is within nothing
         return self.gap is None or number == self.least or number >= self.gap
@@ -61,23 +64,29 @@ BOUNDS = {
     "min_p": Bound(0, 1, "0 to 1"),
     "length": Bound(1, LARGEST, "1 to 2,147,483,647, or none", whole=True, optional=True),
 }
-MOST_STOPS, LONGEST_STOP = 64, 1024  # strings that end a row, and characters of one: each is looked for behind each token
+# strings that end a row, and characters of one: each is looked for behind each token
+MOST_STOPS, LONGEST_STOP = 64, 1024
 
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """How to sample. A family ignores what has no meaning for it. Raises RecipeError for a value outside BOUNDS.
+    """How to sample. A family ignores what has no meaning for it. Raises RecipeError for a value
+    outside BOUNDS.
 
-    temperature  scale of the noise (Dense), divisor of the logits (Tokens; 0 = the likeliest token); 1.0 = the model as trained.
+    temperature  scale of the noise (Dense), divisor of the logits (Tokens; 0 = the likeliest
+                 token); 1.0 = the model as trained.
     guidance     classifier-free guidance scale (Ho & Salimans 2022); 1.0 = off.
     steps        solver steps of iterative samplers; None = the family's default.
 
     For Tokens, applied in this order (nn/decode.py):
-    repetition   divides positive and multiplies negative logits of tokens seen so far (Keskar et al. 2019); 1.0 = off.
+    repetition   divides positive and multiplies negative logits of tokens seen so far (Keskar et
+                 al. 2019); 1.0 = off.
     frequency    taken off a logit for each time its token was generated; 0.0 = off.
     top_k        only the k likeliest tokens (Fan et al. 2018); None = all.
-    top_p        the smallest set of tokens that holds this much mass (Holtzman et al. 2020); 1.0 = all.
-    min_p        only tokens at least this share of the likeliest one's probability (Nguyen et al. 2024); 0.0 = all.
+    top_p        the smallest set of tokens that holds this much mass (Holtzman et al. 2020); 1.0 =
+                 all.
+    min_p        only tokens at least this share of the likeliest one's probability (Nguyen et al.
+                 2024); 0.0 = all.
     length       most new tokens; None = the spec's length.
     stop         strings that end a row; they are not part of the result.
     """
@@ -97,8 +106,14 @@ class SampleOptions:
         for name, bound in BOUNDS.items():
             value = getattr(self, name)
             if not bound.fits(value):
-                raise RecipeError(say("{0} is out of range", name), where=f"sampling.{name}={str(value)[:80]}", fix=bound.meaning)
-        if isinstance(self.stop, str) or not all(isinstance(text, str) and len(text) <= LONGEST_STOP for text in self.stop):
+                raise RecipeError(
+                    say("{0} is out of range", name),
+                    where=f"sampling.{name}={str(value)[:80]}",
+                    fix=bound.meaning,
+                )
+        if isinstance(self.stop, str) or not all(
+            isinstance(text, str) and len(text) <= LONGEST_STOP for text in self.stop
+        ):
             raise RecipeError(
                 say("stop is a tuple of strings"),
                 where=f"sampling.stop={str(self.stop)[:80]}",
@@ -106,21 +121,29 @@ class SampleOptions:
             )
         if len(self.stop) > MOST_STOPS:
             raise RecipeError(
-                say("too many strings end a row"), where=f"sampling.stop: {len(self.stop)}", fix=say("{0} strings at most", MOST_STOPS)
+                say("too many strings end a row"),
+                where=f"sampling.stop: {len(self.stop)}",
+                fix=say("{0} strings at most", MOST_STOPS),
             )
 
 
 @runtime_checkable
 class Samples(Protocol):
-    def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
+    def sample(
+        self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions
+    ) -> Tensor:
         """One row per generator, (len(rngs), *shape); row i draws its noise from rngs[i] alone."""
         ...
 
 
 @runtime_checkable
 class Encodes(Protocol):
-    def to_latent(self, x: Tensor, cond: dict[str, Any], rngs: Sequence[torch.Generator] | None = None) -> Tensor:
-        """(B, *shape) -> (B, ...) latent; the posterior's mean when `rngs` is None, else one draw per row."""
+    def to_latent(
+        self, x: Tensor, cond: dict[str, Any], rngs: Sequence[torch.Generator] | None = None
+    ) -> Tensor:
+        """(B, *shape) -> (B, ...) latent; the posterior's mean when `rngs` is None, else one draw
+        per row.
+        """
         ...
 
     def from_latent(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
@@ -142,19 +165,32 @@ class Scores(Protocol):
     exact: bool  # False: `nats` is an upper bound
 
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
-        """(B,) negative log-likelihood of each item in nats, of the data as stored (levels counted)."""
+        """(B,) negative log-likelihood of each item in nats, of the data as stored (levels
+        counted).
+        """
         ...
 
 
 @runtime_checkable
 class Infills(Protocol):
-    def infill(self, x: Tensor, keep: Tensor, rngs: Sequence[torch.Generator], cond: dict[str, Any], temperature: float = 1.0) -> Tensor:
-        """Fill x where `keep` is False; kept entries come back bit-identical. temperature: divisor of the logits; 0: the likeliest each time."""
+    def infill(
+        self,
+        x: Tensor,
+        keep: Tensor,
+        rngs: Sequence[torch.Generator],
+        cond: dict[str, Any],
+        temperature: float = 1.0,
+    ) -> Tensor:
+        """Fill x where `keep` is False; kept entries come back bit-identical. temperature: divisor
+        of the logits; 0: the likeliest each time.
+        """
         ...
 
 
 class DecodeState(Protocol):
-    """What a model remembers of B rows while it decodes. `step`, `take` and `join` may change it in place; use only the newest one."""
+    """What a model remembers of B rows while it decodes. `step`, `take` and `join` may change it in
+    place; use only the newest one.
+    """
 
     @property
     def lengths(self) -> Tensor:
@@ -172,15 +208,22 @@ class DecodeState(Protocol):
 
 @runtime_checkable
 class Decodes(Protocol):
-    """Token by token. The context is the spec's `length`: a row of that many tokens must be prefilled anew to go on.
+    """Token by token. The context is the spec's `length`: a row of that many tokens must be
+    prefilled anew to go on.
 
-    A model whose rows draw something before their first token (a latent) has `drawn(rng) -> dict`, tensors (1, ...) that `prefill` finds in
+    A model whose rows draw something before their first token (a latent) has `drawn(rng) -> dict`,
+    tensors (1, ...) that `prefill` finds in
     `cond` each time, unless the caller gave them.
     """
 
-    def prefill(self, ids: Tensor, mask: Tensor, cond: dict[str, Any]) -> tuple[Tensor, DecodeState]:
-        """Take in prompts: ids (B, S) int64 beginning with `begin`, mask (B, S) bool, True on a row's own tokens, which come first
-        (rows are filled up on the right). Returns logits (B, V) float32 of each row's next token, and the state."""
+    def prefill(
+        self, ids: Tensor, mask: Tensor, cond: dict[str, Any]
+    ) -> tuple[Tensor, DecodeState]:
+        """Take in prompts: ids (B, S) int64 beginning with `begin`, mask (B, S) bool, True on a
+        row's own tokens, which come first
+        (rows are filled up on the right). Returns logits (B, V) float32 of each row's next token,
+        and the state.
+        """
         ...
 
     def step(self, tokens: Tensor, state: DecodeState) -> tuple[Tensor, DecodeState]:
@@ -193,16 +236,22 @@ class Attends(Protocol):
     """Reads sequences by attention, from left to right."""
 
     def attention(self, x: Tensor) -> list[Tensor]:
-        """x (B, T) int64 -> for each layer (B, heads, T, T) float32: row t is a distribution over the columns 0 .. t that it looks at."""
+        """x (B, T) int64 -> for each layer (B, heads, T, T) float32: row t is a distribution over
+        the columns 0 .. t that it looks at.
+        """
         ...
 
 
 @runtime_checkable
 class Tunes(Protocol):
-    """Can be tuned by what is thought of whole sequences: preferences and rewards (training/objective.py). Needs `Decodes`, too."""
+    """Can be tuned by what is thought of whole sequences: preferences and rewards
+    (training/objective.py). Needs `Decodes`, too.
+    """
 
     def token_loss(self, batch: Batch) -> Tensor:
-        """(B, T - 1) float32 nats of x[:, 1:], coded or not, from left to right, with gradient for what the first phase trains."""
+        """(B, T - 1) float32 nats of x[:, 1:], coded or not, from left to right, with gradient for
+        what the first phase trains.
+        """
         ...
 
 

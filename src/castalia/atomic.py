@@ -1,4 +1,6 @@
-"""Files appear whole or not at all: written beside their place under a temporary name, then renamed."""
+"""Files appear whole or not at all: written beside their place under a temporary name, then
+renamed.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from castalia.sentences import say
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Replace `path` by `content`; lone surrogates are written as JSON escapes them. Raises StorageError when the disk is full or the folder cannot be written."""
+    """Replace `path` by `content`; lone surrogates are written as JSON escapes them. Raises
+    StorageError when the disk is full or the folder cannot be written.
+    """
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     with place(path) as temporary:
         temporary.write_bytes(data)
@@ -27,7 +31,9 @@ def write_json(path: Path, data: Any) -> None:
 
 @contextmanager
 def place(path: Path) -> Iterator[Path]:
-    """A temporary path with the same suffix; moved to `path` if the block succeeds, removed if it fails."""
+    """A temporary path with the same suffix; moved to `path` if the block succeeds, removed if it
+    fails.
+    """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     with _explained(path, temporary.unlink):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +45,9 @@ def place(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder(path: Path) -> Iterator[Path]:
-    """Like `place`, for a whole folder: it appears complete under its name, replacing an old one."""
+    """Like `place`, for a whole folder: it appears complete under its name, replacing
+    an old one.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with _explained(path, lambda: shutil.rmtree(temporary)):
         temporary.mkdir(parents=True)
@@ -61,6 +69,8 @@ def _explained(path: Path, clean: Callable[[], None]) -> Iterator[None]:
             clean()
         if isinstance(error, OSError):
             raise StorageError(
-                say("cannot write: {0}", error.strerror or error), where=path, fix=say("free space, or choose a folder that can be written")
+                say("cannot write: {0}", error.strerror or error),
+                where=path,
+                fix=say("free space, or choose a folder that can be written"),
             ) from error
         raise

@@ -1,4 +1,6 @@
-"""The base of every configuration: what the sections of a recipe are checked against before anything is made of them."""
+"""The base of every configuration: what the sections of a recipe are checked against before
+anything is made of them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from castalia.sentences import say
 
 Model = TypeVar("Model", bound=BaseModel)
 
-# Upper ends of numbers in recipes. They lie far beyond what a machine of today trains; what they keep out would hang or exhaust it.
+# Upper ends of numbers in recipes. They lie far beyond what a machine of today trains; what they
+# keep out would hang or exhaust it.
 LARGEST_SEED = 2**63 - 1
 MOST_STEPS = 10**9
 MOST_ROWS = 1 << 20  # items that are computed together
@@ -36,23 +39,42 @@ class Config(BaseModel):
 
 
 class State(BaseModel):
-    """The base of what parts keep in JSON and read back: exact types, no other keys, finite numbers."""
+    """The base of what parts keep in JSON and read back: exact types, no other keys, finite
+    numbers.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def _holds_bool(value: Any) -> bool:
     """Of a value, or of the entries of a list or a mapping."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+    inner = (
+        value.values()
+        if isinstance(value, dict)
+        else value
+        if isinstance(value, list | tuple)
+        else (value,)
+    )
     return any(isinstance(one, bool) for one in inner)
 
 
 def _names(annotation: Any) -> set[Any]:
     """Every type that an annotation is made of."""
-    return {annotation}.union(*map(_names, get_args(annotation))) if get_args(annotation) else {annotation}
+    return (
+        {annotation}.union(*map(_names, get_args(annotation)))
+        if get_args(annotation)
+        else {annotation}
+    )
 
 
-def hold(model: type[Model], raw: Any, what: str, where: object, fix: str, error: type[CastaliaError] = RunError) -> Model:
+def hold(
+    model: type[Model],
+    raw: Any,
+    what: str,
+    where: object,
+    fix: str,
+    error: type[CastaliaError] = RunError,
+) -> Model:
     """`raw` as `model`. Raises `error`, "what: key: problem", where it does not fit."""
     try:
         return model.model_validate(raw)
@@ -64,7 +86,8 @@ def problems_of(failure: ValidationError) -> str:
     """ "key: problem" of at most three problems, in one line."""
     found = failure.errors(include_url=False, include_context=False, include_input=False)
     problems = "; ".join(
-        f"{one_line('.'.join(map(str, problem['loc'])) or 'it', 100)}: {problem['msg'].removeprefix('Value error, ').lower()}"
+        f"{one_line('.'.join(map(str, problem['loc'])) or 'it', 100)}: "
+        f"{problem['msg'].removeprefix('Value error, ').lower()}"
         for problem in found[:3]
     )
     return problems + (f"; and {len(found) - 3} more" if len(found) > 3 else "")

@@ -17,7 +17,9 @@ from castalia.sentences import say
 
 
 def meant(given: str, known: Iterable[str], before: str = "") -> str:
-    """The beginning of a fix: "did you mean 'x'? " for the known name nearest to the given one, or nothing. before: is put before the name."""
+    """The beginning of a fix: "did you mean 'x'? " for the known name nearest to the given one, or
+    nothing. before: is put before the name.
+    """
     import difflib  # only where something went wrong
 
     near = difflib.get_close_matches(given, list(known), n=1)
@@ -27,8 +29,9 @@ def meant(given: str, known: Iterable[str], before: str = "") -> str:
 class CastaliaError(Exception):
     """Base of all errors that a user can cause and mend. `where` and `fix` may be empty.
 
-    The three are kept as they are given, so that what `castalia.sentences.say` made of them can be told in another language
-    (`castalia.language.told`); `str` is English.
+    The three are kept as they are given, so that what `castalia.sentences.say` made of them can be
+    told in another language
+    (`castalia.language.translate`); `str` is English.
     """
 
     exit_code: ClassVar[int] = 1
@@ -38,7 +41,8 @@ class CastaliaError(Exception):
         super().__init__(what)
         self.what = what
         self.where = where if isinstance(where, str) else str(where)
-        self.local = isinstance(where, PurePath)  # a place on this machine, which is nobody else's business
+        # a place on this machine, which is nobody else's business
+        self.local = isinstance(where, PurePath)
         self.fix = fix
 
     def __str__(self) -> str:
@@ -98,7 +102,11 @@ class MissingExtra(CastaliaError):
     exit_code, http_status = 5, 404
 
     def __init__(self, package: str, extra: str, where: object = "") -> None:
-        super().__init__(say("the optional package '{0}' is not installed", package), where, f"pip install 'castalia[{extra}]'")
+        super().__init__(
+            say("the optional package '{0}' is not installed", package),
+            where,
+            f"pip install 'castalia[{extra}]'",
+        )
 
 
 class TrainingError(CastaliaError):

@@ -1,4 +1,5 @@
-"""What notebooks show of runs, samples and results: small HTML, offline, without a script. `_repr_html_` of these classes comes here.
+"""What notebooks show of runs, samples and results: small HTML, offline, without a script.
+`_repr_html_` of these classes comes here.
 
 Nothing is computed for the display: it shows what lies in the run or is in hand.
 """
@@ -17,7 +18,9 @@ SHOWN = 32  # items of a gallery
 
 
 class Gallery(list[Any]):
-    """A list of samples or items that shows them in a notebook. codec: draws what is no text and no picture (`preview`)."""
+    """A list of samples or items that shows them in a notebook. codec: draws what is no text and no
+    picture (`preview`).
+    """
 
     def __init__(self, items: Iterable[Any], codec: Any) -> None:
         super().__init__(items)
@@ -29,7 +32,8 @@ class Gallery(list[Any]):
         if all(isinstance(item, str) for item in items):
             return (
                 "".join(
-                    f'<pre style="white-space:pre-wrap;border-left:3px solid #8888;padding-left:.8em">{escape(item)}</pre>'
+                    '<pre style="white-space:pre-wrap;border-left:3px solid '
+                    f'#8888;padding-left:.8em">{escape(item)}</pre>'
                     for item in items
                 )
                 + more
@@ -58,13 +62,18 @@ class Result(dict[str, Any]):
 
 def page(text: str) -> str:
     """A whole page within a notebook, apart from the notebook's own styles."""
-    return f'<iframe srcdoc="{escape(text, quote=True)}" sandbox="" style="width:100%;height:36em;border:1px solid #8884;border-radius:6px"></iframe>'
+    return (
+        f'<iframe srcdoc="{escape(text, quote=True)}" sandbox="" '
+        'style="width:100%;height:36em;border:1px solid #8884;border-radius:6px"></iframe>'
+    )
 
 
 def facts(title: str, rows: Mapping[str, Any], shown: str = "") -> str:
     """A heading, a small table of facts, and what else is shown (HTML)."""
     body = "".join(
-        f'<tr><th style="text-align:left;font-weight:normal;opacity:.7">{escape(name)}</th><td style="text-align:left">{escape(str(value))}</td></tr>'
+        "<tr><th "
+        f'style="text-align:left;font-weight:normal;opacity:.7">{escape(name)}</th><td '
+        f'style="text-align:left">{escape(str(value))}</td></tr>'
         for name, value in rows.items()
         if value is not None
     )
@@ -78,4 +87,7 @@ def picture(image: Any) -> str:
         file = io.BytesIO()
         image.save(file, "PNG")
         data = file.getvalue()
-    return f'<img alt="" style="max-width:100%;image-rendering:pixelated" src="data:image/png;base64,{base64.b64encode(data).decode()}">'
+    return (
+        '<img alt="" style="max-width:100%;image-rendering:pixelated" '
+        f'src="data:image/png;base64,{base64.b64encode(data).decode()}">'
+    )

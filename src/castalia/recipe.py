@@ -7,8 +7,9 @@
     training: {steps: 4000, batch: 64}
     sampling: {n: 64}
 
-The parse has two stages: `name` picks a class, the rest of that section goes to the class's own `Config`. All errors
-are collected and raised once. Each part receives only its own config; a fact is stated once.
+The parse has two stages: `name` picks a class, the rest of that section goes to the class's own
+`Config`. All errors are collected and raised once. Each part receives only its own config; a fact
+is stated once.
 """
 
 from __future__ import annotations
@@ -19,21 +20,20 @@ import re
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from castalia import bounded, registry
+from castalia import bounded, modality, registry
 from castalia.data import locate
 from castalia.data.locate import Given
 from castalia.data.source import DataConfig
 from castalia.errors import CastaliaError, RecipeError, meant
 from castalia.escapes import one_line
 from castalia.language import recognised
-from castalia.sections import LENGTHS, SampleConfig, TrainConfig
+from castalia.recipe_sections import LENGTHS, SampleConfig, TrainConfig
 from castalia.sentences import row, say, series
 
 FORMAT = 1
@@ -55,7 +55,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Fully resolved. `title` is what the run is named after: "image/gan". `start_from`: the run, or the model of others, whose weights it begins with."""
+    """Fully resolved. `title` is what the run is named after: "image/gan". `start_from`: the run,
+    or the model of others, whose weights it begins with.
+    """
 
     title: str
     data: DataConfig
@@ -83,17 +85,29 @@ class Recipe:
         if self.training.minutes is None:
             return self
         steps = decisions[-1][1] if decisions else self.training.steps
-        length = {"minutes": None, "steps": steps, "plan": tuple(decisions) if len(decisions) > 1 else ()}
+        length = {
+            "minutes": None,
+            "steps": steps,
+            "plan": tuple(decisions) if len(decisions) > 1 else (),
+        }
         return replace(self, training=self.training.model_copy(update=length))
 
     def to_yaml(self) -> str:
-        return yaml.safe_dump(self.as_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+        return yaml.safe_dump(
+            self.as_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
+        )
 
 
-def load(name: str | os.PathLike[str], data: Given | None = None, overrides: Mapping[str, Any] | Iterable[str] = ()) -> Recipe:
-    """A recipe by shipped name ("image/gan") or YAML path, with the data source and overrides put in.
+def load(
+    name: str | os.PathLike[str],
+    data: Given | None = None,
+    overrides: Mapping[str, Any] | Iterable[str] = (),
+) -> Recipe:
+    """A recipe by shipped name ("image/gan") or YAML path, with the data source and overrides put
+    in.
 
-    overrides: {"training.steps": 10} or ["training.steps=10"]; values of the latter are read as YAML.
+    overrides: {"training.steps": 10} or ["training.steps=10"]; values of the latter are read as
+    YAML.
     Raises RecipeError with every problem found.
     """
     raw = read_yaml(name)
@@ -110,7 +124,9 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
     problems: list[str] = []
     title = raw.pop("title", "custom")
     if not isinstance(title, str) or not TITLE.fullmatch(title):
-        problems.append(say("title: expected a short name such as image/vae, got {0}", shown(title)))
+        problems.append(
+            say("title: expected a short name such as image/vae, got {0}", shown(title))
+        )
     found = raw.pop("format", FORMAT)
     if type(found) is not int or not 1 <= found <= FORMAT:
         raise RecipeError(
@@ -126,7 +142,9 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
     for key in SECTIONS:
         section = raw.get(key) or {}
         if not isinstance(section, Mapping):
-            problems.append(say("{0}: expected a section of key: value lines, got {1}", key, shown(section)))
+            problems.append(
+                say("{0}: expected a section of key: value lines, got {1}", key, shown(section))
+            )
             continue
         sections[key] = dict(section)
     built: dict[str, Any] = {}
@@ -144,7 +162,8 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
             where=where,
             fix=say("castalia list recipes; docs/recipes.md explains every key"),
         )
-    given = getattr(built["family"].config, "base", None)  # a family that begins with a model of others
+    # a family that begins with a model of others
+    given = getattr(built["family"].config, "base", None)
     if built["training"].adapt is not None and start_from is None and given is None:
         raise RecipeError(
             say("only a trained model can be adapted"),
@@ -161,16 +180,28 @@ def _check_tuning(training: TrainConfig, begins: str | None) -> None:
     if not training.tunes:
         return
     if begins is None:
-        raise RecipeError(say("preferences and rewards tune a trained model"), where=where, fix=say("add start_from=RUN"))
+        raise RecipeError(
+            say("preferences and rewards tune a trained model"),
+            where=where,
+            fix=say("add start_from=RUN"),
+        )
     if training.prefer is not None and training.reward is not None:
         raise RecipeError(
-            say("a run learns from pairs or from a reward"), where="training.prefer and training.reward", fix=say("leave one out")
+            say("a run learns from pairs or from a reward"),
+            where="training.prefer and training.reward",
+            fix=say("leave one out"),
         )
     if training.early_stop is not None:
-        raise RecipeError(say("tuning has no early stop"), where="training.early_stop", fix=say("set training.steps"))
+        raise RecipeError(
+            say("tuning has no early stop"),
+            where="training.early_stop",
+            fix=say("set training.steps"),
+        )
     if training.reward is not None and not training.reward.rules:
         raise RecipeError(
-            say("nothing is rewarded"), where="training.reward.rules", fix=say('for example training.reward.rules=["length:20..60"]')
+            say("nothing is rewarded"),
+            where="training.reward.rules",
+            fix=say('for example training.reward.rules=["length:20..60"]'),
         )
 
 
@@ -178,21 +209,37 @@ def read_yaml(name: str | os.PathLike[str], *, seen: tuple[str, ...] = ()) -> di
     """The raw mapping of a shipped recipe or a file, with its `extends` parent merged below it."""
     text, where, folder = _find(str(name))
     if len(seen) > MOST_PARENTS:
-        raise RecipeError(say("more than {0} recipes extend one another", MOST_PARENTS), where=where, fix=say("write them as fewer"))
+        raise RecipeError(
+            say("more than {0} recipes extend one another", MOST_PARENTS),
+            where=where,
+            fix=say("write them as fewer"),
+        )
     if where in seen:
-        raise RecipeError(say("recipes extend one another in a circle"), where=" -> ".join((*seen, where)), fix=say("remove one 'extends'"))
+        raise RecipeError(
+            say("recipes extend one another in a circle"),
+            where=" -> ".join((*seen, where)),
+            fix=say("remove one 'extends'"),
+        )
     raw = bounded.parse_yaml(text, where, error=RecipeError) or {}
     if not isinstance(raw, dict):
-        raise RecipeError(say("a recipe is a mapping of sections"), where=where, fix=say("see castalia/recipes/image/vae.yaml"))
+        raise RecipeError(
+            say("a recipe is a mapping of sections"),
+            where=where,
+            fix=say("see castalia/modalities/image/recipes/vae.yaml"),
+        )
     parent = raw.pop("extends", None)
     if parent is None:
         return raw
     if not isinstance(parent, str):
         raise RecipeError(
-            say("extends: expected the name of a recipe, got {0}", shown(parent)), where=where, fix=say("for example extends: image/vae")
+            say("extends: expected the name of a recipe, got {0}", shown(parent)),
+            where=where,
+            fix=say("for example extends: image/vae"),
         )
     beside = folder / parent if folder else None
-    base = read_yaml(beside if beside is not None and _is_file(beside) else parent, seen=(*seen, where))
+    base = read_yaml(
+        beside if beside is not None and _is_file(beside) else parent, seen=(*seen, where)
+    )
     if isinstance(raw.get("training"), dict):
         _replace_length(base.get("training"), raw["training"])
     _merge(base, raw)
@@ -200,25 +247,22 @@ def read_yaml(name: str | os.PathLike[str], *, seen: tuple[str, ...] = ()) -> di
 
 
 def minutes_of(name: str) -> float | None:
-    """Minutes that a shipped recipe takes at most on any machine, as its file says; None of a "-long" one, which makes all of its steps."""
+    """Minutes that a shipped recipe takes at most on any machine, as its file says; None of a
+    "-long" one, which makes all of its steps.
+    """
     found = read_yaml(name).get("training", {}).get("minutes")
     return None if found is None else float(found)
 
 
 def shipped() -> list[str]:
     """Names of the recipes in the package, e.g. "image/gan"."""
-    root = resources.files("castalia") / "recipes"
-    return sorted(
-        f"{folder.name}/{file.name.removesuffix('.yaml')}"
-        for folder in root.iterdir()
-        if folder.is_dir()
-        for file in folder.iterdir()
-        if file.name.endswith(".yaml")
-    )
+    return sorted(modality.recipes())
 
 
 def purpose(name: str) -> str:
-    """What a shipped recipe is for, in a line: its file begins with "# for: ..."; "" where it does not."""
+    """What a shipped recipe is for, in a line: its file begins with "# for: ..."; "" where it does
+    not.
+    """
     first = _find(name)[0].partition("\n")[0]
     return first.removeprefix("# for: ") if first.startswith("# for: ") else ""
 
@@ -228,14 +272,18 @@ def _find(name: str) -> tuple[str, str, Path | None]:
     if path.suffix in (".yaml", ".yml"):
         if not _is_file(path):
             raise RecipeError(
-                say("there is no such recipe file"), where=name, fix=say("check the path, or use a shipped recipe: castalia list recipes")
+                say("there is no such recipe file"),
+                where=name,
+                fix=say("check the path, or use a shipped recipe: castalia list recipes"),
             )
         return bounded.read_text(path, "yaml_bytes", RecipeError), str(path), path.parent
-    if name not in shipped():
+    if name not in modality.recipes():
         raise RecipeError(
-            say("there is no recipe called '{0}'", name), where="RECIPE", fix=say("{0}castalia list recipes", meant(name, shipped()))
+            say("there is no recipe called '{0}'", name),
+            where="RECIPE",
+            fix=say("{0}castalia list recipes", meant(name, shipped())),
         )
-    return (resources.files("castalia") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8"), name, None
+    return modality.recipes()[name].read_text(encoding="utf-8"), name, None
 
 
 def _is_file(path: Path) -> bool:
@@ -257,8 +305,14 @@ def pairs(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
     for text in overrides:
         key, sign, value = text.partition("=")
         if not sign or not key:
-            raise RecipeError(say("an override is written key=value"), where=one_line(text, 80), fix=say("for example training.steps=500"))
-        found[key] = bounded.parse_yaml(value, one_line(text, 80), "put quotes around the value", RecipeError)
+            raise RecipeError(
+                say("an override is written key=value"),
+                where=one_line(text, 80),
+                fix=say("for example training.steps=500"),
+            )
+        found[key] = bounded.parse_yaml(
+            value, one_line(text, 80), "put quotes around the value", RecipeError
+        )
         if isinstance(found[key], str):
             found[key] = _number(found[key])
     return found
@@ -277,7 +331,9 @@ def _apply(raw: dict[str, Any], pairs: Mapping[str, Any]) -> None:
         chosen, written = pairs.get(f"{kind}.name"), raw.get(kind)
         if chosen is not None and (not isinstance(written, dict) or chosen != written.get("name")):
             raw[kind] = {}  # the file's other keys belong to another class
-    _replace_length(raw.get("training"), {key.removeprefix("training."): value for key, value in pairs.items()})
+    _replace_length(
+        raw.get("training"), {key.removeprefix("training."): value for key, value in pairs.items()}
+    )
     for key, value in pairs.items():
         *path, last = key.split(".")
         target = raw
@@ -294,7 +350,9 @@ def _section(raw: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _replace_length(training: Any, given: Mapping[str, Any]) -> None:
-    """Takes away how long a training was to be, where `given`, keys of the same section, say it anew: steps where there were minutes."""
+    """Takes away how long a training was to be, where `given`, keys of the same section, say it
+    anew: steps where there were minutes.
+    """
     if isinstance(training, dict) and any(given.get(name) is not None for name in LENGTHS):
         for name in LENGTHS:
             training.pop(name, None)
@@ -311,7 +369,9 @@ def _merge(base: dict[str, Any], top: Mapping[str, Any]) -> None:
             base[key] = value
 
 
-def _part(kind: Literal["codec", "family"], section: dict[str, Any], problems: list[str], trust: bool) -> Part | None:
+def _part(
+    kind: Literal["codec", "family"], section: dict[str, Any], problems: list[str], trust: bool
+) -> Part | None:
     name = section.pop("name", None)
     if not isinstance(name, str):
         problems.append(say("{0}.name: missing; one of {1}", kind, ", ".join(registry.names(kind))))
@@ -327,16 +387,33 @@ def _part(kind: Literal["codec", "family"], section: dict[str, Any], problems: l
     return None if config is None else Part(name, config)
 
 
-def _build(model: type[BaseModel], section: Mapping[str, Any], key: str, problems: list[str]) -> Any:
+def _build(
+    model: type[BaseModel], section: Mapping[str, Any], key: str, problems: list[str]
+) -> Any:
     try:
         return model.model_validate(section)
     except ValidationError as error:
         for problem in error.errors():
             path = [key, *(str(part) for part in problem["loc"])]
             if problem["type"] == "extra_forbidden":
-                problems.append(_unknown(".".join(path), [".".join([*path[:-1], name]) for name in _fields(model, problem["loc"][:-1])]))
+                problems.append(
+                    _unknown(
+                        ".".join(path),
+                        [
+                            ".".join([*path[:-1], name])
+                            for name in _fields(model, problem["loc"][:-1])
+                        ],
+                    )
+                )
             else:
-                problems.append(say("{0}: {1}, got {2}", one_line(".".join(path), 120), _expected(model, problem), shown(problem["input"])))
+                problems.append(
+                    say(
+                        "{0}: {1}, got {2}",
+                        one_line(".".join(path), 120),
+                        _expected(model, problem),
+                        shown(problem["input"]),
+                    )
+                )
     return None
 
 
@@ -344,24 +421,40 @@ def _expected(model: type[BaseModel], problem: Any) -> str:
     """What a value should have been: the range of a number, else pydantic's own words."""
     message = str(problem["msg"]).removeprefix("Value error, ")
     limits = _limits(model, problem["loc"])
-    if problem["type"] not in ("greater_than", "greater_than_equal", "less_than", "less_than_equal") or not limits:
+    if (
+        problem["type"]
+        not in ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+        or not limits
+    ):
         return recognised(message.lower())
     return say("expected a number {0}", series(limits))
 
 
 def _limits(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """["from 1", "at most 1,000,000"] of the field that `path` leads to; [] where it is not known."""
+    """["from 1", "at most 1,000,000"] of the field that `path` leads to; [] where it is
+    not known.
+    """
     owner: type[BaseModel] | None = model
     for part in path[:-1]:
         owner = _nested(owner, part) if owner is not None else None
-    field = owner.model_fields.get(str(path[-1])) if owner is not None and path else None  # no path: of several keys together
+    # no path: of several keys together
+    field = owner.model_fields.get(str(path[-1])) if owner is not None and path else None
     words = {
         "ge": lambda limit: say("from {0:,}", limit),
         "gt": lambda limit: say("above {0:,}", limit),
         "le": lambda limit: say("at most {0:,}", limit),
         "lt": lambda limit: say("below {0:,}", limit),
     }
-    found = [] if field is None else [(name, getattr(one, name)) for one in field.metadata for name in words if hasattr(one, name)]
+    found = (
+        []
+        if field is None
+        else [
+            (name, getattr(one, name))
+            for one in field.metadata
+            for name in words
+            if hasattr(one, name)
+        ]
+    )
     return [words[name](limit) for name, limit in found]
 
 
@@ -370,7 +463,11 @@ def shown(value: Any, most: int = 60) -> str:
     if isinstance(value, int) and abs(value) >= 10**most:
         return say("a number of about {0:,} digits", int(value.bit_length() * 0.30103) + 1)
     if isinstance(value, dict | list | tuple) and len(value) > 20:
-        return say("a mapping of {0:,}", len(value)) if isinstance(value, dict) else say("a list of {0:,}", len(value))
+        return (
+            say("a mapping of {0:,}", len(value))
+            if isinstance(value, dict)
+            else say("a list of {0:,}", len(value))
+        )
     return one_line(reprlib.repr(value), most)
 
 
@@ -387,8 +484,13 @@ def _fields(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
 def _nested(model: type[BaseModel], name: int | str) -> type[BaseModel] | None:
     """The model that the value of a field is, if it is one."""
     field = model.model_fields.get(str(name))
-    candidates = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
-    return next((kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+    candidates = (
+        [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
+    )
+    return next(
+        (kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)),
+        None,
+    )
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:
@@ -403,7 +505,11 @@ def _unknown(key: str, known: Iterable[str]) -> str:
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """`key: old -> new`, one line per entry in which two `Recipe.as_dict()` differ."""
     mine, theirs = _flatten(old), _flatten(new)
-    return [f"{key}: {mine.get(key)} -> {theirs.get(key)}" for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+    return [
+        f"{key}: {mine.get(key)} -> {theirs.get(key)}"
+        for key in {**mine, **theirs}
+        if mine.get(key) != theirs.get(key)
+    ]
 
 
 def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

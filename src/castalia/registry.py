@@ -1,6 +1,8 @@
-"""Names to classes: a literal table, entry points for packages, and `file.py:Class` for a file of one's own.
+"""Names to classes: a literal table, entry points for packages, and `file.py:Class` for a file of
+one's own.
 
-Listing names imports nothing. A file is Python code, so it is executed only when the caller says `trust=True`.
+Listing names imports nothing. A file is Python code, so it is executed only when the caller says
+`trust=True`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from castalia import bounded
+from castalia import bounded, modality
 from castalia.errors import AbilityError, PluginError, meant
 from castalia.sentences import say
 
@@ -24,8 +26,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a built-in lives and one line about it. `abilities` is checked against the class by a contract test. recipe: of a codec, the one
-    to begin with."""
+    """Where a built-in lives and one line about it. `abilities` is checked against the class by a
+    contract test. recipe: of a codec, the one
+    to begin with.
+    """
 
     target: str
     about: str
@@ -34,59 +38,111 @@ class Entry:
 
 
 FAMILIES: dict[str, Entry] = {
-    "vae": Entry("castalia.families.vae:Vae", "variational autoencoder", ("samples", "encodes", "scores")),
+    "vae": Entry(
+        "castalia.families.vae:Vae", "variational autoencoder", ("samples", "encodes", "scores")
+    ),
     "gan": Entry("castalia.families.gan:Gan", "generative adversarial network", ("samples",)),
     "ar": Entry(
         "castalia.families.ar:Ar",
         "autoregressive transformer over tokens",
         ("samples", "scores", "infills", "decodes", "attends", "tunes"),
     ),
-    "seqvae": Entry("castalia.families.seqvae:SeqVae", "variational autoencoder of sequences", ("samples", "encodes", "scores", "decodes")),
-    "pretrained": Entry(
-        "castalia.families.pretrained:Pretrained", "language model of others, to fine-tune", ("samples", "scores", "decodes", "tunes")
+    "seqvae": Entry(
+        "castalia.families.seqvae:SeqVae",
+        "variational autoencoder of sequences",
+        ("samples", "encodes", "scores", "decodes"),
     ),
-    "vaegan": Entry("castalia.families.vaegan:VaeGan", "VAE whose decoder is also a GAN's generator", ("samples", "encodes")),
-}
-CODECS: dict[str, Entry] = {
-    "image": Entry("castalia.codecs.image:ImageCodec", "pictures: PNG, JPEG, WebP, GIF, BMP, TIFF, IDX, .npy", recipe="image/vae"),
-    "array": Entry("castalia.codecs.array:ArrayCodec", "vectors and arrays: .npy, .npz", recipe="array/vae"),
-    "text": Entry("castalia.codecs.text:TextCodec", "texts and source code: .txt, .md, .py ..., JSONL, CSV, Parquet", recipe="text/ar"),
-    "music": Entry("castalia.codecs.music:MusicCodec", "music in notes: MIDI, files of pieces", recipe="music/ar"),
+    "pretrained": Entry(
+        "castalia.families.pretrained:Pretrained",
+        "language model of others, to fine-tune",
+        ("samples", "scores", "decodes", "tunes"),
+    ),
+    "vaegan": Entry(
+        "castalia.families.vaegan:VaeGan",
+        "VAE whose decoder is also a GAN's generator",
+        ("samples", "encodes"),
+    ),
 }
 METRICS: dict[str, Entry] = {
-    "frechet": Entry("castalia.evaluation.frechet:FrechetDistance", "Frechet distance of feature Gaussians"),
-    "kernel": Entry("castalia.evaluation.kernel:KernelDistance", "unbiased polynomial-kernel distance (KID)"),
-    "manifold": Entry("castalia.evaluation.manifold:Manifold", "precision, recall, density, coverage"),
-    "two-sample": Entry("castalia.evaluation.two_sample:TwoSample", "classifier two-sample test (C2ST)"),
-    "vendi": Entry("castalia.evaluation.vendi:Vendi", "Vendi score, the effective number of different items"),
-    "class-balance": Entry("castalia.evaluation.balance:ClassBalance", "classes drawn as often as the data have them"),
-    "novelty": Entry("castalia.evaluation.novelty:Novelty", "share of samples that copy a training item"),
+    "frechet": Entry(
+        "castalia.evaluation.frechet_distance:FrechetDistance",
+        "Frechet distance of feature Gaussians",
+    ),
+    "kernel": Entry(
+        "castalia.evaluation.kernel_distance:KernelDistance",
+        "unbiased polynomial-kernel distance (KID)",
+    ),
+    "manifold": Entry(
+        "castalia.evaluation.precision_recall:Manifold", "precision, recall, density, coverage"
+    ),
+    "two-sample": Entry(
+        "castalia.evaluation.two_sample:TwoSample", "classifier two-sample test (C2ST)"
+    ),
+    "vendi": Entry(
+        "castalia.evaluation.vendi_score:Vendi",
+        "Vendi score, the effective number of different items",
+    ),
+    "class-balance": Entry(
+        "castalia.evaluation.class_balance:ClassBalance",
+        "classes drawn as often as the data have them",
+    ),
+    "novelty": Entry(
+        "castalia.evaluation.novelty:Novelty", "share of samples that copy a training item"
+    ),
     "data-copying": Entry("castalia.evaluation.data_copying:DataCopying", "data-copying test C_T"),
     "creativity": Entry("castalia.evaluation.creativity:Creativity", "novelty at equal fidelity"),
     "utility": Entry("castalia.evaluation.utility:Utility", "train on synthetic, test on real"),
-    "compression": Entry("castalia.evaluation.compression:Compression", "bits per byte and per character of held-out text"),
-    "steps": Entry("castalia.evaluation.steps:Steps", "nats per step and per note of tokens that come in steps"),
-    "variety": Entry("castalia.evaluation.variety:Variety", "distinct n-grams, self-BLEU, loops"),
-    "borrowing": Entry("castalia.evaluation.borrowing:Borrowing", "share of n-grams and longest stretches from the training text"),
-    "music": Entry("castalia.evaluation.music:MusicStatistics", "keys, intervals, durations, voices and groove of music"),
-    "motifs": Entry("castalia.evaluation.motifs:Motifs", "share of melodies that the training pieces have"),
+    "compression": Entry(
+        "castalia.evaluation.compression:Compression",
+        "bits per byte and per character of held-out text",
+    ),
+    "steps": Entry(
+        "castalia.evaluation.step_likelihood:Steps",
+        "nats per step and per note of tokens that come in steps",
+    ),
+    "variety": Entry(
+        "castalia.evaluation.ngram_variety:Variety", "distinct n-grams, self-BLEU, loops"
+    ),
+    "borrowing": Entry(
+        "castalia.evaluation.ngram_overlap:Borrowing",
+        "share of n-grams and longest stretches from the training text",
+    ),
     "likelihood": Entry("castalia.evaluation.likelihood:Likelihood", "bits per dimension"),
     "cost": Entry("castalia.evaluation.cost:Cost", "samples per second, peak memory, parameters"),
 }
-TABLES: dict[Kind, dict[str, Entry]] = {"family": FAMILIES, "codec": CODECS, "metric": METRICS}
+
+KIND_NAMES: dict[Kind, str] = {
+    "family": say("family"),
+    "codec": say("codec"),
+    "metric": say("metric"),
+}
 
 
-KIND_NAMES: dict[Kind, str] = {"family": say("family"), "codec": say("codec"), "metric": say("metric")}
+def known(kind: Kind) -> dict[str, Entry]:
+    """Families and metrics of this table; codecs and metrics of modalities."""
+    described = modality.every().values()
+    match kind:
+        case "family":
+            return FAMILIES
+        case "codec":
+            return {one.name: Entry(one.codec, one.about, recipe=one.first) for one in described}
+        case "metric":
+            own = {
+                name: Entry(*vars(metric).values())
+                for one in described
+                for name, metric in one.metrics.items()
+            }
+            return METRICS | own
 
 
 def names(kind: Kind) -> list[str]:
-    """Built-in names, then those of installed packages (entry point group `castalia.<kind>`)."""
-    return [*TABLES[kind], *sorted(point.name for point in entry_points(group=f"castalia.{kind}"))]
+    """Known names, then those of installed packages (entry point group `castalia.<kind>`)."""
+    return [*known(kind), *sorted(point.name for point in entry_points(group=f"castalia.{kind}"))]
 
 
 def first_recipe(codec: str) -> str:
     """The recipe to begin with for what a codec reads; "" where none is named."""
-    entry = CODECS.get(codec)
+    entry = known("codec").get(codec)
     return "" if entry is None else entry.recipe
 
 
@@ -96,7 +152,9 @@ def families_that(ability: str) -> list[str]:
 
 
 def require(model: object, ability: type[T], purpose: str) -> T:
-    """`model` itself if it has the ability, else AbilityError. `purpose` names what the user asked for."""
+    """`model` itself if it has the ability, else AbilityError. `purpose` names what the user asked
+    for.
+    """
     if isinstance(model, ability):
         return model
     name = ability.__name__.lower()
@@ -117,16 +175,16 @@ def resolve(kind: Kind, name: str, *, trust: bool = False) -> Any:
     """The class called `name`. Raises PluginError with a suggestion when there is none."""
     if is_path(name):
         return _load_file(kind, name, trust)
-    if name in TABLES[kind]:
-        return _load(TABLES[kind][name].target, kind, name)
+    if (entry := known(kind).get(name)) is not None:
+        return _load(entry.target, kind, name)
     for point in entry_points(group=f"castalia.{kind}"):
         if point.name == name:
             return _load(point.value, kind, name)
-    known = names(kind)
+    listed = names(kind)
     raise PluginError(
         say("there is no {0} called '{1}'", KIND_NAMES[kind], name),
         where=f"{kind}.name",
-        fix=say("{0}known: {1}", meant(name, known), ", ".join(known)),
+        fix=say("{0}known: {1}", meant(name, listed), ", ".join(listed)),
     )
 
 
@@ -152,16 +210,25 @@ def _load_file(kind: Kind, name: str, trust: bool) -> Any:
     file, _, attribute = name.partition(":")
     path = Path(file)
     if not attribute:
-        raise PluginError(say("a file plug-in needs a class name"), where=name, fix=say("write {0}:ClassName", file))
+        raise PluginError(
+            say("a file plug-in needs a class name"),
+            where=name,
+            fix=say("write {0}:ClassName", file),
+        )
     if not trust:
         raise PluginError(
-            say("this run would execute Python code of its own"), where=name, fix=say("read that file, then add --trust-code")
+            say("this run would execute Python code of its own"),
+            where=name,
+            fix=say("read that file, then add --trust-code"),
         )
     if not path.is_file():
         raise PluginError(
-            say("the plug-in file does not exist"), where=name, fix=say("check the path; it is relative to the working folder")
+            say("the plug-in file does not exist"),
+            where=name,
+            fix=say("check the path; it is relative to the working folder"),
         )
-    # its own name for every version of every file; listed, so that its classes know their source (data/cache.py hashes it)
+    # its own name for every version of every file; listed, so that its classes know their source
+    # (data/cache.py hashes it)
     title = f"castalia_plugin_{path.stem}_{file_digest(name)[:12]}"
     spec = importlib.util.spec_from_file_location(title, path)
     if spec is None or spec.loader is None:
@@ -171,5 +238,10 @@ def _load_file(kind: Kind, name: str, trust: bool) -> Any:
     try:
         spec.loader.exec_module(module)
         return getattr(module, attribute)
-    except Exception as error:  # whatever a foreign file raises while it is imported is the file's fault
-        raise PluginError(say("the {0} file failed to load: {1}", KIND_NAMES[kind], error), where=name, fix=say("mend the file")) from error
+    # whatever a foreign file raises while it is imported is the file's fault
+    except Exception as error:
+        raise PluginError(
+            say("the {0} file failed to load: {1}", KIND_NAMES[kind], error),
+            where=name,
+            fix=say("mend the file"),
+        ) from error

@@ -5,8 +5,8 @@
         checkpoints/step-00010000/{model,ema,optimiser}.safetensors  state.json
         samples/  eval/
 
-Files appear whole or not at all (atomic.py). A run is locked against a second writer, refuses a newer format, and
-holds its specs, so that a model is rebuilt without the data.
+Files appear whole or not at all (atomic.py). A run is locked against a second writer, refuses a
+newer format, and holds its specs, so that a model is rebuilt without the data.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from castalia import atomic, bounded, notebook, places, registry, tensor_file
+from castalia import atomic, bounded, notebook, registry, tensor_file, user_dirs
 from castalia import recipe as recipes
 from castalia.config import hold, problems_of
 from castalia.errors import CastaliaError, RunError
@@ -45,18 +45,22 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 ROOT = Path("runs")
-_OPTIONAL = ("created", "argv", "processes", "plugins", "parents", "parameters", "precision")  # what run.json may leave out
+# what run.json may leave out
+_OPTIONAL = ("created", "argv", "processes", "plugins", "parents", "parameters", "precision")
 _STEP = re.compile(r"step-([0-9]{8,10})")
 _OLDER = "restore the file, or remove this checkpoint to use an older one"
 
 
 class Run:
-    """One trained (or still training) model. `Run.create` and `Run.open` make it; attributes are read on demand."""
+    """One trained (or still training) model. `Run.create` and `Run.open` make it; attributes are
+    read on demand.
+    """
 
     def __init__(self, folder: Path, *, trust_code: bool = False) -> None:
         self.folder = folder
         self._trust = trust_code
-        self.forecast: Any = None  # while it trains, what that will take (training/forecast.py); not kept
+        # while it trains, what that will take (training/time_forecast.py); not kept
+        self.forecast: Any = None
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
@@ -71,11 +75,18 @@ class Run:
             "folder": self.folder,
         }
         sheets = sorted((self.folder / "samples").glob("*.png"))
-        return notebook.facts(self.id, rows, notebook.picture(sheets[-1].read_bytes()) if sheets else "")
+        return notebook.facts(
+            self.id, rows, notebook.picture(sheets[-1].read_bytes()) if sheets else ""
+        )
 
     @classmethod
     def create(
-        cls, recipe: recipes.Recipe, codec: Codec[Any], conditions: dict[str, Condition], about: dict[str, Any], out: Path | None = None
+        cls,
+        recipe: recipes.Recipe,
+        codec: Codec[Any],
+        conditions: dict[str, Condition],
+        about: dict[str, Any],
+        out: Path | None = None,
     ) -> Run:
         """A new run directory. `about`: facts of the data and the machine that run.json records."""
         if out is None:
@@ -88,7 +99,11 @@ class Run:
                 fix=say("castalia train --resume {0}, or choose another --out", out),
             )
         if out.is_file() or any(parent.is_file() for parent in out.parents):
-            raise RunError(say("the output path leads through a regular file"), where=out, fix=say("choose another --out"))
+            raise RunError(
+                say("the output path leads through a regular file"),
+                where=out,
+                fix=say("choose another --out"),
+            )
         run = cls(out, trust_code=True)
         facts = {
             "format": FORMAT,
@@ -100,7 +115,11 @@ class Run:
             "conditions": {name: spec_to_json(condition) for name, condition in conditions.items()},
             **about,
         }
-        plugins = {part.name: registry.file_digest(part.name) for part in (recipe.codec, recipe.family) if registry.is_path(part.name)}
+        plugins = {
+            part.name: registry.file_digest(part.name)
+            for part in (recipe.codec, recipe.family)
+            if registry.is_path(part.name)
+        }
         if plugins:
             facts["plugins"] = plugins
             for name in plugins:
@@ -111,11 +130,13 @@ class Run:
         atomic.write_json(out / "codec.json", state)
         _write_tensors(out / "codec.safetensors", tensors)
         atomic.write_json(out / "run.json", facts)  # last: a folder with run.json is a whole run
-        places.remember(facts["id"], out, created=facts["created"])
+        user_dirs.remember(facts["id"], out, created=facts["created"])
         return run
 
     @classmethod
-    def open(cls, name: str | os.PathLike[str], *, root: Path = ROOT, trust_code: bool = False) -> Run:
+    def open(
+        cls, name: str | os.PathLike[str], *, root: Path = ROOT, trust_code: bool = False
+    ) -> Run:
         """A run by folder, by prefix of a folder in `root`, or "latest"."""
         run = cls(_locate(os.fspath(name), root), trust_code=trust_code)
         for plugin, digest in run.about["plugins"].items():
@@ -131,15 +152,23 @@ class Run:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """run.json: versions, machine, data fingerprint, specs, parents; see run_files.RunFacts. Raises RunError where it does not hold a run."""
+        """run.json: versions, machine, data fingerprint, specs, parents; see run_files.RunFacts.
+        Raises RunError where it does not hold a run.
+        """
         path = self.folder / "run.json"
         data = _read_json(path)
         if not isinstance(data, dict):
-            raise RunError(say("run.json does not hold a run"), where=path, fix=say("restore the file"))
+            raise RunError(
+                say("run.json does not hold a run"), where=path, fix=say("restore the file")
+            )
         found = data.get("format")
         if type(found) is not int or not 1 <= found <= FORMAT:
             raise RunError(
-                say("the run has format {0}, this version reads up to {1}", recipes.shown(found), FORMAT),
+                say(
+                    "the run has format {0}, this version reads up to {1}",
+                    recipes.shown(found),
+                    FORMAT,
+                ),
                 where=self.folder,
                 fix="pip install --upgrade castalia",
             )
@@ -159,12 +188,18 @@ class Run:
 
     @property
     def trained_recipe(self) -> recipes.Recipe:
-        """The recipe that training began with, from run.json; keys that are newer than the run have their defaults."""
-        return self._resolved(json.loads(json.dumps(self.about["recipe"])), str(self.folder / "run.json"))
+        """The recipe that training began with, from run.json; keys that are newer than the run have
+        their defaults.
+        """
+        return self._resolved(
+            json.loads(json.dumps(self.about["recipe"])), str(self.folder / "run.json")
+        )
 
     def _resolved(self, raw: Any, where: str) -> recipes.Recipe:
         if not isinstance(raw, dict):
-            raise RunError(say("the recipe of this run is damaged"), where=where, fix=say("restore the file"))
+            raise RunError(
+                say("the recipe of this run is damaged"), where=where, fix=say("restore the file")
+            )
         for kind in ("codec", "family"):
             part = raw.get(kind)
             if isinstance(part, dict) and registry.is_path(str(part.get("name"))):
@@ -190,18 +225,24 @@ class Run:
         try:
             state = _read_json(path)
             if not isinstance(state, dict):
-                raise RunError(say("codec.json does not hold a codec"), where=path, fix=say("restore the file"))
+                raise RunError(
+                    say("codec.json does not hold a codec"), where=path, fix=say("restore the file")
+                )
             restored = codec.restore(state, tensors)
             same = restored.spec == spec_from_json(self.about["spec"])
         except ValidationError as error:
             raise RunError(
-                say("codec.json does not fit the codec '{0}': {1}", part.name, problems_of(error)), where=path, fix=say("restore the file")
+                say("codec.json does not fit the codec '{0}': {1}", part.name, problems_of(error)),
+                where=path,
+                fix=say("restore the file"),
             ) from error
         except RunError:
             raise
         except CastaliaError as error:
             raise RunError(
-                say("codec.json does not fit the codec '{0}': {1}", part.name, error.what), where=path, fix=say("restore the file")
+                say("codec.json does not fit the codec '{0}': {1}", part.name, error.what),
+                where=path,
+                fix=say("restore the file"),
             ) from error
         if not same:
             raise RunError(
@@ -217,14 +258,22 @@ class Run:
         from castalia.nn import lora
 
         part, adapt = self.recipe.family, self.recipe.training.adapt
-        config = cast("FamilyConfig", part.config)  # the recipe was resolved with the family's own Config
-        family: Family = make(registry.resolve("family", part.name, trust=self._trust), config, self.spec, self.conditions)
+        # the recipe was resolved with the family's own Config
+        config = cast("FamilyConfig", part.config)
+        family: Family = make(
+            registry.resolve("family", part.name, trust=self._trust),
+            config,
+            self.spec,
+            self.conditions,
+        )
         if adapt is not None:
             lora.adapt(family, adapt.lora, adapt.alpha)
         return family
 
     def model(self, weights: str = "ema", step: int | None = None) -> Family:
-        """The trained family in eval mode. weights: "ema" (falls back to "model" where averaging was off) or "model"."""
+        """The trained family in eval mode. weights: "ema" (falls back to "model" where averaging
+        was off) or "model".
+        """
         from castalia.nn import lora
 
         path = self.weights_path(weights, step)
@@ -243,9 +292,12 @@ class Run:
         return family.eval()
 
     def _fitting(self, family: Family, path: Path) -> dict[str, Tensor]:
-        """Tensors of a file whose header names what the family has, shape by shape, read only then."""
+        """Tensors of a file whose header names what the family has, shape by shape,
+        read only then.
+        """
         there = {name: one.shape for name, one in tensor_file.declared(path).items()}
-        for name, tensor in family.named_parameters():  # some buffers take the size of what is loaded
+        # some buffers take the size of what is loaded
+        for name, tensor in family.named_parameters():
             if name in there and there[name] != tuple(tensor.shape):
                 raise RunError(
                     say(
@@ -263,10 +315,18 @@ class Run:
 
     def weights_path(self, weights: str = "ema", step: int | None = None) -> Path:
         if weights not in ("ema", "model", "optimiser"):
-            raise RunError(say("a run has no weights called {0}", recipes.shown(weights)), where=self.folder, fix=say("ema or model"))
+            raise RunError(
+                say("a run has no weights called {0}", recipes.shown(weights)),
+                where=self.folder,
+                fix=say("ema or model"),
+            )
         step = self.last_step if step is None else step
         if step is None:
-            raise RunError(say("the run has no checkpoint yet"), where=self.folder, fix=f"castalia train --resume {self.folder}")
+            raise RunError(
+                say("the run has no checkpoint yet"),
+                where=self.folder,
+                fix=f"castalia train --resume {self.folder}",
+            )
         path = self.checkpoint(step) / f"{weights}.safetensors"
         return path if path.exists() or weights == "model" else path.with_name("model.safetensors")
 
@@ -286,11 +346,15 @@ class Run:
     def finished(self) -> bool:
         """Whether training reached its end (the last step, or an early stop)."""
         step, total = self.last_step, self.total_steps
-        return step is not None and ((total is not None and step >= total) or bool(self.state(step).get("stopped")))
+        return step is not None and (
+            (total is not None and step >= total) or bool(self.state(step).get("stopped"))
+        )
 
     @property
     def total_steps(self) -> int | None:
-        """Steps of the whole training; where they follow from minutes, as they were decided last; None before that."""
+        """Steps of the whole training; where they follow from minutes, as they were decided last;
+        None before that.
+        """
         decisions = self.decisions()
         return decisions[-1][1] if decisions else self.recipe.training.steps
 
@@ -301,7 +365,11 @@ class Run:
 
     @property
     def steps(self) -> list[int]:
-        found = (_STEP.fullmatch(path.name) for path in (self.folder / "checkpoints").glob("step-*") if (path / "state.json").exists())
+        found = (
+            _STEP.fullmatch(path.name)
+            for path in (self.folder / "checkpoints").glob("step-*")
+            if (path / "state.json").exists()
+        )
         return sorted(int(match[1]) for match in found if match)
 
     @property
@@ -311,54 +379,79 @@ class Run:
     def state(self, step: int) -> dict[str, Any]:
         """state.json; see run_files.CheckpointFacts."""
         path = self.checkpoint(step) / "state.json"
-        return hold(CheckpointFacts, _read_json(path), "the checkpoint is damaged", path, _OLDER).model_dump()
+        return hold(
+            CheckpointFacts, _read_json(path), "the checkpoint is damaged", path, _OLDER
+        ).model_dump()
 
     def tensors(self, step: int, name: str) -> dict[str, Tensor]:
-        """One of the groups that `save` wrote. Raises RunError for a file that is damaged, or holds numbers that are none."""
+        """One of the groups that `save` wrote. Raises RunError for a file that is damaged, or holds
+        numbers that are none.
+        """
         path = self.checkpoint(step) / f"{name}.safetensors"
         found = tensor_file.read(path)
         tensor_file.require_finite(found, path)
         return found
 
-    def save(self, step: int, groups: dict[str, dict[str, Tensor]], state: dict[str, Any], keep: int) -> None:
-        """One checkpoint: all groups of tensors and the state, or nothing. Then the oldest beyond `keep` go."""
+    def save(
+        self, step: int, groups: dict[str, dict[str, Tensor]], state: dict[str, Any], keep: int
+    ) -> None:
+        """One checkpoint: all groups of tensors and the state, or nothing. Then the oldest beyond
+        `keep` go.
+        """
         with atomic.folder(self.checkpoint(step)) as temporary:
             for name, tensors in groups.items():
                 (temporary / f"{name}.safetensors").write_bytes(dump(tensors))
             (temporary / "state.json").write_text(json.dumps({"step": step, **state}))
-        places.remember(self.id, self.folder, step=step, model=self.model_hash(step=step))  # of ema where there is one, as `model` takes it
+        # of ema where there is one, as `model` takes it
+        user_dirs.remember(self.id, self.folder, step=step, model=self.model_hash(step=step))
         for old in self.steps[:-keep]:
             shutil.rmtree(self.checkpoint(old))
 
-    # decisions of a run with training.minutes, see training/budget.py
+    # decisions of a run with training.minutes, see training/time_budget.py
 
     @property
     def plan_path(self) -> Path:
         return self.folder / "plan.jsonl"
 
     def decide(self, step: int, steps: int, seconds: float) -> None:
-        """Keeps that from `step` on the schedule has so many steps, as was found after `seconds`."""
+        """Keeps that from `step` on the schedule has so many steps, as was found after
+        `seconds`.
+        """
         with open(self.plan_path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "steps": steps, "seconds": round(seconds, 3)}) + "\n")
+            file.write(
+                json.dumps({"step": step, "steps": steps, "seconds": round(seconds, 3)}) + "\n"
+            )
 
     def decisions(self) -> list[tuple[int, int]]:
         """(step, steps) of every decision, in order; [] of a run whose recipe says its steps."""
         if not self.plan_path.exists():
             return []
-        what, fix, found = say("plan.jsonl is damaged"), say("restore the file, or train a new run"), list[tuple[int, int]]()
+        what, fix, found = (
+            say("plan.jsonl is damaged"),
+            say("restore the file, or train a new run"),
+            list[tuple[int, int]](),
+        )
         for number, line in enumerate(bounded.text_lines(self.plan_path, RunError), 1):
             if line.rstrip().endswith("}"):  # a kill may cut the last line short
                 where = f"{self.plan_path}, line {number}"
-                row = hold(DecisionFacts, bounded.parse_json(line, where, fix, RunError), what, where, fix)
+                row = hold(
+                    DecisionFacts, bounded.parse_json(line, where, fix, RunError), what, where, fix
+                )
                 found.append((row.step, row.steps))
-        if found and (found[0][0] != 0 or [step for step, _ in found] != sorted({step for step, _ in found})):
+        if found and (
+            found[0][0] != 0 or [step for step, _ in found] != sorted({step for step, _ in found})
+        ):
             raise RunError(what, where=self.plan_path, fix=fix)
         return found
 
     def settle(self) -> None:
-        """When training is over: the steps that were decided stand in recipe.yaml in place of minutes, so that it trains the same model again."""
+        """When training is over: the steps that were decided stand in recipe.yaml in place of
+        minutes, so that it trains the same model again.
+        """
         if self.finished and self.recipe.training.minutes is not None:
-            atomic.write(self.folder / "recipe.yaml", self.recipe.settled(self.decisions()).to_yaml())
+            atomic.write(
+                self.folder / "recipe.yaml", self.recipe.settled(self.decisions()).to_yaml()
+            )
             self.__dict__.pop("recipe", None)
 
     # log
@@ -372,7 +465,9 @@ class Run:
             file.write(json.dumps(row) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Rows of metrics.jsonl in their order; see run_files.MetricFacts. A line that a kill cut short is passed over."""
+        """Rows of metrics.jsonl in their order; see run_files.MetricFacts. A line that a kill cut
+        short is passed over.
+        """
         if not self.metrics_path.exists():
             return []
         rows = []
@@ -383,9 +478,17 @@ class Run:
                 row = json.loads(line)  # losses may be NaN, which `bounded.parse_json` refuses
             except (ValueError, RecursionError) as error:
                 raise RunError(
-                    say("metrics.jsonl is damaged"), where=say("{0}, line {1}", self.metrics_path, number), fix=say("remove the line")
+                    say("metrics.jsonl is damaged"),
+                    where=say("{0}, line {1}", self.metrics_path, number),
+                    fix=say("remove the line"),
                 ) from error
-            hold(MetricFacts, row, "metrics.jsonl is damaged", f"{self.metrics_path}, line {number}", "remove the line")
+            hold(
+                MetricFacts,
+                row,
+                "metrics.jsonl is damaged",
+                f"{self.metrics_path}, line {number}",
+                "remove the line",
+            )
             rows.append(row)
         return rows
 
@@ -396,16 +499,21 @@ class Run:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Held while training; a second writer is refused. The kernel drops the lock if the process dies."""
+        """Held while training; a second writer is refused. The kernel drops the lock if the process
+        dies.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "lock", "a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise RunError(
-                    say("another process is writing this run"), where=self.folder, fix=say("wait for it, or stop it first")
+                    say("another process is writing this run"),
+                    where=self.folder,
+                    fix=say("wait for it, or stop it first"),
                 ) from error
-            for rubbish in (self.folder / "checkpoints").glob(".step-*"):  # a kill in the middle of a checkpoint
+            # a kill in the middle of a checkpoint
+            for rubbish in (self.folder / "checkpoints").glob(".step-*"):
                 shutil.rmtree(rubbish)
             yield
 
@@ -433,7 +541,10 @@ def versions() -> dict[str, Any]:
 def listing(root: Path = ROOT) -> list[Run]:
     """Runs in `root`, oldest first."""
     folders = [path.parent for path in root.glob("*/run.json")]
-    return [Run(folder) for folder in sorted(folders, key=lambda folder: (folder / "run.json").stat().st_mtime)]
+    return [
+        Run(folder)
+        for folder in sorted(folders, key=lambda folder: (folder / "run.json").stat().st_mtime)
+    ]
 
 
 def _locate(name: str, root: Path) -> Path:
@@ -443,7 +554,9 @@ def _locate(name: str, root: Path) -> Path:
     if name == "latest":
         if runs:
             return runs[-1].folder
-        raise RunError(say("there is no run yet"), where=root, fix="castalia train image/vae builtin/digits")
+        raise RunError(
+            say("there is no run yet"), where=root, fix="castalia train image/vae builtin/digits"
+        )
     found = [run.folder for run in runs if run.folder.name.startswith(name)]
     if len(found) == 1:
         return found[0]
@@ -453,12 +566,18 @@ def _locate(name: str, root: Path) -> Path:
             where=root,
             fix=say("one of: {0}", ", ".join(folder.name for folder in found[:5])),
         )
-    raise RunError(say("there is no run called '{0}'", name), where=root, fix=say("castalia list runs, or give the folder of a run"))
+    raise RunError(
+        say("there is no run called '{0}'", name),
+        where=root,
+        fix=say("castalia list runs, or give the folder of a run"),
+    )
 
 
 @lru_cache(maxsize=64)
 def _hash_at(path: Path, changed: int, size: int) -> str:
-    """SHA-256 of a file as it was at `changed`; not computed anew for each of many outputs of one run."""
+    """SHA-256 of a file as it was at `changed`; not computed anew for each of many outputs of one
+    run.
+    """
     with bounded.open_regular(path, RunError) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -468,7 +587,9 @@ def _read_text(path: Path, limit: str = "json_bytes") -> str:
         return bounded.read_text(path, limit, RunError)
     except RunError as error:
         raise RunError(
-            say("cannot read {0}: {1}", path.name, error.what), where=path, fix=say("this folder is not a whole run; restore the file")
+            say("cannot read {0}: {1}", path.name, error.what),
+            where=path,
+            fix=say("this folder is not a whole run; restore the file"),
         ) from error
 
 
@@ -477,10 +598,14 @@ def _read_json(path: Path) -> Any:
 
 
 def dump(tensors: dict[str, Tensor]) -> bytes:
-    """The bytes of a safetensors file; they depend on the values alone, not on the layout in memory."""
+    """The bytes of a safetensors file; they depend on the values alone, not on the layout in
+    memory.
+    """
     from safetensors.torch import save
 
-    return save({name: tensor.detach().contiguous().cpu().clone() for name, tensor in tensors.items()})
+    return save(
+        {name: tensor.detach().contiguous().cpu().clone() for name, tensor in tensors.items()}
+    )
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:

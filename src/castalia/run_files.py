@@ -1,7 +1,10 @@
-"""What the files of a run may say: schemas that each file is held against before anything is made of it.
+"""What the files of a run may say: schemas that each file is held against before anything is made
+of it.
 
-A run may come from a stranger, or from a disk that lost a block. So whatever the rest of the package reads from these files is here, with its type and its
-bounds; other keys are kept and not read. Codecs hold their own state against schemas of their own (`Codec.restore`). Tensors are in tensor_file.py.
+A run may come from a stranger, or from a disk that lost a block. So whatever the rest of the
+package reads from these files is here, with its type and its bounds; other keys are kept and not
+read. Codecs hold their own state against schemas of their own (`Codec.restore`). Tensors are in
+tensor_file.py.
 """
 
 from __future__ import annotations
@@ -41,7 +44,9 @@ class DenseFacts(Facts):
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal["dense"]
-    shape: Annotated[list[Annotated[int, Field(ge=1, le=1 << 31)]], Field(min_length=1, max_length=8)]
+    shape: Annotated[
+        list[Annotated[int, Field(ge=1, le=1 << 31)]], Field(min_length=1, max_length=8)
+    ]
     spans: list[SpanFacts] = Field([])
     unit: Literal["signed", "binary", "standard"] = "signed"
     levels: Annotated[int, Field(ge=2, le=1 << 32)] | None = None
@@ -187,7 +192,9 @@ class MetricFacts(Facts):
 
 
 class TuningSideFacts(Facts):
-    """What eval/tuning.json says before or after; numbers that were not measured are missing or null."""
+    """What eval/tuning.json says before or after; numbers that were not measured are missing or
+    null.
+    """
 
     texts: Count | None = None
     pairs: Count | None = None

@@ -1,11 +1,13 @@
-"""Numbers as people read them: sizes in bytes and durations. Each is a sentence, so that its unit is told in the reader's language."""
+"""Numbers as people read them: sizes in bytes and durations. Each is a sentence, so that its unit
+is told in the reader's language.
+"""
 
 from __future__ import annotations
 
-from castalia.sentences import Said, say
+from castalia.sentences import Message, say
 
 
-def size(count: float) -> Said:
+def size(count: float) -> Message:
     """Bytes in decimal units: "812 B", "3.4 kB", "21.0 MB", "1.25 GB"."""
     if round(count) < 1000:
         return say("{0:.0f} B", count)
@@ -14,7 +16,7 @@ def size(count: float) -> Said:
     return say("{0:.1f} MB", count / 1e6) if count < 999_950_000 else say("{0:.2f} GB", count / 1e9)
 
 
-def duration(seconds: float) -> Said:
+def duration(seconds: float) -> Message:
     """ "42 s", "3 min 10 s", "2 h 05 min"."""
     whole = round(seconds)
     if whole < 60:

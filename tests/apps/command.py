@@ -1,4 +1,6 @@
-"""Runs `castalia` as a user would: in another process, or, where that proves nothing more, in this one."""
+"""Runs `castalia` as a user would: in another process, or, where that proves nothing more, in this
+one.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,16 @@ TINY = [
 ]
 
 
-def castalia(*words: object, cwd: Path, code: int = 0, environment: dict[str, str] | None = None, **options: Any) -> str:
-    """`castalia` in a process of its own: stdout, then stderr. Fails unless the exit code is `code`; never a traceback."""
+def castalia(
+    *words: object,
+    cwd: Path,
+    code: int = 0,
+    environment: dict[str, str] | None = None,
+    **options: Any,
+) -> str:
+    """`castalia` in a process of its own: stdout, then stderr. Fails unless the exit code is
+    `code`; never a traceback.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "castalia", *map(str, words)],
         cwd=cwd,
@@ -37,7 +47,9 @@ def castalia(*words: object, cwd: Path, code: int = 0, environment: dict[str, st
 
 
 def inside(*words: object, cwd: Path, code: int = 0) -> str:
-    """The same without a new process, three seconds faster. An error that main() does not expect reaches the test."""
+    """The same without a new process, three seconds faster. An error that main() does not expect
+    reaches the test.
+    """
     from castalia.cli.main import main
 
     out, err = io.StringIO(), io.StringIO()
@@ -65,6 +77,8 @@ def document(*words: object, cwd: Path, **options: Any) -> Any:
 
 
 def _checked(found: int, expected: int, out: str, err: str) -> str:
-    assert found == expected, f"exit code {found}, expected {expected}\n{out[-1500:]}\n{err[-3000:]}"
+    assert found == expected, (
+        f"exit code {found}, expected {expected}\n{out[-1500:]}\n{err[-3000:]}"
+    )
     assert "Traceback" not in err, err
     return out + err

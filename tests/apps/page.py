@@ -1,10 +1,12 @@
 """Runs the commands of a documentation page, in order, in one folder.
 
-    ```bash     commands. A block of plain `castalia ...` lines runs inside this process (torch is imported once);
-                a block with anything else in it (pipes, files, other programs) runs in bash, with `castalia` on the PATH.
+    ```bash     commands. A block of plain `castalia ...` lines runs inside this process (torch is
+                imported once); a block with anything else in it (pipes, files, other programs) runs
+                in bash, with `castalia` on the PATH.
     ```python   is executed as a script.
 
-A line that ends in `# exit code 3` must end with that code; all others with 0. Other fences are not executed.
+A line that ends in `# exit code 3` must end with that code; all others with 0. Other fences are not
+executed.
 """
 
 from __future__ import annotations
@@ -35,12 +37,17 @@ class Block(NamedTuple):
 
 def blocks(page: Path, *languages: str) -> list[Block]:
     text = page.read_text(encoding="utf-8")
-    found = [Block(match[1], match[2], text.count("\n", 0, match.start()) + 1) for match in FENCE.finditer(text)]
+    found = [
+        Block(match[1], match[2], text.count("\n", 0, match.start()) + 1)
+        for match in FENCE.finditer(text)
+    ]
     return [block for block in found if block.language in languages]
 
 
 def without_comments(block: Block) -> list[str]:
-    """What a machine sees: lines without comments, blank lines and trailing spaces. Strings keep their '#'."""
+    """What a machine sees: lines without comments, blank lines and trailing spaces. Strings keep
+    their '#'.
+    """
     lines = [re.sub(r"(^|\s)#\s.*$", "", line).rstrip() for line in block.text.splitlines()]
     return [line for line in lines if line]
 
@@ -55,11 +62,16 @@ def commands(block: Block) -> Iterator[tuple[str, int]]:
 
 
 def is_plain(block: Block) -> bool:
-    return all(command.startswith("castalia ") and not SHELL_SIGNS & set(command) for command, _ in commands(block))
+    return all(
+        command.startswith("castalia ") and not SHELL_SIGNS & set(command)
+        for command, _ in commands(block)
+    )
 
 
 def run_page(page: Path) -> int:
-    """Runs every block in the working folder; AssertionError names page, line and output. Returns how many ran."""
+    """Runs every block in the working folder; AssertionError names page, line and output. Returns
+    how many ran.
+    """
     found = blocks(page, "bash", "python")
     for block in found:
         where = f"{page.name}:{block.line}"
@@ -82,13 +94,20 @@ def _castalia(command: str, expected: int, where: str) -> None:
         except SystemExit as stop:
             code = stop.code
     assert code == expected, (
-        f"{where}: {command}\nexit code {code}, expected {expected}\n{out.getvalue()[-1500:]}\n{err.getvalue()[-1500:]}"
+        f"{where}: {command}\nexit code {code}, expected "
+        f"{expected}\n{out.getvalue()[-1500:]}\n{err.getvalue()[-1500:]}"
     )
 
 
 def _bash(block: Block, where: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.text], capture_output=True, text=True, timeout=120, env={**os.environ, "PATH": path}
+        ["bash", "-euo", "pipefail", "-c", block.text],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PATH": path},
     )
-    assert done.returncode == 0, f"{where}\n{block.text}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+    assert done.returncode == 0, (
+        f"{where}\n{block.text}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+    )

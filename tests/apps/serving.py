@@ -1,4 +1,6 @@
-"""A server of tiny runs on a free port: in a thread of this process, which saves importing torch again."""
+"""A server of tiny runs on a free port: in a thread of this process, which saves importing torch
+again.
+"""
 
 from __future__ import annotations
 
@@ -18,21 +20,42 @@ from castalia.governance.policy import Policy
 from castalia.serving import server
 from castalia.serving.app import lanes_of, make_app
 from castalia.serving.engine import Engine
-from castalia.serving.hosted import Table, open_runs
-from castalia.serving.limits import Keys, Limits
+from castalia.serving.loaded_runs import Table, open_runs
+from castalia.serving.rate_limits import Keys, Limits
 from tests.apps.command import TINY, inside
 from tests.texts import SHORT, conversations, corpus
 
 
 def trained(folder: Path) -> Path:
-    """Runs `words` (English and Chinese, with marks for the middle), `digits` (a VAE with classes) and `clothes` (a GAN)."""
+    """Runs `words` (English and Chinese, with marks for the middle), `digits` (a VAE with classes)
+    and `clothes` (a GAN).
+    """
     corpus(folder / "texts", files=10, language="zh")
     corpus(folder / "more", files=6)
     for path in (folder / "more").iterdir():
         path.rename(folder / "texts" / f"en-{path.name}")
-    inside("train", "text/ar", "texts", *SHORT, "training.steps=30", "codec.fill_middle=true", "--out", "words", cwd=folder)
+    inside(
+        "train",
+        "text/ar",
+        "texts",
+        *SHORT,
+        "training.steps=30",
+        "codec.fill_middle=true",
+        "--out",
+        "words",
+        cwd=folder,
+    )
     inside("train", "image/vae", "builtin/digits", *TINY, "--out", "digits", cwd=folder)
-    inside("train", "image/gan", "builtin/digits", *TINY, "data.conditional=false", "--out", "clothes", cwd=folder)
+    inside(
+        "train",
+        "image/gan",
+        "builtin/digits",
+        *TINY,
+        "data.conditional=false",
+        "--out",
+        "clothes",
+        cwd=folder,
+    )
     return folder
 
 
@@ -40,9 +63,28 @@ def talking(folder: Path) -> Path:
     """A run `talks`, tuned on conversations from one of texts that knew no roles."""
     corpus(folder / "plain", files=10, language="zh")
     conversations(folder / "talks.jsonl")
-    more = ["training.steps=30", "codec.length=64", "family.width=16", "family.depth=1", "family.heads=2", "training.threads=1"]
-    inside("train", "text/ar", "plain", *more, "training.sample_every=0", "--out", "texts", cwd=folder)
-    inside("train", "text/chat", "talks.jsonl", "start_from=texts", "training.steps=40", "training.threads=1", "--out", "talks", cwd=folder)
+    more = [
+        "training.steps=30",
+        "codec.length=64",
+        "family.width=16",
+        "family.depth=1",
+        "family.heads=2",
+        "training.threads=1",
+    ]
+    inside(
+        "train", "text/ar", "plain", *more, "training.sample_every=0", "--out", "texts", cwd=folder
+    )
+    inside(
+        "train",
+        "text/chat",
+        "talks.jsonl",
+        "start_from=texts",
+        "training.steps=40",
+        "training.threads=1",
+        "--out",
+        "talks",
+        cwd=folder,
+    )
     return folder / "talks"
 
 
@@ -58,7 +100,9 @@ class Running:
 
     def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
         return (
-            httpx.post(self.address + path, json=body, timeout=30, **more) if body is not None else httpx.post(self.address + path, **more)
+            httpx.post(self.address + path, json=body, timeout=30, **more)
+            if body is not None
+            else httpx.post(self.address + path, **more)
         )
 
     def get(self, path: str, **more: Any) -> httpx.Response:
@@ -80,12 +124,25 @@ class Running:
 
 @contextmanager
 def serving(
-    *runs: Path, limits: Limits | None = None, keys: Keys | None = None, policy: Policy | None = None, queue: int = 256, **more: Any
+    *runs: Path,
+    limits: Limits | None = None,
+    keys: Keys | None = None,
+    policy: Policy | None = None,
+    queue: int = 256,
+    **more: Any,
 ) -> Iterator[Running]:
     table = open_runs([str(run) for run in runs], policy=policy)
     engine = Engine(lanes_of(table), queue=queue, threads=1)
     limits = limits or Limits(patience=5)
-    app = make_app(table, engine, limits=limits, keys=keys, hosts=server.hosts_for("127.0.0.1"), open_metrics=True, **more)
+    app = make_app(
+        table,
+        engine,
+        limits=limits,
+        keys=keys,
+        hosts=server.hosts_for("127.0.0.1"),
+        open_metrics=True,
+        **more,
+    )
     address: list[str] = []
     up = threading.Event()
 
@@ -94,7 +151,11 @@ def serving(
         up.set()
 
     thread = threading.Thread(
-        target=lambda: server.serve(app, engine, port=0, drain=5, patience=limits.patience, ready=ready), name="server", daemon=True
+        target=lambda: server.serve(
+            app, engine, port=0, drain=5, patience=limits.patience, ready=ready
+        ),
+        name="server",
+        daemon=True,
     )
     thread.start()
     assert up.wait(20)

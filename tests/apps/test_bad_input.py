@@ -10,14 +10,16 @@ import PIL.Image
 import pytest
 
 from castalia import Run
-from castalia.codecs.image import ImageCodec  # noqa: F401 - the codec under test must import
+from castalia.modalities.image.codec import ImageCodec  # noqa: F401 - the codec under test must import
 from tests.apps.command import TINY, castalia, inside
 
 
 def pictures(folder: Path, count: int, *, same: bool = False) -> Path:
     folder.mkdir(parents=True)
     for index in range(count):
-        pixels = np.random.default_rng(0 if same else index).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+        pixels = np.random.default_rng(0 if same else index).integers(
+            0, 256, (12, 12, 3), dtype=np.uint8
+        )
         PIL.Image.fromarray(pixels).save(folder / f"{index:03d}.png")
     return folder
 
@@ -40,7 +42,15 @@ def test_recipe_and_data_mistakes(tmp_path: Path):
         (texts / f"{index}.txt").write_text("words")
     pictures(tmp_path / "three", 3)
     pictures(tmp_path / "same", 20, same=True)
-    fails("train", "image/vae", "builtin/digits", "family.latnet=3", cwd=tmp_path, code=2, says="did you mean 'family.latent'")
+    fails(
+        "train",
+        "image/vae",
+        "builtin/digits",
+        "family.latnet=3",
+        cwd=tmp_path,
+        code=2,
+        says="did you mean 'family.latent'",
+    )
     fails("train", "image/vae", "empty", cwd=tmp_path, code=3, says="empty")
     fails("train", "image/vae", "nowhere", cwd=tmp_path, code=3, says="nowhere")
     fails("train", "image/vae", "three", cwd=tmp_path, code=3, says="3")
@@ -54,13 +64,25 @@ def test_a_bad_file_stops_training_unless_told_otherwise(tmp_path: Path):
     good = (folder / "007.png").read_bytes()
     (folder / "007.png").write_bytes(good[: len(good) // 2])
     fails("train", "image/vae", "photos", *TINY, cwd=tmp_path, code=3, says="007.png")
-    inside("train", "image/vae", "photos", *TINY, "data.skip_bad=true", "--out", "run", cwd=tmp_path)
+    inside(
+        "train", "image/vae", "photos", *TINY, "data.skip_bad=true", "--out", "run", cwd=tmp_path
+    )
     assert "007.png" in json.dumps(Run.open(tmp_path / "run").about["data"]["report"]["skipped"])
 
 
 def test_an_output_path_under_a_regular_file(tmp_path: Path):
     (tmp_path / "file").write_text("mine")
-    fails("train", "image/vae", "builtin/digits", *TINY, "--out", "file/run", cwd=tmp_path, code=4, says="file")
+    fails(
+        "train",
+        "image/vae",
+        "builtin/digits",
+        *TINY,
+        "--out",
+        "file/run",
+        cwd=tmp_path,
+        code=4,
+        says="file",
+    )
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -82,7 +104,9 @@ def test_a_loss_that_is_not_finite_names_step_phase_and_parts(tmp_path: Path):
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path):
     words = ["train", "image/vae", "builtin/digits", *TINY, "training.threads=1", "--out", "run"]
     inside(*words, "training.steps=2", cwd=tmp_path)
-    size = max(path.stat().st_size for path in (tmp_path / "run" / "checkpoints").rglob("*.safetensors"))
+    size = max(
+        path.stat().st_size for path in (tmp_path / "run" / "checkpoints").rglob("*.safetensors")
+    )
     shutil.rmtree(tmp_path / "run")
 
     def small_disk() -> None:
@@ -99,7 +123,17 @@ def test_two_writers_a_newer_format_and_a_second_run_in_one_folder(tmp_path: Pat
     inside("train", "image/vae", "builtin/digits", *TINY, "--out", "run", cwd=tmp_path)
     run = Run.open(tmp_path / "run")
     weights = run.model_hash()
-    fails("train", "image/vae", "builtin/digits", *TINY, "--out", "run", cwd=tmp_path, code=4, says="already a run")
+    fails(
+        "train",
+        "image/vae",
+        "builtin/digits",
+        *TINY,
+        "--out",
+        "run",
+        cwd=tmp_path,
+        code=4,
+        says="already a run",
+    )
     shutil.rmtree(run.checkpoint(4))
     with run.writing():
         fails("train", "--resume", "run", cwd=tmp_path, code=4, says="another process")

@@ -1,4 +1,6 @@
-"""Chat: the official client against a real server, and the terminal; what both get is what `castalia.chat` gives."""
+"""Chat: the official client against a real server, and the terminal; what both get is what
+`castalia.chat` gives.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,10 @@ from tests.apps.serving import Running, serving, talking
 HELLO = [{"role": "user", "content": "那只猫做什么？"}]
 SCHEMA = {
     "type": "object",
-    "properties": {"动作": {"enum": ["看见", "跟着"]}, "times": {"type": "integer", "minimum": 0, "maximum": 99}},
+    "properties": {
+        "动作": {"enum": ["看见", "跟着"]},
+        "times": {"type": "integer", "minimum": 0, "maximum": 99},
+    },
     "required": ["动作", "times"],
     "additionalProperties": False,
 }
@@ -52,30 +57,62 @@ def solo(place: Path, messages: list, seed: int, **options: object) -> str:
     return castalia.chat(place, messages, seed=seed, options=SampleOptions(**own)).item  # type: ignore[arg-type]
 
 
-# The server --------------------------------------------------------------------------------------------------------------
+# The server ---------------------------------------------------------------------------------------
 
 
 def test_a_reply_is_what_chat_gives_and_can_be_made_again(up: Running, place: Path) -> None:
     run = Run.open(place)
-    talks = [HELLO, [{"role": "system", "content": "简短。"}, *HELLO], [{"role": "user", "content": [{"type": "text", "text": "a dog?"}]}]]
+    talks = [
+        HELLO,
+        [{"role": "system", "content": "简短。"}, *HELLO],
+        [{"role": "user", "content": [{"type": "text", "text": "a dog?"}]}],
+    ]
     for messages in talks:
-        found = up.client.chat.completions.create(model="talks", messages=messages, max_tokens=20, seed=5, n=2)
+        found = up.client.chat.completions.create(
+            model="talks", messages=messages, max_tokens=20, seed=5, n=2
+        )
         choice = found.choices[0]
-        plain = [{**one, "content": one["content"] if isinstance(one["content"], str) else one["content"][0]["text"]} for one in messages]
-        assert choice.message.content == solo(place, plain, 5, length=20) and choice.message.role == "assistant"
-        assert {one.finish_reason for one in found.choices} <= {"stop", "length"} and found.object == "chat.completion"
+        plain = [
+            {
+                **one,
+                "content": one["content"]
+                if isinstance(one["content"], str)
+                else one["content"][0]["text"],
+            }
+            for one in messages
+        ]
+        assert (
+            choice.message.content == solo(place, plain, 5, length=20)
+            and choice.message.role == "assistant"
+        )
+        assert {one.finish_reason for one in found.choices} <= {
+            "stop",
+            "length",
+        } and found.object == "chat.completion"
         manifest = found.choices[1].castalia  # type: ignore[attr-defined]
         assert manifest["messages"] == plain and "prompt" not in manifest
         assert reproduce(run, manifest).item == found.choices[1].message.content
-        assert found.usage.prompt_tokens == sum(len(run.codec.tokenizer.encode(one["content"])) + 1 for one in plain) + 1
+        assert (
+            found.usage.prompt_tokens
+            == sum(len(run.codec.tokenizer.encode(one["content"])) + 1 for one in plain) + 1
+        )
         assert found.usage.completion_tokens == sum(one.castalia["tokens"] for one in found.choices)  # type: ignore[attr-defined]
 
 
 def test_a_stream_says_the_same_in_whole_characters(up: Running, place: Path) -> None:
     for more in ({}, {"stop": ["。"]}, {"max_completion_tokens": 7}):
-        whole = up.client.chat.completions.create(model="talks", messages=HELLO, seed=3, n=2, temperature=1.0, **more)
+        whole = up.client.chat.completions.create(
+            model="talks", messages=HELLO, seed=3, n=2, temperature=1.0, **more
+        )
         stream = up.client.chat.completions.create(
-            model="talks", messages=HELLO, seed=3, n=2, temperature=1.0, stream=True, stream_options={"include_usage": True}, **more
+            model="talks",
+            messages=HELLO,
+            seed=3,
+            n=2,
+            temperature=1.0,
+            stream=True,
+            stream_options={"include_usage": True},
+            **more,
         )
         texts, roles, ends, usage = ["", ""], [], {}, None
         for chunk in stream:
@@ -87,53 +124,93 @@ def test_a_stream_says_the_same_in_whole_characters(up: Running, place: Path) ->
                 roles += [choice.delta.role] if choice.delta.role else []
                 if choice.finish_reason:
                     ends[choice.index] = choice.finish_reason
-        assert texts == [one.message.content for one in whole.choices] and roles == ["assistant"] * 2
-        assert ends == {one.index: one.finish_reason for one in whole.choices} and usage == whole.usage
+        assert (
+            texts == [one.message.content for one in whole.choices] and roles == ["assistant"] * 2
+        )
+        assert (
+            ends == {one.index: one.finish_reason for one in whole.choices} and usage == whole.usage
+        )
         if "stop" in more:
             assert not any("。" in text for text in texts)
 
 
 def test_what_the_client_helps_with(up: Running) -> None:
     """Its own accumulation of streams, and sending a reply back as it came."""
-    with up.client.chat.completions.stream(model="talks", messages=HELLO, seed=1, max_tokens=9) as stream:
+    with up.client.chat.completions.stream(
+        model="talks", messages=HELLO, seed=1, max_tokens=9
+    ) as stream:
         final = stream.get_final_completion()
     reply = final.choices[0].message
     again = up.client.chat.completions.create(
-        model="talks", messages=[*HELLO, {"role": reply.role, "content": reply.content or "。"}, *HELLO], seed=1, max_tokens=5
+        model="talks",
+        messages=[*HELLO, {"role": reply.role, "content": reply.content or "。"}, *HELLO],
+        seed=1,
+        max_tokens=5,
     )
     assert again.choices[0].message.content is not None
-    sent = up.client.chat.completions.create(model="talks", messages=HELLO, seed=2, max_tokens=5).choices[0].message
+    sent = (
+        up.client.chat.completions.create(model="talks", messages=HELLO, seed=2, max_tokens=5)
+        .choices[0]
+        .message
+    )
     if sent.content:
-        up.client.chat.completions.create(model="talks", messages=[*HELLO, sent, *HELLO], seed=1, max_tokens=5)
+        up.client.chat.completions.create(
+            model="talks", messages=[*HELLO, sent, *HELLO], seed=1, max_tokens=5
+        )
 
 
 def test_many_at_once_say_what_each_says_alone(up: Running, place: Path) -> None:
     def ask(seed: int) -> str:
-        found = up.client.chat.completions.create(model="talks", messages=HELLO, seed=seed, max_tokens=5 + seed)
+        found = up.client.chat.completions.create(
+            model="talks", messages=HELLO, seed=seed, max_tokens=5 + seed
+        )
         return found.choices[0].message.content or ""
 
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(ask, range(16))) == [solo(place, HELLO, seed, length=5 + seed) for seed in range(16)]
+        assert list(pool.map(ask, range(16))) == [
+            solo(place, HELLO, seed, length=5 + seed) for seed in range(16)
+        ]
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_schema_is_kept(up: Running, stream: bool) -> None:
-    form = {"type": "json_schema", "json_schema": {"name": "deed", "schema": SCHEMA, "strict": True}}
+    form = {
+        "type": "json_schema",
+        "json_schema": {"name": "deed", "schema": SCHEMA, "strict": True},
+    }
     for seed in range(3):
-        found = up.client.chat.completions.create(model="talks", messages=HELLO, seed=seed, response_format=form, stream=stream)
-        text = "".join(chunk.choices[0].delta.content or "" for chunk in found) if stream else found.choices[0].message.content
+        found = up.client.chat.completions.create(
+            model="talks", messages=HELLO, seed=seed, response_format=form, stream=stream
+        )
+        text = (
+            "".join(chunk.choices[0].delta.content or "" for chunk in found)
+            if stream
+            else found.choices[0].message.content
+        )
         jsonschema.validate(json.loads(text), SCHEMA)
-    free = up.client.chat.completions.create(model="talks", messages=HELLO, seed=1, response_format={"type": "json_object"})
+    free = up.client.chat.completions.create(
+        model="talks", messages=HELLO, seed=1, response_format={"type": "json_object"}
+    )
     assert isinstance(json.loads(free.choices[0].message.content or ""), dict)
-    plain = up.client.chat.completions.create(model="talks", messages=HELLO, seed=1, response_format={"type": "text"}, max_tokens=5)
+    plain = up.client.chat.completions.create(
+        model="talks", messages=HELLO, seed=1, response_format={"type": "text"}, max_tokens=5
+    )
     assert plain.choices[0].message.content is not None
 
 
 def test_log_probabilities(up: Running) -> None:
-    found = up.client.chat.completions.create(model="talks", messages=HELLO, seed=4, max_tokens=6, logprobs=True, top_logprobs=3)
+    found = up.client.chat.completions.create(
+        model="talks", messages=HELLO, seed=4, max_tokens=6, logprobs=True, top_logprobs=3
+    )
     content = found.choices[0].logprobs.content  # type: ignore[union-attr]
-    assert bytes(byte for one in content or () for byte in one.bytes or ()).decode(errors="ignore") == found.choices[0].message.content
-    assert all(len(one.top_logprobs) == 3 and one.logprob <= one.top_logprobs[0].logprob + 1e-6 for one in content or ())
+    assert (
+        bytes(byte for one in content or () for byte in one.bytes or ()).decode(errors="ignore")
+        == found.choices[0].message.content
+    )
+    assert all(
+        len(one.top_logprobs) == 3 and one.logprob <= one.top_logprobs[0].logprob + 1e-6
+        for one in content or ()
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,18 +229,40 @@ def test_log_probabilities(up: Running) -> None:
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}, "messages.0.role"),
         ({"messages": [*HELLO, {"role": "assistant", "content": "是"}]}, "messages"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, "messages.0.content"),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}
+                ]
+            },
+            "messages.0.content",
+        ),
         ({"messages": [{"role": "user", "content": "很" * 80}]}, "messages"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
-        ({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"$ref": "#"}}}}, "response_format"),
-        ({"extra_body": {"constraint": "regex:a"}, "response_format": {"type": "json_object"}}, "constraint"),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "a", "schema": {"$ref": "#"}},
+                }
+            },
+            "response_format",
+        ),
+        (
+            {"extra_body": {"constraint": "regex:a"}, "response_format": {"type": "json_object"}},
+            "constraint",
+        ),
         ({"extra_body": {"temperatur": 1}}, "temperatur"),
     ],
 )
 def test_what_has_no_meaning_is_refused_by_name(up: Running, more: dict, param: str) -> None:
     for stream in (False, True):
         with pytest.raises(openai.BadRequestError) as caught:
-            list(up.client.chat.completions.create(**{"model": "talks", "messages": HELLO, "stream": stream, **more}))
+            list(
+                up.client.chat.completions.create(
+                    **{"model": "talks", "messages": HELLO, "stream": stream, **more}
+                )
+            )
         assert (caught.value.param or "").startswith(param), caught.value.param
         if "很" in str(more):
             assert caught.value.code == "context_length_exceeded"
@@ -187,27 +286,47 @@ def test_the_policy_reads_both_sides(place: Path) -> None:
     policy = Policy.model_validate({"blocked": blocked})
     with serving(place, policy=policy) as up:
         with pytest.raises(openai.PermissionDeniedError):
-            up.client.chat.completions.create(model="talks", messages=[{"role": "user", "content": "秘密"}])
+            up.client.chat.completions.create(
+                model="talks", messages=[{"role": "user", "content": "秘密"}]
+            )
         with pytest.raises(openai.PermissionDeniedError):
-            up.client.chat.completions.create(model="talks", messages=HELLO, extra_body={"constraint": "regex:猫猫猫。"})
+            up.client.chat.completions.create(
+                model="talks", messages=HELLO, extra_body={"constraint": "regex:猫猫猫。"}
+            )
         said = ""
         with pytest.raises(openai.APIError):
             for chunk in up.client.chat.completions.create(
-                model="talks", messages=HELLO, stream=True, extra_body={"constraint": "regex:猫看猫猫猫。"}
+                model="talks",
+                messages=HELLO,
+                stream=True,
+                extra_body={"constraint": "regex:猫看猫猫猫。"},
             ):
                 said += chunk.choices[0].delta.content or ""
         assert said in ("", "猫", "猫看"), "as much as had been sent"
     lines = [json.loads(line) for line in (place / "ledger.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in lines[-3:]] == ["refused"] * 3 and lines[-1]["streamed"] == "refused"
+    assert [line["event"] for line in lines[-3:]] == ["refused"] * 3 and lines[-1][
+        "streamed"
+    ] == "refused"
 
 
-# The terminal ------------------------------------------------------------------------------------------------------------
+# The terminal -------------------------------------------------------------------------------------
 
 
 def test_one_message(place: Path) -> None:
     said = inside("chat", "talks", "--message", "那只猫做什么？", "--seed", "5", cwd=place.parent)
     assert said == solo(place, HELLO, 5) + "\n"
-    found = json.loads(inside("chat", "talks", "--message", "那只猫做什么？", "--seed", "5", "--json", cwd=place.parent))
+    found = json.loads(
+        inside(
+            "chat",
+            "talks",
+            "--message",
+            "那只猫做什么？",
+            "--seed",
+            "5",
+            "--json",
+            cwd=place.parent,
+        )
+    )
     assert found["reply"] + "\n" == said and found["manifest"]["messages"] == HELLO
     assert found["usage"]["completion_tokens"] == found["manifest"]["tokens"]
     assert [turn["role"] for turn in found["messages"]] == ["user", "assistant"]
@@ -217,9 +336,24 @@ def test_a_conversation_in_a_terminal(place: Path, tmp_path: Path) -> None:
     """Streaming, commands and Ctrl-C, in a real terminal."""
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "castalia", "chat", str(place), "--constraint", "regex:[a-z]{40}", "--ledger", str(tmp_path / "l.jsonl")],
-        stdin=slave, stdout=slave, stderr=slave, env={**os.environ, "OMP_NUM_THREADS": "1", "TERM": "dumb"}, cwd=tmp_path, preexec_fn=os.setsid,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "castalia",
+            "chat",
+            str(place),
+            "--constraint",
+            "regex:[a-z]{40}",
+            "--ledger",
+            str(tmp_path / "l.jsonl"),
+        ],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "TERM": "dumb"},
+        cwd=tmp_path,
+        preexec_fn=os.setsid,
+    )
     os.close(slave)
     seen = b""
 
@@ -255,14 +389,18 @@ def test_a_conversation_in_a_terminal(place: Path, tmp_path: Path) -> None:
         process.kill()
         os.close(master)
     row = json.loads((tmp_path / "talk.jsonl").read_text(encoding="utf-8"))
-    assert [turn["role"] for turn in row["messages"]] == ["system", "user", "assistant"] and row["messages"][1]["content"] == "你好"
+    assert [turn["role"] for turn in row["messages"]] == ["system", "user", "assistant"] and row[
+        "messages"
+    ][1]["content"] == "你好"
     assert len(row["messages"][2]["content"]) == 40 and row["castalia"][0]["synthetic"]
     assert (tmp_path / "l.jsonl").exists()
 
 
-def test_ctrl_c_stops_a_reply_and_nothing_else(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_ctrl_c_stops_a_reply_and_nothing_else(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     from castalia.cli.chat import Talk, _speak
-    from castalia.governance.release import Gate
+    from castalia.governance.release_gate import Gate
     from castalia.sampling.generate import request_of
 
     gate = Gate(Run.open(place))
@@ -277,13 +415,16 @@ def test_ctrl_c_stops_a_reply_and_nothing_else(place: Path, monkeypatch: pytest.
             yield piece
 
     monkeypatch.setattr("castalia.sampling.generate.stream", interrupted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins with Ctrl-C ignored
+    # a job in the background begins with Ctrl-C ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         _speak(talk, "那只猫做什么？")
     finally:
         signal.signal(signal.SIGINT, before)
     assert "[stopped]" in capsys.readouterr().out
-    assert [turn.role for turn in talk.messages] == ["user", "assistant"] and talk.messages[1].content
+    assert [turn.role for turn in talk.messages] == ["user", "assistant"] and talk.messages[
+        1
+    ].content
     assert talk.manifests[0]["streamed"] == "broken off"
 
 
@@ -294,11 +435,18 @@ def test_history_is_cut_by_tokens_and_the_system_stays(place: Path) -> None:
     codec = Run.open(place).codec
     turns = [{"role": "system", "content": "简短。"}]
     for number in range(12):
-        turns += [{"role": "user", "content": f"问{number}"}, {"role": "assistant", "content": f"答{number}"}]
+        turns += [
+            {"role": "user", "content": f"问{number}"},
+            {"role": "assistant", "content": f"答{number}"},
+        ]
     talk = Conversation.of([*turns, {"role": "user", "content": "最后"}])
     for reply in (4, 16, 30):
         kept = trimmed(codec, talk, reply)
-        assert kept.messages[0].role == "system" and kept.messages[1].role == "user" and kept.messages[-1].content == "最后"
+        assert (
+            kept.messages[0].role == "system"
+            and kept.messages[1].role == "user"
+            and kept.messages[-1].content == "最后"
+        )
         assert kept.messages[1:] == talk.messages[-len(kept.messages) + 1 :]
         size = len(codec.opening(kept)) + reply
         wider = Conversation([talk.messages[0], *talk.messages[-len(kept.messages) - 1 :]])

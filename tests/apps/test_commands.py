@@ -6,7 +6,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from castalia.codecs.image import read_manifest
+from castalia.modalities.image.codec import read_manifest
 from tests.apps.command import TINY, castalia, document, inside
 
 
@@ -23,8 +23,10 @@ def test_train_names_the_run_and_what_to_do_next(folder: Path):
     runs = [path.name for path in (folder / "runs").iterdir() if "image-gan" in path.name]
     assert len(runs) == 1
     assert f"castalia sample runs/{runs[0]}" in done
-    assert "recipe: " in done and "4 steps of 16 items" in done and "format: 1" not in done  # --show-recipe prints every key
-    assert "data: 1,797 items (array L): 1,633 for training, 164 held out" in done  # and what was found
+    # --show-recipe prints every key
+    assert "recipe: " in done and "4 steps of 16 items" in done and "format: 1" not in done
+    # and what was found
+    assert "data: 1,797 items (array L): 1,633 for training, 164 held out" in done
 
 
 def test_sample_writes_files_with_manifests_and_a_sheet(folder: Path):
@@ -57,9 +59,32 @@ def test_a_condition_is_checked(folder: Path):
 
 def test_edit_interpolates_and_varies(folder: Path):
     castalia("sample", "runs/vae", "-n", 2, "--out", "ends", cwd=folder)
-    found = document("edit", "runs/vae", "interpolate", "ends/00000.png", "ends/00001.png", "--steps", 5, "--out", "between", cwd=folder)
+    found = document(
+        "edit",
+        "runs/vae",
+        "interpolate",
+        "ends/00000.png",
+        "ends/00001.png",
+        "--steps",
+        5,
+        "--out",
+        "between",
+        cwd=folder,
+    )
     assert len(found["files"]) == 5
-    found = document("edit", "runs/vae", "vary", "ends/00000.png", "--steps", 3, "--seed", 1, "--out", "varied", cwd=folder)
+    found = document(
+        "edit",
+        "runs/vae",
+        "vary",
+        "ends/00000.png",
+        "--steps",
+        3,
+        "--seed",
+        1,
+        "--out",
+        "varied",
+        cwd=folder,
+    )
     assert len(found["files"]) == 3
     pictures = {PIL.Image.open(folder / "varied" / name).tobytes() for name in found["files"]}
     assert len(pictures) == 3
@@ -68,7 +93,20 @@ def test_edit_interpolates_and_varies(folder: Path):
 def test_evaluate_prints_one_document(folder: Path):
     found = document("evaluate", "runs/vae", "-n", 200, cwd=folder)
     assert found["schema"] == 1 and found["run"] == "vae"
-    keys = {"name", "value", "low", "high", "n", "seeds", "better", "floor", "baselines", "informative", "seconds", "details"}
+    keys = {
+        "name",
+        "value",
+        "low",
+        "high",
+        "n",
+        "seeds",
+        "better",
+        "floor",
+        "baselines",
+        "informative",
+        "seconds",
+        "details",
+    }
     assert all(set(score) == keys for score in found["scores"])
     assert json.loads((folder / "runs/vae/eval/scores.json").read_text()) == found
     page = (folder / "runs/vae/eval/report.html").read_text()
@@ -76,11 +114,24 @@ def test_evaluate_prints_one_document(folder: Path):
 
 
 def test_compare_and_evaluate_in_chinese(folder: Path):
-    inside("train", "image/vae", "builtin/digits", *TINY, "training.seed=1", "--out", "runs/vae-1", cwd=folder)
+    inside(
+        "train",
+        "image/vae",
+        "builtin/digits",
+        *TINY,
+        "training.seed=1",
+        "--out",
+        "runs/vae-1",
+        cwd=folder,
+    )
     said = inside("compare", "runs/vae", "runs/vae-1", "-n", 60, "--lang", "zh", cwd=folder)
     assert "vae-1" in said and "个差别中有" in said
-    assert '<html lang="zh-Hans">' in (folder / "runs/compare/compare.html").read_text(encoding="utf-8")
-    assert list(json.loads((folder / "runs/compare/compare.json").read_text(encoding="utf-8"))["runs"]) == ["vae", "vae-1"]
+    assert '<html lang="zh-Hans">' in (folder / "runs/compare/compare.html").read_text(
+        encoding="utf-8"
+    )
+    assert list(
+        json.loads((folder / "runs/compare/compare.json").read_text(encoding="utf-8"))["runs"]
+    ) == ["vae", "vae-1"]
     assert "no language 'fr'" in inside("evaluate", "runs/vae", "--lang", "fr", cwd=folder, code=2)
 
 
@@ -101,13 +152,20 @@ def test_show_env_and_clean(folder: Path):
     facts = document("show", "runs/vae", cwd=folder)
     assert facts["finished"] and facts["steps"] == 4 and "encodes" in facts["can"]
     assert document("env", cwd=folder)["torch"]
-    assert document("clean", cwd=folder, environment={"CASTALIA_HOME": str(folder / "home")})["caches"] == []
+    assert (
+        document("clean", cwd=folder, environment={"CASTALIA_HOME": str(folder / "home")})["caches"]
+        == []
+    )
 
 
 def test_what_a_family_lacks_is_said(folder: Path):
     done = inside("show", "runs/vae", "--attention", "a", cwd=folder, code=3)
-    assert "cannot show where it looks" in done and not (folder / "runs/vae/attention.html").exists()
-    assert "text/ar" in inside("export", "runs/vae", "--to", "transformers", "out-of-here", cwd=folder, code=3)
+    assert (
+        "cannot show where it looks" in done and not (folder / "runs/vae/attention.html").exists()
+    )
+    assert "text/ar" in inside(
+        "export", "runs/vae", "--to", "transformers", "out-of-here", cwd=folder, code=3
+    )
     assert "one of: bundle, onnx, safetensors, transformers" in inside(
         "export", "runs/vae", "--to", "onyx", "out-of-here", cwd=folder, code=2
     )
@@ -120,4 +178,6 @@ def test_unknown_words_get_suggestions(folder: Path):
     from castalia.cli.main import VERBS
 
     for verb in VERBS:
-        assert f"Example: castalia {verb}" in inside(verb, "--help", cwd=folder).replace("\n", " ").replace("  ", " ")
+        assert f"Example: castalia {verb}" in inside(verb, "--help", cwd=folder).replace(
+            "\n", " "
+        ).replace("  ", " ")

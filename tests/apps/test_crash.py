@@ -28,14 +28,23 @@ def caught(monkeypatch, tmp_path: Path):
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (ValueError("odd\x1b[31m\nvalue"), r"this is a bug in Castalia: ValueError: odd\x1b[31m value"),
+        (
+            ValueError("odd\x1b[31m\nvalue"),
+            r"this is a bug in Castalia: ValueError: odd\x1b[31m value",
+        ),
         (KeyError("x"), "this is a bug in Castalia: KeyError: 'x'"),
         (RecursionError("deep"), "this is a bug in Castalia: RecursionError: deep"),
         (MemoryError(), "there is not enough memory for this"),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), "there is not enough memory"),
+        (
+            RuntimeError(
+                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate "
+                "9 bytes."
+            ),
+            "there is not enough memory",
+        ),
         (PermissionError(13, "Permission denied", "/a/b"), "the system refused: Permission denied"),
     ],
-)  # fmt: skip
+)
 def test_three_lines_and_a_file(error: Exception, says: str, caught, tmp_path: Path):
     what, where, fix = caught(error)
     assert what.startswith(says)
@@ -67,5 +76,11 @@ def test_the_net_can_be_taken_away(monkeypatch, tmp_path: Path):
 
 def test_words_on_a_terminal_that_has_none_of_them(tmp_path: Path):
     """An error about a Chinese name, where output is ASCII."""
-    said = castalia("show", "春\x1b[31m", cwd=tmp_path, code=4, environment={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    said = castalia(
+        "show",
+        "春\x1b[31m",
+        cwd=tmp_path,
+        code=4,
+        environment={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )
     assert "\\u6625\\x1b[31m" in said

@@ -1,4 +1,6 @@
-"""README and docs/ are executed: every command in them works as written, and both languages say the same commands."""
+"""README and docs/ are executed: every command in them works as written, and both languages say the
+same commands.
+"""
 
 import re
 import shutil
@@ -8,14 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from castalia import registry, sections
+from castalia import recipe_sections, registry
 from castalia.data.source import DataConfig
 from tests.apps.page import blocks, run_page, without_comments
 
 ROOT = Path(__file__).parents[2]
 GUIDES = sorted(page.name for page in (ROOT / "docs").glob("*.md") if page.name != "design.md")
-PAIRS = [("README.md", "README.zh-CN.md"), *[(f"docs/{name}", f"docs/zh/{name}") for name in GUIDES]]
-EVERY = sorted({ROOT / page for pair in PAIRS for page in pair} | set(ROOT.glob("*.md")) | set((ROOT / "docs").rglob("*.md")))
+PAIRS = [
+    ("README.md", "README.zh-CN.md"),
+    *[(f"docs/{name}", f"docs/zh/{name}") for name in GUIDES],
+]
+EVERY = sorted(
+    {ROOT / page for pair in PAIRS for page in pair}
+    | set(ROOT.glob("*.md"))
+    | set((ROOT / "docs").rglob("*.md"))
+)
 
 
 @pytest.mark.parametrize("page", [english for english, _ in PAIRS])
@@ -31,7 +40,9 @@ def test_commands_run_as_written(page: str, tmp_path: Path, monkeypatch: pytest.
 def test_both_languages_have_the_same_commands(english: str, chinese: str):
     kinds = ("bash", "python", "console", "yaml")
     first, second = blocks(ROOT / english, *kinds), blocks(ROOT / chinese, *kinds)
-    assert [(block.language, without_comments(block)) for block in first] == [(block.language, without_comments(block)) for block in second]
+    assert [(block.language, without_comments(block)) for block in first] == [
+        (block.language, without_comments(block)) for block in second
+    ]
 
 
 def test_every_page_exists_in_chinese():
@@ -42,7 +53,11 @@ def test_every_page_exists_in_chinese():
 def test_links_lead_somewhere(page: Path):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     targets = re.findall(r"\]\(([^)\s]+)\)", text)
-    missing = [target for target in targets if "://" not in target and not (page.parent / target.partition("#")[0]).exists()]
+    missing = [
+        target
+        for target in targets
+        if "://" not in target and not (page.parent / target.partition("#")[0]).exists()
+    ]
     assert missing == []
 
 
@@ -59,28 +74,53 @@ def test_make_targets_in_the_docs_exist():
 
 def test_recipe_keys_are_all_explained():
     text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
-    configs = {"data": DataConfig, "training": sections.TrainConfig, "sampling": sections.SampleConfig}
-    configs |= {
-        "training.optimiser": sections.OptimiserConfig,
-        "training.schedule": sections.ScheduleConfig,
-        "training.early_stop": sections.EarlyStopConfig,
+    configs = {
+        "data": DataConfig,
+        "training": recipe_sections.TrainConfig,
+        "sampling": recipe_sections.SampleConfig,
     }
-    configs |= {f"codec {name}": registry.resolve("codec", name).Config for name in registry.CODECS}
-    configs |= {f"family {name}": registry.resolve("family", name).Config for name in registry.FAMILIES}
-    missing = [f"{part}.{field}" for part, config in configs.items() for field in config.model_fields if f"`{field}`" not in text]
+    configs |= {
+        "training.optimiser": recipe_sections.OptimiserConfig,
+        "training.schedule": recipe_sections.ScheduleConfig,
+        "training.early_stop": recipe_sections.EarlyStopConfig,
+    }
+    configs |= {
+        f"codec {name}": registry.resolve("codec", name).Config for name in registry.known("codec")
+    }
+    configs |= {
+        f"family {name}": registry.resolve("family", name).Config for name in registry.FAMILIES
+    }
+    missing = [
+        f"{part}.{field}"
+        for part, config in configs.items()
+        for field in config.model_fields
+        if f"`{field}`" not in text
+    ]
     assert missing == []
 
 
-@pytest.mark.parametrize(("page", "everyone"), [("docs/recipes.md", "all"), ("docs/zh/recipes.md", "全部")])
+@pytest.mark.parametrize(
+    ("page", "everyone"), [("docs/recipes.md", "all"), ("docs/zh/recipes.md", "全部")]
+)
 def test_family_keys_are_listed_under_their_families(page: str, everyone: str):
     """The table of family keys says, of every key, exactly which families have it."""
     section = (ROOT / page).read_text(encoding="utf-8").partition("\n## family\n")[2]
     said: dict[str, set[str]] = {}
     for keys, families in re.findall(r"^\| (`.*?`) \| (.*?) \|", section, flags=re.MULTILINE):
         for key in re.findall(r"`(\w+)`", keys):
-            said[key] = set(registry.FAMILIES) if families == everyone else set(re.split(r"[,、]\s*", families))
-    fields = {name: set(registry.resolve("family", name).Config.model_fields) for name in registry.FAMILIES}
-    assert said == {key: {name for name in fields if key in fields[name]} for key in set().union(*fields.values())}
+            said[key] = (
+                set(registry.FAMILIES)
+                if families == everyone
+                else set(re.split(r"[,、]\s*", families))
+            )
+    fields = {
+        name: set(registry.resolve("family", name).Config.model_fields)
+        for name in registry.FAMILIES
+    }
+    assert said == {
+        key: {name for name in fields if key in fields[name]}
+        for key in set().union(*fields.values())
+    }
 
 
 def test_exit_codes_are_all_explained():
@@ -91,9 +131,16 @@ def test_exit_codes_are_all_explained():
     text = (ROOT / "docs" / "errors-and-exit-codes.md").read_text(encoding="utf-8")
     for name, error in inspect.getmembers(errors, inspect.isclass):
         if issubclass(error, errors.CastaliaError) and error is not errors.CastaliaError:
-            assert re.search(rf"\|\s*{error.exit_code}\s*\|\s*`{name}`", text), f"{name}: exit code {error.exit_code}"
+            assert re.search(rf"\|\s*{error.exit_code}\s*\|\s*`{name}`", text), (
+                f"{name}: exit code {error.exit_code}"
+            )
 
 
 def test_the_tables_come_from_the_results():
-    done = subprocess.run([sys.executable, "benchmarks/tables.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "benchmarks/tables.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -30,7 +30,9 @@ NAMES = sorted(path.name.removesuffix(".tar.gz") for path in ARCHIVES.glob("*.ta
 
 
 class Old:
-    """An unpacked archive. facts, tensors: what make.answers gave then; now: what it gives today."""
+    """An unpacked archive. facts, tensors: what make.answers gave then; now: what it
+    gives today.
+    """
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder, self.name = folder, name
@@ -43,7 +45,9 @@ class Old:
     @property
     def made(self) -> list[Path]:
         """What the command line wrote then; the manifest of a text lies beside it."""
-        return [path for path in (self.folder / "runs" / "made").iterdir() if path.suffix != ".json"]
+        return [
+            path for path in (self.folder / "runs" / "made").iterdir() if path.suffix != ".json"
+        ]
 
     @cached_property
     def now(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -51,7 +55,9 @@ class Old:
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    return {
+        key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
+    }
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -67,8 +73,12 @@ def old(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_there_is_one_of_each() -> None:
-    """The families and modalities of that commit, by name: today's lists would follow today's tree."""
-    modalities, families = (set(part) for part in zip(*(name.split("-")[:2] for name in NAMES), strict=True))
+    """The families and modalities of that commit, by name: today's lists would follow
+    today's tree.
+    """
+    modalities, families = (
+        set(part) for part in zip(*(name.split("-")[:2] for name in NAMES), strict=True)
+    )
     assert modalities == {"array", "image", "music", "text"}
     assert families == {"ar", "chat", "gan", "pretrained", "seqvae", "vae", "vaegan"}
 
@@ -81,7 +91,11 @@ def test_files_hold_no_absolute_path(old: Old) -> None:
 
 def test_it_is_listed_and_shown(old: Old) -> None:
     (listed,) = json.loads(inside("list", "runs", "--json", cwd=old.folder))
-    assert (listed["run"], listed["steps"], listed["finished"]) == (old.facts["id"], old.facts["steps"], True)
+    assert (listed["run"], listed["steps"], listed["finished"]) == (
+        old.facts["id"],
+        old.facts["steps"],
+        True,
+    )
     assert old.facts["id"] in inside("show", old.name, cwd=old.folder)
 
 
@@ -95,7 +109,8 @@ def test_it_is_the_same_run(old: Old) -> None:
 
 def test_samples_are_the_same(old: Old) -> None:
     """Tokens and what they decode to, exactly. Dense samples nearly, because their last bits depend
-    on the processor; near a threshold such a bit is a note, so decoding starts from the stored ones.
+    on the processor; near a threshold such a bit is a note, so decoding starts from the stored
+    ones.
     """
     found, tensors = old.now
     then = old.tensors["x"]
@@ -122,9 +137,13 @@ def test_likelihoods_and_latents_are_the_same(old: Old) -> None:
 
 
 def test_what_it_made_is_its_own(old: Old) -> None:
-    """A file that was written then: its manifest, its hashes and its line in the run's ledger still hold."""
+    """A file that was written then: its manifest, its hashes and its line in the run's ledger still
+    hold.
+    """
     (made,) = old.made
-    (finding,) = json.loads(inside("verify", made, "--run", old.name, "--json", cwd=old.folder))["files"]
+    (finding,) = json.loads(inside("verify", made, "--run", old.name, "--json", cwd=old.folder))[
+        "files"
+    ]
     assert (finding["state"], finding["ledger_line"], finding["problems"]) == ("intact", 1, [])
     assert finding["manifest"]["model"] == old.facts["model"]
     assert old.run.codec.given(made), "it is read as an input"
@@ -134,4 +153,6 @@ def test_what_it_made_is_made_again(old: Old, tmp_path: Path) -> None:
     """Tokens exactly; of numbers the file's content may differ in a level on another processor."""
     (made,) = old.made
     remade = remake(made, tmp_path, run=old.run)
-    assert remade.path.stat().st_size and (remade.same_content or old.tensors["x"].dtype != torch.int64)
+    assert remade.path.stat().st_size and (
+        remade.same_content or old.tensors["x"].dtype != torch.int64
+    )

@@ -1,4 +1,6 @@
-"""kill -9 at any moment, SIGTERM, Ctrl-C: the resumed run ends with the same bytes as one that was never stopped."""
+"""kill -9 at any moment, SIGTERM, Ctrl-C: the resumed run ends with the same bytes as one that was
+never stopped.
+"""
 
 import json
 import os
@@ -26,10 +28,17 @@ SLOW = [
 ]
 
 
-def begin(folder: Path, recipe: str, overrides: list[str], data: str = "builtin/digits") -> subprocess.Popen[str]:
+def begin(
+    folder: Path, recipe: str, overrides: list[str], data: str = "builtin/digits"
+) -> subprocess.Popen[str]:
     words = [sys.executable, "-m", "castalia", "train", recipe, data, *overrides, "--out", "cut"]
     return subprocess.Popen(
-        words, cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        words,
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -40,7 +49,10 @@ def tensors_of(run: Run, group: str) -> bytes:
 
 def wait_for_checkpoint(folder: Path, process: subprocess.Popen[str], at_least: int) -> None:
     for _ in range(3000):
-        steps = [int(path.parent.name[5:]) for path in (folder / "cut" / "checkpoints").glob("step-*/state.json")]
+        steps = [
+            int(path.parent.name[5:])
+            for path in (folder / "cut" / "checkpoints").glob("step-*/state.json")
+        ]
         if steps and max(steps) >= at_least:
             return
         assert process.poll() is None, process.communicate()[1][-2000:]
@@ -70,15 +82,30 @@ def test_kill_nine_then_resume_is_bit_identical(recipe: str, extra: list[str], t
     assert cut.last_step == whole.last_step == 60
     for weights in ("model", "ema", "optimiser"):
         assert tensors_of(cut, weights) == tensors_of(whole, weights), weights
-    curves = [[{key: value for key, value in row.items() if "/" in key} for row in run.metrics()] for run in (cut, whole)]
+    curves = [
+        [{key: value for key, value in row.items() if "/" in key} for row in run.metrics()]
+        for run in (cut, whole)
+    ]
     assert curves[0] == curves[1]
 
 
 def test_kill_nine_keeps_counts_and_gate(tmp_path: Path):
-    """Counts are gathered before the first step and never again: the resumed run mixes with the same ones."""
+    """Counts are gathered before the first step and never again: the resumed run mixes with the
+    same ones.
+    """
     corpus(tmp_path / "texts", language="zh")
-    overrides = [*SHORT, "training.steps=60", "training.save_every=10", "family.counts=4", "family.ngrams=[2]", "family.ngram_rows=512",
-                 "family.ngram_dropout=0.5", "family.dropout=0.1", "data.development=0.2", "training.accumulate=2"]  # fmt: skip
+    overrides = [
+        *SHORT,
+        "training.steps=60",
+        "training.save_every=10",
+        "family.counts=4",
+        "family.ngrams=[2]",
+        "family.ngram_rows=512",
+        "family.ngram_dropout=0.5",
+        "family.dropout=0.1",
+        "data.development=0.2",
+        "training.accumulate=2",
+    ]
     process = begin(tmp_path, "text/ar", overrides, "texts")
     wait_for_checkpoint(tmp_path, process, 20)
     process.send_signal(signal.SIGKILL)
@@ -93,7 +120,10 @@ def test_kill_nine_keeps_counts_and_gate(tmp_path: Path):
         assert tensors_of(cut, weights) == tensors_of(whole, weights), weights
     model = cut.tensors(60, "model")
     assert int(model["counts.count"].sum()) > 0 and float(model["gate.out.weight"].abs().sum()) > 0
-    curves = [[{key: value for key, value in row.items() if "/" in key} for row in run.metrics()] for run in (cut, whole)]
+    curves = [
+        [{key: value for key, value in row.items() if "/" in key} for row in run.metrics()]
+        for run in (cut, whole)
+    ]
     assert curves[0] == curves[1] and any("gate/share" in row for row in curves[0])
 
 
@@ -110,18 +140,42 @@ def test_signals_save_and_leave(number: int, tmp_path: Path):
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path):
-    inside("train", "image/vae", "builtin/digits", *SLOW, "training.steps=6", "--out", "cut", cwd=tmp_path)
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*") if path.is_file()}
+    inside(
+        "train",
+        "image/vae",
+        "builtin/digits",
+        *SLOW,
+        "training.steps=6",
+        "--out",
+        "cut",
+        cwd=tmp_path,
+    )
+    before = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*") if path.is_file()
+    }
     inside("train", "--resume", "cut", cwd=tmp_path)
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*") if path.is_file()} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*") if path.is_file()
+    } == before
 
 
 def test_a_changed_recipe_is_refused_with_its_differences(tmp_path: Path):
-    inside("train", "image/vae", "builtin/digits", *SLOW, "training.steps=6", "--out", "cut", cwd=tmp_path)
+    inside(
+        "train",
+        "image/vae",
+        "builtin/digits",
+        *SLOW,
+        "training.steps=6",
+        "--out",
+        "cut",
+        cwd=tmp_path,
+    )
     recipe = tmp_path / "cut" / "recipe.yaml"
     recipe.write_text(recipe.read_text().replace("steps: 6", "steps: 60"))
     assert "training.steps: 6 -> 60" in inside("train", "--resume", "cut", cwd=tmp_path, code=4)
-    assert "takes no recipe" in inside("train", "image/vae", "--resume", "cut", cwd=tmp_path, code=2)
+    assert "takes no recipe" in inside(
+        "train", "image/vae", "--resume", "cut", cwd=tmp_path, code=2
+    )
 
 
 def test_another_machine_needs_allow_inexact(tmp_path: Path):

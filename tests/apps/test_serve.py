@@ -20,9 +20,9 @@ import torch
 
 from castalia import Run
 from castalia.abilities import SampleOptions
-from castalia.codecs.image import read_manifest
 from castalia.governance.policy import Policy
 from castalia.governance.provenance import remake
+from castalia.modalities.image.codec import read_manifest
 from castalia.sampling.generate import Request, generate, reproduce
 from castalia.spec import Batch
 from tests.apps.serving import Running, events, serving, trained
@@ -45,19 +45,26 @@ def solo(run: Run, prompt: str, seed: int, n: int = 1, **options: object) -> lis
     return [sample.item.removeprefix(prompt) for sample in generate(run, request)]
 
 
-# Completions ------------------------------------------------------------------------------------------------------------
+# Completions --------------------------------------------------------------------------------------
 
 
 def test_a_completion_is_what_sample_gives(up: Running, place: Path) -> None:
     run = Run.open(place / "words")
     for prompt in ("那只猫", "the cat ", ""):
-        found = up.client.completions.create(model="words", prompt=prompt, max_tokens=20, seed=5, n=2, temperature=0.9)
-        assert [choice.text for choice in found.choices] == solo(run, prompt, 5, 2, length=20, temperature=0.9)
+        found = up.client.completions.create(
+            model="words", prompt=prompt, max_tokens=20, seed=5, n=2, temperature=0.9
+        )
+        assert [choice.text for choice in found.choices] == solo(
+            run, prompt, 5, 2, length=20, temperature=0.9
+        )
         assert {choice.finish_reason for choice in found.choices} <= {"stop", "length"}
         assert found.usage is not None and found.usage.completion_tokens <= 40
         assert found.usage.prompt_tokens == len(run.codec.encode(prompt)) - 2
         manifest = found.choices[1].castalia  # type: ignore[attr-defined]
-        assert reproduce(run, manifest).item == prompt + found.choices[1].text and manifest["run"] == "words"
+        assert (
+            reproduce(run, manifest).item == prompt + found.choices[1].text
+            and manifest["run"] == "words"
+        )
 
 
 def test_a_stream_says_the_same_in_whole_characters(up: Running, place: Path) -> None:
@@ -65,7 +72,14 @@ def test_a_stream_says_the_same_in_whole_characters(up: Running, place: Path) ->
     for stop in (None, ["听。"], ["the", "。"]):
         more = {} if stop is None else {"stop": stop}
         stream = up.client.completions.create(
-            model="words", prompt="老国王", max_tokens=30, seed=7, n=2, stream=True, stream_options={"include_usage": True}, **more
+            model="words",
+            prompt="老国王",
+            max_tokens=30,
+            seed=7,
+            n=2,
+            stream=True,
+            stream_options={"include_usage": True},
+            **more,
         )
         texts, usage, ends = ["", ""], None, []
         for chunk in stream:
@@ -84,29 +98,42 @@ def test_many_at_once_say_what_each_says_alone(up: Running, place: Path) -> None
     prompts = ["那只猫", "the old king ", "一条狗", "", "my aunt "] * 5
 
     def ask(number: int) -> str:
-        found = up.client.completions.create(model="words", prompt=prompts[number], max_tokens=5 + number, seed=number)
+        found = up.client.completions.create(
+            model="words", prompt=prompts[number], max_tokens=5 + number, seed=number
+        )
         return found.choices[0].text
 
     with ThreadPoolExecutor(12) as pool:
         texts = list(pool.map(ask, range(len(prompts))))
-    assert texts == [solo(run, prompt, number, length=5 + number)[0] for number, prompt in enumerate(prompts)]
+    assert texts == [
+        solo(run, prompt, number, length=5 + number)[0] for number, prompt in enumerate(prompts)
+    ]
 
 
 def test_log_probabilities_are_the_model_s(up: Running, place: Path) -> None:
     run = Run.open(place / "words")
-    found = up.client.completions.create(model="words", prompt="那只猫", max_tokens=8, seed=1, logprobs=3, echo=True)
+    found = up.client.completions.create(
+        model="words", prompt="那只猫", max_tokens=8, seed=1, logprobs=3, echo=True
+    )
     choice = found.choices[0]
     assert choice.logprobs is not None and choice.text.startswith("那只猫")
     ids = run.codec.encode(choice.text).long()[:-1]
-    nats = run.model().token_nats(Batch(ids[None]))[0]  # over all tokens but `begin`, which costs next to nothing here
+    # over all tokens but `begin`, which costs next to nothing here
+    nats = run.model().token_nats(Batch(ids[None]))[0]
     assert choice.logprobs.token_logprobs == pytest.approx((-nats).tolist(), abs=0.05)
     assert "".join(choice.logprobs.tokens) == choice.text
     assert choice.logprobs.text_offset == list(range(len(choice.text)))
-    for value, top in zip(choice.logprobs.token_logprobs, choice.logprobs.top_logprobs, strict=True):
+    for value, top in zip(
+        choice.logprobs.token_logprobs, choice.logprobs.top_logprobs, strict=True
+    ):
         assert len(top) <= 3 and max(top.values()) >= value - 1e-6
-    scored = up.client.completions.create(model="words", prompt="那只猫", max_tokens=0, logprobs=1, echo=True)
+    scored = up.client.completions.create(
+        model="words", prompt="那只猫", max_tokens=0, logprobs=1, echo=True
+    )
     assert scored.choices[0].text == "那只猫" and len(scored.choices[0].logprobs.tokens) == 3
-    score = up.post("/api/score", {"run": "words", "items": ["那只猫看见老国王听。\n", "the cat"]}).json()
+    score = up.post(
+        "/api/score", {"run": "words", "items": ["那只猫看见老国王听。\n", "the cat"]}
+    ).json()
     whole = [run.codec.encode(text).long() for text in ("那只猫看见老国王听。\n", "the cat")]
     expected = [float(run.model().nats(Batch(row[None]))[0]) for row in whole]
     assert [one["nats"] for one in score["scores"]] == pytest.approx(expected, abs=1e-3)
@@ -116,32 +143,62 @@ def test_log_probabilities_are_the_model_s(up: Running, place: Path) -> None:
 def test_prompts_as_tokens_and_several_at_once(up: Running, place: Path) -> None:
     run = Run.open(place / "words")
     ids = run.codec.encode("the cat ").tolist()[1:-1]
-    one = up.client.completions.create(model="words", prompt=[ids], max_tokens=9, seed=2).choices[0].text
-    both = up.client.completions.create(model="words", prompt=["the cat ", "一条狗"], max_tokens=9, seed=2)
+    one = (
+        up.client.completions.create(model="words", prompt=[ids], max_tokens=9, seed=2)
+        .choices[0]
+        .text
+    )
+    both = up.client.completions.create(
+        model="words", prompt=["the cat ", "一条狗"], max_tokens=9, seed=2
+    )
     assert one == both.choices[0].text and [choice.index for choice in both.choices] == [0, 1]
 
 
 def test_hard_constraints_leave_the_others_their_turn(up: Running) -> None:
-    """Nested repeats took 5 seconds a token, in which nobody got one; $refs that double took 40 seconds of compiling."""
-    doubled = {f"d{level}": {"properties": {name: {"$ref": f"#/$defs/d{level + 1}"} for name in "ab"}} for level in range(15)}
+    """Nested repeats took 5 seconds a token, in which nobody got one; $refs that double took 40
+    seconds of compiling.
+    """
+    doubled = {
+        f"d{level}": {"properties": {name: {"$ref": f"#/$defs/d{level + 1}"} for name in "ab"}}
+        for level in range(15)
+    }
     schema = json.dumps({"$defs": {**doubled, "d15": {"type": "integer"}}, "$ref": "#/$defs/d0"})
     hard = ["regex:((a|b?){50}){50}", "regex:.*[aeiou].{60}", f"json:{schema}"]
-    bodies = [{"model": "words", "prompt": "", "max_tokens": 200, "constraint": text} for text in hard]
+    bodies = [
+        {"model": "words", "prompt": "", "max_tokens": 200, "constraint": text} for text in hard
+    ]
     with ThreadPoolExecutor(3) as pool:
         answers = [pool.submit(up.post, "/v1/completions", body) for body in bodies]
         begun = time.monotonic()
-        assert up.post("/v1/completions", {"model": "words", "prompt": "那", "max_tokens": 5}).status_code == 200
+        assert (
+            up.post(
+                "/v1/completions", {"model": "words", "prompt": "那", "max_tokens": 5}
+            ).status_code
+            == 200
+        )
         assert time.monotonic() - begun < 15
         assert [answer.result().status_code for answer in answers] == [200, 200, 200]
 
 
 def test_a_constraint_holds_and_a_gap_is_filled(up: Running) -> None:
     client = up.client
-    text = client.completions.create(model="words", prompt="", seed=1, extra_body={"constraint": "regex:[a-z]{4} 猫"}).choices[0].text
+    text = (
+        client.completions.create(
+            model="words", prompt="", seed=1, extra_body={"constraint": "regex:[a-z]{4} 猫"}
+        )
+        .choices[0]
+        .text
+    )
     assert len(text) == 6 and text.endswith(" 猫")
-    filled = client.completions.create(model="words", prompt="那只猫", suffix="听。\n", max_tokens=6, seed=1).choices[0]
+    filled = client.completions.create(
+        model="words", prompt="那只猫", suffix="听。\n", max_tokens=6, seed=1
+    ).choices[0]
     assert filled.castalia["edit"] == "infill" and "猫听" not in filled.text  # type: ignore[attr-defined]
-    edited = up.post("/api/edit", data={"run": "words", "kind": "infill", "text": "那只猫[[]]听。", "steps": "2"}, files={}).json()
+    edited = up.post(
+        "/api/edit",
+        data={"run": "words", "kind": "infill", "text": "那只猫[[]]听。", "steps": "2"},
+        files={},
+    ).json()
     assert [item["text"][:3] + item["text"][-2:] for item in edited["items"]] == ["那只猫听。"] * 2
 
 
@@ -161,7 +218,14 @@ def test_a_constraint_holds_and_a_gap_is_filled(up: Running) -> None:
         ({"extra_body": {"temperatur": 1}}, "temperatur"),
         ({"extra_body": {"constraint": "json:@/etc/passwd"}}, None),
         ({"extra_body": {"constraint": "json:\t@/etc/passwd"}}, None),
-        ({"extra_body": {"constraint": 'json:{"type": "object", "properties": {}, "required": [["a"]]}'}}, None),
+        (
+            {
+                "extra_body": {
+                    "constraint": 'json:{"type": "object", "properties": {}, "required": [["a"]]}'
+                }
+            },
+            None,
+        ),
         ({"extra_body": {"constraint": 'json:{"const": 1e400}'}}, None),
         ({"extra_body": {"constraint": "regex:" + "(" * 2000 + ")" * 2000}}, None),
         ({"extra_body": {"constraint": "regex:[a-z]{90}"}, "max_tokens": 5}, None),
@@ -171,43 +235,70 @@ def test_a_constraint_holds_and_a_gap_is_filled(up: Running) -> None:
 def test_what_has_no_meaning_is_refused_by_name(up: Running, more: dict, param: str | None) -> None:
     for stream in (False, True):
         with pytest.raises(openai.BadRequestError) as caught:
-            list(up.client.completions.create(**{"model": "words", "prompt": "那", "stream": stream, **more}))
+            list(
+                up.client.completions.create(
+                    **{"model": "words", "prompt": "那", "stream": stream, **more}
+                )
+            )
         assert caught.value.param == param
 
 
-# Pictures and vectors ----------------------------------------------------------------------------------------------------
+# Pictures and vectors -----------------------------------------------------------------------------
 
 
-def test_pictures_carry_their_manifest_and_can_be_made_again(up: Running, place: Path, tmp_path: Path) -> None:
+def test_pictures_carry_their_manifest_and_can_be_made_again(
+    up: Running, place: Path, tmp_path: Path
+) -> None:
     run = Run.open(place / "digits")
-    found = up.client.images.generate(model="digits", prompt="draw a 3", n=3, size="8x8", extra_body={"seed": 4})  # type: ignore[call-overload]
+    found = up.client.images.generate(
+        model="digits", prompt="draw a 3", n=3, size="8x8", extra_body={"seed": 4}
+    )  # type: ignore[call-overload]
     for index, one in enumerate(found.data):
         content = base64.b64decode(one.b64_json)
         (tmp_path / "one.png").write_bytes(content)
         manifest = read_manifest(tmp_path / "one.png")
-        assert manifest is not None and manifest["cond"] == {"label": "3"} and (manifest["seed"], manifest["index"]) == (4, index)
+        assert (
+            manifest is not None
+            and manifest["cond"] == {"label": "3"}
+            and (manifest["seed"], manifest["index"]) == (4, index)
+        )
         again = reproduce(run, manifest)
         assert again.item.tobytes() == PIL.Image.open(io.BytesIO(content)).tobytes()
     straight = list(generate(run, Request(3, 4, {"label": "3"}, SampleOptions())))
-    difference = np.asarray(straight[2].item, dtype=int) - np.asarray(PIL.Image.open(io.BytesIO(content)), dtype=int)
+    difference = np.asarray(straight[2].item, dtype=int) - np.asarray(
+        PIL.Image.open(io.BytesIO(content)), dtype=int
+    )
     assert abs(difference).max() <= 1
 
 
-def test_pictures_of_several_clients_share_a_batch_and_stay_their_own(up: Running, place: Path) -> None:
+def test_pictures_of_several_clients_share_a_batch_and_stay_their_own(
+    up: Running, place: Path
+) -> None:
     run = Run.open(place / "clothes")
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda seed: up.post("/api/generate", {"run": "clothes", "n": 3, "seed": seed}).json()["items"], range(8)))
+        found = list(
+            pool.map(
+                lambda seed: up.post(
+                    "/api/generate", {"run": "clothes", "n": 3, "seed": seed}
+                ).json()["items"],
+                range(8),
+            )
+        )
     for seed, items in enumerate(found):
-        expected = [np.asarray(sample.item, dtype=int) for sample in generate(run, Request(3, seed))]
+        expected = [
+            np.asarray(sample.item, dtype=int) for sample in generate(run, Request(3, seed))
+        ]
         for item, one in zip(items, expected, strict=True):
-            picture = np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(item["data"]))), dtype=int)
+            picture = np.asarray(
+                PIL.Image.open(io.BytesIO(base64.b64decode(item["data"]))), dtype=int
+            )
             assert abs(picture - one).max() <= 1 and item["manifest"]["seed"] == seed
     file = up.post("/api/generate", {"run": "clothes", "format": "file", "seed": 1})
     assert file.headers["content-type"] == "image/png" and file.content.startswith(b"\x89PNG")
 
 
 def test_names_of_classes_in_any_language(place: Path) -> None:
-    from castalia.serving.openai import _named
+    from castalia.serving.openai_api import _named
 
     class Hosted:
         classes = {"label": ("猫", "cat", "black dog")}  # noqa: RUF012
@@ -240,20 +331,45 @@ def test_edits_of_uploads(up: Running, place: Path, tmp_path: Path) -> None:
     assert len(walked["items"]) == 3 and walked["items"][0]["manifest"]["edit"] == "interpolate"
     (tmp_path / "start.png").write_bytes(picture)
     (tmp_path / "middle.png").write_bytes(base64.b64decode(walked["items"][1]["data"]))
-    again = remake(tmp_path / "middle.png", tmp_path / "again", run=Run.open(place / "digits"), inputs=[tmp_path / "start.png"] * 2)
+    again = remake(
+        tmp_path / "middle.png",
+        tmp_path / "again",
+        run=Run.open(place / "digits"),
+        inputs=[tmp_path / "start.png"] * 2,
+    )
     assert again.identical, again
-    for wrong in ({"kind": "paint"}, {"steps": "x"}, {"steps": "1"}, {"cond": "[1]"}, {"strength": "7"}, {"run": "nobody"}):
-        assert up.post("/api/edit", data={**form, **wrong}, files=files).status_code in (400, 404), wrong
+    for wrong in (
+        {"kind": "paint"},
+        {"steps": "x"},
+        {"steps": "1"},
+        {"cond": "[1]"},
+        {"strength": "7"},
+        {"run": "nobody"},
+    ):
+        assert up.post("/api/edit", data={**form, **wrong}, files=files).status_code in (
+            400,
+            404,
+        ), wrong
 
 
-# What is there ----------------------------------------------------------------------------------------------------------
+# What is there ------------------------------------------------------------------------------------
 
 
 def test_models_and_schemas(up: Running) -> None:
     models = {model.id: model for model in up.client.models.list()}
-    assert list(models) == ["words", "digits", "clothes"] and up.client.models.retrieve("digits").owned_by == "castalia"
+    assert (
+        list(models) == ["words", "digits", "clothes"]
+        and up.client.models.retrieve("digits").owned_by == "castalia"
+    )
     about = {one["name"]: one for one in up.get("/api/runs").json()["runs"]}
-    assert about["digits"]["can"] == ["images", "embeddings", "generate", "interpolate", "vary", "score"]
+    assert about["digits"]["can"] == [
+        "images",
+        "embeddings",
+        "generate",
+        "interpolate",
+        "vary",
+        "score",
+    ]
     assert about["clothes"]["can"] == ["images", "generate"]
     for name, body in (
         ("words", {"prompt": "猫", "options": {"top_k": 3}}),
@@ -269,13 +385,21 @@ def test_models_and_schemas(up: Running) -> None:
 
 def test_a_missing_ability_says_who_has_it(up: Running) -> None:
     client = up.client
-    with pytest.raises(openai.NotFoundError, match=r"words' cannot draw pictures.*here these can: digits, clothes"):
+    with pytest.raises(
+        openai.NotFoundError, match=r"words' cannot draw pictures.*here these can: digits, clothes"
+    ):
         client.images.generate(model="words", prompt="")
-    with pytest.raises(openai.NotFoundError, match=r"digits' cannot continue texts.*here these can: words"):
+    with pytest.raises(
+        openai.NotFoundError, match=r"digits' cannot continue texts.*here these can: words"
+    ):
         client.completions.create(model="digits", prompt="")
-    with pytest.raises(openai.NotFoundError, match=r"clothes' cannot turn items into vectors.*: digits"):
+    with pytest.raises(
+        openai.NotFoundError, match=r"clothes' cannot turn items into vectors.*: digits"
+    ):
         client.embeddings.create(model="clothes", input="x")
-    with pytest.raises(openai.NotFoundError, match=r"digits' cannot fill parts of pictures.*no run here can.*ar"):
+    with pytest.raises(
+        openai.NotFoundError, match=r"digits' cannot fill parts of pictures.*no run here can.*ar"
+    ):
         client.images.edit(model="digits", image=b"x", prompt="")
     with pytest.raises(openai.NotFoundError, match="there is no run of this name"):
         client.completions.create(model="../words", prompt="")
@@ -287,7 +411,10 @@ def test_a_missing_ability_says_who_has_it(up: Running) -> None:
 
 def test_what_a_policy_forbids_neither_comes_in_nor_goes_out(place: Path) -> None:
     policy = Policy.model_validate(
-        {"blocked": [{"id": "cats", "terms": ["猫"]}], "options": [{"id": "calm", "option": "temperature", "most": 1.2}]}
+        {
+            "blocked": [{"id": "cats", "terms": ["猫"]}],
+            "options": [{"id": "calm", "option": "temperature", "most": 1.2}],
+        }
     )
     run = Run.open(place / "words")
     bad = next(seed for seed in range(200) if "猫" in solo(run, "", seed, length=30)[0])
@@ -298,17 +425,35 @@ def test_what_a_policy_forbids_neither_comes_in_nor_goes_out(place: Path) -> Non
             up.client.completions.create(model="words", prompt="", temperature=1.5)
         with pytest.raises(openai.PermissionDeniedError, match="rule cats"):
             up.client.completions.create(model="words", prompt="", seed=bad, max_tokens=30)
-        answer = up.post("/v1/completions", {"model": "words", "seed": bad, "max_tokens": 30, "stream": True})
+        answer = up.post(
+            "/v1/completions", {"model": "words", "seed": bad, "max_tokens": 30, "stream": True}
+        )
         assert "猫" not in answer.text and ("rule cats" in answer.text)
         assert up.engine.lanes["words/write"].live == 0
-    lines = [json.loads(line) for line in (place / "words" / "ledger.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert {line["app"] for line in lines} == {"server"} and "cats" in {line.get("rule") for line in lines}
+    lines = [
+        json.loads(line)
+        for line in (place / "words" / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert {line["app"] for line in lines} == {"server"} and "cats" in {
+        line.get("rule") for line in lines
+    }
 
 
 def test_streams_in_a_row_are_events(up: Running) -> None:
     answer = up.post(
-        "/v1/completions", {"model": "words", "prompt": "a", "max_tokens": 4, "seed": 1, "stream": True, "logprobs": 1, "echo": True}
+        "/v1/completions",
+        {
+            "model": "words",
+            "prompt": "a",
+            "max_tokens": 4,
+            "seed": 1,
+            "stream": True,
+            "logprobs": 1,
+            "echo": True,
+        },
     )
     found = events(answer.text)
     assert answer.headers["content-type"].startswith("text/event-stream") and found[-1] == "[DONE]"
-    assert found[0]["choices"][0]["text"] == "a" and math.isfinite(found[0]["choices"][0]["logprobs"]["token_logprobs"][0])
+    assert found[0]["choices"][0]["text"] == "a" and math.isfinite(
+        found[0]["choices"][0]["logprobs"]["token_logprobs"][0]
+    )

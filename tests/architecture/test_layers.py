@@ -11,7 +11,10 @@ ROOT = Path(__file__).parents[2]
 
 def lint(source: Path) -> subprocess.CompletedProcess[str]:
     """import-linter with the project's contracts over the package in `source`."""
-    program = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(config_filename=sys.argv[1], no_cache=True))"
+    program = (
+        "import sys; from importlinter.cli import lint_imports; "
+        "sys.exit(lint_imports(config_filename=sys.argv[1], no_cache=True))"
+    )
     return subprocess.run(
         [sys.executable, "-c", program, str(ROOT / "pyproject.toml")],
         cwd=source,
@@ -29,13 +32,17 @@ def test_the_contracts_hold():
 
 def test_a_breach_is_noticed_even_when_it_is_lazy(tmp_path: Path):
     shutil.copytree(
-        ROOT / "src" / "castalia", tmp_path / "castalia", ignore=shutil.ignore_patterns("__pycache__", "*.npz", "*.safetensors")
+        ROOT / "src" / "castalia",
+        tmp_path / "castalia",
+        ignore=shutil.ignore_patterns("__pycache__", "*.npz", "*.safetensors"),
     )
-    with open(tmp_path / "castalia" / "nn" / "random.py", "a") as file:
-        file.write("\n\ndef upwards():\n    from castalia import workflow\n\n    return workflow\n")
+    with open(tmp_path / "castalia" / "nn" / "counter_random.py", "a") as file:
+        file.write("\n\ndef upwards():\n    from castalia.verbs import make\n\n    return make\n")
     with open(tmp_path / "castalia" / "sampling" / "generate.py", "a") as file:
         file.write("\n\nimport lightning_fabric\n")
     done = lint(tmp_path)
     assert done.returncode != 0
-    assert "castalia.nn.random -> castalia.workflow" in done.stdout, done.stdout + done.stderr
+    assert "castalia.nn.counter_random -> castalia.verbs.make" in done.stdout, (
+        done.stdout + done.stderr
+    )
     assert "castalia.sampling.generate -> lightning_fabric" in done.stdout

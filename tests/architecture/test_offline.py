@@ -1,4 +1,6 @@
-"""No telemetry: training, sampling and judging open no socket. Python's audit hooks see every attempt."""
+"""No telemetry: training, sampling and judging open no socket. Python's audit hooks see every
+attempt.
+"""
 
 import os
 import subprocess
@@ -43,5 +45,8 @@ castalia.evaluate(run, n=150)
 
 
 def test_the_watch_would_notice(tmp_path: Path):
-    program = "import socket\ntry: socket.create_connection(('127.0.0.1', 9), timeout=0.1)\nexcept OSError: pass\n"
+    program = (
+        "import socket\ntry: socket.create_connection(('127.0.0.1', 9), timeout=0.1)\nexcept "
+        "OSError: pass\n"
+    )
     assert "socket.connect" in sockets(program, tmp_path)

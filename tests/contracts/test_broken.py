@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from castalia.abilities import SampleOptions
 from castalia.families.base import Family, FamilyConfig, Phase
-from castalia.nn.random import randn_rows
+from castalia.nn.counter_random import randn_rows
 from castalia.spec import Batch, Condition, Dense, Loss, Spec, Tokens
 from castalia.testing import FAMILY_CHECKS, SPECS, FamilyCase, check_family
 
@@ -39,10 +39,14 @@ class Honest(Family):
 
     def forward(self, batch: Batch, phase: str = "main") -> Loss:
         self.check(batch)
-        total = (batch.x - self.value() + 0.01 * torch.randn_like(batch.x)).square().mean() + self.spare(torch.ones(1, 1)).square().sum()
+        total = (
+            batch.x - self.value() + 0.01 * torch.randn_like(batch.x)
+        ).square().mean() + self.spare(torch.ones(1, 1)).square().sum()
         return Loss(total, {"error": total.detach()})
 
-    def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
+    def sample(
+        self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions
+    ) -> Tensor:
         low, high = self.spec.limits  # type: ignore[union-attr]
         return (self.value() + randn_rows(rngs, *self.spec.shape)).clamp(low, high)  # type: ignore[union-attr]
 
@@ -101,14 +105,18 @@ class Forgetful(Honest):
 class Global(Honest):
     """Samples from the global generator."""
 
-    def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
+    def sample(
+        self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions
+    ) -> Tensor:
         return torch.randn(len(rngs), *self.spec.shape)  # type: ignore[union-attr]
 
 
 class Coupled(Honest):
     """A row depends on the other rows: batch statistics at sampling time."""
 
-    def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
+    def sample(
+        self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions
+    ) -> Tensor:
         x = super().sample(rngs, cond, options)
         return x - x.mean(0, keepdim=True)
 

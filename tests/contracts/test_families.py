@@ -1,4 +1,6 @@
-"""Every built-in family keeps every item of the contract, on pictures, signals, volumes and vectors."""
+"""Every built-in family keeps every item of the contract, on pictures, signals, volumes and
+vectors.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +9,35 @@ from pathlib import Path
 import pytest
 from tests.language_model import language_model
 
-from castalia import bases, registry
+from castalia import pretrained_cache, registry
 from castalia.errors import CastaliaError
 from castalia.spec import Classes, Condition, Tokens
 from castalia.testing import FAMILY_CHECKS, SPECS, FamilyCase
 
-# Small networks: the contract is about behaviour. A family that is not listed runs with its defaults.
+# Small networks: the contract is about behaviour. A family that is not listed runs with its
+# defaults.
 SMALL = {
     "vae": {"width": 8, "latent": 4, "importance": 3},
     "vaegan": {"width": 16, "latent": 4},
     "gan": {"width": 16},
     "ar": {"width": 16, "depth": 2, "heads": 2},
-    "seqvae": {"width": 16, "depth": 2, "encoder_depth": 1, "heads": 2, "latent": 4, "importance": 3},
+    "seqvae": {
+        "width": 16,
+        "depth": 2,
+        "encoder_depth": 1,
+        "heads": 2,
+        "latent": 4,
+        "importance": 3,
+    },
 }
 CLASSES: dict[str, Condition] = {"label": Classes(("a", "b", "c"))}
 CONDITIONAL = ("colour picture", "vector", "tokens")
 # Options that change what a family does, not only how well.
 VARIANTS = {
-    "ar, counts and n-grams": ("ar", {**SMALL["ar"], "ngrams": (2, 3), "ngram_rows": 64, "counts": 3, "tie": False}),
+    "ar, counts and n-grams": (
+        "ar",
+        {**SMALL["ar"], "ngrams": (2, 3), "ngram_rows": 64, "counts": 3, "tie": False},
+    ),
     "ar, any order": ("ar", {**SMALL["ar"], "order": "any", "kv_heads": 1, "activation": "relu2"}),
     "ar, steps of tokens": ("ar", {**SMALL["ar"], "ngrams": (2,), "ngram_rows": 64}),
     "ar, any order, steps of tokens": ("ar", {**SMALL["ar"], "order": "any"}),
@@ -41,7 +54,14 @@ def cases() -> list[object]:
             if not isinstance(SPECS[spec], registry.resolve("family", name).accepts):
                 continue
             for conditional in (False, True) if spec in CONDITIONAL else (False,):
-                found.append(pytest.param(name, spec, conditional, id=f"{name}, {spec}{', classes' if conditional else ''}"))
+                found.append(
+                    pytest.param(
+                        name,
+                        spec,
+                        conditional,
+                        id=f"{name}, {spec}{', classes' if conditional else ''}",
+                    )
+                )
     return found
 
 
@@ -49,7 +69,9 @@ def cases() -> list[object]:
 @pytest.mark.parametrize(("name", "spec", "conditional"), cases())
 def test_contract(name: str, spec: str, conditional: bool, check: str) -> None:
     family = registry.resolve("family", name)
-    case = FamilyCase(family, family.Config(**SMALL.get(name, {})), SPECS[spec], CLASSES if conditional else {})
+    case = FamilyCase(
+        family, family.Config(**SMALL.get(name, {})), SPECS[spec], CLASSES if conditional else {}
+    )
     try:
         case.build()
     except CastaliaError:
@@ -62,7 +84,11 @@ def test_contract(name: str, spec: str, conditional: bool, check: str) -> None:
 def test_variant(variant: str, check: str) -> None:
     name, config = VARIANTS[variant]
     family = registry.resolve("family", name)
-    FAMILY_CHECKS[check](FamilyCase(family, family.Config(**config), STEPS if "steps" in variant else SPECS["tokens"], {}))
+    FAMILY_CHECKS[check](
+        FamilyCase(
+            family, family.Config(**config), STEPS if "steps" in variant else SPECS["tokens"], {}
+        )
+    )
 
 
 @pytest.mark.parametrize("check", FAMILY_CHECKS)
@@ -70,6 +96,15 @@ def test_variant(variant: str, check: str) -> None:
 def test_pretrained(kind: str, check: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A language model of others is a family like all others, once it is in the cache."""
     monkeypatch.setenv("CASTALIA_HOME", str(tmp_path / "home"))
-    folder = language_model(tmp_path / kind, kind, vocab_size=9, tie_word_embeddings=kind == "llama")
+    folder = language_model(
+        tmp_path / kind, kind, vocab_size=9, tie_word_embeddings=kind == "llama"
+    )
     family = registry.resolve("family", "pretrained")
-    FAMILY_CHECKS[check](FamilyCase(family, family.Config(base=bases.take_in(str(folder)).digest), SPECS["tokens"], {}))
+    FAMILY_CHECKS[check](
+        FamilyCase(
+            family,
+            family.Config(base=pretrained_cache.take_in(str(folder)).digest),
+            SPECS["tokens"],
+            {},
+        )
+    )

@@ -11,13 +11,19 @@ import yaml
 from tests.language_model import language_model
 
 from castalia import recipe as recipes
-from castalia import registry, workflow
+from castalia import registry
 from castalia.abilities import SampleOptions
 from castalia.language import constant
 from castalia.spec import spec_from_json
+from castalia.verbs import make
 
 # What a recipe of a folder is tried on, small enough for two steps in a second.
-DATA = {"image": "builtin/digits", "array": "grid.npy", "text": "words.txt", "music": "builtin/chorales"}
+DATA = {
+    "image": "builtin/digits",
+    "array": "grid.npy",
+    "text": "words.txt",
+    "music": "builtin/chorales",
+}
 # Two steps of two items on four cores' worth of caution; sizes and widths stay the recipe's own.
 SHORT = {
     "training.steps": 2,
@@ -31,16 +37,22 @@ SHORT = {
 
 # Recipes that begin with a trained run.
 TUNING = {"text/dpo": {}, "text/reward": {"codec.document": "paragraph"}}
-PAIRS = [{"prompt": f"line {number}: ", "chosen": "第一", "rejected": "small"} for number in range(12)]
+PAIRS = [
+    {"prompt": f"line {number}: ", "chosen": "第一", "rejected": "small"} for number in range(12)
+]
 
 
 @pytest.mark.parametrize("name", recipes.shipped())
-def test_recipe_trains_two_steps(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recipe_trains_two_steps(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     kind = name.partition("/")[0]
     source = DATA[kind]
     if source.endswith(".txt"):
-        lines = (f"第 {number} 行: line {number * number} of a small text.\n\n" for number in range(900))
+        lines = (
+            f"第 {number} 行: line {number * number} of a small text.\n\n" for number in range(900)
+        )
         (tmp_path / source).write_text("".join(lines), encoding="utf-8")
     elif source.endswith(".npy"):
         np.save(tmp_path / source, np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32))
@@ -50,18 +62,22 @@ def test_recipe_trains_two_steps(name: str, tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setenv("CASTALIA_HOME", str(tmp_path / "home"))
         more = {"start_from": str(language_model(tmp_path / "model")), "codec.length": 64}
     elif name in TUNING:
-        workflow.train("text/ar-small", source, {**SHORT, "codec.document": "paragraph"}, out=tmp_path / "base")
+        make.train(
+            "text/ar-small", source, {**SHORT, "codec.document": "paragraph"}, out=tmp_path / "base"
+        )
         more = {"start_from": str(tmp_path / "base"), **TUNING[name]}
-        (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in PAIRS), encoding="utf-8")
+        (tmp_path / "pairs.jsonl").write_text(
+            "".join(json.dumps(pair) + "\n" for pair in PAIRS), encoding="utf-8"
+        )
         source = str(tmp_path / "pairs.jsonl") if name == "text/dpo" else source
-    plan = workflow.plan_of(name, source, SHORT | more)
+    plan = make.plan_of(name, source, SHORT | more)
     assert recipes.from_dict(yaml.safe_load(plan.to_yaml())) == plan
     assert plan.codec.name == kind and plan.family.name in registry.FAMILIES
-    run = workflow.train(plan, out=tmp_path / "run")
+    run = make.train(plan, out=tmp_path / "run")
     assert run.finished and run.last_step == 2
     assert spec_from_json(run.about["spec"]) == run.codec.spec
     options = SampleOptions(length=8 if kind in ("text", "music") else None)
-    assert len(workflow.sample(run, n=2, options=options)) == 2
+    assert len(make.sample(run, n=2, options=options)) == 2
 
 
 @pytest.mark.parametrize("name", recipes.shipped())

@@ -1,5 +1,6 @@
-"""On real 8x8 digits: a VAE explains held-out pictures better than independent pixels; a VAE-GAN keeps its latents
-unless the divergence dominates."""
+"""On real 8x8 digits: a VAE explains held-out pictures better than independent pixels; a VAE-GAN
+keeps its latents unless the divergence dominates.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +13,13 @@ import torch
 from scipy.special import expit
 
 import castalia
-from castalia.codecs.image import ImageCodec
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare
 from castalia.families.base import Family
 from castalia.families.vae import Vae, VaeConfig
 from castalia.families.vaegan import VaeGan, VaeGanConfig
-from castalia.sections import TrainConfig
+from castalia.modalities.image.codec import ImageCodec
+from castalia.recipe_sections import TrainConfig
 from castalia.spec import Batch
 from castalia.training.device import Solo
 from castalia.training.loop import Trainer
@@ -27,12 +28,22 @@ from castalia.training.loop import Trainer
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     home: Path = tmp_path_factory.mktemp("home")
-    return prepare(DataConfig(source="builtin/digits", conditional=False), ImageCodec(ImageCodec.Config(size=8)), home=home)  # type: ignore[arg-type]
+    return prepare(
+        DataConfig(source="builtin/digits", conditional=False),
+        ImageCodec(ImageCodec.Config(size=8)),
+        home=home,
+    )  # type: ignore[arg-type]
 
 
 def trained(family: Family, data: Dataset, steps: int, rate: float) -> Family:
     config = TrainConfig.model_validate(
-        {"steps": steps, "batch": 64, "ema": 0.98, "optimiser": {"rate": rate}, "schedule": {"name": "linear"}}
+        {
+            "steps": steps,
+            "batch": 64,
+            "ema": 0.98,
+            "optimiser": {"rate": rate},
+            "schedule": {"name": "linear"},
+        }
     )
     trainer = Trainer(family, config, data.train, Solo(), "fp32")
     for _ in range(steps):
@@ -45,9 +56,13 @@ def held_out(data: Dataset) -> Batch:
 
 
 def test_vae_beats_independent_pixels(digits: Dataset) -> None:
-    """Baseline: a Gaussian per pixel, fitted to the training pictures, its mass over each level's bin; exact nats."""
+    """Baseline: a Gaussian per pixel, fitted to the training pictures, its mass over each level's
+    bin; exact nats.
+    """
     torch.manual_seed(0)
-    model = trained(Vae(VaeConfig(width=16, latent=16, importance=16), digits.spec, {}), digits, 200, 3e-3)
+    model = trained(
+        Vae(VaeConfig(width=16, latent=16, importance=16), digits.spec, {}), digits, 200, 3e-3
+    )
     batch = held_out(digits)
     x = digits.train.take(range(len(digits.train))).x.flatten(1)
     step = 2 / 255
@@ -62,9 +77,15 @@ def test_vae_beats_independent_pixels(digits: Dataset) -> None:
 
 
 @pytest.mark.parametrize(("beta", "collapses"), [(None, False), (3000.0, True)])
-def test_posterior_collapse_is_a_matter_of_beta(digits: Dataset, beta: float | None, collapses: bool) -> None:
+def test_posterior_collapse_is_a_matter_of_beta(
+    digits: Dataset, beta: float | None, collapses: bool
+) -> None:
     torch.manual_seed(0)
-    config = VaeGanConfig(width=16, latent=8) if beta is None else VaeGanConfig(width=16, latent=8, beta=beta)
+    config = (
+        VaeGanConfig(width=16, latent=8)
+        if beta is None
+        else VaeGanConfig(width=16, latent=8, beta=beta)
+    )
     report = trained(VaeGan(config, digits.spec, {}), digits, 200, 2e-3).report(held_out(digits))  # type: ignore[attr-defined]
     if collapses:
         assert report["active_units"] == 0
@@ -73,9 +94,11 @@ def test_posterior_collapse_is_a_matter_of_beta(digits: Dataset, beta: float | N
 
 
 def test_the_shipped_recipe_keeps_its_latents_on_pictures_in_colour(tmp_path: Path) -> None:
-    """64 x 64 pixels in colour have fifty thousand nats; without group norm and clipped gradients their first steps switched every latent off.
+    """64 x 64 pixels in colour have fifty thousand nats; without group norm and clipped gradients
+    their first steps switched every latent off.
 
-    Baseline: the best that a model without latents can do, the mean picture with one logistic scale for all.
+    Baseline: the best that a model without latents can do, the mean picture with one logistic scale
+    for all.
     """
     noise, (down, right) = np.random.default_rng(0), np.mgrid[:64, :64]
     pictures = np.empty((256, 64, 64, 3), np.uint8)
@@ -85,13 +108,21 @@ def test_the_shipped_recipe_keeps_its_latents_on_pictures_in_colour(tmp_path: Pa
         clean = np.where(inside[..., None], (120, 70, 140), (190, 182, 190))
         pictures[place] = (clean + noise.normal(0, 4, clean.shape)).clip(0, 255)
     np.save(tmp_path / "pictures.npy", pictures)
-    overrides = {"training.steps": 100, "training.batch": 32, "training.sample_every": 0, "codec.name": "image"}
+    overrides = {
+        "training.steps": 100,
+        "training.batch": 32,
+        "training.sample_every": 0,
+        "codec.name": "image",
+    }
     run = castalia.train("image/vae", tmp_path / "pictures.npy", overrides, out=tmp_path / "run")
     reached = run.metrics()[-1]
     apart = pictures - pictures.mean(0)
     scales = np.geomspace(2, 64, 26)
     baseline = min(
-        -np.log(np.maximum(expit((apart + 0.5) / scale) - expit((apart - 0.5) / scale), 1e-12)).sum((1, 2, 3)).mean() for scale in scales
+        -np.log(np.maximum(expit((apart + 0.5) / scale) - expit((apart - 0.5) / scale), 1e-12))
+        .sum((1, 2, 3))
+        .mean()
+        for scale in scales
     )
     assert reached["main/kl"] > 10, reached
     assert reached["main/nelbo"] < baseline, (reached, baseline)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-import castalia.workflow as workflow
+import castalia.verbs.make as workflow
 from castalia.recipe import load
 
 
@@ -21,7 +21,10 @@ def main(recipe: str, out: str, data: str, *overrides: str) -> None:
 
     workflow.fit = fit
     workflow.train(load(recipe, data, list(overrides)), out=out)
-    save_file({name: value.contiguous() for name, value in kept["weights"].items()}, Path(out) / f"rank{kept['rank']}.safetensors")
+    save_file(
+        {name: value.contiguous() for name, value in kept["weights"].items()},
+        Path(out) / f"rank{kept['rank']}.safetensors",
+    )
 
 
 if __name__ == "__main__":

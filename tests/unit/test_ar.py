@@ -1,4 +1,6 @@
-"""The autoregressive family against an attention written another way, and against sums over everything that can be said."""
+"""The autoregressive family against an attention written another way, and against sums over
+everything that can be said.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from castalia.abilities import SampleOptions
 from castalia.errors import AbilityError, RecipeError, SpecError
 from castalia.families.ar import Ar, ArConfig
 from castalia.families.ar_order import training_order
+from castalia.nn.counter_random import generator, generators
 from castalia.nn.decode import complete
-from castalia.nn.random import generator, generators
 from castalia.nn.transformer import attend, causal_mask
 from castalia.spec import Batch, Classes, Tokens
 
@@ -25,14 +27,19 @@ SPEC = Tokens(length=12, vocab=9, begin=0, end=1)
 
 
 def model_of(spec: Tokens = SPEC, seed: int = 0, conditions: Any = None, **config: Any) -> Ar:
-    """Every parameter is drawn at random: output projections that begin at zero would hide the attention."""
+    """Every parameter is drawn at random: output projections that begin at zero would hide the
+    attention.
+    """
     torch.manual_seed(seed)
     model = Ar(ArConfig(**config), spec, conditions or {})
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     if model.counts is not None:
         rng = generator("documents", seed)
-        model.prepare(Batch(torch.randint(2 if spec.end else 1, spec.vocab, (1, 20), generator=rng)) for _ in range(6))
+        model.prepare(
+            Batch(torch.randint(2 if spec.end else 1, spec.vocab, (1, 20), generator=rng))
+            for _ in range(6)
+        )
     return model.eval()
 
 
@@ -42,12 +49,17 @@ def rows_of(spec: Tokens, rows: int, length: int, seed: int = 0) -> Tensor:
     return x
 
 
-# A plain reference --------------------------------------------------------------------------------------------------------
+# A plain reference --------------------------------------------------------------------------------
 
 
 def reference(model: Ar, x: Tensor, segment: Tensor | None) -> Tensor:
-    """Logits (T - 1, V) of one row, in float64, one query at a time, complex rotations: nothing of nn/transformer.py."""
-    config, weights = model.config, {name: value.double() for name, value in model.network.state_dict().items()}
+    """Logits (T - 1, V) of one row, in float64, one query at a time, complex rotations: nothing of
+    nn/transformer.py.
+    """
+    config, weights = (
+        model.config,
+        {name: value.double() for name, value in model.network.state_dict().items()},
+    )
     heads, kv_heads = config.heads, config.kv_heads or config.heads
     d, steps = config.width // config.heads, len(x) - 1
 
@@ -56,12 +68,18 @@ def reference(model: Ar, x: Tensor, segment: Tensor | None) -> Tensor:
 
     def turn(v: Tensor, place: int) -> Tensor:
         rate = config.theta ** (-2 * torch.arange(d // 2, dtype=torch.float64) / d)
-        turned = torch.complex(v[: d // 2], v[d // 2 :]) * torch.polar(torch.ones_like(rate), place * rate)
+        turned = torch.complex(v[: d // 2], v[d // 2 :]) * torch.polar(
+            torch.ones_like(rate), place * rate
+        )
         return torch.cat([turned.real, turned.imag])
 
     h = [weights["embedding.weight"][token] for token in x[:-1].tolist()]
     for block in range(config.depth):
-        own = {name.removeprefix(f"blocks.{block}."): value for name, value in weights.items() if name.startswith(f"blocks.{block}.")}
+        own = {
+            name.removeprefix(f"blocks.{block}."): value
+            for name, value in weights.items()
+            if name.startswith(f"blocks.{block}.")
+        }
         parts = [own["attention.qkv.weight"] @ norm(v, own["attention_norm.weight"]) for v in h]
         split = [part.view(-1, d) for part in parts]
         out = []
@@ -122,21 +140,36 @@ def test_plain_and_fused_attention_agree(mask: str | None) -> None:
         given = given.expand(2, 1, 7, 7).clone()
         given[1, :, :, 0] = float("-inf")
         given[1, :, 0, 0] = 0
-    assert torch.allclose(attend(q, k, v, given, kind="plain"), attend(q, k, v, given, kind="fused"), atol=1e-6)
+    assert torch.allclose(
+        attend(q, k, v, given, kind="plain"), attend(q, k, v, given, kind="fused"), atol=1e-6
+    )
 
 
-# Exactness ----------------------------------------------------------------------------------------------------------------
+# Exactness ----------------------------------------------------------------------------------------
 
 TINY_SPEC = Tokens(length=4, vocab=5, begin=0, end=1)
 
 
 def everything(spec: Tokens) -> Tensor:
     """All rows of `length` tokens, none of them `begin`."""
-    said = list(itertools.product([token for token in range(spec.vocab) if token != spec.begin], repeat=spec.length))
+    said = list(
+        itertools.product(
+            [token for token in range(spec.vocab) if token != spec.begin], repeat=spec.length
+        )
+    )
     return torch.cat([torch.full((len(said), 1), spec.begin), torch.tensor(said)], 1)
 
 
-@pytest.mark.parametrize("options", [SMALL, MIXED, {**SMALL, "counts": 1}, {**SMALL, "ngrams": (2, 3, 4)}, {**SMALL, "order": "any"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        SMALL,
+        MIXED,
+        {**SMALL, "counts": 1},
+        {**SMALL, "ngrams": (2, 3, 4)},
+        {**SMALL, "order": "any"},
+    ],
+)
 def test_probabilities_of_everything_sum_to_one(options: dict[str, Any]) -> None:
     model = model_of(TINY_SPEC, **options)
     total = (-model.nats(Batch(everything(TINY_SPEC))).double()).exp().sum()
@@ -149,7 +182,8 @@ def test_each_order_is_a_distribution(order: tuple[int, ...]) -> None:
     x = everything(TINY_SPEC)
     nats = model.token_nats(Batch(x), torch.tensor(order).expand(len(x), -1))
     assert abs(float((-nats.double().sum(1)).exp().sum()) - 1) < 1e-5
-    assert not torch.allclose(nats.sum(1), model.nats(Batch(x)), atol=1e-3)  # and another one than from the left
+    # and another one than from the left
+    assert not torch.allclose(nats.sum(1), model.nats(Batch(x)), atol=1e-3)
 
 
 def test_an_order_looks_at_what_came_before_it_and_at_nothing_else() -> None:
@@ -174,7 +208,11 @@ def test_packed_documents_cost_what_they_cost_alone(options: dict[str, Any]) -> 
     alone = sum(model.nats(Batch(document[None])) for document in documents)
     assert torch.allclose(packed, alone, atol=1e-4)
     filled = torch.cat([documents[0], torch.zeros(5, dtype=torch.int64)])[None]
-    assert torch.allclose(model.nats(Batch(filled, segment=(filled == 0).cumsum(1))), model.nats(Batch(documents[0][None])), atol=1e-4)
+    assert torch.allclose(
+        model.nats(Batch(filled, segment=(filled == 0).cumsum(1))),
+        model.nats(Batch(documents[0][None])),
+        atol=1e-4,
+    )
 
 
 def test_packed_documents_do_not_meet_in_any_order() -> None:
@@ -201,12 +239,14 @@ def test_a_third_of_the_orders_runs_from_left_to_right() -> None:
     assert 0.3 < float((order.diff(dim=1) == 1).all(1).float().mean()) < 0.45
 
 
-# Token by token ------------------------------------------------------------------------------------------------------------
+# Token by token -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("options", [SMALL, MIXED, {**SMALL, "order": "any", "kv_heads": 1}])
 def test_stepping_gives_the_nats_of_the_whole(options: dict[str, Any]) -> None:
-    """Hashes, counts, gate and rotary positions are the same, whether a row is read at once or token by token."""
+    """Hashes, counts, gate and rotary positions are the same, whether a row is read at once or
+    token by token.
+    """
     model = model_of(**options)
     x = rows_of(SPEC, 3, 13)
     logits, state = model.prefill(x[:, :1], torch.ones(3, 1).bool(), {})
@@ -222,9 +262,17 @@ def test_stepping_gives_the_nats_of_the_whole(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("options", [SMALL, MIXED])
 def test_past_the_context_a_row_goes_on_with_its_last_half(options: dict[str, Any]) -> None:
-    """What `complete` says that its tokens cost is what the model says of the windows that nn/decode.py documents."""
+    """What `complete` says that its tokens cost is what the model says of the windows that
+    nn/decode.py documents.
+    """
     model = model_of(**options)
-    made = complete(model, [torch.tensor([0])], generators(0, 0, 1), SampleOptions(length=40), spec=Tokens(12, 9, 0, None))[0]
+    made = complete(
+        model,
+        [torch.tensor([0])],
+        generators(0, 0, 1),
+        SampleOptions(length=40),
+        spec=Tokens(12, 9, 0, None),
+    )[0]
     assert made.reason == "length" and len(made.tokens) == 40
     whole, total, taken, start = [0, *made.tokens], 0.0, 1, 0
     for place in range(1, len(whole)):
@@ -246,10 +294,14 @@ def test_classes_are_told_to_the_memory_too() -> None:
     for place in (3, 4, 5):
         logits, state = model.step(x[:, place], state)
     assert torch.allclose(logits, whole, atol=1e-5)
-    assert not torch.allclose(model.nats(Batch(x, cond=cond)), model.nats(Batch(x, cond={"label": 1 - cond["label"]})), atol=1e-3)
+    assert not torch.allclose(
+        model.nats(Batch(x, cond=cond)),
+        model.nats(Batch(x, cond={"label": 1 - cond["label"]})),
+        atol=1e-3,
+    )
 
 
-# Infilling -----------------------------------------------------------------------------------------------------------------
+# Infilling ----------------------------------------------------------------------------------------
 
 
 def test_filling_sees_both_sides() -> None:
@@ -262,15 +314,21 @@ def test_filling_sees_both_sides() -> None:
     assert not (filled <= 1).any(1)[0] or not (filled[:, 3:6] <= 1).any()  # neither begin nor end
     later = x.clone()
     later[:, 11] = 2 + (x[:, 11] - 1) % 7
-    assert not torch.equal(model.infill(later, keep, generators(0, 0, 200), {})[:, 3:6], filled[:, 3:6])
+    assert not torch.equal(
+        model.infill(later, keep, generators(0, 0, 200), {})[:, 3:6], filled[:, 3:6]
+    )
 
 
 def test_filling_draws_from_the_model() -> None:
-    """One gap of one token: frequencies over 4000 draws against the nats of the order that predicts it last."""
+    """One gap of one token: frequencies over 4000 draws against the nats of the order that predicts
+    it last.
+    """
     model = model_of(TINY_SPEC, **SMALL, order="any")
     x = torch.tensor([[0, 2, 3, 4, 2]])
     keep = torch.tensor([[True, True, False, True, True]])
-    drawn = model.infill(x.expand(4000, -1), keep.expand(4000, -1), generators(0, 0, 4000), {})[:, 2]
+    drawn = model.infill(x.expand(4000, -1), keep.expand(4000, -1), generators(0, 0, 4000), {})[
+        :, 2
+    ]
     choices = x.repeat(3, 1)
     choices[:, 2] = torch.tensor([2, 3, 4])
     nats = model.token_nats(Batch(choices), torch.tensor([[1, 3, 4, 2]]).expand(3, -1))[:, -1]
@@ -286,39 +344,54 @@ def test_rows_are_filled_by_their_own_generator() -> None:
     keep[2] = True
     whole = model.infill(x, keep, generators(0, 0, 4), {})
     for row in range(4):
-        assert torch.equal(model.infill(x[row : row + 1], keep[row : row + 1], generators(0, row, 1), {}), whole[row : row + 1])
+        assert torch.equal(
+            model.infill(x[row : row + 1], keep[row : row + 1], generators(0, row, 1), {}),
+            whole[row : row + 1],
+        )
     with pytest.raises(AbilityError, match="left to right"):
         model_of(**SMALL).infill(x, keep, generators(0, 0, 4), {})
 
 
-# Losses --------------------------------------------------------------------------------------------------------------------
+# Losses -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("options", [SMALL, {**SMALL, "order": "any"}])
 def test_weights_and_masks_choose_what_is_learned(options: dict[str, Any]) -> None:
-    """The loss is the weighted mean of the tokens' nats, whatever the order they are predicted in."""
+    """The loss is the weighted mean of the tokens' nats, whatever the order they are
+    predicted in.
+    """
     model = model_of(**options)
     x = rows_of(SPEC, 3, 13)
     torch.manual_seed(1)
     order = training_order(x, None, model.spec.begin) if model.config.order == "any" else None
     ordered = model._ordered(Batch(x), order)
     with torch.no_grad():
-        nats = -model._logits(ordered, Batch(x)).log_softmax(-1).gather(2, ordered.targets[..., None])[..., 0]
+        nats = (
+            -model._logits(ordered, Batch(x))
+            .log_softmax(-1)
+            .gather(2, ordered.targets[..., None])[..., 0]
+        )
     weight = torch.rand(x.shape, generator=generator("weight")) * 0.1
     places = torch.arange(1, 13).expand(3, -1) if order is None else order
     own = weight.gather(1, places)
     torch.manual_seed(1)
-    assert float(model(Batch(x, weight=weight)).total.detach()) == pytest.approx(float((nats * own).sum() / own.sum()), rel=1e-5)
+    assert float(model(Batch(x, weight=weight)).total.detach()) == pytest.approx(
+        float((nats * own).sum() / own.sum()), rel=1e-5
+    )
     mask = torch.zeros(x.shape).bool()
     mask[:, 4] = True
     torch.manual_seed(1)
-    assert float(model(Batch(x, mask=mask)).total.detach()) == pytest.approx(float(nats[places == 4].mean()), rel=1e-5)
+    assert float(model(Batch(x, mask=mask)).total.detach()) == pytest.approx(
+        float(nats[places == 4].mean()), rel=1e-5
+    )
     torch.manual_seed(1)
     assert float(model(Batch(x, weight=torch.zeros(x.shape))).total.detach()) == 0
 
 
 def test_the_gate_learns_from_the_mixture() -> None:
-    """Counts that know the text by heart get the larger share; the network has no gradient in this phase."""
+    """Counts that know the text by heart get the larger share; the network has no gradient in this
+    phase.
+    """
     model = model_of(**SMALL, counts=3).train()
     document = rows_of(SPEC, 1, 13)
     model.prepare([Batch(document)] * 5)
@@ -329,7 +402,11 @@ def test_the_gate_learns_from_the_mixture() -> None:
         loss = model(Batch(document), "gate")
         loss.total.backward()
         optimiser.step()
-    assert loss.parts["share"] > begun.parts["share"] and loss.total < begun.total and loss.parts["share"] > 0.9
+    assert (
+        loss.parts["share"] > begun.parts["share"]
+        and loss.total < begun.total
+        and loss.parts["share"] > 0.9
+    )
     assert all(parameter.grad is None for parameter in model.network.parameters())
     assert model.network.training
 
@@ -343,7 +420,7 @@ def test_hidden_ngrams_are_only_hidden_in_training() -> None:
     assert float(model(Batch(x)).total.detach()) != float(model(Batch(x)).total.detach())
 
 
-# Errors --------------------------------------------------------------------------------------------------------------------
+# Errors -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -362,7 +439,12 @@ def test_settings_that_cannot_be(config: dict[str, Any], says: str) -> None:
 
 def test_rows_that_cannot_be() -> None:
     model = model_of(**SMALL)
-    for x in (torch.zeros(2, 14).long(), torch.zeros(2, 1).long(), torch.full((2, 5), 9), torch.zeros(2, 5)):
+    for x in (
+        torch.zeros(2, 14).long(),
+        torch.zeros(2, 1).long(),
+        torch.full((2, 5), 9),
+        torch.zeros(2, 5),
+    ):
         with pytest.raises(SpecError):
             model(Batch(x))
     with pytest.raises(SpecError, match="longer than the context"):

@@ -1,4 +1,6 @@
-"""Tokens in steps of several slots: positions, likelihoods under a grammar, orders that hide whole voices, and filling them."""
+"""Tokens in steps of several slots: positions, likelihoods under a grammar, orders that hide whole
+voices, and filling them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from torch import Tensor
 from castalia.errors import RecipeError, SpecError
 from castalia.families.ar import Ar, ArConfig
 from castalia.families.ar_order import training_order
-from castalia.nn.random import generators
+from castalia.nn.counter_random import generators
 from castalia.spec import Batch, Tokens, spec_from_json, spec_to_json
 
 BEGIN, END, NONE, KEY = 0, 1, 2, 3
@@ -41,7 +43,11 @@ PLAIN = Tokens(12, 9, BEGIN, END, period=3)
 
 def chords() -> list[list[int]]:
     """Every set of notes that a step can hold, as tokens."""
-    sets = [chosen for size in range(SLOTS + 1) for chosen in itertools.combinations(range(KEY, KEY + KEYS), size)]
+    sets = [
+        chosen
+        for size in range(SLOTS + 1)
+        for chosen in itertools.combinations(range(KEY, KEY + KEYS), size)
+    ]
     return [[*chosen, *[NONE] * (SLOTS - len(chosen))] for chosen in sets]
 
 
@@ -56,15 +62,20 @@ def test_a_row_holds_whole_steps() -> None:
     with pytest.raises(SpecError, match="whole steps"):
         Tokens(10, 9, BEGIN, period=3)
     assert spec_from_json(spec_to_json(PLAIN)) == PLAIN
-    assert "period" not in spec_to_json(Tokens(10, 9, BEGIN))  # so runs of before say what they said
+    # so runs of before say what they said
+    assert "period" not in spec_to_json(Tokens(10, 9, BEGIN))
 
 
-# Likelihoods ---------------------------------------------------------------------------------------------------------------
+# Likelihoods --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("before", [[], [KEY, KEY + 3, NONE], [NONE, NONE, NONE, KEY + 1, KEY + 2, KEY + 4]])
+@pytest.mark.parametrize(
+    "before", [[], [KEY, KEY + 3, NONE], [NONE, NONE, NONE, KEY + 1, KEY + 2, KEY + 4]]
+)
 def test_probabilities_of_a_step_sum_to_one(before: list[int]) -> None:
-    """Over all sets of notes and the end, whatever came before; with the end barred, over all sets of notes."""
+    """Over all sets of notes and the end, whatever came before; with the end barred, over all sets
+    of notes.
+    """
     model = model_of(SPEC, **SMALL)
     rows = torch.tensor([[BEGIN, *before, *chord] for chord in chords()])
     nats = model.token_nats(Batch(rows))[:, len(before) :].double()
@@ -78,20 +89,25 @@ def test_probabilities_of_a_step_sum_to_one(before: list[int]) -> None:
 
 def test_what_the_grammar_forces_costs_nothing() -> None:
     model = model_of(SPEC, **SMALL)
-    nats = model.token_nats(Batch(torch.tensor([[BEGIN, KEY + 1, NONE, NONE, KEY + 4, NONE, NONE, NONE, NONE, NONE]])))[0]
+    nats = model.token_nats(
+        Batch(torch.tensor([[BEGIN, KEY + 1, NONE, NONE, KEY + 4, NONE, NONE, NONE, NONE, NONE]]))
+    )[0]
     assert nats[[2, 4, 5, 7, 8]].abs().max() == 0  # after NONE, and after the highest key
     assert (nats[[0, 1, 3, 6]] > 0).all()
     torch.manual_seed(0)
     loss = model(Batch(torch.tensor([[BEGIN, KEY + 1, NONE, NONE]]))).total
-    assert float(loss.detach()) == pytest.approx(float(nats[:3].mean()), rel=1e-4)  # training sees the same
+    # training sees the same
+    assert float(loss.detach()) == pytest.approx(float(nats[:3].mean()), rel=1e-4)
 
 
-# Positions -----------------------------------------------------------------------------------------------------------------
+# Positions ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("order", ["left", "any"])
 def test_documents_cost_the_same_wherever_they_stand(order: str) -> None:
-    """A document that begins a whole number of steps later: only distances in steps and slots count."""
+    """A document that begins a whole number of steps later: only distances in steps and slots
+    count.
+    """
     model = model_of(PLAIN, **SMALL, order=order)
     documents = [rows_of(PLAIN, 1, length, seed=length)[0] for length in (4, 6)]
     filled = torch.full((2,), BEGIN)
@@ -104,7 +120,10 @@ def test_documents_cost_the_same_wherever_they_stand(order: str) -> None:
     assert not torch.allclose(moved, alone, atol=1e-3)
 
 
-@pytest.mark.parametrize("options", [SMALL, {**SMALL, "order": "any", "kv_heads": 1}, {**SMALL, "ngrams": (2,), "ngram_rows": 64}])
+@pytest.mark.parametrize(
+    "options",
+    [SMALL, {**SMALL, "order": "any", "kv_heads": 1}, {**SMALL, "ngrams": (2,), "ngram_rows": 64}],
+)
 @pytest.mark.parametrize("rows", [1, 3])
 def test_stepping_gives_the_nats_of_the_whole(options: dict[str, Any], rows: int) -> None:
     model = model_of(PLAIN, **options)
@@ -123,21 +142,29 @@ def test_stepping_gives_the_nats_of_the_whole(options: dict[str, Any], rows: int
 def test_slots_are_told_apart() -> None:
     """The same token everywhere: what is predicted depends on the slot."""
     model = model_of(PLAIN, **SMALL)
-    logits = model._logits(model._ordered(Batch(torch.full((1, 13), 4)), None), Batch(torch.full((1, 13), 4)))[0]
+    logits = model._logits(
+        model._ordered(Batch(torch.full((1, 13), 4)), None), Batch(torch.full((1, 13), 4))
+    )[0]
     assert (logits[3] - logits[4]).abs().max() > 1e-2
 
 
-# Orders and gaps -----------------------------------------------------------------------------------------------------------
+# Orders and gaps ----------------------------------------------------------------------------------
 
 
 def hidden_slots(order: list[int], period: int) -> set[int] | None:
-    """The slots that come last in every step, where an order is: all the others from left to right, then these."""
+    """The slots that come last in every step, where an order is: all the others from left to right,
+    then these.
+    """
     turn = next((place for place, (a, b) in enumerate(itertools.pairwise(order), 1) if b < a), None)
     if turn is None:
         return None
     slots = {(place - 1) % period for place in order[turn:]}
     given = [place for place in sorted(order) if (place - 1) % period not in slots]
-    return slots if order == given + [place for place in sorted(order) if (place - 1) % period in slots] else None
+    return (
+        slots
+        if order == given + [place for place in sorted(order) if (place - 1) % period in slots]
+        else None
+    )
 
 
 def test_training_hides_whole_slots_and_whole_steps() -> None:
@@ -146,11 +173,13 @@ def test_training_hides_whole_slots_and_whole_steps() -> None:
     order = training_order(x, None, BEGIN, 4)
     assert (order.sort(1).values == torch.arange(1, 49)).all()
     falls = (order.diff(dim=1) < 0).sum(1)
-    assert 0.2 < float((falls == 0).float().mean()) < 0.5 and int(falls.max()) == 1  # what is given first, then the gaps
+    # what is given first, then the gaps
+    assert 0.2 < float((falls == 0).float().mean()) < 0.5 and int(falls.max()) == 1
     found = [hidden_slots(row, 4) for row in order.tolist()]
     sizes = [len(slots) for slots in found if slots is not None and len(slots) < 4]
     assert all(sizes.count(size) > 200 for size in (1, 2, 3))
-    assert len({frozenset(slots) for slots in found if slots is not None}) >= 14  # every choice but none and all
+    # every choice but none and all
+    assert len({frozenset(slots) for slots in found if slots is not None}) >= 14
 
 
 @settings(max_examples=20, deadline=None)
@@ -178,7 +207,9 @@ def test_a_later_given_token_changes_earlier_filled_ones() -> None:
 
 
 def test_filling_draws_from_the_model(count: int = 4000) -> None:
-    """Slot 1 of one step, given slots 0 and 2: as often as the conditional probability says, worked out by the chain rule of the same order."""
+    """Slot 1 of one step, given slots 0 and 2: as often as the conditional probability says, worked
+    out by the chain rule of the same order.
+    """
     spec = Tokens(3, 6, BEGIN, END, period=3)
     model = model_of(spec, **SMALL, order="any")
     x = torch.tensor([[BEGIN, 3, 0, 4]])
@@ -187,6 +218,8 @@ def test_filling_draws_from_the_model(count: int = 4000) -> None:
     rows[:, 2] = torch.tensor([2, 3, 4, 5])
     nats = model.token_nats(Batch(rows), torch.tensor([[1, 3, 2]]).expand(4, -1))[:, 2].double()
     expected = (-nats).exp() / (-nats).exp().sum()
-    drawn = model.infill(x.expand(count, -1), keep.expand(count, -1), generators(1, 0, count), {})[:, 2]
+    drawn = model.infill(x.expand(count, -1), keep.expand(count, -1), generators(1, 0, count), {})[
+        :, 2
+    ]
     found = torch.bincount(drawn, minlength=6)[2:].double() / count
     assert (found - expected).abs().max() < 4 * (0.25 / count) ** 0.5

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from castalia.codecs.text import TextCodec, TextConfig
 from castalia.errors import AbilityError, RecipeError, SpecError
-from castalia.evaluation.attention import LONGEST, page, write_page
+from castalia.evaluation.attention_page import LONGEST, page, write_page
 from castalia.families.ar import Ar, ArConfig
+from castalia.modalities.text.codec import TextCodec, TextConfig
 from castalia.spec import Classes
 
 TEXT = "床前 </script>\n月\t& 😀"
@@ -35,7 +35,9 @@ def model_for(codec: TextCodec, **options: Any) -> Ar:
 
 
 def data_of(html: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, flags=re.DOTALL)
+    found = re.search(
+        r'<script type="application/json" id="data">(.*?)</script>', html, flags=re.DOTALL
+    )
     assert found
     return json.loads(found[1])
 
@@ -54,12 +56,24 @@ def test_the_page_holds_the_weights_and_the_tokens(codec: TextCodec, tmp_path: P
         expected = weights[0].numpy()[:, rows, columns]
         assert np.abs(packed[layer] / data["scale"] - expected).max() <= 0.51 / data["scale"]
         assert expected.std() > 0.05
-    assert "a &lt;run&gt;" in html and html.count("</script>") == 2  # the text's own does not end the data
+    # the text's own does not end the data
+    assert "a &lt;run&gt;" in html and html.count("</script>") == 2
     assert "://" not in html and "@import" not in html and not re.search(r"(src|href)\s*=", html)
 
 
 def test_labels_show_what_cannot_be_seen(codec: TextCodec):
-    assert codec.labels(codec.encode("床 a\n\t\x00é")) == ["⟨begin⟩", "床", "␣", "a", "↵", "⇥", "U+0000", "⟨C3⟩", "⟨A9⟩", "⟨end⟩"]
+    assert codec.labels(codec.encode("床 a\n\t\x00é")) == [
+        "⟨begin⟩",
+        "床",
+        "␣",
+        "a",
+        "↵",
+        "⇥",
+        "U+0000",
+        "⟨C3⟩",
+        "⟨A9⟩",
+        "⟨end⟩",
+    ]
 
 
 def test_ten_heads_and_a_hundred_tokens_stay_small():
@@ -69,7 +83,9 @@ def test_ten_heads_and_a_hundred_tokens_stay_small():
 
 
 def test_maps_do_not_depend_on_how_the_model_predicts(codec: TextCodec):
-    """With another order, n-grams or classes there are maps too, and attention with its values is what the model computes."""
+    """With another order, n-grams or classes there are maps too, and attention with its values is
+    what the model computes.
+    """
     ids = codec.encode("床前明月光")[None, :-1].long()
     for options in ({"order": "any"}, {"ngrams": (2, 3), "counts": 2}, {"kv_heads": 1}):
         model = model_for(codec, **options)
@@ -94,7 +110,9 @@ def test_a_model_of_classes_reads_as_one_that_was_told_none():
     codec = TextCodec(TextConfig(length=16))
     codec.fit(["abc"])
     torch.manual_seed(0)
-    model = Ar(ArConfig(width=16, depth=1, heads=1), codec.spec, {"label": Classes(("a", "b"))}).eval()
+    model = Ar(
+        ArConfig(width=16, depth=1, heads=1), codec.spec, {"label": Classes(("a", "b"))}
+    ).eval()
     ids = codec.encode("abcab")[None, :-1].long()
     before = model.attention(ids)[0]
     torch.nn.init.normal_(model.network.told.tables["label"].weight, 0.0, 5.0)

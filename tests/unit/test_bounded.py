@@ -1,4 +1,6 @@
-"""Reading with limits: what is let through, what is refused, by which limit, and how a limit is raised."""
+"""Reading with limits: what is let through, what is refused, by which limit, and how a limit is
+raised.
+"""
 
 import gzip
 import io
@@ -26,7 +28,7 @@ def limited(**values: int) -> Any:
     return bounded.using(ReadLimits(**values))
 
 
-# Files ----------------------------------------------------------------------------------------------------------------
+# Files --------------------------------------------------------------------------------------------
 
 
 def device(folder: Path) -> Path:
@@ -61,8 +63,12 @@ def nowhere(folder: Path) -> Path:
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("make", [device, pipe, sock, folder_itself, nowhere])
-@pytest.mark.parametrize("read", [bounded.read_bytes, bounded.read_text, lambda path: list(bounded.text_lines(path))])
-def test_only_regular_files_are_read(make: Callable[[Path], Path], read: Callable[[Path], Any], tmp_path: Path):
+@pytest.mark.parametrize(
+    "read", [bounded.read_bytes, bounded.read_text, lambda path: list(bounded.text_lines(path))]
+)
+def test_only_regular_files_are_read(
+    make: Callable[[Path], Path], read: Callable[[Path], Any], tmp_path: Path
+):
     with pytest.raises(DataError, match="cannot be read"):
         read(make(tmp_path))
 
@@ -94,7 +100,7 @@ def test_the_error_is_the_callers(tmp_path: Path):
         bounded.parse_json("{", error=RunError)
 
 
-# Compressed files -----------------------------------------------------------------------------------------------------
+# Compressed files ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -105,11 +111,18 @@ def free(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_gzip_is_counted_while_it_inflates(tmp_path: Path, free: None):
     (tmp_path / "a.gz").write_bytes(gzip.compress(bytes(3 << 20)))
-    with bounded.open_gzip(tmp_path / "a.gz") as stream, pytest.raises(DataError, match="far more than its size"):
+    with (
+        bounded.open_gzip(tmp_path / "a.gz") as stream,
+        pytest.raises(DataError, match="far more than its size"),
+    ):
         stream.read()
     with limited(inflation_ratio=2000), bounded.open_gzip(tmp_path / "a.gz") as stream:
         assert len(stream.read()) == 3 << 20
-    with limited(inflated_bytes=1000), bounded.open_gzip(tmp_path / "a.gz") as stream, pytest.raises(DataError, match="too much"):
+    with (
+        limited(inflated_bytes=1000),
+        bounded.open_gzip(tmp_path / "a.gz") as stream,
+        pytest.raises(DataError, match="too much"),
+    ):
         stream.read(2000)
 
 
@@ -122,7 +135,11 @@ def test_members_of_a_zip_are_counted_together_whatever_they_declare(tmp_path: P
         assert len(members.open("b").read()) == 500
         with pytest.raises(DataError, match="too much"):
             members.open("c").read()
-    with limited(archive_members=2), pytest.raises(DataError, match="too many files"), bounded.open_zip(tmp_path / "a.zip"):
+    with (
+        limited(archive_members=2),
+        pytest.raises(DataError, match="too many files"),
+        bounded.open_zip(tmp_path / "a.zip"),
+    ):
         pass
 
 
@@ -140,10 +157,13 @@ def test_a_declared_length_is_not_allocated():
     assert bounded.read_exactly(io.BytesIO(b"abc"), 1 << 60) == b"abc"
 
 
-# JSON, XML, numbers ---------------------------------------------------------------------------------------------------
+# JSON, XML, numbers -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ['{"a": [1, 2.5e10, -3, null, true, "ä\\u00e4"]}', "[]", "12", '"x"', "[1.5e-300, 1e308]"])
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": [1, 2.5e10, -3, null, true, "ä\\u00e4"]}', "[]", "12", '"x"', "[1.5e-300, 1e308]"],
+)
 def test_json_is_pythons(text: str):
     assert bounded.parse_json(text) == json.loads(text)
     assert bounded.parse_json(text.encode()) == json.loads(text)
@@ -152,10 +172,26 @@ def test_json_is_pythons(text: str):
 @pytest.mark.parametrize(
     "text",
     [
-        "NaN", "[Infinity]", "[-Infinity]", "[1e999]", "[-1e400]", '{"a": 1, "a": 2}', "[" * 300 + "]" * 300, "[" * 100_000, '{"a":' * 5000 + "1" + "}" * 5000,
-        "1" * 401, "1" * 5000, "0." + "1" * 5000, "{", "", "[1,]", "nul", b"\xff", '["a\nb"]',
+        "NaN",
+        "[Infinity]",
+        "[-Infinity]",
+        "[1e999]",
+        "[-1e400]",
+        '{"a": 1, "a": 2}',
+        "[" * 300 + "]" * 300,
+        "[" * 100_000,
+        '{"a":' * 5000 + "1" + "}" * 5000,
+        "1" * 401,
+        "1" * 5000,
+        "0." + "1" * 5000,
+        "{",
+        "",
+        "[1,]",
+        "nul",
+        b"\xff",
+        '["a\nb"]',
     ],
-)  # fmt: skip
+)
 def test_json_that_is_refused(text: str):
     with pytest.raises(DataError) as caught:
         bounded.parse_json(text, "a.json, line 3")
@@ -165,7 +201,9 @@ def test_json_that_is_refused(text: str):
 
 def test_limits_of_json():
     with limited(json_values=4):
-        assert bounded.parse_json('[1, 2, "a,b,c,d,e,f,[[["]') == [1, 2, "a,b,c,d,e,f,[[["], "separators in strings do not count"
+        assert bounded.parse_json('[1, 2, "a,b,c,d,e,f,[[["]') == [1, 2, "a,b,c,d,e,f,[[["], (
+            "separators in strings do not count"
+        )
         with pytest.raises(DataError, match="too many values"):
             bounded.parse_json("[1, 2, 3, 4]")
     with limited(json_bytes=5), pytest.raises(DataError, match="too long"):
@@ -179,7 +217,9 @@ def test_limits_of_json():
 
 
 def test_xml():
-    root = bounded.parse_xml(b'<!DOCTYPE a PUBLIC "-//X//DTD//EN" "http://example.invalid/a.dtd"><a><b c="1">x</b></a>')
+    root = bounded.parse_xml(
+        b'<!DOCTYPE a PUBLIC "-//X//DTD//EN" "http://example.invalid/a.dtd"><a><b c="1">x</b></a>'
+    )
     assert root.findtext("b") == "x"
     for bad in (
         b'<!DOCTYPE a [<!ENTITY x "xxxxxxxx"><!ENTITY y "&x;&x;">]><a>&y;</a>',
@@ -199,12 +239,24 @@ def test_xml():
 def test_numbers_are_exact_and_short():
     assert bounded.parse_number(" -1.25e2 ") == Fraction(-125)
     assert bounded.parse_number("0.1") == Fraction(1, 10)
-    for bad in ("1e9999999999", "1e-99999", "1" * 500, "1" * 10**6, "nan", "inf", "1/2", "", "٣", "1_000", "0x10"):
+    for bad in (
+        "1e9999999999",
+        "1e-99999",
+        "1" * 500,
+        "1" * 10**6,
+        "nan",
+        "inf",
+        "1/2",
+        "",
+        "٣",
+        "1_000",
+        "0x10",
+    ):
         with pytest.raises(DataError):
             bounded.parse_number(bad)
 
 
-# Limits ---------------------------------------------------------------------------------------------------------------
+# Limits -------------------------------------------------------------------------------------------
 
 
 def test_limits_hold_where_they_are_set():

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from castalia.codecs import containers
-from castalia.codecs.image import ImageCodec
-from castalia.codecs.music import MusicCodec
-from castalia.codecs.text import TextCodec, TextConfig
+from castalia.codecs import array_files
 from castalia.data import builtin
 from castalia.data.source import DataConfig, open_source
 from castalia.data.stream import prepare
 from castalia.errors import DataError
+from castalia.modalities.image.codec import ImageCodec
+from castalia.modalities.music.codec import MusicCodec
+from castalia.modalities.text.codec import TextCodec, TextConfig
 
 PICTURES = {"digits": (1797, (1, 8, 8)), "fashion": (5000, (1, 28, 28))}
 TEXTS = {"shakespeare": (69, 1_115_394, 65), "tang": (3991, 223_305, 4931)}
@@ -44,7 +44,12 @@ def test_sets_are_licensed(name: str):
 def test_pictures_are_whole(name: str):
     dataset = prepare(DataConfig(source=f"builtin/{name}"), ImageCodec())
     count, shape = PICTURES[name]
-    assert dataset.report["items"] == dataset.report["distinct"] == count == len(dataset.train) + len(dataset.validation)
+    assert (
+        dataset.report["items"]
+        == dataset.report["distinct"]
+        == count
+        == len(dataset.train) + len(dataset.validation)
+    )
     assert dataset.spec.shape == shape and dataset.licence == builtin.licence(name)
     assert len(dataset.conditions["label"]) == 10 and dataset.report["unlabelled"] == 0
     assert min(dataset.report["classes"].values()) > count / 12
@@ -62,7 +67,10 @@ def test_texts_are_whole(name: str):
 
 def test_shakespeare_is_the_published_file():
     text = "".join(TextCodec().read(builtin.path("shakespeare") / "input.txt.gz"))
-    assert hashlib.sha256(text.encode()).hexdigest() == "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+    assert (
+        hashlib.sha256(text.encode()).hexdigest()
+        == "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+    )
     exact = TextCodec(TextConfig(unknown="error", close=False))
     exact.fit([text])
     assert exact.spec.vocab == 1 + 65
@@ -74,30 +82,47 @@ def test_tang_poems_are_their_lines():
 
 
 def test_chorales_are_the_standard_split():
-    scores = {side: list(MusicCodec().read(builtin.path("chorales") / f"{side}.pieces.gz")) for side in ("train", "valid")}
+    scores = {
+        side: list(MusicCodec().read(builtin.path("chorales") / f"{side}.pieces.gz"))
+        for side in ("train", "valid")
+    }
     assert {side: len(found) for side, found in scores.items()} == {"train": 229, "valid": 76}
     assert sum(score.end for found in scores.values() for score in found) == 73_636  # sixteenths
-    ranges = [[note.pitch for found in scores.values() for score in found for note in score.parts[part].notes] for part in range(4)]
-    assert [(min(pitches), max(pitches)) for pitches in ranges] == [(60, 81), (52, 74), (46, 69), (36, 66)]
+    ranges = [
+        [
+            note.pitch
+            for found in scores.values()
+            for score in found
+            for note in score.parts[part].notes
+        ]
+        for part in range(4)
+    ]
+    assert [(min(pitches), max(pitches)) for pitches in ranges] == [
+        (60, 81),
+        (52, 74),
+        (46, 69),
+        (36, 66),
+    ]
 
 
 def test_digits_are_the_published_ones():
     datasets = pytest.importorskip("sklearn.datasets")
     published = datasets.load_digits()
     folder = builtin.path("digits")
-    pictures = containers.read_array(folder / "digits-images-idx3-ubyte.gz")
+    pictures = array_files.read_array(folder / "digits-images-idx3-ubyte.gz")
     assert (np.rint(published.images * 255 / 16) == pictures).all()
-    assert (published.target == containers.labels(folder / "digits-images-idx3-ubyte.gz")).all()
+    assert (published.target == array_files.labels(folder / "digits-images-idx3-ubyte.gz")).all()
 
 
 def test_they_are_small():
-    folder = Path(builtin.__file__).parent
-    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts) < 5e6
+    files = [file for name in builtin.names() for file in builtin.path(name).rglob("*")]
+    assert sum(file.stat().st_size for file in files if file.is_file()) < 5e6
 
 
 def test_listing_imports_nothing_heavy():
     code = (
-        "import sys; from castalia.data import builtin; builtin.names(); print([m for m in ('torch', 'numpy', 'PIL') if m in sys.modules])"
+        "import sys; from castalia.data import builtin; builtin.names(); print([m for m "
+        "in ('torch', 'numpy', 'PIL') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.apps.command import inside
 
-from castalia import places
+from castalia import user_dirs
 from castalia.data.source import DataConfig
 from castalia.data.stream import prepare
 from castalia.registry import resolve
@@ -25,11 +25,14 @@ def test_one_cache_is_named_and_removed(tmp_path: Path, monkeypatch: pytest.Monk
     run.mkdir(parents=True)
     recipe = {"data": {"source": "builtin/fashion"}, "family": {"name": "gan"}}
     (run / "run.json").write_text(json.dumps({"id": "x", "recipe": recipe}), encoding="utf-8")
-    places.remember("x", run)
+    user_dirs.remember("x", run)
     for source in ("builtin/fashion", "builtin/digits"):
         encode(tmp_path, source)
     before = json.loads(inside("clean", "--json", cwd=tmp_path))
-    assert {entry["source"]: entry["runs"] for entry in before["caches"]} == {"builtin/fashion": ["shoes"], "builtin/digits": []}
+    assert {entry["source"]: entry["runs"] for entry in before["caches"]} == {
+        "builtin/fashion": ["shoes"],
+        "builtin/digits": [],
+    }
     assert "encoded data" in inside("clean", cwd=tmp_path)
     one = next(entry for entry in before["caches"] if entry["runs"])
     inside("clean", one["key"][:10], "--yes", cwd=tmp_path)

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from castalia.abilities import SampleOptions
-from castalia.codecs.automata import NEVER
-from castalia.codecs.budget import Budget, Cancelled, CompileLimits, OverBudget, limits_from
-from castalia.codecs.constraints import constraint, grammar
-from castalia.codecs.lifting import Vocabulary
+from castalia.constraints.automata import NEVER
+from castalia.constraints.budget import Budget, Cancelled, CompileLimits, OverBudget, limits_from
+from castalia.constraints.parse import constraint, grammar
+from castalia.constraints.token_grammar import Vocabulary
 from castalia.errors import RecipeError
+from castalia.nn.counter_random import generators
 from castalia.nn.decode import Decoder, Step, complete
-from castalia.nn.random import generators
 from castalia.spec import Tokens
 from castalia.testing.synthetic import Rolling
 
@@ -42,7 +42,10 @@ def stacked(levels: int) -> Any:
         (schema(stacked(90)), "depth"),
         (schema({"anyOf": [stacked(70)]}), "depth"),
         ("regex:" + "abcde" * 5_000, "nodes"),
-        (schema({"enum": [f"{number * 2654435761 % 2**32:08x}" * 2 for number in range(2_000)]}), "nodes"),
+        (
+            schema({"enum": [f"{number * 2654435761 % 2**32:08x}" * 2 for number in range(2_000)]}),
+            "nodes",
+        ),
         ("regex:" + "a" * (1 << 20) + "a", "bytes"),
         (schema({"const": "a" * (1 << 20)}), "bytes"),
         ("regex:(((a?b?c?d?e?f?){50}g?){50}h?){50}", "state_steps"),
@@ -50,9 +53,14 @@ def stacked(levels: int) -> Any:
     ],
     ids=lambda value: value[:30],
 )
-def test_what_is_over_the_budget_is_refused_with_the_name_of_the_limit(text: str, limit: str) -> None:
+def test_what_is_over_the_budget_is_refused_with_the_name_of_the_limit(
+    text: str, limit: str
+) -> None:
     with pytest.raises(OverBudget, match=r"^this .*") as raised:
-        grammar(text, Vocabulary([*BYTES, b"ab"], end=1), budget=Budget(CompileLimits(nodes=20_000)))  # pieces: the automaton is explored
+        # pieces: the automaton is explored
+        grammar(
+            text, Vocabulary([*BYTES, b"ab"], end=1), budget=Budget(CompileLimits(nodes=20_000))
+        )
     assert raised.value.limit == limit and f"{limit}=" in raised.value.fix
     assert raised.value.where and len(str(raised.value)) < 1000
     assert raised.value.http_status == 400
@@ -71,7 +79,9 @@ def test_a_limit_can_be_raised_by_whoever_runs_this() -> None:
 
 
 def test_many_repetitions_are_counters() -> None:
-    """(x{a,b}){c,d} is one counter where its counts have no gaps, so nested ones cost what one costs."""
+    """(x{a,b}){c,d} is one counter where its counts have no gaps, so nested ones cost what one
+    costs.
+    """
     automaton = constraint("regex:((a?){50}){50}")
     state, steps = automaton.start(), 0
     while edges := automaton.edges(state):
@@ -106,10 +116,13 @@ def test_a_compilation_ends_soon_after_it_is_cancelled() -> None:
 
 def test_the_time_is_the_processors() -> None:
     with pytest.raises(OverBudget, match=r"more than 0\.05 seconds"):
-        constraint("regex:" + "|".join(f"{number:07d}" for number in range(100_000)), Budget(CompileLimits(seconds=0.05, nodes=1 << 30)))
+        constraint(
+            "regex:" + "|".join(f"{number:07d}" for number in range(100_000)),
+            Budget(CompileLimits(seconds=0.05, nodes=1 << 30)),
+        )
 
 
-# While a text is written ---------------------------------------------------------------------------------------------------
+# While a text is written --------------------------------------------------------------------------
 
 PIECES = [
     *BYTES,
@@ -121,7 +134,9 @@ OPTIONS = SampleOptions(length=12)
 
 
 class Slow:
-    """Only token 5, whose mask takes `slices` calls of `prepare` at every place; above `breaks` tokens it raises."""
+    """Only token 5, whose mask takes `slices` calls of `prepare` at every place; above `breaks`
+    tokens it raises.
+    """
 
     def __init__(self, slices: int, breaks: int = 99) -> None:
         self.slices, self.breaks, self.done = slices, breaks, dict[int, int]()
@@ -145,7 +160,9 @@ class Slow:
 
 def test_rows_whose_mask_is_late_wait_and_the_others_go_on() -> None:
     model, begin = Rolling(len(PIECES)), torch.tensor([0])
-    alone = complete(model, [begin] * 3, generators(0, 0, 3), OPTIONS, spec=SPEC, grammars=[None, Slow(4), None])
+    alone = complete(
+        model, [begin] * 3, generators(0, 0, 3), OPTIONS, spec=SPEC, grammars=[None, Slow(4), None]
+    )
     decoder = Decoder(model, SPEC)
     slow = Slow(4)
     numbers = decoder.add([begin] * 3, generators(0, 0, 3), OPTIONS, grammars=[None, slow, None])
@@ -167,7 +184,9 @@ def test_a_constraint_that_proves_too_much_work_ends_its_own_row_alone() -> None
     model, begin = Rolling(len(PIECES)), torch.tensor([0])
     for slices in (1, 3):
         decoder = Decoder(model, SPEC)
-        numbers = decoder.add([begin] * 2, generators(0, 0, 2), OPTIONS, grammars=[None, Slow(slices, breaks=4)])
+        numbers = decoder.add(
+            [begin] * 2, generators(0, 0, 2), OPTIONS, grammars=[None, Slow(slices, breaks=4)]
+        )
         failed, finished = {}, {}
         while decoder.live:
             step = decoder.step(0.0)
@@ -175,11 +194,18 @@ def test_a_constraint_that_proves_too_much_work_ends_its_own_row_alone() -> None
             finished |= step.finished
         assert list(failed) == [numbers[1]] and list(finished) == [numbers[0]]
     with pytest.raises(OverBudget):
-        complete(model, [begin], generators(0, 0, 1), OPTIONS, spec=SPEC, grammars=Slow(1, breaks=4))
+        complete(
+            model, [begin], generators(0, 0, 1), OPTIONS, spec=SPEC, grammars=Slow(1, breaks=4)
+        )
 
 
 def test_a_mask_in_slices_is_the_whole_mask() -> None:
-    for text in ("regex:(ab|[a-h]{2,9} ){3}", "regex:.*[ab].{5}", schema({"type": "string", "maxLength": 40}), "regex:[一-鿿é]{2}a"):
+    for text in (
+        "regex:(ab|[a-h]{2,9} ){3}",
+        "regex:.*[ab].{5}",
+        schema({"type": "string", "maxLength": 40}),
+        "regex:[一-鿿é]{2}a",
+    ):
         whole, sliced = (grammar(text, Vocabulary(PIECES, end=1)) for _ in range(2))
         state = whole.start()
         for _ in range(6):
@@ -193,7 +219,9 @@ def test_a_mask_in_slices_is_the_whole_mask() -> None:
             state = whole.advance(state, token)
 
 
-@pytest.mark.parametrize("pattern", ["((a|b?){50}){50}", "((a|b|ab)?){90}", ".*[abc].{40}", "(a*)*(b?)*(c{0,9}){9}"])
+@pytest.mark.parametrize(
+    "pattern", ["((a|b?){50}){50}", "((a|b|ab)?){90}", ".*[abc].{40}", "(a*)*(b?)*(c{0,9}){9}"]
+)
 def test_a_step_takes_bounded_time(pattern: str) -> None:
     """The nested ones took seconds a token, in which nobody else got one."""
     model, begin = Rolling(len(PIECES)), torch.tensor([0])

@@ -1,4 +1,6 @@
-"""Constraints: against `re`, `json` and `jsonschema` as oracles, and masks and distances against languages written out word by word."""
+"""Constraints: against `re`, `json` and `jsonschema` as oracles, and masks and distances against
+languages written out word by word.
+"""
 
 import json
 import re
@@ -13,27 +15,61 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from castalia.abilities import SampleOptions
-from castalia.codecs import constraints, regex, verse
-from castalia.codecs.automata import EVERY, NEVER, Automaton, Regular, complement, intersection, members, union
-from castalia.codecs.constraints import constraint, grammar
-from castalia.codecs.lifting import Lifted, Place, Vocabulary
-from castalia.codecs.text import TextCodec, TextConfig
+from castalia.constraints import parse, regex
+from castalia.constraints.automata import (
+    EVERY,
+    NEVER,
+    Automaton,
+    Regular,
+    complement,
+    intersection,
+    members,
+    union,
+)
+from castalia.constraints.parse import constraint, grammar
+from castalia.constraints.token_grammar import Lifted, Place, Vocabulary
 from castalia.errors import CastaliaError, RecipeError
+from castalia.modalities.text import verse
+from castalia.modalities.text.codec import TextCodec, TextConfig
+from castalia.nn.counter_random import generators
 from castalia.nn.decode import complete
-from castalia.nn.random import generators
 from castalia.spec import Tokens
 from castalia.testing.synthetic import Rolling
 
-# Vocabularies: begin, end, then tokens ---------------------------------------------------------------------------------
+# Vocabularies: begin, end, then tokens ------------------------------------------------------------
 
 SPECIAL = [b"", b""]
-LETTERS = [*map(chr, range(0x20, 0x7F)), "\n", *"，。é山水月明人心風春中國天地一二三四五六七八九十", "😀"]
+LETTERS = [
+    *map(chr, range(0x20, 0x7F)),
+    "\n",
+    *"，。é山水月明人心風春中國天地一二三四五六七八九十",
+    "😀",
+]
 BYTES = SPECIAL + [bytes([byte]) for byte in range(256)]
 CHARACTERS = SPECIAL + [letter.encode() for letter in LETTERS]
 PIECES = BYTES + [
-    text.encode() for text in ('": ', '{"', ", ", "ab", "abb", "ba", "12", "345", "true", "中", "中國", "山水", "，月", "a中", "0.", "\\n")
+    text.encode()
+    for text in (
+        '": ',
+        '{"',
+        ", ",
+        "ab",
+        "abb",
+        "ba",
+        "12",
+        "345",
+        "true",
+        "中",
+        "中國",
+        "山水",
+        "，月",
+        "a中",
+        "0.",
+        "\\n",
+    )
 ]
-PIECES += [b"\xe4\xb8", b"a\xe4"]  # pieces that break a character; another's tokenizer may have them
+# pieces that break a character; another's tokenizer may have them
+PIECES += [b"\xe4\xb8", b"a\xe4"]
 VOCABULARIES = {"bytes": BYTES, "characters": CHARACTERS, "pieces": PIECES}
 
 
@@ -42,14 +78,23 @@ def vocabulary(name: str) -> Vocabulary:
     return Vocabulary(VOCABULARIES[name], end=1)
 
 
-def written(name: str, text: str, count: int, length: int, seed: int = 0, sharpness: float = 2.0) -> list[tuple[str, str]]:
+def written(
+    name: str, text: str, count: int, length: int, seed: int = 0, sharpness: float = 2.0
+) -> list[tuple[str, str]]:
     """(text, reason) of random models under a constraint. Texts decode strictly."""
     tokens = VOCABULARIES[name]
     model = Rolling(len(tokens), seed=seed, sharpness=sharpness)
     prompts = [torch.tensor([0])] * count
     options = SampleOptions(length=length)
     rule = grammar(text, vocabulary(name))
-    rows = complete(model, prompts, generators(seed, 0, count), options, spec=Tokens(64, len(tokens), 0, 1), grammars=rule)
+    rows = complete(
+        model,
+        prompts,
+        generators(seed, 0, count),
+        options,
+        spec=Tokens(64, len(tokens), 0, 1),
+        grammars=rule,
+    )
     return [(b"".join(tokens[token] for token in row.tokens).decode(), row.reason) for row in rows]
 
 
@@ -64,9 +109,11 @@ def accepts(automaton: Automaton, text: str) -> bool:
     return automaton.accepts(state)
 
 
-# Sets of characters ---------------------------------------------------------------------------------------------------
+# Sets of characters -------------------------------------------------------------------------------
 
-RANGES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 6)).map(lambda pair: (pair[0], sum(pair)))).map(union)
+RANGES = st.lists(
+    st.tuples(st.integers(0, 40), st.integers(0, 6)).map(lambda pair: (pair[0], sum(pair)))
+).map(union)
 
 
 @given(RANGES, RANGES)
@@ -80,10 +127,28 @@ def test_sets_of_characters_are_sets(one: Any, other: Any):
     assert complement(complement(one)) == one and complement(()) == EVERY
 
 
-# Regular expressions --------------------------------------------------------------------------------------------------
+# Regular expressions ------------------------------------------------------------------------------
 
 ATOMS = st.sampled_from(
-    ["a", "b", "中", ".", r"\d", r"\w", r"\s", r"\W", "[ab]", "[^a]", "[一-十b]", r"[^\d中]", r"\.", "(?:)", "[]a]", "[a-]", "{"]
+    [
+        "a",
+        "b",
+        "中",
+        ".",
+        r"\d",
+        r"\w",
+        r"\s",
+        r"\W",
+        "[ab]",
+        "[^a]",
+        "[一-十b]",
+        r"[^\d中]",
+        r"\.",
+        "(?:)",
+        "[]a]",
+        "[a-]",
+        "{",
+    ]
 )
 
 
@@ -97,11 +162,17 @@ def bigger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 @settings(max_examples=250, deadline=None)
-@given(st.recursive(ATOMS, bigger, max_leaves=7), st.lists(st.text("ab中七1. {", max_size=6), max_size=8))
+@given(
+    st.recursive(ATOMS, bigger, max_leaves=7),
+    st.lists(st.text("ab中七1. {", max_size=6), max_size=8),
+)
 def test_a_regular_expression_means_what_re_means(pattern: str, texts: list[str]):
     automaton = Regular(regex.language(pattern))
     for text in ["", "a", "ab", *texts]:
-        assert accepts(automaton, text) == (re.fullmatch(pattern, text) is not None), (pattern, text)
+        assert accepts(automaton, text) == (re.fullmatch(pattern, text) is not None), (
+            pattern,
+            text,
+        )
 
 
 @pytest.mark.parametrize(
@@ -121,7 +192,9 @@ def test_a_regular_expression_means_what_re_means(pattern: str, texts: list[str]
 )
 def test_regular_expressions_by_example(pattern: str, good: list[str], bad: list[str]):
     automaton = Regular(regex.language(pattern))
-    assert all(accepts(automaton, text) for text in good) and not any(accepts(automaton, text) for text in bad)
+    assert all(accepts(automaton, text) for text in good) and not any(
+        accepts(automaton, text) for text in bad
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,15 +242,23 @@ def test_repetition_costs_no_states():
     assert rule.distance(rule.start()) == 3000
 
 
-# Masks and distances against languages written out ----------------------------------------------------------------------
+# Masks and distances against languages written out ------------------------------------------------
 
 FINITE = {
     "(ab|abb|ba中?){1,3}": [
-        p + q + r for p in ("ab", "abb", "ba", "ba中") for q in ("", "ab", "abb", "ba", "ba中") for r in ("", "ab", "abb", "ba", "ba中")
+        p + q + r
+        for p in ("ab", "abb", "ba", "ba中")
+        for q in ("", "ab", "abb", "ba", "ba中")
+        for r in ("", "ab", "abb", "ba", "ba中")
     ],
     "[a中😀]{0,2}é": [p + q + "é" for p in ("", "a", "中", "😀") for q in ("", "a", "中", "😀")],
     "(|a|中國山水)": ["", "a", "中國山水"],
-    "[ab]{2}(ab){0,2}(12|345)?": [p + q * "ab" + r for p in ("aa", "ab", "ba", "bb") for q in (0, 1, 2) for r in ("", "12", "345")],
+    "[ab]{2}(ab){0,2}(12|345)?": [
+        p + q * "ab" + r
+        for p in ("aa", "ab", "ba", "bb")
+        for q in (0, 1, 2)
+        for r in ("", "12", "345")
+    ],
 }
 
 
@@ -187,13 +268,22 @@ def test_masks_and_distances_are_those_of_the_words(pattern: str, name: str):
     tokens = VOCABULARIES[name]
     language = {word.encode() for word in FINITE[pattern]}
     assert all(re.fullmatch(pattern, word) for word in FINITE[pattern])
-    usable = {token: raw for token, raw in enumerate(tokens) if raw and (len(raw) == 1 or _whole(raw))}
+    usable = {
+        token: raw for token, raw in enumerate(tokens) if raw and (len(raw) == 1 or _whole(raw))
+    }
     rule = Lifted(constraint(f"regex:{pattern}"), vocabulary(name))
 
     @cache
     def needs(rest: bytes) -> int:
         """Fewest tokens that spell `rest`."""
-        return 0 if not rest else min((1 + needs(rest[len(raw) :]) for raw in usable.values() if rest.startswith(raw)), default=NEVER)
+        return (
+            0
+            if not rest
+            else min(
+                (1 + needs(rest[len(raw) :]) for raw in usable.values() if rest.startswith(raw)),
+                default=NEVER,
+            )
+        )
 
     seen = {(b"", rule.start())}
     todo = list(seen)
@@ -204,8 +294,16 @@ def test_masks_and_distances_are_those_of_the_words(pattern: str, name: str):
         costs, mask = rule.costs(state), rule.allowed(state)
         for token in range(len(tokens)):
             raw = usable.get(token)
-            behind = [needs(word[len(raw) :]) for word in left if word.startswith(raw)] if raw else []
-            expected = 1 if token == 1 and b"" in left else 1 + min(behind) if behind and min(behind) < NEVER else NEVER
+            behind = (
+                [needs(word[len(raw) :]) for word in left if word.startswith(raw)] if raw else []
+            )
+            expected = (
+                1
+                if token == 1 and b"" in left
+                else 1 + min(behind)
+                if behind and min(behind) < NEVER
+                else NEVER
+            )
             assert int(costs[token]) == expected, (prefix, tokens[token])
             assert bool(mask[token]) == (expected < NEVER)
             if raw and expected < NEVER:
@@ -229,13 +327,24 @@ def test_a_large_automaton_has_a_distance_that_is_never_too_small():
         EXPLORED = 10
 
     for pattern in FINITE:
-        exact, bound = (kind(constraint(f"regex:{pattern}"), vocabulary("pieces")) for kind in (Lifted, Short))
+        exact, bound = (
+            kind(constraint(f"regex:{pattern}"), vocabulary("pieces")) for kind in (Lifted, Short)
+        )
         assert bound.distance(bound.start()) >= exact.distance(exact.start())
     rule = Short(constraint("regex:(ab中){3}"), vocabulary("pieces"))
     model = Rolling(len(PIECES))
     options = SampleOptions(length=rule.distance(rule.start()))
-    rows = complete(model, [torch.tensor([0])] * 8, generators(0, 0, 8), options, spec=Tokens(64, len(PIECES), 0, 1), grammars=rule)
-    assert {b"".join(PIECES[token] for token in row.tokens).decode() for row in rows} == {"ab中" * 3}
+    rows = complete(
+        model,
+        [torch.tensor([0])] * 8,
+        generators(0, 0, 8),
+        options,
+        spec=Tokens(64, len(PIECES), 0, 1),
+        grammars=rule,
+    )
+    assert {b"".join(PIECES[token] for token in row.tokens).decode() for row in rows} == {
+        "ab中" * 3
+    }
 
 
 def test_characters_that_a_tokenizer_lacks_are_avoided_or_named():
@@ -245,13 +354,20 @@ def test_characters_that_a_tokenizer_lacks_are_avoided_or_named():
     assert written("bytes", "regex:a龍", 1, 9)[0][0] == "a龍"
 
 
-# Random models under constraints --------------------------------------------------------------------------------------
+# Random models under constraints ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", VOCABULARIES)
 @pytest.mark.parametrize(
     "pattern",
-    [r"[A-Z]{3}-\d{2,4}", r"(山|水|中國)+，[^a-z]{3,}。", r".*end", r"(\w+ ){2}\w+", r"(?:a|ab)*c?", r"😀{2}|[一-十]{5}"],
+    [
+        r"[A-Z]{3}-\d{2,4}",
+        r"(山|水|中國)+，[^a-z]{3,}。",
+        r".*end",
+        r"(\w+ ){2}\w+",
+        r"(?:a|ab)*c?",
+        r"😀{2}|[一-十]{5}",
+    ],
 )
 def test_random_models_keep_a_regular_expression(name: str, pattern: str):
     for length in (24, 60):
@@ -263,16 +379,26 @@ def test_random_models_keep_a_regular_expression(name: str, pattern: str):
 SCHEMAS: list[Any] = [
     {
         "type": "object",
-        "properties": {"name": {"type": "string", "minLength": 1, "maxLength": 4}, "age": {"type": "integer"}},
+        "properties": {
+            "name": {"type": "string", "minLength": 1, "maxLength": 4},
+            "age": {"type": "integer"},
+        },
         "required": ["age"],
     },
-    {"type": "array", "items": {"enum": ["山", 1, None, {"a": [True, "\n"]}]}, "minItems": 1, "maxItems": 3},
+    {
+        "type": "array",
+        "items": {"enum": ["山", 1, None, {"a": [True, "\n"]}]},
+        "minItems": 1,
+        "maxItems": 3,
+    },
     {"anyOf": [{"type": "boolean"}, {"const": 'quote " and \\'}, {"type": ["null", "number"]}]},
     {"type": "string", "pattern": "^[a-c]+中?$"},
     {"type": "string", "pattern": '[0-9]\\."|\n'},
     {"type": "integer", "minimum": -12, "exclusiveMaximum": 345},
     {
-        "$defs": {"point": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}},
+        "$defs": {
+            "point": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+        },
         "properties": {"from": {"$ref": "#/$defs/point"}},
     },
 ]
@@ -283,7 +409,9 @@ def holds(schema: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", VOCABULARIES)
-@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: json.dumps(schema, ensure_ascii=True)[:30])
+@pytest.mark.parametrize(
+    "schema", SCHEMAS, ids=lambda schema: json.dumps(schema, ensure_ascii=True)[:30]
+)
 def test_random_models_keep_a_json_schema(name: str, schema: Any):
     rule = grammar(f"json:{json.dumps(schema)}", vocabulary(name))
     for length in (rule.distance(rule.start()), 40):
@@ -291,10 +419,16 @@ def test_random_models_keep_a_json_schema(name: str, schema: Any):
             holds(schema, text)
 
 
-VALUES = st.one_of(st.none(), st.booleans(), st.integers(-99, 99), st.text('a"\\\n中\x01', max_size=3))
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-99, 99), st.text('a"\\\n中\x01', max_size=3)
+)
 LEAVES = st.one_of(
-    st.sampled_from(["string", "integer", "number", "boolean", "null"]).map(lambda kind: {"type": kind}),
-    st.tuples(st.integers(0, 2), st.integers(2, 4)).map(lambda pair: {"type": "string", "minLength": pair[0], "maxLength": pair[1]}),
+    st.sampled_from(["string", "integer", "number", "boolean", "null"]).map(
+        lambda kind: {"type": kind}
+    ),
+    st.tuples(st.integers(0, 2), st.integers(2, 4)).map(
+        lambda pair: {"type": "string", "minLength": pair[0], "maxLength": pair[1]}
+    ),
     st.tuples(st.integers(-2000, 2000), st.integers(0, 3000)).map(
         lambda pair: {"type": "integer", "minimum": pair[0], "maximum": sum(pair)}
     ),
@@ -307,9 +441,17 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(
         st.lists(inner, min_size=1, max_size=3).map(lambda options: {"anyOf": options}),
         st.tuples(inner, st.integers(0, 2), st.integers(2, 3)).map(
-            lambda part: {"type": "array", "items": part[0], "minItems": part[1], "maxItems": part[2]}
+            lambda part: {
+                "type": "array",
+                "items": part[0],
+                "minItems": part[1],
+                "maxItems": part[2],
+            }
         ),
-        st.tuples(st.dictionaries(st.sampled_from(["a", "名", 'b"']), inner, max_size=3), st.sets(st.integers(0, 2))).map(
+        st.tuples(
+            st.dictionaries(st.sampled_from(["a", "名", 'b"']), inner, max_size=3),
+            st.sets(st.integers(0, 2)),
+        ).map(
             lambda part: {
                 "type": "object",
                 "properties": part[0],
@@ -332,7 +474,9 @@ def test_any_schema_of_these_keywords_is_kept(schema: Any, seed: int):
 
 @given(st.integers(-1200, 1200), st.integers(0, 1500), st.integers(-3000, 3000))
 def test_integer_bounds_are_exact(low: int, width: int, value: int):
-    automaton = constraint(f"json:{json.dumps({'type': 'integer', 'minimum': low, 'maximum': low + width})}")
+    automaton = constraint(
+        f"json:{json.dumps({'type': 'integer', 'minimum': low, 'maximum': low + width})}"
+    )
     for number in (value, low - 1, low, low + width, low + width + 1):
         assert accepts(automaton, str(number)) == (low <= number <= low + width)
     assert not accepts(automaton, "-0") and not accepts(automaton, "007")
@@ -350,7 +494,11 @@ def test_strings_hold_any_character_escaped_where_json_wants_it():
     [
         ({"type": "string", "format": "date"}, "'format'", "$.format"),
         ({"type": "object", "patternProperties": {}}, "'patternProperties'", "$.patternProperties"),
-        ({"properties": {"a": {"type": "array", "items": {"type": "number", "minimum": 2}}}}, "'minimum'", "$.a.items.minimum"),
+        (
+            {"properties": {"a": {"type": "array", "items": {"type": "number", "minimum": 2}}}},
+            "'minimum'",
+            "$.a.items.minimum",
+        ),
         ({"type": "string", "pattern": "(a)\\1"}, "backreference", "character 4"),
         ({"type": "string", "pattern": "a", "maxLength": 3}, "pattern and a length", "$"),
         ({"type": "date"}, "unknown type 'date'", "$.type"),
@@ -364,7 +512,14 @@ def test_strings_hold_any_character_escaped_where_json_wants_it():
         ({"type": "object", "required": ["a"]}, "without a schema", "$.required"),
         ({"$ref": "#/$defs/none"}, "leads nowhere", "$"),
         ({"$ref": "other.json"}, "leads nowhere", "$"),
-        ({"$ref": "#/$defs/tree", "$defs": {"tree": {"properties": {"left": {"$ref": "#/$defs/tree"}}}}}, "back to itself", "left"),
+        (
+            {
+                "$ref": "#/$defs/tree",
+                "$defs": {"tree": {"properties": {"left": {"$ref": "#/$defs/tree"}}}},
+            },
+            "back to itself",
+            "left",
+        ),
     ],
 )
 def test_what_a_schema_cannot_say_is_named_with_its_place(schema: Any, says: str, where: str):
@@ -373,7 +528,7 @@ def test_what_a_schema_cannot_say_is_named_with_its_place(schema: Any, says: str
     assert where in raised.value.where and raised.value.fix
 
 
-# Verse ----------------------------------------------------------------------------------------------------------------
+# Verse --------------------------------------------------------------------------------------------
 
 
 def is_han(character: str) -> bool:
@@ -389,22 +544,39 @@ def test_random_models_keep_a_form_of_verse(name: str, form: str):
         halves = re.split("(?<=[，。])\n?", text)[:-1]
         assert len(halves) == lines and text.count("\n") == lines // 2 - 1
         for index, half in enumerate(halves):
-            assert len(half) == width + 1 and half[-1] == "，。"[index % 2] and all(map(is_han, half[:-1])), half
+            assert (
+                len(half) == width + 1
+                and half[-1] == "，。"[index % 2]
+                and all(map(is_han, half[:-1]))
+            ), half
 
 
 def test_the_form_is_that_of_the_tang_poems():
     assert accepts(constraint("verse:5x4"), "聞道黃花戍，頻年不解兵。\n可憐閨裏月，偏照漢家營。")
-    assert not accepts(constraint("verse:5x4"), "聞道黃花戍，頻年不解兵。\n可憐閨裏月，偏照漢家營。\n")
+    assert not accepts(
+        constraint("verse:5x4"), "聞道黃花戍，頻年不解兵。\n可憐閨裏月，偏照漢家營。\n"
+    )
     assert not accepts(constraint("verse:5x4"), "聞道黃花a，頻年不解兵。\n可憐閨裏月，偏照漢家營。")
 
 
 def test_rhymes_are_those_of_the_new_tables():
     pytest.importorskip("pypinyin")
     of = lambda text: [verse.rhymes()[ord(character)] for character in text]  # noqa: E731
-    assert len(set(of("東風中情"))) == 1 and len(set(of("人心春"))) == 1 and len(set(of("山間年"))) == 1
+    assert (
+        len(set(of("東風中情"))) == 1
+        and len(set(of("人心春"))) == 1
+        and len(set(of("山間年"))) == 1
+    )
     assert len(set(of("月雪別"))) == 1 and len(set(of("衣魚"))) == 1
-    assert len({*of("心"), *of("情")}) == 2 and len({*of("魚"), *of("書")}) == 2 and len({*of("知"), *of("衣")}) == 2
-    assert all(sum(rhyme == number for rhyme in verse.rhymes().values()) > 100 for number in range(len(verse.RHYMES)))
+    assert (
+        len({*of("心"), *of("情")}) == 2
+        and len({*of("魚"), *of("書")}) == 2
+        and len({*of("知"), *of("衣")}) == 2
+    )
+    assert all(
+        sum(rhyme == number for rhyme in verse.rhymes().values()) > 100
+        for number in range(len(verse.RHYMES))
+    )
 
 
 @pytest.mark.parametrize("name", VOCABULARIES)
@@ -413,19 +585,30 @@ def test_random_models_rhyme(name: str):
     form = "verse:7x4+rhyme" if name != "characters" else "verse:5x4+rhyme"
     for text, _ in written(name, form, 4, 200):
         carried = [half[-1] for half in re.split("[，。]\n?", text)[1::2]]
-        assert len(carried) == len(set(carried)) == 2 and len({verse.rhymes()[ord(character)] for character in carried}) == 1
+        assert (
+            len(carried) == len(set(carried)) == 2
+            and len({verse.rhymes()[ord(character)] for character in carried}) == 1
+        )
 
 
 def test_verse_distance_counts_what_is_left_and_a_rhyme_that_runs_out_is_not_begun():
     pytest.importorskip("pypinyin")
     rule = grammar("verse:5x4+rhyme", vocabulary("characters"))
     assert rule.distance(rule.start()) == 4 * 6 + 1
-    assert grammar("verse:7x8", vocabulary("bytes")).distance(Place(verse.State(0))) == (7 * 8 + 8) * 3 + 3
+    assert (
+        grammar("verse:7x8", vocabulary("bytes")).distance(Place(verse.State(0)))
+        == (7 * 8 + 8) * 3 + 3
+    )
     few = Vocabulary([*SPECIAL, *(letter.encode() for letter in "，。\n山間年人心一")], end=1)
-    carried = {"山": True, "人": False, "一": False}  # three lines on -an can be written, none of the others
+    # three lines on -an can be written, none of the others
+    carried = {"山": True, "人": False, "一": False}
     rule = grammar("verse:5x6+rhyme", few)
     state = rule.start()
-    for token in [few.token_bytes.index("一".encode())] * 5 + [2] + [few.token_bytes.index("一".encode())] * 4:
+    for token in (
+        [few.token_bytes.index("一".encode())] * 5
+        + [2]
+        + [few.token_bytes.index("一".encode())] * 4
+    ):
         state = rule.advance(state, token)
     for letter, fits in carried.items():
         assert bool(rule.allowed(state)[few.token_bytes.index(letter.encode())]) == fits
@@ -433,7 +616,7 @@ def test_verse_distance_counts_what_is_left_and_a_rhyme_that_runs_out_is_not_beg
     assert none.distance(none.start()) >= NEVER
 
 
-# The user's text ------------------------------------------------------------------------------------------------------
+# The user's text ----------------------------------------------------------------------------------
 
 
 def test_a_schema_from_a_file(tmp_path: Path):
@@ -448,12 +631,24 @@ def test_a_schema_from_a_file(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a+", "xml:<a>", "verse:6x4", "verse:5x3", "verse:5x0", "verse:7x98", "verse:5x4+tone", "json:{", "json:"]
+    "text",
+    [
+        "",
+        "a+",
+        "xml:<a>",
+        "verse:6x4",
+        "verse:5x3",
+        "verse:5x0",
+        "verse:7x98",
+        "verse:5x4+tone",
+        "json:{",
+        "json:",
+    ],
 )
 def test_what_is_no_constraint_is_refused_with_an_example(text: str):
     with pytest.raises(CastaliaError) as raised:
         constraint(text)
-    assert any(kind in raised.value.fix for kind in constraints.KINDS)
+    assert any(kind in raised.value.fix for kind in parse.KINDS)
 
 
 def test_too_short_a_length_is_said_before_anything_is_drawn():
@@ -468,7 +663,9 @@ def test_members_and_marks():
 
 
 def test_a_text_codec_spells_only_what_it_must():
-    """A model of characters has never seen a byte token: one comes only where nothing else will do."""
+    """A model of characters has never seen a byte token: one comes only where nothing
+    else will do.
+    """
     codec = TextCodec(TextConfig())
     codec.fit(["春風又綠江南岸，明月何時照我還。"])
     rule = codec.constrain("regex:[一-鿿]{2}")

@@ -17,16 +17,16 @@ from castalia.abilities import SampleOptions
 from castalia.errors import RecipeError, TrainingError
 from castalia.families.ar import Ar, ArConfig
 from castalia.families.vae import Vae, VaeConfig
+from castalia.nn.counter_random import generators
 from castalia.nn.decode import Decoder, complete
-from castalia.nn.random import generators
 from castalia.nn.transformer import Memory
 from castalia.sampling.generate import Stretch, draw, draw_block
+from castalia.serving import batching as lanes
 from castalia.serving import engine as engine_module
-from castalia.serving import lanes
+from castalia.serving.batching import CallLane, DenseLane, Drawing, Piece, TextLane, Writing
 from castalia.serving.engine import Engine, Lane
-from castalia.serving.lanes import CallLane, DenseLane, Drawing, Piece, TextLane, Writing
-from castalia.serving.packing import pack
-from castalia.serving.refusals import Busy, Late, Stopping
+from castalia.serving.http_errors import Busy, Late, Stopping
+from castalia.serving.packed_linear import pack
 from castalia.spec import Classes, Dense, Tokens
 
 SPEC = Tokens(length=24, vocab=20, begin=0, end=1)
@@ -60,7 +60,13 @@ def writing(seed: int, *prompt: int, rows: int = 1, length: int = 12, **more: ob
 
 
 def solo(work: Writing) -> list[list[int]]:
-    found = complete(MODEL, [work.prompt] * work.rows, generators(work.seed, 0, work.rows), work.options, spec=SPEC)
+    found = complete(
+        MODEL,
+        [work.prompt] * work.rows,
+        generators(work.seed, 0, work.rows),
+        work.options,
+        spec=SPEC,
+    )
     return [one.tokens for one in found]
 
 
@@ -71,11 +77,16 @@ async def written(engine: Engine, work: Writing, pause: float = 0.0) -> list[lis
 
 
 def test_rows_that_come_and_go_write_what_they_write_alone() -> None:
-    works = [writing(seed, *range(2, 2 + seed % 9), rows=1 + seed % 3, length=4 + seed % 17) for seed in range(40)]
+    works = [
+        writing(seed, *range(2, 2 + seed % 9), rows=1 + seed % 3, length=4 + seed % 17)
+        for seed in range(40)
+    ]
 
     async def all_() -> list[list[list[int]]]:
         with running(TextLane("texts", MODEL, SPEC, rows=8, prefill=12)) as engine:
-            return await asyncio.gather(*(written(engine, work, 0.002 * (index % 7)) for index, work in enumerate(works)))
+            return await asyncio.gather(
+                *(written(engine, work, 0.002 * (index % 7)) for index, work in enumerate(works))
+            )
 
     assert asyncio.run(all_()) == [solo(work) for work in works]
 
@@ -91,7 +102,9 @@ def test_a_stream_has_every_token_once_and_looks_when_asked() -> None:
         own = [piece for piece in found if piece.row == row]
         assert [token for piece in own for token in piece.tokens] == expected
         looks = [look for piece in own for look in piece.looks]
-        assert [look.token for look in looks][: len(expected)] == expected and all(len(look.likeliest) == 2 for look in looks)
+        assert [look.token for look in looks][: len(expected)] == expected and all(
+            len(look.likeliest) == 2 for look in looks
+        )
         assert [piece.done is not None for piece in own] == [False] * (len(own) - 1) + [True]
 
 
@@ -133,7 +146,10 @@ def test_lanes_share_the_time_and_not_the_turns() -> None:
             return long, short
 
     long, short = asyncio.run(shared())
-    assert abs(long.computed - short.computed) < 0.25 * long.computed + 0.05 and short.turns > 2 * long.turns
+    assert (
+        abs(long.computed - short.computed) < 0.25 * long.computed + 0.05
+        and short.turns > 2 * long.turns
+    )
 
 
 def test_a_full_queue_refuses_and_a_place_that_is_given_up_is_free() -> None:
@@ -148,7 +164,9 @@ def test_a_full_queue_refuses_and_a_place_that_is_given_up_is_free() -> None:
             tickets[1].cancel()
             tickets.append(engine.submit("slow", 1))
             lane.gate.set()
-            assert [await ticket.all() for ticket in (tickets[0], tickets[2], tickets[3])] == [["done"]] * 3
+            assert [await ticket.all() for ticket in (tickets[0], tickets[2], tickets[3])] == [
+                ["done"]
+            ] * 3
             engine.draining = True
             with pytest.raises(Stopping):
                 engine.submit("slow", 1)
@@ -230,7 +248,11 @@ def test_a_model_of_nan_fails_its_requests_and_nothing_else() -> None:
 
 def test_pictures_of_several_requests_are_computed_together() -> None:
     torch.manual_seed(0)
-    vae = Vae(VaeConfig(width=8), Dense((1, 8, 8)), {"label": Classes(("a", "b", "c"))}).eval().requires_grad_(False)
+    vae = (
+        Vae(VaeConfig(width=8), Dense((1, 8, 8)), {"label": Classes(("a", "b", "c"))})
+        .eval()
+        .requires_grad_(False)
+    )
     works = [
         Drawing(5, 1, SampleOptions()),
         Drawing(20, 2, SampleOptions(), first=3, cond={"label": "b"}),
@@ -249,11 +271,16 @@ def test_pictures_of_several_requests_are_computed_together() -> None:
         straight = draw(vae, work.seed, work.first, work.rows, work.cond, work.options)
         for one, expected in zip(drawn, straight, strict=True):
             torch.testing.assert_close(one.x, expected, atol=1e-4, rtol=0)
-            # A block of the same shape, all of this seed, gives the same bits: what `reproduce` relies on.
-            block = draw_block(vae, [Stretch(work.seed, one.number - one.row, one.rows, work.cond)], work.options)
+            # A block of the same shape, all of this seed, gives the same bits: what `reproduce`
+            # relies on.
+            block = draw_block(
+                vae, [Stretch(work.seed, one.number - one.row, one.rows, work.cond)], work.options
+            )
             assert torch.equal(block[one.row], one.x)
     first, second = asyncio.run(story())[:2]
-    assert {one.rows for one in first} == {16} and [one.rows for one in second] == [16] * 11 + [9] * 9
+    assert {one.rows for one in first} == {16} and [one.rows for one in second] == [16] * 11 + [
+        9
+    ] * 9
 
 
 def test_packed_layers_give_what_plain_ones_give() -> None:
@@ -269,12 +296,14 @@ def test_packed_layers_give_what_plain_ones_give() -> None:
 
     async def story() -> list[list[list[int]]]:
         with running(lane_of) as engine:
-            return await asyncio.gather(*(written(engine, writing(seed, 3, length=20)) for seed in range(12)))
+            return await asyncio.gather(
+                *(written(engine, writing(seed, 3, length=20)) for seed in range(12))
+            )
 
     assert asyncio.run(story()) == [solo(writing(seed, 3, length=20)) for seed in range(12)]
 
 
-# Faults -----------------------------------------------------------------------------------------------------------------
+# Faults -------------------------------------------------------------------------------------------
 
 
 def raising(*_: object, **__: object) -> None:
@@ -286,9 +315,12 @@ def endless(seed: int) -> Writing:
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "call"), [(Ar, "prefill", 5), (Memory, "join", 4), (lanes, "generators", 5), (lanes, "condition", 5)]
+    ("owner", "name", "call"),
+    [(Ar, "prefill", 5), (Memory, "join", 4), (lanes, "generators", 5), (lanes, "condition", 5)],
 )
-def test_a_request_that_cannot_join_ends_alone(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, call: int) -> None:
+def test_a_request_that_cannot_join_ends_alone(
+    monkeypatch: pytest.MonkeyPatch, owner: type, name: str, call: int
+) -> None:
     """Rows of other requests go on to their last token. All join in one turn; the fifth raises."""
     works = [writing(seed, 3, length=20) for seed in range(6)]
     real, calls = getattr(owner, name), [0]
@@ -302,14 +334,18 @@ def test_a_request_that_cannot_join_ends_alone(monkeypatch: pytest.MonkeyPatch, 
         with running(hold, lane) as engine:
             engine.submit("hold", 1)
             monkeypatch.setattr(owner, name, fifth)
-            found = await asyncio.gather(*(written(engine, work) for work in works), return_exceptions=True)
+            found = await asyncio.gather(
+                *(written(engine, work) for work in works), return_exceptions=True
+            )
             assert isinstance(found.pop(4), ZeroDivisionError)
             assert found == [solo(work) for work in works[:4] + works[5:]] and not engine.failing
 
     asyncio.run(story())
 
 
-def test_a_batch_that_breaks_ends_its_requests_and_the_lane_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_breaks_ends_its_requests_and_the_lane_recovers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(engine_module, "AGAIN", 0.02)
 
     async def story() -> None:
@@ -323,7 +359,9 @@ def test_a_batch_that_breaks_ends_its_requests_and_the_lane_recovers(monkeypatch
                         await ticket.all()
                 patch.setattr(Ar, "prefill", raising)
                 await asyncio.sleep(0.1)
-                assert engine.failing == ("texts",) and engine.alive and lane.live == 0, "its smallest computation fails, too"
+                assert engine.failing == ("texts",) and engine.alive and lane.live == 0, (
+                    "its smallest computation fails, too"
+                )
             while engine.failing:  # nobody asks: it tries by itself
                 await asyncio.sleep(0.01)
             assert await written(engine, writing(1, 3)) == solo(writing(1, 3))
@@ -349,7 +387,9 @@ def test_a_turn_that_does_not_end_is_not_ready(monkeypatch: pytest.MonkeyPatch) 
 
 
 class Trap:
-    """A grammar that lets everything through and raises at the third token, or when it is asked what may come."""
+    """A grammar that lets everything through and raises at the third token, or when it is asked
+    what may come.
+    """
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -377,17 +417,30 @@ def test_a_row_whose_rules_raise_ends_its_request_and_no_other(where: str) -> No
     async def story() -> None:
         lane = TextLane("texts", MODEL, SPEC)
         with running(lane) as engine:
-            good = [asyncio.create_task(written(engine, writing(seed, 3, length=20))) for seed in range(3)]
-            bad = engine.submit("texts", replace(writing(5, 3, rows=3), grammar=Trap(where), stop=stop))
+            good = [
+                asyncio.create_task(written(engine, writing(seed, 3, length=20)))
+                for seed in range(3)
+            ]
+            bad = engine.submit(
+                "texts", replace(writing(5, 3, rows=3), grammar=Trap(where), stop=stop)
+            )
             with pytest.raises(MemoryError):
                 await bad.all()
-            assert [await one for one in good] == [solo(writing(seed, 3, length=20)) for seed in range(3)] and lane.live == 0
+            assert [await one for one in good] == [
+                solo(writing(seed, 3, length=20)) for seed in range(3)
+            ] and lane.live == 0
 
     asyncio.run(story())
 
 
-def test_of_pictures_that_fail_together_only_the_bad_ones_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    vae = Vae(VaeConfig(width=8), Dense((1, 8, 8)), {"label": Classes(("a", "b"))}).eval().requires_grad_(False)
+def test_of_pictures_that_fail_together_only_the_bad_ones_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vae = (
+        Vae(VaeConfig(width=8), Dense((1, 8, 8)), {"label": Classes(("a", "b"))})
+        .eval()
+        .requires_grad_(False)
+    )
     real = Vae.sample
 
     def sample(self: Vae, rngs: list, cond: dict, options: SampleOptions) -> torch.Tensor:
@@ -401,7 +454,12 @@ def test_of_pictures_that_fail_together_only_the_bad_ones_fail(monkeypatch: pyte
         hold, lane = Slow("hold", 0.05), DenseLane("pictures", vae)
         with running(hold, lane) as engine:
             engine.submit("hold", 1)
-            tickets = [engine.submit("pictures", Drawing(2, seed, SampleOptions(), cond={"label": seed % 2})) for seed in range(4)]
+            tickets = [
+                engine.submit(
+                    "pictures", Drawing(2, seed, SampleOptions(), cond={"label": seed % 2})
+                )
+                for seed in range(4)
+            ]
             for seed, ticket in enumerate(tickets):
                 if seed % 2:
                     with pytest.raises(ZeroDivisionError):
@@ -430,14 +488,20 @@ def test_tokens_are_counted_for_who_used_them() -> None:
 
 
 def test_what_rows_remembered_is_given_back_without_looking_for_circles() -> None:
-    """A circle of references keeps its tensors until Python counts enough objects, however large they are."""
+    """A circle of references keeps its tensors until Python counts enough objects, however large
+    they are.
+    """
     decoder = Decoder(MODEL, ENDLESS)
     gc.collect()
     before = sum(type(one) is Memory for one in gc.get_objects())
     gc.disable()
     try:
         for seed in range(30):  # alone, together, and prefilled anew
-            decoder.add([torch.tensor([0, 3])] * (1 + seed % 3), generators(seed, 0, 1 + seed % 3), SampleOptions(length=5 + seed))
+            decoder.add(
+                [torch.tensor([0, 3])] * (1 + seed % 3),
+                generators(seed, 0, 1 + seed % 3),
+                SampleOptions(length=5 + seed),
+            )
             for _ in range(3 + seed % 9):
                 decoder.step()
         while decoder.live:

@@ -28,13 +28,29 @@ def test_json_says_the_same():
 
 @pytest.mark.parametrize(
     "text",
-    ["<script>alert(1)</script>", "a | b", "`code`", "[here](javascript:alert(1))", "# title", "![x](http://e.x/y.png)", "a\n\n## b", "www.e.x",
-     "https://e.x", "<https://e.x>", "*bold*", "- item", "1. one", "&lt;"],
-)  # fmt: skip
+    [
+        "<script>alert(1)</script>",
+        "a | b",
+        "`code`",
+        "[here](javascript:alert(1))",
+        "# title",
+        "![x](http://e.x/y.png)",
+        "a\n\n## b",
+        "www.e.x",
+        "https://e.x",
+        "<https://e.x>",
+        "*bold*",
+        "- item",
+        "1. one",
+        "&lt;",
+    ],
+)
 def test_markdown_shows_what_it_is_given(text: str):
     """No mark of CommonMark, and no `<` or `&` of HTML, stands there unescaped."""
     shown = markdown(text)
     bare = shown.replace("\\\\", "")
     for mark in "`*_[]#!|<>":
-        assert bare.replace(f"\\{mark}", "").count(mark) == (1 if mark == "#" and "&#" in bare else 0), shown
+        assert bare.replace(f"\\{mark}", "").count(mark) == (
+            1 if mark == "#" and "&#" in bare else 0
+        ), shown
     assert "\n" not in shown and "://" not in shown and "www." not in shown

@@ -1,4 +1,6 @@
-"""The GAN family: objectives against closed forms, networks of every rank, conditions, refresh, penalties."""
+"""The GAN family: objectives against closed forms, networks of every rank, conditions, refresh,
+penalties.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,18 @@ from torch import nn
 
 from castalia.abilities import SampleOptions, abilities_of
 from castalia.errors import RecipeError, SpecError
-from castalia.families.gan import Critic, Gan, GanConfig, critic_objective, generator_objective, moments_apart, to_unit, with_gradient
-from castalia.nn.adversarial import Plan, Spectral, fold, spectral, unfold
-from castalia.nn.random import generator, generators
+from castalia.families.gan import (
+    Critic,
+    Gan,
+    GanConfig,
+    critic_objective,
+    generator_objective,
+    moments_apart,
+    to_unit,
+    with_gradient,
+)
+from castalia.nn.counter_random import generator, generators
+from castalia.nn.gan_networks import Plan, Spectral, fold, spectral, unfold
 from castalia.spec import Batch, Classes, Dense, Span, Tokens
 
 PICTURE = Dense((1, 12, 12), levels=256)
@@ -26,7 +37,9 @@ def build(spec: Dense = PICTURE, conditions: dict | None = None, **config: objec
 
 
 def batch_of(spec: Dense = PICTURE, rows: int = 6, **cond: torch.Tensor) -> Batch:
-    return Batch(torch.rand(rows, *spec.shape, generator=torch.Generator().manual_seed(1)) * 2 - 1, cond=cond)
+    return Batch(
+        torch.rand(rows, *spec.shape, generator=torch.Generator().manual_seed(1)) * 2 - 1, cond=cond
+    )
 
 
 def test_objectives_at_the_undecided_critic() -> None:
@@ -42,10 +55,18 @@ def test_objectives_at_the_undecided_critic() -> None:
 def test_objectives_against_their_formulas() -> None:
     real, fake = torch.randn(50, dtype=torch.float64), torch.randn(50, dtype=torch.float64)
     d_real, d_fake = real.sigmoid(), fake.sigmoid()
-    torch.testing.assert_close(critic_objective("nonsaturating", real, fake), -(d_real.log() + (1 - d_fake).log()).mean())
-    torch.testing.assert_close(generator_objective("nonsaturating", None, fake), -d_fake.log().mean())
-    torch.testing.assert_close(critic_objective("relativistic", real, fake), -(real - fake).sigmoid().log().mean())
-    torch.testing.assert_close(generator_objective("relativistic", real, fake), -(fake - real).sigmoid().log().mean())
+    torch.testing.assert_close(
+        critic_objective("nonsaturating", real, fake), -(d_real.log() + (1 - d_fake).log()).mean()
+    )
+    torch.testing.assert_close(
+        generator_objective("nonsaturating", None, fake), -d_fake.log().mean()
+    )
+    torch.testing.assert_close(
+        critic_objective("relativistic", real, fake), -(real - fake).sigmoid().log().mean()
+    )
+    torch.testing.assert_close(
+        generator_objective("relativistic", real, fake), -(fake - real).sigmoid().log().mean()
+    )
     assert critic_objective("hinge", real + 10, fake - 10).item() == 0.0
 
 
@@ -54,7 +75,9 @@ def test_the_relativistic_generator_needs_real_logits() -> None:
         generator_objective("relativistic", None, torch.zeros(2))
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 8, 8), (3, 37, 50), (1, 64, 64), (2, 45), (1, 6, 10, 10), (3, 5, 5)])
+@pytest.mark.parametrize(
+    "shape", [(1, 28, 28), (3, 8, 8), (3, 37, 50), (1, 64, 64), (2, 45), (1, 6, 10, 10), (3, 5, 5)]
+)
 @pytest.mark.parametrize("body", ["conv", "dcgan", "mlp"])
 def test_every_rank_and_side(shape: tuple[int, ...], body: str) -> None:
     gan = build(Dense(shape), body=body, width=4)
@@ -191,15 +214,21 @@ def test_one_item_and_unknown_phases_are_refused() -> None:
 @pytest.mark.parametrize("critic_condition", ["projection", "concat"])
 @pytest.mark.parametrize("generator_condition", ["norm", "concat"])
 @pytest.mark.parametrize("spec", [PICTURE, Dense((5,), unit="standard", layout="vector")])
-def test_conditions_reach_both_networks(critic_condition: str, generator_condition: str, spec: Dense) -> None:
-    gan = build(spec, LABELS, critic_condition=critic_condition, generator_condition=generator_condition)
+def test_conditions_reach_both_networks(
+    critic_condition: str, generator_condition: str, spec: Dense
+) -> None:
+    gan = build(
+        spec, LABELS, critic_condition=critic_condition, generator_condition=generator_condition
+    )
     for module in gan.modules():  # modulation starts as the identity: give it something to say
         for parameter in module.parameters(recurse=False):
             if not parameter.any():
                 nn.init.normal_(parameter, 0, 0.1)
     gan.eval()
     rngs = lambda: generators(0, 0, 2)  # noqa: E731
-    a, b = (gan.sample(rngs(), {"label": torch.full((2,), which)}, SampleOptions()) for which in (0, 2))
+    a, b = (
+        gan.sample(rngs(), {"label": torch.full((2,), which)}, SampleOptions()) for which in (0, 2)
+    )
     assert not torch.allclose(a, b)
     x = torch.cat([a, a])
     logits = gan.critic(x, {"label": torch.tensor([0, 0, 2, 2])})
@@ -222,7 +251,9 @@ def test_each_row_follows_its_generator_alone() -> None:
     many = gan.sample(generators(0, 0, 5), {}, SampleOptions())
     one = gan.sample(generators(0, 3, 1), {}, SampleOptions())
     torch.testing.assert_close(many[3:4], one, atol=1e-5, rtol=1e-5)
-    still = gan.sample(generators(0, 0, 2), {"label": torch.tensor([1, 1])}, SampleOptions(temperature=0.0))
+    still = gan.sample(
+        generators(0, 0, 2), {"label": torch.tensor([1, 1])}, SampleOptions(temperature=0.0)
+    )
     torch.testing.assert_close(still[0], still[1])
 
 
@@ -242,7 +273,10 @@ def test_refresh_is_a_function_of_weights_and_noise() -> None:
         other(batch_of(label=torch.tensor([0, 1, 2, 0, 1, 2])), "generator")
     for model in (gan, other):
         model.refresh(generators(7, 0, 3))
-    assert all(torch.equal(value, other.generator.state_dict()[name]) for name, value in gan.generator.state_dict().items())
+    assert all(
+        torch.equal(value, other.generator.state_dict()[name])
+        for name, value in gan.generator.state_dict().items()
+    )
     assert gan.generator.training and gan.generator.body.grid_norm.norm.momentum == 0.1
 
 
@@ -251,20 +285,25 @@ def test_refresh_finds_the_statistics_of_a_linear_layer() -> None:
     gan.refresh(generators(7, 0, 1))
     layer, norm = gan.generator.body.layers[0], gan.generator.body.norms[0].norm
     torch.testing.assert_close(norm.running_mean, layer.bias.detach(), atol=0.05, rtol=0)
-    torch.testing.assert_close(norm.running_var, layer.weight.detach().square().sum(1), atol=0, rtol=0.1)
+    torch.testing.assert_close(
+        norm.running_var, layer.weight.detach().square().sum(1), atol=0, rtol=0.1
+    )
 
 
 def test_moments_of_equal_data_are_not_apart_and_of_moved_data_are_by_the_formula() -> None:
     x = torch.randn(500, 3, 4, dtype=torch.float64).float()
     assert moments_apart([(x, x)]).item() == 0.0
     moved = moments_apart([(x + 2 * x.std(0), x), (x, x)]).item()
-    assert moved == pytest.approx(0.5 * 4 / 1.05, rel=0.01)  # two deviations, halved by the pair that agrees
+    # two deviations, halved by the pair that agrees
+    assert moved == pytest.approx(0.5 * 4 / 1.05, rel=0.01)
     wider = moments_apart([(x.mean(0) + 3 * (x - x.mean(0)), x)]).item()
     assert wider == pytest.approx(4 / 1.05, rel=0.01)
 
 
 def test_matching_shows_the_generator_what_batch_norm_hides_from_the_critic() -> None:
-    """A pattern that all generated items share leaves a critic with batch norm after its first layer unmoved."""
+    """A pattern that all generated items share leaves a critic with batch norm after its first
+    layer unmoved.
+    """
     gan = build()
     real, shared = batch_of().x, torch.zeros(1, 1, 12, 12)
     shared[..., ::2, ::2] = 1.0
@@ -281,7 +320,8 @@ def test_the_projection_begins_almost_silent() -> None:
     x = batch_of().x
     first, second = (gan.critic(x, {"label": torch.full((6,), label)}) for label in (0, 1))
     assert 0 < (first - second).abs().max() < 0.05
-    hinge = build(conditions=LABELS, objective="hinge")  # spectral norm divides by what is almost nothing
+    # spectral norm divides by what is almost nothing
+    hinge = build(conditions=LABELS, objective="hinge")
     assert hinge(batch_of(label=torch.zeros(6, dtype=torch.int64)), "critic").total.isfinite()
 
 
@@ -289,7 +329,9 @@ def test_units_and_spans() -> None:
     raw = torch.randn(4, 5) * 3
     assert to_unit(raw, Dense((5,), unit="binary")).min() >= 0
     assert torch.equal(to_unit(raw, Dense((5,), unit="standard")), raw)
-    mixed = to_unit(raw, Dense((5,), unit="standard", layout="vector", spans=(Span(0, 2), Span(2, 3, "onehot"))))
+    mixed = to_unit(
+        raw, Dense((5,), unit="standard", layout="vector", spans=(Span(0, 2), Span(2, 3, "onehot")))
+    )
     assert torch.equal(mixed[:, :2], raw[:, :2])
     torch.testing.assert_close(mixed[:, 2:].sum(1), torch.ones(4))
 
@@ -309,4 +351,7 @@ def test_abilities_and_graph() -> None:
         ("noise", ("rows", gan.config.latent), ()),
         ("label", ("rows",), LABELS["label"].names),
     ]
-    assert graph.module(*graph.draw({"rows": 2}, generator("graph")))[0].shape == (2, *PICTURE.shape)
+    assert graph.module(*graph.draw({"rows": 2}, generator("graph")))[0].shape == (
+        2,
+        *PICTURE.shape,
+    )

@@ -1,4 +1,6 @@
-"""Filling the gaps of texts: [[n]] by a model of any order, [[]] by fill-in-the-middle; what is given comes back as it was."""
+"""Filling the gaps of texts: [[n]] by a model of any order, [[]] by fill-in-the-middle; what is
+given comes back as it was.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,9 @@ from hypothesis import strategies as st
 from tests.texts import SHORT, corpus
 
 import castalia
-from castalia.codecs.middle import SHORTEST, rearranged
 from castalia.errors import AbilityError, RecipeError, SpecError
-from castalia.nn.random import generator
+from castalia.modalities.text.fill_middle import SHORTEST, rearranged
+from castalia.nn.counter_random import generator
 from castalia.run import Run
 from castalia.sampling.edit import fill
 
@@ -94,18 +96,28 @@ def test_marks_are_never_written(place: Path) -> None:
         ("middle", "a[[]]" + "b" * 64, SpecError, "longer than the context"),
     ],
 )
-def test_what_cannot_be_filled(run: str, text: str, error: type[Exception], says: str, place: Path) -> None:
+def test_what_cannot_be_filled(
+    run: str, text: str, error: type[Exception], says: str, place: Path
+) -> None:
     with pytest.raises(error, match=says):
         filled(place, run, text)
 
 
-# Fill in the middle ----------------------------------------------------------------------------------------------------
+# Fill in the middle -------------------------------------------------------------------------------
 
 
 @settings(max_examples=200, deadline=None)
-@given(pieces=st.lists(st.integers(0, 30), min_size=1, max_size=4), closed=st.booleans(), seed=st.integers(0, 1000))
-def test_a_rearranged_piece_is_its_text_in_another_order(pieces: list[int], closed: bool, seed: int) -> None:
-    """All but the first three tokens, which make room for the marks; `begin`, `end` and lengths stay where they were."""
+@given(
+    pieces=st.lists(st.integers(0, 30), min_size=1, max_size=4),
+    closed=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_a_rearranged_piece_is_its_text_in_another_order(
+    pieces: list[int], closed: bool, seed: int
+) -> None:
+    """All but the first three tokens, which make room for the marks; `begin`, `end` and lengths
+    stay where they were.
+    """
     row: list[int] = []
     for length in pieces:
         row += [0, *range(10 + len(row), 10 + len(row) + length), *([1] if closed else [])]
@@ -125,10 +137,16 @@ def test_a_rearranged_piece_is_its_text_in_another_order(pieces: list[int], clos
 
 
 def test_half_of_the_pieces_are_rearranged_in_training_and_none_elsewhere(place: Path) -> None:
-    from castalia.workflow import open_data
+    from castalia.verbs.make import open_data
 
     data, run = open_data(Run.open(place / "middle")), Run.open(place / "middle")
     mark = (run.codec.middle or (0,))[0]
-    changed: Any = [bool((data.train.batch(counter, 1, 0, augment=True).x == mark).any()) for counter in range(60)]
+    changed: Any = [
+        bool((data.train.batch(counter, 1, 0, augment=True).x == mark).any())
+        for counter in range(60)
+    ]
     assert 15 < sum(changed) < 60
-    assert not (data.train.batch(0, 60, 0).x == mark).any() and not (data.validation.take([0, 1]).x == mark).any()
+    assert (
+        not (data.train.batch(0, 60, 0).x == mark).any()
+        and not (data.validation.take([0, 1]).x == mark).any()
+    )

@@ -1,4 +1,6 @@
-"""JSON schemas as constraints: malformed ones, references, ECMA 262's patterns, numbers that are no JSON; and what a mutated schema may become."""
+"""JSON schemas as constraints: malformed ones, references, ECMA 262's patterns, numbers that are no
+JSON; and what a mutated schema may become.
+"""
 
 import json
 import re
@@ -11,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from castalia.abilities import SampleOptions
-from castalia.codecs.automata import Automaton
-from castalia.codecs.constraints import constraint, grammar
-from castalia.codecs.lifting import Vocabulary
+from castalia.constraints.automata import Automaton
+from castalia.constraints.parse import constraint, grammar
+from castalia.constraints.token_grammar import Vocabulary
 from castalia.errors import RecipeError
+from castalia.nn.counter_random import generators
 from castalia.nn.decode import complete
-from castalia.nn.random import generators
 from castalia.spec import Tokens
 from castalia.testing.synthetic import Rolling
 
@@ -38,7 +40,7 @@ def of(schema: Any) -> Automaton:
     return constraint(f"json:{json.dumps(schema)}")
 
 
-# Malformed schemas ------------------------------------------------------------------------------------------------------
+# Malformed schemas --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,13 @@ def of(schema: Any) -> Automaton:
         ({"$ref": "#/%zz"}, "$"),
         ({"$ref": "#name"}, "$"),
         ({"$ref": "#"}, "$"),
-        ({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}, "$"),
+        (
+            {
+                "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}},
+                "$ref": "#/$defs/a",
+            },
+            "$",
+        ),
         ({"properties": {"a": {"$ref": "#"}}}, "$.a"),
         ({"$defs": [], "type": "null"}, "$.$defs"),
         ({"title": 5, "type": "null"}, "$.title"),
@@ -124,44 +132,82 @@ def test_what_is_not_json_is_refused(body: str) -> None:
     assert raised.value.where and raised.value.fix
 
 
-# References ---------------------------------------------------------------------------------------------------------------
+# References ---------------------------------------------------------------------------------------
 
 
 def test_a_reference_is_resolved_from_the_nearest_schema_with_an_id() -> None:
-    inner = {"$id": "http://e.com/sub", "properties": {"n": {"$ref": "#/$defs/y"}}, "required": ["n"], "$defs": {"y": {"type": "integer"}}}
+    inner = {
+        "$id": "http://e.com/sub",
+        "properties": {"n": {"$ref": "#/$defs/y"}},
+        "required": ["n"],
+        "$defs": {"y": {"type": "integer"}},
+    }
     outer = of({"$defs": {"x": inner, "y": {"type": "string"}}, "$ref": "#/$defs/x"})
     assert accepts(outer, '{"n": 7}') and not accepts(outer, '{"n": "7"}')
     crossing = of(
         {"$defs": {"x": inner, "y": {"type": "string"}}, "$ref": "#/$defs/x/properties/n"}
     )  # into the resource, then from its root
     assert accepts(crossing, "7") and not accepts(crossing, '"7"')
-    behind = of({"$defs": {"x": inner, "y": {"type": "null"}}, "properties": {"a": {"$ref": "#/$defs/x"}, "b": {"$ref": "#/$defs/y"}}})
+    behind = of(
+        {
+            "$defs": {"x": inner, "y": {"type": "null"}},
+            "properties": {"a": {"$ref": "#/$defs/x"}, "b": {"$ref": "#/$defs/y"}},
+        }
+    )
     assert accepts(behind, '{"a": {"n": 7}, "b": null}')  # behind it the root counts again
     with pytest.raises(RecipeError, match=r"leads nowhere: #/\$defs/z"):
-        of({"$defs": {"x": {"$id": "sub", "properties": {"n": {"$ref": "#/$defs/z"}}}, "z": {"type": "null"}}, "$ref": "#/$defs/x"})
+        of(
+            {
+                "$defs": {
+                    "x": {"$id": "sub", "properties": {"n": {"$ref": "#/$defs/z"}}},
+                    "z": {"type": "null"},
+                },
+                "$ref": "#/$defs/x",
+            }
+        )
     with pytest.raises(RecipeError, match=r"an \$id beside a \$ref"):
-        of({"properties": {"a": {"$id": "sub", "$ref": "#/$defs/y"}}, "$defs": {"y": {"type": "null"}}})
+        of(
+            {
+                "properties": {"a": {"$id": "sub", "$ref": "#/$defs/y"}},
+                "$defs": {"y": {"type": "null"}},
+            }
+        )
 
 
-@pytest.mark.parametrize("pointer", ["#/$defs/a~1b%20~0c", "#/%24defs/a~1b%20~0c", "#/$defs/list/anyOf/1", "#/$defs/%E5%B1%B1"])
+@pytest.mark.parametrize(
+    "pointer",
+    ["#/$defs/a~1b%20~0c", "#/%24defs/a~1b%20~0c", "#/$defs/list/anyOf/1", "#/$defs/%E5%B1%B1"],
+)
 def test_pointers_are_unescaped(pointer: str) -> None:
-    parts = {"a/b ~c": {"const": 1}, "list": {"anyOf": [{"const": 0}, {"const": 1}]}, "山": {"const": 1}}
+    parts = {
+        "a/b ~c": {"const": 1},
+        "list": {"anyOf": [{"const": 0}, {"const": 1}]},
+        "山": {"const": 1},
+    }
     assert accepts(of({"$defs": parts, "$ref": pointer}), "1")
 
 
 def test_what_a_reference_names_is_built_once() -> None:
-    """Twice as much at each of 15 levels, in 3.7 kB: it took 40 seconds. At 30 levels, an object of 2**30 numbers is refused by its length."""
+    """Twice as much at each of 15 levels, in 3.7 kB: it took 40 seconds. At 30 levels, an object of
+    2**30 numbers is refused by its length.
+    """
     for levels, optional in ((15, True), (30, True), (30, False)):
         parts: dict[str, Any] = {f"d{levels}": {"type": "integer"}}
         for level in range(levels):
             pair = {name: {"$ref": f"#/$defs/d{level + 1}"} for name in "ab"}
-            parts[f"d{level}"] = {"type": "object", "properties": pair, **({} if optional else {"required": ["a", "b"]})}
+            parts[f"d{level}"] = {
+                "type": "object",
+                "properties": pair,
+                **({} if optional else {"required": ["a", "b"]}),
+            }
         automaton = of({"$defs": parts, "$ref": "#/$defs/d0"})
         assert accepts(automaton, '{"a": {"b": {}}}') == optional
-        assert automaton.distance(automaton.start(), lambda ranges: 1) == (2 if optional else 1 << 30)
+        assert automaton.distance(automaton.start(), lambda ranges: 1) == (
+            2 if optional else 1 << 30
+        )
 
 
-# Patterns -----------------------------------------------------------------------------------------------------------------
+# Patterns -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -170,7 +216,11 @@ def test_what_a_reference_names_is_built_once() -> None:
         (r"^\d{4}$", ["1999"], ["١٩٩٩", "１９９９", "19991"]),
         (r"^\w+$", ["aZ_9"], ["é", "中", "ſ", "\u212a"]),
         (r"^\W$", ["é", "中", " "], ["a", "_"]),
-        (r"^\s$", [" ", "\ufeff", "\u2028", "\u00a0", "\u3000", "\u1680"], ["\u0085", "\x1c", "\u180e", "\u200b"]),
+        (
+            r"^\s$",
+            [" ", "\ufeff", "\u2028", "\u00a0", "\u3000", "\u1680"],
+            ["\u0085", "\x1c", "\u180e", "\u200b"],
+        ),
         (r"^\S$", ["\u0085", "a"], ["\ufeff"]),
         (r"^\D$", ["١", "a"], ["1"]),
         (r"^.$", ["a", "\u0085", "😀"], ["\n", "\r", "\u2028", "\u2029"]),
@@ -256,10 +306,13 @@ def test_anchors_stand_where_they_stand(pattern: str, texts: list[str]) -> None:
         assert not any(re.search(pattern, text) for text in ["", "a", "b", *texts])
         return
     for text in ["", "a", "b", "ab", *texts]:
-        assert accepts(automaton, json.dumps(text)) == (re.search(pattern, text) is not None), (pattern, text)
+        assert accepts(automaton, json.dumps(text)) == (re.search(pattern, text) is not None), (
+            pattern,
+            text,
+        )
 
 
-# Mutated schemas ------------------------------------------------------------------------------------------------------------
+# Mutated schemas ----------------------------------------------------------------------------------
 
 WHOLE: list[Any] = [
     {
@@ -268,20 +321,62 @@ WHOLE: list[Any] = [
             "n": {"$id": "sub", "type": "integer", "minimum": 0, "maximum": 40},
         },
         "type": "object",
-        "properties": {"a": {"$ref": "#/$defs/name"}, "b": {"type": "array", "items": {"$ref": "#/$defs/n"}, "minItems": 1, "maxItems": 2}},
+        "properties": {
+            "a": {"$ref": "#/$defs/name"},
+            "b": {"type": "array", "items": {"$ref": "#/$defs/n"}, "minItems": 1, "maxItems": 2},
+        },
         "required": ["b"],
         "additionalProperties": False,
     },
-    {"anyOf": [{"enum": ["x", 1, None]}, {"type": ["boolean", "null"]}, {"const": [1.5, {"k": "v"}]}]},
-    {"properties": {"s": {"type": "string", "minLength": 1, "maxLength": 3}, "t": {"type": "number"}}, "required": ["s"]},
+    {
+        "anyOf": [
+            {"enum": ["x", 1, None]},
+            {"type": ["boolean", "null"]},
+            {"const": [1.5, {"k": "v"}]},
+        ]
+    },
+    {
+        "properties": {
+            "s": {"type": "string", "minLength": 1, "maxLength": 3},
+            "t": {"type": "number"},
+        },
+        "required": ["s"],
+    },
 ]
 VALUES = st.sampled_from(
-    [None, True, False, 0, 1, -1, 7, 1.5, "a", "#", "#/$defs/n", "string", "integer", "^a|b$", "", [], ["a"], [["a"]], {}, {"type": "null"}]
+    [
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        7,
+        1.5,
+        "a",
+        "#",
+        "#/$defs/n",
+        "string",
+        "integer",
+        "^a|b$",
+        "",
+        [],
+        ["a"],
+        [["a"]],
+        {},
+        {"type": "null"},
+    ]
 )
 
 
 def places(schema: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = schema.items() if isinstance(schema, dict) else enumerate(schema) if isinstance(schema, list) else ()
+    inner = (
+        schema.items()
+        if isinstance(schema, dict)
+        else enumerate(schema)
+        if isinstance(schema, list)
+        else ()
+    )
     return [path, *(place for key, value in inner for place in places(value, (*path, key)))]
 
 
@@ -301,9 +396,23 @@ def mutated(draw: Any) -> Any:
         elif change == "drop":
             del parent[path[-1]]
         elif isinstance(parent, dict):
-            parent[draw(st.sampled_from(["type", "enum", "const", "items", "required", "properties", "$ref", "anyOf", "pattern"]))] = (
-                parent.pop(path[-1])
-            )
+            parent[
+                draw(
+                    st.sampled_from(
+                        [
+                            "type",
+                            "enum",
+                            "const",
+                            "items",
+                            "required",
+                            "properties",
+                            "$ref",
+                            "anyOf",
+                            "pattern",
+                        ]
+                    )
+                )
+            ] = parent.pop(path[-1])
     return schema
 
 
@@ -318,7 +427,12 @@ def test_a_mutated_schema_is_refused_or_kept(schema: Any, seed: int) -> None:
     options = SampleOptions(length=max(1, rule.distance(rule.start())) + 20)
     model, rows = Rolling(len(BYTES), seed=seed), 2
     found = complete(
-        model, [torch.tensor([0])] * rows, generators(seed, 0, rows), options, spec=Tokens(64, len(BYTES), 0, 1), grammars=rule
+        model,
+        [torch.tensor([0])] * rows,
+        generators(seed, 0, rows),
+        options,
+        spec=Tokens(64, len(BYTES), 0, 1),
+        grammars=rule,
     )
     for row in found:
         text = b"".join(BYTES[token] for token in row.tokens).decode()

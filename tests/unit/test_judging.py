@@ -17,11 +17,21 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 from tests.texts import SHORT, corpus
 
 import castalia
-from castalia import evaluation, judging
+from castalia import evaluation
 from castalia.errors import RecipeError, RunError
-from castalia.evaluation import student
-from castalia.evaluation.balance import ClassBalance, difference
-from castalia.evaluation.base import BLIND, GROUPS, Estimate, Labelled, Score, compared, estimated, group_ids, jackknife
+from castalia.evaluation import student_t
+from castalia.evaluation.base import (
+    BLIND,
+    GROUPS,
+    Estimate,
+    Labelled,
+    MetricResult,
+    compared,
+    estimated,
+    group_ids,
+    jackknife,
+)
+from castalia.evaluation.class_balance import ClassBalance, difference
 from castalia.evaluation.classifier import axes, cross_fitted, lift_for
 from castalia.evaluation.compare import Difference, holm, pareto
 from castalia.evaluation.compare import compared as compare_runs
@@ -29,14 +39,18 @@ from castalia.evaluation.compare import difference as gap
 from castalia.evaluation.creativity import Seen, at_bar, realism
 from castalia.evaluation.data_copying import copying, mann_whitney
 from castalia.evaluation.judge import Evaluation
-from castalia.evaluation.trainings import spread
+from castalia.evaluation.seed_variation import spread
 from castalia.evaluation.two_sample import TwoSample, told_apart
 from castalia.evaluation.utility import measures, taught
-from castalia.evaluation.vendi import Vendi, vendi
+from castalia.evaluation.vendi_score import Vendi, vendi
 from castalia.run import Run
-from castalia.testing.metric import evidence
+from castalia.testing.metrics import evidence
+from castalia.verbs import judge
 
-SCHEMAS = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in Path(evaluation.__file__).parent.glob("*.schema.json")}
+SCHEMAS = {
+    path.name: json.loads(path.read_text(encoding="utf-8"))
+    for path in Path(evaluation.__file__).parent.glob("*.schema.json")
+}
 
 
 def normal(n: int, d: int, seed: int) -> torch.Tensor:
@@ -44,7 +58,9 @@ def normal(n: int, d: int, seed: int) -> torch.Tensor:
 
 
 def valid(document: dict, name: str) -> None:
-    registry = Registry().with_resources([(schema["$id"], Resource.from_contents(schema)) for schema in SCHEMAS.values()])
+    registry = Registry().with_resources(
+        [(schema["$id"], Resource.from_contents(schema)) for schema in SCHEMAS.values()]
+    )
     jsonschema.Draft202012Validator(SCHEMAS[name], registry=registry).validate(document)
 
 
@@ -63,7 +79,9 @@ def test_cross_fitting_is_fitting_without_the_fold():
         expected = torch.empty_like(y)
         for fold in range(5):
             rest = folds != fold
-            weights = torch.linalg.solve(x[rest].T @ x[rest] + ridge * torch.eye(7, dtype=x.dtype), x[rest].T @ y[rest])
+            weights = torch.linalg.solve(
+                x[rest].T @ x[rest] + ridge * torch.eye(7, dtype=x.dtype), x[rest].T @ y[rest]
+            )
             expected[~rest] = x[~rest] @ weights
         errors.append((expected - predictions).abs().max().item())
     assert min(errors) < 1e-9
@@ -71,7 +89,9 @@ def test_cross_fitting_is_fitting_without_the_fold():
 
 @pytest.mark.parametrize("shift", [0.0, 1.0, 2.0])
 def test_two_gaussians_are_told_apart_as_often_as_the_best_rule_does(shift):
-    """Unit Gaussians `shift` apart: the best accuracy is Phi(shift / 2) (Lopez-Paz & Oquab 2017 use this example)."""
+    """Unit Gaussians `shift` apart: the best accuracy is Phi(shift / 2) (Lopez-Paz & Oquab 2017 use
+    this example).
+    """
     x, y = normal(2000, 3, 0), normal(2000, 3, 1)
     x[:, 0] += shift
     found = TwoSample().compare(x, y)["c2st"]
@@ -96,13 +116,17 @@ def test_everything_told_apart_leaves_an_open_interval():
 
 
 def test_vendi_counts_different_items():
-    """Friedman & Dieng 2023, section 3: n copies count 1, n orthogonal items n, k equal groups k; shares p count exp H(p)."""
+    """Friedman & Dieng 2023, section 3: n copies count 1, n orthogonal items n, k equal groups k;
+    shares p count exp H(p).
+    """
     assert vendi(torch.ones(6, 6)) == pytest.approx(1)
     assert vendi(torch.eye(6)) == pytest.approx(6)
     group = torch.arange(12) % 3
     assert vendi((group[:, None] == group).double()) == pytest.approx(3)
     group = torch.tensor([0] * 6 + [1] * 3 + [2] * 3)
-    assert vendi((group[:, None] == group).double()) == pytest.approx(math.exp(stats.entropy([0.5, 0.25, 0.25])))
+    assert vendi((group[:, None] == group).double()) == pytest.approx(
+        math.exp(stats.entropy([0.5, 0.25, 0.25]))
+    )
 
 
 def test_vendi_of_features_is_that_of_their_cosines():
@@ -110,7 +134,8 @@ def test_vendi_of_features_is_that_of_their_cosines():
     unit = x / x.norm(dim=1, keepdim=True)
     expected = vendi(unit.double() @ unit.double().T)
     assert Vendi().compare(x, x)["vendi"].value == pytest.approx(expected, rel=1e-5)
-    wide = torch.cat([x, torch.zeros(60, 200)], 1)  # more features than items: the other Gram matrix
+    # more features than items: the other Gram matrix
+    wide = torch.cat([x, torch.zeros(60, 200)], 1)
     assert Vendi().compare(wide, wide)["vendi"].value == pytest.approx(expected, rel=1e-5)
 
 
@@ -126,7 +151,10 @@ def test_vendi_sees_lost_modes_of_raw_numbers():
 
 
 def test_mann_whitney_is_scipys():
-    a, b = normal(40, 1, 0).flatten().round(decimals=1), normal(55, 1, 1).flatten().round(decimals=1) + 0.3
+    a, b = (
+        normal(40, 1, 0).flatten().round(decimals=1),
+        normal(55, 1, 1).flatten().round(decimals=1) + 0.3,
+    )
     expected = stats.mannwhitneyu(a, b, method="asymptotic", use_continuity=False)
     z = mann_whitney(a, b)
     assert 2 * stats.norm.sf(abs(z)) == pytest.approx(expected.pvalue, rel=1e-6) and z < 0
@@ -138,7 +166,8 @@ def test_copying_is_weighted_by_what_cells_hold_of_the_held_out_data():
     value, by_cell = copying((d, home), (e, other))
     assert by_cell[0] < 0 < by_cell[1]
     assert value == pytest.approx((10 * by_cell[0] + 30 * by_cell[1]) / 40)
-    few = copying((d, home), (e[:12], other[:12]))  # two held-out items in the second cell are too few
+    # two held-out items in the second cell are too few
+    few = copying((d, home), (e[:12], other[:12]))
     assert few[1][1] is None and few[0] == few[1][0]
 
 
@@ -162,7 +191,9 @@ def test_novelty_is_a_rank_among_real_items_of_what_passes_the_bar():
     assert at_bar(copies, real, 0.9).value == 0.0
     assert at_bar(poor, real, 0.9) is None  # new, but none is realistic enough to count
     mixed = at_bar(Seen(*(torch.cat(parts) for parts in zip(real, poor, strict=True))), real, 0.5)
-    assert mixed.value == pytest.approx(0.75, abs=0.01) and mixed.details["passing"] == pytest.approx(1 / 3, abs=0.01)
+    assert mixed.value == pytest.approx(0.75, abs=0.01) and mixed.details[
+        "passing"
+    ] == pytest.approx(1 / 3, abs=0.01)
 
 
 # classes
@@ -175,17 +206,26 @@ def test_class_shares_differ_by_their_total_variation():
 
 def test_a_class_that_is_never_drawn_is_named():
     shown = evidence()
-    candidates = {**shown.candidates, "model": torch.cat([shown.candidates["model"][:, :1].abs() + 1, shown.candidates["model"][:, 1:]], 1)}
+    candidates = {
+        **shown.candidates,
+        "model": torch.cat(
+            [shown.candidates["model"][:, :1].abs() + 1, shown.candidates["model"][:, 1:]], 1
+        ),
+    }
     (score,) = ClassBalance().scores(replace(shown, candidates=candidates))
     words = " ".join(score.details["words"])
     assert score.low > score.details["intervals"]["floor"][1] and "Never drawn: -+, --." in words
-    assert score.details["shares"]["model"][2:] == [0, 0] and sum(score.details["shares"]["real"]) == pytest.approx(1)
+    assert score.details["shares"]["model"][2:] == [0, 0] and sum(
+        score.details["shares"]["real"]
+    ) == pytest.approx(1)
 
 
 def test_unlearnable_classes_are_refused():
     shown = evidence()
     labels = torch.randint(0, 4, (800,), generator=torch.Generator().manual_seed(0))
-    labelled = replace(shown.labelled, training=(shown.training, labels), held_out=(shown.held_out, labels[:400]))
+    labelled = replace(
+        shown.labelled, training=(shown.training, labels), held_out=(shown.held_out, labels[:400])
+    )
     (score,) = ClassBalance().scores(replace(shown, labelled=labelled))
     assert score.value is None and "hardly better than chance" in score.details["words"][0]
 
@@ -216,9 +256,19 @@ def test_a_score_that_separates_nothing_says_so():
     same = {side: Estimate(0.5, 0.4, 0.6) for side in ("model", "floor", "naive", "memoriser")}
     score = compared("x", "lower", same, True, 10, 0, 0.1, {"words": ["More."]})
     assert score.informative is False and score.details["words"] == [BLIND, "More."]
-    assert score.details["separates"] == {"model naive": False, "model memoriser": False, "naive memoriser": False}
-    told = compared("x", "lower", {**same, "naive": Estimate(0.9, 0.8, 1.0)}, True, 10, 0, 0.1, {"words": []})
-    assert told.informative is True and told.details["separates"]["model naive"] is True and told.details["words"] == []
+    assert score.details["separates"] == {
+        "model naive": False,
+        "model memoriser": False,
+        "naive memoriser": False,
+    }
+    told = compared(
+        "x", "lower", {**same, "naive": Estimate(0.9, 0.8, 1.0)}, True, 10, 0, 0.1, {"words": []}
+    )
+    assert (
+        told.informative is True
+        and told.details["separates"]["model naive"] is True
+        and told.details["words"] == []
+    )
 
 
 # Student, Holm, Pareto, pairs
@@ -227,69 +277,136 @@ def test_a_score_that_separates_nothing_says_so():
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 19, 20])
 def test_student_is_scipys(freedom):
     for t in (0.0, 0.3, 1.0, 2.5, 10.0):
-        assert student.within(t, freedom) == pytest.approx(1 - 2 * stats.t.sf(t, freedom), abs=1e-12)
-    assert student.quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-9)
+        assert student_t.within(t, freedom) == pytest.approx(
+            1 - 2 * stats.t.sf(t, freedom), abs=1e-12
+        )
+    assert student_t.quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-9)
 
 
 def test_holm_stops_at_the_first_that_is_not_small_enough():
-    found = [Difference(f"s{place}", "a", "b", -1.0, -2, 0, p, True) for place, p in enumerate([0.04, 0.001, 0.03, 0.012])]
+    found = [
+        Difference(f"s{place}", "a", "b", -1.0, -2, 0, p, True)
+        for place, p in enumerate([0.04, 0.001, 0.03, 0.012])
+    ]
     shown = holm(found, {one.score: "lower" for one in found})
-    assert [one.shown for one in shown] == [False, True, False, True]  # 0.001 < 0.05/4, 0.012 < 0.05/3, 0.03 > 0.05/2
+    # 0.001 < 0.05/4, 0.012 < 0.05/3, 0.03 > 0.05/2
+    assert [one.shown for one in shown] == [False, True, False, True]
     assert [one.better for one in shown] == [None, "a", None, "a"]
     assert holm(found[1:2], {"s1": "higher"})[0].better == "b" and holm([], {}) == []
 
 
 def test_the_front_holds_what_nothing_beats_in_both():
-    points = {"slow": (10, 1), "quick": (1, 5), "worse": (10, 2), "middle": (3, 3), "twin": (3, 3), "bad": (4, 4)}
+    points = {
+        "slow": (10, 1),
+        "quick": (1, 5),
+        "worse": (10, 2),
+        "middle": (3, 3),
+        "twin": (3, 3),
+        "bad": (4, 4),
+    }
     assert pareto(points) == ["quick", "middle", "twin", "slow"]
 
 
-def score_of(values: torch.Tensor, ids: torch.Tensor, better="lower", floor=None) -> Score:
+def score_of(values: torch.Tensor, ids: torch.Tensor, better="lower", floor=None) -> MetricResult:
     without = [values[ids != group].mean().item() for group in range(GROUPS)]
     low, high = jackknife(values.mean().item(), without)
-    return Score("kernel-raw", values.mean().item(), low, high, len(values), (0,), better, floor, details={"without": without})
+    return MetricResult(
+        "kernel-raw",
+        values.mean().item(),
+        low,
+        high,
+        len(values),
+        (0,),
+        better,
+        floor,
+        details={"without": without},
+    )
 
 
 def test_pairs_take_out_the_noise_that_both_share():
     shared, ids = normal(400, 1, 0).flatten(), group_ids(400)
-    a, b = score_of(shared + 0.1 + 0.02 * normal(400, 1, 1).flatten(), ids), score_of(shared + 0.02 * normal(400, 1, 2).flatten(), ids)
-    paired, alone = (gap("kernel-raw", ("a", a), ("b", b), paired=paired) for paired in (True, False))
+    a, b = (
+        score_of(shared + 0.1 + 0.02 * normal(400, 1, 1).flatten(), ids),
+        score_of(shared + 0.02 * normal(400, 1, 2).flatten(), ids),
+    )
+    paired, alone = (
+        gap("kernel-raw", ("a", a), ("b", b), paired=paired) for paired in (True, False)
+    )
     assert paired.value == alone.value == pytest.approx(0.1, abs=0.01)
     assert paired.low > 0.09 and paired.p < 1e-6 and paired.paired
     assert alone.low < 0 and alone.p > 0.05 and not alone.paired
 
 
 def test_two_scores_at_an_end_of_the_scale_differ_by_their_open_intervals():
-    one = Score("copies-raw", 1.0, 0.95, 1.0, 100, (0,), "lower", 0.05, details={"without": [1.0] * GROUPS})
+    one = MetricResult(
+        "copies-raw", 1.0, 0.95, 1.0, 100, (0,), "lower", 0.05, details={"without": [1.0] * GROUPS}
+    )
     same = gap("copies-raw", ("a", one), ("b", one), paired=True)
-    assert (same.value, same.low, same.high) == pytest.approx((0, -0.05, 0.05)) and same.p == 1.0 and not same.paired
+    assert (
+        (same.value, same.low, same.high) == pytest.approx((0, -0.05, 0.05))
+        and same.p == 1.0
+        and not same.paired
+    )
 
 
 def test_nothing_is_newer_than_new_and_real_data_may_be_the_measure():
-    new = Score("copies-raw", 0.05, 0.02, 0.08, 100, (0,), "lower", 0.05)
+    new = MetricResult("copies-raw", 0.05, 0.02, 0.08, 100, (0,), "lower", 0.05)
     far = replace(new, value=0.0, low=0.0, high=0.03)
     assert gap("copies-raw", ("a", new), ("b", far), paired=False).value == 0
-    few, many = (Score("vendi-raw", value, value - 0.1, value + 0.1, 100, (0,), None, 5.0) for value in (4.0, 5.5))
-    found = holm([gap("vendi-raw", ("few", few), ("many", many), paired=False)], {"vendi-raw": None})[0]
+    few, many = (
+        MetricResult("vendi-raw", value, value - 0.1, value + 0.1, 100, (0,), None, 5.0)
+        for value in (4.0, 5.5)
+    )
+    found = holm(
+        [gap("vendi-raw", ("few", few), ("many", many), paired=False)], {"vendi-raw": None}
+    )[0]
     assert found.value == pytest.approx(0.5) and found.shown and found.better == "many"
 
 
 def judged(kernel: torch.Tensor, rate: float, key: str = "k") -> Evaluation:
-    score = replace(score_of(kernel, group_ids(len(kernel))), floor=0.0, baselines={"naive": 50.0, "memoriser": 0.0}, informative=True)
-    speed = Score("samples-per-second", rate, better="higher")
-    return Evaluation([score, speed], torch.zeros(0, 2), torch.zeros(0, 2), None, None, [], [("headline", "x")], key=key)
+    score = replace(
+        score_of(kernel, group_ids(len(kernel))),
+        floor=0.0,
+        baselines={"naive": 50.0, "memoriser": 0.0},
+        informative=True,
+    )
+    speed = MetricResult("samples-per-second", rate, better="higher")
+    return Evaluation(
+        [score, speed],
+        torch.zeros(0, 2),
+        torch.zeros(0, 2),
+        None,
+        None,
+        [],
+        [("headline", "x")],
+        key=key,
+    )
 
 
 def test_runs_that_are_alike_are_said_to_be_alike():
     same = {name: judged(normal(200, 1, seed).flatten(), 10.0) for seed, name in enumerate("abc")}
     found = compare_runs(same, {name: {} for name in same})
-    assert found.verdict[0] == "No difference in fidelity is shown." and not any(one.shown for one in found.differences)
-    far = compare_runs({**same, "d": judged(normal(200, 1, 9).flatten() + 3, 10.0)}, {name: {"parameters": 5} for name in "abcd"})
+    assert found.verdict[0] == "No difference in fidelity is shown." and not any(
+        one.shown for one in found.differences
+    )
+    far = compare_runs(
+        {**same, "d": judged(normal(200, 1, 9).flatten() + 3, 10.0)},
+        {name: {"parameters": 5} for name in "abcd"},
+    )
     assert far.verdict[0] == "a, b, c are closest to the data; no difference between them is shown."
-    assert {(one.one, one.other, one.better) for one in far.differences if one.shown} == {(name, "d", name) for name in "abc"}
-    assert [front.cost for front in far.fronts] == ["seconds_per_sample", "parameters"] and "d" not in far.fronts[0].best
+    assert {(one.one, one.other, one.better) for one in far.differences if one.shown} == {
+        (name, "d", name) for name in "abc"
+    }
+    assert [front.cost for front in far.fronts] == [
+        "seconds_per_sample",
+        "parameters",
+    ] and "d" not in far.fronts[0].best
     near = compare_runs(
-        {"a": judged(normal(200, 1, 0).flatten(), 1.0), "d": judged(normal(200, 1, 9).flatten() + 3, 9.0)}, {"a": {}, "d": {}}
+        {
+            "a": judged(normal(200, 1, 0).flatten(), 1.0),
+            "d": judged(normal(200, 1, 9).flatten() + 3, 9.0),
+        },
+        {"a": {}, "d": {}},
     )
     assert near.verdict[0] == "a is closest to the data." and near.fronts[0].best == ["d", "a"]
     valid(far.to_json(), "comparison.schema.json")
@@ -299,13 +416,20 @@ def test_spread_of_trainings_is_students():
     values = [1.0, 2.0, 4.0]
     mean, low, high, deviation = spread(values)
     expected = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
-    assert (mean, low, high) == pytest.approx((7 / 3, *expected)) and deviation == pytest.approx(np.std(values, ddof=1))
+    assert (mean, low, high) == pytest.approx((7 / 3, *expected)) and deviation == pytest.approx(
+        np.std(values, ddof=1)
+    )
 
 
 def test_labels_of_a_model_that_is_told_nothing_are_no_lesson():
     shown = evidence()
     labelled: Labelled = replace(shown.labelled, told=None)
-    assert evaluation.judge.registry.resolve("metric", "utility")().scores(replace(shown, labelled=labelled)) == []
+    assert (
+        evaluation.judge.registry.resolve("metric", "utility")().scores(
+            replace(shown, labelled=labelled)
+        )
+        == []
+    )
     assert estimated(1.0, [1.0, 3.0]).without == (1.0, 3.0)
 
 
@@ -316,15 +440,26 @@ def test_labels_of_a_model_that_is_told_nothing_are_no_lesson():
 def runs(tmp_path_factory, monkeypatch_module) -> dict[str, Run]:
     folder = tmp_path_factory.mktemp("runs")
     monkeypatch_module.setenv("CASTALIA_HOME", str(folder / "home"))
-    short = {"training.steps": 30, "training.sample_every": 0, "training.threads": 1, "codec.size": 8}
+    short = {
+        "training.steps": 30,
+        "training.sample_every": 0,
+        "training.threads": 1,
+        "codec.size": 8,
+    }
     made = {
         name: castalia.train(
-            "image/vae-mlp", "builtin/digits", {**short, "training.seed": seed, "family.latent": latent}, out=folder / name
+            "image/vae-mlp",
+            "builtin/digits",
+            {**short, "training.seed": seed, "family.latent": latent},
+            out=folder / name,
         )
         for name, seed, latent in (("one", 0, 4), ("two", 1, 16))
     }
     made["other"] = castalia.train(
-        "image/vae-mlp", "builtin/digits", {**short, "data.limit": 300, "training.steps": 3}, out=folder / "other"
+        "image/vae-mlp",
+        "builtin/digits",
+        {**short, "data.limit": 300, "training.steps": 3},
+        out=folder / "other",
     )
     return made
 
@@ -338,15 +473,24 @@ def monkeypatch_module():
 def test_a_report_in_chinese_is_chinese_and_valid(runs):
     document = castalia.evaluate(runs["one"], n=100, seeds=2, language="zh")
     valid(document, "scores.schema.json")
-    assert json.loads((runs["one"].folder / "eval" / "scores.json").read_text(encoding="utf-8")) == document
+    assert (
+        json.loads((runs["one"].folder / "eval" / "scores.json").read_text(encoding="utf-8"))
+        == document
+    )
     sentences = [
         *document["verdict"].values(),
         *document["notes"],
         *(words for score in document["scores"] for words in score["details"]["words"]),
     ]
-    assert len(sentences) > 15 and all(is_chinese(words) for words in sentences), [words for words in sentences if not is_chinese(words)]
+    assert len(sentences) > 15 and all(is_chinese(words) for words in sentences), [
+        words for words in sentences if not is_chinese(words)
+    ]
     page = (runs["one"].folder / "eval" / "report.html").read_text(encoding="utf-8")
-    assert '<html lang="zh-Hans">' in page and "<h2>样本与真实数据</h2>" in page and "<h2>同等逼真度下的新颖度</h2>" in page
+    assert (
+        '<html lang="zh-Hans">' in page
+        and "<h2>样本与真实数据</h2>" in page
+        and "<h2>同等逼真度下的新颖度</h2>" in page
+    )
     assert [words for words in visible(page) if not is_chinese(words)] == []
 
 
@@ -356,8 +500,15 @@ def test_trainings_with_other_seeds_are_made_once_and_told(runs):
     made = (folder / "run.json").stat().st_mtime_ns
     kernel = next(score for score in document["scores"] if score["name"].startswith("kernel"))
     training = kernel["details"]["training"]
-    assert training["seeds"] == [0, 1] and len(training["values"]) == 2 and training["runs"][1] == str(folder)
-    assert training["low"] <= training["mean"] <= training["high"] and "Over 2 trainings" in kernel["details"]["words"][-1]
+    assert (
+        training["seeds"] == [0, 1]
+        and len(training["values"]) == 2
+        and training["runs"][1] == str(folder)
+    )
+    assert (
+        training["low"] <= training["mean"] <= training["high"]
+        and "Over 2 trainings" in kernel["details"]["words"][-1]
+    )
     assert any("Trained 2 times, with the seeds 0, 1" in note for note in document["notes"])
     castalia.evaluate(runs["one"], n=60, seeds=2)
     assert (folder / "run.json").stat().st_mtime_ns == made
@@ -368,10 +519,20 @@ def test_runs_of_the_same_data_are_compared(runs, tmp_path):
     document = castalia.compare([runs["one"], runs["two"]], n=100, out=tmp_path, language="zh")
     valid(document, "comparison.schema.json")
     assert list(document["runs"]) == ["one", "two"] and document["n"] == 100
-    assert all(one["paired"] for one in document["differences"] if one["score"].startswith(("kernel", "frechet", "bits")))
+    assert all(
+        one["paired"]
+        for one in document["differences"]
+        if one["score"].startswith(("kernel", "frechet", "bits"))
+    )
     assert document["correction"]["comparisons"] == len(document["differences"]) > 8
-    assert {row["one"]["n"] for name, row in document["scores"].items() if name.startswith("kernel")} == {100}
-    assert [front["cost"] for front in document["pareto"]] == ["seconds_per_sample", "training_seconds", "parameters"]
+    assert {
+        row["one"]["n"] for name, row in document["scores"].items() if name.startswith("kernel")
+    } == {100}
+    assert [front["cost"] for front in document["pareto"]] == [
+        "seconds_per_sample",
+        "training_seconds",
+        "parameters",
+    ]
     page = (tmp_path / "compare.html").read_text(encoding="utf-8")
     assert [words for words in visible(page) if not is_chinese(words)] == [] and "<svg" in page
     assert not re.search(r"https?:|@import|url\(|<script", re.sub(r'"data:[^"]+"', "", page))
@@ -380,10 +541,15 @@ def test_runs_of_the_same_data_are_compared(runs, tmp_path):
 
 
 def test_a_run_that_ignored_the_classes_is_judged_by_them_and_compared(runs, tmp_path):
-    keys = {"training.steps": 5, "training.sample_every": 0, "codec.size": 8, "data.conditional": False}
+    keys = {
+        "training.steps": 5,
+        "training.sample_every": 0,
+        "codec.size": 8,
+        "data.conditional": False,
+    }
     free = castalia.train("image/vae-mlp", "builtin/digits", keys, out=tmp_path / "free")
-    assert free.conditions == {} and judging.comparable([free, runs["one"]]) == ["free", "one"]
-    kinds = {score.name.partition("-castalia")[0] for score in judging.measured(free, n=60).scores}
+    assert free.conditions == {} and judge.comparable([free, runs["one"]]) == ["free", "one"]
+    kinds = {score.name.partition("-castalia")[0] for score in judge.measured(free, n=60).scores}
     assert "class-balance" in kinds and "utility-accuracy" not in kinds
 
 
@@ -393,7 +559,7 @@ def test_runs_of_other_data_or_alone_are_refused(runs, tmp_path):
     with pytest.raises(RunError, match="one run alone"):
         castalia.compare([runs["one"]])
     with pytest.raises(RunError, match="named twice"):
-        judging.comparable([runs["one"], Run.open(runs["one"].folder)])
+        judge.comparable([runs["one"], Run.open(runs["one"].folder)])
     with pytest.raises(RecipeError, match="no language 'xx'"):
         castalia.evaluate(runs["one"], language="xx")
 
@@ -404,7 +570,12 @@ def test_texts_are_judged_and_compared_in_chinese(tmp_path, monkeypatch):
         corpus(tmp_path / "texts" / language, files=40, lines=4, language=language)
     keys = [*SHORT, "data.conditional=true", "data.validation=0.4"]
     made = [
-        castalia.train("text/ar-small", tmp_path / "texts", [*keys, f"training.seed={seed}"], out=tmp_path / f"run{seed}")
+        castalia.train(
+            "text/ar-small",
+            tmp_path / "texts",
+            [*keys, f"training.seed={seed}"],
+            out=tmp_path / f"run{seed}",
+        )
         for seed in (0, 1)
     ]
     document = castalia.compare(made, n=40, language="zh")
@@ -414,14 +585,30 @@ def test_texts_are_judged_and_compared_in_chinese(tmp_path, monkeypatch):
     report = castalia.evaluate(made[0], n=60, language="zh")
     valid(report, "scores.schema.json")
     values = {score["name"]: score["value"] for score in report["scores"]}
-    kinds = ("c2st", "vendi", "creativity", "class-balance", "utility-accuracy", "utility-recall", "utility-f1")
+    kinds = (
+        "c2st",
+        "vendi",
+        "creativity",
+        "class-balance",
+        "utility-accuracy",
+        "utility-recall",
+        "utility-f1",
+    )
     assert {f"{kind}-ngrams-v1" for kind in kinds} <= set(values), list(values)
-    assert next(score for score in report["scores"] if score["name"] == "utility-accuracy-ngrams-v1")["floor"] > 0.95  # English or Chinese?
+    # English or Chinese?
+    assert (
+        next(score for score in report["scores"] if score["name"] == "utility-accuracy-ngrams-v1")[
+            "floor"
+        ]
+        > 0.95
+    )
     assert all(is_chinese(words) for words in report["verdict"].values()), report["verdict"]
 
 
 class Text(HTMLParser):
-    """What a reader sees of a page's own words: not samples, not facts of the run, not names of curves."""
+    """What a reader sees of a page's own words: not samples, not facts of the run, not names of
+    curves.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -440,7 +627,9 @@ class Text(HTMLParser):
 
     def handle_data(self, data):
         hidden = ("style", "dl", "title", "svg", "summary")
-        if data.strip() and not any(tag in hidden or kind in ("eyebrow", "text", "network") for tag, kind in self.open):
+        if data.strip() and not any(
+            tag in hidden or kind in ("eyebrow", "text", "network") for tag, kind in self.open
+        ):
             self.found.append(data.strip())
 
 

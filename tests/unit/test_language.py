@@ -1,4 +1,6 @@
-"""Sentences in English and Chinese: every one has a translation with the same values, and none is left over."""
+"""Sentences in English and Chinese: every one has a translation with the same values, and none is
+left over.
+"""
 
 import ast
 import copy
@@ -14,11 +16,25 @@ from tests.apps.command import inside
 
 from castalia import errors, registry
 from castalia.cli.main import GROUPS, VERBS, parser_of
-from castalia.columns import width
 from castalia.data import builtin
 from castalia.errors import CastaliaError, RecipeError
-from castalia.language import LANGUAGES, Voice, current, foreign, join, plural, preferred, recognised, row, say, series, table, told
+from castalia.language import (
+    LANGUAGES,
+    Voice,
+    current,
+    foreign,
+    join,
+    plural,
+    preferred,
+    recognised,
+    row,
+    say,
+    series,
+    table,
+    translate,
+)
 from castalia.recipe import purpose, shipped
+from castalia.text_width import width
 from castalia.units import duration, size
 
 CALLS = re.compile(r"\b(?:say|plural|stage|tracked)\(")
@@ -27,32 +43,54 @@ PACKAGE = Path(__file__).parents[2] / "src" / "castalia"
 
 @lru_cache
 def spoken() -> dict[str, str]:
-    """Every template that the source says, and where: `say("...")`, the second of `plural("...", "...", n)`, progress, help, and what other packages say."""
+    """Every template that the source says, and where: `say("...")`, the second of `plural("...",
+    "...", n)`, progress, help, and what other packages say.
+    """
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         if not CALLS.search(text):
             continue
         nodes = list(ast.walk(ast.parse(text)))
-        own = any(  # advice/page.py looks up labels
-            isinstance(node, ast.FunctionDef) and node.name == "say" and "template" not in {one.arg for one in node.args.args}
+        own = any(  # checks/check_page.py looks up labels
+            isinstance(node, ast.FunctionDef)
+            and node.name == "say"
+            and "template" not in {one.arg for one in node.args.args}
             for node in nodes
         )
         for node in nodes:
             if not (isinstance(node, ast.Call) and node.args):
                 continue
-            name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            name = (
+                node.func.id
+                if isinstance(node.func, ast.Name)
+                else node.func.attr
+                if isinstance(node.func, ast.Attribute)
+                else ""
+            )
             where = f"{path.name}:{node.lineno}"
-            if name in ("stage", "tracked") and isinstance(node.func, ast.Name):  # what is done, and in what units
+            # what is done, and in what units
+            if name in ("stage", "tracked") and isinstance(node.func, ast.Name):
                 literals = [one.value for one in node.args if isinstance(one, ast.Constant)]
-                assert literals or path.parent.name == "progress", f"{where}: the name of a stage must be a literal"
+                assert literals or path.parent.name == "progress", (
+                    f"{where}: the name of a stage must be a literal"
+                )
                 found |= dict.fromkeys(literals, where)
-            elif name == "plural" or (name == "say" and not (own and isinstance(node.func, ast.Name))):
+            elif name == "plural" or (
+                name == "say" and not (own and isinstance(node.func, ast.Name))
+            ):
                 template = node.args[name == "plural"]
                 if ast.unparse(template) != "template":  # Voice.say
-                    assert isinstance(template, ast.Constant), f"{where}: what is said must be a literal, so that it can be found"
+                    assert isinstance(template, ast.Constant), (
+                        f"{where}: what is said must be a literal, so that it can be found"
+                    )
                     found[template.value] = where
-    return found | helped() | listed() | dict.fromkeys((*foreign.TYPER, *foreign.PYDANTIC, *foreign.VALUES), "foreign.py")
+    return (
+        found
+        | helped()
+        | listed()
+        | dict.fromkeys((*foreign.TYPER, *foreign.PYDANTIC, *foreign.VALUES), "foreign.py")
+    )
 
 
 def helped() -> dict[str, str]:
@@ -67,8 +105,12 @@ def helped() -> dict[str, str]:
 
 def listed() -> dict[str, str]:
     """What `castalia list` says of each thing."""
-    entries = [entry for table in (registry.FAMILIES, registry.CODECS) for entry in table.values()]
-    texts = [entry.about for entry in entries] + [builtin.about(name) for name in builtin.names()] + [purpose(name) for name in shipped()]
+    entries = [entry for kind in ("family", "codec") for entry in registry.known(kind).values()]
+    texts = (
+        [entry.about for entry in entries]
+        + [builtin.about(name) for name in builtin.names()]
+        + [purpose(name) for name in shipped()]
+    )
     return dict.fromkeys(filter(None, texts), "listing.py")
 
 
@@ -78,14 +120,22 @@ def has_words(template: str) -> bool:
 
 
 def fields(template: str) -> set[str]:
-    return {name.partition(".")[0] for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    return {
+        name.partition(".")[0]
+        for _, name, _, _ in string.Formatter().parse(template)
+        if name is not None
+    }
 
 
 @pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
 def test_every_sentence_has_a_translation_and_none_is_left_over(language: str):
     said, known = spoken(), table(language)
     assert len(said) > 150
-    assert [f"{where}: {template}" for template, where in said.items() if template not in known and has_words(template)] == []
+    assert [
+        f"{where}: {template}"
+        for template, where in said.items()
+        if template not in known and has_words(template)
+    ] == []
     assert sorted(set(known) - set(said)) == []
 
 
@@ -94,14 +144,22 @@ def test_no_sentence_has_two_translations(language: str):
     """Of two, the last would win silently, wherever the other was meant."""
     keys = []
     for path in sorted((PACKAGE / "language").glob(f"{language}_*.py")):
-        tables = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Dict)]
+        tables = [
+            node
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Dict)
+        ]
         keys += [ast.literal_eval(key) for one in tables for key in one.keys if key is not None]
     assert [key for key, count in Counter(keys).items() if count > 1] == []
 
 
 @pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
 def test_translations_use_the_same_values(language: str):
-    wrong = {template: text for template, text in table(language).items() if fields(template) != fields(text)}
+    wrong = {
+        template: text
+        for template, text in table(language).items()
+        if fields(template) != fields(text)
+    }
     assert wrong == {}
     assert all(
         any("\u4e00" <= sign <= "\u9fff" for sign in text)
@@ -114,25 +172,31 @@ def test_a_sentence_is_told_with_its_values_and_the_sentences_in_them():
     inner = say("{0:,} held-out {1}", 1234, say("items"))
     words = say("Compared with {0}.", inner)
     assert words == "Compared with 1,234 held-out items."
-    assert told(words, "en") == words and type(told(words, "en")) is str
-    assert told(words, "zh") == "比较对象：1,234 条留出数据。"
+    assert translate(words, "en") == words and type(translate(words, "en")) is str
+    assert translate(words, "zh") == "比较对象：1,234 条留出数据。"
 
 
 def test_rows_of_sentences():
     both = join([say("yes"), "", say("no")])
-    assert both == "yes no" and told(both, "zh") == "是否"
-    assert told(say("Never drawn: {0}.", series([say("sample"), "b"])), "zh") == "从未抽到：样本、b。"
-    assert join([]) == "" and told(join([]), "zh") == ""
+    assert both == "yes no" and translate(both, "zh") == "是否"
+    assert (
+        translate(say("Never drawn: {0}.", series([say("sample"), "b"])), "zh")
+        == "从未抽到：样本、b。"
+    )
+    assert join([]) == "" and translate(join([]), "zh") == ""
 
 
 def test_words_of_strangers_stay_as_they_are():
-    assert told("plain", "zh") == "plain" and told(say("a plug-in says {0}", 3), "zh") == "a plug-in says 3"
+    assert (
+        translate("plain", "zh") == "plain"
+        and translate(say("a plug-in says {0}", 3), "zh") == "a plug-in says 3"
+    )
 
 
 def test_sentences_survive_copies_and_json():
     words = say("Real data get {0}.", "0.5")
     again = copy.deepcopy(words)
-    assert again == words and told(again, "zh") == "真实数据得 0.5。"
+    assert again == words and translate(again, "zh") == "真实数据得 0.5。"
     assert json.loads(json.dumps([words])) == [str(words)]
     assert Voice("zh").plain({"words": [words], "n": 3}) == {"words": ["真实数据得 0.5。"], "n": 3}
 
@@ -150,7 +214,11 @@ def test_help_is_chinese_and_its_columns_align(verb: str, tmp_path: Path):
     text = inside(verb, "--help", "--lang", "zh", cwd=tmp_path)
     words = text.replace(VERBS[verb].example, "")
     assert ENGLISH.findall(words) == [], words
-    assert text.startswith(f"用法：castalia {verb} [选项]") and "--lang LANG" in text and "Options" not in text
+    assert (
+        text.startswith(f"用法：castalia {verb} [选项]")
+        and "--lang LANG" in text
+        and "Options" not in text
+    )
     assert max(width(line) for line in text.splitlines()) <= 80
 
 
@@ -179,73 +247,148 @@ def test_the_environment_chooses_the_language(environment: dict[str, str], expec
 
 
 def test_a_language_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    assert inside("env", "--lang", "fr", cwd=tmp_path, code=2) == "there is no language 'fr'\nat:  --lang\ntry: one of: en, zh\n"
+    assert (
+        inside("env", "--lang", "fr", cwd=tmp_path, code=2)
+        == "there is no language 'fr'\nat:  --lang\ntry: one of: en, zh\n"
+    )
     monkeypatch.setenv("CASTALIA_LANG", "fr")
     assert "at:  CASTALIA_LANG" in inside("--help", cwd=tmp_path, code=2)
     monkeypatch.setenv("CASTALIA_LANG", "zh")
     assert inside("trian", cwd=tmp_path, code=2) == "没有名为“trian”的命令\n建议：castalia train\n"
-    assert inside("sample", "x", "-n", "many", cwd=tmp_path, code=2) == "应为整数，无法解析\n位置：-n\n建议：castalia sample --help\n"
+    assert (
+        inside("sample", "x", "-n", "many", cwd=tmp_path, code=2)
+        == "应为整数，无法解析\n位置：-n\n建议：castalia sample --help\n"
+    )
     assert current() == "en"  # as before: the choice ends with the command
 
 
 def test_a_count_and_its_noun_agree():
-    one, many = plural("{0:,} file in {1}", "{0:,} files in {1}", 1, "a"), plural("{0:,} file in {1}", "{0:,} files in {1}", 1204, "a")
+    one, many = (
+        plural("{0:,} file in {1}", "{0:,} files in {1}", 1, "a"),
+        plural("{0:,} file in {1}", "{0:,} files in {1}", 1204, "a"),
+    )
     assert (one, many) == ("1 file in a", "1,204 files in a")
     assert one.template == many.template == "{0:,} files in {1}"
 
 
 def test_sentences_that_come_back_as_text_are_recognised():
     kept = json.loads(
-        json.dumps(say("n was reduced from {0:,} to {1:,}: there are not enough real items to compare more samples with.", 2000, 40))
+        json.dumps(
+            say(
+                "n was reduced from {0:,} to {1:,}: there are not enough real items to compare "
+                "more samples with.",
+                2000,
+                40,
+            )
+        )
     )
-    assert told(kept, "zh") == kept
-    assert told(recognised(kept), "zh") == "n 由 2,000 减为 40：真实数据不够，无法与更多样本比较。"
+    assert translate(kept, "zh") == kept
+    assert (
+        translate(recognised(kept), "zh")
+        == "n 由 2,000 减为 40：真实数据不够，无法与更多样本比较。"
+    )
     assert recognised("words of a plug-in") == "words of a plug-in"
 
 
 def test_sizes_and_durations():
     assert [size(n) for n in (0, 812, 999.7, 3400, 999_950, 21_000_000, 1_250_000_000)] == [
-        "0 B", "812 B", "1.0 kB", "3.4 kB", "1.0 MB", "21.0 MB", "1.25 GB",
-    ]  # fmt: skip
-    assert [duration(s) for s in (0.4, 42, 59.6, 190, 7500)] == ["0 s", "42 s", "1 min 00 s", "3 min 10 s", "2 h 05 min"]
-    assert told(duration(190), "zh") == "3 分 10 秒" and told(size(3400), "zh") == "3.4 kB"
+        "0 B",
+        "812 B",
+        "1.0 kB",
+        "3.4 kB",
+        "1.0 MB",
+        "21.0 MB",
+        "1.25 GB",
+    ]
+    assert [duration(s) for s in (0.4, 42, 59.6, 190, 7500)] == [
+        "0 s",
+        "42 s",
+        "1 min 00 s",
+        "3 min 10 s",
+        "2 h 05 min",
+    ]
+    assert (
+        translate(duration(190), "zh") == "3 分 10 秒" and translate(size(3400), "zh") == "3.4 kB"
+    )
 
 
-ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, CastaliaError)}
-COMMAND = re.compile(r"(castalia|pip install|--|edit|export|chat template|codec)\b")  # what a user types, and names of places
+ERRORS = {
+    name
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, CastaliaError)
+}
+# what a user types, and names of places
+COMMAND = re.compile(r"(castalia|pip install|--|edit|export|chat template|codec)\b")
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_errors_are_said(path: Path):
-    """What is wrong and what to do about it are sentences with a translation, wherever an error is raised."""
+    """What is wrong and what to do about it are sentences with a translation, wherever an error is
+    raised.
+    """
     text = path.read_text(encoding="utf-8")
     if "Error(" not in text and "Refused(" not in text and "error(" not in text:
         return
     found = []
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS - {"MissingExtra"} | {"error"}:
-            given = [*node.args[:1], *node.args[2:], *(one.value for one in node.keywords if one.arg != "where")]
-            found += [f"{path.name}:{node.lineno}: {words!r}" for one in given for words in bare(one)]
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ERRORS - {"MissingExtra"} | {"error"}
+        ):
+            given = [
+                *node.args[:1],
+                *node.args[2:],
+                *(one.value for one in node.keywords if one.arg != "where"),
+            ]
+            found += [
+                f"{path.name}:{node.lineno}: {words!r}" for one in given for words in bare(one)
+            ]
     assert found == []
 
 
 def bare(node: ast.AST) -> list[str]:
     """Literals with words that no `say` takes."""
-    if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("say", "plural"):
-        return [words for one in node.args[1:] for words in bare(one) if not isinstance(one, ast.Constant)]
+    if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in (
+        "say",
+        "plural",
+    ):
+        return [
+            words
+            for one in node.args[1:]
+            for words in bare(one)
+            if not isinstance(one, ast.Constant)
+        ]
     if isinstance(node, ast.Constant):
         words = node.value if isinstance(node.value, str) else ""
-        return [words] if re.search(r"[a-z]{2,},? [a-z]{2,}", words) and not COMMAND.match(words) else []
+        return (
+            [words]
+            if re.search(r"[a-z]{2,},? [a-z]{2,}", words) and not COMMAND.match(words)
+            else []
+        )
     return [words for child in ast.iter_child_nodes(node) for words in bare(child)]
 
 
 @pytest.mark.parametrize(
     ("words", "lines"),
     [
-        (["sample", "no-such-run"], ["没有名为“no-such-run”的运行", "位置：runs", "建议：castalia list runs，或给出运行的文件夹"]),
+        (
+            ["sample", "no-such-run"],
+            [
+                "没有名为“no-such-run”的运行",
+                "位置：runs",
+                "建议：castalia list runs，或给出运行的文件夹",
+            ],
+        ),
         (
             ["train", "image/vea", "builtin/digits"],
-            ["没有名为“image/vea”的配方", "位置：RECIPE", "建议：您要找的是“image/vae”吗？castalia list recipes"],
+            [
+                "没有名为“image/vea”的配方",
+                "位置：RECIPE",
+                "建议：您要找的是“image/vae”吗？castalia list recipes",
+            ],
         ),
         (["train", "image/vae", "nowhere"], ["数据不存在", "位置：nowhere"]),
         (["train"], ["需要给出配方", "建议：castalia train image/gan photos/ training.steps=4000"]),
@@ -259,12 +402,33 @@ def bare(node: ast.AST) -> list[str]:
         ),
         (
             ["train", "image/vae", "builtin/dogits"],
-            ["没有名为“dogits”的内置数据集", "位置：data.source", "建议：您要找的是“builtin/digits”吗？已有：builtin/"],
+            [
+                "没有名为“dogits”的内置数据集",
+                "位置：data.source",
+                "建议：您要找的是“builtin/digits”吗？已有：builtin/",
+            ],
         ),
-        (["list", "things"], ["无法列出“things”", "位置：castalia list", "建议：可选：runs, recipes, data, families, codecs"]),
+        (
+            ["list", "things"],
+            [
+                "无法列出“things”",
+                "位置：castalia list",
+                "建议：可选：runs, recipes, data, families, codecs",
+            ],
+        ),
         (["verify", "nothing.png"], ["没有这个文件"]),
-        (["serve", "x", "--port", "70000"], ["端口应在 0 至 65535 之间", "位置：--port 70000", "建议：8000，或用 0 表示任意空闲端口"]),
-        (["edit", "x", "vary", "a"], ["缺少参数：out", "位置：--out", "建议：castalia edit --help"]),
+        (
+            ["serve", "x", "--port", "70000"],
+            [
+                "端口应在 0 至 65535 之间",
+                "位置：--port 70000",
+                "建议：8000，或用 0 表示任意空闲端口",
+            ],
+        ),
+        (
+            ["edit", "x", "vary", "a"],
+            ["缺少参数：out", "位置：--out", "建议：castalia edit --help"],
+        ),
         (["demo", "film"], ["没有“film”的演示", "位置：castalia demo"]),
     ],
 )
@@ -272,9 +436,12 @@ def test_errors_in_chinese(words: list[str], lines: list[str], tmp_path: Path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CASTALIA_LANG", "")
         patch.setenv("LC_ALL", "zh_CN.UTF-8")
-        code = {"sample": 4, "verify": 3}.get(words[0], 3 if "nowhere" in words or "builtin/dogits" in words else 2)
+        code = {"sample": 4, "verify": 3}.get(
+            words[0], 3 if "nowhere" in words or "builtin/dogits" in words else 2
+        )
         text = inside(*words, cwd=tmp_path, code=code)
-    printed = [line for line in text.splitlines() if not line.startswith(("配方：", "        "))]  # what `train` says first
+    # what `train` says first
+    printed = [line for line in text.splitlines() if not line.startswith(("配方：", "        "))]
     for line, expected in zip(printed, lines, strict=False):
         assert line.startswith(expected), text
     assert len(printed) >= len(lines)
@@ -282,6 +449,11 @@ def test_errors_in_chinese(words: list[str], lines: list[str], tmp_path: Path):
 
 def test_an_error_inside_a_sentence_is_told():
     inner = CastaliaError(say("there is no run yet"), "runs")
-    assert told(say("{0}; nothing is lost", inner), "zh") == "还没有运行\n位置：runs；没有丢失任何内容"
-    assert str(say("{0}; nothing is lost", inner)) == "there is no run yet\nat:  runs; nothing is lost"
-    assert told(row("\n  ", [say("yes"), say("no")]), "zh") == "是\n  否"
+    assert (
+        translate(say("{0}; nothing is lost", inner), "zh")
+        == "还没有运行\n位置：runs；没有丢失任何内容"
+    )
+    assert (
+        str(say("{0}; nothing is lost", inner)) == "there is no run yet\nat:  runs; nothing is lost"
+    )
+    assert translate(row("\n  ", [say("yes"), say("no")]), "zh") == "是\n  否"

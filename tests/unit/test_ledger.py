@@ -1,4 +1,6 @@
-"""The hash chain: every kind of tampering is named, writers do not mix, and one that is killed in the middle of a line loses nothing."""
+"""The hash chain: every kind of tampering is named, writers do not mix, and one that is killed in
+the middle of a line loses nothing.
+"""
 
 from __future__ import annotations
 
@@ -41,10 +43,17 @@ def lines(path: Path) -> list[bytes]:
 
 def test_a_ledger_as_written_is_intact(path: Path) -> None:
     found = ledger.verify(path)
-    assert found.intact and not found.notes and found.lines == LINES and found.events == {"released": LINES}
+    assert (
+        found.intact
+        and not found.notes
+        and found.lines == LINES
+        and found.events == {"released": LINES}
+    )
     entries = [json.loads(line) for line in lines(path)]
     assert [entry["n"] for entry in entries] == list(range(1, LINES + 1))
-    assert entries[0]["prev"] == ledger.START and all(b["prev"] == a["hash"] for a, b in itertools.pairwise(entries))
+    assert entries[0]["prev"] == ledger.START and all(
+        b["prev"] == a["hash"] for a, b in itertools.pairwise(entries)
+    )
     assert found.head == ledger.Head(LINES, entries[-1]["hash"])
     assert ledger.verify(path, head=entries[2]["hash"][:12]).intact
 
@@ -58,8 +67,12 @@ def damaged(path: Path, changed: list[bytes], says: str) -> None:
 
 def test_tampering_is_named(path: Path) -> None:
     whole = lines(path)
-    damaged(path, [*whole[:2], whole[2].replace(b'"c2"', b'"c9"'), *whole[3:]], "line 3 was altered")
-    damaged(path, [*whole[:2], whole[2].replace(b", ", b",\t", 1), *whole[3:]], "line 3 was altered")
+    damaged(
+        path, [*whole[:2], whole[2].replace(b'"c2"', b'"c9"'), *whole[3:]], "line 3 was altered"
+    )
+    damaged(
+        path, [*whole[:2], whole[2].replace(b", ", b",\t", 1), *whole[3:]], "line 3 was altered"
+    )
     damaged(path, [*whole[:2], *whole[3:]], "line 3: entry 3 is missing before it")
     damaged(path, [*whole[:1], *whole[4:]], "line 2: entries 2 to 4 are missing")
     damaged(path, [whole[0], whole[2], whole[1], *whole[3:]], "out of order")
@@ -73,8 +86,13 @@ def test_tampering_is_named(path: Path) -> None:
 
 
 def test_an_entry_that_was_made_anew_does_not_fit(path: Path) -> None:
-    """Altered, with a hash that fits the alteration: then the next line does not follow; the last line differs from the head."""
-    for place, says in ((2, "line 4 does not follow"), (LINES - 1, "is not the one that ledger.jsonl.head remembers")):
+    """Altered, with a hash that fits the alteration: then the next line does not follow; the last
+    line differs from the head.
+    """
+    for place, says in (
+        (2, "line 4 does not follow"),
+        (LINES - 1, "is not the one that ledger.jsonl.head remembers"),
+    ):
         whole = lines(path)
         entry = json.loads(whole[place])
         entry["content"] = "other"
@@ -117,7 +135,9 @@ def test_any_changed_byte_is_found(data: st.DataObject) -> None:
     byte = data.draw(st.integers(0, 255).filter(lambda value: value != whole[place]))
     other = CHANGED.with_name("other.jsonl")
     other.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
-    other.with_name("other.jsonl.head").write_bytes(CHANGED.with_name("ledger.jsonl.head").read_bytes())
+    other.with_name("other.jsonl.head").write_bytes(
+        CHANGED.with_name("ledger.jsonl.head").read_bytes()
+    )
     found = ledger.verify(other)
     # The last line end alone may be lost to a killed writer: that is a note.
     assert not found.intact or (place == len(whole) - 1 and found.notes)
@@ -131,7 +151,7 @@ def _changed(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 CHANGED = Path()
 
-# Writers that are stopped, and several at once ----------------------------------------------------------------------------
+# Writers that are stopped, and several at once ----------------------------------------------------
 
 
 @pytest.mark.parametrize("kept", [1, 40, -2])
@@ -145,14 +165,17 @@ def test_a_torn_line_is_closed_in_the_open(path: Path, kept: int) -> None:
     assert found.intact and found.events == {"released": LINES + 1, "mended": 1}
     assert f"line {LINES + 1} was torn" in found.notes[0]
     torn = lines(path)
-    damaged(path, [*torn[:LINES], b"another\n", *torn[LINES + 1 :]], f"line {LINES + 1} is not an entry")
+    damaged(
+        path, [*torn[:LINES], b"another\n", *torn[LINES + 1 :]], f"line {LINES + 1} is not an entry"
+    )
 
 
 def test_a_line_that_lacks_only_its_end_is_kept(path: Path) -> None:
     before = path.with_name("ledger.jsonl.head").read_text()
     ledger.append(path, {"event": "released"})
     path.write_bytes(path.read_bytes()[:-1])
-    path.with_name("ledger.jsonl.head").write_text(before)  # the writer was stopped before it came to the head
+    # the writer was stopped before it came to the head
+    path.with_name("ledger.jsonl.head").write_text(before)
     assert ledger.verify(path).intact
     ledger.append(path, {"event": "released"})
     assert ledger.verify(path).events == {"released": LINES + 2} and ledger.verify(path).intact
@@ -182,7 +205,10 @@ for number in range(count):
 
 
 def writer(path: Path, count: int, name: str, how: str = "") -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(count), name, how], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), str(count), name, how],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
 
 
 def numbers_of(path: Path, name: str) -> list[int]:
@@ -191,15 +217,21 @@ def numbers_of(path: Path, name: str) -> list[int]:
 
 
 def test_kill_9_in_the_middle_of_a_line(tmp_path: Path) -> None:
-    """Another writer already waits for its turn: it gets the lock, closes the torn line, says so, and goes on."""
+    """Another writer already waits for its turn: it gets the lock, closes the torn line, says so,
+    and goes on.
+    """
     path = tmp_path / "ledger.jsonl"
     first = writer(path, 4, "a", "slow")
-    while not path.exists() or path.read_bytes().endswith(b"\n") or path.read_bytes().count(b"\n") < 3:
+    while (
+        not path.exists() or path.read_bytes().endswith(b"\n") or path.read_bytes().count(b"\n") < 3
+    ):
         assert first.poll() is None, "the writer ended by itself"
         time.sleep(0.002)
     second = writer(path, 3, "b")
     time.sleep(0.3)
-    assert path.read_bytes().count(b"\n") == 3 and second.poll() is None, "the second waits while the first hangs"
+    assert path.read_bytes().count(b"\n") == 3 and second.poll() is None, (
+        "the second waits while the first hangs"
+    )
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert second.wait() == 0

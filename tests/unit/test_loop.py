@@ -9,10 +9,10 @@ import castalia
 from castalia.errors import TrainingError
 from castalia.families.ar import Ar, ArConfig
 from castalia.recipe import load
-from castalia.rehearsal import rehearse
-from castalia.sections import TrainConfig
+from castalia.recipe_sections import TrainConfig
 from castalia.spec import Tokens
 from castalia.training.device import resolve_precision
+from castalia.verbs.dry_run import rehearse
 
 TINY = {
     "codec.size": 8,
@@ -27,7 +27,13 @@ TINY = {
 
 def test_early_stop_ends_the_run_and_saves(tmp_path: Path):
     stop = {"part": "nelbo", "every": 5, "patience": 2}
-    overrides = {**TINY, "training.steps": 500, "training.optimiser.rate": 1e-12, "training.early_stop": stop, "training.ema": 0.0}
+    overrides = {
+        **TINY,
+        "training.steps": 500,
+        "training.optimiser.rate": 1e-12,
+        "training.early_stop": stop,
+        "training.ema": 0.0,
+    }
     run = castalia.train("image/vae", "builtin/digits", overrides, out=tmp_path / "run")
     assert run.finished and (run.last_step or 0) < 100
     checks = [row["validation"] for row in run.metrics() if "validation" in row]
@@ -43,15 +49,27 @@ def test_early_stop_names_the_parts_there_are(tmp_path: Path):
 
 
 def test_metrics_are_means_over_the_log_interval(tmp_path: Path):
-    every = castalia.train("image/vae", "builtin/digits", {**TINY, "training.steps": 10, "training.log_every": 1}, out=tmp_path / "every")
-    fifth = castalia.train("image/vae", "builtin/digits", {**TINY, "training.steps": 10}, out=tmp_path / "fifth")
+    every = castalia.train(
+        "image/vae",
+        "builtin/digits",
+        {**TINY, "training.steps": 10, "training.log_every": 1},
+        out=tmp_path / "every",
+    )
+    fifth = castalia.train(
+        "image/vae", "builtin/digits", {**TINY, "training.steps": 10}, out=tmp_path / "fifth"
+    )
     single = [row["main/total"] for row in every.metrics()]
-    assert [row["main/total"] for row in fifth.metrics()] == pytest.approx([sum(single[:5]) / 5, sum(single[5:]) / 5], rel=1e-5)
+    assert [row["main/total"] for row in fifth.metrics()] == pytest.approx(
+        [sum(single[:5]) / 5, sum(single[5:]) / 5], rel=1e-5
+    )
 
 
 def test_keep_removes_old_checkpoints(tmp_path: Path):
     run = castalia.train(
-        "image/vae", "builtin/digits", {**TINY, "training.steps": 9, "training.save_every": 2, "training.keep": 3}, out=tmp_path / "run"
+        "image/vae",
+        "builtin/digits",
+        {**TINY, "training.steps": 9, "training.save_every": 2, "training.keep": 3},
+        out=tmp_path / "run",
     )
     assert run.steps == [6, 8, 9]
 
@@ -59,18 +77,31 @@ def test_keep_removes_old_checkpoints(tmp_path: Path):
 def test_precision_is_what_was_asked_for_or_measured():
     device = torch.device("cpu")
     assert resolve_precision(TrainConfig(precision="bf16"), torch.nn.Linear(1, 1), device) == "bf16"
-    assert resolve_precision(TrainConfig(), torch.nn.Linear(1, 1), device) == "fp32"  # casting costs more than it saves
-    large = [resolve_precision(TrainConfig(), module, device) for module in (torch.nn.Linear(784, 512), torch.nn.Conv2d(1, 1, 3))]
-    large.append(resolve_precision(TrainConfig(), Ar(ArConfig(width=16), Tokens(8, 9, 0), {}), device))  # many tokens an item
+    # casting costs more than it saves
+    assert resolve_precision(TrainConfig(), torch.nn.Linear(1, 1), device) == "fp32"
+    large = [
+        resolve_precision(TrainConfig(), module, device)
+        for module in (torch.nn.Linear(784, 512), torch.nn.Conv2d(1, 1, 3))
+    ]
+    # many tokens an item
+    large.append(
+        resolve_precision(TrainConfig(), Ar(ArConfig(width=16), Tokens(8, 9, 0), {}), device)
+    )
     assert len(set(large)) == 1 and large[0] == (
-        "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
+        "bf16"
+        if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        else "fp32"
     )
 
 
-def test_a_rehearsal_writes_nothing_and_counts_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_rehearsal_writes_nothing_and_counts_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     found = rehearse(load("image/vae", "builtin/digits", {**TINY, "training.steps": 1000}), steps=3)
-    longer = rehearse(load("image/vae", "builtin/digits", {**TINY, "training.steps": 4000}), steps=3)
+    longer = rehearse(
+        load("image/vae", "builtin/digits", {**TINY, "training.steps": 4000}), steps=3
+    )
     assert found.cpu_seconds < longer.cpu_seconds
     assert found.items + 10 < 200 and found.parameters > 1000
     assert list(tmp_path.iterdir()) == []

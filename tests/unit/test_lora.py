@@ -1,4 +1,6 @@
-"""Low-rank pairs: nothing at first, the pairs alone learn, and merged they are plain layers; runs that start from another run."""
+"""Low-rank pairs: nothing at first, the pairs alone learn, and merged they are plain layers; runs
+that start from another run.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +15,27 @@ from tests.texts import SHORT, corpus
 from torch import nn
 
 import castalia
-from castalia import workflow
 from castalia.abilities import SampleOptions
 from castalia.errors import RecipeError, RunError
 from castalia.nn.lora import LoraLinear, adapt, merge
-from castalia.rehearsal import rehearse
+from castalia.recipe_sections import OptimiserConfig
 from castalia.run import Run
-from castalia.sections import OptimiserConfig
 from castalia.spec import Batch
 from castalia.training.held_out import held_out_loss
 from castalia.training.optim import PhaseOptimiser
+from castalia.verbs import make
+from castalia.verbs.dry_run import rehearse
 
 
 def network() -> nn.Sequential:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Sequential(nn.Linear(8, 8, bias=False)), nn.LayerNorm(8), nn.Linear(8, 3))
+    model = nn.Sequential(
+        nn.Linear(6, 8),
+        nn.ReLU(),
+        nn.Sequential(nn.Linear(8, 8, bias=False)),
+        nn.LayerNorm(8),
+        nn.Linear(8, 3),
+    )
     model[4].is_head = True  # type: ignore[assignment]
     return model
 
@@ -38,8 +46,14 @@ def test_only_the_pairs_learn_and_merging_changes_nothing(name: Any) -> None:
     before, weights = model(x), {key: value.clone() for key, value in model.state_dict().items()}
     adapt(model, rank=2, alpha=4.0)
     assert torch.equal(model(x), before)
-    assert isinstance(model[0], LoraLinear) and isinstance(model[2][0], LoraLinear) and not isinstance(model[4], LoraLinear)
-    optimiser = PhaseOptimiser("main", {"all": model}, OptimiserConfig(name=name, rate=0.1, weight_decay=0.1))
+    assert (
+        isinstance(model[0], LoraLinear)
+        and isinstance(model[2][0], LoraLinear)
+        and not isinstance(model[4], LoraLinear)
+    )
+    optimiser = PhaseOptimiser(
+        "main", {"all": model}, OptimiserConfig(name=name, rate=0.1, weight_decay=0.1)
+    )
     assert len(optimiser.parameters) == 4
     for _ in range(3):
         model(x).square().sum().backward()
@@ -59,12 +73,14 @@ def test_a_model_without_linear_layers_cannot_be_adapted() -> None:
         adapt(nn.Sequential(nn.Conv2d(1, 1, 3)), 2, 4.0)
 
 
-# Runs ----------------------------------------------------------------------------------------------------------------------
+# Runs ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A parent run on English, and a folder of Chinese whose characters the parent spells in bytes."""
+    """A parent run on English, and a folder of Chinese whose characters the parent
+    spells in bytes.
+    """
     folder = tmp_path_factory.mktemp("lora")
     english, _ = corpus(folder / "en"), corpus(folder / "zh", language="zh", seed=1)
     castalia.train("text/ar", english, [*SHORT, "training.steps=30"], out=folder / "parent")
@@ -72,16 +88,27 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tuned(place: Path, out: str, *overrides: str) -> Run:
-    return castalia.train("text/ar", place / "zh", [*SHORT, f"start_from={place / 'parent'}", *overrides], out=place / out)
+    return castalia.train(
+        "text/ar",
+        place / "zh",
+        [*SHORT, f"start_from={place / 'parent'}", *overrides],
+        out=place / out,
+    )
 
 
 def test_fine_tuning_begins_with_the_parent_and_reports_what_it_forgot(place: Path) -> None:
-    run, parent = tuned(place, "full", "training.steps=20", "family.dropout=0.3"), Run.open(place / "parent")
+    run, parent = (
+        tuned(place, "full", "training.steps=20", "family.dropout=0.3"),
+        Run.open(place / "parent"),
+    )
     assert run.recipe.family.config.dropout == 0.3 and run.recipe.family.config.width == 16
-    assert run.recipe.codec == parent.recipe.codec and run.codec.token_bytes == parent.codec.token_bytes
+    assert (
+        run.recipe.codec == parent.recipe.codec
+        and run.codec.token_bytes == parent.codec.token_bytes
+    )
     assert run.about["parents"][0]["model"] == parent.model_hash()
     found = json.loads((run.folder / "eval" / "forgetting.json").read_text())
-    data, model = workflow.open_data(run), parent.model()
+    data, model = make.open_data(run), parent.model()
     assert found["new"]["before"] == pytest.approx(held_out_loss(model, data), rel=1e-6)
     assert found["new"]["after"] == pytest.approx(held_out_loss(run.model(), data), rel=1e-6)
     assert found["new"]["after"] < found["new"]["before"] - 0.3
@@ -99,17 +126,22 @@ def test_low_rank_keeps_the_parent_below(place: Path) -> None:
     model, trained = run.model(), run.build()
     trained.load_state_dict(inner)
     assert set(model.state_dict()) == set(parent.model().state_dict())
-    batch = workflow.open_data(run).validation.take([0, 1])
+    batch = make.open_data(run).validation.take([0, 1])
     assert torch.allclose(model.nats(batch), trained.nats(batch), rtol=1e-4)
     assert not torch.allclose(model.nats(batch), parent.model().nats(batch), rtol=1e-3)
     made = [sample.item for sample in castalia.sample(run, n=2, options=SampleOptions(length=12))]
     assert made == [
-        sample.item for sample in workflow.generate(run, workflow.request_of(run, 2, options=SampleOptions(length=12)), model=model)
+        sample.item
+        for sample in make.generate(
+            run, make.request_of(run, 2, options=SampleOptions(length=12)), model=model
+        )
     ]
 
 
 def test_a_killed_run_of_pairs_resumes_to_the_same_bytes(place: Path) -> None:
-    """Also when it was killed before its first checkpoint: it starts from the parent then, not from noise."""
+    """Also when it was killed before its first checkpoint: it starts from the parent then, not from
+    noise.
+    """
     overrides = ("training.adapt.lora=4", "training.save_every=2", "training.keep=9")
     whole = tuned(place, "whole", *overrides)
     report = (whole.folder / "eval" / "forgetting.json").read_bytes()
@@ -122,14 +154,19 @@ def test_a_killed_run_of_pairs_resumes_to_the_same_bytes(place: Path) -> None:
                 shutil.rmtree(cut / "checkpoints" / f"step-{step:08d}")
         resumed = castalia.resume(cut)
         for weights in ("model", "optimiser"):
-            first, second = ((run.checkpoint(whole.last_step) / f"{weights}.safetensors").read_bytes() for run in (resumed, whole))
+            first, second = (
+                (run.checkpoint(whole.last_step) / f"{weights}.safetensors").read_bytes()
+                for run in (resumed, whole)
+            )
             assert first == second, (last, weights)
         assert (cut / "eval" / "forgetting.json").read_bytes() == report
 
 
 def test_a_parent_that_went_on_is_noticed(place: Path) -> None:
     shutil.copytree(place / "parent", place / "moving")
-    run = castalia.train("text/ar", place / "zh", [*SHORT, f"start_from={place / 'moving'}"], out=place / "child")
+    run = castalia.train(
+        "text/ar", place / "zh", [*SHORT, f"start_from={place / 'moving'}"], out=place / "child"
+    )
     shutil.rmtree(run.checkpoint(6))
     about = json.loads((run.folder / "run.json").read_text())
     about["parents"][0]["model"] = "0" * 64
@@ -138,7 +175,9 @@ def test_a_parent_that_went_on_is_noticed(place: Path) -> None:
         castalia.resume(run.folder)
 
 
-def test_latest_is_written_down_by_name(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_latest_is_written_down_by_name(
+    place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Else a resumed run would open itself."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(place / "parent", tmp_path / "runs" / "first")
@@ -156,33 +195,60 @@ def test_how_files_are_read_may_change_and_what_was_learned_may_not(place: Path)
 
 def test_what_cannot_be_a_start(place: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="is a 'ar', the recipe wants a 'vae'"):
-        castalia.train("image/vae", "builtin/digits", [f"start_from={place / 'parent'}"], out=tmp_path / "a")
+        castalia.train(
+            "image/vae", "builtin/digits", [f"start_from={place / 'parent'}"], out=tmp_path / "a"
+        )
     with pytest.raises(RunError, match="no run called"):
-        castalia.train("text/ar", place / "zh", [f"start_from={tmp_path / 'nowhere'}"], out=tmp_path / "b")
+        castalia.train(
+            "text/ar", place / "zh", [f"start_from={tmp_path / 'nowhere'}"], out=tmp_path / "b"
+        )
     with pytest.raises(RecipeError, match="only a trained model"):
-        castalia.train("text/ar", place / "zh", [*SHORT, "training.adapt.lora=4"], out=tmp_path / "c")
+        castalia.train(
+            "text/ar", place / "zh", [*SHORT, "training.adapt.lora=4"], out=tmp_path / "c"
+        )
     with pytest.raises(RunError, match="do not fit"):
         tuned(place, "d", "family.width=32")
     for language in ("en", "zh"):
         shutil.copytree(place / language, tmp_path / "both" / language)
     with pytest.raises(RunError, match=r"data.conditional=false"):
         castalia.train(
-            "text/ar", tmp_path / "both", [*SHORT, f"start_from={place / 'parent'}", "data.conditional=true"], out=tmp_path / "e"
+            "text/ar",
+            tmp_path / "both",
+            [*SHORT, f"start_from={place / 'parent'}", "data.conditional=true"],
+            out=tmp_path / "e",
         )
     assert not list(tmp_path.glob("[a-e]/run.json")) and not (place / "d").exists()
 
 
 def test_a_rehearsal_starts_from_the_parent_too(place: Path) -> None:
-    plan = workflow.plan_of("text/ar", place / "zh", [*SHORT, f"start_from={place / 'parent'}", "training.adapt.lora=4"])
+    plan = make.plan_of(
+        "text/ar", place / "zh", [*SHORT, f"start_from={place / 'parent'}", "training.adapt.lora=4"]
+    )
     found = rehearse(plan, steps=1)
     assert found.spec == Run.open(place / "parent").spec and found.parameters > 0
 
 
 def test_pictures_fine_tune_too(tmp_path: Path) -> None:
-    """The loss that is compared is that of a model in evaluation mode, whatever its layers do in training."""
-    tiny = ["codec.size=8", "family.width=8", "training.steps=4", "training.batch=16", "training.sample_every=0", "training.threads=1"]
+    """The loss that is compared is that of a model in evaluation mode, whatever its layers do in
+    training.
+    """
+    tiny = [
+        "codec.size=8",
+        "family.width=8",
+        "training.steps=4",
+        "training.batch=16",
+        "training.sample_every=0",
+        "training.threads=1",
+    ]
     parent = castalia.train("image/vae", "builtin/digits", tiny, out=tmp_path / "parent")
-    run = castalia.train("image/vae", "builtin/digits", [*tiny, f"start_from={parent.folder}"], out=tmp_path / "child")
+    run = castalia.train(
+        "image/vae",
+        "builtin/digits",
+        [*tiny, f"start_from={parent.folder}"],
+        out=tmp_path / "child",
+    )
     found = json.loads((run.folder / "eval" / "forgetting.json").read_text())
     assert found["unit"] == "nats per item" and found["new"]["before"] == found["old"]["before"]
-    assert isinstance(found["new"]["after"], float) and isinstance(parent.model().nats(Batch(torch.zeros(1, 1, 8, 8))), torch.Tensor)
+    assert isinstance(found["new"]["after"], float) and isinstance(
+        parent.model().nats(Batch(torch.zeros(1, 1, 8, 8))), torch.Tensor
+    )

@@ -1,4 +1,6 @@
-"""The statistics behind the scores, against closed forms and independent implementations on the same features."""
+"""The statistics behind the scores, against closed forms and independent implementations on the
+same features.
+"""
 
 import math
 from functools import partial
@@ -14,18 +16,33 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 from castalia import registry
 from castalia.errors import RecipeError, SpecError
-from castalia.evaluation import baselines, features, net32
-from castalia.evaluation.base import GROUPS, Score, group_ids, jackknife, mean_interval, show, wilson
-from castalia.evaluation.frechet import FrechetDistance, _without_groups, distance, frechet, moments
-from castalia.evaluation.kernel import KernelDistance, _Sums, _unbiased, kernel_distance
+from castalia.evaluation import baselines, features
+from castalia.evaluation.base import (
+    GROUPS,
+    MetricResult,
+    group_ids,
+    jackknife,
+    mean_interval,
+    show,
+    wilson,
+)
+from castalia.evaluation.frechet_distance import (
+    FrechetDistance,
+    _without_groups,
+    distance,
+    frechet,
+    moments,
+)
+from castalia.evaluation.kernel_distance import KernelDistance, _Sums, _unbiased, kernel_distance
 from castalia.evaluation.likelihood import gaussian_nats
-from castalia.evaluation.manifold import Manifold, manifold_scores, manifold_table
-from castalia.evaluation.neighbours import nearest
+from castalia.evaluation.nearest_neighbours import nearest
 from castalia.evaluation.novelty import copies
+from castalia.evaluation.precision_recall import Manifold, manifold_scores, manifold_table
 from castalia.evaluation.two_sample import TwoSample
-from castalia.evaluation.vendi import Vendi
+from castalia.evaluation.vendi_score import Vendi
+from castalia.modalities.image.metrics import net32
 from castalia.spec import Dense, Tokens
-from castalia.testing.metric import check_metric
+from castalia.testing.metrics import check_metric
 
 
 def normal(n: int, d: int, seed: int) -> torch.Tensor:
@@ -53,7 +70,9 @@ def test_frechet_of_known_gaussians():
     m1, m2 = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 2.0, 5.0])
     s1, s2 = torch.tensor([1.0, 2.0, 0.5]), torch.tensor([2.0, 2.0, 0.0])
     expected = 1 + 4 + 1 + 0 + 0.25
-    assert distance(m1, s1.square().diag(), m2, s2.square().diag()) == pytest.approx(expected, rel=1e-12)
+    assert distance(m1, s1.square().diag(), m2, s2.square().diag()) == pytest.approx(
+        expected, rel=1e-12
+    )
 
 
 def test_frechet_does_not_depend_on_the_basis_and_works_for_singular_covariances():
@@ -66,7 +85,9 @@ def test_frechet_does_not_depend_on_the_basis_and_works_for_singular_covariances
 
 def test_frechet_matches_torchmetrics():
     real, fake = normal(500, 12, 0), normal(400, 12, 1) * 1.3 + 0.2
-    oracle = FrechetInceptionDistance(feature=Flat(), input_img_size=(3, 2, 2), normalize=True).set_dtype(torch.float64)
+    oracle = FrechetInceptionDistance(
+        feature=Flat(), input_img_size=(3, 2, 2), normalize=True
+    ).set_dtype(torch.float64)
     oracle.update(as_pictures(real), real=True)
     oracle.update(as_pictures(fake), real=False)
     assert frechet(fake, real) == pytest.approx(oracle.compute().item(), rel=1e-4)
@@ -106,7 +127,9 @@ def test_kernel_distance_without_a_group_is_that_of_the_rest():
 
 
 def test_kernel_distance_of_known_points_and_gaussians():
-    """Two points: k(a, a) + k(b, b) - 2 k(a, b). N(1, 4) and N(0, 1): moments of the cubic kernel 1 + 3 xy + 3 x^2 y^2 + x^3 y^3."""
+    """Two points: k(a, a) + k(b, b) - 2 k(a, b). N(1, 4) and N(0, 1): moments of the cubic kernel 1
+    + 3 xy + 3 x^2 y^2 + x^3 y^3.
+    """
     a, b = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, -1.0]])
     expected = (5 / 2 + 1) ** 3 + (1 / 2 + 1) ** 3 - 2 * (-2 / 2 + 1) ** 3
     assert kernel_distance(a.repeat(9, 1), b.repeat(7, 1)) == pytest.approx(expected, rel=1e-9)
@@ -116,13 +139,23 @@ def test_kernel_distance_of_known_points_and_gaussians():
         return 1 + 3 * p[0] * q[0] + 3 * p[1] * q[1] + p[2] * q[2]
 
     truth = mean_kernel(one, one) + mean_kernel(other, other) - 2 * mean_kernel(one, other)
-    values = torch.tensor([kernel_distance(2 * normal(80, 1, 2 * seed) + 1, normal(80, 1, 2 * seed + 1)) for seed in range(300)])
+    values = torch.tensor(
+        [
+            kernel_distance(2 * normal(80, 1, 2 * seed) + 1, normal(80, 1, 2 * seed + 1))
+            for seed in range(300)
+        ]
+    )
     _, low, high = mean_interval(values)
     assert low <= truth <= high
 
 
 def test_kernel_distance_is_unbiased():
-    values = torch.tensor([kernel_distance(normal(40, 4, 2 * seed), normal(40, 4, 2 * seed + 1)) for seed in range(200)])
+    values = torch.tensor(
+        [
+            kernel_distance(normal(40, 4, 2 * seed), normal(40, 4, 2 * seed + 1))
+            for seed in range(200)
+        ]
+    )
     mean, low, high = mean_interval(values)
     assert low <= 0 <= high, (mean, low, high)
     assert (values < 0).any()
@@ -134,13 +167,17 @@ def test_kernel_distance_is_unbiased():
 def test_nearest_matches_scikit_learn():
     queries, items = normal(37, 5, 0), normal(120, 5, 1)
     distances, indices = nearest(queries, items, 4)
-    expected = NearestNeighbors(n_neighbors=4, algorithm="brute").fit(items.double().numpy()).kneighbors(queries.double().numpy())
+    expected = (
+        NearestNeighbors(n_neighbors=4, algorithm="brute")
+        .fit(items.double().numpy())
+        .kneighbors(queries.double().numpy())
+    )
     np.testing.assert_array_equal(indices.numpy(), expected[1])
     np.testing.assert_allclose(distances.numpy(), expected[0], rtol=1e-6)
 
 
 def test_nearest_finds_a_copy_at_distance_zero_far_from_the_origin(monkeypatch):
-    monkeypatch.setattr("castalia.evaluation.neighbours.BLOCK", 300)  # several blocks
+    monkeypatch.setattr("castalia.evaluation.nearest_neighbours.BLOCK", 300)  # several blocks
     items = normal(100, 8, 0) + 1000
     distances, indices = nearest(items[20:50], items)
     assert distances.max() == 0
@@ -157,12 +194,14 @@ def test_nearest_refuses_more_neighbours_than_items():
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_manifold_matches_prdc(k):
     real, fake = normal(150, 6, 0), normal(120, 6, 1) * 0.9 + 0.4
-    expected = compute_prdc(real_features=real.double().numpy(), fake_features=fake.double().numpy(), nearest_k=k)
+    expected = compute_prdc(
+        real_features=real.double().numpy(), fake_features=fake.double().numpy(), nearest_k=k
+    )
     assert manifold_scores(fake, real, k) == pytest.approx(expected)
 
 
 def test_manifold_without_a_group_is_that_of_the_rest(monkeypatch):
-    monkeypatch.setattr("castalia.evaluation.neighbours.BLOCK", 2000)
+    monkeypatch.setattr("castalia.evaluation.nearest_neighbours.BLOCK", 2000)
     real, fake = normal(90, 3, 0), normal(110, 3, 1) + 0.3
     table, _ = manifold_table(fake, real, 4)
     for group in (0, 7, GROUPS - 1):
@@ -171,7 +210,9 @@ def test_manifold_without_a_group_is_that_of_the_rest(monkeypatch):
             fake_features=fake[group_ids(110, 0) != group].double().numpy(),
             nearest_k=4,
         )
-        assert table[1 + group].tolist() == pytest.approx([expected[name] for name in Manifold.better])
+        assert table[1 + group].tolist() == pytest.approx(
+            [expected[name] for name in Manifold.better]
+        )
 
 
 def test_one_unusual_item_that_spoils_precision_is_named():
@@ -205,11 +246,18 @@ def test_copies_counts_near_items_only():
 
 
 @pytest.mark.parametrize(
-    "metric", [FrechetDistance(), KernelDistance(), Manifold(k=3), TwoSample(), Vendi()], ids=lambda metric: metric.name
+    "metric",
+    [FrechetDistance(), KernelDistance(), Manifold(k=3), TwoSample(), Vendi()],
+    ids=lambda metric: metric.name,
 )
 def test_intervals_cover_the_expected_value_at_this_n(metric):
-    """About 95% of intervals hold the mean of the statistic over many draws of both sides; at least 85% of 60 must."""
-    results = [metric.compare(normal(150, 4, 2 * seed) * 1.2 + 0.3, normal(150, 4, 2 * seed + 1)) for seed in range(60)]
+    """About 95% of intervals hold the mean of the statistic over many draws of both sides; at least
+    85% of 60 must.
+    """
+    results = [
+        metric.compare(normal(150, 4, 2 * seed) * 1.2 + 0.3, normal(150, 4, 2 * seed + 1))
+        for seed in range(60)
+    ]
     for name in metric.better:
         expected = sum(result[name].value for result in results) / len(results)
         covered = sum(result[name].low <= expected <= result[name].high for result in results)
@@ -218,7 +266,9 @@ def test_intervals_cover_the_expected_value_at_this_n(metric):
 
 def test_jackknife_of_a_mean_is_its_standard_error():
     x = normal(2000, 1, 0).double().flatten()
-    low, high = jackknife(x.mean().item(), [x[group_ids(2000) != group].mean().item() for group in range(GROUPS)])
+    low, high = jackknife(
+        x.mean().item(), [x[group_ids(2000) != group].mean().item() for group in range(GROUPS)]
+    )
     assert (high - low) / 2 == pytest.approx(2.093 / math.sqrt(2000), rel=0.35)
 
 
@@ -228,15 +278,25 @@ def test_wilson_is_open_at_the_ends():
 
 
 def test_show_keeps_three_digits():
-    assert [show(value) for value in (0.0, 1234.5, 15.55, 0.01234, -0.5, 3.0, 1e-7, None, float("nan"))] == [
-        "0", "1,234", "15.6", "0.0123", "-0.500", "3", "1.0e-07", "–", "–",
-    ]  # fmt: skip
+    assert [
+        show(value) for value in (0.0, 1234.5, 15.55, 0.01234, -0.5, 3.0, 1e-7, None, float("nan"))
+    ] == [
+        "0",
+        "1,234",
+        "15.6",
+        "0.0123",
+        "-0.500",
+        "3",
+        "1.0e-07",
+        "–",
+        "–",
+    ]
 
 
 # the contract
 
 
-@pytest.mark.parametrize("name", sorted(registry.METRICS))
+@pytest.mark.parametrize("name", sorted(registry.known("metric")))
 def test_contract(name):
     check_metric(registry.resolve("metric", name))
 
@@ -244,7 +304,10 @@ def test_contract(name):
 def test_the_contract_notices_a_metric_that_sees_nothing():
     class Blind(Manifold):
         def compare(self, candidate, reference):
-            return {name: type(estimate)(0.5, 0.4, 0.6) for name, estimate in super().compare(candidate, reference).items()}
+            return {
+                name: type(estimate)(0.5, 0.4, 0.6)
+                for name, estimate in super().compare(candidate, reference).items()
+            }
 
     with pytest.raises(AssertionError, match="manifold: equal sets are equal"):
         check_metric(Blind)
@@ -266,7 +329,9 @@ def test_gaussian_density_of_continuous_data():
     spec = Dense((3,), unit="standard", layout="vector")
     x = normal(5, 3, 0)
     expected = -torch.distributions.Normal(1.0, 2.0).log_prob(x.double()).sum(1)
-    torch.testing.assert_close(gaussian_nats(x, torch.ones(3), torch.full((3,), 2.0), spec), expected)
+    torch.testing.assert_close(
+        gaussian_nats(x, torch.ones(3), torch.full((3,), 2.0), spec), expected
+    )
 
 
 def test_running_moments_and_the_naive_baseline():
@@ -300,10 +365,17 @@ def test_the_shipped_network_is_the_frozen_one(monkeypatch):
 
 
 def test_any_values_and_units_go_through_the_network():
-    signed, binary = (features.features_for(Dense((3, 40, 20), unit=unit)) for unit in ("signed", "binary"))
+    signed, binary = (
+        features.features_for(Dense((3, 40, 20), unit=unit)) for unit in ("signed", "binary")
+    )
     x = normal(4, 2400, 0).view(4, 3, 40, 20)
     assert torch.isfinite(features.extract(signed, [x * float("inf")])).all()
-    torch.testing.assert_close(features.extract(binary, [x.clamp(-1, 1) / 2 + 0.5]), features.extract(signed, [x]), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        features.extract(binary, [x.clamp(-1, 1) / 2 + 0.5]),
+        features.extract(signed, [x]),
+        atol=1e-4,
+        rtol=1e-4,
+    )
 
 
 def test_networks_are_chosen_by_spec_and_misuse_is_named():
@@ -318,7 +390,9 @@ def test_networks_are_chosen_by_spec_and_misuse_is_named():
 
 
 def test_scores_json_has_every_key_and_no_nan():
-    document = Score("x", value=float("nan"), details={"a": (1.0, float("inf")), "b": torch.tensor([1.0])}).to_json()
+    document = MetricResult(
+        "x", value=float("nan"), details={"a": (1.0, float("inf")), "b": torch.tensor([1.0])}
+    ).to_json()
     assert list(document) == [
         "name",
         "value",
@@ -358,4 +432,6 @@ def _digits() -> tuple[torch.Tensor, torch.Tensor]:
 
     data = load_digits()
     order = torch.randperm(len(data.target), generator=torch.Generator().manual_seed(0))
-    return torch.from_numpy(data.images).float()[order, None] / 8 - 1, torch.from_numpy(data.target)[order]
+    return torch.from_numpy(data.images).float()[order, None] / 8 - 1, torch.from_numpy(
+        data.target
+    )[order]

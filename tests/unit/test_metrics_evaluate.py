@@ -1,4 +1,6 @@
-"""A whole evaluation: which real items it compares with, what it does with few of them, and what it says in words."""
+"""A whole evaluation: which real items it compares with, what it does with few of them, and what it
+says in words.
+"""
 
 import json
 from dataclasses import replace
@@ -10,23 +12,40 @@ import torch
 from castalia import registry
 from castalia.errors import AbilityError, CastaliaError, MissingExtra
 from castalia.evaluation import Evaluation, evaluate
-from castalia.evaluation.base import DenseEvidence, Estimate, Metric, Score, _words
-from castalia.evaluation.evidence import gather
+from castalia.evaluation.base import DenseEvidence, Estimate, Metric, MetricResult, _words
+from castalia.evaluation.dense_evidence import gather
 from castalia.evaluation.features import effnetlite0, features_for
 from castalia.evaluation.verdict import verdict
 from castalia.families.base import Family, FamilyConfig
-from castalia.nn.random import randn_rows
+from castalia.nn.counter_random import randn_rows
 from castalia.spec import Batch, Classes, Dense, Tokens
 
 SPEC = Dense((1, 8, 8), levels=256)
-KEYS = ["name", "value", "low", "high", "n", "seeds", "better", "floor", "baselines", "informative", "seconds", "details"]
+KEYS = [
+    "name",
+    "value",
+    "low",
+    "high",
+    "n",
+    "seeds",
+    "better",
+    "floor",
+    "baselines",
+    "informative",
+    "seconds",
+    "details",
+]
 
 
 def pictures(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Soft blobs in one of four corners: (n, 1, 8, 8) in [-1, 1] and the corner."""
     rng = torch.Generator().manual_seed(seed)
     corner = torch.randint(0, 4, (n,), generator=rng)
-    centre = torch.stack([corner // 2, corner % 2], 1) * 3.5 + 1.7 + 0.5 * torch.randn(n, 2, generator=rng)
+    centre = (
+        torch.stack([corner // 2, corner % 2], 1) * 3.5
+        + 1.7
+        + 0.5 * torch.randn(n, 2, generator=rng)
+    )
     width = 1 + torch.rand(n, 1, 1, generator=rng)
     y, x = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij")
     square = (y - centre[:, :1, None]) ** 2 + (x - centre[:, 1:, None]) ** 2
@@ -60,11 +79,15 @@ class Data:
 
 
 class Painter(Family):
-    """Draws new pictures of the same kind, told the corner or not; `store` makes it replay pictures instead."""
+    """Draws new pictures of the same kind, told the corner or not; `store` makes it replay pictures
+    instead.
+    """
 
     name, accepts, Config, exact = "painter", (Dense, Tokens), FamilyConfig, False
 
-    def __init__(self, conditions=None, store: torch.Tensor | None = None, noise: float = 0.0) -> None:
+    def __init__(
+        self, conditions=None, store: torch.Tensor | None = None, noise: float = 0.0
+    ) -> None:
         super().__init__(FamilyConfig(), SPEC, conditions or {})
         self.weight = torch.nn.Parameter(torch.zeros(3))
         self.store, self.noise, self.told = store, noise, []
@@ -111,7 +134,19 @@ def test_every_score_is_there_with_every_key(judged):
     json.dumps(document, allow_nan=False)
     assert all(list(score) == KEYS for score in document["scores"])
     network = "-castalia-net32-v1"
-    kinds = ("frechet", "kernel", "precision", "recall", "density", "coverage", "copies", "c2st", "vendi", "class-balance", "data-copying")
+    kinds = (
+        "frechet",
+        "kernel",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "copies",
+        "c2st",
+        "vendi",
+        "class-balance",
+        "data-copying",
+    )
     comparing = [name + network for name in kinds]
     assert {score["name"] for score in document["scores"]} == {
         *comparing,
@@ -124,17 +159,30 @@ def test_every_score_is_there_with_every_key(judged):
     for score in document["scores"]:
         if score["name"] in comparing:
             assert score["low"] <= score["value"] <= score["high"]
-            assert score["n"] == (50 if "data-copying" in score["name"] else 300) and score["seeds"] == [3] and score["floor"] is not None
-            assert set(score["baselines"]) == {"naive", "memoriser"} and isinstance(score["informative"], bool)
+            assert (
+                score["n"] == (50 if "data-copying" in score["name"] else 300)
+                and score["seeds"] == [3]
+                and score["floor"] is not None
+            )
+            assert set(score["baselines"]) == {"naive", "memoriser"} and isinstance(
+                score["informative"], bool
+            )
 
 
 def test_a_perfect_model_cannot_be_told_from_real_data(judged):
     for name in ("frechet", "kernel", "precision", "recall", "density", "coverage", "copies"):
         score = judged.score(name)
         assert score.informative, score
-        low, high = score.details["intervals"]["floor"] if "intervals" in score.details else (score.floor, score.floor)
+        low, high = (
+            score.details["intervals"]["floor"]
+            if "intervals" in score.details
+            else (score.floor, score.floor)
+        )
         assert score.low <= high * 1.3 + 0.02 and low <= score.high, score
-    assert dict(judged.verdict)["headline"] in ("The samples are hard to tell from new real data.", "The samples come close to real data.")
+    assert dict(judged.verdict)["headline"] in (
+        "The samples are hard to tell from new real data.",
+        "The samples come close to real data.",
+    )
 
 
 def test_the_evidence_for_the_eye(judged):
@@ -144,14 +192,19 @@ def test_the_evidence_for_the_eye(judged):
     torch.testing.assert_close(judged.neighbours.items, data.train.x[judged.neighbours.indices])
     assert (judged.neighbours.distances[:, 0].diff() >= 0).all()
     assert judged.interpolation.shape == (5, 9, 1, 8, 8)
-    torch.testing.assert_close(judged.interpolation[:, 0], judged.interpolation[:, 1])  # a perfect reconstruction
-    torch.testing.assert_close(judged.interpolation[:, 4], (judged.interpolation[:, 0] + judged.interpolation[:, -1]) / 2)
+    # a perfect reconstruction
+    torch.testing.assert_close(judged.interpolation[:, 0], judged.interpolation[:, 1])
+    torch.testing.assert_close(
+        judged.interpolation[:, 4], (judged.interpolation[:, 0] + judged.interpolation[:, -1]) / 2
+    )
 
 
 def test_the_same_seed_gives_the_same_scores(judged):
     again = evaluate(Painter(), CODEC, Data(900, 100), n=300, seed=3, batch=50)
     changing = ("samples-per-second", "peak-memory")
-    assert [s.value for s in again.scores if s.name not in changing] == [s.value for s in judged.scores if s.name not in changing]
+    assert [s.value for s in again.scores if s.name not in changing] == [
+        s.value for s in judged.scores if s.name not in changing
+    ]
     torch.testing.assert_close(again.samples, judged.samples)
 
 
@@ -167,17 +220,34 @@ def test_a_copying_model_is_found_out():
 def test_scores_fall_with_the_model():
     data = Data(400, 100)
     values = [
-        evaluate(Painter(noise=noise), CODEC, data, n=200, seed=0, batch=100, metrics=["kernel", "manifold"]) for noise in (0.0, 0.15, 0.6)
+        evaluate(
+            Painter(noise=noise),
+            CODEC,
+            data,
+            n=200,
+            seed=0,
+            batch=100,
+            metrics=["kernel", "manifold"],
+        )
+        for noise in (0.0, 0.15, 0.6)
     ]
-    assert [found.score("kernel").value for found in values] == sorted(found.score("kernel").value for found in values)
+    assert [found.score("kernel").value for found in values] == sorted(
+        found.score("kernel").value for found in values
+    )
     assert values[0].score("precision").value > values[-1].score("precision").value
-    assert "far from the data" in dict(values[-1].verdict)["headline"] or "gaps" in dict(values[-1].verdict)["headline"]
+    assert (
+        "far from the data" in dict(values[-1].verdict)["headline"]
+        or "gaps" in dict(values[-1].verdict)["headline"]
+    )
 
 
 def test_sides_do_not_overlap_and_have_equal_n():
     data = Data(300, 40)
     found = gather(Painter(), data, n=150, seed=0, batch=64, against=None, network="raw")
-    sides = {"reference": found.evidence.reference, **{name: found.evidence.candidates[name] for name in ("floor", "memoriser")}}
+    sides = {
+        "reference": found.evidence.reference,
+        **{name: found.evidence.candidates[name] for name in ("floor", "memoriser")},
+    }
     assert {len(side) for side in found.evidence.candidates.values()} == {150}
     rows = {name: {tuple(row.tolist()) for row in side} for name, side in sides.items()}
     assert not rows["reference"] & rows["floor"] and not rows["reference"] & rows["memoriser"]
@@ -201,10 +271,15 @@ def test_few_items_give_words_not_errors():
     found = evaluate(Painter(), CODEC, Data(80, 10), n=2000, seed=0, batch=64)
     frechet = found.score("frechet")
     assert (
-        frechet.value is None and "needs at least 129" in frechet.details["words"][0] and "45 could be used" in frechet.details["words"][0]
+        frechet.value is None
+        and "needs at least 129" in frechet.details["words"][0]
+        and "45 could be used" in frechet.details["words"][0]
     )
     assert found.score("kernel").value is not None and found.score("kernel").n == 45
-    assert found.score("copies").value is None and "12 held-out" in found.score("copies").details["words"][0]
+    assert (
+        found.score("copies").value is None
+        and "12 held-out" in found.score("copies").details["words"][0]
+    )
     assert any("n was reduced from 2,000 to 45" in note for note in found.notes)
 
 
@@ -220,7 +295,10 @@ def test_hardly_any_items(train, validation):
 def test_against_other_real_data():
     data, other = Data(300, 50), pictures(120, 9)[0]
     found = evaluate(Painter(), CODEC, data, n=200, seed=0, batch=64, against=other)
-    assert found.score("kernel").n == 120 and "120 of 120 given items" in found.score("kernel").details["reference"]
+    assert (
+        found.score("kernel").n == 120
+        and "120 of 120 given items" in found.score("kernel").details["reference"]
+    )
     torch.testing.assert_close(found.real, other[:64])
     shifted = evaluate(Painter(), CODEC, data, n=200, seed=0, batch=64, against=-other)
     assert shifted.score("kernel").floor > found.score("kernel").high
@@ -245,9 +323,14 @@ def test_a_metric_that_gives_up_costs_only_its_own_scores(monkeypatch):
             raise CastaliaError("no luck")
 
     original = registry.resolve
-    monkeypatch.setattr(registry, "resolve", lambda kind, name: Broken if name == "kernel" else original(kind, name))
+    monkeypatch.setattr(
+        registry, "resolve", lambda kind, name: Broken if name == "kernel" else original(kind, name)
+    )
     found = evaluate(Painter(), CODEC, Data(100, 20), n=50, batch=50, metrics=["kernel", "cost"])
-    assert found.notes[-1] == "The metric 'kernel' gave up: no luck." and found.score("parameters") is not None
+    assert (
+        found.notes[-1] == "The metric 'kernel' gave up: no luck."
+        and found.score("parameters") is not None
+    )
 
 
 # words
@@ -268,22 +351,45 @@ def test_words_when_the_network_cannot_tell_real_data_from_noise():
 
 def test_words_when_the_naive_baseline_wins():
     words = " ".join(_words("lower", sides(5, 1, 3, 1), True, 300, DenseEvidence))
-    assert "is better than the model" in words and "not there yet" in words and "cannot see copying" in words
+    assert (
+        "is better than the model" in words
+        and "not there yet" in words
+        and "cannot see copying" in words
+    )
 
 
 def test_an_uninformative_score_does_not_carry_the_verdict():
-    good = Score("precision-castalia-net32-v1", 0.9, 0.88, 0.92, 100, (0,), "higher", 0.9, {"naive": 0.9}, True)
+    good = MetricResult(
+        "precision-castalia-net32-v1",
+        0.9,
+        0.88,
+        0.92,
+        100,
+        (0,),
+        "higher",
+        0.9,
+        {"naive": 0.9},
+        True,
+    )
     recall = replace(good, name="recall-castalia-net32-v1")
     assert "close" in dict(verdict([good, recall]))["headline"]
     blind = replace(good, informative=False)
     words = dict(verdict([blind, recall]))
-    assert "too little" in words["headline"] and "Not informative here: precision" in words["fidelity"]
+    assert (
+        "too little" in words["headline"] and "Not informative here: precision" in words["fidelity"]
+    )
 
 
 def test_bits_per_dimension_compare_with_a_gaussian(judged):
     score = judged.score("bits-per-dimension") or judged.score("bits")
-    assert score.value == pytest.approx((100 + Data(900, 100).validation.x.mean().item()) / (64 * 0.6931471805599453), rel=1e-5)
-    assert score.details["exact"] is False and score.details["uniform"] == 8.0 and score.baselines["naive"] > 0
+    assert score.value == pytest.approx(
+        (100 + Data(900, 100).validation.x.mean().item()) / (64 * 0.6931471805599453), rel=1e-5
+    )
+    assert (
+        score.details["exact"] is False
+        and score.details["uniform"] == 8.0
+        and score.baselines["naive"] > 0
+    )
 
 
 def test_the_extra_network_is_optional_and_named():

@@ -1,4 +1,6 @@
-"""Near duplicates: pictures that were saved again, texts with a changed word; against brute force, and never more than that."""
+"""Near duplicates: pictures that were saved again, texts with a changed word; against brute force,
+and never more than that.
+"""
 
 import io
 
@@ -9,16 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from castalia.codecs import containers
+from castalia.codecs import array_files
 from castalia.data import builtin
-from castalia.evaluation import lookalikes, shingles
-from castalia.evaluation.shingles import Shingles
+from castalia.modalities.image import near_duplicates as lookalikes
+from castalia.modalities.text import near_duplicates as shingles
+from castalia.modalities.text.near_duplicates import Shingles
 
 
 @pytest.fixture(scope="module")
 def clothes() -> list[PIL.Image.Image]:
-    items = containers.read_array(builtin.path("fashion") / "train5k-images-idx3-ubyte.gz")[:400]
-    return [PIL.Image.fromarray(item).resize((80, 80), PIL.Image.Resampling.BICUBIC).convert("RGB") for item in items]
+    items = array_files.read_array(builtin.path("fashion") / "train5k-images-idx3-ubyte.gz")[:400]
+    return [
+        PIL.Image.fromarray(item).resize((80, 80), PIL.Image.Resampling.BICUBIC).convert("RGB")
+        for item in items
+    ]
 
 
 def encoded(picture: PIL.Image.Image, form: str, **options: int) -> PIL.Image.Image:
@@ -28,8 +34,17 @@ def encoded(picture: PIL.Image.Image, form: str, **options: int) -> PIL.Image.Im
 
 
 def found(pictures: list[PIL.Image.Image]) -> set[tuple[int, int]]:
-    thumbnails = np.stack([np.frombuffer(lookalikes.thumbnail(picture), np.uint8) for picture in pictures])
-    return set(map(tuple, lookalikes.near(thumbnails, np.array([min(picture.size) for picture in pictures])).pairs.tolist()))
+    thumbnails = np.stack(
+        [np.frombuffer(lookalikes.thumbnail(picture), np.uint8) for picture in pictures]
+    )
+    return set(
+        map(
+            tuple,
+            lookalikes.near(
+                thumbnails, np.array([min(picture.size) for picture in pictures])
+            ).pairs.tolist(),
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,29 +73,65 @@ def test_different_pictures_are_not(clothes: list[PIL.Image.Image]):
     pale.paste((200, 200, 200), (16, 16, 48, 48))
     red = PIL.Image.new("RGB", (64, 64), "white")
     red.paste((220, 0, 0), (16, 16, 48, 48))
-    assert found([disc, pale, red, PIL.Image.new("RGB", (64, 64), "red"), PIL.Image.new("RGB", (64, 64), "blue")]) == set()
+    assert (
+        found(
+            [
+                disc,
+                pale,
+                red,
+                PIL.Image.new("RGB", (64, 64), "red"),
+                PIL.Image.new("RGB", (64, 64), "blue"),
+            ]
+        )
+        == set()
+    )
 
 
 def test_the_search_is_brute_force_made_fast(clothes: list[PIL.Image.Image]):
     pictures = [*clothes[:200], *(encoded(picture, "JPEG", quality=20) for picture in clothes[:60])]
-    thumbnails = np.stack([np.frombuffer(lookalikes.thumbnail(picture), np.uint8) for picture in pictures])
+    thumbnails = np.stack(
+        [np.frombuffer(lookalikes.thumbnail(picture), np.uint8) for picture in pictures]
+    )
     shorter = np.full(len(pictures), 80)
     one, other = np.triu_indices(len(pictures), 1)
     distance = lookalikes._distance(thumbnails, shorter, one, other)
     scaled, contrast = lookalikes._scaled(thumbnails)
     mean = thumbnails[:, :1024].mean(1)
     near = (distance <= 0.2) & (np.abs(mean[one] - mean[other]) <= lookalikes.DARKER)
-    near &= np.maximum(contrast[one], contrast[other]) <= lookalikes.WEAKER * np.minimum(contrast[one], contrast[other])
+    near &= np.maximum(contrast[one], contrast[other]) <= lookalikes.WEAKER * np.minimum(
+        contrast[one], contrast[other]
+    )
     fast = lookalikes.near(thumbnails, shorter, 0.2)
-    assert set(map(tuple, fast.pairs.tolist())) == set(zip(one[near].tolist(), other[near].tolist(), strict=True))
+    assert set(map(tuple, fast.pairs.tolist())) == set(
+        zip(one[near].tolist(), other[near].tolist(), strict=True)
+    )
     coarse = lookalikes._reduced(scaled, 8)
-    below = np.linalg.norm(coarse[one[:5000]] - coarse[other[:5000]], axis=1) <= distance[:5000] + 1e-4
+    below = (
+        np.linalg.norm(coarse[one[:5000]] - coarse[other[:5000]], axis=1) <= distance[:5000] + 1e-4
+    )
     assert below.all()
 
 
 WORDS = st.lists(
     st.sampled_from(
-        ["the", "a", "cat", "dog", "king", "sings", "sees", "follows", "猫", "狗", "看见", "over", "under", "and", "then", "not"]
+        [
+            "the",
+            "a",
+            "cat",
+            "dog",
+            "king",
+            "sings",
+            "sees",
+            "follows",
+            "猫",
+            "狗",
+            "看见",
+            "over",
+            "under",
+            "and",
+            "then",
+            "not",
+        ]
     ),
     min_size=12,
     max_size=60,
@@ -94,7 +145,8 @@ def test_pairs_of_texts_are_those_of_brute_force(texts: list[list[str]]):
     index = Shingles()
     for text in joined:
         index.add(text)
-    near = index.near(0.8)  # far above the bands' threshold: a miss has probability (1 - 0.8^4)^32 = 4e-8
+    # far above the bands' threshold: a miss has probability (1 - 0.8^4)^32 = 4e-8
+    near = index.near(0.8)
     similar = {
         (a, b): shingles.similarity(joined[a], joined[b])
         for a in range(len(joined))
@@ -102,25 +154,37 @@ def test_pairs_of_texts_are_those_of_brute_force(texts: list[list[str]]):
         if joined[a] != joined[b]
     }
     expected = {pair for pair, value in similar.items() if value >= 0.8}
-    measured = {tuple(pair): 1 - distance for pair, distance in zip(near.pairs.tolist(), near.distance.tolist(), strict=True)}
+    measured = {
+        tuple(pair): 1 - distance
+        for pair, distance in zip(near.pairs.tolist(), near.distance.tolist(), strict=True)
+    }
     assert expected <= set(measured)
-    assert all(value == pytest.approx(similar.get(pair, 1.0)) and value >= 0.8 for pair, value in measured.items())
+    assert all(
+        value == pytest.approx(similar.get(pair, 1.0)) and value >= 0.8
+        for pair, value in measured.items()
+    )
 
 
 def poem(seed: int, length: int = 40) -> str:
-    return "".join(chr(0x4E00 + int(code)) for code in np.random.default_rng(seed).integers(0, 3000, length))
+    return "".join(
+        chr(0x4E00 + int(code)) for code in np.random.default_rng(seed).integers(0, 3000, length)
+    )
 
 
 def test_one_changed_word_is_found_in_a_crowd():
     rng = np.random.default_rng(0)
     texts = [" ".join(f"w{word}" for word in rng.integers(0, 5000, 30)) for _ in range(1500)]
-    changed = [" ".join([*text.split()[:7], "otherwise", *text.split()[8:]]) for text in texts[:200]]
+    changed = [
+        " ".join([*text.split()[:7], "otherwise", *text.split()[8:]]) for text in texts[:200]
+    ]
     verses = [poem(seed) for seed in range(300)]
     mended = [verse[:20] + "〇" + verse[21:] for verse in verses[:100]]
     index = Shingles()
     for text in [*texts, *changed, *verses, *mended]:
         index.add(text)
-    expected = {(number, 1500 + number) for number in range(200)} | {(1700 + number, 2000 + number) for number in range(100)}
+    expected = {(number, 1500 + number) for number in range(200)} | {
+        (1700 + number, 2000 + number) for number in range(100)
+    }
     pairs = set(map(tuple, index.near().pairs.tolist()))
     assert len(pairs & expected) >= 297
     assert pairs <= expected
@@ -136,7 +200,9 @@ def test_case_blanks_and_width_do_not_count_but_words_do():
 def test_a_thousand_alike_are_not_a_million_pairs():
     index = Shingles()
     for number in range(1000):
-        index.add("this is the notice that stands at the end of every single page number " + str(number))
+        index.add(
+            "this is the notice that stands at the end of every single page number " + str(number)
+        )
     near = index.near()
     assert 999 <= len(near.pairs) <= 1000 * 2 * shingles.MOST
     assert len(np.unique(near.pairs)) == 1000

@@ -1,4 +1,6 @@
-"""Networks by rank, conditions, averages, latent Gaussians and output distributions, against closed forms."""
+"""Networks by rank, conditions, averages, latent Gaussians and output distributions, against closed
+forms.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +13,46 @@ import torch
 from torch import Tensor
 
 from castalia.errors import SpecError
-from castalia.nn.body import body_kind, decoder_for, encoder_for
+from castalia.nn.backbones import body_kind, decoder_for, encoder_for
+from castalia.nn.condition_embedding import ConditionEmbedding, hide_classes
 from castalia.nn.conv import ConvDecoder, ConvEncoder, resolutions
+from castalia.nn.counter_random import generators
 from castalia.nn.ema import Ema
-from castalia.nn.embed import ConditionEmbedding, hide_classes
-from castalia.nn.heads import Bernoulli, Columns, Gaussian, Likelihood, Logistic, expectation, likelihood_for, log_normaliser
-from castalia.nn.latent import Posterior, active_units, free_bits, log_prior
+from castalia.nn.gaussian_latent import Posterior, active_units, free_bits, log_prior
+from castalia.nn.likelihoods import (
+    Bernoulli,
+    Columns,
+    Gaussian,
+    Likelihood,
+    Logistic,
+    expectation,
+    likelihood_for,
+    log_normaliser,
+)
 from castalia.nn.mlp import Mlp, sinusoids
-from castalia.nn.random import generators
 from castalia.spec import Classes, Dense, Ragged, Span, Tokens
 
-SHAPES = [(1, 28, 28), (3, 64, 64), (1, 105, 105), (1, 8, 8), (3, 50, 37), (2, 3, 40), (1, 1, 5), (2, 100), (1, 7), (1, 6, 9, 13)]
+SHAPES = [
+    (1, 28, 28),
+    (3, 64, 64),
+    (1, 105, 105),
+    (1, 8, 8),
+    (3, 50, 37),
+    (2, 3, 40),
+    (1, 1, 5),
+    (2, 100),
+    (1, 7),
+    (1, 6, 9, 13),
+]
 
 
 @pytest.mark.parametrize("patch", [1, 2, 4])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_any_lengths_come_back(shape: tuple[int, ...], patch: int) -> None:
-    encoder, decoder = ConvEncoder(shape, width=8, patch=patch), ConvDecoder(shape, 5, width=8, patch=patch)
+    encoder, decoder = (
+        ConvEncoder(shape, width=8, patch=patch),
+        ConvDecoder(shape, 5, width=8, patch=patch),
+    )
     x = torch.randn(2, *shape)
     h = encoder(x)
     assert tuple(h.shape[1:]) == encoder.grid == decoder.grid
@@ -48,10 +73,15 @@ def test_every_parameter_of_a_body_gets_a_gradient(norm: str, depth: int) -> Non
     encoder = encoder_for(spec, 6, norm=norm, depth=depth, width=8, context=4)  # type: ignore[arg-type]
     decoder = decoder_for(spec, 6, 3, norm=norm, depth=depth, width=8, context=4)  # type: ignore[arg-type]
     for parameter in (*encoder.parameters(), *decoder.parameters()):
-        torch.nn.init.normal_(parameter, std=0.1)  # zero-initialised layers would hide what lies behind them
-    decoder(encoder(torch.randn(4, *spec.shape), torch.randn(4, 4)), torch.randn(4, 4)).square().sum().backward()
+        # zero-initialised layers would hide what lies behind them
+        torch.nn.init.normal_(parameter, std=0.1)
+    decoder(
+        encoder(torch.randn(4, *spec.shape), torch.randn(4, 4)), torch.randn(4, 4)
+    ).square().sum().backward()
     assert all(
-        parameter.grad is not None and bool(parameter.grad.abs().sum() > 0) for parameter in encoder.parameters() if parameter.ndim > 1
+        parameter.grad is not None and bool(parameter.grad.abs().sum() > 0)
+        for parameter in encoder.parameters()
+        if parameter.ndim > 1
     )
     assert all(parameter.grad is not None for parameter in decoder.parameters())
 
@@ -69,7 +99,10 @@ def test_body_follows_the_spec() -> None:
 
 def test_grid_latent_keeps_the_axes() -> None:
     spec = Dense((3, 40, 24))
-    encoder, decoder = encoder_for(spec, 8, layout="grid", levels=2, width=8), decoder_for(spec, 4, 3, layout="grid", levels=2, width=8)
+    encoder, decoder = (
+        encoder_for(spec, 8, layout="grid", levels=2, width=8),
+        decoder_for(spec, 4, 3, layout="grid", levels=2, width=8),
+    )
     assert encoder(torch.randn(2, *spec.shape)).shape == (2, 8, 10, 6)
     assert decoder(torch.randn(2, 4, 10, 6)).shape == (2, *spec.shape)
 
@@ -91,20 +124,37 @@ def test_sinusoids_are_sines_and_cosines() -> None:
 
 def test_embedding_drops_and_masks() -> None:
     torch.manual_seed(0)
-    conditions = {"label": Classes(("a", "b")), "words": Tokens(5, 7, 0), "size": Dense((3,), layout="vector"), "map": Dense((1, 4, 4))}
+    conditions = {
+        "label": Classes(("a", "b")),
+        "words": Tokens(5, 7, 0),
+        "size": Dense((3,), layout="vector"),
+        "map": Dense((1, 4, 4)),
+    }
     embed = ConditionEmbedding(conditions, 6, drop=0.5)
     cond = {
         "label": torch.tensor([0, 1]),
-        "words": Ragged(torch.ones(2, 4, dtype=torch.int64), torch.tensor([[True] * 4, [True] * 2 + [False] * 2])),
+        "words": Ragged(
+            torch.ones(2, 4, dtype=torch.int64),
+            torch.tensor([[True] * 4, [True] * 2 + [False] * 2]),
+        ),
         "size": torch.ones(2, 3),
         "map": torch.ones(2, 1, 4, 4),
     }
     told = embed.eval()(cond, 2)
-    assert told.vector.shape == (2, 6) and told.sequence.shape == (2, 4, 6) and told.mask.sum() == 6 and told.grid.shape == (2, 1, 4, 4)
+    assert (
+        told.vector.shape == (2, 6)
+        and told.sequence.shape == (2, 4, 6)
+        and told.mask.sum() == 6
+        and told.grid.shape == (2, 1, 4, 4)
+    )
     assert torch.equal(told.vector, embed(cond, 2).vector)
     untold = embed({}, 2)
     dropped = embed({"label": torch.tensor([2, 2])}, 2)
-    assert torch.equal(untold.vector, dropped.vector) and untold.sequence is None and not untold.grid.any()
+    assert (
+        torch.equal(untold.vector, dropped.vector)
+        and untold.sequence is None
+        and not untold.grid.any()
+    )
     embed.train()
     kept = torch.stack([embed(cond, 2).grid[:, 0, 0, 0] for _ in range(400)]).mean()
     assert 0.4 < float(kept) < 0.6
@@ -121,7 +171,9 @@ def test_embedding_refuses_what_does_not_fit() -> None:
 def test_hidden_classes_are_the_index_after_the_last() -> None:
     torch.manual_seed(0)
     conditions = {"label": Classes(("a", "b"))}
-    hidden = hide_classes({"label": torch.zeros(2000, dtype=torch.int64)}, conditions, 0.25)["label"]
+    hidden = hide_classes({"label": torch.zeros(2000, dtype=torch.int64)}, conditions, 0.25)[
+        "label"
+    ]
     assert set(hidden.tolist()) == {0, 2} and 0.2 < float((hidden == 2).float().mean()) < 0.3
 
 
@@ -136,7 +188,10 @@ def test_ema_is_the_weighted_sum_of_the_past() -> None:
         ema.update(step)
         expected = 0.5 * expected + 0.5 * step
     assert math.isclose(float(ema.model.weight.detach()), expected, rel_tol=1e-6)
-    assert torch.equal(ema.model.running_mean, model.running_mean) and int(ema.model.num_batches_tracked) == 4
+    assert (
+        torch.equal(ema.model.running_mean, model.running_mean)
+        and int(ema.model.num_batches_tracked) == 4
+    )
     other = Ema(model, 0.5)
     other.load_state_dict(ema.state_dict())
     assert torch.equal(other.model.weight, ema.model.weight) and not ema.model.training
@@ -148,7 +203,8 @@ def test_ema_warm_up_forgets_the_start() -> None:
     torch.nn.init.constant_(model.weight, 3.0)  # where training has gone since
     for step in range(50):
         ema.update(step)
-    # the weight of the start is the product of (1 + s) / (10 + s): about 1e-6, and .95 without warm-up
+    # the weight of the start is the product of (1 + s) / (10 + s): about 1e-6, and .95 without
+    # warm-up
     assert torch.allclose(ema.model.weight, model.weight, atol=1e-4)
 
 
@@ -157,12 +213,16 @@ def test_divergence_is_torchs() -> None:
     posterior = Posterior.of(torch.randn(5, 8))
     normal = torch.distributions.Normal(posterior.mean, (0.5 * posterior.log_variance).exp())
     prior = torch.distributions.Normal(torch.zeros(5, 4), torch.ones(5, 4))
-    assert torch.allclose(posterior.divergence(), torch.distributions.kl_divergence(normal, prior), atol=1e-5)
+    assert torch.allclose(
+        posterior.divergence(), torch.distributions.kl_divergence(normal, prior), atol=1e-5
+    )
     z = posterior.draw(torch.randn(5, 4))
     assert torch.allclose(posterior.log_density(z), normal.log_prob(z), atol=1e-5)
     assert torch.allclose(log_prior(z), prior.log_prob(z), atol=1e-5)
     wild = Posterior.of(torch.full((1, 4), 1e4)).log_variance
-    assert bool((wild <= 6).all()) and bool((Posterior.of(torch.full((1, 4), -1e4)).log_variance >= -14.0001).all())
+    assert bool((wild <= 6).all()) and bool(
+        (Posterior.of(torch.full((1, 4), -1e4)).log_variance >= -14.0001).all()
+    )
 
 
 def test_free_bits_floor_the_batch_mean_per_unit() -> None:
@@ -172,7 +232,9 @@ def test_free_bits_floor_the_batch_mean_per_unit() -> None:
 
 
 def test_active_units_vary_over_data() -> None:
-    means = torch.randn(1000, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 0.05, 0.2])
+    means = torch.randn(1000, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor(
+        [1.0, 0.05, 0.2]
+    )
     assert active_units(means) == 2
 
 
@@ -185,7 +247,9 @@ def all_levels(spec: Dense) -> Tensor:
 @pytest.mark.parametrize("levels", [2, 5, 256])
 @pytest.mark.parametrize("name", ["logistic", "gaussian", "bernoulli"])
 def test_mass_over_all_levels_is_one(name: str, levels: int, unit: str) -> None:
-    """What `nats` counts is a probability of stored values: over all of them it sums to one, for any parameter."""
+    """What `nats` counts is a probability of stored values: over all of them it sums to one, for
+    any parameter.
+    """
     spec = Dense((1,), unit=unit, levels=levels, layout="vector")  # type: ignore[arg-type]
     for deviation in (0.02, 0.3, 2.0):
         head = likelihood_for(spec, name, spread="fixed", deviation=deviation)  # type: ignore[arg-type]
@@ -227,16 +291,22 @@ def test_densities_without_levels_are_torchs() -> None:
     x, parameters = torch.randn(6, 3), torch.randn(6, 3)
     spec = Dense((3,), unit="standard", layout="vector")
     normal = torch.distributions.Normal(parameters, 0.5)
-    assert torch.allclose(Gaussian(spec, "shared", 0.5).nats(parameters, x), -normal.log_prob(x).sum(1), atol=1e-4)
+    assert torch.allclose(
+        Gaussian(spec, "shared", 0.5).nats(parameters, x), -normal.log_prob(x).sum(1), atol=1e-4
+    )
     logistic = scipy.stats.logistic(parameters.numpy(), 0.5).logpdf(x.numpy()).sum(1)
-    assert np.allclose(Logistic(spec, "channel", 0.5).nats(parameters, x).detach().numpy(), -logistic, atol=1e-4)
+    assert np.allclose(
+        Logistic(spec, "channel", 0.5).nats(parameters, x).detach().numpy(), -logistic, atol=1e-4
+    )
 
 
 def test_bernoulli_is_binary_cross_entropy_for_two_levels() -> None:
     spec = Dense((4,), unit="signed", levels=2, layout="vector")
     torch.manual_seed(0)
     logits, bits = torch.randn(5, 4), torch.randint(0, 2, (5, 4)).float()
-    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, bits, reduction="none").sum(1)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, bits, reduction="none"
+    ).sum(1)
     assert torch.allclose(Bernoulli(spec).nats(logits, 2 * bits - 1), expected, atol=1e-5)
 
 
@@ -253,7 +323,9 @@ def test_normaliser_and_expectation_by_summation(levels: int | None) -> None:
         terms = logit[:, None] * grid
         expected = terms.logsumexp(1)
         mean = (terms.softmax(1) * grid).sum(1)
-    assert torch.allclose(log_normaliser(logit.float(), levels).double(), expected, rtol=1e-5, atol=2e-4)
+    assert torch.allclose(
+        log_normaliser(logit.float(), levels).double(), expected, rtol=1e-5, atol=2e-4
+    )
     assert torch.allclose(expectation(logit.float(), levels).double(), mean, atol=1e-5)
     inner = torch.tensor([-3.0, -0.3, 0.4, 4.0], requires_grad=True)
     log_normaliser(inner, levels).sum().backward()
@@ -271,7 +343,9 @@ HEADS: list[tuple[str, Likelihood]] = [
 
 @pytest.mark.parametrize(("name", "head"), HEADS, ids=[name for name, _ in HEADS])
 def test_draws_follow_the_distribution(name: str, head: Likelihood) -> None:
-    """Mean nats of draws is the entropy: what is drawn is what is scored. And their mean is `mean`."""
+    """Mean nats of draws is the entropy: what is drawn is what is scored. And their
+    mean is `mean`.
+    """
     rows = 4000
     for value in (-1.2, 0.4, 2.5):
         parameters = torch.full((rows, 1), value)
@@ -296,7 +370,9 @@ def test_columns_score_categories_and_draw_one_of_each() -> None:
     parameters = torch.tensor([[1.0, -1.0, 0.0, 1.0, 2.0]])
     x = torch.tensor([[1.2, -1.0, 0.0, 0.0, 1.0]])
     normal = torch.distributions.Normal(parameters[:, :2], 0.5).log_prob(x[:, :2]).sum(1)
-    assert torch.allclose(head.nats(parameters, x), -(normal + parameters[:, 2:].log_softmax(1)[:, 2]), atol=1e-5)
+    assert torch.allclose(
+        head.nats(parameters, x), -(normal + parameters[:, 2:].log_softmax(1)[:, 2]), atol=1e-5
+    )
     drawn = head.draw(parameters.repeat(3000, 1), generators(1, 0, 3000))
     assert bool((drawn[:, 2:].sum(1) == 1).all())
     assert torch.allclose(drawn[:, 2:].mean(0), parameters[0, 2:].softmax(0), atol=0.03)
@@ -314,9 +390,18 @@ def test_spread_has_its_scales(spread: str) -> None:
     ):  # type: ignore[arg-type]
         parameters = torch.zeros(2, head.outputs, 4, 5)
         location, log_scale = head.split(parameters)  # type: ignore[attr-defined]
-        assert location.shape == (2, 3, 4, 5) and math.isclose(float(log_scale.detach().flatten()[0]), math.log(0.3), rel_tol=1e-5)
-        assert sum(parameter.numel() for parameter in head.parameters()) == {"shared": 1, "channel": 3, "element": 0, "fixed": 0}[spread]
-        assert head.mean(parameters).shape == head.draw(parameters, generators(0, 0, 2)).shape == (2, 3, 4, 5)
+        assert location.shape == (2, 3, 4, 5) and math.isclose(
+            float(log_scale.detach().flatten()[0]), math.log(0.3), rel_tol=1e-5
+        )
+        assert (
+            sum(parameter.numel() for parameter in head.parameters())
+            == {"shared": 1, "channel": 3, "element": 0, "fixed": 0}[spread]
+        )
+        assert (
+            head.mean(parameters).shape
+            == head.draw(parameters, generators(0, 0, 2)).shape
+            == (2, 3, 4, 5)
+        )
 
 
 @pytest.mark.parametrize("spread", ["shared", "channel", "element", "fixed"])

@@ -1,4 +1,6 @@
-"""Tuning in the one loop: which texts a step sees, what they are worth, which parameters move, and that a cut run resumes to the same bytes."""
+"""Tuning in the one loop: which texts a step sees, what they are worth, which parameters move, and
+that a cut run resumes to the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +20,22 @@ from castalia.errors import AbilityError, RecipeError, RunError
 from castalia.export.safetensors import _plain_recipe
 from castalia.nn.decode import Completion
 from castalia.recipe import load
-from castalia.rehearsal import rehearse
+from castalia.recipe_sections import RewardConfig
 from castalia.run import Run
-from castalia.sections import RewardConfig
 from castalia.spec import Dense
 from castalia.training.objective import Reward
-from castalia.workflow import open_data, plan_of
+from castalia.verbs.dry_run import rehearse
+from castalia.verbs.make import open_data, plan_of
 
 TINY = {
-    "training.threads": 1, "training.sample_every": 0, "training.log_every": 1, "training.steps": 4, "training.batch": 8, "training.save_every": 2,
+    "training.threads": 1,
+    "training.sample_every": 0,
+    "training.log_every": 1,
+    "training.steps": 4,
+    "training.batch": 8,
+    "training.save_every": 2,
     "training.precision": "fp32",
-}  # fmt: skip
+}
 RULES = {"training.reward.rules": ["regex:the .*"], "training.reward.partial": 0.5}
 
 
@@ -36,27 +43,55 @@ RULES = {"training.reward.rules": ["regex:the .*"], "training.reward.partial": 0
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of sentences, and pairs of them."""
     folder = tmp_path_factory.mktemp("objective")
-    (folder / "texts.txt").write_text(sentences(120) + sentences(60, language="zh"), encoding="utf-8")
-    small = {"codec.document": "line", "codec.length": 32, "family.width": 16, "family.heads": 2, "family.ngram_rows": 64}
-    castalia.train(
-        "text/ar-small", folder / "texts.txt", {**TINY, **small, "training.steps": 40, "training.save_every": 40}, out=folder / "base"
+    (folder / "texts.txt").write_text(
+        sentences(120) + sentences(60, language="zh"), encoding="utf-8"
     )
-    rows = [{"prompt": "the cat", "chosen": f" sees {number}.", "rejected": f" likes {number}."} for number in range(24)]
+    small = {
+        "codec.document": "line",
+        "codec.length": 32,
+        "family.width": 16,
+        "family.heads": 2,
+        "family.ngram_rows": 64,
+    }
+    castalia.train(
+        "text/ar-small",
+        folder / "texts.txt",
+        {**TINY, **small, "training.steps": 40, "training.save_every": 40},
+        out=folder / "base",
+    )
+    rows = [
+        {"prompt": "the cat", "chosen": f" sees {number}.", "rejected": f" likes {number}."}
+        for number in range(24)
+    ]
     (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
 
 
 def tuned(place: Path, kind: str, out: str, **more: Any) -> Run:
     recipe, data, own = (
-        ("text/dpo", "pairs.jsonl", {}) if kind == "prefer" else ("text/reward", "texts.txt", {"codec.document": "line", **RULES})
+        ("text/dpo", "pairs.jsonl", {})
+        if kind == "prefer"
+        else ("text/reward", "texts.txt", {"codec.document": "line", **RULES})
     )
-    return castalia.train(recipe, place / data, {**TINY, **own, "start_from": str(place / "base"), **more}, out=place / out)
+    return castalia.train(
+        recipe,
+        place / data,
+        {**TINY, **own, "start_from": str(place / "base"), **more},
+        out=place / out,
+    )
 
 
 def reward(place: Path, **config: Any) -> Reward:
     base = Run.open(place / "base")
     data = open_data(base)
-    return Reward(RewardConfig(rules=("regex:the .*",), **config), base.model(), base.model(), base.codec, data.train, data.validation)  # type: ignore[arg-type]
+    return Reward(
+        RewardConfig(rules=("regex:the .*",), **config),
+        base.model(),
+        base.model(),
+        base.codec,
+        data.train,
+        data.validation,
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["prefer", "reward"])
@@ -73,13 +108,18 @@ def test_a_cut_run_resumes_to_the_same_bytes(place: Path, kind: str) -> None:
         {key: row[key] for key in row.keys() - clock} for row in whole.metrics()
     ]
     for name in ("tuning.json", "forgetting.json"):
-        assert json.loads((cut / "eval" / name).read_text()) == json.loads((whole.folder / "eval" / name).read_text())
+        assert json.loads((cut / "eval" / name).read_text()) == json.loads(
+            (whole.folder / "eval" / name).read_text()
+        )
 
 
 def test_what_is_shown_while_it_trains(place: Path) -> None:
     rows = tuned(place, "reward", "shown").metrics()
-    assert {"reward/reward", "reward/met", "reward/kl", "reward/nats", "reward/tokens"} <= rows[0].keys()
-    assert rows[0]["reward/kl"] == 0.0 < rows[-1]["reward/kl"]  # at step 1 the model is the reference
+    assert {"reward/reward", "reward/met", "reward/kl", "reward/nats", "reward/tokens"} <= rows[
+        0
+    ].keys()
+    # at step 1 the model is the reference
+    assert rows[0]["reward/kl"] == 0.0 < rows[-1]["reward/kl"]
     first = tuned(place, "prefer", "shown-pairs").metrics()[0]
     assert first["prefer/total"] == pytest.approx(torch.tensor(2.0).log().item(), rel=1e-5)
     assert first["prefer/margin"] == 0.0 and first["prefer/accuracy"] == 0.5
@@ -101,7 +141,9 @@ def test_pairs_of_low_rank_learn_alone(place: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["prefer", "reward"])
-def test_a_language_model_of_others_is_tuned_alike(place: Path, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_language_model_of_others_is_tuned_alike(
+    place: Path, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CASTALIA_HOME", str(tmp_path / "home"))
     model = {
         "start_from": str(language_model(tmp_path / "model")),
@@ -110,15 +152,31 @@ def test_a_language_model_of_others_is_tuned_alike(place: Path, kind: str, tmp_p
         "training.log_every": 1,
     }
     recipe, data, own = (
-        ("text/dpo", "pairs.jsonl", {}) if kind == "prefer" else ("text/reward", "texts.txt", {"codec.document": "line", **RULES})
+        ("text/dpo", "pairs.jsonl", {})
+        if kind == "prefer"
+        else ("text/reward", "texts.txt", {"codec.document": "line", **RULES})
     )
-    short = {**TINY, **own, **model, "training.batch": 4, "training.steps": 2, "training.reward.rules": ["length:4..9"]}
-    short = {key: value for key, value in short.items() if kind == "reward" or not key.startswith("training.reward")}
+    short = {
+        **TINY,
+        **own,
+        **model,
+        "training.batch": 4,
+        "training.steps": 2,
+        "training.reward.rules": ["length:4..9"],
+    }
+    short = {
+        key: value
+        for key, value in short.items()
+        if kind == "reward" or not key.startswith("training.reward")
+    }
     run = castalia.train(recipe, place / data, short, out=tmp_path / "run")
     assert run.recipe.family.name == "pretrained" and len(castalia.sample(run, 2)) == 2
     if kind == "reward":
         again = castalia.train(
-            "text/reward", place / data, {**TINY, **own, "start_from": str(run.folder), "training.steps": 1}, out=tmp_path / "more"
+            "text/reward",
+            place / data,
+            {**TINY, **own, "start_from": str(run.folder), "training.steps": 1},
+            out=tmp_path / "more",
         )
         assert again.recipe.family.name == "pretrained"
 
@@ -134,7 +192,10 @@ def test_what_a_sample_is_worth(place: Path) -> None:
     """Fulfilled, nearly, and without an end; `end` is judged with the rest, the prompt is not."""
     objective = reward(place, partial=0.5)
     codec, begin, end = objective.codec, objective.spec.begin, objective.spec.end
-    done = [Completion(codec.encode(text)[1:-1].tolist(), reason, 0.0, 0.0) for text, reason in [("the cat", "end"), ("tha", "end"), ("the cat", "length")]]  # type: ignore[arg-type]  # fmt: skip
+    done = [
+        Completion(codec.encode(text)[1:-1].tolist(), reason, 0.0, 0.0)
+        for text, reason in [("the cat", "end"), ("tha", "end"), ("the cat", "length")]
+    ]  # type: ignore[arg-type]
     batch, value, met = objective.rated([torch.tensor([begin])] * 3, done, {})
     assert met.tolist() == [1, 0, 0] and value.tolist() == pytest.approx([1.0, 0.5 * 2 / 4, 0.0])
     assert batch.weight is not None and batch.weight.sum(1).tolist() == [8, 4, 7]
@@ -153,18 +214,26 @@ def test_prompts_are_beginnings_of_documents_and_groups_share_one(place: Path) -
 
 
 def test_the_leash_is_a_price(place: Path) -> None:
-    """With the same samples, a text that has become likelier than under the reference is pushed down by the leash alone."""
+    """With the same samples, a text that has become likelier than under the reference is pushed
+    down by the leash alone.
+    """
     objective = reward(place, kl=0.5, length=10)
     rated = objective.batch(0, 4, 0)._replace(reward=torch.zeros(4))
     with torch.no_grad():
-        next(iter(objective.family.parameters())).add_(0.1 * torch.randn(1, generator=torch.Generator().manual_seed(0)))
+        next(iter(objective.family.parameters())).add_(
+            0.1 * torch.randn(1, generator=torch.Generator().manual_seed(0))
+        )
     loss = objective(rated, "reward").total
     loss.backward()
     assert float(loss.detach()) != 0 and float(objective(rated, "reward").parts["kl"]) > 0
 
 
 def test_a_dry_run_tells_the_cost(place: Path) -> None:
-    plan = plan_of("text/reward", place / "texts.txt", {**TINY, **RULES, "codec.document": "line", "start_from": str(place / "base")})
+    plan = plan_of(
+        "text/reward",
+        place / "texts.txt",
+        {**TINY, **RULES, "codec.document": "line", "start_from": str(place / "base")},
+    )
     assert rehearse(plan, steps=1).cpu_seconds > 0
 
 
@@ -180,7 +249,11 @@ def test_a_dry_run_tells_the_cost(place: Path) -> None:
 )
 def test_recipes_that_make_no_sense(place: Path, overrides: dict[str, Any], what: str) -> None:
     with pytest.raises(RecipeError, match=what):
-        plan_of("text/reward", place / "texts.txt", {**TINY, "start_from": str(place / "base"), **overrides})
+        plan_of(
+            "text/reward",
+            place / "texts.txt",
+            {**TINY, "start_from": str(place / "base"), **overrides},
+        )
 
 
 def test_other_pairs_are_noticed(place: Path) -> None:
@@ -198,6 +271,11 @@ def test_other_pairs_are_noticed(place: Path) -> None:
 
 def test_families_without_the_ability_say_so(place: Path) -> None:
     plan, base = load("image/vae"), Run.open(place / "base")
-    vae, texts = registry.resolve("family", "vae")(plan.family.config, Dense((1, 8, 8)), {}), open_data(base)
+    vae, texts = (
+        registry.resolve("family", "vae")(plan.family.config, Dense((1, 8, 8)), {}),
+        open_data(base),
+    )
     with pytest.raises(AbilityError, match="learn from preferences"):
-        Reward(RewardConfig(rules=("length:1..",)), vae, vae, base.codec, texts.train, texts.validation)  # type: ignore[arg-type]
+        Reward(
+            RewardConfig(rules=("length:1..",)), vae, vae, base.codec, texts.train, texts.validation
+        )  # type: ignore[arg-type]

@@ -1,4 +1,6 @@
-"""Documents of word processors, PDF, web pages and workbooks as texts and rows; what is damaged, encrypted or silent is named."""
+"""Documents of word processors, PDF, web pages and workbooks as texts and rows; what is damaged,
+encrypted or silent is named.
+"""
 
 import io
 import sys
@@ -8,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from castalia import bounded
-from castalia.codecs.omissions import collected
-from castalia.codecs.text import TextCodec, TextConfig
 from castalia.data.source import DataConfig, open_source
 from castalia.errors import DataError, MissingExtra
+from castalia.modalities.text.codec import TextCodec, TextConfig
+from castalia.omissions import collected
 
 
 def read(path: Path, **settings: object) -> list[str]:
@@ -24,7 +26,9 @@ def pdf(path: Path, pages: list[str], password: str | None = None) -> Path:
     from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
     writer = pypdf.PdfWriter()
-    font = DictionaryObject({NameObject("/Type"): NameObject("/Font"), NameObject("/Subtype"): NameObject("/Type1")})
+    font = DictionaryObject(
+        {NameObject("/Type"): NameObject("/Font"), NameObject("/Subtype"): NameObject("/Type1")}
+    )
     font[NameObject("/BaseFont")] = NameObject("/Helvetica")
     for text in pages:
         page = writer.add_blank_page(200, 200)
@@ -55,8 +59,12 @@ def test_word_documents_with_tables(tmp_path: Path):
 
 def test_pdf_files(tmp_path: Path):
     with collected() as omissions:
-        assert read(pdf(tmp_path / "a.pdf", ["Page one.", "", "Page three."])) == ["Page one.\n\nPage three.\n\n"]
-    assert [(one.what, one.count, one.example) for one in omissions.listed()] == [("pages of PDF files without text", 1, "a.pdf")]
+        assert read(pdf(tmp_path / "a.pdf", ["Page one.", "", "Page three."])) == [
+            "Page one.\n\nPage three.\n\n"
+        ]
+    assert [(one.what, one.count, one.example) for one in omissions.listed()] == [
+        ("pages of PDF files without text", 1, "a.pdf")
+    ]
     with pytest.raises(DataError, match="holds no text"):
         read(pdf(tmp_path / "b.pdf", ["", ""]))
     with pytest.raises(DataError, match="is encrypted"):
@@ -69,11 +77,16 @@ def test_pdf_files(tmp_path: Path):
 
 def test_web_pages_without_scripts_and_styles(tmp_path: Path):
     page = (
-        "<!DOCTYPE html><html><head><title>No</title><style>p {}</style></head><body><h1>Title</h1><p>One &amp;\n two <b>bold</b>.<br>Next</p>"
-        "<script>var hidden = '<p>';</script><ul><li>a<li>b</ul><table><tr><td>1<td>2</tr></table><pre>as\n  is</pre></body></html>"
+        "<!DOCTYPE html><html><head><title>No</title><style>p "
+        "{}</style></head><body><h1>Title</h1><p>One &amp;\n two <b>bold</b>.<br>Next</p>"
+        "<script>var hidden = "
+        "'<p>';</script><ul><li>a<li>b</ul><table><tr><td>1<td>2</tr></table><pre>as\n  "
+        "is</pre></body></html>"
     )
     (tmp_path / "a.html").write_text(page)
-    assert read(tmp_path / "a.html") == ["Title\n\nOne & two bold.\nNext\n\na\nb\n\n1\t2\n\nas\n  is\n\n"]
+    assert read(tmp_path / "a.html") == [
+        "Title\n\nOne & two bold.\nNext\n\na\nb\n\n1\t2\n\nas\n  is\n\n"
+    ]
     (tmp_path / "b.htm").write_bytes('<meta charset="windows-1251"><p>Да</p>'.encode("cp1251"))
     assert read(tmp_path / "b.htm") == ["Да\n\n"]
     assert TextCodec().describe(next(TextCodec().read(tmp_path / "b.htm"))).startswith("HTML, ")
@@ -84,7 +97,12 @@ def test_workbooks_are_tables(tmp_path: Path):
     import datetime
 
     book = openpyxl.Workbook()
-    for row in (["id", "text", "when"], [1, "hello", datetime.date(2026, 1, 2)], [2, "再见", None], [3, None, None]):
+    for row in (
+        ["id", "text", "when"],
+        [1, "hello", datetime.date(2026, 1, 2)],
+        [2, "再见", None],
+        [3, None, None],
+    ):
         book.active.append(row)
     book.create_sheet("more").append(["text"])
     book.save(tmp_path / "a.xlsx")
@@ -101,7 +119,11 @@ def test_workbooks_are_tables(tmp_path: Path):
 def test_damaged_and_swollen_files_are_named(name: str, tmp_path: Path):
     pytest.importorskip("docx")
     path = tmp_path / name
-    for content, says in [(b"", "damaged"), (b"PK\x03\x04nothing", "damaged"), (b"\xd0\xcf\x11\xe0" + b"\0" * 600, "encrypted")]:
+    for content, says in [
+        (b"", "damaged"),
+        (b"PK\x03\x04nothing", "damaged"),
+        (b"\xd0\xcf\x11\xe0" + b"\0" * 600, "encrypted"),
+    ]:
         path.write_bytes(content)
         with pytest.raises(DataError, match=says) as caught:
             read(path)
@@ -110,13 +132,18 @@ def test_damaged_and_swollen_files_are_named(name: str, tmp_path: Path):
     with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("word/document.xml", b"0" * (4 << 20))
     path.write_bytes(raw.getvalue())
-    with bounded.using(bounded.ReadLimits(inflated_bytes=1 << 20)), pytest.raises(DataError, match="unpacks to too much"):
+    with (
+        bounded.using(bounded.ReadLimits(inflated_bytes=1 << 20)),
+        pytest.raises(DataError, match="unpacks to too much"),
+    ):
         read(path)
     with pytest.raises(DataError, match="cannot be read"):
         read(path)
 
 
-@pytest.mark.parametrize(("name", "module"), [("a.docx", "docx"), ("a.pdf", "pypdf"), ("a.xlsx", "openpyxl")])
+@pytest.mark.parametrize(
+    ("name", "module"), [("a.docx", "docx"), ("a.pdf", "pypdf"), ("a.xlsx", "openpyxl")]
+)
 def test_without_the_extra(name: str, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, module, None)
     (tmp_path / name).write_bytes(b"PK")
@@ -124,13 +151,24 @@ def test_without_the_extra(name: str, module: str, tmp_path: Path, monkeypatch: 
         read(tmp_path / name)
 
 
-def test_without_the_extra_a_folder_is_read_all_the_same_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_the_extra_a_folder_is_read_all_the_same_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setitem(sys.modules, "docx", None)
     (tmp_path / "letter.docx").write_bytes(b"PK")
     for number in range(10):
         (tmp_path / f"{number}.txt").write_text(f"the text of number {number}\n")
     source = open_source(DataConfig(source=str(tmp_path)), TextCodec())
     (left,) = source.omitted.listed()
-    assert len(source) == 10 and (left.count, left.example) == (1, "letter.docx") and "castalia[documents]" in left.remedy
+    assert (
+        len(source) == 10
+        and (left.count, left.example) == (1, "letter.docx")
+        and "castalia[documents]" in left.remedy
+    )
     monkeypatch.undo()
-    assert "letter.docx" in open_source(DataConfig(source=str(tmp_path), skip_bad=True), TextCodec()).skipped[0]["file"]
+    assert (
+        "letter.docx"
+        in open_source(DataConfig(source=str(tmp_path), skip_bad=True), TextCodec()).skipped[0][
+            "file"
+        ]
+    )

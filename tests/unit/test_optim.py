@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from castalia.sections import OptimiserConfig, ScheduleConfig
+from castalia.recipe_sections import OptimiserConfig, ScheduleConfig
 from castalia.training.optim import PhaseOptimiser, factor
 
 
@@ -24,10 +24,12 @@ def test_schedules_hit_their_corners():
 def test_state_round_trip_is_exact(name: str):
     def build() -> tuple[nn.Module, PhaseOptimiser]:
         torch.manual_seed(0)
-        model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 36, 40), nn.ReLU(), nn.Linear(40, 4)).to(
-            memory_format=torch.channels_last
+        model = nn.Sequential(
+            nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 36, 40), nn.ReLU(), nn.Linear(40, 4)
+        ).to(memory_format=torch.channels_last)
+        return model, PhaseOptimiser(
+            "main", {"model": model}, OptimiserConfig(name=name, weight_decay=0.01)
         )
-        return model, PhaseOptimiser("main", {"model": model}, OptimiserConfig(name=name, weight_decay=0.01))
 
     def step(model: nn.Module, optimiser: PhaseOptimiser, seed: int) -> None:
         x = torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
@@ -53,11 +55,17 @@ def test_muon_takes_hidden_matrices_only():
     model = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
     model[1].is_head = True
     optimiser = PhaseOptimiser("main", {"model": model}, OptimiserConfig(name="muon"))
-    taken = [parameter for group in optimiser.optimisers["muon"].param_groups for parameter in group["params"]]
+    taken = [
+        parameter
+        for group in optimiser.optimisers["muon"].param_groups
+        for parameter in group["params"]
+    ]
     assert len(taken) == 1 and taken[0] is model[0].weight
 
 
 def test_a_phase_can_have_its_own_rate():
     model = nn.Linear(2, 2)
-    optimiser = PhaseOptimiser("critic", {"model": model}, OptimiserConfig(rate=0.1, rates={"critic": 0.4}))
+    optimiser = PhaseOptimiser(
+        "critic", {"model": model}, OptimiserConfig(rate=0.1, rates={"critic": 0.4})
+    )
     assert optimiser.rates == {"adamw": 0.4}

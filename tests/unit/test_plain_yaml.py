@@ -8,7 +8,9 @@ from castalia import recipe
 from castalia.bounded import parse_yaml
 from castalia.errors import RecipeError
 
-LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+)
 BAD = {
     "aliases that multiply": (LAUGHS, "aliases"),
     "an alias to itself": ("a: &a [*a]", "contains itself"),
@@ -41,7 +43,12 @@ def test_what_is_refused_is_said_at_once(kind: str):
 
 def test_the_rest_is_what_yaml_says():
     text = "a: [1, 2.5, 1e3, true, null, 0x10]\nb: {c: 2026-13-45, d: '中'}\ne: &x {f: 1}\ng: *x\n"
-    assert parse_yaml(text) == {"a": [1, 2.5, "1e3", True, None, 16], "b": {"c": "2026-13-45", "d": "中"}, "e": {"f": 1}, "g": {"f": 1}}
+    assert parse_yaml(text) == {
+        "a": [1, 2.5, "1e3", True, None, 16],
+        "b": {"c": "2026-13-45", "d": "中"},
+        "e": {"f": 1},
+        "g": {"f": 1},
+    }
     assert parse_yaml("") is None
 
 

@@ -1,4 +1,6 @@
-"""Policy files: what they say is what is done, and a file that cannot be understood is refused whole."""
+"""Policy files: what they say is what is done, and a file that cannot be understood is refused
+whole.
+"""
 
 from __future__ import annotations
 
@@ -37,16 +39,28 @@ def policy(tmp_path: Path) -> Policy:
 
 
 def test_blocked_terms_by_side(policy: Policy) -> None:
-    assert policy.text("about project-heron", "input") is not None and policy.text("蒼鷺計劃書", "output") is not None
+    assert (
+        policy.text("about project-heron", "input") is not None
+        and policy.text("蒼鷺計劃書", "output") is not None
+    )
     assert policy.text("an ass", "output") is not None and policy.text("an ass", "input") is None
-    assert policy.text("the build key", "input") is not None and policy.text("暗號", "input") is not None
+    assert (
+        policy.text("the build key", "input") is not None
+        and policy.text("暗號", "input") is not None
+    )
     assert policy.text("the build key", "output") is None and policy.text("herons", "input") is None
 
 
 def test_a_refusal_names_the_rule_in_both_languages_and_not_the_term(policy: Policy) -> None:
     refusal = policy.text("Project Heron", "input")
-    assert isinstance(refusal, Refused) and refusal.where == "rule clients" and refusal.exit_code == 7
-    assert "names of clients stay inside" in refusal.what and "客户名称不得外传" in refusal.what and "Heron" not in str(refusal)
+    assert (
+        isinstance(refusal, Refused) and refusal.where == "rule clients" and refusal.exit_code == 7
+    )
+    assert (
+        "names of clients stay inside" in refusal.what
+        and "客户名称不得外传" in refusal.what
+        and "Heron" not in str(refusal)
+    )
     default = policy.text("ass", "output")
     assert default is not None and "term" in default.what and "词语" in default.what
 
@@ -69,11 +83,16 @@ def test_a_refusal_names_the_rule_in_both_languages_and_not_the_term(policy: Pol
 )
 def test_options(policy: Policy, options: dict[str, Any], rule: str | None) -> None:
     refusal = policy.given(options)
-    assert (None if refusal is None else refusal.where) == (None if rule is None else f"rule {rule}")
+    assert (None if refusal is None else refusal.where) == (
+        None if rule is None else f"rule {rule}"
+    )
 
 
 def test_an_empty_policy_allows_everything() -> None:
-    assert Policy().text("anything 任何", "output") is None and Policy().given({"temperature": 9.0}) is None
+    assert (
+        Policy().text("anything 任何", "output") is None
+        and Policy().given({"temperature": 9.0}) is None
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from tests.listening import recorded
 
 import castalia
 from castalia import progress
-from castalia.columns import cut, width
 from castalia.language import using
 from castalia.progress import Stage, stage, tracked, views
+from castalia.text_width import cut, width
 
 
 class Screen(io.StringIO):
@@ -33,7 +33,10 @@ def test_stages_are_told_within_one_another_and_end_when_work_fails():
     with recorded() as seen, pytest.raises(KeyError), stage("outer", 2):
         assert list(tracked("abc", "inner", 3, "letters")) == ["a", "b", "c"]
         raise KeyError("work")
-    assert [(one.name, one.done, one.total) for one in seen.ended] == [("inner", 3, 3), ("outer", 0, 2)]
+    assert [(one.name, one.done, one.total) for one in seen.ended] == [
+        ("inner", 3, 3),
+        ("outer", 0, 2),
+    ]
 
 
 def test_only_the_thread_that_is_listened_to_reports():
@@ -54,19 +57,37 @@ def test_what_is_left_is_the_owners_word_or_follows_from_the_clock():
 
 
 def test_one_line_says_how_far_what_how_fast_and_how_long():
-    work = Stage("training", 2400, "steps", done=600, values={"loss": 0.51234, "held out": 1.5}, rate=1234.4, left=190.0)
-    assert (
-        views.text_of(work) == "training  █████░░░░░░░░░░░░░░░  600/2,400 steps  loss 0.5123  held out 1.5  1,234 items/s  3 min 10 s left"
+    work = Stage(
+        "training",
+        2400,
+        "steps",
+        done=600,
+        values={"loss": 0.51234, "held out": 1.5},
+        rate=1234.4,
+        left=190.0,
     )
-    assert views.text_of(Stage("reading", unit="files", done=1500), bar=0) == "reading  1,500 files  0 s"
+    assert (
+        views.text_of(work)
+        == "training  █████░░░░░░░░░░░░░░░  600/2,400 steps  loss 0.5123  held out 1.5  "
+        "1,234 items/s  3 min 10 s left"
+    )
+    assert (
+        views.text_of(Stage("reading", unit="files", done=1500), bar=0)
+        == "reading  1,500 files  0 s"
+    )
 
 
 def test_a_line_is_cut_to_the_columns_of_the_terminal():
     assert cut("训练中 abc", 20) == "训练中 abc"
     assert cut("训练中 abc", 7) == "训练中…" and width(cut("训练中 abc", 6)) <= 6
     with using("zh"):
-        work = Stage("training", 2400, "steps", done=600, values={"loss": 0.51234}, rate=1234.4, left=190.0)
-        assert views.text_of(work, bar=0) == "训练  600/2,400 步  损失 0.5123  1,234 个/秒  还需 3 分 10 秒"
+        work = Stage(
+            "training", 2400, "steps", done=600, values={"loss": 0.51234}, rate=1234.4, left=190.0
+        )
+        assert (
+            views.text_of(work, bar=0)
+            == "训练  600/2,400 步  loss 0.5123  1,234 个/秒  还需 3 分 10 秒"
+        )
 
 
 def test_a_terminal_shows_that_time_passes_in_a_long_step(monkeypatch: pytest.MonkeyPatch):
@@ -114,7 +135,8 @@ def test_a_log_does_not_stop_before_the_end_of_a_stage(monkeypatch: pytest.Monke
             work.at(91)
             log.draw()
             work.at(121)
-        with progress.stage("short", 5, "items") as work:  # nothing was said of it, so nothing of its end
+        # nothing was said of it, so nothing of its end
+        with progress.stage("short", 5, "items") as work:
             work.at(5)
         with pytest.raises(ValueError), progress.stage("broken off", 10, "items") as work:
             clock[0] += 60
@@ -123,7 +145,11 @@ def test_a_log_does_not_stop_before_the_end_of_a_stage(monkeypatch: pytest.Monke
             raise ValueError
     log.close()
     amounts = [line.split("  ")[:2] for line in log.stream.getvalue().splitlines()]
-    assert amounts == [["looking", "91/121 items"], ["looking", "121/121 items"], ["broken off", "4/10 items"]]
+    assert amounts == [
+        ["looking", "91/121 items"],
+        ["looking", "121/121 items"],
+        ["broken off", "4/10 items"],
+    ]
 
 
 def test_a_notebook_redraws_one_line():
@@ -142,7 +168,11 @@ def test_a_notebook_redraws_one_line():
     view.draw()
     view.draw()
     view.clear()
-    assert shown == [("display", '<pre style="margin:0">a &lt;b>  3 s</pre>'), ("update", "a <b>  3 s"), ("update", "")]
+    assert shown == [
+        ("display", '<pre style="margin:0">a &lt;b>  3 s</pre>'),
+        ("update", "a <b>  3 s"),
+        ("update", ""),
+    ]
 
 
 def test_python_shows_progress_on_a_terminal_and_not_elsewhere(monkeypatch: pytest.MonkeyPatch):
@@ -161,13 +191,22 @@ def test_python_shows_progress_on_a_terminal_and_not_elsewhere(monkeypatch: pyte
 
 def test_training_reports_from_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(progress, "REFRESH", 0.0)
-    tiny = {"codec.size": 8, "family.width": 8, "training.batch": 16, "training.threads": 1, "training.steps": 6, "data.limit": 100}
+    tiny = {
+        "codec.size": 8,
+        "family.width": 8,
+        "training.batch": 16,
+        "training.threads": 1,
+        "training.steps": 6,
+        "data.limit": 100,
+    }
     with recorded() as seen:
         castalia.train("image/vae", "builtin/digits", tiny, out=tmp_path / "run")
     training = seen.stages[seen.names.index("training")]
     assert (training.done, training.total, training.unit) == (6, 6, "steps")
     assert training.values["loss"] > 0 and training.rate is not None and training.rate > 0
-    assert {"preparing the model", "saving a checkpoint", "drawing a sample sheet"} <= set(seen.names)
+    assert {"preparing the model", "saving a checkpoint", "drawing a sample sheet"} <= set(
+        seen.names
+    )
     assert len(seen.ended) == len(seen.stages)
 
 

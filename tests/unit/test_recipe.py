@@ -9,7 +9,11 @@ from castalia.recipe import differences, from_dict, load, shipped
 
 
 def test_overrides_reach_their_section():
-    recipe = load("image/vae", "builtin/digits", ["training.steps=7", "training.optimiser.rate=1e-4", "family.latent=3"])
+    recipe = load(
+        "image/vae",
+        "builtin/digits",
+        ["training.steps=7", "training.optimiser.rate=1e-4", "family.latent=3"],
+    )
     assert recipe.title == "image/vae"
     assert recipe.data.source == "builtin/digits"
     assert (recipe.training.steps, recipe.training.optimiser.rate) == (7, 1e-4)
@@ -25,7 +29,17 @@ def test_resolved_recipe_reads_back_equal():
 
 def test_all_errors_are_collected_with_suggestions():
     with pytest.raises(RecipeError) as caught:
-        load("image/vae", "builtin/digits", ["training.stpes=7", "family.latnet=3", "training.batch=-1", "data.sauce=x", "trianing.seed=1"])
+        load(
+            "image/vae",
+            "builtin/digits",
+            [
+                "training.stpes=7",
+                "family.latnet=3",
+                "training.batch=-1",
+                "data.sauce=x",
+                "trianing.seed=1",
+            ],
+        )
     text = str(caught.value)
     for part in (
         "5 problems",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from castalia.codecs.rewards import best, mean, rule
+from castalia.constraints.rewards import best, mean, rule
 from castalia.errors import RecipeError
 
 POEM = "白日依山盡，黃河入海流。\n欲窮千里目，更上一層樓。"
@@ -37,17 +37,40 @@ def test_verse_in_chinese() -> None:
 
 
 def test_json_by_schema() -> None:
-    schema = rule('json:{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": false}')
+    schema = rule(
+        'json:{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], '
+        '"additionalProperties": false}'
+    )
     assert schema('{"n": 12}') == 1.0 and 0 < schema('{"n": "a"}') < 1 and schema("n = 12") == 0.0
 
 
-@pytest.mark.parametrize(("text", "count", "value"), [("length:3..5", 3, 1.0), ("length:3..5", 5, 1.0), ("length:3..5", 10, 0.5), ("length:..4", 0, 1.0), ("length:4..", 1, 0.25)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "count", "value"),
+    [
+        ("length:3..5", 3, 1.0),
+        ("length:3..5", 5, 1.0),
+        ("length:3..5", 10, 0.5),
+        ("length:..4", 0, 1.0),
+        ("length:4..", 1, 0.25),
+    ],
+)
 def test_lengths_count_characters(text: str, count: int, value: float) -> None:
     assert rule(text)("山" * count) == value
 
 
 @pytest.mark.parametrize(
-    "text", ["long", "length:", "length:..", "length:5..3", "length:a..b", "verse:6x3", "regex:(", "rhyme:aabb", "length"]
+    "text",
+    [
+        "long",
+        "length:",
+        "length:..",
+        "length:5..3",
+        "length:a..b",
+        "verse:6x3",
+        "regex:(",
+        "rhyme:aabb",
+        "length",
+    ],
 )
 def test_what_is_no_rule_is_refused(text: str) -> None:
     with pytest.raises(RecipeError):

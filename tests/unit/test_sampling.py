@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from castalia.errors import RecipeError
-from castalia.nn.random import counter_seed, generators, randn_rows
+from castalia.nn.counter_random import counter_seed, generators, randn_rows
 from castalia.sampling.edit import slerp
 from castalia.sampling.generate import blocks, class_index
 from castalia.spec import Classes

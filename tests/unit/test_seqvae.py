@@ -1,4 +1,6 @@
-"""A VAE of sequences: its bound, its latent in use, its rows written the same way they are scored, and edits of texts."""
+"""A VAE of sequences: its bound, its latent in use, its rows written the same way they are scored,
+and edits of texts.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from castalia import workflow
 from castalia.abilities import SampleOptions
 from castalia.cli.main import _dispatch
-from castalia.codecs.text import TextCodec
 from castalia.data.stream import rows_of
 from castalia.errors import DataError, SpecError
 from castalia.families.seqvae import SeqVae, SeqVaeConfig
-from castalia.nn.latent import Posterior, mutual_information
-from castalia.nn.random import generator, generators
+from castalia.modalities.text.codec import TextCodec
+from castalia.nn.counter_random import generator, generators
+from castalia.nn.gaussian_latent import Posterior, mutual_information
 from castalia.run import Run
 from castalia.spec import Batch, Tokens
+from castalia.verbs import make
 
 SPEC = Tokens(length=10, vocab=7, begin=0, end=1)
 SMALL = {"width": 16, "depth": 2, "encoder_depth": 1, "heads": 2, "latent": 3, "dropout": 0.0}
@@ -40,17 +42,24 @@ def rows(count: int = 4) -> torch.Tensor:
 
 
 def test_the_bound_is_one_of_the_likelihood_by_quadrature() -> None:
-    """With one latent number, p(x) is an integral that a fine grid gives: draws from the posterior approach it, the plain bound lies above."""
+    """With one latent number, p(x) is an integral that a fine grid gives: draws from the posterior
+    approach it, the plain bound lies above.
+    """
     made, x = model(latent=1, importance=1500), rows(3)
-    torch.nn.init.zeros_(made.encoder.out.weight)  # posteriors near the prior, and a likelihood without far tails: few draws suffice
+    # posteriors near the prior, and a likelihood without far tails: few draws suffice
+    torch.nn.init.zeros_(made.encoder.out.weight)
     made.decoder.of_latent.weight.data.mul_(0.1)
     grid = torch.linspace(-6, 6, 241)
     log_prior = -0.5 * grid.square() - 0.5 * math.log(2 * math.pi)
     with torch.no_grad():
-        log_likelihood = torch.stack([-made._reconstruction(Batch(x), z.expand(3, 1)) for z in grid])
+        log_likelihood = torch.stack(
+            [-made._reconstruction(Batch(x), z.expand(3, 1)) for z in grid]
+        )
     exact = -(log_likelihood + log_prior[:, None] + math.log(12 / 240)).logsumexp(0)
     assert torch.allclose(made.nats(Batch(x)), exact, atol=0.05)
-    bound = torch.stack([made.nelbo(Batch(x), generators(seed, 0, 3)) for seed in range(150)]).mean(0)
+    bound = torch.stack([made.nelbo(Batch(x), generators(seed, 0, 3)) for seed in range(150)]).mean(
+        0
+    )
     assert bool((bound > exact - 0.05).all()) and bool((bound > exact + 0.05).any())
 
 
@@ -74,8 +83,12 @@ def test_filling_changes_nothing() -> None:
 
 def test_each_row_draws_its_own_latent_first() -> None:
     made = model()
-    one, two = (made.sample(generators(seed, 0, 3), {}, SampleOptions(temperature=0.0)) for seed in (1, 2))
-    expected = made.from_latent(torch.cat([made.drawn(rng)["latent"] for rng in generators(1, 0, 3)]), {})
+    one, two = (
+        made.sample(generators(seed, 0, 3), {}, SampleOptions(temperature=0.0)) for seed in (1, 2)
+    )
+    expected = made.from_latent(
+        torch.cat([made.drawn(rng)["latent"] for rng in generators(1, 0, 3)]), {}
+    )
     assert torch.equal(one, expected)  # at temperature 0 the latent decides alone
     assert not torch.equal(one, two)
 
@@ -85,7 +98,9 @@ def test_information_in_closed_form() -> None:
     apart = Posterior(20 * torch.arange(16.0)[:, None], torch.full((16, 1), -4.0))
     assert mutual_information(apart, apart.mean) == pytest.approx(math.log(16), abs=1e-4)
     alike = Posterior(torch.zeros(16, 2), torch.zeros(16, 2))
-    assert mutual_information(alike, torch.randn(16, 2, generator=generator("z", 0))) == pytest.approx(0.0, abs=1e-5)
+    assert mutual_information(
+        alike, torch.randn(16, 2, generator=generator("z", 0))
+    ) == pytest.approx(0.0, abs=1e-5)
 
 
 def test_the_weight_of_the_divergence_goes_in_cycles() -> None:
@@ -94,7 +109,11 @@ def test_the_weight_of_the_divergence_goes_in_cycles() -> None:
     for step in range(100):
         made.schedule(step, 100)
         seen.append(made.weight_now)
-    assert seen[0] == seen[50] == 0.0 and seen[12] == pytest.approx(0.48) and seen[25] == seen[49] == seen[99] == 1.0
+    assert (
+        seen[0] == seen[50] == 0.0
+        and seen[12] == pytest.approx(0.48)
+        and seen[25] == seen[49] == seen[99] == 1.0
+    )
 
 
 def test_free_bits_press_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,45 +131,88 @@ def test_free_bits_press_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
     made.zero_grad()
     one.total.backward()
     two.total.backward()
-    assert torch.allclose(made.encoder.out.bias.grad, bare.encoder.out.bias.grad, atol=1e-6) and free.abs().sum() > 0
+    assert (
+        torch.allclose(made.encoder.out.bias.grad, bare.encoder.out.bias.grad, atol=1e-6)
+        and free.abs().sum() > 0
+    )
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Sentences of three words in two languages, learned until the latent knows them apart."""
     folder = tmp_path_factory.mktemp("seqvae")
-    who, what, where = ("the cat", "a dog", "我", "他"), ("sleeps", "runs", "吃饭", "读书"), ("here", "there", "在家", "在外")
+    who, what, where = (
+        ("the cat", "a dog", "我", "他"),
+        ("sleeps", "runs", "吃饭", "读书"),
+        ("here", "there", "在家", "在外"),
+    )
     lines = [f"{a} {b} {c}\n" for a in who for b in what for c in where]
     (folder / "lines.txt").write_text("".join(lines * 2), encoding="utf-8")
-    settings = {"training.steps": 250, "training.batch": 32, "training.threads": 1, "codec.length": 24, "training.sample_every": 0}
-    sizes = {"family.width": 48, "family.heads": 4, "family.depth": 1, "family.encoder_depth": 1, "family.latent": 8}
-    return workflow.train("text/seqvae", folder / "lines.txt", settings | sizes | {"family.free_bits": 4.0}, out=folder / "run")
+    settings = {
+        "training.steps": 250,
+        "training.batch": 32,
+        "training.threads": 1,
+        "codec.length": 24,
+        "training.sample_every": 0,
+    }
+    sizes = {
+        "family.width": 48,
+        "family.heads": 4,
+        "family.depth": 1,
+        "family.encoder_depth": 1,
+        "family.latent": 8,
+    }
+    return make.train(
+        "text/seqvae",
+        folder / "lines.txt",
+        settings | sizes | {"family.free_bits": 4.0},
+        out=folder / "run",
+    )
 
 
 def test_the_latent_is_used(run: Run) -> None:
-    side = workflow.open_data(run).train
+    side = make.open_data(run).train
     found = run.model().report(side.take(range(min(60, len(side)))))
-    assert found["mutual_information"] > 2.0 and found["accuracy"] > 0.8 and found["active_units"] >= 2
+    assert (
+        found["mutual_information"] > 2.0 and found["accuracy"] > 0.8 and found["active_units"] >= 2
+    )
     assert found["nats"] <= found["nelbo"] + 0.5
 
 
 def test_texts_are_led_from_one_to_another(run: Run, tmp_path: Path) -> None:
-    path = workflow.edit(run, "interpolate", ["the cat sleeps here", "他 读书 在外"], steps=5)
+    path = make.edit(run, "interpolate", ["the cat sleeps here", "他 读书 在外"], steps=5)
     assert len(path) == 5 and len(set(path)) > 1
-    varied = workflow.edit(run, "vary", ["a dog runs there"], steps=4, strength=0.0)
+    varied = make.edit(run, "vary", ["a dog runs there"], steps=4, strength=0.0)
     assert len(varied) == 4 and len(set(varied)) == 1  # no noise: the reconstruction
     with pytest.raises(SpecError, match="longer than the context"):
-        workflow.edit(run, "vary", ["x" * 500], steps=1)
+        make.edit(run, "vary", ["x" * 500], steps=1)
 
 
-def test_typed_texts_leave_with_a_manifest_that_makes_them_again(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_typed_texts_leave_with_a_manifest_that_makes_them_again(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["edit", str(run.folder), "interpolate", "the cat sleeps here", "他 读书 在外", "--steps", "3", "--out", "between"]
+    words = [
+        "edit",
+        str(run.folder),
+        "interpolate",
+        "the cat sleeps here",
+        "他 读书 在外",
+        "--steps",
+        "3",
+        "--out",
+        "between",
+    ]
     assert _dispatch(words) == 0
     manifest = json.loads((tmp_path / "between" / "00001.json").read_text(encoding="utf-8"))
     assert [one["typed"] for one in manifest["inputs"]] == ["the cat sleeps here", "他 读书 在外"]
-    assert _dispatch(["reproduce", "between/00001.txt", "--run", str(run.folder), "--out", "again"]) == 0
-    assert (tmp_path / "again" / "00001.txt").read_bytes() == (tmp_path / "between" / "00001.txt").read_bytes()
+    assert (
+        _dispatch(["reproduce", "between/00001.txt", "--run", str(run.folder), "--out", "again"])
+        == 0
+    )
+    assert (tmp_path / "again" / "00001.txt").read_bytes() == (
+        tmp_path / "between" / "00001.txt"
+    ).read_bytes()
 
 
 def test_rows_of_texts_are_filled_up() -> None:

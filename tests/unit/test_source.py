@@ -1,4 +1,6 @@
-"""Sources: what is found, what is ignored, which class, which side; and every way of giving bad data."""
+"""Sources: what is found, what is ignored, which class, which side; and every way of giving bad
+data.
+"""
 
 import json
 from pathlib import Path
@@ -9,20 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from castalia.codecs import containers
-from castalia.codecs.array import ArrayCodec
-from castalia.codecs.image import ImageCodec, ImageConfig
-from castalia.codecs.omissions import Omission, Omissions, collected, omit
-from castalia.codecs.text import TextCodec
+from castalia.codecs import array_files
 from castalia.data import split
-from castalia.data.report import summary
+from castalia.data.data_report import summary
 from castalia.data.source import DataConfig, Source, open_source
 from castalia.data.stream import Dataset, prepare
 from castalia.errors import DataError
+from castalia.modalities.array.codec import ArrayCodec
+from castalia.modalities.image.codec import ImageCodec, ImageConfig
+from castalia.modalities.text.codec import TextCodec
+from castalia.omissions import Omission, Omissions, collected, omit
 
 
 def picture(seed: int, side: int = 6) -> PIL.Image.Image:
-    return PIL.Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8))
+    return PIL.Image.fromarray(
+        np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    )
 
 
 def fill(folder: Path, count: int, first: int = 0) -> Path:
@@ -42,7 +46,10 @@ def prepared(source: Path | str, **options: object) -> Dataset:
 
 def labels(source: Source) -> dict[str, str | None]:
     names = [*source.classes, None]
-    return {source.names[file]: names[label] if source.classes else None for file, label in zip(source.file, source.label, strict=True)}
+    return {
+        source.names[file]: names[label] if source.classes else None
+        for file, label in zip(source.file, source.label, strict=True)
+    }
 
 
 def fails(source: Path | str, says: str, where: str = "", **options: object) -> DataError:
@@ -54,7 +61,7 @@ def fails(source: Path | str, says: str, where: str = "", **options: object) -> 
     return caught.value
 
 
-# Folders --------------------------------------------------------------------------------------------------------------
+# Folders ------------------------------------------------------------------------------------------
 
 
 def test_files_without_a_visible_character_are_told_before_training(tmp_path: Path):
@@ -63,7 +70,14 @@ def test_files_without_a_visible_character_are_told_before_training(tmp_path: Pa
     (tmp_path / "a.txt").write_bytes(b"")
     (tmp_path / "b.txt").write_text(" \n\t\n")
     report = prepare(DataConfig(source=str(tmp_path)), TextCodec()).report
-    assert report["omitted"] == [{"what": "files that hold nothing to learn from", "count": 2, "example": "a.txt", "remedy": ""}]
+    assert report["omitted"] == [
+        {
+            "what": "files that hold nothing to learn from",
+            "count": 2,
+            "example": "a.txt",
+            "remedy": "",
+        }
+    ]
     assert "left out: files that hold nothing to learn from: 2, e.g. a.txt" in summary(report)
 
 
@@ -137,7 +151,7 @@ def test_the_licence_beside_the_files(tmp_path: Path):
     assert opened(tmp_path).licence == "CC BY 4.0"
 
 
-# Lists, tables, containers --------------------------------------------------------------------------------------------
+# Lists, tables, containers ------------------------------------------------------------------------
 
 
 def test_a_file_list(tmp_path: Path):
@@ -146,7 +160,11 @@ def test_a_file_list(tmp_path: Path):
     listed = tmp_path / "some.txt"
     listed.write_text(f"a/000.png\n\nb/010.png\n{tmp_path}/b/011.png\na/000.png\nreadme.md\n")
     found = opened(listed)
-    assert len(found) == 3 and found.names[:2] == ["a/000.png", "b/010.png"] and found.ignored[".md"] == 1
+    assert (
+        len(found) == 3
+        and found.names[:2] == ["a/000.png", "b/010.png"]
+        and found.ignored[".md"] == 1
+    )
     listed.write_text("a/000.png\na/999.png\n")
     with pytest.raises(DataError, match="does not exist") as caught:
         opened(listed)
@@ -156,12 +174,17 @@ def test_a_file_list(tmp_path: Path):
 
 def test_a_table_as_source(tmp_path: Path):
     fill(tmp_path / "images", 3)
-    lines = [{"file": f"images/{seed:03d}.png", "kind": "even" if seed % 2 == 0 else "odd"} for seed in range(3)]
+    lines = [
+        {"file": f"images/{seed:03d}.png", "kind": "even" if seed % 2 == 0 else "odd"}
+        for seed in range(3)
+    ]
     (tmp_path / "all.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     assert opened(tmp_path / "all.jsonl").names == [line["file"] for line in lines]
 
 
-@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl", "attributes.jsonl", "people.tsv"])
+@pytest.mark.parametrize(
+    "name", ["metadata.csv", "metadata.jsonl", "attributes.jsonl", "people.tsv"]
+)
 def test_classes_captions_and_groups_from_a_table(tmp_path: Path, name: str):
     fill(tmp_path / "images", 12)
     rows = [
@@ -177,12 +200,18 @@ def test_classes_captions_and_groups_from_a_table(tmp_path: Path, name: str):
         text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     else:
         mark = "\t" if name.endswith("tsv") else ","
-        text = "\n".join(mark.join(str(value or "") for value in values) for values in [rows[0].keys(), *(row.values() for row in rows)])
+        text = "\n".join(
+            mark.join(str(value or "") for value in values)
+            for values in [rows[0].keys(), *(row.values() for row in rows)]
+        )
     (tmp_path / name).write_text(text + "\n", encoding="utf-8")
     found = opened(tmp_path, label="kind", caption="says", group="who")
     assert found.classes == ("x", "y") and found.label[0] == 2 and found.label[1] == 1
     assert found.captions is not None and found.captions[3] == "picture 3 图"
-    assert found.groups == ["p0", "p1", "p2", "p3"] and found.group.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
+    assert (
+        found.groups == ["p0", "p1", "p2", "p3"]
+        and found.group.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
+    )
     assert not found.ignored
     assert opened(tmp_path, label="kind", conditional=False).classes == ()
 
@@ -215,11 +244,17 @@ def test_table_mistakes(tmp_path: Path):
 
 def test_mnist_layout(tmp_path: Path):
     pictures = np.random.default_rng(0).integers(0, 256, (20, 5, 5), dtype=np.uint8)
-    containers.write_idx(tmp_path / "train-images-idx3-ubyte.gz", pictures)
-    containers.write_idx(tmp_path / "train-labels-idx1-ubyte.gz", np.arange(20, dtype=np.uint8) % 3)
+    array_files.write_idx(tmp_path / "train-images-idx3-ubyte.gz", pictures)
+    array_files.write_idx(
+        tmp_path / "train-labels-idx1-ubyte.gz", np.arange(20, dtype=np.uint8) % 3
+    )
     for source in (tmp_path, tmp_path / "train-images-idx3-ubyte.gz"):
         found = opened(source)
-        assert len(found) == 20 and found.classes == ("0", "1", "2") and found.label[:4].tolist() == [0, 1, 2, 0]
+        assert (
+            len(found) == 20
+            and found.classes == ("0", "1", "2")
+            and found.label[:4].tolist() == [0, 1, 2, 0]
+        )
     (tmp_path / "classes.txt").write_text("0\tzero\n1\tone\n2\ttwo\n3\tnever seen\n")
     assert opened(tmp_path).classes == ("zero", "one", "two", "never seen")
     (tmp_path / "classes.txt").write_text("zero\none\n")
@@ -232,7 +267,11 @@ def test_picture_arrays(tmp_path: Path, channels: int):
     pictures = np.random.default_rng(0).integers(0, 256, (20, 6, 6, channels), dtype=np.uint8)
     np.savez(tmp_path / "set.npz", images=pictures, labels=np.array(["cat", "dog"] * 10))
     dataset = prepared(tmp_path / "set.npz")
-    assert dataset.report["classes"] == {"cat": 10, "dog": 10} and dataset.spec.shape == (min(channels, 3), 6, 6)
+    assert dataset.report["classes"] == {"cat": 10, "dog": 10} and dataset.spec.shape == (
+        min(channels, 3),
+        6,
+        6,
+    )
     np.save(tmp_path / "wrong.npy", pictures.astype(np.float32))
     fails(tmp_path / "wrong.npy", "does not hold pictures", "wrong.npy")
 
@@ -253,7 +292,7 @@ def test_one_array_per_file(tmp_path: Path):
     assert dataset.spec.shape == (2, 7) and dataset.report["items"] == 12
 
 
-# Bad data -------------------------------------------------------------------------------------------------------------
+# Bad data -----------------------------------------------------------------------------------------
 
 
 def test_nothing_to_read(tmp_path: Path):
@@ -286,7 +325,12 @@ def test_files_of_known_kinds_are_counted_with_a_remedy(tmp_path: Path):
         (tmp_path / name).write_bytes(b"?")
     dataset = prepared(tmp_path)
     assert dataset.report["omitted"] == [
-        {"what": "video", "count": 2, "example": "a.mp4", "remedy": "video is not read; save frames as PNG"}
+        {
+            "what": "video",
+            "count": 2,
+            "example": "a.mp4",
+            "remedy": "video is not read; save frames as PNG",
+        }
     ]
     lines = summary(dataset.report)
     assert "left out: video: 2, e.g. a.mp4" in lines and "not read: 1 .unheard" in lines
@@ -304,7 +348,14 @@ def test_what_an_item_loses_is_summed_and_kept_with_the_cache(tmp_path: Path):
     config = DataConfig(source=str(tmp_path / "a"))
     for _ in range(2):  # made, then found in the cache
         report = prepare(config, Rough(ImageConfig(size=6)), home=tmp_path / "home").report
-        assert report["omitted"] == [{"what": "rows of pixels", "count": 27, "example": "000.png", "remedy": "use codec.size"}]
+        assert report["omitted"] == [
+            {
+                "what": "rows of pixels",
+                "count": 27,
+                "example": "000.png",
+                "remedy": "use codec.size",
+            }
+        ]
 
 
 def test_omissions_add_up_and_reach_only_who_collects():
@@ -314,7 +365,9 @@ def test_omissions_add_up_and_reach_only_who_collects():
         with collected() as inner:
             omit("cells", 3)
         omit("rows", 4, example="a, line 9")
-    assert outer.listed() == [Omission("rows", 5, "a, line 1", "")] and inner.listed() == [Omission("cells", 3, "", "")]
+    assert outer.listed() == [Omission("rows", 5, "a, line 1", "")] and inner.listed() == [
+        Omission("cells", 3, "", "")
+    ]
     assert Omissions.of(outer.plain()).listed() == outer.listed()
 
 
@@ -333,7 +386,9 @@ def test_identical_items(tmp_path: Path):
     fails(tmp_path, "all 10 items are identical")
     (tmp_path / "formats").mkdir()
     for seed in range(10):  # different bytes, one picture
-        picture(0).save(tmp_path / "formats" / f"{seed}.png", compress_level=seed % 10, dpi=(seed + 1, 10))
+        picture(0).save(
+            tmp_path / "formats" / f"{seed}.png", compress_level=seed % 10, dpi=(seed + 1, 10)
+        )
     fails(tmp_path / "formats", "all 10 items are identical")
 
 
@@ -341,10 +396,14 @@ def test_identical_items(tmp_path: Path):
 def test_a_bad_file_is_named_or_skipped(tmp_path: Path, kind: str):
     fill(tmp_path, 30)
     whole = (tmp_path / "007.png").read_bytes()
-    (tmp_path / "007.png").write_bytes({"truncated": whole[:-40], "empty": b"", "text": b"hello"}[kind])
+    (tmp_path / "007.png").write_bytes(
+        {"truncated": whole[:-40], "empty": b"", "text": b"hello"}[kind]
+    )
     fails(tmp_path, "", "007.png")
     dataset = prepared(tmp_path, skip_bad=True)
-    assert [entry["file"] for entry in dataset.report["skipped"]] == ["007.png"] and dataset.report["skipped"][0]["why"]
+    assert [entry["file"] for entry in dataset.report["skipped"]] == ["007.png"] and dataset.report[
+        "skipped"
+    ][0]["why"]
     assert len(dataset.train) + len(dataset.validation) == 29
     fails(tmp_path, "", "007.png")  # the cache that was built meanwhile hides nothing
     assert prepared(tmp_path, skip_bad=True).report["skipped"] == dataset.report["skipped"]
@@ -352,7 +411,10 @@ def test_a_bad_file_is_named_or_skipped(tmp_path: Path, kind: str):
 
 def test_a_bad_container_is_named_or_skipped(tmp_path: Path):
     for name, seed in (("a.idx", 0), ("b.idx", 1)):
-        containers.write_idx(tmp_path / name, np.random.default_rng(seed).integers(0, 256, (10, 6, 6), dtype=np.uint8))
+        array_files.write_idx(
+            tmp_path / name,
+            np.random.default_rng(seed).integers(0, 256, (10, 6, 6), dtype=np.uint8),
+        )
     (tmp_path / "b.idx").write_bytes((tmp_path / "b.idx").read_bytes()[:-5])
     fails(tmp_path, "damaged", "b.idx")
     dataset = prepared(tmp_path, skip_bad=True)
@@ -366,21 +428,30 @@ def test_all_bad(tmp_path: Path):
     fails(tmp_path, "", skip_bad=True)
 
 
-# The split ------------------------------------------------------------------------------------------------------------
+# The split ----------------------------------------------------------------------------------------
 
 
 def _digests(seeds: list[int]) -> np.ndarray:
-    return np.stack([np.random.default_rng(seed).integers(0, 256, 16, dtype=np.uint8) for seed in seeds])
+    return np.stack(
+        [np.random.default_rng(seed).integers(0, 256, 16, dtype=np.uint8) for seed in seeds]
+    )
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(0, 10**6), min_size=2, max_size=60, unique=True), st.integers(1, 59), st.sampled_from([0.1, 0.3, 0.5]))
+@given(
+    st.lists(st.integers(0, 10**6), min_size=2, max_size=60, unique=True),
+    st.integers(1, 59),
+    st.sampled_from([0.1, 0.3, 0.5]),
+)
 def test_adding_items_moves_none_across(seeds: list[int], cut: int, share: float):
     old, none = seeds[: max(1, cut % len(seeds))], np.full(len(seeds), -1)
     side = dict(zip(seeds, split.validates(_digests(seeds), none, [], share), strict=True))
     before = split.validates(_digests(old), none[: len(old)], [], share)
-    natural = [np.frombuffer(_digests([seed])[0, :8].tobytes(), ">u8")[0] / 2**64 < share for seed in old]
-    if any(natural) and not all(natural):  # else a side would be empty, which is the stated exception
+    natural = [
+        np.frombuffer(_digests([seed])[0, :8].tobytes(), ">u8")[0] / 2**64 < share for seed in old
+    ]
+    # else a side would be empty, which is the stated exception
+    if any(natural) and not all(natural):
         assert before.tolist() == natural == [side[seed] for seed in old]
     if len(old) > 1:
         assert before.any() and not before.all()
@@ -402,7 +473,10 @@ def test_groups_and_copies_stay_on_one_side(pairs: list[tuple[int, int]]):
     side = split.validates(digests, group, [f"g{name}" for name in range(9)], 0.4)
     for values in zip(*pairs, strict=True):
         for value in set(values) - {-1}:
-            assert len({bool(side[place]) for place in range(len(pairs)) if values[place] == value}) == 1
+            assert (
+                len({bool(side[place]) for place in range(len(pairs)) if values[place] == value})
+                == 1
+            )
 
 
 def test_limit_is_a_nested_choice():
@@ -446,9 +520,17 @@ def test_copies_are_reported_and_on_one_side(tmp_path: Path):
     fill(tmp_path / "b", 5, 35)
     dataset = prepared(tmp_path)
     report = dataset.report
-    assert report["items"] == 85 and report["distinct"] == 40 and report["duplicates"]["copies"] == 45
-    assert "5 items occur in more than one class" in report["notes"] and len(report["duplicates"]["examples"][0]) >= 2
-    sides = [{row.numpy().tobytes() for row in side.stored(range(len(side)))} for side in (dataset.train, dataset.validation)]
+    assert (
+        report["items"] == 85 and report["distinct"] == 40 and report["duplicates"]["copies"] == 45
+    )
+    assert (
+        "5 items occur in more than one class" in report["notes"]
+        and len(report["duplicates"]["examples"][0]) >= 2
+    )
+    sides = [
+        {row.numpy().tobytes() for row in side.stored(range(len(side)))}
+        for side in (dataset.train, dataset.validation)
+    ]
     assert not sides[0] & sides[1] and len(dataset.train) + len(dataset.validation) == 85
 
 
@@ -458,12 +540,16 @@ def test_one_picture_in_two_formats_is_not_on_both_sides(tmp_path: Path):
     for seed in range(120):
         picture(seed).save(tmp_path / f"{seed}.bmp")
     dataset = prepared(tmp_path)
-    sides = [{row.numpy().tobytes() for row in side.stored(range(len(side)))} for side in (dataset.train, dataset.validation)]
+    sides = [
+        {row.numpy().tobytes() for row in side.stored(range(len(side)))}
+        for side in (dataset.train, dataset.validation)
+    ]
     assert not sides[0] & sides[1] and len(sides[0] | sides[1]) == 120
     left_out = dataset.report["equal_once_encoded"]
     assert left_out > 0 and len(dataset.train) + len(dataset.validation) == 240 - left_out
     assert f"{left_out} items equal one of the other side" in dataset.report["notes"][0]
-    assert 0.5 < len(sides[1]) / list(before.values()).count("validation") < 2  # the share stays what it was
+    # the share stays what it was
+    assert 0.5 < len(sides[1]) / list(before.values()).count("validation") < 2
 
 
 def test_a_group_stays_on_one_side(tmp_path: Path):
@@ -471,9 +557,18 @@ def test_a_group_stays_on_one_side(tmp_path: Path):
     lines = "".join(f"images/{seed:03d}.png,{seed % 20}\n" for seed in range(60))
     (tmp_path / "metadata.csv").write_text("file,person\n" + lines)
     dataset = prepared(tmp_path, group="person", validation=0.3)
-    known = {np.asarray(picture(seed)).transpose(2, 0, 1).tobytes(): seed % 20 for seed in range(60)}
-    people = [{known[row.numpy().tobytes()] for row in side.stored(range(len(side)))} for side in (dataset.train, dataset.validation)]
-    assert not people[0] & people[1] and len(people[0] | people[1]) == 20 and dataset.report["groups"] == 20
+    known = {
+        np.asarray(picture(seed)).transpose(2, 0, 1).tobytes(): seed % 20 for seed in range(60)
+    }
+    people = [
+        {known[row.numpy().tobytes()] for row in side.stored(range(len(side)))}
+        for side in (dataset.train, dataset.validation)
+    ]
+    assert (
+        not people[0] & people[1]
+        and len(people[0] | people[1]) == 20
+        and dataset.report["groups"] == 20
+    )
 
 
 def test_fingerprint_names_content_and_classes_only(tmp_path: Path):

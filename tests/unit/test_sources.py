@@ -1,4 +1,6 @@
-"""What a source may be: archives, patterns, several places, links; and what of it is left out and named."""
+"""What a source may be: archives, patterns, several places, links; and what of it is left out and
+named.
+"""
 
 import io
 import os
@@ -16,19 +18,19 @@ import PIL.Image
 import pytest
 
 from castalia import bounded
-from castalia.advice.check import check
 from castalia.bounded import packed
+from castalia.checks.check import check
 from castalia.cli.clean import chosen, entries
 from castalia.cli.train import split_words
-from castalia.codecs.array import ArrayCodec
-from castalia.codecs.image import ImageCodec
-from castalia.codecs.music import MusicCodec
-from castalia.codecs.text import TextCodec
 from castalia.data import archives
-from castalia.data.listing import given_files
+from castalia.data.file_discovery import given_files
 from castalia.data.source import DataConfig, Source, open_source
 from castalia.data.stream import prepare
 from castalia.errors import DataError
+from castalia.modalities.array.codec import ArrayCodec
+from castalia.modalities.image.codec import ImageCodec
+from castalia.modalities.music.codec import MusicCodec
+from castalia.modalities.text.codec import TextCodec
 from castalia.recipe import load
 
 
@@ -40,12 +42,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def picture(number: int) -> bytes:
     stream = io.BytesIO()
-    PIL.Image.fromarray(np.random.default_rng(number).integers(0, 255, (8, 8), dtype=np.uint8)).save(stream, "PNG")
+    PIL.Image.fromarray(
+        np.random.default_rng(number).integers(0, 255, (8, 8), dtype=np.uint8)
+    ).save(stream, "PNG")
     return stream.getvalue()
 
 
 def pets(count: int = 6) -> dict[str, bytes]:
-    return {f"{kind}/{number}.png": picture(number + 100 * (kind == "dog")) for kind in ("cat", "dog") for number in range(count)}
+    return {
+        f"{kind}/{number}.png": picture(number + 100 * (kind == "dog"))
+        for kind in ("cat", "dog")
+        for number in range(count)
+    }
 
 
 def zipped(path: Path, files: dict[str, bytes]) -> Path:
@@ -80,7 +88,7 @@ def left_out(source: Source) -> dict[str, int]:
     return {str(one.what): one.count for one in source.omitted.listed()}
 
 
-# Archives -------------------------------------------------------------------------------------------------------------
+# Archives -----------------------------------------------------------------------------------------
 
 PACKERS: dict[str, Callable[[Path, dict[str, bytes]], Path]] = {
     ".zip": zipped,
@@ -102,14 +110,19 @@ def test_an_archive_is_read_as_the_folder_that_it_holds(ending: str, tmp_path: P
     assert not archive.omitted
 
 
-def test_an_archive_has_the_fingerprint_of_its_folder_and_is_unpacked_once(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_archive_has_the_fingerprint_of_its_folder_and_is_unpacked_once(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+):
     config = DataConfig(source=str(in_folder(tmp_path / "pets", pets())))
     whole = prepare(config, ImageCodec(), home=home).fingerprint
     packed_up = DataConfig(source=str(zipped(tmp_path / "pets.zip", pets())))
     assert prepare(packed_up, ImageCodec(), home=home).fingerprint == whole
     monkeypatch.setattr(archives, "_unpack", lambda *_: pytest.fail("it was unpacked already"))
     shutil.copy(tmp_path / "pets.zip", tmp_path / "other.zip")
-    assert prepare(DataConfig(source=str(tmp_path / "other.zip")), ImageCodec(), home=home).fingerprint == whole
+    assert (
+        prepare(DataConfig(source=str(tmp_path / "other.zip")), ImageCodec(), home=home).fingerprint
+        == whole
+    )
 
 
 def test_tables_captions_and_labels_work_inside_an_archive(tmp_path: Path):
@@ -122,21 +135,39 @@ def test_tables_captions_and_labels_work_inside_an_archive(tmp_path: Path):
     np.save(buffer, np.zeros((3, 2), np.float32))
     labels = io.BytesIO()
     np.save(labels, np.array([1, 0, 1]))
-    arrays = opened(zipped(tmp_path / "b.zip", {"x.npy": buffer.getvalue(), "y.npy": labels.getvalue()}), ArrayCodec())
+    arrays = opened(
+        zipped(tmp_path / "b.zip", {"x.npy": buffer.getvalue(), "y.npy": labels.getvalue()}),
+        ArrayCodec(),
+    )
     assert arrays.label.tolist() == [1, 0, 1]
 
 
 def test_every_kind_of_data_comes_in_archives(tmp_path: Path):
-    texts = zipped(tmp_path / "texts.zip", {"a.txt": b"words", "b.jsonl": b'{"text": "x"}\n{"text": "y"}\n', "README.md": b"about"})
-    assert opened(texts, TextCodec()).names == ["a.txt", "b.jsonl"] and len(opened(texts, TextCodec())) == 3
+    texts = zipped(
+        tmp_path / "texts.zip",
+        {"a.txt": b"words", "b.jsonl": b'{"text": "x"}\n{"text": "y"}\n', "README.md": b"about"},
+    )
+    assert (
+        opened(texts, TextCodec()).names == ["a.txt", "b.jsonl"]
+        and len(opened(texts, TextCodec())) == 3
+    )
     notes = b"MTrk" + struct.pack(">I", 12) + b"\x00\x90\x3c\x40\x60\x80\x3c\x00\x00\xff\x2f\x00"
-    midi = tarred(tmp_path / "tunes.tar.gz", {"a.mid": b"MThd" + struct.pack(">IHHH", 6, 0, 1, 96) + notes}, "w:gz")
+    midi = tarred(
+        tmp_path / "tunes.tar.gz",
+        {"a.mid": b"MThd" + struct.pack(">IHHH", 6, 0, 1, 96) + notes},
+        "w:gz",
+    )
     assert opened(midi, MusicCodec()).names == ["a.mid"]
     assert {check(texts).document.codec, check(midi).document.codec} == {"text", "music"}
 
 
 def test_archives_in_a_folder_are_folders_of_it(tmp_path: Path):
-    split = {kind: {name.partition("/")[2]: data for name, data in pets().items() if name.startswith(kind)} for kind in ("cat", "dog")}
+    split = {
+        kind: {
+            name.partition("/")[2]: data for name, data in pets().items() if name.startswith(kind)
+        }
+        for kind in ("cat", "dog")
+    }
     folder = tmp_path / "all"
     folder.mkdir()
     zipped(folder / "cat.zip", split["cat"])
@@ -173,7 +204,12 @@ def test_what_an_archive_leaves_out_is_counted_and_named(tmp_path: Path):
         again.size = len(picture(6))
         archive.addfile(again, io.BytesIO(picture(6)))
         inner = zipped(tmp_path / "inner.zip", {"x.png": picture(7)}).read_bytes()
-        for name, data in (("inner.zip", inner), (".hidden.png", b"x"), ("__MACOSX/good.png", b"x"), ("x" * 300 + ".png", b"x")):
+        for name, data in (
+            ("inner.zip", inner),
+            (".hidden.png", b"x"),
+            ("__MACOSX/good.png", b"x"),
+            ("x" * 300 + ".png", b"x"),
+        ):
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
@@ -181,7 +217,13 @@ def test_what_an_archive_leaves_out_is_counted_and_named(tmp_path: Path):
         source = opened(path)
         assert source.names == ["good.png"]
         assert bytes(source.files[0].read_bytes()) == picture(6), "the later one counts"
-        assert left_out(source) == {archives.OUTSIDE: 4, archives.LINK: 4, archives.TWICE: 1, archives.UNWRITABLE: 1, "archives": 1}
+        assert left_out(source) == {
+            archives.OUTSIDE: 4,
+            archives.LINK: 4,
+            archives.TWICE: 1,
+            archives.UNWRITABLE: 1,
+            "archives": 1,
+        }
     assert not (tmp_path.parent / "up.png").exists()
     assert sum(finding.code == "omitted" for finding in check(path).document.findings) == 5
 
@@ -195,15 +237,24 @@ def test_a_link_in_a_zip_is_left_out(tmp_path: Path):
     assert opened(path).names == ["a.png"] and left_out(opened(path)) == {archives.LINK: 1}
 
 
-@pytest.mark.parametrize(("encoding", "name"), [("gbk", "中文图片/猫咪.png"), ("utf-8", "中文/é.png"), ("cp437", "été/tête.png")])
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [("gbk", "中文图片/猫咪.png"), ("utf-8", "中文/é.png"), ("cp437", "été/tête.png")],
+)
 def test_names_that_do_not_say_their_encoding(encoding: str, name: str, tmp_path: Path):
     stand_in = "".join(chr(97 + place % 26) for place in range(len(name.encode(encoding)))).encode()
-    data = zipped(tmp_path / "a.zip", {stand_in.decode(): picture(1)}).read_bytes().replace(stand_in, name.encode(encoding))
+    data = (
+        zipped(tmp_path / "a.zip", {stand_in.decode(): picture(1)})
+        .read_bytes()
+        .replace(stand_in, name.encode(encoding))
+    )
     (tmp_path / "a.zip").write_bytes(data)
     assert opened(tmp_path / "a.zip").names == [name]
 
 
-def test_bombs_are_stopped_and_leave_nothing_behind(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch):
+def test_bombs_are_stopped_and_leave_nothing_behind(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(packed, "FREE", 1 << 20)
     bomb = bytes(4 << 20)
     for name, make in (
@@ -229,7 +280,12 @@ def test_headers_of_tar_files_are_not_believed(tmp_path: Path):
     with pytest.raises(DataError, match="damaged"):
         opened(tmp_path / "long.tar")
     sparse = tarfile.TarInfo("zeros.png")
-    sparse.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.size": str(1 << 50), "GNU.sparse.map": "0,0"}
+    sparse.pax_headers = {
+        "GNU.sparse.major": "0",
+        "GNU.sparse.minor": "1",
+        "GNU.sparse.size": str(1 << 50),
+        "GNU.sparse.map": "0,0",
+    }
     (tmp_path / "sparse.tar").write_bytes(sparse.tobuf(tarfile.PAX_FORMAT) + bytes(4096))
     with pytest.raises(DataError, match="holds no files"):
         opened(tmp_path / "sparse.tar")
@@ -239,7 +295,8 @@ def test_a_member_without_a_name_is_no_member(tmp_path: Path):
     data = zipped(tmp_path / "a.zip", {"x": picture(1), "b.png": picture(2)}).read_bytes()
     directory = data.rindex(b"PK\x01\x02", 0, data.rindex(b"PK\x01\x02"))
     nameless = bytearray(data)
-    nameless[directory + 28 : directory + 30] = b"\0\0"  # the name is 0 bytes long, and one byte of something else
+    # the name is 0 bytes long, and one byte of something else
+    nameless[directory + 28 : directory + 30] = b"\0\0"
     nameless[directory + 30 : directory + 32] = b"\1\0"
     (tmp_path / "a.zip").write_bytes(nameless)
     assert opened(tmp_path / "a.zip").names == ["b.png"]
@@ -251,8 +308,12 @@ def test_damage_is_named(tmp_path: Path):
     (tmp_path / "noise.zip").write_bytes(os.urandom(4000))
     (tmp_path / "empty.zip").write_bytes(b"")
     (tmp_path / "flipped.zip").write_bytes(whole[:60] + bytes([whole[60] ^ 255]) + whole[61:])
-    (tmp_path / "cut.tar.gz").write_bytes(PACKERS[".tgz"](tmp_path / "b.tgz", pets()).read_bytes()[:900])
-    (tmp_path / "cut.tar.xz").write_bytes(PACKERS[".tar.xz"](tmp_path / "c.tar.xz", pets()).read_bytes()[:900])
+    (tmp_path / "cut.tar.gz").write_bytes(
+        PACKERS[".tgz"](tmp_path / "b.tgz", pets()).read_bytes()[:900]
+    )
+    (tmp_path / "cut.tar.xz").write_bytes(
+        PACKERS[".tar.xz"](tmp_path / "c.tar.xz", pets()).read_bytes()[:900]
+    )
     for name in ("cut.zip", "noise.zip", "empty.zip", "flipped.zip", "cut.tar.gz", "cut.tar.xz"):
         with pytest.raises(DataError, match=r"damaged|holds no files"):
             opened(tmp_path / name)
@@ -269,11 +330,13 @@ def test_damage_is_named(tmp_path: Path):
 def test_opened_archives_are_listed(tmp_path: Path):
     opened(zipped(tmp_path / "a.zip", pets()))
     entry = next(one for one in entries() if one["kind"] == "opened archive")
-    assert entry["source"] == str(tmp_path / "a.zip") and entry["bytes"] > sum(map(len, pets().values()))
+    assert entry["source"] == str(tmp_path / "a.zip") and entry["bytes"] > sum(
+        map(len, pets().values())
+    )
     chosen(entries(), [entry["key"][:8]])
 
 
-# Patterns and several places ------------------------------------------------------------------------------------------
+# Patterns and several places ----------------------------------------------------------------------
 
 
 def test_a_pattern_is_what_the_shell_makes_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -281,9 +344,18 @@ def test_a_pattern_is_what_the_shell_makes_of_it(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     plain = opened("data")
-    for source in ("data/*/*.png", "data/**/*.png", "~/data", "~/data/*/*.png", str(tmp_path / "data" / "*"), "d[a]ta"):
+    for source in (
+        "data/*/*.png",
+        "data/**/*.png",
+        "~/data",
+        "~/data/*/*.png",
+        str(tmp_path / "data" / "*"),
+        "d[a]ta",
+    ):
         found = opened(source)
-        assert [name.removeprefix("data/") for name in found.names] == plain.names and found.classes == plain.classes, source
+        assert [
+            name.removeprefix("data/") for name in found.names
+        ] == plain.names and found.classes == plain.classes, source
         assert found.name == source
     expanded = sorted(str(path) for path in Path("data").glob("*/*.png"))
     several = opened(tuple(reversed(expanded)))
@@ -296,9 +368,23 @@ def test_a_pattern_is_what_the_shell_makes_of_it(tmp_path: Path, monkeypatch: py
 
 def test_several_places_are_read_as_one_folder(tmp_path: Path):
     for kind in ("cat", "dog"):
-        in_folder(tmp_path / kind, {name.partition("/")[2]: data for name, data in pets().items() if name.startswith(kind)})
+        in_folder(
+            tmp_path / kind,
+            {
+                name.partition("/")[2]: data
+                for name, data in pets().items()
+                if name.startswith(kind)
+            },
+        )
     zipped(tmp_path / "owl.zip", {"0.png": picture(7)})
-    source = opened((str(tmp_path / "dog"), str(tmp_path / "cat"), str(tmp_path / "owl.zip"), str(tmp_path / "cat" / "0.png")))
+    source = opened(
+        (
+            str(tmp_path / "dog"),
+            str(tmp_path / "cat"),
+            str(tmp_path / "owl.zip"),
+            str(tmp_path / "cat" / "0.png"),
+        )
+    )
     assert source.classes == ("cat", "dog", "owl")
     assert len(source) == 13, "what is given twice counts once"
     assert check([tmp_path / "cat", tmp_path / "dog"]).document.items == 12
@@ -312,9 +398,16 @@ def test_a_name_with_brackets_that_is_there_is_no_pattern(tmp_path: Path):
 
 
 def test_recipes_and_commands_take_several(tmp_path: Path):
-    assert split_words(["image/gan", "a.png", "b.png", "training.steps=3"]) == ("image/gan", ["a.png", "b.png"], ["training.steps=3"])
+    assert split_words(["image/gan", "a.png", "b.png", "training.steps=3"]) == (
+        "image/gan",
+        ["a.png", "b.png"],
+        ["training.steps=3"],
+    )
     plan = load("image/gan", ["a.png", "b.png"])
-    assert plan.data.source == ("a.png", "b.png") and plan.as_dict()["data"]["source"] == ["a.png", "b.png"]
+    assert plan.data.source == ("a.png", "b.png") and plan.as_dict()["data"]["source"] == [
+        "a.png",
+        "b.png",
+    ]
     assert load("image/gan", ["a"]).as_dict() == load("image/gan", "a").as_dict()
 
 
@@ -331,7 +424,7 @@ def test_what_is_given_to_be_edited(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert given_files(words, TextCodec()) == words, "texts are texts"
 
 
-# Links ----------------------------------------------------------------------------------------------------------------
+# Links --------------------------------------------------------------------------------------------
 
 
 def test_links_to_folders_outside_are_left_out_unless_asked(tmp_path: Path):
@@ -348,14 +441,18 @@ def test_links_to_folders_outside_are_left_out_unless_asked(tmp_path: Path):
     assert opened(data, follow_links=True).names == ["2.png", "cat/0.png", "dog/1.png"]
     assert "follow_links" not in DataConfig(source="x").model_dump()
     (tmp_path / "name").symlink_to(data)
-    assert opened(tmp_path / "name").names == ["2.png", "cat/0.png"], "the source itself may be a link"
+    assert opened(tmp_path / "name").names == ["2.png", "cat/0.png"], (
+        "the source itself may be a link"
+    )
 
 
 def test_a_source_that_is_no_file(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     in_folder(tmp_path, {"a.png": picture(1)})
-    assert opened(tmp_path).names == ["a.png"] and left_out(opened(tmp_path)) == {"devices, pipes and sockets": 2}
+    assert opened(tmp_path).names == ["a.png"] and left_out(opened(tmp_path)) == {
+        "devices, pipes and sockets": 2
+    }
     for source in ("pipe.png", "zero.png"):
         with pytest.raises(DataError, match="cannot be read"):
             opened(tmp_path / source)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from castalia.abilities import SampleOptions
 from castalia.errors import SpecError
 from castalia.families.vae import Vae, VaeConfig
-from castalia.nn.random import generators
+from castalia.nn.counter_random import generators
 from castalia.spec import Batch, Classes, Dense, Tokens
 from castalia.testing import SPECS, synthetic
 
@@ -32,19 +32,32 @@ class Linear(nn.Module):
         return x @ self.weight.T + self.bias
 
 
-def linear_gaussian(draws: int, exact_posterior: bool) -> tuple[Vae, torch.distributions.MultivariateNormal]:
-    """A VAE whose decoder is z -> W z + b with noise 0.7, and what it says about data: N(b, W W' + 0.49).
+def linear_gaussian(
+    draws: int, exact_posterior: bool
+) -> tuple[Vae, torch.distributions.MultivariateNormal]:
+    """A VAE whose decoder is z -> W z + b with noise 0.7, and what it says about data: N(b, W W' +
+    0.49).
 
-    W has orthogonal columns, so that the true posterior is diagonal and the encoder can be exactly that.
+    W has orthogonal columns, so that the true posterior is diagonal and the encoder can be exactly
+    that.
     """
-    model = Vae(VaeConfig(latent=2, likelihood="gaussian", spread="fixed", deviation=NOISE, importance=draws), VECTOR, {}).eval()
+    model = Vae(
+        VaeConfig(
+            latent=2, likelihood="gaussian", spread="fixed", deviation=NOISE, importance=draws
+        ),
+        VECTOR,
+        {},
+    ).eval()
     w = torch.tensor([[1.0, 0.0], [0.0, 2.0], [1.0, 0.0]])
     b = torch.tensor([0.3, -0.2, 0.1])
     precision = 1 + (w.square().sum(0)) / NOISE**2
     mean_map = (w / NOISE**2 / precision).T
     if exact_posterior:
-        raw = 10 * torch.atanh((4 - precision.log()) / 10) - 4  # Posterior.of bends the log-variance
-        model.encoder = Linear(torch.cat([mean_map, torch.zeros(2, 3)]), torch.cat([-mean_map @ b, raw]))  # type: ignore[assignment]
+        # Posterior.of bends the log-variance
+        raw = 10 * torch.atanh((4 - precision.log()) / 10) - 4
+        model.encoder = Linear(
+            torch.cat([mean_map, torch.zeros(2, 3)]), torch.cat([-mean_map @ b, raw])
+        )  # type: ignore[assignment]
     else:
         model.encoder = Linear(torch.zeros(4, 3), torch.zeros(4))  # type: ignore[assignment]
     model.decoder = Linear(w, b)  # type: ignore[assignment]
@@ -52,7 +65,8 @@ def linear_gaussian(draws: int, exact_posterior: bool) -> tuple[Vae, torch.distr
 
 
 def test_nats_of_the_true_posterior_need_one_draw() -> None:
-    torch.manual_seed(0)  # a bound of one draw varies: which draws must not depend on the tests before
+    # a bound of one draw varies: which draws must not depend on the tests before
+    torch.manual_seed(0)
     model, truth = linear_gaussian(1, exact_posterior=True)
     x = truth.sample((20,))
     assert torch.allclose(model.nats(Batch(x)), -truth.log_prob(x), atol=1e-3)
@@ -60,7 +74,9 @@ def test_nats_of_the_true_posterior_need_one_draw() -> None:
 
 
 def test_many_draws_tighten_the_bound() -> None:
-    """A posterior that ignores the data: one draw is far above the truth on average, 4,000 draws are within a tenth."""
+    """A posterior that ignores the data: one draw is far above the truth on average, 4,000 draws
+    are within a tenth.
+    """
     torch.manual_seed(0)
     x = linear_gaussian(1, False)[1].sample((16,))
     errors = []
@@ -97,9 +113,13 @@ def loss_of(config: dict[str, Any], **state: float) -> tuple[float, dict[str, fl
 
 def test_loss_is_the_weighted_sum_of_its_parts() -> None:
     total, parts = loss_of({})
-    assert math.isclose(total, parts["reconstruction"] + parts["kl"], rel_tol=1e-5) and math.isclose(total, parts["nelbo"], rel_tol=1e-5)
+    assert math.isclose(
+        total, parts["reconstruction"] + parts["kl"], rel_tol=1e-5
+    ) and math.isclose(total, parts["nelbo"], rel_tol=1e-5)
     heavy, same = loss_of({"beta": 5.0})
-    assert same == parts and math.isclose(heavy, parts["reconstruction"] + 5 * parts["kl"], rel_tol=1e-5)
+    assert same == parts and math.isclose(
+        heavy, parts["reconstruction"] + 5 * parts["kl"], rel_tol=1e-5
+    )
     early, _ = loss_of({"beta": 5.0}, warmth=0.1)
     assert math.isclose(early, parts["reconstruction"] + 0.5 * parts["kl"], rel_tol=1e-5)
     floored, _ = loss_of({"free_bits": 100.0})
@@ -129,7 +149,11 @@ def test_a_picture_is_the_mean_and_a_vector_is_a_draw() -> None:
     with torch.no_grad():
         clean = picture.sample(generators(0, 0, 4), {}, calm)
         assert not torch.allclose(clean, noisy.sample(generators(0, 0, 4), {}, calm), atol=0.1)
-        assert torch.allclose(picture.sample(generators(0, 0, 4), {}, cold), noisy.sample(generators(0, 0, 4), {}, cold), atol=1e-5)
+        assert torch.allclose(
+            picture.sample(generators(0, 0, 4), {}, cold),
+            noisy.sample(generators(0, 0, 4), {}, cold),
+            atol=1e-5,
+        )
         still = picture.sample(generators(0, 0, 4), {}, cold)
         assert torch.allclose(still, still[:1].expand_as(still), atol=1e-5)
         vector = Vae(VaeConfig(latent=2), VECTOR, {}).eval()
@@ -172,6 +196,12 @@ def test_refusals() -> None:
         Vae(VaeConfig(layout="grid"), VECTOR, {})
     with pytest.raises(SpecError):
         Vae(VaeConfig(), VECTOR, {}).to_latent(torch.zeros(2, 4), {})
-    for bad in ({"latent": 0}, {"beta": -1.0}, {"kl_warmup": 2.0}, {"likelihood": "poisson"}, {"widht": 3}):
+    for bad in (
+        {"latent": 0},
+        {"beta": -1.0},
+        {"kl_warmup": 2.0},
+        {"likelihood": "poisson"},
+        {"widht": 3},
+    ):
         with pytest.raises(ValidationError):
             VaeConfig.model_validate(bad)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from castalia.abilities import SampleOptions
 from castalia.errors import SpecError
 from castalia.families.vaegan import VaeGan, VaeGanConfig
-from castalia.nn.random import generators
+from castalia.nn.counter_random import generators
 from castalia.spec import Batch, Classes
 from castalia.testing import SPECS, synthetic
 
@@ -36,7 +36,13 @@ def test_objective_is_the_stated_sum() -> None:
     alpha, beta, gamma = 0.3, 2.0, 5.0
     model = build(alpha=alpha, beta=beta, gamma=gamma)
     turn, parts = value(model, "autoencoder")
-    assert math.isclose(turn, alpha * parts["generator"] + beta * parts["kl"] / SPEC.size + gamma * parts["reconstruction"], rel_tol=1e-5)
+    assert math.isclose(
+        turn,
+        alpha * parts["generator"]
+        + beta * parts["kl"] / SPEC.size
+        + gamma * parts["reconstruction"],
+        rel_tol=1e-5,
+    )
     critic, judged = value(model, "critic")
     assert math.isclose(critic, (1 - alpha) * judged["critic"], rel_tol=1e-5)
 
@@ -58,7 +64,9 @@ def test_adversarial_terms_of_a_constant_critic(logit: float) -> None:
     model.critic = Constant(logit)  # type: ignore[assignment]
     d = 1 / (1 + math.exp(-logit))
     assert math.isclose(value(model, "autoencoder")[1]["generator"], -math.log(d), rel_tol=1e-4)
-    assert math.isclose(value(model, "critic")[1]["critic"], -math.log(d) - math.log(1 - d), rel_tol=1e-4)
+    assert math.isclose(
+        value(model, "critic")[1]["critic"], -math.log(d) - math.log(1 - d), rel_tol=1e-4
+    )
 
 
 def test_similarity_chooses_what_is_compared() -> None:
@@ -73,7 +81,9 @@ def test_similarity_chooses_what_is_compared() -> None:
 
 
 def test_critic_judges_each_kind_by_itself() -> None:
-    """Batch statistics over a mixture would give the answer away: judging data never depends on what was decoded."""
+    """Batch statistics over a mixture would give the answer away: judging data never depends on
+    what was decoded.
+    """
     model = build().train()
     x, other = synthetic(SPEC, 6).x, torch.randn(6, *SPEC.shape)
     alone, features = model.critic(x, {})
@@ -92,7 +102,10 @@ def test_refresh_gives_the_decoder_statistics_of_its_weights() -> None:
     with torch.no_grad():
         calm = model.eval().sample(generators(1, 0, 256), {}, SampleOptions())
         lively = model.train()._decode(torch.randn(256, 4), None)
-    assert abs(float(calm.mean() - lively.mean())) < 0.02 and abs(float(calm.std() - lively.std())) < 0.02
+    assert (
+        abs(float(calm.mean() - lively.mean())) < 0.02
+        and abs(float(calm.std() - lively.std())) < 0.02
+    )
     model.refresh(generators(0, 0, 1))
     assert all(torch.equal(value, first[name]) for name, value in model.state_dict().items())
 
@@ -114,7 +127,9 @@ def test_critic_judges_by_class() -> None:
 def test_report_counts_active_units() -> None:
     model = build()
     report = model.report(Batch(synthetic(SPEC, 16).x))
-    assert report["latent"] == 4 and 0 <= report["active_units"] <= 4 and report["squared_error"] > 0
+    assert (
+        report["latent"] == 4 and 0 <= report["active_units"] <= 4 and report["squared_error"] > 0
+    )
     with torch.no_grad():
         for parameter in model.encoder.out.parameters():  # type: ignore[union-attr]
             parameter.zero_()
@@ -122,6 +137,12 @@ def test_report_counts_active_units() -> None:
 
 
 def test_weights_have_limits() -> None:
-    for bad in ({"alpha": 0.0}, {"alpha": 1.0}, {"beta": -1.0}, {"gamma": -1.0}, {"similarity": "pixels"}):
+    for bad in (
+        {"alpha": 0.0},
+        {"alpha": 1.0},
+        {"beta": -1.0},
+        {"gamma": -1.0},
+        {"similarity": "pixels"},
+    ):
         with pytest.raises(ValidationError):
             VaeGanConfig.model_validate(bad)

@@ -1,4 +1,6 @@
-"""Windows of token documents: every token once an epoch, a new cut each epoch, all of it functions of counters."""
+"""Windows of token documents: every token once an epoch, a new cut each epoch, all of it functions
+of counters.
+"""
 
 from __future__ import annotations
 
@@ -15,30 +17,40 @@ from hypothesis import strategies as st
 from tests.texts import corpus
 from torch import Tensor
 
-from castalia.codecs.text import TextCodec
 from castalia.data import cache
 from castalia.data.cache import Documents
 from castalia.data.source import DataConfig
 from castalia.data.stream import prepare
 from castalia.data.windows import Windows
 from castalia.errors import DataError
+from castalia.modalities.text.codec import TextCodec
 from castalia.spec import Tokens
 
 BEGIN, END = 0, 1
 
 
-def documents(folder: Path, lengths: list[int], dtype: str = "<u2") -> tuple[Documents, list[np.ndarray]]:
-    """Documents of `begin`, numbers that occur once in the corpus, and `end`: so a token says where it is from."""
+def documents(
+    folder: Path, lengths: list[int], dtype: str = "<u2"
+) -> tuple[Documents, list[np.ndarray]]:
+    """Documents of `begin`, numbers that occur once in the corpus, and `end`: so a token says where
+    it is from.
+    """
     rows, number = [], 2
     for length in lengths:
         rows.append(np.array([BEGIN, *range(number, number + length), END], dtype=dtype))
         number += length
     np.concatenate(rows).tofile(folder / "rows.bin")
-    return Documents(folder / "rows.bin", np.dtype(dtype), np.array([len(row) for row in rows])), rows
+    return Documents(
+        folder / "rows.bin", np.dtype(dtype), np.array([len(row) for row in rows])
+    ), rows
 
 
 def windows(
-    folder: Path, lengths: list[int], length: int = 8, segments: bool = True, cond: dict[str, Tensor] | None = None
+    folder: Path,
+    lengths: list[int],
+    length: int = 8,
+    segments: bool = True,
+    cond: dict[str, Tensor] | None = None,
 ) -> tuple[Windows, list[np.ndarray]]:
     found, rows = documents(folder, lengths)
     spec = Tokens(length, sum(lengths) + 2, BEGIN, END)
@@ -54,17 +66,23 @@ def epoch_of(side: Windows, number: int, seed: int = 0) -> Tensor:
 
 @settings(max_examples=60, deadline=None)
 @given(lengths=st.lists(st.integers(0, 30), min_size=1, max_size=12), length=st.integers(1, 20))
-def test_an_epoch_codes_every_token_once(lengths: list[int], length: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_an_epoch_codes_every_token_once(
+    lengths: list[int], length: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     side, rows = windows(tmp_path_factory.mktemp("windows"), lengths, length)
     whole = Counter(int(token) for row in rows for token in row)
     for number in (0, 3):
         x = epoch_of(side, number)
         coded = Counter(x[:, 1:].flatten().tolist())
         assert all(coded[token] <= whole[token] for token in coded)
-        assert side.tokens - sum(coded.values()) < x.shape[1]  # what is left over is shorter than a window
+        # what is left over is shorter than a window
+        assert side.tokens - sum(coded.values()) < x.shape[1]
         follows = {(int(a), int(b)) for row in rows for a, b in itertools.pairwise(row)}
-        for row in x.tolist():  # neighbours in a window are neighbours in a document, or the edge between two
-            assert all(pair in follows or pair == (END, BEGIN) for pair in itertools.pairwise(row)), row
+        # neighbours in a window are neighbours in a document, or the edge between two
+        for row in x.tolist():
+            assert all(
+                pair in follows or pair == (END, BEGIN) for pair in itertools.pairwise(row)
+            ), row
 
 
 def test_epochs_are_cut_and_ordered_anew(tmp_path: Path) -> None:
@@ -81,7 +99,8 @@ def test_batches_are_functions_of_their_counter(tmp_path: Path) -> None:
     fresh, _ = windows(tmp_path, [20, 31, 17], 8)
     straight = torch.cat([side.batch(counter, 1, 5).x for counter in range(60)])
     assert torch.equal(
-        torch.cat([fresh.batch(counter, 6, 5).x for counter in (9, 2, 0, 7)]), straight.view(10, 6, 9)[[9, 2, 0, 7]].flatten(0, 1)
+        torch.cat([fresh.batch(counter, 6, 5).x for counter in (9, 2, 0, 7)]),
+        straight.view(10, 6, 9)[[9, 2, 0, 7]].flatten(0, 1),
     )
     assert torch.equal(fresh.batch(0, 60, 5).x, straight)
 
@@ -104,12 +123,15 @@ def test_segments_are_the_documents(tmp_path: Path) -> None:
     stream, _ = windows(tmp_path, [3] * 20, 16, segments=False)
     assert stream.batch(0, 8, 0).segment is None and torch.equal(stream.batch(0, 8, 0).x, batch.x)
     one, _ = windows(tmp_path, [500], 16)
-    assert any(one.batch(counter, 1, 0).segment is None for counter in range(5))  # nothing is packed: no mask to pay for
+    # nothing is packed: no mask to pay for
+    assert any(one.batch(counter, 1, 0).segment is None for counter in range(5))
 
 
 @settings(max_examples=40, deadline=None)
 @given(lengths=st.lists(st.integers(0, 30), min_size=1, max_size=10), length=st.integers(1, 20))
-def test_take_covers_each_document_once(lengths: list[int], length: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_take_covers_each_document_once(
+    lengths: list[int], length: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     side, rows = windows(tmp_path_factory.mktemp("take"), lengths, length)
     batch = side.take(range(len(side)))
     owner = side.document_of(range(len(side)))
@@ -133,13 +155,20 @@ def test_rows_with_conditions_are_pieces_of_one_document(tmp_path: Path) -> None
         batch = side.batch(counter, 1, 0)
         tokens = [token for token in batch.x[0].tolist() if token > END]
         owner = next(number for number, row in enumerate(rows) if tokens[0] in row)
-        assert all(token in rows[owner] for token in tokens) and batch.cond["label"].tolist() == [int(label[owner])]
+        assert all(token in rows[owner] for token in tokens) and batch.cond["label"].tolist() == [
+            int(label[owner])
+        ]
         seen[tuple(tokens)] += 1
     assert len(seen) == len(side) and set(seen.values()) == {1}
-    assert torch.equal(side.batch(0, 2 * len(side), 0).x[: len(side)].sort(0).values, side.batch(0, len(side), 0).x.sort(0).values)
+    assert torch.equal(
+        side.batch(0, 2 * len(side), 0).x[: len(side)].sort(0).values,
+        side.batch(0, len(side), 0).x.sort(0).values,
+    )
 
 
-def test_memory_mapped_documents_are_the_resident_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_mapped_documents_are_the_resident_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lengths = [20, 31, 17, 5, 400]
     resident, _ = windows(tmp_path, lengths)
     monkeypatch.setattr(cache, "RESIDENT_BYTES", 10)
@@ -149,7 +178,10 @@ def test_memory_mapped_documents_are_the_resident_ones(tmp_path: Path, monkeypat
     for counter in range(30):
         assert torch.equal(mapped.batch(counter, 4, 0).x, resident.batch(counter, 4, 0).x)
     assert torch.equal(mapped.take(range(len(mapped))).x, resident.take(range(len(resident))).x)
-    assert all(torch.equal(one, other) for one, other in zip(mapped.documents(), resident.documents(), strict=True))
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(mapped.documents(), resident.documents(), strict=True)
+    )
 
 
 def test_an_empty_side_says_so(tmp_path: Path) -> None:
@@ -161,7 +193,7 @@ def test_an_empty_side_says_so(tmp_path: Path) -> None:
             ask()
 
 
-# Sides and caches of a folder of texts --------------------------------------------------------------------------------------
+# Sides and caches of a folder of texts ------------------------------------------------------------
 
 
 def texts_of(side: Any) -> list[str]:
@@ -171,10 +203,16 @@ def texts_of(side: Any) -> list[str]:
 @pytest.mark.parametrize("share", [1e-6, 0.3])
 def test_the_development_side_holds_what_training_never_sees(share: float, tmp_path: Path) -> None:
     """And never nothing, where a family asks for it: a gate would have nothing to learn from."""
-    data = prepare(DataConfig(source=str(corpus(tmp_path / "texts", files=12)), development=share), TextCodec(), home=tmp_path / "home")
+    data = prepare(
+        DataConfig(source=str(corpus(tmp_path / "texts", files=12)), development=share),
+        TextCodec(),
+        home=tmp_path / "home",
+    )
     sides = [set(texts_of(data.split(name))) for name in ("train", "validation", "development")]
     assert sum(map(len, sides)) == len(set.union(*sides)) == 12 and all(sides)
-    without = prepare(DataConfig(source=str(tmp_path / "texts")), TextCodec(), home=tmp_path / "home")
+    without = prepare(
+        DataConfig(source=str(tmp_path / "texts")), TextCodec(), home=tmp_path / "home"
+    )
     assert len(without.development) == 0 and set(texts_of(without.validation)) == sides[1]
 
 
@@ -189,13 +227,26 @@ def test_a_damaged_cache_of_documents_is_built_anew(tmp_path: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(lengths=st.lists(st.integers(0, 30), min_size=1, max_size=12), length=st.integers(1, 6), period=st.integers(2, 4))
-def test_steps_stay_whole(lengths: list[int], length: int, period: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Every coded token stands in the column of its slot, and is coded once an epoch but for what a window leaves out."""
+@given(
+    lengths=st.lists(st.integers(0, 30), min_size=1, max_size=12),
+    length=st.integers(1, 6),
+    period=st.integers(2, 4),
+)
+def test_steps_stay_whole(
+    lengths: list[int], length: int, period: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Every coded token stands in the column of its slot, and is coded once an epoch but for what a
+    window leaves out.
+    """
     found, rows = documents(tmp_path_factory.mktemp("windows"), lengths)
     spec = Tokens(length * period, sum(lengths) + 2, BEGIN, END, period=period)
     side = Windows(spec, found, torch.arange(len(rows)), {})
-    slot = {int(token): (place - 1) % period for row in rows for place, token in enumerate(row) if token > END}
+    slot = {
+        int(token): (place - 1) % period
+        for row in rows
+        for place, token in enumerate(row)
+        if token > END
+    }
     room = sum(-(-len(row) // period) * period for row in rows)
     width = side.batch(0, 1, 0).x.shape[1] - 1
     assert width % period == 0

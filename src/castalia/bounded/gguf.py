@@ -1,6 +1,8 @@
-"""What a GGUF file declares, compared with its size before a library believes it (ggml-org/ggml, docs/gguf.md, versions 2 and 3).
+"""What a GGUF file declares, compared with its size before a library believes it (ggml-org/ggml,
+docs/gguf.md, versions 2 and 3).
 
-Lengths and counts are 64-bit numbers; a reader that takes them at their word loops, or allocates, for as long as they say.
+Lengths and counts are 64-bit numbers; a reader that takes them at their word loops, or allocates,
+for as long as they say.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from castalia.bounded.limits import current, exceeded
 from castalia.errors import DataError
 from castalia.sentences import say
 
-_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # bytes of a value, by type
+# bytes of a value, by type
+_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY = 8, 9
 _DEEPEST = 4  # arrays in arrays
 _MOST_AXES = 8
@@ -24,7 +27,9 @@ _LEAST_BITS = 1  # of a quantised weight
 
 
 def check_gguf(path: Path) -> None:
-    """Raises DataError for a file that is no GGUF, or whose header declares more than the file holds or the limits let through."""
+    """Raises DataError for a file that is no GGUF, or whose header declares more than the file
+    holds or the limits let through.
+    """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > current().weights_bytes:
@@ -43,7 +48,11 @@ class _Walk:
 
     def all(self) -> None:
         if self.file.read(4) != b"GGUF" or self._number("<I") not in (2, 3):
-            raise DataError(say("the file is no GGUF of version 2 or 3, whatever its name says"), self.name, say("download it again"))
+            raise DataError(
+                say("the file is no GGUF of version 2 or 3, whatever its name says"),
+                self.name,
+                say("download it again"),
+            )
         tensors, facts = self._count(24), self._count(13)
         for _ in range(facts):
             self._skip(self._count(1))
@@ -78,7 +87,9 @@ class _Walk:
         """A number of things of at least so many bytes each, which must fit in the file."""
         count = self._number("<Q")
         if count * least > self.size:
-            raise _damaged(say("it declares {0:,} entries in {1:,} bytes", count, self.size), self.name)
+            raise _damaged(
+                say("it declares {0:,} entries in {1:,} bytes", count, self.size), self.name
+            )
         return count
 
     def _number(self, form: str) -> int:

@@ -15,14 +15,27 @@ from castalia.sentences import say
 
 T = TypeVar("T")
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-_SIZES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "kib": KIB, "mib": MIB, "gib": GIB, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
+_SIZES = {
+    "": 1,
+    "k": 1000,
+    "m": 1000**2,
+    "g": 1000**3,
+    "kib": KIB,
+    "mib": MIB,
+    "gib": GIB,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+}
 _SIZED = re.compile(r"([0-9]{1,15})\s*([kmg]?i?b?)", re.IGNORECASE)
 
 
 def _count(value: Any) -> Any:
     """ "64 MiB" as a number; anything else as it is."""
     found = _SIZED.fullmatch(value.strip()) if isinstance(value, str) else None
-    return int(found[1]) * _SIZES[found[2].lower()] if found and found[2].lower() in _SIZES else value
+    return (
+        int(found[1]) * _SIZES[found[2].lower()] if found and found[2].lower() in _SIZES else value
+    )
 
 
 # What is counted, for sentences.
@@ -52,34 +65,62 @@ def _limit(default: int, unit: str, meaning: str) -> Any:
 class ReadLimits(BaseModel):
     """How much a file may ask for. Values are whole numbers, or sizes such as "2 GiB". Frozen.
 
-    The defaults let through whatever people have; a limit that is met is named in the error, and `data.limits.NAME=VALUE` raises it.
+    The defaults let through whatever people have; a limit that is met is named in the error, and
+    `data.limits.NAME=VALUE` raises it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file_bytes: Count = _limit(GIB, "bytes", "a file that is read whole: a picture, a tokenizer, a settings file")
-    score_bytes: Count = _limit(64 * MIB, "bytes", "a score: MIDI, MusicXML once unpacked, ABC, a file of pieces")
+    file_bytes: Count = _limit(
+        GIB, "bytes", "a file that is read whole: a picture, a tokenizer, a settings file"
+    )
+    score_bytes: Count = _limit(
+        64 * MIB, "bytes", "a score: MIDI, MusicXML once unpacked, ABC, a file of pieces"
+    )
     score_notes: Count = _limit(2_000_000, "notes", "one score")
-    json_bytes: Count = _limit(256 * MIB, "bytes", "a JSON document: a table as .json, a manifest, a tokenizer.json, run.json")
+    json_bytes: Count = _limit(
+        256 * MIB,
+        "bytes",
+        "a JSON document: a table as .json, a manifest, a tokenizer.json, run.json",
+    )
     json_depth: Count = _limit(200, "levels", "lists and objects inside one another in JSON")
     json_values: Count = _limit(20_000_000, "values", "all values of a JSON document together")
-    digits: Count = _limit(400, "digits", "one number in JSON, XML or YAML, and the size of its exponent")
+    digits: Count = _limit(
+        400, "digits", "one number in JSON, XML or YAML, and the size of its exponent"
+    )
     yaml_bytes: Count = _limit(4 * MIB, "bytes", "a recipe or a policy")
-    settings_bytes: Count = _limit(16 * MIB, "bytes", "a chat template, a schema, a caption, a list of files, terms, keys or classes")
+    settings_bytes: Count = _limit(
+        16 * MIB,
+        "bytes",
+        "a chat template, a schema, a caption, a list of files, terms, keys or classes",
+    )
     xml_depth: Count = _limit(100, "levels", "XML elements inside one another")
     xml_elements: Count = _limit(2_000_000, "elements", "all elements of an XML document together")
-    pixels: Count = _limit(89_478_485, "pixels", "a picture, as its header declares it (Pillow's own limit)")
+    pixels: Count = _limit(
+        89_478_485, "pixels", "a picture, as its header declares it (Pillow's own limit)"
+    )
     row_bytes: Count = _limit(GIB, "bytes", "one item of an array file")
     array_bytes: Count = _limit(
-        4 * GIB, "bytes", "an array that has to be in memory as a whole: labels, columns-first .npy, a group of Parquet rows"
+        4 * GIB,
+        "bytes",
+        "an array that has to be in memory as a whole: labels, columns-first .npy, a "
+        "group of Parquet rows",
     )
     rows: Count = _limit(100_000_000, "rows", "one table or array file")
     line_bytes: Count = _limit(64 * MIB, "bytes", "one line of a table, a list or JSON lines")
     cell_characters: Count = _limit(16 * MIB, "characters", "one cell of a table")
-    document_bytes: Count = _limit(256 * MIB, "bytes", "one text that is kept whole (codec.document=file)")
-    archive_members: Count = _limit(500_000, "members", "an archive (.zip, .tar), .npz and .mxl included")
+    document_bytes: Count = _limit(
+        256 * MIB, "bytes", "one text that is kept whole (codec.document=file)"
+    )
+    archive_members: Count = _limit(
+        500_000, "members", "an archive (.zip, .tar), .npz and .mxl included"
+    )
     inflated_bytes: Count = _limit(16 * GIB, "bytes", "all that one compressed file unpacks to")
-    inflation_ratio: Count = _limit(500, "times", "how often a compressed file may be larger unpacked than packed, beyond its first 64 MiB")
+    inflation_ratio: Count = _limit(
+        500,
+        "times",
+        "how often a compressed file may be larger unpacked than packed, beyond its first 64 MiB",
+    )
     weights_bytes: Count = _limit(64 * GIB, "bytes", "a file of weights (safetensors, GGUF)")
 
     def changed(self) -> dict[str, int]:
@@ -98,7 +139,9 @@ def current() -> ReadLimits:
 
 @contextmanager
 def using(limits: ReadLimits) -> Iterator[None]:
-    """In this block, the given ones of `limits` hold, the others as before. Not across a `yield`: see `within`."""
+    """In this block, the given ones of `limits` hold, the others as before. Not across a `yield`:
+    see `within`.
+    """
     token = _CURRENT.set(current().model_copy(update=limits.changed()))
     try:
         yield
@@ -121,32 +164,54 @@ def within(limits: ReadLimits, items: Iterator[T]) -> Iterator[T]:
 
 
 def from_words(words: Iterable[str]) -> ReadLimits:
-    """["pixels=200000000", "inflated_bytes=64GiB"] as limits. Raises RecipeError for an unknown name or a value that is no number."""
+    """["pixels=200000000", "inflated_bytes=64GiB"] as limits. Raises RecipeError for an unknown
+    name or a value that is no number.
+    """
     given: dict[str, str] = {}
     for word in words:
         name, sign, value = word.partition("=")
         if not sign or name not in ReadLimits.model_fields:
-            fix = say("{0}--limit NAME=VALUE; SECURITY.md lists all names", meant(name, ReadLimits.model_fields))
+            fix = say(
+                "{0}--limit NAME=VALUE; SECURITY.md lists all names",
+                meant(name, ReadLimits.model_fields),
+            )
             raise RecipeError(say("there is no such limit"), f"--limit {word}", fix)
         given[name] = value
     try:
         return ReadLimits.model_validate(given)
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
-        fix = say("give a positive number, or a size such as 2GiB: --limit {0}={1}", name, ReadLimits.model_fields[name].default)
-        raise RecipeError(say("the value of a limit is no size"), f"--limit {name}={given[name]}", fix) from error
+        fix = say(
+            "give a positive number, or a size such as 2GiB: --limit {0}={1}",
+            name,
+            ReadLimits.model_fields[name].default,
+        )
+        raise RecipeError(
+            say("the value of a limit is no size"), f"--limit {name}={given[name]}", fix
+        ) from error
 
 
-def exceeded(name: str, what: str, where: object, error: type[CastaliaError] = DataError) -> CastaliaError:
-    """The error of a read that would pass the limit `name`; `what` says in a few words what was too much."""
+def exceeded(
+    name: str, what: str, where: object, error: type[CastaliaError] = DataError
+) -> CastaliaError:
+    """The error of a read that would pass the limit `name`; `what` says in a few words what was too
+    much.
+    """
     unit = _UNITS[units()[name]]
     return error(
         say("{0}: more than the {1:,} {2} that are read", what, getattr(current(), name), unit),
         where,
-        say("leave the file out; if you trust it, raise the limit: data.limits.{0}=..., or --limit {0}=...", name),
+        say(
+            "leave the file out; if you trust it, raise the limit: data.limits.{0}=..., or "
+            "--limit {0}=...",
+            name,
+        ),
     )
 
 
 def units() -> Mapping[str, str]:
     """The unit of each limit, by its name."""
-    return {name: str((field.json_schema_extra or {})["unit"]) for name, field in ReadLimits.model_fields.items()}  # type: ignore[index]
+    return {
+        name: str((field.json_schema_extra or {})["unit"])
+        for name, field in ReadLimits.model_fields.items()
+    }  # type: ignore[index]

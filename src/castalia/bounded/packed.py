@@ -1,7 +1,9 @@
-"""Compressed files: bytes are counted while they inflate, and what a header declares is never believed.
+"""Compressed files: bytes are counted while they inflate, and what a header declares is never
+believed.
 
-Two limits stop a bomb: `inflated_bytes`, and beyond the first 64 MiB `inflation_ratio`, which is the bytes that came out over the size of the file on disk.
-Members of an archive that overlap, as in the bombs that no nesting needs (Fifield 2019), are counted each time.
+Two limits stop a bomb: `inflated_bytes`, and beyond the first 64 MiB `inflation_ratio`, which is
+the bytes that came out over the size of the file on disk. Members of an archive that overlap, as in
+the bombs that no nesting needs (Fifield 2019), are counted each time.
 """
 
 from __future__ import annotations
@@ -23,7 +25,16 @@ from castalia.sentences import say
 
 FREE = 64 << 20  # bytes that may come out whatever the ratio
 # What the standard readers raise for damaged files.
-DAMAGE = (OSError, EOFError, ValueError, KeyError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    zlib.error,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+)
 _FIX = say("copy it again, or set data.skip_bad=true")
 
 
@@ -37,13 +48,22 @@ class Meter:
         """Raises the error of a limit that this many more bytes pass."""
         self.count += size
         if self.count > current().inflated_bytes:
-            raise exceeded("inflated_bytes", say("the file unpacks to too much"), self.where, self.error)
+            raise exceeded(
+                "inflated_bytes", say("the file unpacks to too much"), self.where, self.error
+            )
         if self.count > FREE and self.count > self.packed * current().inflation_ratio:
-            raise exceeded("inflation_ratio", say("the file unpacks to far more than its size"), self.where, self.error)
+            raise exceeded(
+                "inflation_ratio",
+                say("the file unpacks to far more than its size"),
+                self.where,
+                self.error,
+            )
 
 
 class Counted(io.RawIOBase):
-    """A stream that unpacks, with a meter behind it: reads come in blocks, so that no declared size is allocated at once."""
+    """A stream that unpacks, with a meter behind it: reads come in blocks, so that no declared size
+    is allocated at once.
+    """
 
     def __init__(self, stream: IO[bytes], meter: Meter) -> None:
         super().__init__()
@@ -75,7 +95,9 @@ class Counted(io.RawIOBase):
 
 
 def read_exactly(stream: IO[bytes], count: int) -> bytes:
-    """`count` bytes, or as many as there are, in blocks: what a header declares is not allocated before it is there."""
+    """`count` bytes, or as many as there are, in blocks: what a header declares is not allocated
+    before it is there.
+    """
     if count <= BLOCK:
         return stream.read(count)
     parts = bytearray()
@@ -85,8 +107,12 @@ def read_exactly(stream: IO[bytes], count: int) -> bytes:
 
 
 @contextmanager
-def open_gzip(path: str | os.PathLike[str], error: type[CastaliaError] = DataError) -> Iterator[Counted]:
-    """What a gzip file unpacks to. Damage raises what gzip raises (see DAMAGE), where it is read."""
+def open_gzip(
+    path: str | os.PathLike[str], error: type[CastaliaError] = DataError
+) -> Iterator[Counted]:
+    """What a gzip file unpacks to. Damage raises what gzip raises (see DAMAGE), where
+    it is read.
+    """
     with open_regular(path, error) as raw:
         meter = Meter(os.fstat(raw.fileno()).st_size, Path(path).name, error)
         with gzip.GzipFile(fileobj=raw) as stream:
@@ -106,14 +132,26 @@ class Zip:
         """Raises DataError for a member that is encrypted, KeyError for one that is not there."""
         found = self.archive.getinfo(member) if isinstance(member, str) else member
         if found.flag_bits & 0x1:
-            raise self._meter.error(say("the archive is encrypted"), self._meter.where, say("unpack it with its password first"))
+            raise self._meter.error(
+                say("the archive is encrypted"),
+                self._meter.where,
+                say("unpack it with its password first"),
+            )
         return Counted(self.archive.open(found), self._meter)
 
 
 @contextmanager
-def open_zip(source: str | os.PathLike[str] | bytes, where: object = "", error: type[CastaliaError] = DataError) -> Iterator[Zip]:
-    """The zip archive in a file, or in bytes that were read. Raises `error` for one that is damaged or has too many members."""
-    stream: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else open_regular(source, error)
+def open_zip(
+    source: str | os.PathLike[str] | bytes,
+    where: object = "",
+    error: type[CastaliaError] = DataError,
+) -> Iterator[Zip]:
+    """The zip archive in a file, or in bytes that were read. Raises `error` for one that is damaged
+    or has too many members.
+    """
+    stream: BinaryIO = (
+        io.BytesIO(source) if isinstance(source, bytes) else open_regular(source, error)
+    )
     place = where or ("" if isinstance(source, bytes) else Path(source).name)
     with stream:
         size = stream.seek(0, os.SEEK_END)
@@ -123,5 +161,7 @@ def open_zip(source: str | os.PathLike[str] | bytes, where: object = "", error: 
             raise error(say("the archive is damaged: {0}", failure), place, _FIX) from failure
         with archive:
             if len(archive.infolist()) > current().archive_members:
-                raise exceeded("archive_members", say("the archive holds too many files"), place, error)
+                raise exceeded(
+                    "archive_members", say("the archive holds too many files"), place, error
+                )
             yield Zip(archive, Meter(size, place, error))

@@ -1,7 +1,8 @@
 """YAML as plain data: mappings with text keys, lists, text, numbers, truth values, null.
 
-Beside `yaml.safe_load`: the number of values is bounded (aliases may not multiply what was written, CWE-776), nesting and digits are bounded, a key
-may stand once, dates stay the text that they are written as, and other tags are errors.
+Beside `yaml.safe_load`: the number of values is bounded (aliases may not multiply what was written,
+CWE-776), nesting and digits are bounded, a key may stand once, dates stay the text that they are
+written as, and other tags are errors.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from castalia.sentences import say
 MOST_VALUES = 50_000  # of one document, aliases written out
 DEEPEST = 32  # levels; PyYAML calls itself at each
 
-_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map"))
+_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map")
+)
 
 
 _MEND = say("mend the file")
@@ -29,22 +32,31 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in pairs if tag in _TAGS] for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    first: [(tag, pattern) for tag, pattern in pairs if tag in _TAGS]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
 
-def parse_yaml(text: str, where: object = "", fix: str = _MEND, error: type[CastaliaError] = DataError) -> Any:
-    """The value of the one document of a YAML text; None of an empty one. Raises `error`, which says what is wrong in which line, for what is not plain
-    data, and beyond the limits yaml_bytes and digits."""
+def parse_yaml(
+    text: str, where: object = "", fix: str = _MEND, error: type[CastaliaError] = DataError
+) -> Any:
+    """The value of the one document of a YAML text; None of an empty one. Raises `error`, which
+    says what is wrong in which line, for what is not plain
+    data, and beyond the limits yaml_bytes and digits.
+    """
     if len(text) > current().yaml_bytes:
         raise exceeded("yaml_bytes", say("the YAML is too long"), where, error)
     try:
         return _parsed(text)
     except yaml.MarkedYAMLError as failure:
-        line = "" if failure.problem_mark is None else say(", line {0}", failure.problem_mark.line + 1)
+        line = (
+            "" if failure.problem_mark is None else say(", line {0}", failure.problem_mark.line + 1)
+        )
         raise error(say("this is not YAML: {0}{1}", failure.problem, line), where, fix) from failure
     except yaml.YAMLError as failure:
-        raise error(say("this is not plain YAML: {0}", str(failure).splitlines()[0]), where, fix) from failure
+        raise error(
+            say("this is not plain YAML: {0}", str(failure).splitlines()[0]), where, fix
+        ) from failure
 
 
 def _parsed(text: str) -> Any:
@@ -56,7 +68,8 @@ def _parsed(text: str) -> Any:
             return None
         _check(node, {}, set())
         return loader.construct_document(node)
-    except (ValueError, OverflowError, KeyError, AttributeError, TypeError) as failure:  # a tag that does not fit its text: !!bool maybe
+    # a tag that does not fit its text: !!bool maybe
+    except (ValueError, OverflowError, KeyError, AttributeError, TypeError) as failure:
         raise yaml.YAMLError(f"a value does not fit its tag: {type(failure).__name__}") from failure
     finally:
         loader.dispose()
@@ -72,7 +85,9 @@ def _check_events(text: str) -> None:
             depth -= 1
         nodes += isinstance(event, yaml.NodeEvent)
         if depth > DEEPEST:
-            raise yaml.YAMLError(f"nested more than {DEEPEST} deep, line {event.start_mark.line + 1}")
+            raise yaml.YAMLError(
+                f"nested more than {DEEPEST} deep, line {event.start_mark.line + 1}"
+            )
         if nodes > MOST_VALUES:
             raise yaml.YAMLError(f"more than {MOST_VALUES:,} values")
 
@@ -97,9 +112,13 @@ def _check(node: Node, sizes: dict[int, int], open_nodes: set[int]) -> int:
         names = set[str]()
         for key, value in node.value:
             if key.tag != "tag:yaml.org,2002:str":
-                raise yaml.YAMLError(f"a key must be text, line {key.start_mark.line + 1}: put it in quotes")
+                raise yaml.YAMLError(
+                    f"a key must be text, line {key.start_mark.line + 1}: put it in quotes"
+                )
             if key.value in names:
-                raise yaml.YAMLError(f"the key '{key.value:.60}' stands twice, line {key.start_mark.line + 1}")
+                raise yaml.YAMLError(
+                    f"the key '{key.value:.60}' stands twice, line {key.start_mark.line + 1}"
+                )
             names.add(key.value)
             size += _check(value, sizes, open_nodes)
     if size > MOST_VALUES:

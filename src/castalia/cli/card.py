@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -14,12 +14,23 @@ from castalia.sentences import say
 
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
-    policy: Annotated[Optional[Path], typer.Option(metavar="FILE", help="names the producer and the licence of the model")] = None,  # noqa: UP045
-    out: Annotated[Optional[Path], typer.Option(metavar="FILE", help="default: RUN/card.md, RUN/card.zh.md")] = None,  # noqa: UP045
-    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
-    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="names the producer and the licence of the model"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="default: RUN/card.md, RUN/card.zh.md")
+    ] = None,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
+    ] = False,
 ) -> int:
-    """Write the card of a run: model, data, cost, scores, limits, and what marking rules ask, answered or open."""
+    """Write the card of a run: model, data, cost, scores, limits, and what marking rules ask,
+    answered or open.
+    """
     from castalia import atomic
     from castalia.governance import card
     from castalia.governance.policy import Policy

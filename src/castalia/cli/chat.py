@@ -1,4 +1,6 @@
-"""castalia chat RUN [--message TEXT | < FILE] [--system TEXT] [--json]: a conversation in the terminal."""
+"""castalia chat RUN [--message TEXT | < FILE] [--system TEXT] [--json]: a conversation in the
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,13 @@ from castalia import bounded
 from castalia.cli.console import constraint_of, echo, say_json
 from castalia.errors import CastaliaError, DataError, RecipeError, Refused
 from castalia.escapes import printable
-from castalia.language import told
+from castalia.language import translate
 from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
     from castalia.codecs.conversation import Conversation, Message
     from castalia.families.base import Family
-    from castalia.governance.release import Gate
+    from castalia.governance.release_gate import Gate
     from castalia.sampling.generate import Request
 
 Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
@@ -39,28 +41,65 @@ HELP = say(
 
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
-    message: Annotated[Text, typer.Option(help="one message: print the reply and end; without it, stdin where it is no terminal")] = None,
+    message: Annotated[
+        Text,
+        typer.Option(
+            help="one message: print the reply and end; without it, stdin where it is no terminal"
+        ),
+    ] = None,
     system: Annotated[Text, typer.Option(help="what the run is told first")] = None,
-    seed: Annotated[int, typer.Option(help="reply i depends on what was said and on (seed, i)")] = 0,
-    temperature: Annotated[Number, typer.Option(help="below 1 safer, above 1 wilder; 0 the likeliest")] = None,
+    seed: Annotated[
+        int, typer.Option(help="reply i depends on what was said and on (seed, i)")
+    ] = 0,
+    temperature: Annotated[
+        Number, typer.Option(help="below 1 safer, above 1 wilder; 0 the likeliest")
+    ] = None,
     length: Annotated[Whole, typer.Option(help="most tokens of a reply")] = None,
     top_k: Annotated[Whole, typer.Option(help="only the k likeliest tokens")] = None,
-    top_p: Annotated[Number, typer.Option(help="the likeliest tokens that hold this much mass")] = None,
-    min_p: Annotated[Number, typer.Option(help="only tokens of at least this share of the likeliest one's probability")] = None,
-    repetition: Annotated[Number, typer.Option(help="above 1: tokens seen so far become less likely")] = None,
-    constraint: Annotated[Text, typer.Option(help="what every reply must be: regex:..., json:SCHEMA, json:@FILE, verse:7x4")] = None,
+    top_p: Annotated[
+        Number, typer.Option(help="the likeliest tokens that hold this much mass")
+    ] = None,
+    min_p: Annotated[
+        Number,
+        typer.Option(help="only tokens of at least this share of the likeliest one's probability"),
+    ] = None,
+    repetition: Annotated[
+        Number, typer.Option(help="above 1: tokens seen so far become less likely")
+    ] = None,
+    constraint: Annotated[
+        Text,
+        typer.Option(
+            help="what every reply must be: regex:..., json:SCHEMA, json:@FILE, verse:7x4"
+        ),
+    ] = None,
     constraint_limits: Annotated[
-        str, typer.Option(metavar="NAME=VALUE,...", help="let a constraint be more work, e.g. nodes=1000000,seconds=60; docs/text.md")
+        str,
+        typer.Option(
+            metavar="NAME=VALUE,...",
+            help="let a constraint be more work, e.g. nodes=1000000,seconds=60; docs/text.md",
+        ),
     ] = "",
-    policy: Annotated[File, typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md")] = None,
-    ledger: Annotated[File, typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl")] = None,
-    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
-    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout: reply, manifest, tokens; for one message")] = False,
+    policy: Annotated[
+        File,
+        typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md"),
+    ] = None,
+    ledger: Annotated[
+        File, typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl")
+    ] = None,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
+    ] = False,
+    json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="one JSON document on stdout: reply, manifest, tokens; for one message"
+        ),
+    ] = False,
 ) -> int:
     """Talk to a run that was tuned on conversations."""
-    from castalia.codecs.budget import limits_from
+    from castalia.constraints.budget import limits_from
     from castalia.governance.policy import Policy
-    from castalia.governance.release import Gate
+    from castalia.governance.release_gate import Gate
     from castalia.run import Run
     from castalia.sampling.chat import able
     from castalia.sampling.generate import request_of
@@ -69,10 +108,26 @@ def command(
     able(opened.codec)
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
     request = request_of(opened, 1, seed)
-    given = {"temperature": temperature, "length": length, "top_k": top_k, "top_p": top_p, "min_p": min_p, "repetition": repetition}
-    options = replace(request.options, **{name: value for name, value in given.items() if value is not None})
+    given = {
+        "temperature": temperature,
+        "length": length,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "repetition": repetition,
+    }
+    options = replace(
+        request.options, **{name: value for name, value in given.items() if value is not None}
+    )
     talk = Talk(
-        gate, gate.model(), replace(request, options=options, constraint=constraint_of(constraint), budget=limits_from(constraint_limits))
+        gate,
+        gate.model(),
+        replace(
+            request,
+            options=options,
+            constraint=constraint_of(constraint),
+            budget=limits_from(constraint_limits),
+        ),
     )
     if system:
         talk.tell(system)
@@ -81,7 +136,11 @@ def command(
     if message is not None:
         return _once(talk, message, json)
     if json:
-        raise RecipeError(say("--json is for one message"), "castalia chat", say("add --message TEXT, or send it to stdin"))
+        raise RecipeError(
+            say("--json is for one message"),
+            "castalia chat",
+            say("add --message TEXT, or send it to stdin"),
+        )
     return _going_on(talk)
 
 
@@ -101,13 +160,21 @@ class Talk:
         from castalia.codecs.conversation import Message
 
         self.gate.prepare_text(system)
-        self.messages = [Message("system", system), *(turn for turn in self.messages if turn.role != "system")]
+        self.messages = [
+            Message("system", system),
+            *(turn for turn in self.messages if turn.role != "system"),
+        ]
 
     def reset(self) -> None:
-        self.messages, self.manifests = [turn for turn in self.messages if turn.role == "system"], []
+        self.messages, self.manifests = (
+            [turn for turn in self.messages if turn.role == "system"],
+            [],
+        )
 
     def asked(self, words: str) -> Request:
-        """The request for a reply to `words`, which are not part of the conversation yet. Raises Refused, DataError."""
+        """The request for a reply to `words`, which are not part of the conversation yet. Raises
+        Refused, DataError.
+        """
         from castalia.codecs.conversation import Conversation, Message
         from castalia.sampling.chat import reply_to, trimmed
 
@@ -120,8 +187,10 @@ class Talk:
         return self.gate.prepare(reply_to(self.gate.codec, kept, request))
 
     def reply(self, words: str) -> Iterator[str]:
-        """The reply as it comes, under the policy. What was said is remembered, also of a reply that is stopped (closing the iterator)."""
-        from castalia.governance.release import request_facts
+        """The reply as it comes, under the policy. What was said is remembered, also of a reply
+        that is stopped (closing the iterator).
+        """
+        from castalia.governance.release_gate import request_facts
         from castalia.sampling.generate import stream
 
         request = self.asked(words)
@@ -162,7 +231,9 @@ class Talk:
         return Conversation(self.messages)
 
     def save(self, path: Path) -> None:
-        """As a row of conversations that can be trained on, with the manifests of the replies; or as a text."""
+        """As a row of conversations that can be trained on, with the manifests of the replies; or
+        as a text.
+        """
         from castalia import atomic
 
         talk = self.conversation()
@@ -172,11 +243,17 @@ class Talk:
                 row = {"messages": talk.plain(), "castalia": self.manifests}
                 atomic.write(path, before + javascript.dumps(row, ensure_ascii=False) + "\n")
             elif path.exists():
-                raise DataError(say("there is already a file of this name"), path, say("another name, or .jsonl, which takes more"))
+                raise DataError(
+                    say("there is already a file of this name"),
+                    path,
+                    say("another name, or .jsonl, which takes more"),
+                )
             else:
                 atomic.write(path, str(talk))
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(say("the file cannot be written: {0}", error), path, say("another place")) from error
+            raise DataError(
+                say("the file cannot be written: {0}", error), path, say("another place")
+            ) from error
 
     def _remember(self, words: str, reply: str, facts: dict[str, Any]) -> None:
         from castalia.codecs.conversation import Message
@@ -202,7 +279,11 @@ def _once(talk: Talk, message: str, json: bool) -> int:
             "reply": reply,
             "ended": facts["ended"],
             "messages": talk.conversation().plain(),
-            "usage": {"prompt_tokens": before - 1, "completion_tokens": new, "total_tokens": before - 1 + new},
+            "usage": {
+                "prompt_tokens": before - 1,
+                "completion_tokens": new,
+                "total_tokens": before - 1 + new,
+            },
             "manifest": facts,
         }
     )
@@ -229,7 +310,7 @@ def _going_on(talk: Talk) -> int:
             elif line.strip():
                 _speak(talk, line)
         except CastaliaError as error:  # the conversation goes on
-            echo(told(error), err=True)
+            echo(translate(error), err=True)
 
 
 def _speak(talk: Talk, line: str) -> None:
@@ -239,11 +320,15 @@ def _speak(talk: Talk, line: str) -> None:
             print(printable(piece), end="", flush=True)
     except KeyboardInterrupt:
         pieces.close()  # type: ignore[attr-defined] - a generator
-        print(told(say(" [stopped]")), end="")
+        print(translate(say(" [stopped]")), end="")
     print(flush=True)
     if talk.dropped:
         echo(
-            plural("(the oldest message no longer fits the context)", "(the oldest {0} messages no longer fit the context)", talk.dropped),
+            plural(
+                "(the oldest message no longer fits the context)",
+                "(the oldest {0} messages no longer fit the context)",
+                talk.dropped,
+            ),
             err=True,
         )
 
@@ -260,7 +345,13 @@ def _obey(talk: Talk, line: str) -> bool:
         case "/system" if rest.strip():
             talk.tell(rest.strip())
         case "/system":
-            echo(next((turn.content for turn in talk.messages if turn.role == "system"), say("(nothing)")), err=True)
+            echo(
+                next(
+                    (turn.content for turn in talk.messages if turn.role == "system"),
+                    say("(nothing)"),
+                ),
+                err=True,
+            )
         case "/save" if rest.strip():
             talk.save(Path(rest.strip()))
             echo(say("(saved in {0})", rest.strip()), err=True)

@@ -1,4 +1,6 @@
-"""castalia clean [KEY ...] [--yes]: what $CASTALIA_HOME holds, what it belongs to, and its removal, whole or one by one."""
+"""castalia clean [KEY ...] [--yes]: what $CASTALIA_HOME holds, what it belongs to, and its removal,
+whole or one by one.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,22 @@ from castalia.units import size
 
 def command(
     keys: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY]...", help="only these, by key or the beginning of one; default: all")
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY]...", help="only these, by key or the beginning of one; default: all"
+        ),
     ] = None,
-    remove: Annotated[bool, typer.Option("--yes", help="remove them; they are built again when needed")] = False,
-    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+    remove: Annotated[
+        bool, typer.Option("--yes", help="remove them; they are built again when needed")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
+    ] = False,
 ) -> int:
-    """List caches and what they belong to; remove them, or those named, with --yes. Runs are never touched."""
-    from castalia.places import home
+    """List caches and what they belong to; remove them, or those named, with --yes. Runs are never
+    touched.
+    """
+    from castalia.user_dirs import home
 
     found = chosen(entries(), keys or [])
     if remove:
@@ -40,43 +51,68 @@ def command(
         echo(table(head, [_row(entry) for entry in found]), "")
         total = size(sum(entry["bytes"] for entry in found))
         named = " ".join(["castalia clean", *(keys or [])])
-        echo(say("removed: {0}", total) if remove else say("{0} in {1}; remove them with: {2} --yes", total, home(), named))
+        echo(
+            say("removed: {0}", total)
+            if remove
+            else say("{0} in {1}; remove them with: {2} --yes", total, home(), named)
+        )
     return 0
 
 
 def entries() -> list[dict[str, Any]]:
-    """Every cache, largest first: {"key", "kind", "bytes", "source", "runs", "used"}. runs: names of those made here that read it."""
+    """Every cache, largest first: {"key", "kind", "bytes", "source", "runs", "used"}. runs: names
+    of those made here that read it.
+    """
     from castalia.data.stream import list_caches
-    from castalia.places import home
+    from castalia.user_dirs import home
 
     users = _users()
-    found = [{**cache, "kind": "encoded data", "path": str(home() / "cache" / cache["key"])} for cache in list_caches()]
+    found = [
+        {**cache, "kind": "encoded data", "path": str(home() / "cache" / cache["key"])}
+        for cache in list_caches()
+    ]
     for folder, kind in (("bases", "pretrained model"), ("archives", "opened archive")):
-        found += [_stored(path, kind) for path in sorted((home() / folder).glob("*")) if path.is_dir()]
+        found += [
+            _stored(path, kind) for path in sorted((home() / folder).glob("*")) if path.is_dir()
+        ]
     for entry in found:
-        entry["runs"] = users.get(entry["source"], []) if entry["kind"] != "pretrained model" else users.get(entry["key"], [])
+        entry["runs"] = (
+            users.get(entry["source"], [])
+            if entry["kind"] != "pretrained model"
+            else users.get(entry["key"], [])
+        )
     return sorted(found, key=lambda entry: -int(entry["bytes"]))
 
 
 def chosen(found: list[dict[str, Any]], keys: list[str]) -> list[dict[str, Any]]:
-    """Those whose key begins with one of `keys`; all without keys. Raises DataError for a key that names none, or several."""
+    """Those whose key begins with one of `keys`; all without keys. Raises DataError for a key that
+    names none, or several.
+    """
     if not keys:
         return found
     result: list[dict[str, Any]] = []
     for key in keys:
         matching = [entry for entry in found if entry["key"].startswith(key)]
         if len(matching) != 1 or not key:
-            what = say("there is no such cache") if not matching else say("{0} caches begin like this", len(matching))
+            what = (
+                say("there is no such cache")
+                if not matching
+                else say("{0} caches begin like this", len(matching))
+            )
             raise DataError(what, key, "castalia clean lists them")
         result += [entry for entry in matching if entry not in result]
     return result
 
 
 def _stored(path: Path, kind: str) -> dict[str, Any]:
-    """A folder that something was unpacked or converted into; castalia.json in it says from what."""
+    """A folder that something was unpacked or converted into; castalia.json in it says
+    from what.
+    """
     files = [file for file in path.rglob("*") if file.is_file()]
     try:
-        source = str(bounded.parse_json(bounded.read_bytes(path / "castalia.json", "json_bytes"))["source"])
+        source = str(
+            bounded.parse_json(bounded.read_bytes(path / "castalia.json", "json_bytes"))["source"]
+        )
     except (DataError, KeyError, TypeError):
         source = "(unknown)"
     used = max((file.stat().st_mtime for file in files), default=path.stat().st_mtime)
@@ -92,12 +128,14 @@ def _stored(path: Path, kind: str) -> dict[str, Any]:
 
 def _users() -> dict[str, list[str]]:
     """Data sources and digests of pretrained models -> the runs made here that name them."""
-    from castalia.places import known_folders
+    from castalia.user_dirs import known_folders
 
     users: dict[str, list[str]] = {}
     for folder in known_folders():
         try:
-            recipe = bounded.parse_json(bounded.read_bytes(folder / "run.json", "json_bytes"))["recipe"]
+            recipe = bounded.parse_json(bounded.read_bytes(folder / "run.json", "json_bytes"))[
+                "recipe"
+            ]
             named = [recipe["data"]["source"], recipe["family"].get("base")]
         except (DataError, KeyError, TypeError, AttributeError):
             continue
@@ -118,6 +156,19 @@ def _remove(entry: dict[str, Any]) -> None:
 
 def _row(entry: dict[str, Any]) -> list[Any]:
     runs = entry["runs"]
-    shown = "-" if not runs else series(runs) if len(runs) <= 2 else say("{0} and {1} more", series(runs[:2]), len(runs) - 2)
+    shown = (
+        "-"
+        if not runs
+        else series(runs)
+        if len(runs) <= 2
+        else say("{0} and {1} more", series(runs[:2]), len(runs) - 2)
+    )
     when = time.strftime("%Y-%m-%d", time.localtime(entry["used"]))
-    return [entry["key"][:16], constant(entry["kind"]), size(entry["bytes"]), constant(entry["source"]), shown, when]
+    return [
+        entry["key"][:16],
+        constant(entry["kind"]),
+        size(entry["bytes"]),
+        constant(entry["source"]),
+        shown,
+        when,
+    ]

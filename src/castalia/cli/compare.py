@@ -13,23 +13,45 @@ from castalia.sentences import row, say
 
 
 def command(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN ...", help="folders or prefixes of runs of the same data")],
-    n: Annotated[int | None, typer.Option("-n", help="samples of each run; default: as many as the real data allow, at most 2000")] = None,
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN RUN ...", help="folders or prefixes of runs of the same data"),
+    ],
+    n: Annotated[
+        int | None,
+        typer.Option(
+            "-n", help="samples of each run; default: as many as the real data allow, at most 2000"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="of the judged samples")] = 0,
-    out: Annotated[Path | None, typer.Option(help="folder of the page; default: compare/ beside the first run")] = None,
-    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the runs to execute their own Python files")] = False,
-    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="folder of the page; default: compare/ beside the first run")
+    ] = None,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="allow the runs to execute their own Python files")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
+    ] = False,
 ) -> int:
-    """Judge runs of the same data side by side: differences with intervals, fidelity against cost, one page."""
-    from castalia import judging
+    """Judge runs of the same data side by side: differences with intervals, fidelity against cost,
+    one page.
+    """
     from castalia.run import Run
+    from castalia.verbs import judge
 
     opened = [Run.open(run, trust_code=trust_code) for run in runs]
-    document = judging.compare(opened, n=n, seed=seed, out=out, language=current())
+    document = judge.compare(opened, n=n, seed=seed, out=out, language=current())
     if json:
         say_json(document)
         return 0
-    echo(_table(document), "", *document["verdict"], "", say("look at: {0}", Path(document["folder"]) / "compare.html"))
+    echo(
+        _table(document),
+        "",
+        *document["verdict"],
+        "",
+        say("look at: {0}", Path(document["folder"]) / "compare.html"),
+    )
     return 0
 
 
@@ -40,12 +62,19 @@ def _table(document: dict[str, Any]) -> str:
     for one in document["differences"]:
         if one["shown"]:
             worse = one["other"] if one["better"] == one["one"] else one["one"]
-            shown.setdefault(one["score"], []).append(say("{0} better than {1}", one["better"], worse))
+            shown.setdefault(one["score"], []).append(
+                say("{0} better than {1}", one["better"], worse)
+            )
     rows = []
     for name, values_of in document["scores"].items():
         values = [
-            "-" if run not in values_of or values_of[run]["value"] is None else f"{values_of[run]['value']:.4g}" for run in document["runs"]
+            "-"
+            if run not in values_of or values_of[run]["value"] is None
+            else f"{values_of[run]['value']:.4g}"
+            for run in document["runs"]
         ]
-        told = row("; ", shown.get(name, [])) or (say("no difference shown") if name in tested else "-")
+        told = row("; ", shown.get(name, [])) or (
+            say("no difference shown") if name in tested else "-"
+        )
         rows.append([name, *values, told])
     return table([say("score"), *document["runs"], say("difference")], rows)

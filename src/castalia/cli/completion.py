@@ -1,18 +1,20 @@
-"""Words at the Tab key: `castalia --install-completion [bash|zsh|fish]`, `--show-completion`, and what their scripts ask, `--complete`.
+"""Words at the Tab key: `castalia --install-completion [bash|zsh|fish]`, `--show-completion`, and
+what their scripts ask, `--complete`.
 
-`castalia --complete WORD... PREFIX` prints what may stand in PREFIX's place: verbs, options, recipes, runs, built-in data. It asks the verb's own
-signature, so nothing is listed twice, and imports no torch.
+`castalia --complete WORD... PREFIX` prints what may stand in PREFIX's place: verbs, options,
+recipes, runs, built-in data. It asks the verb's own signature, so nothing is listed twice, and
+imports no torch.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from importlib import import_module, resources
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from castalia import atomic
+from castalia import atomic, modality
 from castalia.cli.console import echo
 from castalia.cli.main import VERBS, parser_of
 from castalia.errors import DataError, RecipeError
@@ -78,7 +80,11 @@ def command(name: str, words: Sequence[str]) -> int:
         return 0
     shell = words[0] if words else Path(os.environ.get("SHELL", "")).name
     if shell not in SCRIPTS:
-        what = say("there is no completion for the shell '{0}'", shell) if shell else say("the shell is not known")
+        what = (
+            say("there is no completion for the shell '{0}'", shell)
+            if shell
+            else say("the shell is not known")
+        )
         raise RecipeError(what, where=name, fix=f"castalia {name} bash | zsh | fish")
     if name == "--show-completion":
         echo(SCRIPTS[shell].rstrip())
@@ -88,26 +94,45 @@ def command(name: str, words: Sequence[str]) -> int:
 
 
 def install(shell: str, home: Path | None = None) -> list[str]:
-    """Writes the script, and the line that reads it where the shell does not by itself; what was written. Raises DataError."""
+    """Writes the script, and the line that reads it where the shell does not by itself; what was
+    written. Raises DataError.
+    """
     home = home or Path.home()
     if shell == "fish":
-        path = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "fish" / "completions" / "castalia.fish"
+        path = (
+            Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+            / "fish"
+            / "completions"
+            / "castalia.fish"
+        )
     else:
-        path = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "castalia" / f"completion.{shell}"
+        path = (
+            Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+            / "castalia"
+            / f"completion.{shell}"
+        )
     lines = [say("wrote {0}", path)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, SCRIPTS[shell])
         if shell != "fish":
             start = home / f".{shell}rc"
-            known = start.read_text(encoding="utf-8", errors="surrogateescape") if start.exists() else ""
+            known = (
+                start.read_text(encoding="utf-8", errors="surrogateescape")
+                if start.exists()
+                else ""
+            )
             line = f'[ -f "{path}" ] && . "{path}"  # castalia: words at the Tab key'
             if line not in known.splitlines():
                 with open(start, "a", encoding="utf-8") as file:
                     file.write(("" if not known or known.endswith("\n") else "\n") + line + "\n")
                 lines.append(say("added a line that reads it to {0}", start))
     except OSError as error:
-        raise DataError(say("the completion cannot be written: {0}", error), path, say("print it with --show-completion")) from error
+        raise DataError(
+            say("the completion cannot be written: {0}", error),
+            path,
+            say("print it with --show-completion"),
+        ) from error
     return [*lines, say("it works in new shells: castalia <Tab>")]
 
 
@@ -119,7 +144,9 @@ class Word(NamedTuple):
 
 
 def candidates(words: Sequence[str]) -> list[Word]:
-    """What may stand in the place of the last word, which is a beginning. words: what follows `castalia` on the line."""
+    """What may stand in the place of the last word, which is a beginning. words: what follows
+    `castalia` on the line.
+    """
     *before, prefix = words or [""]
     return [one for one in _candidates(before, prefix) if one.word.startswith(prefix)]
 
@@ -171,43 +198,57 @@ def _signature(verb: str) -> tuple[dict[str, _Option], list[str]]:
 
 
 def _things(verb: str, metavar: str, prefix: str) -> Iterator[Word]:
-    """Runs, recipes, data, kinds: what an argument or the value of an option may be. Nothing where the shell's own file names are right."""
+    """Runs, recipes, data, kinds: what an argument or the value of an option may be. Nothing where
+    the shell's own file names are right.
+    """
     if (verb, metavar) in KINDS:
         yield from map(Word, KINDS[verb, metavar])
     elif "RUN" in metavar:
         yield from _runs()
     elif metavar == "RECIPE":
-        yield from map(Word, _recipes())
+        yield from map(Word, sorted(modality.recipes()))
     elif "DATA" in metavar:
         builtin: Any = import_module("castalia.data.builtin")
-        yield from (Word(f"builtin/{name}", constant(builtin.about(name))) for name in builtin.names())
+        yield from (
+            Word(f"builtin/{name}", constant(builtin.about(name))) for name in builtin.names()
+        )
         yield from map(Word, _paths(prefix))
 
 
 def _runs() -> Iterator[Word]:
-    from castalia.places import known_folders
+    from castalia.user_dirs import known_folders
 
-    here = sorted(Path("runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    here = sorted(
+        Path("runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime, reverse=True
+    )
     names = [path.parent.name for path in here]
     if names:
         yield Word("latest", names[0])
     yield from map(Word, names)
-    yield from (Word(str(folder)) for folder in known_folders() if folder.resolve().parent != Path("runs").resolve())
-
-
-def _recipes() -> list[str]:
-    root = resources.files("castalia") / "recipes"
-    folders = [folder for folder in root.iterdir() if folder.is_dir()]
-    return sorted(f"{one.name}/{file.name[:-5]}" for one in folders for file in one.iterdir() if file.name.endswith(".yaml"))
+    yield from (
+        Word(str(folder))
+        for folder in known_folders()
+        if folder.resolve().parent != Path("runs").resolve()
+    )
 
 
 def _paths(prefix: str) -> list[str]:
     folder, _, begin = prefix.rpartition("/")
     root = Path(f"{folder}/" if folder or prefix.startswith("/") else ".").expanduser()
     try:
-        entries = sorted(path for path in root.iterdir() if path.name.startswith(begin) and (begin or not path.name.startswith(".")))
+        entries = sorted(
+            path
+            for path in root.iterdir()
+            if path.name.startswith(begin) and (begin or not path.name.startswith("."))
+        )
     except OSError:
         return []
-    return [f"{folder}/{path.name}" if "/" in prefix else path.name for path in entries if not path.is_dir()] + [
-        (f"{folder}/{path.name}" if "/" in prefix else path.name) + "/" for path in entries if path.is_dir()
+    return [
+        f"{folder}/{path.name}" if "/" in prefix else path.name
+        for path in entries
+        if not path.is_dir()
+    ] + [
+        (f"{folder}/{path.name}" if "/" in prefix else path.name) + "/"
+        for path in entries
+        if path.is_dir()
     ]

@@ -9,20 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from castalia import bounded, progress
-from castalia.columns import padded, width
 from castalia.errors import RecipeError
 from castalia.escapes import json_text, one_line, printable
-from castalia.language import told
+from castalia.language import translate
 from castalia.sentences import say
+from castalia.text_width import padded, width
 from castalia.units import duration
 
 __all__ = ["conditions", "constraint_of", "duration", "echo", "say_json", "table"]
 
 
 def echo(*lines: str, err: bool = False) -> None:
-    """Lines on stdout or stderr, in the current language; control characters in them are shown, not obeyed."""
+    """Lines on stdout or stderr, in the current language; control characters in them are shown, not
+    obeyed.
+    """
     with progress.paused():
-        print(*(printable(told(line)) for line in lines), sep="\n", file=sys.stderr if err else sys.stdout, flush=True)
+        print(
+            *(printable(translate(line)) for line in lines),
+            sep="\n",
+            file=sys.stderr if err else sys.stdout,
+            flush=True,
+        )
 
 
 def say_json(document: Any) -> None:
@@ -33,7 +40,7 @@ def say_json(document: Any) -> None:
 
 def table(head: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
     """Left-aligned columns, as wide as they need to be, in the current language."""
-    lines = [[one_line(told(cell)) for cell in row] for row in [head, *rows]]
+    lines = [[one_line(translate(cell)) for cell in row] for row in [head, *rows]]
     widths = [max(width(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join("  ".join(map(padded, line, widths)).rstrip() for line in lines)
 
@@ -44,13 +51,19 @@ def conditions(texts: Iterable[str]) -> dict[str, str | int]:
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign:
-            raise RecipeError(say("a condition is written name=value"), where=text, fix=say("for example --cond label=3"))
+            raise RecipeError(
+                say("a condition is written name=value"),
+                where=text,
+                fix=say("for example --cond label=3"),
+            )
         pairs[name] = value
     return pairs
 
 
 def constraint_of(given: str | None) -> str | None:
-    """json:@FILE with the schema itself in place of the file: a manifest holds what was asked, and no path."""
+    """json:@FILE with the schema itself in place of the file: a manifest holds what was asked, and
+    no path.
+    """
     if given is None or not given.startswith("json:@"):
         return given
     path = Path(given.removeprefix("json:@"))
@@ -58,5 +71,7 @@ def constraint_of(given: str | None) -> str | None:
         return "json:" + bounded.read_text(path, "settings_bytes", RecipeError).strip()
     except RecipeError as error:
         raise RecipeError(
-            say("the schema cannot be read: {0}", error.what), path, say("name a file of UTF-8 text: json:@schema.json")
+            say("the schema cannot be read: {0}", error.what),
+            path,
+            say("name a file of UTF-8 text: json:@schema.json"),
         ) from error

@@ -17,43 +17,83 @@ def command(
         str,
         typer.Argument(
             metavar="KIND",
-            help="interpolate: from each input to the next; vary: variants of each; infill: fill a text's gaps, [[12]] or [[]], or a score's parts",
+            help="interpolate: from each input to the next; vary: variants of each; infill: "
+            "fill a text's gaps, [[12]] or [[]], or a score's parts",
         ),
     ],
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="files that the run's codec reads, or the texts themselves")],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...", help="files that the run's codec reads, or the texts themselves"
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="folder for the results and sheet.html")],
     formats: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option("--format", metavar="ENDING", help="of the files, e.g. mid, musicxml, wav; may be given several times"),
+        typer.Option(
+            "--format",
+            metavar="ENDING",
+            help="of the files, e.g. mid, musicxml, wav; may be given several times",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="of the noise in vary")] = 0,
-    steps: Annotated[int, typer.Option(help="items per pair (interpolate) or per input (vary, infill)")] = 8,
+    steps: Annotated[
+        int, typer.Option(help="items per pair (interpolate) or per input (vary, infill)")
+    ] = 8,
     strength: Annotated[float, typer.Option(help="vary: 0 = reconstruction, 1 = unrelated")] = 0.5,
-    keep: Annotated[Optional[list[str]], typer.Option(metavar="PART", help="infill: a part of the score that stays, e.g. soprano")] = None,  # noqa: UP045
-    bars: Annotated[Optional[str], typer.Option(metavar="A-B", help="infill: bars of the score that are made anew; default: all")] = None,  # noqa: UP045
-    temperature: Annotated[float, typer.Option(help="infill: below 1 safer, above 1 wilder; 0: the likeliest each time")] = 1.0,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PART", help="infill: a part of the score that stays, e.g. soprano"),
+    ] = None,
+    bars: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A-B", help="infill: bars of the score that are made anew; default: all"
+        ),
+    ] = None,
+    temperature: Annotated[
+        float,
+        typer.Option(help="infill: below 1 safer, above 1 wilder; 0: the likeliest each time"),
+    ] = 1.0,
     redraw: Annotated[
         int,
         typer.Option(
-            metavar="N", help="infill: bars of the score with parallels, crossings or notes out of range are drawn anew up to N times"
+            metavar="N",
+            help="infill: bars of the score with parallels, crossings or notes out of range "
+            "are drawn anew up to N times",
         ),
     ] = 0,
-    cond: Annotated[Optional[list[str]], typer.Option(metavar="NAME=VALUE", help="a condition; default: the input's folder name")] = None,  # noqa: UP045
-    policy: Annotated[Optional[Path], typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md")] = None,  # noqa: UP045
-    ledger: Annotated[Optional[Path], typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl")] = None,  # noqa: UP045
-    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
-    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+    cond: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="a condition; default: the input's folder name"),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md"),
+    ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl"),
+    ] = None,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
+    ] = False,
 ) -> int:
-    """Edit given items with a run whose family encodes (VAE, VAE-GAN, VAE of sentences), or fill the gaps of texts and scores (ar)."""
-    from castalia import workflow
-    from castalia.cli.batch import Batch, inputs_of
+    """Edit given items with a run whose family encodes (VAE, VAE-GAN, VAE of sentences), or fill
+    the gaps of texts and scores (ar).
+    """
+    from castalia.cli.output_folder import Batch, inputs_of
     from castalia.codecs.base import is_file
-    from castalia.data.listing import given_files
+    from castalia.data.file_discovery import given_files
     from castalia.governance import provenance
     from castalia.governance.policy import Policy
-    from castalia.governance.release import Gate
+    from castalia.governance.release_gate import Gate
     from castalia.run import Run
     from castalia.sampling.edit import span_of
+    from castalia.verbs import make
 
     opened = Run.open(run, trust_code=trust_code)
     inputs = given_files(inputs, opened.codec)
@@ -62,10 +102,16 @@ def command(
     span = span_of(bars)
     asked = {"edit": kind, "seed": seed, "steps": steps, "strength": strength, "cond": given}
     asked |= ({"keep": keep} if keep else {}) | ({"bars": list(span)} if span else {})
-    asked |= ({"temperature": temperature} if temperature != 1 else {}) | ({"redraw": redraw} if redraw else {})
+    asked |= ({"temperature": temperature} if temperature != 1 else {}) | (
+        {"redraw": redraw} if redraw else {}
+    )
     gate.prepare_options(asked, given)
-    facts = {**asked, "inputs": provenance.describe(gate, inputs), "labels": workflow.folder_labels(opened, inputs)}
-    edited = workflow.edit(
+    facts = {
+        **asked,
+        "inputs": provenance.describe(gate, inputs),
+        "labels": make.folder_labels(opened, inputs),
+    }
+    edited = make.edit(
         opened,
         kind,
         inputs,
@@ -87,5 +133,8 @@ def command(
     if json:
         say_json({"run": opened.id, **found})
     else:
-        echo(say("{0} in {1}", plural("{0} item", "{0} items", batch.items), out), say("look at: {0}", out / found["sheet"]))
+        echo(
+            say("{0} in {1}", plural("{0} item", "{0} items", batch.items), out),
+            say("look at: {0}", out / found["sheet"]),
+        )
     return batch.code()

@@ -12,20 +12,26 @@ from castalia.cli.console import echo, say_json
 from castalia.sentences import say, series
 
 
-def command(json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False) -> int:
+def command(
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
+    ] = False,
+) -> int:
     """Versions, threads, memory, extras and plug-ins: what to put into a bug report."""
     import os
 
     import torch
 
-    from castalia.places import home
     from castalia.run import versions
+    from castalia.user_dirs import home
 
     facts = {
         **versions(),
         "cores": os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "native_bf16": bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()),
+        "native_bf16": bool(
+            torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        ),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "home": str(home()),
         "extras": extras(),
@@ -41,7 +47,9 @@ def command(json: Annotated[bool, typer.Option("--json", help="one JSON document
     for name, value in facts.items():
         if isinstance(value, dict):
             words = {True: say("yes"), False: say("no")}
-            value = series(say("{0} {1}", key, words.get(state, state)) for key, state in value.items()) or say("none")
+            value = series(
+                say("{0} {1}", key, words.get(state, state)) for key, state in value.items()
+            ) or say("none")
         echo(say("{0} {1}", f"{name:<12}", value))
     return 0
 

@@ -2,39 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
 from castalia.cli.console import echo, say_json, table
 from castalia.errors import RecipeError
-from castalia.language import current, told
+from castalia.language import current
 from castalia.sentences import say
 
 
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
-    against: Annotated[Optional[str], typer.Option(metavar="DIR", help="other real data to compare with")] = None,  # noqa: UP045
-    n: Annotated[Optional[int], typer.Option("-n", help="samples to judge; default: as many as the real data allow, at most 2000")] = None,  # noqa: UP045
+    against: Annotated[
+        str | None, typer.Option(metavar="DIR", help="other real data to compare with")
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option(
+            "-n", help="samples to judge; default: as many as the real data allow, at most 2000"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="of the judged samples")] = 0,
     seeds: Annotated[
-        int, typer.Option(help="trainings: retrain with so many seeds less one, and say how much scores vary with training")
+        int,
+        typer.Option(
+            help="trainings: retrain with so many seeds less one, and say how much scores vary "
+            "with training"
+        ),
     ] = 1,
-    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
-    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
+    ] = False,
 ) -> int:
     """Judge a run against real data: scores with intervals, baselines and a page to look at."""
-    from castalia import judging
     from castalia.run import Run
     from castalia.training.loop import Interrupted
+    from castalia.verbs import judge
 
     if seeds < 1:
-        raise RecipeError(say("a run was trained at least once"), where=f"--seeds {seeds}", fix=say("--seeds 3 retrains twice"))
+        raise RecipeError(
+            say("a run was trained at least once"),
+            where=f"--seeds {seeds}",
+            fix=say("--seeds 3 retrains twice"),
+        )
     opened = Run.open(run, trust_code=trust_code)
     try:
-        document = judging.evaluate(opened, against=against, n=n, seed=seed, seeds=seeds, language=current())
+        document = judge.evaluate(
+            opened, against=against, n=n, seed=seed, seeds=seeds, language=current()
+        )
     except Interrupted as stop:
-        echo(say("\n{0}; nothing is lost", stop), say("go on with: castalia evaluate {0} --seeds {1}", run, seeds), err=True)
+        echo(
+            say("\n{0}; nothing is lost", stop),
+            say("go on with: castalia evaluate {0} --seeds {1}", run, seeds),
+            err=True,
+        )
         return 128 + stop.signal
     if json:
         say_json(document)
@@ -42,9 +67,6 @@ def command(
     echo(score_table(document["scores"]), "", document["verdict"]["headline"], *document["notes"])
     echo("", say("look at: {0}", opened.folder / "eval" / "report.html"))
     return 0
-
-
-BASELINES = {"naive": say("naive"), "memoriser": say("memoriser"), "counts": say("counts")}
 
 
 def score_table(scores: list[dict[str, Any]]) -> str:
@@ -55,8 +77,10 @@ def score_table(scores: list[dict[str, Any]]) -> str:
     for score in scores:
         low, high = score["low"], score["high"]
         interval = "-" if low is None or high is None else f"{number(low)} .. {number(high)}"
-        baselines = ", ".join(f"{told(BASELINES.get(name, name))} {number(value)}" for name, value in (score["baselines"] or {}).items())
-        informative = {True: say("yes"), False: say("NO"), None: "-"}[score["informative"]]
+        baselines = ", ".join(
+            f"{name} {number(value)}" for name, value in (score["baselines"] or {}).items()
+        )
+        told = {True: say("yes"), False: say("NO"), None: "-"}[score["informative"]]
         rows.append(
             [
                 score["name"],
@@ -65,9 +89,18 @@ def score_table(scores: list[dict[str, Any]]) -> str:
                 {"lower": say("lower"), "higher": say("higher")}.get(score["better"] or "", "-"),
                 number(score["floor"]),
                 baselines or "-",
-                informative,
+                told,
             ]
         )
     return table(
-        [say("score"), say("value"), say("95% interval"), say("better"), say("real vs real"), say("baselines"), say("informative")], rows
+        [
+            say("score"),
+            say("value"),
+            say("95% interval"),
+            say("better"),
+            say("real vs real"),
+            say("baselines"),
+            say("informative"),
+        ],
+        rows,
     )

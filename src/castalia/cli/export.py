@@ -14,15 +14,21 @@ from castalia.units import size
 
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a new folder, or an earlier export, which is replaced")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="a new folder, or an earlier export, which is replaced"),
+    ],
     to: Annotated[
         str,
         typer.Option(
-            help="bundle: runs without Castalia; onnx: for any ONNX runtime; safetensors: weights and tables; "
+            help="bundle: runs without Castalia; onnx: for any ONNX runtime; safetensors: "
+            "weights and tables; "
             "transformers: for AutoModelForCausalLM and AutoTokenizer"
         ),
     ],
-    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
+    ] = False,
 ) -> int:
     """Write a run in the format of another program."""
     from castalia.export.targets import export
@@ -36,9 +42,15 @@ def command(
         return 0
     echo(
         say("{0} as {1} in {2}", opened.id, to, folder),
-        table((say("file"), say("size")), [(name, size(count)) for name, count in made.sizes.items()]),
+        table(
+            (say("file"), say("size")), [(name, size(count)) for name, count in made.sizes.items()]
+        ),
     )
     if made.difference is not None:
-        echo(say("largest difference from the run: {0:.1e}", made.difference) if made.difference else say("the same numbers as the run's"))
+        echo(
+            say("largest difference from the run: {0:.1e}", made.difference)
+            if made.difference
+            else say("the same numbers as the run's")
+        )
     echo(say("next: {0}", made.after))
     return 0

@@ -1,12 +1,14 @@
-"""Help in a language other than English, from what Typer knows of a verb; in English, Typer prints it."""
+"""Help in a language other than English, from what Typer knows of a verb; in English, Typer prints
+it.
+"""
 
 from __future__ import annotations
 
 import shutil
 from typing import Any
 
-from castalia.columns import padded, width, wrapped
-from castalia.language import constant, say, told
+from castalia.language import constant, say, translate
+from castalia.text_width import padded, width, wrapped
 
 WIDEST, INDENT = 80, "  "
 FIRST = 30  # columns of the names, at most; what explains a longer one begins on the next line
@@ -16,15 +18,22 @@ def page(context: Any, example: str) -> str:
     """The help of a verb in the current language. context: its click context."""
     command = context.command
     columns = min(WIDEST, shutil.get_terminal_size().columns) - 2
-    usage = " ".join(told(say("[OPTIONS]")) if piece == "[OPTIONS]" else piece for piece in command.collect_usage_pieces(context))
-    lines = [told(say("Usage: {0}", f"{context.command_path} {usage}")), ""]
+    usage = " ".join(
+        translate(say("[OPTIONS]")) if piece == "[OPTIONS]" else piece
+        for piece in command.collect_usage_pieces(context)
+    )
+    lines = [translate(say("Usage: {0}", f"{context.command_path} {usage}")), ""]
     lines += [INDENT + line for line in wrapped(constant(command.help or ""), columns)]
     for heading, kind in ((say("Arguments:"), "argument"), (say("Options:"), "option")):
-        records = [_record(one, context) for one in command.get_params(context) if one.param_type_name == kind]
+        records = [
+            _record(one, context)
+            for one in command.get_params(context)
+            if one.param_type_name == kind
+        ]
         rows = [record for record in records if record is not None]
         if rows:
-            lines += ["", told(heading), *_columns(rows, columns)]
-    return "\n".join([*lines, "", INDENT + told(say("Example: {0}", example))])
+            lines += ["", translate(heading), *_columns(rows, columns)]
+    return "\n".join([*lines, "", INDENT + translate(say("Example: {0}", example))])
 
 
 def _columns(rows: list[tuple[str, str]], columns: int) -> list[str]:
@@ -48,8 +57,12 @@ def _record(one: Any, context: Any) -> tuple[str, str] | None:
     names, text = record
     about = one.help or ""
     extra = text.removeprefix(about).strip()
-    notes = [told(_note(note)) for note in extra.removeprefix("[").removesuffix("]").split("; ")] if extra.startswith("[") else []
-    return names, constant(about) + (told(say(" [{0}]", "; ".join(notes))) if notes else "")
+    notes = (
+        [translate(_note(note)) for note in extra.removeprefix("[").removesuffix("]").split("; ")]
+        if extra.startswith("[")
+        else []
+    )
+    return names, constant(about) + (translate(say(" [{0}]", "; ".join(notes))) if notes else "")
 
 
 def _note(note: str) -> str:

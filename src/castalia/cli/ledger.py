@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -14,14 +14,29 @@ from castalia.sentences import plural, say, series
 
 
 def command(
-    action: Annotated[str, typer.Argument(metavar="verify", help="read the whole chain and say what does not fit")],
-    ledger: Annotated[str, typer.Argument(metavar="LEDGER|RUN", help="a ledger file, or a run")] = "latest",
-    head: Annotated[Optional[str], typer.Option(metavar="HASH", help="a head that was noted earlier: it must be in the chain")] = None,  # noqa: UP045
-    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+    action: Annotated[
+        str, typer.Argument(metavar="verify", help="read the whole chain and say what does not fit")
+    ],
+    ledger: Annotated[
+        str, typer.Argument(metavar="LEDGER|RUN", help="a ledger file, or a run")
+    ] = "latest",
+    head: Annotated[
+        str | None,
+        typer.Option(metavar="HASH", help="a head that was noted earlier: it must be in the chain"),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
+    ] = False,
 ) -> int:
-    """Find lines that were altered, taken out, moved or cut off. Exit 0 if there are none, else 7."""
+    """Find lines that were altered, taken out, moved or cut off. Exit 0 if there are
+    none, else 7.
+    """
     if action != "verify":
-        raise RecipeError(say("a ledger cannot be told to '{0}'", action), where="castalia ledger", fix="castalia ledger verify RUN")
+        raise RecipeError(
+            say("a ledger cannot be told to '{0}'", action),
+            where="castalia ledger",
+            fix="castalia ledger verify RUN",
+        )
     from castalia.governance import ledger as chain
     from castalia.run import Run
 
@@ -30,10 +45,19 @@ def command(
         path = path if path.suffix == ".jsonl" else Run.open(ledger).folder / "ledger.jsonl"
     found = chain.verify(path, head)
     if json:
-        facts = {"ledger": str(path), "intact": found.intact, "lines": found.lines, "events": found.events}
-        say_json(facts | {"head": found.head.hash, "problems": found.problems, "notes": found.notes})
+        facts = {
+            "ledger": str(path),
+            "intact": found.intact,
+            "lines": found.lines,
+            "events": found.events,
+        }
+        say_json(
+            facts | {"head": found.head.hash, "problems": found.problems, "notes": found.notes}
+        )
     else:
-        counts = series(say("{0} {1}", count, constant(event)) for event, count in found.events.items())
+        counts = series(
+            say("{0} {1}", count, constant(event)) for event, count in found.events.items()
+        )
         echo(
             say("{0}: {1}", path, say("intact") if found.intact else say("NOT INTACT")),
             say("  {0}: {1}", plural("{0} line", "{0} lines", found.lines), counts or say("none")),

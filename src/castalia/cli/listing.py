@@ -8,7 +8,7 @@ import typer
 
 from castalia.cli.console import echo, say_json, table
 from castalia.errors import RecipeError
-from castalia.language import constant, told
+from castalia.language import constant, translate
 from castalia.sentences import say
 
 KINDS = ("runs", "recipes", "data", "families", "codecs")
@@ -34,17 +34,30 @@ YES = {True: say("True"), False: say("False")}
 
 def command(
     kind: Annotated[str, typer.Argument(metavar="KIND", help=" | ".join(KINDS))],
-    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
+    ] = False,
 ) -> int:
     """List what is there."""
     if kind not in KINDS:
-        raise RecipeError(say("cannot list '{0}'", kind), where="castalia list", fix=say("one of: {0}", ", ".join(KINDS)))
+        raise RecipeError(
+            say("cannot list '{0}'", kind),
+            where="castalia list",
+            fix=say("one of: {0}", ", ".join(KINDS)),
+        )
     rows = globals()[f"_{kind}"]()
     if json:
         say_json(rows)
     elif rows:
         shown = [
-            [constant(value) if key in TOLD else YES[value] if isinstance(value, bool) else told(value) for key, value in row.items()]
+            [
+                constant(value)
+                if key in TOLD
+                else YES[value]
+                if isinstance(value, bool)
+                else translate(value)
+                for key, value in row.items()
+            ]
             for row in rows
         ]
         echo(table([HEADS[key] for key in rows[0]], shown))
@@ -69,13 +82,20 @@ def _runs() -> list[dict[str, Any]]:
 
 
 def _recipes() -> list[dict[str, Any]]:
-    """What each is for (the first lines of its file say so), from how much data on (advice/enough.py), and how many minutes it takes at most."""
-    from castalia.advice.enough import least
+    """What each is for (the first lines of its file say so), from how much data on
+    (checks/data_requirements.py), and how many minutes it takes at most.
+    """
+    from castalia.checks.data_requirements import least
     from castalia.recipe import minutes_of, purpose, shipped
 
     minutes = {name: minutes_of(name) for name in shipped()}
     return [
-        {"recipe": name, "for": purpose(name), "from": least(name) or "-", "minutes": "-" if most is None else f"{most:g}"}
+        {
+            "recipe": name,
+            "for": purpose(name),
+            "from": least(name) or "-",
+            "minutes": "-" if most is None else f"{most:g}",
+        }
         for name, most in minutes.items()
     ]
 
@@ -83,25 +103,35 @@ def _recipes() -> list[dict[str, Any]]:
 def _data() -> list[dict[str, Any]]:
     from castalia.data import builtin
 
-    return [{"data": f"builtin/{name}", "about": builtin.about(name), "licence": builtin.licence(name)} for name in builtin.names()]
+    return [
+        {"data": f"builtin/{name}", "about": builtin.about(name), "licence": builtin.licence(name)}
+        for name in builtin.names()
+    ]
 
 
 def _families() -> list[dict[str, Any]]:
     from castalia import registry
 
     return [
-        {"family": name, "about": entry.about, "can": ", ".join(entry.abilities)} for name, entry in registry.FAMILIES.items()
+        {"family": name, "about": entry.about, "can": ", ".join(entry.abilities)}
+        for name, entry in registry.FAMILIES.items()
     ] + _foreign("family")
 
 
 def _codecs() -> list[dict[str, Any]]:
     from castalia import registry
 
-    return [{"codec": name, "about": entry.about} for name, entry in registry.CODECS.items()] + _foreign("codec")
+    return [
+        {"codec": name, "about": entry.about} for name, entry in registry.known("codec").items()
+    ] + _foreign("codec")
 
 
 def _foreign(kind: Any) -> list[dict[str, Any]]:
     from castalia import registry
 
-    own = {kind: "", "about": "from an installed package"} | ({"can": "?"} if kind == "family" else {})
-    return [{**own, kind: name} for name in registry.names(kind) if name not in registry.TABLES[kind]]
+    own = {kind: "", "about": "from an installed package"} | (
+        {"can": "?"} if kind == "family" else {}
+    )
+    return [
+        {**own, kind: name} for name in registry.names(kind) if name not in registry.known(kind)
+    ]

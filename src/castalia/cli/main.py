@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple
 import castalia
 from castalia.errors import CastaliaError, RecipeError
 from castalia.escapes import one_line, printable
-from castalia.language import constant, current, preferred, recognised, say, told, using
+from castalia.language import constant, current, preferred, recognised, say, translate, using
 from castalia.progress.views import shown
 
 
@@ -25,25 +25,74 @@ class Verb(NamedTuple):
     example: str
 
 
-# Each verb is castalia/cli/<name>.py with a function `command`; `list` lives in listing.py, because list is a builtin.
+# Each verb is castalia/cli/<name>.py with a function `command`; `list` lives in listing.py, because
+# list is a builtin.
 VERBS: dict[str, Verb] = {
-    "list": Verb("Data", "runs, recipes, built-in data, families or codecs", "castalia list recipes"),
-    "check": Verb("Data", "look at data before training: copies, leakage, damage, is it enough", "castalia check photos/"),
-    "train": Verb("Train", "train a recipe on your files, or resume a run", "castalia train image/gan photos/ training.steps=4000"),
+    "list": Verb(
+        "Data", "runs, recipes, built-in data, families or codecs", "castalia list recipes"
+    ),
+    "check": Verb(
+        "Data",
+        "look at data before training: copies, leakage, damage, is it enough",
+        "castalia check photos/",
+    ),
+    "train": Verb(
+        "Train",
+        "train a recipe on your files, or resume a run",
+        "castalia train image/gan photos/ training.steps=4000",
+    ),
     "sample": Verb("Train", "draw new items from a run", "castalia sample latest -n 16 --seed 1"),
     "chat": Verb("Train", "talk to a run that was tuned on conversations", "castalia chat latest"),
-    "edit": Verb("Train", "interpolate between items, or vary them", "castalia edit latest vary cat.png --out variants"),
-    "demo": Verb("Train", "train, judge and show models of built-in pictures or texts", "castalia demo image"),
-    "evaluate": Verb("Judge", "scores with intervals and a page to look at", "castalia evaluate latest"),
-    "compare": Verb("Judge", "runs of the same data side by side, with what is shown to differ", "castalia compare runs/gan runs/vae"),
-    "audit": Verb("Judge", "copies of training items among samples, with evidence", "castalia audit latest --max-copies 0"),
-    "show": Verb("Judge", "what a run is, how far it got, and where it looks", "castalia show latest"),
-    "serve": Verb("Ship", "runs over HTTP, with OpenAI's words and ours", "castalia serve runs/plays runs/clothes --port 8000"),
-    "export": Verb("Ship", "a run in the format of another program", "castalia export latest --to bundle folder"),
-    "verify": Verb("Govern", "whether files are as released, and which run made them", "castalia verify samples/00003.png"),
-    "reproduce": Verb("Govern", "make a file again, byte for byte", "castalia reproduce samples/00003.png --out again"),
-    "ledger": Verb("Govern", "whether the list of what was released is whole", "castalia ledger verify latest"),
-    "card": Verb("Govern", "a model and data card with the marking duties", "castalia card latest --lang zh"),
+    "edit": Verb(
+        "Train",
+        "interpolate between items, or vary them",
+        "castalia edit latest vary cat.png --out variants",
+    ),
+    "demo": Verb(
+        "Train", "train, judge and show models of built-in pictures or texts", "castalia demo image"
+    ),
+    "evaluate": Verb(
+        "Judge", "scores with intervals and a page to look at", "castalia evaluate latest"
+    ),
+    "compare": Verb(
+        "Judge",
+        "runs of the same data side by side, with what is shown to differ",
+        "castalia compare runs/gan runs/vae",
+    ),
+    "audit": Verb(
+        "Judge",
+        "copies of training items among samples, with evidence",
+        "castalia audit latest --max-copies 0",
+    ),
+    "show": Verb(
+        "Judge", "what a run is, how far it got, and where it looks", "castalia show latest"
+    ),
+    "serve": Verb(
+        "Ship",
+        "runs over HTTP, with OpenAI's words and ours",
+        "castalia serve runs/plays runs/clothes --port 8000",
+    ),
+    "export": Verb(
+        "Ship",
+        "a run in the format of another program",
+        "castalia export latest --to bundle folder",
+    ),
+    "verify": Verb(
+        "Govern",
+        "whether files are as released, and which run made them",
+        "castalia verify samples/00003.png",
+    ),
+    "reproduce": Verb(
+        "Govern",
+        "make a file again, byte for byte",
+        "castalia reproduce samples/00003.png --out again",
+    ),
+    "ledger": Verb(
+        "Govern", "whether the list of what was released is whole", "castalia ledger verify latest"
+    ),
+    "card": Verb(
+        "Govern", "a model and data card with the marking duties", "castalia card latest --lang zh"
+    ),
     "env": Verb("Machine", "versions, threads, memory, extras, plug-ins", "castalia env"),
     "clean": Verb("Machine", "list or remove caches", "castalia clean"),
 }
@@ -54,10 +103,10 @@ GROUPS = ("Data", "Train", "Judge", "Ship", "Govern", "Machine")
 
 def overview() -> str:
     """The text of `castalia --help`, made without importing a verb."""
-    lines = [told(say("Usage: {0}", say("castalia VERB {0}", say("[OPTIONS]")))), ""]
-    lines += [told(say("Train, judge, edit and ship generative models of your own data.")), ""]
+    lines = [translate(say("Usage: {0}", say("castalia VERB {0}", say("[OPTIONS]")))), ""]
+    lines += [translate(say("Train, judge, edit and ship generative models of your own data.")), ""]
     for group in GROUPS:
-        lines.append(told(say("{0}:", constant(group))))
+        lines.append(translate(say("{0}:", constant(group))))
         for name, verb in VERBS.items():
             if verb.group == group:
                 lines += [f"  {name:<10}{constant(verb.about)}", f"  {'':<10}  {verb.example}"]
@@ -66,12 +115,21 @@ def overview() -> str:
         "--help": say("this text; `castalia VERB --help` explains a verb"),
         "--version": say("the version"),
         "--lang LANG": say("with any verb: en or zh; default: $CASTALIA_LANG, then the locale"),
-        "--limit NAME=VALUE": say("with any verb: how much a file may ask for, e.g. --limit pixels=200000000 (SECURITY.md)"),
-        "--install-completion": say("complete words at the Tab key: bash, zsh or fish; --show-completion prints the script"),
+        "--limit NAME=VALUE": say(
+            "with any verb: how much a file may ask for, e.g. --limit pixels=200000000 "
+            "(SECURITY.md)"
+        ),
+        "--install-completion": say(
+            "complete words at the Tab key: bash, zsh or fish; --show-completion prints the script"
+        ),
     }
     wide = max(map(len, options)) + 2
-    lines += [told(say("Options:")), *(f"  {name:<{wide}}{told(about)}" for name, about in options.items()), ""]
-    lines += [told(say("Two minutes to the first pictures: {0}", "castalia demo image"))]
+    lines += [
+        translate(say("Options:")),
+        *(f"  {name:<{wide}}{translate(about)}" for name, about in options.items()),
+        "",
+    ]
+    lines += [translate(say("Two minutes to the first pictures: {0}", "castalia demo image"))]
     return "\n".join(lines)
 
 
@@ -80,7 +138,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without Chinese, a file name that is no text
+            # a terminal without Chinese, a file name that is no text
+            stream.reconfigure(errors="backslashreplace")
     try:
         chosen, arguments = taken(given, "--lang") if given[:1] != ["--complete"] else ([], given)
         with using(chosen[-1] if chosen else preferred()):
@@ -92,7 +151,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def taken(arguments: Sequence[str], option: str) -> tuple[list[str], list[str]]:
-    """The values of an option that every verb takes (`option VALUE`, `option=VALUE`), and the other arguments. After "--", none is one."""
+    """The values of an option that every verb takes (`option VALUE`, `option=VALUE`), and the other
+    arguments. After "--", none is one.
+    """
     values: list[str] = []
     others: list[str] = []
     rest = iter(arguments)
@@ -113,10 +174,10 @@ def _run(arguments: list[str]) -> int:
     try:
         return _dispatch(arguments)
     except CastaliaError as error:
-        print(printable(told(error)), file=sys.stderr)
+        print(printable(translate(error)), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print(told(say("stopped")), file=sys.stderr)
+        print(translate(say("stopped")), file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()
@@ -126,7 +187,7 @@ def _run(arguments: list[str]) -> int:
 
         if crash.debugging():
             raise
-        print(told(crash.describe(error, arguments)), file=sys.stderr)
+        print(translate(crash.describe(error, arguments)), file=sys.stderr)
         return crash.EXIT_CODE
 
 
@@ -145,7 +206,12 @@ def _dispatch(arguments: list[str]) -> int:
     if name not in VERBS:
         near = difflib.get_close_matches(name, VERBS, n=1)
         fix = say("try: {0}", f"castalia {near[0]}" if near else "castalia --help")
-        print(told(say("there is no verb '{0}'", one_line(name, 60))), told(fix), sep="\n", file=sys.stderr)
+        print(
+            translate(say("there is no verb '{0}'", one_line(name, 60))),
+            translate(fix),
+            sep="\n",
+            file=sys.stderr,
+        )
         return 2
     command = parser_of(name)
     limits, rest = taken(arguments[1:], "--limit")
@@ -164,7 +230,9 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def parser_of(name: str) -> Any:
-    """The click command of a verb, whose file is imported for it. Its help is in the current language."""
+    """The click command of a verb, whose file is imported for it. Its help is in the current
+    language.
+    """
     import typer
 
     module: Any = importlib.import_module(f"castalia.cli.{MODULES.get(name, name)}")
@@ -172,6 +240,8 @@ def parser_of(name: str) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(name, epilog=f"Example: {verb.example}")(with_language(module.command))
     command: Any = typer.main.get_command(app)
+    # a docstring is cut into lines where the source ends, which says nothing
+    command.help = " ".join((command.help or "").split())
     if current() != "en":
         from castalia.cli.help import page
 
@@ -188,18 +258,32 @@ def with_language(command: Callable[..., int]) -> Callable[..., int]:
         return command(**options)
 
     known = inspect.signature(command, eval_str=True)
-    about = "language of what is printed and written: en or zh; default: $CASTALIA_LANG, then the locale"
-    option = inspect.Parameter(
-        "lang", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, typer.Option(metavar="LANG", help=about)]
+    about = (
+        "language of what is printed and written: en or zh; default: $CASTALIA_LANG, then the "
+        "locale"
     )
-    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in known.parameters.values()]
-    place = next((index for index, one in enumerate(parameters) if one.name == "json"), len(parameters))
-    wrapper.__signature__ = known.replace(parameters=[*parameters[:place], option, *parameters[place:]])  # type: ignore[attr-defined]
+    option = inspect.Parameter(
+        "lang",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[str | None, typer.Option(metavar="LANG", help=about)],
+    )
+    parameters = [
+        one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in known.parameters.values()
+    ]
+    place = next(
+        (index for index, one in enumerate(parameters) if one.name == "json"), len(parameters)
+    )
+    wrapper.__signature__ = known.replace(
+        parameters=[*parameters[:place], option, *parameters[place:]]
+    )  # type: ignore[attr-defined]
     return wrapper
 
 
 def _usage(error: Exception, name: str) -> int:
-    """Click's own complaints (an unknown option, a missing argument) in our lines; anything else goes on up."""
+    """Click's own complaints (an unknown option, a missing argument) in our lines; anything else
+    goes on up.
+    """
     try:
         import click
 
@@ -210,7 +294,14 @@ def _usage(error: Exception, name: str) -> int:
     if not (isinstance(error, kinds) or "ClickException" in names):
         raise error
     what = recognised(getattr(error, "message", "") or str(error))
-    print(printable(told(RecipeError(what, _place(getattr(error, "param", None)), f"castalia {name} --help"))), file=sys.stderr)
+    print(
+        printable(
+            translate(
+                RecipeError(what, _place(getattr(error, "param", None)), f"castalia {name} --help")
+            )
+        ),
+        file=sys.stderr,
+    )
     return 2
 
 
@@ -218,4 +309,8 @@ def _place(parameter: Any) -> str:
     """The option or argument that a complaint is about, as its user writes it."""
     if parameter is None:
         return ""
-    return parameter.metavar or parameter.name.upper() if parameter.param_type_name == "argument" else " / ".join(parameter.opts)
+    return (
+        parameter.metavar or parameter.name.upper()
+        if parameter.param_type_name == "argument"
+        else " / ".join(parameter.opts)
+    )

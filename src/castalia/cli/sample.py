@@ -1,4 +1,6 @@
-"""castalia sample RUN -n N --seed S [--cond label=..] [--prompt TEXT] [--constraint ...] [--out DIR]."""
+"""castalia sample RUN -n N --seed S [--cond label=..] [--prompt TEXT] [--constraint ...] [--out
+DIR].
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
     from castalia.codecs.base import Codec
-    from castalia.governance.release import Gate
+    from castalia.governance.release_gate import Gate
     from castalia.sampling.generate import Request
 
 Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
@@ -26,44 +28,92 @@ TERMINAL = 3  # texts that are shown on the terminal
 
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
-    n: Annotated[Optional[int], typer.Option("-n", help="how many; default: the recipe's sampling.n")] = None,  # noqa: UP045
+    n: Annotated[
+        int | None, typer.Option("-n", help="how many; default: the recipe's sampling.n")
+    ] = None,
     seed: Annotated[int, typer.Option(help="sample i depends on (seed, i) alone")] = 0,
     cond: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="a condition, e.g. label=3; may be given several times")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="a condition, e.g. label=3; may be given several times"
+        ),
     ] = None,
-    temperature: Annotated[Optional[float], typer.Option(help="scale of the noise; below 1 safer, above 1 wilder")] = None,  # noqa: UP045
-    prompt: Annotated[Text, typer.Option(help="text that every sample begins with; @FILE reads one, or a score")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="scale of the noise; below 1 safer, above 1 wilder")
+    ] = None,
+    prompt: Annotated[
+        Text, typer.Option(help="text that every sample begins with; @FILE reads one, or a score")
+    ] = None,
     length: Annotated[Whole, typer.Option(help="most new tokens")] = None,
     top_k: Annotated[Whole, typer.Option(help="only the k likeliest tokens")] = None,
-    top_p: Annotated[Number, typer.Option(help="the likeliest tokens that hold this much mass")] = None,
-    min_p: Annotated[Number, typer.Option(help="only tokens of at least this share of the likeliest one's probability")] = None,
-    repetition: Annotated[Number, typer.Option(help="above 1: tokens seen so far become less likely")] = None,
-    frequency: Annotated[Number, typer.Option(help="taken off a logit for each time its token was drawn")] = None,
-    stop: Annotated[Optional[list[str]], typer.Option(help="a string that ends a text; may be given several times")] = None,  # noqa: UP045
+    top_p: Annotated[
+        Number, typer.Option(help="the likeliest tokens that hold this much mass")
+    ] = None,
+    min_p: Annotated[
+        Number,
+        typer.Option(help="only tokens of at least this share of the likeliest one's probability"),
+    ] = None,
+    repetition: Annotated[
+        Number, typer.Option(help="above 1: tokens seen so far become less likely")
+    ] = None,
+    frequency: Annotated[
+        Number, typer.Option(help="taken off a logit for each time its token was drawn")
+    ] = None,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option(help="a string that ends a text; may be given several times"),
+    ] = None,
     constraint: Annotated[
-        Text, typer.Option(help="what every text must be: regex:..., json:SCHEMA, json:@FILE, verse:7x4, verse:5x4+rhyme")
+        Text,
+        typer.Option(
+            help="what every text must be: regex:..., json:SCHEMA, json:@FILE, verse:7x4, "
+            "verse:5x4+rhyme"
+        ),
     ] = None,
     constraint_limits: Annotated[
-        str, typer.Option(metavar="NAME=VALUE,...", help="let a constraint be more work, e.g. nodes=1000000,seconds=60; docs/text.md")
+        str,
+        typer.Option(
+            metavar="NAME=VALUE,...",
+            help="let a constraint be more work, e.g. nodes=1000000,seconds=60; docs/text.md",
+        ),
     ] = "",
-    stream: Annotated[bool, typer.Option("--stream", help="print one text as it comes; write no file")] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="print one text as it comes; write no file")
+    ] = False,
     formats: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option("--format", metavar="ENDING", help="of the files, e.g. mid, musicxml, wav; may be given several times"),
+        typer.Option(
+            "--format",
+            metavar="ENDING",
+            help="of the files, e.g. mid, musicxml, wav; may be given several times",
+        ),
     ] = None,
-    out: Annotated[Optional[Path], typer.Option(help="folder for 00000.png ... and sheet.html; default RUN/samples/seed-S")] = None,  # noqa: UP045
-    policy: Annotated[Optional[Path], typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md")] = None,  # noqa: UP045
-    ledger: Annotated[Optional[Path], typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl")] = None,  # noqa: UP045
-    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")] = False,
-    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="folder for 00000.png ... and sheet.html; default RUN/samples/seed-S"),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md"),
+    ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl"),
+    ] = None,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
+    ] = False,
 ) -> int:
     """Draw new items from a run: one file each, with a manifest inside, and a contact sheet."""
     from dataclasses import replace
 
-    from castalia.cli.batch import Batch, class_caption
-    from castalia.codecs.budget import limits_from
+    from castalia.cli.output_folder import Batch, class_caption
+    from castalia.constraints.budget import limits_from
     from castalia.governance.policy import Policy
-    from castalia.governance.release import Gate
+    from castalia.governance.release_gate import Gate
     from castalia.run import Run
     from castalia.sampling.generate import generate, request_of
 
@@ -71,10 +121,18 @@ def command(
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
     request = request_of(opened, n, seed, conditions(cond or []))
     given = {
-        "temperature": temperature, "length": length, "top_k": top_k, "top_p": top_p, "min_p": min_p,
-        "repetition": repetition, "frequency": frequency, "stop": tuple(unescaped(text) for text in stop) if stop else None,
-    }  # fmt: skip
-    options = replace(request.options, **{name: value for name, value in given.items() if value is not None})
+        "temperature": temperature,
+        "length": length,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "repetition": repetition,
+        "frequency": frequency,
+        "stop": tuple(unescaped(text) for text in stop) if stop else None,
+    }
+    options = replace(
+        request.options, **{name: value for name, value in given.items() if value is not None}
+    )
     request = replace(
         request,
         options=options,
@@ -89,34 +147,58 @@ def command(
     batch, texts = Batch(gate, folder, formats), []
     for sample in generate(opened, request, model=gate.model()):
         caption = class_caption(opened, sample.cond, sample.index)
-        if batch.emit(sample.index, sample.item, gate.facts(sample), caption) and isinstance(sample.item, str):
+        if batch.emit(sample.index, sample.item, gate.facts(sample), caption) and isinstance(
+            sample.item, str
+        ):
             texts.append(sample.item)
-    found = batch.document(say("{0} of {1}, seed {2}", plural("{0} sample", "{0} samples", batch.items), opened.id, seed))
+    found = batch.document(
+        say(
+            "{0} of {1}, seed {2}",
+            plural("{0} sample", "{0} samples", batch.items),
+            opened.id,
+            seed,
+        )
+    )
     if json:
         say_json({"run": opened.id, **found} | ({"texts": texts} if texts else {}))
     else:
         for text in texts[:TERMINAL]:
             echo(text.rstrip(), "-" * 40)
-        echo(say("{0} in {1}", plural("{0} sample", "{0} samples", batch.items), folder), say("look at: {0}", folder / found["sheet"]))
+        echo(
+            say("{0} in {1}", plural("{0} sample", "{0} samples", batch.items), folder),
+            say("look at: {0}", folder / found["sheet"]),
+        )
     return batch.code()
 
 
 def _prompt(given: str, codec: Codec[Any]) -> Any:
-    """The prompt itself, or the content of the file after @: a text, or the first item that the codec reads from it."""
+    """The prompt itself, or the content of the file after @: a text, or the first item that the
+    codec reads from it.
+    """
     if not given.startswith("@"):
         if not codec.takes_text:
-            raise RecipeError(say("a prompt for the codec '{0}' is a file", codec.name), "--prompt", f"--prompt @FILE{codec.suffix}")
+            raise RecipeError(
+                say("a prompt for the codec '{0}' is a file", codec.name),
+                "--prompt",
+                f"--prompt @FILE{codec.suffix}",
+            )
         return unescaped(given)
     path = Path(given[1:])
     if not codec.takes_text:
         if not path.is_file() or not codec.claims(path.name):
-            raise DataError(say("the prompt is no file that the codec reads"), path, say("it reads {0}", ", ".join(codec.extensions)))
+            raise DataError(
+                say("the prompt is no file that the codec reads"),
+                path,
+                say("it reads {0}", ", ".join(codec.extensions)),
+            )
         return next(iter(codec.read(path)))
     try:
         return bounded.read_text(path, "document_bytes")
     except DataError as error:
         raise DataError(
-            say("the prompt cannot be read: {0}", error.what), path, say("check the path; --prompt TEXT gives it directly")
+            say("the prompt cannot be read: {0}", error.what),
+            path,
+            say("check the path; --prompt TEXT gives it directly"),
         ) from error
 
 
@@ -127,7 +209,7 @@ def unescaped(text: str) -> str:
 
 def _stream(gate: Gate, request: Request) -> int:
     """One text as it comes; what the policy forbids never reaches the terminal."""
-    from castalia.governance.release import request_facts
+    from castalia.governance.release_gate import request_facts
     from castalia.sampling.generate import stream
 
     screen = gate.screen(request.prompt or "")

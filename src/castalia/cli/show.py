@@ -16,13 +16,25 @@ if TYPE_CHECKING:
 
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
-    attention: Annotated[str | None, typer.Option(metavar="TEXT", help="write RUN/attention.html: where each token of TEXT looks")] = None,
-    trust_code: Annotated[bool, typer.Option("--trust-code", help="--attention: allow the run to execute its own Python file")] = False,
-    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+    attention: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="write RUN/attention.html: where each token of TEXT looks"
+        ),
+    ] = None,
+    trust_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-code", help="--attention: allow the run to execute its own Python file"
+        ),
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
+    ] = False,
 ) -> int:
     """What a run is, how far it got, and what to do with it next."""
     from castalia import registry
-    from castalia.data.report import summary
+    from castalia.data.data_report import summary
     from castalia.run import Run
 
     opened = Run.open(run, trust_code=trust_code)
@@ -44,10 +56,14 @@ def command(
         "parameters": about["parameters"],
         "precision": about["precision"],
         "data": about["data"],
-        "conditions": {name: len(condition.get("names", [])) for name, condition in about["conditions"].items()},
+        "conditions": {
+            name: len(condition.get("names", [])) for name, condition in about["conditions"].items()
+        },
         "versions": about["versions"],
         "last": rows[-1] if rows else None,
-        "held_out": None if held_out is None else dict(zip(("step", "loss", "unit"), held_out, strict=True)),
+        "held_out": None
+        if held_out is None
+        else dict(zip(("step", "loss", "unit"), held_out, strict=True)),
         "argv": about["argv"],
     }
     if json:
@@ -55,7 +71,13 @@ def command(
         return 0
     done = say("finished") if opened.finished else say("not finished")
     echo(
-        say("{0}  ({1}: {2} of {3})", opened.id, done, facts["steps"], plural("{0} step", "{0} steps", facts["of"])),
+        say(
+            "{0}  ({1}: {2} of {3})",
+            opened.id,
+            done,
+            facts["steps"],
+            plural("{0} step", "{0} steps", facts["of"]),
+        ),
         say("  folder      {0}", opened.folder),
         say("  command     {0}", " ".join(about["argv"])),
     )
@@ -74,40 +96,58 @@ def command(
         *(say("              {0}", line) for line in summary(report)),
     )
     if rows:
-        losses = "  ".join(f"{name} {value:.4g}" for name, value in rows[-1].items() if "/" in name and isinstance(value, int | float))
+        losses = "  ".join(
+            f"{name} {value:.4g}"
+            for name, value in rows[-1].items()
+            if "/" in name and isinstance(value, int | float)
+        )
         echo(say("  last log    {0}", losses))
     if held_out is not None:
         echo(say("  held out    {0:.4g} {1}, at step {2:,}", held_out[1], held_out[2], held_out[0]))
     report_page = opened.folder / "eval" / "report.html"
-    echo(say("  report      {0}", str(report_page) if report_page.exists() else say("none yet: castalia evaluate {0}", opened.folder)))
+    echo(
+        say(
+            "  report      {0}",
+            str(report_page)
+            if report_page.exists()
+            else say("none yet: castalia evaluate {0}", opened.folder),
+        )
+    )
     echo(*curves(opened.metrics(), shutil.get_terminal_size().columns))
     return 0
 
 
 def _held_out(run: Run) -> tuple[int, float, str] | None:
-    """(step, loss, unit) of the last measurement on held-out data while it trained; None where nothing was measured."""
+    """(step, loss, unit) of the last measurement on held-out data while it trained; None where
+    nothing was measured.
+    """
     from castalia.spec import Tokens
 
     unit = say("nats per token") if isinstance(run.spec, Tokens) else say("nats per item")
     for row in reversed(run.metrics()):
         if "held_out" in row or "validation" in row:
             stop = run.recipe.training.early_stop
-            return row["step"], row.get("held_out", row.get("validation")), unit if "held_out" in row or stop is None else stop.part
+            return (
+                row["step"],
+                row.get("held_out", row.get("validation")),
+                unit if "held_out" in row or stop is None else stop.part,
+            )
     return None
 
 
-CURVES = {"held out": say("held out"), "loss": say("loss")}
-
-
 def curves(rows: list[dict[str, Any]], width: int) -> list[str]:
-    """The loss over the steps, and below it the loss on held-out data, where there are at least two measurements of each."""
-    from castalia.cli.curve import curve
+    """The loss over the steps, and below it the loss on held-out data, where there are at least two
+    measurements of each.
+    """
+    from castalia.cli.terminal_curve import curve
     from castalia.training.hooks import headlines
 
     found: dict[str, list[tuple[float, float]]] = {}
     several = len({key for row in rows for key in row if key.endswith("/total")}) > 1
     for row in rows:
-        for name, value in headlines({key: value for key, value in row.items() if "/" in key}, several=several).items():
+        for name, value in headlines(
+            {key: value for key, value in row.items() if "/" in key}, several=several
+        ).items():
             found.setdefault(name, []).append((row["step"], value))
         for key in ("held_out", "validation"):
             if key in row:
@@ -115,12 +155,12 @@ def curves(rows: list[dict[str, Any]], width: int) -> list[str]:
     lines = []
     for name, points in found.items():
         drawn = curve(points, min(width, 120) - 2)
-        lines += ["", say("  {0}", CURVES.get(name, name)), *(say("  {0}", line) for line in drawn)] if drawn else []
+        lines += ["", say("  {0}", name), *(say("  {0}", line) for line in drawn)] if drawn else []
     return lines
 
 
 def _attention(run: Run, text: str, json: bool) -> int:
-    from castalia.evaluation.attention import write_page
+    from castalia.evaluation.attention_page import write_page
 
     page = run.folder / "attention.html"
     write_page(run.model(), run.codec, text, page, title=f"{run.recipe.title} · {run.id}")

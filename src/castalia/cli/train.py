@@ -27,23 +27,48 @@ Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
 
 def command(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="RECIPE [DATA]... [KEY=VALUE]...", help="a recipe, data and overrides")
+        list[str] | None,
+        typer.Argument(
+            metavar="RECIPE [DATA]... [KEY=VALUE]...", help="a recipe, data and overrides"
+        ),
     ] = None,
-    out: Annotated[Text, typer.Option(help="folder of the new run; default runs/<date>-<recipe>-<4 hex>")] = None,
-    resume: Annotated[Text, typer.Option(metavar="RUN", help="continue a run, bit-exactly, from its last checkpoint")] = None,
+    out: Annotated[
+        Text, typer.Option(help="folder of the new run; default runs/<date>-<recipe>-<4 hex>")
+    ] = None,
+    resume: Annotated[
+        Text,
+        typer.Option(metavar="RUN", help="continue a run, bit-exactly, from its last checkpoint"),
+    ] = None,
     minutes: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(
             metavar="M",
-            help="train for so long: the steps, and when the rate falls, are planned from the speed; the same as training.minutes=M",
+            help="train for so long: the steps, and when the rate falls, are planned from the "
+            "speed; the same as training.minutes=M",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="estimate time and memory from a few steps; train nothing")] = False,
-    show_recipe: Annotated[bool, typer.Option("--show-recipe", help="print the resolved recipe whole, not in two lines")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print errors and the folder of the run, nothing else")] = False,
-    allow_inexact: Annotated[bool, typer.Option("--allow-inexact", help="resume on another CPU, torch or thread count")] = False,
-    trust_code: Annotated[bool, typer.Option("--trust-code", help="allow a resumed run to execute its own Python file")] = False,
-    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="estimate time and memory from a few steps; train nothing"),
+    ] = False,
+    show_recipe: Annotated[
+        bool,
+        typer.Option("--show-recipe", help="print the resolved recipe whole, not in two lines"),
+    ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="print errors and the folder of the run, nothing else"),
+    ] = False,
+    allow_inexact: Annotated[
+        bool, typer.Option("--allow-inexact", help="resume on another CPU, torch or thread count")
+    ] = False,
+    trust_code: Annotated[
+        bool,
+        typer.Option("--trust-code", help="allow a resumed run to execute its own Python file"),
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
+    ] = False,
 ) -> int:
     """Train a recipe on your files, or resume a run."""
     if resume is not None:
@@ -59,7 +84,7 @@ def command(
     if dry_run:
         often()
     with progress.listening(None) if quiet else nullcontext(), stage("starting"):
-        from castalia.workflow import plan_of
+        from castalia.verbs.make import plan_of
 
         plan = plan_of(recipe, data, overrides)
     if dry_run:
@@ -68,7 +93,9 @@ def command(
 
 
 def split_words(words: list[str]) -> tuple[str, list[str] | None, list[str]]:
-    """RECIPE [DATA ...] [key=value ...]. A word with "=" is an override unless it is a path that exists."""
+    """RECIPE [DATA ...] [key=value ...]. A word with "=" is an override unless it is a path that
+    exists.
+    """
     overrides = [word for word in words if "=" in word and not Path(word).exists()]
     names = [word for word in words if word not in overrides]
     if not names:
@@ -81,7 +108,7 @@ def split_words(words: list[str]) -> tuple[str, list[str] | None, list[str]]:
 
 
 def _rehearse(plan: Any, show_recipe: bool, json: bool) -> int:
-    from castalia.rehearsal import rehearse
+    from castalia.verbs.dry_run import rehearse
 
     startup = time.process_time()  # this process has imported what a run imports
     found = rehearse(plan)
@@ -121,7 +148,14 @@ def _rehearse(plan: Any, show_recipe: bool, json: bool) -> int:
 
 
 def _train(
-    plan: Any, resume: str | None, out: str | None, allow_inexact: bool, trust_code: bool, quiet: bool, show_recipe: bool, json: bool
+    plan: Any,
+    resume: str | None,
+    out: str | None,
+    allow_inexact: bool,
+    trust_code: bool,
+    quiet: bool,
+    show_recipe: bool,
+    json: bool,
 ) -> int:
     import castalia
     from castalia.training.loop import Interrupted
@@ -131,31 +165,60 @@ def _train(
         try:
             if plan is not None:
                 if not quiet and not follows:
-                    echo(*([plan.to_yaml().rstrip(), ""] if show_recipe else recipe_lines(plan)), err=True)
-                run = castalia.train(plan, out=out, begun=None if quiet else _found, started=STARTED)
+                    echo(
+                        *([plan.to_yaml().rstrip(), ""] if show_recipe else recipe_lines(plan)),
+                        err=True,
+                    )
+                run = castalia.train(
+                    plan, out=out, begun=None if quiet else _found, started=STARTED
+                )
             else:
-                run = castalia.resume(resume or "", allow_inexact=allow_inexact, trust_code=trust_code)
+                run = castalia.resume(
+                    resume or "", allow_inexact=allow_inexact, trust_code=trust_code
+                )
         except Interrupted as stop:
-            echo(say("{0}; nothing is lost", stop), say("go on with: castalia train --resume {0}", resume or out or "latest"), err=True)
+            echo(
+                say("{0}; nothing is lost", stop),
+                say("go on with: castalia train --resume {0}", resume or out or "latest"),
+                err=True,
+            )
             return 128 + (stop.signal or signal.SIGTERM)
     if follows:
         return 0
     if json:
-        say_json({"run": run.id, "folder": str(run.folder), "steps": run.last_step, "finished": run.finished})
+        say_json(
+            {
+                "run": run.id,
+                "folder": str(run.folder),
+                "steps": run.last_step,
+                "finished": run.finished,
+            }
+        )
     elif quiet:
         echo(str(run.folder))
     else:
         for line in [*_tuning(run.folder), *_forgetting(run.folder)]:
             echo(line)
-        echo(say("run: {0}", run.folder), say("next: castalia sample {0}", run.folder), say("      castalia evaluate {0}", run.folder))
+        echo(
+            say("run: {0}", run.folder),
+            say("next: castalia sample {0}", run.folder),
+            say("      castalia evaluate {0}", run.folder),
+        )
     return 0
 
 
 def recipe_lines(plan: Any) -> list[str]:
     """What a recipe comes to, in two lines; --show-recipe prints every key."""
     training, codec, family = plan.training, plan.codec.as_dict(), plan.family.as_dict()
-    size = next((f"{key} {codec[key]}" for key in ("size", "length", "bars") if codec.get(key) is not None), "")
-    network = ", ".join(f"{key} {family[key]}" for key in ("width", "depth", "latent", "heads") if family.get(key) is not None)
+    size = next(
+        (f"{key} {codec[key]}" for key in ("size", "length", "bars") if codec.get(key) is not None),
+        "",
+    )
+    network = ", ".join(
+        f"{key} {family[key]}"
+        for key in ("width", "depth", "latent", "heads")
+        if family.get(key) is not None
+    )
     optimiser = training.optimiser
     return [
         say(
@@ -169,7 +232,8 @@ def recipe_lines(plan: Any) -> list[str]:
             network,
         ),
         say(
-            "        {0} of {1}, {2} at {3:g}, schedule {4}, seed {5}; --show-recipe prints every key",
+            "        {0} of {1}, {2} at {3:g}, schedule {4}, seed {5}; --show-recipe "
+            "prints every key",
             length(training),
             plural("{0} item", "{0} items", training.batch * training.accumulate),
             optimiser.name,
@@ -198,7 +262,7 @@ def length(training: Any) -> str:
 
 def _found(run: Any) -> None:
     """Before the first step: what was found in the data, and how long it will take."""
-    from castalia.data.report import summary
+    from castalia.data.data_report import summary
 
     expected = run.forecast
 
@@ -229,11 +293,20 @@ def _tuning(folder: Path) -> list[str]:
     path = folder / "eval" / "tuning.json"
     if not path.exists():
         return []
-    found = hold(TuningFacts, _read(path), "tuning.json is damaged", path, "remove the file: castalia train --resume writes it anew")
+    found = hold(
+        TuningFacts,
+        _read(path),
+        "tuning.json is damaged",
+        path,
+        "remove the file: castalia train --resume writes it anew",
+    )
     before, after = found.before, found.after
     if found.kind == "reward":
         return [
-            say("{0}, before and after tuning:", plural("{0} fresh sample", "{0} fresh samples", after.texts)),
+            say(
+                "{0}, before and after tuning:",
+                plural("{0} fresh sample", "{0} fresh samples", after.texts),
+            ),
             say("  rule met    {0} -> {1}", _number(before.met, ".1%"), _number(after.met, ".1%")),
             say("  reward      {0} -> {1}", _number(before.reward), _number(after.reward)),
             say(
@@ -244,15 +317,28 @@ def _tuning(folder: Path) -> list[str]:
             ),
         ]
     return [
-        say("{0}, before and after tuning:", plural("{0} held-out pair", "{0} held-out pairs", after.pairs)),
-        say("  told apart  {0} -> {1}", _number(before.accuracy, ".1%"), _number(after.accuracy, ".1%")),
+        say(
+            "{0}, before and after tuning:",
+            plural("{0} held-out pair", "{0} held-out pairs", after.pairs),
+        ),
+        say(
+            "  told apart  {0} -> {1}",
+            _number(before.accuracy, ".1%"),
+            _number(after.accuracy, ".1%"),
+        ),
         say("  margin      {0} -> {1}", _number(before.margin), _number(after.margin)),
-        say("  nats        {0} -> {1} per token of what was chosen", _number(before.nats), _number(after.nats)),
+        say(
+            "  nats        {0} -> {1} per token of what was chosen",
+            _number(before.nats),
+            _number(after.nats),
+        ),
     ]
 
 
 def _read(path: Path) -> Any:
-    return bounded.parse_json(bounded.read_bytes(path, "json_bytes", RunError), path, error=RunError, finite=False)
+    return bounded.parse_json(
+        bounded.read_bytes(path, "json_bytes", RunError), path, error=RunError, finite=False
+    )
 
 
 def _number(value: float | None, form: str = ".4f") -> str:
@@ -263,18 +349,36 @@ SIDES = {"new": say("new"), "old": say("old")}
 
 
 def _forgetting(folder: Path) -> list[str]:
-    """What fine-tuning gained on the new data and lost on the old, where this run was fine-tuned."""
+    """What fine-tuning gained on the new data and lost on the old, where this run was
+    fine-tuned.
+    """
     path = folder / "eval" / "forgetting.json"
     if not path.exists():
         return []
     found = hold(
-        ForgettingFacts, _read(path), "forgetting.json is damaged", path, "remove the file: castalia train --resume writes it anew"
+        ForgettingFacts,
+        _read(path),
+        "forgetting.json is damaged",
+        path,
+        "remove the file: castalia train --resume writes it anew",
     )
     lines = [say("held-out {0}, before and after fine-tuning:", constant(found.unit))]
     for side, entry in (("new", found.new), ("old", found.old)):
         if entry.before is None or entry.after is None:
-            why = recognised(entry.why) if entry.why else say("not measured: nothing is held out, or the family gives no likelihood")
+            why = (
+                recognised(entry.why)
+                if entry.why
+                else say("not measured: nothing is held out, or the family gives no likelihood")
+            )
             lines.append(say("  {0} data  {1}: {2}", SIDES[side], entry.source, why))
         else:
-            lines.append(say("  {0} data  {1}: {2:.4f} -> {3:.4f}", SIDES[side], entry.source, entry.before, entry.after))
+            lines.append(
+                say(
+                    "  {0} data  {1}: {2:.4f} -> {3:.4f}",
+                    SIDES[side],
+                    entry.source,
+                    entry.before,
+                    entry.after,
+                )
+            )
     return lines

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
 from castalia.cli.console import echo, say_json
 from castalia.escapes import one_line
-from castalia.language import constant, told
+from castalia.language import constant, translate
 from castalia.sentences import say
 
 CODES = {"intact": 0, "unknown": 3, "altered": 7}
 
 
 def command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="what castalia sample or edit wrote")],
-    run: Annotated[Optional[str], typer.Option(metavar="RUN", help="ask whether this run made them; default: the runs made here")] = None,  # noqa: UP045
-    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")] = False,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="what castalia sample or edit wrote")
+    ],
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="ask whether this run made them; default: the runs made here"
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
+    ] = False,
 ) -> int:
-    """Say whether files are as they were released, and which run made them. Exit 0 intact, 7 altered, 3 unknown."""
+    """Say whether files are as they were released, and which run made them. Exit 0 intact, 7
+    altered, 3 unknown.
+    """
     from castalia.governance import provenance
     from castalia.run import Run
 
@@ -32,7 +43,9 @@ def command(
         for finding in findings:
             echo(*_lines(finding))
     states = {finding.state for finding in findings}
-    return CODES["altered" if "altered" in states else "unknown" if "unknown" in states else "intact"]
+    return CODES[
+        "altered" if "altered" in states else "unknown" if "unknown" in states else "intact"
+    ]
 
 
 def _lines(finding: Any) -> list[str]:
@@ -43,15 +56,33 @@ def _lines(finding: Any) -> list[str]:
         licence = manifest.get("licence")
         licence = licence if isinstance(licence, dict) else {}
         lines.append(
-            say("  made by    {0} (weights {1}, step {2})", manifest.get("run"), str(manifest.get("model"))[:12], manifest.get("step"))
+            say(
+                "  made by    {0} (weights {1}, step {2})",
+                manifest.get("run"),
+                str(manifest.get("model"))[:12],
+                manifest.get("step"),
+            )
         )
         lines.append(say("  when       {0}, {1}", manifest.get("time"), manifest.get("generator")))
         lines.append(
-            say("  licence    data: {0}; model: {1}", licence.get("data") or say("not stated"), licence.get("model") or say("not stated"))
+            say(
+                "  licence    data: {0}; model: {1}",
+                licence.get("data") or say("not stated"),
+                licence.get("model") or say("not stated"),
+            )
         )
     if finding.run is not None:
-        lines.append(say("  run        {0}{1}", finding.run, say(", ledger line {0}", finding.line) if finding.line else ""))
-    return [one_line(told(line), 500) for line in [*lines, *(say("  note: {0}", note) for note in finding.notes)]]
+        lines.append(
+            say(
+                "  run        {0}{1}",
+                finding.run,
+                say(", ledger line {0}", finding.line) if finding.line else "",
+            )
+        )
+    return [
+        one_line(translate(line), 500)
+        for line in [*lines, *(say("  note: {0}", note) for note in finding.notes)]
+    ]
 
 
 def _document(finding: Any) -> dict[str, Any]:

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from castalia import bounded
-from castalia.codecs import containers
-from castalia.codecs.budget import Budget
-from castalia.codecs.omissions import Omission
+from castalia.codecs import array_files
 from castalia.config import Config
+from castalia.constraints.budget import Budget
 from castalia.errors import DataError, RecipeError
+from castalia.omissions import Omission
 from castalia.sentences import say
 from castalia.spec import Grammar, Spec
 
@@ -39,46 +39,65 @@ class Streamer(Protocol):
 
 
 class Codec(ABC, Generic[Item]):
-    """Immutable after `fit`. An item has no batch axis; its storage dtype is compact (uint8 pictures, uint16 tokens).
+    """Immutable after `fit`. An item has no batch axis; its storage dtype is compact (uint8
+    pictures, uint16 tokens).
 
-    The life of a codec: `Codec(config)`, `fit(training items)`, then `spec` is known and `encode`/`decode` work.
+    The life of a codec: `Codec(config)`, `fit(training items)`, then `spec` is known and
+    `encode`/`decode` work.
     `state()` and `restore()` carry it through a run directory without pickle.
     """
 
     name: ClassVar[str]
-    middle: tuple[int, int, int] | None = None  # token ids of the marks prefix, suffix, middle, where a codec has them
+    # token ids of the marks prefix, suffix, middle, where a codec has them
+    middle: tuple[int, int, int] | None = None
     extensions: ClassVar[tuple[str, ...]]  # lower case, with the dot; ".gz" variants are listed too
     Config: ClassVar[type[CodecConfig]]
-    few: ClassVar[str] = ""  # what makes more items of the same files, for the message that there are too few
+    # what makes more items of the same files, for the message that there are too few
+    few: ClassVar[str] = ""
     adjustable: ClassVar[frozenset[str]] = (
         frozenset()
-    )  # config keys that leave what `fit` learned alone: a run that starts from another's may set them
-    typed: Callable[[str], Any] | None = None  # what people may type instead of naming a file, to an item
-    native: ClassVar[type] = object  # of its items: what judges ask for (`Metric.judges`, matchers of copies), never a codec by name
+        # config keys that leave what `fit` learned alone: a run that starts from another's may set
+        # them
+    )
+    # what people may type instead of naming a file, to an item
+    typed: Callable[[str], Any] | None = None
+    # of its items: what judges ask for (`Metric.judges`, matchers of copies), never a codec by name
+    native: ClassVar[type] = object
     fact_names: ClassVar[tuple[str, ...]] = ()  # what `facts` may tell of an item
-    disturbs: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # augmentation -> the facts that are no longer true after it
-    formats: ClassVar[tuple[str, ...]] = ()  # endings that `write` knows beside `suffix`, whether or not `read` does
+    # augmentation -> the facts that are no longer true after it
+    disturbs: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    # endings that `write` knows beside `suffix`, whether or not `read` does
+    formats: ClassVar[tuple[str, ...]] = ()
     audible: ClassVar[str] = ""  # the one of them that a page can play
-    sidecar: ClassVar[str] = ""  # suffix of the file beside that holds the manifest, where the format has no room for it
+    # suffix of the file beside that holds the manifest, where the format has no room for it
+    sidecar: ClassVar[str] = ""
 
     def __init__(self, config: CodecConfig) -> None:
         self.config: Any = config
 
     @abstractmethod
     def read(self, path: Path) -> Iterator[Item]:
-        """Native items of one file, in a fixed order. A file that cannot be read raises DataError naming it."""
+        """Native items of one file, in a fixed order. A file that cannot be read raises DataError
+        naming it.
+        """
 
     def given(self, what: str | os.PathLike[str]) -> Iterator[Item]:
-        """The items of a file, or of what was typed in its place where the codec takes that. Raises DataError where it is neither."""
+        """The items of a file, or of what was typed in its place where the codec takes that. Raises
+        DataError where it is neither.
+        """
         if is_file(what):
             return self.read(Path(what))
         if self.typed is None or isinstance(what, os.PathLike):
-            raise DataError(say("there is no such file"), where=what, fix=say("name files that the codec reads"))
+            raise DataError(
+                say("there is no such file"), where=what, fix=say("name files that the codec reads")
+            )
         return iter([self.typed(what)])
 
     @abstractmethod
     def fit(self, items: Iterable[Item]) -> None:
-        """Learn sizes, vocabulary or ranges from *training* items only. Reads no more of them than it needs."""
+        """Learn sizes, vocabulary or ranges from *training* items only. Reads no more of them than
+        it needs.
+        """
 
     @property
     @abstractmethod
@@ -88,16 +107,21 @@ class Codec(ABC, Generic[Item]):
     def encode(self, item: Item) -> Tensor:
         """One item in the storage dtype, without a batch axis. Pure.
 
-        Dense: (*shape). Tokens: (n,) of any length, `begin` first and `end` last where the spec has one; data/windows.py cuts and packs.
+        Dense: (*shape). Tokens: (n,) of any length, `begin` first and `end` last where the spec has
+        one; data/windows.py cuts and packs.
         """
 
     def weigh(self, item: Item) -> Tensor | None:
-        """Loss weights (n,) uint8, 0 or 1, of the tokens of `encode(item)`; None where all count. See `weighs`."""
+        """Loss weights (n,) uint8, 0 or 1, of the tokens of `encode(item)`; None where all count.
+        See `weighs`.
+        """
         return None
 
     @property
     def weighs(self) -> bool:
-        """Whether items come with loss weights (of a conversation, only what the assistant says is learned)."""
+        """Whether items come with loss weights (of a conversation, only what the assistant says is
+        learned).
+        """
         return False
 
     def opening(self, prompt: Item) -> Tensor:
@@ -107,24 +131,31 @@ class Codec(ABC, Generic[Item]):
         return ids[:-1] if end is not None and ids[-1] == end else ids
 
     def extend(self, items: Iterable[Item]) -> None:
-        """Learn what other data ask for beside what was restored: a run that starts from another's calls it, with its training items."""
+        """Learn what other data ask for beside what was restored: a run that starts from another's
+        calls it, with its training items.
+        """
         return
 
     @abstractmethod
     def decode(self, x: Tensor) -> Item:
-        """Inverse of `encode` up to a stated loss, from a tensor as models see it: float in `spec.unit` for Dense.
+        """Inverse of `encode` up to a stated loss, from a tensor as models see it: float in
+        `spec.unit` for Dense.
 
-        Accepts any values, NaN included: it clips, it never raises on values. Tokens: (n,) with or without `begin`, which is skipped;
+        Accepts any values, NaN included: it clips, it never raises on values. Tokens: (n,) with or
+        without `begin`, which is skipped;
         what follows `end` is ignored.
         """
 
     @abstractmethod
     def write(self, item: Item, path: Path, manifest: dict[str, Any] | None = None) -> None:
-        """One item to one file, the manifest inside it, or in `path.with_suffix(sidecar)` where the codec has a sidecar."""
+        """One item to one file, the manifest inside it, or in `path.with_suffix(sidecar)` where the
+        codec has a sidecar.
+        """
 
     @classmethod
     def read_manifest(cls, path: Path) -> dict[str, Any] | None:
-        """The manifest that `write` put into a file; None if there is none. A codec without a sidecar says where it keeps it.
+        """The manifest that `write` put into a file; None if there is none. A codec without a
+        sidecar says where it keeps it.
 
         Raises DataError for a file that cannot be read.
         """
@@ -140,14 +171,18 @@ class Codec(ABC, Generic[Item]):
 
     @classmethod
     def content(cls, path: Path) -> str:
-        """SHA-256 of what a written file holds, whatever its manifest says: pixels, numbers, text. Default: of its bytes, which is right
-        where the manifest lies beside. Raises DataError for a file that cannot be read."""
+        """SHA-256 of what a written file holds, whatever its manifest says: pixels, numbers, text.
+        Default: of its bytes, which is right
+        where the manifest lies beside. Raises DataError for a file that cannot be read.
+        """
         with bounded.open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     @classmethod
     def is_labelled(cls, path: Path, manifest: dict[str, Any]) -> bool:
-        """Whether the label that `write` adds for programs that do not know Castalia is there and fits the manifest. Default: there is none to miss."""
+        """Whether the label that `write` adds for programs that do not know Castalia is there and
+        fits the manifest. Default: there is none to miss.
+        """
         return True
 
     @abstractmethod
@@ -160,13 +195,19 @@ class Codec(ABC, Generic[Item]):
         """Extension of files that `write` makes, e.g. ".png"."""
 
     def units(self, item: Item) -> dict[str, int]:
-        """What one item is made of (dimension, byte, character, step ...): scores per unit need no modality code."""
+        """What one item is made of (dimension, byte, character, step ...): scores per unit need no
+        modality code.
+        """
         return {}
 
-    def gaps(self, item: Item, keep: Sequence[str], bars: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
-        """An item with parts of it left open: (tokens (n,) int64 from `begin` on, without `end`; keep (n,) bool, False in gaps).
+    def gaps(
+        self, item: Item, keep: Sequence[str], bars: tuple[int, int] | None
+    ) -> tuple[Tensor, Tensor]:
+        """An item with parts of it left open: (tokens (n,) int64 from `begin` on, without `end`;
+        keep (n,) bool, False in gaps).
 
-        keep: names of the parts that stay; bars: the first and last bar, from 1, that are made anew; None: all. Raises RecipeError where the item has
+        keep: names of the parts that stay; bars: the first and last bar, from 1, that are made
+        anew; None: all. Raises RecipeError where the item has
         no parts or not these.
         """
         raise RecipeError(
@@ -176,26 +217,44 @@ class Codec(ABC, Generic[Item]):
         )
 
     def joined(self, item: Item, x: Tensor, keep: Tensor) -> Item:
-        """The item with its gaps as x (n,) has them; what was given comes back as it was. Default: what x says."""
+        """The item with its gaps as x (n,) has them; what was given comes back as it was. Default:
+        what x says.
+        """
         return self.decode(x)
 
     def symmetries(self) -> list[Tensor]:
-        """Ways to write an item otherwise that leave it as likely: for each (V,) int64, the image of every token, -1 where it has none; the identity
-        is one. Scores may average over them. Default: none are known."""
+        """Ways to write an item otherwise that leave it as likely: for each (V,) int64, the image
+        of every token, -1 where it has none; the identity
+        is one. Scores may average over them. Default: none are known.
+        """
         return []
 
     def facts(self, item: Item) -> dict[str, str]:
-        """What the codec can tell of an item that a model may be told in turn (`data.conditions`): a value for some of `fact_names`, few
-        different ones over all items. A name that is left out is unknown of this item."""
+        """What the codec can tell of an item that a model may be told in turn (`data.conditions`):
+        a value for some of `fact_names`, few
+        different ones over all items. A name that is left out is unknown of this item.
+        """
         return {}
 
     def constrain(self, constraint: str, budget: Budget | None = None) -> Grammar:
-        """What must hold for generated tokens, from the user's words. Raises RecipeError where the codec knows no such thing."""
-        raise RecipeError(say("the codec '{0}' knows no constraints", self.name), where=constraint, fix=say("leave the constraint out"))
+        """What must hold for generated tokens, from the user's words. Raises RecipeError where the
+        codec knows no such thing.
+        """
+        raise RecipeError(
+            say("the codec '{0}' knows no constraints", self.name),
+            where=constraint,
+            fix=say("leave the constraint out"),
+        )
 
     def stopper(self, stop: Sequence[str]) -> Callable[[list[int]], int | None]:
-        """A function of a row's new tokens: how many to keep once one of the strings has appeared, else None."""
-        raise RecipeError(say("the codec '{0}' has no text to stop at", self.name), where="stop", fix=say("leave sampling.stop out"))
+        """A function of a row's new tokens: how many to keep once one of the strings has appeared,
+        else None.
+        """
+        raise RecipeError(
+            say("the codec '{0}' has no text to stop at", self.name),
+            where="stop",
+            fix=say("leave sampling.stop out"),
+        )
 
     def labels(self, ids: Tensor) -> list[str]:
         """A short word for each token (n,), for pages. Default: its number."""
@@ -208,10 +267,15 @@ class Codec(ABC, Generic[Item]):
 
     def streamer(self) -> Streamer:
         """Tokens to text as they come."""
-        raise RecipeError(say("the codec '{0}' has no text to stream", self.name), where="stream", fix=say("leave --stream out"))
+        raise RecipeError(
+            say("the codec '{0}' has no text to stream", self.name),
+            where="stream",
+            fix=say("leave --stream out"),
+        )
 
     def pieces(self, item: Item) -> list[str] | None:
-        """The item cut into what people compare texts by, words or characters; joined they are the item. None: its tokens will do.
+        """The item cut into what people compare texts by, words or characters; joined they are the
+        item. None: its tokens will do.
 
         Scores of repetition and copying count these, so they do not depend on a tokenizer.
         """
@@ -219,38 +283,54 @@ class Codec(ABC, Generic[Item]):
 
     @classmethod
     def claims(cls, name: str) -> bool:
-        """Whether a file of this name is the codec's to read; a file that is claimed and cannot be read is a bad file."""
+        """Whether a file of this name is the codec's to read; a file that is claimed and cannot be
+        read is a bad file.
+        """
         return name.lower().endswith(cls.extensions)
 
     @classmethod
     def recognises(cls, head: bytes) -> bool:
-        """Whether a file that begins so (64 bytes) is the codec's to read, whatever its name. Default: names alone decide."""
+        """Whether a file that begins so (64 bytes) is the codec's to read, whatever its name.
+        Default: names alone decide.
+        """
         return False
 
     def is_container(self, path: Path) -> bool:
-        """Whether each row of the file is an item of its own, hashed and labelled by itself (IDX, .npy, JSONL); else the file is
-        hashed whole."""
+        """Whether each row of the file is an item of its own, hashed and labelled by itself (IDX,
+        .npy, JSONL); else the file is
+        hashed whole.
+        """
         return False
 
     def belongs(self, path: Path) -> list[str] | None:
-        """Of each item of a container, in the order of `read`, what it is a part of: parts of one thing stay on one side of the split. Default: None."""
+        """Of each item of a container, in the order of `read`, what it is a part of: parts of one
+        thing stay on one side of the split. Default: None.
+        """
         return None
 
     def contents(self, path: Path) -> Iterator[bytes]:
-        """What is hashed of each item of a container, in the order of `read` and as many. Default: rows of arrays, with dtype and shape."""
-        return containers.contents(path)
+        """What is hashed of each item of a container, in the order of `read` and as many. Default:
+        rows of arrays, with dtype and shape.
+        """
+        return array_files.contents(path)
 
     def describe(self, item: Item) -> str:
-        """How the file stored the item, in a few words ("JPEG CMYK"); the data report counts these."""
+        """How the file stored the item, in a few words ("JPEG CMYK"); the data report
+        counts these.
+        """
         return ""
 
     def omitted(self, item: Item) -> Iterable[Omission]:
-        """What the file held of this item and the codec does not keep. An empty `example` is filled with the item's name. Default: nothing."""
+        """What the file held of this item and the codec does not keep. An empty `example` is filled
+        with the item's name. Default: nothing.
+        """
         return ()
 
     @property
     def augmentations(self) -> dict[str, Augmentation]:
-        """Named functions (stored batch (B, ...), generator) -> batch; the stream applies the chosen ones in training."""
+        """Named functions (stored batch (B, ...), generator) -> batch; the stream applies the
+        chosen ones in training.
+        """
         return {}
 
     @property

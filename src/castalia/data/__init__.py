@@ -1,1 +1,3 @@
-"""Data: where items come from (source), which side they are on (split), encoded items on disk (cache), batches (stream)."""
+"""Data: where items come from (source), which side they are on (split), encoded items on disk
+(cache), batches (stream).
+"""

@@ -1,10 +1,14 @@
-"""Archives as folders: .zip and .tar (also .gz, .bz2, .xz) are unpacked once into a folder of their own, under a name that their content gives.
+"""Archives as folders: .zip and .tar (also .gz, .bz2, .xz) are unpacked once into a folder of their
+own, under a name that their content gives.
 
-    $CASTALIA_HOME/archives/<first 24 hex digits of SHA-256>/  files/...  castalia.json (where it came from, what was left out)
+    $CASTALIA_HOME/archives/<first 24 hex digits of SHA-256>/
+        files/... castalia.json (where it came from, what was left out)
 
-What is unpacked are files alone. A member whose name leads out of the archive, a link, a device, a sparse file and a name that this system cannot write are left
-out, and each is counted as omitted. Of two members with one name the later one counts, as for unpacking programs. Archives inside archives stay packed.
-Bytes are counted while they inflate (castalia.bounded); nothing that a header declares is believed.
+What is unpacked are files alone. A member whose name leads out of the archive, a link, a device, a
+sparse file and a name that this system cannot write are left out, and each is counted as omitted.
+Of two members with one name the later one counts, as for unpacking programs. Archives inside
+archives stay packed. Bytes are counted while they inflate (castalia.bounded); nothing that a header
+declares is believed.
 """
 
 from __future__ import annotations
@@ -27,11 +31,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from castalia import bounded, places
+from castalia import bounded, user_dirs
 from castalia.bounded.packed import DAMAGE, Counted, Meter
-from castalia.codecs.omissions import Omission, Omissions
 from castalia.errors import DataError
 from castalia.language import say
+from castalia.omissions import Omission, Omissions
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _DAMAGE = (*DAMAGE, tarfile.TarError, lzma.LZMAError, UnicodeError)
@@ -59,7 +63,9 @@ class Unpacked(NamedTuple):
 
 
 class _Member(NamedTuple):
-    """why: one of the sentences above where it is left out; "" for a file. open: its bytes, valid until the next member."""
+    """why: one of the sentences above where it is left out; "" for a file. open: its bytes, valid
+    until the next member.
+    """
 
     name: str
     why: str
@@ -78,20 +84,28 @@ def bare(name: str) -> str:
 
 
 def unpacked(path: Path) -> Unpacked:
-    """The files of an archive. Raises DataError for one that is damaged, encrypted or empty, that passes a limit, or that the cache has no room for."""
+    """The files of an archive. Raises DataError for one that is damaged, encrypted or empty, that
+    passes a limit, or that the cache has no room for.
+    """
     with bounded.open_regular(path) as file:
         try:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            raise DataError(say("the archive cannot be read: {0}", error.strerror), path.name, say("copy it again")) from error
-    folder = places.home() / "archives" / digest[:24]
+            raise DataError(
+                say("the archive cannot be read: {0}", error.strerror),
+                path.name,
+                say("copy it again"),
+            ) from error
+    folder = user_dirs.home() / "archives" / digest[:24]
     known = _known(folder)
     if known is None:
         _unpack(path, folder)
         known = _known(folder)
     if known is None:
         raise DataError(
-            say("the cache was damaged while it was written"), folder.parent, say("check the disk, or set CASTALIA_HOME to another one")
+            say("the cache was damaged while it was written"),
+            folder.parent,
+            say("check the disk, or set CASTALIA_HOME to another one"),
         )
     return known
 
@@ -120,7 +134,11 @@ def _unpack(path: Path, folder: Path) -> None:
             (temporary / "files").mkdir(parents=True)
         count, size = _write_all(path, temporary / "files", omitted)
         if count == 0:
-            raise DataError(say("the archive holds no files"), path.name, say("look into it: it may be empty, or hold links alone"))
+            raise DataError(
+                say("the archive holds no files"),
+                path.name,
+                say("look into it: it may be empty, or hold links alone"),
+            )
         about = {"source": str(path), "files": count, "bytes": size, "omitted": omitted.plain()}
         with _writing(folder):
             (temporary / "castalia.json").write_text(json.dumps(about), encoding="utf-8")
@@ -138,7 +156,9 @@ def _write_all(path: Path, target: Path, omitted: Omissions) -> tuple[int, int]:
     with _members(path) as members:
         for number, member in enumerate(_whole(members, path), 1):
             if number > most:
-                raise bounded.exceeded("archive_members", say("the archive holds too many files"), path.name)
+                raise bounded.exceeded(
+                    "archive_members", say("the archive holds too many files"), path.name
+                )
             name = _cleaned(member.name)
             if name == "":  # hidden, or a folder
                 continue
@@ -150,7 +170,13 @@ def _write_all(path: Path, target: Path, omitted: Omissions) -> tuple[int, int]:
             try:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 file = place.open("wb" if name in written else "xb")
-            except (FileExistsError, NotADirectoryError, IsADirectoryError, UnicodeError, ValueError):
+            except (
+                FileExistsError,
+                NotADirectoryError,
+                IsADirectoryError,
+                UnicodeError,
+                ValueError,
+            ):
                 omitted.add(Omission(UNWRITABLE, 1, f"{path.name}: {name[:200]}", _AGAIN))
                 continue
             except OSError as error:
@@ -211,7 +237,13 @@ def _members(path: Path) -> Iterator[Iterator[_Member]]:
             stream = Counted(inner, meter)  # type: ignore[assignment]
         try:
             archive_of_tar = opened.enter_context(
-                tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header, encoding="utf-8", errors="surrogateescape")
+                tarfile.open(
+                    fileobj=stream,
+                    mode="r|",
+                    tarinfo=_Header,
+                    encoding="utf-8",
+                    errors="surrogateescape",
+                )
             )
         except _DAMAGE as error:
             raise _damaged(path.name, error) from error
@@ -220,13 +252,25 @@ def _members(path: Path) -> Iterator[Iterator[_Member]]:
 
 def _zip_members(archive: bounded.Zip) -> Iterator[_Member]:
     infos = [info for info in archive.archive.infolist() if not info.filename.endswith("/")]
-    unnamed = [info.orig_filename.encode("cp437", "replace") for info in infos if not info.flag_bits & _UTF8_NAME]
-    encoding = _encoding(b"\n".join(unnamed))  # one program wrote them all, and together they are less ambiguous
+    unnamed = [
+        info.orig_filename.encode("cp437", "replace")
+        for info in infos
+        if not info.flag_bits & _UTF8_NAME
+    ]
+    # one program wrote them all, and together they are less ambiguous
+    encoding = _encoding(b"\n".join(unnamed))
     for info in infos:
         mode = info.external_attr >> 16
-        special = stat.S_IFMT(mode) not in (0, stat.S_IFREG) and info.create_system == 3  # written on Unix, where these bits mean something
-        name = info.filename if info.flag_bits & _UTF8_NAME else info.orig_filename.encode("cp437", "replace").decode(encoding, "replace")
-        yield _Member(name.replace("\\", "/"), LINK if special else "", lambda info=info: archive.open(info))
+        # written on Unix, where these bits mean something
+        special = stat.S_IFMT(mode) not in (0, stat.S_IFREG) and info.create_system == 3
+        name = (
+            info.filename
+            if info.flag_bits & _UTF8_NAME
+            else info.orig_filename.encode("cp437", "replace").decode(encoding, "replace")
+        )
+        yield _Member(
+            name.replace("\\", "/"), LINK if special else "", lambda info=info: archive.open(info)
+        )
 
 
 def _tar_members(archive: tarfile.TarFile) -> Iterator[_Member]:
@@ -237,7 +281,11 @@ def _tar_members(archive: tarfile.TarFile) -> Iterator[_Member]:
         if info.issparse():
             why = SPARSE  # what it says it holds is not there, so nothing counts it
         raw = info.name.encode("utf-8", "surrogateescape")
-        yield _Member(raw.decode(_encoding(raw), "replace"), why, lambda info=info: archive.extractfile(info) or io.BytesIO())
+        yield _Member(
+            raw.decode(_encoding(raw), "replace"),
+            why,
+            lambda info=info: archive.extractfile(info) or io.BytesIO(),
+        )
 
 
 class _Header(tarfile.TarInfo):
@@ -271,28 +319,42 @@ def _cleaned(name: str) -> str | None:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or _DRIVE.match(name) or ".." in parts or "\0" in name:
         return None
-    return "" if any(part.startswith(".") or part == "__MACOSX" for part in parts) else "/".join(parts)
+    return (
+        "" if any(part.startswith(".") or part == "__MACOSX" for part in parts) else "/".join(parts)
+    )
 
 
 def _encoding(raw: bytes) -> str:
-    """Of names that do not say theirs: UTF-8, else what Chinese Windows writes, else what old DOS programs do."""
+    """Of names that do not say theirs: UTF-8, else what Chinese Windows writes, else what old DOS
+    programs do.
+    """
     with suppress(UnicodeDecodeError):
         raw.decode("utf-8")
         return "utf-8"
     high = sum(byte > 0x7F for byte in raw)
-    return "gb18030" if _TWO_BYTES.fullmatch(raw) and 4 * len(_CHINESE.findall(raw)) >= high else "cp437"
+    return (
+        "gb18030"
+        if _TWO_BYTES.fullmatch(raw) and 4 * len(_CHINESE.findall(raw)) >= high
+        else "cp437"
+    )
 
 
 _BAD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
 
 def _damaged(where: str, error: Exception) -> DataError:
-    return DataError(say("the archive is damaged: {0}", error), where, say("copy it again, or set data.skip_bad=true"))
+    return DataError(
+        say("the archive is damaged: {0}", error),
+        where,
+        say("copy it again, or set data.skip_bad=true"),
+    )
 
 
 def _no_room(error: OSError, place: Path) -> DataError:
     fix = say("free some space, or set CASTALIA_HOME to a folder that can be written")
-    return DataError(say("the archive cannot be unpacked: {0}", error.strerror or error), place, fix)
+    return DataError(
+        say("the archive cannot be unpacked: {0}", error.strerror or error), place, fix
+    )
 
 
 @contextmanager

@@ -1,17 +1,21 @@
 """Encoded items on disk, written once, then mapped into memory.
 
-A cache is a folder $CASTALIA_HOME/cache/<key> (CASTALIA_HOME defaults to ~/.cache/castalia). Its key is the content of the items and
-the codec with its settings and its fitted state; labels, file names and order are not part of it. Equal items are stored once.
+A cache is a folder $CASTALIA_HOME/cache/<key> (CASTALIA_HOME defaults to ~/.cache/castalia). Its
+key is the content of the items and the codec with its settings and its fitted state; labels, file
+names and order are not part of it. Equal items are stored once.
 
     rows.bin     R rows in the storage dtype
     lengths.bin  R x int64, only where rows are token documents, which differ in length
     weights.bin  uint8 loss weight of each token, only where the codec weighs them
     digests.bin  R x 16 bytes: the item a row comes from; rows of one item are neighbours
-    facts.bin    R x F x int32, only where the codec knows facts of items (told.py): the number of each one's value
-    stored.bin   R x 16 bytes: hash of the row itself, to find items that are equal once encoded, and damage
+    facts.bin    R x F x int32, only where the codec knows facts of items (told.py): the number of
+                 each one's value
+    stored.bin   R x 16 bytes: hash of the row itself, to find items that are equal once encoded,
+                 and damage
     cache.json   shape, dtype, rows, SHA-256, and what could not be read
 
-A cache is built under another name and renamed, with a lock that a second builder waits for. One that fails its checks is built anew.
+A cache is built under another name and renamed, with a lock that a second builder waits for. One
+that fails its checks is built anew.
 """
 
 from __future__ import annotations
@@ -37,24 +41,26 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from castalia import codecs
+from castalia import codecs, text_files
 from castalia.codecs.base import Codec
-from castalia.codecs.omissions import Omissions
+from castalia.data.conditions import Facts, Noted
 from castalia.data.source import DIGEST_BYTES, DataConfig
-from castalia.data.told import Facts, Noted
 from castalia.errors import CastaliaError, DataError, SpecError
-from castalia.places import home
+from castalia.omissions import Omissions
 from castalia.progress import tracked
 from castalia.sentences import plural, say
 from castalia.spec import Tokens
+from castalia.user_dirs import home
 
 FORMAT = 1
-RESIDENT_BYTES = 128 << 20  # below this, rows are read into memory: indexing a tensor is the fastest loader there is
+# below this, rows are read into memory: indexing a tensor is the fastest loader there is
+RESIDENT_BYTES = 128 << 20
 _MAPPED_BYTES = 128 << 20  # mapped pages count as the process's memory until they are given back
 _PAGE_REACH = 64 << 10  # what the kernel maps around one touched row
 _STALE_SECONDS = 86_400.0
 
-Wanted = Iterable[tuple[bytes, str, Any]]  # (digest, name for messages, item or the DataError that reading it raised)
+# (digest, name for messages, item or the DataError that reading it raised)
+Wanted = Iterable[tuple[bytes, str, Any]]
 
 
 class Rows(Protocol):
@@ -82,12 +88,17 @@ class ResidentRows:
 
 
 class MappedRows:
-    """Rows of a mapped file; pages are given back to the kernel regularly, so memory does not grow with the epoch."""
+    """Rows of a mapped file; pages are given back to the kernel regularly, so memory does not grow
+    with the epoch.
+    """
 
-    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], count: int) -> None:
+    def __init__(
+        self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], count: int
+    ) -> None:
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._rows = np.frombuffer(self._map, dtype=dtype).reshape(count, -1)  # flat: gathering whole rows is then one copy each
+        # flat: gathering whole rows is then one copy each
+        self._rows = np.frombuffer(self._map, dtype=dtype).reshape(count, -1)
         self._reach = max(self._rows[0].nbytes, 4096) + _PAGE_REACH
         self._mapped = 0.0  # expected bytes of the file that are mapped now
         self.shape = shape
@@ -97,18 +108,28 @@ class MappedRows:
 
     def take(self, index: Tensor) -> Tensor:
         taken = torch.from_numpy(self._rows[index.numpy()]).reshape(len(index), *self.shape)
-        self._mapped += self._reach * len(index) * (1 - self._mapped / len(self._map))  # rows that touch new pages
+        # rows that touch new pages
+        self._mapped += self._reach * len(index) * (1 - self._mapped / len(self._map))
         if self._mapped > _MAPPED_BYTES and hasattr(mmap, "MADV_DONTNEED"):
-            self._map.madvise(mmap.MADV_DONTNEED)  # drops our view of the pages; the file stays in the kernel's cache
+            # drops our view of the pages; the file stays in the kernel's cache
+            self._map.madvise(mmap.MADV_DONTNEED)
             self._mapped = 0.0
         return taken
 
 
 class Documents:
-    """Token documents one after another. offsets (R + 1,) int64: where each begins in the file; lengths (R,) int64; weights: uint8 loss
-    weights of all tokens, mapped or in memory, None where all count."""
+    """Token documents one after another. offsets (R + 1,) int64: where each begins in the file;
+    lengths (R,) int64; weights: uint8 loss
+    weights of all tokens, mapped or in memory, None where all count.
+    """
 
-    def __init__(self, path: Path, dtype: np.dtype[Any], lengths: np.ndarray, weights: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        dtype: np.dtype[Any],
+        lengths: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> None:
         self.weights = weights
         self.lengths = lengths
         self.offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -137,7 +158,11 @@ class Documents:
         """Loss weights (uint8) of what `read` gives; ones where all count."""
         first = int(self.offsets[row])
         last = int(self.offsets[row + 1]) if stop is None else first + stop
-        return np.ones(last - first - start, dtype=np.uint8) if self.weights is None else self.weights[first + start : last]
+        return (
+            np.ones(last - first - start, dtype=np.uint8)
+            if self.weights is None
+            else self.weights[first + start : last]
+        )
 
     def gather(self, places: np.ndarray) -> np.ndarray:
         """int64 tokens at places (n, T) of the file, counted in tokens."""
@@ -146,14 +171,20 @@ class Documents:
 
     def _release(self, nbytes: int) -> None:
         self._touched += nbytes
-        if self._map is not None and self._touched > _MAPPED_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+        if (
+            self._map is not None
+            and self._touched > _MAPPED_BYTES
+            and hasattr(mmap, "MADV_DONTNEED")
+        ):
             self._map.madvise(mmap.MADV_DONTNEED)
             self._touched = 0
 
 
 @dataclass
 class Cache:
-    """An opened cache. digest and stored are (R, 16) uint8; bad maps the hex digest of an unreadable item to the reason."""
+    """An opened cache. digest and stored are (R, 16) uint8; bad maps the hex digest of an
+    unreadable item to the reason.
+    """
 
     rows: Rows | Documents
     digest: np.ndarray
@@ -165,12 +196,13 @@ class Cache:
 
 
 def key(codec: Codec[Any], digests: np.ndarray, *, fitted: bool) -> str:
-    """32 hex digits from a codec's name, code and config, the items' digests (n, 16), and the codec's state when it is fitted."""
+    """32 hex digits from a codec's name, code and config, the items' digests (n, 16), and the
+    codec's state when it is fitted.
+    """
     digest = hashlib.sha256(f"{FORMAT} {codec.name} {codec.config.model_dump_json()}".encode())
     source = inspect.getsourcefile(type(codec))
     if source is not None and Path(source).is_file():
-        path = Path(source)  # one of ours calls its neighbours, a plug-in is whole
-        for part in sorted(path.parent.glob("*.py")) if path.parent == Path(codecs.__file__).parent else [path]:
+        for part in _code(Path(source)):
             digest.update(part.read_bytes())
     if fitted:
         state, tensors = codec.state()
@@ -181,12 +213,27 @@ def key(codec: Codec[Any], digests: np.ndarray, *, fitted: bool) -> str:
     return digest.hexdigest()[:32]
 
 
+def _code(path: Path) -> list[Path]:
+    """The files that decide what the codec in `path` makes of items: its package and what codecs
+    share; of a file that is no part of a package, the file.
+    """
+    if not (path.parent / "__init__.py").is_file():
+        return [path]
+    shared = [Path(package.__file__).parent for package in (codecs, text_files)]
+    return [part for folder in (path.parent, *shared) for part in sorted(folder.rglob("*.py"))]
+
+
 def fitted(root: Path, name: str, codec: Codec[Any], fit: Callable[[], None]) -> None:
-    """Restores the codec's state from an earlier `fit` on the same items, or fits and keeps the state."""
+    """Restores the codec's state from an earlier `fit` on the same items, or fits and keeps the
+    state.
+    """
     path = root / "fits" / f"{name}.safetensors"
     try:
         with safetensors.safe_open(path, "pt") as file:
-            codec.restore(json.loads(file.metadata()["state"]), {part: file.get_tensor(part) for part in file.keys()})  # noqa: SIM118 - not a dict
+            codec.restore(
+                json.loads(file.metadata()["state"]),
+                {part: file.get_tensor(part) for part in file.keys()},  # noqa: SIM118
+            )
         return
     except (OSError, KeyError, ValueError, TypeError, safetensors.SafetensorError, CastaliaError):
         pass  # not there yet, or damaged: fit again
@@ -199,10 +246,19 @@ def fitted(root: Path, name: str, codec: Codec[Any], fit: Callable[[], None]) ->
         temporary.replace(path)
 
 
-def load(root: Path, key: str, codec: Codec[Any], wanted: Callable[[], Wanted], count: int, config: DataConfig) -> Cache:
-    """The cache `key`, built if it is missing or damaged. `wanted()` yields `count` items, each digest once.
+def load(
+    root: Path,
+    key: str,
+    codec: Codec[Any],
+    wanted: Callable[[], Wanted],
+    count: int,
+    config: DataConfig,
+) -> Cache:
+    """The cache `key`, built if it is missing or damaged. `wanted()` yields `count` items, each
+    digest once.
 
-    Raises DataError naming the first unreadable item unless config.skip_bad, and when $CASTALIA_HOME cannot be written.
+    Raises DataError naming the first unreadable item unless config.skip_bad, and when
+    $CASTALIA_HOME cannot be written.
     """
     folder = root / "cache" / key
     found = _open(folder)
@@ -214,11 +270,15 @@ def load(root: Path, key: str, codec: Codec[Any], wanted: Callable[[], Wanted], 
                 found = _open(folder)  # somebody else may have built it while we waited
                 if found is None:
                     shutil.rmtree(folder, ignore_errors=True)
-                    _build(folder, codec, tracked(wanted(), "encoding", count, "items"), count, config)
+                    _build(
+                        folder, codec, tracked(wanted(), "encoding", count, "items"), count, config
+                    )
                     found = _open(folder)
     if found is None:
         raise DataError(
-            say("the cache was damaged while it was written"), root / "cache", say("check the disk, or set CASTALIA_HOME to another one")
+            say("the cache was damaged while it was written"),
+            root / "cache",
+            say("check the disk, or set CASTALIA_HOME to another one"),
         )
     return found
 
@@ -252,7 +312,13 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
                 lengths.append(len(row) if ragged else 0)
                 if (row.shape, row.dtype) != (shape, dtype):
                     raise DataError(
-                        say("items differ once encoded: {0} {1} against {2} {3}", row.shape, row.dtype, shape, dtype),
+                        say(
+                            "items differ once encoded: {0} {1} against {2} {3}",
+                            row.shape,
+                            row.dtype,
+                            shape,
+                            dtype,
+                        ),
                         name,
                         say("give all items one shape"),
                     )
@@ -267,12 +333,17 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
                 stored.write(hashlib.sha256(raw).digest()[:DIGEST_BYTES])
                 encodings[codec.describe(item)] += 1
                 noted.add(item)
-                omitted.extend(one if one.example else one._replace(example=name) for one in codec.omitted(item))
+                omitted.extend(
+                    one if one.example else one._replace(example=name)
+                    for one in codec.omitted(item)
+                )
                 rows += 1
         if shape is None or dtype is None:
             why = say("; the first: {0}", next(iter(bad.values()))) if bad else ""
             raise DataError(
-                say("none of the {0} can be read{1}", plural("{0} item", "{0} items", count), why), config.named, say("check the files")
+                say("none of the {0} can be read{1}", plural("{0} item", "{0} items", count), why),
+                config.named,
+                say("check the files"),
             )
         summary = {
             "format": FORMAT,
@@ -304,7 +375,11 @@ def _weights(codec: Codec[Any], item: Any, length: int, name: str) -> bytes:
     if weight is None:
         return b"\x01" * length
     if len(weight) != length or weight.dtype != torch.uint8:
-        raise SpecError(say("{0} weights ({1}) for {2} tokens", len(weight), weight.dtype, length), name, say("one uint8 weight a token"))
+        raise SpecError(
+            say("{0} weights ({1}) for {2} tokens", len(weight), weight.dtype, length),
+            name,
+            say("one uint8 weight a token"),
+        )
     return weight.contiguous().numpy().tobytes()
 
 
@@ -315,9 +390,14 @@ def _open(folder: Path) -> Cache | None:
         if summary["format"] != FORMAT:
             return None
         count, dtype = int(summary["rows"]), np.dtype(summary["dtype"])
-        digest, stored = (np.fromfile(folder / name, dtype=np.uint8).reshape(count, DIGEST_BYTES) for name in ("digests.bin", "stored.bin"))
+        digest, stored = (
+            np.fromfile(folder / name, dtype=np.uint8).reshape(count, DIGEST_BYTES)
+            for name in ("digests.bin", "stored.bin")
+        )
         values = {name: tuple(own) for name, own in summary.get("facts", {}).items()}
-        codes = np.fromfile(folder / "facts.bin", dtype=np.int32) if values else np.zeros(0, np.int32)
+        codes = (
+            np.fromfile(folder / "facts.bin", dtype=np.int32) if values else np.zeros(0, np.int32)
+        )
         facts = Facts(values, codes.reshape(count, len(values)))
         omitted = Omissions.of(summary.get("omitted", []))
         about = (digest, stored, dict(summary["bad"]), dict(summary["encodings"]), facts, omitted)
@@ -345,7 +425,9 @@ def _open(folder: Path) -> Cache | None:
         return None
 
 
-def _open_documents(folder: Path, summary: dict[str, Any], stored: np.ndarray, dtype: np.dtype[Any]) -> Documents | None:
+def _open_documents(
+    folder: Path, summary: dict[str, Any], stored: np.ndarray, dtype: np.dtype[Any]
+) -> Documents | None:
     lengths = np.fromfile(folder / "lengths.bin", dtype=np.int64)
     size = int(lengths.sum()) * dtype.itemsize
     if len(lengths) != int(summary["rows"]) or (folder / "rows.bin").stat().st_size != size:
@@ -361,18 +443,26 @@ def _open_documents(folder: Path, summary: dict[str, Any], stored: np.ndarray, d
                 return None
     documents = Documents(folder / "rows.bin", dtype, lengths, weights)
     if documents.resident is not None:
-        return documents if hashlib.sha256(documents.resident.data).hexdigest() == summary["sha256"] else None
+        return (
+            documents
+            if hashlib.sha256(documents.resident.data).hexdigest() == summary["sha256"]
+            else None
+        )
     for row in np.linspace(0, len(lengths) - 1, min(256, len(lengths))).astype(np.int64):
-        if hashlib.sha256(documents.read(int(row)).tobytes()).digest()[:DIGEST_BYTES] != stored[row].tobytes():
+        if (
+            hashlib.sha256(documents.read(int(row)).tobytes()).digest()[:DIGEST_BYTES]
+            != stored[row].tobytes()
+        ):
             return None
     return documents
 
 
-# Housekeeping ---------------------------------------------------------------------------------------------------------
+# Housekeeping -------------------------------------------------------------------------------------
 
 
 def list_caches(given: Path | None = None) -> list[dict[str, Any]]:
-    """The caches below home(given), largest first: key, bytes, rows, codec, source (as given when it was built), used (Unix time).
+    """The caches below home(given), largest first: key, bytes, rows, codec, source (as given when
+    it was built), used (Unix time).
 
     Leftovers of interrupted builds are listed too, with no rows.
     """
@@ -383,17 +473,28 @@ def list_caches(given: Path | None = None) -> list[dict[str, Any]]:
             continue
         try:
             summary = json.loads((path / "cache.json").read_text(encoding="utf-8"))
-            about = {"rows": int(summary["rows"]), "codec": str(summary["codec"]), "source": str(summary["source"])}
+            about = {
+                "rows": int(summary["rows"]),
+                "codec": str(summary["codec"]),
+                "source": str(summary["source"]),
+            }
         except (OSError, ValueError, KeyError, TypeError):
             about = {"rows": 0, "codec": "", "source": "(unfinished)"}
         found.append(
-            {"key": path.name, "bytes": sum(file.stat().st_size for file in path.iterdir()), **about, "used": path.stat().st_mtime}
+            {
+                "key": path.name,
+                "bytes": sum(file.stat().st_size for file in path.iterdir()),
+                **about,
+                "used": path.stat().st_mtime,
+            }
         )
     return sorted(found, key=lambda cache: -cache["bytes"])
 
 
 def remove_cache(key: str, given: Path | None = None) -> None:
-    """Removes one cache and the kept fits; whatever is needed again is built again. Raises DataError when there is no such cache."""
+    """Removes one cache and the kept fits; whatever is needed again is built again. Raises
+    DataError when there is no such cache.
+    """
     folder = home(given) / "cache" / key
     if key not in {entry["key"] for entry in list_caches(given)}:  # never a path like ".."
         raise DataError(say("there is no such cache"), key, "castalia clean lists them")
@@ -414,7 +515,9 @@ def _remove_stale(folder: Path) -> None:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """One builder at a time where the system has file locks; elsewhere two build, and the later one's rename fails harmlessly."""
+    """One builder at a time where the system has file locks; elsewhere two build, and the later
+    one's rename fails harmlessly.
+    """
     try:
         import fcntl
     except ImportError:

@@ -1,8 +1,10 @@
-"""What lies in a place, before any codec was chosen: every file, its kind and size, and what could not be looked at.
+"""What lies in a place, before any codec was chosen: every file, its kind and size, and what could
+not be looked at.
 
-A kind is the codec that would read a file: "image", "array", "text", "music"; "beside" explains data (README, captions, metadata tables, labels), "other"
-is read by nothing here. The name decides, and for array files their header. Not here: what is inside the files (reading.py), and which of them a codec takes
-when it trains (listing.py).
+A kind is the codec that would read a file: "image", "array", "text", "music"; "beside" explains
+data (README, captions, metadata tables, labels), "other" is read by nothing here. The name decides,
+and for array files their header. Not here: what is inside the files (reading.py), and which of them
+a codec takes when it trains (listing.py).
 """
 
 from __future__ import annotations
@@ -15,13 +17,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from castalia import bounded
-from castalia.codecs import containers, documents
-from castalia.codecs.image import ImageCodec
-from castalia.codecs.music import MusicCodec
-from castalia.data import listing, metadata, names
+from castalia.codecs import array_files
+from castalia.data import file_discovery, file_names, metadata
 from castalia.data.locate import LOOP, NOWHERE, OUTSIDE, SPECIAL, Located, Source, located
 from castalia.errors import DataError
+from castalia.modalities.image.codec import ImageCodec
+from castalia.modalities.music.codec import MusicCodec
 from castalia.sentences import say
+from castalia.text_files import documents
 
 T = TypeVar("T")
 READ = ("image", "array", "text", "music")
@@ -31,7 +34,9 @@ _HEAD = 1 << 16
 
 @dataclass(frozen=True)
 class Entry:
-    """name: relative to the source, with /. weight: about how many items it holds, for the choice of a codec."""
+    """name: relative to the source, with /. weight: about how many items it holds, for the choice
+    of a codec.
+    """
 
     name: str
     path: Path
@@ -42,7 +47,9 @@ class Entry:
 
 @dataclass
 class Inventory:
-    """folder: what names are relative to. trouble: (name, why) of what could not be looked at; harmless: the same of links that go round or nowhere."""
+    """folder: what names are relative to. trouble: (name, why) of what could not be looked at;
+    harmless: the same of links that go round or nowhere.
+    """
 
     folder: Path
     entries: list[Entry] = field(default_factory=list)
@@ -67,7 +74,9 @@ class Inventory:
 
 
 def take(source: Source, follow_links: bool = False) -> Inventory:
-    """Every file of a source: a built-in set, folders, archives, a list, a table or one file. Raises DataError when it does not exist."""
+    """Every file of a source: a built-in set, folders, archives, a list, a table or one file.
+    Raises DataError when it does not exist.
+    """
     place = located(source)
     path = place.file
     if path is None:
@@ -81,7 +90,7 @@ def take(source: Source, follow_links: bool = False) -> Inventory:
         return found
     found.entries.append(_entry(path, path.name, "beside"))
     for line in named:
-        if (file := names.listed(path.parent, line)) is not None:
+        if (file := file_names.listed(path.parent, line)) is not None:
             _enter(found, file, line.replace("\\", "/"), set())
         else:
             found.trouble.append((line, say("a listed file does not exist")))
@@ -95,7 +104,9 @@ def digest(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             raise DataError(
-                say("the file cannot be read: {0}", error.strerror), path.name, say("copy it again, or set data.skip_bad=true")
+                say("the file cannot be read: {0}", error.strerror),
+                path.name,
+                say("copy it again, or set data.skip_bad=true"),
             ) from error
 
 
@@ -103,11 +114,15 @@ def ending(name: str) -> str:
     """The ending of a name, ".txt.gz" as one; "(none)" without."""
     lower = name.rpartition("/")[2].lower()
     suffix = Path(lower).suffix
-    return (Path(lower.removesuffix(".gz")).suffix + suffix if suffix == ".gz" else suffix) or "(none)"
+    return (
+        Path(lower.removesuffix(".gz")).suffix + suffix if suffix == ".gz" else suffix
+    ) or "(none)"
 
 
 def columns_of(table: Path) -> list[str]:
-    """The columns of a table about files, without the one that names them; empty where it is none."""
+    """The columns of a table about files, without the one that names them; empty where
+    it is none.
+    """
     first = _safely(lambda: next(iter(documents.rows(table)[1]), None), None)
     return [] if first is None else [name for name in first[1] if name not in metadata.FILE_COLUMNS]
 
@@ -117,11 +132,15 @@ def _folder(place: Located, follow_links: bool) -> Inventory:
 
     def tell(path: Path, why: str) -> None:
         if why not in (OUTSIDE, SPECIAL):  # counted as omitted when the files are listed
-            (found.harmless if why in (LOOP, NOWHERE) else found.trouble).append((place.name(path), why))
+            (found.harmless if why in (LOOP, NOWHERE) else found.trouble).append(
+                (place.name(path), why)
+            )
 
     files = list(place.walk(tell, follow_links))
     pictures = {
-        path.with_suffix("") for path, _ in files if path.suffix.lower() in ImageCodec.extensions and not containers.is_container(path)
+        path.with_suffix("")
+        for path, _ in files
+        if path.suffix.lower() in ImageCodec.extensions and not array_files.is_container(path)
     }
     for path, name in files:
         _enter(found, path, name, pictures)
@@ -138,15 +157,15 @@ def _enter(found: Inventory, path: Path, name: str, pictures: set[Path]) -> None
 def _entry(path: Path, name: str, kind: str) -> Entry:
     size = path.stat().st_size
     weight = 1
-    if kind in ("image", "array") and containers.is_container(path):
-        weight = _safely(lambda: containers.header(path).shape[0], 1)
+    if kind in ("image", "array") and array_files.is_container(path):
+        weight = _safely(lambda: array_files.header(path).shape[0], 1)
     elif kind == "text":
         weight = max(1, size // _PIECE_OF_TEXT)
     return Entry(name, path, size, kind, weight if kind in READ else 0)
 
 
 def _kind(path: Path, pictures: set[Path]) -> str:
-    if containers.is_container(path):
+    if array_files.is_container(path):
         return _container_kind(path)
     if ImageCodec.claims(path.name):
         return "image"
@@ -155,7 +174,7 @@ def _kind(path: Path, pictures: set[Path]) -> str:
     if documents.explains(path.name) or path.name == "classes.txt":
         return "beside"
     if not documents.claims(path.name):
-        if listing.recognised(path, ImageCodec):
+        if file_discovery.recognised(path, ImageCodec):
             return "image"
         return "beside" if path.name.startswith("README") else "other"
     if path.suffix.lower() == ".txt" and path.with_suffix("") in pictures:
@@ -164,12 +183,14 @@ def _kind(path: Path, pictures: set[Path]) -> str:
 
 
 def _container_kind(path: Path) -> str:
-    if _safely(lambda: containers.is_labels(path), False):
+    if _safely(lambda: array_files.is_labels(path), False):
         return "beside"
-    head = _safely(lambda: containers.header(path), None)
+    head = _safely(lambda: array_files.header(path), None)
     if head is None:
         return "array" if path.suffix.lower() in (".npy", ".npz") else "image"
-    pictures = head.dtype == "uint8" and (len(head.shape) == 3 or (len(head.shape) == 4 and head.shape[3] in (1, 3, 4)))
+    pictures = head.dtype == "uint8" and (
+        len(head.shape) == 3 or (len(head.shape) == 4 and head.shape[3] in (1, 3, 4))
+    )
     return "image" if pictures else "array"
 
 
@@ -178,28 +199,36 @@ def _names_files(table: Path) -> bool:
     first = _safely(lambda: next(iter(documents.rows(table)[1]), None), None)
     if first is None:
         return False
-    column = next((name for name in metadata.FILE_COLUMNS if isinstance(first[1].get(name), str)), None)
-    return column is not None and names.listed(table.parent, first[1][column]) is not None
+    column = next(
+        (name for name in metadata.FILE_COLUMNS if isinstance(first[1].get(name), str)), None
+    )
+    return column is not None and file_names.listed(table.parent, first[1][column]) is not None
 
 
 def _named(path: Path) -> list[str] | None:
     """The files that a list or a table names; None where it is data itself."""
     if path.suffix.lower() in metadata.ENDINGS:
         return list(metadata.load(path, ())) if _names_files(path) else None
-    if path.suffix.lower() not in listing.LIST_ENDINGS:
+    if path.suffix.lower() not in file_discovery.LIST_ENDINGS:
         return None
     try:
         with bounded.open_regular(path) as file:
-            head = [line.strip() for line in file.read(_HEAD).decode("utf-8-sig", "ignore").splitlines()[:8] if line.strip()]
-        if not head or len(head[0]) > 4096 or names.listed(path.parent, head[0]) is None:
+            head = [
+                line.strip()
+                for line in file.read(_HEAD).decode("utf-8-sig", "ignore").splitlines()[:8]
+                if line.strip()
+            ]
+        if not head or len(head[0]) > 4096 or file_names.listed(path.parent, head[0]) is None:
             return None
-        return list(dict.fromkeys(listing.lines_of(path)))
+        return list(dict.fromkeys(file_discovery.lines_of(path)))
     except (OSError, ValueError, DataError):
         return None
 
 
 def _safely(look: Callable[[], T], otherwise: T) -> T:
-    """What `look` gives; `otherwise` for a file that is damaged: it will be named when it is read."""
+    """What `look` gives; `otherwise` for a file that is damaged: it will be named when
+    it is read.
+    """
     try:
         return look()
     except (DataError, OSError):

@@ -1,7 +1,9 @@
-"""Which places a source means: a built-in set, a folder, a file, an archive, a pattern (photos/*.png, photos/**/*.jpg), or several of these.
+"""Which places a source means: a built-in set, a folder, a file, an archive, a pattern
+(photos/*.png, photos/**/*.jpg), or several of these.
 
-Several places are read as if they lay in one folder, the deepest that holds them all, in the order of their names; one that is given twice counts once.
-A pattern and what a shell makes of it are the same. `~` is the user's folder everywhere. An archive is a folder of its own (data/archives.py).
+Several places are read as if they lay in one folder, the deepest that holds them all, in the order
+of their names; one that is given twice counts once. A pattern and what a shell makes of it are the
+same. `~` is the user's folder everywhere. An archive is a folder of its own (data/archives.py).
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from castalia.codecs.omissions import Omissions
 from castalia.data import archives, builtin
 from castalia.errors import DataError
+from castalia.omissions import Omissions
 from castalia.sentences import say
 
 Source = str | tuple[str, ...]
@@ -31,14 +33,18 @@ Tell = Callable[[Path, str], None]
 
 @dataclass
 class Located:
-    """paths: files and folders, sorted. base: the folder that names are relative to. licence: of a built-in set. omitted: members of archives."""
+    """paths: files and folders, sorted. base: the folder that names are relative to. licence: of a
+    built-in set. omitted: members of archives.
+    """
 
     base: Path
     paths: list[Path]
     licence: str | None = None
     omitted: Omissions = field(default_factory=Omissions)
     packed: bool = (
-        False  # the folder is what an archive held: archives in it stay packed, so that one stranger's file is one bounded unpacking
+        # the folder is what an archive held: archives in it stay packed, so that one stranger's
+        # file is one bounded unpacking
+        False
     )
 
     @property
@@ -51,23 +57,32 @@ class Located:
         return path.relative_to(self.base).as_posix()
 
     def walk(self, tell: Tell, follow_links: bool = False) -> Iterator[tuple[Path, str]]:
-        """(file, name) of all, in order; those of an archive are named cats.zip/1.png. tell(path, why): what is left out; it may raise.
+        """(file, name) of all, in order; those of an archive are named cats.zip/1.png. tell(path,
+        why): what is left out; it may raise.
 
         Raises DataError for an archive that cannot be opened, unless `tell` takes it.
         """
         for place in self.paths:
-            for path in walk(place, tell, follow_links=follow_links) if place.is_dir() else iter((place,)):
+            for path in (
+                walk(place, tell, follow_links=follow_links) if place.is_dir() else iter((place,))
+            ):
                 if self.packed or not archives.is_archive(path.name):
                     yield path, self.name(path)
                     continue
                 try:
                     inside = archives.unpacked(path)
                 except DataError as error:
-                    tell(path, f"{error.what}{f' ({error.where})' if str(error.where) != path.name else ''}")
+                    tell(
+                        path,
+                        f"{error.what}{f' ({error.where})' if str(error.where) != path.name else ''}",
+                    )
                     continue
                 self.omitted.extend(inside.omitted.listed())
                 for member in walk(inside.folder, tell):
-                    yield member, f"{self.name(path)}/{member.relative_to(inside.folder).as_posix()}"
+                    yield (
+                        member,
+                        f"{self.name(path)}/{member.relative_to(inside.folder).as_posix()}",
+                    )
 
 
 def plain(given: Given) -> Source:
@@ -81,7 +96,13 @@ def plain(given: Given) -> Source:
 def named(source: Source) -> str:
     """A source in a few words: the name itself, or the first of several and how many there are."""
     places = [source] if isinstance(source, str) else source
-    return places[0] if len(places) == 1 else say("{0} and {1} more", places[0], len(places) - 1) if places else ""
+    return (
+        places[0]
+        if len(places) == 1
+        else say("{0} and {1} more", places[0], len(places) - 1)
+        if places
+        else ""
+    )
 
 
 def located(source: Source) -> Located:
@@ -89,19 +110,32 @@ def located(source: Source) -> Located:
     words = [word for word in ([source] if isinstance(source, str) else source) if word]
     known = ", ".join(f"builtin/{name}" for name in builtin.names())
     if not words:
-        raise DataError(say("no data were given"), "data.source", say("castalia train RECIPE FOLDER, or a built-in set: {0}", known))
+        raise DataError(
+            say("no data were given"),
+            "data.source",
+            say("castalia train RECIPE FOLDER, or a built-in set: {0}", known),
+        )
     if any(word.startswith("builtin/") for word in words):
         if len(words) > 1:
-            raise DataError(say("a built-in set is read alone"), named(words), say("train on one set, or copy its files"))
+            raise DataError(
+                say("a built-in set is read alone"),
+                named(words),
+                say("train on one set, or copy its files"),
+            )
         name = words[0].removeprefix("builtin/")
         return Located(builtin.path(name), [builtin.path(name)], builtin.licence(name))
     paths = _unique(path for word in words for path in expanded(word, known))
     if len(paths) > 1:
-        return Located(Path(os.path.commonpath([path.parent.absolute() for path in paths])), [path.absolute() for path in paths])
+        return Located(
+            Path(os.path.commonpath([path.parent.absolute() for path in paths])),
+            [path.absolute() for path in paths],
+        )
     path = paths[0]
     if archives.is_archive(path.name) and path.is_file():
         inside = archives.unpacked(path)
-        return Located(inside.folder, [inside.folder], None, Omissions(inside.omitted.listed()), packed=True)
+        return Located(
+            inside.folder, [inside.folder], None, Omissions(inside.omitted.listed()), packed=True
+        )
     return Located(path if path.is_dir() else path.parent, [path])
 
 
@@ -112,14 +146,28 @@ def expanded(word: str, known: str = "") -> list[Path]:
         if path.exists():
             return [path]
     except OSError as error:  # longer than a name can be
-        raise DataError(say("the data cannot be looked at: {0}", error.strerror), word[:200], say("check the path")) from error
+        raise DataError(
+            say("the data cannot be looked at: {0}", error.strerror),
+            word[:200],
+            say("check the path"),
+        ) from error
     except ValueError as error:
-        raise DataError(say("the path holds a null character"), repr(word[:200]), say("check the path")) from error
+        raise DataError(
+            say("the path holds a null character"), repr(word[:200]), say("check the path")
+        ) from error
     if glob.has_magic(word):
         if found := matches(word):
             return found
-        raise DataError(say("nothing has a name of this pattern"), word, say("check the pattern: photos/*.png, photos/**/*.jpg"))
-    raise DataError(say("the data do not exist"), word, say("check the path; built in: {0}", known) if known else say("check the path"))
+        raise DataError(
+            say("nothing has a name of this pattern"),
+            word,
+            say("check the pattern: photos/*.png, photos/**/*.jpg"),
+        )
+    raise DataError(
+        say("the data do not exist"),
+        word,
+        say("check the path; built in: {0}", known) if known else say("check the path"),
+    )
 
 
 def matches(word: str) -> list[Path]:
@@ -129,10 +177,17 @@ def matches(word: str) -> list[Path]:
 
 
 def walk(
-    folder: Path, tell: Tell, seen: set[str] | None = None, *, follow_links: bool = False, inside: str | None = None
+    folder: Path,
+    tell: Tell,
+    seen: set[str] | None = None,
+    *,
+    follow_links: bool = False,
+    inside: str | None = None,
 ) -> Iterator[Path]:
-    """Files below a folder, by name; hidden ones are left out, links to folders are followed once, and only where they stay below the first folder or
-    `follow_links`. tell(path, why): what is left out."""
+    """Files below a folder, by name; hidden ones are left out, links to folders are followed once,
+    and only where they stay below the first folder or
+    `follow_links`. tell(path, why): what is left out.
+    """
     seen = set() if seen is None else seen
     real = os.path.realpath(folder)
     inside = real if inside is None else inside
@@ -149,7 +204,11 @@ def walk(
         if path.name.startswith(".") or path.name == "__MACOSX":
             continue
         if path.is_dir():
-            if path.is_symlink() and not follow_links and os.path.commonpath([inside, os.path.realpath(path)]) != inside:
+            if (
+                path.is_symlink()
+                and not follow_links
+                and os.path.commonpath([inside, os.path.realpath(path)]) != inside
+            ):
                 tell(path, OUTSIDE)
             else:
                 yield from walk(path, tell, seen, follow_links=follow_links, inside=inside)

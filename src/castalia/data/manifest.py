@@ -1,8 +1,11 @@
-"""A manifest: which files data consist of, by relative name and SHA-256, so that they can be compared later, here or elsewhere.
+"""A manifest: which files data consist of, by relative name and SHA-256, so that they can be
+compared later, here or elsewhere.
 
-    {"castalia_manifest": 1, "codec": "image", "entries": 3, "sha256": of all entries, "fingerprint": as in a run,
+    {"castalia_manifest": 1, "codec": "image", "entries": 3, "sha256": of all entries,
+        "fingerprint": as in a run,
      "files": [{"name": "cat/1.png", "bytes": 120, "sha256": "..."},
-               {"name": "poems.jsonl", "bytes": 900, "sha256": "...", "items": ["first 32 hex digits of each item's SHA-256", ...]}]}
+               {"name": "poems.jsonl", "bytes": 900, "sha256": "...", "items": ["first 32 hex digits
+                   of each item's SHA-256", ...]}]}
 
 Names are relative to the source; no path of a machine is in it, and no content.
 """
@@ -22,8 +25,12 @@ from castalia.sentences import say
 FORMAT = 1
 
 
-def make(codec: str | None, files: Sequence[Mapping[str, Any]], fingerprint: str | None) -> dict[str, Any]:
-    """files: {"name", "bytes", "sha256"} and, where one file holds many items, {"items": [...]}; in any order."""
+def make(
+    codec: str | None, files: Sequence[Mapping[str, Any]], fingerprint: str | None
+) -> dict[str, Any]:
+    """files: {"name", "bytes", "sha256"} and, where one file holds many items, {"items": [...]}; in
+    any order.
+    """
     ordered = sorted((dict(file) for file in files), key=lambda file: file["name"])
     whole = hashlib.sha256()
     for file in ordered:
@@ -43,26 +50,42 @@ def load(path: Path) -> dict[str, Any]:
     """A manifest from its file. Raises DataError when it is none, or newer than this version."""
     fix = "castalia check DATA --out FOLDER writes one"
     found = bounded.parse_json(bounded.read_bytes(path, "json_bytes"), path.name, fix)
-    if not isinstance(found, dict) or not isinstance(found.get("castalia_manifest"), int) or not isinstance(found.get("files"), list):
-        raise DataError(say("this is not a manifest"), path.name, say("give manifest.json of castalia check DATA --out FOLDER"))
+    if (
+        not isinstance(found, dict)
+        or not isinstance(found.get("castalia_manifest"), int)
+        or not isinstance(found.get("files"), list)
+    ):
+        raise DataError(
+            say("this is not a manifest"),
+            path.name,
+            say("give manifest.json of castalia check DATA --out FOLDER"),
+        )
     if found["castalia_manifest"] > FORMAT:
         raise DataError(
-            say("the manifest has format {0}, newer than {1}", found["castalia_manifest"], FORMAT), path.name, say("update castalia")
+            say("the manifest has format {0}, newer than {1}", found["castalia_manifest"], FORMAT),
+            path.name,
+            say("update castalia"),
         )
     if any(
-        not isinstance(file, dict) or not isinstance(file.get("name"), str) or not isinstance(file.get("sha256"), str)
+        not isinstance(file, dict)
+        or not isinstance(file.get("name"), str)
+        or not isinstance(file.get("sha256"), str)
         for file in found["files"]
     ):
         raise DataError(
-            say("an entry of the manifest has no name or no hash"), path.name, "castalia check DATA --out FOLDER writes a new one"
+            say("an entry of the manifest has no name or no hash"),
+            path.name,
+            "castalia check DATA --out FOLDER writes a new one",
         )
     return found
 
 
 def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """What became of the files: {"same": n, "added", "removed", "changed", "renamed"}, names sorted.
+    """What became of the files: {"same": n, "added", "removed", "changed", "renamed"}, names
+    sorted.
 
-    A file under another name with the same content is renamed; of a changed file that holds many items, how many came and went is said.
+    A file under another name with the same content is renamed; of a changed file that holds many
+    items, how many came and went is said.
     """
     before = {file["name"]: file for file in old["files"]}
     after = {file["name"]: file for file in new["files"]}
@@ -79,7 +102,11 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     gone -= {pair["from"] for pair in renamed}
     fresh -= {pair["to"] for pair in renamed}
     both = [name for name in before if name in after]
-    changed = [_change(name, before[name], after[name]) for name in sorted(both) if before[name]["sha256"] != after[name]["sha256"]]
+    changed = [
+        _change(name, before[name], after[name])
+        for name in sorted(both)
+        if before[name]["sha256"] != after[name]["sha256"]
+    ]
     return {
         "same": len(both) - len(changed),
         "added": sorted(fresh),

@@ -1,6 +1,8 @@
-"""Tables beside the files: classes, captions and groups from a `*.csv`, `*.tsv` or `*.jsonl` with a `file_name` or `file` column.
+"""Tables beside the files: classes, captions and groups from a `*.csv`, `*.tsv` or `*.jsonl` with a
+`file_name` or `file` column.
 
-This is the "imagefolder" convention of Hugging Face datasets. Nothing here opens the files that the table names.
+This is the "imagefolder" convention of Hugging Face datasets. Nothing here opens the files that the
+table names.
 """
 
 from __future__ import annotations
@@ -9,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from castalia.codecs import tables
 from castalia.errors import DataError, meant
 from castalia.sentences import say
+from castalia.text_files import tables
 
 ENDINGS = (".csv", ".tsv", ".jsonl")
 FILE_COLUMNS = ("file_name", "file")
@@ -21,12 +23,18 @@ Row = dict[str, str | None]
 
 
 def find(folder: Path, named: str | None) -> Path:
-    """The table to use: `named` (in the folder, else in the working folder), else metadata.csv or .jsonl, else the only one there."""
+    """The table to use: `named` (in the folder, else in the working folder), else metadata.csv or
+    .jsonl, else the only one there.
+    """
     if named is not None:
         for candidate in (folder / named, Path(named).expanduser()):
             if candidate.is_file():
                 return candidate
-        raise DataError(say("the metadata file does not exist"), named, say("give data.metadata as a path inside the data folder"))
+        raise DataError(
+            say("the metadata file does not exist"),
+            named,
+            say("give data.metadata as a path inside the data folder"),
+        )
     for name in AUTOMATIC:
         if (folder / name).is_file():
             return folder / name
@@ -35,16 +43,21 @@ def find(folder: Path, named: str | None) -> Path:
         return tables[0]
     found = f"; found: {', '.join(path.name for path in tables)}" if tables else ""
     raise DataError(
-        say("data.label, data.caption, data.group and data.conditions need a metadata table{0}", found),
+        say(
+            "data.label, data.caption, data.group and data.conditions need a metadata table{0}",
+            found,
+        ),
         folder.name,
         say("set data.metadata=FILE.csv or FILE.jsonl"),
     )
 
 
 def load(path: Path, columns: Sequence[str]) -> dict[str, Row]:
-    """File name as written in the table -> the wanted columns as text; None where a value is null or empty.
+    """File name as written in the table -> the wanted columns as text; None where a value is null
+    or empty.
 
-    The first row counts when a file has several. Raises DataError for a broken line (with its number) and for a missing column.
+    The first row counts when a file has several. Raises DataError for a broken line (with its
+    number) and for a missing column.
     """
     table: dict[str, Row] = {}
     file_column = None
@@ -63,9 +76,14 @@ def load(path: Path, columns: Sequence[str]) -> dict[str, Row]:
         name = _text(values.get(file_column))
         if name is None:
             raise DataError(
-                say("a row names no file"), say("{0}, line {1}", path.name, number), say("fill in the column '{0}'", file_column)
+                say("a row names no file"),
+                say("{0}, line {1}", path.name, number),
+                say("fill in the column '{0}'", file_column),
             )
-        table.setdefault(str(PurePosixPath(name.replace("\\", "/"))), {column: _text(values.get(column)) for column in columns})
+        table.setdefault(
+            str(PurePosixPath(name.replace("\\", "/"))),
+            {column: _text(values.get(column)) for column in columns},
+        )
     if not table:
         raise DataError(say("the table is empty"), path.name, say("give it one row per file"))
     return table
@@ -73,7 +91,11 @@ def load(path: Path, columns: Sequence[str]) -> dict[str, Row]:
 
 def columns(folder: Path, named: str | None) -> list[str]:
     """The columns of the table that `find` finds; none where there is no table."""
-    if named is None and not any((folder / name).is_file() for name in AUTOMATIC) and len(_tables(folder)) != 1:
+    if (
+        named is None
+        and not any((folder / name).is_file() for name in AUTOMATIC)
+        and len(_tables(folder)) != 1
+    ):
         return []
     path = find(folder, named)
     first = next(_rows(path), None)
@@ -81,7 +103,11 @@ def columns(folder: Path, named: str | None) -> list[str]:
 
 
 def _tables(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS) if folder.is_dir() else []
+    return (
+        sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
+        if folder.is_dir()
+        else []
+    )
 
 
 def _rows(path: Path) -> tables.Rows:
@@ -90,7 +116,11 @@ def _rows(path: Path) -> tables.Rows:
         yield from tables.rows(path, "utf-8")[1]
     except DataError as error:
         if "cannot be decoded" in error.what:
-            raise DataError(say("the table is not UTF-8 text: {0}", error.what), error.where, say("save it as UTF-8")) from error
+            raise DataError(
+                say("the table is not UTF-8 text: {0}", error.what),
+                error.where,
+                say("save it as UTF-8"),
+            ) from error
         raise
 
 
@@ -106,5 +136,7 @@ def _text(value: Any) -> str | None:
 
 def _no_column(column: str, known: list[str], path: Path) -> DataError:
     return DataError(
-        say("the table has no column '{0}'", column), path.name, say("{0}columns: {1}", meant(column, known), ", ".join(known))
+        say("the table has no column '{0}'", column),
+        path.name,
+        say("{0}columns: {1}", meant(column, known), ", ".join(known)),
     )

@@ -1,8 +1,10 @@
-"""Where data come from: built-in sets, folders, archives, patterns, file lists, metadata tables, container files.
+"""Where data come from: built-in sets, folders, archives, patterns, file lists, metadata tables,
+container files.
 
-`open_source` finds the items and what is known about each (class, caption, group) and hashes its content; it decodes nothing.
-Files whose ending the codec does not claim are ignored and counted. Classes are the first-level sub-folders, a column
-(`data.label`), or a container's label file. Splitting is in data/split.py, encoding and batches in data/stream.py.
+`open_source` finds the items and what is known about each (class, caption, group) and hashes its
+content; it decodes nothing. Files whose ending the codec does not claim are ignored and counted.
+Classes are the first-level sub-folders, a column (`data.label`), or a container's label file.
+Splitting is in data/split.py, encoding and batches in data/stream.py.
 """
 
 from __future__ import annotations
@@ -18,42 +20,61 @@ import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from castalia import bounded
-from castalia.codecs import containers
+from castalia.codecs import array_files
 from castalia.codecs.base import Codec
-from castalia.codecs.omissions import Omissions, collected
 from castalia.config import MOST_STEPS, Config
-from castalia.data import archives, locate, metadata, names
-from castalia.data.listing import Listing, caption, list_files
-from castalia.data.told import LABEL, Column, column, encoded, from_table, nobody_knows, several
+from castalia.data import archives, locate, metadata
+from castalia.data import file_names as names
+from castalia.data.conditions import (
+    LABEL,
+    Column,
+    column,
+    encoded,
+    from_table,
+    nobody_knows,
+    several,
+)
+from castalia.data.file_discovery import Listing, caption, list_files
 from castalia.errors import DataError
+from castalia.omissions import Omissions, collected
 from castalia.progress import tracked
 from castalia.sentences import plural, say
 
 DIGEST_BYTES = 16
-_SPLIT_FOLDERS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
+_SPLIT_FOLDERS = frozenset(
+    {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
+)
 
 
 class DataConfig(Config):
     """What to train on.
 
-    source       `builtin/NAME`, a folder, an archive (.zip, .tar, .tar.gz ...), a pattern (photos/*.png), a file list (.txt, one path a line), a table
-                 (.csv, .jsonl), one container file, or several places as a list (data/locate.py).
+    source       `builtin/NAME`, a folder, an archive (.zip, .tar, .tar.gz ...), a pattern
+                 (photos/*.png), a file list (.txt, one path a line), a table (.csv, .jsonl), one
+                 container file, or several places as a list (data/locate.py).
     validation   share of the items that is kept from training, by content hash.
-    metadata     the table with the columns below; found by itself when it is metadata.csv or the only table in the folder.
+    metadata     the table with the columns below; found by itself when it is metadata.csv or the
+                 only table in the folder.
     label        column that holds the class; None: sub-folders or label files.
     caption      column that holds the caption; None: `name.txt` beside the file.
     group        column whose equal values (one person's pictures) stay on one side of the split.
     skip_bad     list unreadable files in the report instead of stopping at the first.
     limit        use only so many items, chosen by content hash.
-    augment      names of the codec's augmentations, for the training side only; None: the codec's default.
+    augment      names of the codec's augmentations, for the training side only; None: the codec's
+                 default.
     conditional  give the classes to the model; false: ignore them. `conditions` says more.
-    conditions   what the model is told, each under its own name: "label" (the class), facts that the codec knows ("key"), columns of the table.
-                 None: the class, if `conditional`.
-    development  share of the items, taken from the training side, that a family may choose its settings by (mixture weights).
-    pack         documents of tokens share rows in training; false: each piece of a document has a row of its own.
-    segments     packed documents of tokens do not attend to one another; false: they are one stream.
-    follow_links  read folders that links in the data lead to, wherever they are; false: only links that stay in the data.
-    limits       how much a file may ask for: `limits.pixels=200000000`; SECURITY.md lists them. Only what is not the default is written in a recipe.
+    conditions   what the model is told, each under its own name: "label" (the class), facts that
+                 the codec knows ("key"), columns of the table. None: the class, if `conditional`.
+    development  share of the items, taken from the training side, that a family may choose its
+                 settings by (mixture weights).
+    pack         documents of tokens share rows in training; false: each piece of a document has a
+                 row of its own.
+    segments     packed documents of tokens do not attend to one another; false: they are one
+                 stream.
+    follow_links  read folders that links in the data lead to, wherever they are; false: only links
+                  that stay in the data.
+    limits       how much a file may ask for: `limits.pixels=200000000`; SECURITY.md lists them.
+                 Only what is not the default is written in a recipe.
     """
 
     source: str | tuple[str, ...] = ""
@@ -80,10 +101,16 @@ class DataConfig(Config):
 
     @model_serializer(mode="wrap")
     def _as_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What says how files are reached is written where it was set, so a recipe that leaves it alone is as it was before there was such a thing."""
+        """What says how files are reached is written where it was set, so a recipe that leaves it
+        alone is as it was before there was such a thing.
+        """
         data: dict[str, Any] = dump(self)
         given = {"follow_links": self.follow_links or None, "limits": self.limits.changed() or None}
-        return {key: given.get(key, value) for key, value in data.items() if given.get(key, value) is not None or key not in given}
+        return {
+            key: given.get(key, value)
+            for key, value in data.items()
+            if given.get(key, value) is not None or key not in given
+        }
 
     @property
     def named(self) -> str:
@@ -109,8 +136,9 @@ class Source:
     label         (N,) int64 into `classes`; len(classes) where the item has none.
     group         (N,) int32 into `groups`; -1 where the item has none.
     captions      one per item, or None when there are none at all.
-    columns       what else the table tells, by the name of the column (see told.py); facts of the codec are in the cache.
-    limits        how the files were read, and are read later (data/reading.py).
+    columns       what else the table tells, by the name of the column (see told.py); facts of the
+                  codec are in the cache.
+    limits        how the files were read, and are read later (data/item_reader.py).
     omitted       what is not read: files of known kinds, and parts of containers.
     """
 
@@ -138,14 +166,23 @@ class Source:
         return len(self.digest)
 
     def order(self, items: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Sort keys of items (n,), the last one first: what is known about them, for a lexsort that file names have no part in."""
-        return (*(self.columns[name].value[items] for name in sorted(self.columns, reverse=True)), self.label[items])
+        """Sort keys of items (n,), the last one first: what is known about them, for a lexsort that
+        file names have no part in.
+        """
+        return (
+            *(self.columns[name].value[items] for name in sorted(self.columns, reverse=True)),
+            self.label[items],
+        )
 
     @property
     def bare(self) -> list[str]:
         """The files that were read and hold no item: texts without a visible character, for one."""
         skipped = {one["file"] for one in self.skipped}
-        return [name for name, count in zip(self.names, self.count, strict=True) if not count and name not in skipped]
+        return [
+            name
+            for name, count in zip(self.names, self.count, strict=True)
+            if not count and name not in skipped
+        ]
 
     def where(self, item: int) -> str:
         """How to name an item in a message: its file, and its place in a container."""
@@ -154,7 +191,9 @@ class Source:
 
 
 def open_source(config: DataConfig, codec: Codec[Any]) -> Source:
-    """Finds, hashes and labels the items. Raises DataError when there are none, or at the first unreadable container or list entry."""
+    """Finds, hashes and labels the items. Raises DataError when there are none, or at the first
+    unreadable container or list entry.
+    """
     with bounded.using(config.limits):
         return _opened(config, codec)
 
@@ -180,16 +219,28 @@ def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
         else:
             values += [folder_labels[place]] * count
         beside = listing.captions.get(path)
-        captions += [row.get(config.caption) if config.caption else caption(beside) if beside else None] * count
+        captions += [
+            row.get(config.caption) if config.caption else caption(beside) if beside else None
+        ] * count
         together = codec.belongs(path) if config.group is None and count else None
         groups += together or [row.get(config.group) if config.group else None] * count
         for name, known in columns.items():
             known += [row.get(name)] * count
     notes = listing.notes + ([note] if note and config.label is None else [])
     if config.label is not None:
-        notes += _disagreement(values, [folder_labels[place] for place, count in enumerate(hashed.count) for _ in range(count)])
+        notes += _disagreement(
+            values,
+            [
+                folder_labels[place]
+                for place, count in enumerate(hashed.count)
+                for _ in range(count)
+            ],
+        )
     label = _classes(values, config, hashed.names, notes)
-    told = {name: several(name, column("data.conditions", known, name), notes) for name, known in columns.items()}
+    told = {
+        name: several(name, column("data.conditions", known, name), notes)
+        for name, known in columns.items()
+    }
     group_names = sorted({name for name in groups if name is not None})
     place_of = {name: place for place, name in enumerate(group_names)}
     group = np.array([-1 if name is None else place_of[name] for name in groups], dtype=np.int32)
@@ -216,26 +267,36 @@ def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
     )
 
 
-# What is known about the files ----------------------------------------------------------------------------------------
+# What is known about the files --------------------------------------------------------------------
 
 
-def _table_rows(config: DataConfig, listing: Listing, codec: Codec[Any], extra: list[str]) -> list[metadata.Row | None] | None:
+def _table_rows(
+    config: DataConfig, listing: Listing, codec: Codec[Any], extra: list[str]
+) -> list[metadata.Row | None] | None:
     columns = [name for name in (config.label, config.caption, config.group) if name is not None]
     for name in extra:
-        known = metadata.columns(listing.folder, config.metadata if listing.table is None else str(listing.table))
+        known = metadata.columns(
+            listing.folder, config.metadata if listing.table is None else str(listing.table)
+        )
         if name not in known:
             raise nobody_knows(name, codec, known)
     columns += extra
     if not columns:
         return None
-    table = listing.table if listing.table is not None and config.metadata is None else metadata.find(listing.folder, config.metadata)
+    table = (
+        listing.table
+        if listing.table is not None and config.metadata is None
+        else metadata.find(listing.folder, config.metadata)
+    )
     known_rows = metadata.load(table, columns)
     found = names.matched(listing.names, list(known_rows))
     all_rows = list(known_rows.values())
     rows = [None if place is None else all_rows[place] for place in found.row]
     if not any(row is not None for row in rows):
         raise DataError(
-            say("none of the {0} has a row in the table", plural("{0} file", "{0} files", len(rows))),
+            say(
+                "none of the {0} has a row in the table", plural("{0} file", "{0} files", len(rows))
+            ),
             table.name,
             say("its file column must hold paths relative to the data folder"),
         )
@@ -243,7 +304,12 @@ def _table_rows(config: DataConfig, listing: Listing, codec: Codec[Any], extra: 
     if found.by_case:
         example = listing.names[min(found.by_case)]
         listing.notes.append(
-            say("{0} names in {1} differ from their files' in capital letters, e.g. {2}", len(found.by_case), table.name, example)
+            say(
+                "{0} names in {1} differ from their files' in capital letters, e.g. {2}",
+                len(found.by_case),
+                table.name,
+                example,
+            )
         )
     if table.name not in metadata.AUTOMATIC and listing.ignored[table.suffix.lower()] > 0:
         listing.ignored[table.suffix.lower()] -= 1  # in use, so not ignored
@@ -252,29 +318,45 @@ def _table_rows(config: DataConfig, listing: Listing, codec: Codec[Any], extra: 
 
 
 def _folder_classes(names: list[str]) -> tuple[list[str | None], str | None]:
-    """The first-level sub-folder of each file, once folders that all files share are taken away; and a note if one is due."""
+    """The first-level sub-folder of each file, once folders that all files share are taken away;
+    and a note if one is due.
+    """
     folders = [tuple(map(archives.bare, PurePosixPath(name).parts[:-1])) for name in names]
     note = None
     folders = _without_shared(folders)
     first = {parts[0] if parts else "" for parts in folders}
     if len(first) > 1 and first <= _SPLIT_FOLDERS:
-        note = f"the folders {', '.join(sorted(first))} are read together and split anew; point data.source at one of them to use it alone"
+        note = (
+            f"the folders {', '.join(sorted(first))} are read together and split anew; point "
+            "data.source at one of them to use it alone"
+        )
         folders = _without_shared([parts[1:] for parts in folders])
     labels = [parts[0] if parts else None for parts in folders]
     distinct = len(set(labels) - {None})
     if distinct > 1 and distinct > len(names) // 2:
-        return [None] * len(names), f"sub-folders are not used as classes: {distinct} folders for {len(names)} files"
+        return [None] * len(
+            names
+        ), f"sub-folders are not used as classes: {distinct} folders for {len(names)} files"
     return labels, note
 
 
 def _disagreement(labels: list[str | None], folders: list[str | None]) -> list[str]:
-    """A note where sub-folders are called like classes, and items lie in one of another class than their label."""
+    """A note where sub-folders are called like classes, and items lie in one of another class than
+    their label.
+    """
     classes = {label for label in labels if label is not None}
-    wrong = [(label, folder) for label, folder in zip(labels, folders, strict=True) if label and folder in classes and folder != label]
+    wrong = [
+        (label, folder)
+        for label, folder in zip(labels, folders, strict=True)
+        if label and folder in classes and folder != label
+    ]
     if not wrong:
         return []
     label, folder = wrong[0]
-    return [f"{len(wrong)} items have another label than the sub-folder that they are in, e.g. '{label}' in '{folder}'; the label counts"]
+    return [
+        f"{len(wrong)} items have another label than the sub-folder that they are in, e.g. "
+        f"'{label}' in '{folder}'; the label counts"
+    ]
 
 
 def _without_shared(folders: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -283,14 +365,23 @@ def _without_shared(folders: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return folders
 
 
-def _classes(values: list[str | None], config: DataConfig, given: tuple[str, ...] | None, notes: list[str]) -> Column:
-    """The classes of all items, in the order of a container's class file or in natural order; none where the model is not told them."""
+def _classes(
+    values: list[str | None], config: DataConfig, given: tuple[str, ...] | None, notes: list[str]
+) -> Column:
+    """The classes of all items, in the order of a container's class file or in natural order; none
+    where the model is not told them.
+    """
     if LABEL not in config.told:
         return Column(np.zeros(len(values), dtype=np.int64), ())
     same = names.alike(value for value in values if value is not None)
     if same:
         values = [None if value is None else same.get(value, value) for value in values]
-        notes.append(say("classes whose names look the same are one: {0}", ", ".join(sorted(set(same.values())))))
+        notes.append(
+            say(
+                "classes whose names look the same are one: {0}",
+                ", ".join(sorted(set(same.values()))),
+            )
+        )
     for group in names.differing_in_case({value for value in values if value is not None}):
         notes.append(say("classes differ in capital letters alone: {0}", ", ".join(group)))
     if given is not None and {value for value in values if value is not None} <= set(given):
@@ -298,12 +389,14 @@ def _classes(values: list[str | None], config: DataConfig, given: tuple[str, ...
     return several(LABEL, column("data.label", values, config.label or ""), notes)
 
 
-# Hashing --------------------------------------------------------------------------------------------------------------
+# Hashing ------------------------------------------------------------------------------------------
 
 
 @dataclass
 class _Hashed:
-    """Columns file, index, digest as in Source; items per file; labels found in containers (file -> values), with class names."""
+    """Columns file, index, digest as in Source; items per file; labels found in containers (file ->
+    values), with class names.
+    """
 
     file: np.ndarray
     index: np.ndarray
@@ -320,7 +413,9 @@ def _hash_all(listing: Listing, codec: Codec[Any], skip_bad: bool) -> _Hashed:
     skipped = [*listing.skipped]
     labels: dict[int, list[str | None]] = {}
     names: tuple[str, ...] | None = None
-    for place, path in enumerate(tracked(listing.files, "reading the files", len(listing.files), "files")):
+    for place, path in enumerate(
+        tracked(listing.files, "reading the files", len(listing.files), "files")
+    ):
         try:
             if codec.is_container(path):
                 found = _hash_rows(path, codec)
@@ -355,7 +450,9 @@ def _hash_file(path: Path) -> bytes:
             return hashlib.file_digest(stream, "sha256").digest()[:DIGEST_BYTES]
         except OSError as error:
             raise DataError(
-                say("the file cannot be read: {0}", error.strerror), path.name, say("copy it again, or set data.skip_bad=true")
+                say("the file cannot be read: {0}", error.strerror),
+                path.name,
+                say("copy it again, or set data.skip_bad=true"),
             ) from error
 
 
@@ -368,17 +465,23 @@ def _hash_rows(path: Path, codec: Codec[Any]) -> bytes:
 
 
 def _container_labels(path: Path) -> tuple[list[str | None] | None, tuple[str, ...] | None]:
-    """(label of each row as text, class names in the order of their numbers), each None when there are none."""
-    values = containers.labels(path) if containers.is_container(path) else None
+    """(label of each row as text, class names in the order of their numbers), each None when there
+    are none.
+    """
+    values = array_files.labels(path) if array_files.is_container(path) else None
     if values is None:
         return None, None
-    names = containers.class_names(path)
+    names = array_files.class_names(path)
     if names is None or values.dtype.kind == "U":
         return [str(value) for value in values], names
     if values.min(initial=0) < 0 or values.max(initial=0) >= len(names):
         worst = values.min() if values.min() < 0 else values.max()
         raise DataError(
-            say("classes.txt names {0}, but a label is {1}", plural("{0} class", "{0} classes", len(names)), worst),
+            say(
+                "classes.txt names {0}, but a label is {1}",
+                plural("{0} class", "{0} classes", len(names)),
+                worst,
+            ),
             path.name,
             say("give one line per class, from 0"),
         )

@@ -1,8 +1,10 @@
-"""Which items train and which validate: a function of content, so that adding files moves no old file across.
+"""Which items train and which validate: a function of content, so that adding files moves no old
+file across.
 
-An item's position in [0, 1) is the first 8 bytes of its content hash; those below `data.validation` validate. Items of one group share the
-group's position, and groups that share an item count as one. Only when a side would stay empty although there are two different
-items does the lowest (or highest) position move there: no rule can be both never empty and independent of the other files.
+An item's position in [0, 1) is the first 8 bytes of its content hash; those below `data.validation`
+validate. Items of one group share the group's position, and groups that share an item count as one.
+Only when a side would stay empty although there are two different items does the lowest (or
+highest) position move there: no rule can be both never empty and independent of the other files.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ import numpy as np
 
 
 def ranks(digests: np.ndarray) -> np.ndarray:
-    """(N,) int64 for (N, 16) uint8: equal digests get equal numbers, in the digests' order, from 0 without gaps."""
+    """(N,) int64 for (N, 16) uint8: equal digests get equal numbers, in the digests' order, from 0
+    without gaps.
+    """
     halves = np.ascontiguousarray(digests).view(">u8").astype(np.uint64)  # (N, 2)
     order = np.lexsort((halves[:, 1], halves[:, 0]))
     ordered = halves[order]
@@ -27,19 +31,31 @@ def ranks(digests: np.ndarray) -> np.ndarray:
 
 
 def limited(digests: np.ndarray, limit: int) -> np.ndarray:
-    """(N,) bool: `limit` items by the second half of their hash, independent of the split; a smaller limit is a subset of a larger one."""
-    order = np.lexsort((np.arange(len(digests)), np.ascontiguousarray(digests[:, 8:]).view(">u8").ravel()))
+    """(N,) bool: `limit` items by the second half of their hash, independent of the split; a
+    smaller limit is a subset of a larger one.
+    """
+    order = np.lexsort(
+        (np.arange(len(digests)), np.ascontiguousarray(digests[:, 8:]).view(">u8").ravel())
+    )
     chosen = np.zeros(len(digests), dtype=bool)
     chosen[order[:limit]] = True
     return chosen
 
 
-def validates(digests: np.ndarray, group: np.ndarray, groups: list[str], share: float) -> np.ndarray:
-    """(N,) bool: True on the validation side. digests (N, 16) uint8; group (N,) int into `groups`, -1 for none."""
+def validates(
+    digests: np.ndarray, group: np.ndarray, groups: list[str], share: float
+) -> np.ndarray:
+    """(N,) bool: True on the validation side. digests (N, 16) uint8; group (N,) int into `groups`,
+    -1 for none.
+    """
     if share == 0 or len(digests) == 0:
         return np.zeros(len(digests), dtype=bool)
     content = ranks(digests)
-    unit, position = (content, _positions(digests, content)) if (group < 0).all() else _grouped(digests, content, group, groups)
+    unit, position = (
+        (content, _positions(digests, content))
+        if (group < 0).all()
+        else _grouped(digests, content, group, groups)
+    )
     low = position < share
     if not low.any() and len(position) > 1:
         low[position.argmin()] = True
@@ -56,8 +72,12 @@ def _positions(digests: np.ndarray, content: np.ndarray) -> np.ndarray:
     return position
 
 
-def _grouped(digests: np.ndarray, content: np.ndarray, group: np.ndarray, groups: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(unit of each item, position of each unit): units are groups, or single contents, joined where they share an item."""
+def _grouped(
+    digests: np.ndarray, content: np.ndarray, group: np.ndarray, groups: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(unit of each item, position of each unit): units are groups, or single contents, joined
+    where they share an item.
+    """
     single = _positions(digests, content)
     node = np.where(group < 0, content + len(groups), group)
     position = np.concatenate([[_group_position(name) for name in groups], single])

@@ -5,7 +5,16 @@
 One file per kind of metric; `judge.evaluate` runs them all on one set of evidence.
 """
 
-from castalia.evaluation.base import Comparison, Estimate, Evidence, Metric, Score
+from castalia.evaluation.base import Comparison, Estimate, Evidence, Metric, MetricResult
 from castalia.evaluation.judge import Evaluation, Neighbours, evaluate
 
-__all__ = ["Comparison", "Estimate", "Evaluation", "Evidence", "Metric", "Neighbours", "Score", "evaluate"]
+__all__ = [
+    "Comparison",
+    "Estimate",
+    "Evaluation",
+    "Evidence",
+    "Metric",
+    "MetricResult",
+    "Neighbours",
+    "evaluate",
+]

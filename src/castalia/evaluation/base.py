@@ -1,10 +1,11 @@
 """Scores with intervals, floors and baselines: the vocabulary of every metric. No bare numbers.
 
-Intervals are 95% delete-a-group jackknife intervals (Efron & Stein 1981; Shao & Tu 1995, ch. 2): items are dealt into
-20 groups, the statistic is recomputed without each, and the spread of those values gives a standard error with 19
-degrees of freedom. Both sides of a comparison are redrawn, samples and real data. The bootstrap is not used, because
-drawing with replacement doubles items, which inflates a Frechet distance, an unbiased kernel distance and every
-nearest-neighbour radius. An interval speaks of the statistic *at this n*: it says where the value would lie with other
+Intervals are 95% delete-a-group jackknife intervals (Efron & Stein 1981; Shao & Tu 1995, ch. 2):
+items are dealt into 20 groups, the statistic is recomputed without each, and the spread of those
+values gives a standard error with 19 degrees of freedom. Both sides of a comparison are redrawn,
+samples and real data. The bootstrap is not used, because drawing with replacement doubles items,
+which inflates a Frechet distance, an unbiased kernel distance and every nearest-neighbour radius.
+An interval speaks of the statistic *at this n*: it says where the value would lie with other
 samples and other real data, not where a biased statistic would end with infinitely many.
 
 Not here: the statistics themselves, one file per kind.
@@ -24,8 +25,8 @@ import torch
 from torch import Tensor
 
 from castalia.evaluation.equivalence import Equivalence, of_sides
-from castalia.evaluation.spans import Matches, matches
-from castalia.language import Said, join, say
+from castalia.evaluation.suffix_matches import Matches, matches
+from castalia.language import Message, join, say
 from castalia.spec import Batch, Spec
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ NORMAL = 1.960
 
 
 @dataclass(frozen=True)
-class Score:
+class MetricResult:
     """One number that can be judged. JSON has exactly these keys; null where a key has no meaning.
 
     name         e.g. "frechet-castalia-net32-v1": the feature network is part of the name.
@@ -48,12 +49,15 @@ class Score:
     seeds        seeds they were drawn with.
     better       "lower" or "higher"; None for plain facts, and where real data are the measure.
     floor        the same metric between real data and other real data at the same n.
-    baselines    {"naive": ..., "memoriser": ...}: values of a per-dimension Gaussian and of replayed training items.
-    informative  False when the metric cannot tell real data from the baseline that it should expose, or when the intervals of model,
-                 naive and memoriser all meet: then it says nothing on these data.
+    baselines    {"naive": ..., "memoriser": ...}: values of a per-dimension Gaussian and of
+                 replayed training items.
+    informative  False when the metric cannot tell real data from the baseline that it should
+                 expose, or when the intervals of model, naive and memoriser all meet: then it says
+                 nothing on these data.
     seconds      time to compute it.
-    details      words and the numbers behind the value; JSON-ready. "separates": which of the three do not meet; "without": the value
-                 without each of the groups of the jackknife, by which two runs are compared (compare.py).
+    details      words and the numbers behind the value; JSON-ready. "separates": which of the three
+                 do not meet; "without": the value without each of the groups of the jackknife, by
+                 which two runs are compared (compare.py).
     """
 
     name: str
@@ -70,13 +74,17 @@ class Score:
     details: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """A dict that json.dumps(..., allow_nan=False) takes: numbers that are not finite become null."""
+        """A dict that json.dumps(..., allow_nan=False) takes: numbers that are not finite become
+        null.
+        """
         return _plain(asdict(self))
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic with its 95% interval; `details` are numbers worth keeping beside it; `without`: its values without each group."""
+    """A statistic with its 95% interval; `details` are numbers worth keeping beside it; `without`:
+    its values without each group.
+    """
 
     value: float
     low: float
@@ -87,11 +95,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Real items and candidates with their classes; features as in the evidence, labels int64 in [0, len(names)).
+    """Real items and candidates with their classes; features as in the evidence, labels int64 in
+    [0, len(names)).
 
-    training, held_out  (features, labels). told: the labels that the samples of "model" were asked for; None for a model that is told nothing.
+    training, held_out  (features, labels). told: the labels that the samples of "model" were asked
+                        for; None for a model that is told nothing.
     replayed            the labels of "memoriser".
-    raw                 the numbers themselves, (N, D) each: "training", "held_out", "model", "naive", "memoriser"; None where they are too many.
+    raw                 the numbers themselves, (N, D) each: "training", "held_out", "model",
+                        "naive", "memoriser"; None where they are too many.
     """
 
     names: tuple[str, ...]
@@ -104,20 +115,24 @@ class Labelled:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What one evaluation collected, once, for all metrics. Features are float32 (N, D) in one named network.
+    """What one evaluation collected, once, for all metrics. Features are float32 (N, D) in one
+    named network.
 
-    candidates  features of "model", "floor" (other real items), "naive", "memoriser": equal n each; empty when nothing can be compared.
-    reference   features of the real items that every candidate is compared with; disjoint from "floor" and from what "memoriser" replays.
+    candidates  features of "model", "floor" (other real items), "naive", "memoriser": equal n each;
+                empty when nothing can be compared.
+    reference   features of the real items that every candidate is compared with; disjoint from
+                "floor" and from what "memoriser" replays.
     batches     held-out batches as the model sees them, for likelihoods.
     timings     (rows, seconds) of each block that was sampled.
     about       words on what was compared with what; goes into every comparing score.
     labelled    classes, where the training items have them.
-    items       native items, decoded when asked for: "model", "floor", "memoriser" and "reference" as above, "unseen" (what of "reference" is held
-                out) and "training"; empty when nothing can be compared.
+    items       native items, decoded when asked for: "model", "floor", "memoriser" and "reference"
+                as above, "unseen" (what of "reference" is held out) and "training"; empty when
+                nothing can be compared.
     naive       what the naive baseline is; for sentences.
     """
 
-    naive: ClassVar[Said]
+    naive: ClassVar[Message]
     model: Family
     spec: Spec
     network: str
@@ -136,7 +151,7 @@ class DenseEvidence(Evidence):
     """training  features of the training items; held_out  those of the validation items.
     moments  per-dimension mean and standard deviation of the training items."""
 
-    naive: ClassVar[Said] = say("a per-dimension Gaussian")
+    naive: ClassVar[Message] = say("a per-dimension Gaussian")
     training: Tensor
     held_out: Tensor
     moments: tuple[Tensor, Tensor] | None = None
@@ -144,17 +159,23 @@ class DenseEvidence(Evidence):
 
 @dataclass(frozen=True, kw_only=True)
 class TokenEvidence(Evidence):
-    """Passages are rows of symbols: (n,) int64 numbers, the codec's `pieces` (words, characters) where it has some, else its tokens.
+    """Passages are rows of symbols: (n,) int64 numbers, the codec's `pieces` (words, characters)
+    where it has some, else its tokens.
 
-    passages   "model", "floor" (real text: the passages of `reference`), "naive", "memoriser": as many symbols each.
-    unseen     those of "floor" that are held out: what new text shares with the training text. Empty without any.
-    training   all that was looked at of the training documents, as symbols; documents  the same as tokens (n,) int64.
-    owners     (rows,) int64: the held-out document of each row of `batches`; units  what each row holds of the codec's units (rows,) float64.
+    passages   "model", "floor" (real text: the passages of `reference`), "naive", "memoriser": as
+               many symbols each.
+    unseen     those of "floor" that are held out: what new text shares with the training text.
+               Empty without any.
+    training   all that was looked at of the training documents, as symbols; documents the same as
+               tokens (n,) int64.
+    owners     (rows,) int64: the held-out document of each row of `batches`; units what each row
+               holds of the codec's units (rows,) float64.
     symmetries  Codec.symmetries.
-    texts      what the judged held-out documents and the training documents are written as, where the codec has pieces: for compressors.
+    texts      what the judged held-out documents and the training documents are written as, where
+               the codec has pieces: for compressors.
     """
 
-    naive: ClassVar[Said] = say("drawing tokens by their frequency")
+    naive: ClassVar[Message] = say("drawing tokens by their frequency")
     passages: dict[str, list[Tensor]]
     unseen: list[Tensor]
     training: list[Tensor]
@@ -166,9 +187,13 @@ class TokenEvidence(Evidence):
 
     @cached_property
     def shared(self) -> dict[str, Matches]:
-        """What the passages of each side, and the "unseen" ones, have in common with the training text; found once."""
+        """What the passages of each side, and the "unseen" ones, have in common with the training
+        text; found once.
+        """
         sides = {**self.passages, "unseen": self.unseen}
-        found = matches([passage for passages in sides.values() for passage in passages], self.training)
+        found = matches(
+            [passage for passages in sides.values() for passage in passages], self.training
+        )
         result, start = {}, 0
         for side, passages in sides.items():
             stop = start + len(passages)
@@ -180,7 +205,9 @@ class TokenEvidence(Evidence):
 class Decoded(Mapping[str, Sequence[Any]]):
     """Native items of each side, decoded at the first look."""
 
-    def __init__(self, decode: Callable[[Tensor], Any], rows: Mapping[str, Callable[[], Iterable[Tensor]]]) -> None:
+    def __init__(
+        self, decode: Callable[[Tensor], Any], rows: Mapping[str, Callable[[], Iterable[Tensor]]]
+    ) -> None:
         self._decode, self._rows = decode, rows
         self._found: dict[str, list[Any]] = {}
 
@@ -197,23 +224,30 @@ class Decoded(Mapping[str, Sequence[Any]]):
 
 
 class Metric(ABC):
-    """One file, one kind of score. `scores` never raises for lack of data: it returns a Score without a value and says why."""
+    """One file, one kind of score. `scores` never raises for lack of data: it returns a Score
+    without a value and says why.
+    """
 
     name: ClassVar[str]
     reads: ClassVar[type[Evidence]] = DenseEvidence  # `Evidence`: a metric for both kinds
-    judges: ClassVar[type] = object  # native items that it has a meaning for (`Codec.native`): str, Score; object: any
-    ideal: ClassVar[Mapping[str, float]] = {}  # kind of score -> what a perfect model gets in expectation, where that does not depend on n
+    # native items that it has a meaning for (`Codec.native`): str, Score; object: any
+    judges: ClassVar[type] = object
+    # kind of score -> what a perfect model gets in expectation, where that does not depend on n
+    ideal: ClassVar[Mapping[str, float]] = {}
 
     @abstractmethod
-    def scores(self, evidence: Any) -> list[Score]:
+    def scores(self, evidence: Any) -> list[MetricResult]:
         """Zero or more scores; empty when the metric has no meaning for this model."""
 
 
 class Comparison(Metric):
-    """A metric that compares two sets of features. Subclasses give `better`, `needs` and `compare`; this class asks the
-    same question of the model, of real data and of both baselines, and puts the answers into words."""
+    """A metric that compares two sets of features. Subclasses give `better`, `needs` and `compare`;
+    this class asks the
+    same question of the model, of real data and of both baselines, and puts the answers into words.
+    """
 
-    better: ClassVar[dict[str, Better | None]]  # score name -> direction; None: real data are the measure
+    # score name -> direction; None: real data are the measure
+    better: ClassVar[dict[str, Better | None]]
 
     @abstractmethod
     def needs(self, dimension: int) -> int:
@@ -228,15 +262,19 @@ class Comparison(Metric):
         return n
 
     def tells(self, name: str, floor: Estimate, naive: Estimate) -> bool:
-        """Whether score `name` can tell real data from the naive baseline: the `informative` of the score."""
+        """Whether score `name` can tell real data from the naive baseline: the `informative` of the
+        score.
+        """
         better = self.better[name]
         return apart(floor, naive) if better is None else clearly(better, floor, naive)
 
     def explain(self, name: str, naive: Estimate) -> str:
-        """A sentence on why the naive baseline does better in score `name` than it should, where the metric knows; else ""."""
+        """A sentence on why the naive baseline does better in score `name` than it should, where
+        the metric knows; else "".
+        """
         return ""
 
-    def scores(self, evidence: Evidence) -> list[Score]:
+    def scores(self, evidence: Evidence) -> list[MetricResult]:
         if "model" not in evidence.candidates:
             return []
         n, m = len(evidence.candidates["model"]), len(evidence.reference)
@@ -244,21 +282,39 @@ class Comparison(Metric):
         if min(n, m) < self.needs(dimension):
             return [self._refusal(name, evidence, min(n, m), dimension) for name in self.better]
         begun = time.perf_counter()
-        results = {side: self.compare(features, evidence.reference) for side, features in evidence.candidates.items()}
+        results = {
+            side: self.compare(features, evidence.reference)
+            for side, features in evidence.candidates.items()
+        }
         seconds = (time.perf_counter() - begun) / len(self.better)
-        return [self._score(name, {side: result[name] for side, result in results.items()}, evidence, seconds) for name in self.better]
+        return [
+            self._score(
+                name, {side: result[name] for side, result in results.items()}, evidence, seconds
+            )
+            for name in self.better
+        ]
 
-    def _refusal(self, name: str, evidence: Evidence, got: int, dimension: int) -> Score:
+    def _refusal(self, name: str, evidence: Evidence, got: int, dimension: int) -> MetricResult:
         need = self.needs(dimension)
         words = say(
-            "Not computed: it needs at least {0} samples and {0} real items on each side ({1} has {2} features) and {3} could be used. "
-            "Ask for n >= {0} and have at least {4} real items ({5} for a small bias), or read the other scores, which work with fewer.",
+            "Not computed: it needs at least {0} samples and {0} real items on each side "
+            "({1} has {2} features) and {3} could be used. "
+            "Ask for n >= {0} and have at least {4} real items ({5} for a small bias), or "
+            "read the other scores, which work with fewer.",
             *(need, evidence.network, dimension, got, 2 * need, 10 * need),
         )
         better, details = self.better[name], {**evidence.about, "words": [words]}
-        return Score(f"{name}-{evidence.network}", n=got, seeds=(evidence.seed,), better=better, details=details)
+        return MetricResult(
+            f"{name}-{evidence.network}",
+            n=got,
+            seeds=(evidence.seed,),
+            better=better,
+            details=details,
+        )
 
-    def _score(self, name: str, sides: dict[str, Estimate], evidence: Evidence, seconds: float) -> Score:
+    def _score(
+        self, name: str, sides: dict[str, Estimate], evidence: Evidence, seconds: float
+    ) -> MetricResult:
         floor, naive = sides.get("floor"), sides.get("naive")
         better = self.better[name]
         informative = None if floor is None or naive is None else self.tells(name, floor, naive)
@@ -267,7 +323,16 @@ class Comparison(Metric):
         why = self.explain(name, naive) if naive is not None else ""
         words[1:1] = [why] if why else []  # after the sentence on the baseline
         details = {**evidence.about, "words": words}
-        return compared(f"{name}-{evidence.network}", better, sides, informative, count, evidence.seed, seconds, details)
+        return compared(
+            f"{name}-{evidence.network}",
+            better,
+            sides,
+            informative,
+            count,
+            evidence.seed,
+            seconds,
+            details,
+        )
 
 
 def compared(
@@ -279,18 +344,28 @@ def compared(
     seed: int,
     seconds: float,
     details: dict[str, Any],
-) -> Score:
-    """A score from the estimates of "model" and, where they are known, "floor", "naive" and "memoriser". The gate is here: a score that
-    separates none of model, naive and memoriser is not informative, and its words say so."""
+) -> MetricResult:
+    """A score from the estimates of "model" and, where they are known, "floor", "naive" and
+    "memoriser". The gate is here: a score that
+    separates none of model, naive and memoriser is not informative, and its words say so.
+    """
     model, floor = sides["model"], sides.get("floor")
-    intervals = {side: [estimate.low, estimate.high] for side, estimate in sides.items() if side != "model"}
-    baselines: dict[str, float | None] = {side: sides[side].value for side in ("naive", "memoriser") if side in sides}
+    intervals = {
+        side: [estimate.low, estimate.high] for side, estimate in sides.items() if side != "model"
+    }
+    baselines: dict[str, float | None] = {
+        side: sides[side].value for side in ("naive", "memoriser") if side in sides
+    }
     separates = separations(sides)
     words = list(details.get("words", []))
-    if informative is not False and len(separates) == len(SEPARABLE) and not any(separates.values()):
+    if (
+        informative is not False
+        and len(separates) == len(SEPARABLE)
+        and not any(separates.values())
+    ):
         informative = False
         words.insert(0, BLIND)
-    return Score(
+    return MetricResult(
         name=name,
         value=model.value,
         low=model.low,
@@ -315,13 +390,20 @@ def compared(
 
 SEPARABLE = (("model", "naive"), ("model", "memoriser"), ("naive", "memoriser"))
 BLIND = say(
-    "This score does not separate the model, the naive baseline and the memoriser on these data: their intervals all meet, so it says nothing."
+    "This score does not separate the model, the naive baseline and the memoriser on "
+    "these data: their intervals all meet, so it says nothing."
 )
 
 
 def separations(sides: Mapping[str, Estimate]) -> dict[str, bool]:
-    """Which pairs of model, naive and memoriser have intervals that do not meet, of those that are there."""
-    return {f"{one} {other}": apart(sides[one], sides[other]) for one, other in SEPARABLE if one in sides and other in sides}
+    """Which pairs of model, naive and memoriser have intervals that do not meet, of those that are
+    there.
+    """
+    return {
+        f"{one} {other}": apart(sides[one], sides[other])
+        for one, other in SEPARABLE
+        if one in sides and other in sides
+    }
 
 
 def clearly(better: Better, good: Estimate, bad: Estimate) -> bool:
@@ -334,16 +416,25 @@ def apart(one: Estimate, other: Estimate) -> bool:
     return one.high < other.low or other.high < one.low
 
 
-def _words(better: Better | None, sides: dict[str, Estimate], informative: bool | None, n: int, kind: type[Evidence]) -> list[str]:
+def _words(
+    better: Better | None,
+    sides: dict[str, Estimate],
+    informative: bool | None,
+    n: int,
+    kind: type[Evidence],
+) -> list[str]:
     """Plain sentences: what this score says of n samples, and what it cannot say."""
-    model, floor, naive, memoriser = (sides.get(side) for side in ("model", "floor", "naive", "memoriser"))
+    model, floor, naive, memoriser = (
+        sides.get(side) for side in ("model", "floor", "naive", "memoriser")
+    )
     words: list[str] = []
     if model is None:
         return words
     if informative is False and floor is not None and naive is not None:
         return [
             say(
-                "This score says nothing here: real data get {0} and {1} gets {2}, and the intervals meet, so these features (or so few "
+                "This score says nothing here: real data get {0} and {1} gets {2}, and "
+                "the intervals meet, so these features (or so few "
                 "items) cannot tell one from the other.",
                 *(show(floor.value), kind.naive, show(naive.value)),
             )
@@ -353,48 +444,74 @@ def _words(better: Better | None, sides: dict[str, Estimate], informative: bool 
     if naive is not None and not clearly(better, model, naive):
         beaten = clearly(better, naive, model)
         told = (
-            say("The naive baseline, {0}, gets {1}: it is better than the model.", kind.naive, show(naive.value))
+            say(
+                "The naive baseline, {0}, gets {1}: it is better than the model.",
+                kind.naive,
+                show(naive.value),
+            )
             if beaten
-            else say("The naive baseline, {0}, gets {1}: it is not clearly worse than the model.", kind.naive, show(naive.value))
+            else say(
+                "The naive baseline, {0}, gets {1}: it is not clearly worse than the model.",
+                kind.naive,
+                show(naive.value),
+            )
         )
         words.append(told)
     if floor is not None:
         if clearly(better, floor, model):
             words.append(say("Real data get {0}: the model is not there yet.", show(floor.value)))
         else:
-            words.append(join([say("Real data get {0}.", show(floor.value)), equal_or_not(of_sides(better, model, floor, naive, n))]))
+            words.append(
+                join(
+                    [
+                        say("Real data get {0}.", show(floor.value)),
+                        equal_or_not(of_sides(better, model, floor, naive, n)),
+                    ]
+                )
+            )
     if memoriser is not None and not clearly(better, model, memoriser):
         words.append(
             say(
-                "Replaying training items gets {0}, no worse than the model: this score cannot see copying, those of novelty can.",
+                "Replaying training items gets {0}, no worse than the model: this score "
+                "cannot see copying, those of novelty can.",
                 show(memoriser.value),
             )
         )
     return words
 
 
-def equal_or_not(found: Equivalence) -> Said:
-    """In a sentence, of a model whose interval meets that of real data: as good as real data, or too few samples to tell."""
+def equal_or_not(found: Equivalence) -> Message:
+    """In a sentence, of a model whose interval meets that of real data: as good as real data, or
+    too few samples to tell.
+    """
     if found.shown:
         return say("The model is as good by this score, give or take {0}.", show(found.room))
     if found.needed is None:
         return say("It cannot tell whether the model is as good.")
     return say(
-        "{0:,} samples are too few to tell whether the model is as good: at least {1:,} and as many real items are needed.",
+        "{0:,} samples are too few to tell whether the model is as good: at least {1:,} "
+        "and as many real items are needed.",
         found.n,
         found.needed,
     )
 
 
-def _beside_real(model: Estimate, floor: Estimate, naive: Estimate | None, n: int) -> Said:
+def _beside_real(model: Estimate, floor: Estimate, naive: Estimate | None, n: int) -> Message:
     if not apart(model, floor):
-        return join([say("Real data get {0}.", show(floor.value)), equal_or_not(of_sides(None, model, floor, naive, n))])
+        return join(
+            [
+                say("Real data get {0}.", show(floor.value)),
+                equal_or_not(of_sides(None, model, floor, naive, n)),
+            ]
+        )
     if model.value < floor.value:
         return say("Real data get {0}: the samples have less of it.", show(floor.value))
     return say("Real data get {0}: the samples have more of it, as noise would.", show(floor.value))
 
 
-def jackknife(value: float, without: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:
+def jackknife(
+    value: float, without: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)
+) -> tuple[float, float]:
     """95% interval from the statistic and its values without each of the groups, cut to `limits`.
 
     Standard error: sqrt((G - 1) / G * sum (v_g - mean v)^2) (Shao & Tu 1995, eq. 2.2 for groups).
@@ -406,32 +523,48 @@ def jackknife(value: float, without: Sequence[float], limits: tuple[float, float
 
 
 def share_estimate(hits: Sequence[float], sizes: Sequence[float], n: int) -> Estimate:
-    """A share from hits and sizes of each jackknife group, over n passages. Where hits (or misses) fall into less than half of the groups
-    their spread says little, and Wilson's interval for n independent ones joins in."""
+    """A share from hits and sizes of each jackknife group, over n passages. Where hits (or misses)
+    fall into less than half of the groups
+    their spread says little, and Wilson's interval for n independent ones joins in.
+    """
     above, below = sum(hits), sum(sizes)
     value = above / max(1, below)
     without = [(above - hit) / max(1, below - size) for hit, size in zip(hits, sizes, strict=True)]
     low, high = jackknife(value, without, (0.0, 1.0))
-    some = min(sum(hit > 0 for hit in hits), sum(hit < size for hit, size in zip(hits, sizes, strict=True)))
+    some = min(
+        sum(hit > 0 for hit in hits), sum(hit < size for hit, size in zip(hits, sizes, strict=True))
+    )
     if some < len(hits) // 2 and n:
         low, high = min(low, wilson(value, n)[0]), max(high, wilson(value, n)[1])
     return Estimate(value, low, high, without=tuple(without))
 
 
-def estimated(value: float, without: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf), **details: Any) -> Estimate:
+def estimated(
+    value: float,
+    without: Sequence[float],
+    limits: tuple[float, float] = (-math.inf, math.inf),
+    **details: Any,
+) -> Estimate:
     """The statistic with its jackknife interval."""
     return Estimate(value, *jackknife(value, without, limits), details, tuple(without))
 
 
 def group_ids(count: int, seed: int = 0) -> Tensor:
-    """(count,) int64: a balanced, shuffled deal of items into GROUPS groups; a function of its arguments."""
+    """(count,) int64: a balanced, shuffled deal of items into GROUPS groups; a function of its
+    arguments.
+    """
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed)) % GROUPS
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
-    """95% Wilson score interval of a share of n independent items: honest where all or none of them count."""
+    """95% Wilson score interval of a share of n independent items: honest where all or none of them
+    count.
+    """
     z2 = NORMAL**2
-    centre, half = (share + z2 / (2 * n)), NORMAL * math.sqrt(max(share * (1 - share), 0.0) / n + z2 / (4 * n * n))
+    centre, half = (
+        (share + z2 / (2 * n)),
+        NORMAL * math.sqrt(max(share * (1 - share), 0.0) / n + z2 / (4 * n * n)),
+    )
     return max(0.0, (centre - half) / (1 + z2 / n)), min(1.0, (centre + half) / (1 + z2 / n))
 
 
@@ -445,7 +578,9 @@ def means_without(values: Tensor) -> tuple[float, ...]:
 
 
 def mean_interval(values: Tensor) -> tuple[float, float, float]:
-    """(mean, low, high) of independent values (N,), by the central limit theorem; a single value says nothing about its spread: (mean, -inf, inf)."""
+    """(mean, low, high) of independent values (N,), by the central limit theorem; a single value
+    says nothing about its spread: (mean, -inf, inf).
+    """
     values = values.double()
     mean = values.mean().item()
     half = NORMAL * values.std().item() / math.sqrt(len(values)) if len(values) > 1 else math.inf

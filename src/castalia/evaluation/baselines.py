@@ -1,6 +1,7 @@
 """The two baselines that every comparing score is read against.
 
-naive      a Gaussian for each dimension by itself, fitted to the training items: right brightness, no structure at all.
+naive      a Gaussian for each dimension by itself, fitted to the training items: right brightness,
+           no structure at all.
 memoriser  replays training items: perfect looks, nothing new.
 
 Not here: how they are scored (base.py).
@@ -11,12 +12,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from castalia.nn.random import generator
+from castalia.nn.counter_random import generator
 from castalia.spec import Dense
 
 
 class Moments:
-    """Running mean and standard deviation per dimension, one pass, float64 (sums about the first block's mean)."""
+    """Running mean and standard deviation per dimension, one pass, float64 (sums about the first
+    block's mean).
+    """
 
     def __init__(self) -> None:
         self.count = 0
@@ -40,9 +43,16 @@ class Moments:
 
 
 def naive(moments: tuple[Tensor, Tensor], spec: Dense, seed: int, first: int, rows: int) -> Tensor:
-    """(rows, *shape) float32 samples first .. first + rows - 1, clipped to the unit's limits; a function of its arguments."""
+    """(rows, *shape) float32 samples first .. first + rows - 1, clipped to the unit's limits; a
+    function of its arguments.
+    """
     mean, deviation = moments
-    noise = torch.stack([torch.randn(spec.shape, generator=generator("naive", seed, index)) for index in range(first, first + rows)])
+    noise = torch.stack(
+        [
+            torch.randn(spec.shape, generator=generator("naive", seed, index))
+            for index in range(first, first + rows)
+        ]
+    )
     return (mean.float() + deviation.float() * noise).clamp(*spec.limits)
 
 

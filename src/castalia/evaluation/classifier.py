@@ -1,9 +1,12 @@
-"""A small classifier of our own for judging: regularised least squares on features and random Fourier features, in closed form.
+"""A small classifier of our own for judging: regularised least squares on features and random
+Fourier features, in closed form.
 
-Regressing one-hot labels with a quadratic penalty is Fisher's discriminant (Bishop 2006, 4.1.5); random Fourier features (Rahimi & Recht
-2007) of the Gaussian kernel let it bend. Everything it needs are sums over rows, so a fit without some rows is one subtraction and one
-solve: cross-fitting and a delete-a-group jackknife *with* refitting cost little. The penalty is the one that generalised cross-validation
-(Golub, Heath & Wahba 1979) prefers. Not here: what is asked of it (two_sample.py, balance.py, utility.py).
+Regressing one-hot labels with a quadratic penalty is Fisher's discriminant (Bishop 2006, 4.1.5);
+random Fourier features (Rahimi & Recht 2007) of the Gaussian kernel let it bend. Everything it
+needs are sums over rows, so a fit without some rows is one subtraction and one
+solve: cross-fitting and a delete-a-group jackknife *with* refitting cost little. The penalty is the
+one that generalised cross-validation (Golub, Heath & Wahba 1979) prefers. Not here: what is asked
+of it (two_sample.py, balance.py, utility.py).
 """
 
 from __future__ import annotations
@@ -13,16 +16,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from castalia.nn.random import generator
+from castalia.nn.counter_random import generator
 
-LINEAR, BENT = 256, 256  # at most so many coordinates of the features themselves, and of each kind of lift
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # times the mean variance of the lifted features and the number of rows
+# at most so many coordinates of the features themselves, and of each kind of lift
+LINEAR, BENT = 256, 256
+# times the mean variance of the lifted features and the number of rows
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 PROBED = 500  # rows whose distances set the kernel's width
 
 
 @dataclass(frozen=True)
 class Lift:
-    """(N, D) -> (N, P) float64: standardised features, projected when there are many, beside their random Fourier features and a constant 1."""
+    """(N, D) -> (N, P) float64: standardised features, projected when there are many, beside their
+    random Fourier features and a constant 1.
+    """
 
     mean: Tensor
     scale: Tensor
@@ -36,19 +43,28 @@ class Lift:
             x = x @ self.projection
         parts = [x, torch.ones(len(x), 1, dtype=x.dtype)]
         if self.frequencies is not None:
-            parts.insert(1, (x @ self.frequencies + self.phases).cos() * (2 / len(self.phases)) ** 0.5 * x.shape[1] ** 0.5)
+            parts.insert(
+                1,
+                (x @ self.frequencies + self.phases).cos()
+                * (2 / len(self.phases)) ** 0.5
+                * x.shape[1] ** 0.5,
+            )
         return torch.cat(parts, 1)
 
 
 def lift_for(x: Tensor, seed: int = 0, *, bent: bool = True) -> Lift:
-    """A lift for features like `x` (N, D); bent=False leaves it linear. A function of its arguments."""
+    """A lift for features like `x` (N, D); bent=False leaves it linear. A function of its
+    arguments.
+    """
     x = x.double()
     mean, scale = x.mean(0), x.std(0)
     scale = torch.where(scale > 1e-6 * scale.max().clamp_min(1e-12), scale, torch.ones_like(scale))
     rng = generator("lift", seed)
     projection = None
     if x.shape[1] > LINEAR:
-        projection = torch.randn(x.shape[1], LINEAR, generator=rng, dtype=torch.float64) / LINEAR**0.5
+        projection = (
+            torch.randn(x.shape[1], LINEAR, generator=rng, dtype=torch.float64) / LINEAR**0.5
+        )
     probe = (x[torch.randperm(len(x), generator=rng)[:PROBED]] - mean) / scale
     probe = probe if projection is None else probe @ projection
     frequencies = None
@@ -56,16 +72,25 @@ def lift_for(x: Tensor, seed: int = 0, *, bent: bool = True) -> Lift:
         distances = torch.pdist(probe) if len(probe) > 1 else torch.ones(1, dtype=torch.float64)
         width = distances.median().clamp_min(1e-6)
         frequencies = torch.randn(probe.shape[1], BENT, generator=rng, dtype=torch.float64) / width
-    return Lift(mean, scale, projection, frequencies, 6.283185307179586 * torch.rand(BENT, generator=rng, dtype=torch.float64))
+    return Lift(
+        mean,
+        scale,
+        projection,
+        frequencies,
+        6.283185307179586 * torch.rand(BENT, generator=rng, dtype=torch.float64),
+    )
 
 
 class LeastSquares:
-    """Sums over lifted rows (N, P) with targets (N, C), by group, from which fits without some groups follow.
+    """Sums over lifted rows (N, P) with targets (N, C), by group, from which fits without some
+    groups follow.
 
     groups (N,) int64. `weights(without)` (P, C) is the fit to all rows outside those groups.
     """
 
-    def __init__(self, rows: Tensor, targets: Tensor, groups: Tensor, penalty: float | None = None) -> None:
+    def __init__(
+        self, rows: Tensor, targets: Tensor, groups: Tensor, penalty: float | None = None
+    ) -> None:
         count = int(groups.max()) + 1
         self.sizes = groups.bincount(minlength=count)
         self.squares, self.products = [], []
@@ -73,9 +98,16 @@ class LeastSquares:
             part, wanted = rows[groups == group], targets[groups == group]
             self.squares.append(part.T @ part)
             self.products.append(part.T @ wanted)
-        self.square, self.product = torch.stack(self.squares).sum(0), torch.stack(self.products).sum(0)
+        self.square, self.product = (
+            torch.stack(self.squares).sum(0),
+            torch.stack(self.products).sum(0),
+        )
         self.scale = (self.square.diagonal().mean() / max(1, len(rows))).item()
-        self.penalty = _penalty(self.square, self.product, targets, len(rows), self.scale) if penalty is None else penalty
+        self.penalty = (
+            _penalty(self.square, self.product, targets, len(rows), self.scale)
+            if penalty is None
+            else penalty
+        )
 
     def weights(self, without: tuple[int, ...] = ()) -> Tensor:
         square, product = self.square, self.product
@@ -84,7 +116,9 @@ class LeastSquares:
         return torch.cholesky_solve(product, self._factor(square))
 
     def _factor(self, square: Tensor) -> Tensor:
-        ridge = torch.full((len(square),), self.penalty * self.scale * int(self.sizes.sum()), dtype=square.dtype)
+        ridge = torch.full(
+            (len(square),), self.penalty * self.scale * int(self.sizes.sum()), dtype=square.dtype
+        )
         ridge[-1] *= 1e-6  # the constant is hardly penalised
         return torch.linalg.cholesky(square + ridge.diag())
 
@@ -92,11 +126,15 @@ class LeastSquares:
 def _penalty(square: Tensor, product: Tensor, targets: Tensor, n: int, scale: float) -> float:
     values, vectors = torch.linalg.eigh(square)
     values = values.clamp_min(1e-300)
-    return _chosen(values, (vectors.T @ product).square().sum(1) / values, targets.square().sum(), n, scale)
+    return _chosen(
+        values, (vectors.T @ product).square().sum(1) / values, targets.square().sum(), n, scale
+    )
 
 
 def _chosen(values: Tensor, projected: Tensor, total: Tensor, n: int, scale: float) -> float:
-    """Golub, Heath & Wahba's choice among PENALTIES: least n |y - Hy|^2 / (n - tr H)^2. projected: |u'y|^2 for each eigenvector u."""
+    """Golub, Heath & Wahba's choice among PENALTIES: least n |y - Hy|^2 / (n - tr H)^2. projected:
+    |u'y|^2 for each eigenvector u.
+    """
     best, chosen = float("inf"), PENALTIES[-1]
     for penalty in PENALTIES:
         share = values / (values + penalty * scale * n)
@@ -108,25 +146,35 @@ def _chosen(values: Tensor, projected: Tensor, total: Tensor, n: int, scale: flo
 
 
 def cross_fitted(basis: Tensor, values: Tensor, targets: Tensor, folds: Tensor) -> Tensor:
-    """Predictions (N, C) of each row by a fit to the other folds. basis (N, P), values (P,): the eigenvectors and eigenvalues of the rows' Gram matrix.
+    """Predictions (N, C) of each row by a fit to the other folds. basis (N, P), values (P,): the
+    eigenvectors and eigenvalues of the rows' Gram matrix.
 
-    One fit and its hat matrix H give them all: without the rows S their residuals are (I - H_SS)^-1 of what they are with them.
+    One fit and its hat matrix H give them all: without the rows S their residuals are (I - H_SS)^-1
+    of what they are with them.
     """
     projected = basis.T @ targets
     scale = values.sum().item() / max(1, len(basis)) / max(1, len(values))
-    ridge = scale * len(basis) * _chosen(values, projected.square().sum(1), targets.square().sum(), len(basis), scale)
+    ridge = (
+        scale
+        * len(basis)
+        * _chosen(values, projected.square().sum(1), targets.square().sum(), len(basis), scale)
+    )
     half = basis * (values / (values + ridge)).sqrt()
     left = targets - half @ (half.T @ targets)
     result = torch.empty_like(targets)
     for fold in range(int(folds.max()) + 1):
         mine = folds == fold
         part = half[mine]
-        result[mine] = targets[mine] - torch.linalg.solve(torch.eye(len(part), dtype=part.dtype) - part @ part.T, left[mine])
+        result[mine] = targets[mine] - torch.linalg.solve(
+            torch.eye(len(part), dtype=part.dtype) - part @ part.T, left[mine]
+        )
     return result
 
 
 def axes(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """(basis, values) of the Gram matrix of rows (N, P), from the smaller of the two products; what is nearly 0 is left out."""
+    """(basis, values) of the Gram matrix of rows (N, P), from the smaller of the two products; what
+    is nearly 0 is left out.
+    """
     narrow = rows.shape[1] <= len(rows)
     values, vectors = torch.linalg.eigh(rows.T @ rows if narrow else rows @ rows.T)
     kept = values > 1e-10 * values.max().clamp_min(1e-300)

@@ -1,6 +1,8 @@
-"""The page of a comparison: one HTML file that opens anywhere, offline. What it says is compare.py's, how it looks page.css's.
+"""The page of a comparison: one HTML file that opens anywhere, offline. What it says is
+compare.py's, how it looks page.css's.
 
-Order: the verdict, fidelity against cost, every score of every run, the differences, samples of all runs beside real data, provenance.
+Order: the verdict, fidelity against cost, every score of every run, the differences, samples of all
+runs beside real data, provenance.
 """
 
 from __future__ import annotations
@@ -11,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from castalia import atomic
-from castalia.evaluation.base import Score, show
+from castalia.evaluation.base import MetricResult, show
 from castalia.evaluation.charts import front
 from castalia.evaluation.compare import LEVEL, Compared, Difference, told
-from castalia.evaluation.report import direction_of, document, grid, parts_of, title_of
+from castalia.evaluation.report_page import direction_of, document, grid, parts_of, title_of
 from castalia.language import Voice, say
 
 if TYPE_CHECKING:
@@ -30,7 +32,12 @@ COSTS = {
 
 
 def write_comparison(
-    found: Compared, judged: Mapping[str, Evaluation], codecs: Mapping[str, Codec[Any]], path: Path, *, language: str = "en"
+    found: Compared,
+    judged: Mapping[str, Evaluation],
+    codecs: Mapping[str, Codec[Any]],
+    path: Path,
+    *,
+    language: str = "en",
 ) -> None:
     """Writes `path` whole or not at all. judged, codecs: by the names of the runs."""
     voice = Voice(language)
@@ -57,9 +64,13 @@ def _fronts(found: Compared, voice: Voice) -> str:
         for one in found.fronts
     )
     words = voice.say(
-        "Better runs lie further down and to the left. The line joins those that no other run beats in both; whiskers are 95% intervals."
+        "Better runs lie further down and to the left. The line joins those that no other "
+        "run beats in both; whiskers are 95% intervals."
     )
-    return f'<h2>{voice.say("Fidelity against cost")}</h2><p class="lead">{words}</p><div class="curves">{charts}</div>'
+    return (
+        f'<h2>{voice.say("Fidelity against cost")}</h2><p class="lead">{words}</p><div '
+        f'class="curves">{charts}</div>'
+    )
 
 
 def _scores(found: Compared, voice: Voice) -> str:
@@ -68,24 +79,39 @@ def _scores(found: Compared, voice: Voice) -> str:
         first = next(iter(row.values()))
         kind, network = parts_of(name)
         cells = "".join(
-            f'<td class="number" data-label="{escape(run, quote=True)}">{_cell(row.get(run), voice)}</td>' for run in found.runs
+            '<td class="number" '
+            f'data-label="{escape(run, quote=True)}">{_cell(row.get(run), voice)}</td>'
+            for run in found.runs
         )
         rows.append(
-            f'<tr><td><b>{escape(voice(title_of(kind)))}</b><span class="network">{escape(network)}</span>'
+            f"<tr><td><b>{escape(voice(title_of(kind)))}</b><span "
+            f'class="network">{escape(network)}</span>'
             f'<span class="network">{voice(direction_of(first))}</span></td>{cells}'
-            f'<td class="number" data-label="{escape(voice.say("real data"), quote=True)}">{show(first.floor)}</td></tr>'
+            '<td class="number" '
+            f'data-label="{escape(voice.say("real data"), quote=True)}">{show(first.floor)}</td></tr>'
         )
     heads = "".join(f'<th scope="col" class="number">{escape(run)}</th>' for run in found.runs)
-    head = f'<tr><th scope="col">{voice.say("score")}</th>{heads}<th scope="col" class="number">{voice.say("real data")}</th></tr>'
+    head = (
+        f'<tr><th scope="col">{voice.say("score")}</th>{heads}<th scope="col" '
+        f'class="number">{voice.say("real data")}</th></tr>'
+    )
     table = f'<table class="scores"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
     return f'<h2>{voice.say("Scores")}</h2><div class="scroll">{table}</div>'
 
 
-def _cell(score: Score | None, voice: Voice) -> str:
+def _cell(score: MetricResult | None, voice: Voice) -> str:
     if score is None or score.value is None:
         return "–"
-    interval = "" if score.low is None or score.high is None else f"<br><small>{show(score.low)} – {show(score.high)}</small>"
-    silent = f'<br><small class="no">{voice.say("not informative")}</small>' if score.informative is False else ""
+    interval = (
+        ""
+        if score.low is None or score.high is None
+        else f"<br><small>{show(score.low)} – {show(score.high)}</small>"
+    )
+    silent = (
+        f'<br><small class="no">{voice.say("not informative")}</small>'
+        if score.informative is False
+        else ""
+    )
     return f'<span class="value">{show(score.value)}</span>{interval}{silent}'
 
 
@@ -96,34 +122,50 @@ def _differences(found: Compared, voice: Voice) -> str:
     by_place = {(one.score, one.one, one.other): one for one in found.differences}
     names = list(dict.fromkeys(one.score for one in found.differences))
     rows = "".join(
-        f"<tr><td><b>{escape(voice(title_of(name)))}</b><span class='network'>{escape(parts_of(name)[1])}</span></td>"
+        f"<tr><td><b>{escape(voice(title_of(name)))}</b><span "
+        f"class='network'>{escape(parts_of(name)[1])}</span></td>"
         + "".join(
-            f'<td class="number" data-label="{escape(" − ".join(pair), quote=True)}">{_gap(by_place.get((name, *pair)), voice)}</td>'
+            '<td class="number" '
+            f'data-label="{escape(" − ".join(pair), quote=True)}">{_gap(by_place.get((name, *pair)), voice)}</td>'
             for pair in pairs
         )
         + "</tr>"
         for name in names
     )
-    heads = "".join(f'<th scope="col" class="number">{escape(one)} − {escape(other)}</th>' for one, other in pairs)
+    heads = "".join(
+        f'<th scope="col" class="number">{escape(one)} − {escape(other)}</th>'
+        for one, other in pairs
+    )
     words = voice.say(
-        "The first run's score minus the second's with its own 95% interval; of distances from real data where these are the measure. Runs saw the "
-        "same real items, so what those contribute to both is taken out. Which differences are shown is decided for the whole page "
-        "together by Holm's procedure at {0:.0%}: with {1} comparisons, some intervals miss 0 by luck.",
+        "The first run's score minus the second's with its own 95% interval; of distances "
+        "from real data where these are the measure. Runs saw the "
+        "same real items, so what those contribute to both is taken out. Which "
+        "differences are shown is decided for the whole page "
+        "together by Holm's procedure at {0:.0%}: with {1} comparisons, some intervals "
+        "miss 0 by luck.",
         *(LEVEL, len(found.differences)),
     )
     head = f'<tr><th scope="col">{voice.say("score")}</th>{heads}</tr>'
     table = f'<table class="scores gaps"><thead>{head}</thead><tbody>{rows}</tbody></table>'
-    return f'<h2>{voice.say("Differences")}</h2><p class="lead">{escape(words)}</p><div class="scroll">{table}</div>'
+    return (
+        f'<h2>{voice.say("Differences")}</h2><p class="lead">{escape(words)}</p><div '
+        f'class="scroll">{table}</div>'
+    )
 
 
 def _gap(one: Difference | None, voice: Voice) -> str:
     if one is None:
         return "–"
     told_ = f'<small class="{"shown" if one.shown else ""}">{escape(voice(told(one)))}</small>'
-    return f'<span class="value">{show(one.value)}</span><br><small>{show(one.low)} – {show(one.high)}</small><br>{told_}'
+    return (
+        f'<span class="value">{show(one.value)}</span><br><small>{show(one.low)} – '
+        f"{show(one.high)}</small><br>{told_}"
+    )
 
 
-def _samples(judged: Mapping[str, Evaluation], codecs: Mapping[str, Codec[Any]], voice: Voice) -> str:
+def _samples(
+    judged: Mapping[str, Evaluation], codecs: Mapping[str, Codec[Any]], voice: Voice
+) -> str:
     first = next(iter(judged))
     figures = [
         f"<figure><figcaption>{voice.say('Real data')}</figcaption>{grid(judged[first].real[:SHOWN], codecs[first], voice)}</figure>"
@@ -131,9 +173,15 @@ def _samples(judged: Mapping[str, Evaluation], codecs: Mapping[str, Codec[Any]],
     for name, found in judged.items():
         told_ = voice(dict(found.verdict).get("headline", ""))
         caption = f"<b>{escape(name)}</b> {escape(told_)}"
-        figures.append(f"<figure><figcaption>{caption}</figcaption>{grid(found.samples[:SHOWN], codecs[name], voice)}</figure>")
+        figures.append(
+            f"<figure><figcaption>{caption}</figcaption>{grid(found.samples[:SHOWN], codecs[name], voice)}</figure>"
+        )
     heading = voice.say("Samples beside real data")
-    return f'<h2>{heading}</h2><p class="lead">{voice.say("In the order they were drawn, none left out.")}</p><div class="beside">{"".join(figures)}</div>'
+    return (
+        f"<h2>{heading}</h2><p "
+        f'class="lead">{voice.say("In the order they were drawn, none left out.")}</p><div '
+        f'class="beside">{"".join(figures)}</div>'
+    )
 
 
 def _runs(found: Compared, voice: Voice) -> str:
@@ -145,4 +193,10 @@ def _runs(found: Compared, voice: Voice) -> str:
 
 
 def _fact(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else show(value) if isinstance(value, float) else str(value)
+    return (
+        f"{value:,}"
+        if isinstance(value, int)
+        else show(value)
+        if isinstance(value, float)
+        else str(value)
+    )

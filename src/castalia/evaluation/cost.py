@@ -1,7 +1,8 @@
 """What the samples cost: samples per second, peak memory, parameters. Question four.
 
-Speed is of the sampling that this evaluation did, on this machine with its load; the first block is left out when there
-are others, because it pays for warming up. Memory is the peak of the whole process (of the GPU where one is used).
+Speed is of the sampling that this evaluation did, on this machine with its load; the first block is
+left out when there are others, because it pays for warming up. Memory is the peak of the whole
+process (of the GPU where one is used).
 """
 
 from __future__ import annotations
@@ -11,25 +12,37 @@ import sys
 
 import torch
 
-from castalia.evaluation.base import Evidence, Metric, Score, mean_interval
+from castalia.evaluation.base import Evidence, Metric, MetricResult, mean_interval
 
 
 class Cost(Metric):
-    """`samples-per-second` (higher is better), `peak-memory` in MiB and `parameters` (lower is better)."""
+    """`samples-per-second` (higher is better), `peak-memory` in MiB and `parameters` (lower is
+    better).
+    """
 
     name = "cost"
     reads = Evidence
 
-    def scores(self, evidence: Evidence) -> list[Score]:
+    def scores(self, evidence: Evidence) -> list[MetricResult]:
         seeds = (evidence.seed,)
         model = evidence.model
         weights = sum(parameter.numel() for parameter in model.parameters())
-        bytes_ = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+        bytes_ = sum(
+            parameter.numel() * parameter.element_size() for parameter in model.parameters()
+        )
         result = [
-            Score(
-                "peak-memory", peak_memory(model.device), better="lower", details={"unit": "MiB", "device": model.device.type, "words": []}
+            MetricResult(
+                "peak-memory",
+                peak_memory(model.device),
+                better="lower",
+                details={"unit": "MiB", "device": model.device.type, "words": []},
             ),
-            Score("parameters", float(weights), better="lower", details={"megabytes": round(bytes_ / 2**20, 3), "words": []}),
+            MetricResult(
+                "parameters",
+                float(weights),
+                better="lower",
+                details={"megabytes": round(bytes_ / 2**20, 3), "words": []},
+            ),
         ]
         timings = list(evidence.timings)[1:] or list(evidence.timings)
         if timings:
@@ -46,7 +59,17 @@ class Cost(Metric):
             known = len(timings) > 2 and low > 0  # an interval needs a few blocks
             interval = (min(rate, 1 / high), max(rate, 1 / low)) if known else (None, None)
             result.insert(
-                0, Score("samples-per-second", rate, *interval, n=rows, seeds=seeds, better="higher", seconds=seconds, details=details)
+                0,
+                MetricResult(
+                    "samples-per-second",
+                    rate,
+                    *interval,
+                    n=rows,
+                    seeds=seeds,
+                    better="higher",
+                    seconds=seconds,
+                    details=details,
+                ),
             )
         return result
 

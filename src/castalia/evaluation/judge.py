@@ -1,10 +1,12 @@
-"""Judge a trained model against real data: every registered metric, the evidence for the eye, and a verdict in words.
+"""Judge a trained model against real data: every registered metric, the evidence for the eye, and a
+verdict in words.
 
     judged = evaluate(run.model(), run.codec, dataset, n=2000, seed=0, batch=64)
     judged.to_json(run.id)                      report.write_page(judged, run.codec, path, ...)
 
-Five questions, whatever the data: fidelity, diversity, novelty, utility (where there are classes), cost. Not here: how sides are chosen (evidence.py), the
-statistics (one file per kind) and the page (report.py).
+Five questions, whatever the data: fidelity, diversity, novelty, utility (where there are classes),
+cost. Not here: how sides are chosen (evidence.py), the statistics (one file per kind) and the page
+(report.py).
 """
 
 from __future__ import annotations
@@ -20,14 +22,14 @@ from torch import Tensor
 from castalia import registry
 from castalia.abilities import Encodes
 from castalia.errors import CastaliaError, SpecError
-from castalia.evaluation.base import Evidence, Metric, Score
-from castalia.evaluation.borrowing import Shared, longest_shared
-from castalia.evaluation.evidence import Gathered, conditions_of, gather
-from castalia.evaluation.neighbours import nearest
-from castalia.evaluation.passages import gather_passages
+from castalia.evaluation.base import Evidence, Metric, MetricResult
+from castalia.evaluation.dense_evidence import Gathered, conditions_of, gather
+from castalia.evaluation.nearest_neighbours import nearest
+from castalia.evaluation.ngram_overlap import Shared, longest_shared
+from castalia.evaluation.token_evidence import gather_passages
 from castalia.evaluation.verdicts import verdict_for
 from castalia.language import Voice, say
-from castalia.nn.random import generator
+from castalia.nn.counter_random import generator
 from castalia.progress import tracked
 from castalia.spec import Classes, Dense, Tokens
 
@@ -45,8 +47,10 @@ ROWS, STEPS = 5, 9  # latent interpolations
 class Neighbours:
     """Samples and their nearest training items in the feature network, the nearest sample first.
 
-    queries (Q, *shape); items (Q, K, *shape); distances (Q, K) in feature units; indices (Q, K) into dataset.train.
-    typical  median distance of a held-out item to its nearest training item, the scale to read distances by; None without held-out items.
+    queries (Q, *shape); items (Q, K, *shape); distances (Q, K) in feature units; indices (Q, K)
+    into dataset.train.
+    typical  median distance of a held-out item to its nearest training item, the scale to read
+             distances by; None without held-out items.
     """
 
     queries: Tensor
@@ -61,17 +65,21 @@ class Evaluation:
     """Everything that was found.
 
     scores         in the order of the questions.
-    samples        the first samples, at most 256: (K, *shape) float32 in the spec's unit, or passages (n,) int64 of tokens.
+    samples        the first samples, at most 256: (K, *shape) float32 in the spec's unit, or
+                   passages (n,) int64 of tokens.
     real           held-out items, or passages of them, to put beside the samples.
     neighbours     None when samples cannot be compared, and for tokens.
-    interpolation  (rows, steps, *shape): walks between the latents of two real items, which stand at both ends as they
-                   are: the first and last column are the items themselves. None when the model does not encode.
+    interpolation  (rows, steps, *shape): walks between the latents of two real items, which stand
+                   at both ends as they are: the first and last column are the items themselves.
+                   None when the model does not encode.
     verdict        one headline, then a sentence or two per question.
-    shared         the longest stretches that samples have word for word from the training text; for texts only.
-    key            a digest of the real items that samples were compared with: two evaluations with one key can be compared in pairs.
+    shared         the longest stretches that samples have word for word from the training text; for
+                   texts only.
+    key            a digest of the real items that samples were compared with: two evaluations with
+                   one key can be compared in pairs.
     """
 
-    scores: list[Score]
+    scores: list[MetricResult]
     samples: Tensor | list[Tensor]
     real: Tensor | list[Tensor]
     neighbours: Neighbours | None
@@ -82,7 +90,8 @@ class Evaluation:
     key: str = ""
 
     def to_json(self, run_id: str, language: str = "en") -> dict[str, Any]:
-        """{"schema": 1, "run": run_id, "scores": [...], ...}: every key of every score is there, null where it has no meaning.
+        """{"schema": 1, "run": run_id, "scores": [...], ...}: every key of every score is there,
+        null where it has no meaning.
 
         scores.schema.json beside this file says it all; words are in `language`.
         """
@@ -96,9 +105,16 @@ class Evaluation:
             "scores": [voice.plain(score.to_json()) for score in self.scores],
         }
 
-    def score(self, kind: str) -> Score | None:
+    def score(self, kind: str) -> MetricResult | None:
         """The score whose name is `kind` or starts with `kind-`, e.g. "frechet"."""
-        return next((score for score in self.scores if score.name == kind or score.name.startswith(kind + "-")), None)
+        return next(
+            (
+                score
+                for score in self.scores
+                if score.name == kind or score.name.startswith(kind + "-")
+            ),
+            None,
+        )
 
 
 def evaluate(
@@ -115,11 +131,14 @@ def evaluate(
 ) -> Evaluation:
     """Judge `model` by n samples of `seed`, drawn `batch` rows at a time.
 
-    n        None: as many as the real data allow, at most 2000 (tokens: as make about 50,000). It is reduced, with a note, where data are few.
-    against  (M, *shape) real items in the spec's unit to compare with instead of the held-out ones; tokens: documents (n,) int64 each.
+    n        None: as many as the real data allow, at most 2000 (tokens: as make about 50,000). It
+             is reduced, with a note, where data are few.
+    against  (M, *shape) real items in the spec's unit to compare with instead of the held-out ones;
+             tokens: documents (n,) int64 each.
     network  feature network (features.NAMES); None: the default of the spec.
     metrics  names from the registry; None: all.
-    Raises AbilityError when the model cannot sample, MissingExtra or SpecError for a network that is not there or does not fit.
+    Raises AbilityError when the model cannot sample, MissingExtra or SpecError for a network that
+    is not there or does not fit.
     """
     was_training = model.training
     model.eval()
@@ -127,7 +146,11 @@ def evaluate(
         if isinstance(dataset.spec, Tokens):
             return _judge_tokens(model, codec, dataset, n, seed, batch, against, metrics)
         if against is not None and not isinstance(against, Tensor):
-            raise SpecError(say("items to compare with must be one tensor"), where="against", fix=say("torch.stack them"))
+            raise SpecError(
+                say("items to compare with must be one tensor"),
+                where="against",
+                fix=say("torch.stack them"),
+            )
         return _judge_dense(model, codec, dataset, n, seed, batch, against, network, metrics)
     finally:
         model.train(was_training)
@@ -155,7 +178,9 @@ def _judge_dense(
     walks = interpolate(model, dataset, seed)
     key = _key(found.evidence)
     words = verdict_for(codec.native, Dense)(scores)
-    return Evaluation(scores, found.samples, real, neighbours, walks, found.notes + notes, words, key=key)
+    return Evaluation(
+        scores, found.samples, real, neighbours, walks, found.notes + notes, words, key=key
+    )
 
 
 def _judge_tokens(
@@ -172,7 +197,10 @@ def _judge_tokens(
     scores, notes = _scores(found.evidence, metrics, codec.native)
     if against is None and not len(dataset.validation):
         notes.append(
-            say("There are no held-out documents: the real ones shown were trained on, and nothing says how well new ones are predicted.")
+            say(
+                "There are no held-out documents: the real ones shown were trained on, and "
+                "nothing says how well new ones are predicted."
+            )
         )
     samples, real = found.samples[:SHOWN], found.real[:SHOWN]
     shared, key = longest_shared(found), _key(found.evidence)
@@ -180,9 +208,13 @@ def _judge_tokens(
     return Evaluation(scores, samples, real, None, None, found.notes + notes, words, shared, key)
 
 
-def _scores(evidence: Evidence, metrics: Sequence[str] | None, native: type) -> tuple[list[Score], list[str]]:
-    """Of the metrics that read this kind of evidence and judge this kind of item. One that fails with a reason costs its own scores only."""
-    scores: list[Score] = []
+def _scores(
+    evidence: Evidence, metrics: Sequence[str] | None, native: type
+) -> tuple[list[MetricResult], list[str]]:
+    """Of the metrics that read this kind of evidence and judge this kind of item. One that fails
+    with a reason costs its own scores only.
+    """
+    scores: list[MetricResult] = []
     notes: list[str] = []
     asked = registry.names("metric") if metrics is None else metrics
     for name in tracked(asked, "computing scores", len(asked), "metrics"):
@@ -197,7 +229,9 @@ def _scores(evidence: Evidence, metrics: Sequence[str] | None, native: type) -> 
 
 
 def _key(evidence: Evidence) -> str:
-    """Of the reference and of the held-out rows: what two models must share to be compared in pairs."""
+    """Of the reference and of the held-out rows: what two models must share to be compared in
+    pairs.
+    """
     digest = hashlib.sha256(evidence.reference.contiguous().numpy().tobytes())
     for batch in evidence.batches:
         digest.update(batch.x.cpu().contiguous().numpy().tobytes())
@@ -205,7 +239,9 @@ def _key(evidence: Evidence) -> str:
 
 
 def _neighbours(found: Gathered, dataset: Dataset) -> Neighbours | None:
-    """Half the queries are the samples nearest to any training item, the suspects; the others are the first samples."""
+    """Half the queries are the samples nearest to any training item, the suspects; the others are
+    the first samples.
+    """
     evidence = found.evidence
     features = evidence.candidates.get("model")
     if features is None:
@@ -218,13 +254,18 @@ def _neighbours(found: Gathered, dataset: Dataset) -> Neighbours | None:
     indices = found.visited[places[chosen]]
     items = dataset.train.take(indices.flatten()).x.unflatten(0, indices.shape)
     held_out = evidence.held_out[:1000]
-    typical = nearest(held_out, evidence.training)[0][:, 0].median().item() if len(held_out) else None
+    typical = (
+        nearest(held_out, evidence.training)[0][:, 0].median().item() if len(held_out) else None
+    )
     return Neighbours(found.samples[chosen], items, distances[chosen], indices, typical)
 
 
 @torch.inference_mode()
-def interpolate(model: Family, dataset: Dataset, seed: int, rows: int = ROWS, steps: int = STEPS) -> Tensor | None:
-    """Straight walks between posterior means of pairs of held-out items: (rows, steps, *shape), or None if the model does not encode.
+def interpolate(
+    model: Family, dataset: Dataset, seed: int, rows: int = ROWS, steps: int = STEPS
+) -> Tensor | None:
+    """Straight walks between posterior means of pairs of held-out items: (rows, steps, *shape), or
+    None if the model does not encode.
 
     Pairs share a class where the model is told classes, so that a walk is one of the latent alone.
     """
@@ -243,8 +284,14 @@ def interpolate(model: Family, dataset: Dataset, seed: int, rows: int = ROWS, st
     return torch.stack([*walk, b.x], dim=1)
 
 
-def _pairs(model: Family, dataset: Dataset, side: Any, order: Tensor, rows: int) -> tuple[Tensor, Tensor]:
-    labels = {name: side.take(order).cond[name] for name, kind in model.conditions.items() if isinstance(kind, Classes)}
+def _pairs(
+    model: Family, dataset: Dataset, side: Any, order: Tensor, rows: int
+) -> tuple[Tensor, Tensor]:
+    labels = {
+        name: side.take(order).cond[name]
+        for name, kind in model.conditions.items()
+        if isinstance(kind, Classes)
+    }
     pairs: list[tuple[int, int]] = []
     used: set[int] = set()
     for place in range(len(order)):

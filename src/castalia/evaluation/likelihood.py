@@ -1,8 +1,10 @@
-"""Bits per dimension: how many bits a model needs for one number of a held-out item, from `Scores.nats`.
+"""Bits per dimension: how many bits a model needs for one number of a held-out item, from
+`Scores.nats`.
 
-bits = nats / (dimensions * ln 2) (Theis et al. 2016). `exact` in the details tells a likelihood from an upper bound; both
-are compared with a per-dimension Gaussian of the training items, discretised to the same levels, and with a uniform one.
-A likelihood says little about how samples look (the same paper), so it never stands alone.
+bits = nats / (dimensions * ln 2) (Theis et al. 2016). `exact` in the details tells a likelihood
+from an upper bound; both are compared with a per-dimension Gaussian of the training items,
+discretised to the same levels, and with a uniform one. A likelihood says little about how samples
+look (the same paper), so it never stands alone.
 """
 
 from __future__ import annotations
@@ -15,9 +17,16 @@ import torch
 from torch import Tensor
 
 from castalia.abilities import Scores
-from castalia.evaluation.base import DenseEvidence, Metric, Score, mean_interval, means_without, show
+from castalia.evaluation.base import (
+    DenseEvidence,
+    Metric,
+    MetricResult,
+    mean_interval,
+    means_without,
+    show,
+)
 from castalia.language import say
-from castalia.nn.random import generators
+from castalia.nn.counter_random import generators
 from castalia.spec import Batch, Dense
 
 
@@ -26,7 +35,7 @@ class Likelihood(Metric):
 
     name = "likelihood"
 
-    def scores(self, evidence: DenseEvidence) -> list[Score]:
+    def scores(self, evidence: DenseEvidence) -> list[MetricResult]:
         model, spec = evidence.model, evidence.spec
         if not isinstance(model, Scores) or not isinstance(spec, Dense) or not evidence.batches:
             return []
@@ -37,16 +46,32 @@ class Likelihood(Metric):
         naive = None
         words: list[str] = []
         if evidence.moments is not None:
-            gaussian = torch.cat([gaussian_nats(batch.x.cpu(), *evidence.moments, spec) for batch in evidence.batches]) / (
-                spec.size * math.log(2)
-            )
+            gaussian = torch.cat(
+                [
+                    gaussian_nats(batch.x.cpu(), *evidence.moments, spec)
+                    for batch in evidence.batches
+                ]
+            ) / (spec.size * math.log(2))
             naive = gaussian.mean().item()
             gain = mean_interval(gaussian - bits)  # paired: both see the same items
             if gain[1] <= 0:
-                words.append(say("A per-dimension Gaussian ({0} bits) is not clearly worse than the model.", show(naive)))
+                words.append(
+                    say(
+                        "A per-dimension Gaussian ({0} bits) is not clearly worse than the model.",
+                        show(naive),
+                    )
+                )
             else:
-                words.append(say("{0:.3g} bits per dimension better than a per-dimension Gaussian ({1}).", gain[0], show(naive)))
-        kind = say("a likelihood") if model.exact else say("an upper bound of it (the truth is lower)")
+                words.append(
+                    say(
+                        "{0:.3g} bits per dimension better than a per-dimension Gaussian ({1}).",
+                        gain[0],
+                        show(naive),
+                    )
+                )
+        kind = (
+            say("a likelihood") if model.exact else say("an upper bound of it (the truth is lower)")
+        )
         words.append(say("On {0} held-out items; {1}.", len(bits), kind))
         details = {
             "exact": bool(model.exact),
@@ -57,7 +82,7 @@ class Likelihood(Metric):
             "without": list(means_without(bits)) or None,
         }
         return [
-            Score(
+            MetricResult(
                 "bits-per-dimension",
                 value,
                 low,
@@ -84,21 +109,28 @@ def held_out_nats(model: Scores, batches: Sequence[Batch], seed: int) -> Tensor:
 
 
 def gaussian_nats(x: Tensor, mean: Tensor, deviation: Tensor, spec: Dense) -> Tensor:
-    """(B,) float64 nats of x (B, *shape) under independent Gaussians, mean and deviation of shape (*shape).
+    """(B,) float64 nats of x (B, *shape) under independent Gaussians, mean and deviation of shape
+    (*shape).
 
-    With `spec.levels`, the mass of each level's bin, the outermost bins open; else the density. A deviation smaller than
+    With `spec.levels`, the mass of each level's bin, the outermost bins open; else the density. A
+    deviation smaller than
     half a level (or 1e-3) counts as that, so that constant pixels stay finite.
     """
     x, mean, deviation = x.double(), mean.double(), deviation.double()
     if spec.levels is None:
         deviation = deviation.clamp_min(1e-3)
-        return (0.5 * ((x - mean) / deviation) ** 2 + deviation.log() + 0.5 * math.log(2 * math.pi)).flatten(1).sum(1)
+        return (
+            (0.5 * ((x - mean) / deviation) ** 2 + deviation.log() + 0.5 * math.log(2 * math.pi))
+            .flatten(1)
+            .sum(1)
+        )
     low, high = spec.limits
     half = (high - low) / (spec.levels - 1) / 2
     deviation = deviation.clamp_min(half)
     upper = torch.where(x > high - half, torch.inf, (x + half - mean) / deviation)
     lower = torch.where(x < low + half, -torch.inf, (x - half - mean) / deviation)
-    # in the upper tail both values of the distribution function are 1; the mirrored, lower tail keeps its digits
+    # in the upper tail both values of the distribution function are 1; the mirrored, lower tail
+    # keeps its digits
     mirrored = lower > 0
     a, b = torch.where(mirrored, -upper, lower), torch.where(mirrored, -lower, upper)
     log_a, log_b = torch.special.log_ndtr(a), torch.special.log_ndtr(b)

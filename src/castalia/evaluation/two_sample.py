@@ -1,8 +1,11 @@
-"""Classifier two-sample test: how often a classifier tells samples from real items it was not trained on (Lopez-Paz & Oquab 2017).
+"""Classifier two-sample test: how often a classifier tells samples from real items it was not
+trained on (Lopez-Paz & Oquab 2017).
 
-0.5 is a guess: it cannot tell them apart; 1 is certainty. Equally many of both, dealt into GROUPS folds that are balanced themselves, so that
-a guess is right half of the time exactly; each fold is judged by a fit to the others. The classifier is classifier.py's. A stronger one could
-see more: an accuracy near 0.5 says that *this* one sees nothing in *these* features. Not here: a p-value (interval and floor say as much).
+0.5 is a guess: it cannot tell them apart; 1 is certainty. Equally many of both, dealt into GROUPS
+folds that are balanced themselves, so that a guess is right half of the time exactly; each fold is
+judged by a fit to the others. The classifier is classifier.py's. A stronger one could
+see more: an accuracy near 0.5 says that *this* one sees nothing in *these* features. Not here: a
+p-value (interval and floor say as much).
 """
 
 from __future__ import annotations
@@ -13,12 +16,22 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, Evidence, estimated, group_ids, wilson
+from castalia.evaluation.base import (
+    GROUPS,
+    Better,
+    Comparison,
+    Estimate,
+    Evidence,
+    estimated,
+    group_ids,
+    wilson,
+)
 from castalia.evaluation.classifier import LINEAR, axes, cross_fitted, lift_for
-from castalia.evaluation.kernel import cube
+from castalia.evaluation.kernel_distance import cube
 
 MOST_WIDE = 500  # items of each side where there are very many features
-# Fits share most of their rows, so the folds' hits vary together: Nadeau & Bengio 2003 correct a variance by 1 + K n_test / n_train.
+# Fits share most of their rows, so the folds' hits vary together: Nadeau & Bengio 2003 correct a
+# variance by 1 + K n_test / n_train.
 SHARED = (1 + GROUPS / (GROUPS - 1)) ** 0.5
 
 
@@ -43,13 +56,18 @@ class TwoSample(Comparison):
         value = (hits.sum() / sizes.sum()).item()
         rest = (hits.sum() - hits) / (sizes.sum() - sizes)
         found = estimated(value, (value + SHARED * (rest - value)).tolist(), (0.0, 1.0))
-        low, high = wilson(value, int(sizes.sum()))  # where all are told apart the jackknife sees no spread
-        return {"c2st": Estimate(value, min(found.low, low), max(found.high, high), {}, found.without)}
+        # where all are told apart the jackknife sees no spread
+        low, high = wilson(value, int(sizes.sum()))
+        return {
+            "c2st": Estimate(value, min(found.low, low), max(found.high, high), {}, found.without)
+        }
 
 
 def told_apart(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Features (N, D), (M, D), the first min(N, M) of both -> (GROUPS,) float64: how many items of each fold a fit to the others puts on the
-    right side, and the sizes of the folds."""
+    """Features (N, D), (M, D), the first min(N, M) of both -> (GROUPS,) float64: how many items of
+    each fold a fit to the others puts on the
+    right side, and the sizes of the folds.
+    """
     count = min(len(x), len(y))
     rows = torch.cat([x[:count], y[:count]])
     folds = torch.cat([group_ids(count, 0), group_ids(count, 1)])
@@ -57,11 +75,15 @@ def told_apart(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     basis, values = _wide(rows) if rows.shape[1] > LINEAR else axes(lift_for(rows)(rows))
     margin = cross_fitted(basis, values, side[:, None], folds)[:, 0] * side
     right = (margin > 0).double() + 0.5 * (margin == 0).double()
-    return torch.zeros(GROUPS, dtype=torch.float64).index_add_(0, folds, right), folds.bincount(minlength=GROUPS).double()
+    return torch.zeros(GROUPS, dtype=torch.float64).index_add_(0, folds, right), folds.bincount(
+        minlength=GROUPS
+    ).double()
 
 
 def _wide(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Many features, most of them 0, such as counts of n-grams: the kernel of kernel.py, centred, instead of features and a lift."""
+    """Many features, most of them 0, such as counts of n-grams: the kernel of kernel.py, centred,
+    instead of features and a lift.
+    """
     gram = cube(rows.double() @ rows.double().T, rows.shape[1])
     gram = gram - gram.mean(0) - gram.mean(1, keepdim=True) + gram.mean()
     values, vectors = torch.linalg.eigh(gram)

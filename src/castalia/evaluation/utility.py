@@ -1,10 +1,13 @@
-"""Utility: train on synthetic, test on real (Esteban et al. 2017), beside training on as many real items.
+"""Utility: train on synthetic, test on real (Esteban et al. 2017), beside training on as many real
+items.
 
-A classifier (classifier.py) learns the classes from n samples with the classes they were asked for, and is tested on held-out real items; "real data" is
-the same classifier taught by n real training items, "memoriser" by n replayed ones, "naive" by noise. Only for models that are
-told classes. Intervals are of the jackknife over teachers and tests at once, with refitting. Accuracy, recall and F1 are over classes alike
-(macro averages of recall and F1), so a rare class counts as much as a common one. Features are the network's (`-<network>`), and the
-numbers themselves with a linear classifier (`-raw`), which sees what a network overlooks.
+A classifier (classifier.py) learns the classes from n samples with the classes they were asked for,
+and is tested on held-out real items; "real data" is the same classifier taught by n real training
+items, "memoriser" by n replayed ones, "naive" by noise. Only for models that are told classes.
+Intervals are of the jackknife over teachers and tests at once, with refitting. Accuracy, recall and
+F1 are over classes alike (macro averages of recall and F1), so a rare class counts as much as a
+common one. Features are the network's (`-<network>`), and the numbers themselves with a linear
+classifier (`-raw`), which sees what a network overlooks.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from castalia.evaluation.base import (
     Evidence,
     Labelled,
     Metric,
-    Score,
+    MetricResult,
     clearly,
     compared,
     equal_or_not,
@@ -32,7 +35,7 @@ from castalia.evaluation.base import (
 from castalia.evaluation.classifier import LeastSquares, lift_for, one_hot
 from castalia.evaluation.equivalence import of_sides
 from castalia.language import say
-from castalia.nn.random import generator
+from castalia.nn.counter_random import generator
 
 FEWEST = 2 * GROUPS
 MOST_TESTED = 5000
@@ -42,28 +45,57 @@ Lesson = tuple[Tensor, Tensor]  # features (N, D), labels (N,)
 
 
 class Utility(Metric):
-    """`utility-accuracy-`, `utility-recall-` and `utility-f1-<network>`, and `utility-accuracy-raw`; higher is better up to the floor."""
+    """`utility-accuracy-`, `utility-recall-` and `utility-f1-<network>`, and
+    `utility-accuracy-raw`; higher is better up to the floor.
+    """
 
     name = "utility"
     reads = Evidence
 
-    def scores(self, evidence: Evidence) -> list[Score]:
+    def scores(self, evidence: Evidence) -> list[MetricResult]:
         labelled = evidence.labelled
-        if labelled is None or labelled.told is None or "model" not in evidence.candidates or len(labelled.names) < 2:
+        if (
+            labelled is None
+            or labelled.told is None
+            or "model" not in evidence.candidates
+            or len(labelled.names) < 2
+        ):
             return []
         n, tested = len(labelled.told), len(labelled.held_out[1])
         if min(n, tested, len(labelled.training[1])) < FEWEST:
-            words = say("Not computed: it needs {0} samples, and as many training and held-out items with a class.", FEWEST)
+            words = say(
+                "Not computed: it needs {0} samples, and as many training and held-out items "
+                "with a class.",
+                FEWEST,
+            )
             name = f"utility-accuracy-{evidence.network}"
-            return [Score(name, n=n, seeds=(evidence.seed,), better="higher", details={"words": [words]})]
-        own = {side: evidence.candidates[side] for side in ("model", "naive", "memoriser") if side in evidence.candidates}
-        result = self._judged(evidence, labelled, {**own, "floor": labelled.training[0], "test": labelled.held_out[0]}, evidence.network)
+            return [
+                MetricResult(
+                    name, n=n, seeds=(evidence.seed,), better="higher", details={"words": [words]}
+                )
+            ]
+        own = {
+            side: evidence.candidates[side]
+            for side in ("model", "naive", "memoriser")
+            if side in evidence.candidates
+        }
+        result = self._judged(
+            evidence,
+            labelled,
+            {**own, "floor": labelled.training[0], "test": labelled.held_out[0]},
+            evidence.network,
+        )
         if labelled.raw is not None and evidence.network != "raw":
-            raw = {"test" if side == "held_out" else "floor" if side == "training" else side: x for side, x in labelled.raw.items()}
+            raw = {
+                "test" if side == "held_out" else "floor" if side == "training" else side: x
+                for side, x in labelled.raw.items()
+            }
             result += self._judged(evidence, labelled, raw, "raw")[:1]
         return result
 
-    def _judged(self, evidence: Evidence, labelled: Labelled, items: Mapping[str, Tensor], network: str) -> list[Score]:
+    def _judged(
+        self, evidence: Evidence, labelled: Labelled, items: Mapping[str, Tensor], network: str
+    ) -> list[MetricResult]:
         begun = time.perf_counter()
         told = labelled.told
         if told is None:
@@ -77,19 +109,39 @@ class Utility(Metric):
             "memoriser": (items["memoriser"], labelled.replayed),
         }
         test = items["test"][:MOST_TESTED], labelled.held_out[1][:MOST_TESTED]
-        sides = {side: taught(lesson, test, len(labelled.names), bent=network != "raw") for side, lesson in lessons.items()}
+        sides = {
+            side: taught(lesson, test, len(labelled.names), bent=network != "raw")
+            for side, lesson in lessons.items()
+        }
         seconds = (time.perf_counter() - begun) / len(MEASURES)
         result = []
         for measure in MEASURES:
             mine = {side: found[measure] for side, found in sides.items()}
             informative = clearly("higher", mine["floor"], mine["naive"])
-            details = {"tested": len(test[1]), "classes": list(labelled.names), "words": _words(mine, informative, n)}
-            result.append(compared(f"utility-{measure}-{network}", "higher", mine, informative, n, seed, seconds, details))
+            details = {
+                "tested": len(test[1]),
+                "classes": list(labelled.names),
+                "words": _words(mine, informative, n),
+            }
+            result.append(
+                compared(
+                    f"utility-{measure}-{network}",
+                    "higher",
+                    mine,
+                    informative,
+                    n,
+                    seed,
+                    seconds,
+                    details,
+                )
+            )
         return result
 
 
 def taught(lesson: Lesson, test: Lesson, classes: int, *, bent: bool = True) -> dict[str, Estimate]:
-    """What a classifier gets on `test` after `lesson`, in each of MEASURES; the jackknife leaves groups out of both."""
+    """What a classifier gets on `test` after `lesson`, in each of MEASURES; the jackknife leaves
+    groups out of both.
+    """
     lift = lift_for(lesson[0], bent=bent)
     ids = group_ids(len(lesson[1]), 0), group_ids(len(test[1]), 1)
     fit = LeastSquares(lift(lesson[0]), one_hot(lesson[1], classes), ids[0])
@@ -100,7 +152,10 @@ def taught(lesson: Lesson, test: Lesson, classes: int, *, bent: bool = True) -> 
 
     values = measured(fit.weights(), torch.ones(len(truth), dtype=torch.bool))
     without = [measured(fit.weights((group,)), ids[1] != group) for group in range(GROUPS)]
-    return {name: estimated(values[name], [one[name] for one in without], (0.0, 1.0)) for name in MEASURES}
+    return {
+        name: estimated(values[name], [one[name] for one in without], (0.0, 1.0))
+        for name in MEASURES
+    }
 
 
 def measures(said: Tensor, truth: Tensor, classes: int) -> dict[str, float]:
@@ -118,12 +173,26 @@ def measures(said: Tensor, truth: Tensor, classes: int) -> dict[str, float]:
 def _words(sides: dict[str, Estimate], informative: bool, n: int) -> list[str]:
     model, floor = sides["model"], sides["floor"]
     if not informative:
-        return [say("This score says nothing here: a classifier learns the classes from real items no better than from noise.")]
+        return [
+            say(
+                "This score says nothing here: a classifier learns the classes from real items no "
+                "better than from noise."
+            )
+        ]
     told = say(
-        "A classifier taught by {0:,} samples gets {1:.1%} on held-out real items, one taught by as many real items {2:.1%}.",
+        "A classifier taught by {0:,} samples gets {1:.1%} on held-out real items, one "
+        "taught by as many real items {2:.1%}.",
         *(n, model.value, floor.value),
     )
     if clearly("higher", floor, model):
-        return [told, say("Training on the samples loses {0} points.", show(100 * (floor.value - model.value)))]
+        return [
+            told,
+            say(
+                "Training on the samples loses {0} points.", show(100 * (floor.value - model.value))
+            ),
+        ]
     found = of_sides("higher", model, floor, sides.get("naive"), n)
-    return [told, say("Samples teach as well as real items do.") if found.shown else equal_or_not(found)]
+    return [
+        told,
+        say("Samples teach as well as real items do.") if found.shown else equal_or_not(found),
+    ]

@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
 
 class _Callable(ModuleType):
-    """`castalia.export(run, "bundle", "folder")`: the verb has the name of this package, so the package is the verb."""
+    """`castalia.export(run, "bundle", "folder")`: the verb has the name of this package, so the
+    package is the verb.
+    """
 
-    def __call__(self, run: str | os.PathLike[str] | Run, to: str, folder: str | os.PathLike[str]) -> Exported:
+    def __call__(
+        self, run: str | os.PathLike[str] | Run, to: str, folder: str | os.PathLike[str]
+    ) -> Exported:
         """As export/targets.py: export."""
         from castalia.export.targets import export
 

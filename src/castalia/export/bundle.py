@@ -1,7 +1,9 @@
-"""A run as a folder that runs without Castalia: programs of torch (.pt2), the codec's tables and run.py, which draws or writes.
+"""A run as a folder that runs without Castalia: programs of torch (.pt2), the codec's tables and
+run.py, which draws or writes.
 
-A sample of the bundle is the sample of `castalia sample` with the same seed and index: run.py has the noise and the rules written out. It is
-scripts/bundle_dense.py or scripts/bundle_text.py, copied. Each program is loaded again and compared before the folder appears.
+A sample of the bundle is the sample of `castalia sample` with the same seed and index: run.py has
+the noise and the rules written out. It is scripts/bundle_dense.py or scripts/bundle_text.py,
+copied. Each program is loaded again and compared before the folder appears.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from pathlib import Path
 import torch
 
 import castalia
-from castalia.codecs import xmp
-from castalia.export.describing import beside, graphs_of, heading, items, sections, writes_text
+from castalia.codecs import ai_label
+from castalia.export.run_description import beside, graphs_of, heading, items, sections, writes_text
 from castalia.export.targets import Written
 from castalia.export.tracing import difference, quiet, trace
 from castalia.nn.graph import Graph
@@ -22,12 +24,13 @@ from castalia.run import Run
 def write(run: Run, folder: Path) -> Written:
     """<graph>.pt2, model.json, the codec's tables, run.py and README.md; facts for the manifest.
 
-    Raises AbilityError for a model that has no graph, RunError when a program computes something else than the model.
+    Raises AbilityError for a model that has no graph, RunError when a program computes something
+    else than the model.
     """
     graphs = graphs_of(run)
     files = beside(run, graphs, "bundle")
     if not writes_text(run):
-        files["label.xmp"] = xmp.template(f"castalia {castalia.__version__}").encode()
+        files["label.xmp"] = ai_label.template(f"castalia {castalia.__version__}").encode()
     files["README.md"] = _readme(run, graphs, merges="tokenizer.json" in files)
     found = {name: _write(graph, folder / f"{name}.pt2") for name, graph in graphs.items()}
     for name, content in files.items():

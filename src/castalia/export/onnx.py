@@ -1,8 +1,10 @@
-"""A run as ONNX files, one for each graph of its model (nn/graph.py), checked and compared with onnxruntime before they are written.
+"""A run as ONNX files, one for each graph of its model (nn/graph.py), checked and compared with
+onnxruntime before they are written.
 
-Opset 20. Axes that vary have the names of the graph's: rows, tokens, past. Weights above a gigabyte lie in a file beside (`<graph>.onnx.data`),
-because a protocol buffer ends at two. The files tell nothing of the machine that made them: torch writes a stack trace to every node, which
-is taken out. The program that goes along is scripts/onnx_dense.py or scripts/onnx_text.py.
+Opset 20. Axes that vary have the names of the graph's: rows, tokens, past. Weights above a gigabyte
+lie in a file beside (`<graph>.onnx.data`), because a protocol buffer ends at two. The files tell
+nothing of the machine that made them: torch writes a stack trace to every node, which is taken out.
+The program that goes along is scripts/onnx_dense.py or scripts/onnx_text.py.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import torch
 from torch import Tensor
 
 from castalia.errors import MissingExtra
-from castalia.export.describing import beside, graphs_of, heading, items, sections, writes_text
+from castalia.export.run_description import beside, graphs_of, heading, items, sections, writes_text
 from castalia.export.targets import Written
 from castalia.export.tracing import difference, quiet, trace
 from castalia.nn.graph import Graph
@@ -29,7 +31,8 @@ INLINE = 1 << 30  # bytes of weights that stay inside the file
 def write(run: Run, folder: Path) -> Written:
     """<graph>.onnx, model.json, the codec's tables, run.py and README.md; facts for the manifest.
 
-    Raises MissingExtra without the extra `onnx`, AbilityError for a model that has no graph, RunError when onnxruntime computes something else.
+    Raises MissingExtra without the extra `onnx`, AbilityError for a model that has no graph,
+    RunError when onnxruntime computes something else.
     """
     _require()
     graphs = graphs_of(run)
@@ -45,7 +48,10 @@ def _write(graph: Graph, path: Path) -> float:
     """One file; returns how far onnxruntime's numbers are from the model's."""
     import onnx
 
-    large = sum(weight.numel() * weight.element_size() for weight in graph.module.state_dict().values()) > INLINE
+    large = (
+        sum(weight.numel() * weight.element_size() for weight in graph.module.state_dict().values())
+        > INLINE
+    )
     program = trace(graph)
     with quiet():
         made = torch.onnx.export(
@@ -61,7 +67,9 @@ def _write(graph: Graph, path: Path) -> float:
     model = onnx.load(path, load_external_data=False)
     _name_axes(model, graph)
     _forget(model)
-    model.doc_string = f"{path.stem}: " + "; ".join(f"{one}: {says}" for one, says in graph.outputs.items())
+    model.doc_string = f"{path.stem}: " + "; ".join(
+        f"{one}: {says}" for one, says in graph.outputs.items()
+    )
     path.write_bytes(model.SerializeToString())
     onnx.checker.check_model(path, full_check=True)
     return difference(graph, _Session(path, graph), path.name)
@@ -91,13 +99,24 @@ def _name_axes(model: Any, graph: Graph) -> None:
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
         for axis in value.type.tensor_type.shape.dim:
             if axis.dim_param:
-                axis.dim_param = re.sub(r"\w+", lambda match: names.get(match[0], match[0]), axis.dim_param)
+                axis.dim_param = re.sub(
+                    r"\w+", lambda match: names.get(match[0], match[0]), axis.dim_param
+                )
 
 
 def _forget(model: Any) -> None:
     """Takes out what torch noted about where everything came from."""
     graph = model.graph
-    for part in (model, graph, *_nodes(graph.node), *graph.input, *graph.output, *graph.value_info, *graph.initializer, *model.functions):
+    for part in (
+        model,
+        graph,
+        *_nodes(graph.node),
+        *graph.input,
+        *graph.output,
+        *graph.value_info,
+        *graph.initializer,
+        *model.functions,
+    ):
         del part.metadata_props[:]
         part.doc_string = ""
     for function in model.functions:

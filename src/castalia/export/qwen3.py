@@ -1,12 +1,14 @@
-"""An `ar` run as a folder that `transformers` loads as Qwen3ForCausalLM (arXiv:2505.09388), with its tokenizer.
+"""An `ar` run as a folder that `transformers` loads as Qwen3ForCausalLM (arXiv:2505.09388), with
+its tokenizer.
 
-The network is in that layout already (nn/transformer.py); only names differ, and two fused matrices are cut: queries, keys and values, and
-gate and up of the feed-forward part. Both sides turn the pairs (d, d + D/2), so rotary positions need no permutation. What the layout
-has no place for is refused by name: other activations, other orders, n-grams, counts, conditions. Neither the library nor its code
-is needed to write the folder.
+The network is in that layout already (nn/transformer.py); only names differ, and two fused matrices
+are cut: queries, keys and values, and gate and up of the feed-forward part. Both sides turn the
+pairs (d, d + D/2), so rotary positions need no permutation. What the layout has no place for is
+refused by name: other activations, other orders, n-grams, counts, conditions. Neither the library
+nor its code is needed to write the folder.
 
-Not exported: the UTF-8 automaton (codecs/utf8.py), because it is not a property of the weights. Its part that does not depend on the
-state goes into `suppress_tokens`.
+Not exported: the UTF-8 automaton (modalities/text/utf8_grammar.py), because it is not a property of
+the weights. Its part that does not depend on the state goes into `suppress_tokens`.
 """
 
 from __future__ import annotations
@@ -18,14 +20,14 @@ from typing import Any
 from safetensors.torch import save
 from torch import Tensor
 
-from castalia.codecs.text import TextCodec
 from castalia.errors import AbilityError
 from castalia.escapes import markdown
 from castalia.export.targets import Written
 from castalia.families.ar import Ar
+from castalia.modalities.text.codec import TextCodec
 from castalia.nn.transformer import EPS
+from castalia.recipe_sections import SampleConfig
 from castalia.run import Run
-from castalia.sections import SampleConfig
 from castalia.sentences import say
 from castalia.spec import Tokens
 
@@ -33,7 +35,8 @@ ARCHITECTURE = "Qwen3ForCausalLM"
 
 
 def write(run: Run, folder: Path) -> Written:
-    """config.json, model.safetensors (float32), generation_config.json, tokenizer.json, tokenizer_config.json and README.md.
+    """config.json, model.safetensors (float32), generation_config.json, tokenizer.json,
+    tokenizer_config.json and README.md.
 
     Raises AbilityError where the run is not in Qwen3's layout, naming the option.
     """
@@ -47,7 +50,9 @@ def _files(run: Run) -> dict[str, bytes | str]:
     model, codec = run.model(), run.codec
     if not isinstance(model, Ar) or not isinstance(codec, TextCodec):
         raise AbilityError(
-            say("only an 'ar' model of texts has this layout"), where="export --to transformers", fix=say("use a text/ar run")
+            say("only an 'ar' model of texts has this layout"),
+            where="export --to transformers",
+            fix=say("use a text/ar run"),
         )
     names = token_names(codec)
     return {
@@ -64,7 +69,11 @@ def _refuse_others(run: Run) -> None:
     recipe, fix = run.recipe, say("export a run of the recipe text/ar")
     if recipe.family.name != "ar" or recipe.codec.name != "text":
         raise AbilityError(
-            say("transformers has no place for a '{0}' model of '{1}' data", recipe.family.name, recipe.codec.name),
+            say(
+                "transformers has no place for a '{0}' model of '{1}' data",
+                recipe.family.name,
+                recipe.codec.name,
+            ),
             where="export --to transformers",
             fix=fix,
         )
@@ -76,9 +85,15 @@ def _refuse_others(run: Run) -> None:
         "family.counts": options.counts,
         "data.conditional": bool(run.conditions),
     }
-    found = [f"{name}={json.dumps(value)}".replace('"', "") for name, value in outside.items() if value]
+    found = [
+        f"{name}={json.dumps(value)}".replace('"', "") for name, value in outside.items() if value
+    ]
     if found:
-        raise AbilityError(say("this model has parts that Qwen3's layout has no place for"), where=" ".join(found), fix=fix)
+        raise AbilityError(
+            say("this model has parts that Qwen3's layout has no place for"),
+            where=" ".join(found),
+            fix=fix,
+        )
 
 
 def config(model: Ar) -> dict[str, Any]:
@@ -105,7 +120,8 @@ def config(model: Ar) -> dict[str, Any]:
         "tie_word_embeddings": own.tie,
         "bos_token_id": spec.begin,
         "eos_token_id": spec.end,
-        "pad_token_id": spec.end,  # not `begin`: the library takes padding in a prompt for something to be masked
+        # not `begin`: the library takes padding in a prompt for something to be masked
+        "pad_token_id": spec.end,
         "dtype": "float32",
     }
 
@@ -114,12 +130,17 @@ def weights(model: Ar) -> dict[str, Tensor]:
     """The state dict of Qwen3ForCausalLM, float32; a tied head is left out, as the library does."""
     own, network = model.config, model.network
     head_width, kv_heads = own.width // own.heads, own.kv_heads or own.heads
-    found = {"model.embed_tokens.weight": network.embedding.weight, "model.norm.weight": network.norm.weight}
+    found = {
+        "model.embed_tokens.weight": network.embedding.weight,
+        "model.norm.weight": network.norm.weight,
+    }
     if network.head is not None:
         found["lm_head.weight"] = network.head.weight
     for index, block in enumerate(network.blocks):
         attention, feed_forward = block.attention, block.feed_forward
-        q, k, v = attention.qkv.weight.split([own.heads * head_width, kv_heads * head_width, kv_heads * head_width])
+        q, k, v = attention.qkv.weight.split(
+            [own.heads * head_width, kv_heads * head_width, kv_heads * head_width]
+        )
         gate, up = feed_forward.into.weight.chunk(2)
         layer = {
             "input_layernorm": block.attention_norm.weight,
@@ -135,14 +156,19 @@ def weights(model: Ar) -> dict[str, Tensor]:
             "mlp.down_proj": feed_forward.out.weight,
         }
         found |= {f"model.layers.{index}.{name}.weight": value for name, value in layer.items()}
-    return {name: value.detach().float().cpu().clone() for name, value in found.items()}  # clone: cut tensors share one storage
+    # clone: cut tensors share one storage
+    return {name: value.detach().float().cpu().clone() for name, value in found.items()}
 
 
 def generation(codec: TextCodec, sampling: SampleConfig) -> dict[str, Any]:
     """generation_config.json: sampling as the recipe has it, up to the context's length."""
     spec = codec.spec
     silent = set(getattr(codec.tokenizer, "silent", ()))
-    never = [number for number, written in enumerate(codec.token_bytes) if number != spec.end and (not written or number in silent)]
+    never = [
+        number
+        for number, written in enumerate(codec.token_bytes)
+        if number != spec.end and (not written or number in silent)
+    ]
     rules: dict[str, Any] = {"do_sample": False}
     if sampling.temperature > 0:
         rules = {
@@ -165,13 +191,22 @@ def generation(codec: TextCodec, sampling: SampleConfig) -> dict[str, Any]:
 
 def token_names(codec: TextCodec) -> dict[int, str]:
     """What tokenizer.json calls its special tokens, by id."""
-    return {token["id"]: token["content"] for token in json.loads(codec.to_json())["added_tokens"] if token["special"]}
+    return {
+        token["id"]: token["content"]
+        for token in json.loads(codec.to_json())["added_tokens"]
+        if token["special"]
+    }
 
 
 def tokenizer(codec: TextCodec, names: dict[int, str]) -> str:
-    """tokenizer.json: the codec's, and `begin` goes before each text. There is no `end`: a prompt is open."""
+    """tokenizer.json: the codec's, and `begin` goes before each text. There is no `end`: a prompt
+    is open.
+    """
     made, begin = json.loads(codec.to_json()), names[codec.spec.begin]
-    first, text, other = {"SpecialToken": {"id": begin, "type_id": 0}}, *({"Sequence": {"id": one, "type_id": 0}} for one in "AB")
+    first, text, other = (
+        {"SpecialToken": {"id": begin, "type_id": 0}},
+        *({"Sequence": {"id": one, "type_id": 0}} for one in "AB"),
+    )
     made["post_processor"] = {
         "type": "TemplateProcessing",
         "single": [first, text],
@@ -182,7 +217,9 @@ def tokenizer(codec: TextCodec, names: dict[int, str]) -> str:
 
 
 def tokenizer_config(spec: Tokens, names: dict[int, str]) -> dict[str, Any]:
-    """tokenizer_config.json. split_special_tokens: a text that contains "<|end|>" contains seven characters, as in the codec."""
+    """tokenizer_config.json. split_special_tokens: a text that contains "<|end|>" contains seven
+    characters, as in the codec.
+    """
     ends = {} if spec.end is None else {"eos_token": names[spec.end], "pad_token": names[spec.end]}
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -197,8 +234,12 @@ def tokenizer_config(spec: Tokens, names: dict[int, str]) -> dict[str, Any]:
 
 
 def _talk(codec: TextCodec) -> dict[str, Any]:
-    """Of a run that was tuned on conversations: its template. Names of special tokens in a text are tokens then: what a template writes is a text."""
-    return {"chat_template": codec.chat_template, "split_special_tokens": False} if codec.chats else {}
+    """Of a run that was tuned on conversations: its template. Names of special tokens in a text are
+    tokens then: what a template writes is a text.
+    """
+    return (
+        {"chat_template": codec.chat_template, "split_special_tokens": False} if codec.chats else {}
+    )
 
 
 def _json(data: dict[str, Any]) -> str:

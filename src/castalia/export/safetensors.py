@@ -1,7 +1,8 @@
-"""The weights of a run and all that describes them, as safetensors, JSON and YAML: for archives, and for programs of other makers.
+"""The weights of a run and all that describes them, as safetensors, JSON and YAML: for archives,
+and for programs of other makers.
 
-`load` makes model and codec from the folder alone. The tensors have the names of the family's own state dict, float32 as trained; averaged
-weights where the run averages, pairs of low rank merged.
+`load` makes model and codec from the folder alone. The tensors have the names of the family's own
+state dict, float32 as trained; averaged weights where the run averages, pairs of low rank merged.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from castalia import bounded, registry
 from castalia import recipe as recipes
 from castalia.codecs.base import Codec
 from castalia.errors import DataError, RunError
-from castalia.export.describing import heading
-from castalia.export.tables import as_json
+from castalia.export.codec_tables import as_json
+from castalia.export.run_description import heading
 from castalia.export.targets import Written
 from castalia.families.base import Family
 from castalia.run import Run, dump
@@ -31,7 +32,8 @@ SHOWN = 400  # tensors that the README lists
 
 
 def write(run: Run, folder: Path) -> Written:
-    """model.safetensors, codec.safetensors, codec.json, spec.json, recipe.yaml and README.md; facts for the manifest.
+    """model.safetensors, codec.safetensors, codec.json, spec.json, recipe.yaml and README.md; facts
+    for the manifest.
 
     Raises RunError when the folder does not load as the same model.
     """
@@ -50,57 +52,90 @@ def write(run: Run, folder: Path) -> Written:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     loaded = load(folder)[0].state_dict()
-    if list(loaded) != list(weights) or not all(torch.equal(loaded[name], value.cpu()) for name, value in weights.items()):
+    if list(loaded) != list(weights) or not all(
+        torch.equal(loaded[name], value.cpu()) for name, value in weights.items()
+    ):
         raise RunError(
-            say("what was written does not load as the run's model"), where="model.safetensors", fix=say("please report this run's recipe")
+            say("what was written does not load as the run's model"),
+            where="model.safetensors",
+            fix=say("please report this run's recipe"),
         )
     return Written(
-        {"tensors": len(weights), "differences": {"model": 0.0}}, say("{0}/README.md names the tensors and says how to load them", "FOLDER")
+        {"tensors": len(weights), "differences": {"model": 0.0}},
+        say("{0}/README.md names the tensors and says how to load them", "FOLDER"),
     )
 
 
 def load(folder: Path | str) -> tuple[Family, Codec[Any]]:
-    """(model in evaluation mode, codec) from an exported folder, without its run. Raises RunError for a folder that is not whole."""
+    """(model in evaluation mode, codec) from an exported folder, without its run. Raises RunError
+    for a folder that is not whole.
+    """
     folder = Path(folder)
     try:
-        plan = recipes.from_dict(bounded.parse_yaml(bounded.read_text(folder / "recipe.yaml", "yaml_bytes")), where="recipe.yaml")
-        described, state = (bounded.parse_json(bounded.read_bytes(folder / f"{name}.json", "json_bytes")) for name in ("spec", "codec"))
+        plan = recipes.from_dict(
+            bounded.parse_yaml(bounded.read_text(folder / "recipe.yaml", "yaml_bytes")),
+            where="recipe.yaml",
+        )
+        described, state = (
+            bounded.parse_json(bounded.read_bytes(folder / f"{name}.json", "json_bytes"))
+            for name in ("spec", "codec")
+        )
         tensors, weights = (
-            load_tensors(bounded.read_bytes(folder / f"{name}.safetensors", "weights_bytes")) for name in ("codec", "model")
+            load_tensors(bounded.read_bytes(folder / f"{name}.safetensors", "weights_bytes"))
+            for name in ("codec", "model")
         )
     except (DataError, ValueError, TypeError, SafetensorError) as error:
         raise RunError(
-            say("this is not a whole export: {0}", error), where=folder, fix=say("export the run --to safetensors again")
+            say("this is not a whole export: {0}", error),
+            where=folder,
+            fix=say("export the run --to safetensors again"),
         ) from error
-    codec: Codec[Any] = registry.resolve("codec", plan.codec.name)(plan.codec.config).restore(state, tensors)
+    codec: Codec[Any] = registry.resolve("codec", plan.codec.name)(plan.codec.config).restore(
+        state, tensors
+    )
     spec: Any = spec_from_json(described["spec"])
-    conditions: dict[str, Condition] = {name: spec_from_json(data) for name, data in described["conditions"].items()}
+    conditions: dict[str, Condition] = {
+        name: spec_from_json(data) for name, data in described["conditions"].items()
+    }
     spec = codec.spec if described["spec"]["kind"] == "tokens" else spec
-    family: Family = registry.resolve("family", plan.family.name)(plan.family.config, spec, conditions)
+    family: Family = registry.resolve("family", plan.family.name)(
+        plan.family.config, spec, conditions
+    )
     try:
         family.load_state_dict(weights)
     except RuntimeError as error:
         raise RunError(
-            say("the weights do not fit the recipe: {0}", str(error).splitlines()[0]), where=folder, fix=say("export the run again")
+            say("the weights do not fit the recipe: {0}", str(error).splitlines()[0]),
+            where=folder,
+            fix=say("export the run again"),
         ) from error
     return family.eval(), codec
 
 
 def _plain_recipe(run: Run) -> str:
-    """recipe.yaml of the model as it is now: pairs of low rank are merged, and places on this machine are names alone."""
+    """recipe.yaml of the model as it is now: pairs of low rank are merged, and places on this
+    machine are names alone.
+    """
     plan = run.recipe.as_dict()
-    plan["start_from"] = plan["training"]["adapt"] = plan["training"]["prefer"] = plan["training"]["reward"] = None
+    plan["start_from"] = plan["training"]["adapt"] = plan["training"]["prefer"] = plan["training"][
+        "reward"
+    ] = None
     for section, key in (("data", "source"), ("data", "metadata"), ("codec", "tokenizer")):
         place = plan[section].get(key)
         if isinstance(place, list):
             plan[section][key] = [Path(one).name for one in place]
         elif isinstance(place, str) and not place.startswith("builtin/"):
             plan[section][key] = Path(place).name
-    return yaml.safe_dump(plan, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+    return yaml.safe_dump(
+        plan, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
+    )
 
 
 def _readme(run: Run, weights: dict[str, Tensor]) -> bytes:
-    rows = [f"| `{name}` | {tuple(tensor.shape)} | {str(tensor.dtype).removeprefix('torch.')} |" for name, tensor in weights.items()]
+    rows = [
+        f"| `{name}` | {tuple(tensor.shape)} | {str(tensor.dtype).removeprefix('torch.')} |"
+        for name, tensor in weights.items()
+    ]
     more = f"\n... and {len(rows) - SHOWN} more.\n" if len(rows) > SHOWN else ""
     return f"""{heading(run, f"{run.recipe.title}, its weights")}
 

@@ -1,4 +1,6 @@
-"""The formats that a run can be written in, and the folder that it is written to: whole or not at all, with a manifest of where it came from."""
+"""The formats that a run can be written in, and the folder that it is written to: whole or not at
+all, with a manifest of where it came from.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,18 @@ from typing import Any, NamedTuple
 
 from castalia import atomic
 from castalia.errors import AbilityError, RecipeError, RunError
-from castalia.governance.release import Gate
+from castalia.governance.release_gate import Gate
 from castalia.progress import stage
 from castalia.run import Run
-from castalia.sentences import Said, say
+from castalia.sentences import Message, say
 
 MANIFEST = "castalia.json"
 
 
 class Written(NamedTuple):
-    """What a format's function gives back: facts for the manifest, and what to do next, FOLDER standing for the export."""
+    """What a format's function gives back: facts for the manifest, and what to do next, FOLDER
+    standing for the export.
+    """
 
     facts: dict[str, Any]
     after: str
@@ -39,7 +43,9 @@ TARGETS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Exported:
-    """sizes: bytes of each file, by name. difference: the largest between the run's numbers and what was written; None: not compared here."""
+    """sizes: bytes of each file, by name. difference: the largest between the run's numbers and
+    what was written; None: not compared here.
+    """
 
     folder: Path
     sizes: dict[str, int]
@@ -48,20 +54,35 @@ class Exported:
 
 
 def export(run: str | os.PathLike[str] | Run, to: str, folder: str | os.PathLike[str]) -> Exported:
-    """Writes `run` in the format `to` into `folder`, which must be new, empty, or an earlier export.
+    """Writes `run` in the format `to` into `folder`, which must be new, empty, or an earlier
+    export.
 
-    Raises RecipeError for a format that does not exist; AbilityError for a model that has no place in it, a run with a plug-in included, whose
-    code an export cannot carry; RunError for a run without a checkpoint, and where the folder holds anything else.
+    Raises RecipeError for a format that does not exist; AbilityError for a model that has no place
+    in it, a run with a plug-in included, whose
+    code an export cannot carry; RunError for a run without a checkpoint, and where the folder holds
+    anything else.
     """
     run, folder = run if isinstance(run, Run) else Run.open(run), Path(folder)
     if to not in TARGETS:
-        raise RecipeError(say("there is no export to '{0}'", to), where="--to", fix=say("one of: {0}", ", ".join(TARGETS)))
+        raise RecipeError(
+            say("there is no export to '{0}'", to),
+            where="--to",
+            fix=say("one of: {0}", ", ".join(TARGETS)),
+        )
     shown, folder = folder, folder.resolve()
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
-        raise RunError(say("something else is in the way of the export"), where=folder, fix=say("name a new folder"))
+    if folder.is_file() or (
+        folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()
+    ):
+        raise RunError(
+            say("something else is in the way of the export"),
+            where=folder,
+            fix=say("name a new folder"),
+        )
     if plugins := run.about.get("plugins"):
         raise AbilityError(
-            say("an export carries no code of a plug-in"), where=", ".join(plugins), fix=say("share the run's folder itself")
+            say("an export carries no code of a plug-in"),
+            where=", ".join(plugins),
+            fix=say("share the run's folder itself"),
         )
     run.weights_path()  # there is a checkpoint
     module, _, function = TARGETS[to].partition(":")
@@ -70,12 +91,16 @@ def export(run: str | os.PathLike[str] | Run, to: str, folder: str | os.PathLike
         facts, after = write(run, temporary)
         atomic.write_json(temporary / MANIFEST, Gate(run).facts_of(export=to, **facts))
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-    difference = max(facts["differences"].values(), default=None) if "differences" in facts else None
+    difference = (
+        max(facts["differences"].values(), default=None) if "differences" in facts else None
+    )
     return Exported(folder, sizes, difference, _placed(after, shown))
 
 
 def _placed(after: str, folder: Path) -> str:
-    """`after`, a command or a sentence, with the folder in it; what stands in a command is quoted for a shell."""
-    if isinstance(after, Said):
-        return Said(after.template.format(folder), after.template, (folder,))
+    """`after`, a command or a sentence, with the folder in it; what stands in a command is quoted
+    for a shell.
+    """
+    if isinstance(after, Message):
+        return Message(after.template.format(folder), after.template, (folder,))
     return after.replace("FOLDER/run.py", shlex.quote(str(folder / "run.py")))

@@ -1,7 +1,9 @@
 """Graphs of a model as programs of torch, and the proof that what was written computes the same.
 
-A program keeps no trace of where it was made: neither the lines of Python behind each operation nor the tensors it was traced with. What is
-written is compared with the run's own model at two sizes, on inputs of its own; an export that disagrees is not written. Not here: formats (onnx.py, bundle.py), descriptions (describing.py).
+A program keeps no trace of where it was made: neither the lines of Python behind each operation nor
+the tensors it was traced with. What is written is compared with the run's own model at two sizes,
+on inputs of its own; an export that disagrees is not written. Not here: formats (onnx.py,
+bundle.py), descriptions (describing.py).
 """
 
 from __future__ import annotations
@@ -16,14 +18,16 @@ import torch
 from torch import Tensor
 
 from castalia.errors import RunError
+from castalia.nn.counter_random import generator
 from castalia.nn.graph import Graph
-from castalia.nn.random import generator
 from castalia.sentences import say
 
 BOUND = 1e-4  # largest difference of any number
 KEPT = ("val", "tensor_meta")  # of what a trace notes beside each operation
-SIZES = ({"rows": 1, "tokens": 5, "past": 0}, {"rows": 4, "tokens": 1, "past": 7})  # that outputs are compared at
-TRACED = {"rows": 3, "tokens": 2, "past": 4}  # none of them 0 or 1, which a trace takes for constants
+# that outputs are compared at
+SIZES = ({"rows": 1, "tokens": 5, "past": 0}, {"rows": 4, "tokens": 1, "past": 7})
+# none of them 0 or 1, which a trace takes for constants
+TRACED = {"rows": 3, "tokens": 2, "past": 4}
 
 
 def trace(graph: Graph) -> torch.export.ExportedProgram:
@@ -33,7 +37,9 @@ def trace(graph: Graph) -> torch.export.ExportedProgram:
     axes = {name: torch.export.Dim(name, min=low) for name, low in least.items()}
     shapes: Any = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]
     for port, tensor in zip(graph.inputs, inputs, strict=True):
-        shapes[tensor] = {place: axes[side] for place, side in enumerate(port.shape) if isinstance(side, str)}
+        shapes[tensor] = {
+            place: axes[side] for place, side in enumerate(port.shape) if isinstance(side, str)
+        }
     with quiet(), torch.no_grad():
         program = torch.export.export(graph.module, inputs, dynamic_shapes=shapes, strict=False)
     for module in program.graph_module.modules():
@@ -43,7 +49,9 @@ def trace(graph: Graph) -> torch.export.ExportedProgram:
     return program
 
 
-def difference(graph: Graph, written: Callable[[tuple[Tensor, ...]], Sequence[Tensor]], where: str) -> float:
+def difference(
+    graph: Graph, written: Callable[[tuple[Tensor, ...]], Sequence[Tensor]], where: str
+) -> float:
     """The largest difference of any output between the graph and `written`, over `SIZES`.
 
     Raises RunError when it is above BOUND, or when either gives what is not a number.
@@ -54,12 +62,24 @@ def difference(graph: Graph, written: Callable[[tuple[Tensor, ...]], Sequence[Te
         with torch.no_grad():
             own = graph.module(*inputs)
         for mine, other in zip(own, written(inputs), strict=True):
-            apart = float((mine.double() - other.double()).abs().max()) if mine.shape == other.shape else float("inf")
+            apart = (
+                float((mine.double() - other.double()).abs().max())
+                if mine.shape == other.shape
+                else float("inf")
+            )
             if not apart <= BOUND:
                 raise RunError(
-                    say("what was written gives other numbers than the run: {0:.1e} apart, at most {1:.0e} is allowed", apart, BOUND),
+                    say(
+                        "what was written gives other numbers than the run: {0:.1e} apart, at "
+                        "most {1:.0e} is allowed",
+                        apart,
+                        BOUND,
+                    ),
                     where=where,
-                    fix=say("castalia export --to safetensors holds the weights as they are; please report this run's recipe"),
+                    fix=say(
+                        "castalia export --to safetensors holds the weights as they are; "
+                        "please report this run's recipe"
+                    ),
                 )
             worst = max(worst, apart)
     return worst
@@ -67,7 +87,10 @@ def difference(graph: Graph, written: Callable[[tuple[Tensor, ...]], Sequence[Te
 
 def _fitted(sizes: Mapping[str, int], graph: Graph) -> dict[str, int]:
     """`sizes`, no larger than the graph's axes and room."""
-    fitted = {name: min(size, graph.axes[name][1]) if name in graph.axes else size for name, size in sizes.items()}
+    fitted = {
+        name: min(size, graph.axes[name][1]) if name in graph.axes else size
+        for name, size in sizes.items()
+    }
     if graph.room is not None and sum(fitted[name] for name in graph.axes) > graph.room:
         fitted["tokens"], fitted["past"] = 1, min(fitted["past"], graph.room - 1)
     return fitted
@@ -76,7 +99,8 @@ def _fitted(sizes: Mapping[str, int], graph: Graph) -> dict[str, int]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without torch's remarks about itself."""
-    chatty = logging.getLogger("torch.onnx._internal.exporter._registration")  # it misses torchvision
+    # it misses torchvision
+    chatty = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = chatty.level
     chatty.setLevel(logging.ERROR)
     try:

@@ -1,1 +1,3 @@
-"""One file per family of generative models, each holding its whole mathematics. Families never learn the modality."""
+"""One file per family of generative models, each holding its whole mathematics. Families never
+learn the modality.
+"""

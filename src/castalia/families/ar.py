@@ -1,13 +1,18 @@
-"""Autoregressive transformer: the probability of a sequence is the product of the probabilities of its tokens, each given those before it.
+"""Autoregressive transformer: the probability of a sequence is the product of the probabilities of
+its tokens, each given those before it.
 
-Radford et al. 2018 (generative pre-training); the network is nn/transformer.py in Qwen3's layout. Three options leave that layout, for
-small corpora and budgets: `ngrams` adds hashed embeddings of the last 2, 3, ... tokens to the input (compare Roy et al. 2022, N-Grammer,
-arXiv:2207.06366); `counts` mixes the network with an interpolated Kneser-Ney model (nn/counts.py), p = (1 - g) p_net + g p_counts, where
-the gate g (compare Neubig & Dyer 2016, arXiv:1606.00499) learns on documents that neither part was fitted on; and `order: any` trains
-on permuted orders (Yang et al. 2019, arXiv:1906.08237; Hoogeboom et al. 2022, arXiv:2110.02037), each an exact factorisation, so that gaps are
-filled seeing both sides. Every likelihood is exact.
+Radford et al. 2018 (generative pre-training); the network is nn/transformer.py in Qwen3's layout.
+Three options leave that layout, for
+small corpora and budgets: `ngrams` adds hashed embeddings of the last 2, 3, ... tokens to the input
+(compare Roy et al. 2022, N-Grammer, arXiv:2207.06366); `counts` mixes the network with an
+interpolated Kneser-Ney model (nn/kneser_ney.py), p = (1 - g) p_net + g p_counts, where the gate g
+(compare Neubig & Dyer 2016, arXiv:1606.00499) learns on documents that neither part was fitted on;
+and `order: any` trains on permuted orders (Yang et al. 2019, arXiv:1906.08237; Hoogeboom et al.
+2022, arXiv:2110.02037), each an exact factorisation, so that gaps are filled seeing both sides.
+Every likelihood is exact.
 
-Not here: sampling rules (nn/decode.py), tokenizers (codecs), orders (families/ar_order.py), the graph of a step (families/ar_step.py), Qwen3 (export/qwen3.py).
+Not here: sampling rules (nn/decode.py), tokenizers (codecs), orders (families/ar_order.py), the
+graph of a step (families/ar_step.py), Qwen3 (export/qwen3.py).
 """
 
 from __future__ import annotations
@@ -26,16 +31,25 @@ from castalia.errors import AbilityError, RecipeError, SpecError
 from castalia.families.ar_order import Gaps, training_order
 from castalia.families.ar_step import step_graph
 from castalia.families.base import Family, FamilyConfig, Phase
-from castalia.nn.counts import Counts
+from castalia.nn.condition_embedding import ConditionEmbedding
 from castalia.nn.decode import draw, draw_rows
-from castalia.nn.embed import ConditionEmbedding
-from castalia.nn.gate import Gate
+from castalia.nn.grammar_masks import Masks
 from castalia.nn.graph import Graph
-from castalia.nn.masks import Masks
-from castalia.nn.ngrams import LONGEST, hashed
-from castalia.nn.stepping import advance
-from castalia.nn.tokens import NEVER, TINY, cross_entropy, row_blocks
-from castalia.nn.transformer import Activation, AttentionKind, Block, Memory, Rotary, Rotation, causal_mask, segment_mask
+from castalia.nn.hashed_ngrams import LONGEST, hashed
+from castalia.nn.incremental_step import advance
+from castalia.nn.kneser_ney import Counts
+from castalia.nn.mixture_gate import Gate
+from castalia.nn.token_losses import NEVER, TINY, cross_entropy, row_blocks
+from castalia.nn.transformer import (
+    Activation,
+    AttentionKind,
+    Block,
+    Memory,
+    Rotary,
+    Rotation,
+    causal_mask,
+    segment_mask,
+)
 from castalia.sentences import plural, say
 from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens
 
@@ -45,25 +59,52 @@ REACH = 32  # offsets to the predicted position that `order: any` tells apart
 class ArConfig(FamilyConfig):
     """The network, and what is put beside it."""
 
-    width: int = Field(256, ge=8, le=WIDEST, description="numbers that stand for a token between layers")
-    depth: int = Field(4, ge=1, le=DEEPEST, description="blocks of attention and feed-forward")
-    heads: int = Field(4, ge=1, le=WIDEST, description="attention heads; each has width / heads numbers, an even count")
-    kv_heads: int | None = Field(None, ge=1, le=WIDEST, description="heads of keys and values that queries share; null: one for each")
-    hidden: int | None = Field(
-        None, ge=1, le=8 * WIDEST, description="units of the feed-forward part; null: 8/3 of the width (relu2: 4 times)"
+    width: int = Field(
+        256, ge=8, le=WIDEST, description="numbers that stand for a token between layers"
     )
-    activation: Activation = Field("swiglu", description="swiglu, or relu2 (squared ReLU): a faster step, not exportable")
+    depth: int = Field(4, ge=1, le=DEEPEST, description="blocks of attention and feed-forward")
+    heads: int = Field(
+        4,
+        ge=1,
+        le=WIDEST,
+        description="attention heads; each has width / heads numbers, an even count",
+    )
+    kv_heads: int | None = Field(
+        None,
+        ge=1,
+        le=WIDEST,
+        description="heads of keys and values that queries share; null: one for each",
+    )
+    hidden: int | None = Field(
+        None,
+        ge=1,
+        le=8 * WIDEST,
+        description="units of the feed-forward part; null: 8/3 of the width (relu2: 4 times)",
+    )
+    activation: Activation = Field(
+        "swiglu", description="swiglu, or relu2 (squared ReLU): a faster step, not exportable"
+    )
     theta: float = Field(10_000.0, gt=1, le=1e15, description="base of the rotary positions")
-    dropout: float = Field(0.0, ge=0, lt=1, description="in the residual branches and the embeddings")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="in the residual branches and the embeddings"
+    )
     tie: bool = Field(True, description="one matrix for token embeddings and the output")
-    order: Literal["left", "any"] = Field("left", description="any: also learns to fill gaps (edit infill)")
+    order: Literal["left", "any"] = Field(
+        "left", description="any: also learns to fill gaps (edit infill)"
+    )
     ngrams: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
         (), max_length=16, description="sizes of hashed n-gram embeddings, e.g. [2, 3, 4]"
     )
     ngram_rows: int = Field(32_768, ge=2, le=1 << 28, description="rows of each n-gram table")
-    ngram_dropout: float = Field(0.0, ge=0, lt=1, description="share of n-gram embeddings that training hides")
-    counts: int = Field(0, ge=0, le=12, description="order of the Kneser-Ney counts that are mixed in; 0: none")
-    attention: AttentionKind = Field("auto", description="plain, fused, or what measured faster on the device")
+    ngram_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of n-gram embeddings that training hides"
+    )
+    counts: int = Field(
+        0, ge=0, le=12, description="order of the Kneser-Ney counts that are mixed in; 0: none"
+    )
+    attention: AttentionKind = Field(
+        "auto", description="plain, fused, or what measured faster on the device"
+    )
 
 
 class Network(nn.Module):
@@ -73,14 +114,27 @@ class Network(nn.Module):
         super().__init__()
         self.config, self.begin = config, spec.begin
         head_width, kv_heads = config.width // config.heads, config.kv_heads or config.heads
-        hidden = config.hidden or (4 * config.width if config.activation == "relu2" else 32 * round(config.width / 12))
+        hidden = config.hidden or (
+            4 * config.width if config.activation == "relu2" else 32 * round(config.width / 12)
+        )
         self.embedding = nn.Embedding(spec.vocab, config.width)
-        self.ngrams = nn.ModuleList(nn.Embedding(config.ngram_rows, config.width) for _ in config.ngrams)
+        self.ngrams = nn.ModuleList(
+            nn.Embedding(config.ngram_rows, config.width) for _ in config.ngrams
+        )
         self.offsets = nn.Embedding(2 * REACH + 1, config.width) if config.order == "any" else None
         self.slots = nn.Embedding(spec.period, config.width) if spec.period > 1 else None
         self.told = ConditionEmbedding(conditions, config.width)
         self.blocks = nn.ModuleList(
-            Block(config.width, config.heads, kv_heads, head_width, hidden, config.activation, config.dropout, config.attention)
+            Block(
+                config.width,
+                config.heads,
+                kv_heads,
+                head_width,
+                hidden,
+                config.activation,
+                config.dropout,
+                config.attention,
+            )
             for _ in range(config.depth)
         )
         self.norm = nn.RMSNorm(config.width, eps=1e-6)
@@ -98,10 +152,18 @@ class Network(nn.Module):
             nn.init.zeros_(table.weight)
 
     def forward(
-        self, tokens: Tensor, ngrams: list[Tensor], told: Tensor | None, rotation: Rotation, mask: Tensor | None,
-        aim: Tensor | None = None, memory: Memory | None = None,
-    ) -> Tensor:  # fmt: skip
-        """tokens (B, T), ngrams: row numbers (B, T) for each table, aim: from `aim`; (B, T, width) after the last norm."""
+        self,
+        tokens: Tensor,
+        ngrams: list[Tensor],
+        told: Tensor | None,
+        rotation: Rotation,
+        mask: Tensor | None,
+        aim: Tensor | None = None,
+        memory: Memory | None = None,
+    ) -> Tensor:
+        """tokens (B, T), ngrams: row numbers (B, T) for each table, aim: from `aim`; (B, T, width)
+        after the last norm.
+        """
         h = self.embed(tokens, ngrams, told, aim)
         for index, block in enumerate(self.blocks):
             h = block(h, rotation, mask, None if memory is None else memory.layers[index])
@@ -109,7 +171,9 @@ class Network(nn.Module):
         return out
 
     def aim(self, wanted: Tensor, own: Tensor) -> Tensor | None:
-        """What is added to the tokens at places `own` (..., T) because those at `wanted` are predicted: how far away, and which slot of a step."""
+        """What is added to the tokens at places `own` (..., T) because those at `wanted` are
+        predicted: how far away, and which slot of a step.
+        """
         added = None if self.slots is None else self.slots((wanted - 1) % self.slots.num_embeddings)
         if self.offsets is None:
             return added
@@ -117,7 +181,9 @@ class Network(nn.Module):
         return far if added is None else far + added
 
     def step(self, tokens: Tensor, ngrams: list[Tensor], memory: Memory) -> Tensor:
-        """`forward` for the next token (B,) of each row in order, ngrams (B,) each; (B, width) after the last norm."""
+        """`forward` for the next token (B,) of each row in order, ngrams (B,) each; (B, width)
+        after the last norm.
+        """
         h = F.embedding(tokens, self.embedding.weight)
         for table, rows in zip(self.ngrams, ngrams, strict=True):
             h = h + F.embedding(rows, table.weight)
@@ -127,12 +193,19 @@ class Network(nn.Module):
             h = h + self.slots(memory.lengths % self.slots.num_embeddings)
         return advance(h, self.blocks, self.norm.weight, self.rotary, memory)
 
-    def embed(self, tokens: Tensor, ngrams: list[Tensor], told: Tensor | None, aim: Tensor | None = None) -> Tensor:
+    def embed(
+        self, tokens: Tensor, ngrams: list[Tensor], told: Tensor | None, aim: Tensor | None = None
+    ) -> Tensor:
         h: Tensor = self.embedding(tokens)
         for table, rows in zip(self.ngrams, ngrams, strict=True):
             extra = table(rows)
             if self.training and self.config.ngram_dropout:
-                extra = extra * (torch.rand(rows.shape, device=rows.device) >= self.config.ngram_dropout)[..., None]
+                extra = (
+                    extra
+                    * (torch.rand(rows.shape, device=rows.device) >= self.config.ngram_dropout)[
+                        ..., None
+                    ]
+                )
             h = h + extra
         if aim is not None:
             h = h + aim
@@ -146,7 +219,9 @@ class Network(nn.Module):
 
 
 class Ordered(NamedTuple):
-    """One factorisation of a batch of rows (B, T): what is read, what is predicted, and where both stand. All (B, T - 1)."""
+    """One factorisation of a batch of rows (B, T): what is read, what is predicted, and where both
+    stand. All (B, T - 1).
+    """
 
     tokens: Tensor
     targets: Tensor
@@ -156,7 +231,9 @@ class Ordered(NamedTuple):
 
 
 class Ar(Family):
-    """Phase "main" trains the network; with `counts`, phase "gate" trains the mixture on development documents."""
+    """Phase "main" trains the network; with `counts`, phase "gate" trains the mixture on
+    development documents.
+    """
 
     name = "ar"
     accepts = (Tokens,)
@@ -169,7 +246,9 @@ class Ar(Family):
         super().__init__(config, spec, conditions)
         _check(config, self.spec, conditions)
         self.network = Network(config, self.spec, conditions)
-        self.counts = Counts(self.spec.vocab, config.counts, self.spec.begin) if config.counts else None
+        self.counts = (
+            Counts(self.spec.vocab, config.counts, self.spec.begin) if config.counts else None
+        )
         self.gate = Gate(self.counts.features) if self.counts is not None else None
 
     @classmethod
@@ -181,11 +260,19 @@ class Ar(Family):
     def vocabulary(self) -> tuple[str, ...]:
         if self.counts is not None:
             return ()
-        return ("network.embedding.weight",) if self.network.head is None else ("network.embedding.weight", "network.head.weight")
+        return (
+            ("network.embedding.weight",)
+            if self.network.head is None
+            else ("network.embedding.weight", "network.head.weight")
+        )
 
     def phases(self) -> Sequence[Phase]:
         main = Phase("main", ("network",))
-        return (main,) if self.gate is None else (main, Phase("gate", ("gate",), every=8, split="development"))
+        return (
+            (main,)
+            if self.gate is None
+            else (main, Phase("gate", ("gate",), every=8, split="development"))
+        )
 
     def prepare(self, batches: Iterable[Batch]) -> None:
         """Counts the training documents, one a batch."""
@@ -193,45 +280,76 @@ class Ar(Family):
             self.counts.fit(row for batch in batches for row in batch.x.cpu())
 
     def forward(self, batch: Batch, phase: str = "main") -> Loss:
-        """Mean nats of a coded token. Parts: main: nats (of the network); gate: nats (of the mixture), share (mean weight of the counts)."""
+        """Mean nats of a coded token. Parts: main: nats (of the network); gate: nats (of the
+        mixture), share (mean weight of the counts).
+        """
         self.check(batch)
         if phase == "gate":
             return self._gate_loss(batch)
         if phase != "main":
-            raise SpecError(say("'ar' has no phase '{0}'", phase), where="forward(batch, phase)", fix=say("use 'main' or 'gate'"))
-        order = training_order(batch.x, batch.segment, self.spec.begin, self.spec.period) if self.config.order == "any" else None
+            raise SpecError(
+                say("'ar' has no phase '{0}'", phase),
+                where="forward(batch, phase)",
+                fix=say("use 'main' or 'gate'"),
+            )
+        order = (
+            training_order(batch.x, batch.segment, self.spec.begin, self.spec.period)
+            if self.config.order == "any"
+            else None
+        )
         ordered = self._ordered(batch, order)
         logits = self._logits(ordered, batch)
-        nats = cross_entropy(logits if order is not None else self._lawful(logits, batch.x), ordered.targets)
+        nats = cross_entropy(
+            logits if order is not None else self._lawful(logits, batch.x), ordered.targets
+        )
         weight = self._weight(batch, order)
         total = (nats * weight).sum() / weight.sum().clamp_min(TINY)
         return Loss(total, {"nats": total.detach()})
 
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
-        """(B,) exact negative log-likelihood of each row's coded tokens, times `batch.weight` where there is one; with `order: any`, from left
-        to right."""
+        """(B,) exact negative log-likelihood of each row's coded tokens, times `batch.weight` where
+        there is one; with `order: any`, from left
+        to right.
+        """
         return (self.token_nats(batch) * self._weight(batch, None)).sum(1)
 
     @torch.no_grad()
-    def token_nats(self, batch: Batch, order: Tensor | None = None, barred: Tensor | None = None) -> Tensor:
-        """(B, T - 1) float32 nats of x[:, 1:] in evaluation mode, coded or not, over all tokens but `begin`, which no document holds.
+    def token_nats(
+        self, batch: Batch, order: Tensor | None = None, barred: Tensor | None = None
+    ) -> Tensor:
+        """(B, T - 1) float32 nats of x[:, 1:] in evaluation mode, coded or not, over all tokens but
+        `begin`, which no document holds.
 
-        order (B, T - 1): of a model of any order, the positions 1 .. T - 1 as they are predicted; the nats come in this order, too.
+        order (B, T - 1): of a model of any order, the positions 1 .. T - 1 as they are predicted;
+        the nats come in this order, too.
         barred (V,) bool: tokens that are known not to come; the others share their probability.
         """
         self.check(batch)
         with self.evaluating():
             parts = row_blocks(batch.x, self.spec.vocab)
-            return torch.cat([self._exact_nats(batch.rows(part), None if order is None else order[part], barred)[0] for part in parts])
+            return torch.cat(
+                [
+                    self._exact_nats(
+                        batch.rows(part), None if order is None else order[part], barred
+                    )[0]
+                    for part in parts
+                ]
+            )
 
     def token_loss(self, batch: Batch) -> Tensor:
         self.check(batch)
         return self._exact_nats(batch, learns=True)[0]
 
     def _exact_nats(
-        self, batch: Batch, order: Tensor | None = None, barred: Tensor | None = None, learns: bool = False
+        self,
+        batch: Batch,
+        order: Tensor | None = None,
+        barred: Tensor | None = None,
+        learns: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """(nats of the whole model, logit of the counts' share where there are counts); the network has a gradient only if it `learns`."""
+        """(nats of the whole model, logit of the counts' share where there are counts); the network
+        has a gradient only if it `learns`.
+        """
         with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
             ordered = self._ordered(batch, order)
             logits = self._without_begin(self._logits(ordered, batch))
@@ -247,7 +365,11 @@ class Ar(Family):
 
     def _gate_loss(self, batch: Batch) -> Loss:
         if self.gate is None:
-            raise SpecError(say("'ar' has no phase 'gate' without counts"), where="forward(batch, phase)", fix="family.counts=5")
+            raise SpecError(
+                say("'ar' has no phase 'gate' without counts"),
+                where="forward(batch, phase)",
+                fix="family.counts=5",
+            )
         training = self.network.training
         self.network.eval()
         nats, gate = self._exact_nats(batch)
@@ -256,14 +378,18 @@ class Ar(Family):
         weight = self._weight(batch, None)
         weight = weight / weight.sum().clamp_min(TINY)
         total = (nats * weight).sum()
-        return Loss(total, {"nats": total.detach(), "share": (torch.sigmoid(gate) * weight).sum().detach()})
+        return Loss(
+            total, {"nats": total.detach(), "share": (torch.sigmoid(gate) * weight).sum().detach()}
+        )
 
     # Orders
 
     def _logits(self, ordered: Ordered, batch: Batch) -> Tensor:
         ngrams = self._ngrams(ordered.tokens, batch.segment)
         told = self._told(batch.cond, len(batch.x))
-        return self.network.logits(self.network(ordered.tokens, ngrams, told, ordered.rotation, ordered.mask, ordered.aim))
+        return self.network.logits(
+            self.network(ordered.tokens, ngrams, told, ordered.rotation, ordered.mask, ordered.aim)
+        )
 
     def _lawful(self, logits: Tensor, x: Tensor) -> Tensor:
         """Changed in place where the grammar says for whole rows what may come."""
@@ -271,7 +397,9 @@ class Ar(Family):
         return logits if along is None else logits.masked_fill_(~along(x), NEVER)
 
     def _without_begin(self, logits: Tensor) -> Tensor:
-        """Changed in place. A finite number, because what stands at `begin` is multiplied by zero later."""
+        """Changed in place. A finite number, because what stands at `begin` is multiplied by zero
+        later.
+        """
         logits[..., self.spec.begin] = NEVER
         return logits
 
@@ -279,14 +407,33 @@ class Ar(Family):
         """order None: from left to right."""
         x, segment, steps = batch.x, batch.segment, batch.x.shape[1] - 1
         if self.config.order == "any":
-            return self._permuted(x, segment, torch.arange(1, steps + 1, device=x.device).expand(len(x), -1) if order is None else order)
-        mask = causal_mask(steps, steps, x.device) if segment is None else segment_mask(segment[:, :-1])
+            return self._permuted(
+                x,
+                segment,
+                torch.arange(1, steps + 1, device=x.device).expand(len(x), -1)
+                if order is None
+                else order,
+            )
+        mask = (
+            causal_mask(steps, steps, x.device)
+            if segment is None
+            else segment_mask(segment[:, :-1])
+        )
         place = torch.arange(steps, device=x.device)
-        return Ordered(x[:, :-1], x[:, 1:], self.network.rotary(slice(0, steps)), mask, self.network.aim(place + 1, place))
+        return Ordered(
+            x[:, :-1],
+            x[:, 1:],
+            self.network.rotary(slice(0, steps)),
+            mask,
+            self.network.aim(place + 1, place),
+        )
 
     def _permuted(self, x: Tensor, segment: Tensor | None, order: Tensor) -> Ordered:
-        """`order` (B, T - 1): the positions 1 .. T - 1 as they are predicted. Each token is read at its own place, and its query is
-        turned to the place that is predicted next. Within a segment the attention is causal in the order."""
+        """`order` (B, T - 1): the positions 1 .. T - 1 as they are predicted. Each token is read at
+        its own place, and its query is
+        turned to the place that is predicted next. Within a segment the attention is causal in the
+        order.
+        """
         read = torch.cat([torch.zeros_like(order[:, :1]), order[:, :-1]], 1)
         tokens, targets = x.gather(1, read), x.gather(1, order)
         steps = order.shape[1]
@@ -294,10 +441,17 @@ class Ar(Family):
             mask = causal_mask(steps, steps, x.device)
         else:
             own, wanted = segment.gather(1, read), segment.gather(1, order)
-            seen = (wanted[:, :, None] == own[:, None, :]) & torch.ones(steps, steps, dtype=torch.bool, device=x.device).tril()
-            seen |= torch.eye(steps, dtype=torch.bool, device=x.device) & ~seen.any(2, keepdim=True)  # `begin`, which is never predicted
-            mask = torch.zeros(seen.shape, device=x.device).masked_fill_(~seen, float("-inf"))[:, None]
-        return Ordered(tokens, targets, self.network.rotary(read, order), mask, self.network.aim(order, read))
+            seen = (wanted[:, :, None] == own[:, None, :]) & torch.ones(
+                steps, steps, dtype=torch.bool, device=x.device
+            ).tril()
+            # `begin`, which is never predicted
+            seen |= torch.eye(steps, dtype=torch.bool, device=x.device) & ~seen.any(2, keepdim=True)
+            mask = torch.zeros(seen.shape, device=x.device).masked_fill_(~seen, float("-inf"))[
+                :, None
+            ]
+        return Ordered(
+            tokens, targets, self.network.rotary(read, order), mask, self.network.aim(order, read)
+        )
 
     def _weight(self, batch: Batch, order: Tensor | None) -> Tensor:
         """(B, T - 1) float32 weights of the targets in their order: zero where nothing is coded."""
@@ -308,11 +462,16 @@ class Ar(Family):
         return self.network.told(cond, rows, self.device).vector if self.conditions else None
 
     def _ngrams(self, tokens: Tensor, segment: Tensor | None) -> list[Tensor]:
-        """Row numbers of the hashed n-grams that end at each token; they do not reach into another document."""
+        """Row numbers of the hashed n-grams that end at each token; they do not reach into another
+        document.
+        """
         if not self.config.ngrams:
             return []
         most = max(self.config.ngrams)
-        earlier = [F.pad(tokens, (shift, 0), value=self.spec.begin)[:, : tokens.shape[1]] for shift in range(most)]
+        earlier = [
+            F.pad(tokens, (shift, 0), value=self.spec.begin)[:, : tokens.shape[1]]
+            for shift in range(most)
+        ]
         if segment is not None:
             own = segment[:, : tokens.shape[1]]
             for shift in range(1, most):
@@ -325,7 +484,11 @@ class Ar(Family):
     @property
     def _recall(self) -> int:
         """How many of the last tokens a step needs beside its own."""
-        return max([0, *self.config.ngrams, self.config.counts]) - 1 if self.config.ngrams or self.config.counts else 0
+        return (
+            max([0, *self.config.ngrams, self.config.counts]) - 1
+            if self.config.ngrams or self.config.counts
+            else 0
+        )
 
     @torch.inference_mode()
     def prefill(self, ids: Tensor, mask: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Memory]:
@@ -333,18 +496,34 @@ class Ar(Family):
         if steps > self.spec.length:
             raise SpecError(
                 say("the prompt is longer than the context"),
-                where=say("{0} against {1}", plural("{0} token", "{0} tokens", steps), self.spec.length),
+                where=say(
+                    "{0} against {1}", plural("{0} token", "{0} tokens", steps), self.spec.length
+                ),
                 fix=say("cut it"),
             )
         like = self.network.embedding.weight
         config = self.config
         memory = Memory.empty(
-            config.depth, rows, config.kv_heads or config.heads, self.spec.length, config.width // config.heads, like, self._recall + 1
+            config.depth,
+            rows,
+            config.kv_heads or config.heads,
+            self.spec.length,
+            config.width // config.heads,
+            like,
+            self._recall + 1,
         )
         rotation = self._turned(slice(0, steps), slice(1, steps + 1))
         place = torch.arange(steps, device=ids.device)
         memory.told, aim = self._told(cond, rows), self.network.aim(place + 1, place)
-        h = self.network(ids, self._ngrams(ids, None), memory.told, rotation, causal_mask(steps, steps, ids.device), aim, memory)
+        h = self.network(
+            ids,
+            self._ngrams(ids, None),
+            memory.told,
+            rotation,
+            causal_mask(steps, steps, ids.device),
+            aim,
+            memory,
+        )
         lengths = mask.sum(1)
         memory.grow(lengths)
         if self._recall:
@@ -360,7 +539,9 @@ class Ar(Family):
         ngrams: list[Tensor] = []
         if self.config.ngrams:
             recent = torch.where(memory.recent < 0, self.spec.begin, memory.recent)
-            earlier = [recent[:, recent.shape[1] - 1 - shift] for shift in range(max(self.config.ngrams))]
+            earlier = [
+                recent[:, recent.shape[1] - 1 - shift] for shift in range(max(self.config.ngrams))
+            ]
             ngrams = hashed(earlier, self.config.ngrams, self.config.ngram_rows)
         if self.config.order == "any":
             ids, rotation = tokens[:, None], self._turned(memory.places(), memory.places(1))
@@ -382,18 +563,33 @@ class Ar(Family):
         probs, features = self.counts.distribution(recent)
         logits = self._without_begin(logits)
         gate = self.gate(logits, features)[:, None]
-        return torch.logaddexp(F.logsigmoid(-gate) + logits.log_softmax(-1), F.logsigmoid(gate) + probs.log())
+        return torch.logaddexp(
+            F.logsigmoid(-gate) + logits.log_softmax(-1), F.logsigmoid(gate) + probs.log()
+        )
 
-    def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
+    def sample(
+        self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions
+    ) -> Tensor:
         """(len(rngs), length + 1) int64: `begin`, the document, `begin` as filling."""
         return draw_rows(self, self.spec, rngs, cond, options, self.device)
 
     @torch.inference_mode()
-    def infill(self, x: Tensor, keep: Tensor, rngs: Sequence[torch.Generator], cond: dict[str, Any], temperature: float = 1.0) -> Tensor:
-        """x (B, T) with its tokens drawn anew where `keep` is False, each given all kept ones and those drawn before it, from the left."""
+    def infill(
+        self,
+        x: Tensor,
+        keep: Tensor,
+        rngs: Sequence[torch.Generator],
+        cond: dict[str, Any],
+        temperature: float = 1.0,
+    ) -> Tensor:
+        """x (B, T) with its tokens drawn anew where `keep` is False, each given all kept ones and
+        those drawn before it, from the left.
+        """
         if self.config.order != "any":
             raise AbilityError(
-                say("this run reads from left to right only"), where="family.order=left", fix=say("train with family.order=any")
+                say("this run reads from left to right only"),
+                where="family.order=left",
+                fix=say("train with family.order=any"),
             )
         x, keep = x.clone(), keep.clone()
         keep[:, 0] = True
@@ -406,22 +602,51 @@ class Ar(Family):
             return x
         config, told = self.config, self._told(cond, rows)
         like = self.network.embedding.weight
-        memory = Memory.empty(config.depth, rows, config.kv_heads or config.heads, steps, config.width // config.heads, like, 0)
+        memory = Memory.empty(
+            config.depth,
+            rows,
+            config.kv_heads or config.heads,
+            steps,
+            config.width // config.heads,
+            like,
+            0,
+        )
         uniforms = torch.stack([torch.rand(steps, generator=rng) for rng in rngs]).to(x.device)
         barrier = torch.zeros(self.spec.vocab)
-        barrier[[self.spec.begin] if self.spec.end is None else [self.spec.begin, self.spec.end]] = float("-inf")
-        masks = None if self.spec.grammar is None else Masks(self.spec.grammar, barrier, self.spec.end)
+        barrier[
+            [self.spec.begin] if self.spec.end is None else [self.spec.begin, self.spec.end]
+        ] = float("-inf")
+        masks = (
+            None if self.spec.grammar is None else Masks(self.spec.grammar, barrier, self.spec.end)
+        )
         cut = (x[:, 0] != self.spec.begin).tolist()
-        gaps = [Gaps(masks, *one) for one in zip(keep.tolist(), cut, strict=True)] if masks is not None else []
+        gaps = (
+            [Gaps(masks, *one) for one in zip(keep.tolist(), cut, strict=True)]
+            if masks is not None
+            else []
+        )
         taken = slice(0, first + 1)
         for index in range(first, steps):
             own, wanted = read[:, taken], order[:, taken]
             mask = causal_mask(first + 1, first + 1, x.device) if index == first else None
-            h = self.network(x.gather(1, own), [], told, self.network.rotary(own, wanted), mask, self.network.aim(wanted, own), memory)
+            h = self.network(
+                x.gather(1, own),
+                [],
+                told,
+                self.network.rotary(own, wanted),
+                mask,
+                self.network.aim(wanted, own),
+                memory,
+            )
             memory.grow(own.shape[1])
             target = order[:, index : index + 1]
             if gaps:
-                barrier = torch.stack([gap.barrier(row, int(at)) for gap, row, at in zip(gaps, x, target, strict=True)])
+                barrier = torch.stack(
+                    [
+                        gap.barrier(row, int(at))
+                        for gap, row, at in zip(gaps, x, target, strict=True)
+                    ]
+                )
             logits = self.network.logits(h[:, -1]) + barrier.to(x.device)
             drawn = logits.argmax(-1, keepdim=True)
             if temperature > 0:
@@ -432,12 +657,18 @@ class Ar(Family):
 
     @torch.inference_mode()
     def attention(self, x: Tensor) -> list[Tensor]:
-        """Attention weights (B, heads, T, T) of each layer for rows x (B, T), read from left to right; row t looks at columns up to t.
-        Raises SpecError for rows longer than the context."""
+        """Attention weights (B, heads, T, T) of each layer for rows x (B, T), read from left to
+        right; row t looks at columns up to t.
+        Raises SpecError for rows longer than the context.
+        """
         if x.shape[1] > self.spec.length:
             raise SpecError(
                 say("the text is longer than the context"),
-                where=say("{0} against {1}", plural("{0} token", "{0} tokens", x.shape[1]), self.spec.length),
+                where=say(
+                    "{0} against {1}",
+                    plural("{0} token", "{0} tokens", x.shape[1]),
+                    self.spec.length,
+                ),
                 fix=say("cut it"),
             )
         told = self._told({}, len(x))
@@ -458,10 +689,14 @@ class Ar(Family):
 def _check(config: ArConfig, spec: Tokens, conditions: dict[str, Condition]) -> None:
     if config.width % (2 * config.heads):
         raise RecipeError(
-            say("each head needs an even number of channels"), where=f"family.width={config.width} family.heads={config.heads}"
+            say("each head needs an even number of channels"),
+            where=f"family.width={config.width} family.heads={config.heads}",
         )
     if config.heads % (config.kv_heads or config.heads):
-        raise RecipeError(say("kv_heads must divide heads"), where=f"family.heads={config.heads} family.kv_heads={config.kv_heads}")
+        raise RecipeError(
+            say("kv_heads must divide heads"),
+            where=f"family.heads={config.heads} family.kv_heads={config.kv_heads}",
+        )
     if config.order == "any" and (config.ngrams or config.counts):
         raise RecipeError(
             say("n-grams and counts read from left to right"),
@@ -470,9 +705,16 @@ def _check(config: ArConfig, spec: Tokens, conditions: dict[str, Condition]) -> 
         )
     if config.counts and hasattr(spec.grammar, "along"):
         # their share of what is forbidden would be lost, and the mixture be no distribution
-        raise RecipeError(say("counts know nothing of what the form forbids"), where="family.counts", fix=say("leave family.counts out"))
+        raise RecipeError(
+            say("counts know nothing of what the form forbids"),
+            where="family.counts",
+            fix=say("leave family.counts out"),
+        )
     if any(size < 2 or size > LONGEST for size in config.ngrams):
-        raise RecipeError(say("n-gram sizes lie between 2 and {0}", LONGEST), where=f"family.ngrams={list(config.ngrams)}")
+        raise RecipeError(
+            say("n-gram sizes lie between 2 and {0}", LONGEST),
+            where=f"family.ngrams={list(config.ngrams)}",
+        )
     for name, condition in conditions.items():
         if not isinstance(condition, Classes):
             raise SpecError(

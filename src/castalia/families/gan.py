@@ -1,10 +1,13 @@
-"""Generative adversarial network: a generator learns from a critic that learns to tell its work from the data.
+"""Generative adversarial network: a generator learns from a critic that learns to tell its work
+from the data.
 
-Objectives: non-saturating (Goodfellow et al. 2014, arXiv:1406.2661), hinge with spectral norm (Miyato et al. 2018,
-arXiv:1802.05957), relativistic pairing with R1 + R2 (Huang et al. 2024, arXiv:2501.05441). Conditions reach the critic by
-projection or concatenation, the generator by conditional batch norm or beside the noise. Two guards
-against collapse: matched moments (`moments_apart`) and, where items are few, alterations (nn/altered.py). The networks follow the spec's
-rank and are in nn/adversarial.py and nn/dcgan.py. Not here: guidance, encoders (families/vaegan.py).
+Objectives: non-saturating (Goodfellow et al. 2014, arXiv:1406.2661), hinge with spectral norm
+(Miyato et al. 2018, arXiv:1802.05957), relativistic pairing with R1 + R2 (Huang et al. 2024,
+arXiv:2501.05441). Conditions reach the critic by projection or concatenation, the generator by
+conditional batch norm or beside the noise. Two guards
+against collapse: matched moments (`moments_apart`) and, where items are few, alterations
+(nn/diffaugment.py). The networks follow the spec's rank and are in nn/gan_networks.py and
+nn/dcgan.py. Not here: guidance, encoders (families/vaegan.py).
 """
 
 from __future__ import annotations
@@ -22,12 +25,12 @@ from castalia.abilities import SampleOptions
 from castalia.config import DEEPEST, WIDEST
 from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
-from castalia.nn.adversarial import CriticNorm, MlpCritic, MlpGenerator, spectral
-from castalia.nn.altered import altered
+from castalia.nn.batchnorm_stats import fresh_statistics, passes_for
+from castalia.nn.condition_embedding import ConditionEmbedding, is_vector, slot
 from castalia.nn.dcgan import FAST, TEXTBOOK, ConvCritic, ConvGenerator
-from castalia.nn.embed import ConditionEmbedding, is_vector, slot
+from castalia.nn.diffaugment import altered
+from castalia.nn.gan_networks import CriticNorm, MlpCritic, MlpGenerator, spectral
 from castalia.nn.graph import Graph, Port, condition_ports
-from castalia.nn.statistics import fresh_statistics, passes_for
 from castalia.sentences import say
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
 
@@ -40,26 +43,46 @@ class GanConfig(FamilyConfig):
     """Which networks play, by which rules."""
 
     body: Literal["auto", "mlp", "conv", "dcgan"] = Field(
-        "auto", description="auto: conv for grids, mlp for vectors and sets; dcgan: the textbook networks"
+        "auto",
+        description="auto: conv for grids, mlp for vectors and sets; dcgan: the textbook networks",
     )
     objective: Objective = Field("nonsaturating", description="what generator and critic minimise")
     width: int = Field(
-        64, ge=1, le=WIDEST, description="channels at the coarse grid (conv), after the first layer (dcgan), units of a layer (mlp)"
+        64,
+        ge=1,
+        le=WIDEST,
+        description="channels at the coarse grid (conv), after the first layer (dcgan), units of a "
+        "layer (mlp)",
     )
     depth: int = Field(2, ge=1, le=DEEPEST, description="hidden layers of the mlp body")
     latent: int = Field(64, ge=1, le=WIDEST, description="numbers in the noise vector")
     critic_norm: Literal["auto", "batch", "spectral", "none"] = Field(
         "auto", description="auto: batch, hinge: spectral, relativistic: none"
     )
-    penalty: float | None = Field(None, ge=0, description="weight gamma of R1 + R2; null: 1 for relativistic, else 0")
-    critic_condition: Literal["projection", "concat"] = Field("projection", description="how the critic is told a condition")
-    generator_condition: Literal["norm", "concat"] = Field("norm", description="norm: conditional batch norm; concat: beside the noise")
-    condition_width: int = Field(64, ge=1, le=WIDEST, description="numbers in the vector that stands for the conditions")
+    penalty: float | None = Field(
+        None, ge=0, description="weight gamma of R1 + R2; null: 1 for relativistic, else 0"
+    )
+    critic_condition: Literal["projection", "concat"] = Field(
+        "projection", description="how the critic is told a condition"
+    )
+    generator_condition: Literal["norm", "concat"] = Field(
+        "norm", description="norm: conditional batch norm; concat: beside the noise"
+    )
+    condition_width: int = Field(
+        64, ge=1, le=WIDEST, description="numbers in the vector that stands for the conditions"
+    )
     matching: float | None = Field(
-        None, ge=0, description="weight of the distance between real and generated moments; null: 1 for grids, else 0"
+        None,
+        ge=0,
+        description="weight of the distance between real and generated moments; null: 1 for grids, "
+        "else 0",
     )
     augment: float | None = Field(
-        None, ge=0, le=1, description="chance of each alteration of what the critic sees; null: 0.5 for few items, 0 for many"
+        None,
+        ge=0,
+        le=1,
+        description="chance of each alteration of what the critic sees; null: 0.5 for few items, 0 "
+        "for many",
     )
 
 
@@ -75,14 +98,19 @@ class Generator(nn.Module):
         options = {"code": told if self.concat else 0, "context": 0 if self.concat else told}
         match body_name(config, spec):
             case "mlp":
-                self.body: nn.Module = MlpGenerator(spec.shape, config.latent, config.width, config.depth, **options)
+                self.body: nn.Module = MlpGenerator(
+                    spec.shape, config.latent, config.width, config.depth, **options
+                )
             case "conv":
                 self.body = ConvGenerator(spec.shape, config.latent, config.width, FAST, **options)
             case _:
-                self.body = ConvGenerator(spec.shape, config.latent, config.width, TEXTBOOK, **options)
+                self.body = ConvGenerator(
+                    spec.shape, config.latent, config.width, TEXTBOOK, **options
+                )
 
     def forward(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
-        vector = self.embedding(cond, z.shape[0], z.device).vector  # not len(z), which a trace takes for a constant
+        # not len(z), which a trace takes for a constant
+        vector = self.embedding(cond, z.shape[0], z.device).vector
         if vector is not None and self.concat:
             z, vector = torch.cat([z, vector], 1), None
         return to_unit(self.body(z, vector).float(), self.spec)
@@ -100,7 +128,9 @@ class Critic(nn.Module):
         options = {"extra": told if self.concat else 0, "context": 0 if self.concat else told}
         match body_name(config, spec):
             case "mlp":
-                self.body: nn.Module = MlpCritic(spec.shape, config.width, config.depth, self.norm, **options)
+                self.body: nn.Module = MlpCritic(
+                    spec.shape, config.width, config.depth, self.norm, **options
+                )
             case "conv":
                 self.body = ConvCritic(spec.shape, config.width, FAST, self.norm, **options)
             case _:
@@ -117,17 +147,23 @@ class Critic(nn.Module):
     def both(self, real: Tensor, fake: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Logits of real and of generated data under the same conditions.
 
-        One pass, except with batch norm: its statistics must come from real rows alone and generated rows alone, or the
+        One pass, except with batch norm: its statistics must come from real rows alone and
+        generated rows alone, or the
         critic reads the answer off them.
         """
         if self.norm == "batch":
             return self(real, cond), self(fake, cond)
-        first, second = self(torch.cat([real, fake]), {name: torch.cat([value, value]) for name, value in cond.items()}).chunk(2)
+        first, second = self(
+            torch.cat([real, fake]),
+            {name: torch.cat([value, value]) for name, value in cond.items()},
+        ).chunk(2)
         return first, second
 
 
 class Gan(Family):
-    """Phases "critic" and "generator"; see GanConfig. Samples come in the spec's unit, in evaluation mode."""
+    """Phases "critic" and "generator"; see GanConfig. Samples come in the spec's unit, in
+    evaluation mode.
+    """
 
     name = "gan"
     accepts = (Dense,)
@@ -138,7 +174,10 @@ class Gan(Family):
     def __init__(self, config: GanConfig, spec: Spec, conditions: dict[str, Condition]) -> None:
         super().__init__(config, spec, conditions)
         for name, condition in conditions.items():
-            if not (isinstance(condition, Classes) or (isinstance(condition, Dense) and is_vector(condition))):
+            if not (
+                isinstance(condition, Classes)
+                or (isinstance(condition, Dense) and is_vector(condition))
+            ):
                 raise SpecError(
                     say("'gan' can be told classes and vectors only"),
                     where=say("condition '{0}'", name),
@@ -152,17 +191,24 @@ class Gan(Family):
                 fix=say("set family.critic_norm=none or spectral"),
             )
         grid = self.spec.layout == "grid"
-        self.altered: Tensor  # of a step's items; in the checkpoint, because only `prepare` knows how many items there are
+        # of a step's items; in the checkpoint, because only `prepare` knows how many items there
+        # are
+        self.altered: Tensor
         self.register_buffer("altered", torch.tensor((config.augment or 0.0) if grid else 0.0))
         self.matching = (1.0 if config.matching is None else config.matching) if grid else 0.0
         self.generator = Generator(config, self.spec, conditions)
         self.critic = Critic(config, self.spec, conditions)
         for name, condition in conditions.items():
-            if isinstance(condition, Classes):  # how often each class was seen: what to draw when nobody asks for one
-                self.register_buffer(f"seen_{slot(name)}", torch.zeros(len(condition) + 1, dtype=torch.int64))
+            # how often each class was seen: what to draw when nobody asks for one
+            if isinstance(condition, Classes):
+                self.register_buffer(
+                    f"seen_{slot(name)}", torch.zeros(len(condition) + 1, dtype=torch.int64)
+                )
 
     def prepare(self, batches: Iterable[Batch]) -> None:
-        """Counts the items: with few, the critic would know them by heart, so it sees them altered."""
+        """Counts the items: with few, the critic would know them by heart, so it sees
+        them altered.
+        """
         if self.config.augment is None and self.spec.layout == "grid":
             self.altered.fill_(0.5 * scarcity(batches))
 
@@ -172,23 +218,33 @@ class Gan(Family):
     def forward(self, batch: Batch, phase: str = "main") -> Loss:
         """The loss of phase "critic" or "generator".
 
-        Parts: critic: loss, real and fake (mean logits), with a penalty also r1 and r2 (mean squared gradient norms);
-        generator: loss, with matching also apart (see `moments_apart`). Noise (B, latent) comes from torch's global generator.
+        Parts: critic: loss, real and fake (mean logits), with a penalty also r1 and r2 (mean
+        squared gradient norms);
+        generator: loss, with matching also apart (see `moments_apart`). Noise (B, latent) comes
+        from torch's global generator.
         """
         self.check(batch)
         rows = len(batch.x)
         if self.training and rows < 2:
             raise SpecError(
-                say("batch norm needs at least two items a step"), where=say("batch of {0}", rows), fix=say("training.batch=2 or more")
+                say("batch norm needs at least two items a step"),
+                where=say("batch of {0}", rows),
+                fix=say("training.batch=2 or more"),
             )
-        cond = {name: batch.cond[name] for name in self.conditions if batch.cond.get(name) is not None}
+        cond = {
+            name: batch.cond[name] for name in self.conditions if batch.cond.get(name) is not None
+        }
         z = torch.randn(rows, self.config.latent).to(batch.x.device)
         match phase:
             case "critic":
                 return self._critic_loss(batch.x, z, cond)
             case "generator":
                 return self._generator_loss(batch.x, z, cond)
-        raise SpecError(say("'gan' has no phase '{0}'", phase), where="forward(batch, phase)", fix=say("use 'critic' or 'generator'"))
+        raise SpecError(
+            say("'gan' has no phase '{0}'", phase),
+            where="forward(batch, phase)",
+            fix=say("use 'critic' or 'generator'"),
+        )
 
     def _critic_loss(self, real: Tensor, z: Tensor, cond: dict[str, Any]) -> Loss:
         if self.training:
@@ -198,10 +254,19 @@ class Gan(Family):
         if not self.penalty:
             on_real, on_fake = self.critic.both(self._seen(real), self._seen(fake), cond)
             total = critic_objective(self.config.objective, on_real, on_fake)
-            return Loss(total, {"loss": total.detach(), "real": on_real.detach().mean(), "fake": on_fake.detach().mean()})
+            return Loss(
+                total,
+                {
+                    "loss": total.detach(),
+                    "real": on_real.detach().mean(),
+                    "fake": on_fake.detach().mean(),
+                },
+            )
         on_real, r1 = with_gradient(self.critic, self._seen(real), cond)
         on_fake, r2 = with_gradient(self.critic, self._seen(fake), cond)
-        total = critic_objective(self.config.objective, on_real, on_fake) + 0.5 * self.penalty * (r1 + r2)
+        total = critic_objective(self.config.objective, on_real, on_fake) + 0.5 * self.penalty * (
+            r1 + r2
+        )
         parts = {"loss": total, "real": on_real.mean(), "fake": on_fake.mean(), "r1": r1, "r2": r2}
         return Loss(total, {name: value.detach() for name, value in parts.items()})
 
@@ -217,16 +282,23 @@ class Gan(Family):
         total = loss = generator_objective(self.config.objective, on_real, on_fake)
         if not self.matching:
             return Loss(total, {"loss": total.detach()})
-        apart = moments_apart(list(zip([fake, *inside_fake[-1:]], [real, *inside_real[-1:]], strict=True)))
+        apart = moments_apart(
+            list(zip([fake, *inside_fake[-1:]], [real, *inside_real[-1:]], strict=True))
+        )
         return Loss(loss + self.matching * apart, {"loss": loss.detach(), "apart": apart.detach()})
 
     @torch.no_grad()
-    def sample(self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions) -> Tensor:
-        """(len(rngs), *shape) float32 in the spec's unit. A class that `cond` does not give is drawn as often as the data had it.
+    def sample(
+        self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions
+    ) -> Tensor:
+        """(len(rngs), *shape) float32 in the spec's unit. A class that `cond` does not give is
+        drawn as often as the data had it.
 
         options.temperature scales the noise; below 1 gives safer, less varied samples.
         """
-        z = torch.stack([torch.randn(self.config.latent, generator=rng) for rng in rngs]).to(self.device)
+        z = torch.stack([torch.randn(self.config.latent, generator=rng) for rng in rngs]).to(
+            self.device
+        )
         cond = self._complete(cond, rngs)
         training = self.generator.training
         self.generator.eval()
@@ -239,12 +311,15 @@ class Gan(Family):
     def refresh(self, rngs: Sequence[torch.Generator]) -> None:
         """Batch-norm statistics of the generator from fresh noise: averaged weights need their own.
 
-        Means and unbiased variances of `CHUNK` rows at a time, averaged; a function of `rngs` and the weights only.
+        Means and unbiased variances of `CHUNK` rows at a time, averaged; a function of `rngs` and
+        the weights only.
         """
         owners = [rngs[row % len(rngs)] for row in range(CHUNK)]
         with fresh_statistics(self.generator):
             for _ in range(passes_for(self.spec.size)):
-                z = torch.stack([torch.randn(self.config.latent, generator=rng) for rng in owners]).to(self.device)
+                z = torch.stack(
+                    [torch.randn(self.config.latent, generator=rng) for rng in owners]
+                ).to(self.device)
                 self.generator(z, self._complete({}, owners))
 
     def graphs(self) -> dict[str, Graph]:
@@ -265,8 +340,14 @@ class Gan(Family):
                 seen += torch.bincount(value, minlength=len(seen)).to(seen)
 
     def _complete(self, cond: dict[str, Any], rngs: Sequence[torch.Generator]) -> dict[str, Any]:
-        """`cond` with every missing or dropped class replaced by one drawn from its row's generator."""
-        full = {name: value.to(self.device) for name, value in cond.items() if name in self.conditions and value is not None}
+        """`cond` with every missing or dropped class replaced by one drawn from its row's
+        generator.
+        """
+        full = {
+            name: value.to(self.device)
+            for name, value in cond.items()
+            if name in self.conditions and value is not None
+        }
         for name, condition in self.conditions.items():
             if not isinstance(condition, Classes):
                 continue
@@ -274,7 +355,9 @@ class Gan(Family):
             weights = self.get_buffer(f"seen_{slot(name)}").float().cpu()
             if not weights.any():
                 weights = torch.ones(len(condition))
-            drawn = torch.cat([torch.multinomial(weights, 1, generator=rng) for rng in rngs]).to(self.device)
+            drawn = torch.cat([torch.multinomial(weights, 1, generator=rng) for rng in rngs]).to(
+                self.device
+            )
             full[name] = torch.where(asked == len(condition), drawn, asked)
         return full
 
@@ -287,15 +370,19 @@ class Generating(nn.Module):
         self.generator = generator
 
     def forward(self, z: Tensor, *given: Tensor) -> tuple[Tensor]:
-        return (self.generator(z, dict(zip(self.generator.embedding.conditions, given, strict=True))),)
+        return (
+            self.generator(z, dict(zip(self.generator.embedding.conditions, given, strict=True))),
+        )
 
 
 def critic_objective(objective: Objective, real: Tensor, fake: Tensor) -> Tensor:
     """What the critic minimises, from its logits (B,) on real and on generated data.
 
-    nonsaturating  -[log D(x) + log(1 - D(G(z)))] with D = sigmoid of the logit (Goodfellow et al. 2014, eq. 1)
+    nonsaturating  -[log D(x) + log(1 - D(G(z)))] with D = sigmoid of the logit (Goodfellow et al.
+                   2014, eq. 1)
     hinge          max(0, 1 - D(x)) + max(0, 1 + D(G(z))) (Miyato et al. 2018, eq. 16)
-    relativistic   -log sigmoid(D(x) - D(G(z))), row by row (Jolicoeur-Martineau 2018; Huang et al. 2024, eq. 2)
+    relativistic   -log sigmoid(D(x) - D(G(z))), row by row (Jolicoeur-Martineau 2018; Huang et al.
+                   2024, eq. 2)
     """
     match objective:
         case "nonsaturating":
@@ -327,15 +414,22 @@ def generator_objective(objective: Objective, real: Tensor | None, fake: Tensor)
 
 
 def moments_apart(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """How far the moments of generated rows are from those of real rows, over pairs (generated, real) of features (B, ...).
+    """How far the moments of generated rows are from those of real rows, over pairs (generated,
+    real) of features (B, ...).
 
-    Per number of a row: the squared distance of the means and that of the deviations, both in real deviations; the mean
-    over each pair, then over the pairs. A form of feature matching (Salimans et al. 2016, arXiv:1606.03498, section 3.1):
-    it shows the generator what batch norm hides from the critic, namely all that the generated rows of a batch share.
+    Per number of a row: the squared distance of the means and that of the deviations, both in real
+    deviations; the mean
+    over each pair, then over the pairs. A form of feature matching (Salimans et al. 2016,
+    arXiv:1606.03498, section 3.1):
+    it shows the generator what batch norm hides from the critic, namely all that the generated rows
+    of a batch share.
     """
     found = []
     for a, b in pairs:
-        (var_a, mean_a), (var_b, mean_b) = torch.var_mean(a.float(), 0, correction=0), torch.var_mean(b.float(), 0, correction=0)
+        (var_a, mean_a), (var_b, mean_b) = (
+            torch.var_mean(a.float(), 0, correction=0),
+            torch.var_mean(b.float(), 0, correction=0),
+        )
         scale = var_b + 0.05 * var_b.mean() + 1e-6  # numbers that hardly vary do not rule the sum
         spread = (var_a + 1e-6).sqrt() - (var_b + 1e-6).sqrt()
         found.append((((mean_a - mean_b).square() + spread.square()) / scale).mean())
@@ -343,7 +437,8 @@ def moments_apart(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
 
 
 def with_gradient(critic: Critic, x: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """Logits (B,) and the mean squared norm of their gradient in x: R1 on real, R2 on generated rows (Mescheder et al. 2018).
+    """Logits (B,) and the mean squared norm of their gradient in x: R1 on real, R2 on generated
+    rows (Mescheder et al. 2018).
 
     Always float32: second derivatives through bfloat16 activations are noise.
     """
@@ -357,7 +452,9 @@ def with_gradient(critic: Critic, x: Tensor, cond: dict[str, Any]) -> tuple[Tens
 
 
 def to_unit(raw: Tensor, spec: Dense) -> Tensor:
-    """Raw network values (B, *shape) to the spec's unit: tanh, sigmoid or as they are; softmax over each one-hot span."""
+    """Raw network values (B, *shape) to the spec's unit: tanh, sigmoid or as they are; softmax over
+    each one-hot span.
+    """
     match spec.unit:
         case "signed":
             x = raw.tanh()
@@ -370,7 +467,9 @@ def to_unit(raw: Tensor, spec: Dense) -> Tensor:
         return x
     x = x.clone()
     for span in hot:
-        x[:, span.start : span.start + span.width] = raw[:, span.start : span.start + span.width].softmax(1)
+        x[:, span.start : span.start + span.width] = raw[
+            :, span.start : span.start + span.width
+        ].softmax(1)
     return x
 
 
@@ -394,7 +493,11 @@ def scarcity(batches: Iterable[Batch]) -> float:
 def critic_norm_of(config: GanConfig) -> CriticNorm:
     if config.critic_norm != "auto":
         return config.critic_norm
-    norms: dict[Objective, CriticNorm] = {"nonsaturating": "batch", "hinge": "spectral", "relativistic": "none"}
+    norms: dict[Objective, CriticNorm] = {
+        "nonsaturating": "batch",
+        "hinge": "spectral",
+        "relativistic": "none",
+    }
     return norms[config.objective]
 
 

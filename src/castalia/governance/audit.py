@@ -3,9 +3,11 @@
     report = audit(run)                      samples of the run
     report = audit(run, samples="folder")    files of any program, against the run's training data
 
-Each sample is set against every training item (copies_*.py), the threshold comes from held-out items (calibration.py), membership inference
-stands beside it (membership.py). RUN/audit/ has audit.json (its schema is audit.schema.json beside this file), audit.html, and an
-index that a release policy asks for the nearest training item of anything new (audit_index.py). Not here: what is done about copies; that is the policy's business.
+Each sample is set against every training item (copies_*.py), the threshold comes from held-out
+items (calibration.py), membership inference stands beside it (membership.py). RUN/audit/ has
+audit.json (its schema is audit.schema.json beside this file), audit.html, and an index that a
+release policy asks for the nearest training item of anything new (audit_index.py). Not here: what
+is done about copies; that is the policy's business.
 """
 
 from __future__ import annotations
@@ -22,37 +24,47 @@ from torch import Tensor
 
 from castalia import atomic
 from castalia.codecs.base import Codec
-from castalia.data.listing import list_files
+from castalia.data.file_discovery import list_files
 from castalia.data.locate import Given, plain
 from castalia.data.stream import Dataset, Side, Split, to_unit
 from castalia.data.windows import Windows
 from castalia.errors import DataError
 from castalia.evaluation.base import wilson
-from castalia.evaluation.evidence import batches_of
+from castalia.evaluation.dense_evidence import batches_of
 from castalia.governance.audit_index import write_index
-from castalia.governance.calibration import FEW, FEWEST, Calibration, crossed, threshold_of, verdict_of
-from castalia.governance.copies import Found, Matcher, matcher_for
+from castalia.governance.calibration import (
+    FEW,
+    FEWEST,
+    Calibration,
+    crossed,
+    threshold_of,
+    verdict_of,
+)
+from castalia.governance.copy_matcher import Found, Matcher, matcher_for
 from castalia.governance.membership import Membership, membership
-from castalia.nn.random import generator
+from castalia.nn.counter_random import generator
 from castalia.notebook import Result
 from castalia.progress import stage, tracked
 from castalia.run import Run
 from castalia.sampling.generate import generate
 from castalia.sentences import say
 from castalia.spec import Dense, Tokens
-from castalia.workflow import open_data, request_of
+from castalia.verbs.make import open_data, request_of
 
 SCHEMA = 1
 MOST_SAMPLES, FEWEST_SAMPLES = 10_000, 100  # drawn where nobody says how many
 DRAWN_TOKENS = 50_000
-LEAST_CHECKED = 1000  # held-out items that are looked at, if there are so many, however few the samples
+# held-out items that are looked at, if there are so many, however few the samples
+LEAST_CHECKED = 1000
 PLANTED = 20  # of each kind, to see what would be found
 SAME = 0.02  # a held-out item at this distance is a training item
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found. samples, training and held_out are items; `found` speaks of all samples, `fresh` of the held-out items."""
+    """What was found. samples, training and held_out are items; `found` speaks of all samples,
+    `fresh` of the held-out items.
+    """
 
     document: dict[str, Any]
     codec: Codec[Any]
@@ -75,12 +87,16 @@ def audit(
     index: bool = True,
     language: str = "en",
 ) -> dict[str, Any]:
-    """Audits a run, writes RUN/audit/{audit.json,audit.html} and, where `index`, what `open_index` needs; returns audit.json's content.
+    """Audits a run, writes RUN/audit/{audit.json,audit.html} and, where `index`, what `open_index`
+    needs; returns audit.json's content.
 
-    samples  a folder (or file) to audit instead of the run's own samples; n and seed: of those that are drawn. n None: as many as there are
-             held-out items, between 100 and 10,000; of tokens, as make about 50,000.
-    shadows  shadow models for membership inference, none by default: each trains as long as the run did.
-    Raises DataError naming a sample that cannot be read, RunError when the data are not those of the run.
+    samples  a folder (or file) to audit instead of the run's own samples; n and seed: of those that
+             are drawn. n None: as many as there are held-out items, between 100 and 10,000; of
+             tokens, as make about 50,000.
+    shadows  shadow models for membership inference, none by default: each trains as long as the run
+             did.
+    Raises DataError naming a sample that cannot be read, RunError when the data are not those of
+    the run.
     """
     from castalia.governance.audit_page import write_page
 
@@ -89,15 +105,21 @@ def audit(
     folder = run.folder / "audit"
     document = found.document
     if index:
-        note = write_index(folder, matcher, document, [found.where(place) for place in range(len(matcher))])
+        note = write_index(
+            folder, matcher, document, [found.where(place) for place in range(len(matcher))]
+        )
         if note:
             document["notes"].append(note)
-    write_page(found, folder / "audit.html", title=f"{run.recipe.title} · {run.id}", language=language)
+    write_page(
+        found, folder / "audit.html", title=f"{run.recipe.title} · {run.id}", language=language
+    )
     atomic.write_json(folder / "audit.json", document)
     return Result(document, folder / "audit.html")
 
 
-def inspect(run: Run, *, samples: Given | None = None, n: int | None = None, seed: int = 0, shadows: int = 0) -> tuple[Audit, Matcher]:
+def inspect(
+    run: Run, *, samples: Given | None = None, n: int | None = None, seed: int = 0, shadows: int = 0
+) -> tuple[Audit, Matcher]:
     """`audit` without files."""
     begun = time.perf_counter()
     codec, dataset, model = run.codec, open_data(run), run.model()
@@ -108,18 +130,29 @@ def inspect(run: Run, *, samples: Given | None = None, n: int | None = None, see
     else:
         names, items = given(codec, samples)
     if not names:
-        raise DataError(say("there are no samples to audit"), where=samples or run.folder, fix=say("-n 100, or a folder with files"))
+        raise DataError(
+            say("there are no samples to audit"),
+            where=samples or run.folder,
+            fix=say("-n 100, or a folder with files"),
+        )
     with stage("indexing the training items"):
         matcher = kind(codec, blocks_of(dataset.train, codec))
     with stage("setting the threshold by held-out items"):
-        held_out, calibration, fresh = _calibrated(kind, codec, dataset, items, matcher, seed, notes)
+        held_out, calibration, fresh = _calibrated(
+            kind, codec, dataset, items, matcher, seed, notes
+        )
     calibration = _with_power(calibration, matcher, dataset, codec, seed)
     with stage("looking for copies"):
         found = matcher.match(items)
     verdict, beyond = verdict_of(found.distance, calibration)
     with stage("asking who was in the data"):
         inference: Membership = membership(
-            run, model, dataset, samples=items if samples is None and isinstance(items, Tensor) else None, seed=seed, shadows=shadows
+            run,
+            model,
+            dataset,
+            samples=items if samples is None and isinstance(items, Tensor) else None,
+            seed=seed,
+            shadows=shadows,
         )
     where = dataset.train.where
     hits = torch.nonzero(found.distance < calibration.threshold)[:, 0]
@@ -129,7 +162,8 @@ def inspect(run: Run, *, samples: Given | None = None, n: int | None = None, see
     if calibration.duplicates:
         notes.append(
             say(
-                "{0:,} of {1:,} held-out items are training items but for small changes: duplicates "
+                "{0:,} of {1:,} held-out items are training items but for small changes: "
+                "duplicates "
                 "across the split. They count as false alarms.",
                 calibration.duplicates,
                 calibration.items,
@@ -138,7 +172,12 @@ def inspect(run: Run, *, samples: Given | None = None, n: int | None = None, see
     if verdict == "cannot tell":
         notes.append(_why(calibration))
     elif verdict == "none" and pairs:
-        notes.append(say("The pairs below the threshold are no more than new real items give; look at them all the same."))
+        notes.append(
+            say(
+                "The pairs below the threshold are no more than new real items give; look at them "
+                "all the same."
+            )
+        )
     document = {
         "schema": SCHEMA,
         "run": run.id,
@@ -169,7 +208,9 @@ def inspect(run: Run, *, samples: Given | None = None, n: int | None = None, see
         "notes": notes,
         "seconds": round(time.perf_counter() - begun, 2),
     }
-    return Audit(document, codec, names, items, dataset.train, held_out, found, fresh, where), matcher
+    return Audit(
+        document, codec, names, items, dataset.train, held_out, found, fresh, where
+    ), matcher
 
 
 def _pair(found: Found, row: int, name: str, where: Any) -> dict[str, Any]:
@@ -186,12 +227,18 @@ def _pair(found: Found, row: int, name: str, where: Any) -> dict[str, Any]:
 
 def _why(calibration: Calibration) -> str:
     if calibration.items < FEWEST:
-        return "There are too few real items to say how near new ones come, so finding nothing would prove nothing."
+        return (
+            "There are too few real items to say how near new ones come, so finding nothing "
+            "would prove nothing."
+        )
     missed = ", ".join(f"{kind} {share:.0%}" for kind, share in calibration.power.items())
-    return f"New real items are as near to training items as altered copies are: of planted copies the audit finds {missed}."
+    return (
+        "New real items are as near to training items as altered copies are: of planted "
+        f"copies the audit finds {missed}."
+    )
 
 
-# Items ----------------------------------------------------------------------------------------------------------------
+# Items --------------------------------------------------------------------------------------------
 
 
 def blocks_of(side: Side, codec: Codec[Any], items: Tensor | None = None) -> Iterator[Any]:
@@ -221,61 +268,110 @@ def count_of(side: Side) -> int:
 
 
 def given(codec: Codec[Any], source: Given) -> tuple[list[str], Any]:
-    """Names and items of the files of any program, read as the run's codec reads its own. Raises DataError naming one that cannot be."""
+    """Names and items of the files of any program, read as the run's codec reads its own. Raises
+    DataError naming one that cannot be.
+    """
     listing = list_files(plain(source), codec, False)
     names: list[str] = []
     items: list[Any] = []
     for path, name in zip(listing.files, listing.names, strict=True):
         try:
             read = list(codec.read(path))
-            items += [codec.encode(item) for item in read] if isinstance(codec.spec, Dense) else read
+            items += (
+                [codec.encode(item) for item in read] if isinstance(codec.spec, Dense) else read
+            )
         except DataError as error:
             raise DataError(error.what, name, say("remove the file, or copy it again")) from error
-        names += [name] if len(read) == 1 else [f"{name}, item {place}" for place in range(len(read))]
+        names += (
+            [name] if len(read) == 1 else [f"{name}, item {place}" for place in range(len(read))]
+        )
     if isinstance(codec.spec, Dense):
-        return names, to_unit(codec.spec, torch.stack(items)) if items else torch.empty(0, *codec.spec.shape)
+        return names, to_unit(codec.spec, torch.stack(items)) if items else torch.empty(
+            0, *codec.spec.shape
+        )
     return names, [str(item) if isinstance(item, str) else item for item in items]
 
 
-def _drawn(run: Run, model: Any, dataset: Dataset, n: int | None, seed: int) -> tuple[list[str], Any]:
+def _drawn(
+    run: Run, model: Any, dataset: Dataset, n: int | None, seed: int
+) -> tuple[list[str], Any]:
     """The samples that `castalia sample RUN --seed S` draws."""
     if n is None:
         held_out = count_of(dataset.validation)
-        most = max(FEWEST_SAMPLES, DRAWN_TOKENS // dataset.spec.length) if isinstance(dataset.spec, Tokens) else MOST_SAMPLES
+        most = (
+            max(FEWEST_SAMPLES, DRAWN_TOKENS // dataset.spec.length)
+            if isinstance(dataset.spec, Tokens)
+            else MOST_SAMPLES
+        )
         n = most if isinstance(dataset.spec, Tokens) else min(most, max(FEWEST_SAMPLES, held_out))
-    found = list(generate(run, replace(request_of(run, n, seed), batch=run.recipe.sampling.batch), model=model))
+    found = list(
+        generate(
+            run, replace(request_of(run, n, seed), batch=run.recipe.sampling.batch), model=model
+        )
+    )
     names = [f"{sample.index:05d}" for sample in found]
     if isinstance(dataset.spec, Dense):
         return names, torch.stack([sample.x for sample in found])
     return names, [sample.item for sample in found]
 
 
-# Calibration ----------------------------------------------------------------------------------------------------------
+# Calibration --------------------------------------------------------------------------------------
 
 
 def _calibrated(
-    kind: type[Matcher], codec: Codec[Any], dataset: Dataset, items: Any, matcher: Matcher, seed: int, notes: list[str]
+    kind: type[Matcher],
+    codec: Codec[Any],
+    dataset: Dataset,
+    items: Any,
+    matcher: Matcher,
+    seed: int,
+    notes: list[str],
 ) -> tuple[Any, Calibration, Found]:
     """The real items that set the threshold, the threshold, and what was found of them."""
     count = count_of(dataset.validation)
-    order = torch.randperm(count, generator=generator("audit", seed, "held-out"))[: max(LEAST_CHECKED, len(items))].sort().values
-    fresh = kind.as_long(items_of(dataset.validation, codec, order), items, codec)[: max(LEAST_CHECKED, len(items))]
+    order = (
+        torch.randperm(count, generator=generator("audit", seed, "held-out"))[
+            : max(LEAST_CHECKED, len(items))
+        ]
+        .sort()
+        .values
+    )
+    fresh = kind.as_long(items_of(dataset.validation, codec, order), items, codec)[
+        : max(LEAST_CHECKED, len(items))
+    ]
     source = "held-out items"
     if len(fresh) < FEW:
         total = count_of(dataset.train)
         apart = min(total // 2, max(FEW, total // 10))
         order = torch.randperm(total, generator=generator("audit", seed, "apart"))
-        set_apart = kind.as_long(items_of(dataset.train, codec, order[:apart].sort().values), items, codec)[:LEAST_CHECKED]
-        told = f"There are only {len(fresh)} held-out items to set the threshold by (fewer than {FEW}); "
+        set_apart = kind.as_long(
+            items_of(dataset.train, codec, order[:apart].sort().values), items, codec
+        )[:LEAST_CHECKED]
+        told = (
+            f"There are only {len(fresh)} held-out items to set the threshold by (fewer than "
+            f"{FEW}); "
+        )
         if len(set_apart) < FEWEST:
             notes.append(
                 say(
-                    "{0}there are too few training items as well, so a fixed threshold stands in and nothing is known of false alarms.",
+                    "{0}there are too few training items as well, so a fixed threshold "
+                    "stands in and nothing is known of false alarms.",
                     told,
                 )
             )
-            return fresh, Calibration(kind.farthest / 2, "a fixed threshold", 0, 0, 0.0), matcher.match(fresh)
-        notes.append(say("{0}{1} training items were set apart instead and compared with the other training items.", told, len(set_apart)))
+            return (
+                fresh,
+                Calibration(kind.farthest / 2, "a fixed threshold", 0, 0, 0.0),
+                matcher.match(fresh),
+            )
+        notes.append(
+            say(
+                "{0}{1} training items were set apart instead and compared with the other "
+                "training items.",
+                told,
+                len(set_apart),
+            )
+        )
         fresh, source = set_apart, "training items set apart"
         against = kind(codec, blocks_of(dataset.train, codec, order[apart:].sort().values))
     else:
@@ -293,12 +389,16 @@ def _calibrated(
     return fresh, calibration, found
 
 
-def _with_power(calibration: Calibration, matcher: Matcher, dataset: Dataset, codec: Codec[Any], seed: int) -> Calibration:
+def _with_power(
+    calibration: Calibration, matcher: Matcher, dataset: Dataset, codec: Codec[Any], seed: int
+) -> Calibration:
     """Plants altered copies of training items and looks how many are found."""
     rng = generator("audit", seed, "planted")
     power = {}
     for kind in tracked(matcher.planted, "planting altered copies", len(matcher.planted), "kinds"):
         chosen = torch.randperm(len(matcher), generator=rng)[:PLANTED].sort().values
         found = matcher.match(matcher.plant(items_of(dataset.train, codec, chosen), kind, rng))
-        power[kind] = (found.distance < calibration.threshold).double().mean().item() if len(found) else 0.0
+        power[kind] = (
+            (found.distance < calibration.threshold).double().mean().item() if len(found) else 0.0
+        )
     return replace(calibration, power=power)

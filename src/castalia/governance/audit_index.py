@@ -1,7 +1,8 @@
-"""What an audit leaves for a release policy: all training items of the run, reduced, to ask for the nearest one of anything new.
+"""What an audit leaves for a release policy: all training items of the run, reduced, to ask for the
+nearest one of anything new.
 
-RUN/audit/index.json and index.safetensors. They hold the training items (small pictures, whole texts): keep them as safe as the data. likeness.py
-is where a policy asks.
+RUN/audit/index.json and index.safetensors. They hold the training items (small pictures, whole
+texts): keep them as safe as the data. likeness.py is where a policy asks.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from castalia.codecs.base import Codec
 from castalia.config import State, hold
 from castalia.data.stream import to_unit
 from castalia.errors import CastaliaError, DataError, RunError
-from castalia.governance import likeness
-from castalia.governance.copies import MATCHERS, Matcher, matcher_called
-from castalia.governance.likeness import Nearest
+from castalia.governance import similarity
+from castalia.governance.copy_matcher import MATCHERS, Matcher, matcher_called
+from castalia.governance.similarity import Nearest
 from castalia.run import Run, dump
 from castalia.sentences import say
 from castalia.spec import Dense
@@ -51,16 +52,22 @@ class Index:
     limit: float
 
     def nearest(self, item: Any) -> Nearest:
-        """(similarity in [0, 1], name of the training item) for a native item (a picture, a text): 1 minus the audit's distance; the name is
-        "" where nothing is alike."""
+        """(similarity in [0, 1], name of the training item) for a native item (a picture, a text):
+        1 minus the audit's distance; the name is
+        "" where nothing is alike.
+        """
         spec = self.codec.spec
-        found = self.matcher.match(to_unit(spec, self.codec.encode(item))[None] if isinstance(spec, Dense) else [item])
+        found = self.matcher.match(
+            to_unit(spec, self.codec.encode(item))[None] if isinstance(spec, Dense) else [item]
+        )
         place = int(found.train[0])
         return Nearest(1.0 - float(found.distance[0]), self.names[place] if place >= 0 else "")
 
 
 def open_index(run: Run) -> Index | None:
-    """The index that the last audit of the run left; None where there is none. Raises RunError when it is damaged."""
+    """The index that the last audit of the run left; None where there is none. Raises RunError when
+    it is damaged.
+    """
     path = run.folder / "audit" / "index.json"
     if not path.exists():
         return None
@@ -73,7 +80,13 @@ def open_index(run: Run) -> Index | None:
 
 def restored(run: Run, about: dict[str, Any]) -> Index:
     """From the content of index.json, and the tensors beside it."""
-    known = hold(IndexFacts, about, "the audit's index is damaged", run.folder / "audit", f"castalia audit {run.folder}")
+    known = hold(
+        IndexFacts,
+        about,
+        "the audit's index is damaged",
+        run.folder / "audit",
+        f"castalia audit {run.folder}",
+    )
     tensors = tensor_file.read(run.folder / "audit" / "index.safetensors")
     tensor_file.require_finite(tensors, run.folder / "audit" / "index.safetensors")
     try:
@@ -93,13 +106,17 @@ def restored(run: Run, about: dict[str, Any]) -> Index:
     return Index(matcher, run.codec, known.names, 1.0 - known.threshold)
 
 
-def write_index(folder: Path, matcher: Matcher, document: dict[str, Any], names: Sequence[str]) -> str:
+def write_index(
+    folder: Path, matcher: Matcher, document: dict[str, Any], names: Sequence[str]
+) -> str:
     """Writes both files; where there is nothing to write, returns why."""
     state, tensors = matcher.state()
     if sum(tensor.nbytes for tensor in tensors.values()) > LARGEST:
-        return say("There is no index for a release policy: the training data are too large for one.")
+        return say(
+            "There is no index for a release policy: the training data are too large for one."
+        )
     about = {
-        "format": likeness.FORMAT,
+        "format": similarity.FORMAT,
         "measure": MEASURE,
         "data": document["data"],
         "matcher": document["matcher"],
@@ -113,4 +130,8 @@ def write_index(folder: Path, matcher: Matcher, document: dict[str, Any], names:
 
 
 def _damaged(run: Run) -> RunError:
-    return RunError(say("the audit's index is damaged"), where=run.folder / "audit", fix=f"castalia audit {run.folder}")
+    return RunError(
+        say("the audit's index is damaged"),
+        where=run.folder / "audit",
+        fix=f"castalia audit {run.folder}",
+    )

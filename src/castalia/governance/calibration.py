@@ -1,8 +1,11 @@
-"""How near is a copy: a threshold from real items that are new, and how often it is wrong about them.
+"""How near is a copy: a threshold from real items that are new, and how often it is wrong about
+them.
 
-A share ALPHA of new real items may lie below the threshold. Its rate of false alarms is measured by cross-fitting: each of FOLDS parts of the
-held-out items is judged by the threshold that the others give, so none is judged by a threshold that it set. Whether copies of this very data
-would be seen is measured too, on altered copies of training items (`power`); where they would not, silence means nothing.
+A share ALPHA of new real items may lie below the threshold. Its rate of false alarms is measured by
+cross-fitting: each of FOLDS parts of the held-out items is judged by the threshold that the others
+give, so none is judged by a threshold that it set. Whether copies of this very data would be seen
+is measured too, on altered copies of training items (`power`); where they would not, silence means
+nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import torch
 from torch import Tensor
 
 from castalia.evaluation.base import wilson
-from castalia.nn.random import generator
+from castalia.nn.counter_random import generator
 
 ALPHA = 0.0065
 FOLDS = 10
@@ -27,10 +30,13 @@ SIGNIFICANT = 0.01
 
 @dataclass(frozen=True)
 class Calibration:
-    """source  what the threshold was set on: "held-out items", "training items set apart", or "a fixed threshold".
+    """source what the threshold was set on: "held-out items", "training items set apart", or "a
+    fixed threshold".
 
-    items, false_alarms  how many of them, and how many the cross-fitted thresholds called copies; nearest  the smallest distance among them.
-    duplicates  of these items, how many are a training item but for rounding. power  kind -> share of planted copies that are found.
+    items, false_alarms  how many of them, and how many the cross-fitted thresholds called copies;
+                         nearest the smallest distance among them.
+    duplicates  of these items, how many are a training item but for rounding. power kind -> share
+                of planted copies that are found.
     """
 
     threshold: float
@@ -57,22 +63,30 @@ class Calibration:
 
 
 def threshold_of(distances: Tensor, farthest: float) -> float:
-    """The distance below which about ALPHA of new real items lie, at most `farthest`: an order statistic, so that it is never above it in
-    expectation where there are 1 / ALPHA items or more."""
+    """The distance below which about ALPHA of new real items lie, at most `farthest`: an order
+    statistic, so that it is never above it in
+    expectation where there are 1 / ALPHA items or more.
+    """
     rank = max(1, math.floor(ALPHA * (len(distances) + 1)))
     return min(farthest, distances.sort().values[rank - 1].item())
 
 
 def crossed(distances: Tensor, farthest: float) -> int:
     """How many items the thresholds of the other folds call copies."""
-    folds = torch.randperm(len(distances), generator=generator("audit", "folds")) % min(FOLDS, len(distances))
-    return sum(int((distances[folds == fold] < threshold_of(distances[folds != fold], farthest)).sum()) for fold in folds.unique().tolist())
+    folds = torch.randperm(len(distances), generator=generator("audit", "folds")) % min(
+        FOLDS, len(distances)
+    )
+    return sum(
+        int((distances[folds == fold] < threshold_of(distances[folds != fold], farthest)).sum())
+        for fold in folds.unique().tolist()
+    )
 
 
 def verdict_of(distances: Tensor, calibration: Calibration) -> tuple[str, int]:
     """("copies" | "none" | "cannot tell", how many samples are beyond what false alarms explain).
 
-    "copies": significantly more samples lie below the threshold than new real items do, or one lies so far below all of them that no
+    "copies": significantly more samples lie below the threshold than new real items do, or one lies
+    so far below all of them that no
     accident explains it.
     """
     copies = int((distances < calibration.threshold).sum())
@@ -82,19 +96,29 @@ def verdict_of(distances: Tensor, calibration: Calibration) -> tuple[str, int]:
         certain = copies
     expected = (calibration.false_alarm_rate or 0.0) * len(distances)
     beyond = max(certain, round(copies - expected))
-    many = calibration.items > 0 and chance(copies, len(distances), calibration.false_alarms, calibration.items) < SIGNIFICANT
+    many = (
+        calibration.items > 0
+        and chance(copies, len(distances), calibration.false_alarms, calibration.items)
+        < SIGNIFICANT
+    )
     if certain or (copies and many):
         return "copies", max(1, beyond)
     return ("none" if calibration.tells else "cannot tell"), 0
 
 
 def chance(hits: int, n: int, other: int, m: int) -> float:
-    """Fisher's exact test, one-sided: probability of `hits` or more among n when hits + other fall at random among n + m."""
+    """Fisher's exact test, one-sided: probability of `hits` or more among n when hits + other fall
+    at random among n + m.
+    """
     total = hits + other
 
     def log_choose(a: int, b: int) -> float:
         return math.lgamma(a + 1) - math.lgamma(b + 1) - math.lgamma(a - b + 1)
 
     whole = log_choose(n + m, total)
-    terms = (log_choose(n, k) + log_choose(m, total - k) - whole for k in range(hits, min(n, total) + 1) if total - k <= m)
+    terms = (
+        log_choose(n, k) + log_choose(m, total - k) - whole
+        for k in range(hits, min(n, total) + 1)
+        if total - k <= m
+    )
     return min(1.0, sum(math.exp(term) for term in terms))

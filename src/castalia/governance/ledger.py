@@ -1,13 +1,18 @@
-"""The ledger: one JSON line for each item that was released or refused, each bound to the line before it.
+"""The ledger: one JSON line for each item that was released or refused, each bound to the line
+before it.
 
-    {"n": 17, "time": ..., "event": "released", ..., "prev": hash of line 16, "hash": hash of this line without "hash"}
+    {"n": 17, "time": ..., "event": "released", ..., "prev": hash of line 16, "hash": hash of this
+        line without "hash"}
 
-Beside it, `ledger.jsonl.head` holds number and hash of the last line. What that can show: a line that was altered, taken out, put in or moved breaks
-the chain and is named; lines cut off the end are missed because the head knows their number. What it cannot: whoever may write both files can
-write both anew, because no secret is involved. Copy the head elsewhere from time to time, and `verify(head=...)` finds that too.
+Beside it, `ledger.jsonl.head` holds number and hash of the last line. What that can show: a line
+that was altered, taken out, put in or moved breaks the chain and is named; lines cut off the end
+are missed because the head knows their number. What it cannot: whoever may write both files can
+write both anew, because no secret is involved. Copy the head elsewhere from time to time, and
+`verify(head=...)` finds that too.
 
-Writers in several processes and threads take turns (flock). One that is killed in the middle of a line leaves half a line; the next writer ends that line
-and says so in a line of its own ("mended"), so that nothing is taken out of the file. No text of a prompt is kept, only its hash.
+Writers in several processes and threads take turns (flock). One that is killed in the middle of a
+line leaves half a line; the next writer ends that line and says so in a line of its own ("mended"),
+so that nothing is taken out of the file. No text of a prompt is kept, only its hash.
 """
 
 from __future__ import annotations
@@ -42,7 +47,9 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `verify` found. problems: what was done to the ledger, a sentence each; notes: what merely happened."""
+    """What `verify` found. problems: what was done to the ledger, a sentence each; notes: what
+    merely happened.
+    """
 
     lines: int
     head: Head
@@ -56,26 +63,36 @@ class Verdict:
 
 
 def append(path: Path, entry: Mapping[str, Any]) -> Head:
-    """Add one line: `entry` with number, time and chain. Raises StorageError when it cannot be written."""
+    """Add one line: `entry` with number, time and chain. Raises StorageError when it cannot be
+    written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # a description of its own, so threads wait for one another too
+            # a description of its own, so threads wait for one another too
+            fcntl.flock(file, fcntl.LOCK_EX)
             last, torn = _tail(file)
-            head = max(last, _read_head(path) or last, key=lambda one: one.n)  # a cut ledger goes on where it was cut: the gap shows
+            # a cut ledger goes on where it was cut: the gap shows
+            head = max(last, _read_head(path) or last, key=lambda one: one.n)
             if torn and (entry_like := _parsed(torn)) is not None and entry_like["n"] == head.n + 1:
                 file.write(b"\n")  # only its line end was missing
                 head = Head(entry_like["n"], entry_like["hash"])
             elif torn:
                 file.write(b"\n")
-                mended = {"event": "mended", "bytes": len(torn), "torn": hashlib.sha256(torn).hexdigest()}
+                mended = {
+                    "event": "mended",
+                    "bytes": len(torn),
+                    "torn": hashlib.sha256(torn).hexdigest(),
+                }
                 head = _write(file, mended, head)
             head = _write(file, entry, head)
             file.flush()
             _write_head(path, head)
     except OSError as error:
         raise StorageError(
-            say("the ledger cannot be written: {0}", error.strerror or error), where=path, fix=say("--ledger FILE puts it elsewhere")
+            say("the ledger cannot be written: {0}", error.strerror or error),
+            where=path,
+            fix=say("--ledger FILE puts it elsewhere"),
         ) from error
     return head
 
@@ -87,7 +104,11 @@ def verify(path: Path, head: str | None = None) -> Verdict:
     """
     noted = _read_head(path)
     if not path.exists() and noted is None:
-        raise RunError(say("there is no ledger"), where=path, fix=say("it is written when something is released: castalia sample RUN"))
+        raise RunError(
+            say("there is no ledger"),
+            where=path,
+            fix=say("it is written when something is released: castalia sample RUN"),
+        )
     problems: list[str] = []
     notes: list[str] = []
     events: dict[str, int] = {}
@@ -113,20 +134,35 @@ def verify(path: Path, head: str | None = None) -> Verdict:
         if noted is not None and entry["n"] == noted.n:
             at_noted = entry["hash"]
         if not whole:
-            notes.append(say("line {0} lacks its line end: the writer was stopped; the next one goes on", number))
+            notes.append(
+                say(
+                    "line {0} lacks its line end: the writer was stopped; the next one goes on",
+                    number,
+                )
+            )
     if torn is not None:
         (problems if torn[2] else notes).append(
             say("line {0} is not an entry", torn[0])
             if torn[2]
-            else say("line {0} is torn: its writer was stopped in the middle; the next writer will close it", torn[0])
+            else say(
+                "line {0} is torn: its writer was stopped in the middle; the next writer will "
+                "close it",
+                torn[0],
+            )
         )
     problems += _against(noted, last, at_noted, notes, path)
     if head is not None and not any(one.startswith(head) for one in seen):
-        problems.append(say("no line has the hash {0}: lines were cut off, or the ledger was written anew", head))
+        problems.append(
+            say(
+                "no line has the hash {0}: lines were cut off, or the ledger was written anew", head
+            )
+        )
     return Verdict(count, last, events, problems, notes)
 
 
-def _against(noted: Head | None, last: Head, at_noted: str | None, notes: list[str], path: Path) -> list[str]:
+def _against(
+    noted: Head | None, last: Head, at_noted: str | None, notes: list[str], path: Path
+) -> list[str]:
     name = _head_path(path).name
     if noted is None:
         if last.n <= 1:
@@ -139,9 +175,21 @@ def _against(noted: Head | None, last: Head, at_noted: str | None, notes: list[s
             else say("line {0} is missing from the end", noted.n)
         ]
     if at_noted != noted.hash:
-        return [say("entry {0} is not the one that {1} remembers: the ledger was written anew", noted.n, name)]
+        return [
+            say(
+                "entry {0} is not the one that {1} remembers: the ledger was written anew",
+                noted.n,
+                name,
+            )
+        ]
     if noted.n < last.n:
-        notes.append(say("{0} is {1} behind: a writer was stopped before it could note its line", name, last.n - noted.n))
+        notes.append(
+            say(
+                "{0} is {1} behind: a writer was stopped before it could note its line",
+                name,
+                last.n - noted.n,
+            )
+        )
     return []
 
 
@@ -150,25 +198,46 @@ def _link(number: int, entry: dict[str, Any], last: Head, raw: bytes) -> list[st
     if _hash(entry) != entry["hash"] or _text(entry) != raw.rstrip(b"\n"):
         return [say("line {0} was altered", number)]
     if entry["n"] > last.n + 1:
-        missing = say("entry {0} is", last.n + 1) if entry["n"] == last.n + 2 else say("entries {0} to {1} are", last.n + 1, entry["n"] - 1)
+        missing = (
+            say("entry {0} is", last.n + 1)
+            if entry["n"] == last.n + 2
+            else say("entries {0} to {1} are", last.n + 1, entry["n"] - 1)
+        )
         return [say("line {0}: {1} missing before it", number, missing)]
     if entry["n"] <= last.n:
         return [say("line {0}: entry {1} is out of order or doubled", number, entry["n"])]
     if entry["prev"] != last.hash:
-        return [say("line {0} does not follow from the line before it: one of them was replaced", number)]
+        return [
+            say(
+                "line {0} does not follow from the line before it: one of them was replaced", number
+            )
+        ]
     return []
 
 
-def _closed(torn: tuple[int, bytes, bool], entry: dict[str, Any], number: int, notes: list[str]) -> list[str]:
+def _closed(
+    torn: tuple[int, bytes, bool], entry: dict[str, Any], number: int, notes: list[str]
+) -> list[str]:
     """A torn line is fine where the next line says so."""
     if entry.get("event") == "mended" and entry.get("torn") == hashlib.sha256(torn[1]).hexdigest():
-        notes.append(say("line {0} was torn by a writer that was stopped, and closed by line {1}", torn[0], number))
+        notes.append(
+            say(
+                "line {0} was torn by a writer that was stopped, and closed by line {1}",
+                torn[0],
+                number,
+            )
+        )
         return []
     return [say("line {0} is not an entry", torn[0])]
 
 
 def _write(file: IO[bytes], entry: Mapping[str, Any], head: Head) -> Head:
-    line = {"n": head.n + 1, "time": datetime.now(UTC).isoformat(timespec="seconds"), **entry, "prev": head.hash}
+    line = {
+        "n": head.n + 1,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        **entry,
+        "prev": head.hash,
+    }
     line["hash"] = _hash(line)
     file.write(_text(line) + b"\n")
     return Head(line["n"], line["hash"])
@@ -180,13 +249,17 @@ def _text(entry: Mapping[str, Any]) -> bytes:
 
 def _hash(entry: Mapping[str, Any]) -> str:
     """Of the line as it is written, but for its hash."""
-    return hashlib.sha256(_text({key: value for key, value in entry.items() if key != "hash"})).hexdigest()
+    return hashlib.sha256(
+        _text({key: value for key, value in entry.items() if key != "hash"})
+    ).hexdigest()
 
 
 def digest(document: Any) -> str:
     """SHA-256 of a JSON document, whatever the order of its keys and its layout."""
     return hashlib.sha256(
-        json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
+        json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode(
+            errors="surrogatepass"
+        )
     ).hexdigest()
 
 
@@ -219,7 +292,8 @@ def _tail(file: IO[bytes]) -> tuple[Head, bytes]:
 
 
 def lines(path: Path) -> Iterator[bytes]:
-    """Lines with their ends; none where there is no file. Of a line that is too long for an entry, only its beginning, with its end.
+    """Lines with their ends; none where there is no file. Of a line that is too long for an entry,
+    only its beginning, with its end.
 
     Raises RunError for what is no regular file.
     """
@@ -247,7 +321,9 @@ def _read_head(path: Path) -> Head | None:
 
 
 def _write_head(path: Path, head: Head) -> None:
-    """Renamed into place, under the ledger's lock; not synced, for a line may cost no disk access."""
+    """Renamed into place, under the ledger's lock; not synced, for a line may cost no
+    disk access.
+    """
     temporary = _head_path(path).with_name(f".{path.name}.head.tmp")
     try:
         temporary.write_text(f"{head.n} {head.hash}\n", encoding="ascii")

@@ -1,7 +1,8 @@
-"""What a manifest says of an item: the schema that manifests from files are held against before anything is made of them.
+"""What a manifest says of an item: the schema that manifests from files are held against before
+anything is made of them.
 
-A manifest is no secret and no signature: whoever knows this code can write one that asks for a billion rows and seals it. So every number has an end here;
-other keys are kept and not read.
+A manifest is no secret and no signature: whoever knows this code can write one that asks for a
+billion rows and seals it. So every number has an end here; other keys are kept and not read.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class Options(State):
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
     length: Positive | None = None
-    stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=10_000)]], Field(max_length=1000)] = Field([])
+    stop: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=10_000)]], Field(max_length=1000)
+    ] = Field([])
 
 
 class Input(_Facts):
@@ -83,7 +86,9 @@ class Manifest(_Facts):
     cond: dict[str, str | int] = Field({})
     options: Options = Options()
     prompt: str | None = None
-    prompt_tokens: Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(max_length=1 << 24)] | None = None
+    prompt_tokens: (
+        Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(max_length=1 << 24)] | None
+    ) = None
     messages: list[dict[str, Any]] | None = None
     constraint: str | None = None
     edit: Annotated[str, Field(max_length=40)] | None = None
@@ -94,7 +99,10 @@ class Manifest(_Facts):
     temperature: Annotated[float, Field(ge=0, le=1e9)] = 1.0
     redraw: Annotated[int, Field(ge=0, le=10_000)] = 0
     keep: list[str] = Field([])
-    bars: Annotated[list[Annotated[int, Field(ge=1, le=1 << 20)]], Field(min_length=2, max_length=2)] | None = None
+    bars: (
+        Annotated[list[Annotated[int, Field(ge=1, le=1 << 20)]], Field(min_length=2, max_length=2)]
+        | None
+    ) = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -116,4 +124,11 @@ def damage(raw: dict[str, Any]) -> str | None:
 
 def require(raw: dict[str, Any], path: Path) -> None:
     """Raises DataError for a manifest that is damaged, or asks for more than can be."""
-    hold(Manifest, raw, "the manifest does not describe an item", path, "castalia verify FILE says more", DataError)
+    hold(
+        Manifest,
+        raw,
+        "the manifest does not describe an item",
+        path,
+        "castalia verify FILE says more",
+        DataError,
+    )

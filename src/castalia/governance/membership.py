@@ -1,11 +1,15 @@
 """Membership inference: can somebody who holds the model tell which items it was trained on?
 
-loss       the training items have the smaller losses (Yeom et al. 2018, arXiv:1709.01604). For families that score.
-shadow     how much likelier an item's loss is under models that were trained with it than under models that were not (LiRA, Carlini et al.
-           2022, arXiv:2112.03570): k more models of the same recipe, each trained on a random half of the items in question.
-distance   a training item has a nearer sample (GAN-Leaks, Chen et al. 2020, arXiv:1909.03935). For dense data of families that do not score.
+loss       the training items have the smaller losses (Yeom et al. 2018, arXiv:1709.01604). For
+           families that score.
+shadow     how much likelier an item's loss is under models that were trained with it than under
+           models that were not (LiRA, Carlini et al. 2022, arXiv:2112.03570): k more models of the
+           same recipe, each trained on a random half of the items in question.
+distance   a training item has a nearer sample (GAN-Leaks, Chen et al. 2020, arXiv:1909.03935). For
+           dense data of families that do not score.
 
-The area under the curve is 0.5 where nothing can be told and 1 where everything can; its interval is that of DeLong et al. 1988.
+The area under the curve is 0.5 where nothing can be told and 1 where everything can; its interval
+is that of DeLong et al. 1988.
 """
 
 from __future__ import annotations
@@ -22,11 +26,11 @@ from castalia.data.stream import Dataset, Side, Split
 from castalia.data.windows import Windows
 from castalia.errors import RecipeError
 from castalia.evaluation.base import NORMAL, wilson
-from castalia.evaluation.evidence import batches_of
+from castalia.evaluation.dense_evidence import batches_of
 from castalia.evaluation.features import extract, features_for
-from castalia.evaluation.neighbours import nearest
+from castalia.evaluation.nearest_neighbours import nearest
 from castalia.families.base import Family
-from castalia.nn.random import counter_seed, generator, generators
+from castalia.nn.counter_random import counter_seed, generator, generators
 from castalia.progress import tracked
 from castalia.run import Run
 from castalia.sentences import plural, say
@@ -43,7 +47,9 @@ CLEAR = 0.55  # an interval above this is called telling; less is of no use to a
 
 @dataclass(frozen=True)
 class Membership:
-    """auc with its 95% interval over `members` training items and `others` held-out ones; None, with words, where it cannot be had."""
+    """auc with its 95% interval over `members` training items and `others` held-out ones; None,
+    with words, where it cannot be had.
+    """
 
     attack: str
     auc: float | None
@@ -63,24 +69,42 @@ class Membership:
 
 
 def auc_interval(members: Tensor, others: Tensor) -> tuple[float, float, float]:
-    """(AUC, low, high): probability that a member (m,) has a larger score than another (n,), ties half; 95% by DeLong's variance.
+    """(AUC, low, high): probability that a member (m,) has a larger score than another (n,), ties
+    half; 95% by DeLong's variance.
 
-    Where all or nothing is told the variance is 0, and Wilson's interval at the smaller side stands in."""
+    Where all or nothing is told the variance is 0, and Wilson's interval at the smaller side stands
+    in.
+    """
     m, n = len(members), len(others)
     x, y = members.double(), others.double()
     ordered_y, ordered_x = y.sort().values, x.sort().values
-    above = (torch.searchsorted(ordered_y, x) + torch.searchsorted(ordered_y, x, right=True)).double() / (2 * n)
-    below = 1 - (torch.searchsorted(ordered_x, y) + torch.searchsorted(ordered_x, y, right=True)).double() / (2 * m)
+    above = (
+        torch.searchsorted(ordered_y, x) + torch.searchsorted(ordered_y, x, right=True)
+    ).double() / (2 * n)
+    below = 1 - (
+        torch.searchsorted(ordered_x, y) + torch.searchsorted(ordered_x, y, right=True)
+    ).double() / (2 * m)
     auc = above.mean().item()
-    variance = (above.var().item() / m if m > 1 else 0.0) + (below.var().item() / n if n > 1 else 0.0)
+    variance = (above.var().item() / m if m > 1 else 0.0) + (
+        below.var().item() / n if n > 1 else 0.0
+    )
     if variance <= 0:
         return auc, *wilson(auc, min(m, n))
     half = NORMAL * math.sqrt(variance)
     return auc, max(0.0, auc - half), min(1.0, auc + half)
 
 
-def membership(run: Run, model: Family, dataset: Dataset, *, samples: Tensor | None, seed: int, shadows: int = 0) -> Membership:
-    """samples (N, *shape): what a model that does not score has drawn. shadows: how many more models to train for the shadow attack.
+def membership(
+    run: Run,
+    model: Family,
+    dataset: Dataset,
+    *,
+    samples: Tensor | None,
+    seed: int,
+    shadows: int = 0,
+) -> Membership:
+    """samples (N, *shape): what a model that does not score has drawn. shadows: how many more
+    models to train for the shadow attack.
 
     Raises RecipeError for too few shadow models, or for shadows of a family that does not score.
     """
@@ -90,38 +114,73 @@ def membership(run: Run, model: Family, dataset: Dataset, *, samples: Tensor | N
             if isinstance(model, Scores)
             else say("a '{0}' model has no losses to compare", model.name)
         )
-        raise RecipeError(what, where="--shadow", fix=say("at least {0}, for a family that scores; or leave it out", LEAST_SHADOWS))
+        raise RecipeError(
+            what,
+            where="--shadow",
+            fix=say("at least {0}, for a family that scores; or leave it out", LEAST_SHADOWS),
+        )
     sides = dataset.train, dataset.validation
     count = min(MOST, *(_units(side) for side in sides))
     attack = "shadow" if shadows else "loss" if isinstance(model, Scores) else "distance"
     if count < FEWEST:
         words = (
-            f"not computed: it needs {FEWEST} training and {FEWEST} held-out items, and there are {_units(sides[0])} and {_units(sides[1])}"
+            f"not computed: it needs {FEWEST} training and {FEWEST} held-out items, and "
+            f"there are {_units(sides[0])} and {_units(sides[1])}"
         )
         return Membership(attack, None, None, None, 0, 0, words)
-    chosen = [torch.randperm(_units(side), generator=generator("membership", seed, turn))[:count] for turn, side in enumerate(sides)]
-    if attack == "distance" and (samples is None or not isinstance(dataset.spec, Dense) or len(samples) < FEWEST):
+    chosen = [
+        torch.randperm(_units(side), generator=generator("membership", seed, turn))[:count]
+        for turn, side in enumerate(sides)
+    ]
+    if attack == "distance" and (
+        samples is None or not isinstance(dataset.spec, Dense) or len(samples) < FEWEST
+    ):
         return Membership(
-            attack, None, None, None, 0, 0, f"not computed: a '{model.name}' model gives no likelihood, and there are too few samples"
+            attack,
+            None,
+            None,
+            None,
+            0,
+            0,
+            f"not computed: a '{model.name}' model gives no likelihood, and there are too "
+            "few samples",
         )
     if attack == "shadow":
         scores = _shadow_scores(run, model, dataset, chosen, shadows, seed)
     elif attack == "loss":
-        scores = [-losses(model, side, items, seed) for side, items in zip(sides, chosen, strict=True)]
+        scores = [
+            -losses(model, side, items, seed) for side, items in zip(sides, chosen, strict=True)
+        ]
     else:
         features = features_for(dataset.spec)
         drawn = extract(features, [samples])  # type: ignore[list-item] - not None here
-        found = [extract(features, (batch.x for batch in batches_of(side, items))) for side, items in zip(sides, chosen, strict=True)]
+        found = [
+            extract(features, (batch.x for batch in batches_of(side, items)))
+            for side, items in zip(sides, chosen, strict=True)
+        ]
         scores = [-nearest(rows, drawn)[0][:, 0] for rows in found]
     words = ""
     if isinstance(dataset.train, Windows) and isinstance(dataset.validation, Windows):
         strange = _strange(dataset.train, dataset.validation)[chosen[1]]
         scores[1] = scores[1].masked_fill(strange, torch.nan)
-        words = f"{int(strange.sum())} held-out texts with symbols that no training text has were left out" if strange.any() else ""
+        words = (
+            (
+                f"{int(strange.sum())} held-out texts with symbols that no training text has were "
+                "left out"
+            )
+            if strange.any()
+            else ""
+        )
     scores = [part[part.isfinite()] for part in scores]
     if min(map(len, scores)) < FEWEST:
         return Membership(
-            attack, None, None, None, 0, 0, f"not computed: fewer than {FEWEST} comparable items on a side; {words}".rstrip("; ")
+            attack,
+            None,
+            None,
+            None,
+            0,
+            0,
+            f"not computed: fewer than {FEWEST} comparable items on a side; {words}".rstrip("; "),
         )
     return Membership(attack, *auc_interval(*scores), len(scores[0]), len(scores[1]), words)
 
@@ -139,18 +198,26 @@ def _documents(side: Windows) -> int:
 
 
 def _strange(train: Windows, held_out: Windows) -> Tensor:
-    """(units,) bool: held-out items with tokens that never occur in training. Of those anybody can tell that they are new, with no model."""
+    """(units,) bool: held-out items with tokens that never occur in training. Of those anybody can
+    tell that they are new, with no model.
+    """
     known = torch.zeros(train.spec.vocab, dtype=torch.bool)
     for document in train.documents():
         known[document] = True
     documents = torch.tensor([not bool(known[document].all()) for document in held_out.documents()])
-    return documents if len(documents) >= FEWEST else documents[held_out.document_of(range(len(held_out)))]
+    return (
+        documents
+        if len(documents) >= FEWEST
+        else documents[held_out.document_of(range(len(held_out)))]
+    )
 
 
 @torch.inference_mode()
 def losses(model: Scores, side: Side, items: Tensor, seed: int) -> Tensor:
-    """(n,) float64: nats of each item, or per coded token of each document; noise of item i is a function of (seed, i). NaN for tokens
-    beyond the first MOST_TOKENS."""
+    """(n,) float64: nats of each item, or per coded token of each document; noise of item i is a
+    function of (seed, i). NaN for tokens
+    beyond the first MOST_TOKENS.
+    """
     device = model.device  # type: ignore[attr-defined] - every model is a Family
     if isinstance(side, Split):
         parts = [
@@ -160,11 +227,16 @@ def losses(model: Scores, side: Side, items: Tensor, seed: int) -> Tensor:
         return torch.cat(parts)
     everything = torch.arange(len(side))
     owner = side.document_of(everything) if _documents(side) >= FEWEST else everything
-    total, coded = torch.zeros(int(owner.max()) + 1).double(), torch.zeros(int(owner.max()) + 1).double()
+    total, coded = (
+        torch.zeros(int(owner.max()) + 1).double(),
+        torch.zeros(int(owner.max()) + 1).double(),
+    )
     place = torch.full((len(total),), -1)
     place[items] = torch.arange(len(items))
     rows = everything[place[owner] >= 0]
-    rows = rows[place[owner[rows]].argsort(stable=True)][: max(FEWEST, MOST_TOKENS // side.spec.length)]
+    rows = rows[place[owner[rows]].argsort(stable=True)][
+        : max(FEWEST, MOST_TOKENS // side.spec.length)
+    ]
     for part in rows.split(16):
         batch = next(iter(batches_of(side, part, device)))
         nats = model.nats(batch, generators(seed, int(part[0]), len(part))).double().cpu()
@@ -173,25 +245,36 @@ def losses(model: Scores, side: Side, items: Tensor, seed: int) -> Tensor:
     return torch.where(coded > 0, total / coded, torch.nan)[items]
 
 
-def _shadow_scores(run: Run, model: Scores, dataset: Dataset, chosen: list[Tensor], count: int, seed: int) -> list[Tensor]:
-    """Scores of members and of others: log N(loss; with) - log N(loss; without), one standard deviation for all (few shadows)."""
+def _shadow_scores(
+    run: Run, model: Scores, dataset: Dataset, chosen: list[Tensor], count: int, seed: int
+) -> list[Tensor]:
+    """Scores of members and of others: log N(loss; with) - log N(loss; without), one standard
+    deviation for all (few shadows).
+    """
     sides: Any = (dataset.train, dataset.validation)
     if isinstance(dataset.spec, Tokens) and any(_documents(side) < FEWEST for side in sides):
         raise RecipeError(
-            say("there are too few documents to train shadow models on"), where="--shadow", fix=say("codec.document=paragraph or line")
+            say("there are too few documents to train shadow models on"),
+            where="--shadow",
+            fix=say("codec.document=paragraph or line"),
         )
     size = len(chosen[0])
     inside = torch.zeros(count, 2 * size, dtype=torch.bool)
     found = torch.zeros(count, 2 * size, dtype=torch.float64)
     for number in range(count):
-        # in pairs: what one model is trained on, the next is not, so that each item is in half of them
+        # in pairs: what one model is trained on, the next is not, so that each item is in half of
+        # them
         order = torch.randperm(2 * size, generator=generator("shadow", seed, number // 2))
         half = order[:size] if number % 2 == 0 else order[size:]
         inside[number, half] = True
         mine, theirs = chosen[0][inside[number, :size]], chosen[1][inside[number, size:]]
         shadow = _train(run, dataset, sides[0].mixed(mine, sides[1], theirs), seed + number)
-        found[number] = torch.cat([losses(shadow, side, items, seed) for side, items in zip(sides, chosen, strict=True)])  # type: ignore[arg-type]
-    target = torch.cat([losses(model, side, items, seed) for side, items in zip(sides, chosen, strict=True)])
+        found[number] = torch.cat(
+            [losses(shadow, side, items, seed) for side, items in zip(sides, chosen, strict=True)]
+        )  # type: ignore[arg-type]
+    target = torch.cat(
+        [losses(model, side, items, seed) for side, items in zip(sides, chosen, strict=True)]
+    )
     mean_in = (found * inside).sum(0) / inside.sum(0)
     mean_out = (found * ~inside).sum(0) / (~inside).sum(0)
     rest = torch.where(inside, found - mean_in, found - mean_out)
@@ -206,7 +289,9 @@ def _train(run: Run, dataset: Dataset, side: Side, seed: int) -> Family:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(counter_seed("shadow", seed))
         family = run.build()
-        trainer = start(family, config, side, dataset.validation, open_device(config), None, dataset.development)
+        trainer = start(
+            family, config, side, dataset.validation, open_device(config), None, dataset.development
+        )
         steps = config.steps or run.last_step or 0
         for _ in tracked(range(steps), "training a shadow model", steps, "steps"):
             trainer.train_step()

@@ -12,7 +12,8 @@
     options:
       - {id: calm, option: temperature, most: 1.2}
       - {id: forms, option: constraint, only: ["verse:7x4", "verse:5x4"]}
-    similarity: {id: no-copies, most: 0.95}       # to the training data; needs the run's audit index
+    similarity: {id: no-copies, most: 0.95}
+        # to the training data; needs the run's audit index
 
 Every rule has an id, which errors and the ledger name, and a message in both languages.
 """
@@ -34,14 +35,22 @@ from castalia import bounded
 from castalia.abilities import SampleOptions
 from castalia.config import Config
 from castalia.errors import RecipeError, Refused
-from castalia.governance.terms import Terms
+from castalia.governance.blocked_terms import Terms
 from castalia.language import recognised
 from castalia.sentences import row, say
 
 Side = Literal["input", "output"]
 
 # What can be bounded: how samples are drawn, what a request says beside, and what an edit is told.
-OPTIONS = (*(option.name for option in fields(SampleOptions)), "n", "seed", "batch", "constraint", "edit", "strength")
+OPTIONS = (
+    *(option.name for option in fields(SampleOptions)),
+    "n",
+    "seed",
+    "batch",
+    "constraint",
+    "edit",
+    "strength",
+)
 
 
 class Message(Config):
@@ -50,15 +59,23 @@ class Message(Config):
 
 
 class Rule(Config):
-    """What rules have in common. The message is for whoever is refused; the default says what kind of rule it was."""
+    """What rules have in common. The message is for whoever is refused; the default says what kind
+    of rule it was.
+    """
 
     id: str = Field(pattern=r"^[\w.-]{1,64}$")
     message: Message = Message()
 
     def refused(self, en: str, zh: str) -> Refused:
-        """The error for whoever broke this rule; en and zh where the rule has no words of its own."""
+        """The error for whoever broke this rule; en and zh where the rule has no words
+        of its own.
+        """
         what = f"{self.message.en or en} · {self.message.zh or zh}"
-        return Refused(what, where=f"rule {self.id}", fix=say("ask for something else, or talk to whoever keeps the policy"))
+        return Refused(
+            what,
+            where=f"rule {self.id}",
+            fix=say("ask for something else, or talk to whoever keeps the policy"),
+        )
 
 
 class Blocked(Rule):
@@ -93,12 +110,16 @@ class Bound(Rule):
 
     def broken(self, value: Any) -> bool:
         if self.only is not None and not any(
-            value is one is None or (None not in (value, one) and str(value) == str(one)) for one in self.only
+            value is one is None or (None not in (value, one) and str(value) == str(one))
+            for one in self.only
         ):
             return True
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        return not ((self.least is None or value >= self.least) and (self.most is None or value <= self.most))
+        return not (
+            (self.least is None or value >= self.least)
+            and (self.most is None or value <= self.most)
+        )
 
 
 class Similarity(Rule):
@@ -108,7 +129,9 @@ class Similarity(Rule):
 
 
 class Producer(Config):
-    """Who answers for what is made; goes into labels. `code` takes the place of the name where an authority has given one."""
+    """Who answers for what is made; goes into labels. `code` takes the place of the name where an
+    authority has given one.
+    """
 
     name: str = ""
     code: str = ""
@@ -127,37 +150,64 @@ class Policy(Config):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Policy:
-        """Raises RecipeError, naming every problem, for a file that is missing or is no policy: never a policy that does less than it says."""
+        """Raises RecipeError, naming every problem, for a file that is missing or is no policy:
+        never a policy that does less than it says.
+        """
         place = Path(path)
         try:
             text = bounded.read_text(place, "yaml_bytes", RecipeError)
         except RecipeError as error:
             raise RecipeError(
-                say("the policy cannot be read: {0}", error.what), where=place, fix=say("check the path; a policy is a UTF-8 YAML file")
+                say("the policy cannot be read: {0}", error.what),
+                where=place,
+                fix=say("check the path; a policy is a UTF-8 YAML file"),
             ) from error
         raw = bounded.parse_yaml(text, place, "mend the file", RecipeError)
         if not isinstance(raw, dict):
-            raise RecipeError(say("a policy is a mapping of sections"), where=place, fix=say("docs/provenance.md shows one"))
+            raise RecipeError(
+                say("a policy is a mapping of sections"),
+                where=place,
+                fix=say("docs/provenance.md shows one"),
+            )
         blocks = raw.get("blocked")
         for rule in blocks if isinstance(blocks, list) else ():
             if isinstance(rule, dict) and "file" in rule:
                 given = rule.get("terms") or []
-                rule["terms"] = [*(given if isinstance(given, list) else [given]), *_lines(place.parent / str(rule.pop("file")))]
+                rule["terms"] = [
+                    *(given if isinstance(given, list) else [given]),
+                    *_lines(place.parent / str(rule.pop("file"))),
+                ]
         try:
-            policy = cls.model_validate({key: value for key, value in raw.items() if value is not None})
+            policy = cls.model_validate(
+                {key: value for key, value in raw.items() if value is not None}
+            )
         except ValidationError as error:
             problems = [
-                say("{0}: {1}", ".".join(map(str, problem["loc"])), recognised(problem["msg"].lower())) for problem in error.errors()
+                say(
+                    "{0}: {1}",
+                    ".".join(map(str, problem["loc"])),
+                    recognised(problem["msg"].lower()),
+                )
+                for problem in error.errors()
             ]
             raise RecipeError(
-                say("the policy has problems:\n  {0}", row("\n  ", problems)), where=place, fix=say("docs/provenance.md shows one")
+                say("the policy has problems:\n  {0}", row("\n  ", problems)),
+                where=place,
+                fix=say("docs/provenance.md shows one"),
             ) from error
         _ = policy._input, policy._output  # a term that cannot be compared is said now
         return policy
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
-        ids = [rule.id for rule in (*self.blocked, *self.options, *([self.similarity] if self.similarity else []))]
+        ids = [
+            rule.id
+            for rule in (
+                *self.blocked,
+                *self.options,
+                *([self.similarity] if self.similarity else []),
+            )
+        ]
         twice = sorted({one for one in ids if ids.count(one) > 1})
         if twice:
             raise ValueError(say("two rules have the id {0}", twice[0]))
@@ -170,11 +220,15 @@ class Policy(Config):
 
     @cached_property
     def _input(self) -> Terms:
-        return Terms((rule, term) for rule in self.blocked if rule.applies != "output" for term in rule.terms)
+        return Terms(
+            (rule, term) for rule in self.blocked if rule.applies != "output" for term in rule.terms
+        )
 
     @cached_property
     def _output(self) -> Terms:
-        return Terms((rule, term) for rule in self.blocked if rule.applies != "input" for term in rule.terms)
+        return Terms(
+            (rule, term) for rule in self.blocked if rule.applies != "input" for term in rule.terms
+        )
 
     def terms(self, side: Side) -> Terms:
         return self._input if side == "input" else self._output
@@ -186,11 +240,16 @@ class Policy(Config):
         return None if rule is None else blocked(rule)
 
     def given(self, options: Mapping[str, Any]) -> Refused | None:
-        """Why these options may not be used, or None. An option that is not among them is not bounded."""
+        """Why these options may not be used, or None. An option that is not among them is not
+        bounded.
+        """
         for rule in self.options:
             if rule.option in options and rule.broken(options[rule.option]):
                 value = options[rule.option]
-                return rule.refused(f"the option {rule.option} may not be {value!r}", f"选项 {rule.option} 不允许取值 {value!r}")
+                return rule.refused(
+                    f"the option {rule.option} may not be {value!r}",
+                    f"选项 {rule.option} 不允许取值 {value!r}",
+                )
         return None
 
 
@@ -203,6 +262,8 @@ def _lines(path: Path) -> list[str]:
         lines = bounded.read_text(path, "json_bytes", RecipeError).splitlines()
     except RecipeError as error:
         raise RecipeError(
-            say("a list of terms cannot be read"), where=path, fix=say("it is a UTF-8 file beside the policy, one term a line")
+            say("a list of terms cannot be read"),
+            where=path,
+            fix=say("it is a UTF-8 file beside the policy, one term a line"),
         ) from error
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]

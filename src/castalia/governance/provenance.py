@@ -1,10 +1,12 @@
 """From a file back to where it came from: is it intact, whose is it, and can it be made again.
 
-`examine` holds a file against its own manifest, and against the run and the ledger where these are here. `remake` computes the item anew from the manifest,
-in a block of the same shape and with as many threads, and writes the same file: the same bytes on the same machine and versions.
+`examine` holds a file against its own manifest, and against the run and the ledger where these are
+here. `remake` computes the item anew from the manifest, in a block of the same shape and with as
+many threads, and writes the same file: the same bytes on the same machine and versions.
 
-A manifest is no signature: whoever knows this code can write one. What nobody can do without the weights is to make the item again, and what nobody can do
-without the ledger is to have been noted in it.
+A manifest is no signature: whoever knows this code can write one. What nobody can do without the
+weights is to make the item again, and what nobody can do without the ledger is to have been noted
+in it.
 """
 
 from __future__ import annotations
@@ -18,27 +20,32 @@ from typing import Any, Literal
 import PIL
 import torch
 
-from castalia import atomic, bounded, places, registry, workflow
+from castalia import atomic, bounded, registry, user_dirs
 from castalia.codecs.base import Codec, is_file
 from castalia.errors import CastaliaError, DataError, RunError
 from castalia.escapes import one_line
-from castalia.governance.label import is_sealed
+from castalia.governance.ai_mark import is_sealed
 from castalia.governance.ledger import lines
 from castalia.governance.manifest import damage, require
-from castalia.governance.release import SCHEMA, Gate, write_sealed
+from castalia.governance.release_gate import SCHEMA, Gate, write_sealed
 from castalia.run import Run, versions
 from castalia.sampling.generate import reproduce
 from castalia.sentences import say
 from castalia.spec import Dense
+from castalia.verbs import make
 
-MOST_ROWS = 1024  # of a block that a manifest may ask for, unless the run itself computes larger ones
+# of a block that a manifest may ask for, unless the run itself computes larger ones
+MOST_ROWS = 1024
 State = Literal["intact", "altered", "unknown"]
-CAUSES = ("castalia", "torch", "python", "cpu", "threads", "system", "pillow")  # what can change a byte
+# what can change a byte
+CAUSES = ("castalia", "torch", "python", "cpu", "threads", "system", "pillow")
 
 
 @dataclass
 class Finding:
-    """What is known about one file. problems: what does not match; notes: what else there is to say."""
+    """What is known about one file. problems: what does not match; notes: what else there is to
+    say.
+    """
 
     path: Path
     state: State
@@ -50,7 +57,8 @@ class Finding:
 
 
 def describe(gate: Gate, inputs: Sequence[str]) -> list[dict[str, str]]:
-    """Name and hash of each file that an edit begins with, or the text that was typed instead; texts pass the gate.
+    """Name and hash of each file that an edit begins with, or the text that was typed instead;
+    texts pass the gate.
 
     Raises DataError for a file that cannot be read.
     """
@@ -62,21 +70,31 @@ def describe(gate: Gate, inputs: Sequence[str]) -> list[dict[str, str]]:
         if is_file(one):
             found.append({"name": Path(one).name, "sha256": _sha256(Path(one))})
         else:
-            found.append({"typed": one, "sha256": hashlib.sha256(one.encode(errors="surrogatepass")).hexdigest()})
+            found.append(
+                {
+                    "typed": one,
+                    "sha256": hashlib.sha256(one.encode(errors="surrogatepass")).hexdigest(),
+                }
+            )
     return found
 
 
 def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]] | None]:
-    """The manifest of a file and the codec that knows such files; (None, a codec) without a manifest.
+    """The manifest of a file and the codec that knows such files; (None, a codec) without a
+    manifest.
 
     Raises DataError for a file that is missing, that no codec claims, or that none can read.
     """
     if not path.is_file():
         raise DataError(say("there is no such file"), where=path, fix=say("check the path"))
-    codecs = [registry.resolve("codec", name) for name in registry.CODECS]
+    codecs = [registry.resolve("codec", name) for name in registry.known("codec")]
     error: DataError | None = None
     readable = None
-    for codec in (one for one in codecs if one.claims(path.name) or path.name.lower().endswith(one.formats or " ")):
+    for codec in (
+        one
+        for one in codecs
+        if one.claims(path.name) or path.name.lower().endswith(one.formats or " ")
+    ):
         try:
             manifest = codec.read_manifest(path)
         except DataError as trouble:
@@ -89,16 +107,20 @@ def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]] | N
         raise error
     if readable is None:
         raise DataError(
-            say("no codec knows files of this kind"), where=path, fix="castalia verify takes what castalia sample and edit write"
+            say("no codec knows files of this kind"),
+            where=path,
+            fix="castalia verify takes what castalia sample and edit write",
         )
     return None, readable
 
 
-# Is it intact -------------------------------------------------------------------------------------------------------------
+# Is it intact -------------------------------------------------------------------------------------
 
 
 def examine(path: Path, run: Run | None = None) -> Finding:
-    """Hold a file against its manifest, and against `run` or the run that this machine remembers."""
+    """Hold a file against its manifest, and against `run` or the run that this machine
+    remembers.
+    """
     manifest, codec = manifest_of(path)
     if codec is None:
         raise DataError(say("no codec knows files of this kind"), where=path)
@@ -108,7 +130,9 @@ def examine(path: Path, run: Run | None = None) -> Finding:
     finding = Finding(path, "intact", manifest)
     if type(manifest.get("schema")) is not int or manifest["schema"] != SCHEMA:
         finding.state = "unknown"
-        finding.notes.append(say("its manifest is of another version: {0}", one_line(manifest.get("generator"), 100)))
+        finding.notes.append(
+            say("its manifest is of another version: {0}", one_line(manifest.get("generator"), 100))
+        )
         return finding
     trouble = damage(manifest)
     if trouble is not None:
@@ -116,7 +140,10 @@ def examine(path: Path, run: Run | None = None) -> Finding:
     if "content" not in manifest and trouble is None:
         finding.state = "unknown"
         finding.notes.append(
-            say("its manifest has no hash of the content: it did not leave through the gate (an exported model wrote it?)")
+            say(
+                "its manifest has no hash of the content: it did not leave through the gate "
+                "(an exported model wrote it?)"
+            )
         )
         return finding
     if manifest.get("content") != content:
@@ -134,33 +161,54 @@ def examine(path: Path, run: Run | None = None) -> Finding:
 
 
 def _compare(finding: Finding, given: Run | None) -> None:
-    """With the run: does it have such weights, are its data and recipe these, does its ledger have the line."""
+    """With the run: does it have such weights, are its data and recipe these, does its ledger have
+    the line.
+    """
     manifest = finding.manifest or {}
     run = given
     if run is None:
         try:
-            folder = places.folder_of(str(manifest.get("model")))
+            folder = user_dirs.folder_of(str(manifest.get("model")))
             run = None if folder is None else Run.open(folder)
         except CastaliaError as error:
             finding.notes.append(f"{error.what} ({error.where})")
         if run is None:
             finding.notes.append(say("the model is not known on this machine"))
             return
-    entry = ledger_entry(run.folder / "ledger.jsonl", str(manifest.get("content")), manifest.get("seal"))
-    if _step_of(run, manifest) is None and (entry is None or entry[1].get("model") != manifest.get("model")):
-        finding.notes.append(say("{0} has no such weights: another run, or a checkpoint that is gone", run.folder))
+    entry = ledger_entry(
+        run.folder / "ledger.jsonl", str(manifest.get("content")), manifest.get("seal")
+    )
+    if _step_of(run, manifest) is None and (
+        entry is None or entry[1].get("model") != manifest.get("model")
+    ):
+        finding.notes.append(
+            say("{0} has no such weights: another run, or a checkpoint that is gone", run.folder)
+        )
         return
     finding.run = run.folder
-    for name, value in (("run", run.id), ("data", run.about["data"]["fingerprint"]), ("recipe", run.recipe_hash)):
+    for name, value in (
+        ("run", run.id),
+        ("data", run.about["data"]["fingerprint"]),
+        ("recipe", run.recipe_hash),
+    ):
         if manifest.get(name) != value:
-            finding.problems.append(say("the manifest says {0} {1}, the run has {2}", name, str(manifest.get(name))[:16], value[:16]))
+            finding.problems.append(
+                say(
+                    "the manifest says {0} {1}, the run has {2}",
+                    name,
+                    str(manifest.get(name))[:16],
+                    value[:16],
+                )
+            )
     licence = manifest.get("licence")
     if not isinstance(licence, dict) or licence.get("data") != run.about["data"].get("licence"):
         finding.problems.append(say("the manifest names another licence of the data than the run"))
     if entry is not None:
         finding.line = entry[0]
         if entry[1].get("seal") != manifest.get("seal"):
-            finding.problems.append(say("the ledger noted another manifest for this content (line {0})", entry[0]))
+            finding.problems.append(
+                say("the ledger noted another manifest for this content (line {0})", entry[0])
+            )
     else:
         finding.notes.append(say("the run's ledger has no line for it"))
 
@@ -168,7 +216,7 @@ def _compare(finding: Finding, given: Run | None) -> None:
 def _stripped(path: Path, content: str, run: Run | None) -> Finding:
     """A file without a manifest: unknown, unless a ledger here has released just this content."""
     finding = Finding(path, "unknown", notes=[say("it carries no manifest")])
-    for folder in [run.folder] if run is not None else places.known_folders():
+    for folder in [run.folder] if run is not None else user_dirs.known_folders():
         entry = ledger_entry(folder / "ledger.jsonl", content)
         if entry is not None:
             finding.state, finding.run, finding.line = "altered", folder, entry[0]
@@ -178,10 +226,14 @@ def _stripped(path: Path, content: str, run: Run | None) -> Finding:
     return finding
 
 
-def ledger_entry(ledger: Path, content: str, own: object = None) -> tuple[int, dict[str, Any]] | None:
-    """(line number, entry) of the release of this content under the seal `own`, else of the newest; None where there is none.
+def ledger_entry(
+    ledger: Path, content: str, own: object = None
+) -> tuple[int, dict[str, Any]] | None:
+    """(line number, entry) of the release of this content under the seal `own`, else of the newest;
+    None where there is none.
 
-    Equal content may leave more than once: made again, or by a model that makes everything the same.
+    Equal content may leave more than once: made again, or by a model that makes everything the
+    same.
     """
     found = None
     if not ledger.is_file():
@@ -192,19 +244,25 @@ def ledger_entry(ledger: Path, content: str, own: object = None) -> tuple[int, d
                 entry = bounded.parse_json(raw)
             except DataError:
                 continue
-            if isinstance(entry, dict) and entry.get("event") == "released" and entry.get("content") == content:
+            if (
+                isinstance(entry, dict)
+                and entry.get("event") == "released"
+                and entry.get("content") == content
+            ):
                 found = (number, entry)
                 if own is not None and entry.get("seal") == own:
                     break
     return found
 
 
-# Can it be made again -----------------------------------------------------------------------------------------------------
+# Can it be made again -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of it. identical: byte for byte. same_content: at least what the file holds. difference: in words. causes: what differs here."""
+    """What came of it. identical: byte for byte. same_content: at least what the file holds.
+    difference: in words. causes: what differs here.
+    """
 
     path: Path
     run: Path
@@ -215,10 +273,12 @@ class Reproduction:
 
 
 def run_of(manifest: dict[str, Any], given: Run | None = None, *, trust_code: bool = False) -> Run:
-    """The run that made a file: `given`, or the one that this machine remembers. Raises RunError where it is not here."""
+    """The run that made a file: `given`, or the one that this machine remembers. Raises RunError
+    where it is not here.
+    """
     if given is not None:
         return given
-    folder = places.folder_of(str(manifest.get("model")))
+    folder = user_dirs.folder_of(str(manifest.get("model")))
     if folder is None:
         raise RunError(
             say("the run '{0}' is not known on this machine", manifest.get("run")),
@@ -228,22 +288,43 @@ def run_of(manifest: dict[str, Any], given: Run | None = None, *, trust_code: bo
     return Run.open(folder, trust_code=trust_code)
 
 
-def remake(path: Path, out: Path, *, run: Run | None = None, inputs: Sequence[Path] = (), trust_code: bool = False) -> Reproduction:
-    """Make the item of `path` again, into the folder `out`, and compare. Sets the number of threads to the manifest's.
+def remake(
+    path: Path,
+    out: Path,
+    *,
+    run: Run | None = None,
+    inputs: Sequence[Path] = (),
+    trust_code: bool = False,
+) -> Reproduction:
+    """Make the item of `path` again, into the folder `out`, and compare. Sets the number of threads
+    to the manifest's.
 
-    inputs: the files that an edit began with, in the order of then. Raises DataError where they are not those, or the file has no manifest.
+    inputs: the files that an edit began with, in the order of then. Raises DataError where they are
+    not those, or the file has no manifest.
     """
     manifest, kind = manifest_of(path)
     if manifest is None or kind is None or "content" not in manifest:
-        raise DataError(say("the file carries no manifest to make it from"), where=path, fix="castalia verify FILE says more")
+        raise DataError(
+            say("the file carries no manifest to make it from"),
+            where=path,
+            fix="castalia verify FILE says more",
+        )
     require(manifest, path)
     if (out / path.name).resolve() == path.resolve():
-        raise DataError(say("the reproduction would replace the file itself"), where=out, fix=say("name another folder with --out"))
+        raise DataError(
+            say("the reproduction would replace the file itself"),
+            where=out,
+            fix=say("name another folder with --out"),
+        )
     opened = run_of(manifest, run, trust_code=trust_code)
     most = max(MOST_ROWS, opened.recipe.sampling.batch)
     if (manifest.get("rows") or 1) > most:
         raise DataError(
-            say("the manifest asks for {0:,} items in one block, this run computes at most {1:,}", manifest["rows"], most),
+            say(
+                "the manifest asks for {0:,} items in one block, this run computes at most {1:,}",
+                manifest["rows"],
+                most,
+            ),
             where=path,
             fix=say("raise sampling.batch in the run's recipe.yaml if it was made so"),
         )
@@ -267,7 +348,9 @@ def remake(path: Path, out: Path, *, run: Run | None = None, inputs: Sequence[Pa
         )
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
         raise DataError(
-            say("the manifest does not describe an item of this run"), where=path, fix="castalia verify FILE says more"
+            say("the manifest does not describe an item of this run"),
+            where=path,
+            fix="castalia verify FILE says more",
         ) from error
     codec, facts, target = opened.codec, dict(manifest), out / path.name
     with atomic.place(target) as temporary:
@@ -278,7 +361,14 @@ def remake(path: Path, out: Path, *, run: Run | None = None, inputs: Sequence[Pa
     same = facts["content"] == found
     identical = _sha256(target) == _sha256(path) and (not codec.sidecar or facts == manifest)
     causes = [] if identical else _causes(manifest, told, facts["content"], found)
-    return Reproduction(target, opened.folder, identical, same, "none" if same else _difference(codec, path, target), causes)
+    return Reproduction(
+        target,
+        opened.folder,
+        identical,
+        same,
+        "none" if same else _difference(codec, path, target),
+        causes,
+    )
 
 
 def _item(manifest: dict[str, Any], item: Any) -> Any:
@@ -301,10 +391,16 @@ def _edited(run: Run, manifest: dict[str, Any], inputs: Sequence[Path], model: A
     names = ", ".join(str(one["name"]) for one in wanted if "name" in one)
     if not inputs and names:
         fix = say("--inputs FILE, once for each, in this order")
-        raise DataError(say("this file is an edit: it needs what it was made from"), where=names, fix=fix)
+        raise DataError(
+            say("this file is an edit: it needs what it was made from"), where=names, fix=fix
+        )
     if [_sha256(one) for one in inputs] != [one["sha256"] for one in wanted if "typed" not in one]:
         given = ", ".join(one.name for one in inputs)
-        raise DataError(say("the inputs are not the files that the edit began with"), where=given, fix=say("as then: {0}", names))
+        raise DataError(
+            say("the inputs are not the files that the edit began with"),
+            where=given,
+            fix=say("as then: {0}", names),
+        )
     options = {name: manifest[name] for name in needed if name != "index"} | {
         "keep": manifest.get("keep", ()),
         "temperature": manifest.get("temperature", 1.0),
@@ -314,7 +410,9 @@ def _edited(run: Run, manifest: dict[str, Any], inputs: Sequence[Path], model: A
         options["bars"] = tuple(manifest["bars"])
     files = iter(inputs)
     given = [str(one["typed"]) if "typed" in one else str(next(files)) for one in wanted]
-    return workflow.edit(run, manifest["edit"], given, labels=manifest.get("labels"), model=model, **options)[manifest["index"]]
+    return make.edit(
+        run, manifest["edit"], given, labels=manifest.get("labels"), model=model, **options
+    )[manifest["index"]]
 
 
 def _causes(manifest: dict[str, Any], told: dict[str, Any], made: str, found: str) -> list[str]:
@@ -322,7 +420,11 @@ def _causes(manifest: dict[str, Any], told: dict[str, Any], made: str, found: st
     if made == manifest["content"] != found:
         return ["what was made now is what the manifest says: the file was altered since"]
     now = {**versions(), "pillow": PIL.__version__}
-    causes = [f"{name}: {told.get(name)} then, {now[name]} now" for name in CAUSES if told.get(name) != now[name]]
+    causes = [
+        f"{name}: {told.get(name)} then, {now[name]} now"
+        for name in CAUSES
+        if told.get(name) != now[name]
+    ]
     if not is_sealed(manifest):
         causes.append(say("the manifest was changed"))
     elif made == found and not causes:
@@ -336,7 +438,9 @@ def _step_of(run: Run, manifest: dict[str, Any]) -> int | None:
     weights = manifest.get("weights", "ema")
     if weights not in ("ema", "model"):
         return None
-    return next((step for step in steps if run.model_hash(weights, step) == manifest.get("model")), None)
+    return next(
+        (step for step in steps if run.model_hash(weights, step) == manifest.get("model")), None
+    )
 
 
 def _difference(codec: Codec[Any], first: Path, second: Path) -> str:
@@ -352,7 +456,10 @@ def _difference(codec: Codec[Any], first: Path, second: Path) -> str:
         unit = f"levels of {spec.levels}" if spec.levels else "standard deviations"
         return f"at most {worst:.6g} {unit}, in {moved} of {left.numel()} values"
     texts = str(one), str(other)
-    place = next((number for number, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), min(map(len, texts)))
+    place = next(
+        (number for number, (a, b) in enumerate(zip(*texts, strict=False)) if a != b),
+        min(map(len, texts)),
+    )
     return f"from character {place} on"
 
 

@@ -1,4 +1,5 @@
-"""What other packages say where Castalia passes it on: Typer's parser of options, pydantic's validation. Templates, as in `castalia.sentences`.
+"""What other packages say where Castalia passes it on: Typer's parser of options, pydantic's
+validation. Templates, as in `castalia.sentences`.
 
 VALUES are words of JSON documents that a terminal shows in its reader's language.
 """
@@ -41,8 +42,29 @@ PYDANTIC = (
     "Value error, {0}",
 )
 VALUES = (
-    *("copies", "none", "cannot tell", "held-out items", "training items set apart", "a fixed threshold", "loss", "shadow", "distance"),
-    *("exact", "shifted", "flipped", "cropped", "recoloured", "near", "edited", "transposed", "tempo", "one part"),
+    *(
+        "copies",
+        "none",
+        "cannot tell",
+        "held-out items",
+        "training items set apart",
+        "a fixed threshold",
+        "loss",
+        "shadow",
+        "distance",
+    ),
+    *(
+        "exact",
+        "shifted",
+        "flipped",
+        "cropped",
+        "recoloured",
+        "near",
+        "edited",
+        "transposed",
+        "tempo",
+        "one part",
+    ),
     *("intact", "altered", "unknown", "released", "refused", "mended"),
     *("encoded data", "pretrained model", "opened archive", "(unknown)", "(no ending)"),
     *("runs", "recipes", "data", "families", "codecs"),

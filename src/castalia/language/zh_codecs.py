@@ -239,7 +239,7 @@ SENTENCES = {
     "the file is not a (compressed) text of pieces": "文件不是（压缩的）乐曲文本",
     "notes of part '{0}' overlap": "声部“{0}”的音符互相重叠",
     "the line is not a piece: {0}": "该行不是乐曲：{0}",
-    "see codecs/pieces.py": "见 codecs/pieces.py",
+    "see modalities/music/files/score_lines.py": "见 modalities/music/files/score_lines.py",
     "a length of {0!r}": "长度为 {0!r}",
     "a pitch of {0!r}": "音高为 {0!r}",
     "a bracket that closes nothing": "没有对应左括号的右括号",

@@ -1,6 +1,7 @@
 """Chinese: recipes, runs, training, sampling and exports."""
 
 SENTENCES = {
+    "the modality '{0}' cannot be loaded: {1}": "无法加载模态“{0}”：{1}",
     "stop is a tuple of strings": "stop 应为由文本组成的元组",
     "too many strings end a row": "使一行结束的字符串太多",
     "{0} is out of range": "{0} 超出范围",
@@ -31,7 +32,7 @@ SENTENCES = {
     "leave --redraw out; it is for scores": "请去掉 --redraw；它只用于乐谱",
     "be judged by its samples": "用其样本评判",
     "this evidence needs dense data": "这种依据需要稠密数据",
-    "tokens have evaluation/passages.py": "词元请用 evaluation/passages.py",
+    "tokens have evaluation/token_evidence.py": "词元请用 evaluation/token_evidence.py",
     "the sampler gave another shape than its spec": "采样器给出的形状与其规格不同",
     "features need dense data": "特征需要稠密数据",
     "there is no feature network '{0}'": "没有特征网络“{0}”",
@@ -51,7 +52,7 @@ SENTENCES = {
     "use raw features for other data": "其他数据请用原始特征",
     "reinstall castalia": "请重新安装 castalia",
     "passages are made of tokens": "段落由词元组成",
-    "dense data have evaluation/evidence.py": "稠密数据请用 evaluation/evidence.py",
+    "dense data have evaluation/dense_evidence.py": "稠密数据请用 evaluation/dense_evidence.py",
     "the programs of an export can be told classes only": "导出的程序只能接受类别",
     "condition '{0}'": "条件“{0}”",
     "the run has no pairs of low rank": "此运行没有低秩矩阵对",
@@ -161,7 +162,7 @@ SENTENCES = {
     "one grammar a row": "每行一个语法",
     "an error stopped this decoder in the middle of a step": "有错误使此解码器停在一步中间",
     "the model's logits are not finite numbers": "模型的 logit 不是有限的数",
-    "see nn/random.py: generators": "见 nn/random.py：generators",
+    "see nn/counter_random.py: generators": "见 nn/counter_random.py：generators",
     "pass one for all, or one for each": "请给出一个共用的，或每行一个",
     "a prompt has at least `begin`, and tokens of the vocabulary": "提示词至少含 `begin`，且各词元在词表内",
     "begin with a new one": "请重新建立一个",
@@ -214,7 +215,7 @@ SENTENCES = {
     'for example training.reward.rules=["length:20..60"]': '例如 training.reward.rules=["length:20..60"]',
     "write them as fewer": "请减少份数",
     "remove one 'extends'": "请去掉一个“extends”",
-    "see castalia/recipes/image/vae.yaml": "参见 castalia/recipes/image/vae.yaml",
+    "see castalia/modalities/image/recipes/vae.yaml": "参见 castalia/modalities/image/recipes/vae.yaml",
     "for example extends: image/vae": "例如 extends: image/vae",
     "there is no such recipe file": "没有这个配方文件",
     "{0}castalia list recipes": "{0}castalia list recipes",

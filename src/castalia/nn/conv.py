@@ -1,10 +1,11 @@
 """Convolutional encoders and decoders over 1, 2 or 3 trailing axes, of any lengths.
 
-One code path for signals, pictures and volumes: an axis is halved (rounding up) while it is longer than `smallest`,
-axes may stop at different levels, and the decoder walks the same list of sizes backwards, so that 28, 105 and 50x37
-come out exactly as they went in. Pictures run in channels-last memory, which nearly doubles a CPU's speed.
-Residual blocks begin as the identity, which trains well without normalisation; group norm was slower by half on a CPU
-and no better per picture. Losses and output distributions are not here.
+One code path for signals, pictures and volumes: an axis is halved (rounding up) while it is longer
+than `smallest`, axes may stop at different levels, and the decoder walks the same list of sizes
+backwards, so that 28, 105 and 50x37 come out exactly as they went in. Pictures run in channels-last
+memory, which nearly doubles a CPU's speed. Residual blocks begin as the identity, which trains well
+without normalisation; group norm was slower by half on a CPU and no better per picture. Losses and
+output distributions are not here.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ from castalia.sentences import say
 
 Norm = Literal["group", "batch", "none"]
 CONV: dict[int, type[Any]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-TRANSPOSED: dict[int, type[Any]] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+TRANSPOSED: dict[int, type[Any]] = {
+    1: nn.ConvTranspose1d,
+    2: nn.ConvTranspose2d,
+    3: nn.ConvTranspose3d,
+}
 BATCH_NORM: dict[int, type[Any]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
 
@@ -32,19 +37,27 @@ def rank_of(shape: Sequence[int]) -> int:
     rank = len(shape) - 1
     if rank not in CONV:
         raise SpecError(
-            say("convolutions need 1 to 3 axes after the channels, not {0}", rank), where=f"shape {tuple(shape)}", fix="family.body=mlp"
+            say("convolutions need 1 to 3 axes after the channels, not {0}", rank),
+            where=f"shape {tuple(shape)}",
+            fix="family.body=mlp",
         )
     return rank
 
 
-def resolutions(sides: Sequence[int], *, patch: int = 1, levels: int | None = None, smallest: int = 4) -> list[tuple[int, ...]]:
-    """Sizes of the grid at every level, finest first; the finest is `sides` divided by `patch`, rounded up.
+def resolutions(
+    sides: Sequence[int], *, patch: int = 1, levels: int | None = None, smallest: int = 4
+) -> list[tuple[int, ...]]:
+    """Sizes of the grid at every level, finest first; the finest is `sides` divided by `patch`,
+    rounded up.
 
-    `levels` bounds the number of halvings; None halves until no axis is longer than 2 * smallest - 1.
+    `levels` bounds the number of halvings; None halves until no axis is longer than 2 * smallest -
+    1.
     """
     found = [tuple(-(-side // patch) for side in sides)]
     while (levels is None or len(found) <= levels) and max(found[-1]) >= 2 * smallest - 1:
-        found.append(tuple(-(-side // 2) if side >= 2 * smallest - 1 else side for side in found[-1]))
+        found.append(
+            tuple(-(-side // 2) if side >= 2 * smallest - 1 else side for side in found[-1])
+        )
     return found
 
 
@@ -66,7 +79,9 @@ def fast_layout(module: nn.Module, rank: int) -> None:
 
 
 class Block(nn.Module):
-    """Residual block, pre-activation (He et al. 2016): (B, C, ...) -> (B, C, ...). Modulated by (B, D) if `context`."""
+    """Residual block, pre-activation (He et al. 2016): (B, C, ...) -> (B, C, ...). Modulated by (B,
+    D) if `context`.
+    """
 
     def __init__(self, rank: int, channels: int, *, context: int = 0, norm: Norm = "none") -> None:
         super().__init__()
@@ -90,7 +105,8 @@ class ConvEncoder(nn.Module):
     grid    (channels, *sides) of the output.
     width   channels at the finest level; doubled at every level up to 4 times.
     depth   residual blocks at every level.
-    patch   side of the patches that the first layer turns into one position each (2 or 4 is much faster on a CPU).
+    patch   side of the patches that the first layer turns into one position each (2 or 4 is much
+            faster on a CPU).
     """
 
     def __init__(
@@ -111,22 +127,33 @@ class ConvEncoder(nn.Module):
         self.sizes = resolutions(shape[1:], patch=patch, levels=levels, smallest=smallest)
         channels = channels_at(width, len(self.sizes))
         self.pads = tuple(
-            amount for side, size in reversed(list(zip(shape[1:], self.sizes[0], strict=True))) for amount in (0, size * patch - side)
+            amount
+            for side, size in reversed(list(zip(shape[1:], self.sizes[0], strict=True)))
+            for amount in (0, size * patch - side)
         )
         kernel = 3 if patch == 1 else patch
-        self.stem = CONV[rank](shape[0], channels[0], kernel, stride=patch, padding=1 if patch == 1 else 0)
+        self.stem = CONV[rank](
+            shape[0], channels[0], kernel, stride=patch, padding=1 if patch == 1 else 0
+        )
         self.downs = nn.ModuleList()
         self.stages = nn.ModuleList([_stage(rank, channels[0], depth, context, norm)])
         for index in range(1, len(self.sizes)):
-            stride = tuple(1 if a == b else 2 for a, b in zip(self.sizes[index - 1], self.sizes[index], strict=True))
-            self.downs.append(CONV[rank](channels[index - 1], channels[index], 3, stride=stride, padding=1))
+            stride = tuple(
+                1 if a == b else 2
+                for a, b in zip(self.sizes[index - 1], self.sizes[index], strict=True)
+            )
+            self.downs.append(
+                CONV[rank](channels[index - 1], channels[index], 3, stride=stride, padding=1)
+            )
             self.stages.append(_stage(rank, channels[index], depth, context, norm))
         self.norm = normalisation(norm, rank, channels[-1])
         self.grid = (channels[-1], *self.sizes[-1])
         fast_layout(self, rank)
 
     def features(self, x: Tensor, vector: Tensor | None = None) -> list[Tensor]:
-        """Activations at the end of every level, finest first; the last is what `forward` returns."""
+        """Activations at the end of every level, finest first; the last is what
+        `forward` returns.
+        """
         if any(self.pads):
             x = F.pad(x, self.pads)
         if self.rank == 2:
@@ -148,7 +175,8 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(nn.Module):
     """(B, *grid) -> (B, outputs, *sides): the encoder's way backwards, by transposed convolutions.
 
-    Built from the shape of the *data*; `grid` says what it wants as input. Options as for ConvEncoder.
+    Built from the shape of the *data*; `grid` says what it wants as input. Options as for
+    ConvEncoder.
     """
 
     def __init__(
@@ -174,19 +202,26 @@ class ConvDecoder(nn.Module):
         self.stages = nn.ModuleList([_stage(rank, channels[0], depth, context, norm)])
         self.ups = nn.ModuleList()
         for index, (before, after) in enumerate(pairwise(channels)):
-            stride = tuple(1 if a == b else 2 for a, b in zip(self.sizes[index], self.sizes[index + 1], strict=True))
-            kernel = tuple(step + 2 for step in stride)  # 4 where an axis doubles, 3 where it stays: every output has as many inputs
+            stride = tuple(
+                1 if a == b else 2
+                for a, b in zip(self.sizes[index], self.sizes[index + 1], strict=True)
+            )
+            # 4 where an axis doubles, 3 where it stays: every output has as many inputs
+            kernel = tuple(step + 2 for step in stride)
             self.ups.append(TRANSPOSED[rank](before, after, kernel, stride=stride, padding=1))
             self.stages.append(_stage(rank, after, depth, context, norm))
         self.norm = normalisation(norm, rank, channels[-1])
         if patch == 1:
             self.head = CONV[rank](channels[-1], outputs, 3, padding=1)
         else:
-            # Patches are decoded apart; a small convolution over the whole, at first the identity, mends the seams.
+            # Patches are decoded apart; a small convolution over the whole, at first the identity,
+            # mends the seams.
             mend = CONV[rank](outputs, outputs, 5, padding=2)
             nn.init.dirac_(mend.weight)
             nn.init.zeros_(mend.bias)
-            self.head = nn.Sequential(TRANSPOSED[rank](channels[-1], outputs, patch, stride=patch), mend)
+            self.head = nn.Sequential(
+                TRANSPOSED[rank](channels[-1], outputs, patch, stride=patch), mend
+            )
         fast_layout(self, rank)
 
     def forward(self, h: Tensor, vector: Tensor | None = None) -> Tensor:
@@ -194,7 +229,8 @@ class ConvDecoder(nn.Module):
             h = h.contiguous(memory_format=torch.channels_last)
         for index, stage in enumerate(self.stages):
             if index:
-                h = self.ups[index - 1](h)[(..., *(slice(side) for side in self.sizes[index]))]  # 4 -> 8, cut to 7
+                # 4 -> 8, cut to 7
+                h = self.ups[index - 1](h)[(..., *(slice(side) for side in self.sizes[index]))]
             h = _run(stage, h, vector, last=index + 1 == len(self.stages))
         x = self.head(F.silu(self.norm(h)))
         return x[(..., *(slice(side) for side in self.sides))]  # a patch may reach over the edge
@@ -210,7 +246,9 @@ def _stage(rank: int, channels: int, depth: int, context: int, norm: Norm) -> nn
 
 
 def _run(stage: nn.Module, h: Tensor, vector: Tensor | None, last: bool) -> Tensor:
-    """The blocks of a level. A level without blocks gets a non-linearity, save the last: what follows it brings one."""
+    """The blocks of a level. A level without blocks gets a non-linearity, save the last: what
+    follows it brings one.
+    """
     blocks = list(stage.children())
     for block in blocks:
         h = block(h, vector)

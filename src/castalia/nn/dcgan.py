@@ -1,9 +1,11 @@
-"""Convolutional generators and critics over 1, 2 or 3 axes: the textbook DCGAN, and a form made for short runs on a CPU.
+"""Convolutional generators and critics over 1, 2 or 3 axes: the textbook DCGAN, and a form made for
+short runs on a CPU.
 
-DCGAN: Radford et al. 2016, arXiv:1511.06434. The fast form puts its weights where a CPU multiplies quickly: a patch of
-neighbours is folded into channels before the critic's first layer and unfolded after the generator's last (sub-pixel
-convolution, Shi et al. 2016, arXiv:1609.05158), so no layer works at full resolution, and one dense layer holds most
-weights. Sides need not be powers of two (see nn.adversarial.Plan). Losses are in families/gan.py.
+DCGAN: Radford et al. 2016, arXiv:1511.06434. The fast form puts its weights where a CPU multiplies
+quickly: a patch of neighbours is folded into channels before the critic's first layer and unfolded
+after the generator's last (sub-pixel convolution, Shi et al. 2016, arXiv:1609.05158), so no layer
+works at full resolution, and one dense layer holds most weights. Sides need not be powers of two
+(see nn.adversarial.Plan). Losses are in families/gan.py.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from castalia.nn.adversarial import CriticHead, CriticNorm, Norm, Plan, critic_norm, fold, unfold
 from castalia.nn.conv import CONV, TRANSPOSED, rank_of
+from castalia.nn.gan_networks import CriticHead, CriticNorm, Norm, Plan, critic_norm, fold, unfold
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Style:
     smallest  halve until no axis is longer; per rank of the data.
     hidden    width of the dense layer between code and grid, as a multiple of `width`; 0 for none.
     down      length of the critic's kernels where they halve an axis; 3 costs two thirds of 4.
-    textbook  first critic layer strided and without norm, last generator layer a transposed convolution, weights N(0, 0.02).
+    textbook  first critic layer strided and without norm, last generator layer a transposed
+              convolution, weights N(0, 0.02).
     """
 
     patch: int
@@ -43,13 +46,23 @@ TEXTBOOK = Style(patch=1, smallest={1: 8, 2: 4, 3: 4}, hidden=0, down=4, textboo
 
 
 class ConvGenerator(nn.Module):
-    """Code (B, L) -> raw values (B, *shape): dense to the coarsest grid, then transposed convolutions, each doubling it.
+    """Code (B, L) -> raw values (B, *shape): dense to the coarsest grid, then transposed
+    convolutions, each doubling it.
 
     code     width of a condition vector that is concatenated to the noise (the caller does it).
     context  width of a condition vector that moves the batch norms; 0 for none.
     """
 
-    def __init__(self, shape: Sequence[int], latent: int, width: int, style: Style, *, code: int = 0, context: int = 0) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        latent: int,
+        width: int,
+        style: Style,
+        *,
+        code: int = 0,
+        context: int = 0,
+    ) -> None:
         super().__init__()
         rank = rank_of(shape)
         self.plan = Plan.of(shape[1:], patch=style.patch, smallest=style.smallest[rank])
@@ -58,25 +71,36 @@ class ConvGenerator(nn.Module):
         hidden = style.hidden * width
         self.hidden = nn.Linear(latent + code, hidden, bias=False) if hidden else None
         self.hidden_norm = Norm(hidden, 0, context) if hidden else None
-        self.grid = nn.Linear(hidden or latent + code, channels[0] * math.prod(self.plan.base), bias=False)
+        self.grid = nn.Linear(
+            hidden or latent + code, channels[0] * math.prod(self.plan.base), bias=False
+        )
         self.grid_norm = Norm(channels[0], rank, context)
         self.ups = nn.ModuleList()
         self.norms = nn.ModuleList()
         ends = [*channels[1:], shape[0]] if style.textbook else channels[1:]
-        for before, after, strides in zip(channels, ends, reversed(self.plan.strides), strict=False):
+        for before, after, strides in zip(
+            channels, ends, reversed(self.plan.strides), strict=False
+        ):
             kernel = tuple(4 if stride == 2 else 3 for stride in strides)
             last = style.textbook and len(self.ups) == levels - 1
-            self.ups.append(TRANSPOSED[rank](before, after, kernel, stride=strides, padding=1, bias=last))
+            self.ups.append(
+                TRANSPOSED[rank](before, after, kernel, stride=strides, padding=1, bias=last)
+            )
             self.norms.append(nn.Identity() if last else Norm(after, rank, context))
         needs_head = not style.textbook or levels == 0
-        self.head = CONV[rank](channels[-1], shape[0] * math.prod(self.plan.patch), 3, padding=1) if needs_head else None
+        self.head = (
+            CONV[rank](channels[-1], shape[0] * math.prod(self.plan.patch), 3, padding=1)
+            if needs_head
+            else None
+        )
         if style.textbook:
             textbook_weights(self)
 
     def forward(self, z: Tensor, vector: Tensor | None = None) -> Tensor:
         if self.hidden is not None and self.hidden_norm is not None:
             z = F.relu(self.hidden_norm(self.hidden(z), vector))
-        h = self.grid(z).unflatten(1, (*self.plan.base, -1)).movedim(-1, 1)  # channels last in memory, without a copy
+        # channels last in memory, without a copy
+        h = self.grid(z).unflatten(1, (*self.plan.base, -1)).movedim(-1, 1)
         h = F.relu(self.grid_norm(h, vector))
         for up, norm in zip(self.ups, self.norms, strict=True):
             h = up(h)
@@ -88,13 +112,24 @@ class ConvGenerator(nn.Module):
 
 
 class ConvCritic(nn.Module):
-    """(B, *shape) -> logits (B,): convolutions, each halving the grid, then (in the fast form) one dense layer.
+    """(B, *shape) -> logits (B,): convolutions, each halving the grid, then (in the fast form) one
+    dense layer.
 
-    extra    channels beside the data's, constant over the grid, that tell the condition (concatenated conditioning).
+    extra    channels beside the data's, constant over the grid, that tell the condition
+             (concatenated conditioning).
     context  width of a condition vector for the projection head; 0 for none.
     """
 
-    def __init__(self, shape: Sequence[int], width: int, style: Style, norm: CriticNorm, *, extra: int = 0, context: int = 0) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        width: int,
+        style: Style,
+        norm: CriticNorm,
+        *,
+        extra: int = 0,
+        context: int = 0,
+    ) -> None:
         super().__init__()
         rank = rank_of(shape)
         self.rank = rank
@@ -110,7 +145,9 @@ class ConvCritic(nn.Module):
         for index, (a, b, strides) in enumerate(zip(before, after, self.plan.strides, strict=True)):
             chosen: CriticNorm = "none" if strided and index == 0 else norm
             kernel = tuple(style.down if stride == 2 else 3 for stride in strides)
-            self.downs.append(CONV[rank](a, b, kernel, stride=strides, padding=1, bias=chosen != "batch"))
+            self.downs.append(
+                CONV[rank](a, b, kernel, stride=strides, padding=1, bias=chosen != "batch")
+            )
             self.norms.append(critic_norm(chosen, b, rank))
         flat = channels[-1] * math.prod(self.plan.base)
         hidden = style.hidden * width
@@ -120,10 +157,18 @@ class ConvCritic(nn.Module):
         if style.textbook:
             textbook_weights(self)
 
-    def forward(self, x: Tensor, vector: Tensor | None = None, extra: Tensor | None = None, found: list[Tensor] | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        vector: Tensor | None = None,
+        extra: Tensor | None = None,
+        found: list[Tensor] | None = None,
+    ) -> Tensor:
         """`found` collects the features of every layer before its norm, each (B, C, ...)."""
         if extra is not None:
-            x = torch.cat([x, extra.view(*extra.shape, *[1] * self.rank).expand(-1, -1, *x.shape[2:])], 1)
+            x = torch.cat(
+                [x, extra.view(*extra.shape, *[1] * self.rank).expand(-1, -1, *x.shape[2:])], 1
+            )
         found = [] if found is None else found
         h = fold(self.plan.pad(x), self.plan.patch)
         if self.stem is not None:
@@ -145,7 +190,8 @@ class ConvCritic(nn.Module):
 def level_channels(width: int, levels: int, style: Style) -> list[int]:
     """Channels of the critic's feature maps, finest first; the generator's are the same backwards.
 
-    Textbook: `width` after the first halving, doubled by each further one, at most 8 times. Fast: width / 2 on the
+    Textbook: `width` after the first halving, doubled by each further one, at most 8 times. Fast:
+    width / 2 on the
     folded grid, doubled by each halving, at most 4 times `width`.
     """
     if style.textbook:
@@ -154,7 +200,9 @@ def level_channels(width: int, levels: int, style: Style) -> list[int]:
 
 
 def textbook_weights(module: nn.Module) -> None:
-    """Kernels from N(0, 0.02), batch-norm gains from N(1, 0.02) (Radford et al. 2016, section 3)."""
+    """Kernels from N(0, 0.02), batch-norm gains from N(1, 0.02) (Radford et al. 2016,
+    section 3).
+    """
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd):
             nn.init.normal_(layer.weight, 0.0, 0.02)

@@ -1,11 +1,14 @@
 """Decoding: rows of tokens out of any model that `Decodes`, one token of every live row at a time.
 
-In each step a row's logits pass, in this order: penalties, temperature, what is forbidden (`begin`, `banned`, the grammar, the deadline), top-k,
-top-p, min-p, and one uniform number of the row's own generator (choice.py). So a row depends on its prompt and its generator alone, whoever its
-neighbours are. Rows that are done leave the batch and rows may join at any time: sampling, chat and a server's continuous batching are the same
-`Decoder`. A grammar that knows its distance to an end (masks.py) is complete whenever a row is, at its length at the latest.
+In each step a row's logits pass, in this order: penalties, temperature, what is forbidden (`begin`,
+`banned`, the grammar, the deadline), top-k, top-p, min-p, and one uniform number of the row's own
+generator (choice.py). So a row depends on its prompt and its generator alone, whoever its
+neighbours are. Rows that are done leave the batch and rows may join at any time: sampling, chat and
+a server's continuous batching are the same `Decoder`. A grammar that knows its distance to an end
+(masks.py) is complete whenever a row is, at its length at the latest.
 
-Text is not here: stop strings arrive as a function of tokens, and the model's mathematics is its own.
+Text is not here: stop strings arrive as a function of tokens, and the model's mathematics is its
+own.
 """
 
 from __future__ import annotations
@@ -20,37 +23,62 @@ from torch import Tensor
 
 from castalia.abilities import Decodes, DecodeState, SampleOptions
 from castalia.errors import RecipeError, SpecError, TrainingError
-from castalia.nn.choice import Knobs, draw
-from castalia.nn.masks import FORBIDDEN, Masks
+from castalia.nn.decode_rows import Completion, Late, Look, Reason, Row, Step, Stop
+from castalia.nn.grammar_masks import FORBIDDEN, Masks
 from castalia.nn.ragged import joined, padded, select
-from castalia.nn.rows import Completion, Late, Look, Reason, Row, Step, Stop
+from castalia.nn.token_sampling import Knobs, draw
 from castalia.sentences import plural, say
 from castalia.spec import Grammar, Tokens
 
-__all__ = ["Completion", "Decoder", "Look", "Reason", "Step", "Stop", "complete", "decode", "draw_rows"]
+__all__ = [
+    "Completion",
+    "Decoder",
+    "Look",
+    "Reason",
+    "Step",
+    "Stop",
+    "complete",
+    "decode",
+    "draw_rows",
+]
 
 
 class Decoder:
-    """Live rows of one model. `add` takes in prompts, `step` gives one token of every live row, `drop` forgets rows.
+    """Live rows of one model. `add` takes in prompts, `step` gives one token of every live row,
+    `drop` forgets rows.
 
-    A row may take in `spec.length` tokens. To go on (and for a longer prompt) it is prefilled anew with its last `spec.length // 2` tokens;
-    the first of these is then context, as in a document that was cut. Rows count for themselves, so neighbours do not matter.
+    A row may take in `spec.length` tokens. To go on (and for a longer prompt) it is prefilled anew
+    with its last `spec.length // 2` tokens;
+    the first of these is then context, as in a document that was cut. Rows count for themselves, so
+    neighbours do not matter.
 
-    `add` is all or nothing: where it raises, the rows that were there go on as if it had not been called. Only an error in the computation that
-    all rows share makes the decoder useless; `sound` is then False, and every further call raises TrainingError.
+    `add` is all or nothing: where it raises, the rows that were there go on as if it had not been
+    called. Only an error in the computation that
+    all rows share makes the decoder useless; `sound` is then False, and every further call raises
+    TrainingError.
     """
 
-    def __init__(self, model: Decodes, spec: Tokens, *, banned: Sequence[int] = (), device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        model: Decodes,
+        spec: Tokens,
+        *,
+        banned: Sequence[int] = (),
+        device: torch.device | str = "cpu",
+    ) -> None:
         """banned: tokens that never come, beside `begin`. device: where the model is."""
         self.model, self.spec, self.device = model, spec, torch.device(device)
         self._forbidden = torch.tensor(sorted({spec.begin, *banned}), device=self.device)
-        self._barrier = torch.zeros(spec.vocab, device=self.device).index_fill_(0, self._forbidden, -math.inf)
+        self._barrier = torch.zeros(spec.vocab, device=self.device).index_fill_(
+            0, self._forbidden, -math.inf
+        )
         self._masks: dict[int, Masks] = {}
         self._rows: list[Row] = []
         self._late: list[Late] = []  # the next to be worked on first
         self._added = 0
         self._state: DecodeState | None = None
-        self._logits: Tensor | None = None  # (B, V) of each row's next token; None while `_chosen` is not taken in yet
+        # (B, V) of each row's next token; None while `_chosen` is not taken in yet
+        self._logits: Tensor | None = None
         self._chosen: Tensor | None = None  # (B,)
         self._looks: dict[int, Look] = {}
         self._room = 0  # steps until some row has to be prefilled anew
@@ -74,13 +102,17 @@ class Decoder:
         stop: Stop | None = None,
         look: int | None = None,
     ) -> list[int]:
-        """Take in prompts, each (n,) int64 with n >= 1, that begin with `begin`; returns the numbers of the new rows.
+        """Take in prompts, each (n,) int64 with n >= 1, that begin with `begin`; returns the
+        numbers of the new rows.
 
         rngs      one generator a row, for this row alone: numbers are drawn in advance.
         cond      name -> Tensor (B, ...) or Ragged, as `Decodes.prefill` takes it.
-        grammars  for the new tokens, one for all rows or one a row; where None, the spec's own, which has followed the prompt.
-        stop      gets a row's new tokens after each of them; returns how many to keep when the row is done, else None.
-        look      how many of the likeliest tokens each step tells of these rows (Step.looks); None tells nothing and costs nothing.
+        grammars  for the new tokens, one for all rows or one a row; where None, the spec's own,
+                  which has followed the prompt.
+        stop      gets a row's new tokens after each of them; returns how many to keep when the row
+                  is done, else None.
+        look      how many of the likeliest tokens each step tells of these rows (Step.looks); None
+                  tells nothing and costs nothing.
         Raises RecipeError for a grammar that cannot be completed within the length.
         """
         self._expect_sound()
@@ -88,15 +120,25 @@ class Decoder:
             raise SpecError(
                 say("one generator a row"),
                 where=say(
-                    "{0}, {1}", plural("{0} prompt", "{0} prompts", len(prompts)), plural("{0} generator", "{0} generators", len(rngs))
+                    "{0}, {1}",
+                    plural("{0} prompt", "{0} prompts", len(prompts)),
+                    plural("{0} generator", "{0} generators", len(rngs)),
                 ),
-                fix=say("see nn/random.py: generators"),
+                fix=say("see nn/counter_random.py: generators"),
             )
-        own = [grammars] * len(prompts) if grammars is None or not isinstance(grammars, Sequence) else list(grammars)
+        own = (
+            [grammars] * len(prompts)
+            if grammars is None or not isinstance(grammars, Sequence)
+            else list(grammars)
+        )
         if len(own) != len(prompts):
             raise SpecError(
                 say("one grammar a row"),
-                where=say("{0}, {1}", plural("{0} prompt", "{0} prompts", len(prompts)), plural("{0} grammar", "{0} grammars", len(own))),
+                where=say(
+                    "{0}, {1}",
+                    plural("{0} prompt", "{0} prompts", len(prompts)),
+                    plural("{0} grammar", "{0} grammars", len(own)),
+                ),
                 fix=say("pass one for all, or one for each"),
             )
         length = self.spec.length if options.length is None else options.length
@@ -106,26 +148,52 @@ class Decoder:
             ids = prompt.tolist()
             if not ids or min(ids) < 0 or max(ids) >= self.spec.vocab:
                 raise SpecError(
-                    say("a prompt has at least `begin`, and tokens of the vocabulary"), where=say("prompt {0}: {1}", index, ids[:8])
+                    say("a prompt has at least `begin`, and tokens of the vocabulary"),
+                    where=say("prompt {0}: {1}", index, ids[:8]),
                 )
             row_cond = {name: select(value, [index]) for name, value in (cond or {}).items()}
             if own_draws is not None:
                 row_cond = {**own_draws(rng), **row_cond}
             state = self._follow(ids) if grammar is None else grammar.start()
-            if grammar is not None and hasattr(grammar, "distance") and grammar.distance(state) > length:
+            if (
+                grammar is not None
+                and hasattr(grammar, "distance")
+                and grammar.distance(state) > length
+            ):
                 needs = grammar.distance(state)
                 most = "at least" if getattr(grammar, "exact", True) else "up to"
                 raise RecipeError(
                     say("no text meets the constraint")
                     if needs >= FORBIDDEN
-                    else say("the constraint needs {0} {1}", most, plural("{0} token", "{0} tokens", needs)),
-                    where=say("prompt {0}: {1} allowed", index, plural("{0} new token", "{0} new tokens", length)),
+                    else say(
+                        "the constraint needs {0} {1}",
+                        most,
+                        plural("{0} token", "{0} tokens", needs),
+                    ),
+                    where=say(
+                        "prompt {0}: {1} allowed",
+                        index,
+                        plural("{0} new token", "{0} new tokens", length),
+                    ),
                     fix=say("use a tokenizer that has its characters")
                     if needs >= FORBIDDEN
                     else say("set sampling.length to {0} or more", needs),
                 )
             rules = self.spec.grammar if grammar is None else grammar
-            fresh.append(Row(self._added + index, ids, rng, options, length, row_cond, rules, state, stop, look))
+            fresh.append(
+                Row(
+                    self._added + index,
+                    ids,
+                    rng,
+                    options,
+                    length,
+                    row_cond,
+                    rules,
+                    state,
+                    stop,
+                    look,
+                )
+            )
         if not fresh:
             return []
         logits, state = self._prefill(fresh)
@@ -133,7 +201,8 @@ class Decoder:
         rows = [*self._rows, *fresh]
         knobs = self._knobs_of(rows)
         logits = logits if self._logits is None else torch.cat([self._logits, logits])
-        self._state = state if self._state is None else self._state.join(state)  # the last thing that may fail
+        # the last thing that may fail
+        self._state = state if self._state is None else self._state.join(state)
         self._logits = logits
         self._added += len(fresh)
         self._settle(rows, knobs)
@@ -144,14 +213,18 @@ class Decoder:
         """Forget rows, whatever they have so far."""
         sound, self.sound = self.sound, False
         self._late = [one for one in self._late if one.row.number not in set(numbers)]
-        self._keep([index for index, row in enumerate(self._rows) if row.number not in set(numbers)])
+        self._keep(
+            [index for index, row in enumerate(self._rows) if row.number not in set(numbers)]
+        )
         self.sound = sound
 
     @torch.inference_mode()
     def step(self, seconds: float = math.inf) -> Step:
-        """One token of every live row, and the rows that finished or failed with it. Empty when no row is live.
+        """One token of every live row, and the rows that finished or failed with it. Empty when no
+        row is live.
 
-        seconds: about how long masks may be computed. A row whose mask is not there by then has no token in this step, and none until it is there.
+        seconds: about how long masks may be computed. A row whose mask is not there by then has no
+        token in this step, and none until it is there.
         """
         self._expect_sound()
         self.sound = False  # until all rows have been brought to the same point
@@ -165,7 +238,9 @@ class Decoder:
         chosen, nats, spent = self._choose()
         looks, self._looks = self._looks, {}
         keep = []
-        for index, (row, token, nat, cost) in enumerate(zip(self._rows, chosen, nats, spent, strict=True)):
+        for index, (row, token, nat, cost) in enumerate(
+            zip(self._rows, chosen, nats, spent, strict=True)
+        ):
             try:
                 done = self._take_in(row, token, nat, cost)
             except Exception as error:
@@ -188,11 +263,15 @@ class Decoder:
     def _expect_sound(self) -> None:
         if not self.sound:
             raise TrainingError(
-                say("an error stopped this decoder in the middle of a step"), where="nn/decode.py", fix=say("begin with a new one")
+                say("an error stopped this decoder in the middle of a step"),
+                where="nn/decode.py",
+                fix=say("begin with a new one"),
             )
 
     def _take_in(self, row: Row, token: int, nat: float, cost: float) -> Completion | None:
-        """Note a row's token, how likely it was and what the constraint cost; what became of the row if that was its last."""
+        """Note a row's token, how likely it was and what the constraint cost; what became of the
+        row if that was its last.
+        """
         if not nat < math.inf:
             raise TrainingError(
                 say("the model's logits are not finite numbers"),
@@ -218,19 +297,23 @@ class Decoder:
         assert self._logits is not None
         knobs, barrier = self._knobs, self._barriers()
         likely = torch.log_softmax(self._logits, 1)
-        weights = torch.softmax((likely if knobs.plain else knobs.adjusted(self._logits)) + barrier, 1)
+        weights = torch.softmax(
+            (likely if knobs.plain else knobs.adjusted(self._logits)) + barrier, 1
+        )
         if not self._uniforms:
             self._draw_ahead()
         chosen = draw(knobs.filtered(weights), self._uniforms.pop())
         if knobs.greedy is not None:
             chosen = torch.where(knobs.greedy, weights.argmax(1, keepdim=True), chosen)
-        chosen = chosen.clamp_(max=self.spec.vocab - 1)  # only NaN gets there, and is reported below
+        # only NaN gets there, and is reported below
+        chosen = chosen.clamp_(max=self.spec.vocab - 1)
         knobs.note(chosen)
         self._chosen = chosen.view(-1)
         nats = likely.gather(1, chosen)
         if self._looking is not None:
             self._look(likely, nats)
-        if knobs.plain and not knobs.filters:  # drawn from the model renormalised over what may come
+        # drawn from the model renormalised over what may come
+        if knobs.plain and not knobs.filters:
             cost = weights.gather(1, chosen).log() - nats
         else:
             cost = self._cost(likely, barrier)
@@ -241,10 +324,19 @@ class Decoder:
         """Note what the rows that asked for it are to be told."""
         assert self._chosen is not None
         best = likely.topk(min(self._looking or 1, likely.shape[1]))
-        told = zip(self._rows, self._chosen.tolist(), nats[:, 0].tolist(), best.indices.tolist(), best.values.tolist(), strict=True)
+        told = zip(
+            self._rows,
+            self._chosen.tolist(),
+            nats[:, 0].tolist(),
+            best.indices.tolist(),
+            best.values.tolist(),
+            strict=True,
+        )
         for row, token, logprob, tokens, values in told:
             if row.look is not None:
-                self._looks[row.number] = Look(token, logprob, list(zip(tokens, values, strict=True))[: row.look])
+                self._looks[row.number] = Look(
+                    token, logprob, list(zip(tokens, values, strict=True))[: row.look]
+                )
 
     def _cost(self, likely: Tensor, barrier: Tensor) -> Tensor:
         """(B, 1): -log of the mass that is left."""
@@ -255,13 +347,17 @@ class Decoder:
         return -torch.logsumexp(likely + barrier, 1, keepdim=True)
 
     def _stuck(self, until: float, failed: dict[int, Exception]) -> dict[int, Completion]:
-        """Look up what every row may take. Rows that may take nothing leave; so do those whose grammar raises, which are added to `failed`,
-        and, for a while, those whose mask is not there in time."""
+        """Look up what every row may take. Rows that may take nothing leave; so do those whose
+        grammar raises, which are added to `failed`,
+        and, for a while, those whose mask is not there in time.
+        """
         finished: dict[int, Completion] = {}
         late: set[int] = set()
         for row in self._rows if self._guided else ():
             try:
-                if row.grammar is not None and not self._masks_of(row.grammar).ready(row.state, until):
+                if row.grammar is not None and not self._masks_of(row.grammar).ready(
+                    row.state, until
+                ):
                     late.add(row.number)
                 elif done := self._ended(row):
                     finished[row.number] = done
@@ -288,7 +384,8 @@ class Decoder:
         row.barrier = masks.row(row.state, row.length - len(row.tokens))
         if row.barrier is not None:
             return None
-        return row.completion("end" if masks.complete(row.state) else "constraint")  # complete, where the spec has no `end` to say so
+        # complete, where the spec has no `end` to say so
+        return row.completion("end" if masks.complete(row.state) else "constraint")
 
     def _masks_of(self, grammar: Grammar) -> Masks:
         if id(grammar) not in self._masks:
@@ -296,7 +393,9 @@ class Decoder:
         return self._masks[id(grammar)]
 
     def _return(self, until: float) -> dict[int, Exception]:
-        """Work on the masks of rows that are late, by turns; those that have theirs go on. Returns those that fail."""
+        """Work on the masks of rows that are late, by turns; those that have theirs go on. Returns
+        those that fail.
+        """
         failed: dict[int, Exception] = {}
         back: list[Late] = []
         still: list[Late] = []
@@ -305,14 +404,18 @@ class Decoder:
             one, begun = self._late.pop(0), True
             assert one.row.grammar is not None
             try:
-                (back if self._masks_of(one.row.grammar).ready(one.row.state, until) else still).append(one)
+                (
+                    back if self._masks_of(one.row.grammar).ready(one.row.state, until) else still
+                ).append(one)
             except Exception as error:
                 failed[one.row.number] = error
         self._late += still
         if back:
             self._feed()
             for one in back:
-                self._logits = one.logits if self._logits is None else torch.cat([self._logits, one.logits])
+                self._logits = (
+                    one.logits if self._logits is None else torch.cat([self._logits, one.logits])
+                )
                 self._state = one.state if self._state is None else self._state.join(one.state)
         self._settle([*self._rows, *(one.row for one in back)])
         return failed
@@ -328,7 +431,9 @@ class Decoder:
         return torch.stack(barriers)
 
     def _feed(self) -> None:
-        """Let the model take in what was chosen; rows without room are prefilled anew and move to the end of the batch."""
+        """Let the model take in what was chosen; rows without room are prefilled anew and move to
+        the end of the batch.
+        """
         if self._logits is not None or not self._rows:
             return
         assert self._chosen is not None
@@ -361,14 +466,18 @@ class Decoder:
         tails: list[Tensor] = []
         for row in rows:
             whole = row.prompt + row.tokens
-            row.taken = len(whole) if len(whole) <= self.spec.length else max(1, self.spec.length // 2)
+            row.taken = (
+                len(whole) if len(whole) <= self.spec.length else max(1, self.spec.length // 2)
+            )
             tails.append(torch.tensor(whole[-row.taken :]))
         ids, mask = padded(tails, self.spec.begin)
         cond = {name: joined([row.cond[name] for row in rows]) for name in rows[0].cond}
         return self.model.prefill(ids.to(self.device), mask.to(self.device), cond)
 
     def _follow(self, prompt: Sequence[int]) -> Any:
-        """State of the spec's grammar behind a prompt. It starts again at `begin`, and where a prompt breaks the grammar."""
+        """State of the spec's grammar behind a prompt. It starts again at `begin`, and where a
+        prompt breaks the grammar.
+        """
         grammar = self.spec.grammar
         if grammar is None:
             return None
@@ -381,7 +490,9 @@ class Decoder:
     # Membership
 
     def _keep(self, indices: list[int]) -> None:
-        """Go on with these rows only, given in order. Those from the end fill the holes, so that few have to move."""
+        """Go on with these rows only, given in order. Those from the end fill the holes, so that
+        few have to move.
+        """
         kept = len(indices)
         last = [index for index in indices if index >= kept]
         staying = {index for index in indices if index < kept}
@@ -392,22 +503,33 @@ class Decoder:
             rows = torch.tensor(indices, device=self.device)
             self._state = self._state.take(rows)
             self._logits = None if self._logits is None else self._logits[rows]
-            self._chosen = None if self._chosen is None or self._logits is not None else self._chosen[rows]
+            self._chosen = (
+                None if self._chosen is None or self._logits is not None else self._chosen[rows]
+            )
         self._settle([self._rows[index] for index in indices])
 
     def _knobs_of(self, rows: Sequence[Row]) -> Knobs:
         return Knobs(
-            [row.options for row in rows], [row.prompt for row in rows], [row.tokens for row in rows], self.spec.vocab, self.device
+            [row.options for row in rows],
+            [row.prompt for row in rows],
+            [row.tokens for row in rows],
+            self.spec.vocab,
+            self.device,
         )
 
     def _settle(self, rows: list[Row], knobs: Knobs | None = None) -> None:
-        """Everything that follows from which rows are live, and in which order. knobs: theirs, where they are there already."""
+        """Everything that follows from which rows are live, and in which order. knobs: theirs,
+        where they are there already.
+        """
         self._knobs = self._knobs_of(rows) if knobs is None else knobs
         self._rows = rows
         self._room = min((self.spec.length - row.taken for row in self._rows), default=0)
         self._guided = any(row.grammar is not None for row in self._rows)
         self._looking = max((row.look for row in self._rows if row.look is not None), default=None)
-        in_use = {id(self.spec.grammar), *(id(row.grammar) for row in (*self._rows, *(one.row for one in self._late)))}
+        in_use = {
+            id(self.spec.grammar),
+            *(id(row.grammar) for row in (*self._rows, *(one.row for one in self._late))),
+        }
         self._masks = {key: masks for key, masks in self._masks.items() if key in in_use}
         self._uniforms: list[Tensor] = []  # (B, 1) each, the next one last
 
@@ -428,7 +550,9 @@ def decode(
     stop: Stop | None = None,
     banned: Sequence[int] = (),
 ) -> Iterator[Step]:
-    """Steps of all rows until the last one is finished; arguments as in `Decoder.add`. The prompts' device is the model's."""
+    """Steps of all rows until the last one is finished; arguments as in `Decoder.add`. The prompts'
+    device is the model's.
+    """
     decoder = Decoder(model, spec, banned=banned, device=prompts[0].device if prompts else "cpu")
     decoder.add(prompts, rngs, options, cond=cond, grammars=grammars, stop=stop)
     while decoder.live:
@@ -436,7 +560,13 @@ def decode(
 
 
 def complete(
-    model: Decodes, prompts: Sequence[Tensor], rngs: Sequence[torch.Generator], options: SampleOptions, *, spec: Tokens, **more: Any
+    model: Decodes,
+    prompts: Sequence[Tensor],
+    rngs: Sequence[torch.Generator],
+    options: SampleOptions,
+    *,
+    spec: Tokens,
+    **more: Any,
 ) -> list[Completion]:
     """`decode` to the end: one completion a prompt, in their order."""
     finished: dict[int, Completion] = {}
@@ -446,9 +576,16 @@ def complete(
 
 
 def draw_rows(
-    model: Decodes, spec: Tokens, rngs: Sequence[torch.Generator], cond: Mapping[str, Any], options: SampleOptions, device: torch.device
+    model: Decodes,
+    spec: Tokens,
+    rngs: Sequence[torch.Generator],
+    cond: Mapping[str, Any],
+    options: SampleOptions,
+    device: torch.device,
 ) -> Tensor:
-    """What a family of tokens samples: (len(rngs), length + 1) int64, `begin`, the document, `begin` as filling."""
+    """What a family of tokens samples: (len(rngs), length + 1) int64, `begin`, the document,
+    `begin` as filling.
+    """
     prompt = torch.tensor([spec.begin], device=device)
     found = complete(model, [prompt] * len(rngs), rngs, options, spec=spec, cond=cond)
     out = torch.full((len(rngs), spec.length + 1), spec.begin, dtype=torch.int64)

@@ -1,7 +1,8 @@
 """A trained network as a function of named tensors: what export writes, whatever the family.
 
-A graph has no generator, no options and no loop. Its noise comes in as tensors, which whoever calls draws, and may scale: that is the
-temperature. What a class is called, and what a tensor holds, stands beside the tensor's name. Formats and files are in export/.
+A graph has no generator, no options and no loop. Its noise comes in as tensors, which whoever calls
+draws, and may scale: that is the temperature. What a class is called, and what a tensor holds,
+stands beside the tensor's name. Formats and files are in export/.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from castalia.nn.embed import ConditionEmbedding, is_vector
-from castalia.nn.latent import Posterior
-from castalia.nn.random import Noise
+from castalia.nn.condition_embedding import ConditionEmbedding, is_vector
+from castalia.nn.counter_random import Noise
+from castalia.nn.gaussian_latent import Posterior
 from castalia.spec import Classes, Dense
 
 Kind: TypeAlias = Noise | Literal["class", "token", "data", "memory"]
@@ -23,9 +24,11 @@ Kind: TypeAlias = Noise | Literal["class", "token", "data", "memory"]
 
 @dataclass(frozen=True)
 class Port:
-    """A tensor that goes into a graph: float32; int64 where it holds classes or tokens. For kinds of noise see nn/random.py.
+    """A tensor that goes into a graph: float32; int64 where it holds classes or tokens. For kinds
+    of noise see nn/counter_random.py.
 
-    shape   its sizes. An axis that varies has a name instead, which all ports share; "rows" is always the first.
+    shape   its sizes. An axis that varies has a name instead, which all ports share; "rows" is
+            always the first.
     says    what it is, for people.
     below   class and token: the numbers lie in [0, below).
     labels  class: what the first of them are called.
@@ -52,9 +55,11 @@ class Port:
 
 @dataclass(frozen=True)
 class Graph:
-    """module(*inputs), in evaluation mode, gives one tensor for each of `outputs` (name -> what it is), in a tuple, a row for each row.
+    """module(*inputs), in evaluation mode, gives one tensor for each of `outputs` (name -> what it
+    is), in a tuple, a row for each row.
 
-    axes  least and most of every axis that varies beside "rows"; together they may be at most `room`, if that is not None.
+    axes  least and most of every axis that varies beside "rows"; together they may be at most
+          `room`, if that is not None.
     An input past_x is the memory that the output present_x of the call before becomes.
     """
 
@@ -70,12 +75,16 @@ class Graph:
 
 
 def condition_ports(embedding: ConditionEmbedding, *, droppable: bool = True) -> tuple[Port, ...]:
-    """A port for each condition that moves the embedding's vector. droppable: the number after the last class means "none of them"."""
+    """A port for each condition that moves the embedding's vector. droppable: the number after the
+    last class means "none of them".
+    """
     ports = []
     for name, condition in embedding.conditions.items():
         match condition:
             case Classes(names=names):
-                says = f"the class of each row: 0 to {len(names) - 1}" + (f", or {len(names)} for none" if droppable else "")
+                says = f"the class of each row: 0 to {len(names) - 1}" + (
+                    f", or {len(names)} for none" if droppable else ""
+                )
                 ports.append(Port(name, ("rows",), "class", says, len(names) + droppable, names))
             case Dense(shape=shape) if is_vector(condition):
                 ports.append(Port(name, ("rows", *shape), "data", "the condition of each row"))
@@ -83,7 +92,9 @@ def condition_ports(embedding: ConditionEmbedding, *, droppable: bool = True) ->
 
 
 class Told(nn.Module):
-    """Tensors in the order of `condition_ports` to the vector (B, D) that they move a network by; None where there are no conditions."""
+    """Tensors in the order of `condition_ports` to the vector (B, D) that they move a network by;
+    None where there are no conditions.
+    """
 
     def __init__(self, embedding: ConditionEmbedding) -> None:
         super().__init__()
@@ -111,9 +122,14 @@ class Encoding(nn.Module):
 def encoding(encoder: nn.Module, embedding: ConditionEmbedding, spec: Dense) -> Graph:
     """The graph of an encoder: data to latent."""
     low, high = spec.limits
-    says = "data in the model's unit: " + ("zero mean, unit variance" if spec.unit == "standard" else f"{low:g} to {high:g}")
+    says = "data in the model's unit: " + (
+        "zero mean, unit variance" if spec.unit == "standard" else f"{low:g} to {high:g}"
+    )
     return Graph(
         Encoding(encoder, embedding).eval(),
         (Port("data", ("rows", *spec.shape), "data", says), *condition_ports(embedding)),
-        {"latent": "mean of the posterior", "log_variance": "of the posterior, for draws: latent + exp(log_variance / 2) * normal noise"},
+        {
+            "latent": "mean of the posterior",
+            "log_variance": "of the posterior, for draws: latent + exp(log_variance / 2) * normal noise",
+        },
     )

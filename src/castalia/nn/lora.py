@@ -1,8 +1,10 @@
-"""Low-rank adaptation: y = W x + (alpha / r) B A x with W frozen (Hu et al. 2021, arXiv:2106.09685).
+"""Low-rank adaptation: y = W x + (alpha / r) B A x with W frozen (Hu et al. 2021,
+arXiv:2106.09685).
 
-`adapt` replaces every linear layer of a model by one with a pair A, B and freezes all else; B begins at zero, so nothing changes at first.
-`merge` puts the pairs into the weights and the plain layers back: what is sampled from and exported. Not here: which run uses it
-(training.adapt in the recipe).
+`adapt` replaces every linear layer of a model by one with a pair A, B and freezes all else; B
+begins at zero, so nothing changes at first. `merge` puts the pairs into the weights and the plain
+layers back: what is sampled from and exported. Not here: which run uses it (training.adapt in the
+recipe).
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ class LoraLinear(nn.Linear):
     """A linear layer whose weight and bias are frozen; `a` (rank, in) and `b` (out, rank) learn."""
 
     def __init__(self, layer: nn.Linear, rank: int, alpha: float) -> None:
-        super().__init__(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
+        super().__init__(
+            layer.in_features, layer.out_features, layer.bias is not None, device="meta"
+        )
         self.weight, self.bias = layer.weight, layer.bias
         self.scale = alpha / rank
         self.a = nn.Parameter(torch.empty(rank, layer.in_features))
@@ -29,17 +33,23 @@ class LoraLinear(nn.Linear):
         nn.init.kaiming_uniform_(self.a, a=math.sqrt(5))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias) + F.linear(F.linear(x, self.a), self.b) * self.scale
+        return (
+            F.linear(x, self.weight, self.bias) + F.linear(F.linear(x, self.a), self.b) * self.scale
+        )
 
     def plain(self) -> nn.Linear:
         """One layer that computes the same."""
         layer = nn.Linear(self.in_features, self.out_features, self.bias is not None, device="meta")
-        layer.weight, layer.bias = nn.Parameter(self.weight.detach() + self.scale * self.b.detach() @ self.a.detach()), self.bias
+        layer.weight, layer.bias = (
+            nn.Parameter(self.weight.detach() + self.scale * self.b.detach() @ self.a.detach()),
+            self.bias,
+        )
         return layer
 
 
 def adapt(model: nn.Module, rank: int, alpha: float) -> None:
-    """In place: pairs of `rank` in every linear layer that is no head; everything else is marked as frozen.
+    """In place: pairs of `rank` in every linear layer that is no head; everything else is marked as
+    frozen.
 
     Raises RecipeError where the model has no linear layer.
     """
@@ -53,7 +63,9 @@ def adapt(model: nn.Module, rank: int, alpha: float) -> None:
     ]
     if not found:
         raise RecipeError(
-            say("there is no linear layer to adapt"), where="training.adapt.lora", fix=say("leave it out: the whole model is fine-tuned")
+            say("there is no linear layer to adapt"),
+            where="training.adapt.lora",
+            fix=say("leave it out: the whole model is fine-tuned"),
         )
     for parent, name, layer in found:
         setattr(parent, name, LoraLinear(layer, rank, alpha))

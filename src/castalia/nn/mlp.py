@@ -1,7 +1,8 @@
-"""Multilayer perceptrons for vectors, and for anything flattened; optionally modulated by a condition vector.
+"""Multilayer perceptrons for vectors, and for anything flattened; optionally modulated by a
+condition vector.
 
-Modulation is feature-wise (FiLM, Perez et al. 2018, arXiv:1709.07871) and starts as the identity, so that a
-conditional network begins as the unconditional one. Losses are not here.
+Modulation is feature-wise (FiLM, Perez et al. 2018, arXiv:1709.07871) and starts as the identity,
+so that a conditional network begins as the unconditional one. Losses are not here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from torch import Tensor, nn
 
 
 class Modulation(nn.Module):
-    """(B, C, ...) features scaled and shifted per channel by a vector (B, D); the identity at initialisation."""
+    """(B, C, ...) features scaled and shifted per channel by a vector (B, D); the identity at
+    initialisation.
+    """
 
     def __init__(self, channels: int, context: int) -> None:
         super().__init__()
@@ -35,12 +38,21 @@ class Mlp(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, width: int = 512, depth: int = 2, context: int = 0, activation: type[nn.Module] = nn.SiLU
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        width: int = 512,
+        depth: int = 2,
+        context: int = 0,
+        activation: type[nn.Module] = nn.SiLU,
     ) -> None:
         super().__init__()
         sizes = [inputs, *([width] * depth)]
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-        self.modulations = nn.ModuleList(Modulation(width, context) for _ in range(depth)) if context else None
+        self.modulations = (
+            nn.ModuleList(Modulation(width, context) for _ in range(depth)) if context else None
+        )
         self.activation = activation()
         self.out = nn.Linear(sizes[-1], outputs)
 
@@ -62,7 +74,9 @@ class Mlp(nn.Module):
 
 
 def sinusoids(positions: Tensor, width: int, longest: float = 10_000.0) -> Tensor:
-    """(...) positions -> (..., width) sines and cosines of geometrically spaced periods (Vaswani et al. 2017). width is even."""
+    """(...) positions -> (..., width) sines and cosines of geometrically spaced periods (Vaswani et
+    al. 2017). width is even.
+    """
     half = width // 2
     rates = torch.exp(-math.log(longest) * torch.arange(half, device=positions.device) / half)
     angles = positions[..., None].float() * rates

@@ -29,4 +29,9 @@ def joined(values: Sequence[Any]) -> Tensor | Ragged:
         return torch.cat(list(values))
     widest = max(value.ids.shape[1] for value in values)
     pad = torch.nn.functional.pad
-    return Ragged(*(torch.cat([pad(value[part], (0, widest - value.ids.shape[1])) for value in values]) for part in (0, 1)))
+    return Ragged(
+        *(
+            torch.cat([pad(value[part], (0, widest - value.ids.shape[1])) for value in values])
+            for part in (0, 1)
+        )
+    )

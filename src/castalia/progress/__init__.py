@@ -1,15 +1,18 @@
-"""How far a piece of work has come: the library reports stages, and whoever wants to show them listens.
+"""How far a piece of work has come: the library reports stages, and whoever wants to show them
+listens.
 
     with stage("reading", total=len(files), unit="files") as work:      in the library
         for file in files:
             read(file)
             work.advance()
 
-    with listening(listener):                                            at the edge: the command line, a notebook
+    with listening(listener):
+        at the edge: the command line, a notebook
         castalia.train(...)
 
-A stage is a few numbers that its owner changes in place; a listener looks at them whenever it likes, from a thread of its own, so a step of a
-minute still shows that time passes. Without a listener a stage costs next to nothing. Nothing here prints: views.py does.
+A stage is a few numbers that its owner changes in place; a listener looks at them whenever it
+likes, from a thread of its own, so a step of a minute still shows that time passes. Without a
+listener a stage costs next to nothing. Nothing here prints: views.py does.
 """
 
 from __future__ import annotations
@@ -29,9 +32,12 @@ Item = TypeVar("Item")
 class Stage:
     """A piece of work that is under way.
 
-    name    what is being done: "reading", "training". unit: of `done` and `total`: "files", "steps"; may be empty.
-    total   units in all; None where nobody knows. done: so far. first: where it began, of a training that was resumed.
-    values  what else to show, by name, e.g. losses. rate: items per second; left: seconds to the end; None: from `done` and the clock.
+    name    what is being done: "reading", "training". unit: of `done` and `total`: "files",
+            "steps"; may be empty.
+    total   units in all; None where nobody knows. done: so far. first: where it began, of a
+            training that was resumed.
+    values  what else to show, by name, e.g. losses. rate: items per second; left: seconds to the
+            end; None: from `done` and the clock.
     lasting whether its last state stays on the screen when it is over.
     """
 
@@ -56,7 +62,9 @@ class Stage:
         self.done, self.total = done, self.total if total is None else total
 
     def due(self) -> bool:
-        """Whether it is time to compute again what costs time: somebody listens, and the last numbers are half a second old."""
+        """Whether it is time to compute again what costs time: somebody listens, and the last
+        numbers are half a second old.
+        """
         now = time.monotonic()
         if not self.heard or now - self.refreshed < REFRESH:
             return False
@@ -76,7 +84,9 @@ class Stage:
 
 
 class Listener(Protocol):
-    """What shows stages; called by the thread that works. paused: nothing is shown inside, so that other output has room."""
+    """What shows stages; called by the thread that works. paused: nothing is shown inside, so that
+    other output has room.
+    """
 
     def begin(self, stage: Stage) -> None: ...
 
@@ -115,8 +125,12 @@ def listening(to: Listener | None) -> Iterator[None]:
 
 
 @contextmanager
-def stage(name: str, total: int | None = None, unit: str = "", *, done: int = 0, lasting: bool = False) -> Iterator[Stage]:
-    """A stage, from here to the end of the block. Stages may lie within one another; the innermost is the one to look at."""
+def stage(
+    name: str, total: int | None = None, unit: str = "", *, done: int = 0, lasting: bool = False
+) -> Iterator[Stage]:
+    """A stage, from here to the end of the block. Stages may lie within one another; the innermost
+    is the one to look at.
+    """
     found = _listener.get()
     made = Stage(name, total, unit, lasting, done, done, heard=found is not None)
     if found is not None:
@@ -128,7 +142,9 @@ def stage(name: str, total: int | None = None, unit: str = "", *, done: int = 0,
             found.end(made)
 
 
-def tracked(items: Iterable[Item], name: str, total: int | None = None, unit: str = "") -> Iterator[Item]:
+def tracked(
+    items: Iterable[Item], name: str, total: int | None = None, unit: str = ""
+) -> Iterator[Item]:
     """`items`, counted while they are taken."""
     with stage(name, total, unit) as work:
         for item in items:

@@ -1,4 +1,5 @@
-"""Stages made visible: one line that is redrawn on a terminal, a line now and then in a log, a live line in a notebook.
+"""Stages made visible: one line that is redrawn on a terminal, a line now and then in a log, a live
+line in a notebook.
 
     with shown():                   a view that fits the place; none where nobody would look
         castalia.train(...)
@@ -18,24 +19,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, TextIO
 
-from castalia.columns import cut
-from castalia.language import constant, say, told
+from castalia.language import constant, say, translate
 from castalia.progress import Listener, Stage, heard, listener, listening
+from castalia.text_width import cut
 from castalia.units import duration
 
 TICK = 0.25  # seconds between two drawings of a live line
-PATIENCE, FIRST, MOST = 0.3, 2.0, 10.0  # a live line begins so late; a log's first line, and the longest silence between two
+# a live line begins so late; a log's first line, and the longest silence between two
+PATIENCE, FIRST, MOST = 0.3, 2.0, 10.0
 BAR = 20
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 @contextmanager
 def shown(progress: bool | None = None) -> Iterator[None]:
-    """Progress of what happens inside, on stderr or in the notebook's cell. None: in a notebook and on a terminal; True: in logs, too.
+    """Progress of what happens inside, on stderr or in the notebook's cell. None: in a notebook and
+    on a terminal; True: in logs, too.
 
-    Where somebody listens already, or in a process that is not the first of several, nothing is added.
+    Where somebody listens already, or in a process that is not the first of several, nothing is
+    added.
     """
-    view = None if heard() or progress is False or int(os.environ.get("RANK", "0") or 0) > 0 else view_for(sys.stderr, progress)
+    view = (
+        None
+        if heard() or progress is False or int(os.environ.get("RANK", "0") or 0) > 0
+        else view_for(sys.stderr, progress)
+    )
     if view is not None:
         try:
             with listening(view):
@@ -55,7 +63,9 @@ def often() -> None:
 
 
 def view_for(stream: TextIO, progress: bool | None = None, *, every: float = MOST) -> View | None:
-    """The view that fits where the program runs; None where nobody asked for one and nobody looks. every: seconds between lines of a log."""
+    """The view that fits where the program runs; None where nobody asked for one and nobody looks.
+    every: seconds between lines of a log.
+    """
     if in_notebook():
         return Notebook()
     if stream.isatty():
@@ -80,17 +90,31 @@ def text_of(stage: Stage, *, bar: int = BAR) -> str:
         parts.append(f"{stage.done:,}/{stage.total:,} {unit}".rstrip())
     elif stage.done:
         parts.append(f"{stage.done:,} {unit}".rstrip())
-    parts += [f"{constant(name)} {value:.4g}" for name, value in stage.values.items()]
+    parts += [f"{name} {value:.4g}" for name, value in stage.values.items()]
     if stage.rate is not None:
-        parts.append(told(say("{0} items/s", f"{stage.rate:,.0f}" if stage.rate >= 10 else f"{stage.rate:.2g}")))
+        parts.append(
+            translate(
+                say(
+                    "{0} items/s", f"{stage.rate:,.0f}" if stage.rate >= 10 else f"{stage.rate:.2g}"
+                )
+            )
+        )
     left = stage.seconds_left
     ended = stage.total is not None and stage.done >= stage.total
-    parts.append(told(say("{0} left", duration(left)) if left is not None and not ended else duration(stage.seconds)))
+    parts.append(
+        translate(
+            say("{0} left", duration(left))
+            if left is not None and not ended
+            else duration(stage.seconds)
+        )
+    )
     return "  ".join(parts)
 
 
 class View(Listener):
-    """What the views share: the stages that are under way, and the thread that draws. `close` ends both."""
+    """What the views share: the stages that are under way, and the thread that draws. `close` ends
+    both.
+    """
 
     tick = TICK
 
@@ -105,7 +129,9 @@ class View(Listener):
             self.stages.append(stage)
             if self._thread is None:
                 self._ended.clear()
-                self._thread = threading.Thread(target=self._run, name="castalia-progress", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run, name="castalia-progress", daemon=True
+                )
                 self._thread.start()
 
     def end(self, stage: Stage) -> None:
@@ -188,7 +214,8 @@ class Terminal(View):
 
 
 class Log(View):
-    """Lines for files and other programs: the first after two seconds, then ever rarer, at most `every` seconds apart.
+    """Lines for files and other programs: the first after two seconds, then ever rarer, at most
+    `every` seconds apart.
 
     A stage that had a line has one for its end, too, so that no log stops at 91 of 121.
     """
@@ -202,7 +229,12 @@ class Log(View):
     def draw(self) -> None:
         now = time.monotonic()
         if now - self.mark >= self.pause - TICK / 2:
-            self._line(next((one for one in reversed(self.stages) if one.seconds >= PATIENCE), self.stages[-1]))
+            self._line(
+                next(
+                    (one for one in reversed(self.stages) if one.seconds >= PATIENCE),
+                    self.stages[-1],
+                )
+            )
             self.pause = min(self.every, 2 * self.pause)
 
     def end(self, stage: Stage) -> None:
@@ -255,7 +287,8 @@ class Notebook(View):
         data = {"text/plain": line, "text/html": f'<pre style="margin:0">{_escaped(line)}</pre>'}
         if self._handle is None:
             if self._display is None:
-                self._display = importlib.import_module("IPython.display").display  # the kernel's own, so it is there
+                # the kernel's own, so it is there
+                self._display = importlib.import_module("IPython.display").display
             self._handle = self._display(data, raw=True, display_id=True)
         else:
             self._handle.update(data, raw=True)

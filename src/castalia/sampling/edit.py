@@ -1,4 +1,6 @@
-"""Edits of given items, written against abilities: any family that encodes can interpolate and vary."""
+"""Edits of given items, written against abilities: any family that encodes can interpolate and
+vary.
+"""
 
 from __future__ import annotations
 
@@ -14,35 +16,50 @@ from castalia.abilities import Decodes, Encodes, Infills, SampleOptions
 from castalia.codecs.base import Codec
 from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family
+from castalia.nn.counter_random import generators, randn_rows
 from castalia.nn.decode import complete
-from castalia.nn.random import generators, randn_rows
 from castalia.registry import require
 from castalia.sentences import plural, say
 from castalia.spec import Tokens
 
 
 @torch.inference_mode()
-def interpolate(model: Family, x: Tensor, cond: dict[str, Any], *, steps: int, seed: int, strength: float) -> Tensor:
-    """((K - 1) * (steps - 1) + 1, *shape): from each of K >= 2 items to the next, `steps` pictures with both ends.
+def interpolate(
+    model: Family, x: Tensor, cond: dict[str, Any], *, steps: int, seed: int, strength: float
+) -> Tensor:
+    """((K - 1) * (steps - 1) + 1, *shape): from each of K >= 2 items to the next, `steps` pictures
+    with both ends.
 
-    Latent means are joined by great circles (Shoemake 1985): a straight line would pass through a region of the prior
+    Latent means are joined by great circles (Shoemake 1985): a straight line would pass through a
+    region of the prior
     that holds almost no mass.
     """
     encoder = require(model, Encodes, "interpolate")
     if len(x) < 2:
-        raise RecipeError(say("interpolation needs at least two inputs"), where="edit interpolate", fix=say("name two files or more"))
+        raise RecipeError(
+            say("interpolation needs at least two inputs"),
+            where="edit interpolate",
+            fix=say("name two files or more"),
+        )
     z = encoder.to_latent(x, cond)
-    path = [slerp(z[index], z[index + 1], t) for index in range(len(z) - 1) for t in torch.linspace(0, 1, steps)[:-1]]
+    path = [
+        slerp(z[index], z[index + 1], t)
+        for index in range(len(z) - 1)
+        for t in torch.linspace(0, 1, steps)[:-1]
+    ]
     path.append(z[-1])
     rows = {name: value[:1].expand(len(path)) for name, value in cond.items()}
     return encoder.from_latent(torch.stack(path), rows)
 
 
 @torch.inference_mode()
-def vary(model: Family, x: Tensor, cond: dict[str, Any], *, steps: int, seed: int, strength: float) -> Tensor:
+def vary(
+    model: Family, x: Tensor, cond: dict[str, Any], *, steps: int, seed: int, strength: float
+) -> Tensor:
     """(K * steps, *shape): `steps` variants of each item.
 
-    z' = sqrt(1 - s^2) z + s * noise keeps a standard normal latent standard normal; s = 0 is the reconstruction, s = 1
+    z' = sqrt(1 - s^2) z + s * noise keeps a standard normal latent standard normal; s = 0 is the
+    reconstruction, s = 1
     forgets the item.
     """
     encoder = require(model, Encodes, "vary")
@@ -61,14 +78,22 @@ def span_of(bars: str | None) -> tuple[int, int] | None:
         return None
     first, _, last = bars.partition("-")
     if not first.strip().isdecimal() or not (last.strip() or first).strip().isdecimal():
-        raise RecipeError(say("bars are numbers, the first one and the last one"), where=f"--bars {bars[:40]}", fix="--bars 5-8")
+        raise RecipeError(
+            say("bars are numbers, the first one and the last one"),
+            where=f"--bars {bars[:40]}",
+            fix="--bars 5-8",
+        )
     return int(first), int(last or first)
 
 
-def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int, temperature: float = 1.0) -> list[str]:
-    """`count` texts with the gaps of `text` filled: [[12]] is a gap of twelve tokens, [[]] one as long as the model sees fit.
+def fill(
+    model: Family, codec: Codec[Any], text: str, *, count: int, seed: int, temperature: float = 1.0
+) -> list[str]:
+    """`count` texts with the gaps of `text` filled: [[12]] is a gap of twelve tokens, [[]] one as
+    long as the model sees fit.
 
-    Gaps of a given length need a model that infills; a gap of free length needs the codec's fill-in-the-middle marks. What is given
+    Gaps of a given length need a model that infills; a gap of free length needs the codec's
+    fill-in-the-middle marks. What is given
     comes back as it was.
     """
     spec, pieces = codec.spec, GAP.split(text)
@@ -76,7 +101,9 @@ def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int, 
         raise SpecError(say("only texts have gaps to fill"), where=say("codec '{0}'", codec.name))
     if len(pieces) == 1:
         raise RecipeError(
-            say("there is no gap to fill"), where="edit infill", fix=say("mark gaps: [[12]] for twelve tokens, [[]] for any number")
+            say("there is no gap to fill"),
+            where="edit infill",
+            fix=say("mark gaps: [[12]] for twelve tokens, [[]] for any number"),
         )
     parts, gaps = pieces[::2], pieces[1::2]
     rngs = generators(seed, 0, count)
@@ -86,10 +113,23 @@ def fill(model: Family, codec: Codec[Any], text: str, *, count: int, seed: int, 
         prompt = torch.cat([torch.tensor([spec.begin]), prefix, before, suffix, after, middle])
         _fits(len(prompt), spec.length - 1)
         decoder = require(model, Decodes, "infill")
-        found = complete(decoder, [prompt.to(model.device)] * count, rngs, SampleOptions(temperature), spec=spec, banned=codec.middle)
-        return [parts[0] + codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) + parts[1] for one in found]
+        found = complete(
+            decoder,
+            [prompt.to(model.device)] * count,
+            rngs,
+            SampleOptions(temperature),
+            spec=spec,
+            banned=codec.middle,
+        )
+        return [
+            parts[0] + codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) + parts[1]
+            for one in found
+        ]
     if "" in gaps:
-        fix = say("write the number of tokens, [[12]], or train with codec.fill_middle=true and leave one gap [[]]")
+        fix = say(
+            "write the number of tokens, [[12]], or train with codec.fill_middle=true and "
+            "leave one gap [[]]"
+        )
         raise RecipeError(say("this run cannot choose the length of a gap"), where="[[]]", fix=fix)
     infiller = require(model, Infills, "infill")
     parts, sizes = _apart(parts, [int(gap) for gap in gaps])
@@ -118,14 +158,19 @@ def refill(
     seed: int,
     temperature: float = 1.0,
 ) -> list[Any]:
-    """`count` versions of an item with parts made anew, given all that stays: what comes later, too.
+    """`count` versions of an item with parts made anew, given all that stays: what comes later,
+    too.
 
-    keep, bars: see Codec.gaps. A gap that fits into the model's context is filled with as much of the item before it as behind it; a longer one window by
-    window, each half as far on as the one before, so that it sees what was filled and what is given on both sides.
+    keep, bars: see Codec.gaps. A gap that fits into the model's context is filled with as much of
+    the item before it as behind it; a longer one window by
+    window, each half as far on as the one before, so that it sees what was filled and what is given
+    on both sides.
     """
     spec = codec.spec
     if not isinstance(spec, Tokens):
-        raise SpecError(say("only models of tokens fill parts"), where=say("codec '{0}'", codec.name))
+        raise SpecError(
+            say("only models of tokens fill parts"), where=say("codec '{0}'", codec.name)
+        )
     infiller = require(model, Infills, "infill")
     x, kept = codec.gaps(item, keep, bars)
     rows, open_ = x.expand(count, -1).clone(), ~kept
@@ -142,7 +187,9 @@ def refill(
 
 
 def _windows(open_: Tensor, spec: Tokens) -> Iterable[int]:
-    """Where windows of spec.length tokens and the one before them begin, steps whole. open_ (n,) bool: the gaps."""
+    """Where windows of spec.length tokens and the one before them begin, steps whole. open_ (n,)
+    bool: the gaps.
+    """
     places = open_.nonzero().flatten().tolist() or [0]
     beyond = max(0, len(open_) - 1 - spec.length)
     if places[-1] - places[0] <= spec.length - 2 * spec.period:
@@ -189,7 +236,9 @@ KINDS: dict[str, Callable[..., Tensor]] = {"interpolate": interpolate, "vary": v
 
 
 def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
-    """Spherical interpolation of two latents of any shape; linear where they are nearly parallel."""
+    """Spherical interpolation of two latents of any shape; linear where they are nearly
+    parallel.
+    """
     flat_a, flat_b = a.flatten(), b.flatten()
     cosine = (flat_a @ flat_b / (flat_a.norm() * flat_b.norm()).clamp_min(1e-12)).clamp(-1, 1)
     angle = torch.arccos(cosine)

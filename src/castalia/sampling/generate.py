@@ -1,8 +1,8 @@
 """New items from a trained model, each a function of (seed, index).
 
-Sample i of seed s has the same noise however many others are asked for. The last bit of a result still depends on how
-many rows are computed together, so a sample remembers the size of its block and its row: `reproduce` computes a block
-of that shape again and gives the same bytes.
+Sample i of seed s has the same noise however many others are asked for. The last bit of a result
+still depends on how many rows are computed together, so a sample remembers the size of its block
+and its row: `reproduce` computes a block of that shape again and gives the same bytes.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from torch import Tensor
 
 from castalia.abilities import Decodes, SampleOptions, Samples
 from castalia.codecs.base import Codec
-from castalia.codecs.budget import Budget, CompileLimits
 from castalia.codecs.conversation import Conversation
+from castalia.constraints.budget import Budget, CompileLimits
 from castalia.errors import RecipeError, SpecError, meant
 from castalia.families.base import Family
+from castalia.nn.counter_random import generators
 from castalia.nn.decode import Completion, Decoder, Stop, complete
-from castalia.nn.random import generators
 from castalia.progress import stage
 from castalia.registry import require
 from castalia.run import Run
@@ -32,12 +32,15 @@ from castalia.spec import Classes, Condition, Dense, Grammar, Tokens
 
 @dataclass(frozen=True)
 class Request:
-    """How many samples, from which seed, under which condition (class name or index by condition name).
+    """How many samples, from which seed, under which condition (class name or index by condition
+    name).
 
     first  index of the first sample; batch  rows computed together.
-    prompt      native item that every sample begins with (a text, a score), or its tokens (n,) from `begin` on, or a Conversation that the
-                sample replies to; None: begin freely. Tokens only.
-    constraint  what every sample must be, in the codec's words ("regex:[0-9]+"); it holds for what follows the prompt.
+    prompt      native item that every sample begins with (a text, a score), or its tokens (n,) from
+                `begin` on, or a Conversation that the sample replies to; None: begin freely. Tokens
+                only.
+    constraint  what every sample must be, in the codec's words ("regex:[0-9]+"); it holds for what
+                follows the prompt.
     budget      how much work the constraint may be; None: CompileLimits' defaults.
     """
 
@@ -56,8 +59,10 @@ class Request:
 class Sample:
     """One generated item with what is needed to make it again.
 
-    item  native (a picture); x  (*shape) tensor in the spec's unit, or (n,) tokens; rows/row  size of its block and place in it.
-    facts  what only tokens have: why it ended, nats under the model, nats that a constraint cost, the request's prompt and constraint.
+    item  native (a picture); x (*shape) tensor in the spec's unit, or (n,) tokens; rows/row size of
+          its block and place in it.
+    facts  what only tokens have: why it ended, nats under the model, nats that a constraint cost,
+           the request's prompt and constraint.
     """
 
     item: Any
@@ -82,38 +87,61 @@ def request_of(
     """A request filled up from the recipe's sampling section."""
     config = run.recipe.sampling
     if options is None:
-        options = SampleOptions(**{field.name: getattr(config, field.name) for field in fields(SampleOptions)})
+        options = SampleOptions(
+            **{field.name: getattr(config, field.name) for field in fields(SampleOptions)}
+        )
     count = config.n if n is None else n
     if count < 1:
-        raise RecipeError(say("at least one sample must be asked for"), where=f"n={count}", fix=say("n=1 or more"))
+        raise RecipeError(
+            say("at least one sample must be asked for"), where=f"n={count}", fix=say("n=1 or more")
+        )
     return Request(count, seed or 0, dict(cond or {}), options, batch=config.batch)
 
 
 def generate(run: Run, request: Request, *, model: Family | None = None) -> Iterator[Sample]:
-    """Samples one by one, in order of their index. `model` spares loading the run's weights again."""
+    """Samples one by one, in order of their index. `model` spares loading the run's
+    weights again.
+    """
     family = run.model() if model is None else model
     codec = run.codec
     if isinstance(codec.spec, Tokens):
         yield from _generate_tokens(family, codec, request)
         return
     if request.prompt is not None or request.constraint is not None:
-        raise RecipeError(say("only models of tokens take a prompt or a constraint"), where=run.recipe.family.name, fix=say("leave it out"))
+        raise RecipeError(
+            say("only models of tokens take a prompt or a constraint"),
+            where=run.recipe.family.name,
+            fix=say("leave it out"),
+        )
     for first, rows in _counted(blocks(request.first, request.n, request.batch), request.n):
         begun = time.perf_counter()
         x = draw(family, request.seed, first, rows, request.cond, request.options, rows)
         seconds = (time.perf_counter() - begun) / rows
         for row in range(rows):
-            yield Sample(codec.decode(x[row]), x[row], first + row, request.seed, rows, row, request.cond, request.options, seconds)
+            yield Sample(
+                codec.decode(x[row]),
+                x[row],
+                first + row,
+                request.seed,
+                rows,
+                row,
+                request.cond,
+                request.options,
+                seconds,
+            )
 
 
 def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None) -> Sample:
-    """The sample that `manifest` describes, computed in a block of the same shape: byte-identical on the same machine.
+    """The sample that `manifest` describes, computed in a block of the same shape: byte-identical
+    on the same machine.
 
     Raises RecipeError for a manifest that describes no sample.
     """
     if not {"seed", "index", "rows", "row"} <= set(manifest):
         raise RecipeError(
-            say("this manifest does not describe a sample"), where="manifest", fix=say("an edit is made again by: castalia reproduce FILE")
+            say("this manifest does not describe a sample"),
+            where="manifest",
+            fix=say("an edit is made again by: castalia reproduce FILE"),
         )
     index, row, rows = manifest["index"], manifest["row"], manifest["rows"]
     options = manifest.get("options", {})
@@ -123,7 +151,16 @@ def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None
         prompt = torch.tensor(manifest["prompt_tokens"])
     if "messages" in manifest:
         prompt = Conversation.of(manifest["messages"])
-    request = Request(rows, manifest["seed"], manifest.get("cond", {}), options, index - row, rows, prompt, constraint)
+    request = Request(
+        rows,
+        manifest["seed"],
+        manifest.get("cond", {}),
+        options,
+        index - row,
+        rows,
+        prompt,
+        constraint,
+    )
     return list(generate(run, request, model=model))[row]
 
 
@@ -141,46 +178,95 @@ def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Ite
     prompt = prompt_ids(codec, request.prompt)
     for first, rows in _counted(blocks(request.first, request.n, request.batch), request.n):
         begun = time.perf_counter()
-        rngs, cond = generators(request.seed, first, rows), condition(family, request.cond, rows, first)
+        rngs, cond = (
+            generators(request.seed, first, rows),
+            condition(family, request.cond, rows, first),
+        )
         model = require(family, Decodes, say("be read out token by token"))
-        found = complete(model, [prompt.to(family.device)] * rows, rngs, request.options, spec=spec, cond=cond, grammars=grammar, stop=stop)
+        found = complete(
+            model,
+            [prompt.to(family.device)] * rows,
+            rngs,
+            request.options,
+            spec=spec,
+            cond=cond,
+            grammars=grammar,
+            stop=stop,
+        )
         seconds = (time.perf_counter() - begun) / rows
         for row, done in enumerate(found):
             yield completed(codec, request, prompt, done, first + row, rows, row, seconds)
 
 
 def completed(
-    codec: Codec[Any], request: Request, prompt: Tensor, done: Completion, index: int, rows: int, row: int, seconds: float = 0.0
+    codec: Codec[Any],
+    request: Request,
+    prompt: Tensor,
+    done: Completion,
+    index: int,
+    rows: int,
+    row: int,
+    seconds: float = 0.0,
 ) -> Sample:
-    """What became of `prompt` (n,) as a sample of the request, with the facts from which it is made again."""
+    """What became of `prompt` (n,) as a sample of the request, with the facts from which it is made
+    again.
+    """
     x = torch.cat([prompt, torch.tensor(done.tokens, dtype=torch.int64)])
     facts = asked(request, prompt)
-    facts |= {"ended": done.reason, "tokens": len(done.tokens), "nats": done.nats, "constraint_nats": done.constraint_nats}
-    item = codec.decode(x[len(prompt) :] if isinstance(request.prompt, Conversation) else x)  # of a conversation, the reply
-    return Sample(item, x, index, request.seed, rows, row, request.cond, request.options, seconds, facts)
+    facts |= {
+        "ended": done.reason,
+        "tokens": len(done.tokens),
+        "nats": done.nats,
+        "constraint_nats": done.constraint_nats,
+    }
+    # of a conversation, the reply
+    item = codec.decode(x[len(prompt) :] if isinstance(request.prompt, Conversation) else x)
+    return Sample(
+        item, x, index, request.seed, rows, row, request.cond, request.options, seconds, facts
+    )
 
 
 def asked(request: Request, ids: Tensor | None = None) -> dict[str, Any]:
-    """Prompt and constraint as a manifest holds them, in JSON: a text, the messages of a conversation, or else the tokens. ids: of the prompt."""
+    """Prompt and constraint as a manifest holds them, in JSON: a text, the messages of a
+    conversation, or else the tokens. ids: of the prompt.
+    """
     prompt = {"prompt": request.prompt}
     if isinstance(request.prompt, Conversation):
         prompt = {"messages": request.prompt.plain()}
     elif request.prompt is not None and not isinstance(request.prompt, str):
         prompt = {"prompt_tokens": None if ids is None else ids.tolist()}
-    return {name: value for name, value in {**prompt, "constraint": request.constraint}.items() if value is not None}
+    return {
+        name: value
+        for name, value in {**prompt, "constraint": request.constraint}.items()
+        if value is not None
+    }
 
 
 def stream(run: Run, request: Request, *, model: Family | None = None) -> Iterator[str]:
-    """The text of the first sample in whole characters, as they come; the prompt is not repeated. Closing it stops the computation."""
+    """The text of the first sample in whole characters, as they come; the prompt is not repeated.
+    Closing it stops the computation.
+    """
     family = run.model() if model is None else model
     codec = run.codec
     streamer = codec.streamer()
-    decoder = Decoder(require(family, Decodes, say("be read out token by token")), spec=_tokens(codec), device=family.device)
+    decoder = Decoder(
+        require(family, Decodes, say("be read out token by token")),
+        spec=_tokens(codec),
+        device=family.device,
+    )
     grammar, stop = limits(codec, request)
     cond = condition(family, request.cond, 1, request.first)
     rngs = generators(request.seed, request.first, 1)
-    decoder.add([prompt_ids(codec, request.prompt)], rngs, request.options, cond=cond, grammars=grammar, stop=stop)
-    # A stop string is cut off, so what may still become one waits: no more tokens than the string has bytes.
+    decoder.add(
+        [prompt_ids(codec, request.prompt)],
+        rngs,
+        request.options,
+        cond=cond,
+        grammars=grammar,
+        stop=stop,
+    )
+    # A stop string is cut off, so what may still become one waits: no more tokens than the string
+    # has bytes.
     behind = max((len(text.encode()) for text in request.options.stop), default=0)
     tokens: list[int] = []
     given, ended = 0, False
@@ -196,7 +282,14 @@ def stream(run: Run, request: Request, *, model: Family | None = None) -> Iterat
 
 
 def draw_tokens(
-    family: Family, spec: Tokens, seed: int, first: int, count: int, cond: Mapping[str, Any], options: SampleOptions, batch: int = 64
+    family: Family,
+    spec: Tokens,
+    seed: int,
+    first: int,
+    count: int,
+    cond: Mapping[str, Any],
+    options: SampleOptions,
+    batch: int = 64,
 ) -> list[Completion]:
     """Unprompted samples first .. first + count - 1 of `seed`."""
     model = require(family, Decodes, say("be read out token by token"))
@@ -204,7 +297,9 @@ def draw_tokens(
     for start, rows in _counted(blocks(first, count, batch), count):
         prompts = [torch.tensor([spec.begin], device=family.device)] * rows
         told = condition(family, cond, rows, start)
-        found += complete(model, prompts, generators(seed, start, rows), options, spec=spec, cond=told)
+        found += complete(
+            model, prompts, generators(seed, start, rows), options, spec=spec, cond=told
+        )
     return found
 
 
@@ -220,20 +315,40 @@ def prompt_ids(codec: Codec[Any], prompt: Any) -> Tensor:
 
 def limits(codec: Codec[Any], request: Request) -> tuple[Grammar | None, Stop | None]:
     """What must hold for the new tokens, and what ends them; None where nothing was asked."""
-    grammar = None if request.constraint is None else codec.constrain(request.constraint, Budget(request.budget))
+    grammar = (
+        None
+        if request.constraint is None
+        else codec.constrain(request.constraint, Budget(request.budget))
+    )
     return grammar, codec.stopper(request.options.stop) if request.options.stop else None
 
 
 def _tokens(codec: Codec[Any]) -> Tokens:
     if not isinstance(codec.spec, Tokens):
-        raise SpecError(say("this needs a model of tokens"), where=say("codec '{0}' gives {1}", codec.name, type(codec.spec).__name__))
+        raise SpecError(
+            say("this needs a model of tokens"),
+            where=say("codec '{0}' gives {1}", codec.name, type(codec.spec).__name__),
+        )
     return codec.spec
 
 
 @torch.inference_mode()
-def draw(family: Family, seed: int, first: int, count: int, cond: Mapping[str, Any], options: SampleOptions, batch: int = 64) -> Tensor:
-    """(count, *shape) float32 samples first .. first + count - 1 of `seed`, on the CPU, in the spec's unit."""
-    parts = [draw_block(family, [Stretch(seed, start, rows, cond)], options) for start, rows in blocks(first, count, batch)]
+def draw(
+    family: Family,
+    seed: int,
+    first: int,
+    count: int,
+    cond: Mapping[str, Any],
+    options: SampleOptions,
+    batch: int = 64,
+) -> Tensor:
+    """(count, *shape) float32 samples first .. first + count - 1 of `seed`, on the CPU, in the
+    spec's unit.
+    """
+    parts = [
+        draw_block(family, [Stretch(seed, start, rows, cond)], options)
+        for start, rows in blocks(first, count, batch)
+    ]
     return torch.cat(parts) if parts else torch.empty(0, *getattr(family.spec, "shape", ()))
 
 
@@ -248,8 +363,10 @@ class Stretch(NamedTuple):
 
 @torch.inference_mode()
 def draw_block(family: Family, stretches: Sequence[Stretch], options: SampleOptions) -> Tensor:
-    """(R, *shape) float32 on the CPU: all rows of the stretches computed together, R in number. A row depends on its own seed, index and
-    condition; its last bit also on R and its place, as with any block."""
+    """(R, *shape) float32 on the CPU: all rows of the stretches computed together, R in number. A
+    row depends on its own seed, index and
+    condition; its last bit also on R and its place, as with any block.
+    """
     sampler = require(family, Samples, "sample")
     rngs = [rng for part in stretches for rng in generators(part.seed, part.first, part.rows)]
     told = [condition(family, part.cond, part.rows, part.first) for part in stretches]
@@ -262,8 +379,10 @@ def draw_block(family: Family, stretches: Sequence[Stretch], options: SampleOpti
 def condition(family: Family, cond: Mapping[str, Any], rows: int, first: int) -> dict[str, Tensor]:
     """Tensors for each of the family's conditions, for samples first .. first + rows - 1.
 
-    A value is a class name, a class number, or a tensor with one class per sample index. A model's only condition, when it is not
-    given, is spread evenly: sample i gets class i mod K. Of several, those that are not given are not told: not all go together.
+    A value is a class name, a class number, or a tensor with one class per sample index. A model's
+    only condition, when it is not
+    given, is spread evenly: sample i gets class i mod K. Of several, those that are not given are
+    not told: not all go together.
     """
     expect(family.conditions, cond)
     tensors = {}
@@ -282,9 +401,13 @@ def condition(family: Family, cond: Mapping[str, Any], rows: int, first: int) ->
 
 
 def conditions_of_items(
-    conditions: Mapping[str, Condition], cond: Mapping[str, str | int], known: Sequence[Mapping[str, str]]
+    conditions: Mapping[str, Condition],
+    cond: Mapping[str, str | int],
+    known: Sequence[Mapping[str, str]],
 ) -> dict[str, Tensor]:
-    """(B,) classes of B given items for each condition: as asked for, else what is known of the item, else "unknown", the index after the last."""
+    """(B,) classes of B given items for each condition: as asked for, else what is known of the
+    item, else "unknown", the index after the last.
+    """
     expect(conditions, cond)
     told = {}
     for name, kind in conditions.items():
@@ -300,7 +423,9 @@ def expect(conditions: Mapping[str, Condition], cond: Mapping[str, Any]) -> None
     for name in sorted(set(cond) - set(conditions)):
         known = ", ".join(conditions) or "none: this run is unconditional"
         raise RecipeError(
-            say("the run has no condition '{0}'", name[:80]), where="--cond", fix=say("{0}known: {1}", meant(name, conditions), known)
+            say("the run has no condition '{0}'", name[:80]),
+            where="--cond",
+            fix=say("{0}known: {1}", meant(name, conditions), known),
         )
 
 
@@ -319,7 +444,9 @@ def class_index(name: str, kind: Condition, value: str | int) -> int:
     if text.isdigit() and int(text) < len(names):
         return int(text)
     raise RecipeError(
-        say("'{0}' has no class '{1}'", name, value), where="--cond", fix=say("{0}one of: {1}", meant(text, names), ", ".join(names))
+        say("'{0}' has no class '{1}'", name, value),
+        where="--cond",
+        fix=say("{0}one of: {1}", meant(text, names), ", ".join(names)),
     )
 
 
@@ -333,5 +460,6 @@ def _check(family: Family, x: Tensor, rows: int) -> None:
     """Sampler out: shapes are checked by hand at this border."""
     if isinstance(family.spec, Dense) and tuple(x.shape) != (rows, *family.spec.shape):
         raise SpecError(
-            say("the sampler gave another shape than its spec"), where=say("{0} against {1}", tuple(x.shape), (rows, *family.spec.shape))
+            say("the sampler gave another shape than its spec"),
+            where=say("{0} against {1}", tuple(x.shape), (rows, *family.spec.shape)),
         )

@@ -21,18 +21,18 @@ from starlette.responses import Response
 
 import castalia
 from castalia.errors import CastaliaError
-from castalia.serving import chat, native, openai
-from castalia.serving.border import Border, House
-from castalia.serving.compiling import Compiler
+from castalia.serving import castalia_api, openai_api, openai_chat
+from castalia.serving.constraint_compiler import Compiler
+from castalia.serving.cross_origin import Origins
 from castalia.serving.engine import Engine, Lane
-from castalia.serving.hosted import Table
-from castalia.serving.limits import Keys, Limits
-from castalia.serving.making import Maker
-from castalia.serving.metrics import Metrics
-from castalia.serving.origins import Origins
-from castalia.serving.problems import Json, answer, problem, status_of
-from castalia.serving.refusals import Invalid, Unknown
-from castalia.serving.welcome import welcome
+from castalia.serving.error_bodies import Json, answer, problem, status_of
+from castalia.serving.generation import Maker
+from castalia.serving.home_page import welcome
+from castalia.serving.http_errors import Invalid, Unknown
+from castalia.serving.loaded_runs import Table
+from castalia.serving.middleware import Border, House
+from castalia.serving.prometheus import Metrics
+from castalia.serving.rate_limits import Keys, Limits
 
 LOG = logging.getLogger("castalia.serving")
 INFLATED = 256 << 20  # bytes that a file which comes in may unpack to
@@ -53,15 +53,28 @@ def make_app(
     open_metrics: bool = False,
     log_prompts: bool = False,
 ) -> Border:
-    """The whole ASGI application. hosts: by which names it may be called; None: by any. origins: of pages that may call it beside its own."""
+    """The whole ASGI application. hosts: by which names it may be called; None: by any. origins: of
+    pages that may call it beside its own.
+    """
     limits = limits or Limits()
     for one in table.runs.values():
-        one.reads = one.reads.model_copy(update={"pixels": limits.pixels, "inflated_bytes": INFLATED, "array_bytes": INFLATED})
-    metrics, maker = Metrics(engine), Maker(engine, limits, Compiler(limits.constraint, stopping=lambda: engine.draining))
-    app = FastAPI(title="Castalia", version=castalia.__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.include_router(openai.router(table, maker))
-    app.include_router(chat.router(table, maker))
-    app.include_router(native.router(table, maker))
+        one.reads = one.reads.model_copy(
+            update={"pixels": limits.pixels, "inflated_bytes": INFLATED, "array_bytes": INFLATED}
+        )
+    metrics, maker = (
+        Metrics(engine),
+        Maker(engine, limits, Compiler(limits.constraint, stopping=lambda: engine.draining)),
+    )
+    app = FastAPI(
+        title="Castalia",
+        version=castalia.__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(openai_api.router(table, maker))
+    app.include_router(openai_chat.router(table, maker))
+    app.include_router(castalia_api.router(table, maker))
 
     keys = keys or Keys(limits=limits)
 
@@ -72,19 +85,26 @@ def make_app(
             known = True
         except Unknown:
             known = False
-        return welcome(table, visit.headers, lang, visit.url.scheme, keyed=bool(keys.keys), known=known)
+        return welcome(
+            table, visit.headers, lang, visit.url.scheme, keyed=bool(keys.keys), known=known
+        )
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> Response:
         """Whether the engine's thread lives."""
-        return Json({"status": "ok"} if engine.alive else {"status": "dead"}, 200 if engine.alive else 503)
+        return Json(
+            {"status": "ok"} if engine.alive else {"status": "dead"}, 200 if engine.alive else 503
+        )
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
         """Whether new requests are taken, and every lane can work on them."""
         failing = list(engine.failing)
         status = "stopping" if engine.draining else "failing" if failing else "ready"
-        return Json({"status": status, **({"lanes": failing} if failing else {})}, 200 if status == "ready" else 503)
+        return Json(
+            {"status": status, **({"lanes": failing} if failing else {})},
+            200 if status == "ready" else 503,
+        )
 
     @app.get("/metrics", include_in_schema=False)
     async def page() -> Response:
@@ -110,7 +130,9 @@ async def _invalid(visit: Visit, error: Any) -> Response:
     problems = [(_place(one["loc"]), _said(one, visit.url.path)) for one in error.errors()]
     place, what = problems[0] if problems else ("", "the body does not fit")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return answer(Invalid(f"{what}{more}"[:500], place[:200], "see /openapi.json"), visit.state.number)
+    return answer(
+        Invalid(f"{what}{more}"[:500], place[:200], "see /openapi.json"), visit.state.number
+    )
 
 
 async def _foreign(visit: Visit, error: Any) -> Response:
@@ -135,10 +157,14 @@ async def _left(visit: Visit, error: Any) -> Response:
 def _said(one: Any, path: str) -> str:
     if one["type"] != "extra_forbidden":
         return str(one["msg"]).lower()
-    known = chat.UNSUPPORTED if path == chat.PATH else {}
+    known = openai_chat.UNSUPPORTED if path == openai_chat.PATH else {}
     return known.get(_place(one["loc"]), "unknown field")
 
 
 def _place(parts: Sequence[str | int]) -> str:
     """The field; what pydantic calls the branches of a union is left out."""
-    return ".".join(str(part) for part in parts if part != "body" and (isinstance(part, int) or part.isidentifier()))
+    return ".".join(
+        str(part)
+        for part in parts
+        if part != "body" and (isinstance(part, int) or part.isidentifier())
+    )

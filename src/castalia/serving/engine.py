@@ -1,12 +1,15 @@
 """The engine: one thread computes, whatever the number of clients.
 
-Work waits in lanes, one for each thing that can be computed together (lanes.py: the texts of a run, its pictures, anything else). The thread gives
-a turn to the lane that has had the least time so far, so a long picture does not keep texts waiting for longer than its own turn, and the other way
+Work waits in lanes, one for each thing that can be computed together (lanes.py: the texts of a run,
+its pictures, anything else). The thread gives a turn to the lane that has had the least time so
+far, so a long picture does not keep texts waiting for longer than its own turn, and the other way
 round. A turn is short: one token of every live row, or one batch of pictures.
 
-The HTTP side is asyncio and lives in another thread. It hands in work and gets a Ticket; results come through the ticket, and whoever
-leaves cancels it. A turn that raises ends the requests that took part, not the thread; a lane that failed is tried again every second with its smallest
-computation while nobody asks it, so `ready` tells the truth. Not here: HTTP, text, what a model does.
+The HTTP side is asyncio and lives in another thread. It hands in work and gets a Ticket; results
+come through the ticket, and whoever leaves cancels it. A turn that raises ends the requests that
+took part, not the thread; a lane that failed is tried again every second with its smallest
+computation while nobody asks it, so `ready` tells the truth. Not here: HTTP, text, what a model
+does.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from typing import Any
 import torch
 
 from castalia.errors import CastaliaError
-from castalia.serving.refusals import Busy, Late, Stopping
+from castalia.serving.http_errors import Busy, Late, Stopping
 
 LOG = logging.getLogger("castalia.serving")
 AGAIN = 1.0  # seconds after which an idle lane that failed is tried again
@@ -31,7 +34,8 @@ STALLED = 30.0  # seconds of one turn after which the engine is no longer ready
 
 
 class Ticket:
-    """A piece of work as its owner sees it, in the loop's thread; `put` and `finish` are the engine's, from the computing thread.
+    """A piece of work as its owner sees it, in the loop's thread; `put` and `finish` are the
+    engine's, from the computing thread.
 
     work     what a lane was asked for.
     started  whether any of it has been computed; taken from the queue.
@@ -54,8 +58,10 @@ class Ticket:
     # the loop's side
 
     async def take(self) -> list[Any]:
-        """All that came since the last time, at least one result; [] when all is done. Raises what the computation raised; Busy when the
-        deadline came before a turn did, else Late."""
+        """All that came since the last time, at least one result; [] when all is done. Raises what
+        the computation raised; Busy when the
+        deadline came before a turn did, else Late.
+        """
         while not self._found:
             if self._error is not None:
                 raise self._error
@@ -77,7 +83,9 @@ class Ticket:
         return found
 
     def cancel(self) -> None:
-        """Forget the work: it leaves the queue at once, or the running batch before the next token. Harmless when it is done."""
+        """Forget the work: it leaves the queue at once, or the running batch before the next token.
+        Harmless when it is done.
+        """
         self._alarm.cancel()
         if not (self.finished or self.gone):
             self.gone = True
@@ -88,10 +96,15 @@ class Ticket:
             return
         if self.started:
             error: CastaliaError = Late(
-                f"the result did not come within {self.seconds:g} seconds", fix="ask for less, e.g. a smaller max_tokens or n"
+                f"the result did not come within {self.seconds:g} seconds",
+                fix="ask for less, e.g. a smaller max_tokens or n",
             )
         else:
-            error = Busy(f"no turn came within {self.seconds:g} seconds", fix="try again later", seconds=self.seconds)
+            error = Busy(
+                f"no turn came within {self.seconds:g} seconds",
+                fix="try again later",
+                seconds=self.seconds,
+            )
         self.cancel()
         self._error = error
         self._wake.set()
@@ -124,7 +137,9 @@ class Ticket:
 
 
 class Lane(ABC):
-    """Work of one kind that can be computed together. Only the computing thread calls `turn`; `waiting` is changed under the engine's lock."""
+    """Work of one kind that can be computed together. Only the computing thread calls `turn`;
+    `waiting` is changed under the engine's lock.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -132,7 +147,8 @@ class Lane(ABC):
         self.lock: threading.Condition = threading.Condition()
         self.spent = 0.0  # seconds of turns, on the engine's common clock
         self.computed = 0.0  # seconds of turns in all
-        self.fault: str | None = None  # the last unexpected error, where nothing has been computed since
+        # the last unexpected error, where nothing has been computed since
+        self.fault: str | None = None
 
     @property
     def live(self) -> int:
@@ -174,7 +190,9 @@ class Lane(ABC):
 class Engine:
     """Starts its thread when made; `stop` ends it. All other methods are for the loop's thread."""
 
-    def __init__(self, lanes: Mapping[str, Lane], *, queue: int = 256, threads: int | None = None) -> None:
+    def __init__(
+        self, lanes: Mapping[str, Lane], *, queue: int = 256, threads: int | None = None
+    ) -> None:
         self.lanes, self.queue = dict(lanes), queue
         self.draining = False
         self.refused = self.cancelled = 0
@@ -187,7 +205,9 @@ class Engine:
         self._thread.start()
 
     def submit(self, lane: str, work: Any, *, seconds: float = 120.0) -> Ticket:
-        """Put work in a lane's queue. Raises Busy when `queue` pieces wait already, Stopping while draining."""
+        """Put work in a lane's queue. Raises Busy when `queue` pieces wait already, Stopping while
+        draining.
+        """
         if self.draining:
             raise Stopping("the server is stopping", fix="try another one")
         chosen = self.lanes[lane]
@@ -196,7 +216,10 @@ class Engine:
             if waiting >= self.queue:
                 self.refused += 1
                 raise Busy(
-                    "the server has as much to do as it takes", where=f"{waiting} requests wait", fix="try again later", seconds=self.pause
+                    "the server has as much to do as it takes",
+                    where=f"{waiting} requests wait",
+                    fix="try again later",
+                    seconds=self.pause,
                 )
             if not chosen.busy:  # time that it did not ask for is not owed to it
                 others = [other.spent for other in self.lanes.values() if other.busy]
@@ -231,7 +254,9 @@ class Engine:
 
     @property
     def failing(self) -> tuple[str, ...]:
-        """Names of the lanes that cannot work: the last computation failed, or the current turn does not end."""
+        """Names of the lanes that cannot work: the last computation failed, or the current turn
+        does not end.
+        """
         began = self._began
         if not self.alive or (began is not None and time.monotonic() - began > STALLED):
             return tuple(self.lanes)
@@ -251,7 +276,11 @@ class Engine:
         while True:
             with self._changed:
                 self._working = False
-                while not (self._ended or (busy := [lane for lane in self.lanes.values() if lane.busy]) or self._failed_idle()):
+                while not (
+                    self._ended
+                    or (busy := [lane for lane in self.lanes.values() if lane.busy])
+                    or self._failed_idle()
+                ):
                     self._changed.wait()
                 if self._ended:
                     return
@@ -275,7 +304,8 @@ class Engine:
         self._began = time.monotonic()
         try:
             lane.turn()
-        except Exception as error:  # a bug, or a model that gives NaN: whoever took part hears of it, all others go on
+        # a bug, or a model that gives NaN: whoever took part hears of it, all others go on
+        except Exception as error:
             lane.note(error)
             lane.fail(error)
         finally:

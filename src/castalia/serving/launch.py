@@ -1,4 +1,6 @@
-"""`castalia.serve`: from names of runs to a server that answers, until it is told to stop. The command line and Python start it here."""
+"""`castalia.serve`: from names of runs to a server that answers, until it is told to stop. The
+command line and Python start it here.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,15 @@ from castalia import sentences
 from castalia.errors import MissingExtra, RecipeError
 
 if TYPE_CHECKING:
-    from castalia.serving.hosted import Table
+    from castalia.serving.loaded_runs import Table
 
 DEFAULT_PORT = 8000
 
 
 class Ready(NamedTuple):
-    """What `ready` is called with once the server answers. imports, opening: seconds that each took; keyed: whether clients need a key."""
+    """What `ready` is called with once the server answers. imports, opening: seconds that each
+    took; keyed: whether clients need a key.
+    """
 
     address: str
     table: Table
@@ -45,14 +49,19 @@ def serve(
     say: Callable[[str], None] = lambda _: None,
     **limits: Any,
 ) -> bool:
-    """Serve runs over HTTP until Ctrl-C or SIGTERM; True when all that ran was finished. Blocks, and needs the main thread.
+    """Serve runs over HTTP until Ctrl-C or SIGTERM; True when all that ran was finished. Blocks,
+    and needs the main thread.
 
     runs     folders, prefixes or "latest", each also as NAME=RUN.
-    queue    requests that may wait; timeout: seconds until a result must be there; drain: seconds for what runs once the server is told to stop.
-    threads  that compute; None: all cores but one. origins: web pages that may use the server, e.g. "http://localhost:3000".
-    limits   of serving/limits.py: body, pixels, items, tokens, requests, new_tokens, constraint.
+    queue    requests that may wait; timeout: seconds until a result must be there; drain: seconds
+             for what runs once the server is told to stop.
+    threads  that compute; None: all cores but one. origins: web pages that may use the server, e.g.
+             "http://localhost:3000".
+    limits   of serving/rate_limits.py: body, pixels, items, tokens, requests, new_tokens,
+             constraint.
     ready    is called once, when the server answers; say: with what happens later, in words.
-    Raises MissingExtra without castalia[serving], RecipeError for options that make no sense, RunError for a run that is not there or a port that is taken.
+    Raises MissingExtra without castalia[serving], RecipeError for options that make no sense,
+    RunError for a run that is not there or a port that is taken.
     """
     begun = time.perf_counter()
     require_packages()
@@ -69,8 +78,8 @@ def serve(
             fix=sentences.say("{0}, or 0 for any that is free", DEFAULT_PORT),
         )
     from castalia.serving import server
-    from castalia.serving.limits import Keys, Limits
-    from castalia.serving.origins import origins_of
+    from castalia.serving.cross_origin import origins_of
+    from castalia.serving.rate_limits import Keys, Limits
 
     bounds, allowed = Limits(seconds=timeout, **limits), origins_of(origins)
     home = server.is_loopback(host)
@@ -78,28 +87,54 @@ def serve(
         raise RecipeError(
             sentences.say("a server that others can reach needs keys"),
             where=f"--host {host}",
-            fix=sentences.say("castalia serve --new-key NAME --api-key-file keys.txt, then add --api-key-file keys.txt"),
+            fix=sentences.say(
+                "castalia serve --new-key NAME --api-key-file keys.txt, then add "
+                "--api-key-file keys.txt"
+            ),
         )
     keys = Keys(limits=bounds) if api_key_file is None else Keys.load(Path(api_key_file), bounds)
     from castalia.governance.policy import Policy
     from castalia.serving.app import lanes_of, make_app
-    from castalia.serving.border import log_to
     from castalia.serving.engine import Engine
-    from castalia.serving.hosted import open_runs
+    from castalia.serving.loaded_runs import open_runs
+    from castalia.serving.middleware import log_to
 
     imported = time.perf_counter()
     log_to()
     rules = None if policy is None else Policy.load(Path(policy))
-    table = open_runs([os.fspath(run) for run in runs], policy=rules, ledger=None if ledger is None else Path(ledger))
+    table = open_runs(
+        [os.fspath(run) for run in runs],
+        policy=rules,
+        ledger=None if ledger is None else Path(ledger),
+    )
     gc.collect()
-    gc.freeze()  # what is loaded by now stays, so the collector of garbage, which stops everybody, need not look at it again
-    engine = Engine(lanes_of(table), queue=queue, threads=threads or max(1, (os.cpu_count() or 2) - 1))
+    # what is loaded by now stays, so the collector of garbage, which stops everybody, need not look
+    # at it again
+    gc.freeze()
+    engine = Engine(
+        lanes_of(table), queue=queue, threads=threads or max(1, (os.cpu_count() or 2) - 1)
+    )
     app = make_app(
-        table, engine, limits=bounds, keys=keys, hosts=server.hosts_for(host), origins=allowed, open_metrics=home, log_prompts=log_prompts
+        table,
+        engine,
+        limits=bounds,
+        keys=keys,
+        hosts=server.hosts_for(host),
+        origins=allowed,
+        open_metrics=home,
+        log_prompts=log_prompts,
     )
 
     def answers(address: str) -> None:
-        ready(Ready(address, table, api_key_file is not None, imported - begun, time.perf_counter() - imported))
+        ready(
+            Ready(
+                address,
+                table,
+                api_key_file is not None,
+                imported - begun,
+                time.perf_counter() - imported,
+            )
+        )
 
     return server.serve(app, engine, host=host, port=port, drain=drain, ready=answers, say=say)
 

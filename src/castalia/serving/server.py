@@ -1,7 +1,8 @@
 """From loaded runs to a server on a port, and its end.
 
-SIGTERM or Ctrl-C once: /readyz turns false, what runs is finished, then the process ends with 0. Twice, or after the drain's time: at once. A
-connection that does not bring its headers in time is closed, which uvicorn by itself would leave open.
+SIGTERM or Ctrl-C once: /readyz turns false, what runs is finished, then the process ends with 0.
+Twice, or after the drain's time: at once. A connection that does not bring its headers in time is
+closed, which uvicorn by itself would leave open.
 """
 
 from __future__ import annotations
@@ -37,12 +38,20 @@ def is_loopback(host: str) -> bool:
 
 
 def hosts_for(host: str) -> frozenset[str] | None:
-    """By which names a server bound to `host` may be called: on this machine by its own only, so that no page of the web can (DNS rebinding)."""
-    return frozenset({"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host}) if is_loopback(host) else None
+    """By which names a server bound to `host` may be called: on this machine by its own only, so
+    that no page of the web can (DNS rebinding).
+    """
+    return (
+        frozenset({"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host})
+        if is_loopback(host)
+        else None
+    )
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but for signals: it would close the door before the work is done, and end with the signal."""
+    """uvicorn, but for signals: it would close the door before the work is done, and end with the
+    signal.
+    """
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -60,7 +69,9 @@ def serve(
     ready: Callable[[str], None] = lambda address: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> bool:
-    """Serve until a signal; True when all that ran was finished. ready: called once with the address. Raises RunError when the port is taken."""
+    """Serve until a signal; True when all that ran was finished. ready: called once with the
+    address. Raises RunError when the port is taken.
+    """
     return asyncio.run(_serve(app, engine, host, port, drain, patience, ready, say))
 
 
@@ -111,7 +122,8 @@ async def _serve(
             server.should_exit = server.force_exit = True
             open_[0] = False
 
-    if threading.current_thread() is threading.main_thread():  # elsewhere, setting engine.draining stops the server
+    # elsewhere, setting engine.draining stops the server
+    if threading.current_thread() is threading.main_thread():
         for one in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(one, stop)
     running = asyncio.create_task(server.serve(sockets=[listening]))
@@ -128,7 +140,13 @@ async def _serve(
     return whole
 
 
-async def _until_done(server: uvicorn.Server, engine: Engine, running: asyncio.Task[None], drain: float, open_: list[bool]) -> bool:
+async def _until_done(
+    server: uvicorn.Server,
+    engine: Engine,
+    running: asyncio.Task[None],
+    drain: float,
+    open_: list[bool],
+) -> bool:
     """Until a signal and then until nothing runs, or the drain's time is over."""
     while not engine.draining and not running.done():
         await asyncio.sleep(0.05)
@@ -154,7 +172,9 @@ def _bound(host: str, port: int) -> socket.socket:
 
 def _protocol(patience: float) -> type[H11Protocol]:
     class Patient(H11Protocol):
-        """Closes a connection whose headers do not come within `patience` seconds, be it the first request's or a later one's."""
+        """Closes a connection whose headers do not come within `patience` seconds, be it the first
+        request's or a later one's.
+        """
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)

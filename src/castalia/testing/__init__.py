@@ -8,7 +8,7 @@ A broken contract raises AssertionError naming the item; nothing here needs pyte
 
 from castalia.testing.codecs import CODEC_CHECKS, check_codec
 from castalia.testing.families import FAMILY_CHECKS, FamilyCase, check_family
-from castalia.testing.metric import METRIC_CHECKS, check_metric
+from castalia.testing.metrics import METRIC_CHECKS, check_metric
 from castalia.testing.synthetic import SPECS, synthetic
 
 __all__ = [

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from castalia.abilities import SampleOptions
 from castalia.errors import AbilityError
+from castalia.nn.counter_random import Noise, generator, generators, noise_rows
 from castalia.nn.graph import Graph
-from castalia.nn.random import Noise, generator, generators, noise_rows
 
 if TYPE_CHECKING:
     from castalia.testing.families import FamilyCase
@@ -19,10 +19,13 @@ TOLERANCE = 1e-4
 
 
 def has_graphs(case: FamilyCase) -> None:
-    """Graphs give what the methods give: `sample` from the noise that `sample` draws, `encode` the mean latent, `step` logits, with a prompt cut
-    anywhere. A family may have none: the AbilityError says so."""
+    """Graphs give what the methods give: `sample` from the noise that `sample` draws, `encode` the
+    mean latent, `step` logits, with a prompt cut
+    anywhere. A family may have none: the AbilityError says so.
+    """
     model: Any = case.build().eval()
-    for number, weight in enumerate(model.parameters()):  # layers that begin at zero would hide what comes before them
+    # layers that begin at zero would hide what comes before them
+    for number, weight in enumerate(model.parameters()):
         if weight.ndim > 1:
             weight.data = 0.3 * torch.randn(weight.shape, generator=generator("weights", number))
     try:
@@ -30,23 +33,46 @@ def has_graphs(case: FamilyCase) -> None:
     except AbilityError:
         return
     for name, graph in graphs.items():
-        ensure(len({port.name for port in graph.inputs}) == len(graph.inputs), f"graph '{name}': two inputs share a name")
-        ensure(all(port.shape[0] == "rows" for port in graph.inputs), f"graph '{name}': rows come first")
+        ensure(
+            len({port.name for port in graph.inputs}) == len(graph.inputs),
+            f"graph '{name}': two inputs share a name",
+        )
+        ensure(
+            all(port.shape[0] == "rows" for port in graph.inputs),
+            f"graph '{name}': rows come first",
+        )
         with torch.no_grad():
-            given = graph.module(*graph.draw({"rows": 3, "tokens": 2, "past": 1}, generator("graph")))
-        ensure(len(given) == len(graph.outputs) and all(len(part) == 3 for part in given), f"graph '{name}': {len(given)} outputs")
+            given = graph.module(
+                *graph.draw({"rows": 3, "tokens": 2, "past": 1}, generator("graph"))
+            )
+        ensure(
+            len(given) == len(graph.outputs) and all(len(part) == 3 for part in given),
+            f"graph '{name}': {len(given)} outputs",
+        )
     batch = case.batch(4)
     cond = batch.cond
     told = list(cond.values())
     with torch.no_grad():
         if "sample" in graphs:
             rngs, inputs = generators(3, 0, 4), graphs["sample"].inputs
-            noise = [noise_rows(port.kind, rngs, *port.shape[1:]) for port in inputs if port.kind in get_args(Noise)]
-            _agree("sample", graphs["sample"].module(*noise, *told)[0], model.sample(generators(3, 0, 4), cond, SampleOptions()))
+            noise = [
+                noise_rows(port.kind, rngs, *port.shape[1:])
+                for port in inputs
+                if port.kind in get_args(Noise)
+            ]
+            _agree(
+                "sample",
+                graphs["sample"].module(*noise, *told)[0],
+                model.sample(generators(3, 0, 4), cond, SampleOptions()),
+            )
         if "encode" in graphs:
             latent = model.to_latent(batch.x, cond)
             _agree("encode", graphs["encode"].module(batch.x, *told)[0], latent)
-            _agree("decode", graphs["decode" if "decode" in graphs else "sample"].module(latent, *told)[0], model.from_latent(latent, cond))
+            _agree(
+                "decode",
+                graphs["decode" if "decode" in graphs else "sample"].module(latent, *told)[0],
+                model.from_latent(latent, cond),
+            )
         if "step" in graphs:
             x = batch.x[:, :7].clone()
             x[:, 0] = case.spec.begin
@@ -61,18 +87,35 @@ def has_graphs(case: FamilyCase) -> None:
 def _nothing(graph: Graph, case: FamilyCase) -> list[Tensor]:
     """The memory of four rows before their first token."""
     rng = generator("nothing")
-    empty = [port.draw({"rows": 4, "past": 0}, rng) for port in graph.inputs if port.name.startswith("past_")]
-    return [torch.full_like(part, case.spec.begin) if part.dtype == torch.int64 else part for part in empty]  # type: ignore[union-attr]
+    empty = [
+        port.draw({"rows": 4, "past": 0}, rng)
+        for port in graph.inputs
+        if port.name.startswith("past_")
+    ]
+    return [
+        torch.full_like(part, case.spec.begin) if part.dtype == torch.int64 else part
+        for part in empty
+    ]  # type: ignore[union-attr]
 
 
 def _without(logits: Tensor, case: FamilyCase) -> Tensor:
     """Log-probabilities of what may come."""
-    return logits.index_fill(1, torch.tensor(case.spec.begin), float("-inf")).log_softmax(1).clamp_min(-1e3)  # type: ignore[union-attr]
+    return (
+        logits.index_fill(1, torch.tensor(case.spec.begin), float("-inf"))
+        .log_softmax(1)
+        .clamp_min(-1e3)
+    )  # type: ignore[union-attr]
 
 
 def _agree(what: str, found: Tensor, wanted: Tensor) -> None:
-    ensure(found.shape == wanted.shape, f"graph {what}: shape {tuple(found.shape)} instead of {tuple(wanted.shape)}")
-    ensure(bool((found - wanted).abs().max() <= TOLERANCE), f"graph {what}: differs by {float((found - wanted).abs().max()):.2g}")
+    ensure(
+        found.shape == wanted.shape,
+        f"graph {what}: shape {tuple(found.shape)} instead of {tuple(wanted.shape)}",
+    )
+    ensure(
+        bool((found - wanted).abs().max() <= TOLERANCE),
+        f"graph {what}: differs by {float((found - wanted).abs().max()):.2g}",
+    )
 
 
 def ensure(condition: bool, message: str) -> None:

@@ -1,4 +1,6 @@
-"""Documents and files as strangers, full disks and torn cables make them: what readers are tried with, who may answer with a CastaliaError and nothing else."""
+"""Documents and files as strangers, full disks and torn cables make them: what readers are tried
+with, who may answer with a CastaliaError and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +12,65 @@ from typing import Any
 
 # What takes the place of a value in a document; `...` stands for taking it out.
 VALUES: tuple[Any, ...] = (
-    ..., None, True, -1, 0, 10**9, 2**63, 10**40, -(10**40), 1e308, 0.5, "", "x", "\x1b[31m\u202e", "x" * 100_000, "../../etc/passwd", "9" * 40, [], [[]], {},
-    {"a": {"b": {}}}, [1] * 1000, [None], {"name": "gan"}, {"kind": "dense", "shape": [2**31, 2**31]}, "\ud800", [10**18, 10**18],
-)  # fmt: skip
+    ...,
+    None,
+    True,
+    -1,
+    0,
+    10**9,
+    2**63,
+    10**40,
+    -(10**40),
+    1e308,
+    0.5,
+    "",
+    "x",
+    "\x1b[31m\u202e",
+    "x" * 100_000,
+    "../../etc/passwd",
+    "9" * 40,
+    [],
+    [[]],
+    {},
+    {"a": {"b": {}}},
+    [1] * 1000,
+    [None],
+    {"name": "gan"},
+    {"kind": "dense", "shape": [2**31, 2**31]},
+    "\ud800",
+    [10**18, 10**18],
+)
 # What takes the place of a whole text file.
-TEXTS = ("", "{", "[]", "null", "NaN", '{"a": NaN}', "[" * 100_000, '{"n": ' + "9" * 100_000 + "}", '{"id": 1, "id": 2}', "\x00", "a: &a [*a]", "1e400",
-         '"\\ud800"', "<a>" * 100_000, "\ufeff{}")  # fmt: skip
+TEXTS = (
+    "",
+    "{",
+    "[]",
+    "null",
+    "NaN",
+    '{"a": NaN}',
+    "[" * 100_000,
+    '{"n": ' + "9" * 100_000 + "}",
+    '{"id": 1, "id": 2}',
+    "\x00",
+    "a: &a [*a]",
+    "1e400",
+    '"\\ud800"',
+    "<a>" * 100_000,
+    "\ufeff{}",
+)
 WAYS = ("flip", "cut", "grow", "text", "folder", "device", "loop", "missing", "pipe")
 
 
 def places(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Where every value of a document of dicts and lists stands, the document itself included."""
     found = [before]
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    entries = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, inner in entries:
         found += places(inner, (*before, key))
     return found
@@ -41,7 +89,9 @@ def replaced(value: Any, place: tuple[Any, ...], new: Any) -> Any:
 
 
 def altered(raw: bytes, rng: random.Random) -> bytes:
-    """Bytes with a few of them flipped, cut out, doubled, or set to what ends a range; the beginning, where headers are, twice as often."""
+    """Bytes with a few of them flipped, cut out, doubled, or set to what ends a range; the
+    beginning, where headers are, twice as often.
+    """
     data = bytearray(raw)
     for _ in range(rng.choice((1, 1, 2, 4, 8))):
         if not data:
@@ -58,7 +108,13 @@ def altered(raw: bytes, rng: random.Random) -> bytes:
                 data[place:place] = data[place : place + rng.randrange(1, 33)]
             case _:
                 data[place : place + 4] = rng.choice(
-                    (b"\xff\xff\xff\xff", b"\x00\x00\x00\x00", b"\x7f\xff\xff\xff", b"9999", b"\xff\xff\xff\x7f")
+                    (
+                        b"\xff\xff\xff\xff",
+                        b"\x00\x00\x00\x00",
+                        b"\x7f\xff\xff\xff",
+                        b"9999",
+                        b"\xff\xff\xff\x7f",
+                    )
                 )
     return bytes(data)
 

@@ -1,4 +1,6 @@
-"""Small made-up data for contract tests: items that have structure, a function of (spec, seed) alone."""
+"""Small made-up data for contract tests: items that have structure, a function of (spec, seed)
+alone.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from castalia.nn.random import generator
+from castalia.nn.counter_random import generator
 from castalia.spec import Batch, Classes, Condition, Dense, Tokens
 
 SPECS: dict[str, Dense | Tokens] = {
@@ -22,8 +24,11 @@ SPECS: dict[str, Dense | Tokens] = {
 }
 
 
-def synthetic(spec: Dense | Tokens, rows: int, seed: int = 0, conditions: dict[str, Condition] | None = None) -> Batch:
-    """Smooth waves of random phase along every axis, on the spec's levels, or token scales of random start; classes by turns.
+def synthetic(
+    spec: Dense | Tokens, rows: int, seed: int = 0, conditions: dict[str, Condition] | None = None
+) -> Batch:
+    """Smooth waves of random phase along every axis, on the spec's levels, or token scales of
+    random start; classes by turns.
 
     x is (rows, *spec.shape) float32 in the spec's unit, or (rows, length + 1) int64.
     """
@@ -43,9 +48,13 @@ def synthetic(spec: Dense | Tokens, rows: int, seed: int = 0, conditions: dict[s
     return Batch(on_levels(spec, x), cond=_classes(rows, conditions or {}))
 
 
-def _scales(spec: Tokens, rows: int, rng: torch.Generator, conditions: dict[str, Condition]) -> Batch:
-    """Tokens that climb by one from a random start; a second document begins in the middle of every other row, the last row is cut
-    from a longer document."""
+def _scales(
+    spec: Tokens, rows: int, rng: torch.Generator, conditions: dict[str, Condition]
+) -> Batch:
+    """Tokens that climb by one from a random start; a second document begins in the middle of every
+    other row, the last row is cut
+    from a longer document.
+    """
     special = 2 if spec.end is not None else 1
     start = torch.randint(0, spec.vocab - special, (rows, 1), generator=rng)
     x = special + (start + torch.arange(spec.length + 1)) % (spec.vocab - special)
@@ -60,7 +69,11 @@ def _scales(spec: Tokens, rows: int, rng: torch.Generator, conditions: dict[str,
 
 
 def _classes(rows: int, conditions: dict[str, Condition]) -> dict[str, Tensor]:
-    return {name: torch.arange(rows) % len(kind) for name, kind in conditions.items() if isinstance(kind, Classes)}
+    return {
+        name: torch.arange(rows) % len(kind)
+        for name, kind in conditions.items()
+        if isinstance(kind, Classes)
+    }
 
 
 def on_levels(spec: Dense, x: Tensor) -> Tensor:
@@ -73,20 +86,28 @@ def on_levels(spec: Dense, x: Tensor) -> Tensor:
 
 
 class Rolling:
-    """A model that `Decodes` and has nothing to learn: its logits are a row of a fixed table, chosen by a rolling code of every token taken
-    in since the prefill. So it notices any token that is lost, doubled or out of place, and one row's logits never depend on another's.
+    """A model that `Decodes` and has nothing to learn: its logits are a row of a fixed table,
+    chosen by a rolling code of every token taken
+    in since the prefill. So it notices any token that is lost, doubled or out of place, and one
+    row's logits never depend on another's.
 
     sharpness  scale of the logits: larger is more certain.
     """
 
-    def __init__(self, vocab: int, codes: int = 1009, seed: int = 0, sharpness: float = 1.0) -> None:
+    def __init__(
+        self, vocab: int, codes: int = 1009, seed: int = 0, sharpness: float = 1.0
+    ) -> None:
         self.table = sharpness * torch.randn(codes, vocab, generator=generator("rolling", seed))
 
     def code(self, code: Tensor, tokens: Tensor) -> Tensor:
         return (31 * code + tokens + 1) % len(self.table)
 
-    def prefill(self, ids: Tensor, mask: Tensor, cond: dict[str, Any]) -> tuple[Tensor, RollingState]:
-        codes = cond["shift"].clone() if "shift" in cond else torch.zeros(len(ids), dtype=torch.int64)
+    def prefill(
+        self, ids: Tensor, mask: Tensor, cond: dict[str, Any]
+    ) -> tuple[Tensor, RollingState]:
+        codes = (
+            cond["shift"].clone() if "shift" in cond else torch.zeros(len(ids), dtype=torch.int64)
+        )
         for tokens, real in zip(ids.T, mask.T, strict=True):
             codes = torch.where(real, self.code(codes, tokens), codes)
         return self.table[codes], RollingState(codes, mask.sum(1))
@@ -105,4 +126,6 @@ class RollingState:
         return RollingState(self.codes[rows], self.lengths[rows])
 
     def join(self, other: RollingState) -> RollingState:
-        return RollingState(torch.cat([self.codes, other.codes]), torch.cat([self.lengths, other.lengths]))
+        return RollingState(
+            torch.cat([self.codes, other.codes]), torch.cat([self.lengths, other.lengths])
+        )

@@ -1,8 +1,9 @@
 """Where and in which precision a run trains. The only file that knows Lightning Fabric.
 
-Importing Fabric takes about two seconds of CPU, more than all of torch, so a run in one process does without it:
-`Solo` and `Many` have the same methods, and a test shows that they give identical weights. `Many` starts when a
-launcher has set WORLD_SIZE (`torchrun --nproc-per-node 2 -m castalia train ...`).
+Importing Fabric takes about two seconds of CPU, more than all of torch, so a run in one process
+does without it: `Solo` and `Many` have the same methods, and a test shows that they give identical
+weights. `Many` starts when a launcher has set WORLD_SIZE (`torchrun --nproc-per-node 2 -m castalia
+train ...`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from castalia.errors import RecipeError
-from castalia.sections import TrainConfig
+from castalia.recipe_sections import TrainConfig
 from castalia.sentences import say
 from castalia.spec import Dense, Spec, Tokens
 from castalia.tensor_file import memory
@@ -31,19 +32,30 @@ def open_device(config: TrainConfig, *, fabric: bool | None = None) -> Solo:
 def resolve_precision(config: TrainConfig, family: nn.Module, device: torch.device) -> str:
     """ "fp32" or "bf16". The rule behind "auto" was measured: benchmarks/precision.py.
 
-    bf16 pays where the hardware multiplies it natively and most of the work is in large products. Where an item is many tokens, all
-    products are: text/ar steps 2.8 times faster, text/ar-small 1.5 times, and already a width of 16 loses nothing.
+    bf16 pays where the hardware multiplies it natively and most of the work is in large products.
+    Where an item is many tokens, all
+    products are: text/ar steps 2.8 times faster, text/ar-small 1.5 times, and already a width of 16
+    loses nothing.
     """
     if config.precision != "auto":
         return config.precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     native = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return "bf16" if native and (isinstance(getattr(family, "spec", None), Tokens) or any(map(_heavy, family.modules()))) else "fp32"
+    return (
+        "bf16"
+        if native
+        and (
+            isinstance(getattr(family, "spec", None), Tokens) or any(map(_heavy, family.modules()))
+        )
+        else "fp32"
+    )
 
 
 def _heavy(module: nn.Module) -> bool:
-    """Whether most of a module's time goes into one large product: a convolution, or a matrix of 2**17 entries and more."""
+    """Whether most of a module's time goes into one large product: a convolution, or a matrix of
+    2**17 entries and more.
+    """
     match module:
         case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
             return True
@@ -53,13 +65,16 @@ def _heavy(module: nn.Module) -> bool:
 
 
 def require_memory(config: TrainConfig, spec: Spec) -> None:
-    """Raises RecipeError where a batch and its gradient alone, float32 or int64, would not fit into this machine's memory."""
+    """Raises RecipeError where a batch and its gradient alone, float32 or int64, would not fit into
+    this machine's memory.
+    """
     numbers = spec.size if isinstance(spec, Dense) else 2 * spec.length
     size = 2 * 4 * config.batch * numbers
     if size > memory():
         raise RecipeError(
             say(
-                "a batch of {0:,} would need {1:,.0f} GiB of memory at least, this machine has {2:,.0f}",
+                "a batch of {0:,} would need {1:,.0f} GiB of memory at least, this "
+                "machine has {2:,.0f}",
                 config.batch,
                 size / 2**30,
                 memory() / 2**30,
@@ -78,7 +93,9 @@ class Solo:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def setup(self, family: nn.Module) -> nn.Module:
-        """The module to call for the loss, of a family or an objective; `family` itself stays the owner of the parameters."""
+        """The module to call for the loss, of a family or an objective; `family` itself stays the
+        owner of the parameters.
+        """
         _place(family, self.device)
         return family
 
@@ -110,7 +127,9 @@ class Solo:
 
 
 class Many(Solo):
-    """One of several processes, started by torchrun; gradients averaged by DDP through Lightning Fabric."""
+    """One of several processes, started by torchrun; gradients averaged by DDP through Lightning
+    Fabric.
+    """
 
     def __init__(self) -> None:
         from lightning_fabric import Fabric
@@ -121,7 +140,9 @@ class Many(Solo):
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
         # Phases freeze each other's parameters, so a backward pass does not reach all of them.
         strategy: Any = DDPStrategy(find_unused_parameters=True) if world > 1 else "auto"
-        self.fabric = Fabric(accelerator=accelerator, devices=local, num_nodes=world // local, strategy=strategy)
+        self.fabric = Fabric(
+            accelerator=accelerator, devices=local, num_nodes=world // local, strategy=strategy
+        )
         self.fabric.launch()
         self.rank, self.world = self.fabric.global_rank, self.fabric.world_size
         self.device = self.fabric.device
@@ -137,7 +158,9 @@ class Many(Solo):
         return nullcontext() if last else self.fabric.no_backward_sync(module)
 
     def any(self, flag: bool) -> bool:
-        total = self.fabric.all_reduce(torch.tensor(float(flag), device=self.device), reduce_op="sum")
+        total = self.fabric.all_reduce(
+            torch.tensor(float(flag), device=self.device), reduce_op="sum"
+        )
         return bool(total)
 
     def mean(self, tensor: Tensor) -> Tensor:
@@ -151,7 +174,9 @@ class Many(Solo):
 
 
 def _place(family: nn.Module, device: torch.device) -> None:
-    """Two-dimensional convolutions run up to three times faster on channels-last memory (docs/design.md, measured)."""
+    """Two-dimensional convolutions run up to three times faster on channels-last memory
+    (docs/design.md, measured).
+    """
     family.to(device)
     if any(isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in family.modules()):
         family.to(memory_format=torch.channels_last)

@@ -1,4 +1,6 @@
-"""The loss on held-out data, and what fine-tuning gains and loses of it: RUN/eval/forgetting.json."""
+"""The loss on held-out data, and what fine-tuning gains and loses of it:
+RUN/eval/forgetting.json.
+"""
 
 from __future__ import annotations
 
@@ -12,31 +14,38 @@ from castalia.abilities import Scores
 from castalia.data.stream import Dataset, Side
 from castalia.errors import CastaliaError
 from castalia.families.base import Family
-from castalia.nn.random import generator
+from castalia.nn.counter_random import generator
 from castalia.progress import stage
 from castalia.run import Run
 from castalia.spec import Tokens
-from castalia.training.beginning import new_family, open_data, parameter_count
+from castalia.training.setup import new_family, open_data, parameter_count
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much of the held-out side is looked at: rows at most; multiplications and additions of a pass over them, which makes it fewer of a large model."""
+    """How much of the held-out side is looked at: rows at most; multiplications and additions of a
+    pass over them, which makes it fewer of a large model.
+    """
 
     rows: int
     work: float
 
 
-WHOLE, QUICK = Effort(256, 2e12), Effort(32, 5e10)  # once, before and after; again and again while a model trains
+# once, before and after; again and again while a model trains
+WHOLE, QUICK = Effort(256, 2e12), Effort(32, 5e10)
 
 
 def held_out_loss(family: Family, dataset: Dataset) -> float | None:
-    """Mean nats per coded token (Tokens) or per item (Dense) over held-out rows; None where nothing can be scored."""
+    """Mean nats per coded token (Tokens) or per item (Dense) over held-out rows; None where nothing
+    can be scored.
+    """
     return loss_on(dataset.validation, family, WHOLE)
 
 
 def loss_on(side: Side, family: Family, effort: Effort) -> float | None:
-    """Mean nats per coded token or per item over some rows of a side, the same ones each time; None where nothing can be scored."""
+    """Mean nats per coded token or per item over some rows of a side, the same ones each time; None
+    where nothing can be scored.
+    """
     if not isinstance(family, Scores) or not len(side):
         return None
     length = side.spec.length if isinstance(side.spec, Tokens) else 1
@@ -45,14 +54,24 @@ def loss_on(side: Side, family: Family, effort: Effort) -> float | None:
     total, count = 0.0, 0
     for part in rows.split(16):
         batch = side.take(part)
-        total += float(family.nats(batch.to(family.device), [generator("held out", int(row)) for row in part]).double().sum())
-        count += int(batch.counted(side.spec.begin).sum()) if isinstance(side.spec, Tokens) else len(part)
+        total += float(
+            family.nats(batch.to(family.device), [generator("held out", int(row)) for row in part])
+            .double()
+            .sum()
+        )
+        count += (
+            int(batch.counted(side.spec.begin).sum())
+            if isinstance(side.spec, Tokens)
+            else len(part)
+        )
     return total / count if count else None
 
 
 @dataclass(frozen=True)
 class Forgetting:
-    """Nats on held-out data, old and new, before fine-tuning: what RUN/eval/forgetting.json compares with what they are after it."""
+    """Nats on held-out data, old and new, before fine-tuning: what RUN/eval/forgetting.json
+    compares with what they are after it.
+    """
 
     new: float | None
     old: dict[str, Any]
@@ -66,15 +85,24 @@ class Forgetting:
             return None
         with stage("measuring the loss on held-out data"):
             if source is None:
-                return cls(held_out_loss(run.build(), dataset), {"source": "", "why": "the data of a model of others are not at hand"})
+                return cls(
+                    held_out_loss(run.build(), dataset),
+                    {"source": "", "why": "the data of a model of others are not at hand"},
+                )
             try:
                 parent = Run.open(source)
-                model = parent.model() if parent.spec == run.spec else new_family(run.recipe, run.spec, run.conditions, parent)
+                model = (
+                    parent.model()
+                    if parent.spec == run.spec
+                    else new_family(run.recipe, run.spec, run.conditions, parent)
+                )
                 new, old = held_out_loss(model, dataset), {"source": parent.recipe.data.named}
             except CastaliaError as error:
                 return cls(None, {"source": "", "why": f"not measured: {error.what}"})
             try:
-                return cls(new, old | {"before": held_out_loss(model, open_data(parent))}, parent.id)
+                return cls(
+                    new, old | {"before": held_out_loss(model, open_data(parent))}, parent.id
+                )
             except CastaliaError as error:
                 return cls(new, old | {"why": f"not measured: {error.what}"}, parent.id)
 
@@ -82,7 +110,11 @@ class Forgetting:
         """What the run gained and what it lost."""
         model = run.model()
         new = {"source": run.recipe.data.named, "after": held_out_loss(model, dataset)}
-        found = {"unit": "nats per token" if isinstance(dataset.spec, Tokens) else "nats per item", "new": new, "old": dict(self.old)}
+        found = {
+            "unit": "nats per token" if isinstance(dataset.spec, Tokens) else "nats per item",
+            "new": new,
+            "old": dict(self.old),
+        }
         if self.new is not None:
             new["before"] = self.new
         if self.parent is not None:

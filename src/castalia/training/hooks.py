@@ -1,4 +1,6 @@
-"""What the loop tells the outside. A hook is a function of one `Progress`; it must not change what it sees."""
+"""What the loop tells the outside. A hook is a function of one `Progress`; it must not change what
+it sees.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,15 @@ from typing import Literal
 from castalia.families.base import Family
 
 # What tells how tuning goes; its loss does not.
-TUNING = ("reward/reward", "reward/met", "reward/kl", "reward/nats", "prefer/margin", "prefer/accuracy", "prefer/nats")
+TUNING = (
+    "reward/reward",
+    "reward/met",
+    "reward/kl",
+    "reward/nats",
+    "prefer/margin",
+    "prefer/accuracy",
+    "prefer/nats",
+)
 Event = Literal["log", "save", "sample", "end"]
 
 
@@ -18,8 +28,10 @@ class Progress:
     """Where training is.
 
     step     steps done. parts: mean loss parts since the last log, "phase/part" -> value.
-    speed    items per second since the last log. seconds: in training so far. left: estimated seconds to the end.
-    held_out with "sample": the loss on held-out data, in nats per token or item; None where it is not measured.
+    speed    items per second since the last log. seconds: in training so far. left: estimated
+             seconds to the end.
+    held_out with "sample": the loss on held-out data, in nats per token or item; None where it is
+    not measured.
     model    the averaged weights where averaging is on, in eval mode; None except in "sample".
     """
 
@@ -38,11 +50,16 @@ Hook = Callable[[Progress], None]
 
 
 def headlines(parts: Mapping[str, float], *, several: bool = False) -> dict[str, float]:
-    """Those parts of a loss that are shown while it is trained, under short names: what tuning is about, else the total of each phase.
+    """Those parts of a loss that are shown while it is trained, under short names: what tuning is
+    about, else the total of each phase.
 
     several: phases keep their names, as other steps have more of them than this one.
     """
     if any(name in parts for name in TUNING):
         return {name.partition("/")[2]: parts[name] for name in TUNING if name in parts}
-    totals = {name.removesuffix("/total"): value for name, value in parts.items() if name.endswith("/total")}
+    totals = {
+        name.removesuffix("/total"): value
+        for name, value in parts.items()
+        if name.endswith("/total")
+    }
     return {"loss": next(iter(totals.values()))} if len(totals) == 1 and not several else totals

@@ -1,10 +1,12 @@
 """The one training loop, for every family.
 
-    for step, for phase, for micro in range(accumulate): loss = family(batch, phase); backward; clip; step; then EMA
+    for step, for phase, for micro in range(accumulate): loss = family(batch, phase); backward;
+        clip; step; then EMA
 
-Batches and noise are functions of counters (seed, step, phase, shard) with shard = micro * world + rank, and torch's
-global generator is seeded from them before each forward. So a resumed run is bit-exact although no generator's state
-is saved, and one process with accumulate=2 sees what two processes see.
+Batches and noise are functions of counters (seed, step, phase, shard) with shard = micro * world +
+rank, and torch's global generator is seeded from them before each forward. So a resumed run is
+bit-exact although no generator's state is saved, and one process with accumulate=2 sees what two
+processes see.
 """
 
 from __future__ import annotations
@@ -24,25 +26,27 @@ from torch import Tensor, nn
 from castalia.data.stream import Side
 from castalia.errors import RecipeError, RunError, TrainingError
 from castalia.families.base import Family, Phase
+from castalia.nn.counter_random import counter_seed, generators
 from castalia.nn.ema import Ema
-from castalia.nn.random import counter_seed, generators
 from castalia.progress import stage
+from castalia.recipe_sections import TrainConfig
 from castalia.run import Run
-from castalia.sections import TrainConfig
 from castalia.sentences import say
 from castalia.spec import Batch
-from castalia.training.budget import Budget, Due, Plan
 from castalia.training.device import Solo, resolve_precision
 from castalia.training.held_out import QUICK, loss_on
 from castalia.training.hooks import Event, Hook, Progress, headlines
 from castalia.training.objective import Objective
 from castalia.training.optim import PhaseOptimiser, factor
+from castalia.training.time_budget import Budget, Due, Plan
 
 
 @dataclass
 class Trainer:
-    """Everything that moves during training; `run` is None in a rehearsal, which writes nothing. An objective stands where the family stands:
-    its batches, its phases, its loss."""
+    """Everything that moves during training; `run` is None in a rehearsal, which writes nothing. An
+    objective stands where the family stands:
+    its batches, its phases, its loss.
+    """
 
     family: Family
     config: TrainConfig
@@ -60,7 +64,8 @@ class Trainer:
     waited: int = 0
     stopped: bool = False
     moving: str = ""  # the phase whose parameters are not frozen
-    judged: dict[str, float] = field(default_factory=dict)  # the last loss on held-out data, by the name it is shown under
+    # the last loss on held-out data, by the name it is shown under
+    judged: dict[str, float] = field(default_factory=dict)
     refreshed: int = -1  # the step for which the averaged model's buffers were recomputed
     module: nn.Module = field(init=False)
     ema: Ema | None = field(init=False)
@@ -73,7 +78,11 @@ class Trainer:
         self.ema = Ema(self.family, self.config.ema) if self.config.ema else None
         self.phases = (self.objective or self.family).phases()
         self.optimisers = {
-            phase.name: PhaseOptimiser(phase.name, {name: self.family.get_submodule(name) for name in phase.trains}, self.config.optimiser)
+            phase.name: PhaseOptimiser(
+                phase.name,
+                {name: self.family.get_submodule(name) for name in phase.trains},
+                self.config.optimiser,
+            )
             for phase in self.phases
         }
 
@@ -85,7 +94,8 @@ class Trainer:
     def train_step(self) -> dict[str, Tensor]:
         """All phases of one step, then the average. Returns "phase/part" -> detached scalar."""
         config, parts = self.config, {}
-        if self.objective is None and not self.family.training:  # walking through all modules costs as much as a small layer
+        # walking through all modules costs as much as a small layer
+        if self.objective is None and not self.family.training:
             self.family.train()
         steps = self.plan.steps(self.step)
         self.family.schedule(self.step, steps)
@@ -94,7 +104,9 @@ class Trainer:
             if self.step % phase.every:
                 continue
             if phase.split not in drawn:
-                drawn[phase.split] = [self._batch(micro, phase.split) for micro in range(config.accumulate)]
+                drawn[phase.split] = [
+                    self._batch(micro, phase.split) for micro in range(config.accumulate)
+                ]
             optimiser = self.optimisers[phase.name]
             if self.moving != phase.name:
                 _only(self.family, optimiser.parameters)
@@ -102,7 +114,9 @@ class Trainer:
             sums: dict[str, Tensor] = {}
             for micro, batch in enumerate(drawn[phase.split]):
                 last = micro == config.accumulate - 1
-                torch.manual_seed(counter_seed("train", config.seed, self.step, phase.name, self._shard(micro)))
+                torch.manual_seed(
+                    counter_seed("train", config.seed, self.step, phase.name, self._shard(micro))
+                )
                 with self.device.accumulating(self.module, last=last):
                     with self.device.autocast(self.precision):
                         loss = self.module(batch, phase.name)
@@ -134,13 +148,23 @@ class Trainer:
         groups = {"model": self.family.state_dict()}
         if self.ema is not None:
             groups["ema"] = self.averaged().state_dict()
-        groups["optimiser"] = {f"{phase}.{name}": value for phase, own in self.optimisers.items() for name, value in own.state().items()}
+        groups["optimiser"] = {
+            f"{phase}.{name}": value
+            for phase, own in self.optimisers.items()
+            for name, value in own.state().items()
+        }
         return groups
 
     def save(self) -> None:
-        """A checkpoint of this step, by rank 0; atomic, so that a kill at any moment leaves the last one whole."""
+        """A checkpoint of this step, by rank 0; atomic, so that a kill at any moment leaves the
+        last one whole.
+        """
         if self.run is not None and self.device.rank == 0:
-            state = {"best": self.best if self.best < float("inf") else None, "waited": self.waited, "stopped": self.stopped}
+            state = {
+                "best": self.best if self.best < float("inf") else None,
+                "waited": self.waited,
+                "stopped": self.stopped,
+            }
             state |= {} if self.budget is None else {"seconds": round(self.budget.elapsed, 3)}
             try:
                 with stage("saving a checkpoint"):
@@ -148,9 +172,15 @@ class Trainer:
             except RunError as error:
                 kept = self.run.last_step
                 raise TrainingError(
-                    say("the checkpoint of step {0} could not be saved: {1}", self.step, error.what),
+                    say(
+                        "the checkpoint of step {0} could not be saved: {1}", self.step, error.what
+                    ),
                     where=error.where,
-                    fix=say("free space, then castalia train --resume {0} (last good step: {1})", self.run.folder, kept or "none"),
+                    fix=say(
+                        "free space, then castalia train --resume {0} (last good step: {1})",
+                        self.run.folder,
+                        kept or "none",
+                    ),
                 ) from error
         self.device.barrier()
 
@@ -161,13 +191,26 @@ class Trainer:
             self.ema.load_state_dict(run.tensors(step, "ema"))
         tensors = run.tensors(step, "optimiser")
         for phase, optimiser in self.optimisers.items():
-            optimiser.load({name.removeprefix(f"{phase}."): value for name, value in tensors.items() if name.startswith(f"{phase}.")})
+            optimiser.load(
+                {
+                    name.removeprefix(f"{phase}."): value
+                    for name, value in tensors.items()
+                    if name.startswith(f"{phase}.")
+                }
+            )
         state = run.state(step)
-        self.step, self.refreshed, self.waited, self.stopped = step, -1, state["waited"], state["stopped"]
+        self.step, self.refreshed, self.waited, self.stopped = (
+            step,
+            -1,
+            state["waited"],
+            state["stopped"],
+        )
         self.best = float("inf") if state["best"] is None else state["best"]
 
     def due(self) -> Due:
-        """What is to be done after the step that was just made; of several processes, the first decides."""
+        """What is to be done after the step that was just made; of several processes, the first
+        decides.
+        """
         config, step = self.config, self.step
         if self.budget is None or step < self.plan.last:
             sheet = config.sample_every > 0 and step % config.sample_every == 0
@@ -179,13 +222,17 @@ class Trainer:
             own, stopped = Due(-1), error
         found = Due.of(self.device.share(own.text())) if self.device.world > 1 else own
         if found.steps < 0:
-            raise stopped or RecipeError(say("the first process found the time too short"), where="training.minutes")
+            raise stopped or RecipeError(
+                say("the first process found the time too short"), where="training.minutes"
+            )
         if self.plan.decide(step, found.steps) and self.run is not None and self.device.rank == 0:
             self.run.decide(step, found.steps, self.budget.elapsed)
         return found
 
     def validate(self) -> float:
-        """Mean of the early-stop part over the validation split; the same batches and noise each time."""
+        """Mean of the early-stop part over the validation split; the same batches and noise each
+        time.
+        """
         stop, split = self.config.early_stop, self.validation
         if stop is None or split is None:
             return float("nan")
@@ -194,7 +241,9 @@ class Trainer:
         with torch.no_grad(), self.device.autocast(self.precision):
             for first in range(0, len(split) - size + 1, size):
                 torch.manual_seed(counter_seed("validate", self.config.seed, first))
-                loss = model(self._place(split.take(range(first, first + size))), self.phases[0].name)
+                loss = model(
+                    self._place(split.take(range(first, first + size))), self.phases[0].name
+                )
                 if stop.part not in loss.parts:
                     raise TrainingError(
                         say("there is no loss part '{0}'", stop.part),
@@ -205,7 +254,9 @@ class Trainer:
         return sum(values) / len(values)
 
     def held_out_loss(self) -> float | None:
-        """Of the averaged model, on a few held-out items, the same each time; kept in the log. None of a rehearsal, and where nothing can be scored."""
+        """Of the averaged model, on a few held-out items, the same each time; kept in the log. None
+        of a rehearsal, and where nothing can be scored.
+        """
         if self.run is None or self.device.rank > 0 or self.validation is None:
             return None
         with stage("measuring the loss on held-out data"):
@@ -228,7 +279,11 @@ class Trainer:
 
     def _place(self, batch: Batch) -> Batch:
         placed = batch.to(self.device.device)
-        return placed._replace(x=placed.x.contiguous(memory_format=torch.channels_last)) if placed.x.ndim == 4 else placed
+        return (
+            placed._replace(x=placed.x.contiguous(memory_format=torch.channels_last))
+            if placed.x.ndim == 4
+            else placed
+        )
 
     def _check_finite(self, total: Tensor, phase: str, parts: dict[str, Tensor]) -> None:
         if not torch.isfinite(total):
@@ -238,7 +293,8 @@ class Trainer:
                 say("the loss is not finite ({0})", values),
                 where=say("step {0}, phase '{1}'", self.step, phase),
                 fix=say(
-                    "lower training.optimiser.rate or set training.clip=1; last good checkpoint: {0}",
+                    "lower training.optimiser.rate or set training.clip=1; last good "
+                    "checkpoint: {0}",
                     say("step {0}", kept) if kept else say("none"),
                 ),
             )
@@ -253,18 +309,35 @@ class Interrupted(Exception):
 
 
 def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
-    """Train to the end (or an early stop), logging, saving and calling hooks. SIGTERM and Ctrl-C save, then raise Interrupted.
+    """Train to the end (or an early stop), logging, saving and calling hooks. SIGTERM and Ctrl-C
+    save, then raise Interrupted.
 
-    With a budget the steps are decided on the way; decisions that the plan holds beyond this step are replayed first.
+    With a budget the steps are decided on the way; decisions that the plan holds beyond this step
+    are replayed first.
     """
     config, device = trainer.config, trainer.device
     clock = _Clock(trainer.step, config.batch * config.accumulate * device.world, trainer.budget)
     window: list[dict[str, Tensor]] = []
 
-    def tell(event: Event, parts: dict[str, float] | None = None, model: Family | None = None, held_out: float | None = None) -> None:
+    def tell(
+        event: Event,
+        parts: dict[str, float] | None = None,
+        model: Family | None = None,
+        held_out: float | None = None,
+    ) -> None:
         if device.rank == 0:
             left = clock.left(trainer.step, trainer.steps)
-            progress = Progress(event, trainer.step, trainer.steps, parts or {}, clock.speed, clock.seconds, left, model, held_out)
+            progress = Progress(
+                event,
+                trainer.step,
+                trainer.steps,
+                parts or {},
+                clock.speed,
+                clock.seconds,
+                left,
+                model,
+                held_out,
+            )
             for hook in hooks:
                 hook(progress)
 
@@ -277,7 +350,10 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
         with clock.aside("sheet"):
             tell("sample", model=trainer.averaged(), held_out=trainer.held_out_loss())
 
-    with _signals() as caught, stage("training", trainer.steps, "steps", done=trainer.step, lasting=True) as shown:
+    with (
+        _signals() as caught,
+        stage("training", trainer.steps, "steps", done=trainer.step, lasting=True) as shown,
+    ):
         while trainer.step < trainer.plan.steps(trainer.step) and not trainer.stopped:
             window.append(trainer.train_step())
             step, stop = trainer.step, config.early_stop
@@ -294,7 +370,10 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
             shown.at(step, trainer.steps)
             if shown.due():
                 shown.values = (
-                    headlines({name: float(value) for name, value in _mean(window).items()}, several=len(trainer.phases) > 1)
+                    headlines(
+                        {name: float(value) for name, value in _mean(window).items()},
+                        several=len(trainer.phases) > 1,
+                    )
                     | trainer.judged
                 )
                 shown.rate, shown.left = clock.recent(step), clock.left(step, trainer.steps)
@@ -334,11 +413,17 @@ def start(
     development: Side | None = None,
     objective: Objective | None = None,
 ) -> Trainer:
-    """A trainer at step 0, its family seeded, prepared and placed. An objective tunes a family that is prepared already."""
+    """A trainer at step 0, its family seeded, prepared and placed. An objective tunes a family that
+    is prepared already.
+    """
     if objective is not None:
         precision = resolve_precision(config, family, device.device)
-        return Trainer(family, config, data, device, precision, run, validation, development, objective)
-    if any(phase.split == "development" for phase in family.phases()) and not (development is not None and len(development)):
+        return Trainer(
+            family, config, data, device, precision, run, validation, development, objective
+        )
+    if any(phase.split == "development" for phase in family.phases()) and not (
+        development is not None and len(development)
+    ):
         raise RecipeError(
             say("'{0}' chooses settings by development items and there are none", family.name),
             where="data.development",
@@ -356,7 +441,9 @@ def memory_mb() -> float:
 
 
 class _Clock:
-    """Seconds of training, and items per second since the last lap. With a budget, seconds are those that the budget counts."""
+    """Seconds of training, and items per second since the last lap. With a budget, seconds are
+    those that the budget counts.
+    """
 
     def __init__(self, step: int, items: int, budget: Budget | None = None) -> None:
         self.items, self.first, self.mark, self.budget = items, step, step, budget
@@ -387,7 +474,9 @@ class _Clock:
 
     @contextmanager
     def aside(self, kind: str) -> Iterator[None]:
-        """What is neither a step nor a log, timed for the budget: a checkpoint ("save"), a sheet ("sheet")."""
+        """What is neither a step nor a log, timed for the budget: a checkpoint ("save"), a sheet
+        ("sheet").
+        """
         begun = time.perf_counter()
         yield
         if self.budget is not None:
@@ -396,7 +485,9 @@ class _Clock:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """SIGTERM and SIGINT are collected, not obeyed, until the step is over. A second Ctrl-C stops at once."""
+    """SIGTERM and SIGINT are collected, not obeyed, until the step is over. A second Ctrl-C stops
+    at once.
+    """
     caught: list[int] = []
 
     def handler(number: int, frame: FrameType | None) -> None:
@@ -405,7 +496,9 @@ def _signals() -> Iterator[list[int]]:
         caught.append(number)
 
     try:
-        old: dict[int, Any] = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+        old: dict[int, Any] = {
+            number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)
+        }
     except ValueError:  # not in the main thread: signals are the caller's business
         old = {}
     try:
@@ -424,7 +517,10 @@ def _only(family: Family, parameters: Sequence[nn.Parameter]) -> None:
 
 def _mean(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     names = {name for row in rows for name in row}
-    return {name: torch.stack([row[name] for row in rows if name in row]).mean() for name in sorted(names)}
+    return {
+        name: torch.stack([row[name] for row in rows if name in row]).mean()
+        for name in sorted(names)
+    }
 
 
 class Stopwatch:

@@ -1,7 +1,7 @@
 """Optimisers and learning-rate schedules of one phase.
 
-AdamW (Loshchilov & Hutter 2019) for everything, or Muon (Jordan et al. 2024) for hidden matrices and AdamW for the
-rest. The rate is a function of the step, so no scheduler has state.
+AdamW (Loshchilov & Hutter 2019) for everything, or Muon (Jordan et al. 2024) for hidden matrices
+and AdamW for the rest. The rate is a function of the step, so no scheduler has state.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from castalia.sections import OptimiserConfig, ScheduleConfig
+from castalia.recipe_sections import OptimiserConfig, ScheduleConfig
 
 
 def factor(step: int, steps: int, schedule: ScheduleConfig) -> float:
@@ -36,21 +36,29 @@ def factor(step: int, steps: int, schedule: ScheduleConfig) -> float:
 class PhaseOptimiser:
     """The optimisers of one phase, stepped together.
 
-    Weight decay touches matrices and kernels only, never biases, gains or embeddings' offsets (tensors of rank < 2).
+    Weight decay touches matrices and kernels only, never biases, gains or embeddings' offsets
+    (tensors of rank < 2).
     """
 
-    def __init__(self, phase: str, modules: Mapping[str, nn.Module], config: OptimiserConfig) -> None:
+    def __init__(
+        self, phase: str, modules: Mapping[str, nn.Module], config: OptimiserConfig
+    ) -> None:
         self.parameters: list[nn.Parameter] = []
         matrices: list[nn.Parameter] = []
         tables: list[nn.Parameter] = []
         seen: set[int] = set()
         for module in modules.values():
             hidden = {
-                id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Linear) and not getattr(layer, "is_head", False)
+                id(layer.weight)
+                for layer in module.modules()
+                if isinstance(layer, nn.Linear) and not getattr(layer, "is_head", False)
             }
-            embeddings = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
+            embeddings = {
+                id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)
+            }
             for parameter in module.parameters():
-                if id(parameter) in seen or getattr(parameter, "frozen", False):  # frozen: see nn/lora.py
+                # frozen: see nn/lora.py
+                if id(parameter) in seen or getattr(parameter, "frozen", False):
                     continue
                 seen.add(id(parameter))
                 self.parameters.append(parameter)
@@ -62,22 +70,37 @@ class PhaseOptimiser:
         rest = [parameter for parameter in self.parameters if id(parameter) not in chosen]
         rate = config.rates.get(phase, config.rate)
         groups = [
-            {"params": [parameter for parameter in rest if parameter.ndim >= 2], "weight_decay": config.weight_decay},
-            {"params": [parameter for parameter in rest if parameter.ndim < 2], "weight_decay": 0.0},
+            {
+                "params": [parameter for parameter in rest if parameter.ndim >= 2],
+                "weight_decay": config.weight_decay,
+            },
+            {
+                "params": [parameter for parameter in rest if parameter.ndim < 2],
+                "weight_decay": 0.0,
+            },
         ]
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self.rates: dict[str, float] = {}
         if rest:
             filled = [group for group in groups if group["params"]]
-            self.optimisers["adamw"] = torch.optim.AdamW(filled, lr=rate, betas=config.betas, eps=config.eps, fused=True)
+            self.optimisers["adamw"] = torch.optim.AdamW(
+                filled, lr=rate, betas=config.betas, eps=config.eps, fused=True
+            )
             self.rates["adamw"] = rate
         if tables and config.embedding_rate is not None:
             self.optimisers["tables"] = torch.optim.AdamW(
-                tables, lr=config.embedding_rate, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay, fused=True
+                tables,
+                lr=config.embedding_rate,
+                betas=config.betas,
+                eps=config.eps,
+                weight_decay=config.weight_decay,
+                fused=True,
             )
             self.rates["tables"] = config.embedding_rate
         if matrices:
-            self.optimisers["muon"] = torch.optim.Muon(matrices, lr=config.muon_rate, weight_decay=config.weight_decay)
+            self.optimisers["muon"] = torch.optim.Muon(
+                matrices, lr=config.muon_rate, weight_decay=config.weight_decay
+            )
             self.rates["muon"] = config.muon_rate
 
     def step(self, scale: float) -> None:
@@ -104,8 +127,11 @@ class PhaseOptimiser:
                 owner, index, entry = key.split(".", 2)
                 if owner == name:
                     state.setdefault(int(index), {})[entry] = value
-            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-            # The moments must lie in memory as the parameter does: fused kernels walk both together.
+            optimiser.load_state_dict(
+                {"state": state, "param_groups": optimiser.state_dict()["param_groups"]}
+            )
+            # The moments must lie in memory as the parameter does: fused kernels walk both
+            # together.
             for parameter, entries in optimiser.state.items():
                 for entry, value in entries.items():
                     if isinstance(value, Tensor) and value.shape == parameter.shape:

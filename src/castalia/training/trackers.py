@@ -1,11 +1,15 @@
-"""Where people look while a run trains: scalars and sample sheets in TensorBoard, MLflow or Weights & Biases, all in the run's own folder.
+"""Where people look while a run trains: scalars and sample sheets in TensorBoard, MLflow or Weights
+& Biases, all in the run's own folder.
 
-    castalia train image/gan photos/ training.tracker=tensorboard         then: tensorboard --logdir runs
-    castalia train image/gan photos/ training.tracker=mlflow              then: mlflow ui --backend-store-uri RUN/mlflow
-    castalia train image/gan photos/ training.tracker=wandb               then: wandb sync RUN/wandb/offline-run-*
+    castalia train image/gan photos/ training.tracker=tensorboard
+        then: tensorboard --logdir runs
+    castalia train image/gan photos/ training.tracker=mlflow
+        then: mlflow ui --backend-store-uri RUN/mlflow
+    castalia train image/gan photos/ training.tracker=wandb
+        then: wandb sync RUN/wandb/offline-run-*
 
-Nothing is sent anywhere and nobody logs in: MLflow writes files, Weights & Biases is in its offline mode. metrics.jsonl is written beside, as always. A tracker is
-a hook, so it changes no weight.
+Nothing is sent anywhere and nobody logs in: MLflow writes files, Weights & Biases is in its offline
+mode. metrics.jsonl is written beside, as always. A tracker is a hook, so it changes no weight.
 """
 
 from __future__ import annotations
@@ -38,7 +42,9 @@ class Tracker(Protocol):
 
 
 def tracker(run: Run) -> Hook | None:
-    """A hook that tells the tracker of the run's recipe; None where it asks for none. Raises MissingExtra when its package is not installed."""
+    """A hook that tells the tracker of the run's recipe; None where it asks for none. Raises
+    MissingExtra when its package is not installed.
+    """
     name = run.recipe.training.tracker
     if name == "none":
         return None
@@ -46,7 +52,9 @@ def tracker(run: Run) -> Hook | None:
 
 
 def following(told: Tracker, sheets: Path) -> Hook:
-    """A hook that tells a tracker what is logged, and the sheets that lie in a folder as step-N.png or .txt. `held out` is among the numbers."""
+    """A hook that tells a tracker what is logged, and the sheets that lie in a folder as step-N.png
+    or .txt. `held out` is among the numbers.
+    """
 
     def hook(progress: Progress) -> None:
         if progress.event == "log":
@@ -72,7 +80,9 @@ class TensorBoard:
         _needs("tensorboard", "tensorboard")
         writer = importlib.import_module("torch.utils.tensorboard").SummaryWriter
         step = run.last_step
-        self.writer = writer(str(run.folder / "tensorboard"), purge_step=None if step is None else step + 1)
+        self.writer = writer(
+            str(run.folder / "tensorboard"), purge_step=None if step is None else step + 1
+        )
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         for name, value in values.items():
@@ -80,10 +90,13 @@ class TensorBoard:
 
     def picture(self, path: Path, step: int) -> None:
         with Image.open(path) as picture:
-            self.writer.add_image("samples", np.asarray(picture.convert("RGB")), step, dataformats="HWC")
+            self.writer.add_image(
+                "samples", np.asarray(picture.convert("RGB")), step, dataformats="HWC"
+            )
 
     def text(self, text: str, step: int) -> None:
-        self.writer.add_text("samples", "    " + text.replace("\n", "\n    "), step)  # Markdown's form of text as it is
+        # Markdown's form of text as it is
+        self.writer.add_text("samples", "    " + text.replace("\n", "\n    "), step)
 
     def close(self) -> None:
         self.writer.close()
@@ -94,7 +107,8 @@ class MlFlow:
 
     def __init__(self, run: Run) -> None:
         module = _needs("mlflow", "mlflow")
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 asks whether files are meant
+        # MLflow 3 asks whether files are meant
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         self.client = module.MlflowClient(tracking_uri=(run.folder.resolve() / "mlflow").as_uri())
         kept = run.folder / "mlflow" / "castalia-run"
@@ -102,7 +116,11 @@ class MlFlow:
             self.id = bounded.read_text(kept, "yaml_bytes", RunError).strip()
         else:
             found = self.client.get_experiment_by_name("castalia")
-            experiment = found.experiment_id if found is not None else self.client.create_experiment("castalia")
+            experiment = (
+                found.experiment_id
+                if found is not None
+                else self.client.create_experiment("castalia")
+            )
             self.id = self.client.create_run(experiment, run_name=run.id).info.run_id
             kept.write_text(self.id, encoding="utf-8")
             self.client.log_dict(self.id, run.recipe.as_dict(), "recipe.yaml")
@@ -122,7 +140,9 @@ class MlFlow:
 
 
 class WandB:
-    """An offline run in RUN/wandb, to be synchronised by hand. A resumed run is a further part with the same name."""
+    """An offline run in RUN/wandb, to be synchronised by hand. A resumed run is a further part with
+    the same name.
+    """
 
     def __init__(self, run: Run) -> None:
         self.module = _needs("wandb", "wandb")
@@ -143,13 +163,24 @@ class WandB:
         self.run.log({"samples": self.module.Image(str(path))}, step=step)
 
     def text(self, text: str, step: int) -> None:
-        self.run.log({"samples": self.module.Html(f"<pre>{text.replace('&', '&amp;').replace('<', '&lt;')}</pre>")}, step=step)
+        self.run.log(
+            {
+                "samples": self.module.Html(
+                    f"<pre>{text.replace('&', '&amp;').replace('<', '&lt;')}</pre>"
+                )
+            },
+            step=step,
+        )
 
     def close(self) -> None:
         self.run.finish()
 
 
-TRACKERS: dict[str, Callable[[Run], Tracker]] = {"tensorboard": TensorBoard, "mlflow": MlFlow, "wandb": WandB}
+TRACKERS: dict[str, Callable[[Run], Tracker]] = {
+    "tensorboard": TensorBoard,
+    "mlflow": MlFlow,
+    "wandb": WandB,
+}
 
 
 def _needs(package: str, extra: str) -> Any:

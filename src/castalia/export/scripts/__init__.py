@@ -1,1 +1,3 @@
-"""Programs that exports carry as run.py. They run without Castalia, so they import nothing of it and are never imported by it; they are only copied."""
+"""Programs that exports carry as run.py. They run without Castalia, so they import nothing of it
+and are never imported by it; they are only copied.
+"""

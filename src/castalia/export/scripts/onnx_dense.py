@@ -1,8 +1,10 @@
-"""Draws pictures or arrays with sample.onnx. Needs onnxruntime and numpy, and pillow for pictures; neither torch nor Castalia.
+"""Draws pictures or arrays with sample.onnx. Needs onnxruntime and numpy, and pillow for pictures;
+neither torch nor Castalia.
 
     python run.py -n 4 --seed 0 --out drawn
 
-The noise is numpy's, so a seed gives other samples here than in Castalia; fed with equal noise, both give equal samples.
+The noise is numpy's, so a seed gives other samples here than in Castalia; fed with equal noise,
+both give equal samples.
 """
 
 import argparse
@@ -13,12 +15,19 @@ import numpy as np
 import onnxruntime
 
 HERE = Path(__file__).resolve().parent
-MODEL, CODEC = (json.loads((HERE / f"{name}.json").read_text(encoding="utf-8")) for name in ("model", "codec"))
+MODEL, CODEC = (
+    json.loads((HERE / f"{name}.json").read_text(encoding="utf-8")) for name in ("model", "codec")
+)
 
 
 def noise(kind: str, shape: list[int], rng: np.random.Generator) -> np.ndarray:
     """normal, logistic, gumbel (a temperature would scale these) or uniform."""
-    draw = {"normal": rng.standard_normal, "logistic": rng.logistic, "gumbel": rng.gumbel, "uniform": rng.random}[kind]
+    draw = {
+        "normal": rng.standard_normal,
+        "logistic": rng.logistic,
+        "gumbel": rng.gumbel,
+        "uniform": rng.random,
+    }[kind]
     return draw(size=shape).astype(np.float32)
 
 

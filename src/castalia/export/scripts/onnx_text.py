@@ -1,8 +1,10 @@
-"""Writes a text with step.onnx, always the likeliest token. Needs onnxruntime and numpy; neither torch nor Castalia.
+"""Writes a text with step.onnx, always the likeliest token. Needs onnxruntime and numpy; neither
+torch nor Castalia.
 
     python run.py --prompt "Once upon" --length 100
 
-The text is the one that `castalia sample --temperature 0` writes. A prompt for a model with a tokenizer.json also needs `tokenizers`.
+The text is the one that `castalia sample --temperature 0` writes. A prompt for a model with a
+tokenizer.json also needs `tokenizers`.
 """
 
 import argparse
@@ -14,13 +16,18 @@ import numpy as np
 import onnxruntime
 
 HERE = Path(__file__).resolve().parent
-MODEL, CODEC = (json.loads((HERE / f"{name}.json").read_text(encoding="utf-8")) for name in ("model", "codec"))
-TOKENS = [token.encode() if isinstance(token, str) else bytes(token) for token in CODEC["tokens"]]  # what each of them writes
+MODEL, CODEC = (
+    json.loads((HERE / f"{name}.json").read_text(encoding="utf-8")) for name in ("model", "codec")
+)
+# what each of them writes
+TOKENS = [token.encode() if isinstance(token, str) else bytes(token) for token in CODEC["tokens"]]
 BEGIN, END, CONTEXT, NEVER = CODEC["begin"], CODEC["end"], CODEC["length"], 255
 
 
 def encoded(text: str) -> list[int]:
-    """Token numbers: by the tokenizer, or character by character, bytes where a character has no token."""
+    """Token numbers: by the tokenizer, or character by character, bytes where a character has no
+    token.
+    """
     if (HERE / "tokenizer.json").exists():
         from tokenizers import Tokenizer
 
@@ -37,7 +44,9 @@ def encoded(text: str) -> list[int]:
     return [BEGIN, *(number[part] for part in parts)]
 
 
-def read(session: onnxruntime.InferenceSession, ids: list[int], memory: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def read(
+    session: onnxruntime.InferenceSession, ids: list[int], memory: dict[str, np.ndarray]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Logits (vocabulary,) of what follows some new tokens, and the memory with them in it."""
     given = {"tokens": np.array([ids], np.int64)}
     for port in MODEL["graphs"]["step"]["inputs"]:
@@ -47,14 +56,22 @@ def read(session: onnxruntime.InferenceSession, ids: list[int], memory: dict[str
             given[port["name"]] = np.zeros(1, np.int64)
         elif port["name"] != "tokens":  # nothing was read yet
             shape = [{"rows": 1, "past": 0}.get(side, side) for side in port["shape"]]
-            given[port["name"]] = np.full(shape, BEGIN, np.int64) if port["kind"] == "token" else np.zeros(shape, np.float32)
+            given[port["name"]] = (
+                np.full(shape, BEGIN, np.int64)
+                if port["kind"] == "token"
+                else np.zeros(shape, np.float32)
+            )
     names = [output.name for output in session.get_outputs()]
     found = dict(zip(names, session.run(names, given), strict=True))
-    return found.pop("logits")[0], {name.replace("present_", "past_"): part for name, part in found.items()}
+    return found.pop("logits")[0], {
+        name.replace("present_", "past_"): part for name, part in found.items()
+    }
 
 
 def write(session: onnxruntime.InferenceSession, prompt: list[int], length: int) -> list[int]:
-    """At most `length` new tokens. grammar.npz says what may follow, so that characters stay whole."""
+    """At most `length` new tokens. grammar.npz says what may follow, so that characters
+    stay whole.
+    """
     tables = np.load(HERE / "grammar.npz", allow_pickle=False)
     after, costs = tables["after"], tables["costs"].astype(np.int64)
     state = 0
@@ -82,12 +99,18 @@ def write(session: onnxruntime.InferenceSession, prompt: list[int], length: int)
 def main() -> None:
     parser = argparse.ArgumentParser(description="Writes a text with step.onnx.")
     parser.add_argument("--prompt", default="")
-    parser.add_argument("--length", type=int, default=CONTEXT, help="most new tokens (default: %(default)s)")
+    parser.add_argument(
+        "--length", type=int, default=CONTEXT, help="most new tokens (default: %(default)s)"
+    )
     given = parser.parse_args()
     sys.stdout.reconfigure(encoding="utf-8")
     session = onnxruntime.InferenceSession(HERE / "step.onnx", providers=["CPUExecutionProvider"])
     ids = write(session, encoded(given.prompt), given.length)
-    print(b"".join(TOKENS[token] for token in ids).removeprefix(CODEC["lead"].encode()).decode(errors="ignore"))
+    print(
+        b"".join(TOKENS[token] for token in ids)
+        .removeprefix(CODEC["lead"].encode())
+        .decode(errors="ignore")
+    )
 
 
 if __name__ == "__main__":

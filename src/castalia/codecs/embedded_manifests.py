@@ -1,0 +1,34 @@
+"""Manifests as files hold them: JSON texts, of which a file may have one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from castalia import bounded
+from castalia.errors import DataError
+from castalia.sentences import say
+
+
+def only(texts: Iterable[str | bytes], name: str) -> dict[str, Any] | None:
+    """The one JSON object among the texts of a file's fields for manifests; None where there is
+    none. What is no JSON is somebody else's text.
+
+    Raises DataError for a file with two that differ: which one a reader meets first would decide
+    what the file says of itself.
+    """
+    found: list[dict[str, Any]] = []
+    for text in texts:
+        try:
+            one = bounded.parse_json(text)
+        except DataError:
+            continue
+        if isinstance(one, dict) and one not in found:
+            found.append(one)
+    if len(found) > 1:
+        raise DataError(
+            say("the file carries more than one manifest"),
+            name,
+            say("somebody added one: ask for the file as it was released"),
+        )
+    return found[0] if found else None

@@ -1,0 +1,141 @@
+"""What a user asks a text to be, as a grammar over any tokenizer.
+
+regex:[A-Z]{3}-\\d+            a regular expression, meant as a full match
+json:{"type": "object", ...}  a JSON schema; json:@file.json reads it from a file
+verse:7x4+rhyme               lines of 5 or 7 Chinese characters, an even number of them; +rhyme:
+                              the even ones rhyme
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from castalia import bounded
+from castalia.constraints import json_schema, regex
+from castalia.constraints.automata import NEVER, NOTHING, Automaton, Language, Regular
+from castalia.constraints.budget import ANYWHERE, Budget, OverBudget, current_limits
+from castalia.constraints.token_grammar import Lifted, Vocabulary
+from castalia.errors import RecipeError
+from castalia.modalities.text.verse import Verse
+from castalia.sentences import say
+
+KINDS = ("regex", "json", "verse")
+LINES = 40  # in a verse at most
+
+
+def constraint(text: str, budget: Budget | None = None) -> Automaton:
+    """The automaton over characters that a text like the ones above describes.
+
+    Raises RecipeError saying what is wrong and where; OverBudget, which is one, where the budget
+    (the default limits) does not suffice; and
+    Cancelled once `budget.cancel()` was called.
+    """
+    with budget or Budget(), _placed(text):
+        return _automaton(text)
+
+
+def grammar(text: str, *vocabularies: Vocabulary, budget: Budget | None = None) -> Lifted:
+    """The constraint as a `Grammar` over the first of the vocabularies in which it can be met, else
+    over the last. Raises as `constraint`.
+    """
+    with budget or Budget(), _placed(text):
+        automaton = _automaton(text)
+        fits = (
+            vocabulary
+            for vocabulary in vocabularies
+            if automaton.distance(automaton.start(), vocabulary.price) < NEVER
+        )
+        return Lifted(automaton, next(fits, vocabularies[-1]))
+
+
+@contextmanager
+def _placed(text: str) -> Iterator[None]:
+    """What is over the budget as a whole is so at the whole text."""
+    try:
+        yield
+    except OverBudget as error:
+        error.where = _begin(text) if error.where in ("", ANYWHERE) else error.where
+        raise
+
+
+def _automaton(text: str) -> Automaton:
+    kind, colon, body = text.partition(":")
+    if not colon or kind not in KINDS:
+        raise RecipeError(
+            say("a constraint begins with its kind"),
+            where=repr(text[:40]),
+            fix=say("regex:..., json:{{...}}, json:@file.json or verse:7x4+rhyme"),
+        )
+    if kind == "verse":
+        return _verse(body.strip())
+    _bounded(len(body.encode(errors="replace")), f"{kind}:")
+    try:
+        return Regular(
+            _some(regex.language(body) if kind == "regex" else _json(body.strip()), text)
+        )
+    except RecursionError:
+        raise OverBudget(
+            say("this constraint is nested too deeply"), "depth", current_limits(), _begin(text)
+        ) from None
+
+
+def _json(body: str) -> Language:
+    return json_schema.any_object() if body == "object" else json_schema.language(_schema(body))
+
+
+def _some(language: Language, text: str) -> Language:
+    if language is NOTHING:
+        raise RecipeError(
+            say("no text meets this constraint"),
+            where=_begin(text),
+            fix=say("look for empty sets and for parts that exclude each other"),
+        )
+    return language
+
+
+def _begin(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
+def _bounded(size: int, where: str) -> None:
+    if size > current_limits().bytes:
+        raise OverBudget(
+            say("this constraint has more than {0:,} bytes", current_limits().bytes),
+            "bytes",
+            current_limits(),
+            where,
+        )
+
+
+def _schema(body: str) -> object:
+    where = "json:"
+    if body.startswith("@"):
+        where = body[1:]
+        try:
+            body = bounded.read_text(where, "settings_bytes", RecipeError)
+        except RecipeError as error:
+            raise RecipeError(
+                say("the schema cannot be read: {0}", error.what),
+                where,
+                say("name a file of UTF-8 text: json:@schema.json"),
+            ) from error
+        _bounded(len(body), where)
+    return bounded.parse_json(body, where, 'json:{"type": "integer"}', RecipeError)
+
+
+def _verse(body: str) -> Verse:
+    form = re.fullmatch(r"([57])x([0-9]{1,2})(\+rhyme)?", body)
+    lines = int(form[2]) if form else 0
+    if form is None or lines % 2 or not 2 <= lines <= LINES:
+        raise RecipeError(
+            say("this is no form of verse that is known"),
+            where=f"verse:{body}",
+            fix=say(
+                "5 or 7 characters, an even number of lines from 2 to {0}, and +rhyme if "
+                "wanted: verse:5x4, verse:7x8+rhyme",
+                LINES,
+            ),
+        )
+    return Verse(int(form[1]), lines, rhyme=form[3] is not None)

@@ -1,0 +1,155 @@
+"""What a model may be told of an item: its class, columns of a table, facts that the codec knows.
+Each is a `Classes` under its own name.
+
+`data.conditions` names them: `label` is the class (sub-folder, `data.label`, label file), a name of
+`Codec.fact_names` is a fact of the item, any other name is a column of the metadata table. Not
+here: finding tables (metadata.py), and what becomes of untold items (nn/condition_embedding.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from castalia.codecs.base import Codec
+from castalia.errors import DataError, RecipeError, meant
+from castalia.sentences import plural, say
+
+LABEL = "label"
+
+
+@dataclass(frozen=True)
+class Column:
+    """value (N,) int64 into `names`; len(names) where an item has none."""
+
+    value: np.ndarray
+    names: tuple[str, ...]
+
+    def __getitem__(self, items: np.ndarray) -> Column:
+        return Column(self.value[items], self.names)
+
+    def name(self, item: int) -> str:
+        """The value of one item; "" where it has none."""
+        return self.names[self.value[item]] if self.value[item] < len(self.names) else ""
+
+    def counts(self) -> dict[str, int]:
+        found = Counter(self.value.tolist())
+        return {name: found.get(number, 0) for number, name in enumerate(self.names)}
+
+
+def from_table(wanted: Sequence[str], codec: Codec[Any]) -> list[str]:
+    """Of the wanted conditions, those that only a metadata table can give."""
+    return [name for name in wanted if name != LABEL and name not in codec.fact_names]
+
+
+def nobody_knows(name: str, codec: Codec[Any], columns: Sequence[str]) -> RecipeError:
+    known = [LABEL, *codec.fact_names, *columns]
+    more = (
+        ""
+        if columns
+        else ", and the columns of a metadata table (metadata.csv), of which there is none here"
+    )
+    return RecipeError(
+        say("no item has a '{0}' to tell the model", name),
+        "data.conditions",
+        say("{0}known: {1}{2}", meant(name, known), ", ".join(known), more),
+    )
+
+
+def column(key: str, values: Sequence[str | None], name: str = "") -> Column:
+    """A named column as classes; name: the table's name for it, where a column with too many values
+    is an error. One value is none.
+    """
+    found = {value for value in values if value is not None}
+    if name and len(found) > max(1, len(values) // 2):
+        raise DataError(
+            say(
+                "the column '{0}' has {1} for {2}",
+                name,
+                plural("{0} different value", "{0} different values", len(found)),
+                plural("{0} item", "{0} items", len(values)),
+            ),
+            key,
+            say("choose a column with few values, or leave {0} out", key),
+        )
+    return encoded(values, tuple(sorted(found, key=natural)))
+
+
+def several(name: str, found: Column, notes: list[str]) -> Column:
+    """The column if there is anything to tell by it, else one without names, and a note that says
+    so.
+    """
+    if len(found.names) >= 2:
+        return found
+    what = "class" if name == LABEL else f"value of '{name}'"
+    if found.names or name != LABEL:
+        only = f"only one {what} ('{found.names[0]}')" if found.names else f"no item has a {what}"
+        notes.append(say("{0}, so the model is not told it", only))
+    return Column(np.zeros(len(found.value), dtype=np.int64), ())
+
+
+def encoded(values: Sequence[str | None], names: tuple[str, ...]) -> Column:
+    place = {name: number for number, name in enumerate(names)}
+    return Column(
+        np.array(
+            [len(names) if value is None else place[value] for value in values], dtype=np.int64
+        ),
+        names,
+    )
+
+
+def natural(name: str) -> list[tuple[int, int | str]]:
+    """ "2" before "10"."""
+    return [
+        (0, int(part)) if part.isdecimal() else (1, part.casefold())
+        for part in re.split(r"(\d+)", name)
+        if part
+    ] + [(2, name)]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the codec knows of R cached rows. codes (R, F) int32 into `values[name]`, one column for
+    each of its F names; -1: unknown.
+    """
+
+    values: dict[str, tuple[str, ...]]
+    codes: np.ndarray
+
+    def column(self, name: str, rows: np.ndarray) -> Column:
+        """Of the rows (N,), with names in natural order."""
+        own = self.values[name]
+        codes = self.codes[rows, list(self.values).index(name)]
+        return column(
+            "data.conditions", [None if code < 0 else own[code] for code in codes.tolist()]
+        )
+
+
+class Noted:
+    """Facts as items come by, one after another."""
+
+    def __init__(self, codec: Codec[Any]) -> None:
+        self._codec = codec
+        self._values: dict[str, dict[str, int]] = {name: {} for name in codec.fact_names}
+        self._codes: list[list[int]] = []
+
+    def add(self, item: Any) -> None:
+        if self._values:
+            found: Mapping[str, str] = self._codec.facts(item)
+            self._codes.append(
+                [
+                    values.setdefault(found[name], len(values)) if name in found else -1
+                    for name, values in self._values.items()
+                ]
+            )
+
+    def facts(self) -> Facts:
+        values = {name: tuple(values) for name, values in self._values.items()}
+        return Facts(
+            values, np.array(self._codes, dtype=np.int32).reshape(len(self._codes), len(values))
+        )

@@ -1,0 +1,127 @@
+"""How copies are found, whatever the data: the contract of a matcher, and the table of them.
+
+A matcher is built from all training items and says for each query which of them it is nearest to,
+how near, and what was done to it. One file for each kind of data; `MATCHERS` is asked from the top,
+so a new modality is one file and one line. Not here: how near is a copy (calibration.py).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from castalia.errors import SpecError
+from castalia.sentences import say
+
+if TYPE_CHECKING:
+    from castalia.codecs.base import Codec
+
+MATCHERS = {
+    "music": "castalia.modalities.music.copies:Music",
+    "pictures": "castalia.modalities.image.copies:Pictures",
+    "numbers": "castalia.governance.dense_copies:Numbers",
+    "texts": "castalia.modalities.text.copies:Texts",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best training item of each of M queries.
+
+    train     (M,) int64; -1 where nothing is alike at all.
+    distance  (M,) float64 in [0, 1]: small is near; what a threshold is compared with.
+    residual  (M,) float64: what differs, before it is set against the data: the unexplained share
+              of a picture, the edited share of a span.
+    kinds     what was done to the training item, one of the matcher's `kinds`.
+    evidence  for pages, JSON-ready, one a query; empty where the items themselves are the evidence.
+    """
+
+    train: Tensor
+    distance: Tensor
+    residual: Tensor
+    kinds: list[str]
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.train)
+
+    @staticmethod
+    def joined(parts: Sequence[Found]) -> Found:
+        if not parts:
+            return Found(
+                torch.zeros(0, dtype=torch.int64),
+                torch.zeros(0).double(),
+                torch.zeros(0).double(),
+                [],
+            )
+        columns = (
+            torch.cat([getattr(part, name) for part in parts])
+            for name in ("train", "distance", "residual")
+        )
+        return Found(
+            *columns,
+            [kind for part in parts for kind in part.kinds],
+            [row for part in parts for row in part.evidence],
+        )
+
+
+class Matcher(Protocol):
+    """Items are a tensor (N, *shape) in the spec's unit for dense data, a list of native items
+    (texts) for tokens.
+
+    kinds     what can be told of a copy; planted  the kinds that `plant` makes.
+    farthest  no distance beyond this is a copy, however far held-out items are.
+    """
+
+    kinds: ClassVar[tuple[str, ...]]
+    planted: ClassVar[tuple[str, ...]]
+    farthest: ClassVar[float]
+
+    def __init__(self, codec: Codec[Any], training: Any) -> None: ...
+
+    @staticmethod
+    def fits(codec: Codec[Any]) -> bool: ...
+
+    def __len__(self) -> int: ...
+
+    def match(self, queries: Any) -> Found: ...
+
+    def plant(self, items: Any, kind: str, rng: torch.Generator) -> Any:
+        """Altered copies of items, to see whether they would be found."""
+        ...
+
+    @staticmethod
+    def as_long(items: Any, like: Any, codec: Codec[Any]) -> Any:
+        """Real items made as long as `like`, where length counts."""
+        ...
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]: ...
+
+    @classmethod
+    def restore(
+        cls, codec: Codec[Any], state: dict[str, Any], tensors: dict[str, Tensor]
+    ) -> Matcher: ...
+
+
+def matcher_for(codec: Codec[Any]) -> tuple[str, type[Matcher]]:
+    """Name and class of the first in the table that fits. Raises SpecError where none does."""
+    for name in MATCHERS:
+        found = matcher_called(name)
+        if found.fits(codec):
+            return name, found
+    raise SpecError(
+        say("there is no way to find copies in such data"),
+        where=say("codec '{0}'", codec.name),
+        fix=say("audit pictures, arrays or texts"),
+    )
+
+
+def matcher_called(name: str) -> type[Matcher]:
+    module, _, attribute = MATCHERS[name].partition(":")
+    found: type[Matcher] = getattr(importlib.import_module(module), attribute)
+    return found

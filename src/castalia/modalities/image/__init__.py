@@ -1,0 +1,42 @@
+"""Pictures."""
+
+from castalia.modality import DataSet, Foreign, Modality
+from castalia.sentences import say
+
+_HERE = "castalia.modalities.image"
+
+MODALITY = Modality(
+    name="image",
+    about="pictures: PNG, JPEG, WebP, GIF, BMP, TIFF, IDX, .npy",
+    package=_HERE,
+    items="pictures",
+    codec=f"{_HERE}.codec:ImageCodec",
+    first="image/vae",
+    base="image/vae",
+    check=f"{_HERE}.check:PictureLook",
+    matcher=f"{_HERE}.copies:Pictures",
+    data={
+        "digits": DataSet(
+            "1,797 handwritten digits, 8x8 grey, 10 classes",
+            "CC BY 4.0; Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, "
+            "UCI Machine Learning Repository, 1998",
+        ),
+        "fashion": DataSet(
+            "5,000 pictures of clothing, 28x28 grey, 10 classes (part of Fashion-MNIST)",
+            "MIT; Copyright 2017 Zalando SE",
+        ),
+    },
+    foreign=(
+        Foreign(
+            say("pictures in formats that are not read"),
+            (".svg", ".psd", ".raw", ".cr2", ".nef", ".dng", ".jxl"),
+            say("save them as PNG or JPEG"),
+        ),
+        Foreign(
+            say("HEIC pictures"),
+            (".heic", ".heif", ".hif"),
+            say("pip install 'castalia[documents]' reads them; or save them as JPEG"),
+        ),
+    ),
+    rank=10,
+)

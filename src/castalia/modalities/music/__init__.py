@@ -1,0 +1,49 @@
+"""Music in notes: scores of parts."""
+
+from castalia.modality import DataSet, Foreign, Modality, Named
+from castalia.sentences import say
+
+_HERE = "castalia.modalities.music"
+
+MODALITY = Modality(
+    name="music",
+    about="music in notes: MIDI, files of pieces",
+    package=_HERE,
+    items="scores",
+    codec=f"{_HERE}.codec:MusicCodec",
+    first="music/ar",
+    base="music/ar",
+    check=f"{_HERE}.check:ScoreLook",
+    matcher=f"{_HERE}.copies:Music",
+    verdict=f"{_HERE}.verdict:verdict_music",
+    metrics={
+        "music": Named(
+            f"{_HERE}.metrics.statistics:MusicStatistics",
+            "keys, intervals, durations, voices and groove of music",
+        ),
+        "motifs": Named(
+            f"{_HERE}.metrics.motif_novelty:Motifs",
+            "share of melodies that the training pieces have",
+        ),
+    },
+    data={
+        "chorales": DataSet(
+            "305 chorales by J. S. Bach in four parts, sixteenth notes",
+            "public domain; Johann Sebastian Bach; encoded by Boulanger-Lewandowski (2012) and "
+            "Allan and Williams (2005)",
+        ),
+    },
+    foreign=(
+        Foreign(
+            say("music in formats that are not read"),
+            (".mscz", ".mscx", ".gp5", ".gpx", ".gp", ".sib", ".musx"),
+            say("save as MusicXML from the program that made them"),
+        ),
+    ),
+    media={
+        ".musicxml": "application/vnd.recordare.musicxml+xml",
+        ".wav": "audio/wav",
+        ".mid": "audio/midi",
+    },
+    rank=40,
+)

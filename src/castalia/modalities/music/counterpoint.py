@@ -1,0 +1,73 @@
+"""Whether voices can be sung: notes outside the ranges that choirs are written for, and the faults
+of each bar.
+
+The ranges are the usual ones of four-part writing (e.g. Aldwell, Schachter & Cadwallader, Harmony
+and Voice Leading, 2018). Crossings and parallel fifths and octaves are found in voices.py. Not
+here: what is judged by them as a metric (modalities/music/pieces.py).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from castalia.errors import SpecError
+from castalia.modalities.music.score import Score
+from castalia.modalities.music.voice_leading import crossings_at, parallels_at
+from castalia.sentences import say
+
+RANGES: Mapping[str, tuple[int, int]] = {
+    "soprano": (60, 79),
+    "alto": (55, 74),
+    "tenor": (48, 67),
+    "bass": (40, 60),
+}
+
+
+def outside(
+    score: Score,
+    parts: tuple[str, ...] = tuple(RANGES),
+    ranges: Mapping[str, tuple[int, int]] = RANGES,
+) -> tuple[int, int]:
+    """(notes outside their voice's range, notes) of the parts with these names, whatever their
+    case. Parts without a range do not count.
+    """
+    wanted = {name: ranges[name] for name in parts if name in ranges}
+    notes = sum(len(part.notes) for part in score.parts if part.name.strip().lower() in wanted)
+    return len(list(_outside_at(score, wanted))), notes
+
+
+def faults(score: Score) -> list[int]:
+    """Of each bar (Score.bars): parallel fifths, octaves and unisons that arrive in it, crossings
+    and notes outside their voice's range that begin in it.
+    """
+    starts = [start for start, _ in score.bars]
+    found = [0] * len(starts)
+    for tick in [
+        *(tick for tick, _ in parallels_at(score)),
+        *crossings_at(score),
+        *_outside_at(score, RANGES),
+    ]:
+        found[bisect_right(starts, tick) - 1] += 1
+    return found
+
+
+def rules_for(native: type) -> Callable[[Any], list[int]]:
+    """What counts the faults in each bar of items of this kind (`Codec.native`). Raises SpecError
+    where no rules are known.
+    """
+    if issubclass(native, Score):
+        return faults
+    raise SpecError(
+        say("there are no rules for what this run makes"),
+        where=native.__name__,
+        fix=say("leave --redraw out; it is for scores"),
+    )
+
+
+def _outside_at(score: Score, ranges: Mapping[str, tuple[int, int]]) -> Iterator[int]:
+    """The ticks where notes begin that are outside the range of the part of this name."""
+    for part in score.parts:
+        low, high = ranges.get(part.name.strip().lower(), (0, 127))
+        yield from (note.start for note in part.notes if not low <= note.pitch <= high)

@@ -1,0 +1,1 @@
+"""Scores as what models see: grid, events, chords, piano roll."""

@@ -1,0 +1,36 @@
+"""Text: documents, tables, conversations."""
+
+from castalia.modality import DataSet, Foreign, Modality
+from castalia.sentences import say
+
+_HERE = "castalia.modalities.text"
+
+MODALITY = Modality(
+    name="text",
+    about="texts and source code: .txt, .md, .py ..., JSONL, CSV, Parquet",
+    package=_HERE,
+    items="texts",
+    codec=f"{_HERE}.codec:TextCodec",
+    first="text/ar",
+    base="text/ar-small",
+    check=f"{_HERE}.check:TextLook",
+    matcher=f"{_HERE}.copies:Texts",
+    data={
+        "shakespeare": DataSet(
+            "40,000 lines of Shakespeare's plays, 1.1 million characters of English",
+            "public domain; William Shakespeare, selected by Andrej Karpathy",
+        ),
+        "tang": DataSet(
+            "3,991 poems of the Tang dynasty, 223,000 characters of classical Chinese",
+            "MIT; Copyright 2016 JackeyGao (chinese-poetry); the poems are in the public domain",
+        ),
+    },
+    foreign=(
+        Foreign(
+            say("office documents"),
+            (".doc", ".xls", ".ppt", ".pptx", ".epub", ".odt", ".ods", ".odp", ".rtf", ".pages"),
+            say("save them as .docx, .xlsx, .pdf or text"),
+        ),
+    ),
+    rank=30,
+)

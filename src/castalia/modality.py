@@ -1,0 +1,165 @@
+"""A modality: one kind of data, described so that the rest of Castalia needs to know nothing of it.
+
+Each modality is one folder with a `MODALITY` in its `__init__.py`: built-in ones in
+castalia/modalities/, those of other packages under the entry point group `castalia.modality`.
+A descriptor names code as "module:attribute", so that looking at all of them imports none of it.
+
+    modality.get("music").load("codec")     the class of the codec
+    modality.of(codec).load("verdict")      of the modality that a codec belongs to
+
+Protocols of what is loaded: castalia/codecs/base.py (codec), castalia/checks/item_scan.py (check),
+castalia/governance/copy_matcher.py (matcher), castalia/pages/presenter.py (presenter),
+castalia/sampling/edit.py (edits), castalia/evaluation/verdict.py (verdict).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from importlib.metadata import entry_points
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from castalia.errors import PluginError
+from castalia.sentences import say
+
+GROUP = "castalia.modality"
+
+
+@dataclass(frozen=True)
+class Named:
+    """Code by name: "module:attribute", and one line about it."""
+
+    target: str
+    about: str
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A small real data set in the folder `data` of a modality: one line, licence, attribution."""
+
+    about: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Files that people have and that are not read. name: a plural; remedy: what to do."""
+
+    name: str
+    endings: tuple[str, ...]
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Modality:
+    """Targets are "module:attribute"; "" where the modality has nothing of its own.
+
+    package     dotted name of its folder, which holds `recipes/*.yaml` and `data/NAME/`.
+    items       what its items are called, a plural ("pictures").
+    codec       the class of the codec, whose `name` is the modality's.
+    check       a Check: what is looked at before training.
+    matcher     a Matcher: how copies are found; "" for dense data: Euclidean distance.
+    verdict     scores to sentences; "": by the kind of tensor.
+    presenter   a Presenter: how items are shown on pages.
+    features    networks in which samples are compared: name to a FeatureNetwork.
+    first       the recipe to begin with; base: the one whose data and codec sections `check` uses.
+    metrics     metrics of its own, by name.
+    edits       kinds of edits of its own, by name; the spine has interpolate, vary and infill.
+    constraints kinds of constraints of its own: the word before the colon to its parser.
+    tables      what exports need to make items without Castalia: codec to {file name: bytes}.
+    data        built-in data sets: name to what they are; each a folder `data/NAME`.
+    foreign     files of its kind that are not read.
+    media       MIME types of endings that the standard library does not know.
+    demo        what `castalia demo NAME` does.
+    contract    what contract tests need: items, damage, evidence.
+    rank        the smaller, the earlier it is listed and asked.
+    """
+
+    name: str
+    about: str
+    package: str
+    items: str
+    codec: str
+    first: str
+    base: str
+    check: str = ""
+    matcher: str = ""
+    verdict: str = ""
+    presenter: str = ""
+    demo: str = ""
+    contract: str = ""
+    tables: str = ""
+    features: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, Named] = field(default_factory=dict)
+    edits: Mapping[str, Named] = field(default_factory=dict)
+    constraints: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, DataSet] = field(default_factory=dict)
+    foreign: tuple[Foreign, ...] = ()
+    media: Mapping[str, str] = field(default_factory=dict)
+    rank: int = 100
+
+    def load(self, part: str) -> Any:
+        """The object that the field `part` names; None where it is empty."""
+        target: str = getattr(self, part)
+        return load(target, self.name) if target else None
+
+    @property
+    def folder(self) -> Traversable:
+        """The folder of the modality, where its recipes and data are."""
+        return resources.files(self.package)
+
+
+def load(target: str, owner: str) -> Any:
+    """The object called "module:attribute". Raises PluginError where there is none."""
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(
+            say("the modality '{0}' cannot be loaded: {1}", owner, error),
+            where=target,
+            fix=say("reinstall the package that provides it"),
+        ) from error
+
+
+@cache
+def every() -> Mapping[str, Modality]:
+    """All modalities by name, in their order. Raises PluginError for one that cannot be loaded."""
+    builtin = importlib.import_module("castalia.modalities")
+    targets = [
+        f"castalia.modalities.{one.name}:MODALITY" for one in pkgutil.iter_modules(builtin.__path__)
+    ]
+    targets += [point.value for point in entry_points(group=GROUP)]
+    found = [load(target, target) for target in targets]
+    return {one.name: one for one in sorted(found, key=lambda one: (one.rank, one.name))}
+
+
+def recipes() -> dict[str, Traversable]:
+    """The shipped recipes by name ("image/vae"): `recipes/*.yaml` of each modality."""
+    return {
+        f"{one.name}/{file.name.removesuffix('.yaml')}": file
+        for one in every().values()
+        if (folder := one.folder / "recipes").is_dir()
+        for file in folder.iterdir()
+        if file.name.endswith(".yaml")
+    }
+
+
+def names() -> list[str]:
+    """Names of all modalities, in their order."""
+    return list(every())
+
+
+def get(name: str) -> Modality | None:
+    """The modality called `name`; None where there is none."""
+    return every().get(name)
+
+
+def of(codec: Any) -> Modality | None:
+    """The modality of a codec or of its class; None of a codec that has none."""
+    return get(codec.name)

@@ -1,0 +1,543 @@
+"""Our own words, for what OpenAI has none for: any kind of item, edits, scores, and the schema of
+what a run takes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from fastapi import Request as Visit
+from pydantic import Field, TypeAdapter
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.responses import Response
+from torch import Tensor
+
+from castalia import bounded
+from castalia.abilities import BOUNDS, SampleOptions, Scores
+from castalia.errors import DataError
+from castalia.modalities.music.redraw import PASSES, infilled
+from castalia.nn.counter_random import generators
+from castalia.registry import require
+from castalia.sampling.edit import KINDS, span_of
+from castalia.sampling.generate import Request, expect
+from castalia.serving.error_bodies import Json
+from castalia.serving.field_types import (
+    MOST,
+    Body,
+    Cond,
+    Count,
+    Ending,
+    Frequency,
+    Guidance,
+    Length,
+    Letters,
+    MinP,
+    Repetition,
+    Short,
+    Steps,
+    Temperature,
+    TopK,
+    TopP,
+    Whole,
+)
+from castalia.serving.generation import Maker, Released
+from castalia.serving.http_errors import Invalid
+from castalia.serving.json_limits import check_json
+from castalia.serving.loaded_runs import Hosted, Table, from_base64
+from castalia.serving.openai_api import form_schema, fresh_seed
+from castalia.serving.responses import present
+from castalia.spec import Batch, Dense, Tokens
+
+TOKEN_OPTIONS = (
+    "temperature",
+    "repetition",
+    "frequency",
+    "top_k",
+    "top_p",
+    "min_p",
+    "length",
+    "stop",
+)
+DENSE_OPTIONS = ("temperature", "guidance", "steps")
+EDIT_FIELDS = (
+    "run",
+    "kind",
+    "text",
+    "seed",
+    "steps",
+    "strength",
+    "cond",
+    "keep",
+    "bars",
+    "temperature",
+    "redraw",
+    "ending",
+)
+_COND = TypeAdapter(Cond)
+MOST_REDRAWN = 16  # times that a bar is drawn anew
+
+
+class Options(Body):
+    """See abilities.SampleOptions; what is left out is the run's own."""
+
+    temperature: Temperature | None = None
+    guidance: Guidance | None = None
+    steps: Steps | None = None
+    repetition: Repetition | None = None
+    frequency: Frequency | None = None
+    top_k: TopK | None = None
+    top_p: TopP | None = None
+    min_p: MinP | None = None
+    length: Length | None = None
+    stop: Annotated[list[Ending], Field(max_length=4, fail_fast=True)] | None = None
+
+
+class GenerateBody(Body):
+    run: Short
+    n: Count = 1
+    seed: Whole | None = None
+    first: int = Field(0, ge=0, lt=2**53)
+    cond: Cond = Field({})
+    options: Options = Options()
+    prompt: Letters | None = None
+    constraint: Short | None = None
+    format: Literal["json", "file"] = "json"
+    ending: Short | None = Field(
+        None, description="of the files, where the run can write several: musicxml, wav, webp ..."
+    )
+
+
+class ScoreBody(Body):
+    run: Short
+    items: Annotated[list[Letters], Field(min_length=1, max_length=MOST, fail_fast=True)]
+    cond: Cond = Field({})
+
+
+def router(table: Table, maker: Maker) -> APIRouter:
+    routes = APIRouter(prefix="/api", tags=["Castalia"])
+
+    @routes.get("/runs")
+    async def runs() -> Response:
+        return Json({"runs": [one.about() for one in table.runs.values()]})
+
+    @routes.get("/schema/{run}")
+    async def schema(run: str) -> Response:
+        return Json(schema_of(table.able(run, "generate"), maker))
+
+    @routes.post("/generate")
+    async def generate(body: GenerateBody, visit: Visit) -> Response:
+        hosted, mine = table.able(body.run, "generate"), maker.billed(visit.state.bill)
+        visit.state.note.update(run=hosted.name, prompt=body.prompt)
+        request = _request(hosted, body, maker)
+        suffix = _suffix(hosted, body.ending)
+        if body.format == "file" and (body.n != 1 or hosted.codec.sidecar):
+            raise Invalid(
+                "one file is one item, and has its manifest inside",
+                "format",
+                'n=1 and a run whose files hold one, or format="json"',
+            )
+        if hosted.writes:
+            text = await present(visit, mine.prepare(hosted, request))
+            written = (await present(visit, mine.write([text])))[0]
+            new = sum(len(one.done.tokens) for one in written)
+            visit.state.note["tokens"] = new
+            found = [one.released for one in written]
+        else:
+            if (
+                request.prompt is not None and not isinstance(hosted.spec, Tokens)
+            ) or request.constraint is not None:
+                raise Invalid(
+                    "only models of texts take a prompt or a constraint",
+                    "prompt",
+                    "leave it out; `cond` says what to make",
+                )
+            if isinstance(hosted.spec, Tokens):
+                if request.prompt is not None:
+                    given = request.prompt
+                    item = await run_in_threadpool(
+                        lambda: hosted.item(from_base64(given, "prompt"))
+                    )
+                    request = replace(request, prompt=item)
+                visit.state.note["prompt"] = None
+                found = await present(visit, mine.compose(hosted, request, suffix))
+            else:
+                found = await present(visit, maker.draw(hosted, request, suffix))
+            visit.state.note["items"] = len(found)
+        if body.format == "file":
+            return Response(found[0].content, media_type=hosted.media_type_of(suffix))
+        return Json({"run": hosted.name, "items": [shown(hosted, one, suffix) for one in found]})
+
+    @routes.post("/edit", openapi_extra=form_schema(*EDIT_FIELDS, files=("inputs",)))
+    async def edit(visit: Visit) -> Response:
+        async with visit.form(max_files=16, max_fields=16, max_part_size=1 << 18) as form:
+            hosted, suffix, found = await present(
+                visit, _edited(table, maker.billed(visit.state.bill), form)
+            )
+            kind = _field(form, "kind")
+        visit.state.note.update(run=hosted.name, items=len(found))
+        return Json(
+            {
+                "run": hosted.name,
+                "kind": kind,
+                "items": [shown(hosted, one, suffix) for one in found],
+            }
+        )
+
+    @routes.post("/score")
+    async def score(body: ScoreBody, visit: Visit) -> Response:
+        hosted = table.able(body.run, "score")
+        visit.state.note.update(run=hosted.name)
+        if len(body.items) > maker.limits.items:
+            raise Invalid(f"at most {maker.limits.items} items at once", "items")
+        scores = await present(visit, _scored(hosted, maker.billed(visit.state.bill), body))
+        return Json(
+            {
+                "run": hosted.name,
+                "exact": require(hosted.family, Scores, "score").exact,
+                "scores": scores,
+            }
+        )
+
+    return routes
+
+
+def shown(hosted: Hosted, one: Released, suffix: str | None = None) -> dict[str, Any]:
+    """An item in a document: a text as it is, anything else as the base64 of its file; its manifest
+    beside it.
+    """
+    if hosted.writes:
+        return {"text": one.content.decode(), "manifest": one.manifest}
+    return {
+        "data": base64.b64encode(one.content).decode(),
+        "type": hosted.media_type_of(suffix),
+        "manifest": one.manifest,
+    }
+
+
+# Generate -----------------------------------------------------------------------------------------
+
+
+def _suffix(hosted: Hosted, ending: str | None) -> str | None:
+    """The ending with its dot; None for the codec's own."""
+    if ending is None:
+        return None
+    suffix = f".{ending.lower().lstrip('.')}"
+    known = (hosted.codec.suffix, *hosted.codec.formats)
+    if suffix not in known:
+        raise Invalid(
+            f"this run does not write '{ending[:40]}'",
+            "ending",
+            "one of: " + ", ".join(one.lstrip(".") for one in known),
+        )
+    return suffix
+
+
+def _request(hosted: Hosted, body: GenerateBody, maker: Maker) -> Request:
+    given = {name: value for name, value in body.options.model_dump().items() if value is not None}
+    fitting = TOKEN_OPTIONS if isinstance(hosted.spec, Tokens) else DENSE_OPTIONS
+    other = sorted(set(given) - set(fitting))
+    if other:
+        raise Invalid(
+            f"this run has no option '{other[0]}'",
+            f"options.{other[0]}",
+            "one of: " + ", ".join(fitting),
+        )
+    if body.n > maker.limits.items:
+        raise Invalid(f"at most {maker.limits.items} items at once", "n")
+    if (body.options.length or 0) > maker.limits.tokens:
+        raise Invalid(f"at most {maker.limits.tokens} new tokens", "options.length")
+    if "stop" in given:
+        given["stop"] = tuple(given["stop"])
+    options: SampleOptions = replace(hosted.options, **given)
+    return Request(
+        body.n,
+        fresh_seed(body.seed),
+        dict(body.cond),
+        options,
+        body.first,
+        prompt=body.prompt or None,
+        constraint=body.constraint,
+    )
+
+
+def schema_of(hosted: Hosted, maker: Maker) -> dict[str, Any]:
+    """The JSON schema of a body for /api/generate that names this run."""
+    properties: dict[str, Any] = GenerateBody.model_json_schema()["properties"]
+    every = Options.model_json_schema()["properties"]
+    tokens = isinstance(hosted.spec, Tokens)
+    own = asdict(hosted.options)
+    options = {
+        name: {**every[name], "default": own[name]}
+        for name in (TOKEN_OPTIONS if tokens else DENSE_OPTIONS)
+    }
+    properties["run"] = {"const": hosted.name}
+    properties["n"]["maximum"] = maker.limits.items
+    properties["options"] = {"type": "object", "properties": options, "additionalProperties": False}
+    properties["cond"] = {
+        "type": "object",
+        "properties": {
+            name: {"enum": [*names, *range(len(names))]} for name, names in hosted.classes.items()
+        },
+        "additionalProperties": False,
+    }
+    if not tokens:
+        del properties["prompt"], properties["constraint"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"What {hosted.name} takes",
+        "type": "object",
+        "properties": properties,
+        "required": ["run"],
+        "additionalProperties": False,
+    }
+
+
+# Edit ---------------------------------------------------------------------------------------------
+
+
+async def _edited(
+    table: Table, maker: Maker, form: FormData
+) -> tuple[Hosted, str | None, list[Released]]:
+    """(the run, the ending of its answers, what came out)."""
+    kind = _field(form, "kind")
+    if kind not in ("interpolate", "vary", "infill"):
+        raise Invalid(
+            f"there is no edit called {kind[:40]!r}", "kind", "interpolate, vary or infill"
+        )
+    hosted = table.able(_field(form, "run"), kind)
+    steps, seed = _number(form, "steps", 8, int), _number(form, "seed", 0, int)
+    if not -(2**63) <= seed < 2**63:
+        raise Invalid("a seed has 64 bits", "seed")
+    strength, cond = _number(form, "strength", 0.5, float), _conditions(form)
+    if not (1 + (kind == "interpolate")) <= steps <= maker.limits.items or not 0 <= strength <= 1:
+        raise Invalid(
+            f"steps lie between {1 + (kind == 'interpolate')} and {maker.limits.items}, "
+            "strength between 0 and 1",
+            "steps",
+        )
+    asked: dict[str, Any] = {
+        "edit": kind,
+        "seed": seed,
+        "steps": steps,
+        "strength": strength,
+        "cond": cond,
+    }
+    suffix = _suffix(hosted, _text(form, "ending"))
+    filling = _filling(form, hosted) if kind == "infill" else {}
+    asked |= {
+        name: list(value) if isinstance(value, tuple) else value for name, value in filling.items()
+    }
+    await run_in_threadpool(hosted.gate.prepare_options, asked, cond)
+    if kind == "infill" and hosted.writes:
+        text = _field(form, "text")
+        if len(text) > 4 * maker.limits.tokens:
+            raise Invalid("the text is too long", "text")
+        await run_in_threadpool(hosted.gate.prepare_text, text)
+        maker.charge(steps * await run_in_threadpool(lambda: len(hosted.codec.encode(text))))
+        contents = [text.encode()]
+        items: Sequence[Any] = await maker.call(
+            hosted, lambda: infilled(hosted.family, hosted.codec, [text], steps, seed, **filling)
+        )
+    else:
+        uploads = [one for one in form.getlist("inputs") if isinstance(one, UploadFile)]
+        least = 2 if kind == "interpolate" else 1
+        if not least <= len(uploads) <= 16:
+            raise Invalid(f"between {least} and 16 files", "inputs")
+        if steps * len(uploads) > maker.limits.items:
+            raise Invalid(f"at most {maker.limits.items} items come out", "steps")
+        contents = [await one.read() for one in uploads]
+        inputs = await run_in_threadpool(lambda: [hosted.item(content) for content in contents])
+        if kind == "infill":
+            tokens = await run_in_threadpool(
+                lambda: sum(len(hosted.codec.encode(one)) for one in inputs)
+            )
+            most = 4 * maker.limits.tokens // (steps * (1 + PASSES * filling.get("redraw", 0)))
+            if tokens > most:
+                raise Invalid(
+                    f"the scores are too long for so many versions: {tokens} tokens",
+                    "inputs",
+                    f"at most {most}, or fewer steps or redraw",
+                )
+            maker.charge(steps * tokens)
+            items = await maker.call(
+                hosted,
+                lambda: infilled(
+                    hosted.family,
+                    hosted.codec,
+                    inputs,
+                    steps,
+                    seed,
+                    faults=_rules(hosted, filling),
+                    **filling,
+                ),
+            )
+        else:
+            x = await run_in_threadpool(hosted.tensor, inputs)
+            known = hosted.known(cond, inputs)
+            rows: Tensor = await maker.call(
+                hosted,
+                lambda: KINDS[kind](
+                    hosted.family, x, known, steps=steps, seed=seed, strength=strength
+                ),
+            )
+            items = await run_in_threadpool(lambda: [hosted.codec.decode(row) for row in rows])
+
+    def released() -> list[Released]:
+        # What `castalia reproduce` needs; the names are ours, because a client's may say anything.
+        given = [
+            {"name": f"input-{number}", "sha256": hashlib.sha256(content).hexdigest()}
+            for number, content in enumerate(contents)
+        ]
+        found = []
+        for index, item in enumerate(items):
+            facts = hosted.gate.facts_of(
+                **asked, inputs=given, labels=[None] * len(given), index=index
+            )
+            found.append(Released(hosted.gate.emit_bytes(item, facts, suffix), facts))
+        return found
+
+    return hosted, suffix, await run_in_threadpool(released)
+
+
+def _filling(form: FormData, hosted: Hosted) -> dict[str, Any]:
+    """What `infilled` is told beside the seed, only what was given: as the manifest of `castalia
+    edit` has it.
+    """
+    found: dict[str, Any] = {}
+    if temperature := _text(form, "temperature"):
+        found["temperature"] = _number(form, "temperature", 1.0, float)
+        if not BOUNDS["temperature"].fits(found["temperature"]):
+            raise Invalid(
+                f"temperature is out of range: {temperature[:20]}",
+                "temperature",
+                BOUNDS["temperature"].meaning,
+            )
+    if hosted.writes:
+        return found
+    keep = [one for one in form.getlist("keep") if isinstance(one, str)]
+    bars = span_of(_text(form, "bars"))
+    redraw = _number(form, "redraw", 0, int)
+    if not 0 <= redraw <= MOST_REDRAWN:
+        raise Invalid(f"redraw lies between 0 and {MOST_REDRAWN}", "redraw")
+    return (
+        found
+        | ({"keep": keep} if keep else {})
+        | ({"bars": bars} if bars else {})
+        | ({"redraw": redraw} if redraw else {})
+    )
+
+
+def _rules(hosted: Hosted, filling: Mapping[str, Any]) -> Callable[[Any], Sequence[int]] | None:
+    """What counts faults, where bars with faults are to be drawn anew; imported then, since nothing
+    else here needs it.
+    """
+    if "redraw" not in filling:
+        return None
+    from castalia.modalities.music.counterpoint import rules_for
+
+    return rules_for(hosted.codec.native)
+
+
+def _text(form: FormData, name: str) -> str | None:
+    value = form.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _field(form: FormData, name: str) -> str:
+    value = form.get(name)
+    if not isinstance(value, str) or not value:
+        raise Invalid(f"the field {name} is missing", name)
+    return value
+
+
+def _number(form: FormData, name: str, default: Any, kind: type) -> Any:
+    value = form.get(name)
+    if value is None or value == "":
+        return default
+    try:
+        return kind(str(value)[:40])
+    except ValueError:
+        raise Invalid(f"{name} is a number", name) from None
+
+
+def _conditions(form: FormData) -> dict[str, str | int]:
+    value = form.get("cond")
+    if not isinstance(value, str) or not value:
+        return {}
+    try:
+        check_json(value.encode(errors="replace"))
+        found = _COND.validate_python(bounded.parse_json(value))
+    except (DataError, Invalid, ValueError):
+        found = None
+    if found is None:
+        raise Invalid(
+            "cond is a JSON object of names or numbers of classes", "cond", '{"label": "3"}'
+        )
+    return found
+
+
+# Score --------------------------------------------------------------------------------------------
+
+
+async def _scored(hosted: Hosted, maker: Maker, body: ScoreBody) -> list[dict[str, Any]]:
+    scorer = require(hosted.family, Scores, "score")
+    expect(hosted.family.conditions, body.cond)
+
+    def prepared() -> tuple[list[Any], list[Tensor]]:
+        items: list[Any] = (
+            list(body.items)
+            if hosted.writes
+            else [hosted.item(from_base64(text, "items")) for text in body.items]
+        )
+        for item in items if hosted.writes else ():
+            hosted.gate.prepare_text(item)
+        rows = (
+            [hosted.codec.encode(item).long() for item in items]
+            if isinstance(hosted.spec, Tokens)
+            else [*hosted.tensor(items)]
+        )
+        for index, row in enumerate(rows):
+            if isinstance(hosted.spec, Tokens) and not 2 <= len(row) <= hosted.spec.length + 1:
+                raise Invalid(
+                    f"a text has between 1 and {hosted.spec.length} tokens here",
+                    f"items.{index}",
+                    "score its parts one by one",
+                )
+        return items, rows
+
+    def computed(rows: Sequence[Tensor], known: Mapping[str, Tensor]) -> list[float]:
+        told = [
+            {name: value[index, None] for name, value in known.items()}
+            for index in range(len(rows))
+        ]
+        return [
+            float(
+                scorer.nats(
+                    Batch(row[None], cond=told[index]),
+                    None if scorer.exact else generators(0, index, 1),
+                )
+            )
+            for index, row in enumerate(rows)
+        ]
+
+    items, rows = await run_in_threadpool(prepared)
+    known = hosted.known(body.cond, items)
+    maker.charge(sum(len(row) - 1 for row in rows) if isinstance(hosted.spec, Tokens) else 0)
+    nats = await maker.call(hosted, lambda: computed(rows, known))
+    units = [
+        hosted.codec.units(item)
+        if not isinstance(hosted.spec, Dense)
+        else {"dimension": rows[0].numel()}
+        for item in items
+    ]
+    return [
+        {"nats": value if math.isfinite(value) else None, "units": unit}
+        for value, unit in zip(nats, units, strict=True)
+    ]

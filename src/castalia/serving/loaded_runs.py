@@ -1,0 +1,327 @@
+"""The runs that a server has loaded: a table by name, and what each can do.
+
+A name that comes in is looked up in this table and never becomes a path. Runs that bring code of
+their own are not opened.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import mimetypes
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from torch import Tensor
+
+from castalia import bounded, registry
+from castalia.abilities import Decodes, Encodes, Infills, SampleOptions, Samples, Scores
+from castalia.codecs.base import Codec
+from castalia.data.stream import rows_of
+from castalia.errors import AbilityError, DataError, MissingExtra, PluginError, RecipeError
+from castalia.families.base import Family
+from castalia.governance.policy import Policy
+from castalia.governance.release_gate import Gate
+from castalia.language import say
+from castalia.modalities.text.chat_template import Jinja
+from castalia.run import Run
+from castalia.sampling.generate import conditions_of_items, request_of
+from castalia.serving.batching import CallLane, DenseLane, TextLane
+from castalia.serving.engine import Lane
+from castalia.serving.error_bodies import FULL
+from castalia.serving.http_errors import Invalid, NotFound
+from castalia.serving.packed_linear import pack
+from castalia.spec import Classes, Dense, Spec, Tokens
+
+# Feature -> (what a user asks for, the ability that it takes, how a run shows that it has it)
+FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
+    "completions": (
+        say("continue texts"),
+        Decodes,
+        lambda one: one.writes and isinstance(one.family, Decodes),
+    ),
+    "chat": (
+        say("hold a conversation"),
+        Decodes,
+        lambda one: (
+            one.writes and isinstance(one.family, Decodes) and getattr(one.codec, "chats", False)
+        ),
+    ),
+    "images": (
+        say("draw pictures"),
+        Samples,
+        lambda one: one.draws and isinstance(one.family, Samples),
+    ),
+    "image_edits": (
+        say("fill parts of pictures"),
+        Infills,
+        lambda one: one.draws and isinstance(one.family, Infills),
+    ),
+    "embeddings": (
+        say("turn items into vectors"),
+        Encodes,
+        lambda one: isinstance(one.family, Encodes),
+    ),
+    "generate": (
+        say("make new items"),
+        Samples,
+        lambda one: isinstance(one.family, Samples | Decodes),
+    ),
+    "interpolate": (
+        say("walk from item to item"),
+        Encodes,
+        lambda one: isinstance(one.spec, Dense) and isinstance(one.family, Encodes),
+    ),
+    "vary": (
+        say("make variants of items"),
+        Encodes,
+        lambda one: isinstance(one.spec, Dense) and isinstance(one.family, Encodes),
+    ),
+    "infill": (say("fill gaps"), Infills, lambda one: one.fills and (one.writes or one.has_parts)),
+    "score": (say("say how likely items are"), Scores, lambda one: isinstance(one.family, Scores)),
+}
+EXTRAS = {"effnet": "efficientnet_lite_pytorch", "parquet": "pyarrow", "chinese": "pypinyin"}
+
+
+class Hosted:
+    """One loaded run."""
+
+    def __init__(
+        self, name: str, run: Run, *, policy: Policy | None = None, ledger: Path | None = None
+    ) -> None:
+        if run.about.get("plugins"):
+            raise PluginError(
+                say("the run '{0}' brings Python code of its own, and a server runs none", run.id),
+                where=", ".join(run.about["plugins"]),
+                fix=say("serve a run of a built-in family and codec"),
+            )
+        self.name, self.run = name, run
+        self.gate = Gate(run, policy=policy, ledger=ledger, app="server")
+        self.family: Family = self.gate.model().requires_grad_(False)
+        self.codec: Codec[Any] = run.codec
+        self.spec: Spec = run.spec
+        self.reads = bounded.current()  # what a file that comes in may be; the server sets its own
+        self.created = int((run.folder / "run.json").stat().st_mtime)
+
+    @cached_property
+    def media_type(self) -> str:
+        return self.media_type_of(self.codec.suffix)
+
+    def media_type_of(self, suffix: str | None) -> str:
+        """Of files with another of the codec's endings."""
+        suffix = suffix or self.codec.suffix
+        known = {
+            ".musicxml": "application/vnd.recordare.musicxml+xml",
+            ".wav": "audio/wav",
+            ".mid": "audio/midi",
+        }
+        return (
+            known.get(suffix)
+            or mimetypes.guess_type(f"item{suffix}")[0]
+            or "application/octet-stream"
+        )
+
+    @property
+    def writes(self) -> bool:
+        """Whether its items are texts."""
+        return isinstance(self.spec, Tokens) and self.codec.takes_text
+
+    @property
+    def draws(self) -> bool:
+        """Whether its items are pictures."""
+        return isinstance(self.spec, Dense) and self.media_type.startswith("image/")
+
+    @property
+    def fills(self) -> bool:
+        """Whether a text's gaps can be filled: with the codec's marks, or in any order."""
+        # the one option on which a family's ability hangs
+        reads_any_order = getattr(self.family.config, "order", "any") == "any"
+        return self.codec.middle is not None or (
+            isinstance(self.family, Infills) and reads_any_order
+        )
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether its items have parts that may stay while others are made anew: scores."""
+        return type(self.codec).gaps is not Codec.gaps
+
+    @cached_property
+    def renders(self) -> bool:
+        """Whether conversations pass a template of somebody else's, which may take its time."""
+        return isinstance(getattr(self.codec, "template", None), Jinja)
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        return tuple(name for name, (_, _, has) in FEATURES.items() if has(self))
+
+    @cached_property
+    def classes(self) -> dict[str, tuple[str, ...]]:
+        """Names of the classes of each condition."""
+        return {
+            name: kind.names
+            for name, kind in self.family.conditions.items()
+            if isinstance(kind, Classes)
+        }
+
+    @property
+    def options(self) -> SampleOptions:
+        """Of the run's recipe."""
+        return request_of(self.run).options
+
+    def lanes(self) -> dict[str, Lane]:
+        """What the engine computes for this run."""
+        found: dict[str, Lane] = {f"{self.name}/call": CallLane(f"{self.name}/call")}
+        if isinstance(self.spec, Tokens) and isinstance(self.family, Decodes):
+            pack(self.family)
+            found[f"{self.name}/write"] = TextLane(f"{self.name}/write", self.family, self.spec)
+        elif isinstance(self.spec, Dense) and isinstance(self.family, Samples):
+            found[f"{self.name}/draw"] = DenseLane(f"{self.name}/draw", self.family)
+        return found
+
+    def about(self) -> dict[str, Any]:
+        """What there is to know before asking for anything."""
+        spec = self.spec
+        shape: dict[str, Any] = (
+            {"context": spec.length, "vocab": spec.vocab}
+            if isinstance(spec, Tokens)
+            else {"shape": list(spec.shape)}
+        )
+        return {
+            "name": self.name,
+            "recipe": self.run.recipe.title,
+            "family": self.family.name,
+            "codec": self.codec.name,
+            "media_type": self.media_type,
+            **shape,
+            "can": list(self.features),
+            "conditions": {name: list(names) for name, names in self.classes.items()},
+            "model": self.gate.origin.model,
+            "licence": self.gate.origin.licence,
+        }
+
+    # Items that come in
+
+    def item(self, content: bytes) -> Any:
+        """The one native item that a file's bytes hold. Raises DataError."""
+        with TemporaryDirectory() as folder:
+            # a name of ours, whatever the client called it
+            path = Path(folder) / f"item{self.codec.suffix}"
+            path.write_bytes(content)
+            try:
+                with bounded.using(self.reads):
+                    items = [item for item, _ in zip(self.codec.read(path), range(2), strict=False)]
+            except OSError as error:
+                if error.errno in FULL:
+                    raise
+                raise DataError(
+                    say("the item cannot be read"),
+                    fix=say("send a file like those that the run makes ({0})", self.codec.suffix),
+                ) from error
+        if len(items) != 1:
+            raise DataError(
+                say("one file holds one item here"),
+                where=say("{0} found", len(items)),
+                fix=say("send them one by one"),
+            )
+        return items[0]
+
+    def tensor(self, items: Sequence[Any]) -> Tensor:
+        """(B, *shape) as the model sees them."""
+        return rows_of(self.spec, [self.codec.encode(item) for item in items])
+
+    def known(self, cond: Mapping[str, str | int], items: Sequence[Any]) -> dict[str, Tensor]:
+        """Conditions of items that came in: as given, else what the codec knows of each, else
+        "unknown".
+        """
+        return conditions_of_items(
+            self.family.conditions, cond, [self.codec.facts(item) for item in items]
+        )
+
+
+class Table:
+    """The runs by name."""
+
+    def __init__(self, hosted: Sequence[Hosted]) -> None:
+        self.runs = {one.name: one for one in hosted}
+
+    def __getitem__(self, name: str) -> Hosted:
+        if name not in self.runs:
+            raise NotFound(
+                "there is no run of this name here",
+                where=repr(name[:80]),
+                fix="one of: " + ", ".join(self.runs),
+            )
+        return self.runs[name]
+
+    def able(self, name: str, feature: str) -> Hosted:
+        """The run, if it can do this. Raises NotFound, or AbilityError that names the runs which
+        can.
+        """
+        one = self[name]
+        if feature in one.features:
+            return one
+        purpose, ability, _ = FEATURES[feature]
+        here = [other.name for other in self.runs.values() if feature in other.features]
+        families = ", ".join(registry.families_that(ability.__name__.lower())) or "none yet"
+        raise AbilityError(
+            say("the run '{0}' cannot {1}", name, purpose),
+            where=say("family {0}, codec {1}", one.family.name, one.codec.name),
+            fix=say("here these can: {0}", ", ".join(here))
+            if here
+            else say(
+                "no run here can; families with the ability '{0}': {1}", ability.__name__, families
+            ),
+        )
+
+
+def open_runs(
+    names: Sequence[str], *, policy: Policy | None = None, ledger: Path | None = None
+) -> Table:
+    """Load the runs called [NAME=]RUN. Raises the errors of Run.open, and RecipeError for two of
+    the same name.
+    """
+    hosted: dict[str, Hosted] = {}
+    for given in names:
+        alias, sign, place = given.partition("=")
+        run = Run.open(place if sign else given)
+        name = alias if sign else run.id
+        if (
+            not name
+            or name in hosted
+            or any(not character.isprintable() or character == "/" for character in name)
+        ):
+            what = (
+                say("two runs would have the same name")
+                if name in hosted
+                else say("this cannot be the name of a run")
+            )
+            raise RecipeError(
+                what,
+                where=repr(name),
+                fix=say("give it one: castalia serve NAME={0}", place if sign else given),
+            )
+        try:
+            hosted[name] = Hosted(name, run, policy=policy, ledger=ledger)
+        except ModuleNotFoundError as error:
+            extra = next((extra for extra, module in EXTRAS.items() if module == error.name), None)
+            if extra is None:
+                raise
+            raise MissingExtra(str(error.name), extra, where=f"run {name}") from error
+    return Table(list(hosted.values()))
+
+
+def from_base64(text: str, param: str) -> bytes:
+    """The bytes of a data URI, or of plain base64. Raises Invalid."""
+    if text.startswith("data:"):
+        head, _, text = text.partition(",")
+        if not head.endswith(";base64"):
+            raise Invalid("a data URI must be in base64", param, "data:image/png;base64,...")
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Invalid(
+            "this is not base64", param, "send the bytes of a file as base64 or as a data URI"
+        ) from error

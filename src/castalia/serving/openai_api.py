@@ -1,0 +1,555 @@
+"""OpenAI's words: models, completions, images, embeddings.
+
+What a run cannot do is a 404 with the reason and the runs that can; what has no meaning here is
+refused, never ignored. Beyond OpenAI's fields: `cond`, `constraint`, `top_k`, `min_p`,
+`repetition_penalty` for texts, `seed`, `cond`, `temperature` for pictures. What is left out is the
+run's own default. Answers carry the manifest of each item under `castalia`. Chat is in chat.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import time
+import unicodedata
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter
+from fastapi import Request as Visit
+from pydantic import Field
+from starlette.responses import Response
+from torch import Tensor
+
+from castalia.abilities import LARGEST, Encodes
+from castalia.nn.decode import Completion, Look
+from castalia.registry import require
+from castalia.sampling.generate import Request
+from castalia.sentences import say
+from castalia.serving.error_bodies import Json, as_json
+from castalia.serving.field_types import (
+    MOST,
+    Asking,
+    Body,
+    Cond,
+    Count,
+    File,
+    Letters,
+    Short,
+    StreamOptions,
+    Temperature,
+    Tokens,
+    Whole,
+)
+from castalia.serving.generation import Maker, Text, Written
+from castalia.serving.http_errors import Invalid
+from castalia.serving.loaded_runs import Hosted, Table, from_base64
+from castalia.serving.responses import Events, present
+from castalia.spec import Tokens as TokenSpec
+
+CAUSES = {"length": "length"}  # every other end is "stop"
+
+
+class CompletionBody(Asking):
+    model: Short
+    prompt: (
+        Letters
+        | Annotated[list[Letters], Field(max_length=MOST, fail_fast=True)]
+        | Tokens
+        | Annotated[list[Tokens], Field(max_length=MOST, fail_fast=True)]
+    ) = ""
+    suffix: Letters | None = None
+    max_tokens: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
+    best_of: Count | None = None
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    logprobs: int | None = Field(None, ge=0, le=20)
+    echo: bool = False
+    user: Short | None = None
+    cond: Cond = Field({})
+
+
+class ImageBody(Body):
+    model: Short
+    prompt: Short = ""
+    n: Count = 1
+    size: Short | None = None
+    response_format: Literal["b64_json", "url"] | None = None
+    output_format: Literal["png", "jpeg", "webp"] = "png"
+    user: Short | None = None
+    seed: Whole | None = None
+    temperature: Temperature | None = None
+    cond: Cond = Field({})
+
+
+class EmbeddingBody(Body):
+    model: Short
+    input: File | Annotated[list[File], Field(max_length=MOST, fail_fast=True)]
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: Count | None = None
+    user: Short | None = None
+    cond: Cond = Field({})
+
+
+def router(table: Table, maker: Maker) -> APIRouter:
+    routes = APIRouter(prefix="/v1", tags=["OpenAI"])
+
+    @routes.get("/models")
+    async def models() -> Response:
+        return Json({"object": "list", "data": [_model(one) for one in table.runs.values()]})
+
+    @routes.get("/models/{model}")
+    async def model(model: str) -> Response:
+        return Json(_model(table[model]))
+
+    @routes.post("/completions")
+    async def completions(body: CompletionBody, visit: Visit) -> Response:
+        hosted = table.able(body.model, "completions")
+        prompts = _prompts(body.prompt)
+        visit.state.note.update(run=hosted.name, prompt=body.prompt)
+        request = _text_request(hosted, body, len(prompts), maker)
+        mine = maker.billed(visit.state.bill)
+        each = [(replace(request, prompt=text or None), ids) for text, ids in prompts]
+        texts = await present(visit, mine.prepare_all(hosted, each, body.suffix))
+        if body.logprobs is not None:
+            texts = [replace(text, work=replace(text.work, look=body.logprobs)) for text in texts]
+        whole = _Completions(mine, hosted, body, texts, visit)
+        if body.stream:
+            return await Events.begun(visit, whole.chunks())
+        return Json(await present(visit, whole.document()))
+
+    @routes.post("/images/generations")
+    async def images(body: ImageBody, visit: Visit) -> Response:
+        hosted = table.able(body.model, "images")
+        visit.state.note.update(run=hosted.name, prompt=body.prompt)
+        _, height, width = hosted.spec.shape  # type: ignore[union-attr] - pictures are dense
+        if body.size not in (None, "auto", f"{width}x{height}"):
+            raise Invalid(
+                f"this run draws {width}x{height}, nothing else",
+                "size",
+                f'size="{width}x{height}", or leave it out',
+            )
+        if body.response_format == "url":
+            raise Invalid(
+                "this server keeps no pictures to link to",
+                "response_format",
+                'response_format="b64_json"',
+            )
+        if body.n > maker.limits.items:
+            raise Invalid(f"at most {maker.limits.items} pictures at once", "n")
+        seed = fresh_seed(body.seed)
+        options = (
+            hosted.options
+            if body.temperature is None
+            else replace(hosted.options, temperature=body.temperature)
+        )
+        request = Request(
+            body.n, seed, {**_named(hosted, body.prompt, body.cond), **body.cond}, options
+        )
+        suffix = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}[body.output_format]
+        found = await present(visit, maker.draw(hosted, request, suffix))
+        visit.state.note["items"] = len(found)
+        data = [
+            {"b64_json": base64.b64encode(one.content).decode(), "castalia": one.manifest}
+            for one in found
+        ]
+        return Json(
+            {
+                "created": int(time.time()),
+                "data": data,
+                "output_format": body.output_format,
+                "size": f"{width}x{height}",
+            }
+        )
+
+    @routes.post(
+        "/images/edits", openapi_extra=form_schema("model", "prompt", files=("image", "mask"))
+    )
+    async def edits(visit: Visit) -> Response:
+        async with visit.form(max_files=4, max_fields=16, max_part_size=1 << 16) as form:
+            name = form.get("model")
+            if not isinstance(name, str):
+                raise Invalid("the field model says which run", "model")
+            hosted = table.able(name, "image_edits")
+            raise Invalid(
+                f"the run '{hosted.name}' has no edits over HTTP",
+                "model",
+                "castalia edit RUN infill",
+            )
+
+    @routes.post("/embeddings")
+    async def embeddings(body: EmbeddingBody, visit: Visit) -> Response:
+        hosted = table.able(body.model, "embeddings")
+        visit.state.note.update(run=hosted.name)
+        given = [body.input] if isinstance(body.input, str) else body.input
+        if not 1 <= len(given) <= maker.limits.items:
+            raise Invalid(f"between 1 and {maker.limits.items} items at once", "input")
+        vectors = await present(
+            visit, _embedded(hosted, maker.billed(visit.state.bill), given, body.cond)
+        )
+        if body.dimensions not in (None, vectors.shape[1]):
+            raise Invalid(
+                f"this run's vectors have {vectors.shape[1]} numbers", "dimensions", "leave it out"
+            )
+        data = [
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": _vector(row.numpy(), body.encoding_format),
+            }
+            for index, row in enumerate(vectors)
+        ]
+        return Json(
+            {
+                "object": "list",
+                "data": data,
+                "model": hosted.name,
+                "usage": {"prompt_tokens": 0, "total_tokens": 0},
+            }
+        )
+
+    return routes
+
+
+# Completions --------------------------------------------------------------------------------------
+
+
+class _Completions:
+    """One request for completions, as a document or in chunks."""
+
+    def __init__(
+        self,
+        maker: Maker,
+        hosted: Hosted,
+        body: CompletionBody,
+        texts: Sequence[Text],
+        visit: Visit,
+    ) -> None:
+        self.maker, self.hosted, self.body, self.texts, self.visit = (
+            maker,
+            hosted,
+            body,
+            texts,
+            visit,
+        )
+        self.head = {
+            "id": f"cmpl-{os.urandom(12).hex()}",
+            "object": "text_completion",
+            "created": int(time.time()),
+            "model": hosted.name,
+        }
+
+    async def document(self) -> dict[str, Any]:
+        choices, new = [], 0
+        if self.body.max_tokens == 0:
+            self._charge_prompts()
+        written: Sequence[Sequence[Written | None]]
+        written = (
+            [[None] * self.body.n for _ in self.texts]
+            if self.body.max_tokens == 0
+            else await self.maker.write(self.texts)
+        )
+        for number, (text, rows) in enumerate(zip(self.texts, written, strict=True)):
+            echo, looks = await self._echo(text)
+            for row, one in enumerate(rows):
+                said, all_looks, done = echo, list(looks), None
+                if one is not None:
+                    done = one.done
+                    said, all_looks, new = (
+                        echo + one.text,
+                        [*looks, *one.looks[: len(done.tokens)]],
+                        new + len(done.tokens),
+                    )
+                choice = self._choice(
+                    number * self.body.n + row,
+                    said,
+                    Places(self.hosted).told(all_looks),
+                    done,
+                    self.body.max_tokens == 0,
+                )
+                choices.append(
+                    choice | ({} if one is None else {"castalia": one.released.manifest})
+                )
+        return {**self.head, "choices": choices, "usage": self._usage(new)}
+
+    async def chunks(self) -> AsyncGenerator[str, None]:
+        new, begun = 0, dict[int, Places]()
+        if self.body.max_tokens == 0:
+            self._charge_prompts()
+        if self.body.echo:
+            for number, text in enumerate(self.texts):
+                echo, looks = await self._echo(text)
+                for row in range(self.body.n):
+                    index = number * self.body.n + row
+                    begun[index] = Places(self.hosted)
+                    yield self._chunk([self._choice(index, echo, begun[index].told(looks), None)])
+        if self.body.max_tokens != 0:
+            stream = self.maker.stream(self.texts)
+            try:
+                async for bit in stream:
+                    index = bit.prompt * self.body.n + bit.row
+                    places = begun.setdefault(index, Places(self.hosted))
+                    choice = self._choice(index, bit.text, places.told(bit.looks), bit.done)
+                    new += 0 if bit.done is None else len(bit.done.tokens)
+                    yield self._chunk(
+                        [choice | ({} if bit.manifest is None else {"castalia": bit.manifest})]
+                    )
+            finally:
+                await stream.aclose()
+        usage = self._usage(new)
+        if self.body.stream_options is not None and self.body.stream_options.include_usage:
+            yield self._chunk([], usage)
+        yield "[DONE]"
+
+    def _charge_prompts(self) -> None:
+        """Nothing is written, and the prompts are read."""
+        for text in self.texts:
+            self.maker.charge(text.prompt_tokens)
+
+    async def _echo(self, text: Text) -> tuple[str, list[Look]]:
+        if not self.body.echo:
+            return "", []
+        looks = (
+            [] if self.body.logprobs is None else await self.maker.looks(text, self.body.logprobs)
+        )
+        return str(text.request.prompt or ""), looks
+
+    def _choice(
+        self,
+        index: int,
+        text: str,
+        logprobs: dict[str, Any],
+        done: Completion | None,
+        empty: bool = False,
+    ) -> dict[str, Any]:
+        reason = "length" if empty else None if done is None else CAUSES.get(done.reason, "stop")
+        return {
+            "index": index,
+            "text": text,
+            "logprobs": None if self.body.logprobs is None else logprobs,
+            "finish_reason": reason,
+        }
+
+    def _chunk(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> str:
+        wanted = self.body.stream_options is not None and self.body.stream_options.include_usage
+        return as_json({**self.head, "choices": choices, **({"usage": usage} if wanted else {})})
+
+    def _usage(self, new: int) -> dict[str, int]:
+        prompt = sum(text.prompt_tokens for text in self.texts)
+        self.visit.state.note["tokens"] = new
+        return {"prompt_tokens": prompt, "completion_tokens": new, "total_tokens": prompt + new}
+
+
+class Places:
+    """Looks in the old layout of log-probabilities; the first of a prompt has none before it, so
+    `begin` stands for what it follows.
+    """
+
+    def __init__(self, hosted: Hosted) -> None:
+        self.hosted, self.offset = hosted, 0
+
+    def told(self, looks: Sequence[Look]) -> dict[str, Any]:
+        found: dict[str, list[Any]] = {
+            "tokens": [],
+            "token_logprobs": [],
+            "top_logprobs": [],
+            "text_offset": [],
+        }
+        for look in looks:
+            name = self._name(look.token)
+            found["tokens"].append(name)
+            found["token_logprobs"].append(look.logprob)
+            found["top_logprobs"].append(
+                {self._name(token): value for token, value in reversed(look.likeliest)}
+            )
+            found["text_offset"].append(self.offset)
+            self.offset += 0 if name.startswith("bytes:") else len(name)
+        return found
+
+    def _name(self, token: int) -> str:
+        return name_of(self.hosted, token)
+
+
+def name_of(hosted: Hosted, token: int) -> str:
+    """What a token writes; a part of a character as OpenAI writes it, "bytes:\\xe4\\xbd"; a special
+    by its label.
+    """
+    raw: bytes = getattr(hosted.codec, "token_bytes", {})[token]
+    if not raw:
+        import torch
+
+        return hosted.codec.labels(torch.tensor([token]))[0]
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in raw)
+
+
+def _text_request(hosted: Hosted, body: CompletionBody, prompts: int, maker: Maker) -> Request:
+    """The body as a request, the run's own defaults where it says nothing."""
+    if body.best_of not in (None, body.n):
+        raise Invalid("best_of is not known here", "best_of", "ask for n texts and choose")
+    if body.max_tokens == 0 and not body.echo:
+        raise Invalid(
+            "without echo there is nothing to say in no tokens",
+            "max_tokens",
+            "max_tokens=1 or more, or echo=true",
+        )
+    if body.suffix is not None and body.echo:
+        raise Invalid("echo and suffix do not go together", "echo")
+    return replace(asked(hosted, body, prompts, maker, body.max_tokens), cond=dict(body.cond))
+
+
+def asked(
+    hosted: Hosted,
+    body: Asking,
+    prompts: int,
+    maker: Maker,
+    length: int | None,
+    field: str = "max_tokens",
+) -> Request:
+    """The request for n texts of each prompt. length: most new tokens, None or 0 for the run's own;
+    field: what the client calls it.
+    """
+    if body.presence_penalty:
+        raise Invalid(
+            "there is no presence_penalty here",
+            "presence_penalty",
+            "frequency_penalty, or repetition_penalty",
+        )
+    if body.logit_bias:
+        raise Invalid(
+            "there is no logit_bias here",
+            "logit_bias",
+            "leave it out; `constraint` says what a text must be",
+        )
+    if body.n * prompts > maker.limits.items:
+        raise Invalid(f"at most {maker.limits.items} texts at once, over all prompts", "n")
+    if length is not None and length > maker.limits.tokens:
+        raise Invalid(f"at most {maker.limits.tokens} new tokens", field)
+    stop = [body.stop] if isinstance(body.stop, str) else body.stop
+    if stop is not None and (len(stop) > 4 or not all(stop)):
+        raise Invalid("stop takes up to four strings, none of them empty", "stop")
+    given: dict[str, Any] = {
+        "temperature": body.temperature,
+        "top_p": body.top_p,
+        "frequency": body.frequency_penalty,
+        "top_k": body.top_k,
+        "min_p": body.min_p,
+        "repetition": body.repetition_penalty,
+        "length": length or None,
+        "stop": None if stop is None else tuple(stop),
+    }
+    options = replace(
+        hosted.options, **{name: value for name, value in given.items() if value is not None}
+    )
+    return Request(body.n, fresh_seed(body.seed), {}, options, constraint=body.constraint)
+
+
+def _prompts(
+    prompt: str | list[str] | list[int] | list[list[int]],
+) -> list[tuple[str, list[int] | None]]:
+    """Each prompt as text, or as tokens."""
+    if isinstance(prompt, str):
+        return [(prompt, None)]
+    if not prompt:
+        raise Invalid("there is no prompt in the list", "prompt")
+    if all(isinstance(one, int) for one in prompt):
+        return [("", prompt)]  # type: ignore[list-item] - just looked
+    return [(one, None) if isinstance(one, str) else ("", one) for one in prompt]  # type: ignore[misc,list-item]
+
+
+def fresh_seed(seed: int | None) -> int:
+    """As given, else a fresh one; the manifest names it."""
+    return int.from_bytes(os.urandom(4)) if seed is None else seed
+
+
+# Pictures -----------------------------------------------------------------------------------------
+
+
+def _named(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
+    """The class that a prompt names, in the words of the data, whichever language they are in:
+    "猫", or "a picture of a cat"; of a run that is
+    told several things one of each at most: "a red circle".
+    """
+    wanted = _plain(prompt)
+    if not wanted:
+        return {}
+    if not hosted.classes:
+        raise Invalid("this run draws without being told what", "prompt", 'prompt=""')
+    found = {
+        (name, own)
+        for name, names in hosted.classes.items()
+        if name not in cond
+        for own in names
+        if _plain(own) == wanted or _within(_plain(own), wanted)
+    }
+    exact = {(name, own) for name, own in found if _plain(own) == wanted}
+    chosen = dict(exact or found)
+    if not chosen or len(chosen) < len(exact or found) or len(exact) > 1:
+        known = ", ".join(own for names in hosted.classes.values() for own in names[:40])
+        what = (
+            "the prompt names no class of this run"
+            if not chosen
+            else "the prompt names several classes of this run"
+        )
+        raise Invalid(what, "prompt", f"one of: {known}")
+    return dict(chosen)
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _within(name: str, text: str) -> bool:
+    """Whether a name stands in a text as a word; in scripts without spaces, anywhere."""
+    if re.search(r"[\u3040-\u30ff\u3400-\u9fff]", name):
+        return name in text
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+
+
+async def _embedded(hosted: Hosted, maker: Maker, given: Sequence[str], cond: Cond) -> Tensor:
+    """(B, D) float32: latent means."""
+    from starlette.concurrency import run_in_threadpool
+
+    encoder = require(hosted.family, Encodes, say("turn items into vectors"))
+
+    def prepared() -> tuple[Tensor, dict[str, Tensor]]:
+        items = [hosted.item(from_base64(text, "input")) for text in given]
+        return hosted.tensor(items), hosted.known(cond, items)
+
+    x, known = await run_in_threadpool(prepared)
+    maker.charge(x.numel() if isinstance(hosted.spec, TokenSpec) else 0)
+    vectors: Tensor = await maker.call(
+        hosted, lambda: encoder.to_latent(x, known).flatten(1).float().cpu()
+    )
+    return vectors
+
+
+def _vector(row: np.ndarray[Any, Any], form: str) -> Any:
+    return (
+        row.tolist() if form == "float" else base64.b64encode(row.astype("<f4").tobytes()).decode()
+    )
+
+
+def _model(hosted: Hosted) -> dict[str, Any]:
+    return {
+        "id": hosted.name,
+        "object": "model",
+        "created": hosted.created,
+        "owned_by": "castalia",
+        "castalia": hosted.about(),
+    }
+
+
+def form_schema(*fields: str, files: Sequence[str] = ()) -> dict[str, Any]:
+    """The schema of a form that is read by hand, so that its parts are counted first."""
+    properties: dict[str, Any] = {name: {"type": "string"} for name in fields}
+    properties |= {name: {"type": "string", "format": "binary"} for name in files}
+    schema = {"type": "object", "properties": properties, "required": list(fields[:1])}
+    return {
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    }
