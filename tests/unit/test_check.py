@@ -714,6 +714,15 @@ def test_counts_and_nouns_of_findings_agree():
     assert len(counted) > 15 and [code for code in counted if not messages.FINDINGS[code].one] == []
 
 
+def test_examples_are_told_in_the_language():
+    example = "a.csv, item 3: the file is empty (zero bytes)"
+    assert (
+        messages.example(example, "zh") == "a.csv，第 3 条：文件是空的（零字节）"
+        and messages.example(example, "en") == example
+    )
+    assert messages.example("a.png = b.png", "zh") == "a.png = b.png"
+
+
 def test_figures_of_enough_are_those_that_were_measured():
     results = json.loads(
         (ROOT / "benchmarks" / "results" / "minimum_data.json").read_text(encoding="utf-8")

@@ -86,7 +86,7 @@ def test_a_line_is_cut_to_the_columns_of_the_terminal():
         )
         assert (
             views.text_of(work, bar=0)
-            == "训练  600/2,400 步  loss 0.5123  1,234 个/秒  还需 3 分 10 秒"
+            == "训练  600/2,400 步  损失 0.5123  1,234 个/秒  还需 3 分 10 秒"
         )
 
 

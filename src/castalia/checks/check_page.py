@@ -257,8 +257,13 @@ def _findings(document: Document, language: str, title: str) -> str:
 
 def _enough(document: Document, language: str, title: str) -> str:
     rows = "".join(
-        "<tr><td "
-        f'class="{one.verdict.replace(" ", "-")}">{escape(enough_line(one, language))}</td><td><small>{escape(one.source)}</small></td></tr>'
+        "<tr><td><span "
+        f'class="{one.verdict.replace(" ", "-")}">{escape(enough_line(one, language))}</span>'
+        + (
+            f"<br><small>{escape(one.source)}</small></td></tr>"
+            if language == "en"
+            else "</td></tr>"
+        )
         for one in document.enough
     )
     return f'<h2>{title}</h2><table class="plain">{rows}</table>' if rows else ""

@@ -7,6 +7,7 @@ dishonest number, a "note" is good to know.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from string import Formatter
 from typing import Any, Literal, NamedTuple
@@ -14,6 +15,9 @@ from typing import Any, Literal, NamedTuple
 from castalia import language
 
 LANGUAGES = tuple(language.LANGUAGES)  # in the order of the pairs below
+
+
+_ITEM = re.compile(r"(.+), item ([0-9]+)")
 
 
 class Sentence(NamedTuple):
@@ -445,12 +449,14 @@ def finding(code: str, lang: str, values: Mapping[str, Any]) -> str:
 
 
 def example(text: str, lang: str) -> str:
-    """An example of a finding; of "file: why", the reason is told in the language."""
+    """An example of a finding; of "file, item 3: why", the place and the reason are told in the
+    language.
+    """
     name, sign, why = text.partition(": ")
-    return (
-        language.translate(language.say("{0}: {1}", name, language.recognised(why)), lang)
-        if sign
-        else text
+    place = _ITEM.fullmatch(name)
+    named: str = language.say("{0}, item {1}", *place.groups()) if place else name
+    return language.translate(
+        language.say("{0}: {1}", named, language.recognised(why)) if sign else named, lang
     )
 
 

@@ -148,7 +148,7 @@ def summary(document: dict[str, Any]) -> list[str]:
                 membership["auc"],
                 membership["low"],
                 membership["high"],
-                recognised(membership["attack"]),
+                constant(membership["attack"]),
                 told,
             )
         )

@@ -8,7 +8,7 @@ import typer
 
 from castalia.cli.console import echo, say_json, table
 from castalia.errors import RecipeError
-from castalia.language import current
+from castalia.language import current, translate
 from castalia.sentences import say
 
 
@@ -69,6 +69,9 @@ def command(
     return 0
 
 
+BASELINES = {"naive": say("naive"), "memoriser": say("memoriser"), "counts": say("counts")}
+
+
 def score_table(scores: list[dict[str, Any]]) -> str:
     def number(value: float | None) -> str:
         return "-" if value is None else f"{value:.4g}"
@@ -78,9 +81,10 @@ def score_table(scores: list[dict[str, Any]]) -> str:
         low, high = score["low"], score["high"]
         interval = "-" if low is None or high is None else f"{number(low)} .. {number(high)}"
         baselines = ", ".join(
-            f"{name} {number(value)}" for name, value in (score["baselines"] or {}).items()
+            f"{translate(BASELINES.get(name, name))} {number(value)}"
+            for name, value in (score["baselines"] or {}).items()
         )
-        told = {True: say("yes"), False: say("NO"), None: "-"}[score["informative"]]
+        informative = {True: say("yes"), False: say("NO"), None: "-"}[score["informative"]]
         rows.append(
             [
                 score["name"],
@@ -89,7 +93,7 @@ def score_table(scores: list[dict[str, Any]]) -> str:
                 {"lower": say("lower"), "higher": say("higher")}.get(score["better"] or "", "-"),
                 number(score["floor"]),
                 baselines or "-",
-                told,
+                informative,
             ]
         )
     return table(

@@ -135,6 +135,9 @@ def _held_out(run: Run) -> tuple[int, float, str] | None:
     return None
 
 
+CURVES = {"held out": say("held out"), "loss": say("loss")}
+
+
 def curves(rows: list[dict[str, Any]], width: int) -> list[str]:
     """The loss over the steps, and below it the loss on held-out data, where there are at least two
     measurements of each.
@@ -155,7 +158,11 @@ def curves(rows: list[dict[str, Any]], width: int) -> list[str]:
     lines = []
     for name, points in found.items():
         drawn = curve(points, min(width, 120) - 2)
-        lines += ["", say("  {0}", name), *(say("  {0}", line) for line in drawn)] if drawn else []
+        lines += (
+            ["", say("  {0}", CURVES.get(name, name)), *(say("  {0}", line) for line in drawn)]
+            if drawn
+            else []
+        )
     return lines
 
 

@@ -1,6 +1,9 @@
 """Chinese: lines and tables of the terminal."""
 
 SENTENCES = {
+    "held out": "留出",
+    "counts": "计数",
+    "{0} and {1}, or another share held out": "{0} 与 {1}，或留出比例不同",
     "{0}/README.md says how to load it": "{0}/README.md 说明了如何加载",
     "{0}/README.md names the tensors and says how to load them": "{0}/README.md 列出了各张量并说明如何加载",
     "transformers.AutoModelForCausalLM.from_pretrained('{0}') loads it": "用 transformers.AutoModelForCausalLM.from_pretrained('{0}') 加载",

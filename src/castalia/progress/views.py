@@ -90,7 +90,7 @@ def text_of(stage: Stage, *, bar: int = BAR) -> str:
         parts.append(f"{stage.done:,}/{stage.total:,} {unit}".rstrip())
     elif stage.done:
         parts.append(f"{stage.done:,} {unit}".rstrip())
-    parts += [f"{name} {value:.4g}" for name, value in stage.values.items()]
+    parts += [f"{constant(name)} {value:.4g}" for name, value in stage.values.items()]
     if stage.rate is not None:
         parts.append(
             translate(

@@ -209,8 +209,11 @@ def comparable(runs: Sequence[Run]) -> list[str]:
                     run.folder,
                     first.folder,
                 ),
-                where=f"{run.recipe.data.named} and {first.recipe.data.named}, or another share "
-                "held out",
+                where=say(
+                    "{0} and {1}, or another share held out",
+                    run.recipe.data.named,
+                    first.recipe.data.named,
+                ),
                 fix=say(
                     "compare runs that were trained on the same data with the same data.validation"
                 ),
