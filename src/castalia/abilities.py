@@ -212,17 +212,15 @@ class Decodes(Protocol):
     prefilled anew to go on.
 
     A model whose rows draw something before their first token (a latent) has `drawn(rng) -> dict`,
-    tensors (1, ...) that `prefill` finds in
-    `cond` each time, unless the caller gave them.
+    tensors (1, ...) that `prefill` finds in `cond` each time, unless the caller gave them.
     """
 
     def prefill(
         self, ids: Tensor, mask: Tensor, cond: dict[str, Any]
     ) -> tuple[Tensor, DecodeState]:
         """Take in prompts: ids (B, S) int64 beginning with `begin`, mask (B, S) bool, True on a
-        row's own tokens, which come first
-        (rows are filled up on the right). Returns logits (B, V) float32 of each row's next token,
-        and the state.
+        row's own tokens, which come first (rows are filled up on the right). Returns logits (B, V)
+        float32 of each row's next token, and the state.
         """
         ...
 

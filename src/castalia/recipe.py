@@ -107,8 +107,7 @@ def load(
     in.
 
     overrides: {"training.steps": 10} or ["training.steps=10"]; values of the latter are read as
-    YAML.
-    Raises RecipeError with every problem found.
+    YAML. Raises RecipeError with every problem found.
     """
     raw = read_yaml(name)
     title = raw.pop("title", None) or _title(str(name))

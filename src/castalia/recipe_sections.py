@@ -98,9 +98,8 @@ class PreferConfig(Config):
 
 class RewardConfig(Config):
     """Learning from what a machine can check in the model's own samples (with start_from): a policy
-    gradient whose leash is the KL divergence
-    from the run that was started from. A step samples `training.batch` texts. See
-    training/objective.py.
+    gradient whose leash is the KL divergence from the run that was started from. A step samples
+    `training.batch` texts. See training/objective.py.
     """
 
     rules: tuple[str, ...] = Field((), description="length:20..60, regex:..., json:..., verse:7x4")
@@ -233,8 +232,7 @@ class TrainConfig(Config):
 
 class SampleConfig(Config):
     """Defaults of `castalia sample`. Part of a result's identity: `batch` rows are computed
-    together. Tokens only, from repetition on:
-    see abilities.SampleOptions.
+    together. Tokens only, from repetition on: see abilities.SampleOptions.
     """
 
     n: int = Field(64, ge=1, le=MOST_STEPS)

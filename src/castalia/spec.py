@@ -90,9 +90,8 @@ class Tokens:
     """Discrete sequences: int64 tensors (B, T) in [0, vocab) with 2 <= T <= length + 1.
 
     x[:, 0] is context, never coded: `begin`, or the token before the window where a long document
-    is cut. Every later token
-    is coded (predicted, counted in `nats`) unless it is `begin`, which starts another packed
-    document and fills up short rows.
+    is cut. Every later token is coded (predicted, counted in `nats`) unless it is `begin`, which
+    starts another packed document and fills up short rows.
 
     length   most tokens that are coded in one row: the context of a transformer.
     end      closes a document; None for streams that only break off.

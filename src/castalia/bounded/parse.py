@@ -33,9 +33,9 @@ def parse_json(
     finite: bool = True,
 ) -> Any:
     """The value of a JSON text (RFC 8259). Raises `error` for what is no JSON, for NaN and infinite
-    numbers, for a key that stands twice in an object, and
-    beyond the limits json_bytes, json_depth, json_values and digits. finite=False: NaN and Infinity
-    are read, as Python writes them into scores and losses.
+    numbers, for a key that stands twice in an object, and beyond the limits json_bytes, json_depth,
+    json_values and digits. finite=False: NaN and Infinity are read, as Python writes them into
+    scores and losses.
     """
     limits = current()
     if len(text) > limits.json_bytes:

@@ -1,9 +1,9 @@
 """Files that hold many arrays at once: IDX (the MNIST layout, also gzipped), `.npy` and `.npz`.
 
 Everything is streamed in blocks of rows, so a file of 200,000 items never sits in memory as a
-whole, and nothing is ever
-unpickled. IDX: two zero bytes, a type code, the number of axes, each axis as a big-endian uint32,
-then the values (LeCun, Cortes and Burges, "The MNIST database"). NPY: NumPy Enhancement Proposal 1.
+whole, and nothing is ever unpickled. IDX: two zero bytes, a type code, the number of axes, each
+axis as a big-endian uint32, then the values (LeCun, Cortes and Burges, "The MNIST database"). NPY:
+NumPy Enhancement Proposal 1.
 
 Labels live beside the items: `train-labels-idx1-ubyte.gz` beside `train-images-idx3-ubyte.gz`,
 `y_train.npy` beside `x_train.npy`, the key `y` or `labels` inside an `.npz`. What a row means

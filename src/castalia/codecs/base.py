@@ -43,8 +43,8 @@ class Codec(ABC, Generic[Item]):
     pictures, uint16 tokens).
 
     The life of a codec: `Codec(config)`, `fit(training items)`, then `spec` is known and
-    `encode`/`decode` work.
-    `state()` and `restore()` carry it through a run directory without pickle.
+    `encode`/`decode` work. `state()` and `restore()` carry it through a run directory without
+    pickle.
     """
 
     name: ClassVar[str]
@@ -142,8 +142,7 @@ class Codec(ABC, Generic[Item]):
         `spec.unit` for Dense.
 
         Accepts any values, NaN included: it clips, it never raises on values. Tokens: (n,) with or
-        without `begin`, which is skipped;
-        what follows `end` is ignored.
+        without `begin`, which is skipped; what follows `end` is ignored.
         """
 
     @abstractmethod
@@ -172,8 +171,8 @@ class Codec(ABC, Generic[Item]):
     @classmethod
     def content(cls, path: Path) -> str:
         """SHA-256 of what a written file holds, whatever its manifest says: pixels, numbers, text.
-        Default: of its bytes, which is right
-        where the manifest lies beside. Raises DataError for a file that cannot be read.
+        Default: of its bytes, which is right where the manifest lies beside. Raises DataError for a
+        file that cannot be read.
         """
         with bounded.open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -207,8 +206,7 @@ class Codec(ABC, Generic[Item]):
         keep (n,) bool, False in gaps).
 
         keep: names of the parts that stay; bars: the first and last bar, from 1, that are made
-        anew; None: all. Raises RecipeError where the item has
-        no parts or not these.
+        anew; None: all. Raises RecipeError where the item has no parts or not these.
         """
         raise RecipeError(
             say("items of the codec '{0}' have no parts to keep", self.name),
@@ -224,15 +222,15 @@ class Codec(ABC, Generic[Item]):
 
     def symmetries(self) -> list[Tensor]:
         """Ways to write an item otherwise that leave it as likely: for each (V,) int64, the image
-        of every token, -1 where it has none; the identity
-        is one. Scores may average over them. Default: none are known.
+        of every token, -1 where it has none; the identity is one. Scores may average over them.
+        Default: none are known.
         """
         return []
 
     def facts(self, item: Item) -> dict[str, str]:
         """What the codec can tell of an item that a model may be told in turn (`data.conditions`):
-        a value for some of `fact_names`, few
-        different ones over all items. A name that is left out is unknown of this item.
+        a value for some of `fact_names`, few different ones over all items. A name that is left out
+        is unknown of this item.
         """
         return {}
 
@@ -297,8 +295,7 @@ class Codec(ABC, Generic[Item]):
 
     def is_container(self, path: Path) -> bool:
         """Whether each row of the file is an item of its own, hashed and labelled by itself (IDX,
-        .npy, JSONL); else the file is
-        hashed whole.
+        .npy, JSONL); else the file is hashed whole.
         """
         return False
 

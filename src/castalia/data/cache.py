@@ -119,8 +119,8 @@ class MappedRows:
 
 class Documents:
     """Token documents one after another. offsets (R + 1,) int64: where each begins in the file;
-    lengths (R,) int64; weights: uint8 loss
-    weights of all tokens, mapped or in memory, None where all count.
+    lengths (R,) int64; weights: uint8 loss weights of all tokens, mapped or in memory, None where
+    all count.
     """
 
     def __init__(

@@ -30,9 +30,8 @@ def folded(name: str) -> str:
 @dataclass
 class Matched:
     """row: of each file, the place of its row; None without one. doubtful: files that several rows
-    may mean, or whose row may mean several files.
-    by_case: files found only because capital letters do not count. spare: places of rows that mean
-    no file.
+    may mean, or whose row may mean several files. by_case: files found only because capital letters
+    do not count. spare: places of rows that mean no file.
     """
 
     row: list[int | None]

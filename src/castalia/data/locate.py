@@ -185,8 +185,8 @@ def walk(
     inside: str | None = None,
 ) -> Iterator[Path]:
     """Files below a folder, by name; hidden ones are left out, links to folders are followed once,
-    and only where they stay below the first folder or
-    `follow_links`. tell(path, why): what is left out.
+    and only where they stay below the first folder or `follow_links`. tell(path, why): what is left
+    out.
     """
     seen = set() if seen is None else seen
     real = os.path.realpath(folder)

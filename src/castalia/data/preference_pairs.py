@@ -118,8 +118,8 @@ def read_pairs(config: DataConfig, codec: Codec[Any]) -> Sides:
 
 def pair(codec: Codec[Any], prompt: str, chosen: str, rejected: str) -> Pair:
     """Both texts are encoded whole, so that they have the tokens that a text has; where they begin
-    to differ from the prompt's tokens is found
-    afterwards. A prompt too long for the context loses its beginning, an answer its end.
+    to differ from the prompt's tokens is found afterwards. A prompt too long for the context loses
+    its beginning, an answer its end.
     """
     first, second = (codec.encode(prompt + answer).long() for answer in (chosen, rejected))
     lead = codec.encode(prompt).long()

@@ -237,9 +237,8 @@ def prepare(
               for beside (Codec.extend).
 
     Files are read once for their hash and, when there is no cache yet, once more to be decoded.
-    Raises DataError for data that
-    cannot be read (naming the file), too few items, or items that are all identical; RecipeError
-    for an unknown augmentation.
+    Raises DataError for data that cannot be read (naming the file), too few items, or items that
+    are all identical; RecipeError for an unknown augmentation.
     """
     augmentations = _augmentations(config, codec)
     source = open_source(config, codec)
@@ -393,8 +392,7 @@ def _told(
     report: dict[str, Any],
 ) -> dict[str, Column]:
     """What the model is told of each entry (its item, its cached row), by name; a class of which
-    there is only one is not told. What is
-    told beside the class goes into the report.
+    there is only one is not told. What is told beside the class goes into the report.
     """
     found: dict[str, Column] = {}
     for name in config.told:
@@ -420,11 +418,10 @@ def _apart(
     """(validation side, left out), both (N,) bool, so that no encoded row is on both sides.
 
     The same picture in two file formats has two content hashes and may fall on both sides. One of
-    the twins decides, and those on the
-    other side are left out: none is moved, so that a new file never moves an old one. The lowest
-    second half of the hash (N, 16)
-    decides, for the first half is the position in the split. If validation is empty now, the first
-    entry and its twins go there.
+    the twins decides, and those on the other side are left out: none is moved, so that a new file
+    never moves an old one. The lowest second half of the hash (N, 16) decides, for the first half
+    is the position in the split. If validation is empty now, the first entry and its twins go
+    there.
     """
     order = np.lexsort((np.ascontiguousarray(digest[:, 8:]).view(">u8").ravel(), twin))
     _, first, group = np.unique(twin[order], return_index=True, return_inverse=True)

@@ -149,7 +149,8 @@ class Evidence:
 @dataclass(frozen=True, kw_only=True)
 class DenseEvidence(Evidence):
     """training  features of the training items; held_out  those of the validation items.
-    moments  per-dimension mean and standard deviation of the training items."""
+    moments  per-dimension mean and standard deviation of the training items.
+    """
 
     naive: ClassVar[Message] = say("a per-dimension Gaussian")
     training: Tensor
@@ -242,8 +243,8 @@ class Metric(ABC):
 
 class Comparison(Metric):
     """A metric that compares two sets of features. Subclasses give `better`, `needs` and `compare`;
-    this class asks the
-    same question of the model, of real data and of both baselines, and puts the answers into words.
+    this class asks the same question of the model, of real data and of both baselines, and puts the
+    answers into words.
     """
 
     # score name -> direction; None: real data are the measure
@@ -346,8 +347,8 @@ def compared(
     details: dict[str, Any],
 ) -> MetricResult:
     """A score from the estimates of "model" and, where they are known, "floor", "naive" and
-    "memoriser". The gate is here: a score that
-    separates none of model, naive and memoriser is not informative, and its words say so.
+    "memoriser". The gate is here: a score that separates none of model, naive and memoriser is not
+    informative, and its words say so.
     """
     model, floor = sides["model"], sides.get("floor")
     intervals = {
@@ -524,8 +525,8 @@ def jackknife(
 
 def share_estimate(hits: Sequence[float], sizes: Sequence[float], n: int) -> Estimate:
     """A share from hits and sizes of each jackknife group, over n passages. Where hits (or misses)
-    fall into less than half of the groups
-    their spread says little, and Wilson's interval for n independent ones joins in.
+    fall into less than half of the groups their spread says little, and Wilson's interval for n
+    independent ones joins in.
     """
     above, below = sum(hits), sum(sizes)
     value = above / max(1, below)

@@ -177,8 +177,7 @@ def baseline_nats(
     weights: Sequence[Tensor] | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, object]]:
     """Nats (N,) float64 of each row (B, T) under the baselines that learn from training documents
-    (n,), and facts about them. weights: of
-    the rows' tokens (B, T), where not all count.
+    (n,), and facts about them. weights: of the rows' tokens (B, T), where not all count.
     """
     size = sum(map(len, documents))
     chunk = min(2048, max(16, size // CHUNKS))

@@ -2,12 +2,11 @@
 they?
 
 A model can look new because its samples are poor, and faithful because it copies. So both are read
-together, as a curve. Fidelity is the bar an
-item must pass: a realism that `share` of new real items reach. Novelty of those that pass is their
-mean rank, from 0 to 1, among new real items by distance to the nearest training item: copies have
-0, real data about 0.5. The value is taken where 90% of the real items pass; the curve
-(details["curve"], drawn on the page) has all bars, so it is truncation from loose to strict, and it
-needs no further samples.
+together, as a curve. Fidelity is the bar an item must pass: a realism that `share` of new real
+items reach. Novelty of those that pass is their mean rank, from 0 to 1, among new real items by
+distance to the nearest training item: copies have 0, real data about 0.5. The value is taken where
+90% of the real items pass; the curve (details["curve"], drawn on the page) has all bars, so it is
+truncation from loose to strict, and it needs no further samples.
 
 Dense: realism is that of Kynkaanniemi et al. 2019 (eq. 3) against one half of the held-out items,
 the other half is "new real items"; distances are those of the feature network. Tokens: realism is

@@ -2,9 +2,8 @@
 (Binkowski et al. 2018).
 
 Unbiased in n, so it works with few items and may be slightly negative for equal distributions. All
-pairs are used, not
-random subsets: the value does not depend on a draw. Reported times 1, not times 1000 as some tables
-do.
+pairs are used, not random subsets: the value does not depend on a draw. Reported times 1, not times
+1000 as some tables do.
 """
 
 from __future__ import annotations

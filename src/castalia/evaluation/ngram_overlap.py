@@ -5,8 +5,7 @@ Every text shares phrases with other text, so a share alone proves nothing: held
 definition, and what it shares with the training text, at the same amount, is the yardstick. Exact
 matches only; the evidence, passages side by side, is on the page. Lee et al. 2022
 (arXiv:2107.06499) and McCoy et al. 2023 (arXiv:2111.09509, the share of n-grams seen) look at
-language models this way.
-Not here: paraphrases, and membership inference.
+language models this way. Not here: paraphrases, and membership inference.
 """
 
 from __future__ import annotations
@@ -43,8 +42,8 @@ SHOWN, AROUND = 6, 12  # passages on the page, and symbols around each
 
 class Borrowing(Metric):
     """`seen-8-grams`: share of the 8-grams that stand in the training text; `longest-copy`: mean
-    length in symbols of the longest stretch
-    of a passage that does. Lower is better down to the floor, which is held-out text.
+    length in symbols of the longest stretch of a passage that does. Lower is better down to the
+    floor, which is held-out text.
     """
 
     name = "borrowing"
@@ -144,8 +143,7 @@ def copies(share: MetricResult | None) -> bool:
 @dataclass(frozen=True)
 class Shared:
     """A stretch of `length` symbols that sample number `sample` has in common with training
-    document `document`: what stands before it,
-    the stretch, what stands after it, in both.
+    document `document`: what stands before it, the stretch, what stands after it, in both.
     """
 
     sample: int

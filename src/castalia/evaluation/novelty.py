@@ -117,8 +117,7 @@ def _near(items: Tensor, training: Tensor, threshold: Tensor | float) -> Tensor:
 
 def _estimate(near: Tensor, held_out: int, as_if: int | None = None) -> Estimate:
     """Wilson's interval for n h / (n + h) items: the share is one of n samples, and the threshold
-    itself a quantile of h held-out ones, so
-    their variances add.
+    itself a quantile of h held-out ones, so their variances add.
     """
     share, n = near.double().mean().item(), len(near) if as_if is None else as_if
     low, high = wilson(share, max(1, n * held_out // (n + held_out)))

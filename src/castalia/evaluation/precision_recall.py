@@ -110,8 +110,7 @@ def manifold_scores(candidate: Tensor, reference: Tensor, k: int = 5) -> dict[st
 
 def manifold_table(candidate: Tensor, reference: Tensor, k: int) -> tuple[Tensor, dict[str, float]]:
     """(1 + GROUPS, 4) float64: precision, recall, density, coverage of all items, then without each
-    group of both sides;
-    and what the real ball that holds most samples does to precision.
+    group of both sides; and what the real ball that holds most samples does to precision.
 
     Radii without a group come from a longer list of neighbours, membership from one pass over the
     distances.

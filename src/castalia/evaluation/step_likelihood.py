@@ -92,9 +92,9 @@ def averaged_nats(
     token_nats.
 
     A copy gives its word as long as everything read so far has an image in it; it gives no
-    probability to tokens that have none, and tokens that are no
-    image are barred in it. So the mean over the copies that still speak is a distribution at every
-    place. One symmetry must be the identity.
+    probability to tokens that have none, and tokens that are no image are barred in it. So the mean
+    over the copies that still speak is a distribution at every place. One symmetry must be the
+    identity.
     """
     x = batch.x
     total = torch.full(x[:, 1:].shape, -math.inf, dtype=torch.float64, device=x.device)

@@ -58,8 +58,8 @@ ROW_TOKENS = 16_384  # tokens that are scored together
 @dataclass(frozen=True)
 class GatheredPassages:
     """`evidence` for the metrics; samples and real passages (n,) int64 for the page; sampled and
-    trained: the pieces behind
-    `evidence.passages["model"]` and `evidence.training`, None where the codec has none.
+    trained: the pieces behind `evidence.passages["model"]` and `evidence.training`, None where the
+    codec has none.
     """
 
     evidence: TokenEvidence
@@ -304,9 +304,8 @@ def _choose(
     pools: Sequence[Sequence[tuple[Tensor, int]]], n: int | None, seed: int, *, given: bool
 ) -> Sides:
     """Sides as places in both pools, one after the other. The reference and the floor come from
-    different held-out documents, because
-    passages of one document are alike; so many passages that both have enough, where nobody says
-    how many.
+    different held-out documents, because passages of one document are alike; so many passages that
+    both have enough, where nobody says how many.
     """
     training = torch.randperm(len(pools[0]), generator=generator("evaluate", seed, "train"))
     other = torch.randperm(len(pools[1]), generator=generator("evaluate", seed, "validation"))

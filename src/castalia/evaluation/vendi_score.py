@@ -3,9 +3,9 @@ entropy of the eigenvalues of K / n.
 
 n copies of one thing count 1; n things with nothing in common count n. K is the cosine of features,
 as in the paper; for raw numbers, where direction says little, the Gaussian kernel with the median
-distance of the reference as its width. It grows with n, so real data of the same n
-are its measure: fewer means less variety, more is noise. Not here: which part of the data is
-missing (recall and coverage, manifold.py).
+distance of the reference as its width. It grows with n, so real data of the same n are its measure:
+fewer means less variety, more is noise. Not here: which part of the data is missing (recall and
+coverage, manifold.py).
 """
 
 from __future__ import annotations

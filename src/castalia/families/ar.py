@@ -2,14 +2,13 @@
 its tokens, each given those before it.
 
 Radford et al. 2018 (generative pre-training); the network is nn/transformer.py in Qwen3's layout.
-Three options leave that layout, for
-small corpora and budgets: `ngrams` adds hashed embeddings of the last 2, 3, ... tokens to the input
-(compare Roy et al. 2022, N-Grammer, arXiv:2207.06366); `counts` mixes the network with an
-interpolated Kneser-Ney model (nn/kneser_ney.py), p = (1 - g) p_net + g p_counts, where the gate g
-(compare Neubig & Dyer 2016, arXiv:1606.00499) learns on documents that neither part was fitted on;
-and `order: any` trains on permuted orders (Yang et al. 2019, arXiv:1906.08237; Hoogeboom et al.
-2022, arXiv:2110.02037), each an exact factorisation, so that gaps are filled seeing both sides.
-Every likelihood is exact.
+Three options leave that layout, for small corpora and budgets: `ngrams` adds hashed embeddings of
+the last 2, 3, ... tokens to the input (compare Roy et al. 2022, N-Grammer, arXiv:2207.06366);
+`counts` mixes the network with an interpolated Kneser-Ney model (nn/kneser_ney.py), p = (1 - g)
+p_net + g p_counts, where the gate g (compare Neubig & Dyer 2016, arXiv:1606.00499) learns on
+documents that neither part was fitted on; and `order: any` trains on permuted orders (Yang et al.
+2019, arXiv:1906.08237; Hoogeboom et al. 2022, arXiv:2110.02037), each an exact factorisation, so
+that gaps are filled seeing both sides. Every likelihood is exact.
 
 Not here: sampling rules (nn/decode.py), tokenizers (codecs), orders (families/ar_order.py), the
 graph of a step (families/ar_step.py), Qwen3 (export/qwen3.py).
@@ -308,8 +307,7 @@ class Ar(Family):
 
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
         """(B,) exact negative log-likelihood of each row's coded tokens, times `batch.weight` where
-        there is one; with `order: any`, from left
-        to right.
+        there is one; with `order: any`, from left to right.
         """
         return (self.token_nats(batch) * self._weight(batch, None)).sum(1)
 
@@ -321,8 +319,8 @@ class Ar(Family):
         `begin`, which no document holds.
 
         order (B, T - 1): of a model of any order, the positions 1 .. T - 1 as they are predicted;
-        the nats come in this order, too.
-        barred (V,) bool: tokens that are known not to come; the others share their probability.
+        the nats come in this order, too. barred (V,) bool: tokens that are known not to come; the
+        others share their probability.
         """
         self.check(batch)
         with self.evaluating():
@@ -430,9 +428,8 @@ class Ar(Family):
 
     def _permuted(self, x: Tensor, segment: Tensor | None, order: Tensor) -> Ordered:
         """`order` (B, T - 1): the positions 1 .. T - 1 as they are predicted. Each token is read at
-        its own place, and its query is
-        turned to the place that is predicted next. Within a segment the attention is causal in the
-        order.
+        its own place, and its query is turned to the place that is predicted next. Within a segment
+        the attention is causal in the order.
         """
         read = torch.cat([torch.zeros_like(order[:, :1]), order[:, :-1]], 1)
         tokens, targets = x.gather(1, read), x.gather(1, order)
@@ -658,8 +655,7 @@ class Ar(Family):
     @torch.inference_mode()
     def attention(self, x: Tensor) -> list[Tensor]:
         """Attention weights (B, heads, T, T) of each layer for rows x (B, T), read from left to
-        right; row t looks at columns up to t.
-        Raises SpecError for rows longer than the context.
+        right; row t looks at columns up to t. Raises SpecError for rows longer than the context.
         """
         if x.shape[1] > self.spec.length:
             raise SpecError(

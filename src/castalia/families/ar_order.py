@@ -2,10 +2,9 @@
 the gaps that it fills.
 
 Training sees the orders that filling gaps asks for: what is given first, from left to right, then
-the gaps, from left to right. What is
-given is drawn: stretches of tokens; where tokens come in steps of several slots (`Tokens.period`),
-whole steps and whole slots too, so that every choice of voices has been met as a question. Not
-here: the network and its likelihood (families/ar.py).
+the gaps, from left to right. What is given is drawn: stretches of tokens; where tokens come in
+steps of several slots (`Tokens.period`), whole steps and whole slots too, so that every choice of
+voices has been met as a question. Not here: the network and its likelihood (families/ar.py).
 """
 
 from __future__ import annotations
@@ -23,10 +22,9 @@ def training_order(x: Tensor, segment: Tensor | None, begin: int, period: int = 
     torch's global generator.
 
     A third from left to right, a third with stretches hidden, a third at random; in steps of
-    `period` slots instead of the last one half of
-    all with slots hidden and a quarter of each of the others. Documents of a row come one after
-    another, each from its `begin`, as if it
-    stood alone.
+    `period` slots instead of the last one half of all with slots hidden and a quarter of each of
+    the others. Documents of a row come one after another, each from its `begin`, as if it stood
+    alone.
     """
     rows, steps = len(x), x.shape[1] - 1
     place = torch.arange(1, steps + 1, device=x.device, dtype=torch.float64).expand(rows, -1)

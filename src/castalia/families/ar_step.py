@@ -37,8 +37,8 @@ class Past:
 
 class Step(nn.Module):
     """tokens (B, T), past_keys and past_values (B, layers, kv_heads, P, D), with n-grams also
-    past_tokens (B, R), then classes (B,) ->
-    logits (B, V) after the last token, and the same memory with T more tokens in it.
+    past_tokens (B, R), then classes (B,) -> logits (B, V) after the last token, and the same memory
+    with T more tokens in it.
     """
 
     def __init__(self, network: Any, begin: int) -> None:

@@ -114,8 +114,8 @@ class Family(nn.Module, ABC):
     """A subclass is final: VAE-GAN contains a VAE's parts, it does not inherit from Vae.
 
     `forward` *is* the loss, because DDP, FSDP and compile intercept only forward. All randomness in
-    it comes from
-    torch's global generator, which the training loop seeds from counters before each call.
+    it comes from torch's global generator, which the training loop seeds from counters before each
+    call.
     """
 
     name: ClassVar[str]
@@ -152,8 +152,7 @@ class Family(nn.Module, ABC):
 
     def prepare(self, batches: Iterable[Batch]) -> None:
         """Optional pass over training data before step 1 (counts, codebooks); for Tokens, each
-        batch is one whole document, x (1, n).
-        Default: nothing.
+        batch is one whole document, x (1, n). Default: nothing.
         """
 
     def schedule(self, step: int, steps: int) -> None:
@@ -169,8 +168,7 @@ class Family(nn.Module, ABC):
     @classmethod
     def for_new_tokens(cls, config: Any) -> Any:
         """Settings of a run that starts from a model of `config` and adds tokens: parts that belong
-        to the old vocabulary are left out.
-        Default: the same settings.
+        to the old vocabulary are left out. Default: the same settings.
         """
         return config
 
@@ -241,10 +239,9 @@ def with_new_tokens(
     family: Family, old: Spec, weights: dict[str, Tensor], where: str
 ) -> dict[str, Tensor]:
     """Weights of a model of `old` tokens for `family`, which may know more: rows for these begin
-    near the mean of the others (Hewitt 2021,
-    nlp.stanford.edu/~johnhew/vocab-expansion.html), plus the new row's own numbers at a tenth of
-    their spread. Raises SpecError for models
-    that cannot learn new tokens.
+    near the mean of the others (Hewitt 2021, nlp.stanford.edu/~johnhew/vocab-expansion.html), plus
+    the new row's own numbers at a tenth of their spread. Raises SpecError for models that cannot
+    learn new tokens.
     """
     new = family.spec
     if not grows(old, new):

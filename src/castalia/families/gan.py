@@ -4,10 +4,10 @@ from the data.
 Objectives: non-saturating (Goodfellow et al. 2014, arXiv:1406.2661), hinge with spectral norm
 (Miyato et al. 2018, arXiv:1802.05957), relativistic pairing with R1 + R2 (Huang et al. 2024,
 arXiv:2501.05441). Conditions reach the critic by projection or concatenation, the generator by
-conditional batch norm or beside the noise. Two guards
-against collapse: matched moments (`moments_apart`) and, where items are few, alterations
-(nn/diffaugment.py). The networks follow the spec's rank and are in nn/gan_networks.py and
-nn/dcgan.py. Not here: guidance, encoders (families/vaegan.py).
+conditional batch norm or beside the noise. Two guards against collapse: matched moments
+(`moments_apart`) and, where items are few, alterations (nn/diffaugment.py). The networks follow the
+spec's rank and are in nn/gan_networks.py and nn/dcgan.py. Not here: guidance, encoders
+(families/vaegan.py).
 """
 
 from __future__ import annotations
@@ -148,8 +148,7 @@ class Critic(nn.Module):
         """Logits of real and of generated data under the same conditions.
 
         One pass, except with batch norm: its statistics must come from real rows alone and
-        generated rows alone, or the
-        critic reads the answer off them.
+        generated rows alone, or the critic reads the answer off them.
         """
         if self.norm == "batch":
             return self(real, cond), self(fake, cond)
@@ -219,9 +218,8 @@ class Gan(Family):
         """The loss of phase "critic" or "generator".
 
         Parts: critic: loss, real and fake (mean logits), with a penalty also r1 and r2 (mean
-        squared gradient norms);
-        generator: loss, with matching also apart (see `moments_apart`). Noise (B, latent) comes
-        from torch's global generator.
+        squared gradient norms); generator: loss, with matching also apart (see `moments_apart`).
+        Noise (B, latent) comes from torch's global generator.
         """
         self.check(batch)
         rows = len(batch.x)
@@ -418,11 +416,9 @@ def moments_apart(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     real) of features (B, ...).
 
     Per number of a row: the squared distance of the means and that of the deviations, both in real
-    deviations; the mean
-    over each pair, then over the pairs. A form of feature matching (Salimans et al. 2016,
-    arXiv:1606.03498, section 3.1):
-    it shows the generator what batch norm hides from the critic, namely all that the generated rows
-    of a batch share.
+    deviations; the mean over each pair, then over the pairs. A form of feature matching (Salimans
+    et al. 2016, arXiv:1606.03498, section 3.1): it shows the generator what batch norm hides from
+    the critic, namely all that the generated rows of a batch share.
     """
     found = []
     for a, b in pairs:

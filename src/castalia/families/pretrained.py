@@ -258,8 +258,7 @@ class Pretrained(Family):
 @dataclass(frozen=True)
 class Recall:
     """cache: the library's own memory, keys and values (B, heads, S, D) of each layer; a step adds
-    to it in place. seen (B, S) bool: which of the S
-    columns are a row's own. lengths (B,).
+    to it in place. seen (B, S) bool: which of the S columns are a row's own. lengths (B,).
     """
 
     cache: Any

@@ -207,8 +207,8 @@ class SeqVae(Family):
     @torch.no_grad()
     def report(self, batch: Batch) -> dict[str, float]:
         """Facts about held-out rows (two or more): per row nelbo, nats, kl and mutual information
-        in nats; active units; accuracy: the share of coded
-        tokens that come first when the decoder reads the true ones before them.
+        in nats; active units; accuracy: the share of coded tokens that come first when the decoder
+        reads the true ones before them.
         """
         with self.evaluating():
             posterior = self.encoder(batch.x, batch.cond)

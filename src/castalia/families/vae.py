@@ -1,10 +1,9 @@
 """Variational autoencoder: an encoder, a decoder and a bound on the likelihood.
 
 Kingma & Welling 2014, arXiv:1312.6114; beta: Higgins et al. 2017; free bits: Kingma et al. 2016,
-arXiv:1606.04934;
-learned noise level: Rybkin et al. 2021, arXiv:2006.13202; importance sampling: Burda et al. 2016,
-arXiv:1509.00519. Output distributions are in nn/likelihoods.py, latent Gaussians in
-nn/gaussian_latent.py, networks in nn/backbones.py.
+arXiv:1606.04934; learned noise level: Rybkin et al. 2021, arXiv:2006.13202; importance sampling:
+Burda et al. 2016, arXiv:1509.00519. Output distributions are in nn/likelihoods.py, latent Gaussians
+in nn/gaussian_latent.py, networks in nn/backbones.py.
 """
 
 from __future__ import annotations
@@ -192,8 +191,8 @@ class Vae(Family):
         the posterior.
 
         -log (1/K) sum_k p(x | z_k) p(z_k) / q(z_k | x), Burda et al. 2016, eq. 8. In nats of the
-        data as stored, see
-        nn/likelihoods.py. Without `rngs` the noise is a function of the row number.
+        data as stored, see nn/likelihoods.py. Without `rngs` the noise is a function of the row
+        number.
         """
         return math.log(self.config.importance) - torch.cat(
             list(self._log_weights(batch, rngs))

@@ -15,10 +15,9 @@ alpha) L_D.
           ("features", Larsen's)
 
 In this scale beta / gamma is the noise variance that the reconstruction is measured in. A beta that
-dominates is the
-recipe for posterior collapse: the encoder answers the prior whatever it sees, no latent is active,
-and every reconstruction is the same picture. The default stays far from it; `report` counts active
-units.
+dominates is the recipe for posterior collapse: the encoder answers the prior whatever it sees, no
+latent is active, and every reconstruction is the same picture. The default stays far from it;
+`report` counts active units.
 """
 
 from __future__ import annotations
@@ -159,8 +158,7 @@ class VaeGan(Family):
 
     def forward(self, batch: Batch, phase: str = "autoencoder") -> Loss:
         """The weighted loss of one turn. Parts are unweighted: `critic`, or `generator`, `kl` (nats
-        per item) and
-        `reconstruction` (half mean squares).
+        per item) and `reconstruction` (half mean squares).
         """
         self.check(batch)
         if self.training and len(batch.x) < 2:

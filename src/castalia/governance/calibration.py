@@ -64,8 +64,7 @@ class Calibration:
 
 def threshold_of(distances: Tensor, farthest: float) -> float:
     """The distance below which about ALPHA of new real items lie, at most `farthest`: an order
-    statistic, so that it is never above it in
-    expectation where there are 1 / ALPHA items or more.
+    statistic, so that it is never above it in expectation where there are 1 / ALPHA items or more.
     """
     rank = max(1, math.floor(ALPHA * (len(distances) + 1)))
     return min(farthest, distances.sort().values[rank - 1].item())
@@ -86,8 +85,7 @@ def verdict_of(distances: Tensor, calibration: Calibration) -> tuple[str, int]:
     """("copies" | "none" | "cannot tell", how many samples are beyond what false alarms explain).
 
     "copies": significantly more samples lie below the threshold than new real items do, or one lies
-    so far below all of them that no
-    accident explains it.
+    so far below all of them that no accident explains it.
     """
     copies = int((distances < calibration.threshold).sum())
     if calibration.items:

@@ -215,8 +215,7 @@ def _strange(train: Windows, held_out: Windows) -> Tensor:
 @torch.inference_mode()
 def losses(model: Scores, side: Side, items: Tensor, seed: int) -> Tensor:
     """(n,) float64: nats of each item, or per coded token of each document; noise of item i is a
-    function of (seed, i). NaN for tokens
-    beyond the first MOST_TOKENS.
+    function of (seed, i). NaN for tokens beyond the first MOST_TOKENS.
     """
     device = model.device  # type: ignore[attr-defined] - every model is a Family
     if isinstance(side, Split):

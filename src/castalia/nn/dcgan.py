@@ -191,8 +191,7 @@ def level_channels(width: int, levels: int, style: Style) -> list[int]:
     """Channels of the critic's feature maps, finest first; the generator's are the same backwards.
 
     Textbook: `width` after the first halving, doubled by each further one, at most 8 times. Fast:
-    width / 2 on the
-    folded grid, doubled by each halving, at most 4 times `width`.
+    width / 2 on the folded grid, doubled by each halving, at most 4 times `width`.
     """
     if style.textbook:
         return [width * min(8, 2**level) for level in range(max(levels, 1))]

@@ -48,14 +48,12 @@ class Decoder:
     `drop` forgets rows.
 
     A row may take in `spec.length` tokens. To go on (and for a longer prompt) it is prefilled anew
-    with its last `spec.length // 2` tokens;
-    the first of these is then context, as in a document that was cut. Rows count for themselves, so
-    neighbours do not matter.
+    with its last `spec.length // 2` tokens; the first of these is then context, as in a document
+    that was cut. Rows count for themselves, so neighbours do not matter.
 
     `add` is all or nothing: where it raises, the rows that were there go on as if it had not been
-    called. Only an error in the computation that
-    all rows share makes the decoder useless; `sound` is then False, and every further call raises
-    TrainingError.
+    called. Only an error in the computation that all rows share makes the decoder useless; `sound`
+    is then False, and every further call raises TrainingError.
     """
 
     def __init__(
@@ -348,8 +346,8 @@ class Decoder:
 
     def _stuck(self, until: float, failed: dict[int, Exception]) -> dict[int, Completion]:
         """Look up what every row may take. Rows that may take nothing leave; so do those whose
-        grammar raises, which are added to `failed`,
-        and, for a while, those whose mask is not there in time.
+        grammar raises, which are added to `failed`, and, for a while, those whose mask is not there
+        in time.
         """
         finished: dict[int, Completion] = {}
         late: set[int] = set()

@@ -43,8 +43,7 @@ class Completion(NamedTuple):
 
 class Look(NamedTuple):
     """Log-probabilities of one place under the model as it is, before penalties, temperature and
-    masks: of the token that came, and of the
-    likeliest ones, best first.
+    masks: of the token that came, and of the likeliest ones, best first.
     """
 
     token: int

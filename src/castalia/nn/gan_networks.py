@@ -2,10 +2,9 @@
 MLP networks.
 
 Spectral norm: Miyato et al. 2018, arXiv:1802.05957. Projection critic: Miyato & Koyama 2018,
-arXiv:1802.05637.
-Conditional batch norm: Dumoulin et al. 2017, arXiv:1610.07629. Every generator maps (z (B, L),
-vector (B, D) | None) to raw values (B, *shape); every critic maps (x (B, *shape), vector | None) to
-logits (B,). Convolutional networks are in nn/dcgan.py, losses in families/gan.py.
+arXiv:1802.05637. Conditional batch norm: Dumoulin et al. 2017, arXiv:1610.07629. Every generator
+maps (z (B, L), vector (B, D) | None) to raw values (B, *shape); every critic maps (x (B, *shape),
+vector | None) to logits (B,). Convolutional networks are in nn/dcgan.py, losses in families/gan.py.
 """
 
 from __future__ import annotations

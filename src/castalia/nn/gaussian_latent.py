@@ -60,8 +60,8 @@ def free_bits(divergence: Tensor, floor: float) -> Tensor:
 
 def mutual_information(posterior: Posterior, z: Tensor) -> float:
     """I(x; z) in nats under q over N rows, from one draw z (N, latent) each: E log q(z | x) - E log
-    q(z), q(z) the mean of the N posteriors
-    (Hoffman & Johnson 2016). At most log N, towards which it is biased; KL = I + KL(q(z) || prior).
+    q(z), q(z) the mean of the N posteriors (Hoffman & Johnson 2016). At most log N, towards which
+    it is biased; KL = I + KL(q(z) || prior).
     """
     conditional = posterior.log_density(z).flatten(1).sum(1)
     means, log_variances = posterior.mean.flatten(1), posterior.log_variance.flatten(1)

@@ -48,8 +48,8 @@ class Masks:
 
     def row(self, state: Any, left: int) -> Tensor | None:
         """(V,) for a row that may take `left` more tokens; None where nothing may follow. Where the
-        time is too short to be complete (a
-        prompt that breaks off inside a character), all that is allowed.
+        time is too short to be complete (a prompt that breaks off inside a character), all that is
+        allowed.
         """
         if state not in self.known:
             self._remember(state)

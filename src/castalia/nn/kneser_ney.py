@@ -44,16 +44,14 @@ class Counts(nn.Module):
     back 5 tokens). begin: see above.
 
     State dict, of sizes that `fit` decides and `load_state_dict` takes over, int32: token (N,), the
-    last token of each node; count (N,),
-    how often it was predicted; left (M,), how many different tokens stood before it; right (M,),
-    how many different tokens followed,
-    M being the nodes that are no longest n-grams.
+    last token of each node; count (N,), how often it was predicted; left (M,), how many different
+    tokens stood before it; right (M,), how many different tokens followed, M being the nodes that
+    are no longest n-grams.
 
     `features` numbers describe a context to a gate, all of order one: the length of the longest
-    context seen in training / (order - 1);
-    then for that context and for the next shorter one log(1 + occurrences) / 8, log(1 + different
-    successors) / 8, the weight that it
-    leaves to shorter contexts and the discounted share of its likeliest successor.
+    context seen in training / (order - 1); then for that context and for the next shorter one log(1
+    + occurrences) / 8, log(1 + different successors) / 8, the weight that it leaves to shorter
+    contexts and the discounted share of its likeliest successor.
     """
 
     features = 9
@@ -118,9 +116,8 @@ class Counts(nn.Module):
         float32 of their contexts.
 
         x (B, T) int64. A context reaches back to the row's first token, to the last `begin`, or to
-        the first token of its segment (B, T).
-        Where x is `begin` nothing is coded: 0.0. order: of the smaller model inside this one; None:
-        its own.
+        the first token of its segment (B, T). Where x is `begin` nothing is coded: 0.0. order: of
+        the smaller model inside this one; None: its own.
         """
         depth = min(order or self.order, self.order) - 1
         start = x == self.begin
@@ -351,9 +348,8 @@ def _derived(
     by occurrences (all the context).
 
     _key (N,) int64; _first (M,) int64, the first child; _share (2, N) the discounted share of a
-    node in its parent; _rest (2, M) what is
-    left to the shorter context; _top (2, M) the largest share of a child; _seen (M, 2) logs of
-    occurrences and of successors; _total (M,) occurrences;
+    node in its parent; _rest (2, M) what is left to the shorter context; _top (2, M) the largest
+    share of a child; _seen (M, 2) logs of occurrences and of successors; _total (M,) occurrences;
     _base (2, vocab) the distribution without context; _root (2, 4) the features of no context.
     """
     inner = len(children)

@@ -1,9 +1,8 @@
 """Output distributions: what a decoder's numbers mean, and how probable data are under them.
 
 `likelihood_for` chooses by the spec. Every distribution here gives data with levels (8-bit
-pictures) a probability
-*mass*: nats count the levels, so that models of one data set can be compared whatever they were
-trained with.
+pictures) a probability *mass*: nats count the levels, so that models of one data set can be
+compared whatever they were trained with.
 
     logistic   mass of a logistic over each level's bin, the outer bins take the tails (Salimans et
                al. 2017, eq. 2).
@@ -38,8 +37,8 @@ Spread = Literal["shared", "channel", "element", "fixed"]
 
 class Likelihood(nn.Module, ABC):
     """outputs: channels that the decoder must give. parameters (B, outputs, ...), x (B, C, ...) in
-    the spec's unit.
-    noises: kind and shape of what a draw takes from each row's generator, in this order.
+    the spec's unit. noises: kind and shape of what a draw takes from each row's generator, in this
+    order.
     """
 
     outputs: int

@@ -41,9 +41,8 @@ def policy_gradient(
     reference), from samples of the model.
 
     log_probs (B,) of the samples under the model, with gradient; log_ratio (B,) = log p - log p_ref
-    and reward (B,), without. The leash is
-    part of what is rewarded: the gradient of KL is E[log_ratio grad log p], since E[grad log p] =
-    0.
+    and reward (B,), without. The leash is part of what is rewarded: the gradient of KL is
+    E[log_ratio grad log p], since E[grad log p] = 0.
     """
     advantage = leave_one_out(reward - leash * log_ratio.detach(), group)
     return -(advantage * log_probs).mean()
@@ -51,8 +50,7 @@ def policy_gradient(
 
 def divergence(log_ratio: Tensor) -> Tensor:
     """Estimates of KL(model || reference), of the same shape as log_ratio = log p - log p_ref of
-    the model's samples: r - 1 - log r with
-    r = p_ref / p. Unbiased, never negative, and of less variance than log_ratio itself where the
-    two are close.
+    the model's samples: r - 1 - log r with r = p_ref / p. Unbiased, never negative, and of less
+    variance than log_ratio itself where the two are close.
     """
     return (-log_ratio).exp() - 1 + log_ratio

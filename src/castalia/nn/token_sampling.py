@@ -20,8 +20,7 @@ def penalised(
     logits: Tensor, seen: Tensor, made: Tensor, repetition: Tensor, frequency: Tensor
 ) -> Tensor:
     """Logits (B, V) after both penalties. seen: 1 where a token is in the prompt or was generated;
-    made: how often it was generated, both
-    (B, V); repetition, frequency: (B, 1).
+    made: how often it was generated, both (B, V); repetition, frequency: (B, 1).
     """
     harder = torch.where(logits > 0, logits / repetition, logits * repetition)
     return torch.where(seen > 0, harder, logits) - frequency * made
@@ -56,8 +55,8 @@ def min_p(weights: Tensor, share: Tensor) -> Tensor:
 
 def draw(weights: Tensor, uniform: Tensor) -> Tensor:
     """Tokens (B, 1) in proportion to weights (B, V) >= 0, from uniform numbers (B, 1) float32 in
-    [0, 1). A weight of zero is never drawn:
-    the largest float32 below 1 times the sum stays below the sum.
+    [0, 1). A weight of zero is never drawn: the largest float32 below 1 times the sum stays below
+    the sum.
     """
     mass = weights.cumsum(1)
     return torch.searchsorted(mass, uniform * mass[:, -1:], right=True)

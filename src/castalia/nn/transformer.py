@@ -115,9 +115,8 @@ def attend(
     """softmax(q k' / sqrt(D) + mask) v for q (B, H, T, D), k and v (B, H, S, D) of one dtype.
 
     "plain" writes the scores out; "fused" is torch's kernel. "auto" takes the plain one on a CPU,
-    where a training step in bf16 takes 1.4 to
-    1.6 times as long with the fused one and in float32 the two are within a tenth
-    (benchmarks/attention.py); the fused one elsewhere.
+    where a training step in bf16 takes 1.4 to 1.6 times as long with the fused one and in float32
+    the two are within a tenth (benchmarks/attention.py); the fused one elsewhere.
     """
     if kind == "fused" or (kind == "auto" and q.device.type != "cpu"):
         return F.scaled_dot_product_attention(q, k, v, None if mask is None else mask.to(q.dtype))
@@ -257,9 +256,8 @@ class Rotary(nn.Module):
     """Tables of rotary positions 0 .. length: pairs (d, d + D/2) turn by position * theta^(-2d/D).
 
     Where steps have `period` tokens, three quarters of the pairs turn by the step and a quarter by
-    the slot within it, (position - 1) divided
-    with remainder: two tokens are near if they are in near steps, and a voice finds itself in the
-    step before.
+    the slot within it, (position - 1) divided with remainder: two tokens are near if they are in
+    near steps, and a voice finds itself in the step before.
     """
 
     def __init__(self, head_width: int, length: int, theta: float, period: int = 1) -> None:
@@ -336,9 +334,8 @@ class LayerCache:
     what Block.step works out once.
 
     owner: the Memory, weakly: a circle of references would keep hundreds of megabytes until Python
-    looks for circles, which it does by
-    number of objects and not by their size.
-    rooms: what both are the first rows of; there may be more.
+    looks for circles, which it does by number of objects and not by their size. rooms: what both
+    are the first rows of; there may be more.
     """
 
     keys: Tensor
@@ -375,9 +372,9 @@ class Memory:
     """What a transformer remembers of B rows: a DecodeState (abilities.py).
 
     lengths (B,) int64. equal: their common value, else None; longest: the largest. recent (B, R)
-    int64: the last tokens of each row, -1 before its beginning.
-    told (B, width): what the rows' conditions add to each token. Worked out once: gain, of the last
-    norm; single, see nn/incremental_step.py.
+    int64: the last tokens of each row, -1 before its beginning. told (B, width): what the rows'
+    conditions add to each token. Worked out once: gain, of the last norm; single, see
+    nn/incremental_step.py.
     """
 
     layers: list[LayerCache]

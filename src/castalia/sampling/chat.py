@@ -63,9 +63,8 @@ def able(codec: Codec[Any]) -> Tokens:
 
 def trimmed(codec: Codec[Any], talk: Conversation, reply: int | None = None) -> Conversation:
     """The newest turns that leave room for `reply` tokens (None: LEAST, or half the context). The
-    system's messages at the beginning stay; the oldest turns go
-    first, and what remains begins with the user. Raises DataError where the last message alone is
-    too long.
+    system's messages at the beginning stay; the oldest turns go first, and what remains begins with
+    the user. Raises DataError where the last message alone is too long.
     """
     spec = able(codec)
     room = spec.length + 1 - min(LEAST if reply is None else reply, max(1, spec.length // 2))

@@ -364,8 +364,8 @@ class Stretch(NamedTuple):
 @torch.inference_mode()
 def draw_block(family: Family, stretches: Sequence[Stretch], options: SampleOptions) -> Tensor:
     """(R, *shape) float32 on the CPU: all rows of the stretches computed together, R in number. A
-    row depends on its own seed, index and
-    condition; its last bit also on R and its place, as with any block.
+    row depends on its own seed, index and condition; its last bit also on R and its place, as with
+    any block.
     """
     sampler = require(family, Samples, "sample")
     rngs = [rng for part in stretches for rng in generators(part.seed, part.first, part.rows)]
@@ -380,9 +380,8 @@ def condition(family: Family, cond: Mapping[str, Any], rows: int, first: int) ->
     """Tensors for each of the family's conditions, for samples first .. first + rows - 1.
 
     A value is a class name, a class number, or a tensor with one class per sample index. A model's
-    only condition, when it is not
-    given, is spread evenly: sample i gets class i mod K. Of several, those that are not given are
-    not told: not all go together.
+    only condition, when it is not given, is spread evenly: sample i gets class i mod K. Of several,
+    those that are not given are not told: not all go together.
     """
     expect(family.conditions, cond)
     tensors = {}

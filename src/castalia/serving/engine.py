@@ -59,8 +59,7 @@ class Ticket:
 
     async def take(self) -> list[Any]:
         """All that came since the last time, at least one result; [] when all is done. Raises what
-        the computation raised; Busy when the
-        deadline came before a turn did, else Late.
+        the computation raised; Busy when the deadline came before a turn did, else Late.
         """
         while not self._found:
             if self._error is not None:

@@ -1,8 +1,8 @@
 """Errors as documents: OpenAI's shape, one status each, and nothing of the server's own.
 
 What a client did wrong is said in full. What went wrong on the server is said with the request's
-number, under which the log has the rest. A path of this
-machine never leaves: neither where an error says where (a Path), nor inside its words.
+number, under which the log has the rest. A path of this machine never leaves: neither where an
+error says where (a Path), nor inside its words.
 """
 
 from __future__ import annotations

@@ -105,9 +105,9 @@ def claims(name: str) -> bool:
     them (README, LICENSE ...).
 
     Of Word, PDF, Excel and Parquet files only what an installed package reads: the others are
-    counted (data/unread_files.py), and one bad file of a folder
-    does not stop the rest. Of .json files only those that are named themselves are read: in a
-    folder they are settings and manifests.
+    counted (data/unread_files.py), and one bad file of a folder does not stop the rest. Of .json
+    files only those that are named themselves are read: in a folder they are settings and
+    manifests.
     """
     lower = name.lower()
     return (

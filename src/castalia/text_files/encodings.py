@@ -90,8 +90,7 @@ class Encoding:
 
 def detect(path: Path, named: str | None = None) -> Encoding:
     """The encoding of a whole file, `named` by the user or found. Raises DataError for binary
-    files, for damaged UTF-8, and where several
-    encodings are about as likely.
+    files, for damaged UTF-8, and where several encodings are about as likely.
     """
     if named is not None:
         return Encoding(named, named)

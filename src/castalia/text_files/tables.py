@@ -43,8 +43,8 @@ def rows(
     """(label of the encoding, the rows of a table with their numbers).
 
     only: the columns that are needed; others may be left out of the rows where that saves reading
-    them (Parquet). Raises DataError naming the file, and
-    the line or row where there is one, and MissingExtra for Parquet without pyarrow.
+    them (Parquet). Raises DataError naming the file, and the line or row where there is one, and
+    MissingExtra for Parquet without pyarrow.
     """
     label, found = _rows(path, encoding, only)
     return label, _counted(found, path)
@@ -162,8 +162,8 @@ def _joined(blocks: Iterator[str], path: Path) -> str:
 
 def delimiter(head: Sequence[str], usual: str = ",") -> str:
     """What separates cells in the lines of the beginning of a table: of , ; tab | the one by which
-    most rows have as many cells as the header,
-    at least two; `usual` where none does, and where two do it as well.
+    most rows have as many cells as the header, at least two; `usual` where none does, and where two
+    do it as well.
     """
     best = (0.0, 0, usual)
     for candidate in sorted(DELIMITERS, key=lambda one: one != usual):

@@ -33,9 +33,8 @@ def resolve_precision(config: TrainConfig, family: nn.Module, device: torch.devi
     """ "fp32" or "bf16". The rule behind "auto" was measured: benchmarks/precision.py.
 
     bf16 pays where the hardware multiplies it natively and most of the work is in large products.
-    Where an item is many tokens, all
-    products are: text/ar steps 2.8 times faster, text/ar-small 1.5 times, and already a width of 16
-    loses nothing.
+    Where an item is many tokens, all products are: text/ar steps 2.8 times faster, text/ar-small
+    1.5 times, and already a width of 16 loses nothing.
     """
     if config.precision != "auto":
         return config.precision

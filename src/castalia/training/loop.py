@@ -44,8 +44,7 @@ from castalia.training.time_budget import Budget, Due, Plan
 @dataclass
 class Trainer:
     """Everything that moves during training; `run` is None in a rehearsal, which writes nothing. An
-    objective stands where the family stands:
-    its batches, its phases, its loss.
+    objective stands where the family stands: its batches, its phases, its loss.
     """
 
     family: Family

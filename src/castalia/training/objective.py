@@ -8,10 +8,9 @@ reference). So the run that comes of it is a plain run of that family. Any famil
 dropout is to be judged without it.
 
 Prefer: direct preference optimisation (Rafailov et al. 2023) of pairs from a table
-(data/preference_pairs.py).
-Reward: a policy gradient with leave-one-out baselines on fresh samples (Ahmadian et al. 2024), the
-KL divergence from the reference being part of the reward. Samples are functions of the weights and
-of counters, so training resumes bit-exactly.
+(data/preference_pairs.py). Reward: a policy gradient with leave-one-out baselines on fresh samples
+(Ahmadian et al. 2024), the KL divergence from the reference being part of the reward. Samples are
+functions of the weights and of counters, so training resumes bit-exactly.
 
 The formulas are in nn/preference_losses.py. Not here: a learned model of rewards, and several steps
 on one batch of samples.
@@ -82,8 +81,8 @@ class Objective(nn.Module, ABC):
 
 class Prefer(Objective):
     """Parts of the loss: margin (of the implicit rewards, beta times the log-ratios), accuracy
-    (share of pairs with a margin above 0, ties count half),
-    chosen and rejected (the implicit rewards), nats (per token, of what was chosen).
+    (share of pairs with a margin above 0, ties count half), chosen and rejected (the implicit
+    rewards), nats (per token, of what was chosen).
     """
 
     name = "prefer"
@@ -169,8 +168,7 @@ class Rated(NamedTuple):
 
 class Reward(Objective):
     """Parts of the loss: reward (mean), met (share of samples that fulfil the rules), kl (nats from
-    the reference, of a text), tokens (of a
-    sample), nats (per token of the data).
+    the reference, of a text), tokens (of a sample), nats (per token of the data).
     """
 
     name = "reward"

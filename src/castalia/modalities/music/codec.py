@@ -352,8 +352,8 @@ class MusicCodec(Codec[Score]):
 
     def transpose(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """Rows (B, T) of tokens, or rolls; each document of a row moves by a number of semitones of
-        its own, evenly chosen among those between -6 and 5 that
-        leave every part within its range in the training data (so that each key is met once).
+        its own, evenly chosen among those between -6 and 5 that leave every part within its range
+        in the training data (so that each key is met once).
         """
         if isinstance(self.form, Roll):
             return self.form.transposed(x, rng)

@@ -64,8 +64,7 @@ def drawn(
     score: Score, width: int = 640, height: int = 200, pitches: tuple[int, int] | None = None
 ) -> PIL.Image.Image:
     """The whole score in a picture of that size, or higher where its range needs it. pitches:
-    lowest and highest that are shown; None: those of the score
-    and a little more.
+    lowest and highest that are shown; None: those of the score and a little more.
     """
     notes = [note for part in score.parts for note in part.notes]
     low, high = pitches or (

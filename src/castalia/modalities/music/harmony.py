@@ -1,9 +1,9 @@
 """Chord symbols as notes, and notes as the nearest chord symbol.
 
 A symbol is a root (pitch class, 0 is C) and one of `QUALITIES`. Played, it is a close chord whose
-lowest note is the root, between C3 and B3, so
-that notes can be read back: `recognised(realised(root, quality)) == (root, quality)`. And the key
-that a score is in, as its notes tell it.
+lowest note is the root, between C3 and B3, so that notes can be read back:
+`recognised(realised(root, quality)) == (root, quality)`. And the key that a score is in, as its
+notes tell it.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def realised(root: int, quality: int) -> tuple[int, ...]:
 
 def recognised(pitches: Iterable[int]) -> tuple[int, int]:
     """(root, index of the quality) whose pitch classes are nearest to those of the pitches (at
-    least one): most in common, fewest beyond,
-    then the lowest pitch as root, then the commonest quality.
+    least one): most in common, fewest beyond, then the lowest pitch as root, then the commonest
+    quality.
     """
     given = sorted(pitches)
     return _nearest(frozenset(pitch % 12 for pitch in given), given[0] % 12)

@@ -1,10 +1,10 @@
 """A score as lines and motifs: what melodies are compared by, whatever their key and tempo.
 
 A line is what one part plays, one note at a time: of notes that begin together the highest (the
-skyline of Uitdenbogerd & Zobel 1999). A motif symbol
-is a step between two notes: the interval in semitones and the ratio of the time to the next onset
-before and after it, so a line that is transposed, or played at another tempo, has the same symbols.
-Percussion has no line. Not here: what is made of them (motifs.py, modalities/music/pieces.py).
+skyline of Uitdenbogerd & Zobel 1999). A motif symbol is a step between two notes: the interval in
+semitones and the ratio of the time to the next onset before and after it, so a line that is
+transposed, or played at another tempo, has the same symbols. Percussion has no line. Not here: what
+is made of them (motifs.py, modalities/music/pieces.py).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 the symbols before it.
 
 A scale, a cadence or a repeated note that many pieces have says little about where it was taken
-from; what only one piece does says much.
-Not here: what symbols are (copies_music.py), and how they are found (aligned.py).
+from; what only one piece does says much. Not here: what symbols are (copies_music.py), and how they
+are found (aligned.py).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def surprise(
     symbols before it in the row).
 
     owners: the piece that each row is of; what is counted in a piece does not speak for its own
-    symbols. Contexts of 0 .. order symbols are interpolated as
-    Witten and Bell 1991 do: a context with T different followers in N places gives T / (N + T) to
-    the next shorter one, the shortest to all symbols alike.
+    symbols. Contexts of 0 .. order symbols are interpolated as Witten and Bell 1991 do: a context
+    with T different followers in N places gives T / (N + T) to the next shorter one, the shortest
+    to all symbols alike.
     """
     if not rows:
         return []

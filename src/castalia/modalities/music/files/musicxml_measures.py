@@ -164,8 +164,8 @@ def _tied(
     are written.
 
     A tie ends at the note of its pitch that begins where it ends: one that says so, of several the
-    one with its number, else in its voice, else the first; where
-    none says so, the one in its voice.
+    one with its number, else in its voice, else the first; where none says so, the one in its
+    voice.
     """
     held: list[_Held] = []
     # pitch and end -> (place in `held`, the last note)

@@ -42,8 +42,8 @@ Lengths = list[list[np.ndarray]]
 
 class Motifs(Metric):
     """`seen-motifs`: share of the runs of N melodic steps that a training piece has;
-    `longest-motif`: mean over pieces of the longest run. Lower is
-    better down to the floor, which is held-out pieces.
+    `longest-motif`: mean over pieces of the longest run. Lower is better down to the floor, which
+    is held-out pieces.
     """
 
     name = "motifs"

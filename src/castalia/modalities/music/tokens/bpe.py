@@ -151,8 +151,8 @@ class _Node:
 
 class MergedGrammar:
     """A grammar over base tokens, over merged ones: a token may come where all that it stands for
-    may, one after the other. `distance` counts base tokens, so
-    it is enough and may be more than is needed.
+    may, one after the other. `distance` counts base tokens, so it is enough and may be more than is
+    needed.
     """
 
     exact = False

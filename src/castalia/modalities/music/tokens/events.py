@@ -270,8 +270,7 @@ class Events:
 
 class State(NamedTuple):
     """after: the kind of the last token. position: the last one in this bar. full: steps of the
-    bar. known, drums: parts as bits. part: the current one.
-    heard: whether a note has been.
+    bar. known, drums: parts as bits. part: the current one. heard: whether a note has been.
     """
 
     after: int
