@@ -180,8 +180,23 @@ class Document(_Part):
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema, draft 2020-12."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Document.model_json_schema(by_alias=True, mode="serialization"),
-    }
+    """JSON Schema, draft 2020-12. Its descriptions are the docstrings, each in one line."""
+    made: dict[str, Any] = _in_one_line(
+        Document.model_json_schema(by_alias=True, mode="serialization")
+    )
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def _in_one_line(value: Any) -> Any:
+    """JSON whose descriptions do not depend on where the source breaks its lines."""
+    match value:
+        case dict():
+            return {
+                key: " ".join(part.split())
+                if key == "description" and isinstance(part, str)
+                else _in_one_line(part)
+                for key, part in value.items()
+            }
+        case list():
+            return [_in_one_line(part) for part in value]
+    return value
