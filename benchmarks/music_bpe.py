@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import castalia
-from castalia.verbs.make import open_data
+from castalia.training.setup import open_data
 from machine import write_result
 
 CORPORA = {"nottingham": "music/nottingham_folk/midi", "pop909": "music/pop909_piano/midi"}

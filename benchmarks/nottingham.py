@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import castalia
-from castalia.verbs.make import open_data
+from castalia.training.setup import open_data
 from jsb_chorales import judged, kneser_ney, rows_of
 from machine import write_result
 

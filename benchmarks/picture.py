@@ -13,7 +13,7 @@ from pathlib import Path
 import PIL.Image
 
 import castalia
-from castalia.verbs.make import open_data
+from castalia.training.setup import open_data
 
 COLUMNS, ROWS, SCALE, GAP = 8, 4, 2, 24
 

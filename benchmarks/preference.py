@@ -39,7 +39,7 @@ from castalia.abilities import SampleOptions
 from castalia.constraints.rewards import rule
 from castalia.run import Run
 from castalia.spec import Batch
-from castalia.verbs.make import open_data
+from castalia.training.setup import open_data
 from machine import spread, write_result
 from text_tang import per_character, share, valid
 

@@ -39,8 +39,8 @@ from castalia.sampling.generate import prompt_ids
 from castalia.spec import Batch
 from castalia.training.device import open_device
 from castalia.training.loop import start
+from castalia.training.plan import plan_of
 from castalia.training.setup import build
-from castalia.verbs import make
 from machine import spread, write_result
 
 BATCH, LENGTH, RANK, ALPHA, RATE, WARMUP = 4, 128, 8, 16.0, 5e-4, 5
@@ -48,7 +48,7 @@ SIDES = ("castalia", "peft + Trainer")
 
 
 def plan(data: str, field: str | None, steps: int) -> Any:
-    return make.plan_of(
+    return plan_of(
         "text/pretrained",
         data,
         {

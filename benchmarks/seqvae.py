@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 
+import castalia
 from castalia.data.stream import Dataset
 from castalia.evaluation.base import mean_interval
 from castalia.families.ar import Ar
@@ -32,7 +33,7 @@ from castalia.nn.counter_random import generator
 from castalia.run import Run
 from castalia.sampling.edit import interpolate
 from castalia.spec import Batch
-from castalia.verbs import make
+from castalia.training.setup import open_data, parameter_count
 from machine import HERE, write_result
 
 WORK = HERE.parent / ".benchmark" / "seqvae"
@@ -80,8 +81,8 @@ def trained(data: str, source: str, name: str, steps: int) -> Run:
     folder = WORK / f"{data.replace(' ', '-')}-{name.replace(' ', '-')}-{steps}"
     recipe, own = MODELS[name]
     if (folder / "run.json").exists():
-        return make.resume(Run.open(folder))
-    return make.train(
+        return castalia.resume(Run.open(folder))
+    return castalia.train(
         recipe, source, TRAINING | DATA[data] | own | {"training.steps": steps}, out=folder
     )
 
@@ -97,7 +98,7 @@ def judged(data: str, source: str, steps: int) -> dict[str, Any]:
         begun = time.process_time()
         runs[name] = trained(data, source, name, steps)
         seconds[name] = round(time.process_time() - begun, 1)
-    dataset = make.open_data(runs["exact"])
+    dataset = open_data(runs["exact"])
     batch, codec = held_out(dataset, ROWS), dataset.codec
     characters = sum(len(codec.decode(row)) for row in batch.x)
     exact = runs["exact"].model()
@@ -108,7 +109,7 @@ def judged(data: str, source: str, steps: int) -> dict[str, Any]:
         "rows": len(batch.x),
         "exact": {
             "bits_per_character": _bits(truth, characters),
-            "parameters": make.parameter_count(exact),
+            "parameters": parameter_count(exact),
         },
         "cpu_seconds": seconds,
     }
@@ -121,7 +122,7 @@ def judged(data: str, source: str, steps: int) -> dict[str, Any]:
             **{key: round(value, 4) for key, value in facts.items()},
             "bits_per_character": round(bound / math.log(2) / characters, 4),
             "above_exact": round(bound / float(truth.double().sum()) - 1, 4),
-            "parameters": make.parameter_count(model),
+            "parameters": parameter_count(model),
         }
     found["between"] = between(runs["seqvae"], exact, dataset)
     return found

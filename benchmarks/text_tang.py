@@ -37,7 +37,7 @@ from castalia.modalities.text.verse import HAN, Verse
 from castalia.nn.kneser_ney import Counts
 from castalia.run import Run
 from castalia.spec import Batch
-from castalia.verbs.make import open_data
+from castalia.training.setup import open_data
 from machine import spread, write_result
 
 SETTINGS: dict[str, Any] = {

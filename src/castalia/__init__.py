@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from castalia.governance.audit import audit
     from castalia.run import Run
     from castalia.serving.launch import serve
-    from castalia.verbs.judge import compare, evaluate
-    from castalia.verbs.make import chat, edit, resume, sample, train
+    from castalia.verbs.chat import chat
+    from castalia.verbs.compare import compare
+    from castalia.verbs.edit import edit
+    from castalia.verbs.evaluate import evaluate
+    from castalia.verbs.sample import sample
+    from castalia.verbs.train import resume, train
 
     open = Run.open
 
@@ -30,15 +34,15 @@ _WHERE = {
     "CastaliaError": "castalia.errors",
     "Run": "castalia.run",
     "audit": "castalia.governance.audit",
-    "chat": "castalia.verbs.make",
+    "chat": "castalia.verbs.chat",
     "check": "castalia.checks.check",
-    "compare": "castalia.verbs.judge",
-    "edit": "castalia.verbs.make",
-    "evaluate": "castalia.verbs.judge",
-    "resume": "castalia.verbs.make",
-    "sample": "castalia.verbs.make",
+    "compare": "castalia.verbs.compare",
+    "edit": "castalia.verbs.edit",
+    "evaluate": "castalia.verbs.evaluate",
+    "resume": "castalia.verbs.train",
+    "sample": "castalia.verbs.sample",
     "serve": "castalia.serving.launch",
-    "train": "castalia.verbs.make",
+    "train": "castalia.verbs.train",
 }
 __all__ = [
     "CastaliaError",

@@ -37,12 +37,14 @@ def test_a_breach_is_noticed_even_when_it_is_lazy(tmp_path: Path):
         ignore=shutil.ignore_patterns("__pycache__", "*.npz", "*.safetensors"),
     )
     with open(tmp_path / "castalia" / "nn" / "counter_random.py", "a") as file:
-        file.write("\n\ndef upwards():\n    from castalia.verbs import make\n\n    return make\n")
+        file.write(
+            "\n\ndef upwards():\n    from castalia.verbs.train import train\n\n    return train\n"
+        )
     with open(tmp_path / "castalia" / "sampling" / "generate.py", "a") as file:
         file.write("\n\nimport lightning_fabric\n")
     done = lint(tmp_path)
     assert done.returncode != 0
-    assert "castalia.nn.counter_random -> castalia.verbs.make" in done.stdout, (
+    assert "castalia.nn.counter_random -> castalia.verbs.train" in done.stdout, (
         done.stdout + done.stderr
     )
     assert "castalia.sampling.generate -> lightning_fabric" in done.stdout

@@ -10,12 +10,13 @@ import pytest
 import yaml
 from tests.language_model import language_model
 
+import castalia
 from castalia import recipe as recipes
 from castalia import registry
 from castalia.abilities import SampleOptions
 from castalia.language import constant
 from castalia.spec import spec_from_json
-from castalia.verbs import make
+from castalia.training.plan import plan_of
 
 # What a recipe of a folder is tried on, small enough for two steps in a second.
 DATA = {
@@ -62,7 +63,7 @@ def test_recipe_trains_two_steps(
         monkeypatch.setenv("CASTALIA_HOME", str(tmp_path / "home"))
         more = {"start_from": str(language_model(tmp_path / "model")), "codec.length": 64}
     elif name in TUNING:
-        make.train(
+        castalia.train(
             "text/ar-small", source, {**SHORT, "codec.document": "paragraph"}, out=tmp_path / "base"
         )
         more = {"start_from": str(tmp_path / "base"), **TUNING[name]}
@@ -70,14 +71,14 @@ def test_recipe_trains_two_steps(
             "".join(json.dumps(pair) + "\n" for pair in PAIRS), encoding="utf-8"
         )
         source = str(tmp_path / "pairs.jsonl") if name == "text/dpo" else source
-    plan = make.plan_of(name, source, SHORT | more)
+    plan = plan_of(name, source, SHORT | more)
     assert recipes.from_dict(yaml.safe_load(plan.to_yaml())) == plan
     assert plan.codec.name == kind and plan.family.name in registry.FAMILIES
-    run = make.train(plan, out=tmp_path / "run")
+    run = castalia.train(plan, out=tmp_path / "run")
     assert run.finished and run.last_step == 2
     assert spec_from_json(run.about["spec"]) == run.codec.spec
     options = SampleOptions(length=8 if kind in ("text", "music") else None)
-    assert len(make.sample(run, n=2, options=options)) == 2
+    assert len(castalia.sample(run, n=2, options=options)) == 2
 
 
 @pytest.mark.parametrize("name", recipes.shipped())

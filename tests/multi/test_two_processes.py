@@ -132,7 +132,7 @@ def test_fabric_and_plain_torch_give_identical_weights(
     plain = castalia.train("image/vae", "builtin/digits", TINY["image/vae"], out=tmp_path / "plain")
     opened = devices.open_device
     monkeypatch.setattr(
-        "castalia.verbs.make.open_device", lambda config: opened(config, fabric=True)
+        "castalia.verbs.train.open_device", lambda config: opened(config, fabric=True)
     )
     fabric = castalia.train(
         "image/vae", "builtin/digits", TINY["image/vae"], out=tmp_path / "fabric"

@@ -6,21 +6,21 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-import castalia.verbs.make as workflow
 from castalia.recipe import load
+from castalia.verbs import train as verb
 
 
 def main(recipe: str, out: str, data: str, *overrides: str) -> None:
     torch.set_num_threads(1)
     kept = {}
-    original = workflow.fit
+    original = verb.fit
 
     def fit(trainer, hooks=()):
         original(trainer, hooks)
         kept.update(rank=trainer.device.rank, weights=trainer.family.state_dict())
 
-    workflow.fit = fit
-    workflow.train(load(recipe, data, list(overrides)), out=out)
+    verb.fit = fit
+    verb.train(load(recipe, data, list(overrides)), out=out)
     save_file(
         {name: value.contiguous() for name, value in kept["weights"].items()},
         Path(out) / f"rank{kept['rank']}.safetensors",

@@ -26,7 +26,7 @@ from castalia.governance.audit_page import WORDS
 from castalia.governance.calibration import Calibration, chance, crossed, threshold_of, verdict_of
 from castalia.governance.membership import auc_interval, membership
 from castalia.run import Run
-from castalia.verbs.make import open_data
+from castalia.training.setup import open_data
 
 SCHEMA = json.loads((Path(auditing.__file__).parent / "audit.schema.json").read_text())
 

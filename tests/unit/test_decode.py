@@ -23,7 +23,7 @@ from castalia.nn.grammar_masks import FORBIDDEN
 from castalia.run import Run
 from castalia.spec import Ragged, Tokens
 from castalia.testing.synthetic import Rolling
-from castalia.verbs.make import edit
+from castalia.verbs.edit import edit
 
 BEGIN, END, VOCAB = 0, 1, 12
 SPEC = Tokens(length=10, vocab=VOCAB, begin=BEGIN, end=END)

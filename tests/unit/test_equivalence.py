@@ -11,7 +11,7 @@ from castalia.errors import RecipeError
 from castalia.evaluation.base import Estimate, MetricResult, compared, mean_interval
 from castalia.evaluation.equivalence import MARGIN, equivalence
 from castalia.evaluation.verdict import told_apart_words, verdict
-from castalia.verbs.judge import measured
+from castalia.verbs.evaluate import measured
 
 
 def two_sample(n: int) -> MetricResult:

@@ -30,9 +30,8 @@ from castalia.export.targets import MANIFEST, Exported, export
 from castalia.governance.provenance import examine
 from castalia.nn.counter_random import generators, noise_rows
 from castalia.run import Run
-from castalia.sampling.generate import Request, draw, generate
+from castalia.sampling.generate import Request, draw, generate, request_of
 from castalia.spec import Classes, Condition
-from castalia.verbs.make import request_of
 
 TEXTS = [
     "床前明月光，疑是地上霜。举头望明月，低头思故乡。\n" * 4,

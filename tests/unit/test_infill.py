@@ -137,7 +137,7 @@ def test_a_rearranged_piece_is_its_text_in_another_order(
 
 
 def test_half_of_the_pieces_are_rearranged_in_training_and_none_elsewhere(place: Path) -> None:
-    from castalia.verbs.make import open_data
+    from castalia.training.setup import open_data
 
     data, run = open_data(Run.open(place / "middle")), Run.open(place / "middle")
     mark = (run.codec.middle or (0,))[0]

@@ -45,7 +45,8 @@ from castalia.evaluation.utility import measures, taught
 from castalia.evaluation.vendi_score import Vendi, vendi
 from castalia.run import Run
 from castalia.testing.metrics import evidence
-from castalia.verbs import judge
+from castalia.verbs.compare import comparable
+from castalia.verbs.evaluate import measured
 
 SCHEMAS = {
     path.name: json.loads(path.read_text(encoding="utf-8"))
@@ -548,8 +549,8 @@ def test_a_run_that_ignored_the_classes_is_judged_by_them_and_compared(runs, tmp
         "data.conditional": False,
     }
     free = castalia.train("image/vae-mlp", "builtin/digits", keys, out=tmp_path / "free")
-    assert free.conditions == {} and judge.comparable([free, runs["one"]]) == ["free", "one"]
-    kinds = {score.name.partition("-castalia")[0] for score in judge.measured(free, n=60).scores}
+    assert free.conditions == {} and comparable([free, runs["one"]]) == ["free", "one"]
+    kinds = {score.name.partition("-castalia")[0] for score in measured(free, n=60).scores}
     assert "class-balance" in kinds and "utility-accuracy" not in kinds
 
 
@@ -559,7 +560,7 @@ def test_runs_of_other_data_or_alone_are_refused(runs, tmp_path):
     with pytest.raises(RunError, match="one run alone"):
         castalia.compare([runs["one"]])
     with pytest.raises(RunError, match="named twice"):
-        judge.comparable([runs["one"], Run.open(runs["one"].folder)])
+        comparable([runs["one"], Run.open(runs["one"].folder)])
     with pytest.raises(RecipeError, match="no language 'xx'"):
         castalia.evaluate(runs["one"], language="xx")
 

@@ -20,10 +20,12 @@ from castalia.errors import RecipeError, RunError
 from castalia.nn.lora import LoraLinear, adapt, merge
 from castalia.recipe_sections import OptimiserConfig
 from castalia.run import Run
+from castalia.sampling.generate import generate, request_of
 from castalia.spec import Batch
 from castalia.training.held_out import held_out_loss
 from castalia.training.optim import PhaseOptimiser
-from castalia.verbs import make
+from castalia.training.plan import plan_of
+from castalia.training.setup import open_data
 from castalia.verbs.dry_run import rehearse
 
 
@@ -108,7 +110,7 @@ def test_fine_tuning_begins_with_the_parent_and_reports_what_it_forgot(place: Pa
     )
     assert run.about["parents"][0]["model"] == parent.model_hash()
     found = json.loads((run.folder / "eval" / "forgetting.json").read_text())
-    data, model = make.open_data(run), parent.model()
+    data, model = open_data(run), parent.model()
     assert found["new"]["before"] == pytest.approx(held_out_loss(model, data), rel=1e-6)
     assert found["new"]["after"] == pytest.approx(held_out_loss(run.model(), data), rel=1e-6)
     assert found["new"]["after"] < found["new"]["before"] - 0.3
@@ -126,14 +128,14 @@ def test_low_rank_keeps_the_parent_below(place: Path) -> None:
     model, trained = run.model(), run.build()
     trained.load_state_dict(inner)
     assert set(model.state_dict()) == set(parent.model().state_dict())
-    batch = make.open_data(run).validation.take([0, 1])
+    batch = open_data(run).validation.take([0, 1])
     assert torch.allclose(model.nats(batch), trained.nats(batch), rtol=1e-4)
     assert not torch.allclose(model.nats(batch), parent.model().nats(batch), rtol=1e-3)
     made = [sample.item for sample in castalia.sample(run, n=2, options=SampleOptions(length=12))]
     assert made == [
         sample.item
-        for sample in make.generate(
-            run, make.request_of(run, 2, options=SampleOptions(length=12)), model=model
+        for sample in generate(
+            run, request_of(run, 2, options=SampleOptions(length=12)), model=model
         )
     ]
 
@@ -221,7 +223,7 @@ def test_what_cannot_be_a_start(place: Path, tmp_path: Path) -> None:
 
 
 def test_a_rehearsal_starts_from_the_parent_too(place: Path) -> None:
-    plan = make.plan_of(
+    plan = plan_of(
         "text/ar", place / "zh", [*SHORT, f"start_from={place / 'parent'}", "training.adapt.lora=4"]
     )
     found = rehearse(plan, steps=1)

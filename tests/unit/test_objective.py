@@ -24,8 +24,9 @@ from castalia.recipe_sections import RewardConfig
 from castalia.run import Run
 from castalia.spec import Dense
 from castalia.training.objective import Reward
+from castalia.training.plan import plan_of
+from castalia.training.setup import open_data
 from castalia.verbs.dry_run import rehearse
-from castalia.verbs.make import open_data, plan_of
 
 TINY = {
     "training.threads": 1,

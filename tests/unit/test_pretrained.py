@@ -13,6 +13,7 @@ import torch
 from tests.language_model import KINDS, TEMPLATE, TEXTS, language_model
 from tests.texts import conversations
 
+import castalia
 from castalia import pretrained_cache
 from castalia.errors import DataError, RecipeError, RunError, SpecError
 from castalia.export.targets import export
@@ -22,7 +23,8 @@ from castalia.run import Run
 from castalia.sampling.generate import reproduce
 from castalia.spec import Batch, Tokens
 from castalia.training.held_out import held_out_loss
-from castalia.verbs import make
+from castalia.training.plan import plan_of
+from castalia.training.setup import open_data
 
 SHORT = {
     "training.steps": 4,
@@ -54,7 +56,9 @@ def family(folder: Path, length: int = 32) -> Pretrained:
 
 def tuned(out: str, start: Path | Run, **more: Any) -> Run:
     begin = str(start.folder if isinstance(start, Run) else start)
-    return make.train("text/pretrained", "texts.txt", SHORT | {"start_from": begin} | more, out=out)
+    return castalia.train(
+        "text/pretrained", "texts.txt", SHORT | {"start_from": begin} | more, out=out
+    )
 
 
 def rows(model: Pretrained, count: int = 3, width: int = 20) -> torch.Tensor:
@@ -129,7 +133,7 @@ def test_a_checkpoint_holds_the_pairs_alone_and_resumes_to_the_bit(tmp_path: Pat
     half = tuned("half", folder, **{"training.steps": 2})
     for name in ("recipe.yaml", "run.json"):  # as if the first run had been killed after step 2
         (half.folder / name).write_bytes((run.folder / name).read_bytes())
-    resumed = make.resume(Run.open("half"))
+    resumed = castalia.resume(Run.open("half"))
     for group in ("model", "optimiser"):
         one, two = run.tensors(4, group), resumed.tensors(4, group)
         assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
@@ -172,8 +176,8 @@ def test_tokenizer_and_chat_template_come_with_the_model_and_stay_with_the_run(
     assert Run.open("run").codec.chat_template == TEMPLATE
     for file in folder.iterdir():
         file.unlink()
-    assert len(make.sample(Run.open("run"), n=2)) == 2  # the folder may go: the cache has it
-    held = held_out_loss(run.model(), make.open_data(run))
+    assert len(castalia.sample(Run.open("run"), n=2)) == 2  # the folder may go: the cache has it
+    held = held_out_loss(run.model(), open_data(run))
     forgotten = json.loads((run.folder / "eval" / "forgetting.json").read_text())
     assert forgotten["new"]["after"] == pytest.approx(held) and forgotten["new"]["before"] > held
     (home / "bases").rename(home / "gone")
@@ -218,9 +222,9 @@ def test_the_same_model_is_taken_in_once(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     folder = language_model(tmp_path / "model")
     with pytest.raises(RecipeError, match="no model to fine-tune"):
-        make.plan_of("text/pretrained", "texts.txt", {"training.adapt": None})
+        plan_of("text/pretrained", "texts.txt", {"training.adapt": None})
     with pytest.raises(RecipeError, match="can be adapted"):
-        make.plan_of("text/pretrained", "texts.txt")
+        plan_of("text/pretrained", "texts.txt")
     with pytest.raises(DataError, match="no such model"):
         pretrained_cache.take_in("nowhere.gguf")
     broken = tmp_path / "broken.gguf"
@@ -248,7 +252,7 @@ def test_conversations_by_the_model_s_own_template(tmp_path: Path) -> None:
     transformers' own masks.
     """
     folder, source = language_model(tmp_path / "llama"), conversations(tmp_path / "talks.jsonl")
-    run = make.train(
+    run = castalia.train(
         "text/pretrained",
         source,
         SHORT | {"start_from": str(folder), "codec.length": 120, "training.sample_every": 4},
@@ -266,7 +270,7 @@ def test_conversations_by_the_model_s_own_template(tmp_path: Path) -> None:
     assert torch.allclose(
         model.nats(Batch(x[None], weight=weight[None].float())), (each * weight[1:]).sum()[None]
     )
-    reply = make.chat(
+    reply = castalia.chat(
         run,
         [{"role": "system", "content": "简短。"}, {"role": "user", "content": "那只猫？"}],
         seed=1,
@@ -276,7 +280,7 @@ def test_conversations_by_the_model_s_own_template(tmp_path: Path) -> None:
     assert not plain.codec.chats and plain.codec.spec.end == oracle.convert_tokens_to_ids(
         "<|endoftext|>"
     )  # type: ignore[attr-defined]
-    later = make.train(
+    later = castalia.train(
         "text/pretrained",
         source,
         SHORT | {"start_from": str(plain.folder), "codec.length": 120},
@@ -290,7 +294,7 @@ def test_a_model_without_a_template_says_so(tmp_path: Path) -> None:
     for name in ("chat_template.jinja", "tokenizer_config.json"):
         (folder / name).unlink(missing_ok=True)
     with pytest.raises(SpecError, match="no chat template"):
-        make.train(
+        castalia.train(
             "text/pretrained",
             conversations(tmp_path / "talks.jsonl"),
             SHORT | {"start_from": str(folder)},

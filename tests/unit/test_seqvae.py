@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import castalia
 from castalia.abilities import SampleOptions
 from castalia.cli.main import _dispatch
 from castalia.data.stream import rows_of
@@ -21,7 +22,7 @@ from castalia.nn.counter_random import generator, generators
 from castalia.nn.gaussian_latent import Posterior, mutual_information
 from castalia.run import Run
 from castalia.spec import Batch, Tokens
-from castalia.verbs import make
+from castalia.training.setup import open_data
 
 SPEC = Tokens(length=10, vocab=7, begin=0, end=1)
 SMALL = {"width": 16, "depth": 2, "encoder_depth": 1, "heads": 2, "latent": 3, "dropout": 0.0}
@@ -162,7 +163,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         "family.encoder_depth": 1,
         "family.latent": 8,
     }
-    return make.train(
+    return castalia.train(
         "text/seqvae",
         folder / "lines.txt",
         settings | sizes | {"family.free_bits": 4.0},
@@ -171,7 +172,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_the_latent_is_used(run: Run) -> None:
-    side = make.open_data(run).train
+    side = open_data(run).train
     found = run.model().report(side.take(range(min(60, len(side)))))
     assert (
         found["mutual_information"] > 2.0 and found["accuracy"] > 0.8 and found["active_units"] >= 2
@@ -180,12 +181,12 @@ def test_the_latent_is_used(run: Run) -> None:
 
 
 def test_texts_are_led_from_one_to_another(run: Run, tmp_path: Path) -> None:
-    path = make.edit(run, "interpolate", ["the cat sleeps here", "他 读书 在外"], steps=5)
+    path = castalia.edit(run, "interpolate", ["the cat sleeps here", "他 读书 在外"], steps=5)
     assert len(path) == 5 and len(set(path)) > 1
-    varied = make.edit(run, "vary", ["a dog runs there"], steps=4, strength=0.0)
+    varied = castalia.edit(run, "vary", ["a dog runs there"], steps=4, strength=0.0)
     assert len(varied) == 4 and len(set(varied)) == 1  # no noise: the reconstruction
     with pytest.raises(SpecError, match="longer than the context"):
-        make.edit(run, "vary", ["x" * 500], steps=1)
+        castalia.edit(run, "vary", ["x" * 500], steps=1)
 
 
 def test_typed_texts_leave_with_a_manifest_that_makes_them_again(

@@ -38,10 +38,10 @@ def command(
     one page.
     """
     from castalia.run import Run
-    from castalia.verbs import judge
+    from castalia.verbs.compare import compare
 
     opened = [Run.open(run, trust_code=trust_code) for run in runs]
-    document = judge.compare(opened, n=n, seed=seed, out=out, language=current())
+    document = compare(opened, n=n, seed=seed, out=out, language=current())
     if json:
         say_json(document)
         return 0

@@ -109,13 +109,14 @@ def command(
 
 def image(folder: Path) -> Path:
     """A GAN and a VAE on 5,000 pictures of clothing; the page."""
+    import castalia
     from castalia.evaluation.overview_page import Section, write_overview
-    from castalia.verbs import judge, make
+    from castalia.verbs.evaluate import judge
 
     judged, runs = {}, {}
     for name, (recipe, overrides) in BUDGETS.items():
         echo(say("{0}: training {1} on builtin/fashion, 5,000 pictures of clothing", name, recipe))
-        run = make.train(
+        run = castalia.train(
             recipe,
             "builtin/fashion",
             overrides,
@@ -123,7 +124,7 @@ def image(folder: Path) -> Path:
             hooks=[_first_picture(folder / name.lower())],
         )
         echo(say("{0}: judging 2,000 samples against pictures it has not seen", name))
-        judged[name], runs[name] = judge.judge(run, language=current()), run
+        judged[name], runs[name] = judge(run, language=current()), run
     page = folder / "index.html"
     write_overview(
         page,
@@ -161,27 +162,29 @@ def text(folder: Path) -> Path:
     """A model of Shakespeare's plays and one of Tang poems, fine-tuned on one form, which then
     writes in it; the page.
     """
+    import castalia
     from castalia.evaluation.overview_page import Section, write_overview
-    from castalia.verbs import judge, make
+    from castalia.verbs.evaluate import judge
 
     echo(say("plays: training on builtin/shakespeare, a million characters of English"))
-    plays = make.train(*PLAYS, out=folder / "plays")
+    plays = castalia.train(*PLAYS, out=folder / "plays")
     echo(say("poems: training on builtin/tang, four thousand poems of classical Chinese"))
-    poems = make.train(*POEMS, out=folder / "poems")
+    poems = castalia.train(*POEMS, out=folder / "poems")
     echo(say("poems: fine-tuning on quatrains of seven characters a line"))
     tuning = [*TUNING, f"start_from={poems.folder}"]
-    tuned = make.train(
+    tuned = castalia.train(
         "text/ar-small", _quatrains(folder / "quatrains.jsonl"), tuning, out=folder / "quatrains"
     )
-    written = [sample.item for sample in make.sample(tuned, n=6, seed=0, constraint=FORM)]
+    written = [sample.item for sample in castalia.sample(tuned, n=6, seed=0, constraint=FORM)]
     echo(say("a VAE of lines in each language, to go from one line to another"))
     ways = {
-        name: _way(make.train(*plan, out=folder / f"{name}-lines")) for name, plan in WAYS.items()
+        name: _way(castalia.train(*plan, out=folder / f"{name}-lines"))
+        for name, plan in WAYS.items()
     }
     echo(say("judging both beside counted n-grams, a compressor and texts they have not seen"))
     sections = [
         Section(
-            {name: judge.judge(run, n=JUDGED, language=current())},
+            {name: judge(run, n=JUDGED, language=current())},
             run.codec,
             {name: f"{run.folder.name}/eval/report.html"},
             heading,
@@ -231,6 +234,7 @@ def music(folder: Path) -> Path:
     """A model of Bach's chorales that harmonises a melody it has not seen, goes on from a
     beginning, and makes chorales of its own; the page.
     """
+    import castalia
     from castalia.cli.contact_sheet import HEARD, Figure, cell
     from castalia.cli.output_folder import Batch, drawing
     from castalia.data import builtin
@@ -239,12 +243,13 @@ def music(folder: Path) -> Path:
     from castalia.governance.release_gate import Gate
     from castalia.modalities.music.files import score_lines
     from castalia.sampling.generate import generate, request_of
-    from castalia.verbs import judge, make
+    from castalia.verbs.edit import folder_labels
+    from castalia.verbs.evaluate import judge
 
     echo(say("chorales: training on builtin/chorales, 229 pieces by J. S. Bach"))
     bach = builtin.path("chorales")
     recipe, budget = CHORALES
-    run = make.train(recipe, str(bach / "train.pieces.gz"), budget, out=folder / "chorales")
+    run = castalia.train(recipe, str(bach / "train.pieces.gz"), budget, out=folder / "chorales")
     codec = run.codec
     # of those that it has not seen, the shortest
     real = min(score_lines.read(bach / "valid.pieces.gz"), key=lambda score: score.end)
@@ -267,10 +272,10 @@ def music(folder: Path) -> Path:
     facts = {
         **asked,
         "inputs": provenance.describe(gate, [melody]),
-        "labels": make.folder_labels(run, [melody]),
+        "labels": folder_labels(run, [melody]),
     }
     for index, item in enumerate(
-        make.edit(run, "infill", [melody], steps=2, model=model, **filling)
+        castalia.edit(run, "infill", [melody], steps=2, model=model, **filling)
     ):
         harmonised.emit(index, item, gate.facts_of(index=index, **facts))
     echo(say("chorales of its own, and one that goes on from two bars of Bach"))
@@ -287,7 +292,7 @@ def music(folder: Path) -> Path:
     ):
         batch.document(title)
     echo(say("judging it against chorales that it has not seen"))
-    judged = {say("a transformer, a minute old"): judge.judge(run, n=SUNG, language=current())}
+    judged = {say("a transformer, a minute old"): judge(run, n=SUNG, language=current())}
     codec.write(real, folder / "given" / "chorale.wav")
     bachs = Figure(
         [folder / "given" / "chorale.mid", folder / "given" / "chorale.wav"], drawing(codec, real)
@@ -353,16 +358,15 @@ WAY = say(
 
 def _way(run: Run) -> list[str]:
     """Two held-out lines, and what the run writes between them, as one text a line."""
-    from castalia.verbs import make
+    import castalia
+    from castalia.training.setup import open_data
 
     codec = run.codec
-    texts = [
-        str(codec.decode(row)).strip() for row in make.open_data(run).validation.take(range(64)).x
-    ]
+    texts = [str(codec.decode(row)).strip() for row in open_data(run).validation.take(range(64)).x]
     one, other = [
         text for text in texts if len(text) >= 12 and len(codec.encode(text)) <= codec.config.length
     ][:2]
-    between = make.edit(run, "interpolate", [one, other], steps=6)
+    between = castalia.edit(run, "interpolate", [one, other], steps=6)
     return ["\n".join([one, *(text.strip() for text in between[1:-1]), other])]
 
 

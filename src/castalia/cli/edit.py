@@ -93,7 +93,7 @@ def command(
     from castalia.governance.release_gate import Gate
     from castalia.run import Run
     from castalia.sampling.edit import span_of
-    from castalia.verbs import make
+    from castalia.verbs.edit import edit, folder_labels
 
     opened = Run.open(run, trust_code=trust_code)
     inputs = given_files(inputs, opened.codec)
@@ -109,9 +109,9 @@ def command(
     facts = {
         **asked,
         "inputs": provenance.describe(gate, inputs),
-        "labels": make.folder_labels(opened, inputs),
+        "labels": folder_labels(opened, inputs),
     }
-    edited = make.edit(
+    edited = edit(
         opened,
         kind,
         inputs,

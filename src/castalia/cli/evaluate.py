@@ -41,7 +41,7 @@ def command(
     """Judge a run against real data: scores with intervals, baselines and a page to look at."""
     from castalia.run import Run
     from castalia.training.loop import Interrupted
-    from castalia.verbs import judge
+    from castalia.verbs.evaluate import evaluate
 
     if seeds < 1:
         raise RecipeError(
@@ -51,7 +51,7 @@ def command(
         )
     opened = Run.open(run, trust_code=trust_code)
     try:
-        document = judge.evaluate(
+        document = evaluate(
             opened, against=against, n=n, seed=seed, seeds=seeds, language=current()
         )
     except Interrupted as stop:

@@ -84,7 +84,7 @@ def command(
     if dry_run:
         often()
     with progress.listening(None) if quiet else nullcontext(), stage("starting"):
-        from castalia.verbs.make import plan_of
+        from castalia.training.plan import plan_of
 
         plan = plan_of(recipe, data, overrides)
     if dry_run:

@@ -11,7 +11,7 @@ page of many scores does not find a difference by luck.
 For scores whose measure is real data (diversity counts), what is subtracted are the distances from
 real data, and in scores of novelty, where real data are as good as it gets, values beyond them
 count as theirs. Costs are facts of this machine and are not tested. Not here: the page
-(compare_page.py), and which runs may be compared (verbs/judge.py).
+(compare_page.py), and which runs may be compared (verbs/compare.py).
 """
 
 from __future__ import annotations

@@ -46,10 +46,10 @@ from castalia.nn.counter_random import generator
 from castalia.notebook import Result
 from castalia.progress import stage, tracked
 from castalia.run import Run
-from castalia.sampling.generate import generate
+from castalia.sampling.generate import generate, request_of
 from castalia.sentences import say
 from castalia.spec import Dense, Tokens
-from castalia.verbs.make import open_data, request_of
+from castalia.training.setup import open_data
 
 SCHEMA = 1
 MOST_SAMPLES, FEWEST_SAMPLES = 10_000, 100  # drawn where nobody says how many

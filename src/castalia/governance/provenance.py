@@ -32,7 +32,7 @@ from castalia.run import Run, versions
 from castalia.sampling.generate import reproduce
 from castalia.sentences import say
 from castalia.spec import Dense
-from castalia.verbs import make
+from castalia.verbs.edit import edit
 
 # of a block that a manifest may ask for, unless the run itself computes larger ones
 MOST_ROWS = 1024
@@ -410,7 +410,7 @@ def _edited(run: Run, manifest: dict[str, Any], inputs: Sequence[Path], model: A
         options["bars"] = tuple(manifest["bars"])
     files = iter(inputs)
     given = [str(one["typed"]) if "typed" in one else str(next(files)) for one in wanted]
-    return make.edit(
+    return edit(
         run, manifest["edit"], given, labels=manifest.get("labels"), model=model, **options
     )[manifest["index"]]
 

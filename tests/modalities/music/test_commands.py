@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.apps.command import inside
 
+import castalia
 from castalia.cli.output_folder import Batch, endings
 from castalia.errors import RecipeError
 from castalia.governance import provenance
@@ -22,7 +23,6 @@ from castalia.modalities.music.codec import MusicCodec
 from castalia.modalities.music.files import midi, musicxml_read, wav
 from castalia.run import Run
 from castalia.sampling.generate import generate, request_of
-from castalia.verbs import make
 
 SHORT = [
     "codec.length=32",
@@ -38,7 +38,7 @@ SHORT = [
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("music") / "run"
-    return make.train(
+    return castalia.train(
         "music/ar",
         "builtin/chorales",
         [*SHORT, "training.sample_every=1", "data.limit=40"],
@@ -88,7 +88,9 @@ def test_samples_are_files_that_others_open(run: Run, tmp_path: Path):
 
 def test_a_beginning_is_continued(run: Run, tmp_path: Path):
     codec: MusicCodec = run.codec
-    given = codec.decode(codec.encode(next(iter(make.sample(run, n=1, seed=3))).item.cut(0, 24)))
+    given = codec.decode(
+        codec.encode(next(iter(castalia.sample(run, n=1, seed=3))).item.cut(0, 24))
+    )
     codec.write(given, tmp_path / "given.mid")
     inside("sample", run.folder, "-n", "1", "--prompt", "@given.mid", "--out", "out", cwd=tmp_path)
     prompt = codec.encode(given)[:-1].tolist()
@@ -107,7 +109,7 @@ def test_a_beginning_is_continued(run: Run, tmp_path: Path):
 @pytest.fixture(scope="module")
 def choir(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("harmony") / "choir"
-    return make.train(
+    return castalia.train(
         "music/ar-harmonise",
         "builtin/chorales",
         [*SHORT, "training.sample_every=0", "data.limit=40"],
@@ -117,7 +119,7 @@ def choir(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_a_harmonised_file_can_be_made_again(run: Run, choir: Run, tmp_path: Path):
     """By everything that edit was told: kept parts, bars, temperature, and bars drawn anew."""
-    choir.codec.write(next(iter(make.sample(run, n=1, seed=3))).item, tmp_path / "melody.mid")
+    choir.codec.write(next(iter(castalia.sample(run, n=1, seed=3))).item, tmp_path / "melody.mid")
     how = [
         "--keep",
         "soprano",
@@ -163,7 +165,7 @@ def test_the_server_harmonises(run: Run, choir: Run, tmp_path: Path):
     pytest.importorskip("fastapi")
     from tests.apps.serving import serving
 
-    choir.codec.write(next(iter(make.sample(run, n=1, seed=3))).item, tmp_path / "melody.mid")
+    choir.codec.write(next(iter(castalia.sample(run, n=1, seed=3))).item, tmp_path / "melody.mid")
     melody = [("inputs", ("whatever.mid", (tmp_path / "melody.mid").read_bytes()))]
     asked = {
         "run": choir.folder.name,
@@ -179,7 +181,7 @@ def test_the_server_harmonises(run: Run, choir: Run, tmp_path: Path):
         assert answer.status_code == 200, answer.text
         items = answer.json()["items"]
         made = [midi.parsed(base64.b64decode(item["data"]), "a.mid") for item in items]
-        wanted = make.edit(
+        wanted = castalia.edit(
             choir,
             "infill",
             [tmp_path / "melody.mid"],
@@ -223,7 +225,7 @@ def test_the_server_harmonises(run: Run, choir: Run, tmp_path: Path):
             answer = client.post("/api/edit", data={**asked, **wrong}, files=melody)
             assert answer.status_code == 400, (wrong, answer.text)
         assert client.post("/api/edit", data=asked, files=[]).status_code == 400
-        long = replace(next(iter(make.sample(run, n=1, seed=3))).item, metres=())
+        long = replace(next(iter(castalia.sample(run, n=1, seed=3))).item, metres=())
         last = max(note.end for part in long.parts for note in part.notes)
         many = [
             part.notes[0]._replace(start=again * last)
@@ -257,7 +259,7 @@ def test_the_server_answers_in_notes_and_sound(run: Run):
         items = answer.json()["items"]
         assert [item["type"] for item in items] == ["audio/midi"] * 2
         scores = [midi.parsed(base64.b64decode(item["data"]), "a.mid") for item in items]
-        alone = [sample.item.count for sample in make.sample(run, n=2, seed=1)]
+        alone = [sample.item.count for sample in castalia.sample(run, n=2, seed=1)]
         assert [score.count for score in scores] == alone
         answer = client.post(
             "/api/generate", json={"run": name, "seed": 1, "format": "file", "ending": "musicxml"}

@@ -25,6 +25,7 @@ from castalia.modalities.music.metrics.statistics import STATISTICS
 from castalia.modalities.music.score import Part, Score
 from castalia.modalities.music.verdict import verdict_music
 from castalia.spec import Tokens
+from castalia.training.setup import open_data
 
 
 class Fixed(Family):
@@ -330,10 +331,7 @@ def test_an_audit_of_files_finds_copies_in_other_keys(tmp_path: Path):
     )
     run = castalia.train(str(recipe), str(folder), plan, out=tmp_path / "run")
     run = Run.open(run.folder, trust_code=True)
-    training = [
-        run.codec.decode(document)
-        for document in castalia.verbs.make.open_data(run).train.documents()
-    ]
+    training = [run.codec.decode(document) for document in open_data(run).train.documents()]
     made = [one.transposed(3) for one in training[:8]] + [
         piece("fresh", number) for number in range(40)
     ]

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.texts import SHORT, conversations, sentences
 
+import castalia
 from castalia import Run
 from castalia.codecs.conversation import ROLES, Conversation, Message
 from castalia.data.source import DataConfig
@@ -26,7 +27,6 @@ from castalia.modalities.text.chat_template import Jinja, Roles
 from castalia.modalities.text.codec import TextCodec, TextConfig
 from castalia.spec import Batch
 from castalia.training.setup import new_family
-from castalia.verbs import make
 
 TALK = [
     Message("system", "简短。"),
@@ -484,14 +484,14 @@ def test_a_run_that_knew_no_roles_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
     )
     source = conversations(tmp_path / "t.jsonl")
     own = [*SHORT, "codec.document=line", "codec.length=64", "family.tie=false"]
-    base = make.train("text/ar", tmp_path / "plain", own, out=tmp_path / "base")
+    base = castalia.train("text/ar", tmp_path / "plain", own, out=tmp_path / "base")
     more = [
         "training.steps=3",
         "training.threads=1",
         "training.sample_every=0",
         "training.save_every=3",
     ]
-    tuned = make.train(
+    tuned = castalia.train(
         "text/chat", source, [*more, f"start_from={base.folder}"], out=tmp_path / "tuned"
     )
     assert not base.codec.chats and tuned.codec.chats and tuned.spec.vocab == base.spec.vocab + 3
@@ -510,18 +510,18 @@ def test_a_run_that_knew_no_roles_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
         assert not torch.equal(new[-1], new[-2])
     forgetting = json.loads((tuned.folder / "eval" / "forgetting.json").read_text())
     assert forgetting["new"]["before"] > 0 and forgetting["old"]["after"] > 0
-    again = make.train(
+    again = castalia.train(
         "text/chat", source, [*more, f"start_from={base.folder}"], out=tmp_path / "again"
     )
     assert again.model_hash() == tuned.model_hash(), "the same seed, the same weights"
-    last = make.train(
+    last = castalia.train(
         "text/chat", source, [*more, f"start_from={tuned.folder}"], out=tmp_path / "third"
     )
     assert last.spec.vocab == tuned.spec.vocab, "roles are added once"
     transformers = pytest.importorskip("transformers")
     export(
         Run.open(
-            make.train(
+            castalia.train(
                 "text/chat",
                 source,
                 [*more, "family.width=16", "family.depth=1", "family.heads=2"],
@@ -541,7 +541,7 @@ def test_a_run_that_knew_no_roles_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
         Conversation(TALK[:2]).plain(), tokenize=True, add_generation_prompt=True, return_dict=False
     )
     assert asked == codec.opening(Conversation(TALK[:2])).tolist()
-    reserved = make.train(
+    reserved = castalia.train(
         "text/ar", tmp_path / "plain", [*own, "codec.chat=true"], out=tmp_path / "reserved"
     )
     assert reserved.codec.chats and Run.open(reserved.folder).codec.chats
@@ -562,20 +562,20 @@ def test_counts_are_left_out_where_tokens_are_new(
         "family.counts=2",
         "data.development=0.1",
     ]
-    base = make.train("text/ar", tmp_path / "a.txt", own, out=tmp_path / "base")
+    base = castalia.train("text/ar", tmp_path / "a.txt", own, out=tmp_path / "base")
     talks, short = conversations(tmp_path / "t.jsonl"), ["training.steps=2"]
-    run = make.train(
+    run = castalia.train(
         "text/chat", talks, [*short, f"start_from={base.folder}"], out=tmp_path / "run"
     )
     assert run.recipe.family.config.model_dump()["counts"] == 0 and run.codec.chats
     assert Run.open(run.folder).finished
-    again = make.train(
+    again = castalia.train(
         "text/chat",
         talks,
         [*short, "family.counts=2", "data.development=0.1"],
         out=tmp_path / "mixed",
     )
-    more = make.train(
+    more = castalia.train(
         "text/chat", talks, [*short, f"start_from={again.folder}"], out=tmp_path / "more"
     )
     # the gate of the counts goes on, and needs what it learned by

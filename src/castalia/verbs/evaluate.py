@@ -1,15 +1,10 @@
-"""The verbs that judge: evaluate and compare. Each wires the layers below it; this is what
-`castalia.evaluate` is.
-
-Not here: the scores (evaluation/), and the training that `seeds` asks for (verbs/make.py).
-"""
+"""`castalia.evaluate`: scores of a run, and the page that shows them. What is scored: evaluation/."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,18 +16,16 @@ from castalia.data.stream import Dataset, prepare
 from castalia.errors import RecipeError, RunError
 from castalia.evaluation import Evaluation
 from castalia.evaluation.base import GROUPS as LEAST
-from castalia.evaluation.compare import budget, compared
-from castalia.evaluation.compare_page import write_comparison
 from castalia.evaluation.report_page import write_page
 from castalia.evaluation.seed_variation import over_trainings
 from castalia.language import Voice
 from castalia.notebook import Result
-from castalia.progress import tracked
 from castalia.run import Run
 from castalia.sentences import say
-from castalia.spec import Dense, Tokens
+from castalia.spec import Tokens
 from castalia.training.hooks import Hook
-from castalia.verbs.make import open_data, resume, train
+from castalia.training.setup import open_data
+from castalia.verbs.train import resume, train
 
 ENOUGH = 300  # samples: what a share near one half is known by to within 6 points
 
@@ -138,43 +131,6 @@ def measured(
     )
 
 
-def compare(
-    runs: Sequence[str | os.PathLike[str] | Run],
-    *,
-    n: int | None = None,
-    seed: int = 0,
-    out: str | os.PathLike[str] | None = None,
-    language: str = "en",
-) -> dict[str, Any]:
-    """Judge several runs of the same data by equally many samples: writes compare.json and
-    compare.html into `out` (default: the folder
-    "compare" beside the first run) and returns the document (evaluation/comparison.schema.json).
-
-    Raises RunError for runs of other data, or of another kind of data.
-    """
-    Voice(language)
-    opened = [run if isinstance(run, Run) else Run.open(run) for run in runs]
-    names = comparable(opened)
-    both = zip(names, opened, strict=True)
-    judged = {
-        name: measured(run, n=n, seed=seed)
-        for name, run in tracked(both, "judging runs", len(names), "runs")
-    }
-    counts = {name: budget(found) for name, found in judged.items()}
-    fewest = min(counts.values())
-    judged = {  # another codec may leave fewer passages to compare with
-        name: found if counts[name] == fewest else measured(run, n=fewest, seed=seed)
-        for (name, found), run in zip(judged.items(), opened, strict=True)
-    }
-    facts = {name: run_facts(run) for name, run in zip(names, opened, strict=True)}
-    result = compared(judged, facts)
-    folder = Path(out) if out is not None else opened[0].folder.parent / "compare"
-    codecs = {name: run.codec for name, run in zip(names, opened, strict=True)}
-    atomic.write_json(folder / "compare.json", result.to_json(language))
-    write_comparison(result, judged, codecs, folder / "compare.html", language=language)
-    return Result(result.to_json(language) | {"folder": str(folder)}, folder / "compare.html")
-
-
 def with_classes(run: Run) -> Dataset:
     """The data of a run, with the classes that a run ignored: they tell how balanced its samples
     are.
@@ -188,80 +144,6 @@ def with_classes(run: Run) -> Dataset:
     return (
         labelled if labelled.conditions and len(labelled.train) == len(dataset.train) else dataset
     )
-
-
-def comparable(runs: Sequence[Run]) -> list[str]:
-    """Names for the runs, as short as they can be. Raises RunError unless all were trained on the
-    same data.
-    """
-    if len(runs) < 2:
-        raise RunError(
-            say("one run alone cannot be compared"),
-            where="castalia compare",
-            fix="castalia compare RUN RUN ...",
-        )
-    first = runs[0]
-    for run in runs[1:]:
-        if run.recipe.data.validation != first.recipe.data.validation or not _same_data(run, first):
-            raise RunError(
-                say(
-                    "{0} was trained on other data than {1}, so their scores cannot be compared",
-                    run.folder,
-                    first.folder,
-                ),
-                where=say(
-                    "{0} and {1}, or another share held out",
-                    run.recipe.data.named,
-                    first.recipe.data.named,
-                ),
-                fix=say(
-                    "compare runs that were trained on the same data with the same data.validation"
-                ),
-            )
-        if type(run.spec) is not type(first.spec) or (
-            isinstance(run.spec, Dense) and run.spec != first.spec
-        ):
-            raise RunError(
-                say("{0} sees the data in another form than {1}", run.folder, first.folder),
-                where=f"{run.spec} and {first.spec}",
-                fix=say("train both with the same codec settings, such as codec.size"),
-            )
-    folders = [run.folder.resolve() for run in runs]
-    if len(set(folders)) < len(folders):
-        raise RunError(
-            say("a run was named twice"), where="castalia compare", fix=say("name different runs")
-        )
-    ids = [run.id for run in runs]
-    return ids if len(set(ids)) == len(ids) else [str(folder) for folder in folders]
-
-
-def _same_data(run: Run, other: Run) -> bool:
-    """Whether two runs saw the same items, whatever each was told of them."""
-    one, two = (each.about["data"]["fingerprint"] for each in (run, other))
-    if one == two or run.recipe.data.told == other.recipe.data.told:
-        return bool(one == two)
-    bare = [
-        prepare(each.recipe.data.model_copy(update={"conditions": (LABEL,)}), each.codec, fit=False)
-        for each in (run, other)
-    ]
-    return bare[0].fingerprint == bare[1].fingerprint
-
-
-def run_facts(run: Run) -> dict[str, Any]:
-    """What a comparison says of a run beside its scores."""
-    seconds = max(
-        (row["seconds"] for row in run.metrics() if row.get("seconds") is not None), default=None
-    )
-    return {
-        "folder": str(run.folder),
-        "recipe": run.recipe.title,
-        "family": run.recipe.family.name,
-        "steps": run.last_step,
-        "parameters": run.about["parameters"],
-        "training_seconds": seconds,
-        "seed": run.recipe.training.seed,
-        "model": run.model_hash(),
-    }
 
 
 def retrained(run: Run, seeds: int, hooks: Sequence[Hook] = ()) -> list[Run]:
