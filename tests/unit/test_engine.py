@@ -94,16 +94,18 @@ def test_rows_that_come_and_go_write_what_they_write_alone() -> None:
 def test_a_stream_has_every_token_once_and_looks_when_asked() -> None:
     async def pieces() -> list[Piece]:
         with running(TextLane("texts", MODEL, SPEC)) as engine:
-            ticket = engine.submit("texts", writing(3, 5, rows=3, length=20, stream=True, look=2))
+            ticket = engine.submit(
+                "texts", writing(3, 5, rows=3, length=20, stream=True, top_logprobs=2)
+            )
             return await ticket.all()
 
     found = asyncio.run(pieces())
     for row, expected in enumerate(solo(writing(3, 5, rows=3, length=20))):
         own = [piece for piece in found if piece.row == row]
         assert [token for piece in own for token in piece.tokens] == expected
-        looks = [look for piece in own for look in piece.looks]
-        assert [look.token for look in looks][: len(expected)] == expected and all(
-            len(look.likeliest) == 2 for look in looks
+        logprobs = [entry for piece in own for entry in piece.logprobs]
+        assert [entry.token for entry in logprobs][: len(expected)] == expected and all(
+            len(entry.likeliest) == 2 for entry in logprobs
         )
         assert [piece.done is not None for piece in own] == [False] * (len(own) - 1) + [True]
 

@@ -100,7 +100,7 @@ def sections(graphs: Mapping[str, Graph], suffix: str) -> str:
         lines = [f"## {name}{suffix}", "", "| input | shape | type | |", "|---|---|---|---|"]
         lines += [
             f"| `{port.name}` | ({', '.join(map(str, port.shape))}) | {_dtype(port)} | "
-            f"{port.says}{_labels(port)} |"
+            f"{port.about}{_labels(port)} |"
             for port in graph.inputs
         ]
         lines += [

@@ -107,7 +107,7 @@ class ArConfig(FamilyConfig):
 
 
 class Network(nn.Module):
-    """Tokens to the numbers that logits are made of."""
+    """Tokens to the hidden states that logits are computed from."""
 
     def __init__(self, config: ArConfig, spec: Tokens, conditions: dict[str, Condition]) -> None:
         super().__init__()
@@ -121,7 +121,9 @@ class Network(nn.Module):
             nn.Embedding(config.ngram_rows, config.width) for _ in config.ngrams
         )
         self.offsets = nn.Embedding(2 * REACH + 1, config.width) if config.order == "any" else None
-        self.slots = nn.Embedding(spec.period, config.width) if spec.period > 1 else None
+        self.slots = (
+            nn.Embedding(spec.period, config.width) if spec.period > 1 else None
+        )  # runs hold weights under this name
         self.told = ConditionEmbedding(conditions, config.width)
         self.blocks = nn.ModuleList(
             Block(
@@ -154,7 +156,7 @@ class Network(nn.Module):
         self,
         tokens: Tensor,
         ngrams: list[Tensor],
-        told: Tensor | None,
+        condition: Tensor | None,
         rotation: Rotation,
         mask: Tensor | None,
         aim: Tensor | None = None,
@@ -163,7 +165,7 @@ class Network(nn.Module):
         """tokens (B, T), ngrams: row numbers (B, T) for each table, aim: from `aim`; (B, T, width)
         after the last norm.
         """
-        h = self.embed(tokens, ngrams, told, aim)
+        h = self.embed(tokens, ngrams, condition, aim)
         for index, block in enumerate(self.blocks):
             h = block(h, rotation, mask, None if memory is None else memory.layers[index])
         out: Tensor = self.norm(h)
@@ -186,14 +188,18 @@ class Network(nn.Module):
         h = F.embedding(tokens, self.embedding.weight)
         for table, rows in zip(self.ngrams, ngrams, strict=True):
             h = h + F.embedding(rows, table.weight)
-        if memory.told is not None:
-            h = h + memory.told
+        if memory.condition is not None:
+            h = h + memory.condition
         if self.slots is not None:
             h = h + self.slots(memory.lengths % self.slots.num_embeddings)
         return advance(h, self.blocks, self.norm.weight, self.rotary, memory)
 
     def embed(
-        self, tokens: Tensor, ngrams: list[Tensor], told: Tensor | None, aim: Tensor | None = None
+        self,
+        tokens: Tensor,
+        ngrams: list[Tensor],
+        condition: Tensor | None,
+        aim: Tensor | None = None,
     ) -> Tensor:
         h: Tensor = self.embedding(tokens)
         for table, rows in zip(self.ngrams, ngrams, strict=True):
@@ -208,8 +214,8 @@ class Network(nn.Module):
             h = h + extra
         if aim is not None:
             h = h + aim
-        if told is not None:
-            h = h + told[:, None]
+        if condition is not None:
+            h = h + condition[:, None]
         return F.dropout(h, self.config.dropout) if self.config.dropout and self.training else h
 
     def logits(self, h: Tensor) -> Tensor:
@@ -384,9 +390,11 @@ class Ar(Family):
 
     def _logits(self, ordered: Ordered, batch: Batch) -> Tensor:
         ngrams = self._ngrams(ordered.tokens, batch.segment)
-        told = self._told(batch.cond, len(batch.x))
+        condition = self._condition_vector(batch.cond, len(batch.x))
         return self.network.logits(
-            self.network(ordered.tokens, ngrams, told, ordered.rotation, ordered.mask, ordered.aim)
+            self.network(
+                ordered.tokens, ngrams, condition, ordered.rotation, ordered.mask, ordered.aim
+            )
         )
 
     def _lawful(self, logits: Tensor, x: Tensor) -> Tensor:
@@ -455,7 +463,7 @@ class Ar(Family):
         weight = batch.weights(self.spec.begin)
         return weight if order is None else weight.gather(1, order - 1)
 
-    def _told(self, cond: dict[str, Any], rows: int) -> Tensor | None:
+    def _condition_vector(self, cond: dict[str, Any], rows: int) -> Tensor | None:
         return self.network.told(cond, rows, self.device).vector if self.conditions else None
 
     def _ngrams(self, tokens: Tensor, segment: Tensor | None) -> list[Tensor]:
@@ -511,11 +519,14 @@ class Ar(Family):
         )
         rotation = self._turned(slice(0, steps), slice(1, steps + 1))
         place = torch.arange(steps, device=ids.device)
-        memory.told, aim = self._told(cond, rows), self.network.aim(place + 1, place)
+        memory.condition, aim = (
+            self._condition_vector(cond, rows),
+            self.network.aim(place + 1, place),
+        )
         h = self.network(
             ids,
             self._ngrams(ids, None),
-            memory.told,
+            memory.condition,
             rotation,
             causal_mask(steps, steps, ids.device),
             aim,
@@ -543,7 +554,9 @@ class Ar(Family):
         if self.config.order == "any":
             ids, rotation = tokens[:, None], self._turned(memory.places(), memory.places(1))
             aim = self.network.aim(memory.lengths[:, None] + 1, memory.lengths[:, None])
-            h = self.network(ids, ngrams, memory.told, rotation, memory.mask(), aim, memory)[:, 0]
+            h = self.network(ids, ngrams, memory.condition, rotation, memory.mask(), aim, memory)[
+                :, 0
+            ]
         else:
             h = self.network.step(tokens, ngrams, memory)
         memory.grow(1)
@@ -597,7 +610,7 @@ class Ar(Family):
         first = int(keep[:, 1:].sum(1).min())  # from here on, some row has a gap
         if first == steps:
             return x
-        config, told = self.config, self._told(cond, rows)
+        config, condition = self.config, self._condition_vector(cond, rows)
         like = self.network.embedding.weight
         memory = Memory.empty(
             config.depth,
@@ -629,7 +642,7 @@ class Ar(Family):
             h = self.network(
                 x.gather(1, own),
                 [],
-                told,
+                condition,
                 self.network.rotary(own, wanted),
                 mask,
                 self.network.aim(wanted, own),
@@ -667,10 +680,12 @@ class Ar(Family):
                 ),
                 fix=say("cut it"),
             )
-        told = self._told({}, len(x))
+        condition = self._condition_vector({}, len(x))
         rotation = self._turned(slice(0, x.shape[1]), slice(1, x.shape[1] + 1))
         place = torch.arange(x.shape[1], device=x.device)
-        h = self.network.embed(x, self._ngrams(x, None), told, self.network.aim(place + 1, place))
+        h = self.network.embed(
+            x, self._ngrams(x, None), condition, self.network.aim(place + 1, place)
+        )
         mask, maps = causal_mask(x.shape[1], x.shape[1], x.device), []
         for block in self.network.blocks:
             maps.append(block.attention.weights(block.attention_norm(h), rotation, mask))

@@ -1,5 +1,5 @@
-"""In which order a model of any order learns to predict tokens, and what a grammar lets stand in
-the gaps that it fills.
+"""Orders in which an any-order model learns to predict tokens, and grammar masks for the gaps it
+fills.
 
 Training sees the orders that filling gaps asks for: what is given first, from left to right, then
 the gaps, from left to right. What is given is drawn: stretches of tokens; where tokens come in
@@ -96,5 +96,5 @@ class Gaps:
         length = next(
             (steps for steps, kept in enumerate(self._keep[at:]) if kept), len(self._keep) - at
         )
-        found = self._masks.row(self._state, length)
-        return self._masks.barrier if found is None else found
+        mask = self._masks.row(self._state, length)
+        return self._masks.barrier if mask is None else mask

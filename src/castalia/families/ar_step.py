@@ -1,5 +1,5 @@
-"""An `ar` model as a graph: some tokens and the memory of those before them, to the logits of the
-next token and the new memory.
+"""One step of an `ar` model as a graph for export: tokens and the memory of those before them to
+logits and the new memory.
 
 The same graph takes in a prompt (many tokens, no memory) and goes on from it (one token, all
 memory). All rows of a call have equally many tokens and equally much memory; token t of a call
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from castalia.errors import AbilityError
-from castalia.nn.graph import Graph, Port, Told, condition_ports
+from castalia.nn.graph import ConditionVector, Graph, Port, condition_ports
 from castalia.nn.hashed_ngrams import hashed
 from castalia.sentences import say
 
@@ -44,7 +44,7 @@ class Step(nn.Module):
     def __init__(self, network: Any, begin: int) -> None:
         super().__init__()
         self.network, self.begin = network, begin
-        self.told = Told(network.told)
+        self.condition = ConditionVector(network.told)
         self.recall = max(network.config.ngrams, default=1) - 1
         # queries are turned to the place that they predict
         self.ahead = network.config.order == "any"
@@ -65,7 +65,7 @@ class Step(nn.Module):
         ]
         ngrams = hashed(earlier, network.config.ngrams, network.config.ngram_rows)
         h = network.embed(
-            tokens, ngrams, self.told(given, tokens.shape[0]), network.aim(place + 1, place)
+            tokens, ngrams, self.condition(given, tokens.shape[0]), network.aim(place + 1, place)
         )
         seen = []
         for index, block in enumerate(network.blocks):
@@ -108,8 +108,8 @@ def step_graph(model: Ar) -> Graph:
         "present_values": "past_values of the next call",
     }
     if module.recall:
-        says = f"present_tokens of the call before; at first all {spec.begin}"
-        memory.append(Port("past_tokens", ("rows", module.recall), "token", says, spec.vocab))
+        about = f"present_tokens of the call before; at first all {spec.begin}"
+        memory.append(Port("past_tokens", ("rows", module.recall), "token", about, spec.vocab))
         outputs["present_tokens"] = "past_tokens of the next call"
     axes = {"tokens": (1, spec.length), "past": (0, spec.length - 1)}
     return Graph(

@@ -94,8 +94,8 @@ class Generator(nn.Module):
         self.spec = spec
         self.concat = config.generator_condition == "concat"
         self.embedding = ConditionEmbedding(conditions, config.condition_width, drop=0.0)
-        told = self.embedding.vector_width
-        options = {"code": told if self.concat else 0, "context": 0 if self.concat else told}
+        context = self.embedding.vector_width
+        options = {"code": context if self.concat else 0, "context": 0 if self.concat else context}
         match body_name(config, spec):
             case "mlp":
                 self.body: nn.Module = MlpGenerator(
@@ -124,8 +124,8 @@ class Critic(nn.Module):
         self.norm: CriticNorm = critic_norm_of(config)
         self.concat = config.critic_condition == "concat"
         self.embedding = ConditionEmbedding(conditions, config.condition_width, drop=0.0)
-        told = self.embedding.vector_width
-        options = {"extra": told if self.concat else 0, "context": 0 if self.concat else told}
+        context = self.embedding.vector_width
+        options = {"extra": context if self.concat else 0, "context": 0 if self.concat else context}
         match body_name(config, spec):
             case "mlp":
                 self.body: nn.Module = MlpCritic(
@@ -138,11 +138,17 @@ class Critic(nn.Module):
         if self.norm == "spectral":
             spectral(self)
 
-    def forward(self, x: Tensor, cond: dict[str, Any], found: list[Tensor] | None = None) -> Tensor:
-        """`found` collects the features of every layer before its norm."""
+    def forward(
+        self, x: Tensor, cond: dict[str, Any], features: list[Tensor] | None = None
+    ) -> Tensor:
+        """`features` collects the features of every layer before its norm."""
         vector = self.embedding(cond, len(x), x.device).vector
-        told = {"vector": None, "extra": vector} if self.concat else {"vector": vector}
-        return self.body(x, **told) if found is None else self.body(x, **told, found=found)
+        condition = {"vector": None, "extra": vector} if self.concat else {"vector": vector}
+        return (
+            self.body(x, **condition)
+            if features is None
+            else self.body(x, **condition, features=features)
+        )
 
     def both(self, real: Tensor, fake: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Logits of real and of generated data under the same conditions.
@@ -323,9 +329,9 @@ class Gan(Family):
     def graphs(self) -> dict[str, Graph]:
         """The generator: noise and conditions to data."""
         noise = Port("noise", ("rows", self.config.latent), "normal", "standard normal")
-        told = condition_ports(self.generator.embedding, droppable=False)
+        ports = condition_ports(self.generator.embedding, droppable=False)
         outputs = {"data": f"(rows, {', '.join(map(str, self.spec.shape))}) in the model's unit"}
-        return {"sample": Graph(Generating(self.generator).eval(), (noise, *told), outputs)}
+        return {"sample": Graph(Generating(self.generator).eval(), (noise, *ports), outputs)}
 
     def _seen(self, x: Tensor) -> Tensor:
         """What the critic is shown in training instead of `x`."""
@@ -420,7 +426,7 @@ def moments_apart(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     et al. 2016, arXiv:1606.03498, section 3.1): it shows the generator what batch norm hides from
     the critic, namely all that the generated rows of a batch share.
     """
-    found = []
+    distances = []
     for a, b in pairs:
         (var_a, mean_a), (var_b, mean_b) = (
             torch.var_mean(a.float(), 0, correction=0),
@@ -428,8 +434,8 @@ def moments_apart(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         )
         scale = var_b + 0.05 * var_b.mean() + 1e-6  # numbers that hardly vary do not rule the sum
         spread = (var_a + 1e-6).sqrt() - (var_b + 1e-6).sqrt()
-        found.append((((mean_a - mean_b).square() + spread.square()) / scale).mean())
-    return torch.stack(found).mean()
+        distances.append((((mean_a - mean_b).square() + spread.square()) / scale).mean())
+    return torch.stack(distances).mean()
 
 
 def with_gradient(critic: Critic, x: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,5 @@
-"""A causal language model that others trained, as `transformers` loads it, to be fine-tuned and
-used by the same verbs as our own.
+"""A pretrained causal language model, loaded by `transformers`, to be fine-tuned and used by the
+same verbs as our own.
 
 The base (pretrained_cache.py) is named by its digest and lies once in the cache. Fully fine-tuned,
 a checkpoint holds all weights; with `training.adapt` (LoRA, Hu et al. 2021, nn/lora.py) it holds
@@ -156,9 +156,9 @@ class Pretrained(Family):
 
     def _nats(self, batch: Batch) -> Tensor:
         tokens, targets = batch.x[:, :-1], batch.x[:, 1:]
-        told = {} if batch.segment is None else _apart(batch.segment[:, :-1])
+        segments = {} if batch.segment is None else _apart(batch.segment[:, :-1])
         logits = self._known(
-            self.network(input_ids=self._read(tokens), use_cache=False, **told).logits
+            self.network(input_ids=self._read(tokens), use_cache=False, **segments).logits
         )
         # never coded; `begin` may be no token of the model
         targets = targets.masked_fill(targets == self.spec.begin, 0)
@@ -196,21 +196,21 @@ class Pretrained(Family):
             )
         lengths, cache = mask.sum(1), self.memory()
         # What fills a row up stands behind its own tokens, which do not see it.
-        found = self.network(input_ids=self._read(ids), use_cache=True, **{self.remembers: cache})
-        logits = found.logits[torch.arange(len(ids), device=ids.device), lengths - 1]
+        output = self.network(input_ids=self._read(ids), use_cache=True, **{self.remembers: cache})
+        logits = output.logits[torch.arange(len(ids), device=ids.device), lengths - 1]
         return self._logits(logits), Recall(cache, mask, lengths)
 
     @torch.inference_mode()
     def step(self, tokens: Tensor, state: Recall) -> tuple[Tensor, Recall]:
         seen = F.pad(state.seen, (0, 1), value=True)
-        found = self.network(
+        output = self.network(
             input_ids=self._read(tokens)[:, None],
             attention_mask=seen[:, None, None, :],
             position_ids=state.lengths[:, None],
             use_cache=True,
             **{self.remembers: state.cache},
         )
-        return self._logits(found.logits[:, -1]), Recall(state.cache, seen, state.lengths + 1)
+        return self._logits(output.logits[:, -1]), Recall(state.cache, seen, state.lengths + 1)
 
     def sample(
         self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions
@@ -229,18 +229,18 @@ class Pretrained(Family):
 
     def _pairs(self) -> set[str]:
         """Names of the pairs of low rank; none in a model that is not adapted."""
-        found = [name for name, module in self.named_modules() if isinstance(module, LoraLinear)]
-        return {f"{name}.{side}" for name in found for side in ("a", "b")}
+        layers = [name for name, module in self.named_modules() if isinstance(module, LoraLinear)]
+        return {f"{name}.{side}" for name in layers for side in ("a", "b")}
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Tied matrices once; of an adapted base the pairs alone."""
-        found: dict[str, Any] = super().state_dict(*args, **kwargs)
+        state: dict[str, Any] = super().state_dict(*args, **kwargs)
         pairs = self._pairs()
         own = {name for name, _ in self.named_parameters()} | {
             name for name, _ in self.named_buffers()
         }
         names = pairs if pairs and self.as_base else own
-        return {name: value for name, value in found.items() if name in names}
+        return {name: value for name, value in state.items() if name in names}
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False

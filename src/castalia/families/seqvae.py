@@ -3,11 +3,11 @@ decoder that writes the row token by token.
 
 Bowman et al. 2016, arXiv:1511.06349; over bars of music it is Roberts et al. 2018,
 arXiv:1803.05428. Both sides are transformers (nn/transformer.py): the encoder sees both ways and is
-pooled by an attention of its own; the decoder is causal and is told the latent with each token that
-it reads. A decoder so strong needs no latent, and the bound alone lets it switch the latent off
-(posterior collapse). Against that: free bits (Kingma et al. 2016) on the divergence as a whole, a
-cyclical weight on it (Fu et al. 2019, arXiv:1903.10145), and words that are hidden from the decoder
-while the encoder learns to speak; later hidden words would only loosen the bound.
+pooled by an attention of its own; the decoder is causal and is given the latent with each token
+that it reads. A decoder so strong needs no latent, and the bound alone lets it switch the latent
+off (posterior collapse). Against that: free bits (Kingma et al. 2016) on the divergence as a whole,
+a cyclical weight on it (Fu et al. 2019, arXiv:1903.10145), and words that are hidden from the
+decoder while the encoder learns to speak; later hidden words would only loosen the bound.
 
 Rows are taken as they come, whatever they hold; `data.pack=false` gives each document a row of its
 own. Not here: sampling rules (nn/decode.py), Gaussians (nn/gaussian_latent.py).
@@ -187,22 +187,24 @@ class SeqVae(Family):
     def _reconstruction(self, batch: Batch, z: Tensor) -> Tensor:
         """(B,) -log p(x | z) of the coded tokens."""
         weight = batch._replace(weight=None).weights(self.spec.begin)
-        found = []
+        nats = []
         for part in row_blocks(batch.x, self.spec.vocab):
             own = batch.rows(part)
-            found.append(
+            nats.append(
                 (
                     self._cross_entropy(own.x[:, :-1], own.x[:, 1:], z[part], own.cond)
                     * weight[part]
                 ).sum(1)
             )
-        return torch.cat(found)
+        return torch.cat(nats)
 
     def _cross_entropy(
         self, read: Tensor, targets: Tensor, z: Tensor, cond: dict[str, Any]
     ) -> Tensor:
         """(B, T) nats of the targets."""
-        return cross_entropy(self._next(self.decoder(read, self.decoder.told(z, cond))), targets)
+        return cross_entropy(
+            self._next(self.decoder(read, self.decoder.condition(z, cond))), targets
+        )
 
     @torch.no_grad()
     def report(self, batch: Batch) -> dict[str, float]:
@@ -213,7 +215,7 @@ class SeqVae(Family):
         with self.evaluating():
             posterior = self.encoder(batch.x, batch.cond)
             logits = self._next(
-                self.decoder(batch.x[:, :-1], self.decoder.told(posterior.mean, batch.cond))
+                self.decoder(batch.x[:, :-1], self.decoder.condition(posterior.mean, batch.cond))
             )
             weight = batch._replace(weight=None).weights(self.spec.begin)
             z = posterior.draw(
@@ -295,8 +297,8 @@ class SeqVae(Family):
         )
         z = cond.get(LATENT)
         z = torch.zeros(rows, config.latent, device=ids.device) if z is None else z
-        memory.told = self.decoder.told(z, cond)
-        h = self.decoder(ids, memory.told, memory)
+        memory.condition = self.decoder.condition(z, cond)
+        h = self.decoder(ids, memory.condition, memory)
         lengths = mask.sum(1)
         memory.grow(lengths)
         return self._next(h[torch.arange(rows, device=ids.device), lengths - 1]), memory
@@ -304,7 +306,7 @@ class SeqVae(Family):
     @torch.inference_mode()
     def step(self, tokens: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         decoder = self.decoder
-        h = F.embedding(tokens, decoder.embedding.weight) + memory.told
+        h = F.embedding(tokens, decoder.embedding.weight) + memory.condition
         h = advance(h, decoder.blocks, decoder.norm.weight, decoder.rotary, memory)
         memory.grow(1)
         return self._next(h), memory
@@ -355,8 +357,8 @@ class Encoder(nn.Module):
         real = x != self.begin
         real[:, 0] = True  # context, and never nothing
         h = self.embedding(x)
-        told = self.conditions(cond, len(x), x.device).vector
-        h = h if told is None else h + told[:, None]
+        condition = self.conditions(cond, len(x), x.device).vector
+        h = h if condition is None else h + condition[:, None]
         h = F.dropout(h, self.dropout, self.training)
         mask = (
             torch.zeros(real.shape, device=x.device)
@@ -374,7 +376,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Tokens (B, T) and what is told of their rows to the numbers that logits are made of."""
+    """Tokens (B, T) and a vector a row (latent and classes) to the hidden states of logits."""
 
     def __init__(
         self, config: SeqVaeConfig, spec: Tokens, conditions: dict[str, Condition]
@@ -392,16 +394,16 @@ class Decoder(nn.Module):
         self.norm = nn.RMSNorm(config.width, eps=1e-6)
         self.rotary = Rotary(config.width // config.heads, spec.length, 10_000.0)
 
-    def told(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
+    def condition(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
         """(B, width) that is added to every token of a row: its latent, and its classes."""
         latent: Tensor = self.of_latent(z).float()
-        told = self.conditions(cond, len(z), z.device).vector
-        return latent if told is None else latent + told
+        classes = self.conditions(cond, len(z), z.device).vector
+        return latent if classes is None else latent + classes
 
-    def forward(self, tokens: Tensor, told: Tensor, memory: Memory | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, condition: Tensor, memory: Memory | None = None) -> Tensor:
         """(B, T, width) after the last norm."""
         steps = tokens.shape[1]
-        h = F.dropout(self.embedding(tokens) + told[:, None], self.dropout, self.training)
+        h = F.dropout(self.embedding(tokens) + condition[:, None], self.dropout, self.training)
         rotation: Rotation = self.rotary(slice(0, steps))
         mask = causal_mask(steps, steps, tokens.device)
         for index, block in enumerate(self.blocks):

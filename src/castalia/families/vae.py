@@ -24,7 +24,7 @@ from castalia.nn.condition_embedding import ConditionEmbedding, Context
 from castalia.nn.conv import Norm
 from castalia.nn.counter_random import generator, randn_rows
 from castalia.nn.gaussian_latent import Posterior, active_units, free_bits, log_prior
-from castalia.nn.graph import Graph, Port, Told, condition_ports, encoding
+from castalia.nn.graph import ConditionVector, Graph, Port, condition_ports, encoding
 from castalia.nn.likelihoods import LikelihoodName, Spread, likelihood_for
 from castalia.spec import Batch, Condition, Dense, Loss, Spec
 
@@ -172,18 +172,18 @@ class Vae(Family):
             )
             for kind, shape in (self.likelihood.noises if self.drawn else ())
         ]
-        told = condition_ports(self.embedding)
+        ports = condition_ports(self.embedding)
         outputs = {"data": f"(rows, {', '.join(map(str, self.spec.shape))}) in the model's unit"}
-        found = {
-            "sample": Graph(Decoding(self, len(noises)).eval(), (latent, *noises, *told), outputs),
+        graphs = {
+            "sample": Graph(Decoding(self, len(noises)).eval(), (latent, *noises, *ports), outputs),
             "encode": encoding(self.encoder, self.embedding, self.spec),
         }
         if self.drawn:
             given = Port(
                 "latent", ("rows", *self.latent_shape), "normal", "e.g. what `encode` gives"
             )
-            found["decode"] = Graph(Decoding(self, 0).eval(), (given, *told), outputs)
-        return found
+            graphs["decode"] = Graph(Decoding(self, 0).eval(), (given, *ports), outputs)
+        return graphs
 
     @torch.no_grad()
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
@@ -268,16 +268,16 @@ class Decoding(nn.Module):
 
     def __init__(self, vae: Vae, draws: int) -> None:
         super().__init__()
-        self.decoder, self.likelihood, self.told, self.draws = (
+        self.decoder, self.likelihood, self.condition, self.draws = (
             vae.decoder,
             vae.likelihood,
-            Told(vae.embedding),
+            ConditionVector(vae.embedding),
             draws,
         )
 
     def forward(self, z: Tensor, *more: Tensor) -> tuple[Tensor]:
         noises, given = more[: self.draws], more[self.draws :]
-        parameters = self.decoder(z, self.told(given, z.shape[0]))
+        parameters = self.decoder(z, self.condition(given, z.shape[0]))
         return (
             self.likelihood.outcome(parameters, noises)
             if noises

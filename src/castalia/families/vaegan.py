@@ -42,7 +42,7 @@ from castalia.nn.counter_random import randn_rows
 from castalia.nn.dcgan import FAST, ConvCritic, ConvGenerator
 from castalia.nn.gan_networks import MlpCritic, MlpGenerator
 from castalia.nn.gaussian_latent import Posterior, active_units
-from castalia.nn.graph import Graph, Port, Told, condition_ports, encoding
+from castalia.nn.graph import ConditionVector, Graph, Port, condition_ports, encoding
 from castalia.sentences import say
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec
 
@@ -98,12 +98,12 @@ class Critic(nn.Module):
     def __init__(self, config: VaeGanConfig, spec: Dense, conditions: dict[str, Condition]) -> None:
         super().__init__()
         self.embedding = ConditionEmbedding(conditions, config.condition_width, drop=0.0)
-        told = self.embedding.vector_width
+        context = self.embedding.vector_width
         self.body: ConvCritic | MlpCritic
         if body_kind(spec, config.body) == "conv":
-            self.body = ConvCritic(spec.shape, config.width or 64, FAST, "batch", context=told)
+            self.body = ConvCritic(spec.shape, config.width or 64, FAST, "batch", context=context)
         else:
-            self.body = MlpCritic(spec.shape, config.width or 128, 2, "batch", context=told)
+            self.body = MlpCritic(spec.shape, config.width or 128, 2, "batch", context=context)
         self.head = self.body.head
         self.body.head = Exposed()  # type: ignore[assignment]
 
@@ -127,7 +127,7 @@ class VaeGan(Family):
         assert isinstance(spec, Dense)  # the base class has refused everything else
         # dropped once, for both sides
         self.embedding = ConditionEmbedding(conditions, config.condition_width, drop=0.0)
-        told = self.embedding.vector_width
+        context = self.embedding.vector_width
         self.decoder: ConvGenerator | MlpGenerator
         if body_kind(spec, config.body) == "conv":
             width = config.width or 64
@@ -138,15 +138,15 @@ class VaeGan(Family):
                 width=max(1, width // 4),
                 depth=config.depth,
                 patch=2,
-                context=told,
+                context=context,
             )
-            self.decoder = ConvGenerator(spec.shape, config.latent, width, FAST, context=told)
+            self.decoder = ConvGenerator(spec.shape, config.latent, width, FAST, context=context)
         else:
             width = config.width or 128
             self.encoder = encoder_for(
-                spec, 2 * config.latent, body="mlp", width=width, depth=2, context=told
+                spec, 2 * config.latent, body="mlp", width=width, depth=2, context=context
             )
-            self.decoder = MlpGenerator(spec.shape, config.latent, width, 2, context=told)
+            self.decoder = MlpGenerator(spec.shape, config.latent, width, 2, context=context)
         self.critic = Critic(config, spec, conditions)
         self.latent_shape: tuple[int, ...] = (config.latent,)
 
@@ -326,14 +326,14 @@ class Decoding(nn.Module):
 
     def __init__(self, family: VaeGan) -> None:
         super().__init__()
-        self.decoder, self.told, self.unit = (
+        self.decoder, self.condition, self.unit = (
             family.decoder,
-            Told(family.embedding),
+            ConditionVector(family.embedding),
             family.spec.unit,
         )
 
     def forward(self, z: Tensor, *given: Tensor) -> tuple[Tensor]:
-        return (within(self.decoder(z, self.told(given, z.shape[0])), self.unit),)
+        return (within(self.decoder(z, self.condition(given, z.shape[0])), self.unit),)
 
 
 def within(raw: Tensor, unit: str) -> Tensor:

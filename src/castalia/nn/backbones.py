@@ -1,6 +1,7 @@
-"""The network that fits the data: MLP for vectors, 1-D, 2-D or 3-D convolutions for grids.
+"""Encoders and decoders of the shape that the data ask for: an MLP for vectors, 1-D, 2-D or 3-D
+convolutions for grids.
 
-`encoder_for` and `decoder_for` are, with `heads.likelihood_for`, the only places where an
+`encoder_for` and `decoder_for` are, with `likelihoods.likelihood_for`, the only places where an
 autoencoding family meets the shape of its data.
 """
 

@@ -1,6 +1,4 @@
-"""Batch-norm statistics that fit given weights: an average of weights needs statistics
-of its own.
-"""
+"""Recompute batch-norm statistics for given weights (after averaging weights, for example)."""
 
 from __future__ import annotations
 

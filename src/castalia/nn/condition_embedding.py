@@ -1,4 +1,4 @@
-"""Conditions to a `Context`: what a network may be told, in the three ways a network can be told.
+"""Embed the conditions of a batch (classes, vectors, sequences, grids) as one `Context`.
 
 A vector modulates, a sequence is attended to, a grid is concatenated on channels. Conditions are
 dropped with probability p in training, which is what classifier-free guidance needs (Ho & Salimans
@@ -143,7 +143,7 @@ class ConditionEmbedding(nn.Module):
                 say("a condition has another number of rows than the batch"),
                 where=say("cond['{0}']: {1} against {2}", name, tensor.shape[0], rows),
             )
-        if torch.compiler.is_exporting():  # what is traced has no values to look at
+        if torch.compiler.is_exporting():  # traced tensors have no values to check
             return
         if isinstance(condition, Classes) and (
             tensor.dim() != 1 or bool(((tensor < 0) | (tensor > len(condition))).any())

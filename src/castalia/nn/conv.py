@@ -53,12 +53,12 @@ def resolutions(
     `levels` bounds the number of halvings; None halves until no axis is longer than 2 * smallest -
     1.
     """
-    found = [tuple(-(-side // patch) for side in sides)]
-    while (levels is None or len(found) <= levels) and max(found[-1]) >= 2 * smallest - 1:
-        found.append(
-            tuple(-(-side // 2) if side >= 2 * smallest - 1 else side for side in found[-1])
+    sizes = [tuple(-(-side // patch) for side in sides)]
+    while (levels is None or len(sizes) <= levels) and max(sizes[-1]) >= 2 * smallest - 1:
+        sizes.append(
+            tuple(-(-side // 2) if side >= 2 * smallest - 1 else side for side in sizes[-1])
         )
-    return found
+    return sizes
 
 
 def normalisation(norm: Norm, rank: int, channels: int) -> nn.Module:
@@ -159,14 +159,14 @@ class ConvEncoder(nn.Module):
         if self.rank == 2:
             x = x.contiguous(memory_format=torch.channels_last)
         h = self.stem(x)
-        found = []
+        activations = []
         for index, stage in enumerate(self.stages):
             if index:
                 h = self.downs[index - 1](h)
             h = _run(stage, h, vector, last=index + 1 == len(self.stages))
-            found.append(h)
-        found[-1] = F.silu(self.norm(h))
-        return found
+            activations.append(h)
+        activations[-1] = F.silu(self.norm(h))
+        return activations
 
     def forward(self, x: Tensor, vector: Tensor | None = None) -> Tensor:
         return self.features(x, vector)[-1]

@@ -1,4 +1,4 @@
-"""Randomness as a function of counters: the same numbers give the same noise, whatever happened
+"""Random generators seeded by counters: the same numbers give the same noise, whatever happened
 before.
 
 So a run resumes bit-exactly without saving any generator's state (compare NVlabs/edm2, where noise

@@ -5,7 +5,7 @@ DCGAN: Radford et al. 2016, arXiv:1511.06434. The fast form puts its weights whe
 quickly: a patch of neighbours is folded into channels before the critic's first layer and unfolded
 after the generator's last (sub-pixel convolution, Shi et al. 2016, arXiv:1609.05158), so no layer
 works at full resolution, and one dense layer holds most weights. Sides need not be powers of two
-(see nn.adversarial.Plan). Losses are in families/gan.py.
+(see nn.gan_networks.Plan). Losses are in families/gan.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from castalia.nn.gan_networks import CriticHead, CriticNorm, Norm, Plan, critic_
 
 @dataclass(frozen=True)
 class Style:
-    """What tells the two forms apart.
+    """How the two forms differ.
 
     patch     neighbours per axis folded into channels.
     smallest  halve until no axis is longer; per rank of the data.
@@ -115,7 +115,7 @@ class ConvCritic(nn.Module):
     """(B, *shape) -> logits (B,): convolutions, each halving the grid, then (in the fast form) one
     dense layer.
 
-    extra    channels beside the data's, constant over the grid, that tell the condition
+    extra    channels beside the data's, constant over the grid, that hold the condition
              (concatenated conditioning).
     context  width of a condition vector for the projection head; 0 for none.
     """
@@ -162,27 +162,27 @@ class ConvCritic(nn.Module):
         x: Tensor,
         vector: Tensor | None = None,
         extra: Tensor | None = None,
-        found: list[Tensor] | None = None,
+        features: list[Tensor] | None = None,
     ) -> Tensor:
-        """`found` collects the features of every layer before its norm, each (B, C, ...)."""
+        """`features` collects the features of every layer before its norm, each (B, C, ...)."""
         if extra is not None:
             x = torch.cat(
                 [x, extra.view(*extra.shape, *[1] * self.rank).expand(-1, -1, *x.shape[2:])], 1
             )
-        found = [] if found is None else found
+        features = [] if features is None else features
         h = fold(self.plan.pad(x), self.plan.patch)
         if self.stem is not None:
             h = self.stem(h)
-            found.append(h)
+            features.append(h)
             h = F.leaky_relu(h, 0.2)
         for down, norm in zip(self.downs, self.norms, strict=True):
             h = down(h)
-            found.append(h)
+            features.append(h)
             h = F.leaky_relu(norm(h), 0.2)
         h = h.movedim(1, -1).flatten(1)
         if self.hidden is not None:
             h = self.hidden(h)
-            found.append(h)
+            features.append(h)
             h = F.leaky_relu(self.hidden_norm(h), 0.2)
         return self.head(h, vector)
 

@@ -1,11 +1,11 @@
-"""Decoding: rows of tokens out of any model that `Decodes`, one token of every live row at a time.
+"""Decode rows of tokens from any model that `Decodes`, one token of every live row at a time.
 
 In each step a row's logits pass, in this order: penalties, temperature, what is forbidden (`begin`,
 `banned`, the grammar, the deadline), top-k, top-p, min-p, and one uniform number of the row's own
-generator (choice.py). So a row depends on its prompt and its generator alone, whoever its
+generator (token_sampling.py). So a row depends on its prompt and its generator alone, whoever its
 neighbours are. Rows that are done leave the batch and rows may join at any time: sampling, chat and
 a server's continuous batching are the same `Decoder`. A grammar that knows its distance to an end
-(masks.py) is complete whenever a row is, at its length at the latest.
+(grammar_masks.py) is complete whenever a row is, at its length at the latest.
 
 Text is not here: stop strings arrive as a function of tokens, and the model's mathematics is its
 own.
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from castalia.abilities import Decodes, DecodeState, SampleOptions
 from castalia.errors import RecipeError, SpecError, TrainingError
-from castalia.nn.decode_rows import Completion, Late, Look, Reason, Row, Step, Stop
+from castalia.nn.decode_rows import Completion, Late, Reason, Row, Step, Stop, TokenLogprobs
 from castalia.nn.grammar_masks import FORBIDDEN, Masks
 from castalia.nn.ragged import joined, padded, select
 from castalia.nn.token_sampling import Knobs, draw
@@ -33,10 +33,10 @@ from castalia.spec import Grammar, Tokens
 __all__ = [
     "Completion",
     "Decoder",
-    "Look",
     "Reason",
     "Step",
     "Stop",
+    "TokenLogprobs",
     "complete",
     "decode",
     "draw_rows",
@@ -78,7 +78,7 @@ class Decoder:
         # (B, V) of each row's next token; None while `_chosen` is not taken in yet
         self._logits: Tensor | None = None
         self._chosen: Tensor | None = None  # (B,)
-        self._looks: dict[int, Look] = {}
+        self._logprobs: dict[int, TokenLogprobs] = {}
         self._room = 0  # steps until some row has to be prefilled anew
         self.sound = True
         self._settle([])
@@ -98,10 +98,10 @@ class Decoder:
         cond: Mapping[str, Any] | None = None,
         grammars: Grammar | Sequence[Grammar | None] | None = None,
         stop: Stop | None = None,
-        look: int | None = None,
+        top_logprobs: int | None = None,
     ) -> list[int]:
-        """Take in prompts, each (n,) int64 with n >= 1, that begin with `begin`; returns the
-        numbers of the new rows.
+        """Add prompts, each (n,) int64 with n >= 1, that begin with `begin`; returns the numbers of
+        the new rows.
 
         rngs      one generator a row, for this row alone: numbers are drawn in advance.
         cond      name -> Tensor (B, ...) or Ragged, as `Decodes.prefill` takes it.
@@ -109,8 +109,8 @@ class Decoder:
                   which has followed the prompt.
         stop      gets a row's new tokens after each of them; returns how many to keep when the row
                   is done, else None.
-        look      how many of the likeliest tokens each step tells of these rows (Step.looks); None
-                  tells nothing and costs nothing.
+        top_logprobs  how many of the likeliest tokens each step reports of these rows
+                      (Step.logprobs); None reports nothing and costs nothing.
         Raises RecipeError for a grammar that cannot be completed within the length.
         """
         self._expect_sound()
@@ -189,7 +189,7 @@ class Decoder:
                     rules,
                     state,
                     stop,
-                    look,
+                    top_logprobs,
                 )
             )
         if not fresh:
@@ -208,7 +208,7 @@ class Decoder:
 
     @torch.inference_mode()
     def drop(self, numbers: Sequence[int]) -> None:
-        """Forget rows, whatever they have so far."""
+        """Remove rows, whatever they have so far."""
         sound, self.sound = self.sound, False
         self._late = [one for one in self._late if one.row.number not in set(numbers)]
         self._keep(
@@ -234,7 +234,7 @@ class Decoder:
             return Step({}, finished, failed=failed)
         self._feed()
         chosen, nats, spent = self._choose()
-        looks, self._looks = self._looks, {}
+        logprobs, self._logprobs = self._logprobs, {}
         keep = []
         for index, (row, token, nat, cost) in enumerate(
             zip(self._rows, chosen, nats, spent, strict=True)
@@ -254,7 +254,7 @@ class Decoder:
         if len(keep) < len(self._rows):
             self._keep(keep)
         self.sound = True
-        return Step(tokens, finished, looks, failed)
+        return Step(tokens, finished, logprobs, failed)
 
     # Inside a step
 
@@ -308,8 +308,8 @@ class Decoder:
         knobs.note(chosen)
         self._chosen = chosen.view(-1)
         nats = likely.gather(1, chosen)
-        if self._looking is not None:
-            self._look(likely, nats)
+        if self._most_logprobs is not None:
+            self._note_logprobs(likely, nats)
         # drawn from the model renormalised over what may come
         if knobs.plain and not knobs.filters:
             cost = weights.gather(1, chosen).log() - nats
@@ -318,11 +318,11 @@ class Decoder:
         counted, spent = torch.cat([-nats, cost], 1).T.tolist()
         return self._chosen.tolist(), counted, spent
 
-    def _look(self, likely: Tensor, nats: Tensor) -> None:
-        """Note what the rows that asked for it are to be told."""
+    def _note_logprobs(self, likely: Tensor, nats: Tensor) -> None:
+        """Log-probabilities for the rows that asked for them, for this step's `Step.logprobs`."""
         assert self._chosen is not None
-        best = likely.topk(min(self._looking or 1, likely.shape[1]))
-        told = zip(
+        best = likely.topk(min(self._most_logprobs or 1, likely.shape[1]))
+        rows = zip(
             self._rows,
             self._chosen.tolist(),
             nats[:, 0].tolist(),
@@ -330,10 +330,10 @@ class Decoder:
             best.values.tolist(),
             strict=True,
         )
-        for row, token, logprob, tokens, values in told:
-            if row.look is not None:
-                self._looks[row.number] = Look(
-                    token, logprob, list(zip(tokens, values, strict=True))[: row.look]
+        for row, token, logprob, tokens, values in rows:
+            if row.top_logprobs is not None:
+                self._logprobs[row.number] = TokenLogprobs(
+                    token, logprob, list(zip(tokens, values, strict=True))[: row.top_logprobs]
                 )
 
     def _cost(self, likely: Tensor, barrier: Tensor) -> Tensor:
@@ -523,7 +523,9 @@ class Decoder:
         self._rows = rows
         self._room = min((self.spec.length - row.taken for row in self._rows), default=0)
         self._guided = any(row.grammar is not None for row in self._rows)
-        self._looking = max((row.look for row in self._rows if row.look is not None), default=None)
+        self._most_logprobs = max(
+            (row.top_logprobs for row in self._rows if row.top_logprobs is not None), default=None
+        )
         in_use = {
             id(self.spec.grammar),
             *(id(row.grammar) for row in (*self._rows, *(one.row for one in self._late))),
@@ -585,9 +587,9 @@ def draw_rows(
     `begin` as filling.
     """
     prompt = torch.tensor([spec.begin], device=device)
-    found = complete(model, [prompt] * len(rngs), rngs, options, spec=spec, cond=cond)
+    completions = complete(model, [prompt] * len(rngs), rngs, options, spec=spec, cond=cond)
     out = torch.full((len(rngs), spec.length + 1), spec.begin, dtype=torch.int64)
-    for row, completion in zip(out, found, strict=True):
+    for row, completion in zip(out, completions, strict=True):
         tokens = torch.tensor(completion.tokens[: spec.length], dtype=torch.int64)
         row[1 : 1 + len(tokens)] = tokens
     return out

@@ -1,5 +1,5 @@
-"""Rows of tokens that are being written (decode.py): what each one is, and what a step says about
-it.
+"""State of one row while tokens are decoded (decode.py), and what a step and a finished
+row report.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Stop = Callable[[list[int]], int | None]
 
 
 class Completion(NamedTuple):
-    """What became of a row.
+    """The result of a finished row.
 
     tokens            the new ones, without `end` and without what a stop function cut off.
     reason            "end": `end` was drawn. "stop": the stop function said so. "length": as long
@@ -41,7 +41,7 @@ class Completion(NamedTuple):
     constraint_nats: float
 
 
-class Look(NamedTuple):
+class TokenLogprobs(NamedTuple):
     """Log-probabilities of one place under the model as it is, before penalties, temperature and
     masks: of the token that came, and of the likeliest ones, best first.
     """
@@ -55,15 +55,16 @@ class Step(NamedTuple):
     """One step of all live rows, which are numbered in the order they were added. A row that ends
     with `end` has no token in this step.
 
-    looks   of the rows that asked for it.
-    failed  rows that cannot go on, each for a reason of its own (its grammar or its stop function
-            raised, its logits are not finite); they have left, and the others are not concerned.
+    logprobs  of the rows that asked for them.
+    failed    rows that cannot go on, each for a reason of its own (its grammar or its stop function
+              raised, its logits are not finite); they have left, and the others are not concerned.
     """
 
     tokens: dict[int, int]
     finished: dict[int, Completion]
-    looks: dict[int, Look] = {}  # noqa: RUF012 - never mutated; a step that looks carries its own
-    failed: dict[int, Exception] = {}  # noqa: RUF012 - never mutated
+    # never mutated: a step that has some carries a dictionary of its own
+    logprobs: dict[int, TokenLogprobs] = {}  # noqa: RUF012
+    failed: dict[int, Exception] = {}  # noqa: RUF012
 
     def checked(self) -> Step:
         """The step itself. Raises what the first failed row raised."""
@@ -83,7 +84,7 @@ class Row:
     grammar: Grammar | None
     state: Any
     stop: Stop | None
-    look: int | None
+    top_logprobs: int | None
     taken: int = 0  # tokens that the model has taken in since the last prefill
     tokens: list[int] = field(default_factory=list)
     nats: list[float] = field(default_factory=list)

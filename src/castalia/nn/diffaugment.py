@@ -1,12 +1,12 @@
-"""Differentiable alterations of grids, so that a critic with few items to learn cannot know them by
-heart.
+"""DiffAugment: differentiable augmentation of grids, so that a GAN's critic does not memorise few
+items.
 
 Zhao et al. 2020, arXiv:2006.10738: real and generated items are altered alike before the critic
 sees them, and gradients pass through, so the generator learns the unaltered data. Written for grids
 of any rank, without knowledge of what they show: brightness and saturation become an offset and the
 spread over channels, a shift moves by up to 1/8 of each side, a hole takes half of each side.
 Contrast is left out: generators took it over and drew faded pictures, the more so the more often it
-came (as Karras et al. 2020, arXiv:2006.06676, found). Alterations of stored pictures are in
+came (as Karras et al. 2020, arXiv:2006.06676, report). Alterations of stored pictures are in
 modalities/image/augment.py.
 """
 

@@ -1,4 +1,4 @@
-"""What the networks of a GAN are made of: plans of grids, spectral norm, conditional batch norm,
+"""Building blocks of GANs: plans of grids, spectral norm, conditional batch norm, projection head,
 MLP networks.
 
 Spectral norm: Miyato et al. 2018, arXiv:1802.05957. Projection critic: Miyato & Koyama 2018,
@@ -188,7 +188,7 @@ class CriticHead(nn.Module):
         super().__init__()
         self.out = nn.Linear(features, 1)
         self.project = nn.Linear(context, features, bias=False) if context else None
-        # a condition begins almost unsaid: large random products with it would rule the logits
+        # a condition begins with little weight: large random products would rule the logits
         if self.project is not None:
             # not zero, which spectral norm cannot divide
             nn.init.normal_(self.project.weight, 0, 1e-3)
@@ -254,15 +254,15 @@ class MlpCritic(nn.Module):
         x: Tensor,
         vector: Tensor | None = None,
         extra: Tensor | None = None,
-        found: list[Tensor] | None = None,
+        features: list[Tensor] | None = None,
     ) -> Tensor:
-        """`found` collects the features of every layer before its norm, each (B, width)."""
+        """`features` collects the features of every layer before its norm, each (B, width)."""
         h = x.flatten(1)
         if extra is not None:
             h = torch.cat([h, extra], 1)
         for layer, norm in zip(self.layers, self.norms, strict=True):
             h = layer(h)
-            if found is not None:
-                found.append(h)
+            if features is not None:
+                features.append(h)
             h = F.leaky_relu(norm(h), 0.2)
         return self.head(h, vector)

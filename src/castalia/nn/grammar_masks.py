@@ -1,12 +1,12 @@
-"""What a grammar lets through, as rows that are added to logits; and only what can still be
-completed in time.
+"""Masks of a grammar, as rows that are added to logits; only what can still be completed in time is
+allowed.
 
 A grammar may know how far it is from complete: `distance(state)` is the fewest tokens, `end` not
 counted, after which the row may end, or more, as long as some token always leads to a smaller one.
-`costs(state)`, optional too, says it for all tokens at once: (V,) integers, 1 + the distance behind
-each token, 1 for `end`, at least FORBIDDEN where nothing is allowed. `exact = False` says that
-distances are bounds. Where `costs` may take long, `prepare(state, until)` does a part of its work,
-until `time.monotonic()` is `until`, and says whether all of it is done; both may raise
+`costs(state)`, optional too, gives it for all tokens at once: (V,) integers, 1 + the distance
+behind each token, 1 for `end`, at least FORBIDDEN where nothing is allowed. `exact = False` means
+that distances are bounds. Where `costs` may take long, `prepare(state, until)` does a part of its
+work, until `time.monotonic()` is `until`, and returns whether all of it is done; both may raise
 CastaliaError where it would be too much.
 """
 
@@ -60,19 +60,19 @@ class Masks:
         return self._row(timely) if bool(timely.any()) else mask
 
     def complete(self, state: Any) -> bool:
-        """Whether the grammar says that the row may end here."""
+        """Whether the row may end here."""
         grammar: Any = self.grammar
         return self.bounded and grammar.distance(state) == 0
 
     def _remember(self, state: Any) -> None:
         if len(self.known) * self.barrier.numel() * 12 > KEPT:
             self.known.clear()
-        self.known[state] = self._look(state)
+        self.known[state] = self._compute(state)
 
     def _row(self, allowed: Tensor) -> Tensor:
         return self.barrier.masked_fill(~allowed.to(self.barrier.device), -math.inf)
 
-    def _look(self, state: Any) -> tuple[Tensor | None, Tensor | None, int]:
+    def _compute(self, state: Any) -> tuple[Tensor | None, Tensor | None, int]:
         open_ = (self.barrier == 0).cpu()
         costs = self._costs(state, open_) if self.bounded else None
         allowed = open_ & (self.grammar.allowed(state) if costs is None else costs < FORBIDDEN)

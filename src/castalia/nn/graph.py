@@ -29,7 +29,7 @@ class Port:
 
     shape   its sizes. An axis that varies has a name instead, which all ports share; "rows" is
             always the first.
-    says    what it is, for people.
+    about    what it is, for people.
     below   class and token: the numbers lie in [0, below).
     labels  class: what the first of them are called.
     """
@@ -37,7 +37,7 @@ class Port:
     name: str
     shape: tuple[int | str, ...]
     kind: Kind
-    says: str
+    about: str
     below: int = 0
     labels: tuple[str, ...] = ()
 
@@ -82,16 +82,16 @@ def condition_ports(embedding: ConditionEmbedding, *, droppable: bool = True) ->
     for name, condition in embedding.conditions.items():
         match condition:
             case Classes(names=names):
-                says = f"the class of each row: 0 to {len(names) - 1}" + (
+                about = f"the class of each row: 0 to {len(names) - 1}" + (
                     f", or {len(names)} for none" if droppable else ""
                 )
-                ports.append(Port(name, ("rows",), "class", says, len(names) + droppable, names))
+                ports.append(Port(name, ("rows",), "class", about, len(names) + droppable, names))
             case Dense(shape=shape) if is_vector(condition):
                 ports.append(Port(name, ("rows", *shape), "data", "the condition of each row"))
     return tuple(ports)
 
 
-class Told(nn.Module):
+class ConditionVector(nn.Module):
     """Tensors in the order of `condition_ports` to the vector (B, D) that they move a network by;
     None where there are no conditions.
     """
@@ -102,8 +102,8 @@ class Told(nn.Module):
         self.names = tuple(port.name for port in condition_ports(embedding))
 
     def forward(self, given: tuple[Tensor, ...], rows: int) -> Tensor | None:
-        told: dict[str, Any] = dict(zip(self.names, given, strict=True))
-        vector: Tensor | None = self.embedding(told, rows).vector
+        cond: dict[str, Any] = dict(zip(self.names, given, strict=True))
+        vector: Tensor | None = self.embedding(cond, rows).vector
         return vector
 
 
@@ -112,22 +112,22 @@ class Encoding(nn.Module):
 
     def __init__(self, encoder: nn.Module, embedding: ConditionEmbedding) -> None:
         super().__init__()
-        self.encoder, self.told = encoder, Told(embedding)
+        self.encoder, self.condition = encoder, ConditionVector(embedding)
 
     def forward(self, x: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
-        posterior = Posterior.of(self.encoder(x, self.told(given, x.shape[0])))
+        posterior = Posterior.of(self.encoder(x, self.condition(given, x.shape[0])))
         return posterior.mean, posterior.log_variance
 
 
 def encoding(encoder: nn.Module, embedding: ConditionEmbedding, spec: Dense) -> Graph:
     """The graph of an encoder: data to latent."""
     low, high = spec.limits
-    says = "data in the model's unit: " + (
+    about = "data in the model's unit: " + (
         "zero mean, unit variance" if spec.unit == "standard" else f"{low:g} to {high:g}"
     )
     return Graph(
         Encoding(encoder, embedding).eval(),
-        (Port("data", ("rows", *spec.shape), "data", says), *condition_ports(embedding)),
+        (Port("data", ("rows", *spec.shape), "data", about), *condition_ports(embedding)),
         {
             "latent": "mean of the posterior",
             "log_variance": "of the posterior, for draws: latent + exp(log_variance / 2) * normal noise",

@@ -1,5 +1,5 @@
-"""Hashed n-grams: a row of a table for each stretch of tokens, without a list of them (compare Roy
-et al. 2022, N-Grammer, arXiv:2207.06366).
+"""Hashed n-grams: row numbers of an embedding table for each stretch of tokens, without a list of
+them (compare Roy et al. 2022, N-Grammer, arXiv:2207.06366).
 
 The arithmetic is that of 64-bit integers that wrap around; whoever writes it elsewhere (export/)
 must keep to it. The tables are the family's.
@@ -29,11 +29,11 @@ def hashed(earlier: Sequence[Tensor], sizes: Sequence[int], rows: int) -> list[T
     """Numbers in [0, rows) of the n-grams of each size. earlier[s] int64, of any shape, holds the
     tokens s places back.
     """
-    found = []
+    numbers = []
     for size in sizes:
         mixed = torch.zeros_like(earlier[0])
         for shift in range(size):
             mixed = (mixed ^ (earlier[shift] + 1)) * PRIMES[shift]
             mixed = mixed ^ (mixed >> 15)
-        found.append(mixed.remainder(rows))
-    return found
+        numbers.append(mixed.remainder(rows))
+    return numbers

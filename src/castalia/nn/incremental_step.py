@@ -1,4 +1,4 @@
-"""The next token's way through a transformer: of many rows by torch, of one row on a CPU by NumPy.
+"""One decoding step of a transformer: many rows by torch, one row on a CPU by NumPy.
 
 One row is what a chat waits for. The matrices of a small model take a few microseconds each, and a
 call of torch about one besides; NumPy's takes half of that (benchmarks/text_sampling.py). The

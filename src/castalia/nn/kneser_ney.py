@@ -158,8 +158,8 @@ class Counts(nn.Module):
         """Probabilities (B, V) float32 of the next token and features (B, F) float32 after contexts
         (B, S) int64.
 
-        The last token stands at the right, -1 fills up on the left; no more than order - 1 tokens
-        are looked at, back to `begin`.
+        The last token stands at the right, -1 fills up on the left; at most order - 1 tokens are
+        used, back to `begin`.
         """
         depth = min(self.order - 1, contexts.shape[1])
         x = contexts[:, contexts.shape[1] - depth :]
@@ -416,8 +416,8 @@ def discounts(counts: Array) -> Array:
     if not n.all():
         return np.array([0.0, *FALLBACK])
     y = n[0] / (n[0] + 2 * n[1])
-    found = [k - (k + 1) * y * n[k] / n[k - 1] for k in (1, 2, 3)]
-    return np.array([0.0, *(min(max(d, LEAST), k) for k, d in enumerate(found, 1))])
+    raw = [k - (k + 1) * y * n[k] / n[k - 1] for k in (1, 2, 3)]
+    return np.array([0.0, *(min(max(d, LEAST), k) for k, d in enumerate(raw, 1))])
 
 
 def _sums(values: Array, bounds: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Output distributions: what a decoder's numbers mean, and how probable data are under them.
+"""Output distributions of decoders and their negative log-likelihoods.
 
 `likelihood_for` chooses by the spec. Every distribution here gives data with levels (8-bit
 pictures) a probability *mass*: nats count the levels, so that models of one data set can be
@@ -60,8 +60,8 @@ class Likelihood(nn.Module, ABC):
     def outcome(
         self, parameters: Tensor, noises: Sequence[Tensor], temperature: float = 1.0
     ) -> Tensor:
-        """What the noise makes of it: (B, C, ...), within the unit's limits. noises: (B, *shape) of
-        each entry of `self.noises`.
+        """The draw that this noise gives: (B, C, ...), within the unit's limits. noises: (B,
+        *shape) of each entry of `self.noises`.
         """
 
     def draw(

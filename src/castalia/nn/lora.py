@@ -55,19 +55,19 @@ def adapt(model: nn.Module, rank: int, alpha: float) -> None:
     """
     for parameter in model.parameters():
         parameter.frozen = True  # type: ignore[attr-defined] - training/optim.py leaves such parameters alone
-    found = [
+    layers = [
         (parent, name, layer)
         for parent in list(model.modules())
         for name, layer in parent.named_children()
         if isinstance(layer, nn.Linear) and not getattr(layer, "is_head", False)
     ]
-    if not found:
+    if not layers:
         raise RecipeError(
             say("there is no linear layer to adapt"),
             where="training.adapt.lora",
             fix=say("leave it out: the whole model is fine-tuned"),
         )
-    for parent, name, layer in found:
+    for parent, name, layer in layers:
         setattr(parent, name, LoraLinear(layer, rank, alpha))
 
 

@@ -1,5 +1,5 @@
-"""The gate of a mixture of a network and counts (Neubig & Dyer 2016, arXiv:1606.00499). Not here:
-how it is trained (families/ar.py).
+"""The gate that mixes a network with an n-gram model (Neubig & Dyer 2016, arXiv:1606.00499). Its
+training is in families/ar.py.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from torch import Tensor, nn
 
 
 class Gate(nn.Module):
-    """How much of the mixture the counts get: a small network on what both models say of
-    themselves.
-    """
+    """The n-gram model's share of the mixture, from a small network on features of both models."""
 
     def __init__(self, features: int) -> None:
         super().__init__()

@@ -59,18 +59,18 @@ class Mlp(nn.Module):
     def features(self, x: Tensor, vector: Tensor | None = None) -> list[Tensor]:
         """Activations of every hidden layer, each (B, width), first to last."""
         h = x.flatten(1)
-        found = []
+        activations = []
         for index, layer in enumerate(self.hidden):
             h = layer(h)
             if self.modulations is not None and vector is not None:
                 h = self.modulations[index](h, vector)
             h = self.activation(h)
-            found.append(h)
-        return found
+            activations.append(h)
+        return activations
 
     def forward(self, x: Tensor, vector: Tensor | None = None) -> Tensor:
-        found = self.features(x, vector)
-        return self.out(found[-1] if found else x.flatten(1))
+        activations = self.features(x, vector)
+        return self.out(activations[-1] if activations else x.flatten(1))
 
 
 def sinusoids(positions: Tensor, width: int, longest: float = 10_000.0) -> Tensor:

@@ -1,4 +1,5 @@
-"""What preferences and rewards ask of the log-probabilities of whole texts.
+"""Losses for preference and reward tuning: DPO, policy gradient with a leave-one-out baseline, KL
+estimators.
 
 Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290, equation 7), its form for
 labels that are sometimes wrong (their C.3; Mitchell 2023), the leave-one-out baseline of REINFORCE

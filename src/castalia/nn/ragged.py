@@ -1,4 +1,4 @@
-"""Rows of unequal lengths, and conditions of rows that come and go."""
+"""Pad rows of unequal lengths, and select and join the conditions of rows."""
 
 from __future__ import annotations
 

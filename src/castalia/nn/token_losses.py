@@ -1,4 +1,4 @@
-"""What families of tokens compute alike: nats of targets from logits, within a bounded memory."""
+"""Cross-entropy of tokens in nats, computed within a bounded memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which token: one step of decoding, for all rows at once.
+"""Choose the next token of all rows at once: penalties, temperature, top-k, top-p, min-p, draw.
 
 Penalties (Keskar et al. 2019, arXiv:1909.05858, section 4.1; frequency), top-k (Fan et al. 2018,
 arXiv:1805.04833), top-p (Holtzman et al. 2020, arXiv:1904.09751), min-p (Nguyen et al. 2024,

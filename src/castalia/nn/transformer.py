@@ -1,4 +1,4 @@
-"""A decoder-only transformer, trained in parallel and read out token by token.
+"""A decoder-only transformer, trained in parallel and decoded token by token.
 
 Pre-normalised blocks with RMSNorm (Zhang & Sennrich 2019), rotary positions (Su et al. 2021,
 arXiv:2104.09864), normalised queries and keys, grouped queries (Ainslie et al. 2023) and SwiGLU
@@ -372,15 +372,15 @@ class Memory:
     """What a transformer remembers of B rows: a DecodeState (abilities.py).
 
     lengths (B,) int64. equal: their common value, else None; longest: the largest. recent (B, R)
-    int64: the last tokens of each row, -1 before its beginning. told (B, width): what the rows'
-    conditions add to each token. Worked out once: gain, of the last norm; single, see
+    int64: the last tokens of each row, -1 before its beginning. condition (B, width): what the
+    rows' conditions add to each token. Computed once: gain, of the last norm; single, see
     nn/incremental_step.py.
     """
 
     layers: list[LayerCache]
     lengths: Tensor
     recent: Tensor
-    told: Tensor | None = None
+    condition: Tensor | None = None
     gain: Gain | None = None
     single: Callable[[Tensor], Tensor] | None = None
     longest: int = field(init=False)
@@ -457,24 +457,24 @@ class Memory:
         others' keys are not copied.
         """
         order = rows.tolist()
-        lengths, recent, told = (
+        lengths, recent, condition = (
             self.lengths[rows],
             self.recent[rows],
-            None if self.told is None else self.told[rows],
+            None if self.condition is None else self.condition[rows],
         )
         if not all(source == place or source >= len(order) for place, source in enumerate(order)):
             return self._with(
                 [(layer.keys[rows], layer.values[rows]) for layer in self.layers],
                 lengths,
                 recent,
-                told,
+                condition,
             )
         for layer in self.layers:
             for room in (layer.keys, layer.values):
                 for place, source in enumerate(order):
                     if place != source:
                         room[place, :, : self.longest] = room[source, :, : self.longest]
-        return self._with([layer.rooms for layer in self.layers], lengths, recent, told)
+        return self._with([layer.rooms for layer in self.layers], lengths, recent, condition)
 
     @torch.inference_mode()
     def join(self, other: Memory) -> Memory:
@@ -494,14 +494,16 @@ class Memory:
                 room[mine:all_rows, :, : other.longest] = added[:, :, : other.longest]
                 rooms.append(room)
             layers.append((rooms[0], rooms[1]))
-        told = (
-            None if self.told is None or other.told is None else torch.cat([self.told, other.told])
+        condition = (
+            None
+            if self.condition is None or other.condition is None
+            else torch.cat([self.condition, other.condition])
         )
         return self._with(
             layers,
             torch.cat([self.lengths, other.lengths]),
             torch.cat([self.recent, other.recent]),
-            told,
+            condition,
         )
 
     def _with(
@@ -509,9 +511,9 @@ class Memory:
         rooms: list[tuple[Tensor, Tensor]],
         lengths: Tensor,
         recent: Tensor,
-        told: Tensor | None,
+        condition: Tensor | None,
     ) -> Memory:
-        memory = Memory([], lengths, recent, told)
+        memory = Memory([], lengths, recent, condition)
         memory.layers = [
             LayerCache(keys[: len(lengths)], values[: len(lengths)], ref(memory), (keys, values))
             for keys, values in rooms

@@ -25,7 +25,7 @@ from torch import Tensor
 from castalia.abilities import Decodes, SampleOptions
 from castalia.families.base import Family
 from castalia.nn.counter_random import generators
-from castalia.nn.decode import Completion, Decoder, Look, Stop
+from castalia.nn.decode import Completion, Decoder, Stop, TokenLogprobs
 from castalia.registry import require
 from castalia.sampling.generate import Stretch, condition, draw_block
 from castalia.sentences import say
@@ -58,7 +58,7 @@ class Writing:
     cond: Mapping[str, Any] = field(default_factory=dict)
     grammar: Grammar | None = None
     stop: Stop | None = None
-    look: int | None = None
+    top_logprobs: int | None = None
     stream: bool = False
     banned: tuple[int, ...] = ()
 
@@ -70,7 +70,7 @@ class Piece(NamedTuple):
 
     row: int
     tokens: list[int]
-    looks: list[Look]
+    logprobs: list[TokenLogprobs]
     done: Completion | None
 
 
@@ -80,7 +80,7 @@ class _Row:
     index: int
     stream: bool
     tokens: list[int] = field(default_factory=list)
-    looks: list[Look] = field(default_factory=list)
+    logprobs: list[TokenLogprobs] = field(default_factory=list)
     told: float = 0.0
     count: int = 0  # tokens so far
 
@@ -206,7 +206,7 @@ class TextLane(Lane):
             cond=cond,
             grammars=work.grammar,
             stop=work.stop,
-            look=work.look,
+            top_logprobs=work.top_logprobs,
         )
         batch.rows |= {
             number: _Row(ticket, index, work.stream) for index, number in enumerate(numbers)
@@ -220,8 +220,8 @@ class TextLane(Lane):
         self.steps += 1
         self.tokens += len(step.tokens)
         now = time.monotonic()
-        for number, look in step.looks.items():
-            batch.rows[number].looks.append(look)
+        for number, entry in step.logprobs.items():
+            batch.rows[number].logprobs.append(entry)
         for number, token in step.tokens.items():
             row = batch.rows[number]
             row.count += 1
@@ -229,13 +229,13 @@ class TextLane(Lane):
             if row.stream:
                 row.tokens.append(token)
                 if now - row.told >= PATIENCE and number not in step.finished:
-                    row.ticket.put(Piece(row.index, row.tokens, row.looks, None))
-                    row.tokens, row.looks, row.told = [], [], now
+                    row.ticket.put(Piece(row.index, row.tokens, row.logprobs, None))
+                    row.tokens, row.logprobs, row.told = [], [], now
         for number, done in step.finished.items():
             row = batch.rows.pop(number)
             # what a stop string cut off is not charged
             row.ticket.used += len(done.tokens) - row.count
-            row.ticket.put(Piece(row.index, row.tokens, row.looks, done))
+            row.ticket.put(Piece(row.index, row.tokens, row.logprobs, done))
             batch.left[row.ticket] -= 1
             if not batch.left[row.ticket]:
                 del batch.left[row.ticket]

@@ -24,7 +24,7 @@ from castalia.abilities import Decodes
 from castalia.codecs.conversation import Conversation
 from castalia.errors import CastaliaError, RecipeError
 from castalia.governance.release_gate import request_facts
-from castalia.nn.decode import Completion, Look
+from castalia.nn.decode import Completion, TokenLogprobs
 from castalia.registry import require
 from castalia.sampling.generate import Request, Sample, completed, condition, limits, prompt_ids
 from castalia.sentences import say
@@ -307,7 +307,7 @@ class Maker:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def looks(self, text: Text, count: int) -> list[Look]:
+    async def logprobs(self, text: Text, count: int) -> list[TokenLogprobs]:
         """What the model thinks of the tokens of the prompt, but for `begin`."""
         ids, spec = text.work.prompt, _tokens(text.hosted)
         if len(ids) > spec.length:
@@ -318,7 +318,7 @@ class Maker:
                 "shorten it",
             )
         cond = condition(text.hosted.family, text.request.cond, 1, text.request.first)
-        found: list[Look] = await self.call(
+        found: list[TokenLogprobs] = await self.call(
             text.hosted, lambda: _look(text.hosted, ids, cond, count)
         )
         return found
@@ -354,14 +354,14 @@ class Text:
 
 
 class Written(NamedTuple):
-    """One finished text: what is new in it, and all of it with its manifest. names, looks: what
+    """One finished text: what is new in it, and all of it with its manifest. names, logprobs: what
     each new token writes, and its place.
     """
 
     text: str
     released: Released
     done: Completion
-    looks: list[Look]
+    logprobs: list[TokenLogprobs]
 
 
 class Bit(NamedTuple):
@@ -372,7 +372,7 @@ class Bit(NamedTuple):
     prompt: int
     row: int
     text: str
-    looks: list[Look]
+    logprobs: list[TokenLogprobs]
     done: Completion | None = None
     manifest: dict[str, Any] | None = None
 
@@ -453,8 +453,10 @@ async def _follow(
                 manifest = None
                 if piece.done is not None:
                     manifest = await run_in_threadpool(writer.close, piece.done)
-                if said or piece.done is not None or piece.looks:
-                    await bits.put(Bit(number, piece.row, said, piece.looks, piece.done, manifest))
+                if said or piece.done is not None or piece.logprobs:
+                    await bits.put(
+                        Bit(number, piece.row, said, piece.logprobs, piece.done, manifest)
+                    )
         await bits.put(None)
     except asyncio.CancelledError:
         raise
@@ -505,7 +507,7 @@ def _written(text: Text, piece: Piece) -> Written:
         )
         whole = f"{request.prompt or ''}{new}{text.suffix}"
         released = Released(hosted.gate.emit_bytes(whole, facts), facts)
-    return Written(new, released, done, piece.looks)
+    return Written(new, released, done, piece.logprobs)
 
 
 def _released(hosted: Hosted, sample: Sample, suffix: str | None = None) -> Released:
@@ -514,7 +516,7 @@ def _released(hosted: Hosted, sample: Sample, suffix: str | None = None) -> Rele
 
 
 @torch.inference_mode()
-def _look(hosted: Hosted, ids: Tensor, cond: dict[str, Any], count: int) -> list[Look]:
+def _look(hosted: Hosted, ids: Tensor, cond: dict[str, Any], count: int) -> list[TokenLogprobs]:
     """Token by token, as the row would be written: the ability asks for no more than a step."""
     model = require(hosted.family, Decodes, say("be read token by token"))
     ids = ids.to(hosted.family.device)
@@ -527,7 +529,7 @@ def _look(hosted: Hosted, ids: Tensor, cond: dict[str, Any], count: int) -> list
         best = likely.topk(min(max(1, count), len(likely)))
         token = int(ids[place])
         found.append(
-            Look(
+            TokenLogprobs(
                 token,
                 float(likely[token]),
                 list(zip(best.indices.tolist(), best.values.tolist(), strict=True))[:count],

@@ -25,7 +25,7 @@ from starlette.responses import Response
 from torch import Tensor
 
 from castalia.abilities import LARGEST, Encodes
-from castalia.nn.decode import Completion, Look
+from castalia.nn.decode import Completion, TokenLogprobs
 from castalia.registry import require
 from castalia.sampling.generate import Request
 from castalia.sentences import say
@@ -115,7 +115,9 @@ def router(table: Table, maker: Maker) -> APIRouter:
         each = [(replace(request, prompt=text or None), ids) for text, ids in prompts]
         texts = await present(visit, mine.prepare_all(hosted, each, body.suffix))
         if body.logprobs is not None:
-            texts = [replace(text, work=replace(text.work, look=body.logprobs)) for text in texts]
+            texts = [
+                replace(text, work=replace(text.work, top_logprobs=body.logprobs)) for text in texts
+            ]
         whole = _Completions(mine, hosted, body, texts, visit)
         if body.stream:
             return await Events.begun(visit, whole.chunks())
@@ -253,20 +255,20 @@ class _Completions:
             else await self.maker.write(self.texts)
         )
         for number, (text, rows) in enumerate(zip(self.texts, written, strict=True)):
-            echo, looks = await self._echo(text)
+            echo, logprobs = await self._echo(text)
             for row, one in enumerate(rows):
-                said, all_looks, done = echo, list(looks), None
+                said, all_logprobs, done = echo, list(logprobs), None
                 if one is not None:
                     done = one.done
-                    said, all_looks, new = (
+                    said, all_logprobs, new = (
                         echo + one.text,
-                        [*looks, *one.looks[: len(done.tokens)]],
+                        [*logprobs, *one.logprobs[: len(done.tokens)]],
                         new + len(done.tokens),
                     )
                 choice = self._choice(
                     number * self.body.n + row,
                     said,
-                    Places(self.hosted).told(all_looks),
+                    Places(self.hosted).told(all_logprobs),
                     done,
                     self.body.max_tokens == 0,
                 )
@@ -281,18 +283,20 @@ class _Completions:
             self._charge_prompts()
         if self.body.echo:
             for number, text in enumerate(self.texts):
-                echo, looks = await self._echo(text)
+                echo, logprobs = await self._echo(text)
                 for row in range(self.body.n):
                     index = number * self.body.n + row
                     begun[index] = Places(self.hosted)
-                    yield self._chunk([self._choice(index, echo, begun[index].told(looks), None)])
+                    yield self._chunk(
+                        [self._choice(index, echo, begun[index].told(logprobs), None)]
+                    )
         if self.body.max_tokens != 0:
             stream = self.maker.stream(self.texts)
             try:
                 async for bit in stream:
                     index = bit.prompt * self.body.n + bit.row
                     places = begun.setdefault(index, Places(self.hosted))
-                    choice = self._choice(index, bit.text, places.told(bit.looks), bit.done)
+                    choice = self._choice(index, bit.text, places.told(bit.logprobs), bit.done)
                     new += 0 if bit.done is None else len(bit.done.tokens)
                     yield self._chunk(
                         [choice | ({} if bit.manifest is None else {"castalia": bit.manifest})]
@@ -309,13 +313,15 @@ class _Completions:
         for text in self.texts:
             self.maker.charge(text.prompt_tokens)
 
-    async def _echo(self, text: Text) -> tuple[str, list[Look]]:
+    async def _echo(self, text: Text) -> tuple[str, list[TokenLogprobs]]:
         if not self.body.echo:
             return "", []
-        looks = (
-            [] if self.body.logprobs is None else await self.maker.looks(text, self.body.logprobs)
+        logprobs = (
+            []
+            if self.body.logprobs is None
+            else await self.maker.logprobs(text, self.body.logprobs)
         )
-        return str(text.request.prompt or ""), looks
+        return str(text.request.prompt or ""), logprobs
 
     def _choice(
         self,
@@ -351,19 +357,19 @@ class Places:
     def __init__(self, hosted: Hosted) -> None:
         self.hosted, self.offset = hosted, 0
 
-    def told(self, looks: Sequence[Look]) -> dict[str, Any]:
+    def told(self, logprobs: Sequence[TokenLogprobs]) -> dict[str, Any]:
         found: dict[str, list[Any]] = {
             "tokens": [],
             "token_logprobs": [],
             "top_logprobs": [],
             "text_offset": [],
         }
-        for look in looks:
-            name = self._name(look.token)
+        for entry in logprobs:
+            name = self._name(entry.token)
             found["tokens"].append(name)
-            found["token_logprobs"].append(look.logprob)
+            found["token_logprobs"].append(entry.logprob)
             found["top_logprobs"].append(
-                {self._name(token): value for token, value in reversed(look.likeliest)}
+                {self._name(token): value for token, value in reversed(entry.likeliest)}
             )
             found["text_offset"].append(self.offset)
             self.offset += 0 if name.startswith("bytes:") else len(name)

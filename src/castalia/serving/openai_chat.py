@@ -27,7 +27,7 @@ from starlette.responses import Response
 
 from castalia.codecs.conversation import Conversation
 from castalia.errors import DataError, RecipeError
-from castalia.nn.decode import Completion, Look
+from castalia.nn.decode import Completion, TokenLogprobs
 from castalia.sampling.chat import reply_to, talk_of
 from castalia.serving.error_bodies import Json, as_json
 from castalia.serving.field_types import Asking, Body, Count, Letters, Short, StreamOptions
@@ -125,7 +125,7 @@ def router(table: Table, maker: Maker) -> APIRouter:
                 raise
             raise Invalid(f"{error.what}: {error.where}", "response_format", error.fix) from error
         if body.logprobs:
-            text = replace(text, work=replace(text.work, look=body.top_logprobs or 0))
+            text = replace(text, work=replace(text.work, top_logprobs=body.top_logprobs or 0))
         whole = _Replies(mine, hosted, body, text, visit)
         if body.stream:
             return await Events.begun(visit, whole.chunks())
@@ -158,7 +158,7 @@ class _Replies:
                 {
                     "index": row,
                     "message": {"role": "assistant", "content": one.text, "refusal": None},
-                    "logprobs": self._logprobs(one.looks[: len(one.done.tokens)]),
+                    "logprobs": self._logprobs(one.logprobs[: len(one.done.tokens)]),
                     "finish_reason": _reason(one.done),
                     "castalia": one.released.manifest,
                 }
@@ -174,8 +174,8 @@ class _Replies:
                     yield self._chunk(
                         bit.row, {"role": "assistant", "content": "", "refusal": None}
                     )
-                if bit.text or bit.looks:
-                    yield self._chunk(bit.row, {"content": bit.text}, looks=bit.looks)
+                if bit.text or bit.logprobs:
+                    yield self._chunk(bit.row, {"content": bit.text}, logprobs=bit.logprobs)
                 if bit.done is not None:
                     new += len(bit.done.tokens)
                     yield self._chunk(bit.row, {}, done=bit.done, manifest=bit.manifest)
@@ -191,14 +191,14 @@ class _Replies:
         row: int,
         delta: dict[str, Any],
         *,
-        looks: Sequence[Look] = (),
+        logprobs: Sequence[TokenLogprobs] = (),
         done: Completion | None = None,
         manifest: dict[str, Any] | None = None,
     ) -> str:
         choice: dict[str, Any] = {
             "index": row,
             "delta": delta,
-            "logprobs": self._logprobs(looks) if looks else None,
+            "logprobs": self._logprobs(logprobs) if logprobs else None,
             "finish_reason": None if done is None else _reason(done),
         }
         choice |= {} if manifest is None else {"castalia": manifest}
@@ -206,15 +206,15 @@ class _Replies:
             {**self.head, "choices": [choice], **({"usage": None} if self.counted else {})}
         )
 
-    def _logprobs(self, looks: Sequence[Look]) -> dict[str, Any] | None:
+    def _logprobs(self, logprobs: Sequence[TokenLogprobs]) -> dict[str, Any] | None:
         if not self.body.logprobs:
             return None
         content = [
             {
-                **self._place(look.token, look.logprob),
-                "top_logprobs": [self._place(token, value) for token, value in look.likeliest],
+                **self._place(entry.token, entry.logprob),
+                "top_logprobs": [self._place(token, value) for token, value in entry.likeliest],
             }
-            for look in looks
+            for entry in logprobs
         ]
         return {"content": content, "refusal": None}
 
