@@ -1,3 +1,1 @@
-"""Data: where items come from (source), which side they are on (split), encoded items on disk
-(cache), batches (stream).
-"""
+"""Data: sources of items, the split, encoded items in a cache on disk, and batches."""

@@ -1,5 +1,5 @@
-"""Which answers of conversations fit the context: those beyond it are learned without their
-question, or not at all, and that is said.
+"""Report answers of conversations that do not fit the context: they are learned without their
+question, or not at all.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def beyond(sides: Sequence[Windows], context: int, source: str) -> list[Omission
             source,
             say("codec.length={0} or more, or shorter questions", _round(int(np.median(lengths)))),
         )
-    found = []
+    omissions = []
     late, cut = int((first > context + 1).sum()), int((lengths > context + 1).sum())
     remedy = say("codec.length={0} holds all of them", _round(int(lengths.max(initial=1))))
     if late:
-        found.append(
+        omissions.append(
             Omission(
                 say(
                     "conversations whose first answer lies beyond the context of {0:,} tokens",
@@ -55,7 +55,7 @@ def beyond(sides: Sequence[Windows], context: int, source: str) -> list[Omission
             )
         )
     if cut > late:
-        found.append(
+        omissions.append(
             Omission(
                 say("conversations cut where the context of {0:,} tokens ends", context),
                 cut - late,
@@ -63,7 +63,7 @@ def beyond(sides: Sequence[Windows], context: int, source: str) -> list[Omission
                 remedy,
             )
         )
-    return found
+    return omissions
 
 
 def _round(length: int) -> int:

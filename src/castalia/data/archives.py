@@ -1,5 +1,4 @@
-"""Archives as folders: .zip and .tar (also .gz, .bz2, .xz) are unpacked once into a folder of their
-own, under a name that their content gives.
+"""Unpack .zip and .tar archives (also .gz, .bz2, .xz) once, into a folder named by their content.
 
     $CASTALIA_HOME/archives/<first 24 hex digits of SHA-256>/
         files/... castalia.json (where it came from, what was left out)

@@ -8,8 +8,8 @@ names and order are not part of it. Equal items are stored once.
     lengths.bin  R x int64, only where rows are token documents, which differ in length
     weights.bin  uint8 loss weight of each token, only where the codec weighs them
     digests.bin  R x 16 bytes: the item a row comes from; rows of one item are neighbours
-    facts.bin    R x F x int32, only where the codec knows facts of items (told.py): the number of
-                 each one's value
+    facts.bin    R x F x int32, only where the codec knows facts of items (conditions.py): the
+                 number of each one's value
     stored.bin   R x 16 bytes: hash of the row itself, to find items that are equal once encoded,
                  and damage
     cache.json   shape, dtype, rows, SHA-256, and what could not be read
@@ -43,7 +43,7 @@ from torch import Tensor
 
 from castalia import codecs, text_files
 from castalia.codecs.base import Codec
-from castalia.data.conditions import Facts, Noted
+from castalia.data.conditions import FactCollector, Facts
 from castalia.data.source import DIGEST_BYTES, DataConfig
 from castalia.errors import CastaliaError, DataError, SpecError
 from castalia.omissions import Omissions
@@ -261,26 +261,26 @@ def load(
     $CASTALIA_HOME cannot be written.
     """
     folder = root / "cache" / key
-    found = _open(folder)
-    if found is None:
+    cache = _open(folder)
+    if cache is None:
         with _writing(root):
             folder.parent.mkdir(parents=True, exist_ok=True)
             _remove_stale(folder.parent)
             with _lock(folder.with_suffix(".lock")):
-                found = _open(folder)  # somebody else may have built it while we waited
-                if found is None:
+                cache = _open(folder)  # somebody else may have built it while we waited
+                if cache is None:
                     shutil.rmtree(folder, ignore_errors=True)
                     _build(
                         folder, codec, tracked(wanted(), "encoding", count, "items"), count, config
                     )
-                    found = _open(folder)
-    if found is None:
+                    cache = _open(folder)
+    if cache is None:
         raise DataError(
             say("the cache was damaged while it was written"),
             root / "cache",
             say("check the disk, or set CASTALIA_HOME to another one"),
         )
-    return found
+    return cache
 
 
 def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: DataConfig) -> None:
@@ -292,7 +292,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
         whole = hashlib.sha256()
         rows, shape, dtype = 0, None, None
         ragged, lengths = isinstance(codec.spec, Tokens), array("q")
-        noted, omitted = Noted(codec), Omissions()
+        noted, omitted = FactCollector(codec), Omissions()
         weighs, heavy = ragged and codec.weighs, hashlib.sha256()
         with (
             (temporary / "rows.bin").open("wb") as data,
@@ -467,7 +467,7 @@ def list_caches(given: Path | None = None) -> list[dict[str, Any]]:
     Leftovers of interrupted builds are listed too, with no rows.
     """
     folder = home(given) / "cache"
-    found = []
+    caches = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if not path.is_dir():
             continue
@@ -480,7 +480,7 @@ def list_caches(given: Path | None = None) -> list[dict[str, Any]]:
             }
         except (OSError, ValueError, KeyError, TypeError):
             about = {"rows": 0, "codec": "", "source": "(unfinished)"}
-        found.append(
+        caches.append(
             {
                 "key": path.name,
                 "bytes": sum(file.stat().st_size for file in path.iterdir()),
@@ -488,7 +488,7 @@ def list_caches(given: Path | None = None) -> list[dict[str, Any]]:
                 "used": path.stat().st_mtime,
             }
         )
-    return sorted(found, key=lambda cache: -cache["bytes"])
+    return sorted(caches, key=lambda cache: -cache["bytes"])
 
 
 def remove_cache(key: str, given: Path | None = None) -> None:

@@ -1,9 +1,9 @@
-"""What a model may be told of an item: its class, columns of a table, facts that the codec knows.
-Each is a `Classes` under its own name.
+"""Conditions of items: the class, columns of a table and facts that the codec knows. Each is a
+`Classes` under its own name.
 
 `data.conditions` names them: `label` is the class (sub-folder, `data.label`, label file), a name of
 `Codec.fact_names` is a fact of the item, any other name is a column of the metadata table. Not
-here: finding tables (metadata.py), and what becomes of untold items (nn/condition_embedding.py).
+here: finding tables (metadata.py), and how models take conditions in (nn/condition_embedding.py).
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Column:
         return self.names[self.value[item]] if self.value[item] < len(self.names) else ""
 
     def counts(self) -> dict[str, int]:
-        found = Counter(self.value.tolist())
-        return {name: found.get(number, 0) for number, name in enumerate(self.names)}
+        counts = Counter(self.value.tolist())
+        return {name: counts.get(number, 0) for number, name in enumerate(self.names)}
 
 
 def from_table(wanted: Sequence[str], codec: Codec[Any]) -> list[str]:
@@ -47,7 +47,7 @@ def from_table(wanted: Sequence[str], codec: Codec[Any]) -> list[str]:
     return [name for name in wanted if name != LABEL and name not in codec.fact_names]
 
 
-def nobody_knows(name: str, codec: Codec[Any], columns: Sequence[str]) -> RecipeError:
+def unknown_condition(name: str, codec: Codec[Any], columns: Sequence[str]) -> RecipeError:
     known = [LABEL, *codec.fact_names, *columns]
     more = (
         ""
@@ -65,32 +65,32 @@ def column(key: str, values: Sequence[str | None], name: str = "") -> Column:
     """A named column as classes; name: the table's name for it, where a column with too many values
     is an error. One value is none.
     """
-    found = {value for value in values if value is not None}
-    if name and len(found) > max(1, len(values) // 2):
+    distinct = {value for value in values if value is not None}
+    if name and len(distinct) > max(1, len(values) // 2):
         raise DataError(
             say(
                 "the column '{0}' has {1} for {2}",
                 name,
-                plural("{0} different value", "{0} different values", len(found)),
+                plural("{0} different value", "{0} different values", len(distinct)),
                 plural("{0} item", "{0} items", len(values)),
             ),
             key,
             say("choose a column with few values, or leave {0} out", key),
         )
-    return encoded(values, tuple(sorted(found, key=natural)))
+    return encoded(values, tuple(sorted(distinct, key=natural_key)))
 
 
-def several(name: str, found: Column, notes: list[str]) -> Column:
-    """The column if there is anything to tell by it, else one without names, and a note that says
-    so.
+def with_several_values(name: str, known: Column, notes: list[str]) -> Column:
+    """The column if it has two or more values, else a column without names, with a note
+    about it.
     """
-    if len(found.names) >= 2:
-        return found
+    if len(known.names) >= 2:
+        return known
     what = "class" if name == LABEL else f"value of '{name}'"
-    if found.names or name != LABEL:
-        only = f"only one {what} ('{found.names[0]}')" if found.names else f"no item has a {what}"
+    if known.names or name != LABEL:
+        only = f"only one {what} ('{known.names[0]}')" if known.names else f"no item has a {what}"
         notes.append(say("{0}, so the model is not told it", only))
-    return Column(np.zeros(len(found.value), dtype=np.int64), ())
+    return Column(np.zeros(len(known.value), dtype=np.int64), ())
 
 
 def encoded(values: Sequence[str | None], names: tuple[str, ...]) -> Column:
@@ -103,7 +103,7 @@ def encoded(values: Sequence[str | None], names: tuple[str, ...]) -> Column:
     )
 
 
-def natural(name: str) -> list[tuple[int, int | str]]:
+def natural_key(name: str) -> list[tuple[int, int | str]]:
     """ "2" before "10"."""
     return [
         (0, int(part)) if part.isdecimal() else (1, part.casefold())
@@ -122,7 +122,7 @@ class Facts:
     codes: np.ndarray
 
     def column(self, name: str, rows: np.ndarray) -> Column:
-        """Of the rows (N,), with names in natural order."""
+        """Of the rows (N,), with names in natural_key order."""
         own = self.values[name]
         codes = self.codes[rows, list(self.values).index(name)]
         return column(
@@ -130,8 +130,8 @@ class Facts:
         )
 
 
-class Noted:
-    """Facts as items come by, one after another."""
+class FactCollector:
+    """Collects the codec's facts of items, one after another."""
 
     def __init__(self, codec: Codec[Any]) -> None:
         self._codec = codec
@@ -140,10 +140,10 @@ class Noted:
 
     def add(self, item: Any) -> None:
         if self._values:
-            found: Mapping[str, str] = self._codec.facts(item)
+            facts: Mapping[str, str] = self._codec.facts(item)
             self._codes.append(
                 [
-                    values.setdefault(found[name], len(values)) if name in found else -1
+                    values.setdefault(facts[name], len(values)) if name in facts else -1
                     for name, values in self._values.items()
                 ]
             )

@@ -1,5 +1,5 @@
-"""What is said about the data: a fingerprint that identifies them and a report of what
-was found.
+"""The data report of a run: a fingerprint that identifies the data, counts, duplicates and
+omissions.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _NAMED = 3  # kinds that a sentence names
 
 
 def fingerprint(source: Source, items: np.ndarray) -> str:
-    """SHA-256 over the sorted content hashes with their class names and what columns tell.
-    Independent of file names, of order, and of the split.
+    """SHA-256 over the sorted content hashes with their class names and conditions. Independent of
+    file names, of order, and of the split.
     """
-    told = [
+    columns = [
         Column(source.label, source.classes),
         *(source.columns[name] for name in sorted(source.columns)),
     ]
     digest = hashlib.sha256()
     for item in items[np.lexsort((*source.order(items), split.ranks(source.digest[items])))]:
         digest.update(source.digest[item].tobytes())
-        for known in told:
+        for known in columns:
             digest.update(known.name(item).encode() + b"\0")
     return digest.hexdigest()
 
@@ -88,7 +88,7 @@ def describe(source: Source, items: np.ndarray, content: np.ndarray) -> dict[str
 
 
 def summary(report: dict[str, Any]) -> list[str]:
-    """What was found in a few lines for the terminal, from the report that a run keeps."""
+    """The report in a few lines for the terminal, from the report that a run keeps."""
     kinds = Counter(report.get("encodings", {})).most_common()
     named = ", ".join(
         name if len(kinds) == 1 else f"{count:,} {name}" for name, count in kinds[:_NAMED]

@@ -1,5 +1,5 @@
-"""Names of files compared as people see them: whatever the Unicode form (a Mac writes "é" as two
-characters), the slashes and the folder they are relative to.
+"""Match names of files with names in tables, whatever their Unicode form (a Mac writes "é" as two
+characters), slashes and folder.
 
 Files and rows of a table meet where both are sure: a name that could mean two files, or two rows,
 means none, and is counted.
@@ -30,8 +30,8 @@ def folded(name: str) -> str:
 @dataclass
 class Matched:
     """row: of each file, the place of its row; None without one. doubtful: files that several rows
-    may mean, or whose row may mean several files. by_case: files found only because capital letters
-    do not count. spare: places of rows that mean no file.
+    may mean, or whose row may mean several files. by_case: files matched only because capital
+    letters do not count. spare: places of rows that mean no file.
     """
 
     row: list[int | None]
@@ -40,7 +40,7 @@ class Matched:
     spare: list[int] = field(default_factory=list)
 
     def omissions(self, files: Sequence[str], rows: Sequence[str]) -> Iterator[Omission]:
-        """Files and rows that found no partner, counted."""
+        """Files and rows without a match, counted."""
         bare = [
             file for file, row in enumerate(self.row) if row is None and file not in self.doubtful
         ]
@@ -67,7 +67,7 @@ def matched(files: Sequence[str], rows: Sequence[str]) -> Matched:
     """The row of each file, all names different: the one of its name, else the one whose name ends
     like the file's path or the other way round.
     """
-    found = Matched([None] * len(files))
+    match = Matched([None] * len(files))
     left_rows, left_files = dict.fromkeys(range(len(rows))), dict.fromkeys(range(len(files)))
     wanted: set[int] = set()  # rows that doubtful files may have
     for key in (str, seen, folded):
@@ -76,16 +76,16 @@ def matched(files: Sequence[str], rows: Sequence[str]) -> Matched:
             of_file, of_row = Counter(file for file, _ in pairs), Counter(row for _, row in pairs)
             for file, row in pairs:
                 if of_file[file] == of_row[row] == 1:
-                    found.row[file] = row
+                    match.row[file] = row
                     del left_rows[row]
                     if key is folded:
-                        found.by_case.add(file)
+                        match.by_case.add(file)
                 else:
-                    found.doubtful.add(file)
+                    match.doubtful.add(file)
                     wanted.add(row)
                 left_files.pop(file, None)
-    found.spare = [row for row in left_rows if row not in wanted]
-    return found
+    match.spare = [row for row in left_rows if row not in wanted]
+    return match
 
 
 def _pairs(
@@ -130,21 +130,21 @@ def listed(folder: Path, line: str) -> Path | None:
 
 
 def there(path: Path) -> Path | None:
-    """The file that a path means, if there is one: as it is written, else the only one that looks
-    so.
+    """The file that a path means, if there is one: as it is written, else the only one whose
+    normalised name is equal.
     """
     try:
         if path.is_file():
             return path
         folder = path.parent if path.parent.is_dir() else _folder(path.parent)
-        found = (
+        same = (
             [one for one in folder.iterdir() if seen(one.name) == seen(path.name)]
             if folder is not None
             else []
         )
     except (OSError, ValueError):
         return None
-    return found[0] if len(found) == 1 and found[0].is_file() else None
+    return same[0] if len(same) == 1 and same[0].is_file() else None
 
 
 def _folder(path: Path) -> Path | None:
@@ -152,12 +152,12 @@ def _folder(path: Path) -> Path | None:
     if path.is_dir() or path == path.parent:
         return path if path.is_dir() else None
     above = _folder(path.parent)
-    found = (
+    same = (
         [one for one in above.iterdir() if seen(one.name) == seen(path.name) and one.is_dir()]
         if above is not None
         else []
     )
-    return found[0] if len(found) == 1 else None
+    return same[0] if len(same) == 1 else None
 
 
 def alike(names: Iterable[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Items of a source in a wanted order; each file is opened once and read through once."""
+"""Read items of a source in a wanted order; each file is opened once and read through once."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def read_items(
     items (n,) int: neighbours belong to one file, ascending within it. A file that was hashed whole
     may yield several items.
     """
-    for item, found in numbered(source, items, codec):
-        yield source.digest[item].tobytes(), source.where(item), found
+    for item, content in numbered(source, items, codec):
+        yield source.digest[item].tobytes(), source.where(item), content
 
 
 def readable(source: Source, items: np.ndarray, codec: Codec[Any], skip_bad: bool) -> Iterator[Any]:
     """The native items alone. Raises DataError at the first that cannot be read, unless
     `skip_bad`.
     """
-    for item, found in numbered(source, items, codec):
-        if not isinstance(found, DataError):
-            yield found
+    for item, content in numbered(source, items, codec):
+        if not isinstance(content, DataError):
+            yield content
         elif not skip_bad:
-            raise DataError(found.what, source.where(item), found.fix) from found
+            raise DataError(content.what, source.where(item), content.fix) from content
 
 
 def fair_order(source: Source, items: np.ndarray) -> np.ndarray:
@@ -59,11 +59,11 @@ def numbered(source: Source, items: np.ndarray, codec: Codec[Any]) -> Iterator[t
         rowwise = codec.is_container(path)
         done = 0  # how many of the group were given
         try:
-            for index, found in enumerate(bounded.within(source.limits, codec.read(path))):
+            for index, content in enumerate(bounded.within(source.limits, codec.read(path))):
                 if not rowwise:
-                    yield int(group[0]), found
+                    yield int(group[0]), content
                 elif done < len(group) and source.index[group[done]] == index:
-                    yield int(group[done]), found
+                    yield int(group[done]), content
                     done += 1
         except DataError as error:
             for item in group[done:]:

@@ -1,4 +1,4 @@
-"""Which places a source means: a built-in set, a folder, a file, an archive, a pattern
+"""Resolve data.source to files: a built-in set, a folder, a file, an archive, a pattern
 (photos/*.png, photos/**/*.jpg), or several of these.
 
 Several places are read as if they lay in one folder, the deepest that holds them all, in the order
@@ -156,8 +156,8 @@ def expanded(word: str, known: str = "") -> list[Path]:
             say("the path holds a null character"), repr(word[:200]), say("check the path")
         ) from error
     if glob.has_magic(word):
-        if found := matches(word):
-            return found
+        if paths := matches(word):
+            return paths
         raise DataError(
             say("nothing has a name of this pattern"),
             word,

@@ -1,5 +1,5 @@
-"""A manifest: which files data consist of, by relative name and SHA-256, so that they can be
-compared later, here or elsewhere.
+"""Data manifests: the files of a data set by relative name and SHA-256, to be compared later, here
+or elsewhere.
 
     {"castalia_manifest": 1, "codec": "image", "entries": 3, "sha256": of all entries,
         "fingerprint": as in a run,
@@ -49,20 +49,22 @@ def make(
 def load(path: Path) -> dict[str, Any]:
     """A manifest from its file. Raises DataError when it is none, or newer than this version."""
     fix = "castalia check DATA --out FOLDER writes one"
-    found = bounded.parse_json(bounded.read_bytes(path, "json_bytes"), path.name, fix)
+    content = bounded.parse_json(bounded.read_bytes(path, "json_bytes"), path.name, fix)
     if (
-        not isinstance(found, dict)
-        or not isinstance(found.get("castalia_manifest"), int)
-        or not isinstance(found.get("files"), list)
+        not isinstance(content, dict)
+        or not isinstance(content.get("castalia_manifest"), int)
+        or not isinstance(content.get("files"), list)
     ):
         raise DataError(
             say("this is not a manifest"),
             path.name,
             say("give manifest.json of castalia check DATA --out FOLDER"),
         )
-    if found["castalia_manifest"] > FORMAT:
+    if content["castalia_manifest"] > FORMAT:
         raise DataError(
-            say("the manifest has format {0}, newer than {1}", found["castalia_manifest"], FORMAT),
+            say(
+                "the manifest has format {0}, newer than {1}", content["castalia_manifest"], FORMAT
+            ),
             path.name,
             say("update castalia"),
         )
@@ -70,22 +72,22 @@ def load(path: Path) -> dict[str, Any]:
         not isinstance(file, dict)
         or not isinstance(file.get("name"), str)
         or not isinstance(file.get("sha256"), str)
-        for file in found["files"]
+        for file in content["files"]
     ):
         raise DataError(
             say("an entry of the manifest has no name or no hash"),
             path.name,
             "castalia check DATA --out FOLDER writes a new one",
         )
-    return found
+    return content
 
 
 def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """What became of the files: {"same": n, "added", "removed", "changed", "renamed"}, names
+    """Differences of two manifests: {"same": n, "added", "removed", "changed", "renamed"}, names
     sorted.
 
     A file under another name with the same content is renamed; of a changed file that holds many
-    items, how many came and went is said.
+    items, how many came and went is counted.
     """
     before = {file["name"]: file for file in old["files"]}
     after = {file["name"]: file for file in new["files"]}

@@ -1,4 +1,4 @@
-"""Tables beside the files: classes, captions and groups from a `*.csv`, `*.tsv` or `*.jsonl` with a
+"""Metadata tables: classes, captions and groups from a `*.csv`, `*.tsv` or `*.jsonl` with a
 `file_name` or `file` column.
 
 This is the "imagefolder" convention of Hugging Face datasets. Nothing here opens the files that the
@@ -41,11 +41,11 @@ def find(folder: Path, named: str | None) -> Path:
     tables = _tables(folder)
     if len(tables) == 1:
         return tables[0]
-    found = f"; found: {', '.join(path.name for path in tables)}" if tables else ""
+    listed = f"; found: {', '.join(path.name for path in tables)}" if tables else ""
     raise DataError(
         say(
             "data.label, data.caption, data.group and data.conditions need a metadata table{0}",
-            found,
+            listed,
         ),
         folder.name,
         say("set data.metadata=FILE.csv or FILE.jsonl"),

@@ -1,4 +1,5 @@
-"""Pairs of texts, one preferred to the other, as batches that are functions of counters.
+"""Preference pairs (a prompt, a chosen and a rejected text) as batches that are functions of
+counters.
 
 A table (.jsonl, .csv, .tsv, .parquet) has the columns prompt, chosen and rejected, or only the last
 two. Its preferred texts, prompt and chosen, are the documents of the run
@@ -87,7 +88,7 @@ def read_pairs(config: DataConfig, codec: Codec[Any]) -> Sides:
             say("pairs are pairs of texts"),
             where=say("codec '{0}' gives {1}", codec.name, type(spec).__name__),
         )
-    found: list[Pair] = []
+    pairs: list[Pair] = []
     digests, everything = bytearray(), hashlib.sha256()
     encoding = getattr(codec.config, "encoding", None)
     listing = list_files(config.source, codec, config.skip_bad, config.follow_links)
@@ -100,19 +101,19 @@ def read_pairs(config: DataConfig, codec: Codec[Any]) -> Sides:
             )
         for number, row in documents.rows(path, encoding)[1]:
             prompt, chosen, rejected = _texts(row, f"{path.name}, row {number}")
-            found.append(pair(codec, prompt, chosen, rejected))
+            pairs.append(pair(codec, prompt, chosen, rejected))
             digests += hashlib.sha256((prompt + chosen).encode()).digest()[:DIGEST_BYTES]
             everything.update("\0".join((prompt, chosen, rejected, "")).encode())
     digest = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST_BYTES)
-    held_out = split.validates(digest, np.full(len(found), -1), [], config.validation)
-    train = [one for one, held in zip(found, held_out, strict=True) if not held]
+    held_out = split.validates(digest, np.full(len(pairs), -1), [], config.validation)
+    train = [one for one, held in zip(pairs, held_out, strict=True) if not held]
     if not train:
         raise DataError(
             say("there are no pairs to learn from"),
             config.named,
             say("add rows, or lower data.validation"),
         )
-    validation = [one for one, held in zip(found, held_out, strict=True) if held]
+    validation = [one for one, held in zip(pairs, held_out, strict=True) if held]
     return Sides(Pairs(spec, train), Pairs(spec, validation), everything.hexdigest())
 
 

@@ -1,5 +1,5 @@
-"""The order of training: an endless stream of epochs, each a permutation drawn from (seed, epoch),
-so nothing has to be saved to resume.
+"""Shuffled order of training: an endless stream of epochs, each a permutation drawn from (seed,
+epoch), so nothing has to be saved to resume.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where data come from: built-in sets, folders, archives, patterns, file lists, metadata tables,
+"""Open a data source: built-in sets, folders, archives, patterns, file lists, metadata tables,
 container files.
 
 `open_source` finds the items and what is known about each (class, caption, group) and hashes its
@@ -31,8 +31,8 @@ from castalia.data.conditions import (
     column,
     encoded,
     from_table,
-    nobody_knows,
-    several,
+    unknown_condition,
+    with_several_values,
 )
 from castalia.data.file_discovery import Listing, caption, list_files
 from castalia.errors import DataError
@@ -118,8 +118,8 @@ class DataConfig(Config):
         return locate.named(self.source)
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """Names of what the model is told, each once."""
+    def condition_names(self) -> tuple[str, ...]:
+        """Names of the conditions, each once."""
         if self.conditions is None:
             return (LABEL,) if self.conditional else ()
         return tuple(dict.fromkeys(self.conditions))
@@ -136,7 +136,7 @@ class Source:
     label         (N,) int64 into `classes`; len(classes) where the item has none.
     group         (N,) int32 into `groups`; -1 where the item has none.
     captions      one per item, or None when there are none at all.
-    columns       what else the table tells, by the name of the column (see told.py); facts of the
+    columns       other columns of the table, by name (see conditions.py); facts of the
                   codec are in the cache.
     limits        how the files were read, and are read later (data/item_reader.py).
     omitted       what is not read: files of known kinds, and parts of containers.
@@ -200,7 +200,7 @@ def open_source(config: DataConfig, codec: Codec[Any]) -> Source:
 
 def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
     listing = list_files(config.source, codec, config.skip_bad, config.follow_links)
-    extra = from_table(config.told, codec)
+    extra = from_table(config.condition_names, codec)
     rows = _table_rows(config, listing, codec, extra)
     folder_labels, note = _folder_classes(listing.names)
     with collected(listing.omitted):
@@ -237,8 +237,8 @@ def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
             ],
         )
     label = _classes(values, config, hashed.names, notes)
-    told = {
-        name: several(name, column("data.conditions", known, name), notes)
+    conditions = {
+        name: with_several_values(name, column("data.conditions", known, name), notes)
         for name, known in columns.items()
     }
     group_names = sorted({name for name in groups if name is not None})
@@ -261,7 +261,7 @@ def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
         ignored=listing.ignored,
         skipped=hashed.skipped,
         notes=notes,
-        columns={name: known for name, known in told.items() if known.names},
+        columns={name: known for name, known in conditions.items() if known.names},
         limits=config.limits,
         omitted=listing.omitted,
     )
@@ -279,7 +279,7 @@ def _table_rows(
             listing.folder, config.metadata if listing.table is None else str(listing.table)
         )
         if name not in known:
-            raise nobody_knows(name, codec, known)
+            raise unknown_condition(name, codec, known)
     columns += extra
     if not columns:
         return None
@@ -289,9 +289,9 @@ def _table_rows(
         else metadata.find(listing.folder, config.metadata)
     )
     known_rows = metadata.load(table, columns)
-    found = names.matched(listing.names, list(known_rows))
+    match = names.matched(listing.names, list(known_rows))
     all_rows = list(known_rows.values())
-    rows = [None if place is None else all_rows[place] for place in found.row]
+    rows = [None if place is None else all_rows[place] for place in match.row]
     if not any(row is not None for row in rows):
         raise DataError(
             say(
@@ -300,13 +300,13 @@ def _table_rows(
             table.name,
             say("its file column must hold paths relative to the data folder"),
         )
-    listing.omitted.extend(found.omissions(listing.names, list(known_rows)))
-    if found.by_case:
-        example = listing.names[min(found.by_case)]
+    listing.omitted.extend(match.omissions(listing.names, list(known_rows)))
+    if match.by_case:
+        example = listing.names[min(match.by_case)]
         listing.notes.append(
             say(
                 "{0} names in {1} differ from their files' in capital letters, e.g. {2}",
-                len(found.by_case),
+                len(match.by_case),
                 table.name,
                 example,
             )
@@ -368,10 +368,10 @@ def _without_shared(folders: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def _classes(
     values: list[str | None], config: DataConfig, given: tuple[str, ...] | None, notes: list[str]
 ) -> Column:
-    """The classes of all items, in the order of a container's class file or in natural order; none
-    where the model is not told them.
+    """The classes of all items, in the order of a container's class file or in natural order;
+    none where the model gets no classes.
     """
-    if LABEL not in config.told:
+    if LABEL not in config.condition_names:
         return Column(np.zeros(len(values), dtype=np.int64), ())
     same = names.alike(value for value in values if value is not None)
     if same:
@@ -385,8 +385,8 @@ def _classes(
     for group in names.differing_in_case({value for value in values if value is not None}):
         notes.append(say("classes differ in capital letters alone: {0}", ", ".join(group)))
     if given is not None and {value for value in values if value is not None} <= set(given):
-        return several(LABEL, encoded(values, given), notes)
-    return several(LABEL, column("data.label", values, config.label or ""), notes)
+        return with_several_values(LABEL, encoded(values, given), notes)
+    return with_several_values(LABEL, column("data.label", values, config.label or ""), notes)
 
 
 # Hashing ------------------------------------------------------------------------------------------
@@ -394,7 +394,7 @@ def _classes(
 
 @dataclass
 class _Hashed:
-    """Columns file, index, digest as in Source; items per file; labels found in containers (file ->
+    """Columns file, index, digest as in Source; items per file; labels of containers (file ->
     values), with class names.
     """
 
@@ -418,19 +418,19 @@ def _hash_all(listing: Listing, codec: Codec[Any], skip_bad: bool) -> _Hashed:
     ):
         try:
             if codec.is_container(path):
-                found = _hash_rows(path, codec)
+                hashes = _hash_rows(path, codec)
                 values, file_names = _container_labels(path)
                 if values is not None:
                     labels[place], names = values, file_names or names
             else:
-                found = _hash_file(path)
+                hashes = _hash_file(path)
         except DataError as error:
             if not skip_bad:
                 raise DataError(error.what, listing.names[place], error.fix) from error
             skipped.append({"file": listing.names[place], "why": error.what + _place(error)})
-            found = b""
-        digests += found
-        counts.append(len(found) // DIGEST_BYTES)
+            hashes = b""
+        digests += hashes
+        counts.append(len(hashes) // DIGEST_BYTES)
     file = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
     start = np.cumsum(counts) - counts
     index = (np.arange(len(file)) - np.repeat(start, counts)).astype(np.int32)

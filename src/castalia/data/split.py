@@ -1,5 +1,5 @@
-"""Which items train and which validate: a function of content, so that adding files moves no old
-file across.
+"""Split items into training and validation by their content, so that adding files moves no old file
+across.
 
 An item's position in [0, 1) is the first 8 bytes of its content hash; those below `data.validation`
 validate. Items of one group share the group's position, and groups that share an item count as one.

@@ -1,12 +1,12 @@
-"""From files to batches: split, fit the codec, encode once into a cache, then serve batches that
-are functions of counters.
+"""From files to batches: split, fit the codec, encode once into a cache, serve batches that are
+functions of counters.
 
     dataset = prepare(DataConfig(source="photos/"), ImageCodec())
     batch = dataset.train.batch(counter=0, size=64, seed=0, augment=True)
 
 Batch number `counter` is a slice of an endless stream of epochs, each a permutation drawn from
 (seed, epoch), so nothing has to be saved to resume. Reading is in data/item_reader.py, files on
-disk in data/cache.py, what is said about the data in data/data_report.py.
+disk in data/cache.py, the data report in data/data_report.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from castalia import user_dirs
 from castalia.codecs.base import Augmentation, Codec
 from castalia.data import answer_lengths, cache, split
 from castalia.data.cache import Cache, Documents, Rows, list_caches, remove_cache
-from castalia.data.conditions import LABEL, Column, several
+from castalia.data.conditions import LABEL, Column, with_several_values
 from castalia.data.data_report import describe, fingerprint
 from castalia.data.item_reader import fair_order, read_items, readable
 from castalia.data.shuffle import Epochs, nothing_there
@@ -320,7 +320,7 @@ def _assemble(
     )
     source.omitted.extend(encoded.omitted.listed())
     report = describe(source, chosen[kept], content[kept])
-    told = _told(config, source, chosen[entry], encoded, row, report)
+    columns = _conditions_of(config, source, chosen[entry], encoded, row, report)
     apart = split.validates(
         source.digest[chosen],
         source.group[chosen],
@@ -342,7 +342,7 @@ def _assemble(
         (development, []),
     ):
         mask = mask & ~dropped
-        cond = {name: torch.from_numpy(known.value[mask]) for name, known in told.items()}
+        cond = {name: torch.from_numpy(known.value[mask]) for name, known in columns.items()}
         index = torch.from_numpy(row[mask])
         if isinstance(encoded.rows, Documents) and isinstance(codec.spec, Tokens):
             sides.append(
@@ -377,13 +377,15 @@ def _assemble(
         "shape": list(codec.spec.shape) if isinstance(codec.spec, Dense) else [codec.spec.length],
         "tokens": [side.tokens for side in sides if isinstance(side, Windows)] or None,
     }
-    conditions: dict[str, Condition] = {name: Classes(known.names) for name, known in told.items()}
+    conditions: dict[str, Condition] = {
+        name: Classes(known.names) for name, known in columns.items()
+    }
     return Dataset(
         codec, conditions, fingerprint(source, chosen[kept]), report, source.licence, *sides
     )
 
 
-def _told(
+def _conditions_of(
     config: DataConfig,
     source: Source,
     items: np.ndarray,
@@ -391,21 +393,23 @@ def _told(
     row: np.ndarray,
     report: dict[str, Any],
 ) -> dict[str, Column]:
-    """What the model is told of each entry (its item, its cached row), by name; a class of which
-    there is only one is not told. What is told beside the class goes into the report.
+    """The conditions of each entry (its item, its cached row), by name; without those that have
+    only one value. Counts of all but the class go into the report.
     """
-    found: dict[str, Column] = {}
-    for name in config.told:
+    columns: dict[str, Column] = {}
+    for name in config.condition_names:
         if name == LABEL:
-            found[name] = Column(source.label, source.classes)[items]
+            columns[name] = Column(source.label, source.classes)[items]
         elif name in encoded.facts.values:
-            found[name] = several(name, encoded.facts.column(name, row), report["notes"])
+            columns[name] = with_several_values(
+                name, encoded.facts.column(name, row), report["notes"]
+            )
         elif name in source.columns:
-            found[name] = source.columns[name][items]
-    found = {name: known for name, known in found.items() if known.names}
-    if any(name != LABEL for name in found):
-        report["told"] = {name: known.counts() for name, known in found.items() if name != LABEL}
-    return found
+            columns[name] = source.columns[name][items]
+    columns = {name: known for name, known in columns.items() if known.names}
+    if any(name != LABEL for name in columns):
+        report["told"] = {name: known.counts() for name, known in columns.items() if name != LABEL}
+    return columns
 
 
 def _where(source: Source, items: np.ndarray, index: int) -> str:
@@ -461,7 +465,7 @@ def _beside(
 def _enough(
     content: np.ndarray, config: DataConfig, source: Source, codec: Codec[Any], fit: bool
 ) -> None:
-    """Too little data is said to be too little, never a wrong format."""
+    """Raises DataError where there are too few items, with the reason that fits."""
     distinct = len(np.unique(content))
     if fit and len(content) > 1 and distinct == 1:
         raise _identical(len(content), config)
@@ -492,30 +496,30 @@ def _identical(count: int, config: DataConfig) -> DataError:
 
 
 def _augmentations(config: DataConfig, codec: Codec[Any]) -> list[tuple[str, Augmentation]]:
-    """By name, those of the recipe, else the codec's own. One after which a told fact would be a
-    lie is refused, or left out of the latter.
+    """By name, those of the recipe, else the codec's own. One that changes a fact that is a
+    condition is refused, or left out of the codec's own.
     """
     known = codec.augmentations
-    lies = {
-        name: [fact for fact in facts if fact in config.told]
+    changed = {
+        name: [fact for fact in facts if fact in config.condition_names]
         for name, facts in codec.disturbs.items()
     }
     names = config.augment
     if names is None:
-        names = tuple(name for name in codec.default_augmentations if not lies.get(name))
+        names = tuple(name for name in codec.default_augmentations if not changed.get(name))
     for name in names:
-        if lies.get(name):
+        if changed.get(name):
             raise RecipeError(
                 say(
                     "the augmentation '{0}' changes what the model is told: {1}",
                     name,
-                    ", ".join(lies[name]),
+                    ", ".join(changed[name]),
                 ),
                 "data.augment, data.conditions",
                 say(
                     "leave '{0}' out of data.augment, or {1} out of data.conditions",
                     name,
-                    lies[name][0],
+                    changed[name][0],
                 ),
             )
         if name not in known:

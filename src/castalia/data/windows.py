@@ -1,4 +1,4 @@
-"""Token documents to rows: cut, packed, and shuffled anew each epoch, as functions of counters.
+"""Cut and pack token documents into rows, shuffled anew each epoch, as functions of counters.
 
 Training lays the documents of an epoch end to end in a random order, joins the ends to a ring, and
 cuts it at a random phase into windows of `length` coded tokens, each with the token before it as
@@ -210,10 +210,10 @@ class Windows:
         if self.spec.period == 1:
             return self._documents.gather(ring.offsets[document] + places)
         real = places < ring.lasts[document]
-        found = self._documents.gather(
+        tokens = self._documents.gather(
             ring.offsets[document] + np.where(real, places, ring.lasts[document] - 1)
         )
-        return np.where(real, found, self.spec.begin)
+        return np.where(real, tokens, self.spec.begin)
 
     def _ring(self, seed: int, epoch: int, windows: int) -> _Ring:
         key = (seed, epoch)

@@ -1,4 +1,4 @@
-"""Where and in which precision a run trains. The only file that knows Lightning Fabric.
+"""The device, precision and processes of a run. The only file that imports Lightning Fabric.
 
 Importing Fabric takes about two seconds of CPU, more than all of torch, so a run in one process
 does without it: `Solo` and `Many` have the same methods, and a test shows that they give identical

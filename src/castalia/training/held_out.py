@@ -1,5 +1,5 @@
-"""The loss on held-out data, and what fine-tuning gains and loses of it:
-RUN/eval/forgetting.json.
+"""Loss on held-out data while training, and before and after fine-tuning
+(RUN/eval/forgetting.json).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from castalia.training.setup import new_family, open_data, parameter_count
 
 @dataclass(frozen=True)
 class Effort:
-    """How much of the held-out side is looked at: rows at most; multiplications and additions of a
-    pass over them, which makes it fewer of a large model.
+    """How much of the held-out side is used: rows at most; multiplications and additions of a pass
+    over them, which makes it fewer of a large model.
     """
 
     rows: int
@@ -110,7 +110,7 @@ class Forgetting:
         """What the run gained and what it lost."""
         model = run.model()
         new = {"source": run.recipe.data.named, "after": held_out_loss(model, dataset)}
-        found = {
+        losses = {
             "unit": "nats per token" if isinstance(dataset.spec, Tokens) else "nats per item",
             "new": new,
             "old": dict(self.old),
@@ -118,7 +118,9 @@ class Forgetting:
         if self.new is not None:
             new["before"] = self.new
         if self.parent is not None:
-            found["parent"] = self.parent
+            losses["parent"] = self.parent
         if "before" in self.old and run.recipe.start_from is not None:
-            found["old"]["after"] = held_out_loss(model, open_data(Run.open(run.recipe.start_from)))
-        atomic.write_json(run.folder / "eval" / "forgetting.json", found)
+            losses["old"]["after"] = held_out_loss(
+                model, open_data(Run.open(run.recipe.start_from))
+            )
+        atomic.write_json(run.folder / "eval" / "forgetting.json", losses)

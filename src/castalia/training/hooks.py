@@ -1,6 +1,4 @@
-"""What the loop tells the outside. A hook is a function of one `Progress`; it must not change what
-it sees.
-"""
+"""Hooks of the training loop: functions of one `Progress`, which must not change what they get."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from typing import Literal
 
 from castalia.families.base import Family
 
-# What tells how tuning goes; its loss does not.
+# Parts that show how tuning goes; its loss does not.
 TUNING = (
     "reward/reward",
     "reward/met",

@@ -1,4 +1,4 @@
-"""The one training loop, for every family.
+"""The training loop, for every family.
 
     for step, for phase, for micro in range(accumulate): loss = family(batch, phase); backward;
         clip; step; then EMA
@@ -219,14 +219,14 @@ class Trainer:
             own = self.budget.after(step, self.steps) if self.device.rank == 0 else own
         except RecipeError as error:
             own, stopped = Due(-1), error
-        found = Due.of(self.device.share(own.text())) if self.device.world > 1 else own
-        if found.steps < 0:
+        due = Due.of(self.device.share(own.text())) if self.device.world > 1 else own
+        if due.steps < 0:
             raise stopped or RecipeError(
                 say("the first process found the time too short"), where="training.minutes"
             )
-        if self.plan.decide(step, found.steps) and self.run is not None and self.device.rank == 0:
-            self.run.decide(step, found.steps, self.budget.elapsed)
-        return found
+        if self.plan.decide(step, due.steps) and self.run is not None and self.device.rank == 0:
+            self.run.decide(step, due.steps, self.budget.elapsed)
+        return due
 
     def validate(self) -> float:
         """Mean of the early-stop part over the validation split; the same batches and noise each
@@ -318,7 +318,7 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
     clock = _Clock(trainer.step, config.batch * config.accumulate * device.world, trainer.budget)
     window: list[dict[str, Tensor]] = []
 
-    def tell(
+    def notify(
         event: Event,
         parts: dict[str, float] | None = None,
         model: Family | None = None,
@@ -343,11 +343,11 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
     def save() -> None:
         with clock.aside("save"):
             trainer.save()
-            tell("save")
+            notify("save")
 
     def sheet() -> None:
         with clock.aside("sheet"):
-            tell("sample", model=trainer.averaged(), held_out=trainer.held_out_loss())
+            notify("sample", model=trainer.averaged(), held_out=trainer.held_out_loss())
 
     with (
         _signals() as caught,
@@ -390,7 +390,7 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
                             **parts,
                         }
                     )
-                tell("log", parts)
+                notify("log", parts)
             number = caught[0] if caught else 0
             interrupted = device.any(bool(number)) if device.world > 1 else bool(number)
             if end or interrupted or due.save:
@@ -399,7 +399,7 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
                 sheet()
             if interrupted and not end:
                 raise Interrupted(number or signal.SIGTERM, step)
-        tell("end")
+        notify("end")
 
 
 def start(

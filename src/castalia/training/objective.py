@@ -1,5 +1,5 @@
-"""What a run learns from in place of its family's own loss: pairs of texts, or a reward for its own
-samples.
+"""Tuning objectives in place of a family's own loss: preference pairs (DPO), or a reward for its
+own samples.
 
 An objective stands where the family stands in the loop: it gives the batches, and its forward is
 the loss of a phase. What it trains is the family, beside a frozen copy of what it started from (the
@@ -213,9 +213,9 @@ class Reward(Objective):
                 where=f"training.batch={size}, group {group}",
                 fix=say("set training.reward.group"),
             )
-        begun, told = self.openings(self.texts, size // group, "prompts", seed, counter)
+        begun, given = self.openings(self.texts, size // group, "prompts", seed, counter)
         prompts = [one for one in begun for _ in range(group)]
-        cond = {name: value.repeat_interleave(group, 0) for name, value in told.items()}
+        cond = {name: value.repeat_interleave(group, 0) for name, value in given.items()}
         rngs = [generator("reward", seed, counter, row) for row in range(size)]
         batch, reward, met = self.rated(prompts, self.draw(self.family, prompts, rngs, cond), cond)
         data = self.texts.batch(counter, self.config.data_rows, seed)
@@ -237,13 +237,13 @@ class Reward(Objective):
         return complete(cast(Decodes, model), given, rngs, self.options, spec=self.spec, cond=cond)
 
     def rated(
-        self, prompts: Sequence[Tensor], found: Sequence[Completion], cond: dict[str, Tensor]
+        self, prompts: Sequence[Tensor], completions: Sequence[Completion], cond: dict[str, Tensor]
     ) -> tuple[Batch, Tensor, Tensor]:
         """Samples as a batch, and their rewards. A text that did not come to its end is worth
         nothing, where texts have an end.
         """
         rows, values = [], []
-        for prompt, done in zip(prompts, found, strict=True):
+        for prompt, done in zip(prompts, completions, strict=True):
             tokens = torch.tensor(done.tokens, dtype=torch.int64)
             text = self.codec.decode(tokens)
             if not isinstance(text, str):
@@ -299,8 +299,8 @@ class Reward(Objective):
     def openings(
         self, side: Windows, count: int, *counters: int | str
     ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """`begin` and the first `prompt` tokens of documents drawn by counters, and what the model
-        is told of these documents.
+        """`begin` and the first `prompt` tokens of documents drawn by counters, and the conditions
+        of these documents.
         """
         if not self.config.prompt and not self.family.conditions:
             return [torch.tensor([self.spec.begin])] * count, {}
@@ -332,20 +332,20 @@ class Reward(Objective):
         reward, met, kl = [], [], []
         for first in range(0, texts, AT_ONCE):
             part = slice(first, min(texts, first + AT_ONCE))
-            told = {name: value[part] for name, value in cond.items()}
+            given = {name: value[part] for name, value in cond.items()}
             rngs = [generator("judged", seed, row) for row in range(part.start, part.stop)]
             batch, values, ones = self.rated(
-                prompts[part], self.draw(model, prompts[part], rngs, told), told
+                prompts[part], self.draw(model, prompts[part], rngs, given), given
             )
             reward.append(values)
             met.append(ones)
             kl.append((self.log_probs(model, batch) - self.log_probs(self.reference, batch)).sum(1))
         ratio = torch.cat(kl).double()
         half = 1.96 * float(ratio.std()) / math.sqrt(texts)
-        found = {
+        scores = {
             "texts": texts,
             "reward": float(torch.cat(reward).mean()),
             "met": float(torch.cat(met).mean()),
             "kl": float(ratio.mean()),
         }
-        return found | {"kl_low": found["kl"] - half, "kl_high": found["kl"] + half}
+        return scores | {"kl_low": scores["kl"] - half, "kl_high": scores["kl"] + half}

@@ -1,4 +1,4 @@
-"""From a recipe to its objective, and what tuning did: RUN/eval/tuning.json.
+"""Build the objective of a recipe, and measure what tuning did (RUN/eval/tuning.json).
 
 Held-out pairs or fresh samples are judged under the weights that the run started from and under
 those it ended with, by the same random numbers. What held-out texts cost before and after is in
@@ -52,7 +52,7 @@ def objective(
 
 
 def facts(objective: Objective | None) -> dict[str, Any]:
-    """What run.json says of the data beside what it says of all data."""
+    """Facts about the objective's data, for run.json."""
     return {"pairs": objective.sides.fingerprint} if isinstance(objective, Prefer) else {}
 
 
@@ -92,5 +92,4 @@ def write(run: Run, objective: Objective | None, start: dict[str, Any] | None) -
 
 def _judged(run: Run, objective: Objective, model: Family) -> dict[str, Any]:
     config = run.recipe.training
-    found: dict[str, Any] = objective.judge(model, config.seed, JUDGED * config.batch)
-    return found
+    return objective.judge(model, config.seed, JUDGED * config.batch)

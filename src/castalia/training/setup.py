@@ -1,6 +1,4 @@
-"""From a recipe to what training begins with: the data, read by the recipe's codec, and the family
-before step 1.
-"""
+"""Build what training begins with from a recipe: data, codec, and the family before step 1."""
 
 from __future__ import annotations
 

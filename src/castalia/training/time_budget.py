@@ -1,4 +1,4 @@
-"""Training within a time: how many steps the schedule has, decided from measured speed while it
+"""Train within a time budget: how many steps the schedule has, decided from measured speed while it
 runs.
 
 A decision is a pair (step, steps): from that step on, the schedule has so many steps. Learning rate
@@ -40,7 +40,7 @@ class Plan:
 
     @classmethod
     def of(cls, config: TrainConfig) -> Plan:
-        """What a recipe says before its training: what was decided once, or its steps."""
+        """The plan of a recipe: the decisions of an earlier training, or its steps."""
         return cls([*config.plan] or [(0, config.steps or FAR)])
 
     def steps(self, step: int) -> int:
@@ -173,8 +173,12 @@ class Budget:
         ahead = round((self.seconds * SAFETY - elapsed - ending) / pace)
         if step + ahead < min(LEAST, self.config.steps or LEAST):
             self._too_short(step, max(0, step + ahead), elapsed - step * pace + ending, pace)
-        found = min(step + max(0, ahead), self.config.steps or MOST_STEPS)
-        return steps if abs(found - steps) <= DEAD_BAND * max(0, ahead) and found > step else found
+        planned = min(step + max(0, ahead), self.config.steps or MOST_STEPS)
+        return (
+            steps
+            if abs(planned - steps) <= DEAD_BAND * max(0, ahead) and planned > step
+            else planned
+        )
 
     def _due(self, kind: str, step: int, every: int, most: float) -> bool:
         """By steps or by time, unless it would take too much of the time, or of what is

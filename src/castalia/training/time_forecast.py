@@ -1,6 +1,4 @@
-"""How long a training will take, from a few of its steps, made by a copy: what is trained stays as
-it is.
-"""
+"""Forecast how long a training will take, from a few steps of a copy of the trainer."""
 
 from __future__ import annotations
 

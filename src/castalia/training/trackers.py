@@ -1,5 +1,5 @@
-"""Where people look while a run trains: scalars and sample sheets in TensorBoard, MLflow or Weights
-& Biases, all in the run's own folder.
+"""Experiment trackers: scalars and sample sheets for TensorBoard, MLflow or Weights & Biases, all
+in the run's own folder.
 
     castalia train image/gan photos/ training.tracker=tensorboard
         then: tensorboard --logdir runs
@@ -30,7 +30,7 @@ from castalia.training.hooks import Hook, Progress
 
 
 class Tracker(Protocol):
-    """One of them: numbers and sheets of a step, and the end."""
+    """What a tracker takes: numbers and sheets of a step, and the end."""
 
     def scalars(self, values: Mapping[str, float], step: int) -> None: ...
 
@@ -42,7 +42,7 @@ class Tracker(Protocol):
 
 
 def tracker(run: Run) -> Hook | None:
-    """A hook that tells the tracker of the run's recipe; None where it asks for none. Raises
+    """A hook that logs to the tracker of the run's recipe; None where it asks for none. Raises
     MissingExtra when its package is not installed.
     """
     name = run.recipe.training.tracker
@@ -51,24 +51,24 @@ def tracker(run: Run) -> Hook | None:
     return following(TRACKERS[name](run), run.folder / "samples")
 
 
-def following(told: Tracker, sheets: Path) -> Hook:
-    """A hook that tells a tracker what is logged, and the sheets that lie in a folder as step-N.png
+def following(sink: Tracker, sheets: Path) -> Hook:
+    """A hook that sends a tracker what is logged, and the sheets that lie in a folder as step-N.png
     or .txt. `held out` is among the numbers.
     """
 
     def hook(progress: Progress) -> None:
         if progress.event == "log":
-            told.scalars({**progress.parts, "items_per_second": progress.speed}, progress.step)
+            sink.scalars({**progress.parts, "items_per_second": progress.speed}, progress.step)
         elif progress.event == "sample":
             if progress.held_out is not None:
-                told.scalars({"held_out": progress.held_out}, progress.step)
+                sink.scalars({"held_out": progress.held_out}, progress.step)
             sheet = sheets / f"step-{progress.step:08d}"
             if sheet.with_suffix(".png").exists():
-                told.picture(sheet.with_suffix(".png"), progress.step)
+                sink.picture(sheet.with_suffix(".png"), progress.step)
             elif sheet.with_suffix(".txt").exists():
-                told.text(sheet.with_suffix(".txt").read_text(encoding="utf-8"), progress.step)
+                sink.text(sheet.with_suffix(".txt").read_text(encoding="utf-8"), progress.step)
         elif progress.event == "end":
-            told.close()
+            sink.close()
 
     return hook
 
@@ -115,10 +115,10 @@ class MlFlow:
         if kept.exists():
             self.id = bounded.read_text(kept, "yaml_bytes", RunError).strip()
         else:
-            found = self.client.get_experiment_by_name("castalia")
+            existing = self.client.get_experiment_by_name("castalia")
             experiment = (
-                found.experiment_id
-                if found is not None
+                existing.experiment_id
+                if existing is not None
                 else self.client.create_experiment("castalia")
             )
             self.id = self.client.create_run(experiment, run_name=run.id).info.run_id

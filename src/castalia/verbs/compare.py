@@ -107,7 +107,7 @@ def comparable(runs: Sequence[Run]) -> list[str]:
 def _same_data(run: Run, other: Run) -> bool:
     """Whether two runs saw the same items, whatever each was told of them."""
     one, two = (each.about["data"]["fingerprint"] for each in (run, other))
-    if one == two or run.recipe.data.told == other.recipe.data.told:
+    if one == two or run.recipe.data.condition_names == other.recipe.data.condition_names:
         return bool(one == two)
     bare = [
         prepare(each.recipe.data.model_copy(update={"conditions": (LABEL,)}), each.codec, fit=False)

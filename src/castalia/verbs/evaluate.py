@@ -136,10 +136,12 @@ def with_classes(run: Run) -> Dataset:
     are.
     """
     dataset, config = open_data(run), run.recipe.data
-    if LABEL in config.told:
+    if LABEL in config.condition_names:
         return dataset
     labelled = prepare(
-        config.model_copy(update={"conditions": (*config.told, LABEL)}), run.codec, fit=False
+        config.model_copy(update={"conditions": (*config.condition_names, LABEL)}),
+        run.codec,
+        fit=False,
     )
     return (
         labelled if labelled.conditions and len(labelled.train) == len(dataset.train) else dataset
