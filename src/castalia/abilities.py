@@ -1,4 +1,5 @@
-"""What a trained model can do. Callers ask for an ability, never for a family.
+"""Abilities of trained models, as protocols (Samples, Encodes, Scores, Decodes ...). Callers ask
+for an ability, never for a family.
 
 A family has an ability when it has its methods. `registry.require` turns a missing one into an
 AbilityError that names the families which have it. Importing this file does not import torch.
@@ -52,7 +53,7 @@ class Bound(NamedTuple):
 
 LARGEST = 2**31 - 1  # of whole numbers: any counter and any tensor holds it
 
-# The same for a library's user, a recipe, the command line and a request over HTTP.
+# The same bounds for the library, recipes, the command line and HTTP requests.
 BOUNDS = {
     "temperature": Bound(0, 100, "0 (the likeliest token), or 0.01 to 100", gap=0.01),
     "guidance": Bound(0, 1000, "0 to 1000; 1 is off"),
@@ -242,8 +243,8 @@ class Attends(Protocol):
 
 @runtime_checkable
 class Tunes(Protocol):
-    """Can be tuned by what is thought of whole sequences: preferences and rewards
-    (training/objective.py). Needs `Decodes`, too.
+    """Can be tuned by preferences and rewards for whole sequences (training/objective.py). Needs
+    `Decodes`, too.
     """
 
     def token_loss(self, batch: Batch) -> Tensor:

@@ -1,6 +1,4 @@
-"""Files appear whole or not at all: written beside their place under a temporary name, then
-renamed.
-"""
+"""Write files atomically: under a temporary name beside their place, then renamed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The base of every configuration: what the sections of a recipe are checked against before
-anything is made of them.
-"""
+"""Base classes of configurations: strict, frozen pydantic models, and their error messages."""
 
 from __future__ import annotations
 
@@ -84,10 +82,10 @@ def hold(
 
 def problems_of(failure: ValidationError) -> str:
     """ "key: problem" of at most three problems, in one line."""
-    found = failure.errors(include_url=False, include_context=False, include_input=False)
+    errors = failure.errors(include_url=False, include_context=False, include_input=False)
     problems = "; ".join(
         f"{one_line('.'.join(map(str, problem['loc'])) or 'it', 100)}: "
         f"{problem['msg'].removeprefix('Value error, ').lower()}"
-        for problem in found[:3]
+        for problem in errors[:3]
     )
-    return problems + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
+    return problems + (f"; and {len(errors) - 3} more" if len(errors) > 3 else "")

@@ -1,5 +1,5 @@
-"""Text of others (file names, classes, captions, what a model wrote) as it may stand in a terminal,
-a line, or a Markdown document.
+"""Escape untrusted text (file names, classes, captions, generated text) for terminals, single lines
+and Markdown.
 
 What is escaped: control characters (a terminal obeys them: CWE-150), marks that turn the direction
 of text (CVE-2021-42574), and the marks of the document it stands in. HTML is escaped by
@@ -36,8 +36,8 @@ def one_line(text: object, most: int | None = None) -> str:
 
 
 def json_text(document: str) -> str:
-    r"""A JSON document with the same marks as \u001b inside its texts: it says the same, and a
-    terminal obeys none.
+    r"""A JSON document with the same characters as \u001b inside its texts: the content is the same,
+    and a terminal obeys none.
     """
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 

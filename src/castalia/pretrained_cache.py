@@ -1,5 +1,5 @@
-"""Language models that others trained: taken in once from a folder, a GGUF file or a package, kept
-in the cache, named by their content.
+"""Cache of pretrained language models: imported once from a folder, a GGUF file or a package, named
+by their content.
 
     $CASTALIA_HOME/bases/<digest>/  config.json model.safetensors tokenizer.json
                                     tokenizer_config.json castalia.json (where it came from)
@@ -152,10 +152,10 @@ def _kept() -> Iterator[tuple[Base, list[str]]]:
 def _located(name: str) -> Path:
     if name in PACKAGES:
         module, line = PACKAGES[name]
-        found = importlib.util.find_spec(module)
+        package = importlib.util.find_spec(module)
         files = [
             path
-            for folder in (found.submodule_search_locations or [] if found else [])
+            for folder in (package.submodule_search_locations or [] if package else [])
             for path in Path(folder).glob(f"*{GGUF}")
         ]
         if not files:
@@ -176,8 +176,8 @@ def _located(name: str) -> Path:
 
 
 def _check(place: Path) -> None:
-    """What libraries will read of a stranger's model: regular files, small enough, JSON where it
-    must be, headers that fit their files.
+    """Checks an untrusted model before libraries read it: regular files, small enough, valid JSON,
+    headers that fit their files.
     """
     for path in _files(place):
         if path.suffix == GGUF:
@@ -206,11 +206,11 @@ def _stamp(place: Path) -> str:
 
 
 def _digest(folder: Path) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name in HASHED:
         with bounded.open_regular(folder / name) as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
-    return found.hexdigest()[:DIGITS]
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:DIGITS]
 
 
 def _convert(place: Path, out: Path) -> None:
@@ -241,14 +241,14 @@ def _convert(place: Path, out: Path) -> None:
         {**settings, "architectures": [type(model).__name__], "dtype": "float32"},
     )
     atomic.write(out / "tokenizer.json", tokenizer.backend_tokenizer.to_str())
-    said = {
+    tokenizer_settings = {
         "chat_template": tokenizer.chat_template,
         "bos_token": tokenizer.bos_token,
         "eos_token": tokenizer.eos_token,
     }
     atomic.write_json(
         out / "tokenizer_config.json",
-        {name: value for name, value in said.items() if isinstance(value, str)},
+        {name: value for name, value in tokenizer_settings.items() if isinstance(value, str)},
     )
 
 

@@ -126,10 +126,10 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
         problems.append(
             say("title: expected a short name such as image/vae, got {0}", shown(title))
         )
-    found = raw.pop("format", FORMAT)
-    if type(found) is not int or not 1 <= found <= FORMAT:
+    version = raw.pop("format", FORMAT)
+    if type(version) is not int or not 1 <= version <= FORMAT:
         raise RecipeError(
-            say("the recipe has format {0}, this version reads up to {1}", shown(found), FORMAT),
+            say("the recipe has format {0}, this version reads up to {1}", shown(version), FORMAT),
             where=where,
             fix="pip install --upgrade castalia",
         )
@@ -246,11 +246,11 @@ def read_yaml(name: str | os.PathLike[str], *, seen: tuple[str, ...] = ()) -> di
 
 
 def minutes_of(name: str) -> float | None:
-    """Minutes that a shipped recipe takes at most on any machine, as its file says; None of a
+    """Minutes that a shipped recipe takes at most on any machine, as its file gives them; None of a
     "-long" one, which makes all of its steps.
     """
-    found = read_yaml(name).get("training", {}).get("minutes")
-    return None if found is None else float(found)
+    minutes = read_yaml(name).get("training", {}).get("minutes")
+    return None if minutes is None else float(minutes)
 
 
 def shipped() -> list[str]:
@@ -300,7 +300,7 @@ def pairs(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
     """Overrides as a dict: values of "key=value" texts are read as YAML."""
     if isinstance(overrides, Mapping):
         return dict(overrides)
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for text in overrides:
         key, sign, value = text.partition("=")
         if not sign or not key:
@@ -309,12 +309,12 @@ def pairs(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
                 where=one_line(text, 80),
                 fix=say("for example training.steps=500"),
             )
-        found[key] = bounded.parse_yaml(
+        values[key] = bounded.parse_yaml(
             value, one_line(text, 80), "put quotes around the value", RecipeError
         )
-        if isinstance(found[key], str):
-            found[key] = _number(found[key])
-    return found
+        if isinstance(values[key], str):
+            values[key] = _number(values[key])
+    return values
 
 
 def _number(text: str) -> Any:
@@ -349,8 +349,8 @@ def _section(raw: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _replace_length(training: Any, given: Mapping[str, Any]) -> None:
-    """Takes away how long a training was to be, where `given`, keys of the same section, say it
-    anew: steps where there were minutes.
+    """Removes the length of a training where `given`, keys of the same section, sets another: steps
+    in place of minutes.
     """
     if isinstance(training, dict) and any(given.get(name) is not None for name in LENGTHS):
         for name in LENGTHS:
@@ -444,7 +444,7 @@ def _limits(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
         "le": lambda limit: say("at most {0:,}", limit),
         "lt": lambda limit: say("below {0:,}", limit),
     }
-    found = (
+    limits = (
         []
         if field is None
         else [
@@ -454,7 +454,7 @@ def _limits(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
             if hasattr(one, name)
         ]
     )
-    return [words[name](limit) for name, limit in found]
+    return [words[name](limit) for name, limit in limits]
 
 
 def shown(value: Any, most: int = 60) -> str:

@@ -1,4 +1,4 @@
-"""The sections `training` and `sampling` of a recipe: their keys, defaults and ranges."""
+"""Schemas of the recipe's sections `training` and `sampling`: keys, defaults and ranges."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from castalia.abilities import BOUNDS
 from castalia.config import LARGEST_SEED, MOST_ROWS, MOST_STEPS, WIDEST, Config
 from castalia.sentences import say
 
-STEPS = 1000  # of a recipe that says nothing of its length
+STEPS = 1000  # of a recipe that gives no length
 MOST_MINUTES = 60.0 * 24 * 365
 # of the training section: what says one of them again replaces all
 LENGTHS = ("steps", "minutes", "plan")

@@ -161,12 +161,12 @@ class Run:
             raise RunError(
                 say("run.json does not hold a run"), where=path, fix=say("restore the file")
             )
-        found = data.get("format")
-        if type(found) is not int or not 1 <= found <= FORMAT:
+        version = data.get("format")
+        if type(version) is not int or not 1 <= version <= FORMAT:
             raise RunError(
                 say(
                     "the run has format {0}, this version reads up to {1}",
-                    recipes.shown(found),
+                    recipes.shown(version),
                     FORMAT,
                 ),
                 where=self.folder,
@@ -309,9 +309,9 @@ class Run:
                     where=path,
                     fix=say("restore recipe.yaml as it was trained"),
                 )
-        found = tensor_file.read(path)
-        tensor_file.require_finite(found, path)
-        return found
+        tensors = tensor_file.read(path)
+        tensor_file.require_finite(tensors, path)
+        return tensors
 
     def weights_path(self, weights: str = "ema", step: int | None = None) -> Path:
         if weights not in ("ema", "model", "optimiser"):
@@ -365,12 +365,12 @@ class Run:
 
     @property
     def steps(self) -> list[int]:
-        found = (
+        matches = (
             _STEP.fullmatch(path.name)
             for path in (self.folder / "checkpoints").glob("step-*")
             if (path / "state.json").exists()
         )
-        return sorted(int(match[1]) for match in found if match)
+        return sorted(int(match[1]) for match in matches if match)
 
     @property
     def last_step(self) -> int | None:
@@ -388,9 +388,9 @@ class Run:
         numbers that are none.
         """
         path = self.checkpoint(step) / f"{name}.safetensors"
-        found = tensor_file.read(path)
-        tensor_file.require_finite(found, path)
-        return found
+        tensors = tensor_file.read(path)
+        tensor_file.require_finite(tensors, path)
+        return tensors
 
     def save(
         self, step: int, groups: dict[str, dict[str, Tensor]], state: dict[str, Any], keep: int
@@ -414,8 +414,8 @@ class Run:
         return self.folder / "plan.jsonl"
 
     def decide(self, step: int, steps: int, seconds: float) -> None:
-        """Keeps that from `step` on the schedule has so many steps, as was found after
-        `seconds`.
+        """Appends a decision, made after `seconds`: from `step` on the schedule has so
+        many steps.
         """
         with open(self.plan_path, "a", encoding="utf-8") as file:
             file.write(
@@ -423,10 +423,10 @@ class Run:
             )
 
     def decisions(self) -> list[tuple[int, int]]:
-        """(step, steps) of every decision, in order; [] of a run whose recipe says its steps."""
+        """(step, steps) of every decision, in order; [] of a run whose recipe gives its steps."""
         if not self.plan_path.exists():
             return []
-        what, fix, found = (
+        what, fix, decisions = (
             say("plan.jsonl is damaged"),
             say("restore the file, or train a new run"),
             list[tuple[int, int]](),
@@ -437,12 +437,13 @@ class Run:
                 row = hold(
                     DecisionFacts, bounded.parse_json(line, where, fix, RunError), what, where, fix
                 )
-                found.append((row.step, row.steps))
-        if found and (
-            found[0][0] != 0 or [step for step, _ in found] != sorted({step for step, _ in found})
+                decisions.append((row.step, row.steps))
+        if decisions and (
+            decisions[0][0] != 0
+            or [step for step, _ in decisions] != sorted({step for step, _ in decisions})
         ):
             raise RunError(what, where=self.plan_path, fix=fix)
-        return found
+        return decisions
 
     def settle(self) -> None:
         """When training is over: the steps that were decided stand in recipe.yaml in place of
@@ -557,14 +558,14 @@ def _locate(name: str, root: Path) -> Path:
         raise RunError(
             say("there is no run yet"), where=root, fix="castalia train image/vae builtin/digits"
         )
-    found = [run.folder for run in runs if run.folder.name.startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    folders = [run.folder for run in runs if run.folder.name.startswith(name)]
+    if len(folders) == 1:
+        return folders[0]
+    if folders:
         raise RunError(
-            say("'{0}' is the beginning of {1} runs", name, len(found)),
+            say("'{0}' is the beginning of {1} runs", name, len(folders)),
             where=root,
-            fix=say("one of: {0}", ", ".join(folder.name for folder in found[:5])),
+            fix=say("one of: {0}", ", ".join(folder.name for folder in folders[:5])),
         )
     raise RunError(
         say("there is no run called '{0}'", name),

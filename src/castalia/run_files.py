@@ -1,5 +1,4 @@
-"""What the files of a run may say: schemas that each file is held against before anything is made
-of it.
+"""Schemas of the files of a run, which each file is validated against before it is used.
 
 A run may come from a stranger, or from a disk that lost a block. So whatever the rest of the
 package reads from these files is here, with its type and its bounds; other keys are kept and not
@@ -105,7 +104,7 @@ class OmissionFacts(Facts):
 
 
 class ReportFacts(Facts):
-    """What `data.report.describe` says of the data, and what `prepare` adds."""
+    """The data report (`data_report.describe`), and what `prepare` adds."""
 
     source: str = ""
     items: Count | None = None
@@ -192,7 +191,7 @@ class MetricFacts(Facts):
 
 
 class TuningSideFacts(Facts):
-    """What eval/tuning.json says before or after; numbers that were not measured are missing or
+    """One side of eval/tuning.json, before or after; numbers that were not measured are missing or
     null.
     """
 

@@ -1,4 +1,4 @@
-"""The vocabulary of the whole package: what data are once they are tensors.
+"""Specs, batches and losses: what data are once they are tensors (Dense, Tokens, Classes, Batch).
 
 Whatever the modality, a codec turns files into a `Dense` array or a sequence of `Tokens`; a family
 is written against one of the two. Importing this file does not import torch.
@@ -66,8 +66,7 @@ class Dense:
 
 
 class Grammar(Protocol):
-    """What may follow, by construction: UTF-8, music, JSON, verse forms. States are hashable and
-    immutable.
+    """Which tokens may follow: UTF-8, music, JSON, verse forms. States are hashable and immutable.
 
     Optional, for grammars that are a part of the model and not only of decoding: along(x) -> (B, T
     - 1, V) bool, the tokens that may stand at

@@ -1,4 +1,4 @@
-"""What this machine remembers outside runs: where caches live, and which runs were made here.
+"""The user's folders: where caches live, and a register of the runs made on this machine.
 
 $CASTALIA_HOME (default ~/.cache/castalia) holds `runs.jsonl`: a line when a run is made and one for
 each checkpoint, with the hash of the weights that its outputs will name. So an output leads back to
@@ -85,8 +85,8 @@ def folder_of(model: str) -> Path | None:
 
 def known_folders() -> list[Path]:
     """Runs that were made here and still are here, newest first."""
-    found = dict.fromkeys(Path(entry["folder"]) for entry in remembered() if _is_still(entry))
-    return list(found)
+    folders = dict.fromkeys(Path(entry["folder"]) for entry in remembered() if _is_still(entry))
+    return list(folders)
 
 
 def _is_still(entry: dict[str, Any]) -> bool:

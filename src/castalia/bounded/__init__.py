@@ -1,5 +1,5 @@
-"""Reading what strangers wrote: every byte that Castalia reads from a file comes through here, and
-every read has a limit.
+"""Bounded reading of untrusted files: every byte that Castalia reads from a file comes through
+here, and every read has a limit.
 
 `limits` holds all limits with their defaults; `files` opens regular files only; `packed` counts
 bytes while they inflate; `parse` turns text into JSON, XML, YAML and numbers of bounded size and

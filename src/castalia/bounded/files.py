@@ -1,8 +1,7 @@
-"""Opening and reading: regular files alone, whole ones up to a limit, lines up to a length.
+"""Open and read regular files: whole ones up to a limit, lines up to a length.
 
 A device never ends, a named pipe waits for a writer, a socket cannot be read: each is refused by
-what the opened file is, not by its name, so a link that is changed between look and open gains
-nothing.
+what the opened file is, not by its name, so changing a link between check and open gains nothing.
 """
 
 from __future__ import annotations

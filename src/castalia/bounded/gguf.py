@@ -1,8 +1,7 @@
-"""What a GGUF file declares, compared with its size before a library believes it (ggml-org/ggml,
+"""Check the header of a GGUF file against its size before a library reads it (ggml-org/ggml,
 docs/gguf.md, versions 2 and 3).
 
-Lengths and counts are 64-bit numbers; a reader that takes them at their word loops, or allocates,
-for as long as they say.
+Lengths and counts are 64-bit numbers; a reader that trusts them may loop or allocate without end.
 """
 
 from __future__ import annotations

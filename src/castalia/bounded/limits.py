@@ -1,4 +1,4 @@
-"""The limits of reading: names, defaults, units, meanings; and which of them hold now."""
+"""Limits of reading: their names, defaults, units and meanings, and the ones in force now."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _SIZED = re.compile(r"([0-9]{1,15})\s*([kmg]?i?b?)", re.IGNORECASE)
 
 def _count(value: Any) -> Any:
     """ "64 MiB" as a number; anything else as it is."""
-    found = _SIZED.fullmatch(value.strip()) if isinstance(value, str) else None
+    match = _SIZED.fullmatch(value.strip()) if isinstance(value, str) else None
     return (
-        int(found[1]) * _SIZES[found[2].lower()] if found and found[2].lower() in _SIZES else value
+        int(match[1]) * _SIZES[match[2].lower()] if match and match[2].lower() in _SIZES else value
     )
 
 
@@ -133,7 +133,7 @@ _DEFAULTS = ReadLimits()
 
 
 def current() -> ReadLimits:
-    """The limits that hold now."""
+    """The limits in force."""
     return _CURRENT.get(_DEFAULTS)
 
 
@@ -210,7 +210,7 @@ def exceeded(
 
 
 def units() -> Mapping[str, str]:
-    """The unit of each limit, by its name."""
+    """The unit of each limit, by name."""
     return {
         name: str((field.json_schema_extra or {})["unit"])
         for name, field in ReadLimits.model_fields.items()

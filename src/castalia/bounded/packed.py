@@ -1,5 +1,5 @@
-"""Compressed files: bytes are counted while they inflate, and what a header declares is never
-believed.
+"""Read compressed files and archives, counting bytes while they inflate; declared sizes are not
+trusted.
 
 Two limits stop a bomb: `inflated_bytes`, and beyond the first 64 MiB `inflation_ratio`, which is
 the bytes that came out over the size of the file on disk. Members of an archive that overlap, as in
@@ -130,14 +130,14 @@ class Zip:
 
     def open(self, member: str | zipfile.ZipInfo) -> Counted:
         """Raises DataError for a member that is encrypted, KeyError for one that is not there."""
-        found = self.archive.getinfo(member) if isinstance(member, str) else member
-        if found.flag_bits & 0x1:
+        info = self.archive.getinfo(member) if isinstance(member, str) else member
+        if info.flag_bits & 0x1:
             raise self._meter.error(
                 say("the archive is encrypted"),
                 self._meter.where,
                 say("unpack it with its password first"),
             )
-        return Counted(self.archive.open(found), self._meter)
+        return Counted(self.archive.open(info), self._meter)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Text to values: JSON, XML and numbers, none deeper, longer or larger than the limits.
+"""Parse JSON, XML and numbers within limits of depth, length and size.
 
 Python's own parsers are used; what they do not bound is counted before (bytes, separators, runs of
 digits) or after (depth). The usual document costs one pass more than parsing it.
@@ -90,14 +90,14 @@ def parse_number(text: str, where: object = "", error: type[CastaliaError] = Dat
     """A decimal number exactly. Raises `error` for anything else, and beyond the limit digits,
     which bounds its length and its exponent.
     """
-    found = _NUMBER.fullmatch(text.strip()) if len(text) <= 2 * current().digits else None
-    if found is None and len(text) <= 2 * current().digits:
+    match = _NUMBER.fullmatch(text.strip()) if len(text) <= 2 * current().digits else None
+    if match is None and len(text) <= 2 * current().digits:
         raise error(say("{0!r} is no number", text.strip()[:40]), where, say("mend the file"))
     if (
-        found is None
+        match is None
         or len(text.strip()) > current().digits
-        or len(found[1] or "") > 6
-        or abs(int(found[1] or 0)) > current().digits
+        or len(match[1] or "") > 6
+        or abs(int(match[1] or 0)) > current().digits
     ):
         raise exceeded(
             "digits", say("the number {0}... is too long", text.strip()[:20]), where, error

@@ -1,4 +1,4 @@
-"""YAML as plain data: mappings with text keys, lists, text, numbers, truth values, null.
+"""Parse YAML as plain data: mappings with text keys, lists, text, numbers, booleans, null.
 
 Beside `yaml.safe_load`: the number of values is bounded (aliases may not multiply what was written,
 CWE-776), nesting and digits are bounded, a key may stand once, dates stay the text that they are

@@ -101,11 +101,11 @@ def command(
     from castalia.governance.policy import Policy
     from castalia.governance.release_gate import Gate
     from castalia.run import Run
-    from castalia.sampling.chat import able
+    from castalia.sampling.chat import chat_spec
     from castalia.sampling.generate import request_of
 
     opened = Run.open(run, trust_code=trust_code)
-    able(opened.codec)
+    chat_spec(opened.codec)
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
     request = request_of(opened, 1, seed)
     given = {

@@ -1,1 +1,3 @@
-"""One file per modality: files to tensors and back. Codecs know nothing of models."""
+"""The contract of codecs (files to tensors and back) and what codecs share. The codecs are in
+modalities/.
+"""

@@ -1,4 +1,4 @@
-"""The label that a written picture carries for programs that do not know Castalia: an XMP packet.
+"""The AI-content label in written files, for programs that do not know Castalia: an XMP packet.
 
     TC260:AIGC                       the implicit label of China's GB 45438-2025, annex E: a JSON
                                      text with seven fields; namespace and place are those of
@@ -74,11 +74,11 @@ def line(manifest: dict[str, Any]) -> str | None:
 
 
 def _label(manifest: dict[str, Any], *, ascii_only: bool) -> dict[str, str]:
-    """What both say, by the names that stand in PREFIXES."""
+    """The fields of both forms, by the names in PREFIXES."""
     label = {"CreatorTool": str(manifest.get("generator", "")), "DigitalSourceType": SOURCE_TYPE}
     if "AIGC" in manifest:
-        found = manifest["AIGC"] if isinstance(manifest["AIGC"], dict) else {}
+        given = manifest["AIGC"] if isinstance(manifest["AIGC"], dict) else {}
         label["AIGC"] = json.dumps(
-            {name: str(found.get(name, "")) for name in FIELDS}, ensure_ascii=ascii_only
+            {name: str(given.get(name, "")) for name in FIELDS}, ensure_ascii=ascii_only
         )
     return label

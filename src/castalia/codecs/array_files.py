@@ -1,4 +1,5 @@
-"""Files that hold many arrays at once: IDX (the MNIST layout, also gzipped), `.npy` and `.npz`.
+"""Read and write files that hold many arrays: IDX (the MNIST layout, also gzipped), `.npy` and
+`.npz`.
 
 Everything is streamed in blocks of rows, so a file of 200,000 items never sits in memory as a
 whole, and nothing is ever unpickled. IDX: two zero bytes, a type code, the number of axes, each
@@ -194,8 +195,8 @@ def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 def text(path: Path, key: str) -> str | None:
     """A string stored in an `.npz` under `key`; None if there is none."""
-    found = _member(path, (key,))
-    value = None if found is None else _npz_array(path, found)
+    name = _member(path, (key,))
+    value = None if name is None else _npz_array(path, name)
     return None if value is None or value.dtype.kind != "U" or value.ndim else str(value)
 
 
@@ -206,8 +207,8 @@ def labels(path: Path) -> np.ndarray | None:
     Raises DataError when there are more or fewer labels than items.
     """
     if path.name.lower().endswith(".npz"):
-        found = _member(path, LABEL_KEYS)
-        values = None if found is None else _npz_array(path, found)
+        name = _member(path, LABEL_KEYS)
+        values = None if name is None else _npz_array(path, name)
     else:
         beside = label_file(path)
         values = None if beside is None else read_array(beside)
@@ -380,7 +381,7 @@ def _checked(head: Header, path: Path) -> Header:
 
 
 def _plain(head: Header, stream: BinaryIO, path: Path) -> Header:
-    """Of a file that is not compressed: its size says at once whether the values can be there."""
+    """Of a file that is not compressed: its size shows at once whether the values can be there."""
     _checked(head, path)
     start = stream.tell()
     if stream.seek(0, io.SEEK_END) - start < head.bytes:

@@ -63,7 +63,7 @@ class Codec(ABC, Generic[Item]):
     typed: Callable[[str], Any] | None = None
     # of its items: what judges ask for (`Metric.judges`, matchers of copies), never a codec by name
     native: ClassVar[type] = object
-    fact_names: ClassVar[tuple[str, ...]] = ()  # what `facts` may tell of an item
+    fact_names: ClassVar[tuple[str, ...]] = ()  # names of what `facts` gives
     # augmentation -> the facts that are no longer true after it
     disturbs: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     # endings that `write` knows beside `suffix`, whether or not `read` does
@@ -163,10 +163,10 @@ class Codec(ABC, Generic[Item]):
             return None
         text = bounded.read_bytes(beside, "json_bytes")
         try:
-            found = bounded.parse_json(text)
+            content = bounded.parse_json(text)
         except DataError:
             return None  # somebody else's file of that name
-        return found if isinstance(found, dict) else None
+        return content if isinstance(content, dict) else None
 
     @classmethod
     def content(cls, path: Path) -> str:
@@ -216,7 +216,7 @@ class Codec(ABC, Generic[Item]):
 
     def joined(self, item: Item, x: Tensor, keep: Tensor) -> Item:
         """The item with its gaps as x (n,) has them; what was given comes back as it was. Default:
-        what x says.
+        x decoded.
         """
         return self.decode(x)
 
@@ -228,9 +228,8 @@ class Codec(ABC, Generic[Item]):
         return []
 
     def facts(self, item: Item) -> dict[str, str]:
-        """What the codec can tell of an item that a model may be told in turn (`data.conditions`):
-        a value for some of `fact_names`, few different ones over all items. A name that is left out
-        is unknown of this item.
+        """Facts of an item that may be conditions of a model (`data.conditions`): a value for some
+        of `fact_names`, few different ones over all items. A missing name is unknown of this item.
         """
         return {}
 

@@ -1,4 +1,4 @@
-"""A contact sheet: several pictures in one, large enough to be seen."""
+"""Contact sheets: several pictures in one, in a grid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversations: what a row of a table says about who said what.
+"""Read conversations from rows of tables: the columns that hold turns, and their roles.
 
 Read are, by their columns: lists of turns (`messages` with role and content; `conversations` with
 from and value, as ShareGPT has it; `turns`, `dialogue` ...; bare strings take turns, the user
@@ -56,8 +56,8 @@ _WHO, _WHAT = ("role", "from", "speaker"), ("content", "value", "text")
 
 
 class Message(NamedTuple):
-    """One turn. weight: whether the assistant's words are learned from; what others say
-    never is.
+    """One turn. weight: whether the assistant's words are learned from; those of others
+    never are.
     """
 
     role: str
@@ -160,7 +160,7 @@ def _counted(
 
 
 def _speaks(turns: list[Any]) -> bool:
-    """Whether a column that was named holds turns, not lines of a text."""
+    """Whether a named column holds turns, not lines of a text."""
     return bool(turns) and isinstance(turns[0], Mapping) and any(who in turns[0] for who in _WHO)
 
 
@@ -275,11 +275,11 @@ def _turns(messages: Any, where: str) -> list[Message]:
         for who in _WHO
         if isinstance(turn.get(who), str)
     }
-    found = []
+    turns = []
     for number, turn in enumerate(messages, 1):
         place = f"{where}, turn {number}"
         if isinstance(turn, str):
-            found.append(Message("assistant" if len(found) % 2 else "user", _clean(turn)))
+            turns.append(Message("assistant" if len(turns) % 2 else "user", _clean(turn)))
             continue
         if not isinstance(turn, Mapping):
             raise DataError(
@@ -309,8 +309,8 @@ def _turns(messages: Any, where: str) -> list[Message]:
                 place,
                 say("0 leaves an answer out of what is learned"),
             )
-        found.append(Message(meant, _clean(_words(content, place)), float(weight)))
-    return found
+        turns.append(Message(meant, _clean(_words(content, place)), float(weight)))
+    return turns
 
 
 def _words(content: Any, where: str) -> str:

@@ -1,4 +1,4 @@
-"""Manifests as files hold them: JSON texts, of which a file may have one."""
+"""Manifests embedded in files: JSON texts, of which a file may have one."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def only(texts: Iterable[str | bytes], name: str) -> dict[str, Any] | None:
     Raises DataError for a file with two that differ: which one a reader meets first would decide
     what the file says of itself.
     """
-    found: list[dict[str, Any]] = []
+    manifests: list[dict[str, Any]] = []
     for text in texts:
         try:
             one = bounded.parse_json(text)
         except DataError:
             continue
-        if isinstance(one, dict) and one not in found:
-            found.append(one)
-    if len(found) > 1:
+        if isinstance(one, dict) and one not in manifests:
+            manifests.append(one)
+    if len(manifests) > 1:
         raise DataError(
             say("the file carries more than one manifest"),
             name,
             say("somebody added one: ask for the file as it was released"),
         )
-    return found[0] if found else None
+    return manifests[0] if manifests else None

@@ -1,5 +1,4 @@
-"""How far a piece of work has come: the library reports stages, and whoever wants to show them
-listens.
+"""Progress reporting: the library reports stages of its work, and listeners show them.
 
     with stage("reading", total=len(files), unit="files") as work:      in the library
         for file in files:
@@ -10,9 +9,9 @@ listens.
         at the edge: the command line, a notebook
         castalia.train(...)
 
-A stage is a few numbers that its owner changes in place; a listener looks at them whenever it
-likes, from a thread of its own, so a step of a minute still shows that time passes. Without a
-listener a stage costs next to nothing. Nothing here prints: views.py does.
+A stage is a few numbers that its owner changes in place; a listener reads them whenever it likes,
+from a thread of its own, so a step of a minute still shows that time passes. Without a listener a
+stage costs next to nothing. Nothing here prints: views.py does.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-REFRESH = 0.5  # seconds between two looks of an owner at numbers that cost time to compute
+REFRESH = 0.5  # seconds between two computations of numbers that cost time
 Item = TypeVar("Item")
 
 
@@ -58,7 +57,7 @@ class Stage:
         self.done += units
 
     def at(self, done: int, total: int | None = None) -> None:
-        """`done` of `total` units. Has the form of what libraries call back."""
+        """`done` of `total` units. Has the signature of libraries' callbacks."""
         self.done, self.total = done, self.total if total is None else total
 
     def due(self) -> bool:
@@ -99,7 +98,7 @@ _listener: ContextVar[Listener | None] = ContextVar("castalia_progress", default
 
 
 def listener() -> Listener | None:
-    """Who listens."""
+    """The listener, or None."""
     return _listener.get()
 
 
@@ -109,14 +108,14 @@ def heard() -> bool:
 
 
 def paused() -> AbstractContextManager[None]:
-    """For the time of other output, nothing is shown."""
-    found = _listener.get()
-    return nullcontext() if found is None else found.paused()
+    """Nothing is shown inside the block, so that other output has room."""
+    current = _listener.get()
+    return nullcontext() if current is None else current.paused()
 
 
 @contextmanager
 def listening(to: Listener | None) -> Iterator[None]:
-    """Stages inside are told to a listener; None: to nobody. Other threads are not listened to."""
+    """Stages inside are reported to a listener; None: to nobody. Other threads are not included."""
     token = _listener.set(to)
     try:
         yield
@@ -128,18 +127,16 @@ def listening(to: Listener | None) -> Iterator[None]:
 def stage(
     name: str, total: int | None = None, unit: str = "", *, done: int = 0, lasting: bool = False
 ) -> Iterator[Stage]:
-    """A stage, from here to the end of the block. Stages may lie within one another; the innermost
-    is the one to look at.
-    """
-    found = _listener.get()
-    made = Stage(name, total, unit, lasting, done, done, heard=found is not None)
-    if found is not None:
-        found.begin(made)
+    """A stage, from here to the end of the block. Stages may be nested; the innermost is shown."""
+    current = _listener.get()
+    made = Stage(name, total, unit, lasting, done, done, heard=current is not None)
+    if current is not None:
+        current.begin(made)
     try:
         yield made
     finally:
-        if found is not None:
-            found.end(made)
+        if current is not None:
+            current.end(made)
 
 
 def tracked(

@@ -1,7 +1,7 @@
-"""Stages made visible: one line that is redrawn on a terminal, a line now and then in a log, a live
-line in a notebook.
+"""Views of progress: a line that is redrawn on a terminal, lines in a log, a live line in a
+notebook.
 
-    with shown():                   a view that fits the place; none where nobody would look
+    with shown():                   a view that fits the output; none where nobody would see it
         castalia.train(...)
 
 A thread of the view draws, so that the line moves during long steps.
@@ -36,8 +36,8 @@ def shown(progress: bool | None = None) -> Iterator[None]:
     """Progress of what happens inside, on stderr or in the notebook's cell. None: in a notebook and
     on a terminal; True: in logs, too.
 
-    Where somebody listens already, or in a process that is not the first of several, nothing is
-    added.
+    Nothing is added where a listener is set already, or in a process that is not the first of
+    several.
     """
     view = (
         None
@@ -63,8 +63,8 @@ def often() -> None:
 
 
 def view_for(stream: TextIO, progress: bool | None = None, *, every: float = MOST) -> View | None:
-    """The view that fits where the program runs; None where nobody asked for one and nobody looks.
-    every: seconds between lines of a log.
+    """The view that fits where the program runs; None where none was asked for and nobody would see
+    it. every: seconds between lines of a log.
     """
     if in_notebook():
         return Notebook()
@@ -76,8 +76,8 @@ def view_for(stream: TextIO, progress: bool | None = None, *, every: float = MOS
 def in_notebook() -> bool:
     """Whether this is a notebook's kernel."""
     shell = sys.modules.get("IPython")
-    found = shell.get_ipython() if shell is not None else None
-    return found is not None and "IPKernelApp" in getattr(found, "config", {})
+    ipython = shell.get_ipython() if shell is not None else None
+    return ipython is not None and "IPKernelApp" in getattr(ipython, "config", {})
 
 
 def text_of(stage: Stage, *, bar: int = BAR) -> str:
@@ -223,7 +223,7 @@ class Log(View):
     def __init__(self, stream: TextIO, every: float = MOST) -> None:
         super().__init__()
         self.stream, self.every = stream, every
-        self.told: set[int] = set()  # stages that had a line
+        self.shown_stages: set[int] = set()  # stages that had a line
         self.pause, self.mark = min(FIRST, every), time.monotonic()
 
     def draw(self) -> None:
@@ -240,8 +240,8 @@ class Log(View):
     def end(self, stage: Stage) -> None:
         with self.lock:
             super().end(stage)
-            if id(stage) in self.told:
-                self.told.discard(id(stage))
+            if id(stage) in self.shown_stages:
+                self.shown_stages.discard(id(stage))
                 if stage.total is not None and stage.done >= stage.total and not stage.lasting:
                     self._line(stage)
 
@@ -251,7 +251,7 @@ class Log(View):
     def _line(self, stage: Stage) -> None:
         self.mark = time.monotonic()
         if stage in self.stages:
-            self.told.add(id(stage))
+            self.shown_stages.add(id(stage))
         try:
             self.stream.write(text_of(stage, bar=0) + "\n")
             self.stream.flush()

@@ -1,4 +1,4 @@
-"""Conversations with a run: what was said, cut to the context, as a request for the next reply.
+"""Chat with a run: a conversation, cut to the context, as a request for the next reply.
 
 A reply is a sample like any other: a function of the messages, (seed, index) and options. What
 leaves is the reply alone; its manifest holds the messages that it answers, so `castalia reproduce`
@@ -48,7 +48,7 @@ def talk_of(messages: Any) -> Conversation:
     return talk
 
 
-def able(codec: Codec[Any]) -> Tokens:
+def chat_spec(codec: Codec[Any]) -> Tokens:
     """The spec of a codec that holds conversations. Raises AbilityError for one that has never seen
     any.
     """
@@ -66,7 +66,7 @@ def trimmed(codec: Codec[Any], talk: Conversation, reply: int | None = None) -> 
     system's messages at the beginning stay; the oldest turns go first, and what remains begins with
     the user. Raises DataError where the last message alone is too long.
     """
-    spec = able(codec)
+    spec = chat_spec(codec)
     room = spec.length + 1 - min(LEAST if reply is None else reply, max(1, spec.length // 2))
     first = next(
         (place for place, turn in enumerate(talk.messages) if turn.role != "system"),
@@ -95,7 +95,7 @@ def reply_to(codec: Codec[Any], talk: Conversation, request: Request) -> Request
     """The request for the next reply, no longer than the context has room for. Raises DataError
     where there is none.
     """
-    spec = able(codec)
+    spec = chat_spec(codec)
     left = spec.length + 1 - len(codec.opening(talk))
     if left < 1:
         raise DataError(
@@ -120,8 +120,8 @@ def answered(talk: Conversation, reply: str) -> Conversation:
 
 
 def replies(model: Any, codec: Codec[Any], documents: Iterable[Tensor]) -> list[str]:
-    """Encoded conversations up to the assistant's last turn, and what the model says there; those
-    that are none are left out.
+    """Encoded conversations up to the assistant's last turn, with the model's reply there; those
+    without such a turn are left out.
     """
     asked = []
     for document in documents:
@@ -134,6 +134,8 @@ def replies(model: Any, codec: Codec[Any], documents: Iterable[Tensor]) -> list[
             asked.append(Conversation(talk.messages[:last]))
     prompts = [codec.opening(talk).to(model.device) for talk in asked]
     rngs = [generator("sheet", place) for place in range(len(prompts))]
-    found = complete(model, prompts, rngs, SampleOptions(), spec=able(codec)) if prompts else []
-    said = [codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
-    return [f"{talk}assistant: {reply}" for talk, reply in zip(asked, said, strict=True)]
+    completions = (
+        complete(model, prompts, rngs, SampleOptions(), spec=chat_spec(codec)) if prompts else []
+    )
+    texts = [codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in completions]
+    return [f"{talk}assistant: {reply}" for talk, reply in zip(asked, texts, strict=True)]

@@ -1,4 +1,4 @@
-"""New items from a trained model, each a function of (seed, index).
+"""Generate samples from a trained model, each a function of (seed, index).
 
 Sample i of seed s has the same noise however many others are asked for. The last bit of a result
 still depends on how many rows are computed together, so a sample remembers the size of its block
@@ -183,7 +183,7 @@ def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Ite
             condition(family, request.cond, rows, first),
         )
         model = require(family, Decodes, say("be read out token by token"))
-        found = complete(
+        completions = complete(
             model,
             [prompt.to(family.device)] * rows,
             rngs,
@@ -194,7 +194,7 @@ def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Ite
             stop=stop,
         )
         seconds = (time.perf_counter() - begun) / rows
-        for row, done in enumerate(found):
+        for row, done in enumerate(completions):
             yield completed(codec, request, prompt, done, first + row, rows, row, seconds)
 
 
@@ -208,8 +208,8 @@ def completed(
     row: int,
     seconds: float = 0.0,
 ) -> Sample:
-    """What became of `prompt` (n,) as a sample of the request, with the facts from which it is made
-    again.
+    """A completion of `prompt` (n,) as a sample of the request, with the facts that
+    reproduce it.
     """
     x = torch.cat([prompt, torch.tensor(done.tokens, dtype=torch.int64)])
     facts = asked(request, prompt)
@@ -293,14 +293,14 @@ def draw_tokens(
 ) -> list[Completion]:
     """Unprompted samples first .. first + count - 1 of `seed`."""
     model = require(family, Decodes, say("be read out token by token"))
-    found: list[Completion] = []
+    completions: list[Completion] = []
     for start, rows in _counted(blocks(first, count, batch), count):
         prompts = [torch.tensor([spec.begin], device=family.device)] * rows
-        told = condition(family, cond, rows, start)
-        found += complete(
-            model, prompts, generators(seed, start, rows), options, spec=spec, cond=told
+        conditions = condition(family, cond, rows, start)
+        completions += complete(
+            model, prompts, generators(seed, start, rows), options, spec=spec, cond=conditions
         )
-    return found
+    return completions
 
 
 def prompt_ids(codec: Codec[Any], prompt: Any) -> Tensor:
@@ -369,8 +369,8 @@ def draw_block(family: Family, stretches: Sequence[Stretch], options: SampleOpti
     """
     sampler = require(family, Samples, "sample")
     rngs = [rng for part in stretches for rng in generators(part.seed, part.first, part.rows)]
-    told = [condition(family, part.cond, part.rows, part.first) for part in stretches]
-    cond = {name: torch.cat([one[name] for one in told]) for name in family.conditions}
+    conditions = [condition(family, part.cond, part.rows, part.first) for part in stretches]
+    cond = {name: torch.cat([one[name] for one in conditions]) for name in family.conditions}
     x = sampler.sample(rngs, cond, options).float().cpu()
     _check(family, x, len(rngs))
     return x
@@ -381,7 +381,7 @@ def condition(family: Family, cond: Mapping[str, Any], rows: int, first: int) ->
 
     A value is a class name, a class number, or a tensor with one class per sample index. A model's
     only condition, when it is not given, is spread evenly: sample i gets class i mod K. Of several,
-    those that are not given are not told: not all go together.
+    those that are not given are dropped, because not all combinations make sense.
     """
     expect(family.conditions, cond)
     tensors = {}
@@ -408,13 +408,15 @@ def conditions_of_items(
     item, else "unknown", the index after the last.
     """
     expect(conditions, cond)
-    told = {}
+    tensors = {}
     for name, kind in conditions.items():
         names = kind.names if isinstance(kind, Classes) else ()
         asked = class_index(name, kind, cond[name]) if name in cond else None
         own = [names.index(item[name]) if item.get(name) in names else len(names) for item in known]
-        told[name] = torch.tensor(own if asked is None else [asked] * len(known), dtype=torch.int64)
-    return told
+        tensors[name] = torch.tensor(
+            own if asked is None else [asked] * len(known), dtype=torch.int64
+        )
+    return tensors
 
 
 def expect(conditions: Mapping[str, Condition], cond: Mapping[str, Any]) -> None:

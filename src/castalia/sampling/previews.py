@@ -1,5 +1,5 @@
-"""What a run shows of itself while it learns: samples of the same seed each time, so that one sees
-the same picture grow.
+"""Previews during training: samples of the same seed each time, so that one sees the same picture
+improve.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def items_of_sheet(model: Any, dataset: Dataset) -> list[Any]:
             if isinstance(dataset.validation, Windows) and codec.weighs
             else ()
         )
-        if said := replies(model, codec, islice(held_out, TEXTS)):
-            return said
-        found = draw_tokens(model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
-        return [codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in found]
+        if texts := replies(model, codec, islice(held_out, TEXTS)):
+            return texts
+        completions = draw_tokens(model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions())
+        return [codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) for one in completions]
     if isinstance(model, Samples):
         return [codec.decode(row) for row in draw(model, 0, 0, SHEET, {}, SampleOptions())]
     return []

@@ -1,5 +1,5 @@
-"""What is a document in which file: whole texts, pieces of large ones, paragraphs, lines, and rows
-of tables.
+"""Read documents from text files: whole texts, pieces of large ones, paragraphs, lines, and rows of
+tables.
 
 Everything is streamed as UTF-8 bytes, so that a single line of 200 MB is read and cut in bounded
 memory, and what is hashed of a document are exactly these bytes. Encodings are in
@@ -136,18 +136,18 @@ def contents(
         )
     if path.suffix.lower() in office.TEXTS:
         made, texts = office.contents(path, encoding)
-        found = encodings.Encoding(made, "utf-8")
+        detected = encodings.Encoding(made, "utf-8")
     else:
-        found = encodings.detect(path, encoding)
-        texts = encodings.blocks(path, found)
+        detected = encodings.detect(path, encoding)
+        texts = encodings.blocks(path, detected)
     raw = _encoded(texts, path)
     match document:
         case "file":
-            return found.label, (whole for whole in [_whole(raw, path)] if whole.strip())
+            return detected.label, (whole for whole in [_whole(raw, path)] if whole.strip())
         case "line" | "paragraph":
-            return found.label, _parted(raw, document)
+            return detected.label, _parted(raw, document)
         case _:
-            return found.label, _pieces(raw)
+            return detected.label, _pieces(raw)
 
 
 def is_table(name: str) -> bool:
@@ -241,9 +241,9 @@ def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
 def _cut(text: bytes, start: int, size: int) -> int:
     half, full = start + size // 2, start + size
     for mark in (b"\n\n", b"\n"):
-        found = text.rfind(mark, half, full)
-        if found >= 0:
-            return found + len(mark)
+        cut = text.rfind(mark, half, full)
+        if cut >= 0:
+            return cut + len(mark)
     while text[full] & 0xC0 == 0x80:  # inside a character
         full -= 1
     return full
@@ -284,30 +284,30 @@ def _table(path: Path, field: str | None, encoding: str | None) -> tuple[str, It
     """The first row decides how rows become texts; the label says from which columns, because
     nobody may have been asked.
     """
-    label, found = rows(path, encoding)
-    first = next(found, None)
+    label, numbered = rows(path, encoding)
+    first = next(numbered, None)
     if first is None:
         return label, iter(())
     written = template(field, first[1], path)
     names = list(dict.fromkeys(_COLUMN.findall(written)))
     if tables.kind(path.name) == ".parquet":
-        _, found = rows(path, encoding, only=names)  # the other columns are not read at all
+        _, numbered = rows(path, encoding, only=names)  # the other columns are not read at all
     else:
-        found = chain([first], found)
+        numbered = chain([first], numbered)
     twice = next((name for name in names if f"{name} (2)" in first[1]), None)
     if twice is not None:
         raise DataError(
             say("two columns are called '{0}'", twice), path.name, say("rename one of them")
         )
     return f"{label}, column{'s' if len(names) > 1 else ''} {' + '.join(names)}", _rows(
-        found, path, written, names
+        numbered, path, written, names
     )
 
 
 def _rows(
-    found: Iterable[tuple[int, dict[str, Any]]], path: Path, template: str, names: Sequence[str]
+    numbered: Iterable[tuple[int, dict[str, Any]]], path: Path, template: str, names: Sequence[str]
 ) -> Iterator[bytes]:
-    for number, row in found:
+    for number, row in numbered:
         text = filled(template, row)
         if (
             not any(name in row and row[name] not in (None, "") for name in names)
@@ -345,7 +345,7 @@ def _leave_out(row: dict[str, Any], names: Sequence[str], where: str) -> None:
 
 def filled(template: str, row: dict[str, Any]) -> str:
     """A template with the cells of a row."""
-    return _COLUMN.sub(lambda found: _text(row.get(found[1])), template).replace("\r\n", "\n")
+    return _COLUMN.sub(lambda match: _text(row.get(match[1])), template).replace("\r\n", "\n")
 
 
 def template(field: str | None, row: dict[str, Any], path: Path) -> str:

@@ -1,5 +1,5 @@
-"""Which encoding bytes are in that are not UTF-8: each candidate is decoded and asked how likely
-its characters are in some language.
+"""Detect the encoding of bytes that are not UTF-8: each candidate is decoded, and scored by how
+likely its characters are in some language.
 
 The score of an encoding is the log-likelihood of the bytes: of the best language, the sum over
 characters of their logarithmic probability by letter frequency (text_files/letter_frequencies.py),
@@ -7,7 +7,7 @@ lower where a character cannot stand (a capital behind a small letter, a sign in
 of two scripts in one word), higher for words that the language is full of. An ASCII character costs
 the same in all, so encodings that swallow one as the second half of a character gain nothing.
 Encodings that decode to the same text share their place; the best wins if it leads by MARGIN nats,
-else nobody knows, and the caller asks.
+else the result is uncertain, and the caller asks.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from castalia.text_files.letter_frequencies import (
     LATIN,
 )
 
-SAMPLE = 12 << 10  # bytes that are looked at
-_FIRST_LOOK = 1 << 10  # bytes that all candidates are asked about
-_HOPELESS = 100.0  # nats behind the best on those, beyond which a candidate is not asked again
+SAMPLE = 12 << 10  # bytes that are scored
+_FIRST_BYTES = 1 << 10  # bytes that all candidates are scored on
+_HOPELESS = 100.0  # nats behind the best on those, beyond which a candidate is dropped
 MARGIN = 4.0  # nats by which the best must lead
 _FLOOR = -16.0  # a character that the language does not have
 _WRONG = -9.0  # added where a character cannot stand
@@ -113,15 +113,15 @@ def guess(sample: bytes) -> Guess:
     return _KNOWN[key]
 
 
-# a file is asked about whenever it is read: hashed, fitted, encoded
+# called whenever a file is read: hashed, fitted, encoded
 _KNOWN: dict[bytes, Guess] = {}
 _MOST_KNOWN = 1 << 16
 
 
 def _guess(sample: bytes) -> Guess:
     names = list(CANDIDATES)
-    if len(sample) > 2 * _FIRST_LOOK:
-        first = _ranking(sample[:_FIRST_LOOK], names)
+    if len(sample) > 2 * _FIRST_BYTES:
+        first = _ranking(sample[:_FIRST_BYTES], names)
         names = [
             name for value, others in first if first[0][0] - value < _HOPELESS for name in others
         ]
@@ -153,15 +153,15 @@ def wide(head: bytes) -> str | None:
     """UTF-16 or UTF-32 without a byte order mark, by Python's name; None where the bytes are
     likelier no text.
     """
-    best, found = -9.0, None  # nats a character
+    best, winner = -9.0, None  # nats a character
     for name in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
         try:
             text = codecs.getincrementaldecoder(name)().decode(head[: SAMPLE // 3])
         except UnicodeDecodeError:
             continue
         if text and score(text) / len(text) > best:
-            best, found = score(text) / len(text), name
-    return found
+            best, winner = score(text) / len(text), name
+    return winner
 
 
 def score(text: str) -> float:
@@ -229,8 +229,8 @@ def _place(text: str) -> float:
     """What characters cost that stand where they cannot."""
     cost = 0.0
     framed = f"\n{text}\n"
-    for found in _BEYOND.finditer(framed):
-        place, character = found.start(), found[0]
+    for match in _BEYOND.finditer(framed):
+        place, character = match.start(), match[0]
         last, follows = framed[place - 1], framed[place + 1]
         if character.isalpha():
             if last.isalpha() and last < "\u0370" and character < "\u0370":
@@ -350,7 +350,7 @@ def _of(table: Mapping[str, float]) -> Model:
 
 def _level(codec: str, leads: range, mass: float) -> dict[str, float]:
     """The characters of some rows of a national standard, equally likely, `mass` in all."""
-    found = []
+    characters = []
     for lead in leads:
         for trail in [*range(0x40, 0x7F), *range(0xA1, 0xFF)]:
             try:
@@ -358,5 +358,5 @@ def _level(codec: str, leads: range, mass: float) -> dict[str, float]:
             except UnicodeDecodeError:
                 continue
             if len(text) == 1:
-                found.append(text)
-    return dict.fromkeys(found, math.log(mass / len(found)))
+                characters.append(text)
+    return dict.fromkeys(characters, math.log(mass / len(characters)))

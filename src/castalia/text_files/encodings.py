@@ -1,11 +1,11 @@
-"""Bytes of a text file to characters: which encoding, read in blocks, and where it breaks.
+"""Decode text files: find the encoding, read in blocks, name the place of an error.
 
 A byte order mark decides first (UTF-8, UTF-16, UTF-32), then escape sequences (ISO-2022). Without
 either, strict UTF-8 is tried on the whole file; where that fails, text_files/encoding_detection.py
-says how likely the bytes are in each other encoding. Damaged UTF-8 is never taken for something
+scores how likely the bytes are in each other encoding. Damaged UTF-8 is never taken for something
 else: it is refused by offset where the bytes are likelier as UTF-8 with errors, and where nothing
 but broken UTF-8 sequences stand in ASCII. Where two encodings are about as likely, files of the
-same ending in the same folder are looked at; where that does not decide, an error asks for
+same ending in the same folder are examined; where that does not decide, an error asks for
 codec.encoding. CRLF becomes LF. Nothing here holds more than a few megabytes, whatever the file's
 size.
 """
@@ -57,7 +57,7 @@ _VALID = re.compile(
 # what a UTF-8 sequence looks like, were it cut, overlong or a surrogate
 _SHAPED = re.compile(rb"[\xc0-\xf7][\x80-\xbf]{1,3}")
 _ASCII = bytes(range(128))
-_NEIGHBOURS = 24  # files of the same folder that are asked where one does not tell
+_NEIGHBOURS = 24  # files of the same folder that are examined where one is ambiguous
 _WINDOW = 256 << 10  # bytes behind the first that is not UTF-8
 LABELS = {
     "cp1252": "Latin-1",
@@ -89,7 +89,7 @@ class Encoding:
 
 
 def detect(path: Path, named: str | None = None) -> Encoding:
-    """The encoding of a whole file, `named` by the user or found. Raises DataError for binary
+    """The encoding of a whole file, `named` by the user or detected. Raises DataError for binary
     files, for damaged UTF-8, and where several encodings are about as likely.
     """
     if named is not None:
@@ -122,7 +122,7 @@ def detect(path: Path, named: str | None = None) -> Encoding:
 
 
 def _marked(head: bytes) -> Encoding | None:
-    """The encoding that the first bytes of a file say."""
+    """The encoding that the first bytes of a file declare."""
     for mark, codec, label in _MARKS:
         if head.startswith(mark):
             return Encoding(label, codec, len(mark))
@@ -186,13 +186,13 @@ def _decoded(
         raise _broken(path, encoding.label, place, error.object[error.start : error.end]) from error
 
 
-def _broken(path: Path, label: str, place: int, found: bytes) -> DataError:
+def _broken(path: Path, label: str, place: int, bad: bytes) -> DataError:
     unpacked = say(" once unpacked") if path.suffix.lower() == ".gz" else ""
     return DataError(
         say(
             "the byte{0} {1} at offset {2}{3} cannot be decoded as {4}",
-            "s" if len(found) > 1 else "",
-            found[:4].hex(" ").upper(),
+            "s" if len(bad) > 1 else "",
+            bad[:4].hex(" ").upper(),
             place,
             unpacked,
             label,
@@ -202,16 +202,16 @@ def _broken(path: Path, label: str, place: int, found: bytes) -> DataError:
     )
 
 
-def _guessed(path: Path, window: bytes, place: int, found: bytes, begins: bool) -> Encoding:
+def _guessed(path: Path, window: bytes, place: int, bad: bytes, begins: bool) -> Encoding:
     """What a file is that is not UTF-8, from the bytes around the place where that showed. begins:
     whether the window starts at a character.
     """
     if _is_broken_utf8(window):
-        raise _broken(path, "UTF-8", place, found)
+        raise _broken(path, "UTF-8", place, bad)
     sample = encoding_detection.sample_of(window, begins)
     best = encoding_detection.guess(sample)
     if encoding_detection.score(sample.decode("utf-8", "replace")) > best.score:
-        raise _broken(path, "UTF-8", place, found)
+        raise _broken(path, "UTF-8", place, bad)
     if best.sure:
         return _encoding(best.codec)
     together = _neighbours(path)
@@ -255,8 +255,8 @@ def _is_broken_utf8(window: bytes) -> bool:
 
 
 def _neighbours(path: Path) -> str | None:
-    """The encoding of the files beside this one, taken together, where they are not UTF-8 and tell
-    it; else None.
+    """The encoding of the files beside this one, taken together, where they are not UTF-8 and
+    unambiguous; else None.
     """
     own = path.suffix.lower()
     samples = []

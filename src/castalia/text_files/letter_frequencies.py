@@ -1,4 +1,4 @@
-"""Which letters are how frequent in which language: what telling encodings apart needs to know
+"""Letter frequencies of languages, by which encodings are told apart
 (text_files/encoding_detection.py).
 
 Letters stand from frequent to rare, as tables of letter frequencies in textbooks have them; only

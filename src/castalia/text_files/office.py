@@ -1,5 +1,5 @@
-"""The text of documents that are no text files: .docx, .pdf, .html; and the rows of .xlsx. The
-extra `documents` reads all but HTML.
+"""Extract the text of .docx, .pdf and .html files, and the rows of .xlsx. The extra `documents`
+reads all but HTML.
 
 Compressed files are inflated once under the limits of castalia.bounded before a library sees them,
 PDF files are bounded in bytes and pages. What these formats hold beside running text (pictures,
@@ -186,8 +186,8 @@ def _html(path: Path, encoding: str | None) -> tuple[str, Iterator[str]]:
                 if name in ("iso-8859-1", "latin1", "latin-1", "us-ascii", "ascii")
                 else name
             )
-    found = encodings.detect(path, named)
-    return f"HTML, {found.label}", _readable(encodings.blocks(path, found))
+    detected = encodings.detect(path, named)
+    return f"HTML, {detected.label}", _readable(encodings.blocks(path, detected))
 
 
 def _readable(blocks: Iterator[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Rows of tables: CSV with any usual delimiter, TSV, JSON lines, JSON and Parquet, streamed.
+"""Read rows of tables as a stream: CSV with any usual delimiter, TSV, JSON lines, JSON and Parquet.
 
 A row is a dict, column -> value. What a file holds and a row cannot is counted (omissions.py):
 cells beyond the header, and lines that an open quotation mark has probably swallowed. Which columns
@@ -25,7 +25,7 @@ ENDINGS = (".jsonl", ".csv", ".tsv", ".parquet", ".json", *office.WORKBOOKS)
 Rows = Iterator[tuple[int, dict[str, Any]]]  # (line or row number from 1, column -> value)
 DELIMITERS = (",", ";", "\t", "|")
 _HEAD = 200  # lines by which the delimiter is chosen
-# the first line that spreadsheets write to say which it is
+# the first line in which spreadsheets declare the delimiter
 _SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n?')
 _NUMBER = re.compile(r"\s*[+-]?[0-9][0-9.,:/-]*\s*")
 # lines inside a cell that look like rows, from which a quotation mark is taken to be open
@@ -46,8 +46,8 @@ def rows(
     them (Parquet). Raises DataError naming the file, and the line or row where there is one, and
     MissingExtra for Parquet without pyarrow.
     """
-    label, found = _rows(path, encoding, only)
-    return label, _counted(found, path)
+    label, numbered = _rows(path, encoding, only)
+    return label, _counted(numbered, path)
 
 
 def _counted(rows: Rows, path: Path) -> Rows:
@@ -65,13 +65,13 @@ def _rows(path: Path, encoding: str | None, only: Sequence[str] | None) -> tuple
         return "Parquet", _parquet(path, only)
     if ending in office.WORKBOOKS:
         return "XLSX", _workbook(path)
-    found = encodings.detect(path, encoding)
-    blocks = encodings.blocks(path, found)
+    detected = encodings.detect(path, encoding)
+    blocks = encodings.blocks(path, detected)
     if ending == ".jsonl":
-        return found.label, _jsonl(blocks, path)
+        return detected.label, _jsonl(blocks, path)
     if ending == ".json":
-        return found.label, _json(blocks, path)
-    return found.label, _csv(blocks, path, "\t" if ending == ".tsv" else ",")
+        return detected.label, _json(blocks, path)
+    return detected.label, _csv(blocks, path, "\t" if ending == ".tsv" else ",")
 
 
 def text_lines(blocks: Iterator[str], path: Path) -> Iterator[str]:
@@ -190,11 +190,11 @@ def _csv(blocks: Iterator[str], path: Path, usual: str) -> Rows:
         size += len(line)
         if len(head) >= _HEAD or size > bounded.BLOCK:
             break
-    said = _SEPARATOR.fullmatch(head[0]) if head else None
-    if said is not None:
+    declared = _SEPARATOR.fullmatch(head[0]) if head else None
+    if declared is not None:
         head, before = head[1:], 1
     source = _Quotes(chain(head, lines))
-    chosen = said[1] if said is not None else delimiter(head, usual)
+    chosen = declared[1] if declared is not None else delimiter(head, usual)
     reader = csv.reader(source, delimiter=chosen)
     names: list[str] = []
     numeric: set[int] = set()
