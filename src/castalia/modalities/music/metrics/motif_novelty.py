@@ -50,7 +50,7 @@ class Motifs(Metric):
     reads = Evidence
     judges = Score
 
-    def scores(self, evidence: Evidence) -> list[base.Score]:
+    def scores(self, evidence: Evidence) -> list[base.MetricResult]:
         items = evidence.items
         if "model" not in items:
             return []
@@ -72,7 +72,7 @@ class Motifs(Metric):
                 N,
             )
             return [
-                base.Score(
+                base.MetricResult(
                     "seen-motifs",
                     n=n,
                     seeds=(evidence.seed,),

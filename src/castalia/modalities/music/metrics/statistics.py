@@ -169,7 +169,7 @@ class MusicStatistics(Metric):
     reads = Evidence
     judges = Score
 
-    def scores(self, evidence: Evidence) -> list[base.Score]:
+    def scores(self, evidence: Evidence) -> list[base.MetricResult]:
         items = evidence.items
         if "model" not in items or not len(items["reference"]):
             return []
@@ -181,7 +181,7 @@ class MusicStatistics(Metric):
                 min(n, len(items["reference"])),
             )
             return [
-                base.Score(
+                base.MetricResult(
                     name, n=n, seeds=(evidence.seed,), better="lower", details={"words": [words]}
                 )
                 for name in STATISTICS
@@ -200,7 +200,7 @@ class MusicStatistics(Metric):
         statistic: Statistic,
         pieces: dict[str, Sequence[Score]],
         evidence: Evidence,
-    ) -> base.Score:
+    ) -> base.MetricResult:
         begun = time.perf_counter()
         n = len(pieces["model"])
         found = {
