@@ -9,7 +9,7 @@ SOURCES := src tests benchmarks examples
 QUIET_CORES := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check dev bench format docs
+.PHONY: help demo test check dev bench format docs locale
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -60,6 +60,9 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 format: .venv/dev.stamp ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+locale: .venv/dev.stamp ## bring the catalogues of translations up to date with the source
+	$(BIN)/python -m tests.catalogues
 
 docs: .venv/dev.stamp ## execute every command in README and docs/, compare README's table with the results
 	$(QUIET_CORES) $(BIN)/python -m pytest -q tests/apps/test_docs.py

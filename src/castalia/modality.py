@@ -25,6 +25,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from castalia.errors import PluginError
+from castalia.language import more_catalogues
 from castalia.sentences import say
 
 GROUP = "castalia.modality"
@@ -163,3 +164,6 @@ def get(name: str) -> Modality | None:
 def of(codec: Any) -> Modality | None:
     """The modality of a codec or of its class; None of a codec that has none."""
     return get(codec.name)
+
+
+more_catalogues(lambda: [one.folder for one in every().values()])

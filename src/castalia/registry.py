@@ -39,27 +39,29 @@ class Entry:
 
 FAMILIES: dict[str, Entry] = {
     "vae": Entry(
-        "castalia.families.vae:Vae", "variational autoencoder", ("samples", "encodes", "scores")
+        "castalia.families.vae:Vae",
+        say("variational autoencoder"),
+        ("samples", "encodes", "scores"),
     ),
-    "gan": Entry("castalia.families.gan:Gan", "generative adversarial network", ("samples",)),
+    "gan": Entry("castalia.families.gan:Gan", say("generative adversarial network"), ("samples",)),
     "ar": Entry(
         "castalia.families.ar:Ar",
-        "autoregressive transformer over tokens",
+        say("autoregressive transformer over tokens"),
         ("samples", "scores", "infills", "decodes", "attends", "tunes"),
     ),
     "seqvae": Entry(
         "castalia.families.seqvae:SeqVae",
-        "variational autoencoder of sequences",
+        say("variational autoencoder of sequences"),
         ("samples", "encodes", "scores", "decodes"),
     ),
     "pretrained": Entry(
         "castalia.families.pretrained:Pretrained",
-        "language model of others, to fine-tune",
+        say("language model of others, to fine-tune"),
         ("samples", "scores", "decodes", "tunes"),
     ),
     "vaegan": Entry(
         "castalia.families.vaegan:VaeGan",
-        "VAE whose decoder is also a GAN's generator",
+        say("VAE whose decoder is also a GAN's generator"),
         ("samples", "encodes"),
     ),
 }

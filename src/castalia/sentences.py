@@ -1,13 +1,16 @@
-"""Sentences that remember how they were made, so that whoever shows them can do so in the reader's
-language.
+"""Sentences that keep the template they were made from, so that they can be translated where they
+are shown.
 
     text = say("the file '{0}' cannot be read: {1}", name, reason)          a str, in English
     text.template, text.values                                              what a translation needs
     plural("{0:,} file", "{0:,} files", n)                                  "1 file", "1,204 files"
+    say_in("music", "note")                      a word with another translation in other contexts
+    N_("{0} of {1}")                             marks a template that is filled elsewhere
 
-Sentences travel as plain strings: through exceptions, JSON and tests. `castalia.language.translate`
-gives them in another language, from a table whose keys are the templates; of a plural, the key is
-the form for many.
+Sentences are strings: they pass through exceptions, JSON and tests. `castalia.language.translate`
+gives them in another language, from gettext catalogues (locale/LANGUAGE/LC_MESSAGES/*.po) whose
+msgid are the templates. The templates of these functions must be literals, because
+`castalia.language.extraction` collects them from the source.
 """
 
 from __future__ import annotations
@@ -20,29 +23,63 @@ SENTENCES, SERIES = " ", ", "
 
 
 class Message(str):
-    """English text that knows how it was made: `template.format(*values)`."""
+    """English text with what it was made from.
+
+    template    the English template; of a plural, the form for many.
+    values      what it is filled with.
+    msgid       the entry of the catalogue: the template; of a plural, the form for one.
+    context     msgctxt of the catalogue; "" for none.
+    number      of a plural, the count that chooses the form; None for other sentences.
+    """
 
     template: str
     values: tuple[Any, ...]
+    msgid: str
+    context: str
+    number: float | None
 
-    def __new__(cls, text: str, template: str = "", values: tuple[Any, ...] = ()) -> Message:
-        said = super().__new__(cls, text)
-        said.template, said.values = template, values
-        return said
+    def __new__(
+        cls,
+        text: str,
+        template: str = "",
+        values: tuple[Any, ...] = (),
+        *,
+        msgid: str = "",
+        context: str = "",
+        number: float | None = None,
+    ) -> Message:
+        made = super().__new__(cls, text)
+        made.template, made.values = template, values
+        made.msgid, made.context, made.number = msgid or template, context, number
+        return made
 
 
 def say(template: str, *values: Any) -> Message:
-    """The sentence `template.format(*values)`. Values that are `Message` themselves are told in the
-    listener's language.
+    """The sentence `template.format(*values)`. Values that are `Message` themselves are translated
+    with it.
     """
     return Message(template.format(*values), template, values)
 
 
+def say_in(context: str, template: str, *values: Any) -> Message:
+    """As `say`, for a word whose translation depends on the context: "note" is one word in music
+    and another one in a list of findings.
+    """
+    return Message(template.format(*values), template, values, context=context)
+
+
 def plural(one: str, many: str, count: float, *values: Any) -> Message:
     """The sentence `one` where count is 1, else `many`, filled with `count` as {0} and `values` as
-    {1}, {2}, ...
+    {1}, {2}, ... Other languages choose among their own plural forms.
     """
-    return Message((one if count == 1 else many).format(count, *values), many, (count, *values))
+    template = one if count == 1 else many
+    filled = (count, *values)
+    return Message(template.format(*filled), many, filled, msgid=one, number=count)
+
+
+def N_(template: str) -> str:
+    """The template as it is: marks it for translation where it is filled later, or by others."""
+    return template
 
 
 class Row(Message):

@@ -47,6 +47,7 @@ def test_it_is_small_and_complete(wheel: Path):
         "modalities/*/recipes/*.yaml",
         "modalities/*/data/**/*",
         "**/*.safetensors",
+        "**/locale/**/*.po",
         "**/*.py",
     ):
         for path in (ROOT / "src" / "castalia").glob(pattern):

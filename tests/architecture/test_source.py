@@ -126,6 +126,7 @@ READS = {
     "export/scripts/*": "programs of their own, copied into exports, which read what lies beside them",
     "atomic.py": "files that it is just writing",
     "recipe.py": "recipes of the package",
+    "language/__init__.py": "catalogues of the package and of installed ones",
     "cli/demo.py": "built-in data",
     "evaluation/attention_page.py": "files of the package",
     "pages/style.py": "files of the package",

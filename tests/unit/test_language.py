@@ -4,93 +4,69 @@ left over.
 
 import ast
 import copy
+import gettext
+import io
 import json
 import re
 import string
-from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Catalog, Message
+from babel.messages.mofile import write_mo
+from tests import catalogues
 from tests.apps.command import inside
 
-from castalia import errors, registry
+from castalia import errors, language, registry
 from castalia.cli.main import GROUPS, VERBS, parser_of
 from castalia.data import builtin
 from castalia.errors import CastaliaError, RecipeError
 from castalia.language import (
-    LANGUAGES,
     Voice,
     current,
     foreign,
     join,
+    more_catalogues,
     plural,
     preferred,
     recognised,
     row,
     say,
+    say_in,
     series,
-    table,
     translate,
 )
+from castalia.language.catalogue import Catalogue, read
+from castalia.language.extraction import name_of
 from castalia.recipe import purpose, shipped
 from castalia.text_width import width
 from castalia.units import duration, size
 
-CALLS = re.compile(r"\b(?:say|plural|stage|tracked)\(")
 PACKAGE = Path(__file__).parents[2] / "src" / "castalia"
+pairs = pytest.mark.parametrize(
+    ("domain", "language"),
+    [(domain, language) for domain in catalogues.folders() for language in catalogues.TRANSLATED],
+)
+Entries = dict[tuple[str | None, str], Message]
 
 
 @lru_cache
-def spoken() -> dict[str, str]:
-    """Every template that the source says, and where: `say("...")`, the second of `plural("...",
-    "...", n)`, progress, help, and what other packages say.
-    """
-    found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        if not CALLS.search(text):
-            continue
-        nodes = list(ast.walk(ast.parse(text)))
-        own = any(  # checks/check_page.py looks up labels
-            isinstance(node, ast.FunctionDef)
-            and node.name == "say"
-            and "template" not in {one.arg for one in node.args.args}
-            for node in nodes
-        )
-        for node in nodes:
-            if not (isinstance(node, ast.Call) and node.args):
-                continue
-            name = (
-                node.func.id
-                if isinstance(node.func, ast.Name)
-                else node.func.attr
-                if isinstance(node.func, ast.Attribute)
-                else ""
-            )
-            where = f"{path.name}:{node.lineno}"
-            # what is done, and in what units
-            if name in ("stage", "tracked") and isinstance(node.func, ast.Name):
-                literals = [one.value for one in node.args if isinstance(one, ast.Constant)]
-                assert literals or path.parent.name == "progress", (
-                    f"{where}: the name of a stage must be a literal"
-                )
-                found |= dict.fromkeys(literals, where)
-            elif name == "plural" or (
-                name == "say" and not (own and isinstance(node.func, ast.Name))
-            ):
-                template = node.args[name == "plural"]
-                if ast.unparse(template) != "template":  # Voice.say
-                    assert isinstance(template, ast.Constant), (
-                        f"{where}: what is said must be a literal, so that it can be found"
-                    )
-                    found[template.value] = where
-    return (
-        found
-        | helped()
-        | listed()
-        | dict.fromkeys((*foreign.TYPER, *foreign.PYDANTIC, *foreign.VALUES), "foreign.py")
-    )
+def spoken(domain: str) -> Entries:
+    """Every sentence of the source of a domain: (context, msgid) to what Babel extracts."""
+    return entries(catalogues.extracted(domain))
+
+
+def entries(catalogue: Catalog) -> Entries:
+    return {(one.context, msgid(one)): one for one in catalogue if one.id}
+
+
+def msgid(message: Message) -> str:
+    return message.id[0] if isinstance(message.id, tuple) else message.id
+
+
+def forms(message: Message) -> tuple[str, ...]:
+    return message.string if isinstance(message.string, tuple) else (message.string,)
 
 
 def helped() -> dict[str, str]:
@@ -114,11 +90,6 @@ def listed() -> dict[str, str]:
     return dict.fromkeys(filter(None, texts), "listing.py")
 
 
-def has_words(template: str) -> bool:
-    """Whether there is anything to translate: not in "{0}: {1}"."""
-    return any(sign.isalpha() for text, *_ in string.Formatter().parse(template) for sign in text)
-
-
 def fields(template: str) -> set[str]:
     return {
         name.partition(".")[0]
@@ -127,45 +98,167 @@ def fields(template: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
-def test_every_sentence_has_a_translation_and_none_is_left_over(language: str):
-    said, known = spoken(), table(language)
-    assert len(said) > 150
+@pairs
+def test_every_sentence_has_a_translation_and_none_is_left_over(domain: str, language: str):
+    said, known = spoken(domain), entries(catalogues.current(domain, language))
+    assert len(said) > (1500 if domain == "castalia" else 10)
     assert [
-        f"{where}: {template}"
-        for template, where in said.items()
-        if template not in known and has_words(template)
-    ] == []
-    assert sorted(set(known) - set(said)) == []
+        f"{one.locations[0][0]}: {key[1]}"
+        for key, one in said.items()
+        if catalogues.has_words(one) and not (key in known and catalogues.filled(known[key]))
+    ] == [], "make locale, then fill the empty msgstr"
+    assert sorted(key[1] for key in set(known) - set(said)) == [], "make locale"
+    assert [key for key, one in known.items() if one.pluralizable != said[key].pluralizable] == []
+    assert [key for key, one in known.items() if one.fuzzy] == []
 
 
-@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
-def test_no_sentence_has_two_translations(language: str):
-    """Of two, the last would win silently, wherever the other was meant."""
-    keys = []
-    for path in sorted((PACKAGE / "language").glob(f"{language}_*.py")):
-        tables = [
-            node
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            if isinstance(node, ast.Dict)
-        ]
-        keys += [ast.literal_eval(key) for one in tables for key in one.keys if key is not None]
-    assert [key for key, count in Counter(keys).items() if count > 1] == []
+def test_whatever_is_looked_up_by_its_text_is_in_a_catalogue():
+    """Help, what `castalia list` says of each thing, and what other packages say."""
+    known = {key for domain in catalogues.folders() for key in spoken(domain)}
+    for texts in (helped(), listed(), foreign.TYPER, foreign.PYDANTIC, foreign.VALUES):
+        assert [text for text in texts if text and (None, text) not in known] == []
 
 
-@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
-def test_translations_use_the_same_values(language: str):
+@pytest.mark.parametrize("language", catalogues.TRANSLATED)
+def test_two_catalogues_translate_a_sentence_in_the_same_way(language: str):
+    """A modality's own line would win only where the package has none."""
+    known: dict[tuple[str | None, str], tuple[str, ...]] = {}
+    for domain in catalogues.folders():
+        for key, one in entries(catalogues.current(domain, language)).items():
+            assert known.setdefault(key, forms(one)) == forms(one), f"{domain}: {key[1]}"
+
+
+@pairs
+def test_translations_use_the_same_values(domain: str, language: str):
+    known = entries(catalogues.current(domain, language))
     wrong = {
-        template: text
-        for template, text in table(language).items()
-        if fields(template) != fields(text)
+        key[1]: text
+        for key, one in known.items()
+        for text in forms(one)
+        if text and fields(text) != fields(one.id[-1] if isinstance(one.id, tuple) else one.id)
     }
     assert wrong == {}
-    assert all(
-        any("\u4e00" <= sign <= "\u9fff" for sign in text)
-        for template, text in table(language).items()
-        if fields(template) == set() and template != "xz"
+    assert [
+        text
+        for key, one in known.items()
+        for text in forms(one)
+        if catalogues.has_words(one)
+        and not fields(key[1])
+        and not any("\u4e00" <= sign <= "\u9fff" for sign in text)
+        and key[1] not in SAME
+    ] == []
+
+
+SAME = {"xz"}  # words that Chinese writes in Latin letters
+
+
+@pairs
+def test_catalogues_are_read_as_gettext_reads_them(domain: str, language: str):
+    """The .po files are read without compiling them; the compiled catalogue says the same."""
+    catalogue = catalogues.current(domain, language)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    standard = gettext.GNUTranslations(compiled)
+    own = read(catalogues.path_of(domain, language).read_text(encoding="utf-8"))
+    filled = {key: one for key, one in entries(catalogue).items() if catalogues.filled(one)}
+    assert set(own.forms) == {(context or "", text) for context, text in filled}
+    for (context, text), one in filled.items():
+        for count in (0, 1, 2, 5):
+            if not isinstance(one.id, tuple):
+                expected = standard.pgettext(context, text) if context else standard.gettext(text)
+            elif context:
+                expected = standard.npgettext(context, *one.id, count)
+            else:
+                expected = standard.ngettext(*one.id, count)
+            assert own.get(context or "", text, count) == expected
+
+
+def test_a_catalogue_of_a_language_with_plural_forms_and_contexts():
+    own = read(
+        """
+msgid ""
+msgstr ""
+"Plural-Forms: nplurals=3; plural=(n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<12 "
+"|| n%100>14) ? 1 : 2);\\n"
+
+# a remark
+#, python-brace-format
+msgid "{0} file"
+msgid_plural "{0} files"
+msgstr[0] "{0} soubor"
+msgstr[1] "{0} soubory"
+msgstr[2] "{0} souboru"
+
+msgctxt "music"
+msgid "note"
+msgstr "nota"
+#, fuzzy
+msgid "guessed"
+msgstr "hadano"
+
+msgid "in two "
+"lines"
+msgstr ""
+"\\"ve dvou\\"\\n"
+"radkach"
+
+msgid "open"
+msgstr ""
+"""
     )
+    assert [own.get("", "{0} file", count) for count in (1, 21, 3, 5, 11)] == [
+        "{0} soubor",
+        "{0} soubor",
+        "{0} soubory",
+        "{0} souboru",
+        "{0} souboru",
+    ]
+    assert own.get("music", "note") == "nota" and own.get("", "note") is None
+    assert own.get("", "in two lines") == '"ve dvou"\nradkach'
+    assert own.get("", "guessed") is None and own.get("", "open") is None
+    assert own.plurals == {("", "{0} file"): "{0} files"}
+
+
+def test_a_package_brings_its_own_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "locale" / "zh" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    (folder / "dice.po").write_text(
+        'msgid "{0} die rolled"\nmsgid_plural "{0} dice rolled"\nmsgstr[0] "{0} 个骰子"\n\n'
+        'msgid "yes"\nmsgstr "与本体不同"\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(language, "_folders", [*language._folders])
+    words = plural("{0} die rolled", "{0} dice rolled", 3)
+    assert translate(words, "zh") == "3 dice rolled"
+    more_catalogues(lambda: [tmp_path])
+    try:
+        assert translate(words, "zh") == translate(recognised("3 dice rolled"), "zh") == "3 个骰子"
+        assert translate(say("yes"), "zh") == "是", "Castalia's own sentences stay as they are"
+    finally:
+        language._more.cache_clear()
+        language._patterns.cache_clear()
+
+
+def test_stages_and_what_is_said_are_literals():
+    """A template that is not a literal cannot be extracted."""
+    loose = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and node.args):
+                continue
+            name, where = name_of(node.func), f"{path.name}:{node.lineno}"
+            if name in ("stage", "tracked") and isinstance(node.func, ast.Name):
+                place = 0 if name == "stage" else 1
+                if path.parent.name != "progress" and not isinstance(
+                    node.args[place], ast.Constant
+                ):
+                    loose.append(where)
+            elif name in ("say", "plural", "say_in", "N_") and path.name != "check_page.py":
+                for one in node.args[: 2 if name in ("plural", "say_in") else 1]:
+                    if ast.unparse(one) not in ("template", "one", "many", "context"):
+                        loose += [] if isinstance(one, ast.Constant) else [where]
+    assert loose == []
 
 
 def test_a_sentence_is_told_with_its_values_and_the_sentences_in_them():
@@ -260,6 +353,15 @@ def test_a_language_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
         == "应为整数，无法解析\n位置：-n\n建议：castalia sample --help\n"
     )
     assert current() == "en"  # as before: the choice ends with the command
+
+
+def test_a_context_chooses_among_translations(monkeypatch: pytest.MonkeyPatch):
+    own = Catalogue({("", "note"): ("提示",), ("music", "note"): ("音符",)})
+    monkeypatch.setattr(language, "_own", lambda _: (own,))
+    both = say("note"), say_in("music", "note")
+    assert both[0] == both[1] == "note"
+    assert [translate(copy.copy(one), "zh") for one in both] == ["提示", "音符"]
+    assert translate(say_in("elsewhere", "note"), "zh") == "note"
 
 
 def test_a_count_and_its_noun_agree():

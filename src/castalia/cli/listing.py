@@ -33,7 +33,9 @@ YES = {True: say("True"), False: say("False")}
 
 
 def command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help=" | ".join(KINDS))],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="runs | recipes | data | families | codecs")
+    ],
     json: Annotated[
         bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
     ] = False,

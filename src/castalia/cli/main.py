@@ -17,6 +17,7 @@ from castalia.errors import CastaliaError, RecipeError
 from castalia.escapes import one_line, printable
 from castalia.language import constant, current, preferred, recognised, say, translate, using
 from castalia.progress.views import shown
+from castalia.sentences import N_
 
 
 class Verb(NamedTuple):
@@ -258,7 +259,7 @@ def with_language(command: Callable[..., int]) -> Callable[..., int]:
         return command(**options)
 
     known = inspect.signature(command, eval_str=True)
-    about = (
+    about = N_(
         "language of what is printed and written: en or zh; default: $CASTALIA_LANG, then the "
         "locale"
     )

@@ -33,7 +33,8 @@ def command(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any that is free")] = 8000,
     api_key_file: Annotated[
-        File, typer.Option(help=f"hashes of the keys that open the server; default: ${KEYS}")
+        File,
+        typer.Option(help="hashes of the keys that open the server; default: $CASTALIA_API_KEYS"),
     ] = None,
     new_key: Annotated[
         Optional[str],  # noqa: UP045

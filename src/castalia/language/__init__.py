@@ -1,51 +1,65 @@
-"""Sentences in several languages: English as it is written in the code, other languages from one
-table.
+"""Sentences in several languages: English in the code, the others in gettext catalogues.
 
     words = say("Real data get {0}: the model is not there yet.", show(value))     a str, in English
-    told(words, "zh")
+    translate(words, "zh")
         the same sentence in Chinese
 
-`say` (castalia/sentences.py) remembers the template beside the English text, so sentences travel as
-plain strings (JSON, tests, exceptions) and can still be said anew at the edge, where a page, a
-terminal line or an error is written. What has no translation, such as the words of a plug-in, stays
-English. A test reads the source and fails for every sentence without a line in
-`castalia/language/zh_*.py`, and for every line that nobody says.
+`say` (castalia/sentences.py) keeps the template beside the English text, so a sentence is a plain
+string until a page, a terminal line or an error is written, and is translated there. What has no
+translation, such as the sentences of a plug-in, stays English.
+
+Catalogues are castalia/locale/LANGUAGE/LC_MESSAGES/castalia.po, and one in the folder of each
+modality for the sentences of its own code. A test fails for every sentence without a translation
+and for every translation whose sentence is gone. `make locale` updates the files.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from castalia.errors import CastaliaError, RecipeError
-from castalia.sentences import SENTENCES, SERIES, Message, Row, join, plural, row, say, series
+from castalia.language.catalogue import Catalogue, files, read
+from castalia.sentences import (
+    SENTENCES,
+    SERIES,
+    Message,
+    Row,
+    join,
+    plural,
+    row,
+    say,
+    say_in,
+    series,
+)
 
 __all__ = [
     "LANGUAGES",
     "Message",
     "Voice",
+    "catalogues",
     "constant",
     "current",
     "join",
+    "more_catalogues",
     "plural",
     "preferred",
     "recognised",
     "row",
     "say",
+    "say_in",
     "series",
-    "table",
     "translate",
     "using",
 ]
 
-# the table of one is in the files of this folder whose names begin with it: zh_pages.py, ...
 LANGUAGES = ("en", "zh")
 # What stands between the parts of a row, where it is not as in English.
 ROWS: Mapping[str, Mapping[str, str]] = {
@@ -55,6 +69,7 @@ ROWS: Mapping[str, Mapping[str, str]] = {
 }
 VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set decides, as in POSIX
 _current = "en"
+_folders: list[Callable[[], Iterable[Traversable]]] = []  # of packages with catalogues of their own
 
 
 def current() -> str:
@@ -70,7 +85,7 @@ def using(language: str) -> Iterator[None]:
     is not there.
     """
     global _current
-    table(language)
+    known(language)
     before, _current = _current, language
     try:
         yield
@@ -120,7 +135,8 @@ def translate(text: Any, language: str | None = None) -> str:
         translate(value, language) if isinstance(value, Message | CastaliaError) else value
         for value in text.values
     ]
-    return table(language).get(text.template, text.template).format(*values)
+    found = _find(language, text.context, text.msgid, text.number)
+    return str(text) if found is None else found.format(*values)
 
 
 def _error(error: CastaliaError, language: str) -> str:
@@ -134,26 +150,66 @@ def _error(error: CastaliaError, language: str) -> str:
     return "\n".join(lines)
 
 
-def constant(text: str, language: str | None = None) -> str:
+def constant(text: str, language: str | None = None, context: str = "") -> str:
     """The translation of a text without values, such as the help of an option; `text` itself where
     there is none.
     """
-    return table(current() if language is None else language).get(text, text)
+    language = current() if language is None else known(language)
+    return (_find(language, context, text) or text) if language != "en" else text
+
+
+def more_catalogues(folders: Callable[[], Iterable[Traversable]]) -> None:
+    """Adds the catalogues in the `locale` of the folders of other packages. They are read when a
+    sentence is not in the catalogue of Castalia itself.
+    """
+    _folders.append(folders)
+    _more.cache_clear()
+    _patterns.cache_clear()
+
+
+def catalogues(language: str) -> Iterator[Catalogue]:
+    """The catalogues of a language, Castalia's own first; none for English. Raises RecipeError for
+    a language that is not there.
+    """
+    yield from _own(known(language))
+    yield from _more(language)
+
+
+def known(language: str) -> str:
+    """`language`. Raises RecipeError for one that is not there."""
+    if language not in LANGUAGES:
+        raise _unknown(language, "--lang")
+    return language
+
+
+def _find(language: str, context: str, msgid: str, count: float | None = None) -> str | None:
+    for one in catalogues(language):
+        found = one.get(context, msgid, count)
+        if found is not None:
+            return found
+    return None
 
 
 @lru_cache
-def table(language: str) -> Mapping[str, str]:
-    """Template -> translation. Raises RecipeError for a language that is not there."""
-    if language not in LANGUAGES:
-        raise _unknown(language, "--lang")
-    sentences: dict[str, str] = {}
-    for file in sorted(
-        file.name
-        for file in resources.files(__name__).iterdir()
-        if file.name.startswith(f"{language}_")
-    ):
-        sentences |= importlib.import_module(f"{__name__}.{file.removesuffix('.py')}").SENTENCES
-    return sentences
+def _own(language: str) -> tuple[Catalogue, ...]:
+    return _read(resources.files("castalia"), language)
+
+
+@lru_cache
+def _more(language: str) -> tuple[Catalogue, ...]:
+    found: list[Catalogue] = []
+    for folders in _folders:
+        try:
+            found += [one for folder in folders() for one in _read(folder, language)]
+        except (
+            CastaliaError
+        ):  # a plug-in that cannot be loaded: the error itself is shown elsewhere
+            continue
+    return tuple(found)
+
+
+def _read(folder: Traversable, language: str) -> tuple[Catalogue, ...]:
+    return tuple(read(file.read_text(encoding="utf-8")) for file in files(folder, language))
 
 
 def _unknown(language: str, where: str) -> RecipeError:
@@ -168,12 +224,32 @@ def recognised(text: str) -> str:
     """
     if isinstance(text, Message):
         return text
-    for pattern, template in _patterns():
+    for pattern, template, context, msgid, counted in _patterns():
         match = pattern.fullmatch(text)
         if match:
-            places = sorted((int(name[1:]), value) for name, value in match.groupdict().items())
-            return Message(text, template, tuple(recognised(value) for _, value in places))
+            values: dict[int, Any] = {
+                int(name[1:]): recognised(value) for name, value in match.groupdict().items()
+            }
+            count = None
+            if counted:
+                count = _number(values.setdefault(0, 1))
+            return Message(
+                text,
+                template,
+                tuple(values[place] for place in sorted(values)),
+                msgid=msgid,
+                context=context,
+                number=count,
+            )
     return _Shown(text)
+
+
+def _number(text: Any) -> float:
+    """The count in a sentence; 2, which is any number of many, where it was not written as one."""
+    try:
+        return float(str(text).replace(",", ""))
+    except ValueError:
+        return 2
 
 
 class _Shown(str):
@@ -187,18 +263,19 @@ class _Shown(str):
 
 
 @lru_cache
-def _patterns() -> list[tuple[re.Pattern[str], str]]:
-    """(what a sentence looks like, its template) of all templates that have words of their own,
-    those with the most of them first.
+def _patterns() -> list[tuple[re.Pattern[str], str, str, str, bool]]:
+    """(what a sentence looks like, its template, context and msgid, whether it is a plural) of all
+    templates that have words of their own, those with the most of them first.
     """
-    templates = {
-        template
-        for language in LANGUAGES
-        for template in table(language)
-        if len(_FIELD.sub("", template)) >= 8
-    }
-    ordered = sorted(templates, key=lambda template: -len(_FIELD.sub("", template)))
-    return [(_pattern(template), template) for template in ordered]
+    found = {}
+    for one in (one for language in LANGUAGES for one in catalogues(language)):
+        for context, msgid in one.forms:
+            many = one.plurals.get((context, msgid))
+            for template in {msgid, many or msgid}:
+                if len(_FIELD.sub("", template)) >= 8:
+                    found[template] = (many or template, context, msgid, many is not None)
+    ordered = sorted(found, key=lambda template: -len(_FIELD.sub("", template)))
+    return [(_pattern(template), *found[template]) for template in ordered]
 
 
 _FIELD = re.compile(r"\{(\d+)[^{}]*\}")
@@ -226,7 +303,7 @@ class Voice:
     language: str = "en"
 
     def __post_init__(self) -> None:
-        table(self.language)
+        known(self.language)
 
     def __call__(self, text: str) -> str:
         return translate(text, self.language)
@@ -235,7 +312,7 @@ class Voice:
         return translate(say(template, *values), self.language)
 
     def plain(self, value: Any) -> Any:
-        """JSON with every sentence told."""
+        """JSON with every sentence translated."""
         match value:
             case str():
                 return translate(value, self.language)
