@@ -38,8 +38,8 @@ from castalia.data.source import DataConfig
 from castalia.data.stream import prepare
 from castalia.governance.audit import items_of
 from castalia.governance.calibration import threshold_of
-from castalia.governance.copy_matcher import matcher_for
-from castalia.modalities.text.copies import pieces_of
+from castalia.governance.copy_matchers import matcher_for
+from castalia.governance.token_copies import pieces_of
 from machine import HERE, write_result
 from planting import GOALS, counts, pooled
 
@@ -145,7 +145,7 @@ def one_split(codec: Any, items: Any, planted: int, rounds: int, seed: int) -> d
         _windows(codec, parts[1])[:MOST] if hosts is not None else torch.stack(parts[1])[:MOST]
     )
     fresh = hosts if hosts is not None else torch.stack(parts[2])[:MOST]
-    matcher = matcher_for(codec)[1](codec, training)
+    matcher = matcher_for(codec)(codec, training)
     begun = time.perf_counter()
     distances = matcher.match(held_out).distance
     alone = matcher.match(fresh).distance
@@ -273,7 +273,7 @@ def timed(samples: int, training: int) -> dict[str, Any]:
 
     train = list(pictures(training))
     held_out, asked = (torch.cat(list(pictures(samples))) for _ in range(2))
-    kind = matcher_for(codec)[1]
+    kind = matcher_for(codec)
     begun, spent = time.perf_counter(), time.process_time()
     matcher = kind(codec, train)
     threshold = threshold_of(matcher.match(held_out).distance, kind.farthest)

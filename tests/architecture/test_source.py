@@ -98,7 +98,7 @@ def test_nothing_unpickles_or_evaluates():
     assert loads == []
     assert {
         place.partition(":")[0] for place in where(lambda path, node: called(node) == "torch.load")
-    } <= {"evaluation/features.py"}
+    } <= {"modalities/image/metrics/features.py"}
     assert [str(path) for path, tree in trees() if imports(tree) & UNSAFE_MODULES] == []
 
 
@@ -131,7 +131,7 @@ READS = {
     "evaluation/attention_page.py": "files of the package",
     "pages/style.py": "files of the package",
     "modalities/image/metrics/net32.py": "weights of the package",
-    "evaluation/features.py": "weights of an installed package",
+    "modalities/image/metrics/features.py": "weights of an installed package",
     "modalities/text/near_duplicates.py": "its own temporary files",
     "export/run_description.py": "programs of the package",
     "export/qwen3.py": "JSON that the codec has just made",

@@ -2,6 +2,9 @@
 real items are left alone.
 """
 
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -11,13 +14,13 @@ from castalia import registry
 from castalia.data.source import DataConfig
 from castalia.data.stream import prepare
 from castalia.governance.audit import items_of
-from castalia.governance.copy_matcher import MATCHERS, matcher_called, matcher_for
+from castalia.governance.copy_matchers import matcher_called, matcher_for, matchers_for
 from castalia.governance.dense_copies import Numbers
 from castalia.governance.local_alignment import _run
+from castalia.governance.token_copies import PRICES, Passages
 from castalia.modalities.image import copies as pictures
 from castalia.modalities.image.copies import Pictures
 from castalia.modalities.text.codec import TextCodec, TextConfig
-from castalia.modalities.text.copies import PRICES, Texts
 from castalia.spec import Dense
 
 
@@ -176,7 +179,7 @@ CHINESE = "春眠不覺曉處處聞啼鳥夜來風雨聲花落知多少白日依
 @pytest.mark.parametrize("edits", [0, 1, 4])
 def test_a_planted_span_is_found_with_its_changes(edits: int):
     training = ["".join(words(600, seed)) for seed in range(6)]
-    matcher = Texts(byte_codec(), training)
+    matcher = Passages(byte_codec(), training)
     span = words(600, 3)[200:240]
     for change in range(edits):
         span[5 + 10 * change] = " changed"
@@ -193,7 +196,7 @@ def test_a_planted_span_is_found_with_its_changes(edits: int):
 
 def test_an_added_and_a_missing_word_are_one_change_each():
     source = words(300, 1)
-    matcher = Texts(byte_codec(), ["".join(source)])
+    matcher = Passages(byte_codec(), ["".join(source)])
     changed = [*source[100:115], " added", *source[115:130], *source[131:150]]
     span = matcher.index.best(matcher.numbered(list(changed)))
     assert span is not None and span.edits == 2
@@ -201,14 +204,14 @@ def test_an_added_and_a_missing_word_are_one_change_each():
 
 
 def test_chinese_is_compared_by_characters():
-    matcher = Texts(byte_codec(), [CHINESE[:30], CHINESE[30:]])
+    matcher = Passages(byte_codec(), [CHINESE[:30], CHINESE[30:]])
     found = matcher.match(["我說" + CHINESE[34:48] + "也"])
     assert found.train.tolist() == [1] and found.evidence[0]["length"] == 14
     assert found.evidence[0]["train_text"][1] == CHINESE[34:48]
 
 
 def test_case_does_not_hide_a_copy_and_nothing_alike_is_far():
-    matcher = Texts(byte_codec(), ["It was the best of times, it was the worst of times.", ""])
+    matcher = Passages(byte_codec(), ["It was the best of times, it was the worst of times.", ""])
     found = matcher.match(["IT WAS THE BEST OF TIMES, IT WAS", "nothing of the kind here", ""])
     assert found.kinds[0] == "exact" and found.train.tolist() == [0, -1, -1]
     assert found.distance.tolist()[1:] == [1.0, 1.0]
@@ -217,7 +220,7 @@ def test_case_does_not_hide_a_copy_and_nothing_alike_is_far():
 def test_the_longest_exact_span_agrees_with_brute_force():
     """With changes forbidden by their price, the best span is the costliest common substring."""
     training = ["".join(words(150, seed, 12)) for seed in range(3)]
-    matcher = Texts(byte_codec(), training)
+    matcher = Passages(byte_codec(), training)
     for seed in range(10, 16):
         query = matcher.numbered(words(80, seed, 12))
         best = 0.0
@@ -231,7 +234,7 @@ def test_the_longest_exact_span_agrees_with_brute_force():
 
 
 def test_grams_and_runs():
-    _grams = Texts(byte_codec(), []).index._grams
+    _grams = Passages(byte_codec(), []).index._grams
     symbols = np.arange(9)
     assert len(_grams(symbols)) == 5 and len(_grams(symbols[:4])) == 0
     assert (
@@ -248,7 +251,7 @@ def test_grams_and_runs():
 
 def test_real_texts_are_cut_as_long_as_samples():
     codec = byte_codec()
-    cut = Texts.as_long(
+    cut = Passages.as_long(
         ["".join(words(100, 0)), "".join(words(55, 1))],
         ["".join(words(10, 2)), "".join(words(25, 3))],
         codec,
@@ -257,10 +260,31 @@ def test_real_texts_are_cut_as_long_as_samples():
     assert sum(len(codec.pieces(text)) for text in cut) <= 157
 
 
-def test_the_table_names_matchers_that_fit():
-    assert [
-        matcher_for(codec)[0] for codec in (Made(3, 8, 8), Made(7, unit="standard"), byte_codec())
-    ] == ["pictures", "numbers", "texts"]
-    for name in MATCHERS:
-        kind = matcher_called(name)
-        assert set(kind.planted) <= set(kind.kinds) and 0 < kind.farthest <= 1
+def test_the_best_matcher_that_fits_is_found_by_modality_then_by_tensor():
+    codecs = (Made(3, 8, 8), Made(7, unit="standard"), byte_codec())
+    assert [matcher_for(codec).name for codec in codecs] == ["pictures", "numbers", "texts"]
+    for codec in codecs:
+        for kind in matchers_for(codec):
+            assert set(kind.planted) <= set(kind.kinds) and 0 < kind.farthest <= 1
+            assert matcher_called(kind.name, codec) is kind
+    assert matcher_called("pictures", byte_codec()) is None
+
+
+def test_sequences_that_are_no_texts_are_matched_by_their_tokens():
+    codec = SimpleNamespace(
+        name="throws",
+        pieces=lambda item: None,
+        encode=lambda item: torch.tensor(item),
+        labels=lambda ids: [str(number) for number in ids.tolist()],
+    )
+    rng = np.random.default_rng(0)
+    training = [tuple(rng.integers(0, 50, 80).tolist()) for _ in range(20)]
+    matcher = Passages(codec, training)
+    found = matcher.match([training[3], tuple(rng.integers(0, 50, 80).tolist())])
+    assert found.train[0] == 3 and found.distance[0] < 0.3 < found.distance[1]
+    planted = matcher.match(matcher.plant(training[:5], "edited", torch.Generator()))
+    assert planted.train.tolist() == [0, 1, 2, 3, 4] and planted.kinds == ["edited"] * 5
+    state, tensors = matcher.state()
+    again = Passages.restore(codec, json.loads(json.dumps(state)), tensors)
+    assert again.match([training[3]]).distance.equal(found.distance[:1])
+    assert len(Passages.as_long(training[:4], training[:2], codec)[0]) == 80

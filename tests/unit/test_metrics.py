@@ -381,7 +381,7 @@ def test_any_values_and_units_go_through_the_network():
 def test_networks_are_chosen_by_spec_and_misuse_is_named():
     assert features.features_for(Dense((2,), unit="standard", layout="vector")).name == "raw"
     assert features.features_for(Dense((2, 64))).name == "raw"
-    with pytest.raises(SpecError, match="looks at grey or RGB pictures"):
+    with pytest.raises(SpecError, match="takes grey or RGB pictures only"):
         features.features_for(Dense((2,), layout="vector"), "castalia-net32-v1")
     with pytest.raises(RecipeError, match="no feature network 'inception'"):
         features.features_for(Dense((3, 32, 32)), "inception")

@@ -14,9 +14,10 @@ from castalia.errors import AbilityError, CastaliaError, MissingExtra
 from castalia.evaluation import Evaluation, evaluate
 from castalia.evaluation.base import DenseEvidence, Estimate, Metric, MetricResult, _words
 from castalia.evaluation.dense_evidence import gather
-from castalia.evaluation.features import effnetlite0, features_for
+from castalia.evaluation.features import features_for
 from castalia.evaluation.verdict import verdict
 from castalia.families.base import Family, FamilyConfig
+from castalia.modalities.image.metrics.features import effnetlite0
 from castalia.nn.counter_random import randn_rows
 from castalia.spec import Batch, Classes, Dense, Tokens
 
@@ -52,7 +53,7 @@ def pictures(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return (2 * torch.exp(-square / (2 * width**2)) - 1)[:, None], corner
 
 
-CODEC = SimpleNamespace(native=object)
+CODEC = SimpleNamespace(name="made", native=object, spec=SPEC)
 
 
 class Items:

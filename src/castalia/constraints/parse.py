@@ -2,27 +2,47 @@
 
 regex:[A-Z]{3}-\\d+            a regular expression, meant as a full match
 json:{"type": "object", ...}  a JSON schema; json:@file.json reads it from a file
-verse:7x4+rhyme               lines of 5 or 7 Chinese characters, an even number of them; +rhyme:
-                              the even ones rhyme
+
+Modalities bring kinds of their own (`Modality.constraints`); text has verse:7x4+rhyme.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
-from castalia import bounded
+from castalia import bounded, modality
 from castalia.constraints import json_schema, regex
 from castalia.constraints.automata import NEVER, NOTHING, Automaton, Language, Regular
 from castalia.constraints.budget import ANYWHERE, Budget, OverBudget, current_limits
 from castalia.constraints.token_grammar import Lifted, Vocabulary
 from castalia.errors import RecipeError
-from castalia.modalities.text.verse import Verse
 from castalia.sentences import say
 
-KINDS = ("regex", "json", "verse")
-LINES = 40  # in a verse at most
+KINDS = ("regex", "json")
+Parser = Callable[[str], Automaton]  # what follows the colon, stripped; raises RecipeError
+
+
+@cache
+def parsers() -> dict[str, str]:
+    """The kinds that modalities bring: the word before the colon to "module:function"."""
+    return {
+        kind: target
+        for one in modality.every().values()
+        for kind, target in one.constraints.items()
+    }
+
+
+def kinds() -> list[str]:
+    """All words that a constraint can begin with."""
+    return [*KINDS, *parsers()]
+
+
+def examples() -> str:
+    """How constraints begin, for an error message."""
+    own = (f"{kind}:..." for kind in parsers())
+    return ", ".join(["regex:...", "json:{...}", "json:@file.json", *own])
 
 
 def constraint(text: str, budget: Budget | None = None) -> Automaton:
@@ -62,14 +82,15 @@ def _placed(text: str) -> Iterator[None]:
 
 def _automaton(text: str) -> Automaton:
     kind, colon, body = text.partition(":")
-    if not colon or kind not in KINDS:
+    if not colon or kind not in kinds():
         raise RecipeError(
             say("a constraint begins with its kind"),
             where=repr(text[:40]),
-            fix=say("regex:..., json:{{...}}, json:@file.json or verse:7x4+rhyme"),
+            fix=say("one of: {0}", examples()),
         )
-    if kind == "verse":
-        return _verse(body.strip())
+    if kind in parsers():
+        parser: Parser = modality.load(parsers()[kind], kind)
+        return parser(body.strip())
     _bounded(len(body.encode(errors="replace")), f"{kind}:")
     try:
         return Regular(
@@ -123,19 +144,3 @@ def _schema(body: str) -> object:
             ) from error
         _bounded(len(body), where)
     return bounded.parse_json(body, where, 'json:{"type": "integer"}', RecipeError)
-
-
-def _verse(body: str) -> Verse:
-    form = re.fullmatch(r"([57])x([0-9]{1,2})(\+rhyme)?", body)
-    lines = int(form[2]) if form else 0
-    if form is None or lines % 2 or not 2 <= lines <= LINES:
-        raise RecipeError(
-            say("this is no form of verse that is known"),
-            where=f"verse:{body}",
-            fix=say(
-                "5 or 7 characters, an even number of lines from 2 to {0}, and +rhyme if "
-                "wanted: verse:5x4, verse:7x8+rhyme",
-                LINES,
-            ),
-        )
-    return Verse(int(form[1]), lines, rhyme=form[3] is not None)

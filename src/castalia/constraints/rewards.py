@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 from castalia.constraints.automata import NEVER, Automaton, Ranges
-from castalia.constraints.parse import KINDS, constraint
+from castalia.constraints.parse import constraint, examples, kinds
 from castalia.errors import RecipeError
 from castalia.sentences import say
 
@@ -30,11 +30,11 @@ def rule(text: str) -> Rule:
     kind, colon, body = text.partition(":")
     if kind == "length" and colon:
         return _length(body.strip())
-    if kind not in KINDS or not colon:
+    if kind not in kinds() or not colon:
         raise RecipeError(
             say("a reward begins with its kind"),
             where=repr(text[:40]),
-            fix=say("length:20..60, regex:..., json:{{...}}, json:@file.json or verse:7x4"),
+            fix=say("length:20..60 or a constraint: {0}", examples()),
         )
     automaton = constraint(text)
     return lambda written: nearness(automaton, written)

@@ -31,7 +31,7 @@ from castalia.evaluation.verdicts import verdict_for
 from castalia.language import Voice, say
 from castalia.nn.counter_random import generator
 from castalia.progress import tracked
-from castalia.spec import Classes, Dense, Tokens
+from castalia.spec import Classes, Tokens
 
 if TYPE_CHECKING:
     from castalia.codecs.base import Codec
@@ -135,7 +135,7 @@ def evaluate(
              is reduced, with a note, where data are few.
     against  (M, *shape) real items in the spec's unit to compare with instead of the held-out ones;
              tokens: documents (n,) int64 each.
-    network  feature network (features.NAMES); None: the default of the spec.
+    network  feature network (features.network_names); None: the default of the spec.
     metrics  names from the registry; None: all.
     Raises AbilityError when the model cannot sample, MissingExtra or SpecError for a network that
     is not there or does not fit.
@@ -177,7 +177,7 @@ def _judge_dense(
     neighbours = _neighbours(found, dataset) if len(found.evidence.training) > NEIGHBOURS else None
     walks = interpolate(model, dataset, seed)
     key = _key(found.evidence)
-    words = verdict_for(codec.native, Dense)(scores)
+    words = verdict_for(codec)(scores)
     return Evaluation(
         scores, found.samples, real, neighbours, walks, found.notes + notes, words, key=key
     )
@@ -204,7 +204,7 @@ def _judge_tokens(
         )
     samples, real = found.samples[:SHOWN], found.real[:SHOWN]
     shared, key = longest_shared(found), _key(found.evidence)
-    words = verdict_for(codec.native, Tokens)(scores)
+    words = verdict_for(codec)(scores)
     return Evaluation(scores, samples, real, None, None, found.notes + notes, words, shared, key)
 
 

@@ -26,7 +26,7 @@ from torch import Tensor
 from castalia import atomic
 from castalia.evaluation.base import MetricResult, show
 from castalia.evaluation.charts import curve, equal_fidelity, legend, strip
-from castalia.evaluation.features import NAMES
+from castalia.evaluation.features import network_names
 from castalia.evaluation.plain_summary import in_short
 from castalia.language import Message, Voice, join, say
 from castalia.pages.style import CSS
@@ -241,7 +241,7 @@ def title_of(name: str) -> str:
 
 def parts_of(name: str) -> tuple[str, str]:
     """("precision", "castalia-net32-v1"); "" for a score without a network."""
-    for network in (*NAMES, "ngrams-v1"):
+    for network in (*network_names(), "ngrams-v1"):
         if name.endswith(f"-{network}"):
             return name.removesuffix(f"-{network}"), network
     return name, ""

@@ -11,10 +11,9 @@ from collections.abc import Callable
 
 from castalia.evaluation.base import MetricResult, show
 from castalia.evaluation.equivalence import equivalence, of_score
-from castalia.evaluation.features import NAMES
+from castalia.evaluation.features import network_names
 from castalia.language import Message, join, say, series
 
-NETWORKS = (*NAMES, "ngrams-v1")
 NAMED = {
     "precision": say("precision"),
     "frechet": say("frechet"),
@@ -53,7 +52,7 @@ def answered(
 
 def kind_of(name: str) -> str:
     """ "precision-castalia-net32-v1" is a "precision"."""
-    for network in NETWORKS:
+    for network in (*network_names(), "ngrams-v1"):
         name = name.removesuffix(f"-{network}")
     return name
 

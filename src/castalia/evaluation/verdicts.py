@@ -1,25 +1,23 @@
-"""Which words put scores into a verdict: by the kind of item, else by the kind of tensor. A new
-kind is one file and one line.
-"""
+"""Which function puts scores into a verdict: the modality's own, else one by the kind of tensor."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from castalia import modality
+from castalia.codecs.base import Codec
 from castalia.evaluation.base import MetricResult
 from castalia.evaluation.token_verdict import verdict_tokens
 from castalia.evaluation.verdict import verdict
-from castalia.modalities.music.score import Score as Music
-from castalia.modalities.music.verdict import verdict_music
 from castalia.spec import Dense, Tokens
 
 Verdict = Callable[[list[MetricResult]], list[tuple[str, str]]]
-NATIVE: dict[type, Verdict] = {Music: verdict_music}
-TENSOR: dict[type, Verdict] = {Dense: verdict, Tokens: verdict_tokens}
+BY_TENSOR: dict[type, Verdict] = {Dense: verdict, Tokens: verdict_tokens}
 
 
-def verdict_for(native: type, tensor: type) -> Verdict:
-    """native: `Codec.native`; tensor: Dense or Tokens."""
-    return next(
-        (words for kind, words in NATIVE.items() if issubclass(native, kind)), TENSOR[tensor]
-    )
+def verdict_for(codec: Codec[Any]) -> Verdict:
+    """The `verdict` of the codec's modality; of a codec without one, by its spec."""
+    described = modality.of(codec)
+    own: Verdict | None = described.load("verdict") if described else None
+    return own or BY_TENSOR[type(codec.spec)]

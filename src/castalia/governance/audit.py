@@ -40,7 +40,8 @@ from castalia.governance.calibration import (
     threshold_of,
     verdict_of,
 )
-from castalia.governance.copy_matcher import Found, Matcher, matcher_for
+from castalia.governance.copy_matcher import Found, Matcher
+from castalia.governance.copy_matchers import matcher_for
 from castalia.governance.membership import Membership, membership
 from castalia.nn.counter_random import generator
 from castalia.notebook import Result
@@ -123,7 +124,7 @@ def inspect(
     """`audit` without files."""
     begun = time.perf_counter()
     codec, dataset, model = run.codec, open_data(run), run.model()
-    name, kind = matcher_for(codec)
+    kind = matcher_for(codec)
     notes: list[str] = []
     if samples is None:
         names, items = _drawn(run, model, dataset, n, seed)
@@ -184,7 +185,7 @@ def inspect(
         "data": run.about["data"]["fingerprint"],
         "model": run.model_hash(),
         "samples": f"seed {seed}" if samples is None else Path(samples).name,
-        "matcher": name,
+        "matcher": kind.name,
         "verdict": verdict,
         "copies": len(pairs),
         "checked": len(names),

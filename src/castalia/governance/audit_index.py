@@ -2,7 +2,7 @@
 nearest one of anything new.
 
 RUN/audit/index.json and index.safetensors. They hold the training items (small pictures, whole
-texts): keep them as safe as the data. likeness.py is where a policy asks.
+texts): keep them as safe as the data. similarity.py is where a policy asks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
@@ -21,7 +21,8 @@ from castalia.config import State, hold
 from castalia.data.stream import to_unit
 from castalia.errors import CastaliaError, DataError, RunError
 from castalia.governance import similarity
-from castalia.governance.copy_matcher import MATCHERS, Matcher, matcher_called
+from castalia.governance.copy_matcher import Matcher
+from castalia.governance.copy_matchers import matcher_called
 from castalia.governance.similarity import Nearest
 from castalia.run import Run, dump
 from castalia.sentences import say
@@ -36,7 +37,7 @@ class IndexFacts(State):
 
     model_config = ConfigDict(extra="allow")
 
-    matcher: Literal[tuple(MATCHERS)]  # type: ignore[valid-type] - a name of the table, so that a file can never name code
+    matcher: str  # the name of one that fits the run's codec
     threshold: Annotated[float, Field(ge=0, le=1)]
     names: list[str]
     state: dict[str, Any]
@@ -89,8 +90,11 @@ def restored(run: Run, about: dict[str, Any]) -> Index:
     )
     tensors = tensor_file.read(run.folder / "audit" / "index.safetensors")
     tensor_file.require_finite(tensors, run.folder / "audit" / "index.safetensors")
+    kind = matcher_called(known.matcher, run.codec)
+    if kind is None:
+        raise _damaged(run)
     try:
-        matcher = matcher_called(known.matcher).restore(run.codec, known.state, tensors)
+        matcher = kind.restore(run.codec, known.state, tensors)
         count = len(matcher)
     except (
         ValueError,

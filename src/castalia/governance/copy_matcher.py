@@ -1,13 +1,12 @@
-"""How copies are found, whatever the data: the contract of a matcher, and the table of them.
+"""How copies are found, whatever the data: the contract of a matcher.
 
 A matcher is built from all training items and says for each query which of them it is nearest to,
-how near, and what was done to it. One file for each kind of data; `MATCHERS` is asked from the top,
-so a new modality is one file and one line. Not here: how near is a copy (calibration.py).
+how near, and what was done to it. A modality may bring its own (`Modality.matcher`); copy_matchers.py
+chooses. Not here: how near is a copy (calibration.py).
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -15,18 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from castalia.errors import SpecError
-from castalia.sentences import say
-
 if TYPE_CHECKING:
     from castalia.codecs.base import Codec
-
-MATCHERS = {
-    "music": "castalia.modalities.music.copies:Music",
-    "pictures": "castalia.modalities.image.copies:Pictures",
-    "numbers": "castalia.governance.dense_copies:Numbers",
-    "texts": "castalia.modalities.text.copies:Texts",
-}
 
 
 @dataclass(frozen=True)
@@ -74,10 +63,12 @@ class Matcher(Protocol):
     """Items are a tensor (N, *shape) in the spec's unit for dense data, a list of native items
     (texts) for tokens.
 
+    name      by which the index of an audit names it; it may not change.
     kinds     what can be told of a copy; planted  the kinds that `plant` makes.
     farthest  no distance beyond this is a copy, however far held-out items are.
     """
 
+    name: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]]
     planted: ClassVar[tuple[str, ...]]
     farthest: ClassVar[float]
@@ -106,22 +97,3 @@ class Matcher(Protocol):
     def restore(
         cls, codec: Codec[Any], state: dict[str, Any], tensors: dict[str, Tensor]
     ) -> Matcher: ...
-
-
-def matcher_for(codec: Codec[Any]) -> tuple[str, type[Matcher]]:
-    """Name and class of the first in the table that fits. Raises SpecError where none does."""
-    for name in MATCHERS:
-        found = matcher_called(name)
-        if found.fits(codec):
-            return name, found
-    raise SpecError(
-        say("there is no way to find copies in such data"),
-        where=say("codec '{0}'", codec.name),
-        fix=say("audit pictures, arrays or texts"),
-    )
-
-
-def matcher_called(name: str) -> type[Matcher]:
-    module, _, attribute = MATCHERS[name].partition(":")
-    found: type[Matcher] = getattr(importlib.import_module(module), attribute)
-    return found

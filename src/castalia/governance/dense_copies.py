@@ -4,8 +4,8 @@ standardised numbers.
 `residual` is that distance per number, in standard deviations of the training items. `distance` is
 the same divided by the median over the next AROUND training items, so that an item of a crowd is
 not taken for a copy of its neighbour (Carlini et al. 2023, arXiv:2301.13188).
-Not here: shifts, mirror images or scaling, which mean something else in each kind of signal;
-pictures have copies_pictures.py.
+Not here: shifts, mirror images or scaling, which mean something else in each kind of signal:
+a modality that knows them has a matcher of its own.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ SAME = 1e-3  # standard deviations a number: equal but for rounding
 class Numbers:
     """training (N, *shape) float, or blocks of it, one after another."""
 
+    name: ClassVar = "numbers"
     kinds: ClassVar = ("exact", "near")
     planted: ClassVar = ("exact", "near")
     farthest: ClassVar = 0.5

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from castalia.governance.calibration import threshold_of
-from castalia.governance.copy_matcher import matcher_for
+from castalia.governance.copy_matchers import matcher_for
+from castalia.governance.token_copies import Passages
 from castalia.modalities.music.contract import piece
 from castalia.modalities.music.copies import ORDER, Music
 from castalia.modalities.music.melody import SYMBOLS, lines, motifs
 from castalia.modalities.music.ngram_bits import surprise
 from castalia.modalities.music.score import Note, Part, Score
 from castalia.modalities.music.svg import roll
-from castalia.modalities.text.copies import Texts
 from castalia.spec import Dense, Tokens
 
 CODEC = SimpleNamespace(native=Score, name="music", spec=Tokens(16, 8, 0, 1))
@@ -43,13 +43,9 @@ def threshold(matcher: Music) -> float:
 
 def test_scores_are_matched_as_music_whatever_their_tensors():
     for spec in (Tokens(16, 8, 0, 1), Dense((1, 8, 8))):
-        assert matcher_for(SimpleNamespace(native=Score, name="music", spec=spec)) == (
-            "music",
-            Music,
-        )
-    assert matcher_for(SimpleNamespace(native=str, name="text", spec=Tokens(16, 8, 0, 1))) == (
-        "texts",
-        Texts,
+        assert matcher_for(SimpleNamespace(native=Score, name="music", spec=spec)) is Music
+    assert (
+        matcher_for(SimpleNamespace(native=str, name="text", spec=Tokens(16, 8, 0, 1))) is Passages
     )
 
 

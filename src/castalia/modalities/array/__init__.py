@@ -13,5 +13,6 @@ MODALITY = Modality(
     first="array/vae",
     base="array/vae",
     check=f"{_HERE}.check:ArrayLook",
+    tables=f"{_HERE}.tables:tables",
     rank=20,
 )

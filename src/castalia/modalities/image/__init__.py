@@ -15,6 +15,11 @@ MODALITY = Modality(
     base="image/vae",
     check=f"{_HERE}.check:PictureLook",
     matcher=f"{_HERE}.copies:Pictures",
+    tables=f"{_HERE}.tables:tables",
+    features={
+        "castalia-net32-v1": f"{_HERE}.metrics.features:Net32Features",
+        "effnetlite0": f"{_HERE}.metrics.features:EffnetFeatures",
+    },
     data={
         "digits": DataSet(
             "1,797 handwritten digits, 8x8 grey, 10 classes",

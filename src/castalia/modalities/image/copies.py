@@ -26,8 +26,8 @@ from torch.nn import functional as F
 
 from castalia.codecs.base import Codec
 from castalia.errors import SpecError
-from castalia.evaluation.features import is_picture
 from castalia.governance.copy_matcher import Found
+from castalia.modalities.image.metrics.features import is_picture
 from castalia.sentences import say
 from castalia.spec import Dense, Spec
 
@@ -94,6 +94,7 @@ MARK = 127  # the last bits of a similarity name its guess
 class Pictures:
     """training (N, C, H, W) float in the spec's unit, or blocks of it, one after another."""
 
+    name: ClassVar = "pictures"
     kinds: ClassVar = ("exact", "shifted", "flipped", "cropped", "recoloured", "near")
     planted: ClassVar = ("exact", "shifted", "flipped", "cropped", "recoloured")
     farthest: ClassVar = 0.6

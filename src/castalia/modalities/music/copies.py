@@ -49,6 +49,7 @@ class Shared(NamedTuple):
 class Music:
     """training: scores, or tensors that the codec decodes to them."""
 
+    name: ClassVar = "music"
     kinds: ClassVar = ("exact", "transposed", "tempo", "one part", "edited")
     planted: ClassVar = ("transposed", "tempo", "one part", "edited")
     farthest: ClassVar = 0.8

@@ -14,7 +14,8 @@ MODALITY = Modality(
     first="text/ar",
     base="text/ar-small",
     check=f"{_HERE}.check:TextLook",
-    matcher=f"{_HERE}.copies:Texts",
+    constraints={"verse": f"{_HERE}.verse:parse"},
+    tables=f"{_HERE}.tables:tables",
     data={
         "shakespeare": DataSet(
             "40,000 lines of Shakespeare's plays, 1.1 million characters of English",

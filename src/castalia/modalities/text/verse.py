@@ -10,13 +10,17 @@ Tones, parallel couplets and the medieval rhyme tables are not here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
 from castalia.constraints.automata import NEVER, Edge, Price, Ranges, members
-from castalia.errors import MissingExtra
+from castalia.errors import MissingExtra, RecipeError
+from castalia.sentences import say
+
+LINES = 40  # of a poem at most
 
 # 〇, then the ideographs: extension A, the main block, and what lies beyond the basic plane.
 HAN: Ranges = (
@@ -153,3 +157,20 @@ class Verse:
 def _cheapest(codes: list[tuple[int, int]], count: int, used: frozenset[int]) -> int:
     found = [price for price, code in islice(codes, count + len(used)) if code not in used][:count]
     return min(NEVER, sum(found)) if len(found) == count else NEVER
+
+
+def parse(body: str) -> Verse:
+    """What follows "verse:", e.g. "7x4+rhyme". Raises RecipeError for any other form."""
+    form = re.fullmatch(r"([57])x([0-9]{1,2})(\+rhyme)?", body)
+    lines = int(form[2]) if form else 0
+    if form is None or lines % 2 or not 2 <= lines <= LINES:
+        raise RecipeError(
+            say("this is no form of verse that is known"),
+            where=f"verse:{body}",
+            fix=say(
+                "5 or 7 characters, an even number of lines from 2 to {0}, and +rhyme if "
+                "wanted: verse:5x4, verse:7x8+rhyme",
+                LINES,
+            ),
+        )
+    return Verse(int(form[1]), lines, rhyme=form[3] is not None)

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from castalia.errors import DataError
-from castalia.modalities.text.tokenizers import isolated
 from castalia.nn.grammar_masks import FORBIDDEN
 from castalia.sentences import say
 
@@ -110,8 +109,10 @@ class Merges:
 
 def _apart(alone: Sequence[range]) -> Any:
     """What cuts a text before and after each of these."""
+    import tokenizers
+
     kinds = "".join(f"{chr(_FIRST + one.start)}-{chr(_FIRST + one.stop - 1)}" for one in alone)
-    return isolated(f"[{kinds}]")
+    return tokenizers.pre_tokenizers.Split(tokenizers.Regex(f"[{kinds}]"), "isolated")
 
 
 def _text(row: np.ndarray) -> str:

@@ -1,8 +1,9 @@
-"""Texts that were copied: the most telling span that a sample has in common with the training
-texts, word for word or nearly so.
+"""Texts and other sequences that were copied: the most telling span that a sample has in common with
+the training items, piece for piece or nearly so.
 
-Texts are compared as the codec's pieces (words, Chinese characters), whatever the tokenizer,
-without regard to case. A span (aligned.py) is worth the bits of its pieces under their frequency in
+Items are compared as the codec's pieces (words, Chinese characters), whatever the tokenizer and
+without regard to case; as tokens where the codec cuts them into no pieces. A span
+(local_alignment.py) is worth the bits of its pieces under their frequency in
 training, so common phrases are cheap and about one change in ten is borne. `distance` is 1 / (1 +
 bits / 100): 0.5 for a hundred bits, some ten words. Not here: paraphrase and translation; how many
 bits make a copy (calibration.py).
@@ -27,9 +28,14 @@ PRICES = Prices(seed=5, hits=48, edit=20.0, drop=50.0)  # one change in ten leav
 AROUND = 12  # pieces that a page shows before and after a span
 
 
-class Texts:
-    """training: texts, or other items that the codec cuts into pieces."""
+class Pieces(list[str]):
+    """An item that exists as its pieces only: what is made of items that are not joined pieces."""
 
+
+class Passages:
+    """training: texts, or other items of a codec of Tokens."""
+
+    name: ClassVar = "texts"
     kinds: ClassVar = ("exact", "edited")
     planted: ClassVar = ("exact", "edited")
     farthest: ClassVar = 0.5
@@ -87,14 +93,14 @@ class Texts:
             "train_text": _around(self.pieces[document], span.first - begin, span.last - begin),
         }
 
-    def plant(self, items: Sequence[str], kind: str, rng: torch.Generator) -> list[Any]:
+    def plant(self, items: Sequence[Any], kind: str, rng: torch.Generator) -> list[Any]:
         """ "edited": one piece in ten replaced by another of the training texts."""
         if kind == "exact":
             return list(items)
         pool = list(self._numbers)
         changed = []
         for item in items:
-            row = pieces_of(self._codec, item)
+            row = list(pieces_of(self._codec, item))
             for start in range(0, len(row) - len(row) % 10, 10):
                 place = start + int(torch.randint(10, (), generator=rng))
                 bare = row[place].lstrip()
@@ -102,7 +108,7 @@ class Texts:
                     row[place][: len(row[place]) - len(bare)]
                     + pool[int(torch.randint(len(pool), (), generator=rng))]
                 )
-            changed.append("".join(row))
+            changed.append(_joined(row, item))
         return changed
 
     @staticmethod
@@ -118,22 +124,38 @@ class Texts:
                 stream
             ):
                 break
-            cut.append("".join(stream[start : start + length]))
+            cut.append(_joined(stream[start : start + length], items[0]))
             start += length
         return cut
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        return {"texts": self._texts}, {}
+        if all(isinstance(text, str) for text in self._texts):
+            return {"texts": self._texts}, {}
+        return {"pieces": self.pieces}, {}
 
     @classmethod
-    def restore(cls, codec: Codec[Any], state: dict[str, Any], tensors: dict[str, Tensor]) -> Texts:
-        return cls(codec, state["texts"])
+    def restore(
+        cls, codec: Codec[Any], state: dict[str, Any], tensors: dict[str, Tensor]
+    ) -> Passages:
+        cut = [Pieces(row) for row in state.get("pieces", ())]
+        return cls(codec, state.get("texts", cut))
 
 
 def pieces_of(codec: Codec[Any], item: Any) -> list[str]:
-    """Words and characters where the codec knows them, else the numbers of the tokens."""
+    """Words and characters where the codec knows them, else the labels of the tokens."""
+    if isinstance(item, Pieces):
+        return item
     pieces = codec.pieces(item)
-    return [f"{token} " for token in codec.encode(item).tolist()] if pieces is None else pieces
+    return (
+        [f"{label} " for label in codec.labels(codec.encode(item).long())]
+        if pieces is None
+        else pieces
+    )
+
+
+def _joined(pieces: Sequence[str], like: Any) -> Any:
+    """An item of the same kind as `like`, or its pieces where items are no texts."""
+    return "".join(pieces) if isinstance(like, str) else Pieces(pieces)
 
 
 def _plain(piece: str) -> str:
