@@ -284,6 +284,8 @@ def test_words_of_strangers_stay_as_they_are():
         translate("plain", "zh") == "plain"
         and translate(say("a plug-in says {0}", 3), "zh") == "a plug-in says 3"
     )
+    inside_it = plural("a plug-in: {0} {1}", "plug-ins: {0} {1}", 1, say("yes"))
+    assert translate(inside_it, "zh") == "a plug-in: 1 是"
 
 
 def test_sentences_survive_copies_and_json():

@@ -31,6 +31,7 @@ from castalia.cli.main import main
 from castalia.errors import CastaliaError
 from castalia.governance import card, ledger
 from castalia.governance.audit_index import open_index
+from castalia.language import LANGUAGES
 from castalia.run import Run
 from castalia.testing.malformed import VALUES, WAYS, copied, damage, places, replaced
 
@@ -279,7 +280,7 @@ def test_cards_show_what_they_quote(runs: dict[str, Path], tmp_path: Path):
     scores = json.loads((folder / "eval" / "scores.json").read_text())
     scores["scores"][0]["name"] = hostile
     (folder / "eval" / "scores.json").write_text(json.dumps(scores))
-    for language in card.LANGUAGES:
+    for language in LANGUAGES:
         text = card.render(Run.open(folder), language)
         bare = re.sub(r"\\.", "", text)  # without what a backslash escapes
         assert (

@@ -3,7 +3,7 @@
 Nothing on it is guessed. What a person must add (what the model is for, what it must not be used
 for) is asked for in so many words. The sections follow Mitchell et al. 2019 (model cards,
 arXiv:1810.03993) and Gebru et al. 2021 (data sheets, arXiv:1803.09010), as far as facts go; the
-duties are in duties.py. No local path is on the card.
+duties are in legal_duties.py. No local path is on the card.
 """
 
 from __future__ import annotations
@@ -13,101 +13,84 @@ from typing import Any
 
 from castalia import bounded
 from castalia.config import hold
-from castalia.errors import RecipeError, RunError
+from castalia.errors import RunError
 from castalia.escapes import markdown
 from castalia.governance import ledger
 from castalia.governance.ai_mark import producer_of
 from castalia.governance.legal_duties import Duty, Known, chinese, european
 from castalia.governance.policy import Policy
+from castalia.language import Voice, recognised
 from castalia.run import Run
 from castalia.run_files import ScoresFacts
-from castalia.sentences import say
+from castalia.sentences import plural, say, say_in, series
 
-LANGUAGES = ("en", "zh")
 MARKS = {"met": "☑", "partly": "◐", "open": "☐"}
-STATES = {"met": ("met", "已满足"), "partly": ("partly", "部分满足"), "open": ("open", "待确认")}
+STATES = {"met": say("met"), "partly": say("partly"), "open": say("open")}
+EVENTS = {"released": say("released"), "refused": say("refused"), "mended": say("mended")}
 
 
 def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
-    """The card of a run. Raises RecipeError for a language that it does not speak, RunError for a
-    run without weights.
+    """The card of a run. Raises RecipeError for a language that is not there, RunError for a run
+    without weights.
     """
-    if lang not in LANGUAGES:
-        raise RecipeError(
-            say("there is no card in '{0}'", lang),
-            where="--lang",
-            fix=say("one of: {0}", ", ".join(LANGUAGES)),
-        )
-    policy, zh = policy or Policy(), lang == "zh"
-
-    def t(english: str, chinese: str) -> str:
-        return chinese if zh else english
-
+    policy, voice = policy or Policy(), Voice(lang)
     about, recipe, data = run.about, run.recipe, run.about["data"]
     report: dict[str, Any] = data.get("report") or {}
-    unknown = t("not stated", "未说明")
+    unknown, by_hand = say("not stated"), say("*to be written by its publisher*")
     verdict = _ledger(run)
     lines = [
         f"# {markdown(run.id)}",
         "",
-        t(
-            f"Model and data card, made by castalia {markdown(about['versions']['castalia'])} "
-            "from the run itself.",
-            "模型与数据卡片，由 castalia "
-            f"{markdown(about['versions']['castalia'])} 根据 run "
-            "自动生成。",
+        voice.say(
+            "Model and data card, made by castalia {0} from the run itself.",
+            markdown(about["versions"]["castalia"]),
         ),
         "",
     ]
     lines += _section(
-        t("Model", "模型"),
+        voice,
+        say("Model"),
         [
             (
-                t("recipe", "配方"),
+                say("recipe"),
                 markdown(f"{recipe.title} ({recipe.family.name}, {recipe.codec.name})"),
             ),
-            (t("parameters", "参数"), f"{about['parameters']:,}, {about['precision']}"),
+            (say("parameters"), f"{about['parameters']:,}, {about['precision']}"),
+            (say("weights"), say("SHA-256 `{0}`, step {1}", run.model_hash(), run.last_step)),
+            (say("conditions"), markdown(_conditions(run)) or say("none")),
             (
-                t("weights", "权重"),
-                f"SHA-256 `{run.model_hash()}`, {t('step', '第')} {run.last_step}{t('', ' 步')}",
-            ),
-            (t("conditions", "条件"), markdown(_conditions(run)) or t("none", "无")),
-            (
-                t("begins with", "起始自"),
+                say("begins with"),
                 markdown(", ".join(parent["run"] for parent in about["parents"]))
-                or t("random weights", "随机权重"),
+                or say("random weights"),
             ),
-            (t("licence", "许可"), markdown(policy.licence or "") or unknown),
-            (t("producer", "提供者"), markdown(producer_of(policy.producer)) or unknown),
-            (
-                t("intended use", "预期用途"),
-                t("*to be written by its publisher*", "*由发布者填写*"),
-            ),
+            (say("licence"), markdown(policy.licence or "") or unknown),
+            (say("producer"), markdown(producer_of(policy.producer)) or unknown),
+            (say("intended use"), by_hand),
         ],
     )
     lines += _section(
-        t("Data", "数据"),
+        voice,
+        say("Data"),
         [
-            (t("source", "来源"), markdown(_source(report.get("source", recipe.data.named)))),
-            (t("licence", "许可"), markdown(data.get("licence") or "") or unknown),
-            (t("items", "条目"), _items(report, zh)),
+            (say("source"), markdown(_source(report.get("source", recipe.data.named)))),
+            (say("licence"), markdown(data.get("licence") or "") or unknown),
+            (say_in("card", "items"), _items(report)),
             (
-                t("split", "划分"),
-                t(
-                    f"{report.get('train', '?')} for training, "
-                    f"{report.get('validation', '?')} held "
-                    "out",
-                    f"训练 {report.get('train', '?')}，留出 {report.get('validation', '?')}",
+                say("split"),
+                say(
+                    "{0} for training, {1} held out",
+                    report.get("train", "?"),
+                    report.get("validation", "?"),
                 ),
             ),
             (
-                t("classes", "类别"),
+                say("classes"),
                 markdown(
                     ", ".join(
                         f"{name} {count}" for name, count in (report.get("classes") or {}).items()
                     )
                 )
-                or t("none", "无"),
+                or say("none"),
             ),
             *(
                 (
@@ -116,17 +99,19 @@ def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
                 )
                 for name, known in (report.get("told") or {}).items()
             ),
-            (t("fingerprint", "指纹"), f"`{data['fingerprint']}`"),
-            (
-                t("people in the data, consent", "数据中的个人与同意"),
-                t("*to be written by its publisher*", "*由发布者填写*"),
-            ),
+            (say("fingerprint"), f"`{data['fingerprint']}`"),
+            (say("people in the data, consent"), by_hand),
         ],
     )
-    lines += _section(t("Training", "训练"), _training(run, zh))
-    lines += _scores(run, zh)
-    lines += _section(t("Released so far", "已发布"), _released(verdict, zh))
-    lines += [f"## {t('Limits', '局限')}", "", *(f"- {line}" for line in _limits(run, zh)), ""]
+    lines += _section(voice, say("Training"), _training(run))
+    lines += _scores(run, voice)
+    lines += _section(voice, say("Released so far"), _released(verdict))
+    lines += [
+        f"## {voice.say('Limits')}",
+        "",
+        *(f"- {voice(one)}" for one in _limits(run, voice)),
+        "",
+    ]
     codec = type(run.codec)
     known = Known(
         embedded=not codec.sidecar,
@@ -136,47 +121,34 @@ def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
         producer=markdown(producer_of(policy.producer)),
     )
     lines += _duties(
-        t(
-            "EU AI Act, Article 50, and the Code of Practice on AI-generated content",
-            "欧盟《人工智能法》第 50 条及其行为准则",
-        ),
+        voice,
+        say("EU AI Act, Article 50, and the Code of Practice on AI-generated content"),
         european(known),
-        zh,
     )
     lines += _duties(
-        t(
-            "China: Measures for Labelling AI-Generated Content",
-            "《人工智能生成合成内容标识办法》与 GB 45438-2025",
-        ),
-        chinese(known),
-        zh,
+        voice, say("China: Measures for Labelling AI-Generated Content"), chinese(known)
     )
     lines.append(
-        t(
+        voice.say(
             "A checklist of facts, not legal advice. *Open*: the software cannot know, or "
             "does not do it. Article 50 applies since 2 August 2026; systems that were on the "
             "market before have until 2 December 2026 for 50(2), by the Digital Omnibus that "
             "the Council adopted on 29 June 2026. The labelling measures apply since 1 "
             "September 2025. The layout of the AIGC field "
             "was taken from implementations in use, not from the text of the standard: check "
-            "it before you rely on it.",
-            "本清单只列事实，不是法律意见。“待确认”表示软件无从得知或未实现。第 50 条自 2026 "
-            "年 8 月 2 日起适用；此前已投放市场的系统，其 50(2) 义务依理事会 2026 年 6 月 29 "
-            "日通过的 Digital Omnibus 宽限至 2026 年 12 月 2 日。"
-            "《标识办法》自 2025 年 9 月 1 日起施行。AIGC "
-            "字段的格式依据公开实现，而非标准原文：使用前请核对原文。",
+            "it before you rely on it."
         )
     )
     return "\n".join(lines) + "\n"
 
 
-def _section(title: str, rows: list[tuple[str, str]]) -> list[str]:
+def _section(voice: Voice, title: str, rows: list[tuple[str, str]]) -> list[str]:
     return [
-        f"## {title}",
+        f"## {voice(title)}",
         "",
         "| | |",
         "|---|---|",
-        *(f"| {name} | {value} |" for name, value in rows),
+        *(f"| {voice(name)} | {voice(value)} |" for name, value in rows),
         "",
     ]
 
@@ -198,70 +170,73 @@ def _conditions(run: Run) -> str:
     return "; ".join(found)
 
 
-def _items(report: dict[str, Any], zh: bool) -> str:
-    copies = (report.get("duplicates") or {}).get("copies", 0)
-    skipped = len(report.get("skipped") or [])
-    if zh:
-        return f"{report.get('items', '?')}（重复 {copies}，无法读取 {skipped}）"
-    return f"{report.get('items', '?')} ({copies} duplicates, {skipped} could not be read)"
+def _items(report: dict[str, Any]) -> str:
+    return say(
+        "{0} ({1} duplicates, {2} could not be read)",
+        report.get("items", "?"),
+        (report.get("duplicates") or {}).get("copies", 0),
+        len(report.get("skipped") or []),
+    )
 
 
-def _training(run: Run, zh: bool) -> list[tuple[str, str]]:
+def _training(run: Run) -> list[tuple[str, str]]:
     rows = [row for row in run.metrics() if row.get("seconds") is not None]
     versions, config = run.about["versions"], run.recipe.training
-    done = (
-        ("finished" if run.finished else "not finished")
-        if not zh
-        else ("已完成" if run.finished else "未完成")
-    )
-    found = [
+    found: list[tuple[str, str]] = [
         (
-            "步数" if zh else "steps",
-            f"{run.last_step} / {run.total_steps} ({done}), batch {config.batch}, seed "
-            f"{config.seed}",
+            say_in("card", "steps"),
+            say(
+                "{0} / {1} ({2}), batch {3}, seed {4}",
+                run.last_step,
+                run.total_steps,
+                say("finished") if run.finished else say("not finished"),
+                config.batch,
+                config.seed,
+            ),
         )
     ]
     if rows:
         last = rows[-1]
         memory = max(float(row.get("memory_mb") or 0) for row in rows)
         cost = f"{last['seconds']:,.{0 if last['seconds'] >= 10 else 1}f} s, {memory:,.0f} MB"
-        found.append(("耗时与内存峰值" if zh else "time and peak memory", cost))
-    machine = markdown(
-        f"{versions['system']}, {versions['cpu']}, {versions['threads']} threads, torch "
-        f"{versions['torch']}"
+        found.append((say("time and peak memory"), cost))
+    machine = say(
+        "{0}, {1}, {2} threads, torch {3}",
+        *(markdown(str(versions[name])) for name in ("system", "cpu", "threads", "torch")),
     )
-    found.append(("机器" if zh else "machine", machine))
+    found.append((say("machine"), machine))
     return found
 
 
-def _scores(run: Run, zh: bool) -> list[str]:
-    title = "## 评估" if zh else "## Evaluation"
+def _scores(run: Run, voice: Voice) -> list[str]:
+    title = f"## {voice.say('Evaluation')}"
     scores = _judged(run)
     if scores is None:
-        return [
-            title,
-            "",
-            "尚未评估：castalia evaluate" if zh else "Not judged yet: castalia evaluate",
-            "",
-        ]
+        return [title, "", voice.say("Not judged yet: castalia evaluate"), ""]
     head = (
-        "| 指标 | 值 | 95% 区间 | 更好 | 真实数据之间 | 有区分力 |"
-        if zh
-        else "| score | value | 95% interval | better | real vs real | informative |"
+        say("score"),
+        say("value"),
+        say("95% interval"),
+        say("better"),
+        say("real vs real"),
+        say("informative"),
     )
-    told = {True: "是" if zh else "yes", False: "**否**" if zh else "**no**", None: "-"}
-    lines = [title, "", head, "|---|---|---|---|---|---|"]
+    told = {True: say("yes"), False: say("**no**"), None: "-"}
+    better = {"lower": say("lower"), "higher": say("higher")}
+    lines = [title, "", f"| {' | '.join(map(voice, head))} |", "|---|---|---|---|---|---|"]
     for score in scores:
         low, high = score["low"], score["high"]
         interval = "-" if low is None or high is None else f"{low:.4g} .. {high:.4g}"
+        direction = score.get("better") or "-"
         cells = [
-            markdown(score["name"]),
+            markdown(voice(recognised(score["name"]))),
             _number(score["value"]),
             interval,
-            score.get("better") or "-",
+            voice(better.get(direction, direction)),
             _number(score.get("floor")),
+            voice(told[score.get("informative")]),
         ]
-        lines.append(f"| {' | '.join(cells)} | {told[score.get('informative')]} |")
+        lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
 
 
@@ -294,77 +269,68 @@ def _ledger(run: Run) -> ledger.Verdict | None:
         return None
 
 
-def _released(verdict: ledger.Verdict | None, zh: bool) -> list[tuple[str, str]]:
+def _released(verdict: ledger.Verdict | None) -> list[tuple[str, str]]:
     if verdict is None:
-        return [("账本", "无：尚未发布") if zh else ("ledger", "none: nothing was released")]
-    state = (
-        ("完整" if verdict.intact else "不完整")
-        if zh
-        else ("intact" if verdict.intact else "NOT INTACT")
-    )
-    names = {"released": "已发布", "refused": "已拒绝", "mended": "已修补"} if zh else {}
-    counts = ", ".join(
-        f"{count} {markdown(names.get(event, event), 40)}"
+        return [(say("ledger"), say("none: nothing was released"))]
+    counts = series(
+        say("{0} {1}", count, EVENTS.get(event) or markdown(event, 40))
         for event, count in verdict.events.items()
     )
+    state = say("intact") if verdict.intact else say("NOT INTACT")
+    head = verdict.head.hash
     return [
-        ("账本" if zh else "ledger", f"{state}: {counts}"),
-        (
-            "链头" if zh else "head",
-            f"`{verdict.head.hash}`"
-            if verdict.head.hash.isalnum()
-            else markdown(verdict.head.hash),
-        ),
+        (say("ledger"), say("{0}: {1}", state, counts)),
+        (say("head"), f"`{head}`" if head.isalnum() else markdown(head)),
     ]
 
 
-def _limits(run: Run, zh: bool) -> list[str]:
+def _limits(run: Run, voice: Voice) -> list[str]:
     """What the facts say against the model."""
-    found = []
+    found: list[str] = []
     report = run.about["data"].get("report") or {}
     items = report.get("train")
     if isinstance(items, int):
         found.append(
-            f"只见过 {items} 条训练数据，不代表其以外的内容。"
-            if zh
-            else f"It has seen {items} training items and stands for nothing beyond them."
+            plural(
+                "It has seen {0} training item and stands for nothing beyond it.",
+                "It has seen {0} training items and stands for nothing beyond them.",
+                items,
+            )
         )
     if not run.finished:
-        found.append("训练没有完成。" if zh else "Training is not finished.")
+        found.append(say("Training is not finished."))
     if run.about["data"].get("licence") is None:
-        found.append(
-            "数据许可未说明：发布前请确认有权使用。"
-            if zh
-            else "The licence of the data is not stated: make sure that you may use them."
-        )
+        found.append(say("The licence of the data is not stated: make sure that you may use them."))
     scores = _judged(run)
     if scores is None:
-        found.append("没有评估结果。" if zh else "It was not judged.")
+        found.append(say("It was not judged."))
     else:
         mute = [score["name"] for score in scores if score.get("informative") is False]
         if mute:
-            names = markdown(", ".join(mute))
-            found.append(
-                f"以下指标无区分力：{names}。"
-                if zh
-                else f"These scores tell nothing here: {names}."
-            )
+            names = series(markdown(voice(recognised(name))) for name in mute)
+            found.append(say("These scores tell nothing here: {0}.", names))
     if not (run.folder / "audit").exists():
         found.append(
-            "没有记忆与隐私审计：不知道样本会不会复现训练数据。"
-            if zh
-            else "There is no audit of memorisation and privacy: whether samples repeat "
-            "training items is not known beyond the scores."
+            say(
+                "There is no audit of memorisation and privacy: whether samples repeat "
+                "training items is not known beyond the scores."
+            )
         )
     return found
 
 
-def _duties(title: str, duties: list[Duty], zh: bool) -> list[str]:
-    n = int(zh)
-    head = "| | 条款 | 要求 | 状态 | 依据 |" if zh else "| | where | asks | state | because |"
+def _duties(voice: Voice, title: str, duties: list[Duty]) -> list[str]:
+    head = " | ".join(map(voice, (say("where"), say("asks"), say("state"), say("because"))))
     rows = [
-        f"| {MARKS[duty.state]} | {duty.where} | {duty.asks[n]} | {STATES[duty.state][n]} | "
-        f"{duty.answer[n]} |"
+        f"| {MARKS[duty.state]} | {duty.where} | {voice(duty.asks)} | "
+        f"{voice(STATES[duty.state])} | {voice(duty.answer)} |"
         for duty in duties
     ]
-    return [f"## {title}", "", head, "|---|---|---|---|---|", *rows, ""]
+    return [
+        f"## {voice(title)}",
+        "",
+        f"| | {head} |",
+        "|---|---|---|---|---|",
+        *rows,
+        "",
+    ]

@@ -136,7 +136,9 @@ def translate(text: Any, language: str | None = None) -> str:
         for value in text.values
     ]
     found = _find(language, text.context, text.msgid, text.number)
-    return str(text) if found is None else found.format(*values)
+    if found is None:  # the values may have translations all the same
+        found = text.msgid if text.number == 1 else text.template
+    return found.format(*values)
 
 
 def _error(error: CastaliaError, language: str) -> str:
