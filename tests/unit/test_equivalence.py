@@ -103,6 +103,8 @@ def test_a_headline_needs_proof():
 
     assert "hard to tell" not in dict(verdict(shares(60)))["headline"]
     assert "hard to tell" in dict(verdict(shares(2000)))["headline"]
+    # of two samples, intervals reach down to where nothing is alike
+    assert "Too few samples" in dict(verdict(shares(2)))["headline"]
 
 
 def test_one_value_has_no_interval():

@@ -89,6 +89,8 @@ def _level(named: dict[str, MetricResult]) -> Message:
         for found in (of_score(named.get("kernel")), of_score(named.get("c2st")))
     ):
         return say("The samples are hard to tell from new real data.")
+    if level >= FAIR and _uncertain(named):
+        return say("Too few samples were judged to say how close they come to real data.")
     if level >= FAIR:
         return say("The samples come close to real data.")
     if fidelity >= FAIR > diversity:
@@ -98,6 +100,12 @@ def _level(named: dict[str, MetricResult]) -> Message:
     if level >= POOR:
         return say("The samples resemble the data, with clear gaps.")
     return say("The samples are still far from the data.")
+
+
+def _uncertain(named: dict[str, MetricResult]) -> bool:
+    """Whether the interval of a score reaches down to where samples are far from the data."""
+    used = [named[name] for name in shares_of(named)]
+    return any(one.low is not None and one.low < POOR * (one.floor or 0.0) for one in used)
 
 
 def shares_of(named: dict[str, MetricResult]) -> dict[str, float]:
