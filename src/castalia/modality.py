@@ -61,7 +61,7 @@ class Modality:
     """Targets are "module:attribute"; "" where the modality has nothing of its own.
 
     package     dotted name of its folder, which holds `recipes/*.yaml` and `data/NAME/`.
-    items       what its items are called, a plural ("pictures").
+    items       what its items are called, a plural ("pictures"); item: one of them ("picture").
     codec       the class of the codec, whose `name` is the modality's.
     check       a Check: what is looked at before training.
     matcher     a Matcher: how copies are found; "" for dense data: Euclidean distance.
@@ -88,6 +88,7 @@ class Modality:
     codec: str
     first: str
     base: str
+    item: str = ""
     check: str = ""
     matcher: str = ""
     verdict: str = ""

@@ -151,16 +151,7 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
         built[key] = _build(model, sections.get(key, {}), key, problems)
     for kind in ("codec", "family"):
         built[kind] = _part(kind, sections.get(kind, {}), problems, trust)
-    if problems:
-        raise RecipeError(
-            say(
-                "the recipe has {0}:\n  {1}",
-                say("a problem") if len(problems) == 1 else say("{0} problems", len(problems)),
-                row("\n  ", problems),
-            ),
-            where=where,
-            fix=say("castalia list recipes; docs/recipes.md explains every key"),
-        )
+    _refuse(problems, where)
     # a family that begins with a model of others
     given = getattr(built["family"].config, "base", None)
     if built["training"].adapt is not None and start_from is None and given is None:
@@ -171,6 +162,34 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
         )
     _check_tuning(built["training"], start_from or given)
     return Recipe(title=title, start_from=start_from, **built)
+
+
+def codec_sections(
+    codec: str, data: Given, overrides: Mapping[str, Any] | Iterable[str] = ()
+) -> tuple[DataConfig, Part]:
+    """The sections `data` and `codec` at their defaults with overrides put in, for a codec that no
+    recipe begins with. Raises RecipeError with every problem found.
+    """
+    raw: dict[str, Any] = {"data": {"source": locate.plain(data)}, "codec": {"name": codec}}
+    _apply(raw, pairs(overrides))
+    problems: list[str] = []
+    built = _build(DataConfig, raw["data"], "data", problems)
+    part = _part("codec", raw["codec"], problems, False)
+    _refuse(problems, codec)
+    return built, part
+
+
+def _refuse(problems: Sequence[str], where: str) -> None:
+    if problems:
+        raise RecipeError(
+            say(
+                "the recipe has {0}:\n  {1}",
+                say("a problem") if len(problems) == 1 else say("{0} problems", len(problems)),
+                row("\n  ", problems),
+            ),
+            where=where,
+            fix=say("castalia list recipes; docs/recipes.md explains every key"),
+        )
 
 
 def _check_tuning(training: TrainConfig, begins: str | None) -> None:

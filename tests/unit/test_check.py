@@ -17,10 +17,12 @@ import PIL.PngImagePlugin
 import pytest
 from tests.apps.command import inside
 
+from castalia import modality
 from castalia.checks import check as module
 from castalia.checks import data_requirements, messages, report_schema
 from castalia.checks.check import Checked, check
 from castalia.checks.check_page import page
+from castalia.checks.item_scan import of
 from castalia.cli.check import summary
 from castalia.codecs import array_files
 from castalia.data import builtin, manifest
@@ -666,11 +668,19 @@ def test_the_published_schema_is_that_of_the_types():
     assert report_schema.schema() == SCHEMA
 
 
+def sentences() -> dict[str, messages.Sentence]:
+    """Those of every check, and of the modalities."""
+    own = {code: one for name in modality.names() for code, one in of(name).sentences.items()}
+    return {**messages.FINDINGS, **own}
+
+
 def test_every_finding_has_its_sentence_in_both_languages():
+    package = Path(module.__file__).parents[1]
     source = "".join(
-        path.read_text(encoding="utf-8") for path in Path(module.__file__).parent.glob("*.py")
+        path.read_text(encoding="utf-8")
+        for path in (*package.glob("checks/*.py"), *package.glob("modalities/*/check*.py"))
     )
-    for code, sentence in messages.FINDINGS.items():
+    for code, sentence in sentences().items():
         assert f'"{code}"' in source.replace(f'"{code}": Sentence', ""), f"nobody finds {code}"
         holes = [
             set(re.findall(r"\{(\w+)\}", text))
@@ -708,10 +718,8 @@ def test_counts_and_nouns_of_findings_agree():
         "2 pictures",
         "2 张图片",
     ]
-    counted = [
-        code for code, one in messages.FINDINGS.items() if re.match(r"\{count\} [a-z]+s ", one.en)
-    ]
-    assert len(counted) > 15 and [code for code in counted if not messages.FINDINGS[code].one] == []
+    counted = [code for code, one in sentences().items() if re.match(r"\{count\} [a-z]+s ", one.en)]
+    assert len(counted) > 15 and [code for code in counted if not sentences()[code].one] == []
 
 
 def test_examples_are_told_in_the_language():
@@ -727,7 +735,7 @@ def test_figures_of_enough_are_those_that_were_measured():
     results = json.loads(
         (ROOT / "benchmarks" / "results" / "minimum_data.json").read_text(encoding="utf-8")
     )["results"]
-    needs = {need.recipe: need for several in data_requirements.NEEDS.values() for need in several}
+    needs = {need.recipe: need for name in modality.names() for need in of(name).measured}
     measured = {name: (found["least"], found["wants"]) for name, found in results.items()}
     measured["image/gan"] = (measured["image/gan"][1], FEW)
     assert {name: (needs[name].least, needs[name].wants) for name in measured} == measured

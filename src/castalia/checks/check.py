@@ -5,8 +5,9 @@ whether it is enough, what to do next.
     checked.document.verdict, checked.document.to_json(), checked.manifest
 
 Every file is listed (data/inventory.py), read as training would read it (data/source.py, the codec)
-and looked at once (looks.py and its leaves), in bounded memory. Twins are found in parts.py, the
-words are in words.py, the page in page.py. Nothing is changed, nothing is written.
+and looked at once, in bounded memory; what is looked for depends on the modality (item_scan.py says
+what it must provide). Copies are found in duplicates.py, the sentences are in messages.py, the page
+in check_page.py. Nothing is changed, nothing is written.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from castalia import notebook, registry
+from castalia import modality, notebook
 from castalia.checks.duplicates import EXAMPLES, Pool, Twins
-from castalia.checks.item_scan import Look
+from castalia.checks.item_scan import Look, Plan, of
 from castalia.checks.report_builder import Draft, short_name
 from castalia.checks.report_schema import Document
 from castalia.codecs.base import Codec
@@ -29,29 +30,9 @@ from castalia.data import inventory, item_reader, manifest
 from castalia.data.locate import Given, plain
 from castalia.data.source import Source, open_source
 from castalia.errors import DataError, RecipeError
-from castalia.modalities.array.check import ArrayLook
-from castalia.modalities.image import near_duplicates as lookalikes
-from castalia.modalities.image.check import PictureLook
-from castalia.modalities.image.codec import ImageCodec
-from castalia.modalities.music import check as scores
-from castalia.modalities.text import near_duplicates as shingles
-from castalia.modalities.text.check import RecordLook, TextLook
 from castalia.progress import stage
-from castalia.recipe import Recipe, load, pairs
+from castalia.recipe import codec_sections, load, pairs
 from castalia.sentences import say
-
-BASE = {
-    "image": "image/vae",
-    "array": "array/vae",
-    "text": "text/ar-small",
-    "music": "music/ar",
-}  # whose data and codec sections stand for the modality
-NEAR = {
-    "image": lookalikes.NEAR,
-    "text": 1 - shingles.SIMILAR,
-    "array": None,
-    "music": 1 - scores.SIMILAR,
-}
 
 
 @dataclass
@@ -94,7 +75,7 @@ def check(
 ) -> Checked:
     """Looks at `data`: a folder, a file, a list, a table or a built-in set.
 
-    codec      "image", "text", "array", "music", or "auto": the one that reads most of the items.
+    codec      its name, or "auto": the one that reads most of the items.
     against    other data; which share of each is in `data`, too, is told as leakage.
     overrides  data.* and codec.*, as for training, so that the same is read.
     compare    a manifest of an earlier check.
@@ -108,21 +89,23 @@ def check(
     found = inventory.take(source, bool(given.get("data.follow_links", False)))
     older = None if compare is None else manifest.load(Path(compare))
     name = codec if codec != "auto" else found.codec()
-    if name is not None and name not in BASE:
+    if name is not None and name not in found.codecs:
         raise RecipeError(
             say("check knows no codec '{0}'", name),
             where="--codec",
-            fix=say("one of: {0}, auto", ", ".join(BASE)),
+            fix=say("one of: {0}, auto", ", ".join(found.codecs)),
         )
-    draft = Draft(source, found, name)
-    if name is None or not found.of(name, "beside" if not found.of(*inventory.READ) else name):
+    checking = of(name)(name or "", given)
+    draft = Draft(source, found, checking)
+    if name is None or not found.of(name if found.read() else inventory.BESIDE):
         draft.nothing()
         return Checked(*draft.finish(older))
-    plan = load(BASE[name], source, {**given, "data.skip_bad": True})
+    plan, early = checking.prepare(_plan(name, source, {**given, "data.skip_bad": True}), found)
+    draft.findings += early
     skip_bad = bool(given.get("data.skip_bad", False))
-    plan = draft.tables(plan)
+    used = plan.make_codec()
     try:
-        sources = [open_source(plan.data, _codec(plan))]
+        sources = [open_source(plan.data, used)]
     except DataError as error:
         draft.find("stops", what=f"{error.what}{f' ({error.where})' if error.where else ''}")
         return Checked(*draft.finish(older))
@@ -137,25 +120,17 @@ def check(
                 "conditions": None,
             }
         )
-        sources.append(open_source(bare, _codec(plan)))
+        sources.append(open_source(bare, used))
         labels.append(
             short_name(other)
             if short_name(other) not in labels
             else f"{short_name(other)} ({len(labels) + 1})"
         )
     pool = Pool(sources, labels, np.cumsum([0, *map(len, sources)]).tolist())
-    looks: dict[str, type[Look]] = {
-        "image": PictureLook,
-        "text": RecordLook if draft.records else TextLook,
-        "array": ArrayLook,
-        "music": scores.ScoreLook,
-    }
-    look = looks[name](len(pool), len(sources[0]))
-    if isinstance(look, scores.ScoreLook):
-        look.forms = scores.forms(_codec(plan).config, "codec.form" in given)
-    lost = _look_at_all(pool, look, _reader(plan))
+    look, reader = checking.begin(len(pool), len(sources[0]), used), checking.reader(used)
+    lost = _look_at_all(pool, look, reader)
     draft.omitted(sources[0].omitted)
-    draft.read(pool, look, lost, skip_bad)
+    draft.read(pool, lost, skip_bad)
     chosen = np.flatnonzero(look.readable)
     alone = (
         chosen[np.unique(look.content[chosen], axis=0, return_index=True)[1]]
@@ -166,13 +141,9 @@ def check(
     with stage("looking for copies"):
         twins = Twins(digest, look.content, look.readable, look.near(np.sort(alone)), pool.where)
     own = np.arange(len(sources[0]))
-    draft.twice(twins, own, pool, None if draft.records else NEAR[name])
+    draft.twice(twins, own, pool, checking.near)
     draft.seen(plan, look, own, sources[0])
-    if name == "text":
-        spoken = {key: value for key, value in given.items() if key.startswith("codec.")}
-        draft.answers(look, load("text/chat", source, spoken).codec.config)
-    draft.advise(given, look, own)
-    shown = _evidence(draft, twins, pool, own, _reader(plan)) if evidence else []
+    shown = _evidence(draft, twins, pool, own, reader) if evidence else []
     return Checked(*draft.finish(older), shown, _keep(sources[0], twins, own))
 
 
@@ -188,14 +159,13 @@ def _wanted(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def _codec(plan: Recipe) -> Codec[Any]:
-    made: Codec[Any] = registry.resolve("codec", plan.codec.name)(plan.codec.config)
-    return made
-
-
-def _reader(plan: Recipe) -> Codec[Any]:
-    made = _codec(plan)
-    return PictureLook.reader(made.config) if isinstance(made, ImageCodec) else made
+def _plan(codec: str, source: Given, settings: Mapping[str, Any]) -> Plan:
+    """The sections of the recipe that a modality names for this; without one, the defaults."""
+    described = modality.get(codec)
+    if described is None or not described.base:
+        return Plan(*codec_sections(codec, source, settings))
+    recipe = load(described.base, source, settings)
+    return Plan(recipe.data, recipe.codec)
 
 
 def _look_at_all(pool: Pool, look: Look, reader: Codec[Any]) -> list[tuple[int, DataError]]:

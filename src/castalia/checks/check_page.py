@@ -20,16 +20,15 @@ import numpy as np
 import PIL.Image
 
 from castalia import atomic
-from castalia.checks import messages
+from castalia.checks import item_scan, messages
 from castalia.checks.check import Checked, Shown
 from castalia.checks.report_schema import Document
-from castalia.language import recognised, translate
+from castalia.language import Voice, recognised, translate
 from castalia.modalities.image.codec import flattened
 from castalia.modalities.music.score import Score
 from castalia.modalities.music.svg import bars_of, notes_of, roll
 from castalia.modalities.text import personal_data
 from castalia.pages.style import CSS
-from castalia.sentences import plural, say
 from castalia.units import size
 
 LARGEST, EXCERPT, MOST_CLASSES, MOST_ROWS = 128, 360, 40, 60
@@ -108,7 +107,6 @@ def facts(document: Document, language: str) -> list[tuple[str, str]]:
     def say(name: str) -> str:
         return messages.label(name, language)
 
-    found = document.facts
     rows = [
         (say("files"), f"{document.files:,} · {translate(size(document.bytes), language)}"),
         (say("codec"), document.codec or say("none")),
@@ -118,78 +116,7 @@ def facts(document: Document, language: str) -> list[tuple[str, str]]:
             + (f" ({document.distinct:,} {say('different')})" if document.items else ""),
         ),
     ]
-    if "sizes" in found:
-        shown = [f"{one['width']}x{one['height']} ({one['count']:,})" for one in found["sizes"][:5]]
-        more = found["different_sizes"] - len(shown)
-        rows.append(
-            (
-                say("sizes"),
-                ", ".join(shown) + (", " + say("more").format(f"{more:,}") if more > 0 else ""),
-            )
-        )
-        if found["different_sizes"] > 1:
-            rows += [
-                (say(name), f"{five(found[key])}  ({say('five')})")
-                for name, key in (("widths", "width"), ("heights", "height"))
-            ]
-        rows.append((say("stored"), counts(found["stored"])))
-        if "trained" in found:
-            made = found["trained"]
-            channels = plural("{0} channel", "{0} channels", made["channels"])
-            rows.append(
-                (
-                    say("trained"),
-                    f"{made['width']} x {made['height']}, {translate(channels, language)}",
-                )
-            )
-    if "lengths" in found:
-        rows += [
-            (say("characters"), f"{found['characters']:,}"),
-            (say("alphabet"), f"{found['different_characters']:,}"),
-        ]
-        rows.append((say("lengths"), f"{five(found['lengths'])}  ({say('five')})"))
-        rows.append(
-            (
-                say("encodings"),
-                counts({name or "?": count for name, count in found["encodings"].items()}),
-            )
-        )
-        rows.append(
-            (
-                say("scripts"),
-                ", ".join(
-                    f"{name} {share:.0%}"
-                    for name, share in found["scripts"].items()
-                    if share >= 0.005
-                )
-                or say("none"),
-            )
-        )
-    if "shapes" in found:
-        rows += [
-            (say("shapes"), counts(found["shapes"])),
-            (
-                say("range"),
-                f"{found['least']:.4g} … {found['most']:.4g}" if found["least"] is not None else "",
-            ),
-        ]
-    if "notes_of_one" in found:
-        rows += [(say("notes"), f"{found['notes']:,}")]
-        rows += [
-            (say(name), f"{five(found[name])}  ({say('five')})")
-            for name in ("notes_of_one", "quarters")
-        ]
-        rows += [
-            (say(name), counts(_named(found[name], language)))
-            for name in ("parts", "keys", "metres")
-        ]
-        rows.append((say("in_voices"), f"{found['in_voices']:,}"))
-        rows.append(
-            (
-                say("pitches"),
-                f"{found['lowest']} … {found['highest']}" if found["lowest"] is not None else "",
-            )
-        )
+    rows += item_scan.of(document.codec).rows(document.facts, Voice(language))
     if document.classes:
         low, high = min(document.classes.values()), max(document.classes.values())
         rows.append((say("classes"), f"{len(document.classes):,} ({low:,} … {high:,})"))
@@ -198,23 +125,6 @@ def facts(document: Document, language: str) -> list[tuple[str, str]]:
         *rows,
         *([(say("fingerprint"), document.fingerprint[:16])] if document.fingerprint else []),
     ]
-
-
-def five(spread: dict[str, float] | None) -> str:
-    return "" if spread is None else " · ".join(f"{value:,}" for value in spread.values())
-
-
-def counts(found: dict[str, int]) -> str:
-    """ "PNG RGB (74), JPEG RGB (28)"."""
-    return ", ".join(f"{name} ({count:,})" for name, count in list(found.items())[:8])
-
-
-def _named(found: dict[str, int], language: str) -> dict[str, int]:
-    """Counts by name, "?" in words."""
-    return {
-        translate(say("not stated"), language) if name == "?" else name: count
-        for name, count in found.items()
-    }
 
 
 def enough_line(one: Any, language: str) -> str:
@@ -250,7 +160,7 @@ def _findings(document: Document, language: str, title: str) -> str:
         rows.append(
             '<li><span class="level '
             f'level-{one.level}">{escape(messages.label(one.level, language))}</span>'
-            f"<div>{escape(messages.finding(one.code, language, one.values))}{f'<ul>{examples}</ul>' if examples else ''}</div></li>"
+            f"<div>{escape(messages.finding(one.code, language, one.values, document.codec))}{f'<ul>{examples}</ul>' if examples else ''}</div></li>"
         )
     return f'<h2>{title}</h2><ul class="findings">{"".join(rows)}</ul>' if rows else ""
 
@@ -393,7 +303,7 @@ def _personal(document: Document, language: str, title: str) -> str:
         return ""
     rows = [
         [
-            messages.pick(messages.PERSONAL[kind], language),
+            messages.noun(kind, language, 2, document.codec),
             f"{one.count:,}",
             f"{one.items:,}",
             "; ".join(f"{example.masked} ({example.where})" for example in one.examples),

@@ -1,5 +1,5 @@
-"""What `check` finds, in words: each finding has a code, and a sentence in English and in Chinese
-that its values fill.
+"""What every `check` finds, in words: each finding has a code, and a sentence in English and in
+Chinese that its values fill. Those of one modality are in its own `check.py`.
 
 A level says what follows: a "problem" stops training, a "warning" makes a worse model or a
 dishonest number, a "note" is good to know.
@@ -8,11 +8,14 @@ dishonest number, a "note" is good to know.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from string import Formatter
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from castalia import language
+from castalia import language, modality
+
+if TYPE_CHECKING:
+    from castalia.checks.item_scan import Check
 
 LANGUAGES = tuple(language.LANGUAGES)  # in the order of the pairs below
 
@@ -75,20 +78,6 @@ FINDINGS: dict[str, Sentence] = {
         "{count} 个文件没有任何文字，不起作用。",
         "{count} file holds no text and counts for nothing.",
     ),
-    "constant": Sentence(
-        "warning",
-        "{count} pictures are of a single colour.",
-        "{count} 张图片只有单一颜色。",
-        "{count} picture is of a single colour.",
-    ),
-    "small": Sentence(
-        "warning",
-        "{count} pictures are less than half as large as training would make them "
-        "({width} x {height}) and would be blurred.",
-        "{count} 张图片的边长不到训练尺寸（{width} x {height}）的一半，放大后会模糊。",
-        "{count} picture is less than half as large as training would make it ({width} x "
-        "{height}) and would be blurred.",
-    ),
     "same_bytes": Sentence(
         "warning",
         "{count} items are exact copies of others, byte for byte. They count twice in "
@@ -150,46 +139,6 @@ FINDINGS: dict[str, Sentence] = {
         "{count} 个样本没有类别。",
         "{count} item has no class.",
     ),
-    "personal": Sentence(
-        "warning",
-        "Likely personal data in {items} texts: {what}. A model may repeat them word for word.",
-        "{items} 篇文本中可能含有个人信息：{what}。模型可能会原样复述。",
-        "Likely personal data in {items} text: {what}. A model may repeat them word for word.",
-    ),
-    "gps": Sentence(
-        "warning",
-        "{count} pictures carry GPS coordinates in their EXIF data. Training does not "
-        "read them, but whoever gets the files does.",
-        "{count} 张图片的 EXIF 中带有 GPS 坐标。训练不会读取，但拿到文件的人能看到。",
-        "{count} picture carries GPS coordinates in its EXIF data. Training does not read "
-        "them, but whoever gets the file does.",
-    ),
-    "named": Sentence(
-        "note",
-        "{count} pictures name somebody or a camera in their metadata ({what}).",
-        "{count} 张图片的元数据中含有人名或相机信息（{what}）。",
-        "{count} picture names somebody or a camera in its metadata ({what}).",
-    ),
-    "generated": Sentence(
-        "warning",
-        "{count} pictures carry Castalia's manifest: they were drawn by a model and are "
-        "not real data.",
-        "{count} 张图片带有 Castalia 清单：它们由模型生成，不是真实数据。",
-        "{count} picture carries Castalia's manifest: it was drawn by a model and is not "
-        "real data.",
-    ),
-    "misnamed": Sentence(
-        "note",
-        "{count} pictures have an ending that is not their format; they are read all the same.",
-        "{count} 张图片的扩展名与格式不符；不影响读取。",
-        "{count} picture has an ending that is not its format; it is read all the same.",
-    ),
-    "animated": Sentence(
-        "note",
-        "{count} files have several frames or pages; only the first is read.",
-        "{count} 个文件含有多帧或多页；只读取第一帧。",
-        "{count} file has several frames or pages; only the first is read.",
-    ),
     "mixed": Sentence(
         "warning",
         "Kinds are mixed: the codec “{codec}” takes {own} files and leaves out {others}.",
@@ -201,74 +150,12 @@ FINDINGS: dict[str, Sentence] = {
         "Left out, because nothing here reads them: {what}.",
         "以下文件无法读取，已忽略：{what}。",
     ),
-    "encodings": Sentence(
-        "note",
-        "Texts come in {count} encodings: {what}. Each is found by itself.",
-        "文本使用了 {count} 种编码：{what}。均可自动识别。",
-    ),
-    "mangled": Sentence(
-        "warning",
-        "{count} texts hold signs of an earlier wrong decoding (U+FFFD, “Ã©”, “锟斤拷”). "
-        "The damage is in the files; a model would learn it.",
-        "{count} 篇文本含有乱码痕迹（U+FFFD、“Ã©”、“锟斤拷”）。损坏在文件之中，模型会学到它。",
-        "{count} text holds signs of an earlier wrong decoding (U+FFFD, “Ã©”, “锟斤拷”). "
-        "The damage is in the file; a model would learn it.",
-    ),
-    "controls": Sentence(
-        "warning",
-        "{count} texts hold NUL or SUB characters.",
-        "{count} 篇文本含有 NUL 或 SUB 控制字符。",
-        "{count} text holds NUL or SUB characters.",
-    ),
-    "short": Sentence(
-        "note",
-        "{count} texts have fewer than {least} characters.",
-        "{count} 篇文本不足 {least} 个字符。",
-        "{count} text has fewer than {least} characters.",
-    ),
-    "repeated_lines": Sentence(
-        "warning",
-        "{share} of the characters in longer lines stand in lines that came before: "
-        "headers, templates, or passages that are there twice.",
-        "较长的行中有 {share} 的字符属于重复出现的行：页眉、模板，或重复收录的段落。",
-    ),
-    "columns": Sentence(
-        "note",
-        "No column is called text or content, so say which to read. Proposed: codec.field={field}",
-        "没有名为 text 或 content 的列，需要指定读取哪一列。建议：codec.field={field}",
-    ),
-    "numbers": Sentence(
-        "warning",
-        "{name} is a table of numbers and categories, not of texts. No family models "
-        "columns yet; it can only be read as text.",
-        "{name} 是由数字和类别组成的表格，并非文本。目前还没有按列建模的模型；只能当作文本读取。",
-    ),
     "metadata": Sentence(
         "note",
         "{name} describes the files, with the columns {columns}: data.label=COLUMN makes "
         "classes, data.group=COLUMN keeps together what belongs together.",
         "{name} 描述了这些文件，列有 {columns}：data.label=列名 用作类别，data.group=列名 "
         "使同组样本不被拆开。",
-    ),
-    "shapes": Sentence(
-        "problem",
-        "The arrays have {count} different shapes ({what}); a model needs one.",
-        "数组有 {count} 种形状（{what}）；模型只接受一种。",
-    ),
-    "constant_entries": Sentence(
-        "note",
-        "{count} of {total} entries never vary.",
-        "{total} 个分量中有 {count} 个从不变化。",
-        "{count} of {total} entries never varies.",
-    ),
-    "no_near": Sentence(
-        "note", "Near duplicates are not looked for in arrays.", "数组不检查近似重复。"
-    ),
-    "silent": Sentence(
-        "warning",
-        "{count} scores have no note.",
-        "{count} 份乐谱没有任何音符。",
-        "{count} score has no note.",
     ),
     "licence": Sentence(
         "note", "No licence file lies beside the data.", "数据旁边没有许可证文件。"
@@ -293,40 +180,6 @@ FINDINGS: dict[str, Sentence] = {
         "The data are those of the manifest: {same} file, not changed, and none beside it.",
     ),
 }
-PERSONAL = {
-    "email": ("e-mail addresses", "电子邮箱"),
-    "mobile_cn": ("Chinese mobile numbers", "手机号"),
-    "phone": ("other phone numbers", "其他电话号码"),
-    "id_cn": ("Chinese identity numbers", "身份证号"),
-    "bank_card": ("bank card numbers", "银行卡号"),
-    "iban": ("IBANs", "IBAN 账号"),
-    "ipv4": ("public IPv4 addresses", "公网 IPv4 地址"),
-}
-KINDS = {
-    "image": ("pictures", "图片"),
-    "array": ("arrays", "数组"),
-    "text": ("texts", "文本"),
-    "music": ("scores", "乐谱"),
-    "beside": ("describing the data", "说明文件"),
-    "other": ("not read", "未读取"),
-}
-# Of what is counted, the English where there is one.
-SINGULARS = {
-    "e-mail addresses": "e-mail address",
-    "Chinese mobile numbers": "Chinese mobile number",
-    "other phone numbers": "other phone number",
-    "Chinese identity numbers": "Chinese identity number",
-    "bank card numbers": "bank card number",
-    "IBANs": "IBAN",
-    "public IPv4 addresses": "public IPv4 address",
-    "pictures": "picture",
-    "arrays": "array",
-    "texts": "text",
-    "scores": "score",
-    "notes": "note",
-    "characters": "character",
-    "rows": "row",
-}
 ENOUGH = {
     "enough": ("enough for {family}", "足够用于 {family}"),
     "little": (
@@ -337,13 +190,6 @@ ENOUGH = {
         "too little for {family}: {have}, it needs at least about {least} and wants about {wants}",
         "对 {family} 太少：{have}，至少约 {least}，建议约 {wants}",
     ),
-}
-UNITS = {
-    "pictures": "张图片",
-    "notes": "个音符",
-    "characters": "个字符",
-    "rows": "个数组",
-    "texts": "篇文本",
 }
 VERDICTS = {
     "clean": ("Nothing stands in the way.", "没有发现问题。"),
@@ -378,26 +224,7 @@ LABELS = {
     "licence": ("licence", "许可证"),
     "fingerprint": ("fingerprint", "指纹"),
     "classes": ("classes", "类别"),
-    "widths": ("width", "宽"),
-    "heights": ("height", "高"),
-    "stored": ("stored as", "存储格式"),
-    "sizes": ("sizes", "尺寸"),
-    "trained": ("trained at", "训练尺寸"),
-    "characters": ("characters", "字符"),
-    "lengths": ("length, characters", "长度（字符）"),
-    "encodings": ("encodings", "编码"),
-    "scripts": ("scripts", "文字"),
-    "shapes": ("shapes", "形状"),
-    "range": ("range", "取值范围"),
     "columns": ("columns", "列"),
-    "notes": ("notes", "音符"),
-    "notes_of_one": ("notes of a piece", "每首音符"),
-    "quarters": ("length, quarter notes", "长度（四分音符）"),
-    "parts": ("parts", "声部"),
-    "in_voices": ("pieces in voices", "按声部写的曲子"),
-    "keys": ("keys", "调"),
-    "metres": ("metres", "拍号"),
-    "pitches": ("pitches", "音高"),
     "bytes": ("byte for byte", "逐字节相同"),
     "both": ("in two parts", "两部分中都有"),
     "content": ("same content", "内容相同"),
@@ -415,7 +242,6 @@ LABELS = {
     "changed": ("changed", "改动"),
     "renamed": ("renamed", "改名"),
     "more": ("and {0} more", "另有 {0} 个"),
-    "alphabet": ("different characters", "不同字符"),
     "tables": ("Tables", "表格"),
     "filled": ("filled", "非空"),
     "values": ("different values", "不同取值"),
@@ -428,11 +254,23 @@ LABELS = {
 }
 
 
-def finding(code: str, lang: str, values: Mapping[str, Any]) -> str:
+def finding(code: str, lang: str, values: Mapping[str, Any], codec: str | None = None) -> str:
     """The sentence of a finding. Whole numbers get commas, fractions are shares, a mapping of names
     to counts is listed.
+
+    codec: the one that looked, whose modality may have sentences of its own; None: of any.
     """
-    sentence = FINDINGS[code]
+    checks = list(_checks(codec))
+    sentence = FINDINGS.get(code) or next(
+        check.sentences[code] for check in checks if code in check.sentences
+    )
+    return filled(sentence, lang, values, checks)
+
+
+def filled(
+    sentence: Sentence, lang: str, values: Mapping[str, Any], checks: Sequence[type[Check]]
+) -> str:
+    """The sentence with its values; `checks` have the nouns for names that are counted."""
     first = next(
         (
             values[name]
@@ -443,7 +281,7 @@ def finding(code: str, lang: str, values: Mapping[str, Any]) -> str:
     )
     english = sentence.one if sentence.one and first == 1 else sentence.en
     text = (sentence.zh if lang == "zh" else english).format(
-        **{name: _shown(value, lang) for name, value in values.items()}
+        **{name: _shown(value, lang, checks) for name, value in values.items()}
     )
     return text.removesuffix("; ").rstrip()  # of what is left out, not all has a remedy
 
@@ -461,14 +299,34 @@ def example(text: str, lang: str) -> str:
 
 
 def counted(count: int, unit: str, lang: str) -> str:
-    """ "1 picture", "1,204 pictures", "1,204 张图片": `unit` is the English plural, of UNITS."""
-    return (
-        f"{count:,} "
-        f"{UNITS[unit] if lang == 'zh' else SINGULARS.get(unit, unit) if count == 1 else unit}"
-    )
+    """ "1 picture", "1,204 pictures", "1,204 张图片"; `unit` is that of a Check."""
+    check = next((check for check in _checks(None) if check.unit == unit), None)
+    return f"{count:,} {unit}" if check is None else language.translate(check.counted(count), lang)
 
 
-def _shown(value: Any, lang: str) -> str:
+def noun(name: str, lang: str, count: int, codec: str | None = None) -> str:
+    """What so many things that findings call `name` are called: the items of a codec, or a noun of
+    the check of `codec`; `name` itself where it is neither.
+    """
+    return _noun(name, lang, count, list(_checks(codec)))
+
+
+def pick(pair: tuple[str, str], language: str) -> str:
+    return pair[LANGUAGES.index(language)]
+
+
+def label(name: str, language: str) -> str:
+    return pick(LABELS[name], language)
+
+
+def _checks(codec: str | None) -> Iterator[type[Check]]:
+    """The check of a codec's modality; of all modalities for None."""
+    for one in modality.every().values():
+        if one.check and codec in (None, one.name):
+            yield one.load("check")
+
+
+def _shown(value: Any, lang: str, checks: Sequence[type[Check]]) -> str:
     match value:
         case int():
             return format(value, ",")
@@ -476,7 +334,8 @@ def _shown(value: Any, lang: str) -> str:
             return f"{value:.1%}"
         case dict():
             listed = [
-                (format(count, ","), _name(name, lang, count)) for name, count in value.items()
+                (format(count, ","), _noun(name, lang, count, checks))
+                for name, count in value.items()
             ]
             return (
                 "、".join(f"{name} {count}" for count, name in listed)
@@ -488,15 +347,13 @@ def _shown(value: Any, lang: str) -> str:
     return language.translate(value, lang) if isinstance(value, str) else str(value)
 
 
-def _name(name: str, lang: str, count: int) -> str:
-    known = PERSONAL.get(name) or KINDS.get(name)
-    named = pick(known, lang) if known else name
-    return SINGULARS.get(named, named) if known and count == 1 else named
-
-
-def pick(pair: tuple[str, str], language: str) -> str:
-    return pair[LANGUAGES.index(language)]
-
-
-def label(name: str, language: str) -> str:
-    return pick(LABELS[name], language)
+def _noun(name: str, lang: str, count: int, checks: Sequence[type[Check]]) -> str:
+    made = next((check.nouns[name] for check in checks if name in check.nouns), None)
+    if made is not None:
+        return language.translate(made(count), lang)
+    described = modality.get(name)
+    if described is None:
+        return name
+    return (
+        described.item if lang == "en" and count == 1 else language.translate(described.items, lang)
+    )

@@ -6,49 +6,34 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import castalia
-from castalia import registry
-from castalia.checks import data_requirements, messages
-from castalia.checks.duplicates import EXAMPLES, Part, Pool, Twins, parts_of
-from castalia.checks.item_scan import Look
+from castalia.checks import data_requirements
+from castalia.checks.duplicates import Part, Pool, Twins, parts_of
+from castalia.checks.item_scan import Advice, Check, Look, Plan, Scan
 from castalia.checks.report_schema import (
     Compared,
     Document,
     Finding,
     Kind,
-    Masked,
-    Personal,
     Step,
-    Table,
     Unreadable,
 )
-from castalia.codecs.base import Codec
-from castalia.data import file_discovery, inventory, item_reader, locate, manifest, unread_files
+from castalia.data import file_discovery, inventory, locate, manifest, unread_files
 from castalia.data.data_report import fingerprint
 from castalia.data.inventory import Inventory
 from castalia.data.source import Source
 from castalia.data.stream import LEAST_ITEMS
 from castalia.errors import DataError
-from castalia.language import say
-from castalia.modalities.array.check import ArrayLook
-from castalia.modalities.image.check import PictureLook
-from castalia.modalities.music.check import ScoreLook
-from castalia.modalities.text import check_tables as tables
-from castalia.modalities.text.check import SHORT, TextLook, by_kind
 from castalia.omissions import Omissions
-from castalia.recipe import Part as CodecPart
-from castalia.recipe import Recipe
 from castalia.text_files import documents
 
 UNEVEN = 10.0  # a class this many times another is out of balance
-REPEATED = 0.1  # share of characters in lines that return from which it is told
 
 
 def short_name(source: str | tuple[str, ...]) -> str:
@@ -67,8 +52,9 @@ def short_name(source: str | tuple[str, ...]) -> str:
 class Draft:
     """A document in the making."""
 
-    def __init__(self, source: str | tuple[str, ...], found: Inventory, codec: str | None) -> None:
-        self.source, self.found, self.codec = source, found, codec
+    def __init__(self, source: str | tuple[str, ...], found: Inventory, checking: Check) -> None:
+        self.source, self.found, self.checking = source, found, checking
+        self.codec = checking.codec or None
         self.findings: list[Finding] = []
         self.unreadable = [Unreadable(file=name, why=why) for name, why in found.trouble]
         self.licence: str | None = None
@@ -81,38 +67,23 @@ class Draft:
             "facts": {},
         }
         self.values |= {"duplicates": {}, "leakage": [], "personal": {}, "enough": [], "next": []}
-        self.table_list: list[Table] = []
         self.item_hashes: dict[str, list[str]] = {}
-        self.proposed: str | None = None
-        # tokens that conversations need, where the recipe's are too few
-        self.context: int | None = None
-        self.records = False  # nothing but rows of numbers and categories
 
     def find(self, code: str, examples: Sequence[str] = (), **values: Any) -> None:
-        self.findings.append(
-            Finding(
-                code=code,
-                level=messages.FINDINGS[code].level,
-                words=messages.finding(code, "en", values),
-                values=values,
-                examples=list(examples)[:EXAMPLES],
-            )
-        )
+        self.findings.append(self.checking.finding(code, examples, **values))
 
     def nothing(self) -> None:
         """No codec reads any of it: which sorts of data there are, instead."""
-        names = [entry.name for entry in self.found.of("other")]
+        names = [entry.name for entry in self.found.of(inventory.OTHER)]
         sorts = Counter(
             known.name if (known := unread_files.kind(name)) else inventory.ending(name)
             for name in names
         )
-        others = {
-            kind: endings.total()
-            for kind, endings in self.found.kinds().items()
-            if kind in inventory.READ
-        }
+        others = Counter(entry.kind for entry in self.found.read())
         what = (
-            ", ".join(f"{count} {sort}" for sort, count in [*others.items(), *sorts.most_common(6)])
+            ", ".join(
+                f"{count} {sort}" for sort, count in [*others.most_common(), *sorts.most_common(6)]
+            )
             or "it is empty"
         )
         self.find(
@@ -124,52 +95,9 @@ class Draft:
 
     def omitted(self, omissions: Omissions) -> None:
         """What is left out of the data, each with what to do about it."""
-        for one in omissions.listed():
-            self.find(
-                "omitted",
-                [one.example] if one.example else [],
-                count=one.count,
-                what=one.what,
-                remedy=one.remedy,
-            )
+        self.findings += self.checking.left_out(omissions.listed())
 
-    def tables(self, plan: Recipe) -> Recipe:
-        """Looks at the columns of tables of texts; where none is called text, the plan reads what
-        `tables.proposal` says.
-        """
-        if self.codec != "text":
-            return plan
-        config: Any = plan.codec.config
-        undecided = []
-        records = 0
-        for entry in self.found.of("text"):
-            if not documents.is_table(entry.name):
-                continue
-            columns, decided = tables.columns(entry.path, config.encoding)
-            self.table_list.append(Table(name=entry.name, rows=0, columns=columns))
-            if (
-                columns
-                and not any(column.kind in ("text", "parts") for column in columns)
-                and len(columns) > 1
-            ):
-                self.find("numbers", name=entry.name)
-                records += 1
-            if not decided:
-                undecided.append(tables.proposal(columns))
-        self.records = records == len(self.found.of("text")) > 0
-        if undecided and config.field is None:
-            self.proposed = undecided[0]
-            self.find(
-                "columns",
-                field=shlex.quote(f'"{self.proposed}"' if "{" in self.proposed else self.proposed),
-            )
-            codec = config.model_copy(update={"field": self.proposed.replace("\\n", "\n")})
-            plan = replace(plan, codec=CodecPart(plan.codec.name, codec))
-        return plan
-
-    def read(
-        self, pool: Pool, look: Look, lost: list[tuple[int, DataError]], skip_bad: bool
-    ) -> None:
+    def read(self, pool: Pool, lost: list[tuple[int, DataError]], skip_bad: bool) -> None:
         """What was found, and what could not be read."""
         source = pool.sources[0]
         self.licence = source.licence
@@ -204,12 +132,12 @@ class Draft:
             self.find("empty", source.bare, count=len(source.bare))
         starts = np.cumsum([0, *source.count])
         for name, count, start in zip(source.names, source.count, starts.tolist(), strict=False):
-            if count > 1 or self.codec == "text":
+            if count > 1 or self.checking.lists_items:
                 self.item_hashes[name] = [
                     row.tobytes().hex() for row in source.digest[start : start + count]
                 ]
         rows = dict(zip(source.names, source.count, strict=True))
-        for table in self.table_list:
+        for table in self.checking.tables:
             table.rows = rows.get(table.name, 0)
 
     def twice(self, twins: Twins, own: np.ndarray, pool: Pool, threshold: float | None) -> None:
@@ -259,8 +187,10 @@ class Draft:
                     "conflict", [pool.where(item) for item in contradicted], count=len(contradicted)
                 )
 
-    def seen(self, plan: Recipe, look: Look, own: np.ndarray, source: Source) -> None:
-        """What looking told: facts, classes, personal data, damage."""
+    def seen(self, plan: Plan, look: Look, own: np.ndarray, source: Source) -> None:
+        """What was seen: facts, classes, personal data, damage; whether it is enough, and the
+        command that comes next.
+        """
         readable = own[look.readable[own]]
         facts = look.facts(readable)
         contents = len(np.unique(look.content[readable], axis=0)) if len(readable) else 0
@@ -279,24 +209,28 @@ class Draft:
                 self.find("identical", count=len(readable))
             else:
                 self.find("few", count=contents, least=LEAST_ITEMS)
-        match look:
-            case PictureLook():
-                self._pictures(plan, look, readable, source, facts)
-            case TextLook():
-                self._texts(look, facts)
-            case ScoreLook():
-                if look.silent:
-                    self.find("silent", look.silent, count=len(look.silent))
-            case ArrayLook():
-                if len(facts["shapes"]) > 1:
-                    self.find("shapes", count=len(facts["shapes"]), what=facts["shapes"])
-                if facts["constant_entries"]:
-                    self.find(
-                        "constant_entries", count=facts["constant_entries"], total=facts["entries"]
-                    )
-                self.find("no_near")
+        scan = Scan(
+            plan=plan,
+            source=source,
+            look=look,
+            items=readable,
+            facts=facts,
+            distinct=contents,
+            near=self.values["duplicates"]["near"].copies,
+            classes=self.values["classes"],
+            codes={one.code for one in self.findings},
+        )
+        for one in self.checking.findings(scan):
+            self.findings.append(one)
+            scan.codes.add(one.code)
+        self.values["personal"] = self.checking.personal(scan)
         if not len(readable) and not self.unreadable:
             self.nothing()
+        have = self.checking.amount(scan) if len(readable) else 0
+        self.values["enough"] = data_requirements.judge(self.checking.codec, have, **facts)
+        advice = self.checking.advice(scan, self.values["enough"]) if len(readable) else None
+        if advice is not None:
+            self.values["next"] = [Step(command=self._command(advice), why=advice.why)]
 
     def _classes(self) -> None:
         classes: dict[str, int] = self.values["classes"]
@@ -316,189 +250,18 @@ class Draft:
             if self.values["unlabelled"]:
                 self.find("unlabelled", count=self.values["unlabelled"])
 
-    def _pictures(
-        self,
-        plan: Recipe,
-        look: PictureLook,
-        readable: np.ndarray,
-        source: Source,
-        facts: dict[str, Any],
-    ) -> None:
-        codec: Codec[Any] = registry.resolve("codec", plan.codec.name)(plan.codec.config)
-        try:
-            codec.fit(
-                item_reader.readable(source, item_reader.fair_order(source, readable), codec, True)
-            )
-            channels, height, width = codec.spec.shape  # type: ignore[union-attr]
-        except DataError:
-            return  # nothing can be read, which is told
-        facts["trained"] = {"width": width, "height": height, "channels": channels}
-        small = readable[(2 * look.size[readable] < np.array([width, height])).any(1)]
-        if len(small):
-            self.find(
-                "small",
-                [source.where(int(item)) for item in small[:EXAMPLES]],
-                count=len(small),
-                width=width,
-                height=height,
-            )
-        for code in ("constant", "gps", "generated", "misnamed", "animated"):
-            if look.marks[code]:
-                self.find(code, look.marks[code], count=len(look.marks[code]))
-        if look.marks["named"]:
-            self.find(
-                "named",
-                look.marks["named"],
-                count=len(look.marks["named"]),
-                what=dict(look.named.most_common()),
-            )
-
-    def _texts(self, look: TextLook, facts: dict[str, Any]) -> None:
-        found = by_kind(look.personal)
-        self.values["personal"] = {
-            kind: Personal(
-                count=entry["count"],
-                items=entry["items"],
-                examples=[Masked(**one) for one in entry["examples"]],
-            )
-            for kind, entry in found.items()
-        }
-        if found:
-            shown = [
-                f"{one['where']}: {one['masked']}"
-                for entry in found.values()
-                for one in entry["examples"][:2]
-            ]
-            self.find(
-                "personal",
-                shown,
-                items=look.with_personal,
-                what={kind: entry["count"] for kind, entry in found.items()},
-            )
-        for code in ("mangled", "controls"):
-            if getattr(look, code):
-                self.find(code, getattr(look, code), count=len(getattr(look, code)))
-        if facts["short"]:
-            self.find("short", count=facts["short"], least=SHORT)
-        if facts["repeated_lines"]["share"] >= REPEATED:
-            examples = [
-                f"{one['count']} x {one['line']}" for one in facts["repeated_lines"]["examples"]
-            ]
-            self.find("repeated_lines", examples, share=facts["repeated_lines"]["share"])
-        encodings = {name: count for name, count in facts["encodings"].items() if name}
-        if len(encodings) > 1:
-            self.find("encodings", count=len(encodings), what=encodings)
-
-    def advise(self, given: Mapping[str, Any], look: Look, own: np.ndarray) -> None:
-        """Whether it is enough, copies not counted, and the command that comes next."""
-        readable = own[look.readable[own]]
-        have = self.values["distinct"] - self.values["duplicates"]["near"].copies
-        if isinstance(look, ScoreLook) and len(readable):
-            have = int(
-                look.notes[
-                    readable[np.unique(look.content[readable], axis=0, return_index=True)[1]]
-                ].sum()
-            )
-        if isinstance(look, TextLook) and len(readable):
-            have = int(
-                look.length[
-                    readable[np.unique(look.content[readable], axis=0, return_index=True)[1]]
-                ].sum()
-            )
-        self.values["enough"] = data_requirements.judge(
-            str(self.codec), have, self.values["facts"].get("entries", 0)
-        )
-        if isinstance(look, ScoreLook):
-            self.omitted(look.omitted["" if "" in look.forms else self._recipe()[0]])
-        self.values["next"] = (
-            [Step(command=command, why=why) for command, why in self._steps(given)]
-            if len(readable)
-            else []
-        )
-
-    def _recipe(self) -> tuple[str, str]:
-        """The recipe to begin with, and why."""
-        facts = self.values["facts"]
-        voiced = 2 * facts.get("in_voices", 0) >= sum(facts.get("parts", {}).values())
-        return data_requirements.recipe(str(self.codec), self.values["enough"], voiced)
-
-    def answers(self, look: Look, config: Any) -> None:
-        """Whether the answers of conversations fit the context of the recipe that learns them:
-        config is that of its codec.
-        """
-        if (
-            not isinstance(look, TextLook)
-            or not look.before_answer
-            or config.tokenizer not in ("char", "byte")
-        ):
-            return
-        length = 1 << (max(look.in_conversation) - 1).bit_length()
-        late = sum(count > config.length for count in look.before_answer)
-        if late == len(look.before_answer):
-            self.context = length
-            self.find(
-                "stops",
-                what=f"no answer fits the context of {config.length:,} tokens; "
-                f"codec.length={self.context} holds all of them",
-            )
-        elif late:
-            what = say(
-                "conversations whose first answer lies beyond the context of {0:,} tokens",
-                config.length,
-            )
-            self.find(
-                "omitted",
-                count=late,
-                what=what,
-                remedy=say("codec.length={0} holds all of them", length),
-            )
-
-    def _steps(self, given: Mapping[str, Any]) -> list[tuple[str, str]]:
-        recipe, why = self._recipe()
-        if self.records:
-            recipe, why = (
-                "text/ar-mixed",
-                "row by row, as text, until there is a family that models columns",
-            )
-        if 2 * self.values["facts"].get("conversations", 0) > self.values["items"]:
-            recipe, why = (
-                "text/chat",
-                "conversations, of which it learns what the assistant says; a run of "
-                "texts to begin with (start_from=RUN) makes it better",
-            )
-        options = [f"{key}={_plain(value)}" for key, value in given.items()]
+    def _command(self, advice: Advice) -> str:
+        """The training, as it is typed: what was given, and what the advice adds or replaces."""
+        options = [
+            f"{key}={_plain(value)}"
+            for key, value in self.checking.given.items()
+            if key not in advice.options
+        ]
         if any(one.code == "unreadable" for one in self.findings):
             options.append("data.skip_bad=true")
-        if self.context is not None:
-            options = [option for option in options if not option.startswith("codec.length=")] + [
-                f"codec.length={self.context}"
-            ]
-        if self.proposed is not None:
-            options.append(
-                "codec.field=" + (f'"{self.proposed}"' if "{" in self.proposed else self.proposed)
-            )
-        if (
-            self.codec == "text"
-            and any(one.code == "few" for one in self.findings)
-            and "codec.document" not in given
-        ):
-            options.append("codec.document=line")
-            why += "; each line is a document, so that there are enough of them"
-        classes = sorted(self.values["classes"].values())
-        if (
-            classes
-            and classes[len(classes) // 2] < data_requirements.FEW_IN_A_CLASS
-            and recipe == "image/gan"
-            and "data.conditional" not in given
-        ):
-            options.append("data.conditional=false")
-            why += "; classes this small make a GAN vary less"
-        if any(one.code in ("identical", "shapes") for one in self.findings) or (
-            self.codec != "text" and any(one.code == "few" for one in self.findings)
-        ):
-            return []
+        options += [f"{key}={value}" for key, value in advice.options.items()]
         places = [self.source] if isinstance(self.source, str) else self.source
-        return [(shlex.join(["castalia", "train", recipe, *places, *options]), why)]
+        return shlex.join(["castalia", "train", advice.recipe, *places, *options])
 
     def finish(self, older: dict[str, Any] | None) -> tuple[Document, dict[str, Any]]:
         """The document, and the manifest of the files, which is compared with an `older` one."""
@@ -543,7 +306,7 @@ class Draft:
             files=len(self.found.entries),
             bytes=sum(entry.bytes for entry in self.found.entries),
             licence=self.licence,
-            tables=self.table_list,
+            tables=self.checking.tables,
             unreadable=self.unreadable,
             findings=self.findings,
             compared=None if compared is None else Compared.model_validate(compared),
@@ -558,9 +321,9 @@ class Draft:
         if self.codec is not None and not any(one.code == "nothing" for one in self.findings):
             kinds = self.found.kinds()
             others = {
-                kind: kinds[kind].total()
-                for kind in kinds
-                if kind in inventory.READ and kind != self.codec
+                kind: endings.total()
+                for kind, endings in kinds.items()
+                if kind not in (self.codec, inventory.BESIDE, inventory.OTHER)
             }
             if others:
                 names = [entry.name for entry in self.found.of(*others)]
@@ -573,7 +336,7 @@ class Draft:
                 )
             unknown = [
                 entry.name
-                for entry in self.found.of("other")
+                for entry in self.found.of(inventory.OTHER)
                 if unread_files.kind(entry.name) is None
             ]
             if unknown:
@@ -582,7 +345,7 @@ class Draft:
                     unknown,
                     what=dict(Counter(map(inventory.ending, unknown)).most_common(8)),
                 )
-            for entry in self.found.of("beside"):
+            for entry in self.found.of(inventory.BESIDE):
                 if documents.is_table(entry.name):
                     columns = inventory.columns_of(entry.path)
                     if columns:
@@ -602,7 +365,9 @@ class Draft:
 
     def _hashes(self) -> list[dict[str, Any]]:
         files = []
-        for entry in self.found.of(*inventory.READ, "beside"):
+        for entry in self.found.entries:
+            if entry.kind == inventory.OTHER:
+                continue
             try:
                 file: dict[str, Any] = {
                     "name": entry.name,
@@ -610,7 +375,7 @@ class Draft:
                     "sha256": inventory.digest(entry.path),
                 }
             except DataError:
-                continue  # it cannot be read, which is told
+                continue  # it cannot be read, which is reported
             if entry.name in self.item_hashes:
                 file["items"] = self.item_hashes[entry.name]
             files.append(file)

@@ -32,7 +32,7 @@ def command(
         ),
     ],
     codec: Annotated[
-        str, typer.Option(help="image, text, array, music, or auto: the one that reads most of it")
+        str, typer.Option(help="name of a codec, or auto: the one that reads most of it")
     ] = "auto",
     against: Annotated[
         list[str] | None,
@@ -118,7 +118,9 @@ def summary(checked: Checked, language: str) -> list[str]:
     if document.findings:
         lines.append("")
     for one in document.findings:
-        lines.append(f"  {marks[one.level]} {words.finding(one.code, language, one.values)}")
+        lines.append(
+            f"  {marks[one.level]} {words.finding(one.code, language, one.values, document.codec)}"
+        )
         if one.level != "note":
             lines += [
                 f"      {cut(words.example(name, language), LONGEST)}" for name in one.examples[:3]

@@ -292,6 +292,21 @@ class Codec(ABC, Generic[Item]):
         """
         return False
 
+    @classmethod
+    def prefers(cls, path: Path) -> bool:
+        """Whether a file that the codec claims is more likely its own than another codec's, by what
+        is in it. The first codec that claims and prefers a file decides what kind of data it is.
+        Default: always.
+        """
+        return True
+
+    @classmethod
+    def weight(cls, path: Path) -> int:
+        """About how many items a file holds, from its header or its size. Default: the rows of a
+        file of arrays, else 1. Raises DataError for a file that cannot be read.
+        """
+        return array_files.header(path).shape[0] if array_files.is_container(path) else 1
+
     def is_container(self, path: Path) -> bool:
         """Whether each row of the file is an item of its own, hashed and labelled by itself (IDX,
         .npy, JSONL); else the file is hashed whole.

@@ -248,11 +248,16 @@ def lines_of(path: Path) -> list[str]:
 
 def recognised(path: Path, codec: Codec[Any] | type[Codec[Any]]) -> bool:
     """Whether the codec knows a file by how it begins."""
+    return codec.recognises(beginning(path))
+
+
+def beginning(path: Path) -> bytes:
+    """The first 64 bytes of a file; none where it cannot be read."""
     try:
         with bounded.open_regular(path) as file:
-            return codec.recognises(file.read(64))
+            return file.read(64)
     except (DataError, OSError):
-        return False
+        return b""
 
 
 def _pass(listing: Listing, name: str) -> None:

@@ -1,10 +1,11 @@
 """What lies in a place, before any codec was chosen: every file, its kind and size, and what could
 not be looked at.
 
-A kind is the codec that would read a file: "image", "array", "text", "music"; "beside" explains
-data (README, captions, metadata tables, labels), "other" is read by nothing here. The name decides,
-and for array files their header. Not here: what is inside the files (reading.py), and which of them
-a codec takes when it trains (listing.py).
+A kind is the name of the codec that would read a file; "beside" explains data (README, captions,
+metadata tables, labels), "other" is read by nothing here. Codecs are asked in their order: the
+first that claims and prefers a file has it, else the first that recognises how it begins. Not here:
+what is inside the files (item_reader.py), and which of them a codec takes when it trains
+(file_discovery.py).
 """
 
 from __future__ import annotations
@@ -12,23 +13,23 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from castalia import bounded
+from castalia import bounded, registry
 from castalia.codecs import array_files
+from castalia.codecs.base import Codec
 from castalia.data import file_discovery, file_names, metadata
 from castalia.data.locate import LOOP, NOWHERE, OUTSIDE, SPECIAL, Located, Source, located
-from castalia.errors import DataError
-from castalia.modalities.image.codec import ImageCodec
-from castalia.modalities.music.codec import MusicCodec
+from castalia.errors import CastaliaError, DataError
 from castalia.sentences import say
 from castalia.text_files import documents
 
 T = TypeVar("T")
-READ = ("image", "array", "text", "music")
-_PIECE_OF_TEXT = documents.PIECE
+BESIDE, OTHER = "beside", "other"
+CAPTION = ".txt"
 _HEAD = 1 << 16
 
 
@@ -45,16 +46,26 @@ class Entry:
     weight: int
 
 
+def codecs() -> dict[str, type[Codec[Any]]]:
+    """Every codec by name, those of modalities first; without those that cannot be loaded."""
+    found = {}
+    for name in registry.names("codec"):
+        with suppress(CastaliaError):  # a broken plug-in reads nothing
+            found[name] = registry.resolve("codec", name)
+    return found
+
+
 @dataclass
 class Inventory:
     """folder: what names are relative to. trouble: (name, why) of what could not be looked at;
-    harmless: the same of links that go round or nowhere.
+    harmless: the same of links that go round or nowhere. codecs: those that were asked.
     """
 
     folder: Path
     entries: list[Entry] = field(default_factory=list)
     trouble: list[tuple[str, str]] = field(default_factory=list)
     harmless: list[tuple[str, str]] = field(default_factory=list)
+    codecs: dict[str, type[Codec[Any]]] = field(default_factory=codecs)
 
     def kinds(self) -> dict[str, Counter[str]]:
         """Kind -> files by ending, most frequent kind first."""
@@ -66,11 +77,19 @@ class Inventory:
     def of(self, *kinds: str) -> list[Entry]:
         return [entry for entry in self.entries if entry.kind in kinds]
 
+    def read(self) -> list[Entry]:
+        """Those that a codec would read."""
+        return [entry for entry in self.entries if entry.kind not in (BESIDE, OTHER)]
+
     def codec(self) -> str | None:
-        """The codec that would read most of the items; None when no codec reads any."""
-        weights = {kind: sum(entry.weight for entry in self.of(kind)) for kind in READ}
-        best = max(READ, key=lambda kind: weights[kind])
-        return best if weights[best] else None
+        """The codec that would read most of the items, of several the first; None when no codec
+        reads any.
+        """
+        weights: Counter[str] = Counter()
+        for entry in self.read():
+            weights[entry.kind] += entry.weight
+        order = [name for name in self.codecs if weights[name]]
+        return max(order, key=lambda name: weights[name], default=None)
 
 
 def take(source: Source, follow_links: bool = False) -> Inventory:
@@ -85,10 +104,10 @@ def take(source: Source, follow_links: bool = False) -> Inventory:
     found = Inventory(path.parent)
     if named is None:
         _enter(found, path, path.name, set())
-        if found.entries and found.entries[0].kind == "beside":  # a README that is named is meant
-            found.entries = [_entry(path, path.name, "text")]
+        if found.entries and found.entries[0].kind == BESIDE:  # a README that is named is meant
+            found.entries = [_entry(found, path, path.name, _meant(found, path))]
         return found
-    found.entries.append(_entry(path, path.name, "beside"))
+    found.entries.append(_entry(found, path, path.name, BESIDE))
     for line in named:
         if (file := file_names.listed(path.parent, line)) is not None:
             _enter(found, file, line.replace("\\", "/"), set())
@@ -137,61 +156,78 @@ def _folder(place: Located, follow_links: bool) -> Inventory:
             )
 
     files = list(place.walk(tell, follow_links))
-    pictures = {
+    captioned = {
         path.with_suffix("")
         for path, _ in files
-        if path.suffix.lower() in ImageCodec.extensions and not array_files.is_container(path)
+        if not array_files.is_container(path) and _may_have_caption(found, path)
     }
     for path, name in files:
-        _enter(found, path, name, pictures)
+        _enter(found, path, name, captioned)
     return found
 
 
-def _enter(found: Inventory, path: Path, name: str, pictures: set[Path]) -> None:
+def _enter(found: Inventory, path: Path, name: str, captioned: set[Path]) -> None:
     try:
-        found.entries.append(_entry(path, name, _kind(path, pictures)))
+        found.entries.append(_entry(found, path, name, _kind(found, path, captioned)))
     except OSError as error:
         found.trouble.append((name, say("the file cannot be read: {0}", error.strerror)))
 
 
-def _entry(path: Path, name: str, kind: str) -> Entry:
-    size = path.stat().st_size
-    weight = 1
-    if kind in ("image", "array") and array_files.is_container(path):
-        weight = _safely(lambda: array_files.header(path).shape[0], 1)
-    elif kind == "text":
-        weight = max(1, size // _PIECE_OF_TEXT)
-    return Entry(name, path, size, kind, weight if kind in READ else 0)
+def _entry(found: Inventory, path: Path, name: str, kind: str) -> Entry:
+    codec = found.codecs.get(kind)
+    weight = 0 if codec is None else _safely(lambda: codec.weight(path), 1)
+    return Entry(name, path, path.stat().st_size, kind, weight)
 
 
-def _kind(path: Path, pictures: set[Path]) -> str:
-    if array_files.is_container(path):
-        return _container_kind(path)
-    if ImageCodec.claims(path.name):
-        return "image"
-    if MusicCodec.claims(path.name):
-        return "music"
-    if documents.explains(path.name) or path.name == "classes.txt":
-        return "beside"
-    if not documents.claims(path.name):
-        if file_discovery.recognised(path, ImageCodec):
-            return "image"
-        return "beside" if path.name.startswith("README") else "other"
-    if path.suffix.lower() == ".txt" and path.with_suffix("") in pictures:
-        return "beside"  # the caption of a picture
-    return "beside" if path.suffix.lower() in metadata.ENDINGS and _names_files(path) else "text"
-
-
-def _container_kind(path: Path) -> str:
-    if _safely(lambda: array_files.is_labels(path), False):
-        return "beside"
-    head = _safely(lambda: array_files.header(path), None)
-    if head is None:
-        return "array" if path.suffix.lower() in (".npy", ".npz") else "image"
-    pictures = head.dtype == "uint8" and (
-        len(head.shape) == 3 or (len(head.shape) == 4 and head.shape[3] in (1, 3, 4))
+def _kind(found: Inventory, path: Path, captioned: set[Path]) -> str:
+    if path.name == "classes.txt" or (
+        array_files.is_container(path) and _safely(lambda: array_files.is_labels(path), False)
+    ):
+        return BESIDE
+    kind = _claimed(found, path)
+    if kind is not None:
+        return BESIDE if _explains(path, captioned) else kind
+    if documents.explains(path.name):
+        return BESIDE
+    head = file_discovery.beginning(path)
+    return next(
+        (kind for kind, codec in found.codecs.items() if codec.recognises(head)),
+        BESIDE if path.name.startswith("README") else OTHER,
     )
-    return "image" if pictures else "array"
+
+
+def _claimed(found: Inventory, path: Path) -> str | None:
+    return next(
+        (
+            kind
+            for kind, codec in found.codecs.items()
+            if codec.claims(path.name) and codec.prefers(path)
+        ),
+        None,
+    )
+
+
+def _meant(found: Inventory, path: Path) -> str:
+    """The kind of a file that was named itself, and would explain others in a folder."""
+    name = path.name.lower()
+    by_ending = (kind for kind, codec in found.codecs.items() if name.endswith(codec.extensions))
+    return _claimed(found, path) or next(by_ending, OTHER)
+
+
+def _may_have_caption(found: Inventory, path: Path) -> bool:
+    """Whether a codec claims the file, and would not claim the caption as another item."""
+    return any(
+        codec.claims(path.name) and not codec.claims(path.stem + CAPTION)
+        for codec in found.codecs.values()
+    )
+
+
+def _explains(path: Path, captioned: set[Path]) -> bool:
+    """Whether a file that a codec would read is a caption, or a table about files beside it."""
+    ending = path.suffix.lower()
+    return (ending == CAPTION and path.with_suffix("") in captioned) or (
+        ending in metadata.ENDINGS and _names_files(path)
+    )
 
 
 def _names_files(table: Path) -> bool:

@@ -1,100 +1,72 @@
 """Files that lie among data and that the chosen codec does not read: what they are, and what would
 read them.
 
-Kinds that nothing here reads are in a table, by ending, each with what to do about it. Which codec
-reads a file is asked of the codecs themselves, so that one from a package is found, too.
+Kinds that nothing reads are listed by ending, each with what to do about it: those of a modality in
+its descriptor (castalia/modality.py), the others here. Which codec reads a file is asked of the
+codecs themselves, so that one from a package is found, too.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
-from castalia import registry
+from castalia import modality, registry
 from castalia.codecs.base import Codec
 from castalia.errors import CastaliaError
 from castalia.language import plural, row, say
-from castalia.text_files import office
+from castalia.modality import Foreign
 
-
-class Kind(NamedTuple):
-    """name: a plural. remedy: how to make of such a file what is read."""
-
-    name: str
-    endings: tuple[str, ...]
-    remedy: str
-
-
-KINDS = (
-    Kind(
+# Of no modality.
+NEUTRAL = (
+    Foreign(
         say("sound"),
         (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aac", ".wma", ".opus", ".aiff"),
         say("sound is not read yet; notes are: MIDI, MusicXML"),
     ),
-    Kind(
-        say("music in formats that are not read"),
-        (".mscz", ".mscx", ".gp5", ".gpx", ".gp", ".sib", ".musx"),
-        say("save as MusicXML from the program that made them"),
-    ),
-    Kind(
+    Foreign(
         say("video"),
         (".mp4", ".mov", ".avi", ".mkv", ".webm"),
         say("video is not read; save frames as PNG"),
     ),
-    Kind(
+    Foreign(
         say("3-D shapes"),
         (".obj", ".stl", ".ply", ".glb", ".gltf", ".off", ".fbx"),
         say("shapes are not read; save points as .npy"),
     ),
-    Kind(
-        say("office documents"),
-        (".doc", ".xls", ".ppt", ".pptx", ".epub", ".odt", ".ods", ".odp", ".rtf", ".pages"),
-        say("save them as .docx, .xlsx, .pdf or text"),
-    ),
-    Kind(
+    Foreign(
         say("archives"),
         (".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".zst"),
         say("unpack them"),
     ),
-    Kind(
-        say("pictures in formats that are not read"),
-        (".svg", ".psd", ".raw", ".cr2", ".nef", ".dng", ".jxl"),
-        say("save them as PNG or JPEG"),
-    ),
-    Kind(
-        say("HEIC pictures"),
-        (".heic", ".heif", ".hif"),
-        say("pip install 'castalia[documents]' reads them; or save them as JPEG"),
-    ),
-    Kind(
-        say("Word, PDF and Excel files"),
-        (".docx", ".pdf", ".xlsx"),
-        say("pip install 'castalia[documents]' reads them; or save them as text"),
-    ),
-    Kind(
-        say("Parquet tables"),
-        (".parquet",),
-        say("pip install 'castalia[parquet]' reads them; or save them as CSV"),
-    ),
-    Kind(
+    Foreign(
         say("unfinished downloads"),
         (".part", ".crdownload", ".download", ".tmp"),
         say("download them again"),
     ),
 )
-_OF_ENDING = {ending: kind for kind in KINDS for ending in kind.endings}
 
 
-def kind(name: str) -> Kind | None:
+def kind(name: str) -> Foreign | None:
     """What a file of this name is, where nothing here reads it; None for a name that
-    says nothing.
+    says nothing, and for one that a codec reads.
     """
-    ending = PurePosixPath(name).suffix.lower()
-    return (
-        None if ending in office.PACKAGES and not office.missing(ending) else _OF_ENDING.get(ending)
-    )
+    return _of_ending(PurePosixPath(name).suffix.lower())
+
+
+@cache
+def _of_ending(ending: str) -> Foreign | None:
+    known = _by_ending().get(ending)
+    return None if known is None or readers([f"x{ending}"], "") else known
+
+
+@cache
+def _by_ending() -> dict[str, Foreign]:
+    """Endings of files that are not read. Where both know one, the modality has the last word."""
+    listed = [*NEUTRAL, *(one for each in modality.every().values() for one in each.foreign)]
+    return {ending: one for one in listed for ending in one.endings}
 
 
 def readers(names: Iterable[str], besides: str) -> dict[str, int]:

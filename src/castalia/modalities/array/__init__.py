@@ -1,6 +1,7 @@
 """Vectors and arrays of numbers."""
 
 from castalia.modality import Modality
+from castalia.sentences import say
 
 _HERE = "castalia.modalities.array"
 
@@ -8,11 +9,12 @@ MODALITY = Modality(
     name="array",
     about="vectors and arrays: .npy, .npz",
     package=_HERE,
-    items="arrays",
+    item="array",
+    items=say("arrays"),
     codec=f"{_HERE}.codec:ArrayCodec",
     first="array/vae",
     base="array/vae",
-    check=f"{_HERE}.check:ArrayLook",
+    check=f"{_HERE}.check:ArrayCheck",
     tables=f"{_HERE}.tables:tables",
     rank=20,
 )

@@ -1,18 +1,28 @@
-"""What `check` learns from looking at each array once: shapes, ranges, entries that never vary.
-Near duplicates are not looked for.
+"""How arrays are checked. What is learned from looking at each once: shapes, ranges, entries that
+never vary. Near duplicates are not looked for.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from castalia.checks.item_scan import Look
-from castalia.checks.near_pairs import Near
+from castalia.checks import messages
+from castalia.checks.item_scan import Advice, Check, Look, Need, Scan, counts
+from castalia.checks.report_schema import Enough, Finding
+from castalia.data.stream import LEAST_ITEMS
+from castalia.language import Voice
+from castalia.modalities.array.check_messages import FINDINGS, LABELS
+from castalia.sentences import Message, plural, say
+
+# Peduzzi et al. 1996 ask for ten events per variable of a regression; a model of the whole
+# distribution needs no fewer
+ROWS_PER_ENTRY = 10
 
 
 class ArrayLook(Look):
@@ -35,9 +45,6 @@ class ArrayLook(Look):
             np.minimum(self._low, item, out=self._low)
             np.maximum(self._high, item, out=self._high)
 
-    def near(self, chosen: np.ndarray) -> Near:
-        return Near(np.zeros((0, 2), np.int64), np.zeros(0))
-
     def facts(self, own: np.ndarray) -> dict[str, Any]:
         shapes = {"x".join(map(str, shape)): count for shape, count in self._shapes.most_common(12)}
         if self._low is None or self._high is None:
@@ -55,3 +62,58 @@ class ArrayLook(Look):
             "entries": int(self._low.size),
             "constant_entries": int(np.equal(self._low, self._high).sum()),
         }
+
+
+class ArrayCheck(Check):
+    """Arrays: whether they are of one shape, and vary."""
+
+    look = ArrayLook
+    unit = "rows"
+    sentences = FINDINGS
+
+    def findings(self, scan: Scan) -> Iterator[Finding]:
+        facts = scan.facts
+        if len(facts["shapes"]) > 1:
+            yield self.finding("shapes", count=len(facts["shapes"]), what=facts["shapes"])
+        constant = facts["constant_entries"]
+        if constant:
+            yield self.finding("constant_entries", count=constant, total=facts["entries"])
+        yield self.finding("no_near")
+
+    def advice(self, scan: Scan, judged: Sequence[Enough]) -> Advice | None:
+        if scan.codes & {"identical", "few", "shapes"}:
+            return None
+        return Advice("array/vae", "it scores and encodes; array/gan takes the same data")
+
+    @classmethod
+    def needs(cls, facts: Mapping[str, Any]) -> tuple[Need, ...]:
+        """Ten rows for each number in one, whatever the recipe."""
+        entries = facts.get("entries", 0)
+        wants = max(ROWS_PER_ENTRY * entries, 100)
+        source = (
+            "ten items for each number in one, a rule of thumb (Peduzzi et al. 1996), and at least "
+            "100"
+        )
+        return tuple(
+            Need(name, max(LEAST_ITEMS, entries), wants, cls.unit, source)
+            for name in ("array/vae", "array/gan")
+        )
+
+    @classmethod
+    def least(cls, recipe: str) -> str:
+        return say("{0} rows a number", ROWS_PER_ENTRY)
+
+    @classmethod
+    def counted(cls, count: int) -> Message:
+        return plural("{0:,} row", "{0:,} rows", count)
+
+    @classmethod
+    def rows(cls, facts: Mapping[str, Any], voice: Voice) -> list[tuple[str, str]]:
+        low, high = facts["least"], facts["most"]
+        return [
+            (messages.pick(LABELS["shapes"], voice.language), counts(facts["shapes"])),
+            (
+                messages.pick(LABELS["range"], voice.language),
+                "" if low is None else f"{low:.4g} … {high:.4g}",
+            ),
+        ]

@@ -1,5 +1,5 @@
-"""What `check` learns from looking at each picture once: sizes, how it was stored, what it gives
-away, and a thumbnail to compare.
+"""How pictures are checked. What is learned from looking at each once: sizes, how it was stored,
+what it gives away, and a thumbnail to compare.
 
 JPEG files are decoded at a fraction of their size, which reads every byte and so finds a damaged
 one. Memory: 1.2 KB a picture.
@@ -9,24 +9,40 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import PIL.Image
 
-from castalia.checks.item_scan import Look, spread
+from castalia.checks import messages
+from castalia.checks.duplicates import EXAMPLES
+from castalia.checks.item_scan import Advice, Check, Look, Need, Scan, counts, five, spread
 from castalia.checks.near_pairs import Near
+from castalia.checks.report_schema import Enough, Finding
 from castalia.codecs import array_files
+from castalia.codecs.base import Codec
+from castalia.data import item_reader
+from castalia.errors import DataError
+from castalia.families.gan import FEW
+from castalia.language import Voice
 from castalia.modalities.image import near_duplicates as lookalikes
-from castalia.modalities.image.codec import ImageCodec, ImageConfig, flattened, open_picture
+from castalia.modalities.image.check_messages import FINDINGS, LABELS
+from castalia.modalities.image.codec import ImageCodec, flattened, open_picture
+from castalia.sentences import Message, plural
 
 _ORIENTATION, _GPS, _EXIF = 0x0112, 0x8825, 0x8769
 _AUTHORS = {0x013B: "artist", 0x8298: "copyright", 0x9C9D: "author"}  # of the first directory
 # of the EXIF directory
 _OWNERS = {0xA430: "owner of the camera", 0xA431: "serial number of the camera"}
+FEW_IN_A_CLASS = 50  # docs/gan.md: told the class, a GAN of few pictures varies less within it
+_MEASURED = "benchmarks/minimum_data.py"
+_CRITIC = (
+    f"{_MEASURED}; from {FEW:,} on the critic of families/gan.py need no longer be kept from "
+    "knowing the pictures by heart"
+)
 _TEXTS = {"author": "author", "artist": "artist", "copyright": "copyright"}  # PNG text chunks
 
 
@@ -53,11 +69,6 @@ class PictureLook(Look):
         self._grey = 0
         self.marks: defaultdict[str, list[str]] = defaultdict(list)  # finding -> names of pictures
         self.named: Counter[str] = Counter()  # fields that name somebody
-
-    @staticmethod
-    def reader(config: ImageConfig) -> ImageCodec:
-        """A codec that decodes no larger than thumbnails need."""
-        return ImageCodec(config.model_copy(update={"size": lookalikes.SIDE}))
 
     def add(self, number: int, item: PIL.Image.Image, path: Path, where: str) -> None:
         alone = not array_files.is_container(path)
@@ -119,6 +130,95 @@ class PictureLook(Look):
             "stored": dict(self._stored.most_common()),
             "stored_grey": self._grey,
         }
+
+
+class PictureCheck(Check):
+    """Pictures: damage, what their metadata give away, whether they are large enough."""
+
+    look = PictureLook
+    near = lookalikes.NEAR
+    unit = "pictures"
+    sentences = FINDINGS
+    measured: ClassVar[tuple[Need, ...]] = (
+        Need("image/vae", 30, 1000, "pictures", _MEASURED),
+        Need("image/vaegan", 300, FEW, "pictures", f"as image/gan, whose critic it has: {_CRITIC}"),
+        Need("image/gan", 300, FEW, "pictures", _CRITIC),
+    )
+    # recipes with the network of a measured one, or one that needs as much
+    like: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("image/gan-hinge", "image/gan-relativistic", "image/gan-long"), "image/gan"
+        ),
+        "image/vae-mlp": "image/vae",
+    }
+
+    def reader(self, codec: Codec[Any]) -> ImageCodec:
+        """A codec that decodes no larger than thumbnails need."""
+        return ImageCodec(codec.config.model_copy(update={"size": lookalikes.SIDE}))
+
+    def findings(self, scan: Scan) -> Iterator[Finding]:
+        look: PictureLook = scan.look
+        codec = scan.plan.make_codec()
+        source = scan.source
+        try:
+            order = item_reader.fair_order(source, scan.items)
+            codec.fit(item_reader.readable(source, order, codec, True))
+            channels, height, width = codec.spec.shape  # type: ignore[union-attr]
+        except DataError:
+            return  # nothing can be read, which is reported
+        scan.facts["trained"] = {"width": width, "height": height, "channels": channels}
+        small = scan.items[(2 * look.size[scan.items] < np.array([width, height])).any(1)]
+        if len(small):
+            names = [source.where(int(item)) for item in small[:EXAMPLES]]
+            yield self.finding("small", names, count=len(small), width=width, height=height)
+        for code in ("constant", "gps", "generated", "misnamed", "animated"):
+            if names := look.marks[code]:
+                yield self.finding(code, names, count=len(names))
+        if names := look.marks["named"]:
+            fields = dict(look.named.most_common())
+            yield self.finding("named", names, count=len(names), what=fields)
+
+    def advice(self, scan: Scan, judged: Sequence[Enough]) -> Advice | None:
+        if scan.codes & {"identical", "few"}:
+            return None
+        if not any(one.family == "image/gan" and one.verdict == "enough" for one in judged):
+            return Advice(
+                "image/vae",
+                "it learns most from few pictures, and its scores say whether more would help",
+            )
+        why = "the sharpest pictures for the time, and enough of them here"
+        classes = sorted(scan.classes.values())
+        small = bool(classes) and classes[len(classes) // 2] < FEW_IN_A_CLASS
+        if small and "data.conditional" not in self.given:
+            why += "; classes this small make a GAN vary less"
+            return Advice("image/gan", why, {"data.conditional": "false"})
+        return Advice("image/gan", why)
+
+    @classmethod
+    def counted(cls, count: int) -> Message:
+        return plural("{0:,} picture", "{0:,} pictures", count)
+
+    @classmethod
+    def rows(cls, facts: Mapping[str, Any], voice: Voice) -> list[tuple[str, str]]:
+        def label(name: str) -> str:
+            return messages.pick(LABELS[name], voice.language)
+
+        shown = [f"{one['width']}x{one['height']} ({one['count']:,})" for one in facts["sizes"][:5]]
+        more = facts["different_sizes"] - len(shown)
+        if more > 0:
+            shown.append(messages.label("more", voice.language).format(f"{more:,}"))
+        rows = [(label("sizes"), ", ".join(shown))]
+        if facts["different_sizes"] > 1:
+            rows += [
+                (label("widths"), five(facts["width"], voice)),
+                (label("heights"), five(facts["height"], voice)),
+            ]
+        rows.append((label("stored"), counts(facts["stored"])))
+        if "trained" in facts:
+            made = facts["trained"]
+            channels = voice(plural("{0} channel", "{0} channels", made["channels"]))
+            rows.append((label("trained"), f"{made['width']} x {made['height']}, {channels}"))
+        return rows
 
 
 def _head(path: Path) -> _Head | None:

@@ -137,6 +137,21 @@ class ImageCodec(Codec[PIL.Image.Image]):
             )
         return head.startswith(_BEGINNINGS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
+    @classmethod
+    def prefers(cls, path: Path) -> bool:
+        """Of files of arrays, those of bytes with two axes, or three of which the last one may be
+        channels; of damaged ones, those with the endings of MNIST's.
+        """
+        if not array_files.is_container(path):
+            return True
+        try:
+            head = array_files.header(path)
+        except (DataError, OSError):
+            return path.suffix.lower() not in (".npy", ".npz")
+        return head.dtype == "uint8" and (
+            len(head.shape) == 3 or (len(head.shape) == 4 and head.shape[3] in (1, 3, 4))
+        )
+
     def is_container(self, path: Path) -> bool:
         return array_files.is_container(path)
 

@@ -1,5 +1,5 @@
-"""What `check` learns from looking at each score once: notes, parts, lengths, keys and metres, what
-files hold that is not kept, twins in other keys.
+"""How scores are checked. What is learned from looking at each once: notes, parts, lengths, keys and
+metres, what files hold that is not kept, twins in other keys.
 
 Two pieces are nearly the same where most runs of RUN melodic steps of one are in the other,
 whatever the key and the tempo (modalities/music/melody.py).
@@ -9,19 +9,26 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from castalia.checks.item_scan import Look, spread
+from castalia.checks import messages
+from castalia.checks.item_scan import Advice, Check, Look, Need, Scan, counts, five, spread
 from castalia.checks.near_pairs import Near
+from castalia.checks.report_schema import Enough, Finding
+from castalia.codecs.base import Codec
+from castalia.language import Voice
+from castalia.modalities.music.check_messages import FINDINGS, LABELS
 from castalia.modalities.music.codec import MusicCodec, MusicConfig
 from castalia.modalities.music.melody import lines, motifs, pitched, quarters
 from castalia.modalities.music.score import Score
 from castalia.modalities.music.tokens import grid
 from castalia.omissions import Omissions
+from castalia.sentences import Message, plural, say
 
 RUN = 8
 SIMILAR = 0.6  # share of the runs of both that both have (Jaccard)
@@ -29,6 +36,7 @@ CROWD = 200  # pieces with the same run beyond which it tells nothing
 # -7 .. 7 sharps
 MAJOR = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 MINOR = ("Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#")
+_CHORALES = "a rule of thumb, not measured: the built-in chorales have some 65,000 notes"
 
 
 class ScoreLook(Look):
@@ -127,6 +135,87 @@ class ScoreLook(Look):
             "in_voices": self._voiced,
             "lost": dict(self.lost.most_common()),
         }
+
+
+class ScoreCheck(Check):
+    """Scores: silence, what no form keeps, which form suits them."""
+
+    look = ScoreLook
+    near = 1 - SIMILAR
+    unit = "notes"
+    sentences = FINDINGS
+    measured: ClassVar[tuple[Need, ...]] = (
+        Need("music/ar", 5_000, 40_000, "notes", _CHORALES),
+        Need("music/ar-events", 5_000, 40_000, "notes", _CHORALES),
+    )
+    # recipes that need as much
+    like: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("music/ar-chords", "music/ar-harmonise", "music/gan", "music/seqvae", "music/vae"),
+        "music/ar",
+    )
+
+    def begin(self, count: int, own: int, codec: Codec[Any]) -> ScoreLook:
+        look = ScoreLook(count, own)
+        look.forms = forms(codec.config, "codec.form" in self.given)
+        return look
+
+    def findings(self, scan: Scan) -> Iterator[Finding]:
+        look: ScoreLook = scan.look
+        if look.silent:
+            yield self.finding("silent", look.silent, count=len(look.silent))
+        form = "" if "" in look.forms else _recipe(scan.facts)
+        yield from self.left_out(look.omitted[form].listed())
+
+    def amount(self, scan: Scan) -> int:
+        return int(scan.look.notes[scan.alone].sum())
+
+    def advice(self, scan: Scan, judged: Sequence[Enough]) -> Advice | None:
+        if scan.codes & {"identical", "few"}:
+            return None
+        recipe = _recipe(scan.facts)
+        if recipe == "music/ar-events":
+            why = (
+                "most of these scores play chords or drums within a part, of which a grid "
+                "would leave notes out"
+            )
+        else:
+            why = (
+                "it reads scores as a grid of parts by steps, and is judged, audited and "
+                "edited as music"
+            )
+        return Advice(recipe, why)
+
+    @classmethod
+    def counted(cls, count: int) -> Message:
+        return plural("{0:,} note", "{0:,} notes", count)
+
+    @classmethod
+    def rows(cls, facts: Mapping[str, Any], voice: Voice) -> list[tuple[str, str]]:
+        def label(name: str) -> str:
+            return messages.pick(LABELS[name], voice.language)
+
+        def named(found: Mapping[str, int]) -> str:
+            return counts(
+                {
+                    voice(say("not stated")) if name == "?" else name: count
+                    for name, count in found.items()
+                }
+            )
+
+        low, high = facts["lowest"], facts["highest"]
+        return [
+            (label("notes"), f"{facts['notes']:,}"),
+            *((label(name), five(facts[name], voice)) for name in ("notes_of_one", "quarters")),
+            *((label(name), named(facts[name])) for name in ("parts", "keys", "metres")),
+            (label("in_voices"), f"{facts['in_voices']:,}"),
+            (label("pitches"), "" if low is None else f"{low} … {high}"),
+        ]
+
+
+def _recipe(facts: Mapping[str, Any]) -> str:
+    """A grid of voices where most of the scores fit one (grid.fits), else events."""
+    voiced = 2 * facts["in_voices"] >= sum(facts["parts"].values())
+    return "music/ar" if voiced else "music/ar-events"
 
 
 def forms(config: MusicConfig, chosen: bool) -> dict[str, MusicCodec]:

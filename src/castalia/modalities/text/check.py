@@ -1,5 +1,5 @@
-"""What `check` learns from looking at each text once: lengths, scripts, signs of damage, lines that
-return, likely personal data.
+"""How texts are checked. What is learned from looking at each once: lengths, scripts, signs of
+damage, lines that return, likely personal data. Columns of tables are in check_tables.py.
 
 Memory: a few bytes a line, and the shingles of the texts, which lie in temporary files
 (modalities/text/near_duplicates.py).
@@ -9,20 +9,34 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from castalia.checks.item_scan import Look, spread
+from castalia import recipe
+from castalia.checks import messages
+from castalia.checks.item_scan import Advice, Check, Look, Need, Plan, Scan, counts, five, spread
 from castalia.checks.near_pairs import Near
+from castalia.checks.report_schema import Enough, Finding, Masked, Personal, Table
+from castalia.codecs.base import Codec
 from castalia.codecs.conversation import Conversation
-from castalia.modalities.text import personal_data
-from castalia.modalities.text.near_duplicates import Shingles, folded
+from castalia.data.inventory import Inventory
+from castalia.language import Voice
+from castalia.modalities.text import check_tables, personal_data
+from castalia.modalities.text.check_messages import FINDINGS, LABELS, PERSONAL
+from castalia.modalities.text.near_duplicates import SIMILAR, Shingles, folded
+from castalia.omissions import Omission
+from castalia.sentences import Message, plural, say
+from castalia.text_files import documents
 
 SHOWN = 5  # masked examples of each sort
+REPEATED = 0.1  # share of characters in lines that return from which it is reported
 SHORT = 8  # characters below which a text hardly says anything
 _LINE = 24  # characters from which a line that returns is boilerplate rather than speech
 _SAMPLE = 2_000  # characters of each text whose scripts are counted
@@ -42,6 +56,8 @@ _SCRIPTS = {
 _MANGLED = re.compile(
     "\ufffd|锟斤拷|烫烫烫|屯屯屯|Ã[\u0080-\u00bf]|â€[\u0080-\u2122]|[åäæçèé][\u0080-\u00bf]{2}"
 )
+
+_MEASURED = "benchmarks/minimum_data.py"
 
 
 class TextLook(Look):
@@ -204,10 +220,183 @@ class RecordLook(TextLook):
         pass
 
 
-def by_kind(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Personal data in the order of personal.KINDS, as JSON."""
-    kept: defaultdict[str, dict[str, Any]] = defaultdict(dict)
-    for kind in personal_data.KINDS:
-        if kind in found:
-            kept[kind] = {key: value for key, value in found[kind].items() if key != "last"}
-    return dict(kept)
+class TextCheck(Check):
+    """Texts: damage, personal data, what conversations need, which columns of a table to read."""
+
+    near = 1 - SIMILAR
+    unit = "characters"
+    lists_items = True  # what is hashed is the text, whatever its encoding
+    sentences = FINDINGS
+    nouns = PERSONAL
+    measured: ClassVar[tuple[Need, ...]] = (
+        Need("text/ar-small", 160_000, 320_000, "characters", _MEASURED),
+        Need(
+            "text/ar-mixed",
+            20_000,
+            80_000,
+            "characters",
+            f"{_MEASURED}: those of text/ar, whose network it has; its counts need less",
+        ),
+        Need("text/ar", 20_000, 80_000, "characters", _MEASURED),
+    )
+    # recipes with the network of a measured one, or one that needs as much
+    like: ClassVar[Mapping[str, str]] = dict.fromkeys(("text/ar-infill", "text/seqvae"), "text/ar")
+
+    def __init__(self, codec: str, given: Mapping[str, Any]) -> None:
+        super().__init__(codec, given)
+        self._records = False  # nothing but rows of numbers and categories
+        self._column: str | None = None  # proposed for codec.field
+        # tokens that conversations need, where the recipe's are too few
+        self._context: int | None = None
+
+    def prepare(self, plan: Plan, files: Inventory) -> tuple[Plan, list[Finding]]:
+        """Looks at the columns of tables; where none is called text, the plan reads what
+        `check_tables.proposal` says.
+        """
+        config: Any = plan.codec.config
+        found, undecided, records = [], [], 0
+        texts = files.of(self.codec)
+        for entry in texts:
+            if not documents.is_table(entry.name):
+                continue
+            columns, decided = check_tables.columns(entry.path, config.encoding)
+            self.tables.append(Table(name=entry.name, rows=0, columns=columns))
+            if len(columns) > 1 and not any(one.kind in ("text", "parts") for one in columns):
+                found.append(self.finding("numbers", name=entry.name))
+                records += 1
+            if not decided:
+                undecided.append(check_tables.proposal(columns))
+        self._records = records == len(texts) > 0
+        if self._records:
+            self.near = None
+        if undecided and config.field is None:
+            self._column = undecided[0]
+            found.append(self.finding("columns", field=shlex.quote(_quoted(self._column))))
+            update = {"field": self._column.replace("\\n", "\n")}
+            codec = recipe.Part(plan.codec.name, config.model_copy(update=update))
+            plan = replace(plan, codec=codec)
+        return plan, found
+
+    def begin(self, count: int, own: int, codec: Codec[Any]) -> TextLook:
+        return (RecordLook if self._records else TextLook)(count, own)
+
+    def personal(self, scan: Scan) -> dict[str, Personal]:
+        found = scan.look.personal
+        return {
+            kind: Personal(
+                count=found[kind]["count"],
+                items=found[kind]["items"],
+                examples=[Masked(**one) for one in found[kind]["examples"]],
+            )
+            for kind in personal_data.KINDS
+            if kind in found
+        }
+
+    def findings(self, scan: Scan) -> Iterator[Finding]:
+        look: TextLook = scan.look
+        personal = self.personal(scan)
+        if personal:
+            shown = [
+                f"{one.where}: {one.masked}"
+                for entry in personal.values()
+                for one in entry.examples[:2]
+            ]
+            what = {kind: entry.count for kind, entry in personal.items()}
+            yield self.finding("personal", shown, items=look.with_personal, what=what)
+        for code, names in (("mangled", look.mangled), ("controls", look.controls)):
+            if names:
+                yield self.finding(code, names, count=len(names))
+        if scan.facts["short"]:
+            yield self.finding("short", count=scan.facts["short"], least=SHORT)
+        repeated = scan.facts["repeated_lines"]
+        if repeated["share"] >= REPEATED:
+            examples = [f"{one['count']} x {one['line']}" for one in repeated["examples"]]
+            yield self.finding("repeated_lines", examples, share=repeated["share"])
+        encodings = {name: count for name, count in scan.facts["encodings"].items() if name}
+        if len(encodings) > 1:
+            yield self.finding("encodings", count=len(encodings), what=encodings)
+        if look.before_answer:
+            yield from self._answers(look)
+
+    def _answers(self, look: TextLook) -> Iterator[Finding]:
+        """Whether the answers of conversations fit the context of the recipe that learns them."""
+        codec = {key: value for key, value in self.given.items() if key.startswith("codec.")}
+        config: Any = recipe.load("text/chat", None, codec).codec.config
+        if config.tokenizer not in ("char", "byte"):
+            return
+        length = 1 << (max(look.in_conversation) - 1).bit_length()
+        late = sum(count > config.length for count in look.before_answer)
+        if late == len(look.before_answer):
+            self._context = length
+            yield self.finding(
+                "stops",
+                what=f"no answer fits the context of {config.length:,} tokens; "
+                f"codec.length={length} holds all of them",
+            )
+        elif late:
+            what = say(
+                "conversations whose first answer lies beyond the context of {0:,} tokens",
+                config.length,
+            )
+            remedy = say("codec.length={0} holds all of them", length)
+            yield from self.left_out([Omission(what, late, "", remedy)])
+
+    def amount(self, scan: Scan) -> int:
+        return int(scan.look.length[scan.alone].sum())
+
+    def advice(self, scan: Scan, judged: Sequence[Enough]) -> Advice | None:
+        if "identical" in scan.codes:
+            return None
+        if 2 * scan.look.conversations > len(scan.items):
+            name, why = (
+                "text/chat",
+                "conversations, of which it learns what the assistant says; a run of "
+                "texts to begin with (start_from=RUN) makes it better",
+            )
+        elif self._records:
+            name, why = (
+                "text/ar-mixed",
+                "row by row, as text, until there is a family that models columns",
+            )
+        elif any(one.family == "text/ar" and one.verdict == "enough" for one in judged):
+            name, why = "text/ar", "enough for a transformer that castalia export writes out"
+        else:
+            name, why = (
+                "text/ar-mixed",
+                "the best likelihood on a small corpus: the network mixed with counts",
+            )
+        options = {}
+        if self._context is not None:
+            options["codec.length"] = str(self._context)
+        if self._column is not None:
+            options["codec.field"] = _quoted(self._column)
+        if "few" in scan.codes and "codec.document" not in self.given:
+            options["codec.document"] = "line"
+            why += "; each line is a document, so that there are enough of them"
+        return Advice(name, why, options)
+
+    @classmethod
+    def counted(cls, count: int) -> Message:
+        return plural("{0:,} character", "{0:,} characters", count)
+
+    @classmethod
+    def rows(cls, facts: Mapping[str, Any], voice: Voice) -> list[tuple[str, str]]:
+        def label(name: str) -> str:
+            return messages.pick(LABELS[name], voice.language)
+
+        encodings = {name or "?": count for name, count in facts["encodings"].items()}
+        scripts = [
+            f"{name} {share:.0%}" for name, share in facts["scripts"].items() if share >= 0.005
+        ]
+        return [
+            (label("characters"), f"{facts['characters']:,}"),
+            (label("alphabet"), f"{facts['different_characters']:,}"),
+            (label("lengths"), five(facts["lengths"], voice)),
+            (label("encodings"), counts(encodings)),
+            (label("scripts"), ", ".join(scripts) or messages.label("none", voice.language)),
+        ]
+
+
+def _quoted(column: str) -> str:
+    """As codec.field takes it: in quotes where braces would be read as YAML."""
+    return f'"{column}"' if "{" in column else column

@@ -155,6 +155,10 @@ class TextCodec(Codec[str]):
     def claims(cls, name: str) -> bool:
         return documents.claims(name)
 
+    @classmethod
+    def weight(cls, path: Path) -> int:
+        return max(1, path.stat().st_size // documents.PIECE)
+
     def is_container(self, path: Path) -> bool:
         """Always: what is hashed are texts, so the same text in two encodings is one item."""
         return True
