@@ -17,10 +17,9 @@ modality, still has its items counted, and equal ones reported.
 from __future__ import annotations
 
 import hashlib
-import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -274,16 +273,26 @@ def counts(found: Mapping[str, int]) -> str:
 
 
 def _content(item: Any, where: str) -> bytes:
-    """Bytes that two items share only where they are equal. Of equal items of a class that numpy
-    does not know, some may differ.
+    """Bytes that two items have in common only where they are equal: of values, arrays, collections
+    and dataclasses. An item of another class equals none, `where` being its own.
     """
-    try:
-        array = np.asarray(item)
-        if array.dtype != object:
-            return f"{array.dtype} {array.shape} ".encode() + array.tobytes()
-    except (TypeError, ValueError, RuntimeError):
-        pass  # of lists of different lengths, for one
-    try:
-        return pickle.dumps(item, protocol=4)
-    except Exception:  # whatever a class raises that cannot be pickled
-        return where.encode()
+    match item:
+        case str() | bytes() | int() | float() | complex() | None:
+            parts = [repr(item).encode()]
+        case dict():
+            parts = [_content(part, where) for pair in item.items() for part in pair]
+        case list() | tuple():
+            parts = [_content(part, where) for part in item]
+        case set() | frozenset():
+            parts = sorted(_content(part, where) for part in item)
+        case _ if is_dataclass(item) and not isinstance(item, type):
+            parts = [_content(getattr(item, one.name), where) for one in fields(item)]
+        case _:
+            array = np.asarray(item)
+            parts = (
+                [where.encode()]
+                if array.dtype == object
+                else [f"{array.dtype} {array.shape}".encode(), array.tobytes()]
+            )
+    head = f"{type(item).__qualname__} {[len(part) for part in parts]} "
+    return head.encode() + b"".join(parts)
