@@ -116,7 +116,8 @@ def facts(document: Document, language: str) -> list[tuple[str, str]]:
             + (f" ({document.distinct:,} {say('different')})" if document.items else ""),
         ),
     ]
-    rows += item_scan.of(document.codec).rows(document.facts, Voice(language))
+    if document.facts:
+        rows += item_scan.of(document.codec).rows(document.facts, Voice(language))
     if document.classes:
         low, high = min(document.classes.values()), max(document.classes.values())
         rows.append((say("classes"), f"{len(document.classes):,} ({low:,} … {high:,})"))

@@ -218,7 +218,7 @@ class Check:
 
     @classmethod
     def rows(cls, facts: Mapping[str, Any], voice: Voice) -> list[tuple[str, str]]:
-        """(name, value) of the facts, for people, in the language of `voice`."""
+        """(name, value) of the facts of a look, for people, in the language of `voice`."""
         return []
 
     @classmethod
