@@ -70,6 +70,7 @@ class Modality:
     features    networks in which samples are compared: name to a FeatureNetwork.
     first       the recipe to begin with; base: the one whose data and codec sections `check` uses.
     metrics     metrics of its own, by name.
+    titles      of the scores that these give: name to what pages call it.
     edits       kinds of edits of its own, by name; the spine has interpolate, vary and infill.
     constraints kinds of constraints of its own: the word before the colon to its parser.
     tables      what exports need to make items without Castalia: codec to {file name: bytes}.
@@ -98,6 +99,7 @@ class Modality:
     tables: str = ""
     features: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Named] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
     edits: Mapping[str, Named] = field(default_factory=dict)
     constraints: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, DataSet] = field(default_factory=dict)

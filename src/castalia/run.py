@@ -28,11 +28,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from castalia import atomic, bounded, notebook, registry, tensor_file, user_dirs
+from castalia import atomic, bounded, registry, tensor_file, user_dirs
 from castalia import recipe as recipes
 from castalia.config import hold, problems_of
 from castalia.errors import CastaliaError, RunError
 from castalia.escapes import one_line
+from castalia.pages import notebook
 from castalia.run_files import CheckpointFacts, DecisionFacts, MetricFacts, RunFacts
 from castalia.sentences import say
 from castalia.spec import Condition, Spec, spec_from_json, spec_to_json
@@ -75,9 +76,7 @@ class Run:
             "folder": self.folder,
         }
         sheets = sorted((self.folder / "samples").glob("*.png"))
-        return notebook.facts(
-            self.id, rows, notebook.picture(sheets[-1].read_bytes()) if sheets else ""
-        )
+        return notebook.facts(self.id, rows, sheets[-1].read_bytes() if sheets else None)
 
     @classmethod
     def create(

@@ -22,9 +22,10 @@ from castalia.governance import audit as auditing
 from castalia.governance import similarity as likeness
 from castalia.governance.audit import audit, inspect
 from castalia.governance.audit_index import Index, open_index
-from castalia.governance.audit_page import WORDS
+from castalia.governance.audit_page import GIVEN, KINDS
 from castalia.governance.calibration import Calibration, chance, crossed, threshold_of, verdict_of
 from castalia.governance.membership import auc_interval, membership
+from castalia.language import translate
 from castalia.run import Run
 from castalia.training.setup import open_data
 
@@ -246,9 +247,9 @@ def test_the_page_is_whole_and_offline(digits: Run, tmp_path: Path):
         page = (digits.folder / "audit" / "audit.html").read_text()
         assert not re.search(r"https?://|<script|<link", page)
         assert (
-            WORDS[language]["given"] in page
+            translate(GIVEN, language) in page
             and "file-000.png" in page
-            and WORDS[language]["exact"] in page
+            and translate(KINDS["exact"], language) in page
         )
         sources = re.findall(r'src="([^"]*)"', page)
         assert len(sources) >= 6 and all(
@@ -257,14 +258,6 @@ def test_the_page_is_whole_and_offline(digits: Run, tmp_path: Path):
         assert all(
             base64.b64decode(source.partition(",")[2])[:4] == b"\x89PNG" for source in sources
         )
-
-
-def test_both_languages_have_the_same_words():
-    assert set(WORDS["en"]) == set(WORDS["zh"])
-    for name, text in WORDS["en"].items():
-        assert sorted(re.findall(r"{(\w+)", text)) == sorted(
-            re.findall(r"{(\w+)", WORDS["zh"][name])
-        ), name
 
 
 def test_the_index_answers_a_policy(digits: Run, tmp_path: Path):
@@ -344,7 +337,7 @@ def test_texts(verses: Run, tmp_path: Path):
         told["verdict"] == "copies" and told["copies"] >= 15 and told["pairs"][0]["kind"] == "exact"
     )
     page = (verses.folder / "audit" / "audit.html").read_text(encoding="utf-8")
-    assert "<mark>" in page and WORDS["zh"]["given"] in page and not re.search(r"https?://", page)
+    assert "<mark>" in page and translate(GIVEN, "zh") in page and not re.search(r"https?://", page)
 
 
 # Membership ---------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from tests.apps.command import TINY
 
 import castalia
-from castalia.notebook import Result
+from castalia.pages.notebook import Result
 
 
 @pytest.fixture(scope="module")

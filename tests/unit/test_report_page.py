@@ -32,12 +32,14 @@ SCORE = MetricResult(
 
 
 class Codec:
-    """Grey pictures, or vectors that only `preview` can draw."""
+    """Grey pictures, or vectors of no modality that only `preview` can draw."""
 
     audible = ""
+    takes_text = False
 
     def __init__(self, pictures: bool) -> None:
         self.pictures = pictures
+        self.name = "image" if pictures else "vectors"
 
     def decode(self, x):
         return (

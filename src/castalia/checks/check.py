@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from castalia import modality, notebook
+from castalia import modality
 from castalia.checks.duplicates import EXAMPLES, Pool, Twins
 from castalia.checks.item_scan import Look, Plan, of
 from castalia.checks.report_builder import Draft, short_name
@@ -30,6 +30,7 @@ from castalia.data import inventory, item_reader, manifest
 from castalia.data.locate import Given, plain
 from castalia.data.source import Source, open_source
 from castalia.errors import DataError, RecipeError
+from castalia.pages import notebook
 from castalia.progress import stage
 from castalia.recipe import codec_sections, load, pairs
 from castalia.sentences import say

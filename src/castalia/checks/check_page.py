@@ -28,7 +28,7 @@ from castalia.modalities.image.codec import flattened
 from castalia.modalities.music.score import Score
 from castalia.modalities.music.svg import bars_of, notes_of, roll
 from castalia.modalities.text import personal_data
-from castalia.pages.style import CSS
+from castalia.pages.render import stylesheet
 from castalia.units import size
 
 LARGEST, EXCERPT, MOST_CLASSES, MOST_ROWS = 128, 360, 40, 60
@@ -91,7 +91,7 @@ def page(checked: Checked, language: str = "en") -> str:
     viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">'
     head = (
         "<meta "
-        f'charset="utf-8">{viewport}<title>{escape(title)}</title><style>{CSS}{_STYLE}</style>'
+        f'charset="utf-8">{viewport}<title>{escape(title)}</title><style>{stylesheet()}{_STYLE}</style>'
     )
     lang = "zh-Hans" if language == "zh" else "en"
     return (

@@ -17,7 +17,7 @@ import typer
 
 from castalia.cli.console import duration, echo
 from castalia.errors import RecipeError
-from castalia.language import current, translate
+from castalia.language import Voice, current
 from castalia.sentences import say
 
 if TYPE_CHECKING:
@@ -235,13 +235,14 @@ def music(folder: Path) -> Path:
     beginning, and makes chorales of its own; the page.
     """
     import castalia
-    from castalia.cli.contact_sheet import HEARD, Figure, cell
-    from castalia.cli.output_folder import Batch, drawing
+    from castalia.cli.output_folder import Batch
     from castalia.data import builtin
     from castalia.evaluation.overview_page import Section, write_overview
     from castalia.governance import provenance
     from castalia.governance.release_gate import Gate
     from castalia.modalities.music.files import score_lines
+    from castalia.pages.files import Shown
+    from castalia.pages.presenter import presenter_of
     from castalia.sampling.generate import generate, request_of
     from castalia.verbs.edit import folder_labels
     from castalia.verbs.evaluate import judge
@@ -294,29 +295,22 @@ def music(folder: Path) -> Path:
     echo(say("judging it against chorales that it has not seen"))
     judged = {say("a transformer, a minute old"): judge(run, n=SUNG, language=current())}
     codec.write(real, folder / "given" / "chorale.wav")
-    bachs = Figure(
-        [folder / "given" / "chorale.mid", folder / "given" / "chorale.wav"], drawing(codec, real)
+    bachs = Shown(
+        [folder / "given" / "chorale.mid", folder / "given" / "chorale.wav"],
+        presenter_of(codec).item(real, Voice(current())),
+        place="given/",
     )
-    shown = [
-        (
-            say(
-                "The soprano of a chorale that it has not seen, with three voices by the "
-                "model (bars with parallels are drawn again)"
-            ),
-            [(one, "harmonised/") for one in harmonised.figures],
-        ),
-        (say("The same chorale by Bach"), [(bachs, "given/")]),
-        (
-            say("Its first two bars, and how the model goes on"),
-            [(one, "continued/") for one in continued.figures],
-        ),
-        (say("Chorales of its own"), [(one, "samples/") for one in free.figures]),
-    ]
-    listen = "".join(
-        f"<h2>{translate(title)}</h2><div "
-        f'class="heard">{"".join(cell(one, place) for one, place in figures)}</div>'
-        for title, figures in shown
-    )
+    heard = {
+        say(
+            "The soprano of a chorale that it has not seen, with three voices by the "
+            "model (bars with parallels are drawn again)"
+        ): [replace(one, place="harmonised/") for one in harmonised.figures],
+        say("The same chorale by Bach"): [bachs],
+        say("Its first two bars, and how the model goes on"): [
+            replace(one, place="continued/") for one in continued.figures
+        ],
+        say("Chorales of its own"): [replace(one, place="samples/") for one in free.figures],
+    }
     page = folder / "index.html"
     write_overview(
         page,
@@ -325,7 +319,7 @@ def music(folder: Path) -> Path:
                 judged,
                 codec,
                 dict.fromkeys(judged, "chorales/eval/report.html"),
-                extra=f"<style>{HEARD}</style>{listen}",
+                files=heard,
             )
         ],
         title=say("Chorales, a minute old"),

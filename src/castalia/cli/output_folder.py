@@ -4,22 +4,26 @@ go on.
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from castalia.cli.console import echo
-from castalia.cli.contact_sheet import Figure, Given, write_sheet
+from castalia.cli.contact_sheet import Given, write_sheet
 from castalia.codecs.base import Codec, is_file
 from castalia.errors import RecipeError, Refused
 from castalia.governance.release_gate import Gate
-from castalia.language import translate
+from castalia.language import Voice, current, translate
+from castalia.pages.files import Shown, is_picture
+from castalia.pages.html import Html
+from castalia.pages.presenter import presenter_of
 from castalia.run import Run
 from castalia.sampling.generate import class_index
 from castalia.sentences import say, series
 from castalia.spec import Classes
+
+MOST_SHOWN = 1000  # items that a contact sheet holds itself
 
 
 class Batch:
@@ -31,7 +35,7 @@ class Batch:
         """
         self.gate, self.folder = gate, folder
         self.endings = endings(gate.codec, formats)
-        self.figures: list[Figure] = []
+        self.figures: list[Shown] = []
         self.refused: list[tuple[int, Refused]] = []
 
     @property
@@ -53,12 +57,16 @@ class Batch:
         except Refused as refusal:
             self.refused.append((index, refusal))
             return False
-        self.figures.append(
-            Figure(
-                files, drawing(self.gate.codec, item) if self.gate.codec.audible else None, caption
-            )
-        )
+        self.figures.append(Shown(files, self._shown(files[0], item), caption))
         return True
+
+    def _shown(self, file: Path, item: Any) -> Html | None:
+        """The item as the sheet shows it; None where a browser shows its file, and of the many
+        after the first, which the sheet only links to.
+        """
+        if is_picture(file) or self.items >= MOST_SHOWN:
+            return None
+        return presenter_of(self.gate.codec).item(item, Voice(current()))
 
     def document(
         self, title: str, given: Sequence[Given] = (), *, together: bool = False
@@ -119,25 +127,17 @@ def endings(codec: Codec[Any], formats: Sequence[str] | None) -> tuple[str, ...]
     return tuple(dict.fromkeys(f".{name.lower().lstrip('.')}" for name in formats))
 
 
-def drawing(codec: Codec[Any], item: Any) -> bytes:
-    """A PNG of one item."""
-    file = io.BytesIO()
-    codec.preview([item]).save(file, "PNG")
-    return file.getvalue()
-
-
 def inputs_of(codec: Codec[Any], inputs: Sequence[str]) -> list[Given]:
     """What an edit is given, item by item, for the sheet."""
-    found = []
-    for one in inputs:
-        for item in codec.given(one):
-            name = Path(one).name if is_file(one) else ""
-            found.append(
-                Given(name, text=item)
-                if isinstance(item, str)
-                else Given(name, drawing(codec, item))
-            )
-    return found
+    shows, voice = presenter_of(codec), Voice(current())
+    return [
+        Given(
+            Path(one).name if is_file(one) else "",
+            shows.item(item, voice) or shows.items([item], voice),
+        )
+        for one in inputs
+        for item in codec.given(one)
+    ]
 
 
 def class_caption(run: Run, cond: Mapping[str, Any], index: int) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.language import current
 from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
@@ -170,7 +171,8 @@ def _attention(run: Run, text: str, json: bool) -> int:
     from castalia.evaluation.attention_page import write_page
 
     page = run.folder / "attention.html"
-    write_page(run.model(), run.codec, text, page, title=f"{run.recipe.title} · {run.id}")
+    title = f"{run.recipe.title} · {run.id}"
+    write_page(run.model(), run.codec, text, page, title=title, language=current())
     if json:
         say_json({"run": run.id, "attention": str(page)})
     else:

@@ -1,9 +1,9 @@
-"""The attention page: where each token of a text looks, for every layer and head. One HTML file
-that opens anywhere, offline.
+"""The attention page: which tokens of a text each token attends to, for every layer and head. One
+HTML file that opens anywhere, offline.
 
     write_page(model, run.codec, "To be, or not to be", path, title="...")
 
-The weights lie in the page as 16-bit integers and attention.js draws them. Not here: how they come
+The page holds the weights as 16-bit integers, and attention.js draws them. Not here: how they come
 about (Attends in abilities.py).
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +23,33 @@ from castalia import atomic, registry
 from castalia.abilities import Attends
 from castalia.codecs.base import Codec
 from castalia.errors import RecipeError
-from castalia.pages import style
-from castalia.pages.style import CSS
+from castalia.language import Voice
+from castalia.pages.html import Html
+from castalia.pages.render import render
 from castalia.sampling.generate import prompt_ids
 from castalia.sentences import plural, say
 
 LONGEST = 256  # tokens; about a hundred are read with ease
 SCALE = 65535  # a weight of one
-OWN_CSS, SCRIPT = (
-    (Path(style.__file__).parent / f"attention.{kind}").read_text(encoding="utf-8")
-    for kind in ("css", "js")
-)
+# What attention.js writes. {1}, {2}: filled in there.
+WORDS = {
+    "looks": say("token {{1}}, {{2}}, attends"),
+    "weight": say("{{1}} to {{2}}"),
+    "itself": say("(itself)"),
+    "before": say("{{1}} before it"),
+    "between": say(", "),
+    "layer": say("Layer {{1}}"),
+    "head": say("head {{1}}"),
+    "mean": say("mean"),
+    "mean of heads": say("mean of its heads"),
+    "axes": say("Rows attend to columns."),
+    "map": say("Attention of {{1}} tokens to one another: {{2}}"),
+}
 
 
-def write_page(model: object, codec: Codec[Any], text: str, path: Path, *, title: str) -> None:
+def write_page(
+    model: object, codec: Codec[Any], text: str, path: Path, *, title: str, language: str = "en"
+) -> None:
     """Writes `path` whole or not at all.
 
     Raises AbilityError for a family without attention, RecipeError for an empty text or one of more
@@ -63,10 +75,12 @@ def write_page(model: object, codec: Codec[Any], text: str, path: Path, *, title
             fix=say("give a shorter passage"),
         )
     maps = attends.attention(ids[None])
-    atomic.write(path, page([layer[0] for layer in maps], codec.labels(ids), title=title))
+    atomic.write(
+        path, page([layer[0] for layer in maps], codec.labels(ids), title=title, language=language)
+    )
 
 
-def page(maps: Sequence[Tensor], labels: Sequence[str], *, title: str) -> str:
+def page(maps: Sequence[Tensor], labels: Sequence[str], *, title: str, language: str = "en") -> str:
     """The HTML document. maps: for each layer (heads, T, T); labels: T words, one a token."""
     rows, columns = torch.tril_indices(len(labels), len(labels))
     packed = np.stack(
@@ -77,39 +91,20 @@ def page(maps: Sequence[Tensor], labels: Sequence[str], *, title: str) -> str:
         "layers": packed.shape[0],
         "heads": packed.shape[1],
         "scale": SCALE,
+        "words": Voice(language).plain(WORDS),
+        "weights": base64.b64encode(packed.tobytes()).decode(),
     }
-    data["weights"] = base64.b64encode(packed.tobytes()).decode()
-    tokens = "".join(_token(place, label) for place, label in enumerate(labels))
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Attention · {escape(title)}</title><style>{CSS}{OWN_CSS}</style></head>
-<body><main class="attention">
-<p class="eyebrow">{escape(title)}</p>
-<h1>Where each token looks</h1>
-<p class="lead">A token, before the next one is predicted, gathers what it needs from those before it. Each row below is one token; its colours add up to
-one and fall on the tokens that it reads. Point at a token or at a cell; choose a layer and a head among the small maps.</p>
-<noscript><p class="note">The maps are drawn by a small script inside this page; please allow it to run.</p></noscript>
-<div class="tokens" id="tokens">{tokens}</div>
-<p class="readout" id="readout" aria-live="polite"></p>
-<div class="desk">
-<figure class="map"><figcaption id="caption"></figcaption><div class="scroll"><canvas id="map" role="img"></canvas></div></figure>
-<aside><div class="heads" id="heads"></div>
-<p class="legend"><span>0%</span><i id="ramp"></i><span>100%</span></p></aside>
-</div>
-<footer><p>Attention says what a head reads, not why the model answers as it does (Jain and Wallace 2019). The first token marks the beginning of
-the text; heads with nothing to do rest there.</p></footer>
-</main>
-<script type="application/json" id="data">{_script_safe(data)}</script>
-<script>{SCRIPT}</script>
-</body></html>
-"""
+    tokens = [
+        {
+            "label": label,
+            "special": len(label) > 1 and label.startswith("⟨"),
+            "ends_line": label.endswith("↵"),
+        }
+        for label in labels
+    ]
+    return render("attention.html.j2", language, title=title, tokens=tokens, data=_json(data))
 
 
-def _token(place: int, label: str) -> str:
-    kind = ' class="special"' if len(label) > 1 and label.startswith("⟨") else ""
-    return f'<span{kind} data-token="{place}">{escape(label)}</span>' + "<br>" * label.endswith("↵")
-
-
-def _script_safe(data: dict[str, Any]) -> str:
-    """JSON that can't end the element which holds it."""
-    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+def _json(data: dict[str, Any]) -> Html:
+    """JSON that cannot end the element that holds it."""
+    return Html(json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"))

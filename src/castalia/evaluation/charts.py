@@ -11,16 +11,23 @@ from typing import Any
 
 from castalia.evaluation.base import MetricResult, show
 from castalia.language import Voice
+from castalia.pages.html import Html
+from castalia.sentences import say
 
 ENGLISH = Voice()
 WIDTH, MIDDLE = 240, 17
 CURVE_WIDTH, CURVE_HEIGHT = 320, 180
 MOST_POINTS = 240
 WIDE, TALL = 560, 260
+BASELINES = {
+    "naive": say("naive"),
+    "memoriser": say("memoriser"),
+    "counts": say("n-gram counts"),
+}
 FRONT_HEIGHT, LETTERS = 220, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def strip(score: MetricResult, voice: Voice = ENGLISH) -> str:
+def strip(score: MetricResult, voice: Voice = ENGLISH) -> Html:
     """Model with its interval, real data, naive baseline and memoriser on one axis; empty without
     anything to compare with.
 
@@ -32,7 +39,7 @@ def strip(score: MetricResult, voice: Voice = ENGLISH) -> str:
         name: value for name, value in (score.baselines or {}).items() if value is not None
     }
     if score.value is None or (score.floor is None and not baselines):
-        return ""
+        return Html()
     low, high = (
         score.low if score.low is not None else score.value,
         score.high if score.high is not None else score.value,
@@ -76,15 +83,17 @@ def strip(score: MetricResult, voice: Voice = ENGLISH) -> str:
     parts.append(f'<circle class="model" cx="{place(score.value):.1f}" cy="{MIDDLE}" r="4.5"/>')
     told = [voice.say("model {0}", show(score.value))]
     told += [voice.say("real data {0}", show(score.floor))] * (score.floor is not None)
-    told += [f"{name} {show(value)}" for name, value in baselines.items()]
+    told += [
+        f"{voice(BASELINES.get(name, name))} {show(value)}" for name, value in baselines.items()
+    ]
     words = f"{score.name}: {', '.join(told)}"
-    return (
+    return Html(
         f'<svg class="strip" viewBox="0 0 {WIDTH} {2 * MIDDLE}" role="img" '
         f'aria-label="{escape(words)}">{"".join(parts)}</svg>'
     )
 
 
-def legend(scores: Sequence[MetricResult] = (), voice: Voice = ENGLISH) -> str:
+def legend(scores: Sequence[MetricResult] = (), voice: Voice = ENGLISH) -> Html:
     """What the marks of the strips of `scores` mean."""
     text = any("counts" in (score.baselines or {}) for score in scores)
     marks = {
@@ -109,10 +118,10 @@ def legend(scores: Sequence[MetricResult] = (), voice: Voice = ENGLISH) -> str:
             '<rect class="counts" x="6" y="5" width="8" height="8"/>'
         )
         marks["xz"] = '<path class="xz" d="M6 5l8 8m0 -8l-8 8"/>'
-    return (
+    return Html(
         '<div class="legend">'
         + "".join(
-            f'<span><svg width="20" height="18" aria-hidden="true">{mark}</svg>{words}</span>'
+            f'<span><svg width="20" height="18" aria-hidden="true">{mark}</svg>{escape(words)}</span>'
             for words, mark in marks.items()
         )
         + "</div>"
@@ -121,13 +130,13 @@ def legend(scores: Sequence[MetricResult] = (), voice: Voice = ENGLISH) -> str:
 
 def curve(
     name: str, steps: Sequence[float], values: Sequence[float], voice: Voice = ENGLISH
-) -> str:
+) -> Html:
     """One training curve; the vertical axis leaves out the extreme 2% of the values, so that a
     first spike hides nothing.
     """
     points = [(float(x), float(y)) for x, y in zip(steps, values, strict=True) if math.isfinite(y)]
     if len(points) < 2:
-        return ""
+        return Html()
     points = _thinned(points)
     ordered = sorted(y for _, y in points)
     cut = len(ordered) // 50
@@ -170,8 +179,8 @@ def curve(
         parts.append(
             f'<polyline class="{style}" points="{_points([(across(x), up(y)) for x, y in row])}"/>'
         )
-    label = f"{escape(name)}: {voice.say('last value {0}', show(points[-1][1]))}"
-    return (
+    label = escape(f"{name}: {voice.say('last value {0}', show(points[-1][1]))}")
+    return Html(
         f'<svg viewBox="0 0 {CURVE_WIDTH} {CURVE_HEIGHT}" role="img" '
         f'aria-label="{label}">{"".join(parts)}</svg>'
     )
@@ -190,13 +199,13 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     return [number * step for number in range(start, stop + 1)]
 
 
-def equal_fidelity(found: Mapping[str, Any], voice: Voice = ENGLISH) -> str:
+def equal_fidelity(found: Mapping[str, Any], voice: Voice = ENGLISH) -> Html:
     """The curve of creativity.py: novelty over ever stricter bars of realism, of model (with its
     interval), real data and memoriser.
     """
     bars: list[float] = found["bars"]
     if sum(one is not None for one in found.get("model", [])) < 2:
-        return ""
+        return Html()
     x0, x1, y0, y1 = 44.0, WIDE - 12.0, TALL - 40.0, 14.0
 
     def at(bar: float, value: float) -> tuple[float, float]:
@@ -230,7 +239,7 @@ def equal_fidelity(found: Mapping[str, Any], voice: Voice = ENGLISH) -> str:
         f'text-anchor="middle">{voice.say("share of new real items that pass the bar")}</text>'
     )
     label = voice.say("Novelty at equal fidelity")
-    return (
+    return Html(
         f'<svg viewBox="0 0 {WIDE} {TALL}" role="img" '
         f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )
@@ -242,7 +251,7 @@ def front(
     fidelity: str,
     cost: str,
     voice: Voice = ENGLISH,
-) -> str:
+) -> Html:
     """Runs (cost, fidelity, low, high) on a logarithmic axis of cost; the line joins those of
     `best`. Letters stand for the runs.
     """
@@ -297,7 +306,7 @@ def front(
     )
     named = ", ".join(f"{letter} {name}" for letter, name in zip(LETTERS, points, strict=False))
     label = voice.say("{0} against {1}: {2}", fidelity, cost, named)
-    return (
+    return Html(
         f'<svg viewBox="0 0 {CURVE_WIDTH} {FRONT_HEIGHT}" role="img" '
         f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
         f"<figcaption>{escape(named)}</figcaption>"

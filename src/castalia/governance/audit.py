@@ -44,7 +44,7 @@ from castalia.governance.copy_matcher import Found, Matcher
 from castalia.governance.copy_matchers import matcher_for
 from castalia.governance.membership import Membership, membership
 from castalia.nn.counter_random import generator
-from castalia.notebook import Result
+from castalia.pages.notebook import Result
 from castalia.progress import stage, tracked
 from castalia.run import Run
 from castalia.sampling.generate import generate, request_of

@@ -2,8 +2,9 @@
 
     python(file, keywords, comment_tags, options)     the sentences of a Python file
     recipe(file, keywords, comment_tags, options)     the line "# for: ..." of a recipe
+    template(file, keywords, comment_tags, options)   say, plural and say_in in a template of a page
 
-Both are extraction methods of Babel: they yield (line, function, message, comments). Packages of
+All are extraction methods of Babel: they yield (line, function, message, comments). Packages of
 other people use them for catalogues of their own. Nothing here imports Babel.
 
 A sentence is a literal in one of these places:
@@ -39,6 +40,8 @@ POSITIONS = {
 }
 FIELD = re.compile(r"\{[^{} ]*\}")
 KEYWORDS = ("help", "about")
+# Functions of templates, and what gettext calls them.
+KINDS = {"say": "gettext", "plural": "ngettext", "say_in": "pgettext"}
 
 
 def python(file: BinaryIO, keywords: Any, comment_tags: Any, options: Any) -> Iterator[Extracted]:
@@ -64,6 +67,20 @@ def recipe(file: BinaryIO, keywords: Any, comment_tags: Any, options: Any) -> It
     line = file.readline().decode("utf-8")
     if line.startswith("# for:"):
         yield 1, "gettext", line.removeprefix("# for:").strip(), []
+
+
+def template(file: BinaryIO, keywords: Any, comment_tags: Any, options: Any) -> Iterator[Extracted]:
+    """The sentences of a jinja2 template."""
+    import jinja2
+    from jinja2.ext import extract_from_ast
+
+    tree = jinja2.Environment().parse(file.read().decode("utf-8"))
+    for line, function, strings in extract_from_ast(tree, tuple(KINDS)):
+        literals = [strings] if isinstance(strings, str) else list(strings)
+        if function == "say":
+            yield line, KINDS[function], literals[0], []
+        else:
+            yield line, KINDS[function], tuple(literals[:2]), []
 
 
 def name_of(function: ast.expr) -> str:

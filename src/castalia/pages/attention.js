@@ -1,12 +1,13 @@
 "use strict";
 {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const { labels, layers, heads, scale } = data;
+  const { labels, layers, heads, scale, words } = data;
   const count = labels.length, triangle = (count * (count + 1)) / 2;
   const bytes = Uint8Array.from(atob(data.weights), (letter) => letter.charCodeAt(0));
   const view = new DataView(bytes.buffer);
   const start = (row) => (row * (row + 1)) / 2;
   const $ = (id) => document.getElementById(id);
+  const say = (name, ...values) => words[name].replace(/\{(\d)\}/g, (_, place) => values[place - 1]);
   const ALL = -1;  // instead of a head: the mean of its layer
 
   const maps = [];  // [layer][head + 1], each a lower triangle; the first is the mean
@@ -113,15 +114,15 @@
       span.title = place <= state.row ? percent(map[first + place]) : "";
     });
     const at = state.column === null ? [...Array(state.row + 1).keys()].sort((a, b) => map[first + b] - map[first + a]).slice(0, 4) : [state.column];
-    $("readout").innerHTML = `token ${state.row + 1}, ${named(state.row)}, looks ` +
-      at.map((place) => `${percent(map[first + place])} at ${named(place)}${place === state.row ? " (itself)" : ""}`).join(", ") +
-      (state.column !== null && state.column !== state.row ? `, ${state.row - state.column} before it` : "");
+    const shares = at.map((place) => say("weight", percent(map[first + place]), named(place)) + (place === state.row ? ` ${words.itself}` : ""));
+    if (state.column !== null && state.column !== state.row) shares.push(say("before", state.row - state.column));
+    $("readout").innerHTML = `${say("looks", state.row + 1, named(state.row))} ${shares.join(words.between)}`;
   }
 
   function drawAll() {
-    const name = `Layer ${state.layer + 1}, ${state.head === ALL ? "mean of its heads" : `head ${state.head + 1}`}`;
-    $("caption").textContent = `${name}. Rows look, columns are looked at.`;
-    canvas.setAttribute("aria-label", `Attention of ${count} tokens to one another: ${name}`);
+    const name = [say("layer", state.layer + 1), state.head === ALL ? words["mean of heads"] : say("head", state.head + 1)].join(words.between);
+    $("caption").textContent = `${name}. ${words.axes}`;
+    canvas.setAttribute("aria-label", say("map", count, name));
     for (const button of $("heads").querySelectorAll("button")) {
       button.setAttribute("aria-pressed", Number(button.dataset.layer) === state.layer && Number(button.dataset.head) === state.head);
     }
@@ -141,12 +142,12 @@
     grid.replaceChildren();
     grid.style.gridTemplateColumns = `1.6rem repeat(${heads + 1}, minmax(0, 1fr))`;
     const label = (text) => Object.assign(document.createElement("span"), { className: "name", textContent: text });
-    grid.append(label(""), label("mean"), ...Array.from({ length: heads }, (_, head) => label(`${head + 1}`)));
+    grid.append(label(""), label(words.mean), ...Array.from({ length: heads }, (_, head) => label(`${head + 1}`)));
     maps.forEach((own, layer) => {
       grid.append(label(`${layer + 1}`));
       own.forEach((map, place) => {
         const button = document.createElement("button"), head = place - 1, small = document.createElement("canvas");
-        Object.assign(button, { type: "button", title: `layer ${layer + 1}, ${head === ALL ? "mean" : `head ${head + 1}`}` });
+        Object.assign(button, { type: "button", title: [say("layer", layer + 1), head === ALL ? words.mean : say("head", head + 1)].join(words.between) });
         Object.assign(button.dataset, { layer, head });
         button.setAttribute("aria-label", button.title);
         thumbnail(small, map);

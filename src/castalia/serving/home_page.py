@@ -13,7 +13,7 @@ import json
 import re
 import shlex
 from collections.abc import Sequence
-from html import escape
+from functools import cache
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -21,37 +21,10 @@ from starlette.responses import HTMLResponse, Response
 
 import castalia
 from castalia.language import Voice, say
+from castalia.pages.render import render, stylesheet
 from castalia.serving.error_bodies import Json
 from castalia.serving.loaded_runs import FEATURES, Hosted, Table
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c2330; --soft: #5a6477; --line: #d9dee7; --back: #fbfcfe; --card: #fff; --code: #f1f4f9; --mark: #1f5fbf; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e9ef; --soft: #a3adbf; --line: #323a49; --back: #12161d; --card: #1a2029; --code: #0d1117; --mark: #8ab4f8; }
-}
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 3rem; background: var(--back); color: var(--ink);
-  font: 1rem/1.55 system-ui, "Noto Sans", "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; overflow-wrap: anywhere; }
-header { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: baseline; justify-content: space-between; }
-h1 { font-size: 1.6rem; margin: 0; }
-h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
-h3 { font-size: 1.05rem; margin: 0; }
-a { color: var(--mark); }
-p { margin: .4rem 0; }
-.soft { color: var(--soft); }
-.runs { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: .8rem; }
-.run { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; min-width: 0; }
-ul { margin: .4rem 0 0; padding-left: 1.2rem; }
-pre { background: var(--code); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; margin: .4rem 0; overflow-x: auto;
-  white-space: pre-wrap; font: .875rem/1.5 ui-monospace, Menlo, Consolas, monospace; }
-table { border-collapse: collapse; width: 100%; }
-td { border-top: 1px solid var(--line); padding: .35rem .5rem .35rem 0; vertical-align: top; }
-code { font: .875rem ui-monospace, Menlo, Consolas, monospace; }
-"""
-POLICY = (
-    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    f"style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"
-)
 ADDRESSES = (
     ("POST /v1/completions", say("texts, whole or as a stream")),
     ("POST /v1/chat/completions", say("replies in a conversation")),
@@ -63,6 +36,19 @@ ADDRESSES = (
     ("GET /v1/models, /api/runs, /api/schema/RUN", say("what is here, and what it takes")),
     ("GET /healthz, /readyz, /metrics", say("for whoever runs the server")),
 )
+
+
+CLASSES = 12  # names of classes that a run's card lists
+
+
+@cache
+def policy() -> str:
+    """The Content-Security-Policy of the page: its own stylesheet and nothing else."""
+    digest = base64.b64encode(hashlib.sha256(stylesheet().encode()).digest()).decode()
+    return (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        f"style-src 'sha256-{digest}'"
+    )
 
 
 def welcome(
@@ -89,7 +75,7 @@ def welcome(
     content = _page(voice, shown, address, keyed, known)
     more = {
         "vary": "accept, accept-language",
-        "content-security-policy": POLICY,
+        "content-security-policy": policy(),
         "content-language": voice.language,
     }
     return HTMLResponse(content, headers=more)
@@ -163,59 +149,26 @@ def python(one: Hosted, address: str, *, keyed: bool) -> str:
 
 
 def _page(voice: Voice, shown: Sequence[Hosted], address: str, keyed: bool, known: bool) -> str:
-    other, name = ("en", "English") if voice.language == "zh" else ("zh", "中文")
-    parts = [
-        f"<header><h1>Castalia</h1><a href='/?lang={other}' lang='{other}'>{name}</a></header>",
-        "<p "
-        f"class='soft'>{escape(voice.say('This server answers requests with trained models, in the words of the OpenAI API.'))}</p>",
-    ]
-    if keyed:
-        parts.append(
-            f"<p>{escape(voice.say('It wants a key, in the header Authorization: Bearer KEY.'))}</p>"
-        )
-    if known:
-        parts += [
-            f"<h2>{escape(voice.say('Runs'))}</h2><div class='runs'>",
-            *(_card(voice, one) for one in shown),
-            "</div>",
-        ]
-    if shown:
-        parts.append(f"<h2>{escape(voice.say('How to call it'))}</h2>")
-        parts += [f"<pre>{escape(curl(one, address, keyed=keyed))}</pre>" for one in shown[:3]]
-        parts += [
-            f"<pre>{escape(text)}</pre>"
-            for text in [python(one, address, keyed=keyed) for one in shown][:1]
-            if text
-        ]
-    rows = "".join(
-        f"<tr><td><code>{escape(path)}</code></td><td>{escape(voice(meaning))}</td></tr>"
-        for path, meaning in ADDRESSES
-    )
-    parts.append(f"<h2>{escape(voice.say('Addresses'))}</h2><table>{rows}</table>")
-    parts.append(
-        "<p><a href='/openapi.json'>/openapi.json</a>: "
-        f"{escape(voice.say('every address and field, for programs.'))} "
-        f"{escape(voice.say('The guide is docs/serve.md, in the folder docs of the source.'))}</p>"
-        f"<p class='soft'>castalia {escape(castalia.__version__) if known else ''}</p>"
-    )
-    return (
-        "<!doctype html><html "
-        f"lang='{'zh-CN' if voice.language == 'zh' else 'en'}'><head><meta "
-        "charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'><meta "
-        "name='robots' content='noindex'>"
-        f"<title>Castalia</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>"
-    )
-
-
-def _card(voice: Voice, one: Hosted) -> str:
-    can = "".join(f"<li>{escape(voice(FEATURES[name][0]))}</li>" for name in one.features)
-    classes = "".join(
-        f"<p class='soft'>{escape(name)}: "
-        f"{escape(', '.join(names[:12]))}{' …' if len(names) > 12 else ''}</p>"
-        for name, names in one.classes.items()
-    )
-    return (
-        f"<section class='run'><h3>{escape(one.name)}</h3><p "
-        f"class='soft'>{escape(one.run.recipe.title)}</p><ul>{can}</ul>{classes}</section>"
+    examples = [curl(one, address, keyed=keyed) for one in shown[:3]]
+    examples += [text for one in shown[:1] if (text := python(one, address, keyed=keyed))]
+    return render(
+        "home.html.j2",
+        voice.language,
+        title="Castalia",
+        other=("en", "en", "English") if voice.language == "zh" else ("zh", "zh-Hans", "中文"),
+        keyed=keyed,
+        known=known,
+        runs=[
+            {
+                "name": one.name,
+                "recipe": one.run.recipe.title,
+                "abilities": [FEATURES[name][0] for name in one.features],
+                "classes": list(one.classes.items()),
+            }
+            for one in shown
+        ],
+        listed=CLASSES,
+        examples=examples,
+        addresses=ADDRESSES,
+        version=castalia.__version__ if known else "",
     )

@@ -14,7 +14,7 @@ from castalia.errors import RunError
 from castalia.evaluation.compare import budget, compared
 from castalia.evaluation.compare_page import write_comparison
 from castalia.language import Voice
-from castalia.notebook import Result
+from castalia.pages.notebook import Result
 from castalia.progress import tracked
 from castalia.run import Run
 from castalia.sentences import say

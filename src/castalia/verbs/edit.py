@@ -14,7 +14,7 @@ from castalia.data.stream import rows_of
 from castalia.errors import RecipeError
 from castalia.families.base import Family
 from castalia.modalities.music.redraw import infilled
-from castalia.notebook import Gallery
+from castalia.pages.notebook import Gallery
 from castalia.run import Run
 from castalia.sampling.edit import KINDS, kinds
 from castalia.sampling.generate import conditions_of_items

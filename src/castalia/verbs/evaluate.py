@@ -19,7 +19,7 @@ from castalia.evaluation.base import GROUPS as LEAST
 from castalia.evaluation.report_page import write_page
 from castalia.evaluation.seed_variation import over_trainings
 from castalia.language import Voice
-from castalia.notebook import Result
+from castalia.pages.notebook import Result
 from castalia.run import Run
 from castalia.sentences import say
 from castalia.spec import Tokens

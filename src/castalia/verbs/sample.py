@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from castalia.abilities import SampleOptions
-from castalia.notebook import Gallery
+from castalia.pages.notebook import Gallery
 from castalia.run import Run
 from castalia.sampling.generate import Sample, generate, request_of
 

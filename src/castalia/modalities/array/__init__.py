@@ -16,5 +16,6 @@ MODALITY = Modality(
     base="array/vae",
     check=f"{_HERE}.check:ArrayCheck",
     tables=f"{_HERE}.tables:tables",
+    presenter=f"{_HERE}.presenter:ArrayPresenter",
     rank=20,
 )

@@ -21,6 +21,7 @@ MODALITY = Modality(
         "castalia-net32-v1": f"{_HERE}.metrics.features:Net32Features",
         "effnetlite0": f"{_HERE}.metrics.features:EffnetFeatures",
     },
+    presenter=f"{_HERE}.presenter:PicturePresenter",
     data={
         "digits": DataSet(
             "1,797 handwritten digits, 8x8 grey, 10 classes",

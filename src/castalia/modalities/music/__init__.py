@@ -17,6 +17,7 @@ MODALITY = Modality(
     check=f"{_HERE}.check:ScoreCheck",
     matcher=f"{_HERE}.copies:Music",
     verdict=f"{_HERE}.verdict:verdict_music",
+    presenter=f"{_HERE}.presenter:ScorePresenter",
     metrics={
         "music": Named(
             f"{_HERE}.metrics.statistics:MusicStatistics",
@@ -26,6 +27,20 @@ MODALITY = Modality(
             f"{_HERE}.metrics.motif_novelty:Motifs",
             "share of melodies that the training pieces have",
         ),
+    },
+    titles={
+        "pitch-class": say("Pitch classes"),
+        "key-clarity": say("Clarity of key"),
+        "melodic-interval": say("Melodic intervals"),
+        "durations": say("Durations"),
+        "note-density": say("Density of notes"),
+        "polyphony": say("Polyphony"),
+        "voice-range": say("Ranges of voices"),
+        "crossings": say("Crossings of voices"),
+        "parallels": say("Parallel fifths and octaves"),
+        "groove": say("Groove"),
+        "seen-motifs": say("Melodies seen in training"),
+        "longest-motif": say("Longest melody seen in training"),
     },
     data={
         "chorales": DataSet(

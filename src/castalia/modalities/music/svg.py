@@ -10,6 +10,7 @@ from html import escape
 from castalia.modalities.music.drawing import labelled_bars, labelled_pitches, pitch_name
 from castalia.modalities.music.melody import pitched
 from castalia.modalities.music.score import Score
+from castalia.pages.html import Html
 
 WIDTH, LEFT, TOP, EDGE = 480, 30, 16, 4
 ROW, SMALLEST = 5.0, 120.0  # least height of a pitch and of the drawing
@@ -36,12 +37,12 @@ def bars_of(score: Score, first: float = 0.0, last: float = SHOWN) -> list[list[
 
 def roll(
     notes: Sequence[Sequence[float]], label: str = "", bars: Sequence[Sequence[float]] = ()
-) -> str:
+) -> Html:
     """notes: [start, length, pitch, marked] each, in quarter notes; marked ones stand out. bars:
     [start, number].
     """
     if not notes:
-        return ""
+        return Html()
     end = max(start + length for start, length, *_ in notes)
     low, high = int(min(note[2] for note in notes)), int(max(note[2] for note in notes))
     row = max(ROW, SMALLEST / (high - low + 1))
@@ -74,7 +75,7 @@ def roll(
         for start, length, pitch, marked in sorted(notes, key=lambda note: note[3])
     ]
     drawing = "".join([*lines, *rows])
-    return (
+    return Html(
         f'<svg class="roll" viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
         f'aria-label="{escape(label)}">{drawing}</svg>'
     )

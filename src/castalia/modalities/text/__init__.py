@@ -17,6 +17,7 @@ MODALITY = Modality(
     check=f"{_HERE}.check:TextCheck",
     constraints={"verse": f"{_HERE}.verse:parse"},
     tables=f"{_HERE}.tables:tables",
+    presenter=f"{_HERE}.presenter:TextPresenter",
     data={
         "shakespeare": DataSet(
             "40,000 lines of Shakespeare's plays, 1.1 million characters of English",
