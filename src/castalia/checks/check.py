@@ -51,13 +51,14 @@ class Shown:
 @dataclass
 class Checked:
     """document: what `--json` prints. manifest: of the files. shown: evidence, where it was asked
-    for. keep: files that are readable and no copies.
+    for. keep: files that are readable and no copies. codec: what read the items, not fitted.
     """
 
     document: Document
     manifest: dict[str, Any]
     shown: list[Shown] = field(default_factory=list)
     keep: list[Path] = field(default_factory=list)
+    codec: Codec[Any] | None = None
 
     def _repr_html_(self) -> str:
         from castalia.checks.check_page import page  # most calls show none
@@ -145,7 +146,7 @@ def check(
     draft.twice(twins, own, pool, checking.near)
     draft.seen(plan, look, own, sources[0])
     shown = _evidence(draft, twins, pool, own, reader) if evidence else []
-    return Checked(*draft.finish(older), shown, _keep(sources[0], twins, own))
+    return Checked(*draft.finish(older), shown, _keep(sources[0], twins, own), reader)
 
 
 def _wanted(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
