@@ -1,8 +1,8 @@
-"""What each part of a MusicXML score says, measure by measure (W3C MusicXML 4.0, score-partwise),
-with times counted from the start of each measure.
+"""Read each part of a MusicXML score measure by measure (W3C MusicXML 4.0, score-partwise), with
+times counted from the start of each measure.
 
-Parts are put together, and ties joined, in measures.py; files, archives and manifests are in
-musicxml.py.
+Parts are put together, and ties joined, in musicxml_measures.py; files, archives and manifests are
+in musicxml_read.py.
 """
 
 from __future__ import annotations
@@ -326,7 +326,7 @@ class PartReader:
             self.tempos.append((at, float(quarters)))
 
     def _midi_instrument(self, element: Element) -> None:
-        """What a <midi-instrument> says of one, on top of what was known."""
+        """An instrument with the changes of a <midi-instrument>."""
         known = self._instruments.get(element.get("id"), Instrument())
         if program := (element.findtext("midi-program") or "").strip():
             known = replace(known, program=min(max(self._whole(program) - 1, 0), 127))

@@ -1,5 +1,5 @@
-"""A score as the notes that sound at each step: up to k keys of a piano, ascending, the rest of the
-k slots filled with "none".
+"""The form "chords": the notes that sound at each step, up to k keys of a piano, ascending, the
+rest of the k slots filled with "none".
 
 The form of the classic benchmark of polyphonic music (Boulanger-Lewandowski et al. 2012,
 arXiv:1206.6392): 88 keys, steps of a quarter note. Tokens are 0 `begin`, 1 `end`, 2 none, 3 + p -
@@ -41,7 +41,7 @@ class Chords:
 
     def __init__(self, steps: int, length: int, slots: int | None = None) -> None:
         """steps: of a quarter note. length: of the context in tokens, whole steps of which are
-        used. slots: most notes of a step; None: found by `fit`.
+        used. slots: most notes of a step; None: learned by `fit`.
         """
         self.steps, self.length, self._asked = steps, length, slots
         self.slots = slots or 4

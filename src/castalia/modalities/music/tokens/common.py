@@ -1,6 +1,4 @@
-"""What the forms of music (grid, events, chords, roll) have in common: the ticks of the scores that
-they write, and pitches that stay on a scale.
-"""
+"""Ticks, octave folding and learned states that the forms of music share."""
 
 from __future__ import annotations
 
