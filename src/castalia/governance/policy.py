@@ -1,4 +1,4 @@
-"""A policy: what must not come in or go out, in a YAML file that its keeper can read.
+"""Content policies: what must not come in or go out, in a YAML file that its keeper can read.
 
     format: 1
     producer: {name: "Example Ltd", code: ""}     # goes into every label of what is made
@@ -41,7 +41,7 @@ from castalia.sentences import row, say
 
 Side = Literal["input", "output"]
 
-# What can be bounded: how samples are drawn, what a request says beside, and what an edit is told.
+# What can be bounded: options of sampling, other fields of a request, options of an edit.
 OPTIONS = (
     *(option.name for option in fields(SampleOptions)),
     "n",
@@ -59,8 +59,8 @@ class Message(Config):
 
 
 class Rule(Config):
-    """What rules have in common. The message is for whoever is refused; the default says what kind
-    of rule it was.
+    """What rules have in common. The message is for whoever is refused; the default names the kind
+    of rule.
     """
 
     id: str = Field(pattern=r"^[\w.-]{1,64}$")
@@ -151,7 +151,7 @@ class Policy(Config):
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Policy:
         """Raises RecipeError, naming every problem, for a file that is missing or is no policy:
-        never a policy that does less than it says.
+        never a policy that does less than is written.
         """
         place = Path(path)
         try:
@@ -195,7 +195,7 @@ class Policy(Config):
                 where=place,
                 fix=say("docs/provenance.md shows one"),
             ) from error
-        _ = policy._input, policy._output  # a term that cannot be compared is said now
+        _ = policy._input, policy._output  # a term that cannot be compared raises now
         return policy
 
     @model_validator(mode="after")
@@ -215,7 +215,7 @@ class Policy(Config):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what the policy says; ledgers name it."""
+        """SHA-256 of the policy's content; ledgers name it."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     @cached_property

@@ -103,7 +103,7 @@ def evidence(n: int = N) -> DenseEvidence:
         training=(training, quadrants(training)),
         held_out=(held_out, quadrants(held_out)),
         replayed=quadrants(sides["memoriser"]),
-        told=quadrants(sides["model"]),
+        requested=quadrants(sides["model"]),
         raw=raw,
     )
     return DenseEvidence(
@@ -355,9 +355,11 @@ def _falls(row: list[MetricResult]) -> bool:
 def _items(shown: DenseEvidence, x: Tensor, told: Tensor | None = None) -> DenseEvidence:
     """The same evidence of a model that drew x (N, D), told to draw the classes `told`."""
     labelled = shown.labelled
-    if labelled is not None and labelled.told is not None and labelled.raw is not None:
+    if labelled is not None and labelled.requested is not None and labelled.raw is not None:
         labelled = replace(
-            labelled, told=labelled.told if told is None else told, raw={**labelled.raw, "model": x}
+            labelled,
+            requested=labelled.requested if told is None else told,
+            raw={**labelled.raw, "model": x},
         )
     return replace(shown, candidates={**shown.candidates, "model": x}, labelled=labelled)
 

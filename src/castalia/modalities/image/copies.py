@@ -43,8 +43,7 @@ ROWS, BLOCK, PAIRS = 512, 2048, 256  # queries, training pictures and pairs hand
 
 class Window(NamedTuple):
     """A square of a training picture, and what it is compared with: the whole sample (was it cut
-    from here?), its centre (a shift leaves that
-    whole), and whether the mirror image is, too.
+    from here?), its centre (a shift leaves that whole), and whether the mirror image is, too.
     """
 
     size: int
@@ -152,8 +151,7 @@ class Pictures:
 
     def _verify(self, asked: Tensor, candidates: Tensor, guesses: Tensor, plain: int) -> Found:
         """asked (Q, C, S, S) uint8; candidates and guesses (Q, K) int64, the first `plain` of the
-        samples as they are, the others of their
-        mirror images.
+        samples as they are, the others of their mirror images.
         """
         queries, count = candidates.shape
         owner = torch.arange(queries).repeat_interleave(count)
@@ -281,8 +279,8 @@ def smooth(x: Tensor) -> Tensor:
 
 def _candidates(asked: Tensor, training: Tensor, axes: Tensor) -> tuple[Tensor, Tensor, int]:
     """(M, K) int64: the training pictures whose layouts are most like the sample's, then those most
-    like its mirror image's; the guess that
-    each owes its place to, an index into GUESSES; how many are of the former sort.
+    like its mirror image's; the guess that each owes its place to, an index into GUESSES; how many
+    are of the former sort.
     """
     sides = [_described(side, [WINDOWS[0], CENTRE], axes) for side in (asked, asked.flip(3))]
     values = [torch.full((len(asked), 0), 0.0)] * 2
@@ -364,8 +362,8 @@ STARTS = torch.tensor([_start(WINDOWS[number], part) for number, part in GUESSES
 
 def _as_soft(once: Tensor, twice: Tensor, motion: Tensor) -> Tensor:
     """(P, S, S), smoothed once and twice -> smoothed the more, the less of a whole picture it
-    stands for: its detail is enlarged, that of the
-    other is not. Variances of smoothing add, and a little of it is linear in its variance.
+    stands for: its detail is enlarged, that of the other is not. Variances of smoothing add, and a
+    little of it is linear in its variance.
     """
     share = (1 / motion[:, 0::2].mean(1).clamp(SMALLEST, 1).square() - 1).clamp(0, 1)[:, None, None]
     return torch.lerp(once, twice, share)
@@ -377,8 +375,8 @@ def halved(x: Tensor) -> Tensor:
 
 def _grid(motion: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
     """motion (P, 4): scale and shift of x, of y, in pixels of the whole side from the centre ->
-    where the sample's pixels lie in the training
-    picture, for grid_sample; and x and y of each (side**2,).
+    where the sample's pixels lie in the training picture, for grid_sample; and x and y of each
+    (side**2,).
     """
     line = (torch.arange(side) + 0.5) * (SIDE / side) - SIDE / 2
     across, down = (
@@ -397,8 +395,8 @@ def _inside(grid: Tensor) -> Tensor:
 
 def _register(sample: Tensor, train: Tensor, motion: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
     """(P, S, S) each and a first guess (P, 4) -> the motion that explains the sample best, and the
-    share of its variance that is left
-    (P,). Two steps back from one that makes it worse; the best one counts.
+    share of its variance that is left (P,). Two steps back from one that makes it worse; the best
+    one counts.
     """
     side = sample.shape[1]
     wide = F.pad(train[:, None], (1, 1, 1, 1), mode="replicate")
