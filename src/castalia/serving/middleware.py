@@ -1,10 +1,9 @@
-"""What stands between the network and the application: who may come in, how much they may bring,
-and what is written down.
+"""ASGI middleware around the application: keys, limits of bodies, cross-origin rules, logs.
 
 Plain ASGI, around everything. A body is read whole, within its limit and its time, before anything
 parses it; a client that takes too long to read is dropped. What a foreign page sends is refused
-(origins.py), and tokens that a request reserved and did not use go back when it ends, however it
-ends. Answers carry headers that tell browsers to keep away. A log line has an id of ours and
+(cross_origin.py), and tokens that a request reserved and did not use go back when it ends, however
+it ends. Answers carry headers that tell browsers to keep away. A log line has an id of ours and
 nothing of the client's but the method and the path, which JSON escapes; prompts only where
 `--log-prompts` asks for them.
 """
@@ -35,12 +34,12 @@ from castalia.serving.rate_limits import Bill, Key, Keys, Limits
 from castalia.serving.responses import Unread
 
 LOG = logging.getLogger("castalia.serving")
-# what a supervisor asks without a key, and the page that says that a key is needed
+# what a supervisor asks without a key, and the page that asks for a key
 OPEN = ("/", "/healthz", "/readyz")
 FIELDS = 64  # of a form
 # bytes of all names and values; the protocol counts only those that come in pieces
 HEADERS = 32 << 10
-# bytes of a body that are looked through at once; a thread would take longer to wake
+# bytes of a body that are checked at once; a thread would take longer to wake
 BRIEF = 1 << 16
 SAFE = {
     "cache-control": "no-store",
@@ -52,7 +51,7 @@ SAFE = {
 
 
 @dataclass(frozen=True)
-class House:
+class ServerRules:
     """The rules of one server. open_metrics: without a key."""
 
     keys: Keys
@@ -63,8 +62,8 @@ class House:
     observe: Callable[[Scope, int, float], None] = lambda scope, status, seconds: None
 
 
-class Border:
-    def __init__(self, app: ASGIApp, house: House) -> None:
+class ServerMiddleware:
+    def __init__(self, app: ASGIApp, house: ServerRules) -> None:
         self.app, self.house = app, house
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +71,9 @@ class Border:
             await self.app(scope, receive, send)
             return
         headers, method = Headers(scope=scope), scope["method"]
-        visit = _Visit(scope, send, self.house.limits.patience, self.house.origins.headers(headers))
+        visit = _Exchange(
+            scope, send, self.house.limits.patience, self.house.origins.headers(headers)
+        )
         # HEAD is GET without the body, which the protocol leaves out by itself.
         inner = {**scope, "method": "GET"} if method == "HEAD" else scope
         state: MutableMapping[str, Any] = inner.setdefault("state", {})
@@ -176,7 +177,7 @@ class Border:
             ) from None
 
 
-class _Visit:
+class _Exchange:
     """One request and its answer."""
 
     def __init__(self, scope: Scope, send: Send, patience: float, cors: Mapping[str, str]) -> None:
