@@ -115,10 +115,10 @@ def make_app(
     app.add_exception_handler(HTTPException, _foreign)
     app.add_exception_handler(ClientDisconnect, _left)
     app.add_exception_handler(Exception, _bug)
-    house = ServerRules(
+    rules = ServerRules(
         keys, limits, Origins(hosts, origins), open_metrics, log_prompts, metrics.observe
     )
-    return ServerMiddleware(app, house)
+    return ServerMiddleware(app, rules)
 
 
 async def _ours(visit: Visit, error: Any) -> Response:

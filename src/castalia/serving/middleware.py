@@ -63,8 +63,8 @@ class ServerRules:
 
 
 class ServerMiddleware:
-    def __init__(self, app: ASGIApp, house: ServerRules) -> None:
-        self.app, self.house = app, house
+    def __init__(self, app: ASGIApp, rules: ServerRules) -> None:
+        self.app, self.rules = app, rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -72,7 +72,7 @@ class ServerMiddleware:
             return
         headers, method = Headers(scope=scope), scope["method"]
         visit = _Exchange(
-            scope, send, self.house.limits.patience, self.house.origins.headers(headers)
+            scope, send, self.rules.limits.patience, self.rules.origins.headers(headers)
         )
         # HEAD is GET without the body, which the protocol leaves out by itself.
         inner = {**scope, "method": "GET"} if method == "HEAD" else scope
@@ -82,9 +82,9 @@ class ServerMiddleware:
         try:
             if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS:
                 raise TooLarge(f"the headers have {HEADERS:,} bytes at most")
-            self.house.origins.check(headers, method)
+            self.rules.origins.check(headers, method)
             if method == "OPTIONS" and "access-control-request-method" in headers:
-                await visit.end(self.house.origins.preflight(headers), scope, receive)
+                await visit.end(self.rules.origins.preflight(headers), scope, receive)
                 return
             key = self._admitted(scope, headers)
             state |= {"key": key, "bill": (bill := Bill(key.tokens))}
@@ -102,7 +102,7 @@ class ServerMiddleware:
             if bill is not None:
                 bill.settle()
             seconds = time.perf_counter() - visit.begun
-            self.house.observe(inner, visit.status, seconds)
+            self.rules.observe(inner, visit.status, seconds)
             facts = {
                 "id": visit.id,
                 "method": method,
@@ -110,7 +110,7 @@ class ServerMiddleware:
                 "status": visit.status,
                 "seconds": round(seconds, 4),
             }
-            private = () if self.house.log_prompts else ("prompt",)
+            private = () if self.rules.log_prompts else ("prompt",)
             LOG.info(
                 "request",
                 extra={
@@ -121,9 +121,9 @@ class ServerMiddleware:
 
     def _admitted(self, scope: Scope, headers: Headers) -> Key:
         path = scope["path"]
-        if path in OPEN or (path == "/metrics" and self.house.open_metrics):
-            return self.house.keys.anyone
-        key = self.house.keys.find(headers.get("authorization", ""))
+        if path in OPEN or (path == "/metrics" and self.rules.open_metrics):
+            return self.rules.keys.anyone
+        key = self.rules.keys.find(headers.get("authorization", ""))
         if scope["method"] not in READS:
             key.admit()
         return key
@@ -140,7 +140,7 @@ class ServerMiddleware:
         return body
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes:
-        most = self.house.limits.body
+        most = self.rules.limits.body
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise Invalid(
                 "bodies are taken as they are, not compressed",
@@ -156,7 +156,7 @@ class ServerMiddleware:
             )
         parts, size = [], 0
         try:
-            async with asyncio.timeout(self.house.limits.patience):
+            async with asyncio.timeout(self.rules.limits.patience):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
@@ -172,7 +172,7 @@ class ServerMiddleware:
                         return b"".join(parts)
         except TimeoutError:
             raise Late(
-                f"the body did not come within {self.house.limits.patience:g} seconds",
+                f"the body did not come within {self.rules.limits.patience:g} seconds",
                 fix="send it faster",
             ) from None
 
