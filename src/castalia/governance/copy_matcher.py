@@ -26,7 +26,7 @@ class Found:
     distance  (M,) float64 in [0, 1]: small is near; what a threshold is compared with.
     residual  (M,) float64: what differs, before it is set against the data: the unexplained share
               of a picture, the edited share of a span.
-    kinds     what was done to the training item, one of the matcher's `kinds`.
+    kinds     how the training item was altered, one of the matcher's `kinds`.
     evidence  for pages, JSON-ready, one a query; empty where the items themselves are the evidence.
     """
 
@@ -83,7 +83,7 @@ class Matcher(Protocol):
     def match(self, queries: Any) -> Found: ...
 
     def plant(self, items: Any, kind: str, rng: torch.Generator) -> Any:
-        """Altered copies of items, to see whether they would be found."""
+        """Altered copies of items, to measure whether they would be detected."""
         ...
 
     @staticmethod

@@ -63,7 +63,7 @@ class Passages:
         )
 
     def match(self, queries: Sequence[Any]) -> Found:
-        """queries: texts -> the training text that each has the most telling span from."""
+        """queries: texts -> the training text with which each shares the span of the most bits."""
         train, bits, share, kinds, evidence = [], [], [], [], []
         for query in queries:
             pieces = pieces_of(self._codec, query)
