@@ -3,7 +3,7 @@
 A program keeps no trace of where it was made: neither the lines of Python behind each operation nor
 the tensors it was traced with. What is written is compared with the run's own model at two sizes,
 on inputs of its own; an export that disagrees is not written. Not here: formats (onnx.py,
-bundle.py), descriptions (describing.py).
+bundle.py), descriptions (run_description.py).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
     licence: CC-BY-4.0                            # of the model, goes into every manifest
     blocked:
       - id: clients
-        terms: [Project Heron, 苍鹭计划]            # how they are compared: terms.py
+        terms: [Project Heron, 苍鹭计划]            # how they are compared: blocked_terms.py
         file: clients.txt                         # more terms, one a line, beside the policy
         applies: both                             # input (prompts, edited texts), output, or both
         message: {en: "names of clients stay inside", zh: "客户名称不得外传"}

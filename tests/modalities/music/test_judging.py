@@ -307,7 +307,7 @@ def test_an_audit_of_files_finds_copies_in_other_keys(tmp_path: Path):
 
     folder = folder_of(tmp_path / "tunes", (piece("piece", number) for number in range(150)))
     plan = {
-        "codec.name": f"{Path(__file__).parents[1] / 'modalities/music/pieces.py'}:Tunes",
+        "codec.name": f"{Path(__file__).parent / 'pieces.py'}:Tunes",
         "training.steps": 2,
         "training.batch": 2,
         "training.sample_every": 0,
