@@ -43,7 +43,7 @@ class MetricResult:
     """One number that can be judged. JSON has exactly these keys; null where a key has no meaning.
 
     name         e.g. "frechet-castalia-net32-v1": the feature network is part of the name.
-    value        None when the metric refused; `details["words"]` then says why and what would help.
+    value        None when the metric refused; `details["words"]` then has the reason and a remedy.
     low, high    95% interval (see the module's header).
     n            samples of the model that were judged.
     seeds        seeds they were drawn with.
@@ -52,8 +52,8 @@ class MetricResult:
     baselines    {"naive": ..., "memoriser": ...}: values of a per-dimension Gaussian and of
                  replayed training items.
     informative  False when the metric cannot tell real data from the baseline that it should
-                 expose, or when the intervals of model, naive and memoriser all meet: then it says
-                 nothing on these data.
+                 expose, or when the intervals of model, naive and memoriser all meet: then it is no
+                 evidence on these data.
     seconds      time to compute it.
     details      words and the numbers behind the value; JSON-ready. "separates": which of the three
                  do not meet; "without": the value without each of the groups of the jackknife, by
@@ -425,7 +425,7 @@ def _words(
     n: int,
     kind: type[Evidence],
 ) -> list[str]:
-    """Plain sentences: what this score says of n samples, and what it cannot say."""
+    """Plain sentences: what this score shows of n samples, and what it cannot show."""
     model, floor, naive, memoriser = (
         sides.get(side) for side in ("model", "floor", "naive", "memoriser")
     )
@@ -526,7 +526,7 @@ def jackknife(
 
 def share_estimate(hits: Sequence[float], sizes: Sequence[float], n: int) -> Estimate:
     """A share from hits and sizes of each jackknife group, over n passages. Where hits (or misses)
-    fall into less than half of the groups their spread says little, and Wilson's interval for n
+    fall into less than half of the groups their spread is unreliable, and Wilson's interval for n
     independent ones joins in.
     """
     above, below = sum(hits), sum(sizes)
@@ -559,8 +559,8 @@ def group_ids(count: int, seed: int = 0) -> Tensor:
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
-    """95% Wilson score interval of a share of n independent items: honest where all or none of them
-    count.
+    """95% Wilson score interval of a share of n independent items: valid also where all or none of
+    them count.
     """
     z2 = NORMAL**2
     centre, half = (
@@ -581,7 +581,7 @@ def means_without(values: Tensor) -> tuple[float, ...]:
 
 def mean_interval(values: Tensor) -> tuple[float, float, float]:
     """(mean, low, high) of independent values (N,), by the central limit theorem; a single value
-    says nothing about its spread: (mean, -inf, inf).
+    has no spread: (mean, -inf, inf).
     """
     values = values.double()
     mean = values.mean().item()

@@ -268,7 +268,7 @@ def _raw(
     noise: Tensor,
     replayed: Tensor,
 ) -> dict[str, Tensor]:
-    """What Labelled.raw wants, in the order of its labels."""
+    """The arrays of Labelled.raw, in the order of its labels."""
     sides = {
         "training": dataset.train.take(visited[:TAUGHT]).x,
         "held_out": dataset.validation.take(held_order).x,

@@ -134,7 +134,7 @@ def longest(lengths: list[np.ndarray]) -> Estimate:
 
 
 def copies(share: MetricResult | None) -> bool:
-    """Whether a `seen-n-grams` score says that the model repeats its training text."""
+    """Whether by its `seen-n-grams` score the model repeats its training text."""
     if share is None or share.low is None or share.floor is None or not share.informative:
         return False
     return share.low > max(share.details["intervals"]["floor"][1], share.floor + MARGIN)

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 NETWORK, ORDERS, BINS = "ngrams-v1", 4, 1024
 MOST_TOKENS = 4_000_000  # of the training documents that are used, and of the held-out ones
 MOST_SCORED = 200_000  # held-out tokens whose likelihood is computed
-DRAWN = 50_000  # tokens to sample where nobody says how many samples, and the data have as many
+DRAWN = 50_000  # tokens to sample where n is not given, and the data have as many
 TAUGHT = 2000  # passages with classes that classifiers learn from
 MOST_TRAINING = 4000  # training documents that are decoded, for metrics that use items
 ROW_TOKENS = 16_384  # tokens that are scored together
@@ -304,8 +304,8 @@ def _choose(
     pools: Sequence[Sequence[tuple[Tensor, int]]], n: int | None, seed: int, *, given: bool
 ) -> Sides:
     """Sides as places in both pools, one after the other. The reference and the floor come from
-    different held-out documents, because passages of one document are alike; so many passages that
-    both have enough, where nobody says how many.
+    different held-out documents, because passages of one document are alike; where n is not given,
+    so many passages that both have enough.
     """
     training = torch.randperm(len(pools[0]), generator=generator("evaluate", seed, "train"))
     other = torch.randperm(len(pools[1]), generator=generator("evaluate", seed, "validation"))

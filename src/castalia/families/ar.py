@@ -398,7 +398,7 @@ class Ar(Family):
         )
 
     def _lawful(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Changed in place where the grammar says for whole rows what may come."""
+        """Masks logits in place, where the grammar is known for whole rows (`Grammar.along`)."""
         along = getattr(self.spec.grammar, "along", None)
         return logits if along is None else logits.masked_fill_(~along(x), NEVER)
 

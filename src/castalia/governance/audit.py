@@ -54,7 +54,7 @@ from castalia.spec import Dense, Tokens
 from castalia.training.setup import open_data
 
 SCHEMA = 1
-MOST_SAMPLES, FEWEST_SAMPLES = 10_000, 100  # drawn where nobody says how many
+MOST_SAMPLES, FEWEST_SAMPLES = 10_000, 100  # drawn where n is not given
 DRAWN_TOKENS = 50_000
 # held-out items that are checked, if there are so many, however few the samples
 LEAST_CHECKED = 1000

@@ -4,10 +4,10 @@ to the line before it.
     {"n": 17, "time": ..., "event": "released", ..., "prev": hash of line 16, "hash": hash of this
         line without "hash"}
 
-Beside it, `ledger.jsonl.head` holds number and hash of the last line. What that can show: a line
+Beside it, `ledger.jsonl.head` holds number and hash of the last line. It shows tampering: a line
 that was altered, taken out, put in or moved breaks the chain and is named; lines cut off the end
-are missed because the head knows their number. What it cannot: whoever may write both files can
-write both anew, because no secret is involved. Copy the head elsewhere from time to time, and
+are missed because the head knows their number. Its limit: whoever may write both files can write
+both anew, because no secret is involved. Copy the head elsewhere from time to time, and
 `verify(head=...)` finds that too.
 
 Writers in several processes and threads take turns (flock). One that is killed in the middle of a

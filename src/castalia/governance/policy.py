@@ -59,7 +59,7 @@ class Message(Config):
 
 
 class Rule(Config):
-    """What rules have in common. The message is for whoever is refused; the default names the kind
+    """Base class of rules. The message is for the user who is refused; the default names the kind
     of rule.
     """
 
@@ -67,9 +67,7 @@ class Rule(Config):
     message: Message = Message()
 
     def refused(self, en: str, zh: str) -> Refused:
-        """The error for whoever broke this rule; en and zh where the rule has no words
-        of its own.
-        """
+        """The error for breaking this rule; en and zh where the rule has no message of its own."""
         what = f"{self.message.en or en} · {self.message.zh or zh}"
         return Refused(
             what,

@@ -134,7 +134,8 @@ class TextLane(Lane):
     def fail(self, error: Exception) -> None:
         for batch in list(self._batches.values()):
             self._break(batch, error)
-        ticket = self.next()  # nobody else can have caused what happened outside of all batches
+        # no other request can have caused what happened outside of all batches
+        ticket = self.next()
         if ticket is not None:
             ticket.finish(error)
 
@@ -179,8 +180,7 @@ class TextLane(Lane):
                 continue
             try:
                 live += self._add(ticket, ticket.work)
-            # a constraint that cannot be met in time, say: the request's own fault and nobody
-            # else's
+            # a constraint that cannot be met in time, say: the fault of this request alone
             except Exception as error:
                 self.note(error)
                 ticket.finish(error)
@@ -212,7 +212,7 @@ class TextLane(Lane):
             number: _Row(ticket, index, work.stream) for index, number in enumerate(numbers)
         }
         batch.left[ticket] = work.rows
-        ticket.used += len(work.prompt) - 1  # without `begin`, which nobody wrote
+        ticket.used += len(work.prompt) - 1  # without `begin`, which is not part of the prompt
         return work.rows
 
     def _step(self, batch: _Batch) -> None:

@@ -5,7 +5,7 @@ page's origin: `Origin` with each that is not a plain GET, and `Sec-Fetch-Site`.
 ours must neither write nor compute; programs (curl, the SDKs) send neither header and are not
 concerned. The name in `Host` is checked where only this machine can reach the server, because a
 page may give its own name this machine's address (DNS rebinding). Named origins get CORS headers;
-nobody gets a wildcard.
+there is no wildcard.
 """
 
 from __future__ import annotations

@@ -6,10 +6,9 @@ so far, so a long picture does not keep texts waiting for longer than its own tu
 way round. A turn is short: one token of every live row, or one batch of pictures.
 
 The HTTP side is asyncio and lives in another thread. It hands in work and gets a Ticket; results
-come through the ticket, and whoever leaves cancels it. A turn that raises ends the requests that
-took part, not the thread; a lane that failed is tried again every second with its smallest
-computation while nobody asks it, so `ready` stays correct. Not here: HTTP, text, what a model
-does.
+come through the ticket, and a client that leaves cancels it. A turn that raises ends the requests
+that took part, not the thread; a lane that failed is tried again every second with its smallest
+computation while it is idle, so `ready` stays correct. Not here: HTTP, text, what a model does.
 """
 
 from __future__ import annotations
@@ -126,7 +125,7 @@ class Ticket:
         self._notified = True
         try:
             self._loop.call_soon_threadsafe(self._awake)
-        except RuntimeError:  # the loop is closed: nobody waits any more
+        except RuntimeError:  # the loop is closed: nothing waits any more
             self.gone = True
 
     def _awake(self) -> None:

@@ -343,14 +343,14 @@ class Text:
 
     @property
     def continues(self) -> bool:
-        """Whether what is new goes on where the prompt ends: it does not in a gap, nor where
-        somebody else spoke.
+        """Whether what is new goes on where the prompt ends: it does not in a gap, nor after
+        another speaker's turn.
         """
         return self.suffix is None and not isinstance(self.request.prompt, Conversation)
 
     @property
     def prompt_tokens(self) -> int:
-        return len(self.work.prompt) - 1  # without `begin`, which nobody wrote
+        return len(self.work.prompt) - 1  # without `begin`, which is not part of the prompt
 
 
 class Written(NamedTuple):

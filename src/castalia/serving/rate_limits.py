@@ -163,7 +163,7 @@ class Key:
 
 
 class Keys:
-    """The keys of a file, or none: then whoever can reach the server may use it."""
+    """The keys of a file, or none: then every client that reaches the server may use it."""
 
     def __init__(self, keys: Sequence[Key] = (), limits: Limits | None = None) -> None:
         limits = limits or Limits()

@@ -211,7 +211,7 @@ class MusicCodec(Codec[Score]):
     # Items to tensors -----------------------------------------------------------------------------
 
     def fit(self, items: Iterable[Score]) -> None:
-        """Parts, their ranges and what else the form wants to know, from at most 2,000 scores."""
+        """Parts, their ranges and what else the form learns, from at most 2,000 scores."""
         self.form.fit([item for _, item in zip(range(_FIT_ITEMS), items, strict=False)])
         self._spec = self.form.spec
 

@@ -163,8 +163,8 @@ def _tied(
     """Notes with what is tied to them, whatever the order, the voice and the measure in which they
     are written.
 
-    A tie ends at the note of its pitch that begins where it ends: one that says so, of several the
-    one with its number, else in its voice, else the first; where none says so, the one in its
+    A tie ends at the note of its pitch that begins where it ends: one marked as a stop, of several
+    the one with its number, else in its voice, else the first; where none is marked, the one in its
     voice.
     """
     held: list[_Held] = []

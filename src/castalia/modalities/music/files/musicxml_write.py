@@ -270,7 +270,7 @@ def _rest(measure: Element, length: int, quarter: int, voice: int) -> None:
 
 
 def _pitch(note: Element, pitch: int, sharps: int, drums: bool) -> None:
-    """Of a drum the line or space that it is printed on: which drum it is, its instrument says."""
+    """Of a drum the line or space that it is printed on: its instrument names the drum."""
     step, alter, octave = spelled(pitch, 0 if drums else sharps)
     element = SubElement(note, "unpitched" if drums else "pitch")
     SubElement(element, "display-step" if drums else "step").text = step

@@ -4,7 +4,7 @@ built-in chorales are kept.
     {"title": "", "quarter": 4, "tempo": 90, "metre": [4, 4], "key": [-1, true], "parts": [{"name":
         "soprano", "program": 52, "notes": [[74, 4], [null, 2]]}]}
 
-`quarter` says how many steps a quarter note has; a note is [pitch, steps], several at once [[60,
+`quarter` is the number of steps of a quarter note; a note is [pitch, steps], several at once [[60,
 64], steps], silence [null, steps]. All but `quarter` and the notes may be left out; key is [sharps,
 minor]. Each line is an item of its own, hashed by itself.
 """

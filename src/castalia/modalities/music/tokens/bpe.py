@@ -183,7 +183,7 @@ class MergedGrammar:
         return self.grammar.distance(state)
 
     def costs(self, state: Any) -> Tensor:
-        """(V,) int64, as nn/grammar_masks.py asks for it."""
+        """(V,) int64, as nn/grammar_masks.py needs it."""
         costs = torch.full((len(self.merges),), FORBIDDEN)
         costs[: self.merges.base] = self.grammar.costs(state)
         todo = [(self._root, state)]

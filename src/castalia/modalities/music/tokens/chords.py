@@ -172,7 +172,7 @@ class ChordGrammar:
         return self.slots - slot + (self.slots if least == NONE else 0)
 
     def costs(self, state: tuple[int, int, bool]) -> Tensor:
-        """(V,) int64, as nn/grammar_masks.py asks for it."""
+        """(V,) int64, as nn/grammar_masks.py needs it."""
         slot, _, heard = state
         left = self.slots - slot - 1
         costs = torch.full((VOCAB,), 1 + left)

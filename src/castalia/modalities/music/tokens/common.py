@@ -16,7 +16,7 @@ Range = Annotated[list[Pitch], Field(min_length=2, max_length=2)]
 MOST_PARTS, MOST_MERGES = 16, 1 << 16
 
 RESOLUTION = 24  # ticks of a quarter note where steps allow it
-TEMPO = 96.0  # where no training score says another one
+TEMPO = 96.0  # where no training score has another one
 
 
 class GridState(State):

@@ -373,8 +373,8 @@ class EventGrammar:
         )
 
     def costs(self, state: State) -> Tensor:
-        """(V,) int64, as nn/grammar_masks.py asks for it: all tokens of a kind cost the same, but
-        for parts, known or new, and the last position of a bar.
+        """(V,) int64, as nn/grammar_masks.py needs it: all tokens of a kind cost the same, but for
+        parts, known or new, and the last position of a bar.
         """
         costs = torch.full((VOCAB,), FORBIDDEN)
         for first, stop in self._ranges(state):

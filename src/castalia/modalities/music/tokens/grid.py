@@ -43,7 +43,7 @@ NAMES = {
     3: ("soprano", "alto", "bass"),
     4: ("soprano", "alto", "tenor", "bass"),
 }
-_METRE = (4, 4)  # where no training score says another one
+_METRE = (4, 4)  # where no training score has another one
 _NAMED = 0.8  # share of its onsets by which a part is one of chord symbols
 _MOST = 8  # parts; an orchestra is dealt out to four
 NOTHING, ANYTHING = -1, -2  # what a part holds
@@ -374,7 +374,7 @@ class GridGrammar:
         return (len(self.chords) - part) % len(self.chords) if heard else len(self.chords) - part
 
     def costs(self, state: tuple[int, tuple[int, ...], bool]) -> Tensor:
-        """(V,) int64, as nn/grammar_masks.py asks for it."""
+        """(V,) int64, as nn/grammar_masks.py needs it."""
         part, _, heard = state
         count = len(self.chords)
         to_end = (count - part - 1) % count  # after this token
