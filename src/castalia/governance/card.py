@@ -300,7 +300,9 @@ def _limits(run: Run, voice: Voice) -> list[str]:
     if not run.finished:
         limits.append(say("Training is not finished."))
     if run.about["data"].get("licence") is None:
-        limits.append(say("The licence of the data is not stated: make sure that you may use them."))
+        limits.append(
+            say("The licence of the data is not stated: make sure that you may use them.")
+        )
     scores = _judged(run)
     if scores is None:
         limits.append(say("It was not judged."))

@@ -1,4 +1,4 @@
-"""How copies are found, whatever the data: the contract of a matcher.
+"""The contract of copy matchers, whatever the data.
 
 A matcher is built from all training items and says for each query which of them it is nearest to,
 how near, and what was done to it. A modality may bring its own (`Modality.matcher`); copy_matchers.py
