@@ -1,8 +1,8 @@
 """The contract of copy matchers, whatever the data.
 
-A matcher is built from all training items and says for each query which of them it is nearest to,
-how near, and what was done to it. A modality may bring its own (`Modality.matcher`); copy_matchers.py
-chooses. Not here: how near is a copy (calibration.py).
+A matcher is built from all training items and gives for each query the nearest of them, how near,
+and how it was altered. A modality may bring its own (`Modality.matcher`); copy_matchers.py chooses.
+Not here: how near is a copy (calibration.py).
 """
 
 from __future__ import annotations
