@@ -121,10 +121,8 @@ class Network(nn.Module):
             nn.Embedding(config.ngram_rows, config.width) for _ in config.ngrams
         )
         self.offsets = nn.Embedding(2 * REACH + 1, config.width) if config.order == "any" else None
-        self.slots = (
-            nn.Embedding(spec.period, config.width) if spec.period > 1 else None
-        )  # runs hold weights under this name
-        self.told = ConditionEmbedding(conditions, config.width)
+        self.slots = nn.Embedding(spec.period, config.width) if spec.period > 1 else None
+        self.told = ConditionEmbedding(conditions, config.width)  # the name stands in runs
         self.blocks = nn.ModuleList(
             Block(
                 config.width,
@@ -156,7 +154,7 @@ class Network(nn.Module):
         self,
         tokens: Tensor,
         ngrams: list[Tensor],
-        condition: Tensor | None,
+        vector: Tensor | None,
         rotation: Rotation,
         mask: Tensor | None,
         aim: Tensor | None = None,
@@ -165,7 +163,7 @@ class Network(nn.Module):
         """tokens (B, T), ngrams: row numbers (B, T) for each table, aim: from `aim`; (B, T, width)
         after the last norm.
         """
-        h = self.embed(tokens, ngrams, condition, aim)
+        h = self.embed(tokens, ngrams, vector, aim)
         for index, block in enumerate(self.blocks):
             h = block(h, rotation, mask, None if memory is None else memory.layers[index])
         out: Tensor = self.norm(h)
@@ -195,11 +193,7 @@ class Network(nn.Module):
         return advance(h, self.blocks, self.norm.weight, self.rotary, memory)
 
     def embed(
-        self,
-        tokens: Tensor,
-        ngrams: list[Tensor],
-        condition: Tensor | None,
-        aim: Tensor | None = None,
+        self, tokens: Tensor, ngrams: list[Tensor], vector: Tensor | None, aim: Tensor | None = None
     ) -> Tensor:
         h: Tensor = self.embedding(tokens)
         for table, rows in zip(self.ngrams, ngrams, strict=True):
@@ -214,8 +208,8 @@ class Network(nn.Module):
             h = h + extra
         if aim is not None:
             h = h + aim
-        if condition is not None:
-            h = h + condition[:, None]
+        if vector is not None:
+            h = h + vector[:, None]
         return F.dropout(h, self.config.dropout) if self.config.dropout and self.training else h
 
     def logits(self, h: Tensor) -> Tensor:
@@ -390,10 +384,10 @@ class Ar(Family):
 
     def _logits(self, ordered: Ordered, batch: Batch) -> Tensor:
         ngrams = self._ngrams(ordered.tokens, batch.segment)
-        condition = self._condition_vector(batch.cond, len(batch.x))
+        vector = self._vector(batch.cond, len(batch.x))
         return self.network.logits(
             self.network(
-                ordered.tokens, ngrams, condition, ordered.rotation, ordered.mask, ordered.aim
+                ordered.tokens, ngrams, vector, ordered.rotation, ordered.mask, ordered.aim
             )
         )
 
@@ -463,7 +457,7 @@ class Ar(Family):
         weight = batch.weights(self.spec.begin)
         return weight if order is None else weight.gather(1, order - 1)
 
-    def _condition_vector(self, cond: dict[str, Any], rows: int) -> Tensor | None:
+    def _vector(self, cond: dict[str, Any], rows: int) -> Tensor | None:
         return self.network.told(cond, rows, self.device).vector if self.conditions else None
 
     def _ngrams(self, tokens: Tensor, segment: Tensor | None) -> list[Tensor]:
@@ -519,10 +513,8 @@ class Ar(Family):
         )
         rotation = self._turned(slice(0, steps), slice(1, steps + 1))
         place = torch.arange(steps, device=ids.device)
-        memory.condition, aim = (
-            self._condition_vector(cond, rows),
-            self.network.aim(place + 1, place),
-        )
+        memory.condition = self._vector(cond, rows)
+        aim = self.network.aim(place + 1, place)
         h = self.network(
             ids,
             self._ngrams(ids, None),
@@ -554,9 +546,8 @@ class Ar(Family):
         if self.config.order == "any":
             ids, rotation = tokens[:, None], self._turned(memory.places(), memory.places(1))
             aim = self.network.aim(memory.lengths[:, None] + 1, memory.lengths[:, None])
-            h = self.network(ids, ngrams, memory.condition, rotation, memory.mask(), aim, memory)[
-                :, 0
-            ]
+            mask = memory.mask()
+            h = self.network(ids, ngrams, memory.condition, rotation, mask, aim, memory)[:, 0]
         else:
             h = self.network.step(tokens, ngrams, memory)
         memory.grow(1)
@@ -610,7 +601,7 @@ class Ar(Family):
         first = int(keep[:, 1:].sum(1).min())  # from here on, some row has a gap
         if first == steps:
             return x
-        config, condition = self.config, self._condition_vector(cond, rows)
+        config, vector = self.config, self._vector(cond, rows)
         like = self.network.embedding.weight
         memory = Memory.empty(
             config.depth,
@@ -642,7 +633,7 @@ class Ar(Family):
             h = self.network(
                 x.gather(1, own),
                 [],
-                condition,
+                vector,
                 self.network.rotary(own, wanted),
                 mask,
                 self.network.aim(wanted, own),
@@ -680,12 +671,10 @@ class Ar(Family):
                 ),
                 fix=say("cut it"),
             )
-        condition = self._condition_vector({}, len(x))
+        vector = self._vector({}, len(x))
         rotation = self._turned(slice(0, x.shape[1]), slice(1, x.shape[1] + 1))
         place = torch.arange(x.shape[1], device=x.device)
-        h = self.network.embed(
-            x, self._ngrams(x, None), condition, self.network.aim(place + 1, place)
-        )
+        h = self.network.embed(x, self._ngrams(x, None), vector, self.network.aim(place + 1, place))
         mask, maps = causal_mask(x.shape[1], x.shape[1], x.device), []
         for block in self.network.blocks:
             maps.append(block.attention.weights(block.attention_norm(h), rotation, mask))
