@@ -273,7 +273,6 @@ def test_the_best_matcher_that_fits_is_found_by_modality_then_by_tensor():
 def test_sequences_that_are_no_texts_are_matched_by_their_tokens():
     codec = SimpleNamespace(
         name="throws",
-        pieces=lambda item: None,
         encode=lambda item: torch.tensor(item),
         labels=lambda ids: [str(number) for number in ids.tolist()],
     )

@@ -19,7 +19,7 @@ from tests import catalogues
 from tests.apps.command import inside
 
 from castalia import errors, language, registry
-from castalia.cli.main import GROUPS, VERBS, parser_of
+from castalia.cli.commands import GROUPS, VERBS, parser_of
 from castalia.data import builtin
 from castalia.errors import CastaliaError, RecipeError
 from castalia.language import (

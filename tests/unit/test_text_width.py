@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.apps.command import inside
 
+from castalia.cli.commands import VERBS
 from castalia.cli.completion import SCRIPTS, candidates, install
 from castalia.cli.console import table
-from castalia.cli.main import VERBS
 from castalia.language import say, using
 from castalia.text_width import cut, padded, width, wrapped
 

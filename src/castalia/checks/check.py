@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from castalia import modality
+from castalia.checks.check_page import page
+from castalia.checks.check_result import CheckResult, Shown
 from castalia.checks.duplicates import EXAMPLES, Pool, Twins
 from castalia.checks.item_scan import Look, Plan, of
 from castalia.checks.report_builder import Draft, short_name
-from castalia.checks.report_schema import Document
 from castalia.codecs.base import Codec
 from castalia.data import inventory, item_reader, manifest
 from castalia.data.locate import Given, plain
@@ -37,32 +38,10 @@ from castalia.sentences import say
 
 
 @dataclass
-class Shown:
-    """Items side by side for the page: why ("bytes", "content", "near", "leak"), their names, the
-    native items, how far apart.
-    """
-
-    why: str
-    names: list[str]
-    items: list[Any]
-    distance: float | None
-
-
-@dataclass
-class Checked:
-    """document: what `--json` prints. manifest: of the files. shown: evidence, where it was asked
-    for. keep: files that are readable and no copies. codec: what read the items, not fitted.
-    """
-
-    document: Document
-    manifest: dict[str, Any]
-    shown: list[Shown] = field(default_factory=list)
-    keep: list[Path] = field(default_factory=list)
-    codec: Codec[Any] | None = None
+class Checked(CheckResult):
+    """What `check` gives back; a notebook shows its page."""
 
     def _repr_html_(self) -> str:
-        from castalia.checks.check_page import page  # most calls show none
-
         return notebook.page(page(self))
 
 
@@ -146,7 +125,7 @@ def check(
     draft.twice(twins, own, pool, checking.near)
     draft.seen(plan, look, own, sources[0])
     shown = _evidence(draft, twins, pool, own, reader) if evidence else []
-    return Checked(*draft.finish(older), shown, _keep(sources[0], twins, own), reader)
+    return Checked(*draft.finish(older), shown, _keep(sources[0], twins, own))
 
 
 def _wanted(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:

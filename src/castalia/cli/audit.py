@@ -141,9 +141,7 @@ def summary(document: dict[str, Any]) -> list[str]:
     if membership["auc"] is None:
         lines.append(say("membership    {0}", recognised(membership["words"])))
     else:
-        members = (
-            say("members can be told") if membership["shows"] else say("members cannot be told")
-        )
+        told = say("members can be told") if membership["shows"] else say("members cannot be told")
         lines.append(
             say(
                 "membership    AUC {0:.3f} ({1:.3f} .. {2:.3f}), {3} attack: {4}",
@@ -151,7 +149,7 @@ def summary(document: dict[str, Any]) -> list[str]:
                 membership["low"],
                 membership["high"],
                 constant(membership["attack"]),
-                members,
+                told,
             )
         )
     lines += map(recognised, document["notes"])

@@ -1,5 +1,5 @@
-"""Shell completion: `castalia --install-completion [bash|zsh|fish]`, `--show-completion`, and
-`--complete`, which the scripts call.
+"""Words at the Tab key: `castalia --install-completion [bash|zsh|fish]`, `--show-completion`, and
+what their scripts ask, `--complete`.
 
 `castalia --complete WORD... PREFIX` prints what may stand in PREFIX's place: verbs, options,
 recipes, runs, built-in data. It asks the verb's own signature, so nothing is listed twice, and
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from castalia import atomic, modality
+from castalia.cli.commands import VERBS, parser_of
 from castalia.cli.console import echo
-from castalia.cli.main import VERBS, parser_of
 from castalia.errors import DataError, RecipeError
 from castalia.language import LANGUAGES, constant, say
 
@@ -55,7 +55,7 @@ complete -c castalia -a '(__castalia)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 GLOBAL = ("--help", "--version", "--lang", "--limit", "--install-completion", "--show-completion")
-# What stands in an argument's place, by (verb, its metavar), where the metavar alone is ambiguous.
+# What stands in an argument's place, by (verb, its metavar), where the metavar alone does not tell.
 KINDS = {
     ("list", "KIND"): ("runs", "recipes", "data", "families", "codecs"),
     ("demo", "KIND"): ("image", "text", "music"),

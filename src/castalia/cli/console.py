@@ -1,4 +1,4 @@
-"""Output of verbs: text, JSON and tables, in the current language."""
+"""What verbs share: where text goes, and tables."""
 
 from __future__ import annotations
 

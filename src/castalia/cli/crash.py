@@ -1,7 +1,8 @@
-"""Unexpected exceptions on the command line: three lines, and the traceback in a file.
+"""The last net under the command line: what was not foreseen ends in three lines, too, and the
+traceback in a file.
 
 It is no way to report mistakes of users, which raise CastaliaError where they are noticed.
-CASTALIA_DEBUG=1 shows the traceback instead.
+CASTALIA_DEBUG=1 takes the net away.
 """
 
 from __future__ import annotations

@@ -175,8 +175,10 @@ def _prompt(given: str, codec: Codec[Any]) -> Any:
     """The prompt itself, or the content of the file after @: a text, or the first item that the
     codec reads from it.
     """
+    from castalia.codecs.protocols import Streams
+
     if not given.startswith("@"):
-        if not codec.takes_text:
+        if not isinstance(codec, Streams):
             raise RecipeError(
                 say("a prompt for the codec '{0}' is a file", codec.name),
                 "--prompt",
@@ -184,7 +186,7 @@ def _prompt(given: str, codec: Codec[Any]) -> Any:
             )
         return unescaped(given)
     path = Path(given[1:])
-    if not codec.takes_text:
+    if not isinstance(codec, Streams):
         if not path.is_file() or not codec.claims(path.name):
             raise DataError(
                 say("the prompt is no file that the codec reads"),

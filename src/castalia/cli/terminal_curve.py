@@ -1,4 +1,4 @@
-"""Draw a curve in the terminal with braille dots, for `castalia show`."""
+"""A curve in the terminal, of braille dots: what `castalia show` draws of a training."""
 
 from __future__ import annotations
 

@@ -1,13 +1,15 @@
-"""The contract of every codec: files of one kind to tensors and back."""
+"""The contract of every codec: files of one kind to tensors and back. What only some can do is in
+protocols.py.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import PIL.Image
 import torch
@@ -16,11 +18,10 @@ from torch import Tensor
 from castalia import bounded
 from castalia.codecs import array_files
 from castalia.config import Config
-from castalia.constraints.budget import Budget
-from castalia.errors import DataError, RecipeError
+from castalia.errors import DataError
 from castalia.omissions import Omission
 from castalia.sentences import say
-from castalia.spec import Grammar, Spec
+from castalia.spec import Spec
 
 Item = TypeVar("Item")
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
@@ -28,14 +29,6 @@ Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 class CodecConfig(Config):
     """`name` chooses the class, so it is not a field here."""
-
-
-class Streamer(Protocol):
-    """Whole characters only: bytes of an unfinished one wait."""
-
-    def push(self, token: int) -> str: ...
-
-    def finish(self) -> str: ...
 
 
 class Codec(ABC, Generic[Item]):
@@ -48,8 +41,6 @@ class Codec(ABC, Generic[Item]):
     """
 
     name: ClassVar[str]
-    # token ids of the marks prefix, suffix, middle, where a codec has them
-    middle: tuple[int, int, int] | None = None
     extensions: ClassVar[tuple[str, ...]]  # lower case, with the dot; ".gz" variants are listed too
     Config: ClassVar[type[CodecConfig]]
     # what makes more items of the same files, for the message that there are too few
@@ -111,19 +102,6 @@ class Codec(ABC, Generic[Item]):
         one; data/windows.py cuts and packs.
         """
 
-    def weigh(self, item: Item) -> Tensor | None:
-        """Loss weights (n,) uint8, 0 or 1, of the tokens of `encode(item)`; None where all count.
-        See `weighs`.
-        """
-        return None
-
-    @property
-    def weighs(self) -> bool:
-        """Whether items come with loss weights (of a conversation, only the assistant's words are
-        learned).
-        """
-        return False
-
     def opening(self, prompt: Item) -> Tensor:
         """(n,) int64: `begin` and the prompt's tokens, open at the end, for codecs of Tokens."""
         ids = self.encode(prompt).long()
@@ -154,7 +132,7 @@ class Codec(ABC, Generic[Item]):
     @classmethod
     def read_manifest(cls, path: Path) -> dict[str, Any] | None:
         """The manifest that `write` put into a file; None if there is none. A codec without a
-        sidecar overrides this.
+        sidecar says where it keeps it.
 
         Raises DataError for a file that cannot be read.
         """
@@ -165,12 +143,12 @@ class Codec(ABC, Generic[Item]):
         try:
             content = bounded.parse_json(text)
         except DataError:
-            return None  # another program's file of that name
+            return None  # somebody else's file of that name
         return content if isinstance(content, dict) else None
 
     @classmethod
     def content(cls, path: Path) -> str:
-        """SHA-256 of a written file's content without its manifest: pixels, numbers, text.
+        """SHA-256 of what a written file holds, whatever its manifest says: pixels, numbers, text.
         Default: of its bytes, which is right where the manifest lies beside. Raises DataError for a
         file that cannot be read.
         """
@@ -199,84 +177,15 @@ class Codec(ABC, Generic[Item]):
         """
         return {}
 
-    def gaps(
-        self, item: Item, keep: Sequence[str], bars: tuple[int, int] | None
-    ) -> tuple[Tensor, Tensor]:
-        """An item with parts of it left open: (tokens (n,) int64 from `begin` on, without `end`;
-        keep (n,) bool, False in gaps).
-
-        keep: names of the parts that stay; bars: the first and last bar, from 1, that are made
-        anew; None: all. Raises RecipeError where the item has no parts or not these.
-        """
-        raise RecipeError(
-            say("items of the codec '{0}' have no parts to keep", self.name),
-            where="edit infill",
-            fix=say("in a text, mark the gaps: [[12]]"),
-        )
-
-    def joined(self, item: Item, x: Tensor, keep: Tensor) -> Item:
-        """The item with its gaps as x (n,) has them; what was given comes back as it was. Default:
-        x decoded.
-        """
-        return self.decode(x)
-
-    def symmetries(self) -> list[Tensor]:
-        """Ways to write an item otherwise that leave it as likely: for each (V,) int64, the image
-        of every token, -1 where it has none; the identity is one. Scores may average over them.
-        Default: none are known.
-        """
-        return []
-
     def facts(self, item: Item) -> dict[str, str]:
         """Facts of an item that may be conditions of a model (`data.conditions`): a value for some
         of `fact_names`, few different ones over all items. A missing name is unknown of this item.
         """
         return {}
 
-    def constrain(self, constraint: str, budget: Budget | None = None) -> Grammar:
-        """What must hold for generated tokens, from the user's words. Raises RecipeError where the
-        codec knows no such thing.
-        """
-        raise RecipeError(
-            say("the codec '{0}' knows no constraints", self.name),
-            where=constraint,
-            fix=say("leave the constraint out"),
-        )
-
-    def stopper(self, stop: Sequence[str]) -> Callable[[list[int]], int | None]:
-        """A function of a row's new tokens: how many to keep once one of the strings has appeared,
-        else None.
-        """
-        raise RecipeError(
-            say("the codec '{0}' has no text to stop at", self.name),
-            where="stop",
-            fix=say("leave sampling.stop out"),
-        )
-
     def labels(self, ids: Tensor) -> list[str]:
         """A short word for each token (n,), for pages. Default: its number."""
         return [str(number) for number in ids.tolist()]
-
-    @property
-    def takes_text(self) -> bool:
-        """Whether its items are texts, which can be streamed."""
-        return type(self).streamer is not Codec.streamer
-
-    def streamer(self) -> Streamer:
-        """Tokens to text as they come."""
-        raise RecipeError(
-            say("the codec '{0}' has no text to stream", self.name),
-            where="stream",
-            fix=say("leave --stream out"),
-        )
-
-    def pieces(self, item: Item) -> list[str] | None:
-        """The item cut into what people compare texts by, words or characters; joined they are the
-        item. None: its tokens will do.
-
-        Scores of repetition and copying count these, so they do not depend on a tokenizer.
-        """
-        return None
 
     @classmethod
     def claims(cls, name: str) -> bool:

@@ -43,6 +43,7 @@ from torch import Tensor
 
 from castalia import codecs, text_files
 from castalia.codecs.base import Codec
+from castalia.codecs.protocols import Weighs, weighs
 from castalia.data.conditions import FactCollector, Facts
 from castalia.data.source import DIGEST_BYTES, DataConfig
 from castalia.errors import CastaliaError, DataError, SpecError
@@ -267,7 +268,7 @@ def load(
             folder.parent.mkdir(parents=True, exist_ok=True)
             _remove_stale(folder.parent)
             with _lock(folder.with_suffix(".lock")):
-                cache = _open(folder)  # another process may have built it while we waited
+                cache = _open(folder)  # somebody else may have built it while we waited
                 if cache is None:
                     shutil.rmtree(folder, ignore_errors=True)
                     _build(
@@ -293,12 +294,12 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
         rows, shape, dtype = 0, None, None
         ragged, lengths = isinstance(codec.spec, Tokens), array("q")
         noted, omitted = FactCollector(codec), Omissions()
-        weighs, heavy = ragged and codec.weighs, hashlib.sha256()
+        weighted, heavy = ragged and weighs(codec), hashlib.sha256()
         with (
             (temporary / "rows.bin").open("wb") as data,
             (temporary / "digests.bin").open("wb") as digests,
             (temporary / "stored.bin").open("wb") as stored,
-            (temporary / "weights.bin").open("wb") if weighs else nullcontext() as weights,
+            (temporary / "weights.bin").open("wb") if weighted else nullcontext() as weights,
         ):
             for digest, name, item in wanted:
                 if isinstance(item, DataError):
@@ -353,7 +354,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
             "shape": None if ragged else list(shape),
             "dtype": dtype.str,
             "sha256": whole.hexdigest(),
-            "weights": heavy.hexdigest() if weighs else None,
+            "weights": heavy.hexdigest() if weighted else None,
             "bad": bad,
             "encodings": dict(encodings.most_common(32)),
             "facts": noted.facts().values,
@@ -371,7 +372,7 @@ def _build(folder: Path, codec: Codec[Any], wanted: Wanted, count: int, config: 
 
 def _weights(codec: Codec[Any], item: Any, length: int, name: str) -> bytes:
     """The loss weights of an item, one a token."""
-    weight = codec.weigh(item)
+    weight = codec.weigh(item) if isinstance(codec, Weighs) else None
     if weight is None:
         return b"\x01" * length
     if len(weight) != length or weight.dtype != torch.uint8:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from castalia import user_dirs
 from castalia.codecs.base import Augmentation, Codec
+from castalia.codecs.protocols import weighs
 from castalia.data import answer_lengths, cache, split
 from castalia.data.cache import Cache, Documents, Rows, list_caches, remove_cache
 from castalia.data.conditions import LABEL, Column, with_several_values
@@ -359,7 +360,7 @@ def _assemble(
             sides.append(Split(codec.spec, encoded.rows, index, cond, captions, functions))
         sides[-1].where = partial(_where, source, chosen[entry[mask]])
     weighted = [side for side in sides if isinstance(side, Windows)]
-    if fit and codec.weighs and isinstance(codec.spec, Tokens) and weighted:
+    if fit and weighs(codec) and isinstance(codec.spec, Tokens) and weighted:
         source.omitted.extend(answer_lengths.beyond(weighted, codec.spec.length, config.source))
         report["omitted"] = source.omitted.plain()
     if dropped.any():

@@ -1,4 +1,4 @@
-"""Evaluation: metrics with intervals, floors and baselines, and report pages.
+"""Judging: scores with intervals, floors and baselines, and a page to look at.
 
     from castalia.evaluation import evaluate
 

@@ -1,12 +1,12 @@
-"""Metric results with intervals, floors and baselines: the base classes of all metrics.
+"""Scores with intervals, floors and baselines: the vocabulary of every metric. No bare numbers.
 
 Intervals are 95% delete-a-group jackknife intervals (Efron & Stein 1981; Shao & Tu 1995, ch. 2):
 items are dealt into 20 groups, the statistic is recomputed without each, and the spread of those
 values gives a standard error with 19 degrees of freedom. Both sides of a comparison are redrawn,
 samples and real data. The bootstrap is not used, because drawing with replacement doubles items,
 which inflates a Frechet distance, an unbiased kernel distance and every nearest-neighbour radius.
-An interval is about the statistic *at this n*: where the value would lie with other samples and
-other real data, not where a biased statistic would end with infinitely many.
+An interval speaks of the statistic *at this n*: it says where the value would lie with other
+samples and other real data, not where a biased statistic would end with infinitely many.
 
 Not here: the statistics themselves, one file per kind.
 """
@@ -19,12 +19,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from castalia.evaluation.equivalence import Equivalence, of_sides
+from castalia.evaluation.equivalence import Better, Equivalence, of_sides
 from castalia.evaluation.suffix_matches import Matches, matches
 from castalia.language import Message, join, say
 from castalia.spec import Batch, Spec
@@ -32,7 +32,6 @@ from castalia.spec import Batch, Spec
 if TYPE_CHECKING:
     from castalia.families.base import Family
 
-Better = Literal["lower", "higher"]
 GROUPS = 20
 STUDENT = 2.093  # 97.5% point of Student's t with GROUPS - 1 degrees of freedom
 NORMAL = 1.960
@@ -43,7 +42,7 @@ class MetricResult:
     """One number that can be judged. JSON has exactly these keys; null where a key has no meaning.
 
     name         e.g. "frechet-castalia-net32-v1": the feature network is part of the name.
-    value        None when the metric refused; `details["words"]` then has the reason and a remedy.
+    value        None when the metric refused; `details["words"]` then says why and what would help.
     low, high    95% interval (see the module's header).
     n            samples of the model that were judged.
     seeds        seeds they were drawn with.
@@ -52,8 +51,8 @@ class MetricResult:
     baselines    {"naive": ..., "memoriser": ...}: values of a per-dimension Gaussian and of
                  replayed training items.
     informative  False when the metric cannot tell real data from the baseline that it should
-                 expose, or when the intervals of model, naive and memoriser all meet: then it is no
-                 evidence on these data.
+                 expose, or when the intervals of model, naive and memoriser all meet: then it says
+                 nothing on these data.
     seconds      time to compute it.
     details      words and the numbers behind the value; JSON-ready. "separates": which of the three
                  do not meet; "without": the value without each of the groups of the jackknife, by
@@ -98,9 +97,8 @@ class Labelled:
     """Real items and candidates with their classes; features as in the evidence, labels int64 in
     [0, len(names)).
 
-    training, held_out  (features, labels).
-    requested           the labels that the samples of "model" were asked for; None for an
-                        unconditional model.
+    training, held_out  (features, labels). told: the labels that the samples of "model" were asked
+                        for; None for a model that is told nothing.
     replayed            the labels of "memoriser".
     raw                 the numbers themselves, (N, D) each: "training", "held_out", "model",
                         "naive", "memoriser"; None where they are too many.
@@ -110,7 +108,7 @@ class Labelled:
     training: tuple[Tensor, Tensor]
     held_out: tuple[Tensor, Tensor]
     replayed: Tensor
-    requested: Tensor | None = None
+    told: Tensor | None = None
     raw: dict[str, Tensor] | None = None
 
 
@@ -168,11 +166,11 @@ class TokenEvidence(Evidence):
                many symbols each.
     unseen     those of "floor" that are held out: what new text shares with the training text.
                Empty without any.
-    training   all training documents that were read, as symbols; documents the same as
+    training   all that was looked at of the training documents, as symbols; documents the same as
                tokens (n,) int64.
     owners     (rows,) int64: the held-out document of each row of `batches`; units what each row
                holds of the codec's units (rows,) float64.
-    symmetries  Codec.symmetries.
+    symmetries  codecs.protocols.Symmetric.
     texts      what the judged held-out documents and the training documents are written as, where
                the codec has pieces: for compressors.
     """
@@ -190,33 +188,33 @@ class TokenEvidence(Evidence):
     @cached_property
     def shared(self) -> dict[str, Matches]:
         """What the passages of each side, and the "unseen" ones, have in common with the training
-        text; computed once.
+        text; found once.
         """
         sides = {**self.passages, "unseen": self.unseen}
-        all_matches = matches(
+        found = matches(
             [passage for passages in sides.values() for passage in passages], self.training
         )
         result, start = {}, 0
         for side, passages in sides.items():
             stop = start + len(passages)
-            result[side] = Matches(*(part[start:stop] for part in all_matches))
+            result[side] = Matches(*(part[start:stop] for part in found))
             start = stop
         return result
 
 
 class Decoded(Mapping[str, Sequence[Any]]):
-    """Native items of each side, decoded when first asked for."""
+    """Native items of each side, decoded at the first look."""
 
     def __init__(
         self, decode: Callable[[Tensor], Any], rows: Mapping[str, Callable[[], Iterable[Tensor]]]
     ) -> None:
         self._decode, self._rows = decode, rows
-        self._decoded: dict[str, list[Any]] = {}
+        self._found: dict[str, list[Any]] = {}
 
     def __getitem__(self, side: str) -> list[Any]:
-        if side not in self._decoded:
-            self._decoded[side] = [self._decode(row) for row in self._rows[side]()]
-        return self._decoded[side]
+        if side not in self._found:
+            self._found[side] = [self._decode(row) for row in self._rows[side]()]
+        return self._found[side]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
@@ -226,8 +224,8 @@ class Decoded(Mapping[str, Sequence[Any]]):
 
 
 class Metric(ABC):
-    """One file, one kind of score. `scores` never raises for lack of data: it returns a result
-    without a value, and the reason.
+    """One file, one kind of score. `scores` never raises for lack of data: it returns a Score
+    without a value and says why.
     """
 
     name: ClassVar[str]
@@ -260,10 +258,10 @@ class Comparison(Metric):
         """(N, D) against (M, D) float features -> one estimate for each name in `better`."""
 
     def used(self, n: int, dimension: int) -> int:
-        """How many of n samples are used."""
+        """How many of n samples are looked at."""
         return n
 
-    def separates(self, name: str, floor: Estimate, naive: Estimate) -> bool:
+    def tells(self, name: str, floor: Estimate, naive: Estimate) -> bool:
         """Whether score `name` can tell real data from the naive baseline: the `informative` of the
         score.
         """
@@ -319,7 +317,7 @@ class Comparison(Metric):
     ) -> MetricResult:
         floor, naive = sides.get("floor"), sides.get("naive")
         better = self.better[name]
-        informative = None if floor is None or naive is None else self.separates(name, floor, naive)
+        informative = None if floor is None or naive is None else self.tells(name, floor, naive)
         count = self.used(len(evidence.candidates["model"]), evidence.reference.shape[1])
         words = _words(better, sides, informative, count, type(evidence))
         why = self.explain(name, naive) if naive is not None else ""
@@ -425,7 +423,7 @@ def _words(
     n: int,
     kind: type[Evidence],
 ) -> list[str]:
-    """Plain sentences: what this score shows of n samples, and what it cannot show."""
+    """Plain sentences: what this score says of n samples, and what it cannot say."""
     model, floor, naive, memoriser = (
         sides.get(side) for side in ("model", "floor", "naive", "memoriser")
     )
@@ -445,7 +443,7 @@ def _words(
         return words if floor is None else [_beside_real(model, floor, naive, n)]
     if naive is not None and not clearly(better, model, naive):
         beaten = clearly(better, naive, model)
-        beside_naive = (
+        told = (
             say(
                 "The naive baseline, {0}, gets {1}: it is better than the model.",
                 kind.naive,
@@ -458,7 +456,7 @@ def _words(
                 show(naive.value),
             )
         )
-        words.append(beside_naive)
+        words.append(told)
     if floor is not None:
         if clearly(better, floor, model):
             words.append(say("Real data get {0}: the model is not there yet.", show(floor.value)))
@@ -482,19 +480,19 @@ def _words(
     return words
 
 
-def equal_or_not(equivalence: Equivalence) -> Message:
+def equal_or_not(found: Equivalence) -> Message:
     """In a sentence, of a model whose interval meets that of real data: as good as real data, or
     too few samples to tell.
     """
-    if equivalence.shown:
-        return say("The model is as good by this score, give or take {0}.", show(equivalence.room))
-    if equivalence.needed is None:
+    if found.shown:
+        return say("The model is as good by this score, give or take {0}.", show(found.room))
+    if found.needed is None:
         return say("It cannot tell whether the model is as good.")
     return say(
         "{0:,} samples are too few to tell whether the model is as good: at least {1:,} "
         "and as many real items are needed.",
-        equivalence.n,
-        equivalence.needed,
+        found.n,
+        found.needed,
     )
 
 
@@ -526,7 +524,7 @@ def jackknife(
 
 def share_estimate(hits: Sequence[float], sizes: Sequence[float], n: int) -> Estimate:
     """A share from hits and sizes of each jackknife group, over n passages. Where hits (or misses)
-    fall into less than half of the groups their spread is unreliable, and Wilson's interval for n
+    fall into less than half of the groups their spread says little, and Wilson's interval for n
     independent ones joins in.
     """
     above, below = sum(hits), sum(sizes)
@@ -559,8 +557,8 @@ def group_ids(count: int, seed: int = 0) -> Tensor:
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
-    """95% Wilson score interval of a share of n independent items: valid also where all or none of
-    them count.
+    """95% Wilson score interval of a share of n independent items: honest where all or none of them
+    count.
     """
     z2 = NORMAL**2
     centre, half = (
@@ -581,7 +579,7 @@ def means_without(values: Tensor) -> tuple[float, ...]:
 
 def mean_interval(values: Tensor) -> tuple[float, float, float]:
     """(mean, low, high) of independent values (N,), by the central limit theorem; a single value
-    has no spread: (mean, -inf, inf).
+    says nothing about its spread: (mean, -inf, inf).
     """
     values = values.double()
     mean = values.mean().item()

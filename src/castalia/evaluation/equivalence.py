@@ -1,29 +1,61 @@
-"""Equivalence tests: when samples may be called as good as real data (never by the absence of a
-difference).
+"""When samples may be called as good as real data: an equivalence test, never the absence of a
+difference.
 
-With few samples no difference is ever shown, so "no difference shown" is no evidence. A score is
+With few samples no difference is ever shown, so "no difference shown" says nothing. A score is
 called equal only where its 95% interval leaves no room for a difference that matters (two one-sided
 tests, Schuirmann 1987, J. Pharmacokinet. Biopharm. 15, 657-680). What matters is MARGIN of the way
-from real data to the naive baseline: a two-sample test that is right in at most 55% of the cases, a
-precision that keeps nine tenths of what separates real data from noise.
+from real data to
+the naive baseline: a two-sample test that is right in at most 55% of the cases, a precision that
+keeps nine tenths of what separates real data from noise.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from castalia.evaluation.base import Better, Estimate, MetricResult
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, Protocol
 
 MARGIN = 0.1
+Better = Literal["lower", "higher"]  # which values of a score are the better ones
+
+
+class Interval(Protocol):
+    """A value and the ends of its 95% interval (base.Estimate)."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
+class Score(Protocol):
+    """What is asked of base.MetricResult."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+    @property
+    def floor(self) -> float | None: ...
+    @property
+    def baselines(self) -> Mapping[str, float] | None: ...
+    @property
+    def better(self) -> Better | None: ...
+    @property
+    def informative(self) -> bool | None: ...
+    @property
+    def n(self) -> int | None: ...
 
 
 class Equivalence(NamedTuple):
     """n: samples that were judged. shown: whether the model is as good as real data. room: how far
-    from real data it may still lie, in the unit of the score. needed: samples (and as many real
-    items) from which on a model that is as good would be shown to be so; None where no number of
-    them is known.
+    from real data it may still lie, in the unit of
+    the score. needed: samples (and as many real items) from which on a model that is as good would
+    be shown to be so; None where no number of them is known.
     """
 
     n: int
@@ -63,7 +95,7 @@ def equivalence(
 
 
 def of_sides(
-    better: Better | None, model: Estimate, floor: Estimate, naive: Estimate | None, n: int
+    better: Better | None, model: Interval, floor: Interval, naive: Interval | None, n: int
 ) -> Equivalence:
     """The same of estimates."""
     return equivalence(
@@ -77,9 +109,9 @@ def of_sides(
     )
 
 
-def of_score(score: MetricResult | None) -> Equivalence | None:
-    """The same of a score that compares with real data; None for one that does not, or that is not
-    informative.
+def of_score(score: Score | None) -> Equivalence | None:
+    """The same of a score that compares with real data; None for one that does not, or that says
+    nothing.
     """
     if (
         score is None

@@ -1,5 +1,4 @@
-"""Feature networks by name: tensors of a spec to the vectors in which comparing scores are
-computed.
+"""Named feature networks: tensors of a spec to the vectors in which comparing scores are computed.
 
 Modalities bring networks (`Modality.features`); "raw", the numbers themselves, serves vectors,
 signals and everything else. The name is part of every score, so that none can be mistaken for

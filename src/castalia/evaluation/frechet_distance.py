@@ -19,7 +19,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from castalia.evaluation.base import GROUPS, Better, Comparison, Estimate, estimated, group_ids
+from castalia.evaluation.base import GROUPS, Comparison, Estimate, estimated, group_ids
+from castalia.evaluation.equivalence import Better
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:

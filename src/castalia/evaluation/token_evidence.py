@@ -1,11 +1,11 @@
-"""Gather the evidence of one evaluation of tokens: sampled, held-out and training passages, and
-rows to score.
+"""What an evaluation of tokens looks at: sampled passages, held-out and training passages, and rows
+to score.
 
 A passage is as much as a sample can be: `spec.length` tokens of a document at most. Passages are
 compared as symbols, the codec's pieces (words, Chinese characters), and all sides are cut to the
 same number of symbols, because every count of repetition and of copying grows with the length of
 the text. Which passages are the reference, the floor and the memoriser is decided as for dense data
-(dense_evidence.py). "Real text", what samples are measured by, is the reference.
+(evidence.py). "Real text", what samples are measured by, is the reference.
 
 For distances, a passage is the vector `NETWORK`: for n = 1 .. 4 its n-grams counted in 1,024 bins
 by a fixed hash, each n of length one, so that the scalar product of two passages is the mean cosine
@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from castalia.abilities import SampleOptions
+from castalia.codecs.protocols import CutsPieces, Symmetric, weighs
 from castalia.errors import SpecError
 from castalia.evaluation.base import GROUPS, Decoded, Labelled, TokenEvidence
 from castalia.evaluation.dense_evidence import (
@@ -47,11 +48,11 @@ if TYPE_CHECKING:
     from castalia.families.base import Family
 
 NETWORK, ORDERS, BINS = "ngrams-v1", 4, 1024
-MOST_TOKENS = 4_000_000  # of the training documents that are used, and of the held-out ones
-MOST_SCORED = 200_000  # held-out tokens whose likelihood is computed
-DRAWN = 50_000  # tokens to sample where n is not given, and the data have as many
+MOST_TOKENS = 4_000_000  # of the training documents that are looked at, and of the held-out ones
+MOST_SCORED = 200_000  # held-out tokens whose likelihood is asked for
+DRAWN = 50_000  # tokens to sample where nobody says how many samples, and the data have as many
 TAUGHT = 2000  # passages with classes that classifiers learn from
-MOST_TRAINING = 4000  # training documents that are decoded, for metrics that use items
+MOST_TRAINING = 4000  # training documents that are decoded, for metrics that look at items
 ROW_TOKENS = 16_384  # tokens that are scored together
 
 
@@ -119,7 +120,7 @@ def gather_passages(
         )
     if not sides.n:
         notes.append(say("There are too few real passages to compare anything with."))
-    samples, requested, timings = _draw(model, dataset, spec, max(sides.n, 1), seed, batch)
+    samples, told, timings = _draw(model, dataset, spec, max(sides.n, 1), seed, batch)
 
     pool = [passage for part in pools for passage, _ in part]
     frequency = torch.bincount(
@@ -161,7 +162,7 @@ def gather_passages(
     )
     labelled = None
     if against is None and sides.n:
-        labelled = _labelled(dataset, pools, symbols, sides.replayed, requested, seed)
+        labelled = _labelled(dataset, pools, symbols, sides.replayed, told, seed)
     new = [pool[place] for place in sides.reference.tolist() if place >= len(pools[0])]
     rows = {
         **tokens,
@@ -194,9 +195,9 @@ def gather_passages(
         documents=training,
         owners=owners,
         units=units,
-        symmetries=codec.symmetries(),
+        symmetries=codec.symmetries() if isinstance(codec, Symmetric) else [],
         texts=("\n".join(scored), "\n".join("".join(row.pieces or ()) for row in trained))
-        if symbols.pieces and not codec.weighs
+        if symbols.pieces and not weighs(codec)
         else None,
     )
     return GatheredPassages(
@@ -227,15 +228,15 @@ class Symbols:
     def __init__(self, codec: Codec[Any], spec: Tokens) -> None:
         self._codec, self._spec = codec, spec
         self._numbers: dict[str, int] = {}
-        self.pieces = codec.pieces(codec.decode(torch.tensor([spec.begin]))) is not None
+        self.pieces = isinstance(codec, CutsPieces)
 
     def __call__(self, tokens: Tensor) -> Written:
-        if not self.pieces:
+        if not isinstance(self._codec, CutsPieces):
             special = (tokens == self._spec.begin) | (
                 tokens == (-1 if self._spec.end is None else self._spec.end)
             )
             return Written(tokens[~special], None)
-        pieces = self._codec.pieces(self._codec.decode(tokens)) or []
+        pieces = self._codec.pieces(self._codec.decode(tokens))
         numbers = self._numbers
         return Written(
             torch.tensor(
@@ -304,8 +305,8 @@ def _choose(
     pools: Sequence[Sequence[tuple[Tensor, int]]], n: int | None, seed: int, *, given: bool
 ) -> Sides:
     """Sides as places in both pools, one after the other. The reference and the floor come from
-    different held-out documents, because passages of one document are alike; where n is not given,
-    so many passages that both have enough.
+    different held-out documents, because passages of one document are alike; so many passages that
+    both have enough, where nobody says how many.
     """
     training = torch.randperm(len(pools[0]), generator=generator("evaluate", seed, "train"))
     other = torch.randperm(len(pools[1]), generator=generator("evaluate", seed, "validation"))
@@ -332,20 +333,20 @@ def _choose(
 def _draw(
     model: Family, dataset: Dataset, spec: Tokens, n: int, seed: int, batch: int
 ) -> tuple[list[Tensor], dict[str, Tensor], list[tuple[int, float]]]:
-    """Samples without `begin` and `end`, their conditions (those of random training
-    rows), timings.
+    """Samples without `begin` and `end`, what they were told, timings; told the conditions of
+    random training rows.
     """
-    items = torch.randint(
+    told = torch.randint(
         0, max(1, len(dataset.train)), (n,), generator=generator("evaluate", seed, "conditions")
     )
-    cond = conditions_of(model, dataset.train, items)
+    cond = conditions_of(model, dataset.train, told)
     samples, timings = [], []
     for first in range(0, n, batch):
         rows = min(batch, n - first)
         begun = time.perf_counter()
-        completions = draw_tokens(model, spec, seed, first, rows, cond, SampleOptions(), rows)
+        found = draw_tokens(model, spec, seed, first, rows, cond, SampleOptions(), rows)
         timings.append((rows, time.perf_counter() - begun))
-        samples += [torch.tensor(done.tokens, dtype=torch.int64) for done in completions]
+        samples += [torch.tensor(done.tokens, dtype=torch.int64) for done in found]
     return samples, cond, timings
 
 
@@ -354,7 +355,7 @@ def _labelled(
     pools: Sequence[Sequence[tuple[Tensor, int]]],
     symbols: Symbols,
     replayed: Tensor,
-    requested: dict[str, Tensor],
+    told: dict[str, Tensor],
     seed: int,
 ) -> Labelled | None:
     """At most TAUGHT passages of each side with the classes of their documents; None where
@@ -384,7 +385,7 @@ def _labelled(
         training=sides[0],
         held_out=sides[1],
         replayed=copied,
-        requested=requested[label].cpu() if label in requested else None,
+        told=told[label].cpu() if label in told else None,
     )
 
 
@@ -452,7 +453,7 @@ def _rows_to_score(
     texts = []
     for number, (length, total) in enumerate(zip(lengths.tolist(), totals.tolist(), strict=True)):
         item = codec.decode(documents[number][: 1 + int(length)])
-        texts.append("".join(codec.pieces(item) or ()))
+        texts.append("".join(codec.pieces(item)) if isinstance(codec, CutsPieces) else "")
         for unit, amount in codec.units(item).items():
             units.setdefault(unit, torch.zeros(len(coded), dtype=torch.float64))
             units[unit] += torch.where(owners == number, weights * amount / max(total, 1.0), 0.0)

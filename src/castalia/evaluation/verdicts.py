@@ -1,6 +1,4 @@
-"""Choose the function that turns scores into a verdict: the modality's own, else one by the kind of
-tensor.
-"""
+"""Which function puts scores into a verdict: the modality's own, else one by the kind of tensor."""
 
 from __future__ import annotations
 

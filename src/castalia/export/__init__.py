@@ -1,4 +1,4 @@
-"""Export trained models to the formats of other programs."""
+"""Trained models in the formats of other programs, written with code of our own."""
 
 from __future__ import annotations
 

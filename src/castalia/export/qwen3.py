@@ -7,7 +7,7 @@ pairs (d, d + D/2), so rotary positions need no permutation. What the layout has
 refused by name: other activations, other orders, n-grams, counts, conditions. Neither the library
 nor its code is needed to write the folder.
 
-Not exported: the UTF-8 automaton (modalities/text/utf8_grammar.py), because it is not a property of
+Not exported: the UTF-8 automaton of texts, because it is not a property of
 the weights. Its part that does not depend on the state goes into `suppress_tokens`.
 """
 
@@ -20,11 +20,11 @@ from typing import Any
 from safetensors.torch import save
 from torch import Tensor
 
+from castalia.codecs.protocols import Tokenizes, WritesBytes, chats
 from castalia.errors import AbilityError
 from castalia.escapes import markdown
 from castalia.export.targets import Written
 from castalia.families.ar import Ar
-from castalia.modalities.text.codec import TextCodec
 from castalia.nn.transformer import EPS
 from castalia.recipe_sections import SampleConfig
 from castalia.run import Run
@@ -32,6 +32,11 @@ from castalia.sentences import say
 from castalia.spec import Tokens
 
 ARCHITECTURE = "Qwen3ForCausalLM"
+
+
+def has_tokenizer(codec: object) -> bool:
+    """Whether transformers can have the codec's tokenizer."""
+    return isinstance(codec, WritesBytes) and isinstance(codec, Tokenizes)
 
 
 def write(run: Run, folder: Path) -> Written:
@@ -48,7 +53,7 @@ def write(run: Run, folder: Path) -> Written:
 def _files(run: Run) -> dict[str, bytes | str]:
     _refuse_others(run)
     model, codec = run.model(), run.codec
-    if not isinstance(model, Ar) or not isinstance(codec, TextCodec):
+    if not isinstance(model, Ar) or not has_tokenizer(codec):
         raise AbilityError(
             say("only an 'ar' model of texts has this layout"),
             where="export --to transformers",
@@ -67,7 +72,7 @@ def _files(run: Run) -> dict[str, bytes | str]:
 
 def _refuse_others(run: Run) -> None:
     recipe, fix = run.recipe, say("export a run of the recipe text/ar")
-    if recipe.family.name != "ar" or recipe.codec.name != "text":
+    if recipe.family.name != "ar" or not has_tokenizer(run.codec):
         raise AbilityError(
             say(
                 "transformers has no place for a '{0}' model of '{1}' data",
@@ -160,10 +165,10 @@ def weights(model: Ar) -> dict[str, Tensor]:
     return {name: value.detach().float().cpu().clone() for name, value in found.items()}
 
 
-def generation(codec: TextCodec, sampling: SampleConfig) -> dict[str, Any]:
+def generation(codec: Any, sampling: SampleConfig) -> dict[str, Any]:
     """generation_config.json: sampling as the recipe has it, up to the context's length."""
     spec = codec.spec
-    silent = set(getattr(codec.tokenizer, "silent", ()))
+    silent = set(codec.silent)
     never = [
         number
         for number, written in enumerate(codec.token_bytes)
@@ -189,7 +194,7 @@ def generation(codec: TextCodec, sampling: SampleConfig) -> dict[str, Any]:
     }
 
 
-def token_names(codec: TextCodec) -> dict[int, str]:
+def token_names(codec: Any) -> dict[int, str]:
     """What tokenizer.json calls its special tokens, by id."""
     return {
         token["id"]: token["content"]
@@ -198,7 +203,7 @@ def token_names(codec: TextCodec) -> dict[int, str]:
     }
 
 
-def tokenizer(codec: TextCodec, names: dict[int, str]) -> str:
+def tokenizer(codec: Any, names: dict[int, str]) -> str:
     """tokenizer.json: the codec's, and `begin` goes before each text. There is no `end`: a prompt
     is open.
     """
@@ -233,12 +238,14 @@ def tokenizer_config(spec: Tokens, names: dict[int, str]) -> dict[str, Any]:
     }
 
 
-def _talk(codec: TextCodec) -> dict[str, Any]:
+def _talk(codec: Any) -> dict[str, Any]:
     """Of a run that was tuned on conversations: its template. Names of special tokens in a text are
     tokens then: what a template writes is a text.
     """
     return (
-        {"chat_template": codec.chat_template, "split_special_tokens": False} if codec.chats else {}
+        {"chat_template": codec.chat_template, "split_special_tokens": False}
+        if chats(codec)
+        else {}
     )
 
 

@@ -10,18 +10,15 @@ other than from left to right.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import torch
 from torch import Tensor, nn
 
 from castalia.errors import AbilityError
+from castalia.families.ar_network import Network
 from castalia.nn.graph import ConditionVector, Graph, Port, condition_ports
 from castalia.nn.hashed_ngrams import hashed
 from castalia.sentences import say
-
-if TYPE_CHECKING:
-    from castalia.families.ar import Ar
+from castalia.spec import Tokens
 
 
 class Past:
@@ -41,7 +38,7 @@ class Step(nn.Module):
     with T more tokens in it.
     """
 
-    def __init__(self, network: Any, begin: int) -> None:
+    def __init__(self, network: Network, begin: int) -> None:
         super().__init__()
         self.network, self.begin = network, begin
         self.condition = ConditionVector(network.told)
@@ -79,16 +76,16 @@ class Step(nn.Module):
         return (logits, *memory, *([whole[:, steps:]] if self.recall else []))
 
 
-def step_graph(model: Ar) -> Graph:
+def step_graph(network: Network, spec: Tokens) -> Graph:
     """Raises AbilityError for a model with counts."""
-    config, spec = model.config, model.spec
+    config = network.config
     if config.counts:
         raise AbilityError(
             say("a graph has no place for counts: their tables are searched, not multiplied"),
             where=f"family.counts={config.counts}",
             fix=say("export a run of text/ar or text/ar-small, or --to safetensors"),
         )
-    module = Step(model.network, spec.begin).eval()
+    module = Step(network, spec.begin).eval()
     kv_heads, head_width = config.kv_heads or config.heads, config.width // config.heads
     seen = ("rows", config.depth, kv_heads, "past", head_width)
     tokens = Port(
@@ -114,7 +111,7 @@ def step_graph(model: Ar) -> Graph:
     axes = {"tokens": (1, spec.length), "past": (0, spec.length - 1)}
     return Graph(
         module,
-        (tokens, *memory, *condition_ports(model.network.told)),
+        (tokens, *memory, *condition_ports(network.told)),
         outputs,
         axes,
         room=spec.length,

@@ -1,1 +1,1 @@
-"""Governance: release policy, provenance, audits of copying and privacy."""
+"""What may leave, and what it carries with it."""

@@ -1,4 +1,4 @@
-"""The audit index: all training items of a run, reduced, in which a release policy looks up the
+"""What an audit leaves for a release policy: all training items of the run, reduced, to ask for the
 nearest one of anything new.
 
 RUN/audit/index.json and index.safetensors. They hold the training items (small pictures, whole
@@ -54,14 +54,15 @@ class Index:
 
     def nearest(self, item: Any) -> Nearest:
         """(similarity in [0, 1], name of the training item) for a native item (a picture, a text):
-        1 minus the audit's distance; the name is "" where nothing is alike.
+        1 minus the audit's distance; the name is
+        "" where nothing is alike.
         """
         spec = self.codec.spec
-        matches = self.matcher.match(
+        found = self.matcher.match(
             to_unit(spec, self.codec.encode(item))[None] if isinstance(spec, Dense) else [item]
         )
-        place = int(matches.train[0])
-        return Nearest(1.0 - float(matches.distance[0]), self.names[place] if place >= 0 else "")
+        place = int(found.train[0])
+        return Nearest(1.0 - float(found.distance[0]), self.names[place] if place >= 0 else "")
 
 
 def open_index(run: Run) -> Index | None:

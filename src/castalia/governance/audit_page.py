@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from castalia.data.stream import Split
+from castalia.governance.audit_result import Audit
+from castalia.governance.copy_matcher import Found
 from castalia.language import Voice
 from castalia.pages.presenter import presenter_of
 from castalia.pages.render import write
 from castalia.sentences import join, say, series
-
-if TYPE_CHECKING:
-    from castalia.governance.audit import Audit
-    from castalia.governance.copy_matcher import Found
 
 PAIRS, NEAREST = 48, 6
 GIVEN = say("These files hold copies of the training data")

@@ -1,12 +1,12 @@
-"""The copy matcher of texts and other sequences: the span with the most bits that a sample has in
-common with the training items, piece for piece or nearly so.
+"""Texts and other sequences that were copied: the most telling span that a sample has in common with
+the training items, piece for piece or nearly so.
 
 Items are compared as the codec's pieces (words, Chinese characters), whatever the tokenizer and
 without regard to case; as tokens where the codec cuts them into no pieces. A span
-(local_alignment.py) is worth the bits of its pieces under their frequency in training, so common
-phrases are cheap and about one change in ten is borne. `distance` is 1 / (1 + bits / 100): 0.5 for
-a hundred bits, some ten words. Not here: paraphrase and translation; how many bits make a copy
-(calibration.py).
+(local_alignment.py) is worth the bits of its pieces under their frequency in
+training, so common phrases are cheap and about one change in ten is borne. `distance` is 1 / (1 +
+bits / 100): 0.5 for a hundred bits, some ten words. Not here: paraphrase and translation; how many
+bits make a copy (calibration.py).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from castalia.codecs.base import Codec
+from castalia.codecs.protocols import CutsPieces
 from castalia.governance.copy_matcher import Found
 from castalia.governance.local_alignment import UNKNOWN, Aligned, Prices, Span
 from castalia.spec import Tokens
@@ -63,7 +64,7 @@ class Passages:
         )
 
     def match(self, queries: Sequence[Any]) -> Found:
-        """queries: texts -> the training text with which each shares the span of the most bits."""
+        """queries: texts -> the training text that each has the most telling span from."""
         train, bits, share, kinds, evidence = [], [], [], [], []
         for query in queries:
             pieces = pieces_of(self._codec, query)
@@ -145,12 +146,9 @@ def pieces_of(codec: Codec[Any], item: Any) -> list[str]:
     """Words and characters where the codec knows them, else the labels of the tokens."""
     if isinstance(item, Pieces):
         return item
-    pieces = codec.pieces(item)
-    return (
-        [f"{label} " for label in codec.labels(codec.encode(item).long())]
-        if pieces is None
-        else pieces
-    )
+    if isinstance(codec, CutsPieces):
+        return codec.pieces(item)
+    return [f"{label} " for label in codec.labels(codec.encode(item).long())]
 
 
 def _joined(pieces: Sequence[str], like: Any) -> Any:

@@ -17,6 +17,7 @@ from torch import Tensor
 from castalia.abilities import SampleOptions
 from castalia.codecs.base import Codec
 from castalia.codecs.conversation import Conversation, Message
+from castalia.codecs.protocols import chats
 from castalia.errors import AbilityError, DataError
 from castalia.nn.counter_random import generator
 from castalia.nn.decode import complete
@@ -52,7 +53,7 @@ def chat_spec(codec: Codec[Any]) -> Tokens:
     """The spec of a codec that holds conversations. Raises AbilityError for one that has never seen
     any.
     """
-    if not isinstance(codec.spec, Tokens) or not getattr(codec, "chats", False):
+    if not isinstance(codec.spec, Tokens) or not chats(codec):
         raise AbilityError(
             say("this run cannot hold a conversation: it has never seen one"),
             where=say("codec {0}", codec.name),

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from castalia.abilities import Decodes, Encodes, Infills, SampleOptions
 from castalia.codecs.base import Codec
+from castalia.codecs.protocols import HasParts, middle_of, need
 from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family
 from castalia.nn.counter_random import generators, randn_rows
@@ -107,8 +108,9 @@ def fill(
         )
     parts, gaps = pieces[::2], pieces[1::2]
     rngs = generators(seed, 0, count)
-    if gaps == [""] and codec.middle is not None:
-        prefix, suffix, middle = (torch.tensor([mark]) for mark in codec.middle)
+    marks = middle_of(codec)
+    if gaps == [""] and marks is not None:
+        prefix, suffix, middle = (torch.tensor([mark]) for mark in marks)
         before, after = (_inner(codec, spec, part) for part in parts)
         prompt = torch.cat([torch.tensor([spec.begin]), prefix, before, suffix, after, middle])
         _fits(len(prompt), spec.length - 1)
@@ -119,7 +121,7 @@ def fill(
             rngs,
             SampleOptions(temperature),
             spec=spec,
-            banned=codec.middle,
+            banned=marks,
         )
         return [
             parts[0] + codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) + parts[1]
@@ -161,7 +163,7 @@ def refill(
     """`count` versions of an item with parts made anew, given all that stays: what comes later,
     too.
 
-    keep, bars: see Codec.gaps. A gap that fits into the model's context is filled with as much of
+    keep, bars: see HasParts.gaps. A gap that fits into the model's context is filled with as much of
     the item before it as behind it; a longer one window by
     window, each half as far on as the one before, so that it sees what was filled and what is given
     on both sides.
@@ -172,7 +174,14 @@ def refill(
             say("only models of tokens fill parts"), where=say("codec '{0}'", codec.name)
         )
     infiller = require(model, Infills, "infill")
-    x, kept = codec.gaps(item, keep, bars)
+    has_parts = need(
+        codec,
+        HasParts,
+        say("items of the codec '{0}' have no parts to keep", codec.name),
+        where="edit infill",
+        fix=say("in a text, mark the gaps: [[12]]"),
+    )
+    x, kept = has_parts.gaps(item, keep, bars)
     rows, open_ = x.expand(count, -1).clone(), ~kept
     rngs = generators(seed, 0, count)
     for first in _windows(open_, spec):
@@ -183,7 +192,7 @@ def refill(
                 window, ~open_[first:stop].to(model.device).expand(count, -1), rngs, {}, temperature
             ).cpu()
             open_[first + 1 : stop] = False
-    return [codec.joined(item, row, kept) for row in rows]
+    return [has_parts.joined(item, row, kept) for row in rows]
 
 
 def _windows(open_: Tensor, spec: Tokens) -> Iterable[int]:

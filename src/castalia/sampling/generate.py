@@ -18,6 +18,7 @@ from torch import Tensor
 from castalia.abilities import Decodes, SampleOptions, Samples
 from castalia.codecs.base import Codec
 from castalia.codecs.conversation import Conversation
+from castalia.codecs.protocols import Streams, constrains, need
 from castalia.constraints.budget import Budget, CompileLimits
 from castalia.errors import RecipeError, SpecError, meant
 from castalia.families.base import Family
@@ -248,7 +249,13 @@ def stream(run: Run, request: Request, *, model: Family | None = None) -> Iterat
     """
     family = run.model() if model is None else model
     codec = run.codec
-    streamer = codec.streamer()
+    streamer = need(
+        codec,
+        Streams,
+        say("the codec '{0}' has no text to stream", codec.name),
+        where="stream",
+        fix=say("leave --stream out"),
+    ).streamer()
     decoder = Decoder(
         require(family, Decodes, say("be read out token by token")),
         spec=_tokens(codec),
@@ -315,12 +322,21 @@ def prompt_ids(codec: Codec[Any], prompt: Any) -> Tensor:
 
 def limits(codec: Codec[Any], request: Request) -> tuple[Grammar | None, Stop | None]:
     """What must hold for the new tokens, and what ends them; None where nothing was asked."""
-    grammar = (
-        None
-        if request.constraint is None
-        else codec.constrain(request.constraint, Budget(request.budget))
-    )
-    return grammar, codec.stopper(request.options.stop) if request.options.stop else None
+    grammar, stop = None, None
+    if request.constraint is not None:
+        grammar = constrains(codec, request.constraint).constrain(
+            request.constraint, Budget(request.budget)
+        )
+    if request.options.stop:
+        streams = need(
+            codec,
+            Streams,
+            say("the codec '{0}' has no text to stop at", codec.name),
+            where="stop",
+            fix=say("leave sampling.stop out"),
+        )
+        stop = streams.stopper(request.options.stop)
+    return grammar, stop
 
 
 def _tokens(codec: Codec[Any]) -> Tokens:

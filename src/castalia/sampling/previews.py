@@ -13,6 +13,7 @@ import torch
 
 from castalia import atomic
 from castalia.abilities import Decodes, SampleOptions, Samples
+from castalia.codecs.protocols import Streams, weighs
 from castalia.data.windows import Windows
 from castalia.progress import stage
 from castalia.sampling.chat import replies
@@ -35,7 +36,7 @@ def sheets(folder: Path, dataset: Dataset) -> Callable[[Progress], None]:
         path = folder / f"step-{progress.step:08d}"
         with stage("drawing a sample sheet"):
             items = items_of_sheet(progress.model, dataset)
-        if items and dataset.codec.takes_text:
+        if items and isinstance(dataset.codec, Streams):
             atomic.write(path.with_suffix(".txt"), f"\n{'-' * 40}\n".join(map(str, items)) + "\n")
         elif items:
             with atomic.place(path.with_suffix(".png")) as temporary:
@@ -52,7 +53,7 @@ def items_of_sheet(model: Any, dataset: Dataset) -> list[Any]:
     if isinstance(dataset.spec, Tokens) and isinstance(model, Decodes):
         held_out = (
             dataset.validation.documents()
-            if isinstance(dataset.validation, Windows) and codec.weighs
+            if isinstance(dataset.validation, Windows) and weighs(codec)
             else ()
         )
         if texts := replies(model, codec, islice(held_out, TEXTS)):

@@ -1,1 +1,3 @@
-"""The HTTP server of runs: OpenAI's API and our own. Needs the extra `serving`."""
+"""A run for others: an HTTP server that speaks OpenAI's words and our own. Needs the extra
+`serving`.
+"""

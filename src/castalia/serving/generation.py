@@ -1,5 +1,5 @@
-"""From a request to its results: everything between HTTP and the engine, the same for OpenAI's API
-and ours.
+"""From a request to what may be sent: everything between HTTP and the engine, the same for OpenAI's
+words and for ours.
 
 What comes in passes `Gate.prepare`, what goes out `Gate.emit_bytes` or, as a stream, `Gate.screen`.
 Encoding, constraints and files are worked on in threads, so the loop goes on answering; models are
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from castalia.abilities import Decodes
 from castalia.codecs.conversation import Conversation
+from castalia.codecs.protocols import constrains, middle_of
 from castalia.errors import CastaliaError, RecipeError
 from castalia.governance.release_gate import request_facts
 from castalia.nn.decode import Completion, TokenLogprobs
@@ -85,7 +86,7 @@ class Maker:
         return ticket
 
     async def call(self, hosted: Hosted, function: Any) -> Any:
-        """The result of a function that uses the run's model, computed by the engine."""
+        """What a function gives that touches the run's model."""
         return (await finished([self.submit(f"{hosted.name}/call", function)]))[0][0]
 
     async def draw(
@@ -96,9 +97,9 @@ class Maker:
         """
         work = Drawing(request.n, request.seed, request.options, request.first, request.cond)
         await run_in_threadpool(self._checked, hosted, request)
-        drawn: list[Drawn] = (await finished([self.submit(f"{hosted.name}/draw", work)]))[0]
+        found: list[Drawn] = (await finished([self.submit(f"{hosted.name}/draw", work)]))[0]
         return await run_in_threadpool(
-            lambda: [_released(hosted, _drawn(hosted, request, one), suffix) for one in drawn]
+            lambda: [_released(hosted, _drawn(hosted, request, one), suffix) for one in found]
         )
 
     async def compose(
@@ -180,7 +181,8 @@ class Maker:
         if constraint is None:
             return texts
         grammar = await self.compiler.run(
-            partial(hosted.codec.constrain, constraint), self.limits.seconds
+            partial(constrains(hosted.codec, constraint).constrain, constraint),
+            self.limits.seconds,
         )
         return [
             replace(text, work=replace(text.work, grammar=grammar), begun=begun) for text in texts
@@ -233,7 +235,8 @@ class Maker:
 
     def _gap(self, hosted: Hosted, before: str, after: str) -> tuple[Tensor, tuple[int, ...]]:
         codec, spec = hosted.codec, _tokens(hosted)
-        if codec.middle is None:
+        middle = middle_of(codec)
+        if middle is None:
             raise Invalid(
                 "this run does not fill in the middle",
                 "suffix",
@@ -241,7 +244,7 @@ class Maker:
             )
         parts = [codec.encode(part).long()[1:] for part in (before, after)]
         parts = [part if spec.end is None else part[:-1] for part in parts]
-        marks = [torch.tensor([mark]) for mark in codec.middle]
+        marks = [torch.tensor([mark]) for mark in middle]
         prompt = torch.cat(
             [torch.tensor([spec.begin]), marks[0], parts[0], marks[1], parts[1], marks[2]]
         )
@@ -251,7 +254,7 @@ class Maker:
                 "suffix",
                 "shorten them",
             )
-        return prompt, codec.middle
+        return prompt, middle
 
     async def write(self, texts: Sequence[Text]) -> list[list[Written]]:
         """All samples of all texts, once they are whole."""
@@ -264,17 +267,17 @@ class Maker:
             for ticket in tickets:
                 ticket.cancel()
             raise
-        results = await finished(tickets)
+        found = await finished(tickets)
         return await run_in_threadpool(
             lambda: [
                 [_written(text, piece) for piece in sorted(pieces)]
-                for text, pieces in zip(texts, results, strict=True)
+                for text, pieces in zip(texts, found, strict=True)
             ]
         )
 
     async def stream(self, texts: Sequence[Text]) -> AsyncGenerator[Bit, None]:
         """What may go out of all texts, as it comes. Closing the iterator drops what is not
-        finished; the ledger records it.
+        finished; the ledger says so.
         """
         bits: asyncio.Queue[Bit | BaseException | None] = asyncio.Queue(maxsize=64)
         tickets: list[Ticket] = []
@@ -308,7 +311,7 @@ class Maker:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def logprobs(self, text: Text, count: int) -> list[TokenLogprobs]:
-        """Log-probabilities of the prompt's tokens, but for `begin`."""
+        """What the model thinks of the tokens of the prompt, but for `begin`."""
         ids, spec = text.work.prompt, _tokens(text.hosted)
         if len(ids) > spec.length:
             raise Invalid(
@@ -318,10 +321,10 @@ class Maker:
                 "shorten it",
             )
         cond = condition(text.hosted.family, text.request.cond, 1, text.request.first)
-        logprobs: list[TokenLogprobs] = await self.call(
-            text.hosted, lambda: _prompt_logprobs(text.hosted, ids, cond, count)
+        found: list[TokenLogprobs] = await self.call(
+            text.hosted, lambda: _look(text.hosted, ids, cond, count)
         )
-        return logprobs
+        return found
 
 
 class Released(NamedTuple):
@@ -343,14 +346,14 @@ class Text:
 
     @property
     def continues(self) -> bool:
-        """Whether what is new goes on where the prompt ends: it does not in a gap, nor after
-        another speaker's turn.
+        """Whether what is new goes on where the prompt ends: it does not in a gap, nor where
+        somebody else spoke.
         """
         return self.suffix is None and not isinstance(self.request.prompt, Conversation)
 
     @property
     def prompt_tokens(self) -> int:
-        return len(self.work.prompt) - 1  # without `begin`, which is not part of the prompt
+        return len(self.work.prompt) - 1  # without `begin`, which nobody wrote
 
 
 class Written(NamedTuple):
@@ -449,13 +452,13 @@ async def _follow(
         while pieces := await ticket.take():
             for piece in pieces:
                 writer = writers[piece.row]
-                new = writer.push(piece.tokens, piece.done)
+                said = writer.push(piece.tokens, piece.done)
                 manifest = None
                 if piece.done is not None:
                     manifest = await run_in_threadpool(writer.close, piece.done)
-                if new or piece.done is not None or piece.logprobs:
+                if said or piece.done is not None or piece.logprobs:
                     await bits.put(
-                        Bit(number, piece.row, new, piece.logprobs, piece.done, manifest)
+                        Bit(number, piece.row, said, piece.logprobs, piece.done, manifest)
                     )
         await bits.put(None)
     except asyncio.CancelledError:
@@ -516,21 +519,19 @@ def _released(hosted: Hosted, sample: Sample, suffix: str | None = None) -> Rele
 
 
 @torch.inference_mode()
-def _prompt_logprobs(
-    hosted: Hosted, ids: Tensor, cond: dict[str, Any], count: int
-) -> list[TokenLogprobs]:
+def _look(hosted: Hosted, ids: Tensor, cond: dict[str, Any], count: int) -> list[TokenLogprobs]:
     """Token by token, as the row would be written: the ability asks for no more than a step."""
     model = require(hosted.family, Decodes, say("be read token by token"))
     ids = ids.to(hosted.family.device)
     logits, state = model.prefill(
         ids[None, :1], torch.ones(1, 1, dtype=torch.bool, device=ids.device), cond
     )
-    logprobs = []
+    found = []
     for place in range(1, len(ids)):
         likely = logits[0].log_softmax(0)
         best = likely.topk(min(max(1, count), len(likely)))
         token = int(ids[place])
-        logprobs.append(
+        found.append(
             TokenLogprobs(
                 token,
                 float(likely[token]),
@@ -539,7 +540,7 @@ def _prompt_logprobs(
         )
         if place + 1 < len(ids):
             logits, state = model.step(ids[place : place + 1], state)
-    return logprobs
+    return found
 
 
 def _tokens(hosted: Hosted) -> Tokens:

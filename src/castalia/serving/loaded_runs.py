@@ -17,16 +17,16 @@ from typing import Any
 
 from torch import Tensor
 
-from castalia import bounded, registry
+from castalia import bounded, modality, registry
 from castalia.abilities import Decodes, Encodes, Infills, SampleOptions, Samples, Scores
 from castalia.codecs.base import Codec
+from castalia.codecs.protocols import Chats, HasParts, Streams, chats, middle_of
 from castalia.data.stream import rows_of
 from castalia.errors import AbilityError, DataError, MissingExtra, PluginError, RecipeError
 from castalia.families.base import Family
 from castalia.governance.policy import Policy
 from castalia.governance.release_gate import Gate
 from castalia.language import say
-from castalia.modalities.text.chat_template import Jinja
 from castalia.run import Run
 from castalia.sampling.generate import conditions_of_items, request_of
 from castalia.serving.batching import CallLane, DenseLane, TextLane
@@ -46,9 +46,7 @@ FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
     "chat": (
         say("hold a conversation"),
         Decodes,
-        lambda one: (
-            one.writes and isinstance(one.family, Decodes) and getattr(one.codec, "chats", False)
-        ),
+        lambda one: one.writes and isinstance(one.family, Decodes) and chats(one.codec),
     ),
     "images": (
         say("draw pictures"),
@@ -113,13 +111,9 @@ class Hosted:
     def media_type_of(self, suffix: str | None) -> str:
         """Of files with another of the codec's endings."""
         suffix = suffix or self.codec.suffix
-        known = {
-            ".musicxml": "application/vnd.recordare.musicxml+xml",
-            ".wav": "audio/wav",
-            ".mid": "audio/midi",
-        }
+        described = modality.of(self.codec)
         return (
-            known.get(suffix)
+            (described.media.get(suffix) if described else None)
             or mimetypes.guess_type(f"item{suffix}")[0]
             or "application/octet-stream"
         )
@@ -127,7 +121,7 @@ class Hosted:
     @property
     def writes(self) -> bool:
         """Whether its items are texts."""
-        return isinstance(self.spec, Tokens) and self.codec.takes_text
+        return isinstance(self.spec, Tokens) and isinstance(self.codec, Streams)
 
     @property
     def draws(self) -> bool:
@@ -139,19 +133,19 @@ class Hosted:
         """Whether a text's gaps can be filled: with the codec's marks, or in any order."""
         # the one option on which a family's ability hangs
         reads_any_order = getattr(self.family.config, "order", "any") == "any"
-        return self.codec.middle is not None or (
+        return middle_of(self.codec) is not None or (
             isinstance(self.family, Infills) and reads_any_order
         )
 
     @property
     def has_parts(self) -> bool:
         """Whether its items have parts that may stay while others are made anew: scores."""
-        return type(self.codec).gaps is not Codec.gaps
+        return isinstance(self.codec, HasParts)
 
     @cached_property
     def renders(self) -> bool:
         """Whether conversations pass a template of somebody else's, which may take its time."""
-        return isinstance(getattr(self.codec, "template", None), Jinja)
+        return isinstance(self.codec, Chats) and self.codec.renders
 
     @cached_property
     def features(self) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ A broken contract raises AssertionError naming the item; nothing here needs pyte
 """
 
 from castalia.testing.codecs import CODEC_CHECKS, check_codec
-from castalia.testing.families import FAMILY_CHECKS, FamilyCase, check_family
+from castalia.testing.families import FAMILY_CHECKS, check_family
+from castalia.testing.family_case import FamilyCase
 from castalia.testing.metrics import METRIC_CHECKS, check_metric
 from castalia.testing.synthetic import SPECS, synthetic
 

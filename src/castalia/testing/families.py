@@ -20,36 +20,17 @@ from castalia import registry
 from castalia.abilities import ABILITIES, SampleOptions, abilities_of
 from castalia.errors import AbilityError, CastaliaError, SpecError
 from castalia.families.base import Family, Phase
-from castalia.nn.counter_random import counter_seed, generator, generators
+from castalia.nn.counter_random import generator, generators
 from castalia.recipe_sections import TrainConfig
 from castalia.spec import Batch, Classes, Condition, Dense, Tokens
+from castalia.testing.family_case import FamilyCase
 from castalia.testing.graphs import has_graphs
-from castalia.testing.synthetic import SPECS, synthetic
+from castalia.testing.synthetic import SPECS
 from castalia.training.device import Solo
 from castalia.training.loop import Trainer
 
 AGREEMENT = 1e-4  # values of one sample, whatever the number of rows computed with it
 STEPS_TO_OVERFIT = 300
-
-
-@dataclass(frozen=True)
-class FamilyCase:
-    """A family, a config for it and a spec; `build` and `batch` are functions of the seed alone."""
-
-    family: type[Family]
-    config: Any
-    spec: Dense | Tokens
-    conditions: dict[str, Condition] = field(default_factory=dict)
-
-    def build(self, seed: int = 0) -> Family:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(counter_seed("contract", seed))
-            model = self.family(self.config, self.spec, self.conditions)
-            model.prepare(self.batch(1, number) for number in range(4))
-            return model
-
-    def batch(self, rows: int = 8, seed: int = 0) -> Batch:
-        return synthetic(self.spec, rows, seed, self.conditions)
 
 
 def check_family(

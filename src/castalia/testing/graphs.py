@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -11,9 +11,7 @@ from castalia.abilities import SampleOptions
 from castalia.errors import AbilityError
 from castalia.nn.counter_random import Noise, generator, generators, noise_rows
 from castalia.nn.graph import Graph
-
-if TYPE_CHECKING:
-    from castalia.testing.families import FamilyCase
+from castalia.testing.family_case import FamilyCase
 
 TOLERANCE = 1e-4
 

@@ -1,4 +1,4 @@
-"""Contract tests of metrics, as functions of a metric object.
+"""What every metric owes its callers, as functions of a metric object.
 
     from castalia.testing.metrics import check_metric
     check_metric(MyMetric)
@@ -9,7 +9,8 @@ in the end clearly, under growing damage of at least one kind (noise, loss of va
 classes, wrong labels, repetition ...); a likelihood must fall with damage to what is scored. Every
 metric must give the same scores twice, under unique names, and JSON that holds every key; too few
 items are refused in words. A metric is shown the kinds of evidence that it reads: vectors,
-sequences of tokens, or both; one that judges scores is shown pieces of music.
+sequences of tokens, or both; one that judges the items of a modality is shown such items, which the
+modality's `contract` makes (MetricContract).
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from castalia import modality
 from castalia.evaluation.base import (
     Comparison,
     DenseEvidence,
@@ -33,14 +35,41 @@ from castalia.evaluation.base import (
     TokenEvidence,
 )
 from castalia.families.base import Family, FamilyConfig, Phase
-from castalia.modalities.music.contract import damages, music_evidence
-from castalia.modalities.music.score import Score as Music
 from castalia.nn.counter_random import generator, randn_rows
 from castalia.spec import Batch, Dense, Loss, Tokens
 
 N, DIMENSION = 400, 8
 VOCAB, LENGTH = 40, 24
 STRENGTHS = (0.5, 1.0, 2.0)  # of damage; undamaged comes before them
+
+
+class MetricContract(Protocol):
+    """What `Modality.contract` names: a class that is called without arguments.
+
+    native  the kind of items, as `Codec.native`.
+    """
+
+    native: type
+
+    def evidence(self, shown: Any, n: int) -> Evidence:
+        """`shown` with n native items on each side: a perfect model, and a memoriser that replays
+        the training items.
+        """
+        ...
+
+    def damages(self, most: float) -> dict[str, Callable[[Any, float], Evidence]]:
+        """Kinds of damage: (evidence, strength) -> evidence; at strength `most` all of a model's
+        items are hit.
+        """
+        ...
+
+
+def contract_of(metric: Metric) -> MetricContract | None:
+    """That of the modality whose items the metric judges; None where any items will do."""
+    if metric.judges is object:
+        return None
+    contracts = (one.load("contract")() for one in modality.every().values() if one.contract)
+    return next((one for one in contracts if issubclass(metric.judges, one.native)), None)
 
 
 class Normal(Family):
@@ -103,7 +132,7 @@ def evidence(n: int = N) -> DenseEvidence:
         training=(training, quadrants(training)),
         held_out=(held_out, quadrants(held_out)),
         replayed=quadrants(sides["memoriser"]),
-        requested=quadrants(sides["model"]),
+        told=quadrants(sides["model"]),
         raw=raw,
     )
     return DenseEvidence(
@@ -230,8 +259,8 @@ def evidences(metric: Metric, n: int = N) -> list[Evidence]:
         DenseEvidence: evidence,
         TokenEvidence: lambda n: token_evidence(n // 2 or 1),
     }
-    if issubclass(metric.judges, Music):
-        return [music_evidence(token_evidence(1), max(3, n // 10))]
+    if (contract := contract_of(metric)) is not None:
+        return [contract.evidence(token_evidence(1), max(3, n // 10))]
     return [make(n) for kind, make in kinds.items() if issubclass(kind, metric.reads)]
 
 
@@ -317,7 +346,8 @@ def falls_with_damage(metric: Metric) -> None:
     """
     for shown in evidences(metric):
         ladders = DENSE_DAMAGE if isinstance(shown, DenseEvidence) else TOKEN_DAMAGE
-        ladders = damages(STRENGTHS[-1]) if issubclass(metric.judges, Music) else ladders
+        contract = contract_of(metric)
+        ladders = contract.damages(STRENGTHS[-1]) if contract is not None else ladders
         sound = {
             score.name: score
             for score in metric.scores(shown)
@@ -352,14 +382,12 @@ def _falls(row: list[MetricResult]) -> bool:
     return {"lower": rises, "higher": sinks, None: rises or sinks}[row[0].better]
 
 
-def _items(shown: DenseEvidence, x: Tensor, classes: Tensor | None = None) -> DenseEvidence:
-    """The same evidence of a model that drew x (N, D), asked for `classes`."""
+def _items(shown: DenseEvidence, x: Tensor, told: Tensor | None = None) -> DenseEvidence:
+    """The same evidence of a model that drew x (N, D), told to draw the classes `told`."""
     labelled = shown.labelled
-    if labelled is not None and labelled.requested is not None and labelled.raw is not None:
+    if labelled is not None and labelled.told is not None and labelled.raw is not None:
         labelled = replace(
-            labelled,
-            requested=labelled.requested if classes is None else classes,
-            raw={**labelled.raw, "model": x},
+            labelled, told=labelled.told if told is None else told, raw={**labelled.raw, "model": x}
         )
     return replace(shown, candidates={**shown.candidates, "model": x}, labelled=labelled)
 

@@ -18,6 +18,7 @@ MODALITY = Modality(
     matcher=f"{_HERE}.copies:Music",
     verdict=f"{_HERE}.verdict:verdict_music",
     presenter=f"{_HERE}.presenter:ScorePresenter",
+    contract=f"{_HERE}.contract:MusicContract",
     metrics={
         "music": Named(
             f"{_HERE}.metrics.statistics:MusicStatistics",

@@ -1,5 +1,4 @@
-"""Pieces and damage of known strength, by which metrics of music are checked
-(testing.check_metric).
+"""Pieces and damage for metrics of music: what check_metric shows a metric that judges scores.
 
 A piece has three voices in a key of its own: a walk on the scale over a rhythm that returns, and
 two slower voices below it.
@@ -151,3 +150,15 @@ def _damage(change: Change, most: float) -> Callable[[Any, float], Evidence]:
 def damages(most: float) -> dict[str, Callable[[Any, float], Evidence]]:
     """Kinds of damage; `most` is the strength at which all of a model's pieces are hit."""
     return {change.__name__.strip("_"): _damage(change, most) for change in CHANGES}
+
+
+class MusicContract:
+    """A MetricContract."""
+
+    native = Score
+
+    def evidence(self, shown: Any, n: int) -> Evidence:
+        return music_evidence(shown, n)
+
+    def damages(self, most: float) -> dict[str, Callable[[Any, float], Evidence]]:
+        return damages(most)

@@ -1,4 +1,6 @@
-"""Draw texts as a picture, for contact sheets (Chinese needs a font that the system has)."""
+"""Texts drawn on a picture, for contact sheets. Pillow brings no Chinese letters, so they need a
+font that the system has.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Readers and writers of files of scores."""
+"""Files of scores: reading and writing."""

@@ -1,1 +1,1 @@
-"""Metrics of scores."""
+"""What is measured of scores."""

@@ -1,1 +1,1 @@
-"""Forms of scores that models see: grid, events, chords, piano roll."""
+"""Scores as what models see: grid, events, chords, piano roll."""

@@ -1,0 +1,192 @@
+"""What some codecs can do beside the contract of all (base.py): asked for by `isinstance`, as the
+abilities of families are.
+
+    HasParts     items have named parts, some of which may be made anew
+    Streams      items are texts, which can be written token by token and end at a string
+    Constrains   what a user asks of an item, as a grammar
+    Weighs       some tokens count in training and others do not
+    CutsPieces   items are cut into what people compare them by
+    FillsMiddle  marks stand around a gap of free length
+    Chats        items are conversations
+    Symmetric    items have other writings that are as likely
+    WritesBytes  each token writes certain bytes
+    Tokenizes    its tokenizer as a file of another program
+
+    if isinstance(codec, Streams): ...
+    parts = need(codec, HasParts, say("items of the codec '{0}' have no parts", codec.name))
+
+Members are looked up when asked, so ask once the codec is fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from torch import Tensor
+
+from castalia.constraints.budget import Budget
+from castalia.errors import RecipeError
+from castalia.sentences import say
+from castalia.spec import Grammar
+
+T = TypeVar("T")
+
+
+class Streamer(Protocol):
+    """Whole characters only: bytes of an unfinished one wait."""
+
+    def push(self, token: int) -> str: ...
+
+    def finish(self) -> str: ...
+
+
+@runtime_checkable
+class HasParts(Protocol):
+    def gaps(
+        self, item: Any, keep: Sequence[str], bars: tuple[int, int] | None
+    ) -> tuple[Tensor, Tensor]:
+        """An item with parts of it left open: (tokens (n,) int64 from `begin` on, without `end`;
+        keep (n,) bool, False in gaps).
+
+        keep: names of the parts that stay; bars: the first and last bar, from 1, that are made
+        anew; None: all. Raises RecipeError where the item has not these parts.
+        """
+        ...
+
+    def joined(self, item: Any, x: Tensor, keep: Tensor) -> Any:
+        """The item with its gaps as x (n,) has them; what was given comes back as it was."""
+        ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    def streamer(self) -> Streamer:
+        """Tokens to text as they come."""
+        ...
+
+    def stopper(self, stop: Sequence[str]) -> Callable[[list[int]], int | None]:
+        """A function of a row's new tokens: how many to keep once one of the strings has appeared,
+        else None.
+        """
+        ...
+
+
+@runtime_checkable
+class Constrains(Protocol):
+    def constrain(self, constraint: str, budget: Budget | None = None) -> Grammar:
+        """What must hold for generated tokens, from the user's words. Raises RecipeError for words
+        that mean nothing.
+        """
+        ...
+
+
+@runtime_checkable
+class Weighs(Protocol):
+    @property
+    def weighs(self) -> bool:
+        """Whether items come with loss weights: of a conversation, only what the assistant says is
+        learned.
+        """
+        ...
+
+    def weigh(self, item: Any) -> Tensor | None:
+        """Loss weights (n,) uint8, 0 or 1, of the tokens of `encode(item)`; None where all count."""
+        ...
+
+
+@runtime_checkable
+class CutsPieces(Protocol):
+    def pieces(self, item: Any) -> list[str]:
+        """The item cut into words or characters; joined they are the item. Scores of repetition and
+        copying count these, so that they do not depend on a tokenizer.
+        """
+        ...
+
+
+@runtime_checkable
+class FillsMiddle(Protocol):
+    @property
+    def middle(self) -> tuple[int, int, int] | None:
+        """Token ids of the marks prefix, suffix, middle; None where this codec was made without."""
+        ...
+
+
+@runtime_checkable
+class Chats(Protocol):
+    @property
+    def chats(self) -> bool:
+        """Whether it knows how conversations are written."""
+        ...
+
+    @property
+    def chat_template(self) -> str | None:
+        """The same as a Jinja template; None where there is none."""
+        ...
+
+    @property
+    def renders(self) -> bool:
+        """Whether conversations pass a template of somebody else's, which may take its time."""
+        ...
+
+
+@runtime_checkable
+class Symmetric(Protocol):
+    def symmetries(self) -> list[Tensor]:
+        """Ways to write an item otherwise that leave it as likely: for each (V,) int64, the image
+        of every token, -1 where it has none; the identity is one. Scores may average over them.
+        """
+        ...
+
+
+@runtime_checkable
+class WritesBytes(Protocol):
+    @property
+    def token_bytes(self) -> list[bytes]:
+        """What each token writes, index = id; b"" for `begin`, `end` and other specials."""
+        ...
+
+
+@runtime_checkable
+class Tokenizes(Protocol):
+    def to_json(self) -> str:
+        """The tokenizer as a Hugging Face tokenizer.json, with the same ids."""
+        ...
+
+    @property
+    def silent(self) -> Sequence[int]:
+        """Tokens that training never showed."""
+        ...
+
+
+def weighs(codec: object) -> bool:
+    """Whether items of this codec come with loss weights."""
+    return isinstance(codec, Weighs) and codec.weighs
+
+
+def chats(codec: object) -> bool:
+    """Whether this codec knows how conversations are written."""
+    return isinstance(codec, Chats) and codec.chats
+
+
+def middle_of(codec: object) -> tuple[int, int, int] | None:
+    """The marks around a gap of free length, where this codec has them."""
+    return codec.middle if isinstance(codec, FillsMiddle) else None
+
+
+def need(codec: object, protocol: type[T], what: str, *, where: str = "", fix: str = "") -> T:
+    """`codec` itself if it has the protocol. Raises RecipeError(what, where, fix) otherwise."""
+    if isinstance(codec, protocol):
+        return codec
+    raise RecipeError(what, where=where, fix=fix)
+
+
+def constrains(codec: Any, constraint: str) -> Constrains:
+    """`codec`, if it knows constraints. Raises RecipeError otherwise."""
+    return need(
+        codec,
+        Constrains,
+        say("the codec '{0}' knows no constraints", codec.name),
+        where=constraint,
+        fix=say("leave the constraint out"),
+    )

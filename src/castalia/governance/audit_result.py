@@ -1,0 +1,28 @@
+"""What an audit found: its document, and the items that its page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from castalia.codecs.base import Codec
+from castalia.data.stream import Side
+from castalia.governance.copy_matcher import Found
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found. samples, training and held_out are items; `found` speaks of all samples,
+    `fresh` of the held-out items.
+    """
+
+    document: dict[str, Any]
+    codec: Codec[Any]
+    names: Sequence[str]
+    samples: Any
+    training: Side
+    held_out: Any
+    found: Found
+    fresh: Found
+    where: Any
