@@ -10,10 +10,10 @@
 Near duplicates are taken out of the corpora first (poems that stand in two collections). Each data
 set is cut in three: training items, held-out items that set the threshold, and fresh items that
 nothing was set on. The fresh items are the samples of a perfect model; copies of training items are
-planted among them, altered by code of this file, with strengths that the
-package does not know. Found: the audit's distance of a planted copy lies below its threshold. False
-alarms: that of a fresh item does. Over SPLITS splits; in each, ROUNDS audits of fresh items with 1%
-of copies, and one of fresh items alone, give the verdicts.
+planted among them, altered by code of this file, with strengths that the package does not know.
+Found: the audit's distance of a planted copy lies below its threshold. False alarms: that of a
+fresh item does. Over SPLITS splits; in each, ROUNDS audits of fresh items with 1% of copies, and
+one of fresh items alone, give the verdicts.
 
 The constants of the matchers were chosen on TUNED (Fashion-MNIST, tiny Shakespeare), whose rows are
 marked and do not count. The time is that of 10,000 samples of 32 x 32 pixels against 50,000

@@ -83,7 +83,9 @@ def world(base: DenseEvidence, n: int, repetition: int) -> DenseEvidence:
 
 def judged(found: DenseEvidence, x: torch.Tensor) -> Iterator[MetricResult]:
     """Scores of a model that drew x (N, D)."""
-    labelled = replace(found.labelled, told=quadrants(x)) if found.labelled is not None else None
+    labelled = (
+        replace(found.labelled, requested=quadrants(x)) if found.labelled is not None else None
+    )
     shown = replace(found, candidates={**found.candidates, "model": x}, labelled=labelled)
     for name in METRICS:
         yield from registry.resolve("metric", name)().scores(shown)

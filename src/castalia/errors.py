@@ -1,4 +1,4 @@
-"""Every error that Castalia raises on purpose, with its exit code and its HTTP status.
+"""Errors that Castalia raises, with their exit codes and HTTP statuses.
 
 An error says what is wrong, where, and what to do about it; it prints as three lines:
 
@@ -29,9 +29,8 @@ def meant(given: str, known: Iterable[str], before: str = "") -> str:
 class CastaliaError(Exception):
     """Base of all errors that a user can cause and mend. `where` and `fix` may be empty.
 
-    The three are kept as they are given, so that what `castalia.sentences.say` made of them can be
-    told in another language
-    (`castalia.language.translate`); `str` is English.
+    The three are kept as they are given, so that sentences made by `castalia.sentences.say` can be
+    shown in another language (`castalia.language.translate`); `str` is English.
     """
 
     exit_code: ClassVar[int] = 1

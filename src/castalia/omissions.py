@@ -1,5 +1,4 @@
-"""What is left out of data while they are read, counted where it happens, so that nothing vanishes
-silently.
+"""Omissions: what is left out of data while they are read, counted where it happens and reported.
 
 Three places leave something out, and each has its way to report it:
 
@@ -11,8 +10,8 @@ Three places leave something out, and each has its way to report it:
     parts of an item               `Codec.omitted(item)` lists them; data/cache.py keeps the sums
 
 All arrive in the data report as "omitted", which `castalia check` puts first and `castalia train`
-prints before the first step. As with `warnings.warn`, a reader that calls `omit` knows nothing of
-who listens: the collector is a context variable, and without one nothing is counted.
+prints before the first step. As with `warnings.warn`, a reader that calls `omit` does not know the
+collector: the collector is a context variable, and without one nothing is counted.
 """
 
 from __future__ import annotations

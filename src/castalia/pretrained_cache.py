@@ -6,7 +6,7 @@ by their content.
 
 The digest is over the configuration, the weights and the tokenizer, so a run that names it means
 these numbers and no others, wherever they lie. Weights in pickle are refused and no code of a model
-is run; nothing is downloaded. What is done with a base is families/pretrained.py's business.
+is run; nothing is downloaded. Bases are used in families/pretrained.py.
 """
 
 from __future__ import annotations

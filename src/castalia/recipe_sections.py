@@ -12,7 +12,7 @@ from castalia.sentences import say
 
 STEPS = 1000  # of a recipe that gives no length
 MOST_MINUTES = 60.0 * 24 * 365
-# of the training section: what says one of them again replaces all
+# of the training section: setting one of them replaces all
 LENGTHS = ("steps", "minutes", "plan")
 
 

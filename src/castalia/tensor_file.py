@@ -1,5 +1,5 @@
-"""Tensors from files of strangers: what a safetensors file declares is held against its size, and
-against what is wanted, before it is read.
+"""Read untrusted safetensors files: the header is checked against the file's size, and against what
+is wanted, before the tensors are read.
 
 The layout (https://huggingface.co/docs/safetensors): 8 bytes, the length n of the header,
 little-endian; n bytes of JSON, name -> {dtype, shape, data_offsets}; the numbers, one tensor after

@@ -1,5 +1,5 @@
-"""Text in a terminal's columns, where a Chinese character takes two and a combining mark none:
-width, padding, cutting, wrapping.
+"""Width of text in terminal columns (a Chinese character takes two, a combining mark none):
+padding, cutting, wrapping.
 """
 
 from __future__ import annotations

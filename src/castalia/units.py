@@ -1,6 +1,4 @@
-"""Numbers as people read them: sizes in bytes and durations. Each is a sentence, so that its unit
-is told in the reader's language.
-"""
+"""Sizes in bytes and durations as sentences, in the reader's language."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 $CASTALIA_HOME (default ~/.cache/castalia) holds `runs.jsonl`: a line when a run is made and one for
 each checkpoint, with the hash of the weights that its outputs will name. So an output leads back to
-its run. The file is a convenience: whoever cannot write it loses the look-up, nothing else.
+its run. The file is a convenience: where it cannot be written, only the look-up is lost.
 """
 
 from __future__ import annotations

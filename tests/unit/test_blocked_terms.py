@@ -92,10 +92,10 @@ def streamed(pieces: list[str]) -> tuple[str, str | None]:
     scanner, sent = Scanner(TERMS), ""
     for piece in pieces:
         sent += scanner.push(piece)
-        if scanner.found:
-            return sent, scanner.found
+        if scanner.blocked_by:
+            return sent, scanner.blocked_by
     sent += scanner.finish()
-    return sent, scanner.found
+    return sent, scanner.blocked_by
 
 
 ALPHABET = st.text(st.sampled_from(list("asbigom 敏感词粉kK頭髮、\u200b\u0301\n.")), max_size=40)

@@ -424,7 +424,7 @@ def test_spread_of_trainings_is_students():
 
 def test_labels_of_a_model_that_is_told_nothing_are_no_lesson():
     shown = evidence()
-    labelled: Labelled = replace(shown.labelled, told=None)
+    labelled: Labelled = replace(shown.labelled, requested=None)
     assert (
         evaluation.judge.registry.resolve("metric", "utility")().scores(
             replace(shown, labelled=labelled)

@@ -228,7 +228,9 @@ def test_one_unusual_item_that_spoils_precision_is_named():
     floor = metric.compare(other, real)["precision"]
     assert metric.explain("precision", floor) == ""
     assert floor.details["without_fullest_ball"] == pytest.approx(floor.value, abs=0.02)
-    assert metric.tells("precision", floor, found) and not metric.tells("precision", floor, floor)
+    assert metric.separates("precision", floor, found) and not metric.separates(
+        "precision", floor, floor
+    )
 
 
 def test_copied_items_are_inside_even_when_a_radius_is_zero():

@@ -41,8 +41,8 @@ def parse_yaml(
     text: str, where: object = "", fix: str = _MEND, error: type[CastaliaError] = DataError
 ) -> Any:
     """The value of the one document of a YAML text; None of an empty one. Raises `error`, which
-    says what is wrong in which line, for what is not plain data, and beyond the limits yaml_bytes
-    and digits.
+    names the problem and the line, for what is not plain data, and beyond the limits yaml_bytes and
+    digits.
     """
     if len(text) > current().yaml_bytes:
         raise exceeded("yaml_bytes", say("the YAML is too long"), where, error)

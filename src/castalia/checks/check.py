@@ -125,7 +125,7 @@ def check(
     draft.twice(twins, own, pool, checking.near)
     draft.seen(plan, look, own, sources[0])
     shown = _evidence(draft, twins, pool, own, reader) if evidence else []
-    return Checked(*draft.finish(older), shown, _keep(sources[0], twins, own))
+    return Checked(*draft.finish(older), shown, _keep(sources[0], twins, own), reader)
 
 
 def _wanted(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from castalia.checks.report_schema import Document
+from castalia.codecs.base import Codec
 
 
 @dataclass
@@ -24,10 +25,11 @@ class Shown:
 @dataclass
 class CheckResult:
     """document: what `--json` prints. manifest: of the files. shown: evidence, where it was asked
-    for. keep: files that are readable and no copies.
+    for. keep: files that are readable and no copies. codec: what read the items, not fitted.
     """
 
     document: Document
     manifest: dict[str, Any]
     shown: list[Shown] = field(default_factory=list)
     keep: list[Path] = field(default_factory=list)
+    codec: Codec[Any] | None = None

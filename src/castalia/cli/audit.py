@@ -141,7 +141,9 @@ def summary(document: dict[str, Any]) -> list[str]:
     if membership["auc"] is None:
         lines.append(say("membership    {0}", recognised(membership["words"])))
     else:
-        told = say("members can be told") if membership["shows"] else say("members cannot be told")
+        members = (
+            say("members can be told") if membership["shows"] else say("members cannot be told")
+        )
         lines.append(
             say(
                 "membership    AUC {0:.3f} ({1:.3f} .. {2:.3f}), {3} attack: {4}",
@@ -149,7 +151,7 @@ def summary(document: dict[str, Any]) -> list[str]:
                 membership["low"],
                 membership["high"],
                 constant(membership["attack"]),
-                told,
+                members,
             )
         )
     lines += map(recognised, document["notes"])

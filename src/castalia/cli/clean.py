@@ -38,18 +38,18 @@ def command(
     """
     from castalia.user_dirs import home
 
-    found = chosen(entries(), keys or [])
+    caches = chosen(entries(), keys or [])
     if remove:
-        for entry in found:
+        for entry in caches:
             _remove(entry)
     if json:
-        say_json({"home": str(home()), "caches": found, "removed": remove})
-    elif not found:
+        say_json({"home": str(home()), "caches": caches, "removed": remove})
+    elif not caches:
         echo(say("no caches in {0}", home()))
     else:
         head = [say("cache"), say("holds"), say("size"), say("from"), say("runs"), say("last used")]
-        echo(table(head, [_row(entry) for entry in found]), "")
-        total = size(sum(entry["bytes"] for entry in found))
+        echo(table(head, [_row(entry) for entry in caches]), "")
+        total = size(sum(entry["bytes"] for entry in caches))
         named = " ".join(["castalia clean", *(keys or [])])
         echo(
             say("removed: {0}", total)
@@ -67,32 +67,32 @@ def entries() -> list[dict[str, Any]]:
     from castalia.user_dirs import home
 
     users = _users()
-    found = [
+    caches = [
         {**cache, "kind": "encoded data", "path": str(home() / "cache" / cache["key"])}
         for cache in list_caches()
     ]
     for folder, kind in (("bases", "pretrained model"), ("archives", "opened archive")):
-        found += [
+        caches += [
             _stored(path, kind) for path in sorted((home() / folder).glob("*")) if path.is_dir()
         ]
-    for entry in found:
+    for entry in caches:
         entry["runs"] = (
             users.get(entry["source"], [])
             if entry["kind"] != "pretrained model"
             else users.get(entry["key"], [])
         )
-    return sorted(found, key=lambda entry: -int(entry["bytes"]))
+    return sorted(caches, key=lambda entry: -int(entry["bytes"]))
 
 
-def chosen(found: list[dict[str, Any]], keys: list[str]) -> list[dict[str, Any]]:
+def chosen(caches: list[dict[str, Any]], keys: list[str]) -> list[dict[str, Any]]:
     """Those whose key begins with one of `keys`; all without keys. Raises DataError for a key that
     names none, or several.
     """
     if not keys:
-        return found
+        return caches
     result: list[dict[str, Any]] = []
     for key in keys:
-        matching = [entry for entry in found if entry["key"].startswith(key)]
+        matching = [entry for entry in caches if entry["key"].startswith(key)]
         if len(matching) != 1 or not key:
             what = (
                 say("there is no such cache")

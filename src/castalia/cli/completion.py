@@ -1,5 +1,5 @@
-"""Words at the Tab key: `castalia --install-completion [bash|zsh|fish]`, `--show-completion`, and
-what their scripts ask, `--complete`.
+"""Shell completion: `castalia --install-completion [bash|zsh|fish]`, `--show-completion`, and
+`--complete`, which the scripts call.
 
 `castalia --complete WORD... PREFIX` prints what may stand in PREFIX's place: verbs, options,
 recipes, runs, built-in data. It asks the verb's own signature, so nothing is listed twice, and
@@ -55,7 +55,7 @@ complete -c castalia -a '(__castalia)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 GLOBAL = ("--help", "--version", "--lang", "--limit", "--install-completion", "--show-completion")
-# What stands in an argument's place, by (verb, its metavar), where the metavar alone does not tell.
+# What stands in an argument's place, by (verb, its metavar), where the metavar alone is ambiguous.
 KINDS = {
     ("list", "KIND"): ("runs", "recipes", "data", "families", "codecs"),
     ("demo", "KIND"): ("image", "text", "music"),

@@ -1,4 +1,4 @@
-"""What verbs share: where text goes, and tables."""
+"""Output of verbs: text, JSON and tables, in the current language."""
 
 from __future__ import annotations
 

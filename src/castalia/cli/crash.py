@@ -1,8 +1,7 @@
-"""The last net under the command line: what was not foreseen ends in three lines, too, and the
-traceback in a file.
+"""Unexpected exceptions on the command line: three lines, and the traceback in a file.
 
 It is no way to report mistakes of users, which raise CastaliaError where they are noticed.
-CASTALIA_DEBUG=1 takes the net away.
+CASTALIA_DEBUG=1 shows the traceback instead.
 """
 
 from __future__ import annotations

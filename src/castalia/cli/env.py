@@ -60,13 +60,13 @@ def extras() -> dict[str, bool]:
         lines = metadata("castalia").get_all("Requires-Dist") or []
     except PackageNotFoundError:
         return {}
-    found: dict[str, bool] = {}
+    installed: dict[str, bool] = {}
     for line in lines:
         requirement, _, marker = line.partition(";")
         if "extra ==" in marker:
             extra = marker.split("extra ==")[1].strip(" \"')")
-            found[extra] = found.get(extra, True) and _installed(requirement)
-    return found
+            installed[extra] = installed.get(extra, True) and _installed(requirement)
+    return installed
 
 
 def _installed(requirement: str) -> bool:

@@ -1,5 +1,5 @@
-"""Help in a language other than English, from what Typer knows of a verb; in English, Typer prints
-it.
+"""Help pages in languages other than English, from the Typer commands; in English, Typer prints
+them.
 """
 
 from __future__ import annotations

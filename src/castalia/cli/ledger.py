@@ -43,28 +43,31 @@ def command(
     path = Path(ledger)
     if not path.is_file():
         path = path if path.suffix == ".jsonl" else Run.open(ledger).folder / "ledger.jsonl"
-    found = chain.verify(path, head)
+    verdict = chain.verify(path, head)
     if json:
         facts = {
             "ledger": str(path),
-            "intact": found.intact,
-            "lines": found.lines,
-            "events": found.events,
+            "intact": verdict.intact,
+            "lines": verdict.lines,
+            "events": verdict.events,
         }
         say_json(
-            facts | {"head": found.head.hash, "problems": found.problems, "notes": found.notes}
+            facts
+            | {"head": verdict.head.hash, "problems": verdict.problems, "notes": verdict.notes}
         )
     else:
         counts = series(
-            say("{0} {1}", count, constant(event)) for event, count in found.events.items()
+            say("{0} {1}", count, constant(event)) for event, count in verdict.events.items()
         )
         echo(
-            say("{0}: {1}", path, say("intact") if found.intact else say("NOT INTACT")),
-            say("  {0}: {1}", plural("{0} line", "{0} lines", found.lines), counts or say("none")),
+            say("{0}: {1}", path, say("intact") if verdict.intact else say("NOT INTACT")),
+            say(
+                "  {0}: {1}", plural("{0} line", "{0} lines", verdict.lines), counts or say("none")
+            ),
         )
         echo(
-            *[say("  {0}", problem) for problem in found.problems],
-            *[say("  note: {0}", note) for note in found.notes],
-            say("  head {0}", found.head.hash),
+            *[say("  {0}", problem) for problem in verdict.problems],
+            *[say("  note: {0}", note) for note in verdict.notes],
+            say("  head {0}", verdict.head.hash),
         )
-    return 0 if found.intact else 7
+    return 0 if verdict.intact else 7

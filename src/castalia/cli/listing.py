@@ -12,7 +12,7 @@ from castalia.language import constant, translate
 from castalia.sentences import say
 
 KINDS = ("runs", "recipes", "data", "families", "codecs")
-TOLD = ("about", "for")  # columns that hold sentences
+SENTENCES = ("about", "for")  # columns that hold sentences
 HEADS = {
     "about": say("about"),
     "can": say("can"),
@@ -54,7 +54,7 @@ def command(
         shown = [
             [
                 constant(value)
-                if key in TOLD
+                if key in SENTENCES
                 else YES[value]
                 if isinstance(value, bool)
                 else translate(value)
@@ -84,7 +84,7 @@ def _runs() -> list[dict[str, Any]]:
 
 
 def _recipes() -> list[dict[str, Any]]:
-    """What each is for (the first lines of its file say so), from how much data on
+    """What each is for (from the first lines of its file), from how much data on
     (checks/data_requirements.py), and how many minutes it takes at most.
     """
     from castalia.checks.data_requirements import least

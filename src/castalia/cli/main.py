@@ -1,4 +1,6 @@
-"""`castalia`: finds the verb, imports its file, turns errors into three lines and an exit code."""
+"""Entry point of the `castalia` command: finds the verb, imports its file, turns errors into three
+lines and an exit code.
+"""
 
 from __future__ import annotations
 

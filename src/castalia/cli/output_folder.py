@@ -1,4 +1,4 @@
-"""Items that pass the gate into one folder. What the policy refuses is counted and said; the others
+"""Write items that pass the gate into one folder; refused ones are counted and reported, the others
 go on.
 """
 
@@ -31,7 +31,7 @@ class Batch:
 
     def __init__(self, gate: Gate, folder: Path, formats: Sequence[str] | None = None) -> None:
         """formats: endings without their dot, one file of each item in each; None: the codec's own,
-        and what can be heard.
+        and the audible one.
         """
         self.gate, self.folder = gate, folder
         self.endings = endings(gate.codec, formats)
@@ -83,17 +83,17 @@ class Batch:
             () if self.refused else given,
             together=together,
         )
-        found: dict[str, Any] = {
+        document: dict[str, Any] = {
             "folder": str(self.folder),
             "files": [path.name for path in self.files],
             "sheet": sheet.name,
         }
         if self.refused:
-            found["refused"] = [
+            document["refused"] = [
                 {"index": index, "rule": refusal.where.removeprefix("rule ")}
                 for index, refusal in self.refused
             ]
-        return found
+        return document
 
     def code(self) -> int:
         """The exit code: that of Refused where anything was; says how much, and by which rules."""
@@ -141,7 +141,7 @@ def inputs_of(codec: Codec[Any], inputs: Sequence[str]) -> list[Given]:
 
 
 def class_caption(run: Run, cond: Mapping[str, Any], index: int) -> str:
-    """The classes that sample `index` was drawn for, by name; "" for a model that is told none. As
+    """The classes that sample `index` was drawn for, by name; "" for an unconditional model. As
     `condition` of sampling/generate.py chooses.
     """
     names = []

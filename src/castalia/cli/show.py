@@ -146,18 +146,18 @@ def curves(rows: list[dict[str, Any]], width: int) -> list[str]:
     from castalia.cli.terminal_curve import curve
     from castalia.training.hooks import headlines
 
-    found: dict[str, list[tuple[float, float]]] = {}
+    series: dict[str, list[tuple[float, float]]] = {}
     several = len({key for row in rows for key in row if key.endswith("/total")}) > 1
     for row in rows:
         for name, value in headlines(
             {key: value for key, value in row.items() if "/" in key}, several=several
         ).items():
-            found.setdefault(name, []).append((row["step"], value))
+            series.setdefault(name, []).append((row["step"], value))
         for key in ("held_out", "validation"):
             if key in row:
-                found.setdefault("held out", []).append((row["step"], row[key]))
+                series.setdefault("held out", []).append((row["step"], row[key]))
     lines = []
-    for name, points in found.items():
+    for name, points in series.items():
         drawn = curve(points, min(width, 120) - 2)
         lines += (
             ["", say("  {0}", CURVES.get(name, name)), *(say("  {0}", line) for line in drawn)]

@@ -1,4 +1,4 @@
-"""A curve in the terminal, of braille dots: what `castalia show` draws of a training."""
+"""Draw a curve in the terminal with braille dots, for `castalia show`."""
 
 from __future__ import annotations
 

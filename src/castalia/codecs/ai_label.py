@@ -35,7 +35,7 @@ PREFIXES = {"CreatorTool": "xmp", "DigitalSourceType": "Iptc4xmpExt", "AIGC": "T
 
 
 def packet(manifest: dict[str, Any]) -> str | None:
-    """The packet of a manifest that says `synthetic`; None for any other."""
+    """The packet of a manifest with `synthetic` set; None for any other."""
     if not manifest.get("synthetic"):
         return None
     attributes = {

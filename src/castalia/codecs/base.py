@@ -132,7 +132,7 @@ class Codec(ABC, Generic[Item]):
     @classmethod
     def read_manifest(cls, path: Path) -> dict[str, Any] | None:
         """The manifest that `write` put into a file; None if there is none. A codec without a
-        sidecar says where it keeps it.
+        sidecar overrides this.
 
         Raises DataError for a file that cannot be read.
         """
@@ -143,12 +143,12 @@ class Codec(ABC, Generic[Item]):
         try:
             content = bounded.parse_json(text)
         except DataError:
-            return None  # somebody else's file of that name
+            return None  # another program's file of that name
         return content if isinstance(content, dict) else None
 
     @classmethod
     def content(cls, path: Path) -> str:
-        """SHA-256 of what a written file holds, whatever its manifest says: pixels, numbers, text.
+        """SHA-256 of a written file's content without its manifest: pixels, numbers, text.
         Default: of its bytes, which is right where the manifest lies beside. Raises DataError for a
         file that cannot be read.
         """

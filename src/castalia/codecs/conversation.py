@@ -135,7 +135,7 @@ def contents(
         if isinstance(_unpacked(first[1].get(field)), list)
         else None
     )
-    if columns is None or (field is not None and not _speaks(_unpacked(first[1][field]))):
+    if columns is None or (field is not None and not _has_turns(_unpacked(first[1][field]))):
         if chat and field is None and documents.text_column(first[1]) is None:
             raise DataError(
                 say("no column of the table is a conversation: {0}", ", ".join(first[1])),
@@ -159,7 +159,7 @@ def _counted(
     yield from rows
 
 
-def _speaks(turns: list[Any]) -> bool:
+def _has_turns(turns: list[Any]) -> bool:
     """Whether a named column holds turns, not lines of a text."""
     return bool(turns) and isinstance(turns[0], Mapping) and any(who in turns[0] for who in _WHO)
 

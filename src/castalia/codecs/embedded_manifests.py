@@ -12,10 +12,9 @@ from castalia.sentences import say
 
 def only(texts: Iterable[str | bytes], name: str) -> dict[str, Any] | None:
     """The one JSON object among the texts of a file's fields for manifests; None where there is
-    none. What is no JSON is somebody else's text.
+    none. Texts that are not JSON belong to other programs.
 
-    Raises DataError for a file with two that differ: which one a reader meets first would decide
-    what the file says of itself.
+    Raises DataError for a file with two that differ: which one counts would depend on the reader.
     """
     manifests: list[dict[str, Any]] = []
     for text in texts:

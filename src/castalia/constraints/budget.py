@@ -1,15 +1,15 @@
-"""How much work one constraint may cost: to compile it, and to find what it allows at one place of
-a text.
+"""Work budgets of constraints: limits on compiling one, and on finding the tokens that it allows at
+one place.
 
-A constraint comes from whoever sends a request, and a short one can ask for hours of work (nested
+A constraint comes from a user or a client, and a short one can ask for hours of work (nested
 counters, `$ref`s that double at each level). So the loops that build languages and walk automata
 call `spend`, which counts against the budget of the block that runs:
 
     with Budget(CompileLimits(seconds=1)) as budget:    # another thread may call budget.cancel()
         language = regex.language(pattern)
 
-The budget is a context variable, as each of these loops lies several calls below whoever sets it.
-Outside of such a block nothing is counted.
+The budget is a context variable, as each of these loops lies several calls below the caller that
+sets it. Outside of such a block nothing is counted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from castalia.errors import CastaliaError, RecipeError, meant
 from castalia.sentences import say
 
 ANYWHERE = "the constraint"  # where work is too much that has no place in the text
-CLOCK_EVERY = 1000  # steps between two looks at the clock and at `cancelled`
+CLOCK_EVERY = 1000  # steps between two checks of the clock and of `cancelled`
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class CompileLimits:
     depth        groups of an expression, or values of a schema, inside one another.
     nodes        parts of the language that it describes; what a $ref names is counted once.
     seconds      of processor time to compile it.
-    states       of its automaton that are kept in memory; when there are more, all are forgotten
-                 and found again as they are needed.
+    states       of its automaton that are kept in memory; when there are more, all are dropped
+                 and computed again as they are needed.
     state_steps  work to find the ways out of one state, about a microsecond each.
     mask_steps   work to find the tokens that may come at one place, about a microsecond each.
     """
@@ -98,7 +98,7 @@ class OverBudget(RecipeError):
 
 
 class Cancelled(CastaliaError):
-    """Nobody waits for this constraint any more."""
+    """The request for this constraint was cancelled."""
 
     exit_code, http_status = 1, 408
 
@@ -165,8 +165,8 @@ class Meter:
 
 
 class Budget(Meter):
-    """Of compiling: nodes, processor time of the thread that compiles, and whether anybody still
-    waits.
+    """Of compiling: nodes, processor time of the thread that compiles, and whether it was
+    cancelled.
     """
 
     def __init__(self, limits: CompileLimits | None = None) -> None:

@@ -1,5 +1,5 @@
-"""What a text is worth by rules that a machine can check: every constraint of constraints/parse.py,
-and its length.
+"""Rewards for texts by rules that a machine can check: every constraint of constraints/parse.py,
+and length.
 
 regex:..., json:..., verse:7x4   1 for a text that fulfils it as a whole, less for one that nearly
                                  does
@@ -24,8 +24,8 @@ Rule = Callable[[str], float]
 
 
 def rule(text: str) -> Rule:
-    """A function of texts: 1.0 where the rule holds, else a number in [0, 1) that says how near the
-    text comes. Raises RecipeError.
+    """A function of texts: 1.0 where the rule holds, else a number in [0, 1) for how near the text
+    comes. Raises RecipeError.
     """
     kind, colon, body = text.partition(":")
     if kind == "length" and colon:
@@ -71,9 +71,9 @@ def _one(ranges: Ranges) -> int:
 
 
 def _length(body: str) -> Rule:
-    found = re.fullmatch(r"(\d*)\s*\.\.\s*(\d*)", body)
-    low, high = (int(found[1] or 0), int(found[2]) if found[2] else None) if found else (0, 0)
-    if found is None or not (found[1] or found[2]) or (high is not None and not 0 < high >= low):
+    match = re.fullmatch(r"(\d*)\s*\.\.\s*(\d*)", body)
+    low, high = (int(match[1] or 0), int(match[2]) if match[2] else None) if match else (0, 0)
+    if match is None or not (match[1] or match[2]) or (high is not None and not 0 < high >= low):
         raise RecipeError(
             say("this is no range of lengths"),
             where=f"length:{body}",

@@ -15,7 +15,7 @@ from castalia.omissions import Omission
 
 
 def beyond(sides: Sequence[Windows], context: int, source: str) -> list[Omission]:
-    """What of the documents with loss weights lies beyond a context of so many tokens.
+    """Answers in documents with loss weights that lie beyond a context of so many tokens.
 
     Raises DataError where no document of the first side, the training side, has anything to learn
     within it.

@@ -110,7 +110,7 @@ def unpacked(path: Path) -> Unpacked:
 
 
 def _known(folder: Path) -> Unpacked | None:
-    """What lies in the cache already."""
+    """The archive's folder in the cache, if it is there."""
     try:
         about = bounded.parse_json(bounded.read_bytes(folder / "castalia.json", "json_bytes"))
         omitted = Omissions.of(about["omitted"])
@@ -142,7 +142,7 @@ def _unpack(path: Path, folder: Path) -> None:
         with _writing(folder):
             (temporary / "castalia.json").write_text(json.dumps(about), encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)  # a damaged one
-            with suppress(FileExistsError):  # somebody else unpacked it meanwhile
+            with suppress(FileExistsError):  # another process unpacked it meanwhile
                 temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -278,7 +278,7 @@ def _tar_members(archive: tarfile.TarFile) -> Iterator[_Member]:
             continue
         why = "" if info.isreg() else LINK
         if info.issparse():
-            why = SPARSE  # what it says it holds is not there, so nothing counts it
+            why = SPARSE  # the declared content is not there, so nothing counts it
         raw = info.name.encode("utf-8", "surrogateescape")
         yield _Member(
             raw.decode(_encoding(raw), "replace"),

@@ -268,7 +268,7 @@ def load(
             folder.parent.mkdir(parents=True, exist_ok=True)
             _remove_stale(folder.parent)
             with _lock(folder.with_suffix(".lock")):
-                cache = _open(folder)  # somebody else may have built it while we waited
+                cache = _open(folder)  # another process may have built it while we waited
                 if cache is None:
                     shutil.rmtree(folder, ignore_errors=True)
                     _build(

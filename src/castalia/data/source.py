@@ -101,8 +101,8 @@ class DataConfig(Config):
 
     @model_serializer(mode="wrap")
     def _as_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What says how files are reached is written where it was set, so a recipe that leaves it
-        alone is as it was before there was such a thing.
+        """Options of how files are read are written only where they were set, so that recipes
+        without them stay the same as before these options existed.
         """
         data: dict[str, Any] = dump(self)
         given = {"follow_links": self.follow_links or None, "limits": self.limits.changed() or None}
@@ -368,8 +368,8 @@ def _without_shared(folders: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def _classes(
     values: list[str | None], config: DataConfig, given: tuple[str, ...] | None, notes: list[str]
 ) -> Column:
-    """The classes of all items, in the order of a container's class file or in natural order;
-    none where the model gets no classes.
+    """The classes of all items, in the order of a container's class file or in natural order; none
+    where the model gets no classes.
     """
     if LABEL not in config.condition_names:
         return Column(np.zeros(len(values), dtype=np.int64), ())
@@ -439,7 +439,7 @@ def _hash_all(listing: Listing, codec: Codec[Any], skip_bad: bool) -> _Hashed:
 
 
 def _place(error: DataError) -> str:
-    """ " (line 7)" where the error says more than the file's name."""
+    """ " (line 7)" where the error has more than the file's name."""
     inside = error.where.partition(", ")[2]
     return f" ({inside})" if re.fullmatch(r"(line|row|item) \d+", inside) else ""
 

@@ -14,8 +14,8 @@ fullest row with room for it, once for all epochs (compare Ding et al. 2024, arX
 order of the rows is drawn anew each epoch. Longer ones are cut into pieces as in evaluation.
 
 Evaluation (`take`) reads each document from its beginning in pieces of `length` tokens, one piece a
-row. Rows are as spec.Tokens says: what follows `begin` is another document, and packed documents do
-not attend to one another unless `data.segments` is false.
+row. Rows are as spec.Tokens describes: what follows `begin` is another document, and packed
+documents do not attend to one another unless `data.segments` is false.
 """
 
 from __future__ import annotations

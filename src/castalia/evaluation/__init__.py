@@ -1,4 +1,4 @@
-"""Judging: scores with intervals, floors and baselines, and a page to look at.
+"""Evaluation: metrics with intervals, floors and baselines, and report pages.
 
     from castalia.evaluation import evaluate
 

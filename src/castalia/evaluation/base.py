@@ -1,12 +1,12 @@
-"""Scores with intervals, floors and baselines: the vocabulary of every metric. No bare numbers.
+"""Metric results with intervals, floors and baselines: the base classes of all metrics.
 
 Intervals are 95% delete-a-group jackknife intervals (Efron & Stein 1981; Shao & Tu 1995, ch. 2):
 items are dealt into 20 groups, the statistic is recomputed without each, and the spread of those
 values gives a standard error with 19 degrees of freedom. Both sides of a comparison are redrawn,
 samples and real data. The bootstrap is not used, because drawing with replacement doubles items,
 which inflates a Frechet distance, an unbiased kernel distance and every nearest-neighbour radius.
-An interval speaks of the statistic *at this n*: it says where the value would lie with other
-samples and other real data, not where a biased statistic would end with infinitely many.
+An interval is about the statistic *at this n*: where the value would lie with other samples and
+other real data, not where a biased statistic would end with infinitely many.
 
 Not here: the statistics themselves, one file per kind.
 """
@@ -42,7 +42,7 @@ class MetricResult:
     """One number that can be judged. JSON has exactly these keys; null where a key has no meaning.
 
     name         e.g. "frechet-castalia-net32-v1": the feature network is part of the name.
-    value        None when the metric refused; `details["words"]` then says why and what would help.
+    value        None when the metric refused; `details["words"]` then has the reason and a remedy.
     low, high    95% interval (see the module's header).
     n            samples of the model that were judged.
     seeds        seeds they were drawn with.
@@ -51,8 +51,8 @@ class MetricResult:
     baselines    {"naive": ..., "memoriser": ...}: values of a per-dimension Gaussian and of
                  replayed training items.
     informative  False when the metric cannot tell real data from the baseline that it should
-                 expose, or when the intervals of model, naive and memoriser all meet: then it says
-                 nothing on these data.
+                 expose, or when the intervals of model, naive and memoriser all meet: then it is no
+                 evidence on these data.
     seconds      time to compute it.
     details      words and the numbers behind the value; JSON-ready. "separates": which of the three
                  do not meet; "without": the value without each of the groups of the jackknife, by
@@ -97,8 +97,9 @@ class Labelled:
     """Real items and candidates with their classes; features as in the evidence, labels int64 in
     [0, len(names)).
 
-    training, held_out  (features, labels). told: the labels that the samples of "model" were asked
-                        for; None for a model that is told nothing.
+    training, held_out  (features, labels).
+    requested           the labels that the samples of "model" were asked for; None for an
+                        unconditional model.
     replayed            the labels of "memoriser".
     raw                 the numbers themselves, (N, D) each: "training", "held_out", "model",
                         "naive", "memoriser"; None where they are too many.
@@ -108,7 +109,7 @@ class Labelled:
     training: tuple[Tensor, Tensor]
     held_out: tuple[Tensor, Tensor]
     replayed: Tensor
-    told: Tensor | None = None
+    requested: Tensor | None = None
     raw: dict[str, Tensor] | None = None
 
 
@@ -166,7 +167,7 @@ class TokenEvidence(Evidence):
                many symbols each.
     unseen     those of "floor" that are held out: what new text shares with the training text.
                Empty without any.
-    training   all that was looked at of the training documents, as symbols; documents the same as
+    training   all training documents that were read, as symbols; documents the same as
                tokens (n,) int64.
     owners     (rows,) int64: the held-out document of each row of `batches`; units what each row
                holds of the codec's units (rows,) float64.
@@ -188,33 +189,33 @@ class TokenEvidence(Evidence):
     @cached_property
     def shared(self) -> dict[str, Matches]:
         """What the passages of each side, and the "unseen" ones, have in common with the training
-        text; found once.
+        text; computed once.
         """
         sides = {**self.passages, "unseen": self.unseen}
-        found = matches(
+        all_matches = matches(
             [passage for passages in sides.values() for passage in passages], self.training
         )
         result, start = {}, 0
         for side, passages in sides.items():
             stop = start + len(passages)
-            result[side] = Matches(*(part[start:stop] for part in found))
+            result[side] = Matches(*(part[start:stop] for part in all_matches))
             start = stop
         return result
 
 
 class Decoded(Mapping[str, Sequence[Any]]):
-    """Native items of each side, decoded at the first look."""
+    """Native items of each side, decoded when first asked for."""
 
     def __init__(
         self, decode: Callable[[Tensor], Any], rows: Mapping[str, Callable[[], Iterable[Tensor]]]
     ) -> None:
         self._decode, self._rows = decode, rows
-        self._found: dict[str, list[Any]] = {}
+        self._decoded: dict[str, list[Any]] = {}
 
     def __getitem__(self, side: str) -> list[Any]:
-        if side not in self._found:
-            self._found[side] = [self._decode(row) for row in self._rows[side]()]
-        return self._found[side]
+        if side not in self._decoded:
+            self._decoded[side] = [self._decode(row) for row in self._rows[side]()]
+        return self._decoded[side]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
@@ -224,8 +225,8 @@ class Decoded(Mapping[str, Sequence[Any]]):
 
 
 class Metric(ABC):
-    """One file, one kind of score. `scores` never raises for lack of data: it returns a Score
-    without a value and says why.
+    """One file, one kind of score. `scores` never raises for lack of data: it returns a result
+    without a value, and the reason.
     """
 
     name: ClassVar[str]
@@ -258,10 +259,10 @@ class Comparison(Metric):
         """(N, D) against (M, D) float features -> one estimate for each name in `better`."""
 
     def used(self, n: int, dimension: int) -> int:
-        """How many of n samples are looked at."""
+        """How many of n samples are used."""
         return n
 
-    def tells(self, name: str, floor: Estimate, naive: Estimate) -> bool:
+    def separates(self, name: str, floor: Estimate, naive: Estimate) -> bool:
         """Whether score `name` can tell real data from the naive baseline: the `informative` of the
         score.
         """
@@ -317,7 +318,7 @@ class Comparison(Metric):
     ) -> MetricResult:
         floor, naive = sides.get("floor"), sides.get("naive")
         better = self.better[name]
-        informative = None if floor is None or naive is None else self.tells(name, floor, naive)
+        informative = None if floor is None or naive is None else self.separates(name, floor, naive)
         count = self.used(len(evidence.candidates["model"]), evidence.reference.shape[1])
         words = _words(better, sides, informative, count, type(evidence))
         why = self.explain(name, naive) if naive is not None else ""
@@ -423,7 +424,7 @@ def _words(
     n: int,
     kind: type[Evidence],
 ) -> list[str]:
-    """Plain sentences: what this score says of n samples, and what it cannot say."""
+    """Plain sentences: what this score shows of n samples, and what it cannot show."""
     model, floor, naive, memoriser = (
         sides.get(side) for side in ("model", "floor", "naive", "memoriser")
     )
@@ -443,7 +444,7 @@ def _words(
         return words if floor is None else [_beside_real(model, floor, naive, n)]
     if naive is not None and not clearly(better, model, naive):
         beaten = clearly(better, naive, model)
-        told = (
+        beside_naive = (
             say(
                 "The naive baseline, {0}, gets {1}: it is better than the model.",
                 kind.naive,
@@ -456,7 +457,7 @@ def _words(
                 show(naive.value),
             )
         )
-        words.append(told)
+        words.append(beside_naive)
     if floor is not None:
         if clearly(better, floor, model):
             words.append(say("Real data get {0}: the model is not there yet.", show(floor.value)))
@@ -480,19 +481,19 @@ def _words(
     return words
 
 
-def equal_or_not(found: Equivalence) -> Message:
+def equal_or_not(equivalence: Equivalence) -> Message:
     """In a sentence, of a model whose interval meets that of real data: as good as real data, or
     too few samples to tell.
     """
-    if found.shown:
-        return say("The model is as good by this score, give or take {0}.", show(found.room))
-    if found.needed is None:
+    if equivalence.shown:
+        return say("The model is as good by this score, give or take {0}.", show(equivalence.room))
+    if equivalence.needed is None:
         return say("It cannot tell whether the model is as good.")
     return say(
         "{0:,} samples are too few to tell whether the model is as good: at least {1:,} "
         "and as many real items are needed.",
-        found.n,
-        found.needed,
+        equivalence.n,
+        equivalence.needed,
     )
 
 
@@ -524,7 +525,7 @@ def jackknife(
 
 def share_estimate(hits: Sequence[float], sizes: Sequence[float], n: int) -> Estimate:
     """A share from hits and sizes of each jackknife group, over n passages. Where hits (or misses)
-    fall into less than half of the groups their spread says little, and Wilson's interval for n
+    fall into less than half of the groups their spread is unreliable, and Wilson's interval for n
     independent ones joins in.
     """
     above, below = sum(hits), sum(sizes)
@@ -557,8 +558,8 @@ def group_ids(count: int, seed: int = 0) -> Tensor:
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
-    """95% Wilson score interval of a share of n independent items: honest where all or none of them
-    count.
+    """95% Wilson score interval of a share of n independent items: valid also where all or none of
+    them count.
     """
     z2 = NORMAL**2
     centre, half = (
@@ -579,7 +580,7 @@ def means_without(values: Tensor) -> tuple[float, ...]:
 
 def mean_interval(values: Tensor) -> tuple[float, float, float]:
     """(mean, low, high) of independent values (N,), by the central limit theorem; a single value
-    says nothing about its spread: (mean, -inf, inf).
+    has no spread: (mean, -inf, inf).
     """
     values = values.double()
     mean = values.mean().item()

@@ -77,13 +77,13 @@ class ClassBalance(Metric):
                 )
             ]
         real = classify(evidence.reference)
-        told = {side: classify(features) for side, features in evidence.candidates.items()}
+        classes = {side: classify(features) for side, features in evidence.candidates.items()}
         sides = {
-            side: difference(labels, real, len(labelled.names)) for side, labels in told.items()
+            side: difference(labels, real, len(labelled.names)) for side, labels in classes.items()
         }
         shares = {
             side: _shares(labels, len(labelled.names)).tolist()
-            for side, labels in (("model", told["model"]), ("real", real))
+            for side, labels in (("model", classes["model"]), ("real", real))
         }
         informative = (
             clearly("lower", sides["floor"], sides["naive"])

@@ -1,12 +1,12 @@
-"""A small classifier of our own for judging: regularised least squares on features and random
+"""The classifier of classifier-based metrics: regularised least squares on features and random
 Fourier features, in closed form.
 
 Regressing one-hot labels with a quadratic penalty is Fisher's discriminant (Bishop 2006, 4.1.5);
 random Fourier features (Rahimi & Recht 2007) of the Gaussian kernel let it bend. Everything it
 needs are sums over rows, so a fit without some rows is one subtraction and one solve: cross-fitting
 and a delete-a-group jackknife *with* refitting cost little. The penalty is the one that generalised
-cross-validation (Golub, Heath & Wahba 1979) prefers. Not here: what is asked of it (two_sample.py,
-balance.py, utility.py).
+cross-validation (Golub, Heath & Wahba 1979) prefers. Used by two_sample.py, class_balance.py and
+utility.py.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Runs beside each other: differences of scores with intervals, corrected for how many there are,
-and fidelity against cost.
+"""Compare runs: differences of scores with intervals, corrected for multiple testing, and fidelity
+against cost.
 
 Runs that were compared with the same real items share that half of the noise, so their scores are
 subtracted within each group of the jackknife (joint delete-a-group jackknife: the shared real items
 leave both at once). Where the real items differ, or a score keeps no such values, the intervals of
 the two are combined (Zou & Donner 2008). Every difference has its own 95% interval; whether one is
 *shown* is decided for the whole page together by Holm's step-down procedure (1979) at 5%, so that a
-page of many scores does not find a difference by luck.
+page of many scores does not show a difference by chance.
 
 For scores whose measure is real data (diversity counts), what is subtracted are the distances from
 real data, and in scores of novelty, where real data are as good as it gets, values beyond them
@@ -101,7 +101,7 @@ class Compared:
     n: int
 
     def to_json(self, language: str = "en") -> dict[str, Any]:
-        """comparison.schema.json beside this file says what is in it; words are in `language`."""
+        """its schema is comparison.schema.json beside this file; words are in `language`."""
         voice = Voice(language)
         return {
             "schema": 1,
@@ -131,19 +131,21 @@ def budget(judged: Evaluation) -> int:
 
 
 def compared(judged: Mapping[str, Evaluation], facts: Mapping[str, dict[str, Any]]) -> Compared:
-    """judged: name of a run -> what was found, all with the same n and seed. facts: name -> JSON to
+    """judged: name of a run -> its evaluation, all with the same n and seed. facts: name -> JSON to
     keep beside it, with "training_seconds".
     """
     names = [
         name
-        for name in dict.fromkeys(score.name for found in judged.values() for score in found.scores)
+        for name in dict.fromkeys(
+            score.name for evaluation in judged.values() for score in evaluation.scores
+        )
         if name not in LEFT_OUT
     ]
     scores = {
         name: {
             run: score
-            for run, found in judged.items()
-            if (score := next((s for s in found.scores if s.name == name), None))
+            for run, evaluation in judged.items()
+            if (score := next((s for s in evaluation.scores if s.name == name), None))
         }
         for name in names
     }
@@ -212,17 +214,19 @@ def difference(
     return Difference(name, first, second, value, low, high, p, False)
 
 
-def holm(found: Sequence[Difference], better: Mapping[str, str | None]) -> list[Difference]:
+def holm(differences: Sequence[Difference], better: Mapping[str, str | None]) -> list[Difference]:
     """Which differences are shown at LEVEL for all together: p-values from the smallest on, until
     one exceeds LEVEL / (how many are left).
     """
     shown: set[int] = set()
-    for place, index in enumerate(sorted(range(len(found)), key=lambda index: found[index].p)):
-        if found[index].p > LEVEL / (len(found) - place):
+    for place, index in enumerate(
+        sorted(range(len(differences)), key=lambda index: differences[index].p)
+    ):
+        if differences[index].p > LEVEL / (len(differences) - place):
             break
         shown.add(index)
     result = []
-    for index, one in enumerate(found):
+    for index, one in enumerate(differences):
         smaller = one.one if one.value < 0 else one.other
         larger = one.other if one.value < 0 else one.one
         winner = larger if better[one.score] == "higher" else smaller
@@ -272,9 +276,7 @@ def _half(
 
 
 def leading(scores: Mapping[str, Mapping[str, MetricResult]], runs: Sequence[str]) -> str | None:
-    """The score that stands for fidelity: the first of FIDELITY that says something of
-    every run.
-    """
+    """The score that stands for fidelity: the first of FIDELITY with a value for every run."""
     for kind in FIDELITY:
         for name, row in scores.items():
             if kind_of(name) == kind and all(usable(row.get(run)) for run in runs):
@@ -319,12 +321,12 @@ def _price(
 def _verdict(
     runs: Sequence[str],
     scores: Mapping[str, Mapping[str, MetricResult]],
-    found: Sequence[Difference],
+    differences: Sequence[Difference],
 ) -> list[str]:
     name = leading(scores, runs)
     if name is None:
         return [say("No score of fidelity says something of all of these runs.")]
-    lead = [one for one in found if one.score == name]
+    lead = [one for one in differences if one.score == name]
     beaten = {
         other: {
             one.better
@@ -351,12 +353,12 @@ def _verdict(
         words = [
             say("{0} are closest to the data; no difference between them is shown.", series(best))
         ]
-    shown = sum(one.shown for one in found)
+    shown = sum(one.shown for one in differences)
     words.append(
         say(
             "{0} of {1} differences are shown, at {2:.0%} for all of them together "
             "(Holm's procedure); every other one may be chance.",
-            *(shown, len(found), LEVEL),
+            *(shown, len(differences), LEVEL),
         )
     )
     return words

@@ -1,5 +1,5 @@
-"""Bits per byte and per character: how well a model of tokens compresses held-out text, beside
-everything that compresses without it.
+"""Bits per byte and per character of held-out text under a model of tokens, beside baselines and
+xz.
 
 bits = nats / (units * ln 2), nats of `Scores.nats` on non-overlapping rows of the context's length.
 Per unit of the text, not per token, so models with different tokenizers can be compared; the
@@ -92,13 +92,13 @@ class Compression(Metric):
             "perplexity_per_token": (nats["model"].sum() / tokens.sum()).exp().item(),
         }
         if any(len(document) > 1 for document in evidence.documents):
-            found, facts = baseline_nats(
+            nats_of_baselines, facts = baseline_nats(
                 [batch.x.cpu() for batch in evidence.batches],
                 evidence.documents,
                 spec,
                 _weights(evidence.batches),
             )
-            nats |= found
+            nats |= nats_of_baselines
             about |= facts
         groups = _groups(evidence.owners)
         results = {}
@@ -223,8 +223,8 @@ def baseline_nats(
 
 
 def _weights(batches: Sequence[Batch]) -> list[Tensor] | None:
-    found = [batch.weight.cpu() for batch in batches if batch.weight is not None]
-    return found if len(found) == len(batches) else None
+    weights = [batch.weight.cpu() for batch in batches if batch.weight is not None]
+    return weights if len(weights) == len(batches) else None
 
 
 def _recalled(counts: Counts, weight: float, x: Tensor) -> Tensor:
@@ -289,7 +289,7 @@ def _words(
     words: list[str] = []
     if "counts" in sides:
         gain = sides["counts - model"]
-        told = say(
+        beside_counts = say(
             "Kneser-Ney counts of order {0} need {1} bits per {2}",
             about["counts_order"],
             show(sides["counts"].value),
@@ -299,7 +299,7 @@ def _words(
             words.append(
                 say(
                     "{0}: the model saves {1} ({2} to {3}).",
-                    told,
+                    beside_counts,
                     *map(show, (gain.value, gain.low, gain.high)),
                 )
             )
@@ -309,11 +309,13 @@ def _words(
                     "{0}, {1} less than the model: counting n-grams predicts these data "
                     "better than the model does. Train longer, on more "
                     "data, or with regularisation.",
-                    *(told, show(-gain.value)),
+                    *(beside_counts, show(-gain.value)),
                 )
             )
         else:
-            words.append(say("{0}: the model is not clearly better than counting n-grams.", told))
+            words.append(
+                say("{0}: the model is not clearly better than counting n-grams.", beside_counts)
+            )
         if not clearly("lower", model, sides["naive"]):
             words.append(
                 say(

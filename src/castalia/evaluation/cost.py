@@ -1,4 +1,4 @@
-"""What the samples cost: samples per second, peak memory, parameters. Question four.
+"""Cost of sampling: samples per second, peak memory, parameters.
 
 Speed is of the sampling that this evaluation did, on this machine with its load; the first block is
 left out when there are others, because it pays for warming up. Memory is the peak of the whole

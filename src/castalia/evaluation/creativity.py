@@ -70,10 +70,10 @@ class Creativity(Metric):
         if "model" not in evidence.candidates:
             return []
         begun = time.perf_counter()
-        found = _dense(evidence) if isinstance(evidence, DenseEvidence) else _tokens(evidence)  # type: ignore[arg-type]
+        judged = _dense(evidence) if isinstance(evidence, DenseEvidence) else _tokens(evidence)  # type: ignore[arg-type]
         name = f"creativity-{evidence.network}"
         n = len(evidence.candidates["model"])
-        if found is None or len(found["floor"].realism) < FEWEST:
+        if judged is None or len(judged["floor"].realism) < FEWEST:
             words: Any = say(
                 "Not computed: it needs about {0} held-out items to know how realistic "
                 "and how new real items are.",
@@ -85,8 +85,8 @@ class Creativity(Metric):
                 )
             ]
         curves = {
-            side: [at_bar(seen, found["floor"], share) for share in SHARES]
-            for side, seen in found.items()
+            side: [at_bar(seen, judged["floor"], share) for share in SHARES]
+            for side, seen in judged.items()
         }
         curve = {
             "bars": list(SHARES),
@@ -217,11 +217,11 @@ def _words(sides: dict[str, Estimate], informative: bool | None) -> list[str]:
                 "items do."
             )
         ]
-    told = say(
+    rank = say(
         "{0:.0%} of the samples are as realistic as {1:.0%} of new real items are; their "
         "novelty is {2} (new real items {3}, copies 0).",
         *(model.details["passing"], BAR, show(model.value), show(floor.value)),
     )
     if clearly("higher", floor, model):
-        return [told, say("At equal fidelity the samples are less new than new real items are.")]
-    return [told, say("At equal fidelity the samples are as new as new real items are.")]
+        return [rank, say("At equal fidelity the samples are less new than new real items are.")]
+    return [rank, say("At equal fidelity the samples are as new as new real items are.")]

@@ -207,10 +207,10 @@ def _words(sides: dict[str, Estimate], informative: bool) -> list[str]:
             )
         ]
     cells = model.details["cells_that_copy"]
-    told = say(
+    finding = say(
         "Samples come about as near to training items as new real items do (z = {0}).",
         show(model.value),
     )
-    return [told] + (
+    return [finding] + (
         [say("But {0:.0%} of the regions of the data hold copies.", cells)] if cells > 0.1 else []
     )

@@ -1,8 +1,9 @@
-"""What one evaluation looks at: samples, real items, baselines, and which of them are compared.
+"""Gather the evidence of one evaluation of dense data: samples, real items, baselines, and which of
+them are compared.
 
 The reference are held-out items; when they are too few, training items join them (a model that
-memorised those is flattered, so the words say how many there are). "floor" are real items outside
-the reference, and "memoriser" replays training items outside the reference, so neither owns the
+memorised those is flattered, so the report gives their number). "floor" are real items outside the
+reference, and "memoriser" replays training items outside the reference, so neither owns the
 answers. All candidates have the same n.
 
 Conditions of conditional models are those of randomly chosen training items: samples then have the
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
     from castalia.families.base import Family
 
 DEFAULT_N = 2000
-MOST_TRAINING = 50_000  # training items that are looked at; more would only make it slow
+MOST_TRAINING = 50_000  # training items that are used; more would only make it slow
 KEPT = 256  # samples and features' items kept as tensors, for the page
 TAUGHT = 4000  # labelled training items that classifiers may learn from
-MOST_DECODED = 4000  # training items that are decoded, for metrics that look at native items
+MOST_DECODED = 4000  # training items that are decoded, for metrics that use native items
 # numbers of one side that are kept as they are, for classifiers on raw numbers
 MOST_RAW = 8_000_000
 
@@ -110,7 +111,7 @@ def gather(
             )
         )
     keep_all = label in model.conditions and max(count, TAUGHT) * spec.size <= MOST_RAW
-    drawn, sample_features, told, timings = _sample(
+    drawn, sample_features, requested, timings = _sample(
         model, dataset, spec, features, max(count, 1), seed, batch, label, keep_all
     )
     candidates, labelled = {}, None
@@ -141,7 +142,7 @@ def gather(
                 visited,
                 held_order,
                 places,
-                told,
+                requested,
             )
             if keep_all and len(held_order):
                 replayed = dataset.train.take(visited[places]).x
@@ -199,7 +200,7 @@ def _labelled(
     visited: Tensor,
     held_order: Tensor,
     replayed: Tensor,
-    told: Tensor | None,
+    requested: Tensor | None,
 ) -> Labelled:
     kind = dataset.conditions[label]
     tested = [batch.cond[label] for batch in batches_of(dataset.validation, held_order)]
@@ -208,7 +209,7 @@ def _labelled(
         training=(training[:TAUGHT], labels[:TAUGHT]),
         held_out=(held_out, torch.cat(tested) if tested else labels[:0]),
         replayed=labels[replayed],
-        told=told,
+        requested=requested,
     )
 
 
@@ -267,7 +268,7 @@ def _raw(
     noise: Tensor,
     replayed: Tensor,
 ) -> dict[str, Tensor]:
-    """What Labelled.raw wants, in the order of its labels."""
+    """The arrays of Labelled.raw, in the order of its labels."""
     sides = {
         "training": dataset.train.take(visited[:TAUGHT]).x,
         "held_out": dataset.validation.take(held_order).x,
@@ -364,13 +365,13 @@ def _sample(
     timings).
     """
     sampler = require(model, Samples, say("be judged by its samples"))
-    told = torch.randint(
+    items = torch.randint(
         0, max(1, len(dataset.train)), (n,), generator=generator("evaluate", seed, "conditions")
     )
     kept, vectors, classes, timings = [], [], [], []
     for first in tracked(range(0, n, batch), "drawing samples", -(-n // batch), "batches"):
         rows = min(batch, n - first)
-        cond = conditions_of(model, dataset.train, told[first : first + rows])
+        cond = conditions_of(model, dataset.train, items[first : first + rows])
         begun = time.perf_counter()
         x = sampler.sample(generators(seed, first, rows), cond, SampleOptions()).float().cpu()
         timings.append((rows, time.perf_counter() - begun))
@@ -388,7 +389,7 @@ def _sample(
 
 
 def conditions_of(model: Family, split: Split, indices: Tensor) -> dict[str, Any]:
-    """What the model is told for the items at `indices`: only the conditions it knows; {} for an
+    """The model's conditions of the items at `indices`: only those it knows; {} for an
     unconditional model.
     """
     if not model.conditions or not len(split):

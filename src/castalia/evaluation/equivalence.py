@@ -1,12 +1,11 @@
-"""When samples may be called as good as real data: an equivalence test, never the absence of a
-difference.
+"""Equivalence tests: when samples may be called as good as real data (never by the absence of a
+difference).
 
-With few samples no difference is ever shown, so "no difference shown" says nothing. A score is
+With few samples no difference is ever shown, so "no difference shown" is no evidence. A score is
 called equal only where its 95% interval leaves no room for a difference that matters (two one-sided
 tests, Schuirmann 1987, J. Pharmacokinet. Biopharm. 15, 657-680). What matters is MARGIN of the way
-from real data to
-the naive baseline: a two-sample test that is right in at most 55% of the cases, a precision that
-keeps nine tenths of what separates real data from noise.
+from real data to the naive baseline: a two-sample test that is right in at most 55% of the cases, a
+precision that keeps nine tenths of what separates real data from noise.
 """
 
 from __future__ import annotations
@@ -53,9 +52,9 @@ class Score(Protocol):
 
 class Equivalence(NamedTuple):
     """n: samples that were judged. shown: whether the model is as good as real data. room: how far
-    from real data it may still lie, in the unit of
-    the score. needed: samples (and as many real items) from which on a model that is as good would
-    be shown to be so; None where no number of them is known.
+    from real data it may still lie, in the unit of the score. needed: samples (and as many real
+    items) from which on a model that is as good would be shown to be so; None where no number of
+    them is known.
     """
 
     n: int
@@ -110,8 +109,8 @@ def of_sides(
 
 
 def of_score(score: Score | None) -> Equivalence | None:
-    """The same of a score that compares with real data; None for one that does not, or that says
-    nothing.
+    """The same of a score that compares with real data; None for one that does not, or that is not
+    informative.
     """
     if (
         score is None

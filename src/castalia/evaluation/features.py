@@ -1,4 +1,5 @@
-"""Named feature networks: tensors of a spec to the vectors in which comparing scores are computed.
+"""Feature networks by name: tensors of a spec to the vectors in which comparing scores are
+computed.
 
 Modalities bring networks (`Modality.features`); "raw", the numbers themselves, serves vectors,
 signals and everything else. The name is part of every score, so that none can be mistaken for

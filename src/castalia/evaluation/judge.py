@@ -1,12 +1,12 @@
-"""Judge a trained model against real data: every registered metric, the evidence for the eye, and a
-verdict in words.
+"""Evaluate a trained model against real data: run all metrics, collect what pages show, and write
+the verdict.
 
     judged = evaluate(run.model(), run.codec, dataset, n=2000, seed=0, batch=64)
-    judged.to_json(run.id)                      report.write_page(judged, run.codec, path, ...)
+    judged.to_json(run.id)                      report_page.write_page(judged, run.codec, path, ...)
 
 Five questions, whatever the data: fidelity, diversity, novelty, utility (where there are classes),
-cost. Not here: how sides are chosen (evidence.py), the statistics (one file per kind) and the page
-(report.py).
+cost. Not here: how sides are chosen (dense_evidence.py, token_evidence.py), the statistics (one
+file per kind) and the page (report_page.py).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that was found.
+    """The result of an evaluation.
 
     scores         in the order of the questions.
     samples        the first samples, at most 256: (K, *shape) float32 in the spec's unit, or
@@ -93,7 +93,7 @@ class Evaluation:
         """{"schema": 1, "run": run_id, "scores": [...], ...}: every key of every score is there,
         null where it has no meaning.
 
-        scores.schema.json beside this file says it all; words are in `language`.
+        the schema is scores.schema.json beside this file; words are in `language`.
         """
         voice = Voice(language)
         return {
@@ -167,19 +167,21 @@ def _judge_dense(
     network: str | None,
     metrics: Sequence[str] | None,
 ) -> Evaluation:
-    found = gather(model, dataset, n=n, seed=seed, batch=batch, against=against, network=network)
-    scores, notes = _scores(found.evidence, metrics, codec.native)
+    gathered = gather(model, dataset, n=n, seed=seed, batch=batch, against=against, network=network)
+    scores, notes = _scores(gathered.evidence, metrics, codec.native)
     side = dataset.validation if len(dataset.validation) else dataset.train
     shown = torch.randperm(len(side), generator=generator("evaluate", seed, "shown"))[:SHOWN]
     if against is None and side is dataset.train:
         notes.append(say("There are no held-out items: the real data shown are training items."))
     real = against[:SHOWN] if against is not None else side.take(shown).x
-    neighbours = _neighbours(found, dataset) if len(found.evidence.training) > NEIGHBOURS else None
+    neighbours = (
+        _neighbours(gathered, dataset) if len(gathered.evidence.training) > NEIGHBOURS else None
+    )
     walks = interpolate(model, dataset, seed)
-    key = _key(found.evidence)
+    key = _key(gathered.evidence)
     words = verdict_for(codec)(scores)
     return Evaluation(
-        scores, found.samples, real, neighbours, walks, found.notes + notes, words, key=key
+        scores, gathered.samples, real, neighbours, walks, gathered.notes + notes, words, key=key
     )
 
 
@@ -193,8 +195,8 @@ def _judge_tokens(
     against: Sequence[Tensor] | None,
     metrics: Sequence[str] | None,
 ) -> Evaluation:
-    found = gather_passages(model, codec, dataset, n=n, seed=seed, batch=batch, against=against)
-    scores, notes = _scores(found.evidence, metrics, codec.native)
+    gathered = gather_passages(model, codec, dataset, n=n, seed=seed, batch=batch, against=against)
+    scores, notes = _scores(gathered.evidence, metrics, codec.native)
     if against is None and not len(dataset.validation):
         notes.append(
             say(
@@ -202,10 +204,10 @@ def _judge_tokens(
                 "nothing says how well new ones are predicted."
             )
         )
-    samples, real = found.samples[:SHOWN], found.real[:SHOWN]
-    shared, key = longest_shared(found), _key(found.evidence)
+    samples, real = gathered.samples[:SHOWN], gathered.real[:SHOWN]
+    shared, key = longest_shared(gathered), _key(gathered.evidence)
     words = verdict_for(codec)(scores)
-    return Evaluation(scores, samples, real, None, None, found.notes + notes, words, shared, key)
+    return Evaluation(scores, samples, real, None, None, gathered.notes + notes, words, shared, key)
 
 
 def _scores(
@@ -238,26 +240,26 @@ def _key(evidence: Evidence) -> str:
     return digest.hexdigest()
 
 
-def _neighbours(found: Gathered, dataset: Dataset) -> Neighbours | None:
+def _neighbours(gathered: Gathered, dataset: Dataset) -> Neighbours | None:
     """Half the queries are the samples nearest to any training item, the suspects; the others are
     the first samples.
     """
-    evidence = found.evidence
+    evidence = gathered.evidence
     features = evidence.candidates.get("model")
     if features is None:
         return None
-    features = features[: len(found.samples)]
+    features = features[: len(gathered.samples)]
     distances, places = nearest(features, evidence.training, NEIGHBOURS)
     suspects = distances[:, 0].argsort(stable=True)[: QUERIES // 2].tolist()
     others = [row for row in range(len(features)) if row not in suspects][: QUERIES - len(suspects)]
     chosen = torch.tensor(sorted(suspects + others, key=lambda row: distances[row, 0].item()))
-    indices = found.visited[places[chosen]]
+    indices = gathered.visited[places[chosen]]
     items = dataset.train.take(indices.flatten()).x.unflatten(0, indices.shape)
     held_out = evidence.held_out[:1000]
     typical = (
         nearest(held_out, evidence.training)[0][:, 0].median().item() if len(held_out) else None
     )
-    return Neighbours(found.samples[chosen], items, distances[chosen], indices, typical)
+    return Neighbours(gathered.samples[chosen], items, distances[chosen], indices, typical)
 
 
 @torch.inference_mode()
@@ -267,7 +269,8 @@ def interpolate(
     """Straight walks between posterior means of pairs of held-out items: (rows, steps, *shape), or
     None if the model does not encode.
 
-    Pairs share a class where the model is told classes, so that a walk is one of the latent alone.
+    Pairs share a class where the model has class conditions, so that a walk is one of the latent
+    alone.
     """
     side = dataset.validation if len(dataset.validation) > 1 else dataset.train
     if not isinstance(model, Encodes) or len(side) < 2:

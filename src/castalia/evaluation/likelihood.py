@@ -1,9 +1,8 @@
-"""Bits per dimension: how many bits a model needs for one number of a held-out item, from
-`Scores.nats`.
+"""Bits per dimension of held-out items, from `Scores.nats`: the likelihood of dense data.
 
-bits = nats / (dimensions * ln 2) (Theis et al. 2016). `exact` in the details tells a likelihood
+bits = nats / (dimensions * ln 2) (Theis et al. 2016). `exact` in the details separates a likelihood
 from an upper bound; both are compared with a per-dimension Gaussian of the training items,
-discretised to the same levels, and with a uniform one. A likelihood says little about how samples
+discretised to the same levels, and with a uniform one. A likelihood is weak evidence of how samples
 look (the same paper), so it never stands alone.
 """
 
@@ -113,8 +112,8 @@ def gaussian_nats(x: Tensor, mean: Tensor, deviation: Tensor, spec: Dense) -> Te
     (*shape).
 
     With `spec.levels`, the mass of each level's bin, the outermost bins open; else the density. A
-    deviation smaller than
-    half a level (or 1e-3) counts as that, so that constant pixels stay finite.
+    deviation smaller than half a level (or 1e-3) counts as that, so that constant pixels stay
+    finite.
     """
     x, mean, deviation = x.double(), mean.double(), deviation.double()
     if spec.levels is None:

@@ -1,5 +1,4 @@
-"""Nearest neighbours: the only index of the package. Exact, by blocks of one matrix product, no
-approximation.
+"""Exact nearest neighbours, by blocks of one matrix product.
 
 Squared distances come from |a|^2 - 2 a.b + |b|^2 on centred data. `nearest` shortlists with them
 and measures the shortlist again from differences, so that a copy has distance 0, not the rounding
@@ -41,8 +40,7 @@ def nearest(
     int64.
 
     queries (N, D), items (M, D) float. exclude_self: query i is item i and does not count as its
-    own neighbour.
-    Raises SpecError when there are fewer than k items to choose from.
+    own neighbour. Raises SpecError when there are fewer than k items to choose from.
     """
     available = len(items) - int(exclude_self)
     if not 1 <= k <= available:

@@ -1,10 +1,10 @@
-"""Borrowing: what sampled text has word for word from the training text, beside what new real text
-has. Question three for tokens.
+"""Overlap of n-grams of sampled text with the training text, beside the overlap of new real text:
+novelty of text.
 
 Every text shares phrases with other text, so a share alone proves nothing: held-out text is new by
 definition, and what it shares with the training text, at the same amount, is the yardstick. Exact
 matches only; the evidence, passages side by side, is on the page. Lee et al. 2022
-(arXiv:2107.06499) and McCoy et al. 2023 (arXiv:2111.09509, the share of n-grams seen) look at
+(arXiv:2107.06499) and McCoy et al. 2023 (arXiv:2111.09509, the share of n-grams seen) measure
 language models this way. Not here: paraphrases, and membership inference.
 """
 
@@ -79,7 +79,7 @@ class Borrowing(Metric):
         self, name: str, measure: Callable[[list[np.ndarray]], Estimate], evidence: TokenEvidence
     ) -> MetricResult:
         begun = time.perf_counter()
-        shared = {side: found.lengths for side, found in evidence.shared.items()}
+        shared = {side: matches.lengths for side, matches in evidence.shared.items()}
         sides = {
             side: measure(shared["unseen" if side == "floor" else side])
             for side in ("model", "floor", "naive", "memoriser")
@@ -134,7 +134,7 @@ def longest(lengths: list[np.ndarray]) -> Estimate:
 
 
 def copies(share: MetricResult | None) -> bool:
-    """Whether a `seen-n-grams` score says that the model repeats its training text."""
+    """Whether by its `seen-n-grams` score the model repeats its training text."""
     if share is None or share.low is None or share.floor is None or not share.informative:
         return False
     return share.low > max(share.details["intervals"]["floor"][1], share.floor + MARGIN)
@@ -153,13 +153,17 @@ class Shared:
     trained: tuple[str, str, str]
 
 
-def longest_shared(found: GatheredPassages, count: int = SHOWN) -> list[Shared]:
+def longest_shared(gathered: GatheredPassages, count: int = SHOWN) -> list[Shared]:
     """The longest stretches, one a sample and no stretch of training text twice; empty where the
     codec has no pieces.
     """
-    if found.sampled is None or found.trained is None or "model" not in found.evidence.passages:
+    if (
+        gathered.sampled is None
+        or gathered.trained is None
+        or "model" not in gathered.evidence.passages
+    ):
         return []
-    shared = found.evidence.shared["model"]
+    shared = gathered.evidence.shared["model"]
     best = [
         (int(row.argmax()), int(row.max(initial=0))) if len(row) else (0, 0)
         for row in shared.lengths
@@ -174,8 +178,8 @@ def longest_shared(found: GatheredPassages, count: int = SHOWN) -> list[Shared]:
         if (document, start) not in used:
             used.add((document, start))
             one, other = (
-                _around(found.sampled[sample], place, length),
-                _around(found.trained[document], start, length),
+                _around(gathered.sampled[sample], place, length),
+                _around(gathered.trained[document], start, length),
             )
             result.append(Shared(sample, document, length, one, other))
     return result
@@ -200,18 +204,18 @@ def _share_words(sides: dict[str, Estimate], informative: bool) -> list[str]:
                 *(floor.value, N),
             )
         ]
-    told = say(
+    shares = say(
         "{0:.1%} of the {1}-grams of the samples stand word for word in the training "
         "text; of new real text {2:.1%}",
         *(model.value, N, floor.value),
     )
     if clearly("lower", floor, model) and model.low > floor.value + MARGIN:
-        return [say("{0}: the model copies.", told)]
+        return [say("{0}: the model copies.", shares)]
     return [
         say(
             "{0}: no clear sign of copying. A model that misses the language also scores low "
             "here; read it with the bits.",
-            told,
+            shares,
         )
     ]
 

@@ -1,5 +1,4 @@
-"""Variety of sampled text: distinct n-grams, likeness among samples, loops. Question two,
-diversity, for tokens.
+"""Variety of sampled text: distinct n-grams, self-BLEU, loops.
 
 distinct-n   different n-grams / n-grams (Li et al. 2016, arXiv:1510.03055). It falls with the
              length of the text, so all sides have the same.
@@ -68,12 +67,12 @@ class Variety(Metric):
             < FEWEST_PASSAGES
         ):
             return []
-        found = [
+        distinct_scores = [
             self._one(f"distinct-{n}", lambda passages, n=n: distinct(passages, n), None, evidence)  # type: ignore[misc]
             for n in range(1, ORDERS + 1)
         ]
         return [
-            *found,
+            *distinct_scores,
             self._one("self-bleu", self_bleu, None, evidence),
             self._one("loops", loops, "lower", evidence),
         ]

@@ -1,5 +1,4 @@
-"""Copies: the share of samples that lie nearer to a training item than new real items do. Question
-three: novelty.
+"""Novelty: the share of samples that are nearer to a training item than new real items are.
 
 The yardstick is the data's own: held-out items are new by definition, so the 5% of them that lie
 nearest to the training set say how near new items come. A model that invents has a share of about

@@ -1,5 +1,4 @@
-"""The page's first lines: three questions that everybody asks, answered without a technical term.
-Numbers follow below; none stands here without its like.
+"""The first lines of a report: three plain questions, answered without a technical term.
 
 in_short(scores) -> [(question, answer), ...]
 """
@@ -40,7 +39,7 @@ NO_SIGN = say(
 
 
 def in_short(scores: list[MetricResult]) -> list[tuple[str, str]]:
-    """Of any kind of data: what of the three questions its scores speak of."""
+    """Of any kind of data: the questions that its scores can answer."""
     # of several networks, the first
     named = {kind_of(score.name): score for score in reversed(scores)}
     real, varied = _real(named), _varied(named)

@@ -3,9 +3,11 @@ nearest neighbours.
 
 Each set's manifold is the union of balls around its items that reach to their k-th neighbour in the
 same set.
-precision  share of samples inside the real manifold recall share of real items inside the samples'
-           manifold
-density    how many real balls hold a sample, over k coverage share of real balls that hold a sample
+
+    precision  share of samples inside the real manifold
+    recall     share of real items inside the samples' manifold
+    density    how many real balls hold a sample, over k
+    coverage   share of real balls that hold a sample
 
 Precision and density speak of fidelity, recall and coverage of diversity. All depend on n and k:
 compare with the floor of the same n.
@@ -77,13 +79,13 @@ class Manifold(Comparison):
             )
         return result
 
-    def tells(self, name: str, floor: Estimate, naive: Estimate) -> bool:
+    def separates(self, name: str, floor: Estimate, naive: Estimate) -> bool:
         """Precision: without the one real ball that holds most of the naive samples. A single
         unusual item must not decide.
         """
         share = naive.details.get("without_fullest_ball")
         if share is None:
-            return super().tells(name, floor, naive)
+            return super().separates(name, floor, naive)
         return floor.low > wilson(share, naive.details["n"])[1]
 
     def explain(self, name: str, naive: Estimate) -> str:
@@ -126,13 +128,14 @@ def manifold_table(candidate: Tensor, reference: Tensor, k: int) -> tuple[Tensor
     n, m = len(x), len(y)
     inside = torch.zeros(1 + GROUPS, dtype=torch.float64)  # samples within the real manifold
     balls = torch.zeros(1 + GROUPS, dtype=torch.float64)  # pairs (sample, real ball)
-    found = torch.zeros(1 + GROUPS, m, dtype=torch.bool)  # real items within the samples' manifold
+    # real items within the samples' manifold
+    covered = torch.zeros(1 + GROUPS, m, dtype=torch.bool)
     filled = torch.zeros(1 + GROUPS, m, dtype=torch.bool)  # real balls that hold a sample
     held = torch.zeros(m, dtype=torch.int64)  # samples in each real ball
     homes = torch.zeros(n, dtype=torch.int64)  # real balls that hold each sample
     home = torch.zeros(n, dtype=torch.int64)  # one of them
     # a pair counts in some case only if it does with the largest radii: few pairs are left, and
-    # each case looks at those
+    # each case checks those
     x_widest, y_widest = x_radii.amax(0), y_radii.amax(0)
     for start, rows in chunks(x, m):
         squares = squared_distances(rows, y)
@@ -152,7 +155,7 @@ def manifold_table(candidate: Tensor, reference: Tensor, k: int) -> tuple[Tensor
                 torch.zeros(len(rows), dtype=torch.bool).index_fill_(0, i[keep], True).sum()
             )
             filled[case, j[keep]] = True
-            found[
+            covered[
                 case, q[(reverse <= radii[case, p]) & (lost_x != case - 1) & (lost_y != case - 1)]
             ] = True
     kept_n = torch.tensor(
@@ -162,7 +165,7 @@ def manifold_table(candidate: Tensor, reference: Tensor, k: int) -> tuple[Tensor
         [m] + [(y_groups != group).sum().item() for group in range(GROUPS)], dtype=torch.float64
     )
     table = torch.stack(
-        [inside / kept_n, found.sum(1) / kept_m, balls / (k * kept_n), filled.sum(1) / kept_m],
+        [inside / kept_n, covered.sum(1) / kept_m, balls / (k * kept_n), filled.sum(1) / kept_m],
         dim=1,
     )
     only_there = ((homes == 1) & (home == held.argmax())).sum().item()

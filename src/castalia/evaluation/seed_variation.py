@@ -1,8 +1,9 @@
-"""How much scores vary with training: the same recipe with other seeds, judged in the same way.
+"""Variation of scores over trainings: the same recipe with other seeds, evaluated in the same way.
 
 A run's own interval says how its score would vary with other samples and other real data. Training
 anew with another seed gives another model; over k trainings the scores have a mean and a spread of
-their own, told here by Student's interval for k values. Not here: the training (judging.retrained).
+their own, given here by Student's interval for k values. Not here: the training
+(verbs/evaluate.py).
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ def over_trainings(judged: Evaluation, run: Run, others: Mapping[Run, Evaluation
     seeds = [one.recipe.training.seed for one in runs]
     scores = []
     for score in judged.scores:
-        found = [
+        same = [
             score,
             *(
                 next((s for s in other.scores if s.name == score.name), None)
                 for other in others.values()
             ),
         ]
-        values = [one.value for one in found if one is not None and one.value is not None]
+        values = [one.value for one in same if one is not None and one.value is not None]
         scores.append(
             _with(score, values, seeds, [str(one.folder) for one in runs])
             if len(values) == len(runs) > 1

@@ -1,5 +1,5 @@
-"""Nats a step, for tokens that come in steps (`Tokens.period`): the measure of the classic
-benchmarks of polyphonic music.
+"""Nats a step and a note, for tokens that come in steps (`Tokens.period`): the measure of the
+classic benchmarks of polyphonic music.
 
     nats-per-step           sum over all steps of all held-out rows, the first one included, divided
                             by the steps
@@ -65,7 +65,7 @@ def step_nats(
     """symmetries: see codecs/protocols.py; with more than the identity the mixture is scored, whose
     ends are not asked for (zero).
     """
-    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    of_batches: list[tuple[Tensor, Tensor, Tensor]] = []
     never = torch.zeros(spec.vocab, dtype=torch.bool)
     if spec.end is not None:
         never[spec.end] = True
@@ -79,10 +79,10 @@ def step_nats(
             token = model.token_nats(batch, barred=never).double()
             whole = model.token_nats(batch).double()
             ends = (whole * (after != spec.begin)).sum(1).cpu() - (token * inside).sum(1).cpu()
-        found.append(
+        of_batches.append(
             ((token * inside).sum(1).cpu(), ends, inside.sum(1).double().cpu() / spec.period)
         )
-    return StepNats(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+    return StepNats(*(torch.cat(parts) for parts in zip(*of_batches, strict=True)))
 
 
 def averaged_nats(
@@ -91,10 +91,9 @@ def averaged_nats(
     """(B, T - 1) float64 nats of the mixture over copies of the rows; `barred` (V,) bool as in
     token_nats.
 
-    A copy gives its word as long as everything read so far has an image in it; it gives no
-    probability to tokens that have none, and tokens that are no image are barred in it. So the mean
-    over the copies that still speak is a distribution at every place. One symmetry must be the
-    identity.
+    A copy takes part as long as everything read so far has an image in it; it gives no probability
+    to tokens that have none, and tokens that are no image are barred in it. So the mean over the
+    copies that still take part is a distribution at every place. One symmetry must be the identity.
     """
     x = batch.x
     total = torch.full(x[:, 1:].shape, -math.inf, dtype=torch.float64, device=x.device)
@@ -149,7 +148,7 @@ class Steps(Metric):
                 f"{ends:.2f}",
             )
         ]
-        found = [
+        scores = [
             self._one(
                 "nats-per-step",
                 plain.nats,
@@ -160,7 +159,7 @@ class Steps(Metric):
             )
         ]
         if "note" in evidence.units:
-            found.append(
+            scores.append(
                 self._one(
                     "nats-per-note",
                     plain.nats,
@@ -176,27 +175,27 @@ class Steps(Metric):
             with torch.inference_mode():
                 mixed = step_nats(model, chosen, spec, evidence.symmetries)
             alone = float(plain.nats[:rows].sum() / plain.steps[:rows].sum())
-            told = {
+            facts = {
                 **details,
                 "copies": len(evidence.symmetries),
                 "steps": round(float(mixed.steps.sum())),
                 "alone": round(alone, 4),
             }
-            told["words"] = [
+            facts["words"] = [
                 say(
                     "Predictions averaged over {0} copies in other keys; without, the same "
                     "steps need {1}.",
-                    told["copies"],
+                    facts["copies"],
                     f"{alone:.3f}",
                 )
             ]
             seconds = time.perf_counter() - begun
-            found.append(
+            scores.append(
                 self._one(
-                    "nats-per-step-averaged", mixed.nats, mixed.steps, evidence, seconds, told
+                    "nats-per-step-averaged", mixed.nats, mixed.steps, evidence, seconds, facts
                 )
             )
-        return found
+        return scores
 
     def _one(
         self,

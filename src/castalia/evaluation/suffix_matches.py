@@ -1,10 +1,10 @@
-"""Where one text repeats another, exactly: for each place, the longest stretch from it that the
-other text has, too.
+"""Exact matches of one text in another by a suffix array: for each place, the longest stretch that
+the other text has, too.
 
 A suffix array by doubling (Manber & Myers 1993): ranks of all substrings of length 1, 2, 4, ... of
 both texts joined, each round one sort. The training suffixes next to a query in that order share
 the longest beginning with it. Stops as soon as substrings are as long as the longest query. 1 M
-symbols take seconds. Not here: what the findings mean (borrowing.py).
+symbols take seconds. Metrics of the matches are in ngram_overlap.py.
 """
 
 from __future__ import annotations
@@ -39,16 +39,17 @@ def matches(queries: Sequence[Tensor], corpus: Sequence[Tensor]) -> Matches:
     before, after = _neighbours(order, known)
     asked = np.flatnonzero(~known)
     lengths = np.zeros(len(asked), np.int64)
-    found = np.zeros(len(asked), np.int64)
+    positions = np.zeros(len(asked), np.int64)
     for side in (before, after):
         place = side[asked]
         shared = np.where(place >= 0, _common(ranks, asked, np.maximum(place, 0)), 0)
         better = shared > lengths
-        lengths, found = np.where(better, shared, lengths), np.where(better, place, found)
+        lengths = np.where(better, shared, lengths)
+        positions = np.where(better, place, positions)
     cuts = np.cumsum([len(query) + 1 for query in queries])[:-1]
     parts = [
         [part[:-1] for part in np.split(values, cuts)]
-        for values in (lengths, owners[0][found], owners[1][found])
+        for values in (lengths, owners[0][positions], owners[1][positions])
     ]
     return Matches(*parts)
 

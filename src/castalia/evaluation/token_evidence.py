@@ -1,11 +1,11 @@
-"""What an evaluation of tokens looks at: sampled passages, held-out and training passages, and rows
-to score.
+"""Gather the evidence of one evaluation of tokens: sampled, held-out and training passages, and
+rows to score.
 
 A passage is as much as a sample can be: `spec.length` tokens of a document at most. Passages are
 compared as symbols, the codec's pieces (words, Chinese characters), and all sides are cut to the
 same number of symbols, because every count of repetition and of copying grows with the length of
 the text. Which passages are the reference, the floor and the memoriser is decided as for dense data
-(evidence.py). "Real text", what samples are measured by, is the reference.
+(dense_evidence.py). "Real text", what samples are measured by, is the reference.
 
 For distances, a passage is the vector `NETWORK`: for n = 1 .. 4 its n-grams counted in 1,024 bins
 by a fixed hash, each n of length one, so that the scalar product of two passages is the mean cosine
@@ -48,11 +48,11 @@ if TYPE_CHECKING:
     from castalia.families.base import Family
 
 NETWORK, ORDERS, BINS = "ngrams-v1", 4, 1024
-MOST_TOKENS = 4_000_000  # of the training documents that are looked at, and of the held-out ones
-MOST_SCORED = 200_000  # held-out tokens whose likelihood is asked for
-DRAWN = 50_000  # tokens to sample where nobody says how many samples, and the data have as many
+MOST_TOKENS = 4_000_000  # of the training documents that are used, and of the held-out ones
+MOST_SCORED = 200_000  # held-out tokens whose likelihood is computed
+DRAWN = 50_000  # tokens to sample where n is not given, and the data have as many
 TAUGHT = 2000  # passages with classes that classifiers learn from
-MOST_TRAINING = 4000  # training documents that are decoded, for metrics that look at items
+MOST_TRAINING = 4000  # training documents that are decoded, for metrics that use items
 ROW_TOKENS = 16_384  # tokens that are scored together
 
 
@@ -120,7 +120,7 @@ def gather_passages(
         )
     if not sides.n:
         notes.append(say("There are too few real passages to compare anything with."))
-    samples, told, timings = _draw(model, dataset, spec, max(sides.n, 1), seed, batch)
+    samples, requested, timings = _draw(model, dataset, spec, max(sides.n, 1), seed, batch)
 
     pool = [passage for part in pools for passage, _ in part]
     frequency = torch.bincount(
@@ -162,7 +162,7 @@ def gather_passages(
     )
     labelled = None
     if against is None and sides.n:
-        labelled = _labelled(dataset, pools, symbols, sides.replayed, told, seed)
+        labelled = _labelled(dataset, pools, symbols, sides.replayed, requested, seed)
     new = [pool[place] for place in sides.reference.tolist() if place >= len(pools[0])]
     rows = {
         **tokens,
@@ -305,8 +305,8 @@ def _choose(
     pools: Sequence[Sequence[tuple[Tensor, int]]], n: int | None, seed: int, *, given: bool
 ) -> Sides:
     """Sides as places in both pools, one after the other. The reference and the floor come from
-    different held-out documents, because passages of one document are alike; so many passages that
-    both have enough, where nobody says how many.
+    different held-out documents, because passages of one document are alike; where n is not given,
+    so many passages that both have enough.
     """
     training = torch.randperm(len(pools[0]), generator=generator("evaluate", seed, "train"))
     other = torch.randperm(len(pools[1]), generator=generator("evaluate", seed, "validation"))
@@ -333,20 +333,20 @@ def _choose(
 def _draw(
     model: Family, dataset: Dataset, spec: Tokens, n: int, seed: int, batch: int
 ) -> tuple[list[Tensor], dict[str, Tensor], list[tuple[int, float]]]:
-    """Samples without `begin` and `end`, what they were told, timings; told the conditions of
-    random training rows.
+    """Samples without `begin` and `end`, their conditions (those of random training
+    rows), timings.
     """
-    told = torch.randint(
+    items = torch.randint(
         0, max(1, len(dataset.train)), (n,), generator=generator("evaluate", seed, "conditions")
     )
-    cond = conditions_of(model, dataset.train, told)
+    cond = conditions_of(model, dataset.train, items)
     samples, timings = [], []
     for first in range(0, n, batch):
         rows = min(batch, n - first)
         begun = time.perf_counter()
-        found = draw_tokens(model, spec, seed, first, rows, cond, SampleOptions(), rows)
+        completions = draw_tokens(model, spec, seed, first, rows, cond, SampleOptions(), rows)
         timings.append((rows, time.perf_counter() - begun))
-        samples += [torch.tensor(done.tokens, dtype=torch.int64) for done in found]
+        samples += [torch.tensor(done.tokens, dtype=torch.int64) for done in completions]
     return samples, cond, timings
 
 
@@ -355,7 +355,7 @@ def _labelled(
     pools: Sequence[Sequence[tuple[Tensor, int]]],
     symbols: Symbols,
     replayed: Tensor,
-    told: dict[str, Tensor],
+    requested: dict[str, Tensor],
     seed: int,
 ) -> Labelled | None:
     """At most TAUGHT passages of each side with the classes of their documents; None where
@@ -385,7 +385,7 @@ def _labelled(
         training=sides[0],
         held_out=sides[1],
         replayed=copied,
-        told=told[label].cpu() if label in told else None,
+        requested=requested[label].cpu() if label in requested else None,
     )
 
 

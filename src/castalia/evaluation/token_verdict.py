@@ -1,6 +1,4 @@
-"""Scores of a model of tokens into sentences, as verdict.py does for dense data: a headline and one
-paragraph for each question.
-"""
+"""The verdict on a model of tokens in sentences: a headline and one paragraph for each question."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from castalia.evaluation.verdict import (
 )
 from castalia.language import join, say
 
-LOOPING = 0.02  # more of the text in loops than real text has, before the headline speaks of it
+LOOPING = 0.02  # more of the text in loops than real text has, before the headline mentions it
 
 
 def verdict_tokens(scores: list[MetricResult]) -> list[tuple[str, str]]:
@@ -118,9 +116,9 @@ def _diversity(named: dict[str, MetricResult]) -> str:
 
 def _novelty(named: dict[str, MetricResult]) -> str:
     first = named.get(f"seen-{N}-grams")
-    told = [
+    paragraphs = [
         *(first.details.get("words", []) if first is not None else []),
         *spoken(named.get("longest-copy")),
         *spoken(named.get("creativity")),
     ]
-    return join(told) or NOTHING
+    return join(paragraphs) or NOTHING

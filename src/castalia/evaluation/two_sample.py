@@ -1,11 +1,11 @@
-"""Classifier two-sample test: how often a classifier tells samples from real items it was not
+"""Classifier two-sample test: how well a classifier separates samples from real items it was not
 trained on (Lopez-Paz & Oquab 2017).
 
-0.5 is a guess: it cannot tell them apart; 1 is certainty. Equally many of both, dealt into GROUPS
-folds that are balanced themselves, so that a guess is right half of the time exactly; each fold is
-judged by a fit to the others. The classifier is classifier.py's. A stronger one could
-see more: an accuracy near 0.5 says that *this* one sees nothing in *these* features. Not here: a
-p-value (interval and floor say as much).
+0.5 is a guess, 1 is certainty. Equally many of both, dealt into GROUPS folds that are balanced
+themselves, so that a guess is right half of the time exactly; each fold is judged by a fit to the
+others. The classifier is classifier.py's. A stronger one could see more: an accuracy near 0.5 means
+that *this* one sees nothing in *these* features. Not here: a p-value (interval and floor give as
+much).
 """
 
 from __future__ import annotations
@@ -55,18 +55,19 @@ class TwoSample(Comparison):
         hits, sizes = told_apart(candidate, reference)
         value = (hits.sum() / sizes.sum()).item()
         rest = (hits.sum() - hits) / (sizes.sum() - sizes)
-        found = estimated(value, (value + SHARED * (rest - value)).tolist(), (0.0, 1.0))
-        # where all are told apart the jackknife sees no spread
+        estimate = estimated(value, (value + SHARED * (rest - value)).tolist(), (0.0, 1.0))
+        # where all are separated the jackknife sees no spread
         low, high = wilson(value, int(sizes.sum()))
         return {
-            "c2st": Estimate(value, min(found.low, low), max(found.high, high), {}, found.without)
+            "c2st": Estimate(
+                value, min(estimate.low, low), max(estimate.high, high), {}, estimate.without
+            )
         }
 
 
 def told_apart(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Features (N, D), (M, D), the first min(N, M) of both -> (GROUPS,) float64: how many items of
-    each fold a fit to the others puts on the
-    right side, and the sizes of the folds.
+    each fold a fit to the others puts on the right side, and the sizes of the folds.
     """
     count = min(len(x), len(y))
     rows = torch.cat([x[:count], y[:count]])
@@ -81,8 +82,8 @@ def told_apart(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _wide(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Many features, most of them 0, such as counts of n-grams: the kernel of kernel.py, centred,
-    instead of features and a lift.
+    """Many features, most of them 0, such as counts of n-grams: the kernel of kernel_distance.py,
+    centred, instead of features and a lift.
     """
     gram = cube(rows.double() @ rows.double().T, rows.shape[1])
     gram = gram - gram.mean(0) - gram.mean(1, keepdim=True) + gram.mean()

@@ -3,7 +3,7 @@ items.
 
 A classifier (classifier.py) learns the classes from n samples with the classes they were asked for,
 and is tested on held-out real items; "real data" is the same classifier taught by n real training
-items, "memoriser" by n replayed ones, "naive" by noise. Only for models that are told classes.
+items, "memoriser" by n replayed ones, "naive" by noise. Only for models with class conditions.
 Intervals are of the jackknife over teachers and tests at once, with refitting. Accuracy, recall and
 F1 are over classes alike (macro averages of recall and F1), so a rare class counts as much as a
 common one. Features are the network's (`-<network>`), and the numbers themselves with a linear
@@ -56,12 +56,12 @@ class Utility(Metric):
         labelled = evidence.labelled
         if (
             labelled is None
-            or labelled.told is None
+            or labelled.requested is None
             or "model" not in evidence.candidates
             or len(labelled.names) < 2
         ):
             return []
-        n, tested = len(labelled.told), len(labelled.held_out[1])
+        n, tested = len(labelled.requested), len(labelled.held_out[1])
         if min(n, tested, len(labelled.training[1])) < FEWEST:
             words = say(
                 "Not computed: it needs {0} samples, and as many training and held-out items "
@@ -97,15 +97,15 @@ class Utility(Metric):
         self, evidence: Evidence, labelled: Labelled, items: Mapping[str, Tensor], network: str
     ) -> list[MetricResult]:
         begun = time.perf_counter()
-        told = labelled.told
-        if told is None:
+        requested = labelled.requested
+        if requested is None:
             return []
-        n, seed = len(told), evidence.seed
+        n, seed = len(requested), evidence.seed
         chosen = torch.randperm(len(items["floor"]), generator=generator("utility", seed))[:n]
         lessons = {
-            "model": (items["model"], told),
+            "model": (items["model"], requested),
             "floor": (items["floor"][chosen], labelled.training[1][chosen]),
-            "naive": (items["naive"], told),
+            "naive": (items["naive"], requested),
             "memoriser": (items["memoriser"], labelled.replayed),
         }
         test = items["test"][:MOST_TESTED], labelled.held_out[1][:MOST_TESTED]
@@ -116,7 +116,7 @@ class Utility(Metric):
         seconds = (time.perf_counter() - begun) / len(MEASURES)
         result = []
         for measure in MEASURES:
-            mine = {side: found[measure] for side, found in sides.items()}
+            mine = {side: estimates[measure] for side, estimates in sides.items()}
             informative = clearly("higher", mine["floor"], mine["naive"])
             details = {
                 "tested": len(test[1]),
@@ -158,10 +158,10 @@ def taught(lesson: Lesson, test: Lesson, classes: int, *, bent: bool = True) -> 
     }
 
 
-def measures(said: Tensor, truth: Tensor, classes: int) -> dict[str, float]:
+def measures(predicted: Tensor, truth: Tensor, classes: int) -> dict[str, float]:
     """Accuracy, and the means over the classes in `truth` of recall and F1."""
     table = torch.zeros(classes, classes, dtype=torch.float64).index_put_(
-        (truth, said), torch.ones(1, dtype=torch.float64), accumulate=True
+        (truth, predicted), torch.ones(1, dtype=torch.float64), accumulate=True
     )
     hits, real, called = table.diagonal(), table.sum(1), table.sum(0)
     there = real > 0
@@ -179,20 +179,22 @@ def _words(sides: dict[str, Estimate], informative: bool, n: int) -> list[str]:
                 "better than from noise."
             )
         ]
-    told = say(
+    scores = say(
         "A classifier taught by {0:,} samples gets {1:.1%} on held-out real items, one "
         "taught by as many real items {2:.1%}.",
         *(n, model.value, floor.value),
     )
     if clearly("higher", floor, model):
         return [
-            told,
+            scores,
             say(
                 "Training on the samples loses {0} points.", show(100 * (floor.value - model.value))
             ),
         ]
-    found = of_sides("higher", model, floor, sides.get("naive"), n)
+    equivalence = of_sides("higher", model, floor, sides.get("naive"), n)
     return [
-        told,
-        say("Samples teach as well as real items do.") if found.shown else equal_or_not(found),
+        scores,
+        say("Samples teach as well as real items do.")
+        if equivalence.shown
+        else equal_or_not(equivalence),
     ]

@@ -2,10 +2,10 @@
 entropy of the eigenvalues of K / n.
 
 n copies of one thing count 1; n things with nothing in common count n. K is the cosine of features,
-as in the paper; for raw numbers, where direction says little, the Gaussian kernel with the median
-distance of the reference as its width. It grows with n, so real data of the same n are its measure:
-fewer means less variety, more is noise. Not here: which part of the data is missing (recall and
-coverage, manifold.py).
+as in the paper; for raw numbers, where direction has little meaning, the Gaussian kernel with the
+median distance of the reference as its width. It grows with n, so real data of the same n are its
+measure: fewer means less variety, more is noise. Not here: which part of the data is missing
+(recall and coverage, precision_recall.py).
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ class Vendi(Comparison):
 
     def compare(self, candidate: Tensor, reference: Tensor) -> dict[str, Estimate]:
         candidate = candidate[: self.used(len(candidate), candidate.shape[1])]
-        found = diversity(embedded(candidate, reference))
+        estimate = diversity(embedded(candidate, reference))
         if _raw(candidate, reference):  # the kernel's width is an estimate from the reference, too
             ids = group_ids(len(candidate)), group_ids(len(reference), 1)
             kept = [
                 (candidate[ids[0] != group], reference[ids[1] != group]) for group in range(GROUPS)
             ]
-            found = estimated(
-                found.value,
+            estimate = estimated(
+                estimate.value,
                 [_score(embedded(*sides)) for sides in kept],
                 (1.0, float(len(candidate))),
             )
-        return {"vendi": found}
+        return {"vendi": estimate}
 
 
 def vendi(similarity: Tensor) -> float:

@@ -1,4 +1,6 @@
-"""Which function puts scores into a verdict: the modality's own, else one by the kind of tensor."""
+"""Choose the function that turns scores into a verdict: the modality's own, else one by the kind of
+tensor.
+"""
 
 from __future__ import annotations
 

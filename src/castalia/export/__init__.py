@@ -1,4 +1,4 @@
-"""Trained models in the formats of other programs, written with code of our own."""
+"""Export trained models to the formats of other programs."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A run as a folder that runs without Castalia: programs of torch (.pt2), the codec's tables and
-run.py, which draws or writes.
+"""Export a run as a folder that runs without Castalia: torch programs (.pt2), the codec's tables,
+and run.py, which samples.
 
 A sample of the bundle is the sample of `castalia sample` with the same seed and index: run.py has
 the noise and the rules written out. It is scripts/bundle_dense.py or scripts/bundle_text.py,
@@ -32,11 +32,11 @@ def write(run: Run, folder: Path) -> Written:
     if not writes_text(run):
         files["label.xmp"] = ai_label.template(f"castalia {castalia.__version__}").encode()
     files["README.md"] = _readme(run, graphs, merges="tokenizer.json" in files)
-    found = {name: _write(graph, folder / f"{name}.pt2") for name, graph in graphs.items()}
+    differences = {name: _write(graph, folder / f"{name}.pt2") for name, graph in graphs.items()}
     for name, content in files.items():
         (folder / name).write_bytes(content)
     after = "python FOLDER/run.py -n 4 --seed 0" + ("" if writes_text(run) else " --out drawn")
-    return Written({"torch": torch.__version__, "differences": found}, after)
+    return Written({"torch": torch.__version__, "differences": differences}, after)
 
 
 def _write(graph: Graph, path: Path) -> float:

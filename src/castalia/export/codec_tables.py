@@ -1,5 +1,5 @@
-"""What a program without Castalia needs beside the weights to turn numbers into items: the codec's
-tables, as JSON and NumPy arrays. Each modality writes its own (`Modality.tables`).
+"""Codec tables in exports: what a program without Castalia needs beside the weights to turn numbers
+into items, as JSON and NumPy arrays. Each modality writes its own (`Modality.tables`).
 
     codec.json      "kind" names the program's way to make an item: "image" (shape), "array" (shape,
                     mean, deviation, rows) or "text" (what each token writes, length and specials)
@@ -24,7 +24,9 @@ Tables = Callable[[Any], dict[str, bytes]]  # a fitted codec -> file name -> con
 
 
 def tables(codec: Codec[Any]) -> dict[str, bytes]:
-    """File name -> content. Raises AbilityError for a codec whose items no program here can make."""
+    """File name -> content. Raises AbilityError for a codec whose items no program here
+    can make.
+    """
     described = modality.of(codec)
     own: Tables | None = described.load("tables") if described else None
     if own is None:

@@ -1,5 +1,4 @@
-"""Runs as Hugging Face knows them: a folder for `transformers`, and the pairs of low rank alone for
-`peft`.
+"""Export a run for Hugging Face: a folder for `transformers`, and LoRA adapters for `peft`.
 
 An `ar` run is written in Qwen3's layout (export/qwen3.py, which needs no library). A `pretrained`
 run is a model of that library already: its weights, the pairs merged into them, go back under their
@@ -45,13 +44,13 @@ def write(run: Run, folder: Path) -> Written:
     )
     for name in COPIED:
         shutil.copyfile(base.folder / name, folder / name)
-    said = bounded.parse_json(
+    settings = bounded.parse_json(
         bounded.read_bytes(base.folder / "tokenizer_config.json", "json_bytes"),
         "tokenizer_config.json",
     )
     (folder / "tokenizer_config.json").write_text(
         json.dumps(
-            {"tokenizer_class": "PreTrainedTokenizerFast", **said}, indent=2, ensure_ascii=False
+            {"tokenizer_class": "PreTrainedTokenizerFast", **settings}, indent=2, ensure_ascii=False
         ),
         encoding="utf-8",
     )
@@ -151,5 +150,5 @@ def _difference(model: Pretrained, loaded: Any) -> float:
 
 
 def _logits(model: Any, ids: Tensor) -> Tensor:
-    found: Tensor = model(input_ids=ids).logits
-    return found.float()
+    logits: Tensor = model(input_ids=ids).logits
+    return logits.float()

@@ -1,10 +1,10 @@
-"""A run as ONNX files, one for each graph of its model (nn/graph.py), checked and compared with
-onnxruntime before they are written.
+"""Export a run as ONNX files, one for each graph of its model (nn/graph.py), checked and compared
+with onnxruntime before they are written.
 
 Opset 20. Axes that vary have the names of the graph's: rows, tokens, past. Weights above a gigabyte
-lie in a file beside (`<graph>.onnx.data`), because a protocol buffer ends at two. The files tell
-nothing of the machine that made them: torch writes a stack trace to every node, which is taken out.
-The program that goes along is scripts/onnx_dense.py or scripts/onnx_text.py.
+lie in a file beside (`<graph>.onnx.data`), because a protocol buffer ends at two. The files contain
+nothing about the machine that made them: torch writes a stack trace to every node, which is taken
+out. The program that goes along is scripts/onnx_dense.py or scripts/onnx_text.py.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def write(run: Run, folder: Path) -> Written:
     _require()
     graphs = graphs_of(run)
     files = {**beside(run, graphs, "onnx"), "README.md": _readme(run, graphs)}
-    found = {name: _write(graph, folder / f"{name}.onnx") for name, graph in graphs.items()}
+    differences = {name: _write(graph, folder / f"{name}.onnx") for name, graph in graphs.items()}
     for name, content in files.items():
         (folder / name).write_bytes(content)
     after = "python FOLDER/run.py " + ("--length 100" if writes_text(run) else "-n 4 --out drawn")
-    return Written({"opset": OPSET, "torch": torch.__version__, "differences": found}, after)
+    return Written({"opset": OPSET, "torch": torch.__version__, "differences": differences}, after)
 
 
 def _write(graph: Graph, path: Path) -> float:
@@ -68,7 +68,7 @@ def _write(graph: Graph, path: Path) -> float:
     _name_axes(model, graph)
     _forget(model)
     model.doc_string = f"{path.stem}: " + "; ".join(
-        f"{one}: {says}" for one, says in graph.outputs.items()
+        f"{one}: {about}" for one, about in graph.outputs.items()
     )
     path.write_bytes(model.SerializeToString())
     onnx.checker.check_model(path, full_check=True)
@@ -105,7 +105,7 @@ def _name_axes(model: Any, graph: Graph) -> None:
 
 
 def _forget(model: Any) -> None:
-    """Takes out what torch noted about where everything came from."""
+    """Removes the stack traces that torch writes."""
     graph = model.graph
     for part in (
         model,

@@ -1,5 +1,5 @@
-"""What goes beside the graphs of a run, whatever their format: model.json for programs, tables for
-people, and the program run.py itself.
+"""Files beside the graphs of an export, whatever the format: model.json for programs, tables for
+people, and run.py.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def sections(graphs: Mapping[str, Graph], suffix: str) -> str:
             "",
             "| output | |",
             "|---|---|",
-            *(f"| `{output}` | {says} |" for output, says in graph.outputs.items()),
+            *(f"| `{output}` | {about} |" for output, about in graph.outputs.items()),
         ]
         if graph.room is not None:
             lines += [

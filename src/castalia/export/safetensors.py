@@ -1,5 +1,5 @@
-"""The weights of a run and all that describes them, as safetensors, JSON and YAML: for archives,
-and for programs of other makers.
+"""Export the weights of a run and all that describes them, as safetensors, JSON and YAML: for
+archives and for other programs.
 
 `load` makes model and codec from the folder alone. The tensors have the names of the family's own
 state dict, float32 as trained; averaged weights where the run averages, pairs of low rank merged.

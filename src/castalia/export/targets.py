@@ -1,5 +1,5 @@
-"""The formats that a run can be written in, and the folder that it is written to: whole or not at
-all, with a manifest of where it came from.
+"""The table of export formats, and the folder that an export is written to: whole or not at all,
+with a manifest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MANIFEST = "castalia.json"
 
 
 class Written(NamedTuple):
-    """What a format's function gives back: facts for the manifest, and what to do next, FOLDER
+    """The result of a format's function: facts for the manifest, and what to do next, FOLDER
     standing for the export.
     """
 
@@ -58,9 +58,8 @@ def export(run: str | os.PathLike[str] | Run, to: str, folder: str | os.PathLike
     export.
 
     Raises RecipeError for a format that does not exist; AbilityError for a model that has no place
-    in it, a run with a plug-in included, whose
-    code an export cannot carry; RunError for a run without a checkpoint, and where the folder holds
-    anything else.
+    in it, a run with a plug-in included, whose code an export cannot carry; RunError for a run
+    without a checkpoint, and where the folder holds anything else.
     """
     run, folder = run if isinstance(run, Run) else Run.open(run), Path(folder)
     if to not in TARGETS:

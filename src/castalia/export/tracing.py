@@ -1,9 +1,9 @@
-"""Graphs of a model as programs of torch, and the proof that what was written computes the same.
+"""Trace the graphs of a model as torch programs, and compare what was written with the model.
 
 A program keeps no trace of where it was made: neither the lines of Python behind each operation nor
 the tensors it was traced with. What is written is compared with the run's own model at two sizes,
 on inputs of its own; an export that disagrees is not written. Not here: formats (onnx.py,
-bundle.py), descriptions (describing.py).
+bundle.py), descriptions (run_description.py).
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def _fitted(sizes: Mapping[str, int], graph: Graph) -> dict[str, int]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without torch's remarks about itself."""
-    # it misses torchvision
+    """Silences torch's log messages."""
+    # it warns that torchvision is missing
     chatty = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = chatty.level
     chatty.setLevel(logging.ERROR)

@@ -1,3 +1,3 @@
-"""One file per family of generative models, each holding its whole mathematics. Families never
-learn the modality.
+"""Families of generative models, one file each with its whole mathematics. Families never know the
+modality.
 """

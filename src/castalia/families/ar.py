@@ -213,15 +213,15 @@ class Ar(Family):
 
     def _logits(self, ordered: Ordered, batch: Batch) -> Tensor:
         ngrams = self._ngrams(ordered.tokens, batch.segment)
-        condition = self._condition_vector(batch.cond, len(batch.x))
+        vector = self._vector(batch.cond, len(batch.x))
         return self.network.logits(
             self.network(
-                ordered.tokens, ngrams, condition, ordered.rotation, ordered.mask, ordered.aim
+                ordered.tokens, ngrams, vector, ordered.rotation, ordered.mask, ordered.aim
             )
         )
 
     def _lawful(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Changed in place where the grammar says for whole rows what may come."""
+        """Masks logits in place, where the grammar is known for whole rows (`Grammar.along`)."""
         along = getattr(self.spec.grammar, "along", None)
         return logits if along is None else logits.masked_fill_(~along(x), NEVER)
 
@@ -286,7 +286,7 @@ class Ar(Family):
         weight = batch.weights(self.spec.begin)
         return weight if order is None else weight.gather(1, order - 1)
 
-    def _condition_vector(self, cond: dict[str, Any], rows: int) -> Tensor | None:
+    def _vector(self, cond: dict[str, Any], rows: int) -> Tensor | None:
         return self.network.told(cond, rows, self.device).vector if self.conditions else None
 
     def _ngrams(self, tokens: Tensor, segment: Tensor | None) -> list[Tensor]:
@@ -342,10 +342,8 @@ class Ar(Family):
         )
         rotation = self._turned(slice(0, steps), slice(1, steps + 1))
         place = torch.arange(steps, device=ids.device)
-        memory.condition, aim = (
-            self._condition_vector(cond, rows),
-            self.network.aim(place + 1, place),
-        )
+        memory.condition = self._vector(cond, rows)
+        aim = self.network.aim(place + 1, place)
         h = self.network(
             ids,
             self._ngrams(ids, None),
@@ -377,9 +375,8 @@ class Ar(Family):
         if self.config.order == "any":
             ids, rotation = tokens[:, None], self._turned(memory.places(), memory.places(1))
             aim = self.network.aim(memory.lengths[:, None] + 1, memory.lengths[:, None])
-            h = self.network(ids, ngrams, memory.condition, rotation, memory.mask(), aim, memory)[
-                :, 0
-            ]
+            mask = memory.mask()
+            h = self.network(ids, ngrams, memory.condition, rotation, mask, aim, memory)[:, 0]
         else:
             h = self.network.step(tokens, ngrams, memory)
         memory.grow(1)
@@ -433,7 +430,7 @@ class Ar(Family):
         first = int(keep[:, 1:].sum(1).min())  # from here on, some row has a gap
         if first == steps:
             return x
-        config, condition = self.config, self._condition_vector(cond, rows)
+        config, vector = self.config, self._vector(cond, rows)
         like = self.network.embedding.weight
         memory = Memory.empty(
             config.depth,
@@ -465,7 +462,7 @@ class Ar(Family):
             h = self.network(
                 x.gather(1, own),
                 [],
-                condition,
+                vector,
                 self.network.rotary(own, wanted),
                 mask,
                 self.network.aim(wanted, own),
@@ -503,12 +500,10 @@ class Ar(Family):
                 ),
                 fix=say("cut it"),
             )
-        condition = self._condition_vector({}, len(x))
+        vector = self._vector({}, len(x))
         rotation = self._turned(slice(0, x.shape[1]), slice(1, x.shape[1] + 1))
         place = torch.arange(x.shape[1], device=x.device)
-        h = self.network.embed(
-            x, self._ngrams(x, None), condition, self.network.aim(place + 1, place)
-        )
+        h = self.network.embed(x, self._ngrams(x, None), vector, self.network.aim(place + 1, place))
         mask, maps = causal_mask(x.shape[1], x.shape[1], x.device), []
         for block in self.network.blocks:
             maps.append(block.attention.weights(block.attention_norm(h), rotation, mask))

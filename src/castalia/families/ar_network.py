@@ -92,10 +92,8 @@ class Network(nn.Module):
             nn.Embedding(config.ngram_rows, config.width) for _ in config.ngrams
         )
         self.offsets = nn.Embedding(2 * REACH + 1, config.width) if config.order == "any" else None
-        self.slots = (
-            nn.Embedding(spec.period, config.width) if spec.period > 1 else None
-        )  # runs hold weights under this name
-        self.told = ConditionEmbedding(conditions, config.width)
+        self.slots = nn.Embedding(spec.period, config.width) if spec.period > 1 else None
+        self.told = ConditionEmbedding(conditions, config.width)  # the name stands in runs
         self.blocks = nn.ModuleList(
             Block(
                 config.width,
@@ -127,7 +125,7 @@ class Network(nn.Module):
         self,
         tokens: Tensor,
         ngrams: list[Tensor],
-        condition: Tensor | None,
+        vector: Tensor | None,
         rotation: Rotation,
         mask: Tensor | None,
         aim: Tensor | None = None,
@@ -136,7 +134,7 @@ class Network(nn.Module):
         """tokens (B, T), ngrams: row numbers (B, T) for each table, aim: from `aim`; (B, T, width)
         after the last norm.
         """
-        h = self.embed(tokens, ngrams, condition, aim)
+        h = self.embed(tokens, ngrams, vector, aim)
         for index, block in enumerate(self.blocks):
             h = block(h, rotation, mask, None if memory is None else memory.layers[index])
         out: Tensor = self.norm(h)
@@ -166,11 +164,7 @@ class Network(nn.Module):
         return advance(h, self.blocks, self.norm.weight, self.rotary, memory)
 
     def embed(
-        self,
-        tokens: Tensor,
-        ngrams: list[Tensor],
-        condition: Tensor | None,
-        aim: Tensor | None = None,
+        self, tokens: Tensor, ngrams: list[Tensor], vector: Tensor | None, aim: Tensor | None = None
     ) -> Tensor:
         h: Tensor = self.embedding(tokens)
         for table, rows in zip(self.ngrams, ngrams, strict=True):
@@ -185,8 +179,8 @@ class Network(nn.Module):
             h = h + extra
         if aim is not None:
             h = h + aim
-        if condition is not None:
-            h = h + condition[:, None]
+        if vector is not None:
+            h = h + vector[:, None]
         return F.dropout(h, self.config.dropout) if self.config.dropout and self.training else h
 
     def logits(self, h: Tensor) -> Tensor:

@@ -204,7 +204,7 @@ class Gan(Family):
         self.generator = Generator(config, self.spec, conditions)
         self.critic = Critic(config, self.spec, conditions)
         for name, condition in conditions.items():
-            # how often each class was seen: what to draw when nobody asks for one
+            # how often each class was seen: what to draw when no class is asked for
             if isinstance(condition, Classes):
                 self.register_buffer(
                     f"seen_{slot(name)}", torch.zeros(len(condition) + 1, dtype=torch.int64)

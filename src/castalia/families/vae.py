@@ -41,7 +41,7 @@ class VaeConfig(FamilyConfig):
     free_bits     nats per latent unit below which the divergence is not pressed further.
     importance    draws per item in `nats`.
     output        what a sample is: the decoder's mean (clean), or a draw with the likelihood's
-                  noise (what the model says data look like). auto: mean for grids, draw for
+                  noise (as the model's data look). auto: mean for grids, draw for
                   vectors.
     condition_drop  probability of hiding the condition in training.
     """

@@ -1,1 +1,1 @@
-"""What may leave, and what it carries with it."""
+"""Governance: release policy, provenance, audits of copying and privacy."""

@@ -1,4 +1,4 @@
-"""The mark that says "made by a machine", and the seal of a manifest.
+"""The AI-content label of GB 45438-2025 in manifests, and the seal of a manifest.
 
 China's GB 45438-2025, annex E, wants a metadata element AIGC with seven fields. What is known here
 is filled in; what the person who publishes the item must add (a propagator's name and number) stays

@@ -1,11 +1,12 @@
-"""The copy audit: did the model copy its training data, and can one tell who was in them?
+"""The copy audit: does the model copy its training data, and can members of the training set be
+recognised?
 
     report = audit(run)                      samples of the run
     report = audit(run, samples="folder")    files of any program, against the run's training data
 
-Each sample is set against every training item (copies_*.py), the threshold comes from held-out
-items (calibration.py), membership inference stands beside it (membership.py). RUN/audit/ has
-audit.json (its schema is audit.schema.json beside this file), audit.html, and an index that a
+Each sample is compared with every training item (copy_matcher.py), the threshold comes from
+held-out items (calibration.py), membership inference stands beside it (membership.py). RUN/audit/
+has audit.json (its schema is audit.schema.json beside this file), audit.html, and an index that a
 release policy asks for the nearest training item of anything new (audit_index.py). Not here: what
 is done about copies; that is the policy's business.
 """
@@ -55,11 +56,11 @@ from castalia.spec import Dense, Tokens
 from castalia.training.setup import open_data
 
 SCHEMA = 1
-MOST_SAMPLES, FEWEST_SAMPLES = 10_000, 100  # drawn where nobody says how many
+MOST_SAMPLES, FEWEST_SAMPLES = 10_000, 100  # drawn where n is not given
 DRAWN_TOKENS = 50_000
-# held-out items that are looked at, if there are so many, however few the samples
+# held-out items that are checked, if there are so many, however few the samples
 LEAST_CHECKED = 1000
-PLANTED = 20  # of each kind, to see what would be found
+PLANTED = 20  # of each kind, to measure what would be detected
 SAME = 0.02  # a held-out item at this distance is a training item
 
 
@@ -85,17 +86,17 @@ def audit(
     the run.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    found, matcher = inspect(run, samples=samples, n=n, seed=seed, shadows=shadows)
+    result, matcher = inspect(run, samples=samples, n=n, seed=seed, shadows=shadows)
     folder = run.folder / "audit"
-    document = found.document
+    document = result.document
     if index:
         note = write_index(
-            folder, matcher, document, [found.where(place) for place in range(len(matcher))]
+            folder, matcher, document, [result.where(place) for place in range(len(matcher))]
         )
         if note:
             document["notes"].append(note)
     write_page(
-        found, folder / "audit.html", title=f"{run.recipe.title} · {run.id}", language=language
+        result, folder / "audit.html", title=f"{run.recipe.title} · {run.id}", language=language
     )
     atomic.write_json(folder / "audit.json", document)
     return Result(document, folder / "audit.html")
@@ -127,8 +128,8 @@ def inspect(
         )
     calibration = _with_power(calibration, matcher, dataset, codec, seed)
     with stage("looking for copies"):
-        found = matcher.match(items)
-    verdict, beyond = verdict_of(found.distance, calibration)
+        matches = matcher.match(items)
+    verdict, beyond = verdict_of(matches.distance, calibration)
     with stage("asking who was in the data"):
         inference: Membership = membership(
             run,
@@ -139,9 +140,9 @@ def inspect(
             shadows=shadows,
         )
     where = dataset.train.where
-    hits = torch.nonzero(found.distance < calibration.threshold)[:, 0]
-    hits = hits[found.distance[hits].argsort(stable=True)].tolist()
-    pairs = [_pair(found, row, names[row], where) for row in hits]
+    hits = torch.nonzero(matches.distance < calibration.threshold)[:, 0]
+    hits = hits[matches.distance[hits].argsort(stable=True)].tolist()
+    pairs = [_pair(matches, row, names[row], where) for row in hits]
     rate, false = len(pairs) / len(names), calibration.false_alarm_rate
     if calibration.duplicates:
         notes.append(
@@ -193,20 +194,20 @@ def inspect(
         "seconds": round(time.perf_counter() - begun, 2),
     }
     return Audit(
-        document, codec, names, items, dataset.train, held_out, found, fresh, where
+        document, codec, names, items, dataset.train, held_out, matches, fresh, where
     ), matcher
 
 
-def _pair(found: Found, row: int, name: str, where: Any) -> dict[str, Any]:
-    train = int(found.train[row])
+def _pair(matches: Found, row: int, name: str, where: Any) -> dict[str, Any]:
+    train = int(matches.train[row])
     pair = {
         "sample": name,
         "train": where(train) if train >= 0 else None,
-        "kind": found.kinds[row],
-        "distance": round(float(found.distance[row]), 6),
-        "residual": round(float(found.residual[row]), 6),
+        "kind": matches.kinds[row],
+        "distance": round(float(matches.distance[row]), 6),
+        "residual": round(float(matches.residual[row]), 6),
     }
-    return pair | (found.evidence[row] if found.evidence else {})
+    return pair | (matches.evidence[row] if matches.evidence else {})
 
 
 def _why(calibration: Calibration) -> str:
@@ -288,15 +289,15 @@ def _drawn(
             else MOST_SAMPLES
         )
         n = most if isinstance(dataset.spec, Tokens) else min(most, max(FEWEST_SAMPLES, held_out))
-    found = list(
+    samples = list(
         generate(
             run, replace(request_of(run, n, seed), batch=run.recipe.sampling.batch), model=model
         )
     )
-    names = [f"{sample.index:05d}" for sample in found]
+    names = [f"{sample.index:05d}" for sample in samples]
     if isinstance(dataset.spec, Dense):
-        return names, torch.stack([sample.x for sample in found])
-    return names, [sample.item for sample in found]
+        return names, torch.stack([sample.x for sample in samples])
+    return names, [sample.item for sample in samples]
 
 
 # Calibration --------------------------------------------------------------------------------------
@@ -311,7 +312,7 @@ def _calibrated(
     seed: int,
     notes: list[str],
 ) -> tuple[Any, Calibration, Found]:
-    """The real items that set the threshold, the threshold, and what was found of them."""
+    """The real items that set the threshold, the threshold, and their matches."""
     count = count_of(dataset.validation)
     order = (
         torch.randperm(count, generator=generator("audit", seed, "held-out"))[
@@ -331,7 +332,7 @@ def _calibrated(
         set_apart = kind.as_long(
             items_of(dataset.train, codec, order[:apart].sort().values), items, codec
         )[:LEAST_CHECKED]
-        told = (
+        few = (
             f"There are only {len(fresh)} held-out items to set the threshold by (fewer than "
             f"{FEW}); "
         )
@@ -340,7 +341,7 @@ def _calibrated(
                 say(
                     "{0}there are too few training items as well, so a fixed threshold "
                     "stands in and nothing is known of false alarms.",
-                    told,
+                    few,
                 )
             )
             return (
@@ -352,7 +353,7 @@ def _calibrated(
             say(
                 "{0}{1} training items were set apart instead and compared with the other "
                 "training items.",
-                told,
+                few,
                 len(set_apart),
             )
         )
@@ -360,8 +361,8 @@ def _calibrated(
         against = kind(codec, blocks_of(dataset.train, codec, order[apart:].sort().values))
     else:
         against = matcher
-    found = against.match(fresh)
-    distance = found.distance
+    matches = against.match(fresh)
+    distance = matches.distance
     calibration = Calibration(
         threshold_of(distance, kind.farthest),
         source,
@@ -370,19 +371,21 @@ def _calibrated(
         float(distance.min()),
         int((distance < SAME).sum()),
     )
-    return fresh, calibration, found
+    return fresh, calibration, matches
 
 
 def _with_power(
     calibration: Calibration, matcher: Matcher, dataset: Dataset, codec: Codec[Any], seed: int
 ) -> Calibration:
-    """Plants altered copies of training items and looks how many are found."""
+    """Plants altered copies of training items and measures how many are detected."""
     rng = generator("audit", seed, "planted")
     power = {}
     for kind in tracked(matcher.planted, "planting altered copies", len(matcher.planted), "kinds"):
         chosen = torch.randperm(len(matcher), generator=rng)[:PLANTED].sort().values
-        found = matcher.match(matcher.plant(items_of(dataset.train, codec, chosen), kind, rng))
+        matches = matcher.match(matcher.plant(items_of(dataset.train, codec, chosen), kind, rng))
         power[kind] = (
-            (found.distance < calibration.threshold).double().mean().item() if len(found) else 0.0
+            (matches.distance < calibration.threshold).double().mean().item()
+            if len(matches)
+            else 0.0
         )
     return replace(calibration, power=power)

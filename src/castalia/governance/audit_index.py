@@ -1,4 +1,4 @@
-"""What an audit leaves for a release policy: all training items of the run, reduced, to ask for the
+"""The audit index: all training items of a run, reduced, in which a release policy looks up the
 nearest one of anything new.
 
 RUN/audit/index.json and index.safetensors. They hold the training items (small pictures, whole
@@ -54,15 +54,14 @@ class Index:
 
     def nearest(self, item: Any) -> Nearest:
         """(similarity in [0, 1], name of the training item) for a native item (a picture, a text):
-        1 minus the audit's distance; the name is
-        "" where nothing is alike.
+        1 minus the audit's distance; the name is "" where nothing is alike.
         """
         spec = self.codec.spec
-        found = self.matcher.match(
+        matches = self.matcher.match(
             to_unit(spec, self.codec.encode(item))[None] if isinstance(spec, Dense) else [item]
         )
-        place = int(found.train[0])
-        return Nearest(1.0 - float(found.distance[0]), self.names[place] if place >= 0 else "")
+        place = int(matches.train[0])
+        return Nearest(1.0 - float(matches.distance[0]), self.names[place] if place >= 0 else "")
 
 
 def open_index(run: Run) -> Index | None:

@@ -13,8 +13,8 @@ from castalia.governance.copy_matcher import Found
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found. samples, training and held_out are items; `found` speaks of all samples,
-    `fresh` of the held-out items.
+    """The result of an audit. samples, training and held_out are items; `matches` is of all
+    samples, `fresh` of the held-out items.
     """
 
     document: dict[str, Any]

@@ -1,9 +1,9 @@
-"""Finding blocked terms in text, English and Chinese, whole or as it comes.
+"""Find blocked terms in text, English and Chinese, whole or as a stream.
 
 Text and terms are folded character by character, so that a stream finds what the whole text would:
 compatibility forms to plain ones (NFKD: full-width Ａ, circled ⓐ, ligatures), case folded,
 zero-width and other invisible characters dropped, diacritics dropped (é, a̶ and ZALGO are e, a and
-zalgo), frequent traditional Chinese characters to simplified ones (variants.py).
+zalgo), frequent traditional Chinese characters to simplified ones (traditional_chinese.py).
 
 A term of letters is matched as whole words: "ass" is not in "class", and "big bomb", "big-bomb" and
 "BIG BOMB" are one term. In a term with Chinese characters (or kana) blanks and punctuation do not
@@ -12,7 +12,7 @@ together from two paragraphs.
 
 Not found: letters set apart ("b o m b"), letters of other scripts that look alike, digits for
 letters ("b0mb"), inflections that are not listed, synonyms, and traditional characters beyond the
-table. A list of terms is a first net, not the last.
+table. A list of terms is a first filter, not the only one.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Terms:
         scanner = Scanner(self)
         scanner.push(text)
         scanner.finish()
-        return scanner.found
+        return scanner.blocked_by
 
 
 def _keys(term: str) -> list[str]:
@@ -116,12 +116,12 @@ def _keys(term: str) -> list[str]:
 
 
 class Scanner:
-    """One text, read in pieces. `push` returns what can no longer become part of a term; `found` is
-    the label of the first term, or None.
+    """One text, read in pieces. `push` returns what can no longer become part of a term;
+    `blocked_by` is the label of the first term, or None.
     """
 
     def __init__(self, terms: Terms) -> None:
-        self.found: Any | None = None
+        self.blocked_by: Any | None = None
         self._root = terms.root
         self._live: list[tuple[int, Node]] = []  # terms begun: where in the text, and how far
         self._last, self._gap = GAP, 0
@@ -145,7 +145,7 @@ class Scanner:
         return self._free(self._read)
 
     def _free(self, until: int) -> str:
-        if self.found is not None:
+        if self.blocked_by is not None:
             return ""
         count = len(self._held) - (self._read - until)
         free, self._held = self._held[:count], self._held[count:]
@@ -180,5 +180,5 @@ class Scanner:
             self._note()
 
     def _note(self) -> None:
-        if self.found is None:
-            self.found = next((node[_END] for _, node in self._live if _END in node), None)
+        if self.blocked_by is None:
+            self.blocked_by = next((node[_END] for _, node in self._live if _END in node), None)

@@ -1,11 +1,10 @@
-"""How near is a copy: a threshold from real items that are new, and how often it is wrong about
-them.
+"""Calibrate the copy threshold on new real items, and measure its rate of false alarms.
 
 A share ALPHA of new real items may lie below the threshold. Its rate of false alarms is measured by
 cross-fitting: each of FOLDS parts of the held-out items is judged by the threshold that the others
-give, so none is judged by a threshold that it set. Whether copies of this very data would be seen
-is measured too, on altered copies of training items (`power`); where they would not, silence means
-nothing.
+give, so none is judged by a threshold that it set. Whether copies of this very data would be
+detected is measured too, on altered copies of training items (`power`); where they would not, no
+match is no evidence.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ ALPHA = 0.0065
 FOLDS = 10
 FEW = 50  # held-out items below which training items are set apart instead
 FEWEST = 20
-POWER = 0.8  # share of the planted copies that must be found before "none" is said
+POWER = 0.8  # share of the planted copies that must be detected for the verdict "none"
 CERTAIN = 0.5  # a sample at less than this share of the nearest new item's distance is no accident
 SIGNIFICANT = 0.01
 
@@ -36,7 +35,7 @@ class Calibration:
     items, false_alarms  how many of them, and how many the cross-fitted thresholds called copies;
                          nearest the smallest distance among them.
     duplicates  of these items, how many are a training item but for rounding. power kind -> share
-                of planted copies that are found.
+                of planted copies that are detected.
     """
 
     threshold: float
@@ -56,10 +55,10 @@ class Calibration:
         return wilson(self.false_alarms / self.items, self.items) if self.items else None
 
     @property
-    def tells(self) -> bool:
-        """Whether finding nothing means that there is nothing."""
-        found = sum(self.power.values()) / max(1, len(self.power))
-        return self.items >= FEWEST and found >= POWER and (self.interval or (1.0,))[0] <= 0.01
+    def is_conclusive(self) -> bool:
+        """Whether no match means that there are no copies."""
+        detected = sum(self.power.values()) / max(1, len(self.power))
+        return self.items >= FEWEST and detected >= POWER and (self.interval or (1.0,))[0] <= 0.01
 
 
 def threshold_of(distances: Tensor, farthest: float) -> float:
@@ -101,7 +100,7 @@ def verdict_of(distances: Tensor, calibration: Calibration) -> tuple[str, int]:
     )
     if certain or (copies and many):
         return "copies", max(1, beyond)
-    return ("none" if calibration.tells else "cannot tell"), 0
+    return ("none" if calibration.is_conclusive else "cannot tell"), 0
 
 
 def chance(hits: int, n: int, other: int, m: int) -> float:

@@ -154,20 +154,20 @@ def _section(voice: Voice, title: str, rows: list[tuple[str, str]]) -> list[str]
 
 
 def _source(source: Any) -> str:
-    """The name alone: a path is nobody's business."""
+    """The name alone: paths are private."""
     text = str(source)
     return text if text.startswith("builtin/") else Path(text).name or "?"
 
 
 def _conditions(run: Run) -> str:
-    found = []
+    parts = []
     for name, condition in run.about["conditions"].items():
         names = condition.get("names", [])
-        found.append(
+        parts.append(
             f"{name}: {', '.join(map(str, names[:12]))}"
             + (f" … ({len(names)})" if len(names) > 12 else "")
         )
-    return "; ".join(found)
+    return "; ".join(parts)
 
 
 def _items(report: dict[str, Any]) -> str:
@@ -285,12 +285,12 @@ def _released(verdict: ledger.Verdict | None) -> list[tuple[str, str]]:
 
 
 def _limits(run: Run, voice: Voice) -> list[str]:
-    """What the facts say against the model."""
-    found: list[str] = []
+    """Limits of the model that follow from the facts."""
+    limits: list[str] = []
     report = run.about["data"].get("report") or {}
     items = report.get("train")
     if isinstance(items, int):
-        found.append(
+        limits.append(
             plural(
                 "It has seen {0} training item and stands for nothing beyond it.",
                 "It has seen {0} training items and stands for nothing beyond them.",
@@ -298,25 +298,27 @@ def _limits(run: Run, voice: Voice) -> list[str]:
             )
         )
     if not run.finished:
-        found.append(say("Training is not finished."))
+        limits.append(say("Training is not finished."))
     if run.about["data"].get("licence") is None:
-        found.append(say("The licence of the data is not stated: make sure that you may use them."))
+        limits.append(
+            say("The licence of the data is not stated: make sure that you may use them.")
+        )
     scores = _judged(run)
     if scores is None:
-        found.append(say("It was not judged."))
+        limits.append(say("It was not judged."))
     else:
         mute = [score["name"] for score in scores if score.get("informative") is False]
         if mute:
             names = series(markdown(voice(recognised(name))) for name in mute)
-            found.append(say("These scores tell nothing here: {0}.", names))
+            limits.append(say("These scores tell nothing here: {0}.", names))
     if not (run.folder / "audit").exists():
-        found.append(
+        limits.append(
             say(
                 "There is no audit of memorisation and privacy: whether samples repeat "
                 "training items is not known beyond the scores."
             )
         )
-    return found
+    return limits
 
 
 def _duties(voice: Voice, title: str, duties: list[Duty]) -> list[str]:

@@ -1,8 +1,8 @@
-"""How copies are found, whatever the data: the contract of a matcher.
+"""The contract of copy matchers, whatever the data.
 
-A matcher is built from all training items and says for each query which of them it is nearest to,
-how near, and what was done to it. A modality may bring its own (`Modality.matcher`); copy_matchers.py
-chooses. Not here: how near is a copy (calibration.py).
+A matcher is built from all training items and gives for each query the nearest of them, how near,
+and how it was altered. A modality may bring its own (`Modality.matcher`); copy_matchers.py chooses.
+Not here: how near is a copy (calibration.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Found:
     distance  (M,) float64 in [0, 1]: small is near; what a threshold is compared with.
     residual  (M,) float64: what differs, before it is set against the data: the unexplained share
               of a picture, the edited share of a span.
-    kinds     what was done to the training item, one of the matcher's `kinds`.
+    kinds     how the training item was altered, one of the matcher's `kinds`.
     evidence  for pages, JSON-ready, one a query; empty where the items themselves are the evidence.
     """
 
@@ -83,7 +83,7 @@ class Matcher(Protocol):
     def match(self, queries: Any) -> Found: ...
 
     def plant(self, items: Any, kind: str, rng: torch.Generator) -> Any:
-        """Altered copies of items, to see whether they would be found."""
+        """Altered copies of items, to measure whether they would be detected."""
         ...
 
     @staticmethod

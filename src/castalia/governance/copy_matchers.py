@@ -1,5 +1,5 @@
-"""Which matcher finds copies in the items of a codec: its modality's own where that fits, else
-another that does, at last one by the kind of tensor.
+"""Choose the copy matcher of a codec: its modality's own where that fits, else another that does,
+at last one by the kind of tensor.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Vectors, signals and all other dense data: the nearest training item, by Euclidean distance of
-standardised numbers.
+"""The copy matcher of vectors, signals and all other dense data: the nearest training item, by
+Euclidean distance of standardised numbers.
 
 `residual` is that distance per number, in standard deviations of the training items. `distance` is
 the same divided by the median over the next AROUND training items, so that an item of a crowd is
@@ -54,14 +54,14 @@ class Numbers:
         if not len(queries):
             return Found.joined([])
         asked = (queries.flatten(1).float().nan_to_num(0.0) - self.mean) / self.scale
-        found, places = nearest(asked, self.training, min(1 + AROUND, len(self.training)))
-        found = found / asked.shape[1] ** 0.5
+        distances, places = nearest(asked, self.training, min(1 + AROUND, len(self.training)))
+        distances = distances / asked.shape[1] ** 0.5
         around = (
-            found[:, 1:].median(1).values
-            if found.shape[1] > 1
-            else torch.ones(len(found), dtype=torch.float64)
+            distances[:, 1:].median(1).values
+            if distances.shape[1] > 1
+            else torch.ones(len(distances), dtype=torch.float64)
         )
-        residual = found[:, 0]
+        residual = distances[:, 0]
         distance = torch.where(residual <= SAME, residual, residual / around.clamp_min(1e-9)).clamp(
             0, 1
         )
@@ -90,10 +90,10 @@ class Numbers:
     def restore(
         cls, codec: Codec[Any], state: dict[str, Any], tensors: dict[str, Tensor]
     ) -> Numbers:
-        found = cls.__new__(cls)
-        found.training, found.mean, found.scale = (
+        matcher = cls.__new__(cls)
+        matcher.training, matcher.mean, matcher.scale = (
             tensors["training"],
             tensors["mean"],
             tensors["scale"],
         )
-        return found
+        return matcher

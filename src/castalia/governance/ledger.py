@@ -1,18 +1,18 @@
-"""The ledger: one JSON line for each item that was released or refused, each bound to the line
-before it.
+"""The release ledger: one JSON line for each item that was released or refused, each hash-chained
+to the line before it.
 
     {"n": 17, "time": ..., "event": "released", ..., "prev": hash of line 16, "hash": hash of this
         line without "hash"}
 
-Beside it, `ledger.jsonl.head` holds number and hash of the last line. What that can show: a line
+Beside it, `ledger.jsonl.head` holds number and hash of the last line. It shows tampering: a line
 that was altered, taken out, put in or moved breaks the chain and is named; lines cut off the end
-are missed because the head knows their number. What it cannot: whoever may write both files can
-write both anew, because no secret is involved. Copy the head elsewhere from time to time, and
+are missed because the head knows their number. Its limit: whoever may write both files can write
+both anew, because no secret is involved. Copy the head elsewhere from time to time, and
 `verify(head=...)` finds that too.
 
 Writers in several processes and threads take turns (flock). One that is killed in the middle of a
-line leaves half a line; the next writer ends that line and says so in a line of its own ("mended"),
-so that nothing is taken out of the file. No text of a prompt is kept, only its hash.
+line leaves half a line; the next writer ends that line and records it in a line of its own
+("mended"), so that nothing is taken out of the file. No text of a prompt is kept, only its hash.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `verify` found. problems: what was done to the ledger, a sentence each; notes: what
-    merely happened.
+    """The result of `verify`. problems: signs of tampering, a sentence each; notes: what else
+    happened.
     """
 
     lines: int
@@ -218,7 +218,7 @@ def _link(number: int, entry: dict[str, Any], last: Head, raw: bytes) -> list[st
 def _closed(
     torn: tuple[int, bytes, bool], entry: dict[str, Any], number: int, notes: list[str]
 ) -> list[str]:
-    """A torn line is fine where the next line says so."""
+    """A torn line is fine where the next line records it."""
     if entry.get("event") == "mended" and entry.get("torn") == hashlib.sha256(torn[1]).hexdigest():
         notes.append(
             say(

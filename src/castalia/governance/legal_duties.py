@@ -1,5 +1,5 @@
-"""What two sets of rules ask of whoever offers generated content, each point answered from what is
-known, or marked open.
+"""Transparency duties of the EU AI Act and of China's labelling measures, each answered from known
+facts, or marked open.
 
     EU     Regulation (EU) 2024/1689 (AI Act), Article 50: applies since 2 August 2026; by the
            "Digital Omnibus" (adopted by the Council on 29 June 2026) systems on the market before
@@ -27,8 +27,8 @@ State = Literal["met", "partly", "open"]
 
 @dataclass(frozen=True)
 class Known:
-    """What the answers rest on. embedded: manifests lie inside the files; released: ledger lines;
-    intact: of the ledger, None without one.
+    """The facts that the answers rest on. embedded: manifests lie inside the files; released:
+    ledger lines; intact: of the ledger, None without one.
     """
 
     embedded: bool

@@ -1,10 +1,10 @@
-"""The best common stretch of two sequences of symbols, exact or nearly so, found among many
-sequences.
+"""Local alignment: the best common stretch of a sequence of symbols with one of many, exact or
+nearly so.
 
 A hash index of all runs of `seed` symbols gives places that agree; from each the common span is
 extended both ways over changed, missing and added symbols (greedy, with a drop limit, as Altschul
 et al. 1990 extend seeds). A span is worth the bits of its symbols, less `edit` for each change.
-Not here: what a symbol is and how many bits it is worth (copies_texts.py, copies_music.py).
+Not here: what a symbol is and how many bits it is worth (modalities/*/copies.py).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Prices:
     """seed: symbols that agree before a place is tried; hits: places that are tried for one seed.
 
     edit, drop  bits that a change costs, and how far the sum may fall before an extension ends;
-                ahead symbols looked at after a change.
+                ahead symbols compared after a change.
     """
 
     seed: int
@@ -68,10 +68,8 @@ class Aligned:
         return int(np.searchsorted(self.begins, span.first, side="right")) - 1
 
     def spans(self, query: np.ndarray) -> list[Span]:
-        """Of each place where a seed is found, and that no other span of the same
-        alignment covers.
-        """
-        found: list[Span] = []
+        """Of each place where a seed matches that no other span of the same alignment covers."""
+        spans: list[Span] = []
         # diagonal (place in the rows minus place in the query) -> where an extension on it ended
         covered: dict[int, int] = {}
         codes, seed, hits = self._grams(query), self.prices.seed, self.prices.hits
@@ -88,11 +86,11 @@ class Aligned:
                 covered[span.last - span.stop] = max(
                     covered.get(span.last - span.stop, -1), span.stop
                 )
-                found.append(span)
-        return found
+                spans.append(span)
+        return spans
 
     def best(self, query: np.ndarray) -> Span | None:
-        """The span of the most bits; None where no seed is found."""
+        """The span of the most bits; None where no seed matches."""
         return max(self.spans(query), key=lambda span: span.bits, default=None)
 
     def _extended(self, query: np.ndarray, place: int, hit: int) -> Span:

@@ -1,5 +1,4 @@
-"""What a manifest says of an item: the schema that manifests from files are held against before
-anything is made of them.
+"""The schema of manifests, which manifests from files are validated against before they are used.
 
 A manifest is no secret and no signature: whoever knows this code can write one that asks for a
 billion rows and seals it. So every number has an end here; other keys are kept and not read.
@@ -63,7 +62,7 @@ class Versions(_Facts):
 
 
 class Manifest(_Facts):
-    """What `Gate.facts_of` and `label.seal` write, and what a sample or an edit adds."""
+    """What `Gate.facts_of` and `ai_mark.seal` write, and what a sample or an edit adds."""
 
     generator: Word = ""
     run: Word | None = None

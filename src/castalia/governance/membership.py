@@ -1,4 +1,4 @@
-"""Membership inference: can somebody who holds the model tell which items it was trained on?
+"""Membership inference: can someone who holds the model recognise the items it was trained on?
 
 loss       the training items have the smaller losses (Yeom et al. 2018, arXiv:1709.01604). For
            families that score.
@@ -8,8 +8,8 @@ shadow     how much likelier an item's loss is under models that were trained wi
 distance   a training item has a nearer sample (GAN-Leaks, Chen et al. 2020, arXiv:1909.03935). For
            dense data of families that do not score.
 
-The area under the curve is 0.5 where nothing can be told and 1 where everything can; its interval
-is that of DeLong et al. 1988.
+The area under the curve is 0.5 where nothing can be inferred and 1 where everything can; its
+interval is that of DeLong et al. 1988.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from castalia.training.loop import start
 
 MOST = 1000  # items a side
 MOST_TOKENS = 100_000  # of each side
-FEWEST = 20  # items a side below which nothing is said
+FEWEST = 20  # items a side below which no result is given
 LEAST_SHADOWS = 4
-CLEAR = 0.55  # an interval above this is called telling; less is of no use to anybody
+CLEAR = 0.55  # an interval above this counts as a leak; less is of no use to anybody
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Membership:
 
     @property
     def shows(self) -> bool:
-        """Whether members can be told, clearly."""
+        """Whether members can clearly be recognised."""
         return self.low is not None and self.low > CLEAR
 
     def to_json(self) -> dict[str, Any]:
@@ -72,8 +72,8 @@ def auc_interval(members: Tensor, others: Tensor) -> tuple[float, float, float]:
     """(AUC, low, high): probability that a member (m,) has a larger score than another (n,), ties
     half; 95% by DeLong's variance.
 
-    Where all or nothing is told the variance is 0, and Wilson's interval at the smaller side stands
-    in.
+    Where all or none are recognised the variance is 0, and Wilson's interval at the smaller side
+    stands in.
     """
     m, n = len(members), len(others)
     x, y = members.double(), others.double()
@@ -154,11 +154,11 @@ def membership(
     else:
         features = features_for(dataset.spec)
         drawn = extract(features, [samples])  # type: ignore[list-item] - not None here
-        found = [
+        features_of = [
             extract(features, (batch.x for batch in batches_of(side, items)))
             for side, items in zip(sides, chosen, strict=True)
         ]
-        scores = [-nearest(rows, drawn)[0][:, 0] for rows in found]
+        scores = [-nearest(rows, drawn)[0][:, 0] for rows in features_of]
     words = ""
     if isinstance(dataset.train, Windows) and isinstance(dataset.validation, Windows):
         strange = _strange(dataset.train, dataset.validation)[chosen[1]]
@@ -198,8 +198,8 @@ def _documents(side: Windows) -> int:
 
 
 def _strange(train: Windows, held_out: Windows) -> Tensor:
-    """(units,) bool: held-out items with tokens that never occur in training. Of those anybody can
-    tell that they are new, with no model.
+    """(units,) bool: held-out items with tokens that never occur in training. Those are
+    recognisably new without any model.
     """
     known = torch.zeros(train.spec.vocab, dtype=torch.bool)
     for document in train.documents():
@@ -259,7 +259,7 @@ def _shadow_scores(
         )
     size = len(chosen[0])
     inside = torch.zeros(count, 2 * size, dtype=torch.bool)
-    found = torch.zeros(count, 2 * size, dtype=torch.float64)
+    losses_of = torch.zeros(count, 2 * size, dtype=torch.float64)
     for number in range(count):
         # in pairs: what one model is trained on, the next is not, so that each item is in half of
         # them
@@ -268,15 +268,15 @@ def _shadow_scores(
         inside[number, half] = True
         mine, theirs = chosen[0][inside[number, :size]], chosen[1][inside[number, size:]]
         shadow = _train(run, dataset, sides[0].mixed(mine, sides[1], theirs), seed + number)
-        found[number] = torch.cat(
+        losses_of[number] = torch.cat(
             [losses(shadow, side, items, seed) for side, items in zip(sides, chosen, strict=True)]
         )  # type: ignore[arg-type]
     target = torch.cat(
         [losses(model, side, items, seed) for side, items in zip(sides, chosen, strict=True)]
     )
-    mean_in = (found * inside).sum(0) / inside.sum(0)
-    mean_out = (found * ~inside).sum(0) / (~inside).sum(0)
-    rest = torch.where(inside, found - mean_in, found - mean_out)
+    mean_in = (losses_of * inside).sum(0) / inside.sum(0)
+    mean_out = (losses_of * ~inside).sum(0) / (~inside).sum(0)
+    rest = torch.where(inside, losses_of - mean_in, losses_of - mean_out)
     variance = rest[:, rest.isfinite().all(0)].square().mean().clamp_min(1e-12)
     score = ((target - mean_out).square() - (target - mean_in).square()) / (2 * variance)
     return [score[:size], score[size:]]

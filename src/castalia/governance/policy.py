@@ -1,11 +1,11 @@
-"""A policy: what must not come in or go out, in a YAML file that its keeper can read.
+"""Content policies: what must not come in or go out, in a YAML file that its keeper can read.
 
     format: 1
     producer: {name: "Example Ltd", code: ""}     # goes into every label of what is made
     licence: CC-BY-4.0                            # of the model, goes into every manifest
     blocked:
       - id: clients
-        terms: [Project Heron, 苍鹭计划]            # how they are compared: terms.py
+        terms: [Project Heron, 苍鹭计划]            # how they are compared: blocked_terms.py
         file: clients.txt                         # more terms, one a line, beside the policy
         applies: both                             # input (prompts, edited texts), output, or both
         message: {en: "names of clients stay inside", zh: "客户名称不得外传"}
@@ -41,7 +41,7 @@ from castalia.sentences import row, say
 
 Side = Literal["input", "output"]
 
-# What can be bounded: how samples are drawn, what a request says beside, and what an edit is told.
+# What can be bounded: options of sampling, other fields of a request, options of an edit.
 OPTIONS = (
     *(option.name for option in fields(SampleOptions)),
     "n",
@@ -59,17 +59,15 @@ class Message(Config):
 
 
 class Rule(Config):
-    """What rules have in common. The message is for whoever is refused; the default says what kind
-    of rule it was.
+    """Base class of rules. The message is for the user who is refused; the default names the kind
+    of rule.
     """
 
     id: str = Field(pattern=r"^[\w.-]{1,64}$")
     message: Message = Message()
 
     def refused(self, en: str, zh: str) -> Refused:
-        """The error for whoever broke this rule; en and zh where the rule has no words
-        of its own.
-        """
+        """The error for breaking this rule; en and zh where the rule has no message of its own."""
         what = f"{self.message.en or en} · {self.message.zh or zh}"
         return Refused(
             what,
@@ -151,7 +149,7 @@ class Policy(Config):
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Policy:
         """Raises RecipeError, naming every problem, for a file that is missing or is no policy:
-        never a policy that does less than it says.
+        never a policy that does less than is written.
         """
         place = Path(path)
         try:
@@ -195,7 +193,7 @@ class Policy(Config):
                 where=place,
                 fix=say("docs/provenance.md shows one"),
             ) from error
-        _ = policy._input, policy._output  # a term that cannot be compared is said now
+        _ = policy._input, policy._output  # a term that cannot be compared raises now
         return policy
 
     @model_validator(mode="after")
@@ -215,7 +213,7 @@ class Policy(Config):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what the policy says; ledgers name it."""
+        """SHA-256 of the policy's content; ledgers name it."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     @cached_property

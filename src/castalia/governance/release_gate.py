@@ -1,5 +1,5 @@
-"""The gate: whatever comes in through an application passes `prepare`, whatever leaves through it
-passes `emit`.
+"""The release gate: whatever comes in through an application passes `prepare`, whatever leaves
+through it passes `emit`.
 
 A released file appears whole or not at all and carries a manifest of where it came from; the ledger
 has a line for it before it appears. The manifest names no local path; it has all that `reproduce`
@@ -12,11 +12,11 @@ needs. Its parts:
                                                 where a policy says so
     time versions                               when, and under which versions, CPU and threads
     seed index rows row cond options ...        what makes the item again; see sample_facts
-    content AIGC seal                           hash of the decoded item; label.py; hash of the rest
-                                                of the manifest
+    content AIGC seal                           hash of the decoded item; ai_mark.py; hash of the
+                                                rest of the manifest
 
-What a policy says is in policy.py, the chain of lines in ledger.py. Library users may call
-`castalia.sample` freely: nothing here is in the way.
+Policies are in policy.py, the chain of lines in ledger.py. Library users may call `castalia.sample`
+without it.
 """
 
 from __future__ import annotations
@@ -181,11 +181,11 @@ class Gate:
         """The same check for options that no Request holds: kind ("edit"), steps and strength of an
         edit; cond: its conditions by name.
         """
-        told = {
+        conditions = {
             f"cond.{name}": (cond or {}).get(name)
             for name in {**self.run.conditions, **(cond or {})}
         }
-        self._pass(self.policy.given({**options, **told}), "input", {})
+        self._pass(self.policy.given({**options, **conditions}), "input", {})
 
     # Out ------------------------------------------------------------------------------------------
 
@@ -302,11 +302,11 @@ class Gate:
             for name in ("rule", "side", "content", "seal", "seed", "index", "edit", "streamed")
             if name in facts
         }
-        told = facts.get("prompt") or (
+        prompt = facts.get("prompt") or (
             json.dumps(facts["messages"], ensure_ascii=False) if facts.get("messages") else ""
         )
-        if told:
-            line["prompt"] = hashlib.sha256(str(told).encode(errors="replace")).hexdigest()
+        if prompt:
+            line["prompt"] = hashlib.sha256(str(prompt).encode(errors="replace")).hexdigest()
         if self.policy != Policy():
             line["policy"] = self.policy.digest
         ledger.append(self.ledger, line)
@@ -326,7 +326,7 @@ class Screen:
         self._ahead = 0  # characters of the prompt that are still held
         if self._scanner is not None and prompt:
             self._ahead = len(prompt) - len(self._scanner.push(prompt))
-            self._scanner.found = None  # the prompt was judged by `prepare`
+            self._scanner.blocked_by = None  # the prompt was judged by `prepare`
 
     def push(self, piece: str) -> str:
         """What may go out now. Raises Refused at a blocked term."""
@@ -349,9 +349,9 @@ class Screen:
         return self._sent.hexdigest()
 
     def _sending(self, text: str) -> str:
-        if self._scanner is not None and self._scanner.found is not None:
-            self.rule = self._scanner.found
-            raise blocked(self._scanner.found)
+        if self._scanner is not None and self._scanner.blocked_by is not None:
+            self.rule = self._scanner.blocked_by
+            raise blocked(self._scanner.blocked_by)
         text, self._ahead = text[self._ahead :], max(0, self._ahead - len(text))
         self._sent.update(text.encode(errors="replace"))
         return text
@@ -368,7 +368,7 @@ def write_sealed(codec: Codec[Any], item: Any, path: Path, facts: dict[str, Any]
 
 
 def _remember(run: Run, source: Origin) -> None:
-    """A run that was copied or moved here is found from now on."""
+    """Registers a run that was copied or moved here."""
     try:
         known = user_dirs.folder_of(source.model) == run.folder.resolve()
     except RunError:

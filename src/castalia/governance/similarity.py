@@ -1,10 +1,10 @@
-"""How much an item resembles what the model was trained on: the place where a policy asks, and
-where an audit answers.
+"""Similarity of an item to the training data, by the audit index of a run: what a release policy
+calls.
 
-An audit leaves a folder RUN/audit/ whose index.json says what it is: {"format": 1, "measure": name,
-"data": fingerprint of the run's data}. The name is looked up in `MEASURES`, so a run's folder can
-never name code. Without an index that fits, a policy that asks for one refuses to start: no item
-passes because it was not looked at.
+An audit leaves a folder RUN/audit/ whose index.json declares what it is: {"format": 1, "measure":
+name, "data": fingerprint of the run's data}. The name is looked up in `MEASURES`, so a run's folder
+can never name code. Without an index that fits, a policy that asks for one refuses to start: no
+item passes unchecked.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ def open_index(run: Run) -> Likeness:
     if not path.exists():
         raise _refused(say("this run has no audit index"), run)
     try:
-        found = bounded.parse_json(bounded.read_bytes(path, "json_bytes"))
+        content = bounded.parse_json(bounded.read_bytes(path, "json_bytes"))
     except DataError as error:
         raise _refused(say("the audit index is damaged: {0}", error.what), run) from error
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise _refused(say("the audit index has a format that this version does not read"), run)
-    if found.get("data") != run.about["data"]["fingerprint"]:
+    if content.get("data") != run.about["data"]["fingerprint"]:
         raise _refused(say("the audit index is of other data than the run's"), run)
-    measure = one_line(found.get("measure"), 60)
+    measure = one_line(content.get("measure"), 60)
     if measure not in MEASURES:
         raise _refused(
             say("the audit index uses a measure that this version does not know: {0}", measure), run
         )
     module, _, name = MEASURES[measure].partition(":")
     make: Callable[[Run, dict[str, Any]], Likeness] = getattr(importlib.import_module(module), name)
-    return make(run, found)
+    return make(run, content)
 
 
 def _refused(what: str, run: Run) -> Refused:

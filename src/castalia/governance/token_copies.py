@@ -1,12 +1,12 @@
-"""Texts and other sequences that were copied: the most telling span that a sample has in common with
-the training items, piece for piece or nearly so.
+"""The copy matcher of texts and other sequences: the span with the most bits that a sample has in
+common with the training items, piece for piece or nearly so.
 
 Items are compared as the codec's pieces (words, Chinese characters), whatever the tokenizer and
 without regard to case; as tokens where the codec cuts them into no pieces. A span
-(local_alignment.py) is worth the bits of its pieces under their frequency in
-training, so common phrases are cheap and about one change in ten is borne. `distance` is 1 / (1 +
-bits / 100): 0.5 for a hundred bits, some ten words. Not here: paraphrase and translation; how many
-bits make a copy (calibration.py).
+(local_alignment.py) is worth the bits of its pieces under their frequency in training, so common
+phrases are cheap and about one change in ten is borne. `distance` is 1 / (1 + bits / 100): 0.5 for
+a hundred bits, some ten words. Not here: paraphrase and translation; how many bits make a copy
+(calibration.py).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Passages:
         )
 
     def match(self, queries: Sequence[Any]) -> Found:
-        """queries: texts -> the training text that each has the most telling span from."""
+        """queries: texts -> the training text with which each shares the span of the most bits."""
         train, bits, share, kinds, evidence = [], [], [], [], []
         for query in queries:
             pieces = pieces_of(self._codec, query)

@@ -152,12 +152,14 @@ def _error(error: CastaliaError, language: str) -> str:
     return "\n".join(lines)
 
 
-def constant(text: str, language: str | None = None, context: str = "") -> str:
-    """The translation of a text without values, such as the help of an option; `text` itself where
-    there is none.
+def constant(
+    text: str, language: str | None = None, context: str = "", count: float | None = None
+) -> str:
+    """The translation of a text without values, such as the help of an option, or of a template
+    that is filled elsewhere; `text` itself where there is none. count: of a plural, which number.
     """
     language = current() if language is None else known(language)
-    return (_find(language, context, text) or text) if language != "en" else text
+    return (_find(language, context, text, count) or text) if language != "en" else text
 
 
 def more_catalogues(folders: Callable[[], Iterable[Traversable]]) -> None:

@@ -13,6 +13,7 @@ A sentence is a literal in one of these places:
     plural("...", "...", n, ...)         the form for one, the form for many
     say_in("context", "...", ...)        the context and the template
     N_("...")                            a template that is filled elsewhere
+    Sentence("level", "..."[, "..."])    a finding: for many, for one
     stage("...", total, "...")           what is done, and in what units (progress)
     tracked(items, "...", total, "...")
     Verb(group, "...", ...), DataSet("...", ...)
@@ -107,6 +108,9 @@ def _call(node: ast.Call) -> Iterator[Extracted]:
         yield node.lineno, "ngettext", tuple(pair), []
     elif name == "say_in" and all(pair):
         yield node.lineno, "pgettext", tuple(pair), []
+    elif name == "Sentence" and len(node.args) > 1:
+        many, *one = (_literal(part) for part in node.args[1:3])
+        yield node.lineno, *(("ngettext", (*one, many)) if one else ("gettext", many)), []
     for place in POSITIONS.get(name, ()):
         if text := "".join(map(_literal, node.args[place : place + 1])):
             yield node.lineno, "gettext", text, []

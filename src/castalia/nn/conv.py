@@ -175,7 +175,7 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(nn.Module):
     """(B, *grid) -> (B, outputs, *sides): the encoder's way backwards, by transposed convolutions.
 
-    Built from the shape of the *data*; `grid` says what it wants as input. Options as for
+    Built from the shape of the *data*; `grid` is the shape of its input. Options as for
     ConvEncoder.
     """
 

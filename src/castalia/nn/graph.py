@@ -1,6 +1,6 @@
 """A trained network as a function of named tensors: what export writes, whatever the family.
 
-A graph has no generator, no options and no loop. Its noise comes in as tensors, which whoever calls
+A graph has no generator, no options and no loop. Its noise comes in as tensors, which the caller
 draws, and may scale: that is the temperature. What a class is called, and what a tensor holds,
 stands beside the tensor's name. Formats and files are in export/.
 """

@@ -1,8 +1,8 @@
 """Hashed n-grams: row numbers of an embedding table for each stretch of tokens, without a list of
 them (compare Roy et al. 2022, N-Grammer, arXiv:2207.06366).
 
-The arithmetic is that of 64-bit integers that wrap around; whoever writes it elsewhere (export/)
-must keep to it. The tables are the family's.
+The arithmetic is that of 64-bit integers that wrap around; other implementations (export/) must
+keep to it. The tables are the family's.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ buffers.
 Chen & Goodman 1999, "An empirical study of smoothing techniques for language modeling", section
 3.2. With w a token, h the m tokens before it and h' = h without its first token,
 
-    P(w | h) = max(c(h w) - D(c(h w)), 0) / c(h .) + (D1 N1(h .) + D2 N2(h .) + D3 N3+(h .)) / c(h
-        .) * P'(w | h')
+    P(w | h) = max(c(h w) - D(c(h w)), 0) / c(h .)
+               + (D1 N1(h .) + D2 N2(h .) + D3 N3+(h .)) / c(h .) * P'(w | h')
 
 where N_k(h .) counts the tokens that follow h exactly k times, Y = n1 / (n1 + 2 n2) and D_k = k -
 (k + 1) Y n_{k+1} / n_k, n_k being the number of n-grams of this order that occur k times. c is a

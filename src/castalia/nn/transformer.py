@@ -330,8 +330,8 @@ def segment_mask(segment: Tensor) -> Tensor:
 
 @dataclass
 class LayerCache:
-    """Keys and values of one layer, (B, H, capacity, D). `state` says where new ones go; `gains` is
-    what Block.step works out once.
+    """Keys and values of one layer, (B, H, capacity, D). `state` knows where new ones go; `gains`
+    is what Block.step works out once.
 
     owner: the Memory, weakly: a circle of references would keep hundreds of megabytes until Python
     looks for circles, which it does by number of objects and not by their size. rooms: what both

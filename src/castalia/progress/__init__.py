@@ -33,7 +33,7 @@ class Stage:
 
     name    what is being done: "reading", "training". unit: of `done` and `total`: "files",
             "steps"; may be empty.
-    total   units in all; None where nobody knows. done: so far. first: where it began, of a
+    total   units in all; None where it is not known. done: so far. first: where it began, of a
             training that was resumed.
     values  what else to show, by name, e.g. losses. rate: items per second; left: seconds to the
             end; None: from `done` and the clock.
@@ -61,8 +61,8 @@ class Stage:
         self.done, self.total = done, self.total if total is None else total
 
     def due(self) -> bool:
-        """Whether it is time to compute again what costs time: somebody listens, and the last
-        numbers are half a second old.
+        """Whether to compute expensive numbers again: there is a listener, and the last ones are
+        half a second old.
         """
         now = time.monotonic()
         if not self.heard or now - self.refreshed < REFRESH:
@@ -103,7 +103,7 @@ def listener() -> Listener | None:
 
 
 def heard() -> bool:
-    """Whether anybody listens."""
+    """Whether there is a listener."""
     return _listener.get() is not None
 
 
@@ -115,7 +115,7 @@ def paused() -> AbstractContextManager[None]:
 
 @contextmanager
 def listening(to: Listener | None) -> Iterator[None]:
-    """Stages inside are reported to a listener; None: to nobody. Other threads are not included."""
+    """Stages inside are reported to a listener; None: to none. Other threads are not included."""
     token = _listener.set(to)
     try:
         yield

@@ -1,3 +1,1 @@
-"""A run for others: an HTTP server that speaks OpenAI's words and our own. Needs the extra
-`serving`.
-"""
+"""The HTTP server of runs: OpenAI's API and our own. Needs the extra `serving`."""

@@ -1,4 +1,4 @@
-"""The application: routes, errors, and the border around them.
+"""The ASGI application: routes, error handlers, and the middleware around them.
 
     table = open_runs(["runs/plays"])
     app = make_app(table, Engine(lanes_of(table)))
@@ -30,7 +30,7 @@ from castalia.serving.generation import Maker
 from castalia.serving.home_page import welcome
 from castalia.serving.http_errors import Invalid, Unknown
 from castalia.serving.loaded_runs import Table
-from castalia.serving.middleware import Border, House
+from castalia.serving.middleware import ServerMiddleware, ServerRules
 from castalia.serving.prometheus import Metrics
 from castalia.serving.rate_limits import Keys, Limits
 
@@ -52,7 +52,7 @@ def make_app(
     origins: frozenset[str] = frozenset(),
     open_metrics: bool = False,
     log_prompts: bool = False,
-) -> Border:
+) -> ServerMiddleware:
     """The whole ASGI application. hosts: by which names it may be called; None: by any. origins: of
     pages that may call it beside its own.
     """
@@ -115,8 +115,10 @@ def make_app(
     app.add_exception_handler(HTTPException, _foreign)
     app.add_exception_handler(ClientDisconnect, _left)
     app.add_exception_handler(Exception, _bug)
-    house = House(keys, limits, Origins(hosts, origins), open_metrics, log_prompts, metrics.observe)
-    return Border(app, house)
+    rules = ServerRules(
+        keys, limits, Origins(hosts, origins), open_metrics, log_prompts, metrics.observe
+    )
+    return ServerMiddleware(app, rules)
 
 
 async def _ours(visit: Visit, error: Any) -> Response:
@@ -126,8 +128,8 @@ async def _ours(visit: Visit, error: Any) -> Response:
 
 
 async def _invalid(visit: Visit, error: Any) -> Response:
-    """What is wrong and where, without what was sent."""
-    problems = [(_place(one["loc"]), _said(one, visit.url.path)) for one in error.errors()]
+    """What is wrong and where, without the values that were sent."""
+    problems = [(_place(one["loc"]), _described(one, visit.url.path)) for one in error.errors()]
     place, what = problems[0] if problems else ("", "the body does not fit")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return answer(
@@ -144,7 +146,7 @@ async def _foreign(visit: Visit, error: Any) -> Response:
 
 
 async def _bug(visit: Visit, error: Any) -> Response:
-    """The framework raises it again once this is sent; the border logs it."""
+    """The framework raises it again once this is sent; the middleware logs it."""
     return answer(error, visit.state.number)
 
 
@@ -154,7 +156,7 @@ async def _left(visit: Visit, error: Any) -> Response:
     return Response(status_code=499)
 
 
-def _said(one: Any, path: str) -> str:
+def _described(one: Any, path: str) -> str:
     if one["type"] != "extra_forbidden":
         return str(one["msg"]).lower()
     known = openai_chat.UNSUPPORTED if path == openai_chat.PATH else {}

@@ -1,4 +1,4 @@
-"""Lanes: what is computed together, and how.
+"""Lanes of the engine: continuous batching of texts, batches of dense items, single calls.
 
 Texts: continuous batching. One Decoder a run; a request joins it between two tokens, its rows leave
 when they are done or unwanted. A prompt is taken in by itself, as in `castalia sample`, so its
@@ -8,8 +8,8 @@ Calls: anything else, one at a time.
 
 What goes wrong ends the requests that it concerns and no other: a request whose own work raises,
 the rows of one batch where its shared computation does. A lane that has had an unexpected error
-says so (`fault`) until a computation succeeds again; `probe` is a smallest one, for a lane that
-nobody asks.
+reports it (`fault`) until a computation succeeds again; `probe` is a smallest one, for an idle
+lane.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Writing:
 
 
 class Piece(NamedTuple):
-    """Of row `row` of a Writing: tokens since the last piece, what the model thought of them, and
-    the end.
+    """Of row `row` of a Writing: tokens since the last piece, their log-probabilities, and the
+    result with the last one.
     """
 
     row: int
@@ -81,7 +81,7 @@ class _Row:
     stream: bool
     tokens: list[int] = field(default_factory=list)
     logprobs: list[TokenLogprobs] = field(default_factory=list)
-    told: float = 0.0
+    sent_at: float = 0.0
     count: int = 0  # tokens so far
 
 
@@ -134,7 +134,8 @@ class TextLane(Lane):
     def fail(self, error: Exception) -> None:
         for batch in list(self._batches.values()):
             self._break(batch, error)
-        ticket = self.next()  # nobody else can have caused what happened outside of all batches
+        # no other request can have caused what happened outside of all batches
+        ticket = self.next()
         if ticket is not None:
             ticket.finish(error)
 
@@ -179,8 +180,7 @@ class TextLane(Lane):
                 continue
             try:
                 live += self._add(ticket, ticket.work)
-            # a constraint that cannot be met in time, say: the request's own fault and nobody
-            # else's
+            # a constraint that cannot be met in time, say: the fault of this request alone
             except Exception as error:
                 self.note(error)
                 ticket.finish(error)
@@ -212,7 +212,7 @@ class TextLane(Lane):
             number: _Row(ticket, index, work.stream) for index, number in enumerate(numbers)
         }
         batch.left[ticket] = work.rows
-        ticket.used += len(work.prompt) - 1  # without `begin`, which nobody wrote
+        ticket.used += len(work.prompt) - 1  # without `begin`, which is not part of the prompt
         return work.rows
 
     def _step(self, batch: _Batch) -> None:
@@ -228,9 +228,9 @@ class TextLane(Lane):
             row.ticket.used += 1
             if row.stream:
                 row.tokens.append(token)
-                if now - row.told >= PATIENCE and number not in step.finished:
+                if now - row.sent_at >= PATIENCE and number not in step.finished:
                     row.ticket.put(Piece(row.index, row.tokens, row.logprobs, None))
-                    row.tokens, row.logprobs, row.told = [], [], now
+                    row.tokens, row.logprobs, row.sent_at = [], [], now
         for number, done in step.finished.items():
             row = batch.rows.pop(number)
             # what a stop string cut off is not charged

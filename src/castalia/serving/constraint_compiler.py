@@ -1,8 +1,8 @@
-"""Constraints are compiled in threads of their own: few at a time, so that they take neither the
-engine's thread nor those that files are worked on in.
+"""Compile constraints in threads of their own, few at a time, apart from the engine's thread and
+those for files.
 
 A compilation ends when it is done, when its budget is used up (constraints/budget.py), when the
-request's time is over, when whoever asked has left, and when the server stops.
+request's time is over, when the client has left, and when the server stops.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from castalia.constraints.budget import Budget, CompileLimits
 from castalia.serving.http_errors import Busy, Late, Stopping
 
 T = TypeVar("T")
-THREADS = 2  # it is Python that runs in them, so that more would only share the same time
-PAUSE = 0.05  # seconds between two looks at whether the server stops
+THREADS = 2  # they run Python code, so more would only share the same time
+PAUSE = 0.05  # seconds between two checks whether the server stops
 QUEUE = 32  # compilations that wait or run; one more is refused
 
 
@@ -74,4 +74,4 @@ class Compiler:
     def _ended(self, future: asyncio.Future[Any]) -> None:
         self.running -= 1
         if not future.cancelled():
-            future.exception()  # whoever waited has seen it, or has left
+            future.exception()  # the caller has seen it, or has left

@@ -1,11 +1,11 @@
-"""Which web pages may call the server: its own, and those of the origins it was given.
+"""Cross-origin rules: which web pages may call the server, its own and those of named origins.
 
-A browser sends every page's requests, also to a server on the reader's own machine, and says whose
-they are: `Origin` with each that is not a plain GET, and `Sec-Fetch-Site`. A page that is not ours
-must neither write nor compute; programs (curl, the SDKs) send neither header and are not concerned.
-The name in `Host` is checked where only this machine can reach the server, because a page may give
-its own name this machine's address (DNS rebinding). Named origins get CORS headers; nobody gets a
-wildcard.
+A browser sends every page's requests, also to a server on the reader's own machine, and names the
+page's origin: `Origin` with each that is not a plain GET, and `Sec-Fetch-Site`. A page that is not
+ours must neither write nor compute; programs (curl, the SDKs) send neither header and are not
+concerned. The name in `Host` is checked where only this machine can reach the server, because a
+page may give its own name this machine's address (DNS rebinding). Named origins get CORS headers;
+there is no wildcard.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ LONG = "86400"  # seconds that a browser may remember the answer to a preflight
 
 def origins_of(given: Iterable[str]) -> frozenset[str]:
     """Origins as browsers write them. Raises RecipeError for what is none."""
-    found = frozenset(one.lower().rstrip("/") for one in given)
-    for one in found:
+    origins = frozenset(one.lower().rstrip("/") for one in given)
+    for one in origins:
         if not _ORIGIN.fullmatch(one):
             raise RecipeError(
                 say("this is no origin of web pages"),
                 where=f"--allow-origin {one[:80]}",
                 fix=say("https://example.com or http://localhost:3000"),
             )
-    return found
+    return origins
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Origins:
         return headers.get("origin", "").lower() in self.allowed
 
     def headers(self, headers: Headers) -> dict[str, str]:
-        """What lets a named page read the answer."""
+        """CORS headers that let a named page read the answer."""
         if not self.allows(headers):
             return {"vary": "origin"} if self.allowed else {}
         return {
@@ -104,9 +104,7 @@ class Origins:
         }
 
     def preflight(self, headers: Headers) -> Response:
-        """The answer to a browser that asks first. Raises Forbidden for pages that were
-        not named.
-        """
+        """The answer to a preflight request. Raises Forbidden for pages that were not named."""
         if not self.allows(headers):
             raise Forbidden(
                 "a page of another origin may not use this server",

@@ -1,15 +1,14 @@
-"""The engine: one thread computes, whatever the number of clients.
+"""The compute engine: one thread computes for any number of clients, lane by lane.
 
-Work waits in lanes, one for each thing that can be computed together (lanes.py: the texts of a run,
-its pictures, anything else). The thread gives a turn to the lane that has had the least time so
-far, so a long picture does not keep texts waiting for longer than its own turn, and the other way
-round. A turn is short: one token of every live row, or one batch of pictures.
+Work waits in lanes, one for each thing that can be computed together (batching.py: the texts of a
+run, its pictures, anything else). The thread gives a turn to the lane that has had the least time
+so far, so a long picture does not keep texts waiting for longer than its own turn, and the other
+way round. A turn is short: one token of every live row, or one batch of pictures.
 
 The HTTP side is asyncio and lives in another thread. It hands in work and gets a Ticket; results
-come through the ticket, and whoever leaves cancels it. A turn that raises ends the requests that
-took part, not the thread; a lane that failed is tried again every second with its smallest
-computation while nobody asks it, so `ready` tells the truth. Not here: HTTP, text, what a model
-does.
+come through the ticket, and a client that leaves cancels it. A turn that raises ends the requests
+that took part, not the thread; a lane that failed is tried again every second with its smallest
+computation while it is idle, so `ready` stays correct. Not here: HTTP, text, what a model does.
 """
 
 from __future__ import annotations
@@ -49,10 +48,10 @@ class Ticket:
         self.used = 0
         self._engine = engine
         self._loop = asyncio.get_running_loop()
-        self._found: deque[Any] = deque()
+        self._results: deque[Any] = deque()
         self._error: BaseException | None = None
         self._wake = asyncio.Event()
-        self._told = False
+        self._notified = False
         self._alarm = self._loop.call_later(seconds, self._overdue)
 
     # the loop's side
@@ -61,25 +60,25 @@ class Ticket:
         """All that came since the last time, at least one result; [] when all is done. Raises what
         the computation raised; Busy when the deadline came before a turn did, else Late.
         """
-        while not self._found:
+        while not self._results:
             if self._error is not None:
                 raise self._error
             if self.finished:
                 return []
             await self._wake.wait()
             self._wake.clear()
-            self._told = False
-        found = []
-        while self._found:
-            found.append(self._found.popleft())
-        return found
+            self._notified = False
+        results = []
+        while self._results:
+            results.append(self._results.popleft())
+        return results
 
     async def all(self) -> list[Any]:
         """Everything, once it is done."""
-        found: list[Any] = []
+        results: list[Any] = []
         while more := await self.take():
-            found += more
-        return found
+            results += more
+        return results
 
     def cancel(self) -> None:
         """Forget the work: it leaves the queue at once, or the running batch before the next token.
@@ -110,23 +109,23 @@ class Ticket:
 
     # the engine's side
 
-    def put(self, found: Any) -> None:
-        self._found.append(found)
-        self._tell()
+    def put(self, result: Any) -> None:
+        self._results.append(result)
+        self._notify()
 
     def finish(self, error: BaseException | None = None) -> None:
         if error is not None:
             self._error = error
         self.finished = True
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
-        if self._told:
+    def _notify(self) -> None:
+        if self._notified:
             return
-        self._told = True
+        self._notified = True
         try:
             self._loop.call_soon_threadsafe(self._awake)
-        except RuntimeError:  # the loop is closed: nobody waits any more
+        except RuntimeError:  # the loop is closed: nothing waits any more
             self.gone = True
 
     def _awake(self) -> None:
@@ -303,7 +302,7 @@ class Engine:
         self._began = time.monotonic()
         try:
             lane.turn()
-        # a bug, or a model that gives NaN: whoever took part hears of it, all others go on
+        # a bug, or a model that gives NaN: its requests get the error, all others go on
         except Exception as error:
             lane.note(error)
             lane.fail(error)

@@ -1,8 +1,9 @@
-"""Errors as documents: OpenAI's shape, one status each, and nothing of the server's own.
+"""Error responses: bodies in OpenAI's shape, their status codes, and nothing of the server's
+internals.
 
-What a client did wrong is said in full. What went wrong on the server is said with the request's
-number, under which the log has the rest. A path of this machine never leaves: neither where an
-error says where (a Path), nor inside its words.
+A client's mistake is described in full. A fault of the server is reported with the request's
+number, under which the log has the rest. A path of this machine never leaves: neither in an error's
+`where` (a Path), nor inside its message.
 """
 
 from __future__ import annotations
@@ -53,16 +54,18 @@ def status_of(error: Exception) -> int:
     """Of the answer. A run that cannot be read while it is served is the server's fault, and never
     "not found".
     """
-    found = known(error)
-    if found is None or (isinstance(found, RunError) and not isinstance(found, StorageError)):
+    expected = known(error)
+    if expected is None or (
+        isinstance(expected, RunError) and not isinstance(expected, StorageError)
+    ):
         return 500
-    return found.http_status
+    return expected.http_status
 
 
 def problem(error: Exception, number: str) -> dict[str, Any]:
     """An error in OpenAI's shape. number: the request's."""
-    status, found = status_of(error), known(error)
-    if status >= 500 and not isinstance(found, Stopping):
+    status, expected = status_of(error), known(error)
+    if status >= 500 and not isinstance(expected, Stopping):
         what = (
             "the server cannot store what it makes: its disk is full or cannot be written"
             if status == 507
@@ -70,18 +73,18 @@ def problem(error: Exception, number: str) -> dict[str, Any]:
         )
         message = f"{what}; the number of this request is {number}"
     else:
-        assert found is not None
-        where = "" if found.local or not found.where else f" ({found.where})"
+        assert expected is not None
+        where = "" if expected.local or not expected.where else f" ({expected.where})"
         message = _PATH.sub(
             "a file of the server",
-            found.what + where + (f"; try: {found.fix}" if found.fix else ""),
+            expected.what + where + (f"; try: {expected.fix}" if expected.fix else ""),
         )
     return {
         "error": {
             "message": message,
             "type": KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error"),
-            "param": getattr(found, "param", None),
-            "code": getattr(error, "code", None) or type(found or error).__name__,
+            "param": getattr(expected, "param", None),
+            "code": getattr(error, "code", None) or type(expected or error).__name__,
         }
     }
 

@@ -1,4 +1,4 @@
-"""Types of the fields of all routes: each finite, in range and of bounded length, by schema.
+"""Types of request fields of all routes: finite, in range and of bounded length, by schema.
 
 Options of sampling have the bounds of abilities.BOUNDS, which hold in Python, too. Lists stop at
 their first wrong element: a report about each of a million would cost more than the request.
@@ -18,7 +18,7 @@ Letters = Annotated[str, StringConstraints(max_length=1 << 20)]
 Short = Annotated[str, StringConstraints(max_length=4096)]
 # in base64, within the limit of a body
 File = Annotated[str, StringConstraints(max_length=1 << 24)]
-# of a text: looked for behind every token
+# of a text: searched for behind every token
 Ending = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Count = Annotated[int, Field(ge=1, le=LARGEST)]
@@ -63,7 +63,7 @@ class StreamOptions(Body):
 
 
 class Asking(Body):
-    """What texts and replies are asked for with."""
+    """Fields common to completions and chat."""
 
     n: Count = 1
     stop: Ending | Annotated[list[Ending], Field(max_length=4, fail_fast=True)] | None = None

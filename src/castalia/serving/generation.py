@@ -1,5 +1,5 @@
-"""From a request to what may be sent: everything between HTTP and the engine, the same for OpenAI's
-words and for ours.
+"""From a request to its results: everything between HTTP and the engine, the same for OpenAI's API
+and ours.
 
 What comes in passes `Gate.prepare`, what goes out `Gate.emit_bytes` or, as a stream, `Gate.screen`.
 Encoding, constraints and files are worked on in threads, so the loop goes on answering; models are
@@ -86,7 +86,7 @@ class Maker:
         return ticket
 
     async def call(self, hosted: Hosted, function: Any) -> Any:
-        """What a function gives that touches the run's model."""
+        """The result of a function that uses the run's model, computed by the engine."""
         return (await finished([self.submit(f"{hosted.name}/call", function)]))[0][0]
 
     async def draw(
@@ -97,9 +97,9 @@ class Maker:
         """
         work = Drawing(request.n, request.seed, request.options, request.first, request.cond)
         await run_in_threadpool(self._checked, hosted, request)
-        found: list[Drawn] = (await finished([self.submit(f"{hosted.name}/draw", work)]))[0]
+        drawn: list[Drawn] = (await finished([self.submit(f"{hosted.name}/draw", work)]))[0]
         return await run_in_threadpool(
-            lambda: [_released(hosted, _drawn(hosted, request, one), suffix) for one in found]
+            lambda: [_released(hosted, _drawn(hosted, request, one), suffix) for one in drawn]
         )
 
     async def compose(
@@ -267,17 +267,17 @@ class Maker:
             for ticket in tickets:
                 ticket.cancel()
             raise
-        found = await finished(tickets)
+        results = await finished(tickets)
         return await run_in_threadpool(
             lambda: [
                 [_written(text, piece) for piece in sorted(pieces)]
-                for text, pieces in zip(texts, found, strict=True)
+                for text, pieces in zip(texts, results, strict=True)
             ]
         )
 
     async def stream(self, texts: Sequence[Text]) -> AsyncGenerator[Bit, None]:
         """What may go out of all texts, as it comes. Closing the iterator drops what is not
-        finished; the ledger says so.
+        finished; the ledger records it.
         """
         bits: asyncio.Queue[Bit | BaseException | None] = asyncio.Queue(maxsize=64)
         tickets: list[Ticket] = []
@@ -311,7 +311,7 @@ class Maker:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def logprobs(self, text: Text, count: int) -> list[TokenLogprobs]:
-        """What the model thinks of the tokens of the prompt, but for `begin`."""
+        """Log-probabilities of the prompt's tokens, but for `begin`."""
         ids, spec = text.work.prompt, _tokens(text.hosted)
         if len(ids) > spec.length:
             raise Invalid(
@@ -321,10 +321,10 @@ class Maker:
                 "shorten it",
             )
         cond = condition(text.hosted.family, text.request.cond, 1, text.request.first)
-        found: list[TokenLogprobs] = await self.call(
-            text.hosted, lambda: _look(text.hosted, ids, cond, count)
+        logprobs: list[TokenLogprobs] = await self.call(
+            text.hosted, lambda: _prompt_logprobs(text.hosted, ids, cond, count)
         )
-        return found
+        return logprobs
 
 
 class Released(NamedTuple):
@@ -346,14 +346,14 @@ class Text:
 
     @property
     def continues(self) -> bool:
-        """Whether what is new goes on where the prompt ends: it does not in a gap, nor where
-        somebody else spoke.
+        """Whether what is new goes on where the prompt ends: it does not in a gap, nor after
+        another speaker's turn.
         """
         return self.suffix is None and not isinstance(self.request.prompt, Conversation)
 
     @property
     def prompt_tokens(self) -> int:
-        return len(self.work.prompt) - 1  # without `begin`, which nobody wrote
+        return len(self.work.prompt) - 1  # without `begin`, which is not part of the prompt
 
 
 class Written(NamedTuple):
@@ -452,13 +452,13 @@ async def _follow(
         while pieces := await ticket.take():
             for piece in pieces:
                 writer = writers[piece.row]
-                said = writer.push(piece.tokens, piece.done)
+                new = writer.push(piece.tokens, piece.done)
                 manifest = None
                 if piece.done is not None:
                     manifest = await run_in_threadpool(writer.close, piece.done)
-                if said or piece.done is not None or piece.logprobs:
+                if new or piece.done is not None or piece.logprobs:
                     await bits.put(
-                        Bit(number, piece.row, said, piece.logprobs, piece.done, manifest)
+                        Bit(number, piece.row, new, piece.logprobs, piece.done, manifest)
                     )
         await bits.put(None)
     except asyncio.CancelledError:
@@ -519,19 +519,21 @@ def _released(hosted: Hosted, sample: Sample, suffix: str | None = None) -> Rele
 
 
 @torch.inference_mode()
-def _look(hosted: Hosted, ids: Tensor, cond: dict[str, Any], count: int) -> list[TokenLogprobs]:
+def _prompt_logprobs(
+    hosted: Hosted, ids: Tensor, cond: dict[str, Any], count: int
+) -> list[TokenLogprobs]:
     """Token by token, as the row would be written: the ability asks for no more than a step."""
     model = require(hosted.family, Decodes, say("be read token by token"))
     ids = ids.to(hosted.family.device)
     logits, state = model.prefill(
         ids[None, :1], torch.ones(1, 1, dtype=torch.bool, device=ids.device), cond
     )
-    found = []
+    logprobs = []
     for place in range(1, len(ids)):
         likely = logits[0].log_softmax(0)
         best = likely.topk(min(max(1, count), len(likely)))
         token = int(ids[place])
-        found.append(
+        logprobs.append(
             TokenLogprobs(
                 token,
                 float(likely[token]),
@@ -540,7 +542,7 @@ def _look(hosted: Hosted, ids: Tensor, cond: dict[str, Any], count: int) -> list
         )
         if place + 1 < len(ids):
             logits, state = model.step(ids[place : place + 1], state)
-    return found
+    return logprobs
 
 
 def _tokens(hosted: Hosted) -> Tokens:

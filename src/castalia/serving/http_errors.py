@@ -1,7 +1,7 @@
-"""What a server answers beside the errors that all of Castalia knows: too many, too large, too
-late, who are you, not now.
+"""Errors that only the server raises: too many requests, too large, too late, unknown key,
+stopping.
 
-Bugs alone give 500. 503 is said only while the server stops.
+Bugs alone give 500. 503 is answered only while the server stops.
 """
 
 from __future__ import annotations

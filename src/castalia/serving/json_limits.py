@@ -1,5 +1,4 @@
-"""What a JSON body may look like before anything parses it: its depth, its keys, and numbers that
-are numbers.
+"""Limits on JSON bodies before anything parses them: depth, keys, and numbers that are finite.
 
 JSON has no NaN and no Infinity, though Python reads them; a number that is too large for a double
 becomes infinite, one of a million digits takes minutes, and a body of nothing but brackets or

@@ -1,5 +1,5 @@
-"""`castalia.serve`: from names of runs to a server that answers, until it is told to stop. The
-command line and Python start it here.
+"""`castalia.serve`: serve runs by name over HTTP until a signal. The command line and Python call
+it.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ def serve(
         ledger=None if ledger is None else Path(ledger),
     )
     gc.collect()
-    # what is loaded by now stays, so the collector of garbage, which stops everybody, need not look
-    # at it again
+    # what is loaded by now stays, so the garbage collector, which stops every thread, need not scan
+    # it again
     gc.freeze()
     engine = Engine(
         lanes_of(table), queue=queue, threads=threads or max(1, (os.cpu_count() or 2) - 1)

@@ -1,10 +1,9 @@
-"""What stands between the network and the application: who may come in, how much they may bring,
-and what is written down.
+"""ASGI middleware around the application: keys, limits of bodies, cross-origin rules, logs.
 
 Plain ASGI, around everything. A body is read whole, within its limit and its time, before anything
 parses it; a client that takes too long to read is dropped. What a foreign page sends is refused
-(origins.py), and tokens that a request reserved and did not use go back when it ends, however it
-ends. Answers carry headers that tell browsers to keep away. A log line has an id of ours and
+(cross_origin.py), and tokens that a request reserved and did not use go back when it ends, however
+it ends. Answers carry headers that tell browsers to keep away. A log line has an id of ours and
 nothing of the client's but the method and the path, which JSON escapes; prompts only where
 `--log-prompts` asks for them.
 """
@@ -35,12 +34,12 @@ from castalia.serving.rate_limits import Bill, Key, Keys, Limits
 from castalia.serving.responses import Unread
 
 LOG = logging.getLogger("castalia.serving")
-# what a supervisor asks without a key, and the page that says that a key is needed
+# what a supervisor asks without a key, and the page that asks for a key
 OPEN = ("/", "/healthz", "/readyz")
 FIELDS = 64  # of a form
 # bytes of all names and values; the protocol counts only those that come in pieces
 HEADERS = 32 << 10
-# bytes of a body that are looked through at once; a thread would take longer to wake
+# bytes of a body that are checked at once; a thread would take longer to wake
 BRIEF = 1 << 16
 SAFE = {
     "cache-control": "no-store",
@@ -52,7 +51,7 @@ SAFE = {
 
 
 @dataclass(frozen=True)
-class House:
+class ServerRules:
     """The rules of one server. open_metrics: without a key."""
 
     keys: Keys
@@ -63,16 +62,18 @@ class House:
     observe: Callable[[Scope, int, float], None] = lambda scope, status, seconds: None
 
 
-class Border:
-    def __init__(self, app: ASGIApp, house: House) -> None:
-        self.app, self.house = app, house
+class ServerMiddleware:
+    def __init__(self, app: ASGIApp, rules: ServerRules) -> None:
+        self.app, self.rules = app, rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers, method = Headers(scope=scope), scope["method"]
-        visit = _Visit(scope, send, self.house.limits.patience, self.house.origins.headers(headers))
+        visit = _Exchange(
+            scope, send, self.rules.limits.patience, self.rules.origins.headers(headers)
+        )
         # HEAD is GET without the body, which the protocol leaves out by itself.
         inner = {**scope, "method": "GET"} if method == "HEAD" else scope
         state: MutableMapping[str, Any] = inner.setdefault("state", {})
@@ -81,9 +82,9 @@ class Border:
         try:
             if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS:
                 raise TooLarge(f"the headers have {HEADERS:,} bytes at most")
-            self.house.origins.check(headers, method)
+            self.rules.origins.check(headers, method)
             if method == "OPTIONS" and "access-control-request-method" in headers:
-                await visit.end(self.house.origins.preflight(headers), scope, receive)
+                await visit.end(self.rules.origins.preflight(headers), scope, receive)
                 return
             key = self._admitted(scope, headers)
             state |= {"key": key, "bill": (bill := Bill(key.tokens))}
@@ -101,7 +102,7 @@ class Border:
             if bill is not None:
                 bill.settle()
             seconds = time.perf_counter() - visit.begun
-            self.house.observe(inner, visit.status, seconds)
+            self.rules.observe(inner, visit.status, seconds)
             facts = {
                 "id": visit.id,
                 "method": method,
@@ -109,7 +110,7 @@ class Border:
                 "status": visit.status,
                 "seconds": round(seconds, 4),
             }
-            private = () if self.house.log_prompts else ("prompt",)
+            private = () if self.rules.log_prompts else ("prompt",)
             LOG.info(
                 "request",
                 extra={
@@ -120,9 +121,9 @@ class Border:
 
     def _admitted(self, scope: Scope, headers: Headers) -> Key:
         path = scope["path"]
-        if path in OPEN or (path == "/metrics" and self.house.open_metrics):
-            return self.house.keys.anyone
-        key = self.house.keys.find(headers.get("authorization", ""))
+        if path in OPEN or (path == "/metrics" and self.rules.open_metrics):
+            return self.rules.keys.anyone
+        key = self.rules.keys.find(headers.get("authorization", ""))
         if scope["method"] not in READS:
             key.admit()
         return key
@@ -139,7 +140,7 @@ class Border:
         return body
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes:
-        most = self.house.limits.body
+        most = self.rules.limits.body
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise Invalid(
                 "bodies are taken as they are, not compressed",
@@ -155,7 +156,7 @@ class Border:
             )
         parts, size = [], 0
         try:
-            async with asyncio.timeout(self.house.limits.patience):
+            async with asyncio.timeout(self.rules.limits.patience):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
@@ -171,12 +172,12 @@ class Border:
                         return b"".join(parts)
         except TimeoutError:
             raise Late(
-                f"the body did not come within {self.house.limits.patience:g} seconds",
+                f"the body did not come within {self.rules.limits.patience:g} seconds",
                 fix="send it faster",
             ) from None
 
 
-class _Visit:
+class _Exchange:
     """One request and its answer."""
 
     def __init__(self, scope: Scope, send: Send, patience: float, cors: Mapping[str, str]) -> None:

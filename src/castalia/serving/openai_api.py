@@ -1,9 +1,10 @@
-"""OpenAI's words: models, completions, images, embeddings.
+"""OpenAI's API: models, completions, images, embeddings.
 
 What a run cannot do is a 404 with the reason and the runs that can; what has no meaning here is
 refused, never ignored. Beyond OpenAI's fields: `cond`, `constraint`, `top_k`, `min_p`,
 `repetition_penalty` for texts, `seed`, `cond`, `temperature` for pictures. What is left out is the
-run's own default. Answers carry the manifest of each item under `castalia`. Chat is in chat.py.
+run's own default. Answers carry the manifest of each item under `castalia`. Chat is in
+openai_chat.py.
 """
 
 from __future__ import annotations
@@ -153,11 +154,11 @@ def router(table: Table, maker: Maker) -> APIRouter:
             body.n, seed, {**_named(hosted, body.prompt, body.cond), **body.cond}, options
         )
         suffix = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}[body.output_format]
-        found = await present(visit, maker.draw(hosted, request, suffix))
-        visit.state.note["items"] = len(found)
+        drawn = await present(visit, maker.draw(hosted, request, suffix))
+        visit.state.note["items"] = len(drawn)
         data = [
             {"b64_json": base64.b64encode(one.content).decode(), "castalia": one.manifest}
-            for one in found
+            for one in drawn
         ]
         return Json(
             {
@@ -258,18 +259,18 @@ class _Completions:
         for number, (text, rows) in enumerate(zip(self.texts, written, strict=True)):
             echo, logprobs = await self._echo(text)
             for row, one in enumerate(rows):
-                said, all_logprobs, done = echo, list(logprobs), None
+                new_text, all_logprobs, done = echo, list(logprobs), None
                 if one is not None:
                     done = one.done
-                    said, all_logprobs, new = (
+                    new_text, all_logprobs, new = (
                         echo + one.text,
                         [*logprobs, *one.logprobs[: len(done.tokens)]],
                         new + len(done.tokens),
                     )
                 choice = self._choice(
                     number * self.body.n + row,
-                    said,
-                    Places(self.hosted).told(all_logprobs),
+                    new_text,
+                    Places(self.hosted).logprobs(all_logprobs),
                     done,
                     self.body.max_tokens == 0,
                 )
@@ -289,7 +290,7 @@ class _Completions:
                     index = number * self.body.n + row
                     begun[index] = Places(self.hosted)
                     yield self._chunk(
-                        [self._choice(index, echo, begun[index].told(logprobs), None)]
+                        [self._choice(index, echo, begun[index].logprobs(logprobs), None)]
                     )
         if self.body.max_tokens != 0:
             stream = self.maker.stream(self.texts)
@@ -297,7 +298,7 @@ class _Completions:
                 async for bit in stream:
                     index = bit.prompt * self.body.n + bit.row
                     places = begun.setdefault(index, Places(self.hosted))
-                    choice = self._choice(index, bit.text, places.told(bit.logprobs), bit.done)
+                    choice = self._choice(index, bit.text, places.logprobs(bit.logprobs), bit.done)
                     new += 0 if bit.done is None else len(bit.done.tokens)
                     yield self._chunk(
                         [choice | ({} if bit.manifest is None else {"castalia": bit.manifest})]
@@ -310,7 +311,7 @@ class _Completions:
         yield "[DONE]"
 
     def _charge_prompts(self) -> None:
-        """Nothing is written, and the prompts are read."""
+        """Charges the prompts where no token is written."""
         for text in self.texts:
             self.maker.charge(text.prompt_tokens)
 
@@ -351,30 +352,30 @@ class _Completions:
 
 
 class Places:
-    """Looks in the old layout of log-probabilities; the first of a prompt has none before it, so
-    `begin` stands for what it follows.
+    """Log-probabilities in the layout of the completions API, with the offset of each token in the
+    text.
     """
 
     def __init__(self, hosted: Hosted) -> None:
         self.hosted, self.offset = hosted, 0
 
-    def told(self, logprobs: Sequence[TokenLogprobs]) -> dict[str, Any]:
-        found: dict[str, list[Any]] = {
+    def logprobs(self, entries: Sequence[TokenLogprobs]) -> dict[str, Any]:
+        columns: dict[str, list[Any]] = {
             "tokens": [],
             "token_logprobs": [],
             "top_logprobs": [],
             "text_offset": [],
         }
-        for entry in logprobs:
+        for entry in entries:
             name = self._name(entry.token)
-            found["tokens"].append(name)
-            found["token_logprobs"].append(entry.logprob)
-            found["top_logprobs"].append(
+            columns["tokens"].append(name)
+            columns["token_logprobs"].append(entry.logprob)
+            columns["top_logprobs"].append(
                 {self._name(token): value for token, value in reversed(entry.likeliest)}
             )
-            found["text_offset"].append(self.offset)
+            columns["text_offset"].append(self.offset)
             self.offset += 0 if name.startswith("bytes:") else len(name)
-        return found
+        return columns
 
     def _name(self, token: int) -> str:
         return name_of(self.hosted, token)
@@ -396,7 +397,7 @@ def name_of(hosted: Hosted, token: int) -> str:
 
 
 def _text_request(hosted: Hosted, body: CompletionBody, prompts: int, maker: Maker) -> Request:
-    """The body as a request, the run's own defaults where it says nothing."""
+    """The body as a request, the run's own defaults where a field is missing."""
     if body.best_of not in (None, body.n):
         raise Invalid("best_of is not known here", "best_of", "ask for n texts and choose")
     if body.max_tokens == 0 and not body.echo:
@@ -478,25 +479,25 @@ def fresh_seed(seed: int | None) -> int:
 
 
 def _named(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
-    """The class that a prompt names, in the words of the data, whichever language they are in:
-    "猫", or "a picture of a cat"; of a run that is
-    told several things one of each at most: "a red circle".
+    """The class that a prompt names, in the words of the data, whichever language they are in: "猫",
+    or "a picture of a cat"; of a run that is told several things one of each at most: "a red
+    circle".
     """
     wanted = _plain(prompt)
     if not wanted:
         return {}
     if not hosted.classes:
         raise Invalid("this run draws without being told what", "prompt", 'prompt=""')
-    found = {
+    matches = {
         (name, own)
         for name, names in hosted.classes.items()
         if name not in cond
         for own in names
         if _plain(own) == wanted or _within(_plain(own), wanted)
     }
-    exact = {(name, own) for name, own in found if _plain(own) == wanted}
-    chosen = dict(exact or found)
-    if not chosen or len(chosen) < len(exact or found) or len(exact) > 1:
+    exact = {(name, own) for name, own in matches if _plain(own) == wanted}
+    chosen = dict(exact or matches)
+    if not chosen or len(chosen) < len(exact or matches) or len(exact) > 1:
         known = ", ".join(own for names in hosted.classes.values() for own in names[:40])
         what = (
             "the prompt names no class of this run"

@@ -1,10 +1,10 @@
-"""OpenAI's chat: /v1/chat/completions, for runs that were tuned on conversations.
+"""OpenAI's chat API: /v1/chat/completions, for runs that were tuned on conversations.
 
 The messages become tokens by the run's own template, and the reply is written by the same engine as
-every text, beside others. `response_format`
-is kept by a grammar: a json_schema holds for every reply that is not cut at its length, whatever
-the model is. What the context has no room for is refused (context_length_exceeded), never dropped
-in silence; a reply ends where the context does. Tools are not here.
+every text, beside others. `response_format` is kept by a grammar: a json_schema holds for every
+reply that is not cut at its length, whatever the model is. What the context has no room for is
+refused (context_length_exceeded), never dropped in silence; a reply ends where the context does.
+Tools are not here.
 
 Beyond OpenAI's fields: `top_k`, `min_p`, `repetition_penalty`, `constraint`. Each choice carries
 its manifest under `castalia`.
@@ -63,7 +63,7 @@ class Part(Body):
 
 
 class ChatMessage(Body):
-    """The fields that are null come back with replies that clients send again; they say nothing."""
+    """Fields that are null come back with replies that clients send again; they are ignored."""
 
     role: Literal["system", "developer", "user", "assistant"]
     content: Letters | Annotated[list[Part], Field(min_length=1, max_length=256, fail_fast=True)]

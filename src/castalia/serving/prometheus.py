@@ -1,5 +1,5 @@
-"""Figures for Prometheus. Labels are names of ours (runs, routes, status codes), so that no client
-can make new ones.
+"""Prometheus metrics of the server. Labels are names of ours (runs, routes, status codes), so that
+no client can make new ones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
 class Metrics:
-    """What the engine and the border count."""
+    """Counters of the engine and of the middleware."""
 
     def __init__(self, engine: Engine) -> None:
         self.registry = CollectorRegistry(auto_describe=False)

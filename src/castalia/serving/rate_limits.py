@@ -1,4 +1,4 @@
-"""How much one request and one key may ask for, and who has a key.
+"""Limits on what one request and one key may ask for, and the key file.
 
 A key file has a line for each key, `name sha256-hex [requests=N] [tokens=N]`: the hash of the key,
 never the key, and what its owner may ask for in a minute where that differs from the server's rule.
@@ -30,7 +30,7 @@ PREFIX = "castalia-"
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one request, unless it says otherwise.
+    """Of one request, unless noted otherwise.
 
     body      bytes; they are counted before anything is parsed.
     pixels    of a picture that is sent in, from its header, before a pixel is decoded.
@@ -138,7 +138,7 @@ class Bill:
 
 @dataclass
 class Key:
-    """Who asks. The only one without a hash is whoever is on this machine."""
+    """An API key and its use. The only one without a hash stands for this machine's own users."""
 
     name: str
     digest: str = ""
@@ -163,7 +163,7 @@ class Key:
 
 
 class Keys:
-    """The keys of a file, or none: then whoever can reach the server may use it."""
+    """The keys of a file, or none: then every client that reaches the server may use it."""
 
     def __init__(self, keys: Sequence[Key] = (), limits: Limits | None = None) -> None:
         limits = limits or Limits()
@@ -208,11 +208,11 @@ class Keys:
             return self.anyone
         scheme, _, given = authorization.partition(" ")
         digest = hashlib.sha256(given.strip().encode(errors="replace")).hexdigest()
-        found = None
+        match = None
         for key in self.keys:
             if hmac.compare_digest(key.digest, digest):
-                found = key
-        if found is None or scheme.lower() != "bearer":
+                match = key
+        if match is None or scheme.lower() != "bearer":
             raise Unknown(
                 "this server wants a key, and this is none of its keys"
                 if given
@@ -220,7 +220,7 @@ class Keys:
                 where="Authorization: Bearer KEY",
                 fix="ask whoever runs the server; castalia serve --new-key NAME makes one",
             )
-        return found
+        return match
 
 
 def new_key(path: Path, name: str) -> str:

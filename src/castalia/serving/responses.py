@@ -1,4 +1,6 @@
-"""How an answer reaches its client, and what happens when the client has left."""
+"""Send results to the client as they come (server-sent events), and cancel the work when the client
+has left.
+"""
 
 from __future__ import annotations
 

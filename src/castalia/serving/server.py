@@ -1,4 +1,4 @@
-"""From loaded runs to a server on a port, and its end.
+"""Run the server on a port, and drain it at the end.
 
 SIGTERM or Ctrl-C once: /readyz turns false, what runs is finished, then the process ends with 0.
 Twice, or after the drain's time: at once. A connection that does not bring its headers in time is

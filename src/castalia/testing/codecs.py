@@ -1,4 +1,4 @@
-"""What every codec owes its callers, as functions of a fitted codec and items of its kind."""
+"""Contract tests of codecs, as functions of a fitted codec and items of its kind."""
 
 from __future__ import annotations
 
@@ -127,10 +127,10 @@ def files_round_trip(codec: Codec[Any], items: Sequence[Any]) -> None:
             path = Path(folder) / f"item{codec.suffix}"
             item = codec.decode(_unit(codec, codec.encode(items[0])))
             codec.write(item, path, manifest)
-            found = list(codec.read(path))
-            _ensure(len(found) == 1, f"one item was written, {len(found)} were read")
+            items_read = list(codec.read(path))
+            _ensure(len(items_read) == 1, f"one item was written, {len(items_read)} were read")
             first, second = (
-                _unit(codec, codec.encode(found[0])).float(),
+                _unit(codec, codec.encode(items_read[0])).float(),
                 _unit(codec, codec.encode(item)).float(),
             )
             _ensure(
@@ -148,7 +148,7 @@ def files_round_trip(codec: Codec[Any], items: Sequence[Any]) -> None:
 
 
 def carries_its_manifest(codec: Codec[Any], items: Sequence[Any]) -> None:
-    """What `write` was given `read_manifest` finds, in or beside the file; `content` hashes the
+    """`read_manifest` returns what `write` was given, in or beside the file; `content` hashes the
     item alone: other items, another hash.
     """
     manifest = {
@@ -242,7 +242,7 @@ def refuses_bad_files(codec: Codec[Any], items: Sequence[Any]) -> None:
                 path = Path(folder) / f"{name}{extension}"
                 path.write_bytes(content)
                 try:
-                    found = list(codec.read(path))
+                    items_read = list(codec.read(path))
                 except CastaliaError as error:
                     _ensure(
                         path.name in str(error),
@@ -253,7 +253,10 @@ def refuses_bad_files(codec: Codec[Any], items: Sequence[Any]) -> None:
                         f"{path.name} raises {type(error).__name__}, not a CastaliaError"
                     ) from error
                 else:
-                    _ensure(not found or name == "garbage", f"{path.name} gave {len(found)} items")
+                    _ensure(
+                        not items_read or name == "garbage",
+                        f"{path.name} gave {len(items_read)} items",
+                    )
 
 
 def augmentations_keep_shape(codec: Codec[Any], items: Sequence[Any]) -> None:

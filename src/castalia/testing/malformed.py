@@ -1,5 +1,5 @@
-"""Documents and files as strangers, full disks and torn cables make them: what readers are tried
-with, who may answer with a CastaliaError and nothing else.
+"""Malformed documents and files to test readers with, which must raise a CastaliaError and nothing
+else.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ WAYS = ("flip", "cut", "grow", "text", "folder", "device", "loop", "missing", "p
 
 def places(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Where every value of a document of dicts and lists stands, the document itself included."""
-    found = [before]
+    result = [before]
     entries = (
         value.items()
         if isinstance(value, dict)
@@ -72,8 +72,8 @@ def places(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         else ()
     )
     for key, inner in entries:
-        found += places(inner, (*before, key))
-    return found
+        result += places(inner, (*before, key))
+    return result
 
 
 def replaced(value: Any, place: tuple[Any, ...], new: Any) -> Any:
@@ -120,7 +120,7 @@ def altered(raw: bytes, rng: random.Random) -> bytes:
 
 
 def damage(path: Path, way: str, rng: random.Random) -> None:
-    """Does to a file what one of WAYS says."""
+    """Damages a file in one of WAYS."""
     raw = path.read_bytes()
     match way:
         case "flip":

@@ -1,4 +1,4 @@
-"""What every metric owes its callers, as functions of a metric object.
+"""Contract tests of metrics, as functions of a metric object.
 
     from castalia.testing.metrics import check_metric
     check_metric(MyMetric)
@@ -132,7 +132,7 @@ def evidence(n: int = N) -> DenseEvidence:
         training=(training, quadrants(training)),
         held_out=(held_out, quadrants(held_out)),
         replayed=quadrants(sides["memoriser"]),
-        told=quadrants(sides["model"]),
+        requested=quadrants(sides["model"]),
         raw=raw,
     )
     return DenseEvidence(
@@ -382,12 +382,14 @@ def _falls(row: list[MetricResult]) -> bool:
     return {"lower": rises, "higher": sinks, None: rises or sinks}[row[0].better]
 
 
-def _items(shown: DenseEvidence, x: Tensor, told: Tensor | None = None) -> DenseEvidence:
-    """The same evidence of a model that drew x (N, D), told to draw the classes `told`."""
+def _items(shown: DenseEvidence, x: Tensor, classes: Tensor | None = None) -> DenseEvidence:
+    """The same evidence of a model that drew x (N, D), asked for `classes`."""
     labelled = shown.labelled
-    if labelled is not None and labelled.told is not None and labelled.raw is not None:
+    if labelled is not None and labelled.requested is not None and labelled.raw is not None:
         labelled = replace(
-            labelled, told=labelled.told if told is None else told, raw={**labelled.raw, "model": x}
+            labelled,
+            requested=labelled.requested if classes is None else classes,
+            raw={**labelled.raw, "model": x},
         )
     return replace(shown, candidates={**shown.candidates, "model": x}, labelled=labelled)
 

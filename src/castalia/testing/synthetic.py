@@ -1,6 +1,4 @@
-"""Small made-up data for contract tests: items that have structure, a function of (spec, seed)
-alone.
-"""
+"""Synthetic data for contract tests: items with structure, a function of (spec, seed) alone."""
 
 from __future__ import annotations
 
@@ -52,8 +50,7 @@ def _scales(
     spec: Tokens, rows: int, rng: torch.Generator, conditions: dict[str, Condition]
 ) -> Batch:
     """Tokens that climb by one from a random start; a second document begins in the middle of every
-    other row, the last row is cut
-    from a longer document.
+    other row, the last row is cut from a longer document.
     """
     special = 2 if spec.end is not None else 1
     start = torch.randint(0, spec.vocab - special, (rows, 1), generator=rng)
@@ -87,9 +84,8 @@ def on_levels(spec: Dense, x: Tensor) -> Tensor:
 
 class Rolling:
     """A model that `Decodes` and has nothing to learn: its logits are a row of a fixed table,
-    chosen by a rolling code of every token taken
-    in since the prefill. So it notices any token that is lost, doubled or out of place, and one
-    row's logits never depend on another's.
+    chosen by a rolling code of every token taken in since the prefill. So it notices any token that
+    is lost, doubled or out of place, and one row's logits never depend on another's.
 
     sharpness  scale of the logits: larger is more certain.
     """

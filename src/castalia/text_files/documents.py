@@ -80,7 +80,7 @@ CODE = (
     ".asm",
 )
 EXTENSIONS = (*PROSE, *TABLES, *PACKED, *office.TEXTS, *CODE)
-COLUMNS = ("text", "content", "lines")  # where a table keeps its text when nobody says
+COLUMNS = ("text", "content", "lines")  # where a table keeps its text by default
 _ABOUT = re.compile(
     r"(readme|licen[cs]e|notice|changelog|copying)([._-].*)?|metadata\.(csv|jsonl)", re.IGNORECASE
 )
@@ -156,8 +156,8 @@ def is_table(name: str) -> bool:
 
 
 def text_column(row: dict[str, Any]) -> str | None:
-    """The column that holds the text when nobody says which: text, content or lines, else the only
-    one with text; None where that is open.
+    """The column that holds the text by default: text, content or lines, else the only one with
+    text; None where that is ambiguous.
     """
     texts = [name for name, value in row.items() if isinstance(value, str | list)]
     return next((name for name in COLUMNS if name in row), texts[0] if len(texts) == 1 else None)
@@ -264,7 +264,7 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _paragraphs(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """What lies between blank lines; more than 64 KiB comes in parts."""
+    """Paragraphs, parted by blank lines; more than 64 KiB comes in parts."""
     held: list[bytes] = []
     size = 0
     for line in lines:
@@ -281,8 +281,8 @@ def _paragraphs(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _table(path: Path, field: str | None, encoding: str | None) -> tuple[str, Iterator[bytes]]:
-    """The first row decides how rows become texts; the label says from which columns, because
-    nobody may have been asked.
+    """The first row decides how rows become texts; the label says from which columns, because the
+    user may not have chosen them.
     """
     label, numbered = rows(path, encoding)
     first = next(numbered, None)

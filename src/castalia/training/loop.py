@@ -43,7 +43,7 @@ from castalia.training.time_budget import Budget, Due, Plan
 
 @dataclass
 class Trainer:
-    """Everything that moves during training; `run` is None in a rehearsal, which writes nothing. An
+    """Everything that moves during training; `run` is None in a dry run, which writes nothing. An
     objective stands where the family stands: its batches, its phases, its loss.
     """
 
@@ -254,7 +254,7 @@ class Trainer:
 
     def held_out_loss(self) -> float | None:
         """Of the averaged model, on a few held-out items, the same each time; kept in the log. None
-        of a rehearsal, and where nothing can be scored.
+        of a dry run, and where nothing can be scored.
         """
         if self.run is None or self.device.rank > 0 or self.validation is None:
             return None
@@ -460,7 +460,7 @@ class _Clock:
         self.mark, self.lapped = step, instant
 
     def recent(self, step: int) -> float:
-        """Items per second over the last seconds, for the eye."""
+        """Items per second over the last seconds, for display."""
         instant = time.perf_counter()
         speed = (step - self.seen[1]) * self.items / max(1e-9, instant - self.seen[0])
         if instant - self.seen[0] > 5:

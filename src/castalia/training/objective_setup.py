@@ -34,7 +34,7 @@ def objective(
     family: Family,
     reference: Callable[[], Family],
 ) -> Objective | None:
-    """What the training section asks for; None for the family's own loss. reference: makes the
+    """The objective of the training section; None for the family's own loss. reference: makes the
     family as it stands before step 1.
     """
     config = plan.training

@@ -1,4 +1,6 @@
-"""The recipe of a new run, with what it takes over from the run or the model that it starts from."""
+"""Resolve the recipe of a new run, with what it takes over from the run or the model that it starts
+from.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,7 @@ def plan_of(
     nothing else, and it is named by its folder.
 
     Overrides of the family's keys that change no shape (family.dropout) are taken over; of the
-    codec's, those that say how files are read
-    (`Codec.adjustable`); others raise RecipeError.
+    codec's, those of how files are read (`Codec.adjustable`); others raise RecipeError.
     """
     plan = load(recipe, data, overrides)
     if (

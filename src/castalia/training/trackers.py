@@ -107,7 +107,7 @@ class MlFlow:
 
     def __init__(self, run: Run) -> None:
         module = _needs("mlflow", "mlflow")
-        # MLflow 3 asks whether files are meant
+        # MLflow 3 wants this set for a file store
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         self.client = module.MlflowClient(tracking_uri=(run.folder.resolve() / "mlflow").as_uri())

@@ -16,7 +16,7 @@ from castalia import evaluation, registry
 from castalia.codecs.base import CodecConfig
 from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare
-from castalia.evaluation.base import Score as Score_
+from castalia.evaluation.base import MetricResult
 from castalia.evaluation.report_page import page
 from castalia.families.base import Family, FamilyConfig
 from castalia.language import Voice
@@ -138,7 +138,7 @@ def test_text_gets_no_scores_of_music():
     ] == ["music", "motifs"]
 
 
-def many(good: evaluation.Evaluation) -> list[Score_]:
+def many(good: evaluation.Evaluation) -> list[MetricResult]:
     """The scores of a model as good as this one from so many samples that intervals
     have no width.
     """
@@ -173,7 +173,7 @@ def test_a_classifier_that_sees_through_it_is_heard(good):
     """What is counted one by one may all be as in real pieces, and yet together it is not."""
     floor = {"floor": [0.45, 0.6]}
     fooled, sees = (
-        Score_(
+        MetricResult(
             "c2st-ngrams-v1",
             value,
             low,
@@ -307,7 +307,7 @@ def test_an_audit_of_files_finds_copies_in_other_keys(tmp_path: Path):
 
     folder = folder_of(tmp_path / "tunes", (piece("piece", number) for number in range(150)))
     plan = {
-        "codec.name": f"{Path(__file__).parents[1] / 'modalities/music/pieces.py'}:Tunes",
+        "codec.name": f"{Path(__file__).parent / 'pieces.py'}:Tunes",
         "training.steps": 2,
         "training.batch": 2,
         "training.sample_every": 0,

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from castalia.checks import messages
 from castalia.checks.item_scan import Advice, Check, Look, Need, Scan, counts
 from castalia.checks.report_schema import Enough, Finding
 from castalia.data.stream import LEAST_ITEMS
@@ -111,9 +110,9 @@ class ArrayCheck(Check):
     def rows(cls, facts: Mapping[str, Any], voice: Voice) -> list[tuple[str, str]]:
         low, high = facts["least"], facts["most"]
         return [
-            (messages.pick(LABELS["shapes"], voice.language), counts(facts["shapes"])),
+            (voice(LABELS["shapes"]), counts(facts["shapes"])),
             (
-                messages.pick(LABELS["range"], voice.language),
+                voice(LABELS["range"]),
                 "" if low is None else f"{low:.4g} … {high:.4g}",
             ),
         ]

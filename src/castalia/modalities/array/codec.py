@@ -1,4 +1,4 @@
-"""Vectors and arrays of numbers: `.npy`, `.npz` and IDX files whose first axis counts the items.
+"""The array codec: `.npy`, `.npz` and IDX files whose first axis counts the items.
 
 An item is a float32 `numpy.ndarray` of a shape that all share. The codec standardises: vectors
 entry by entry, grids and sets with one mean and deviation per channel (axis 0 when there are two
@@ -220,11 +220,11 @@ class ArrayCodec(Codec[np.ndarray]):
         shape = ArrayState.model_validate(state).shape
         self._shape = None if shape is None else tuple(shape)
         for name in ("mean", "deviation"):
-            found = tensors.get(name)
+            tensor = tensors.get(name)
             if (
-                found is None
-                or found.dtype != torch.float32
-                or not _spreads(tuple(found.shape), self._shape or ())
+                tensor is None
+                or tensor.dtype != torch.float32
+                or not _spreads(tuple(tensor.shape), self._shape or ())
             ):
                 raise DataError(
                     say("the tensor '{0}' is missing or of another kind", name),
@@ -261,11 +261,11 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     """The manifest that `ArrayCodec.write` put into an `.npz` file; None if there is none."""
     if path.suffix.lower() != ".npz":
         return None
-    found = array_files.text(path, "manifest")
-    if found is None:
+    text = array_files.text(path, "manifest")
+    if text is None:
         return None
     try:
-        manifest = bounded.parse_json(found)
+        manifest = bounded.parse_json(text)
     except DataError:
         return None  # somebody else's key of that name
     return manifest if isinstance(manifest, dict) else None

@@ -201,7 +201,7 @@ class PictureCheck(Check):
     @classmethod
     def rows(cls, facts: Mapping[str, Any], voice: Voice) -> list[tuple[str, str]]:
         def label(name: str) -> str:
-            return messages.pick(LABELS[name], voice.language)
+            return voice(LABELS[name])
 
         shown = [f"{one['width']}x{one['height']} ({one['count']:,})" for one in facts["sizes"][:5]]
         more = facts["different_sizes"] - len(shown)

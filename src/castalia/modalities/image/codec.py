@@ -1,12 +1,11 @@
-"""Pictures: PNG, JPEG, WebP, GIF (first frame), BMP, TIFF (first page), PPM, AVIF, HEIC (with
-pillow-heif), and IDX, .npy and .npz arrays of pictures.
+"""The picture codec: PNG, JPEG, WebP, GIF (first frame), BMP, TIFF (first page), PPM, AVIF, HEIC
+(with pillow-heif), and IDX, .npy and .npz arrays of pictures.
 
 An item is a `PIL.Image.Image` as the file stores it, turned upright. `encode` brings any of them to
-one size and one number of
-channels: colours by modalities/image/colours.py (sRGB, 8 bits, transparency on white), Lanczos
-resampling (box = window, so cropping and scaling are one step). The manifest of a written picture
-is a PNG text chunk "castalia", or the EXIF image description of JPEG and WebP; codecs/ai_label.py
-is the label for other programs.
+one size and one number of channels: colours by modalities/image/colours.py (sRGB, 8 bits,
+transparency on white), Lanczos resampling (box = window, so cropping and scaling are one step). The
+manifest of a written picture is a PNG text chunk "castalia", or the EXIF image description of JPEG
+and WebP; codecs/ai_label.py is the label for other programs.
 
 The augmentations are in modalities/image/augment.py, the array files in codecs/array_files.py, the
 grid of previews in codecs/contact_sheet.py.
@@ -63,7 +62,7 @@ _HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 _WRITTEN = ("PNG", "JPEG", "WEBP")
 _EXIF_DESCRIPTION = 0x010E
-_FIT_ITEMS = 64  # pictures that `fit` looks at
+_FIT_ITEMS = 64  # pictures that `fit` uses
 _LARGEST_INFERRED = 128
 
 
@@ -95,7 +94,7 @@ class ImageConfig(CodecConfig):
 
 
 class ImageState(State):
-    """What `fit` found: (height, width) and channels."""
+    """What `fit` learned: (height, width) and channels."""
 
     size: (
         Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)]
@@ -378,10 +377,10 @@ class ImageCodec(Codec[PIL.Image.Image]):
     def is_labelled(cls, path: Path, manifest: dict[str, Any]) -> bool:
         """Whether the XMP packet is the manifest's."""
         with open_picture(path, _WRITTEN) as picture:
-            found = picture.info.get(ai_label.PNG_KEY) or picture.info.get("xmp")
-        return (
-            found.decode(errors="replace") if isinstance(found, bytes) else found
-        ) == ai_label.packet(manifest)
+            xmp = picture.info.get(ai_label.PNG_KEY) or picture.info.get("xmp")
+        return (xmp.decode(errors="replace") if isinstance(xmp, bytes) else xmp) == ai_label.packet(
+            manifest
+        )
 
     @property
     def suffix(self) -> str:
@@ -431,8 +430,8 @@ def _frames(opened: PIL.Image.Image) -> int:
 @contextmanager
 def open_picture(path: Path, formats: Sequence[str] = tuple(_FORMATS)) -> Iterator[PIL.Image.Image]:
     """A picture of one of Pillow's `formats`, its header read and its pixels not. Raises DataError
-    for more bytes or pixels than the limits
-    file_bytes and pixels let through, and whatever Pillow raises.
+    for more bytes or pixels than the limits file_bytes and pixels let through, and whatever Pillow
+    raises.
     """
     limits = bounded.current()
     if PIL.Image.MAX_IMAGE_PIXELS is not None and limits.pixels > PIL.Image.MAX_IMAGE_PIXELS:

@@ -1,4 +1,4 @@
-"""Any picture as 8-bit grey or sRGB: transparency laid on white, colour profiles applied, 16-bit
+"""Convert any picture to 8-bit grey or sRGB: transparency on white, colour profiles applied, 16-bit
 and floating-point pixels scaled.
 
 What a decoder leaves undone is done here: PNG's single transparent value of 2-, 4- and 16-bit
@@ -22,8 +22,8 @@ def flattened(item: PIL.Image.Image, channels: int) -> PIL.Image.Image:
     """Any picture as mode "L" (channels 1) or "RGB" (3): 8 bits, transparency laid on white.
 
     16-bit grey is divided by 257; 32-bit integers count as 16-bit; floating point counts as [0, 1]
-    when its finite pixels fit in there, else as [0, 255];
-    infinity is white, minus infinity and NaN are black.
+    when its finite pixels fit in there, else as [0, 255]; infinity is white, minus infinity and NaN
+    are black.
     """
     mode = "L" if channels == 1 else "RGB"
     if item.mode.startswith("I;16") or item.mode == "I":
@@ -61,8 +61,8 @@ def infinite(item: PIL.Image.Image) -> int:
 
 def transparency(info: dict[Any, Any], stored: str) -> dict[str, Any]:
     """The transparent value of a PNG in the units of the decoded pixels, where it is in others.
-    stored: how a pixel lies in the file ("L;4", "RGB;16B"). Of
-    16-bit colours the decoder keeps the upper byte, which is then what is compared.
+    stored: how a pixel lies in the file ("L;4", "RGB;16B"). Of 16-bit colours the decoder keeps the
+    upper byte, which is then what is compared.
     """
     value = info.get("transparency")
     if isinstance(value, int) and stored in _SCALED:

@@ -1,4 +1,5 @@
-"""Pictures that were copied: shifted, mirrored, cropped, recoloured, or plain.
+"""The copy matcher of pictures: copies that were shifted, mirrored, cropped, recoloured, or left
+plain.
 
 Every picture is brought to SIDE x SIDE. First, candidates: layouts of 8 x 8 grey cells, free of
 brightness and contrast, of the sample and of its mirror image, against those of every training
@@ -10,7 +11,7 @@ as a mixture of the training picture's: `residual`, 0 (the same picture) to 1.
 
 A simple picture is near to many others without being a copy of any. So `distance` is the residual
 divided by what the other candidates leave (the median), as Carlini et al. 2023 (arXiv:2301.13188)
-do for pixels. Not here: what distance makes a copy (calibration.py); rotations.
+do for pixels. Not here: what distance makes a copy (governance/calibration.py); rotations.
 """
 
 from __future__ import annotations
@@ -37,14 +38,13 @@ PLAIN, MIRRORED, REGISTERED = 64, 16, 4
 ROUNDS, LAST = 3, 4  # of Gauss-Newton, at half the side and at the whole
 SMALLEST = 0.66  # share of a side that a crop keeps, with some room below the 70% that are promised
 FLAT = 2 / 255  # a standard deviation below which there is nothing to recognise
-AROUND = 15  # other candidates that say how near pictures of this sort are
+AROUND = 15  # other candidates, which show how near pictures of this sort are
 ROWS, BLOCK, PAIRS = 512, 2048, 256  # queries, training pictures and pairs handled together
 
 
 class Window(NamedTuple):
     """A square of a training picture, and what it is compared with: the whole sample (was it cut
-    from here?), its centre (a shift leaves that
-    whole), and whether the mirror image is, too.
+    from here?), its centre (a shift leaves that whole), and whether the mirror image is, too.
     """
 
     size: int
@@ -80,7 +80,7 @@ WINDOWS = (
     ),
     *(Window(22, *place) for place in _places(22, 4)),
 )
-# What a window can say: its number, and whether the whole sample (0) or its centre (1) was
+# Guesses of a window: its number, and whether the whole sample (0) or its centre (1) was
 # compared.
 GUESSES = [
     (number, part)
@@ -152,8 +152,7 @@ class Pictures:
 
     def _verify(self, asked: Tensor, candidates: Tensor, guesses: Tensor, plain: int) -> Found:
         """asked (Q, C, S, S) uint8; candidates and guesses (Q, K) int64, the first `plain` of the
-        samples as they are, the others of their
-        mirror images.
+        samples as they are, the others of their mirror images.
         """
         queries, count = candidates.shape
         owner = torch.arange(queries).repeat_interleave(count)
@@ -175,7 +174,7 @@ class Pictures:
         soft = _as_soft(greys[turned[chosen]], softer[turned[chosen]], start[chosen])
         motion, _ = _register(soft, smooth(grey(pictures)), start[chosen], LAST)
         # Where colours are mixed anew, grey misleads the registration; that the picture stayed
-        # where it was is always worth a look.
+        # where it was is always worth a check.
         unmoved = STARTS[:1].expand_as(motion)
         left, still = (
             _unexplained(both[sides, owner], pictures, guess) for guess in (motion, unmoved)
@@ -235,9 +234,9 @@ class Pictures:
     def restore(
         cls, codec: Codec[Any], state: dict[str, Any], tensors: dict[str, Tensor]
     ) -> Pictures:
-        found = cls.__new__(cls)
-        found.spec, found.training = codec.spec, tensors["training"]
-        return found
+        matcher = cls.__new__(cls)
+        matcher.spec, matcher.training = codec.spec, tensors["training"]
+        return matcher
 
 
 def working(spec: Spec, x: Tensor) -> Tensor:
@@ -281,8 +280,8 @@ def smooth(x: Tensor) -> Tensor:
 
 def _candidates(asked: Tensor, training: Tensor, axes: Tensor) -> tuple[Tensor, Tensor, int]:
     """(M, K) int64: the training pictures whose layouts are most like the sample's, then those most
-    like its mirror image's; the guess that
-    each owes its place to, an index into GUESSES; how many are of the former sort.
+    like its mirror image's; the guess that each owes its place to, an index into GUESSES; how many
+    are of the former sort.
     """
     sides = [_described(side, [WINDOWS[0], CENTRE], axes) for side in (asked, asked.flip(3))]
     values = [torch.full((len(asked), 0), 0.0)] * 2
@@ -290,12 +289,14 @@ def _candidates(asked: Tensor, training: Tensor, axes: Tensor) -> tuple[Tensor, 
     for first in range(0, len(training), BLOCK):
         block = _described(training[first : first + BLOCK], WINDOWS, axes)
         for mirrored, (side, count) in enumerate(zip(sides, (PLAIN, MIRRORED), strict=True)):
-            found = [
+            likest = [
                 _likest(side[:, at : at + ROWS], block, count, bool(mirrored))
                 for at in range(0, len(asked), ROWS)
             ]
-            joined = torch.cat([values[mirrored], torch.cat([part[0] for part in found])], 1)
-            where = torch.cat([places[mirrored], first + torch.cat([part[1] for part in found])], 1)
+            joined = torch.cat([values[mirrored], torch.cat([part[0] for part in likest])], 1)
+            where = torch.cat(
+                [places[mirrored], first + torch.cat([part[1] for part in likest])], 1
+            )
             kept = joined.topk(min(count, joined.shape[1]), 1)
             values[mirrored], places[mirrored] = kept.values, where.gather(1, kept.indices)
     guesses = torch.cat(values, 1).view(torch.int32) & MARK
@@ -313,8 +314,8 @@ def _likest(side: Tensor, block: Tensor, count: int, mirrored: bool) -> tuple[Te
             torch.mm(side[part], block[number].T, out=room)
             room.view(torch.int32).bitwise_and_(~MARK).bitwise_or_(guess)
             torch.maximum(best, room, out=best)
-    found = best.topk(min(count, best.shape[1]), 1)
-    return found.values, found.indices
+    top = best.topk(min(count, best.shape[1]), 1)
+    return top.values, top.indices
 
 
 def _described(x: Tensor, windows: Sequence[Window], axes: Tensor) -> Tensor:
@@ -364,8 +365,8 @@ STARTS = torch.tensor([_start(WINDOWS[number], part) for number, part in GUESSES
 
 def _as_soft(once: Tensor, twice: Tensor, motion: Tensor) -> Tensor:
     """(P, S, S), smoothed once and twice -> smoothed the more, the less of a whole picture it
-    stands for: its detail is enlarged, that of the
-    other is not. Variances of smoothing add, and a little of it is linear in its variance.
+    stands for: its detail is enlarged, that of the other is not. Variances of smoothing add, and a
+    little of it is linear in its variance.
     """
     share = (1 / motion[:, 0::2].mean(1).clamp(SMALLEST, 1).square() - 1).clamp(0, 1)[:, None, None]
     return torch.lerp(once, twice, share)
@@ -377,8 +378,8 @@ def halved(x: Tensor) -> Tensor:
 
 def _grid(motion: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
     """motion (P, 4): scale and shift of x, of y, in pixels of the whole side from the centre ->
-    where the sample's pixels lie in the training
-    picture, for grid_sample; and x and y of each (side**2,).
+    where the sample's pixels lie in the training picture, for grid_sample; and x and y of each
+    (side**2,).
     """
     line = (torch.arange(side) + 0.5) * (SIDE / side) - SIDE / 2
     across, down = (
@@ -397,8 +398,8 @@ def _inside(grid: Tensor) -> Tensor:
 
 def _register(sample: Tensor, train: Tensor, motion: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
     """(P, S, S) each and a first guess (P, 4) -> the motion that explains the sample best, and the
-    share of its variance that is left
-    (P,). Two steps back from one that makes it worse; the best one counts.
+    share of its variance that is left (P,). Two steps back from one that makes it worse; the best
+    one counts.
     """
     side = sample.shape[1]
     wide = F.pad(train[:, None], (1, 1, 1, 1), mode="replicate")
@@ -422,9 +423,9 @@ def _register(sample: Tensor, train: Tensor, motion: Tensor, rounds: int) -> tup
             .unbind(1)
         )
         mask = _inside(grid)
-        gain, rest, found = _fit(target, value, mask)
-        better = found < error
-        best, error = torch.where(better[:, None], trial, best), torch.where(better, found, error)
+        gain, rest, left = _fit(target, value, mask)
+        better = left < error
+        best, error = torch.where(better[:, None], trial, best), torch.where(better, left, error)
         if turn == rounds:
             break
         turned = gain[:, None] * mask
@@ -523,7 +524,7 @@ def _unexplained(sample: Tensor, train: Tensor, motion: Tensor) -> Tensor:
 
 
 def _kinds(sample: Tensor, train: Tensor, mirrored: Tensor, motion: Tensor) -> list[str]:
-    """What was done to `train` (Q, C, S, S) in [0, 1], most telling first. motion (Q, 4): scale and
+    """How `train` (Q, C, S, S) in [0, 1] was altered, the clearest first. motion (Q, 4): scale and
     shift of x, of y.
     """
     same = (sample - train).abs().mean((1, 2, 3)) <= 1 / 255
@@ -540,4 +541,6 @@ def _kinds(sample: Tensor, train: Tensor, mirrored: Tensor, motion: Tensor) -> l
         ("shifted", shifted),
         ("recoloured", means | contrasts),
     )
-    return [next((kind for kind, told in tests if told[row]), "near") for row in range(len(sample))]
+    return [
+        next((kind for kind, holds in tests if holds[row]), "near") for row in range(len(sample))
+    ]

@@ -1,5 +1,4 @@
-"""Pictures that are the same but for how they were saved: re-encoded, resized, a little brighter or
-darker.
+"""Near-duplicate pictures: re-encoded, resized, a little brighter or darker.
 
 Each picture is kept as a thumbnail of 1,152 bytes: luma at 32 x 32, chroma at 8 x 8, the
 proportions of the eye and of JPEG. Two are compared after the mean luma is taken away and
@@ -11,8 +10,7 @@ apart are no pairs.
 The search is exact. Averages of 4 x 4 luma and 2 x 2 chroma pixels make a coarse picture whose
 distance is never above the fine one (Jensen), and so is the distance along its principal axis
 alone; so pairs are taken in the order of that axis, filtered by one matrix product, and measured
-again in
-full. Not here: crops, mirror images, and anything that knows what is in a picture.
+again in full. Not here: crops, mirror images, and anything that knows what is in a picture.
 """
 
 from __future__ import annotations
@@ -60,9 +58,8 @@ def near(thumbnails: np.ndarray, shorter: np.ndarray, threshold: float = NEAR) -
     """All pairs at most `threshold` apart, but at most `MOST` of one picture with those after it.
 
     thumbnails (N, 1152) uint8. shorter (N,) int: the shorter side of the original. Of two pictures
-    of different sizes, a
-    smaller one below 64 has details at 32 x 32 that no resizing leaves alone, so they are compared
-    at 16 x 16, and below 32 at 8 x 8. A flat picture is near to none.
+    of different sizes, a smaller one below 64 has details at 32 x 32 that no resizing leaves alone,
+    so they are compared at 16 x 16, and below 32 at 8 x 8. A flat picture is near to none.
     """
     contrast, mean = np.empty(len(thumbnails), np.float32), np.empty(len(thumbnails), np.float32)
     coarse = np.empty((len(thumbnails), 64 + 32), np.float32)
@@ -76,8 +73,8 @@ def near(thumbnails: np.ndarray, shorter: np.ndarray, threshold: float = NEAR) -
     axis = _principal(coarse[kept])
     order = kept[np.argsort(coarse[kept] @ axis, kind="stable")]
     pairs, distances = [], []
-    for found in _candidates(coarse[order], coarse[order] @ axis, threshold):
-        one, other = order[found[:, 0]], order[found[:, 1]]
+    for candidates in _candidates(coarse[order], coarse[order] @ axis, threshold):
+        one, other = order[candidates[:, 0]], order[candidates[:, 1]]
         lit = np.abs(mean[one] - mean[other]) <= DARKER
         lit &= np.maximum(contrast[one], contrast[other]) <= WEAKER * np.minimum(
             contrast[one], contrast[other]
@@ -154,14 +151,14 @@ def _candidates(coarse: np.ndarray, along: np.ndarray, threshold: float) -> Iter
         listed = np.zeros(stop - start, np.int64)
         for across in range(start, reach, _ACROSS):
             close = (left[start:stop] @ right[:, across : min(across + _ACROSS, reach)]) <= limit
-            found = close.nonzero().numpy() + np.array([start, across])
-            found = found[found[:, 0] < found[:, 1]]
-            if len(found):
-                rows = found[:, 0] - start
+            pairs = close.nonzero().numpy() + np.array([start, across])
+            pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+            if len(pairs):
+                rows = pairs[:, 0] - start
                 rank = np.arange(len(rows)) - np.searchsorted(rows, rows) + listed[rows]
-                found = found[rank < MOST]
+                pairs = pairs[rank < MOST]
                 listed += np.bincount(rows, minlength=len(listed))
-                yield found
+                yield pairs
 
 
 def _distance(

@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from castalia.checks import messages
 from castalia.checks.item_scan import Advice, Check, Look, Need, Scan, counts, five, spread
 from castalia.checks.near_pairs import Near
 from castalia.checks.report_schema import Enough, Finding
@@ -192,7 +191,7 @@ class ScoreCheck(Check):
     @classmethod
     def rows(cls, facts: Mapping[str, Any], voice: Voice) -> list[tuple[str, str]]:
         def label(name: str) -> str:
-            return messages.pick(LABELS[name], voice.language)
+            return voice(LABELS[name])
 
         def named(found: Mapping[str, int]) -> str:
             return counts(

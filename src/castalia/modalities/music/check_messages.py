@@ -1,27 +1,25 @@
-"""What a check of scores says: the sentences of its findings and the names of its facts, in
-English and in Chinese.
-"""
+"""What a check of scores says: the sentences of its findings and the names of its facts."""
 
 from __future__ import annotations
 
 from castalia.checks.messages import Sentence
+from castalia.sentences import say_in
 
 FINDINGS: dict[str, Sentence] = {
     "silent": Sentence(
         "warning",
         "{count} scores have no note.",
-        "{count} 份乐谱没有任何音符。",
         "{count} score has no note.",
     ),
 }
 # Facts, as the page and the terminal name them.
 LABELS = {
-    "notes": ("notes", "音符"),
-    "notes_of_one": ("notes of a piece", "每首音符"),
-    "quarters": ("length, quarter notes", "长度（四分音符）"),
-    "parts": ("parts", "声部"),
-    "in_voices": ("pieces in voices", "按声部写的曲子"),
-    "keys": ("keys", "调"),
-    "metres": ("metres", "拍号"),
-    "pitches": ("pitches", "音高"),
+    "notes": say_in("check", "notes"),
+    "notes_of_one": say_in("check", "notes of a piece"),
+    "quarters": say_in("check", "length, quarter notes"),
+    "parts": say_in("check", "parts"),
+    "in_voices": say_in("check", "pieces in voices"),
+    "keys": say_in("check", "keys"),
+    "metres": say_in("check", "metres"),
+    "pitches": say_in("check", "pitches"),
 }

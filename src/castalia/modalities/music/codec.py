@@ -1,10 +1,9 @@
-"""Music in notes: MIDI files, MusicXML, ABC, and compact files of many pieces.
+"""The music codec: MIDI files, MusicXML, ABC and files of many pieces to scores, and scores to
+tensors.
 
-An item is a `Score` (modalities/music/score.py). Files are read by midi.py, musicxml.py, abc.py and
-pieces.py, and written by midi.py, engraving.py and sound.py; what a model sees is a form, chosen by
-`codec.form`: modalities/music/tokens/grid.py, modalities/music/tokens/events.py,
-modalities/music/tokens/chords.py, modalities/music/tokens/piano_roll.py. Pictures are drawn in
-rolls.py.
+An item is a `Score` (modalities/music/score.py). Files are read and written in files/; what a model
+sees is a form, chosen by `codec.form`: grid.py, events.py, chords.py and piano_roll.py in tokens/.
+Pictures are drawn in drawing.py.
 
 The manifest of a written file is a text event of MIDI, a miscellaneous field of MusicXML, the
 comment of a WAV; the label for other programs stands beside it.
@@ -53,7 +52,7 @@ _READERS: dict[str, Callable[[Path], Score]] = {
     **dict.fromkeys(musicxml_read.ENDINGS, musicxml_read.read),
     ".abc": abc_notation.read,
 }
-_FIT_ITEMS = 2_000  # scores that `fit` looks at
+_FIT_ITEMS = 2_000  # scores that `fit` uses
 # quarter notes of a score, nine hours at 120 a minute: a few bytes of a damaged file may say
 # millions of them
 _LONGEST = 1 << 16
@@ -155,12 +154,12 @@ class MusicCodec(Codec[Score]):
 
     def _whole(self, path: Path) -> Iterator[Score]:
         try:
-            found = (
+            scores = (
                 score_lines.read(path)
                 if path.name.lower().endswith(score_lines.ENDINGS)
                 else iter([_READERS[path.suffix.lower()](path)])
             )
-            for score in found:
+            for score in scores:
                 if score.end > _LONGEST * score.resolution:
                     quarters = score.end // score.resolution
                     length = (
@@ -212,7 +211,7 @@ class MusicCodec(Codec[Score]):
     # Items to tensors -----------------------------------------------------------------------------
 
     def fit(self, items: Iterable[Score]) -> None:
-        """Parts, their ranges and what else the form wants to know, from at most 2,000 scores."""
+        """Parts, their ranges and what else the form learns, from at most 2,000 scores."""
         self.form.fit([item for _, item in zip(range(_FIT_ITEMS), items, strict=False)])
         self._spec = self.form.spec
 
@@ -301,20 +300,20 @@ class MusicCodec(Codec[Score]):
     def units(self, item: Score) -> dict[str, int]:
         """note, and step of the form."""
         steps = -(-item.end * self.steps // item.resolution)
-        found = {
+        counts = {
             "note": item.count,
             "step": steps,
             "dimension": self.spec.size if isinstance(self.spec, Dense) else 0,
         }
-        return {unit: count for unit, count in found.items() if count}
+        return {unit: count for unit, count in counts.items() if count}
 
     def facts(self, item: Score) -> dict[str, str]:
-        """key: the tonic, e.g. "Eb"; mode: "major" or "minor", both told by the notes
+        """key: the tonic, e.g. "Eb"; mode: "major" or "minor", both estimated from the notes
         (harmony.key_of); metre: the first, e.g. "3/4".
         """
         tonic, minor = harmony.key_of(item)
-        told = {"key": harmony.NAMES[tonic], "mode": "minor" if minor else "major"}
-        return told | (
+        facts = {"key": harmony.NAMES[tonic], "mode": "minor" if minor else "major"}
+        return facts | (
             {"metre": f"{item.metres[0].beats}/{item.metres[0].unit}"} if item.metres else {}
         )
 
@@ -377,12 +376,12 @@ class MusicCodec(Codec[Score]):
         if not isinstance(self.form, (Grid, Chords)):
             return []
         tokens = torch.arange(self.form.spec.vocab)
-        found = []
+        images = []
         for semitones in range(-6, 6):
             moved = self.form.transposed(tokens, torch.tensor(semitones))
             wrapped = (moved != tokens + semitones) & (moved != tokens) & (moved < self.form.beyond)
-            found.append(moved.masked_fill(wrapped, -1))
-        return found
+            images.append(moved.masked_fill(wrapped, -1))
+        return images
 
     def copies(self, x: Tensor, shifts: list[int]) -> Tensor:
         """(len(shifts), *x.shape): tokens moved by each number of semitones, wherever that leads;

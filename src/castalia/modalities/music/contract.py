@@ -1,4 +1,5 @@
-"""Pieces and damage for metrics of music: what check_metric shows a metric that judges scores.
+"""Pieces and damage of known strength, by which metrics of music are checked
+(testing.check_metric).
 
 A piece has three voices in a key of its own: a walk on the scale over a rhythm that returns, and
 two slower voices below it.

@@ -1,13 +1,14 @@
-"""Music that was copied: melodies that a sample has in common with one training piece, in any key
-and at any tempo, note for note or nearly so.
+"""Detect copied music: melodies that a sample has in common with one training piece, in any key and
+at any tempo, note for note or nearly so.
 
 Of each part the line of highest notes is compared by its steps (modalities/music/melody.py:
 interval and ratio of durations), so a transposed or faster copy is the same. The best spans
-(aligned.py) of a sample's parts with one training piece are added up: a copy of all voices tells
-more than a tune that two pieces share, and a copied tune alone still tells enough. A step is worth
-the bits of a model of the other training pieces that knows the three steps before it (surprise.py),
-so scales, cadences and repeated notes are cheap. `distance` is 1 / (1 + bits / 100). Not here:
-harmony, rhythm alone, percussion; how many bits make a copy (calibration.py).
+(governance/local_alignment.py) of a sample's parts with one training piece are added up: a copy of
+all voices counts more than a tune that two pieces share, and a copied tune alone still counts
+enough. A step is worth the bits of a model of the other training pieces that knows the three steps
+before it (ngram_bits.py), so scales, cadences and repeated notes are cheap. `distance` is 1 / (1 +
+bits / 100). Not here: harmony, rhythm alone, percussion; how many bits make a copy
+(governance/calibration.py).
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ from castalia.modalities.music.svg import bars_of
 # a changed note changes two steps; one note in ten is borne
 PRICES = Prices(seed=6, hits=24, edit=6.0, drop=20.0)
 ORDER = 3  # steps before it that a step's worth depends on
-TELLING = 0.25  # share of the best span's bits below which another part's is chance
+LEAST_SHARE = 0.25  # share of the best span's bits below which another part's is chance
 MOVED = 6  # semitones that a planted copy is moved at most
-AROUND = 4.0  # quarter notes that a page shows before and after what was found
+AROUND = 4.0  # quarter notes that a page shows before and after a match
 
 
 class Shared(NamedTuple):
@@ -72,7 +73,7 @@ class Music:
         return len(self._pieces)
 
     def match(self, queries: Any) -> Found:
-        """queries: scores -> the training piece that each has the most telling melodies from."""
+        """queries: scores -> the training piece with which each shares the most bits of melody."""
         train, bits, share, kinds, evidence = [], [], [], [], []
         for query in _scores(self._codec, queries):
             own = lines(query)
@@ -99,20 +100,20 @@ class Music:
         """The training piece with the largest sum over the lines of the best span with it; (-1, [])
         where nothing is alike.
         """
-        found: dict[int, dict[int, Shared]] = {}  # training piece -> line -> its best span
+        spans: dict[int, dict[int, Shared]] = {}  # training piece -> line -> its best span
         for mine, line in enumerate(own):
             for span in self._index.spans(motifs(line)):
                 row = self._index.row_of(span)
                 piece = int(self._piece[row])
-                best = found.setdefault(piece, {})
+                best = spans.setdefault(piece, {})
                 if mine not in best or span.bits > best[mine].span.bits:
                     best[mine] = Shared(mine, row - int(self._first[piece]), span)
-        if not found:
+        if not spans:
             return -1, []
         piece = max(
-            found, key=lambda piece: (sum(one.span.bits for one in found[piece].values()), -piece)
+            spans, key=lambda piece: (sum(one.span.bits for one in spans[piece].values()), -piece)
         )
-        return piece, list(found[piece].values())
+        return piece, list(spans[piece].values())
 
     def _notes(
         self, own: Sequence[Line], place: int, one: Shared
@@ -125,9 +126,9 @@ class Music:
         return own[one.mine].notes[one.span.start : one.span.stop + 1], theirs
 
     def _kind(self, own: Sequence[Line], place: int, shared: Sequence[Shared]) -> str:
-        """What was done to the training piece, by the spans that tell most."""
+        """How the training piece was changed, by the spans with the most bits."""
         most = max(one.span.bits for one in shared)
-        shared = [one for one in shared if one.span.bits >= TELLING * most]
+        shared = [one for one in shared if one.span.bits >= LEAST_SHARE * most]
         if any(one.span.edits for one in shared):
             return "edited"
         pairs = [self._notes(own, place, one) for one in shared]
@@ -257,18 +258,18 @@ class Music:
 
 def _scores(codec: Codec[Any], items: Any) -> list[Score]:
     """Scores as they are; tensors (N, *shape), or blocks of them, decoded."""
-    found: list[Score] = []
+    scores: list[Score] = []
     for item in items:
         if isinstance(item, Score):
-            found.append(item)
+            scores.append(item)
         else:
-            found += [
+            scores += [
                 codec.decode(row)
                 for row in (
                     item[None] if item.dim() == len(getattr(codec.spec, "shape", ())) else item
                 )
             ]
-    return found
+    return scores
 
 
 def _transposed(score: Score, semitones: int) -> Score:

@@ -1,9 +1,8 @@
-"""Whether voices can be sung: notes outside the ranges that choirs are written for, and the faults
-of each bar.
+"""Counterpoint rules: notes outside the usual ranges of voices, and the faults of each bar.
 
 The ranges are the usual ones of four-part writing (e.g. Aldwell, Schachter & Cadwallader, Harmony
-and Voice Leading, 2018). Crossings and parallel fifths and octaves are found in voices.py. Not
-here: what is judged by them as a metric (modalities/music/pieces.py).
+and Voice Leading, 2018). Crossings and parallel fifths and octaves are in voice_leading.py. Not
+here: metrics of them (metrics/statistics.py).
 """
 
 from __future__ import annotations
@@ -43,14 +42,14 @@ def faults(score: Score) -> list[int]:
     and notes outside their voice's range that begin in it.
     """
     starts = [start for start, _ in score.bars]
-    found = [0] * len(starts)
+    counts = [0] * len(starts)
     for tick in [
         *(tick for tick, _ in parallels_at(score)),
         *crossings_at(score),
         *_outside_at(score, RANGES),
     ]:
-        found[bisect_right(starts, tick) - 1] += 1
-    return found
+        counts[bisect_right(starts, tick) - 1] += 1
+    return counts
 
 
 def rules_for(native: type) -> Callable[[Any], list[int]]:

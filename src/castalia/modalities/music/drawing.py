@@ -1,5 +1,5 @@
-"""A drawn piano roll: time to the right, pitch upwards, a colour for each part; pitch names at the
-left, bar numbers at the top.
+"""Draw a score as a piano roll: time to the right, pitch upwards, a colour for each part; pitch
+names at the left, bar numbers at the top.
 """
 
 from __future__ import annotations

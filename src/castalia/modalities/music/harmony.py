@@ -1,9 +1,8 @@
-"""Chord symbols as notes, and notes as the nearest chord symbol.
+"""Chord symbols to notes, notes to the nearest chord symbol, and the key of a score.
 
 A symbol is a root (pitch class, 0 is C) and one of `QUALITIES`. Played, it is a close chord whose
 lowest note is the root, between C3 and B3, so that notes can be read back:
-`recognised(realised(root, quality)) == (root, quality)`. And the key that a score is in, as its
-notes tell it.
+`recognised(realised(root, quality)) == (root, quality)`.
 """
 
 from __future__ import annotations

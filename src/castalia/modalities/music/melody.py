@@ -1,10 +1,10 @@
-"""A score as lines and motifs: what melodies are compared by, whatever their key and tempo.
+"""Melodic lines and motifs of a score: what melodies are compared by, whatever their key and tempo.
 
 A line is what one part plays, one note at a time: of notes that begin together the highest (the
 skyline of Uitdenbogerd & Zobel 1999). A motif symbol is a step between two notes: the interval in
 semitones and the ratio of the time to the next onset before and after it, so a line that is
-transposed, or played at another tempo, has the same symbols. Percussion has no line. Not here: what
-is made of them (motifs.py, modalities/music/pieces.py).
+transposed, or played at another tempo, has the same symbols. Percussion has no line. Not here:
+metrics and copies by motifs (metrics/motif_novelty.py, copies.py).
 """
 
 from __future__ import annotations
@@ -97,13 +97,13 @@ def moments(score: Score) -> list[Moment]:
             edges.setdefault(note.start, []).append((place, note.pitch, 1))
             edges.setdefault(note.end, []).append((place, note.pitch, -1))
     sounding: list[dict[int, int]] = [{} for _ in parts]
-    found: list[Moment] = []
+    result: list[Moment] = []
     ticks = sorted({0, *edges})
     for now, after in zip(ticks, [*ticks[1:], ticks[-1]], strict=True):
         for place, pitch, change in edges.get(now, ()):
             sounding[place][pitch] = sounding[place].get(pitch, 0) + change
         if after > now:
-            found.append(
+            result.append(
                 Moment(
                     after - now,
                     tuple(
@@ -112,4 +112,4 @@ def moments(score: Score) -> list[Moment]:
                     ),
                 )
             )
-    return found
+    return result

@@ -1,9 +1,9 @@
-"""What a symbol is worth where it stands: the bits of a model of all the other pieces, which knows
-the symbols before it.
+"""Bits of each symbol of a melody under an n-gram model of all other pieces (how surprising it is
+where it stands).
 
-A scale, a cadence or a repeated note that many pieces have says little about where it was taken
-from; what only one piece does says much. Not here: what symbols are (copies_music.py), and how they
-are found (aligned.py).
+A scale, a cadence or a repeated note that many pieces have is weak evidence of where it was taken
+from; what only one piece does is strong evidence. Not here: what symbols are (melody.py), and how
+matches are found (governance/local_alignment.py).
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def _others(codes: np.ndarray, owner: np.ndarray) -> np.ndarray:
     _, pair, own = np.unique(
         number * (int(owner.max(initial=0)) + 1) + owner, return_inverse=True, return_counts=True
     )
-    found: np.ndarray = count[number] - own[pair]
-    return found
+    result: np.ndarray = count[number] - own[pair]
+    return result
 
 
 def _followers(here: np.ndarray, after: np.ndarray) -> np.ndarray:
     """(n,) how many different codes `after` stand behind each code `here`."""
     _, first = np.unique(after, return_index=True)
     _, number = np.unique(here, return_inverse=True)
-    found: np.ndarray = np.bincount(number[first], minlength=number.max(initial=0) + 1)[number]
-    return found
+    result: np.ndarray = np.bincount(number[first], minlength=number.max(initial=0) + 1)[number]
+    return result

@@ -1,5 +1,5 @@
-"""What files of music hold and a score or a form does not keep, counted and in words, each with
-what keeps it.
+"""Sentences about what a score or a form does not keep of a music file, counted, each with what
+keeps it.
 
 `of_file` is about reading: `Score.dropped` and `Score.lost`. What a form leaves out, its method
 `omitted` lists with the words from here.

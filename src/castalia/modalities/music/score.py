@@ -1,9 +1,9 @@
-"""A score: what notes are played by whom, when, in which tempo, metre and key. The native item of
-modalities/music/codec.py.
+"""A score: parts, notes, tempos, metres and keys. The native item of the music codec.
 
 Times are whole ticks, `resolution` of them to a quarter note, so a score has no rounding of its
 own. Pitches are MIDI numbers (60 is middle C), programs those of General MIDI from 0. Everything is
-immutable and hashable. Not here: files (codecs/notation.py), tokens, pictures, sound.
+immutable and hashable. Not here: files (files/), tokens (tokens/), pictures (drawing.py), sound
+(files/wav.py).
 """
 
 from __future__ import annotations
@@ -104,12 +104,12 @@ class Score:
         if not changes or changes[0][0] > 0:
             changes.insert(0, (0, 4.0 * self.resolution))
         stops = [start for start, _ in changes[1:]]
-        found: list[tuple[int, int]] = []
+        bars: list[tuple[int, int]] = []
         for (start, length), stop in zip(changes, [*stops, math.inf], strict=True):
             count = max(0, math.ceil((min(stop, self.end) - start) / length - 1e-9))
             edges = [round(start + bar * length) for bar in range(count + 1)]
-            found += [(first, int(min(last, stop))) for first, last in pairwise(edges)]
-        return found
+            bars += [(first, int(min(last, stop))) for first, last in pairwise(edges)]
+        return bars
 
     @property
     def bar_lines(self) -> list[int]:
@@ -136,12 +136,12 @@ class Score:
         )
 
         def within(changes: tuple) -> tuple:
-            found = {
+            in_force = {
                 max(change.start, start) - start: change
                 for change in changes
                 if change.start < stop
             }
-            return tuple(change._replace(start=tick) for tick, change in found.items())
+            return tuple(change._replace(start=tick) for tick, change in in_force.items())
 
         return replace(
             self,
@@ -176,7 +176,7 @@ def lanes(notes: Sequence[Note]) -> list[list[Note]]:
     """Notes in their order, dealt out so that in no lane a pitch begins while it sounds, which
     files cannot say of one player; at least one lane.
     """
-    found: list[list[Note]] = [[]]
+    result: list[list[Note]] = [[]]
     ends: list[dict[int, int]] = [{}]
     for note in notes:
         place = next(
@@ -184,11 +184,11 @@ def lanes(notes: Sequence[Note]) -> list[list[Note]]:
             len(ends),
         )
         if place == len(ends):
-            found.append([])
+            result.append([])
             ends.append({})
-        found[place].append(note)
+        result[place].append(note)
         ends[place][note.pitch] = note.end
-    return found
+    return result
 
 
 def _within(pitch: int) -> int:

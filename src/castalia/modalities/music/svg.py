@@ -1,5 +1,5 @@
-"""A few notes as a drawing for a page: time to the right, pitch upwards, as inline SVG. Whole
-scores are drawn by their codec (`preview`).
+"""Draw a few notes as inline SVG for a page: time to the right, pitch upwards. Whole scores are
+drawn by their codec (`preview`).
 """
 
 from __future__ import annotations

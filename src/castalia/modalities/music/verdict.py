@@ -1,6 +1,4 @@
-"""Scores of a model of music into sentences, as verdict.py does for other dense data: a headline
-and one paragraph for each question.
-"""
+"""The verdict on a music model in sentences: a headline and one paragraph for each question."""
 
 from __future__ import annotations
 
@@ -37,8 +35,8 @@ def verdict_music(scores: list[MetricResult]) -> list[tuple[str, str]]:
 
 
 def _sides(named: dict[str, MetricResult]) -> tuple[list[str], list[str]]:
-    """Statistics in which samples cannot be told from real pieces though the chain can, and those
-    in which they can, whatever the chain.
+    """Statistics that cannot separate samples from real pieces though they separate the chain, and
+    those that separate the samples.
     """
     known = [
         score
@@ -72,22 +70,22 @@ def _headline(named: dict[str, MetricResult]) -> str:
                 classifier.value,
             )
         few = [
-            found
+            judged
             for name in alike
-            if (found := of_score(named[name])) is not None and not found.shown
+            if (judged := of_score(named[name])) is not None and not judged.shown
         ]
         if (
             classifier is not None
-            and (found := of_score(classifier)) is not None
-            and not found.shown
+            and (judged := of_score(classifier)) is not None
+            and not judged.shown
         ):
-            few.append(found)
+            few.append(judged)
         if few:
             return say(
                 "No difference from real pieces is shown, and {0:,} samples cannot show "
                 "that there is none: at least {1:,} and as many real "
                 "pieces are needed.",
-                *(few[0].n, max(found.needed or 0 for found in few)),
+                *(few[0].n, max(judged.needed or 0 for judged in few)),
             )
         return say("By what is counted here, the samples cannot be told from real pieces.")
     if len(alike) >= len(apart):
@@ -120,7 +118,9 @@ def _fidelity(named: dict[str, MetricResult]) -> str:
                     )
                 )
     alike, apart = _sides(named)
-    equal = [name for name in alike if (found := of_score(named[name])) is not None and found.shown]
+    equal = [
+        name for name in alike if (judged := of_score(named[name])) is not None and judged.shown
+    ]
     unclear = [name for name in alike if name not in equal]
     if equal:
         words.append(say("As in real pieces: {0}.", series(NAMES[name] for name in equal)))
@@ -149,8 +149,8 @@ def _diversity(named: dict[str, MetricResult]) -> str:
 
 def _novelty(named: dict[str, MetricResult]) -> str:
     first = named.get("seen-motifs")
-    told = [
+    paragraphs = [
         *(first.details.get("words", []) if first is not None else []),
         *spoken(named.get("longest-motif")),
     ]
-    return join(told) or NOTHING
+    return join(paragraphs) or NOTHING

@@ -1,6 +1,6 @@
-"""How the parts of a score go together: crossings, and perfect fifths and octaves in parallel.
+"""Voice leading: crossings of parts, and perfect fifths and octaves in parallel.
 
-Parts stand in a score from the top down; of a part that plays chords its highest note speaks. Two
+Parts stand in a score from the top down; of a part that plays chords its highest note counts. Two
 voices are parallel where both move the same way and are a perfect fifth apart before and after, or
 an octave or unison (both modulo octaves): what Fux 1725 forbids. A rest of either breaks the
 motion.
@@ -32,8 +32,8 @@ def crossed(score: Score) -> float:
 
 def parallels(score: Score) -> tuple[int, int]:
     """(fifths, octaves and unisons) that move in parallel, over all pairs of parts."""
-    found = [interval for _, interval in parallels_at(score)]
-    return found.count(7), found.count(0)
+    intervals = [interval for _, interval in parallels_at(score)]
+    return intervals.count(7), intervals.count(0)
 
 
 def parallels_a_bar(score: Score) -> float:

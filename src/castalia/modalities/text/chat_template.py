@@ -1,11 +1,11 @@
-"""Chat templates: a conversation as tokens, and which of them the assistant said.
+"""Chat templates: a conversation as tokens, with loss weights on the assistant's words.
 
 `Roles`, for tokenizers of our own: begin, then for each turn a token of its role and the words;
 `end` closes what the assistant says. A role token is an id that no text encodes to, so nobody can
 write a turn that is not theirs, and words are tokenised turn by turn.
 
 `Jinja`, for tokenizers of others: the template that came with the model, rendered in a sandbox
-(sandbox.py), as `transformers` does. Where the assistant speaks is found by rendering the
+(template_sandbox.py), as `transformers` does. Where the assistant speaks is found by rendering the
 conversation again with marks in place of the words, so any template will do that writes what it is
 given (white space at its ends aside); one that changes words is read turn by turn, from prefix to
 prefix. Words are tokenised so that "<|im_end|>" in them is ten characters and no token.
@@ -63,7 +63,8 @@ class Template(Protocol):
 def coded(parts: Sequence[tuple[np.ndarray, bool]]) -> Coded:
     ids = [np.asarray(part, dtype=np.int32) for part, _ in parts]
     weight = [
-        np.full(len(part), said, dtype=np.uint8) for part, (_, said) in zip(ids, parts, strict=True)
+        np.full(len(part), learned, dtype=np.uint8)
+        for part, (_, learned) in zip(ids, parts, strict=True)
     ]
     return Coded(
         np.concatenate([np.zeros(0, np.int32), *ids]),
@@ -90,12 +91,12 @@ class Roles:
         parts: list[tuple[np.ndarray, bool]] = []
         for turn in messages:
             speaks = turn.role == "assistant"
-            said = speaks and turn.weight > 0 and not reply
+            learned = speaks and turn.weight > 0 and not reply
             parts += [
                 (np.array([self.first + ROLES.index(turn.role)]), False),
-                (self.words(turn.content), said),
+                (self.words(turn.content), learned),
             ]
-            parts += [(np.array([self.end]), said)] if speaks else []
+            parts += [(np.array([self.end]), learned)] if speaks else []
         return coded(
             [*parts, (np.array([self.first + ROLES.index("assistant")]), False)] if reply else parts
         )
@@ -126,18 +127,18 @@ class Roles:
             f"{{%- if m['role'] == '{role}' %}}{{{{ '{name}' }}}}{{%- endif %}}"
             for role, name in zip(ROLES, TOKENS, strict=True)
         )
-        said = (
+        words = (
             f"{{{{ m['content'] }}}}{{%- if m['role'] == 'assistant' %}}{{{{ '{end}' }}}}{{%- "
             f"endif %}}"
         )
         return (
-            f"{{{{- bos_token }}}}{{%- for m in messages %}}{marks}{said}{{%- endfor %}}{{%- "
+            f"{{{{- bos_token }}}}{{%- for m in messages %}}{marks}{words}{{%- endfor %}}{{%- "
             f"if add_generation_prompt %}}{{{{ '{TOKENS[2]}' }}}}{{%- endif %}}"
         )
 
 
 def _budget(characters: int) -> AbstractContextManager[None]:
-    """See sandbox.py. Raises MissingExtra."""
+    """See template_sandbox.py. Raises MissingExtra."""
     try:
         from castalia.modalities.text.template_sandbox import budget
     except ImportError as error:
@@ -151,10 +152,9 @@ def _budget(characters: int) -> AbstractContextManager[None]:
 @dataclass(frozen=True)
 class Jinja:
     """source: the template. words: text to ids, names of special tokens read as words. marked: text
-    to ids and where in the text each
-    begins, names read as tokens. specials: id -> name. begin: id that rows begin with, taken off
-    where the template writes it.
-    named: bos_token and whatever else templates ask for.
+    to ids and where in the text each begins, names read as tokens. specials: id -> name. begin: id
+    that rows begin with, taken off where the template writes it. named: bos_token and whatever else
+    templates ask for.
     """
 
     source: str
@@ -168,15 +168,17 @@ class Jinja:
     def end(self) -> int | None:  # type: ignore[override]
         """The special token that the template writes behind an answer."""
         probe = self.code([Message("user", "a"), Message("assistant", "b")])
-        said = [int(token) for token, weight in zip(probe.ids, probe.weight, strict=True) if weight]
-        return next((token for token in said if token in self.specials), None)
+        learned = [
+            int(token) for token, weight in zip(probe.ids, probe.weight, strict=True) if weight
+        ]
+        return next((token for token in learned if token in self.specials), None)
 
     def code(self, messages: Sequence[Message], *, reply: bool = False) -> Coded:
         # for all that has to be rendered
         with _budget(len(self.source) + sum(len(turn.content) for turn in messages)):
             whole = self.render(messages, reply)
             spans = self._spans(messages, whole, reply)
-        said = [
+        spoken = [
             span
             for turn, span in zip(messages, spans, strict=True)
             if turn.role == "assistant" and turn.weight > 0 and not reply
@@ -184,7 +186,7 @@ class Jinja:
         forged = any(name in turn.content for turn in messages for name in self.specials.values())
         ids, starts = self._apart(whole, spans) if forged else self.marked(whole)
         weight = np.zeros(len(ids), dtype=np.uint8)
-        for start, stop in said:
+        for start, stop in spoken:
             inside = (starts >= start) & (starts < stop)
             behind = np.flatnonzero(starts >= stop)
             close = next((place for place in behind if int(ids[place]) in self.specials), None)

@@ -382,7 +382,7 @@ class TextCheck(Check):
     @classmethod
     def rows(cls, facts: Mapping[str, Any], voice: Voice) -> list[tuple[str, str]]:
         def label(name: str) -> str:
-            return messages.pick(LABELS[name], voice.language)
+            return voice(LABELS[name])
 
         encodings = {name or "?": count for name, count in facts["encodings"].items()}
         scripts = [

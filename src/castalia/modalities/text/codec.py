@@ -1,5 +1,5 @@
-"""Text: plain and Markdown files, source code, tables (JSONL, CSV, TSV, Parquet), in English,
-Chinese and everything else in Unicode.
+"""The text codec: plain and Markdown files, source code and tables (JSONL, CSV, TSV, Parquet), in
+any language.
 
 An item is a `str`: what `read` gives is a `Document`, a str that knows how its file was encoded.
 Encodings are found in text_files/encodings.py, documents in text_files/documents.py, tokens in
@@ -55,7 +55,7 @@ from castalia.text_files import documents, encodings
 from castalia.text_files.documents import Document
 
 _LARGEST_UINT16 = 1 << 16
-# items that are asked whether they are conversations, where nothing else is learned of them
+# items that are checked for conversations, where nothing else is learned from them
 BEGINNING = 256
 _VISIBLE = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})
 # written without spaces, a character is a piece
@@ -170,8 +170,8 @@ class TextCodec(Codec[str]):
     def read(self, path: Path) -> Iterator[Document]:
         talks = self._conversations(path)
         if talks is not None:
-            label, found = talks
-            yield from (Conversation(one.messages, label) for one in found)
+            label, conversations = talks
+            yield from (Conversation(one.messages, label) for one in conversations)
             return
         label, parts = self._contents(path)
         for part in parts:
@@ -203,7 +203,7 @@ class TextCodec(Codec[str]):
             case "byte":
                 made: Tokenizer = Characters(self._specials, "")
                 empty = False
-                any(not one for one in islice(items, BEGINNING))  # looks whether anybody speaks
+                any(not one for one in islice(items, BEGINNING))  # checks for conversations
             case "char":
                 alphabet = learn_alphabet(map(_whole, items))
                 made = Characters(self._specials, alphabet, self.config.unknown == "bytes")
@@ -225,8 +225,7 @@ class TextCodec(Codec[str]):
 
     def extend(self, items: Iterable[str]) -> None:
         """Where the items are conversations and the run has not seen any: adds the tokens of the
-        roles behind all others, or takes the
-        tokenizer's own template.
+        roles behind all others, or takes the tokenizer's own template.
         """
         speaks = self.config.chat or (
             self.config.chat is None
@@ -410,9 +409,9 @@ class TextCodec(Codec[str]):
             (torch.nan_to_num(given, -1) if given.is_floating_point() else given).long().tolist()
         )
         if isinstance(self.template, Roles):
-            found = self.template.read(ids, lambda words: Streamer(self).extend(list(words)))
-            if found is not None:
-                return found
+            conversation = self.template.read(ids, lambda words: Streamer(self).extend(list(words)))
+            if conversation is not None:
+                return conversation
         return Streamer(self).extend(ids)
 
     # Items to files -------------------------------------------------------------------------------
@@ -443,8 +442,7 @@ class TextCodec(Codec[str]):
 
     def constrain(self, constraint: str, budget: Budget | None = None) -> Grammar:
         """See constraints/parse.py: "regex:...", "json:...", "verse:7x4+rhyme". Bytes that the
-        model never saw are used only where the
-        constraint cannot be met without them.
+        model never saw are used only where the constraint cannot be met without them.
         """
         if not self._vocabularies:
             seen = [
@@ -580,7 +578,7 @@ class _Watch:
 
 
 def _spoken(item: str) -> str:
-    """What is said, without who says it."""
+    """The words of a conversation, without the roles."""
     return (
         "\n".join(turn.content for turn in item.messages)
         if isinstance(item, Conversation)

@@ -1,6 +1,4 @@
-"""Texts drawn on a picture, for contact sheets. Pillow brings no Chinese letters, so they need a
-font that the system has.
-"""
+"""Draw texts as a picture, for contact sheets (Chinese needs a font that the system has)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Fill in the middle: documents rearranged as prefix, suffix, middle, so that a model that reads
-from left to right learns to fill gaps.
+"""Fill in the middle: rearrange documents as prefix, suffix, middle, so that a left-to-right model
+learns to fill gaps.
 
 Bavarian et al. 2022, arXiv:2207.14255 (the order "PSM", half of the documents): <prefix> A <suffix>
 C <middle> B. The three marks take the place of the piece's first three tokens, so that rows keep

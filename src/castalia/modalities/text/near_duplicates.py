@@ -1,5 +1,4 @@
-"""Texts that are the same but for a few words: shingles, MinHash to find candidates, exact Jaccard
-similarity to decide.
+"""Near-duplicate texts: shingles, MinHash to find candidates, exact Jaccard similarity to decide.
 
 A text is folded (NFKC, case, blanks and punctuation do not count) and cut into words, a Chinese
 character or kana being a word. Its shingles are the pairs of neighbouring words, as 32-bit hashes.
@@ -9,9 +8,8 @@ true sets. A pair with similarity s is missed with probability (1 - s^4)^32: 1% 
 0.7. One word changed in n leaves (n - 3) / (n + 1), so 0.6 finds one in nine words or more.
 
 Everything is numpy over batches of texts; shingles and signatures lie in temporary files that are
-mapped, so memory does not grow with the text.
-Not here: a short text inside a long one, translations, paraphrases. Exact copies are found by their
-hashes and should not be added twice.
+mapped, so memory does not grow with the text. Not here: a short text inside a long one,
+translations, paraphrases. Exact copies are found by their hashes and should not be added twice.
 """
 
 from __future__ import annotations
@@ -60,8 +58,7 @@ class Shingles:
 
     def near(self, threshold: float = SIMILAR) -> Near:
         """Pairs whose Jaccard similarity is at least `threshold`; `distance` is 1 - similarity. In
-        a crowd of texts that are all alike, each is
-        compared with a few of them, not with all.
+        a crowd of texts that are all alike, each is compared with a few of them, not with all.
         """
         self._flush()
         counts = np.concatenate(self._counts) if self._counts else np.zeros(0, np.int64)
@@ -74,21 +71,21 @@ class Shingles:
         ends = np.cumsum(counts)
         usable = np.flatnonzero(counts >= LEAST)
         seen: np.ndarray = np.zeros(0, np.int64)
-        found = np.zeros(len(counts), np.int64)  # pairs that each text has
+        counted = np.zeros(len(counts), np.int64)  # pairs that each text has
         pairs, distances = [], []
         for band in range(BANDS):
             key = _candidates(signatures, usable, band, len(counts))
             key = key[~np.isin(key, seen, assume_unique=True)]
             seen = np.union1d(seen, key)
             listed = np.stack([key // len(counts), key % len(counts)], 1)
-            listed = listed[(found[listed] < MOST).any(1)]
+            listed = listed[(counted[listed] < MOST).any(1)]
             for start in range(0, len(listed), 4096):
                 some = listed[start : start + 4096]
                 agreed = (signatures[some[:, 0]] == signatures[some[:, 1]]).mean(1)
                 some = some[agreed >= threshold - 0.2]  # 4.6 standard deviations of 128 hashes
                 alike = _similarities(shingles, ends - counts, counts, some)
                 some, alike = some[alike >= threshold], alike[alike >= threshold]
-                found += np.bincount(some.ravel(), minlength=len(found))
+                counted += np.bincount(some.ravel(), minlength=len(counted))
                 pairs.append(some)
                 distances.append(1 - alike)
         whole = np.concatenate([np.zeros((0, 2), np.int64), *pairs])

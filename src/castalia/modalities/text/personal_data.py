@@ -1,5 +1,4 @@
-"""Likely personal data in text, English and Chinese: where they stand, and how to show them without
-giving them away.
+"""Find likely personal data in text, English and Chinese, and mask them.
 
     email      addr-spec as people write it, with a top-level domain of letters
     mobile_cn  Chinese mobile numbers, 1[3-9] and nine digits, also with +86
@@ -10,14 +9,14 @@ giving them away.
     bank_card  13 to 19 digits with an issuer's prefix and length and the check digit of Luhn
                (ISO/IEC 7812-1)
     iban       ISO 13616: country, its length, MOD 97-10
-    ipv4       public addresses; private, reserved and documentation ones say nothing about a
-               person, four numbers after "version" are a version, and four below 32 the number of a
-               section more often than an address
+    ipv4       public addresses; private, reserved and documentation ones identify no person, four
+               numbers after "version" are a version, and four below 32 the number of a section more
+               often than an address
 
 What has a check digit is believed only when it is right, so an order number is rarely taken for a
-card. Full-width digits count.
-This is a net with holes: names, postal addresses, and numbers that are spelled out are not found.
-Masking keeps what helps to find the place again and never the whole value.
+card. Full-width digits count. This is not complete: names, postal addresses, and numbers that are
+spelled out are not found. Masking keeps what helps to find the place again and never the whole
+value.
 """
 
 from __future__ import annotations
@@ -175,7 +174,7 @@ _WIDE = str.maketrans("０１２３４５６７８９＠．＋－Ｘ", "01234567
 _WEIGHTS = tuple(2 ** (17 - place) % 11 for place in range(17))
 
 # Every pattern starts with what is rare, so that scanning plain prose costs next to nothing; the
-# borders are looked at afterwards.
+# borders are checked afterwards.
 _NUMBER = re.compile(r"[+(\d][\d]*(?:[ ().-]{0,2}\d)*[Xx]?")
 _AT = re.compile(
     r"@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*\.[A-Za-z]{2,24}"

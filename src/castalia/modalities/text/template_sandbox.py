@@ -1,4 +1,4 @@
-"""Chat templates of other people's models, in a sandbox with a budget of work.
+"""A sandbox for untrusted chat templates, with a budget of work.
 
 Jinja2's sandbox keeps a template from Python's insides, but not from time and memory: `'a' *
 10**9`, loops in loops, a macro that calls itself twice, `center(10**9)`, a list that holds itself
@@ -36,7 +36,7 @@ from jinja2.visitor import NodeTransformer
 BUDGET = 10_000_000
 EACH = 64  # units for each character that goes in
 STEP = 40  # units of a turn of a loop, and of a call
-LOOK = 10  # units of an element that is looked at
+LOOK = 10  # units of an element that is read
 # of the thread's own time, and a microsecond for each character, where units were too cheap
 SECONDS = 1.0
 LONGEST = 1 << 17  # characters of a template

@@ -1,11 +1,10 @@
-"""Characters to token ids: bytes, characters, byte-pair encoding, and tokenizers that others made.
+"""Tokenizers: bytes, characters, byte-pair encoding, and tokenizers of pretrained models.
 
 Ours share one layout: `begin`, `end`, the marks of fill-in-the-middle, 256 bytes, then characters
 of two bytes and more, then merges of whole characters. A byte below 128 is its ASCII character, so
 that no text has two spellings there, and bytes above 127 spell only characters that have no token.
 Byte-pair encoding (Gage 1994; Sennrich, Haddow and Birch 2016, arXiv:1508.07909) merges characters,
-never
-parts of them: no token ends inside a character unless it is a single byte.
+never parts of them: no token ends inside a character unless it is a single byte.
 
 The Rust library `tokenizers` trains and applies merges; it is imported when it is used. Decoding is
 joining `token_bytes` (modalities/text/codec.py).
@@ -399,9 +398,9 @@ class Foreign:
             self._marking = tokenizers.Tokenizer.from_str(self.source)
             self._marking.no_truncation()
             self._marking.no_padding()
-        found = self._marking.encode(text, add_special_tokens=False)
-        return np.array(found.ids, dtype=np.int32), np.array(
-            [start for start, _ in found.offsets], dtype=np.int64
+        encoded = self._marking.encode(text, add_special_tokens=False)
+        return np.array(encoded.ids, dtype=np.int32), np.array(
+            [start for start, _ in encoded.offsets], dtype=np.int64
         )
 
     @property
@@ -416,11 +415,11 @@ class Foreign:
     @property
     def names(self) -> dict[str, str]:
         """What templates call `begin` and `end`."""
-        told = {
+        names = {
             "bos_token": self.named.get(self.specials.begin),
             "eos_token": self.named.get(self.specials.end or -1),
         }
-        return {name: value for name, value in told.items() if value is not None}
+        return {name: value for name, value in names.items() if value is not None}
 
     def state(self) -> dict[str, Any]:
         return {"kind": "foreign", "source": self.source, "chat_template": self.template}
@@ -561,17 +560,17 @@ def _chat_template(folder: Path) -> str | None:
         if settings.is_file()
         else None
     )
-    found = described.get("chat_template") if isinstance(described, dict) else None
-    if isinstance(found, list):  # several by name
-        found = next(
+    template = described.get("chat_template") if isinstance(described, dict) else None
+    if isinstance(template, list):  # several by name
+        template = next(
             (
                 one.get("template")
-                for one in found
+                for one in template
                 if isinstance(one, dict) and one.get("name") == "default"
             ),
             None,
         )
-    return found if isinstance(found, str) else None
+    return template if isinstance(template, str) else None
 
 
 def _spelling(described: dict[str, Any]) -> Callable[[str], bytes]:

@@ -1,4 +1,4 @@
-"""Well-formed UTF-8 as a grammar over any vocabulary whose tokens carry bytes.
+"""The grammar of well-formed UTF-8 over any vocabulary whose tokens carry bytes.
 
 The automaton is table 3-7 of the Unicode Standard: no surrogates, no overlong forms, nothing above
 U+10FFFF. Lifted over `token_bytes`, it allows a token where all its bytes may follow, so that

@@ -1,8 +1,8 @@
-"""Classical Chinese verse as an automaton: lines of five or seven characters, the even ones
-rhyming.
+"""The constraint "verse": classical Chinese verse as an automaton, lines of five or seven
+characters, the even ones rhyming.
 
 The layout is that of the built-in Tang poems: lines end with ， and 。 by turns, two of them stand
-in one line of text. Rhyme is heard as today: the fourteen rhymes of 中华新韵 (Chinese Poetry
+in one line of text. Rhyme follows today's reading: the fourteen rhymes of 中华新韵 (Chinese Poetry
 Society, 2005), from each character's commonest reading in the optional `pypinyin`. In it -in rhymes
 with -en and not with -ing; ü rhymes with i and not with u. A rhyme's character comes only once.
 Tones, parallel couplets and the medieval rhyme tables are not here.
@@ -58,7 +58,7 @@ def rhymes() -> dict[int, int]:
     except ImportError:
         raise MissingExtra("pypinyin", "chinese", where="verse with +rhyme") from None
 
-    found = {}
+    numbers = {}
     for code in range(0x4E00, 0xA000):
         readings = pinyin(chr(code), style=Style.FINALS, strict=True, errors="ignore")
         final = readings[0][0].replace("ü", "v") if readings else ""
@@ -73,8 +73,8 @@ def rhymes() -> dict[int, int]:
         ):
             final = "-i"
         if final in RHYME_OF:
-            found[code] = RHYME_OF[final]
-    return found
+            numbers[code] = RHYME_OF[final]
+    return numbers
 
 
 class State(NamedTuple):

@@ -1,10 +1,9 @@
-"""castalia-net32-v1: the small frozen colour network whose features the picture scores are computed
-in.
+"""castalia-net32-v1: the small frozen colour network that gives the features of picture scores.
 
 A plain convolutional network on 32 x 32 RGB, trained by `benchmarks/feature_network.py` on six
 small openly licensed picture sets at once (digits, clothing, hand-drawn characters, blood cells,
 emoji, portraits) to name the class within a set, the set, the rotation and the kind of damage, and
-to keep noise away from real pictures. So its 128 features speak of content, layout, colour and
+to keep noise away from real pictures. So its 128 features describe content, layout, colour and
 quality. It never saw an identity label. Batch norms are folded into the weights; the file is
 float16, computation is float32.
 

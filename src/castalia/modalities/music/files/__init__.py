@@ -1,1 +1,1 @@
-"""Files of scores: reading and writing."""
+"""Readers and writers of files of scores."""

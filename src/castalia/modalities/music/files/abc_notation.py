@@ -1,4 +1,4 @@
-"""Tunes in ABC notation (abcnotation.com, standard 2.1) to scores, by symusic (extra `music`).
+"""Read tunes in ABC notation (abcnotation.com, standard 2.1) as scores, by symusic (extra `music`).
 
 A file is one tune. What symusic leaves out (lyrics, decorations) is not named. Chord symbols in
 quotes are played by it as a part of their own.
@@ -48,14 +48,14 @@ def read(path: Path) -> Score:
             "reading ABC needs symusic", path.name, "pip install 'castalia[music]'"
         ) from error
     try:
-        found = symusic.Score.from_abc(text).dumps_midi()
+        as_midi = symusic.Score.from_abc(text).dumps_midi()
     except Exception as error:  # whatever the parser raises is the file's fault
         raise DataError(
             say("the ABC cannot be read: {0}", error),
             path.name,
             say("mend it, or set data.skip_bad=true"),
         ) from error
-    score = midi.parsed(found, path.name)
+    score = midi.parsed(as_midi, path.name)
     if score.count == 0:
         raise DataError(
             say("the tune is empty: it holds no note"),

@@ -1,5 +1,5 @@
-"""Standard MIDI files, types 0 and 1, to scores and back (The Complete MIDI 1.0 Detailed
-Specification, RP-001).
+"""Read and write Standard MIDI files, types 0 and 1 (The Complete MIDI 1.0 Detailed Specification,
+RP-001).
 
 A part is what one track plays on one channel with one program. The program belongs to the channel,
 whichever track sets it. Kept: notes with their velocities, tempos, time and key signatures, names.
@@ -125,7 +125,7 @@ class _Programs:
         # port, channel, track: (tick, program)
         self._own: dict[tuple[int, int, int], list[tuple[int, int]]] = defaultdict(list)
         # port, channel: (tick, track, program)
-        self._told: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
+        self._changes: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
         self._others: dict[tuple[int, int], tuple[list[int], list[tuple[int, int, int]]]] = {}
 
     def change(self, port: int, channel: int, track: int, tick: int, program: int) -> None:
@@ -142,16 +142,16 @@ class _Programs:
         """
         if not self._others:
             for (at_port, at_channel, number), changes in self._own.items():
-                self._told.setdefault((at_port, at_channel), []).extend(
+                self._changes.setdefault((at_port, at_channel), []).extend(
                     (when, number, program) for when, program in changes
                 )
-            for key, told in self._told.items():
-                told.sort(key=lambda change: change[:2])
-                self._others[key] = ([change[0] for change in told], _before(told))
+            for key, merged in self._changes.items():
+                merged.sort(key=lambda change: change[:2])
+                self._others[key] = ([change[0] for change in merged], _before(merged))
         ticks, latest = self._others.get((port, channel), ([], []))
         place = bisect_right(ticks, tick) - 1
         if place >= 0:
-            first = self._told[port, channel][place]
+            first = self._changes[port, channel][place]
             other = first if first[1] != track else latest[place]
             if other[0] > own[0]:
                 return other[2]
@@ -162,13 +162,13 @@ def _before(changes: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int
     """For each of the (tick, track, program) the latest before it that another track made; tick -1
     where there is none.
     """
-    found, last, other = [], (-1, -1, 0), (-1, -1, 0)
+    earlier, last, other = [], (-1, -1, 0), (-1, -1, 0)
     for change in changes:
         if change[1] != last[1]:
             other = last
         last = change
-        found.append(other)
-    return found
+        earlier.append(other)
+    return earlier
 
 
 class _Track:
@@ -217,11 +217,11 @@ class _Track:
 
     def parts(self) -> list[Part]:
         """One for each channel and program."""
-        found: dict[tuple[int, int, int], list[Note]] = {}
+        by_program: dict[tuple[int, int, int], list[Note]] = {}
         for (port, channel, pitch), struck, end in self._notes:
             program = self._programs.at(port, channel, self.number, struck.tick, struck.own)
             note = Note(struck.tick, end - struck.tick, pitch, struck.velocity)
-            found.setdefault((port, channel, program), []).append(note)
+            by_program.setdefault((port, channel, program), []).append(note)
         return [
             Part(
                 self.name,
@@ -229,7 +229,7 @@ class _Track:
                 channel == _DRUMS,
                 tuple(sorted(notes, key=lambda n: (n.start, n.pitch))),
             )
-            for (_, channel, program), notes in sorted(found.items())
+            for (_, channel, program), notes in sorted(by_program.items())
         ]
 
 
@@ -352,11 +352,11 @@ def _channels(players: Sequence[tuple[int, bool]]) -> list[tuple[int, int]]:
     free = [channel for channel in range(16) if channel != _DRUMS]
     alone = sum(not drums for _, drums in players) <= len(free)
     taken: dict[int, int] = {}
-    found = []
+    channels = []
     for number, (program, drums) in enumerate(players):
         place = len(taken) if drums else taken.setdefault(number if alone else program, len(taken))
-        found.append((0, _DRUMS) if drums else (place // len(free), free[place % len(free)]))
-    return found
+        channels.append((0, _DRUMS) if drums else (place // len(free), free[place % len(free)]))
+    return channels
 
 
 def read_manifest(data: bytes, name: str) -> dict[str, Any] | None:

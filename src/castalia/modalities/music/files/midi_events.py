@@ -1,5 +1,5 @@
 """Bytes of Standard MIDI files to events and back (RP-001): chunks, running status, variable-length
-quantities. What events mean is in midi.py.
+quantities.
 """
 
 from __future__ import annotations
@@ -48,20 +48,20 @@ def tracks(data: bytes, name: str) -> tuple[int, list[bytes], int]:
             name,
             say("save it with ticks per quarter note"),
         )
-    found: list[bytes] = []
+    chunks: list[bytes] = []
     place = 8 + length
     while place + 8 <= len(data):
         head, size = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8])
-        if head != b"MTrk" and len(found) >= announced:
+        if head != b"MTrk" and len(chunks) >= announced:
             break  # whatever else was appended to the file
         if place + 8 + size > len(data):
-            raise broken(name, say("track {0} ends before its length", len(found) + 1))
+            raise broken(name, say("track {0} ends before its length", len(chunks) + 1))
         if head == b"MTrk":
-            found.append(data[place + 8 : place + 8 + size])
+            chunks.append(data[place + 8 : place + 8 + size])
         place += 8 + size
-    if not found:
+    if not chunks:
         raise broken(name, say("it holds no track"))
-    return division, found, announced
+    return division, chunks, announced
 
 
 def _in_riff(data: bytes) -> bytes:

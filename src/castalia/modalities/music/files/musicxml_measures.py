@@ -1,8 +1,8 @@
-"""Parts of MusicXML side by side, as a `Score`: measures begin together, tied notes are one,
-instruments of several programs are several parts.
+"""Join parts of MusicXML as a `Score`: measures begin together, tied notes are one, instruments of
+several programs are several parts.
 
 A measure is as long as its longest part, and one in which nothing is written as long as its metre.
-What each part says is read in partwise.py.
+Parts are read in musicxml_parts.py.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ def joined(readers: Sequence[PartReader]) -> Score:
     """The score of all parts, without its title."""
     starts = _starts(readers)
 
-    def absolute(found: list[tuple[Place, T]]) -> list[tuple[Time, T]]:
-        return [(max(Time(0), starts[at.measure] + at.offset), value) for at, value in found]
+    def absolute(placed: list[tuple[Place, T]]) -> list[tuple[Time, T]]:
+        return [(max(Time(0), starts[at.measure] + at.offset), value) for at, value in placed]
 
     def first(name: str) -> dict[Time, T]:
-        """Of what several parts say at one time, the word of the first."""
-        told: dict[Time, T] = {}
+        """The value at each time; where several parts give one, the first part's."""
+        values: dict[Time, T] = {}
         for reader in readers:
             for time, value in absolute(getattr(reader, name)):
-                told.setdefault(time, value)
-        return told
+                values.setdefault(time, value)
+        return values
 
     tempos: dict[Time, float] = first("tempos")
     keys: dict[Time, tuple[int, bool]] = first("keys")
@@ -118,7 +118,7 @@ def _starts(readers: Sequence[PartReader]) -> list[Time]:
 def _bar_lines(
     metres: dict[Time, tuple[int, int]], starts: Sequence[Time], readers: Sequence[PartReader]
 ) -> None:
-    """Says a metre again where a measure does not begin where the metre would have it, as after a
+    """Repeats a metre where a measure does not begin where the metre would have it, as after a
     pickup; not within bars that are written as two.
     """
     since, metre = Time(0), None
@@ -145,16 +145,16 @@ def _by_instrument(
             None if sounded.instrument.drums else sounded.instrument.program, []
         ).append((start, sounded))
     loudness = sorted(absolute(reader.loudness), key=lambda one: one[0])
-    found: list[tuple[tuple[str, Instrument], list[_Held]]] = []
+    parts: list[tuple[tuple[str, Instrument], list[_Held]]] = []
     for notes in groups.values():
         instrument = notes[0][1].instrument
-        found.append(
+        parts.append(
             (
-                ((instrument.name if found else "") or reader.name, instrument),
+                ((instrument.name if parts else "") or reader.name, instrument),
                 _tied(notes, loudness),
             )
         )
-    return found
+    return parts
 
 
 def _tied(
@@ -163,8 +163,8 @@ def _tied(
     """Notes with what is tied to them, whatever the order, the voice and the measure in which they
     are written.
 
-    A tie ends at the note of its pitch that begins where it ends: one that says so, of several the
-    one with its number, else in its voice, else the first; where none says so, the one in its
+    A tie ends at the note of its pitch that begins where it ends: one marked as a stop, of several
+    the one with its number, else in its voice, else the first; where none is marked, the one in its
     voice.
     """
     held: list[_Held] = []

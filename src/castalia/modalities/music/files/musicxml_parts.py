@@ -1,8 +1,8 @@
-"""What each part of a MusicXML score says, measure by measure (W3C MusicXML 4.0, score-partwise),
-with times counted from the start of each measure.
+"""Read each part of a MusicXML score measure by measure (W3C MusicXML 4.0, score-partwise), with
+times counted from the start of each measure.
 
-Parts are put together, and ties joined, in measures.py; files, archives and manifests are in
-musicxml.py.
+Parts are put together, and ties joined, in musicxml_measures.py; files, archives and manifests are
+in musicxml_read.py.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class PartReader:
         self._where = say("{0}, part {1}", file, self.name) if self.name else file
         self.notes: list[Sounded] = []
         self.lengths: list[Time | None] = []  # of each measure; None where nothing is written
-        self.bars: list[Time] = []  # the length that the metre asks of each measure
+        self.bars: list[Time] = []  # the length of each measure by its metre
         self.implicit: list[bool] = []
         self.loudness: list[tuple[Place, int]] = []
         self.tempos: list[tuple[Place, float]] = []
@@ -173,8 +173,8 @@ class PartReader:
         return length
 
     def _length(self, note: Element) -> Time:
-        """Of a note or rest: its duration, else what its sign says; a rest of a whole measure lasts
-        as long as the metre says.
+        """Of a note or rest: its duration, else that of its sign; a rest of a whole measure lasts
+        as long as the metre's bar.
         """
         written = note.findtext("duration")
         if written is not None:
@@ -227,7 +227,7 @@ class PartReader:
 
     def _pitches(self, element: Element, instrument: Instrument, by_default: bool) -> list[int]:
         """MIDI pitches that sound: one, or two where the part is doubled at the octave; none where
-        the file does not say what is struck.
+        the file does not name what is struck.
         """
         written = element.find("pitch")
         if written is None:
@@ -326,7 +326,7 @@ class PartReader:
             self.tempos.append((at, float(quarters)))
 
     def _midi_instrument(self, element: Element) -> None:
-        """What a <midi-instrument> says of one, on top of what was known."""
+        """An instrument with the changes of a <midi-instrument>."""
         known = self._instruments.get(element.get("id"), Instrument())
         if program := (element.findtext("midi-program") or "").strip():
             known = replace(known, program=min(max(self._whole(program) - 1, 0), 127))

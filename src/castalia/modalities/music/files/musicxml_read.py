@@ -1,13 +1,12 @@
-"""MusicXML, plain (.musicxml, .xml) and compressed (.mxl), to scores (W3C MusicXML 4.0). Writing is
-in engraving.py.
+"""Read MusicXML, plain (.musicxml, .xml) and compressed (.mxl), as scores (W3C MusicXML 4.0).
 
 A part of the file is a part of the score, whatever staves and voices it has; one that is played by
 instruments of several programs is one part for each. Tied notes are one note; transposing
 instruments sound as they sound; cue notes are silent. Chord symbols become a part called "chords"
-whose notes are close chords (harmony.py), each until the next symbol. A pickup bar is told by a
+whose notes are close chords (harmony.py), each until the next symbol. A pickup bar is marked by a
 second metre where the first whole bar begins. Repeats are played once; those and lyrics, dynamics,
-grace notes and ornaments are named in `Score.lost`. Parts are read in partwise.py and put together
-in measures.py.
+grace notes and ornaments are named in `Score.lost`. Parts are read in musicxml_parts.py and put
+together in musicxml_measures.py; writing is in musicxml_write.py.
 """
 
 from __future__ import annotations
@@ -147,16 +146,16 @@ def _rootfile(archive: bounded.Zip, name: str) -> str:
         ]
     except (DataError, KeyError):
         named = []
-    found = next((one for one in [*named, *scores] if one in members), None)
-    if found is None:
+    chosen = next((one for one in [*named, *scores] if one in members), None)
+    if chosen is None:
         raise DataError(
             say("the archive holds no score"), name, say("save it again, or set data.skip_bad=true")
         )
-    return found
+    return chosen
 
 
 def read_manifest(data: bytes, name: str) -> dict[str, Any] | None:
-    """The manifest that engraving.py put into a file; None if there is none."""
+    """The manifest that musicxml_write.py put into a file; None if there is none."""
     return embedded_manifests.only(
         (text for field, text in _all_fields(data, name) if field == FIELD), name
     )

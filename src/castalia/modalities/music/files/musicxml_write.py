@@ -1,9 +1,9 @@
-"""Scores to MusicXML that notation programs open: bars, ties, voices, spelled pitches.
+"""Write scores as MusicXML that notation programs open: bars, ties, voices, spelled pitches.
 
-Pitches are spelled as the key asks (the one of the score, else the one its notes tell). A note that
-no sign can write is tied together from several. A part called "chords" whose notes are those of
-chord symbols is written as symbols above the first part. The manifest is a miscellaneous field of
-the identification.
+Pitches are spelled as the key asks (the one of the score, else the one estimated from its notes). A
+note that no sign can write is tied together from several. A part called "chords" whose notes are
+those of chord symbols is written as symbols above the first part. The manifest is a miscellaneous
+field of the identification.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _instrument(part: int, key: int | None) -> str:
 
 def _cut(part: Part, bars: Sequence[int]) -> dict[int, list[_Piece]]:
     """Notes cut at bar lines, by the first tick of their bars."""
-    found: dict[int, list[_Piece]] = {}
+    pieces: dict[int, list[_Piece]] = {}
     placed = [(note, lane) for lane, notes in enumerate(lanes(part.notes)) for note in notes]
     for note, lane in sorted(placed, key=lambda one: (one[0].start, one[0].pitch)):
         start = note.start
@@ -195,11 +195,11 @@ def _cut(part: Part, bars: Sequence[int]) -> dict[int, list[_Piece]]:
         while start < note.end:
             stop = min(bars[bar + 1] if bar + 1 < len(bars) else note.end, note.end)
             piece = note._replace(start=start, length=stop - start)
-            found.setdefault(bars[bar], []).append(
+            pieces.setdefault(bars[bar], []).append(
                 _Piece(piece, start > note.start, stop < note.end, lane)
             )
             start, bar = stop, bar + 1
-    return found
+    return pieces
 
 
 def _bar(
@@ -270,7 +270,7 @@ def _rest(measure: Element, length: int, quarter: int, voice: int) -> None:
 
 
 def _pitch(note: Element, pitch: int, sharps: int, drums: bool) -> None:
-    """Of a drum the line or space that it is printed on: which drum it is, its instrument says."""
+    """Of a drum the line or space that it is printed on: its instrument names the drum."""
     step, alter, octave = spelled(pitch, 0 if drums else sharps)
     element = SubElement(note, "unpitched" if drums else "pitch")
     SubElement(element, "display-step" if drums else "step").text = step
@@ -302,12 +302,12 @@ def _written(length: int, quarter: int) -> list[tuple[int, str, int]]:
             whole, part = divmod(4 * quarter * (2 ** (dots + 1) - 1), 2 ** (power + dots))
             if part == 0 and whole:
                 signs.append((whole, kind, dots))
-    found = []
+    parts = []
     for ticks, kind, dots in sorted(signs, key=lambda sign: (-sign[0], sign[2])):
         while length >= ticks:
-            found.append((ticks, kind, dots))
+            parts.append((ticks, kind, dots))
             length -= ticks
-    return found + ([(length, "", 0)] if length > 0 else [])
+    return parts + ([(length, "", 0)] if length > 0 else [])
 
 
 def spelled(pitch: int, sharps: int) -> tuple[str, int, int]:

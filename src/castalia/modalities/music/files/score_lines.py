@@ -1,10 +1,10 @@
-"""Many short scores in one text file, a JSON object a line: how the built-in chorales are kept.
-Endings .pieces and .pieces.gz.
+"""Read and write files of many short scores, a JSON object a line (.pieces, .pieces.gz): how the
+built-in chorales are kept.
 
     {"title": "", "quarter": 4, "tempo": 90, "metre": [4, 4], "key": [-1, true], "parts": [{"name":
         "soprano", "program": 52, "notes": [[74, 4], [null, 2]]}]}
 
-`quarter` says how many steps a quarter note has; a note is [pitch, steps], several at once [[60,
+`quarter` is the number of steps of a quarter note; a note is [pitch, steps], several at once [[60,
 64], steps], silence [null, steps]. All but `quarter` and the notes may be left out; key is [sharps,
 minor]. Each line is an item of its own, hashed by itself.
 """
@@ -43,12 +43,12 @@ def lines(path: Path) -> Iterator[str]:
             path.name,
             say("copy it again, or set data.skip_bad=true"),
         ) from error
-    found = [line for line in text.splitlines() if line.strip()]
-    if not found:
+    filled = [line for line in text.splitlines() if line.strip()]
+    if not filled:
         raise DataError(
             say("the file is empty"), path.name, say("copy it again, or set data.skip_bad=true")
         )
-    yield from found
+    yield from filled
 
 
 def read(path: Path) -> Iterator[Score]:

@@ -1,5 +1,5 @@
-"""Scores as sound: additive synthesis of our own, so that sound always exists, or fluidsynth with a
-SoundFont where both are installed.
+"""Render scores as WAV audio: by our own additive synthesis, or by fluidsynth with a SoundFont
+where both are installed.
 
 Our synthesiser adds partials with an attack, a decay and a release that depend on the family of the
 General MIDI program; drums are filtered noise. It is a function of the score alone. fluidsynth is
@@ -124,13 +124,13 @@ def soundfont() -> Path | None:
     named = os.environ.get("CASTALIA_SOUNDFONT")
     if named:
         return Path(named) if Path(named).is_file() else None
-    found = [
+    fonts = [
         path
         for folder in _FOLDERS
         if Path(folder).is_dir()
         for path in sorted(Path(folder).glob("*.sf[23]"))
     ]
-    return found[0] if found else None
+    return fonts[0] if fonts else None
 
 
 class Clock:
@@ -273,11 +273,11 @@ def read_manifest(data: bytes, name: str) -> dict[str, Any] | None:
 
 
 def is_labelled(data: bytes, name: str, manifest: dict[str, Any]) -> bool:
-    found = next(
+    label = next(
         (body.decode("utf-8", "replace") for kind, body in _chunks(data, name) if kind == b"_PMX"),
         None,
     )
-    return found == ai_label.packet(manifest)
+    return label == ai_label.packet(manifest)
 
 
 def content(data: bytes, name: str) -> str:

@@ -1,1 +1,1 @@
-"""What is measured of scores."""
+"""Metrics of scores."""

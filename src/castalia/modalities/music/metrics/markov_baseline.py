@@ -1,4 +1,4 @@
-"""The naive baseline of music: chains of pitch classes, every part by itself.
+"""The naive baseline of music: a Markov chain of pitch classes, every part by itself.
 
 Of each part (first, second ...) over all training pieces: how often a pitch class follows another,
 how low and how high it goes, and how long notes are. A chained piece draws pitch classes one after

@@ -1,9 +1,8 @@
-"""Melodies that samples share with the training pieces, in any key and at any tempo. Question
-three, novelty, of music.
+"""Motif novelty: melodies that samples share with the training pieces, in any key and at any tempo.
 
 All tunes share turns of phrase, so a share alone proves nothing: held-out pieces are new by
-definition, and what they share, at the same amount, is the yardstick. What a motif is says
-tunes.py; exact matches only. Not here: which sample copies which piece
+definition, and what they share, at the same amount, is the yardstick. Motifs are defined in
+melody.py; exact matches only. Not here: which sample copies which piece
 (modalities/music/copies.py).
 """
 
@@ -36,7 +35,7 @@ from castalia.modalities.music.score import Score
 N = 8  # steps: nine notes
 FEWEST = 2
 
-# of each piece and part: how far the melody from each step on is found
+# of each piece and part: how far the melody from each step on matches
 Lengths = list[list[np.ndarray]]
 
 
@@ -57,13 +56,13 @@ class Motifs(Metric):
         unseen, n = items["unseen"], len(items["model"])
         begun = time.perf_counter()
         names = ("model", "unseen", "memoriser")
-        found = (
+        matches = (
             {side: shared(items[side], items["training"]) for side in names}
             if min(len(unseen), n) >= FEWEST
             else {}
         )
         if not all(
-            any(len(row) >= N for piece in found.get(side, []) for row in piece)
+            any(len(row) >= N for piece in matches.get(side, []) for row in piece)
             for side in ("model", "unseen")
         ):
             words = say(
@@ -84,7 +83,7 @@ class Motifs(Metric):
         for name, measure in (("seen-motifs", seen), ("longest-motif", longest)):
             sides = {
                 {"unseen": "floor"}.get(side, side): measure(lengths)
-                for side, lengths in found.items()
+                for side, lengths in matches.items()
             }
             informative = clearly("lower", sides["floor"], sides["memoriser"])
             words = _words(name, sides, informative)
@@ -107,27 +106,27 @@ def shared(pieces: Sequence[Score], training: Sequence[Score]) -> Lengths:
     return [[next(lengths) for _ in piece] for piece in rows]
 
 
-def seen(found: Lengths) -> Estimate:
-    """Share of the runs of N steps that are found."""
-    groups = group_ids(len(found)).numpy()
+def seen(matches: Lengths) -> Estimate:
+    """Share of the runs of N steps that match."""
+    groups = group_ids(len(matches)).numpy()
     hits = np.bincount(
         groups,
         [
             sum(np.count_nonzero(row[: max(0, len(row) - N + 1)] >= N) for row in piece)
-            for piece in found
+            for piece in matches
         ],
         GROUPS,
     )
     size = np.bincount(
-        groups, [sum(max(0, len(row) - N + 1) for row in piece) for piece in found], GROUPS
+        groups, [sum(max(0, len(row) - N + 1) for row in piece) for piece in matches], GROUPS
     )
-    return share_estimate(hits.tolist(), size.tolist(), len(found))
+    return share_estimate(hits.tolist(), size.tolist(), len(matches))
 
 
-def longest(found: Lengths) -> Estimate:
+def longest(matches: Lengths) -> Estimate:
     """Mean over pieces of the longest run in any part; details: the longest of all."""
     most = np.array(
-        [max((int(row.max(initial=0)) for row in piece), default=0) for piece in found], float
+        [max((int(row.max(initial=0)) for row in piece), default=0) for piece in matches], float
     )
     groups = group_ids(len(most)).numpy()
     sums, size = np.bincount(groups, most, GROUPS), np.bincount(groups, minlength=GROUPS)
@@ -152,12 +151,12 @@ def _words(name: str, sides: dict[str, Estimate], informative: bool) -> list[Mes
             )
         ]
     if not informative:
-        told = show(floor.value), show(memoriser.value)
+        values = show(floor.value), show(memoriser.value)
         return [
             say(
                 "This score says nothing here: held-out pieces share as many melodies "
                 "({0}) with the training pieces as copies do ({1}).",
-                *told,
+                *values,
             )
         ]
     facts_ = model.value, N, floor.value, memoriser.value

@@ -1,24 +1,24 @@
-"""Statistics of music, each as a distance between samples and real pieces. Question one, fidelity,
-for codecs whose items are scores.
+"""Statistics of music, each as a distance between samples and real pieces: fidelity of models of
+scores.
 
 Of each piece, by Krumhansl 1990, Yang & Lerch 2020 (doi:10.1007/s00521-018-3849-7), Wu & Yang 2020
 (arXiv:2008.01307) and MusPy (Dong et al. 2020):
 
-pitch-class       how long each of the twelve sounds key-clarity largest correlation of that with
-                  the 24 key profiles of Krumhansl & Kessler
-melodic-interval  steps of every line, up to an octave and beyond durations of notes, in half
-                  octaves of a quarter note
-note-density      notes a quarter note polyphony notes that sound together while any does (as
-                  MusPy's)
-voice-range       highest minus lowest pitch, mean over parts crossings share of the time with two
-                  parts or more that one is below a lower part
-parallels         perfect fifths and octaves that move in parallel, a bar (voices.py) groove
-                  likeness of onsets in neighbouring bars (MusPy's groove consistency)
+    pitch-class       how long each of the twelve sounds
+    key-clarity       largest correlation of that with the 24 key profiles of Krumhansl & Kessler
+    melodic-interval  steps of every line, up to an octave and beyond
+    durations         of notes, in half octaves of a quarter note
+    note-density      notes a quarter note
+    polyphony         notes that sound together while any does (as MusPy's)
+    voice-range       highest minus lowest pitch, mean over parts
+    crossings         share of the time with two parts or more that one is below a lower part
+    parallels         perfect fifths and octaves that move in parallel, a bar (voice_leading.py)
+    groove            likeness of onsets in neighbouring bars (MusPy's groove consistency)
 
 Distributions are pooled over pieces and compared by total variation, 0 .. 1; numbers by the earth
 mover's distance between the pieces' values, in their own unit, a piece without one (no notes, one
-part, one bar) counting as 0. The naive baseline is a chain of pitch classes (chains.py). None of
-these says that music is good: they say where it differs.
+part, one bar) counting as 0. The naive baseline is a chain of pitch classes (markov_baseline.py).
+None of these measures whether music is good: they show where it differs.
 """
 
 from __future__ import annotations
@@ -70,30 +70,32 @@ class Statistic:
 
 def pitch_classes(score: Score) -> np.ndarray:
     """(12,) quarter notes that each pitch class sounds, C first."""
-    found = np.zeros(12)
+    sounding = np.zeros(12)
     for part in pitched(score):
         for note in part.notes:
-            found[note.pitch % 12] += note.length / score.resolution
-    return found
+            sounding[note.pitch % 12] += note.length / score.resolution
+    return sounding
 
 
 def key_clarity(score: Score) -> float:
     """Pearson's correlation with the best of the 24 key profiles; NaN for an empty or uniform
     piece.
     """
-    found = pitch_classes(score)
-    if found.std() == 0:
+    weights = pitch_classes(score)
+    if weights.std() == 0:
         return float("nan")
-    return float((PROFILES @ (found - found.mean())).max() / (np.linalg.norm(found - found.mean())))
+    return float(
+        (PROFILES @ (weights - weights.mean())).max() / (np.linalg.norm(weights - weights.mean()))
+    )
 
 
 def melodic_intervals(score: Score) -> np.ndarray:
     """(27,) steps of all lines: below an octave down, -12 .. 12 semitones, above an octave up."""
-    found = np.zeros(2 * OCTAVE + 3)
+    counts = np.zeros(2 * OCTAVE + 3)
     for line in lines(score):
         steps = np.diff(line.pitches).clip(-OCTAVE - 1, OCTAVE + 1) + OCTAVE + 1
-        found += np.bincount(steps, minlength=len(found))
-    return found
+        counts += np.bincount(steps, minlength=len(counts))
+    return counts
 
 
 def durations(score: Score) -> np.ndarray:
@@ -133,15 +135,15 @@ def groove(score: Score) -> float:
     """1 - the mean share of a bar's SLOTS in which it differs from the next bar in whether a note
     begins there; NaN below two bars.
     """
-    found = score.bars
-    if len(found) < 2:
+    bars = score.bars
+    if len(bars) < 2:
         return float("nan")
-    onsets = np.zeros((len(found), SLOTS), bool)
+    onsets = np.zeros((len(bars), SLOTS), bool)
     starts = np.array(
         sorted({note.start for part in score.parts for note in part.notes}), dtype=np.int64
     )
-    first = np.array([start for start, _ in found])
-    length = np.array([stop - start for start, stop in found])
+    first = np.array([start for start, _ in bars])
+    length = np.array([stop - start for start, stop in bars])
     bar = np.searchsorted(first, starts, side="right") - 1
     slot = ((starts - first[bar]) * SLOTS // length[bar]).clip(0, SLOTS - 1)
     onsets[bar, slot] = True
@@ -203,19 +205,19 @@ class MusicStatistics(Metric):
     ) -> base.MetricResult:
         begun = time.perf_counter()
         n = len(pieces["model"])
-        found = {
+        values = {
             side: np.nan_to_num([statistic.of(piece) for piece in rows])
             for side, rows in pieces.items()
         }
         measure = varied if statistic.distribution else moved
         order = ("model", "floor", "naive", "memoriser")
         sides = {
-            side: distance(found[side], found["reference"], measure)
+            side: distance(values[side], values["reference"], measure)
             for side in order
-            if len(found[side])
+            if len(values[side])
         }
         informative = clearly("lower", sides["floor"], sides["naive"]) if "floor" in sides else None
-        details: dict[str, Any] = {**evidence.about, **_typical(statistic, found)}
+        details: dict[str, Any] = {**evidence.about, **_typical(statistic, values)}
         details["words"] = _words(statistic, sides, informative, details, n)
         seconds = time.perf_counter() - begun
         return compared(name, "lower", sides, informative, n, evidence.seed, seconds, details)
@@ -250,15 +252,15 @@ def moved(candidate: np.ndarray, reference: np.ndarray) -> float:
     return float((np.abs(shares[0] - shares[1]) * np.diff(both)).sum())
 
 
-def _typical(statistic: Statistic, found: dict[str, np.ndarray]) -> dict[str, Any]:
+def _typical(statistic: Statistic, values: dict[str, np.ndarray]) -> dict[str, Any]:
     """The numbers behind a distance: shares, or means over pieces."""
     names = {"model": "model", "reference": "real"}
     if statistic.distribution:
         return {
-            key: (found[side].sum(0) / max(found[side].sum(), 1e-12)).round(4).tolist()
+            key: (values[side].sum(0) / max(values[side].sum(), 1e-12)).round(4).tolist()
             for side, key in names.items()
         }
-    return {key: round(float(found[side].mean()), 4) for side, key in names.items()}
+    return {key: round(float(values[side].mean()), 4) for side, key in names.items()}
 
 
 def _words(

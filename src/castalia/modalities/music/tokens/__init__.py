@@ -1,1 +1,1 @@
-"""Scores as what models see: grid, events, chords, piano roll."""
+"""Forms of scores that models see: grid, events, chords, piano roll."""

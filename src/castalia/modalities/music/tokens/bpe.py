@@ -121,11 +121,11 @@ def _text(row: np.ndarray) -> str:
 
 def _pairs(learner: Any, base: int) -> list[tuple[int, int]]:
     number = {chr(_FIRST + token): token for token in range(base)}
-    found = []
+    pairs = []
     for left, right in json.loads(learner.to_str())["model"]["merges"]:
-        found.append((number[left], number[right]))
+        pairs.append((number[left], number[right]))
         number.setdefault(left + right, len(number))
-    return found
+    return pairs
 
 
 class Walked(Protocol):
@@ -183,9 +183,9 @@ class MergedGrammar:
         return self.grammar.distance(state)
 
     def costs(self, state: Any) -> Tensor:
-        """(V,) int64, as nn/grammar_masks.py asks for it."""
-        found = torch.full((len(self.merges),), FORBIDDEN)
-        found[: self.merges.base] = self.grammar.costs(state)
+        """(V,) int64, as nn/grammar_masks.py needs it."""
+        costs = torch.full((len(self.merges),), FORBIDDEN)
+        costs[: self.merges.base] = self.grammar.costs(state)
         todo = [(self._root, state)]
         while todo:
             node, here = todo.pop()
@@ -194,5 +194,5 @@ class MergedGrammar:
                     after = self.grammar.advance(here, base)
                     todo.append((below, after))
                     if below.merged is not None:
-                        found[below.merged] = 1 + self.grammar.distance(after)
-        return found
+                        costs[below.merged] = 1 + self.grammar.distance(after)
+        return costs

@@ -1,5 +1,5 @@
-"""A score as the notes that sound at each step: up to k keys of a piano, ascending, the rest of the
-k slots filled with "none".
+"""The form "chords": the notes that sound at each step, up to k keys of a piano, ascending, the
+rest of the k slots filled with "none".
 
 The form of the classic benchmark of polyphonic music (Boulanger-Lewandowski et al. 2012,
 arXiv:1206.6392): 88 keys, steps of a quarter note. Tokens are 0 `begin`, 1 `end`, 2 none, 3 + p -
@@ -41,7 +41,7 @@ class Chords:
 
     def __init__(self, steps: int, length: int, slots: int | None = None) -> None:
         """steps: of a quarter note. length: of the context in tokens, whole steps of which are
-        used. slots: most notes of a step; None: found by `fit`.
+        used. slots: most notes of a step; None: learned by `fit`.
         """
         self.steps, self.length, self._asked = steps, length, slots
         self.slots = slots or 4
@@ -172,7 +172,7 @@ class ChordGrammar:
         return self.slots - slot + (self.slots if least == NONE else 0)
 
     def costs(self, state: tuple[int, int, bool]) -> Tensor:
-        """(V,) int64, as nn/grammar_masks.py asks for it."""
+        """(V,) int64, as nn/grammar_masks.py needs it."""
         slot, _, heard = state
         left = self.slots - slot - 1
         costs = torch.full((VOCAB,), 1 + left)

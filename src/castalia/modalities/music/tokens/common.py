@@ -1,6 +1,4 @@
-"""What the forms of music (grid, events, chords, roll) have in common: the ticks of the scores that
-they write, and pitches that stay on a scale.
-"""
+"""Ticks, octave folding and learned states that the forms of music share."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ Range = Annotated[list[Pitch], Field(min_length=2, max_length=2)]
 MOST_PARTS, MOST_MERGES = 16, 1 << 16
 
 RESOLUTION = 24  # ticks of a quarter note where steps allow it
-TEMPO = 96.0  # where no training score says another one
+TEMPO = 96.0  # where no training score has another one
 
 
 class GridState(State):

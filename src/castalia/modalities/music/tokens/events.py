@@ -1,5 +1,5 @@
-"""A score as a row of events, for music of any number of parts: bars, positions, notes with
-program, velocity and length, tempos, metres.
+"""The form "events": a score as a row of bars, positions, notes with program, velocity and length,
+tempos and metres.
 
 Of the family of REMI (Huang and Yang 2020, arXiv:2002.00212), with a token for the part, so that
 four voices of one program stay four:
@@ -9,11 +9,10 @@ four voices of one program stay four:
     onset     position [tempo] note ...
     note      part [program, where the part is new] pitch velocity length
 
-Tokens after these stand for several that often follow one another within a bar (merges.py), where
+Tokens after these stand for several that often follow one another within a bar (bpe.py), where
 `vocab` is given; pitches stay by themselves. Positions and lengths are in steps; lengths beyond 16
 steps, tempos and velocities are rounded to the nearest of a few. Parts beyond the last kind of part
-share its token. A pickup is the end of a full bar. Left out: what modalities/music/score.py does
-not hold.
+share its token. A pickup is the end of a full bar. Left out: what a `Score` does not hold.
 """
 
 from __future__ import annotations
@@ -128,17 +127,17 @@ class Events:
             (round(tempo.start / step), _nearest(TEMPOS, tempo.quarters)) for tempo in score.tempos
         ]
         starts = [round(line / step) for line in lines]
-        row, told, pace, known = [BEGIN], None, None, set()
+        row, current, pace, known = [BEGIN], None, None, set()
         last = max(onsets, default=0)
         for bar, start in enumerate(starts):
             if start > last:
                 break
             row.append(BAR)
             metre = next((metres[tick] for tick in (lines[bar],) if tick in metres), None)
-            if metre is not None and (now := _nearest_metre(metre)) != told:
+            if metre is not None and (now := _nearest_metre(metre)) != current:
                 row.append(METRE + METRES.index(now))
-                told = now
-            full = bar_steps(told, self.steps)
+                current = now
+            full = bar_steps(current, self.steps)
             stop = starts[bar + 1] if bar + 1 < len(starts) else start + full
             late = max(0, full - (stop - start)) if bar == 0 and bar + 1 < len(starts) else 0
             for onset in sorted(tick for tick in onsets if start <= tick < stop):
@@ -181,7 +180,7 @@ class Events:
     def decode(self, ids: Sequence[int]) -> Score:
         """Any tokens: what makes no sense where it stands is passed over."""
         grammar = EventGrammar(self.steps)
-        state, start, told, pace = grammar.start(), 0, None, None
+        state, start, current, pace = grammar.start(), 0, None, None
         began = False
         parts: dict[int, list[Note]] = {}
         programs: dict[int, int] = {}
@@ -193,13 +192,13 @@ class Events:
             if not grammar.permits(state, token):
                 continue
             if token == BAR:
-                start, began = (start + bar_steps(told, self.steps) if began else 0), True
+                start, began = (start + bar_steps(current, self.steps) if began else 0), True
             elif POSITION <= token < METRE:
                 onset = start + token - POSITION
             elif METRE <= token < TEMPO:
-                if METRES[token - METRE] != told:
-                    told = METRES[token - METRE]
-                    metres.append(Metre(start, *told))
+                if METRES[token - METRE] != current:
+                    current = METRES[token - METRE]
+                    metres.append(Metre(start, *current))
             elif TEMPO <= token < PART:
                 if TEMPOS[token - TEMPO] != pace:
                     pace = TEMPOS[token - TEMPO]
@@ -306,52 +305,52 @@ class EventGrammar:
 
     def _ranges(self, state: State) -> list[tuple[int, int]]:
         """What may follow, as ranges of tokens of one kind each."""
-        after, found = state.after, []
+        after, ranges = state.after, []
         if after in (BEGIN, BAR, METRE, LENGTH):
-            found.append((BAR, BAR + 1))
+            ranges.append((BAR, BAR + 1))
             if state.heard and after != BEGIN:
-                found.append((END, END + 1))
+                ranges.append((END, END + 1))
         if after == BAR:
-            found.append((METRE, TEMPO))
+            ranges.append((METRE, TEMPO))
         if after in (BAR, METRE, LENGTH):
-            found.append((POSITION + state.position + 1, POSITION + min(state.full, _BAR_STEPS)))
+            ranges.append((POSITION + state.position + 1, POSITION + min(state.full, _BAR_STEPS)))
         if after == POSITION:
-            found.append((TEMPO, PART))
+            ranges.append((TEMPO, PART))
         if after in (POSITION, TEMPO, LENGTH):
-            found.append((PART, PROGRAM))
+            ranges.append((PART, PROGRAM))
         if after == PART and not state.known >> state.part & 1:
-            found.append((PROGRAM, PITCH))
+            ranges.append((PROGRAM, PITCH))
         elif after in (PART, PROGRAM):
             first = DRUM if state.drums >> state.part & 1 else PITCH
-            found.append((first, first + 128))
+            ranges.append((first, first + 128))
         if after in (PITCH, DRUM):
-            found.append((VELOCITY, LENGTH))
+            ranges.append((VELOCITY, LENGTH))
         if after == VELOCITY:
-            found.append((LENGTH, VOCAB))
-        return [(first, stop) for first, stop in found if first < stop]
+            ranges.append((LENGTH, VOCAB))
+        return [(first, stop) for first, stop in ranges if first < stop]
 
     def advance(self, state: State, token: int) -> State:
         kind = self._firsts[self._kinds[token]]
         if kind in (BEGIN, END):
             return self.start()
-        found = state._replace(after=kind)
+        following = state._replace(after=kind)
         if kind == BAR:
-            return found._replace(position=-1)
+            return following._replace(position=-1)
         if kind == METRE:
-            return found._replace(full=bar_steps(METRES[token - METRE], self.steps))
+            return following._replace(full=bar_steps(METRES[token - METRE], self.steps))
         if kind == POSITION:
-            return found._replace(position=token - POSITION)
+            return following._replace(position=token - POSITION)
         if kind == PART:
-            return found._replace(part=token - PART)
+            return following._replace(part=token - PART)
         if kind == PROGRAM:
             bit = 1 << state.part
-            return found._replace(
+            return following._replace(
                 known=state.known | bit,
                 drums=state.drums | bit if token - PROGRAM == _DRUMS else state.drums & ~bit,
             )
         if kind == LENGTH:
-            return found._replace(heard=True)
-        return found
+            return following._replace(heard=True)
+        return following
 
     def distance(self, state: State) -> int:
         """Fewest tokens until the piece may end."""
@@ -374,8 +373,8 @@ class EventGrammar:
         )
 
     def costs(self, state: State) -> Tensor:
-        """(V,) int64, as nn/grammar_masks.py asks for it: all tokens of a kind cost the same, but
-        for parts, known or new, and the last position of a bar.
+        """(V,) int64, as nn/grammar_masks.py needs it: all tokens of a kind cost the same, but for
+        parts, known or new, and the last position of a bar.
         """
         costs = torch.full((VOCAB,), FORBIDDEN)
         for first, stop in self._ranges(state):
@@ -413,12 +412,12 @@ def _separate(notes: Sequence[Note]) -> list[Note]:
     """Notes in steps of which none overlaps another of its pitch: of those that begin together the
     longest, cut where the next begins.
     """
-    found: dict[tuple[int, int], Note] = {}
+    longest: dict[tuple[int, int], Note] = {}
     for note in sorted(notes, key=lambda note: (note.start, note.pitch, note.length)):
-        found[note.start, note.pitch] = note
+        longest[note.start, note.pitch] = note
     following: dict[int, int] = {}
     kept = []
-    for note in sorted(found.values(), key=lambda note: -note.start):
+    for note in sorted(longest.values(), key=lambda note: -note.start):
         stop = following.get(note.pitch, note.end)
         kept.append(
             note._replace(

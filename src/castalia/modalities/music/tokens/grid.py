@@ -1,12 +1,12 @@
-"""A score as a grid of parts by steps: for each step, from the first part down, a pitch that
-begins, a held one, or a rest.
+"""The form "grid": for each step, from the first part down, a pitch that begins, a held one, or a
+rest.
 
 Tokens are 0 `begin`, 1 `end`, 2 rest, 3 + p the MIDI pitch p that begins, 131 + p the one that is
 held, and where a part is called "chords" 259 + 12 q + r the chord symbol of quality q over root r
 (modalities/music/harmony.py), after all of them those that are held. Token t after `begin` is part
 t mod V of step t // V. So one kind of tokens fits chorales (Hadjeres et al. 2017, arXiv:1612.01010,
-write them so, with one token for all that is held) and lead sheets. A held token says what it
-holds, for what sounds together is then read off one step, however long ago it began. Left out:
+write them so, with one token for all that is held) and lead sheets. A held token names what it
+holds, so what sounds together is read off one step, however long ago it began. Left out:
 velocities, drums, changes of tempo and metre; a row of rests at the end.
 """
 
@@ -43,7 +43,7 @@ NAMES = {
     3: ("soprano", "alto", "bass"),
     4: ("soprano", "alto", "tenor", "bass"),
 }
-_METRE = (4, 4)  # where no training score says another one
+_METRE = (4, 4)  # where no training score has another one
 _NAMED = 0.8  # share of its onsets by which a part is one of chord symbols
 _MOST = 8  # parts; an orchestra is dealt out to four
 NOTHING, ANYTHING = -1, -2  # what a part holds
@@ -56,7 +56,7 @@ class Grid:
 
     def __init__(self, steps: int, length: int, parts: Sequence[str] | None = None) -> None:
         """steps: of a quarter note. length: of the context in tokens, whole steps of which are
-        used. parts: their names from the top down; None: found by `fit`.
+        used. parts: their names from the top down; None: learned by `fit`.
         """
         self.steps, self.length = steps, length
         self.parts: tuple[str, ...] = tuple(parts or ())
@@ -374,7 +374,7 @@ class GridGrammar:
         return (len(self.chords) - part) % len(self.chords) if heard else len(self.chords) - part
 
     def costs(self, state: tuple[int, tuple[int, ...], bool]) -> Tensor:
-        """(V,) int64, as nn/grammar_masks.py asks for it."""
+        """(V,) int64, as nn/grammar_masks.py needs it."""
         part, _, heard = state
         count = len(self.chords)
         to_end = (count - part - 1) % count  # after this token

@@ -1,5 +1,5 @@
-"""A score as a piano roll: (1, steps, pitches) or, a plane for each part, (parts, steps, pitches);
-1 where a key is down.
+"""The form "roll": (1, steps, pitches) or, a plane for each part, (parts, steps, pitches); 1 where
+a key is down.
 
 For families of Dense data. All rolls are as long as a window (`codec.bars`), and as high as the
 training data's range, filled up to a multiple of 16. Left out: velocities, drums, metres, and

@@ -1,8 +1,8 @@
-"""Notes laid out in steps of time and in voices that sing one note at once.
+"""Split notes into steps and into voices that sing one note at a time.
 
 `Voice` is a list of notes in steps, none overlapping. Parts that are such voices already stay what
 they are; anything else (a piano) is dealt out note by note, each onset so that the voices move
-least without crossing. What finds no free voice is left out and counted.
+least without crossing. Notes without a free voice are left out and counted.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ def stepped(notes: Iterable[Note], resolution: int, steps: int) -> list[Note]:
     """Notes with starts and lengths in steps, `steps` to a quarter note, rounded half up; at least
     one step long. Sorted by (start, pitch).
     """
-    found = []
+    result = []
     for note in notes:
         start, end = (
             (2 * tick * steps + resolution) // (2 * resolution) for tick in (note.start, note.end)
         )
-        found.append(note._replace(start=start, length=max(1, end - start)))
-    return sorted(found, key=lambda note: (note.start, note.pitch))
+        result.append(note._replace(start=start, length=max(1, end - start)))
+    return sorted(result, key=lambda note: (note.start, note.pitch))
 
 
 def is_voice(part: Part) -> bool:
