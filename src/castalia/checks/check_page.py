@@ -32,7 +32,7 @@ def write_page(checked: CheckResult, path: Path, language: str = "en") -> None:
 
 def page(checked: CheckResult, language: str = "en") -> str:
     """The HTML document."""
-    document, label = checked.document, partial(messages.label, language=language)
+    document, label = checked.document, partial(messages.label, lang=language)
     unreadable = [
         (one.file, translate(recognised(one.why), language)) for one in document.unreadable
     ]
