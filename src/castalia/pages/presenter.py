@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from castalia import modality
+from castalia.codecs.protocols import Streams
 from castalia.language import Voice
 from castalia.pages import html
 from castalia.pages.html import Html
@@ -94,7 +95,7 @@ def presenter_of(codec: Any) -> Presenter:
     owner = modality.of(codec)
     kind = owner.load("presenter") if owner is not None else None
     if kind is None:
-        kind = Written if codec.takes_text else Drawn
+        kind = Written if isinstance(codec, Streams) else Drawn
     made: Presenter = kind(codec)
     return made
 
