@@ -58,6 +58,27 @@ def fine(up: Running) -> bool:
 
 # Options ------------------------------------------------------------------------------------------
 
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/nothing", {}),
+        ("/v1/completions", {"model": "no such run"}),
+        ("/v1/completions", {"model": "words", "max_tokens": "many"}),
+        ("/v1/completions", {"model": "words", "colour": 1, "size": 2}),
+    ],
+)
+def test_errors_are_in_the_language_that_a_request_accepts(up: Running, path: str, body: dict):
+    chinese, english = (
+        up.post(path, body, headers={"accept-language": accepted})
+        for accepted in ("zh-CN,zh;q=0.9,en;q=0.8", "en,zh;q=0.5")
+    )
+    told, said = chinese.json()["error"], english.json()["error"]
+    assert chinese.status_code == english.status_code and told["code"] == said["code"]
+    assert re.search("[\u4e00-\u9fff]", told["message"]) and said["message"].isascii()
+    assert re.findall(r"\b(?:the|of|to|is|and|with|for|should)\b", told["message"]) == []
+
+
 POISON = [
     ("temperature", [1e-40, -1, 1e300, 101, 0.001]),
     ("top_k", [0, -1, 2**31, 2**63, 2**64, 10**60, 1.5]),

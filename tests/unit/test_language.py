@@ -24,6 +24,7 @@ from castalia.data import builtin
 from castalia.errors import CastaliaError, RecipeError
 from castalia.language import (
     Voice,
+    accepted,
     current,
     foreign,
     join,
@@ -321,6 +322,23 @@ def test_the_overview_is_chinese(tmp_path: Path):
     text = inside("--lang", "zh", "--help", cwd=tmp_path)
     assert ENGLISH.findall(re.sub(r"(?m)^ +castalia .*$", "", text)) == [], text
     assert text.startswith("用法：") and text == inside("help", "--lang=zh", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("", "en"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("en-GB,en;q=0.9,zh;q=0.8", "en"),
+        ("zh;q=0.5, en;q=0.5", "en"),
+        ("fr, zh-Hans;q=0.1", "zh"),
+        ("zh;q=high", "en"),
+        ("*", "en"),
+        ("zh" * 100_000, "en"),
+    ],
+)
+def test_a_browser_chooses_the_language(header: str, expected: str):
+    assert accepted(header) == expected
 
 
 @pytest.mark.parametrize(

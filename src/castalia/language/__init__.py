@@ -44,6 +44,7 @@ __all__ = [
     "LANGUAGES",
     "Message",
     "Voice",
+    "accepted",
     "catalogues",
     "constant",
     "current",
@@ -107,6 +108,21 @@ def preferred(environment: Mapping[str, str] = os.environ) -> str:
         return name
     name = _name(next((environment[name] for name in VARIABLES if environment.get(name)), ""))
     return name if name in LANGUAGES else "en"
+
+
+def accepted(header: str) -> str:
+    """The language that an Accept-Language header prefers among those that are there; "en" where
+    it prefers none.
+    """
+    best = dict.fromkeys(LANGUAGES, 0.0)
+    for part in header[:1000].split(","):
+        name, _, more = part.strip().partition(";")
+        quality = re.fullmatch(r"\s*q=([01](?:\.[0-9]{0,3})?)\s*", more)
+        language = _name(name.strip())
+        if language in best:
+            value = float(quality[1]) if quality else 0.0 if more else 1.0
+            best[language] = max(best[language], value)
+    return max(best, key=lambda language: best[language])  # the first of equals: English
 
 
 def _name(locale: str) -> str:

@@ -21,6 +21,8 @@ from starlette.responses import Response
 
 import castalia
 from castalia.errors import CastaliaError
+from castalia.language import Voice, recognised
+from castalia.sentences import say
 from castalia.serving import castalia_api, openai_api, openai_chat
 from castalia.serving.constraint_compiler import Compiler
 from castalia.serving.cross_origin import Origins
@@ -124,30 +126,36 @@ def make_app(
 async def _ours(visit: Visit, error: Any) -> Response:
     if status_of(error) >= 500:
         LOG.error("a request failed", exc_info=error, extra={"id": visit.state.number})
-    return answer(error, visit.state.number)
+    return answer(error, visit.state.number, visit.state.language)
 
 
 async def _invalid(visit: Visit, error: Any) -> Response:
     """What is wrong and where, without the values that were sent."""
-    problems = [(_place(one["loc"]), _described(one, visit.url.path)) for one in error.errors()]
-    place, what = problems[0] if problems else ("", "the body does not fit")
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return answer(
-        Invalid(f"{what}{more}"[:500], place[:200], "see /openapi.json"), visit.state.number
-    )
+    voice, problems = Voice(visit.state.language), error.errors()
+    place, what = "", voice.say("the body does not fit")
+    if problems:
+        place, what = _place(problems[0]["loc"]), _described(problems[0], visit.url.path, voice)
+    if len(problems) > 1:
+        what = voice.say("{0} (and {1} more)", what, len(problems) - 1)
+    found = Invalid(what[:500], place[:200], say("see /openapi.json"))
+    return answer(found, visit.state.number, voice.language)
 
 
 async def _foreign(visit: Visit, error: Any) -> Response:
     status = error.status_code
-    words = {404: "there is nothing at this address", 405: "this address takes another method"}
-    shape = problem(Invalid(words.get(status, str(error.detail)[:300])), visit.state.number)
+    words = {
+        404: say("there is nothing at this address"),
+        405: say("this address takes another method"),
+    }
+    found = Invalid(words.get(status) or str(error.detail)[:300])
+    shape = problem(found, visit.state.number, visit.state.language)
     shape["error"]["code"] = "NotFound" if status == 404 else "Invalid"
     return Json(shape, status, headers=error.headers)
 
 
 async def _bug(visit: Visit, error: Any) -> Response:
     """The framework raises it again once this is sent; the middleware logs it."""
-    return answer(error, visit.state.number)
+    return answer(error, visit.state.number, visit.state.language)
 
 
 async def _left(visit: Visit, error: Any) -> Response:
@@ -156,11 +164,11 @@ async def _left(visit: Visit, error: Any) -> Response:
     return Response(status_code=499)
 
 
-def _described(one: Any, path: str) -> str:
+def _described(one: Any, path: str, voice: Voice) -> str:
     if one["type"] != "extra_forbidden":
-        return str(one["msg"]).lower()
+        return voice(recognised(str(one["msg"]))).lower()
     known = openai_chat.UNSUPPORTED if path == openai_chat.PATH else {}
-    return known.get(_place(one["loc"]), "unknown field")
+    return voice(known.get(_place(one["loc"])) or say("unknown field"))
 
 
 def _place(parts: Sequence[str | int]) -> str:

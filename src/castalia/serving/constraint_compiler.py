@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from castalia.constraints.budget import Budget, CompileLimits
+from castalia.sentences import say
 from castalia.serving.http_errors import Busy, Late, Stopping
 
 T = TypeVar("T")
@@ -46,9 +47,9 @@ class Compiler:
         """
         if self.running >= self.queue:
             raise Busy(
-                "too many constraints are being compiled",
-                where=f"{self.running} wait or run",
-                fix="try again later",
+                say("too many constraints are being compiled"),
+                where=say("{0} wait or run", self.running),
+                fix=say("try again later"),
             )
         budget = Budget(self.limits)
         future = asyncio.get_running_loop().run_in_executor(self._threads, partial(work, budget))
@@ -58,14 +59,14 @@ class Compiler:
             async with asyncio.timeout(seconds):
                 while not future.done():
                     if self.stopping():
-                        raise Stopping("the server is stopping", fix="try another one")
+                        raise Stopping(say("the server is stopping"), fix=say("try another one"))
                     await asyncio.wait({future}, timeout=PAUSE)
                 return future.result()
         except TimeoutError:
             raise Late(
-                f"the constraint was not compiled within {seconds:g} seconds",
+                say("the constraint was not compiled within {0:g} seconds", seconds),
                 where="constraint",
-                fix="make it smaller, or try again later",
+                fix=say("make it smaller, or try again later"),
             ) from None
         finally:
             budget.cancel()

@@ -64,27 +64,27 @@ class Origins:
         """
         for name in ONCE:
             if len(headers.getlist(name)) > 1:
-                raise Invalid(f"the header {name} is there twice", name, "send it once")
+                raise Invalid(say("the header {0} is there twice", name), name, say("send it once"))
         host = headers.get("host", "")
         name = _HOST.fullmatch(host)
         if self.hosts is not None and (name is None or name[1].lower() not in self.hosts):
             raise Forbidden(
-                "this server is not called that",
+                say("this server is not called that"),
                 where="Host",
-                fix="use the address that it printed when it started",
+                fix=say("use the address that it printed when it started"),
             )
         if method in READS or self.allows(headers):
             return
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none").lower()
         if origin is not None and (origin.lower().partition("://")[2] != host.lower() or not host):
             raise Forbidden(
-                "a page of another origin may not use this server",
+                say("a page of another origin may not use this server"),
                 where="Origin",
                 fix="castalia serve --allow-origin ORIGIN",
             )
         if site not in ("none", "same-origin"):
             raise Forbidden(
-                "a page of another site may not use this server",
+                say("a page of another site may not use this server"),
                 where="Sec-Fetch-Site",
                 fix="castalia serve --allow-origin ORIGIN",
             )
@@ -107,7 +107,7 @@ class Origins:
         """The answer to a preflight request. Raises Forbidden for pages that were not named."""
         if not self.allows(headers):
             raise Forbidden(
-                "a page of another origin may not use this server",
+                say("a page of another origin may not use this server"),
                 where="Origin",
                 fix="castalia serve --allow-origin ORIGIN",
             )

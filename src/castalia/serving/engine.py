@@ -25,6 +25,7 @@ from typing import Any
 import torch
 
 from castalia.errors import CastaliaError
+from castalia.sentences import say
 from castalia.serving.http_errors import Busy, Late, Stopping
 
 LOG = logging.getLogger("castalia.serving")
@@ -94,13 +95,13 @@ class Ticket:
             return
         if self.started:
             error: CastaliaError = Late(
-                f"the result did not come within {self.seconds:g} seconds",
-                fix="ask for less, e.g. a smaller max_tokens or n",
+                say("the result did not come within {0:g} seconds", self.seconds),
+                fix=say("ask for less, e.g. a smaller max_tokens or n"),
             )
         else:
             error = Busy(
-                f"no turn came within {self.seconds:g} seconds",
-                fix="try again later",
+                say("no turn came within {0:g} seconds", self.seconds),
+                fix=say("try again later"),
                 seconds=self.seconds,
             )
         self.cancel()
@@ -207,16 +208,16 @@ class Engine:
         draining.
         """
         if self.draining:
-            raise Stopping("the server is stopping", fix="try another one")
+            raise Stopping(say("the server is stopping"), fix=say("try another one"))
         chosen = self.lanes[lane]
         with self._changed:
             waiting = self.waiting
             if waiting >= self.queue:
                 self.refused += 1
                 raise Busy(
-                    "the server has as much to do as it takes",
-                    where=f"{waiting} requests wait",
-                    fix="try again later",
+                    say("the server has as much to do as it takes"),
+                    where=say("{0} requests wait", waiting),
+                    fix=say("try again later"),
                     seconds=self.pause,
                 )
             if not chosen.busy:  # time that it did not ask for is not owed to it

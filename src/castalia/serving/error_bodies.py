@@ -1,9 +1,9 @@
 """Error responses: bodies in OpenAI's shape, their status codes, and nothing of the server's
 internals.
 
-A client's mistake is described in full. A fault of the server is reported with the request's
-number, under which the log has the rest. A path of this machine never leaves: neither in an error's
-`where` (a Path), nor inside its message.
+A client's mistake is described in full, in the language that its request accepts. A fault of the
+server is reported with the request's number, under which the log has the rest. A path of this
+machine never leaves: neither in an error's `where` (a Path), nor inside its message.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from starlette.responses import Response
 
 from castalia.errors import CastaliaError, RunError, StorageError
+from castalia.language import Voice
 from castalia.sentences import say
 from castalia.serving.http_errors import Stopping
 
@@ -62,23 +63,24 @@ def status_of(error: Exception) -> int:
     return expected.http_status
 
 
-def problem(error: Exception, number: str) -> dict[str, Any]:
+def problem(error: Exception, number: str, language: str = "en") -> dict[str, Any]:
     """An error in OpenAI's shape. number: the request's."""
-    status, expected = status_of(error), known(error)
+    status, expected, voice = status_of(error), known(error), Voice(language)
     if status >= 500 and not isinstance(expected, Stopping):
         what = (
-            "the server cannot store what it makes: its disk is full or cannot be written"
+            say("the server cannot store what it makes: its disk is full or cannot be written")
             if status == 507
-            else "an error of ours"
+            else say("an error of ours")
         )
-        message = f"{what}; the number of this request is {number}"
+        message = voice.say("{0}; the number of this request is {1}", what, number)
     else:
         assert expected is not None
-        where = "" if expected.local or not expected.where else f" ({expected.where})"
-        message = _PATH.sub(
-            "a file of the server",
-            expected.what + where + (f"; try: {expected.fix}" if expected.fix else ""),
-        )
+        words: str = expected.what
+        if expected.where and not expected.local:
+            words = say("{0} ({1})", words, expected.where)
+        if expected.fix:
+            words = say("{0}; try: {1}", words, expected.fix)
+        message = _PATH.sub(voice.say("a file of the server"), voice(words))
     return {
         "error": {
             "message": message,
@@ -89,7 +91,7 @@ def problem(error: Exception, number: str) -> dict[str, Any]:
     }
 
 
-def answer(error: Exception, number: str) -> Json:
+def answer(error: Exception, number: str, language: str = "en") -> Json:
     """The whole answer."""
     status, headers = status_of(error), {}
     if status == 401:
@@ -98,4 +100,4 @@ def answer(error: Exception, number: str) -> Json:
         headers["retry-after"] = str(max(1, round(getattr(error, "seconds", 1.0) + 0.5)))
     if status in (408, 413):
         headers["connection"] = "close"
-    return Json(problem(error, number), status, headers)
+    return Json(problem(error, number, language), status, headers)

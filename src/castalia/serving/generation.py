@@ -112,9 +112,13 @@ class Maker:
         prompt = prompt_ids(hosted.codec, request.prompt)
         if len(prompt) > _tokens(hosted).length:
             raise Invalid(
-                f"the prompt has {len(prompt)} tokens, the context {_tokens(hosted).length}",
+                say(
+                    "the prompt has {0} tokens, the context {1}",
+                    len(prompt),
+                    _tokens(hosted).length,
+                ),
                 "prompt",
-                "shorten it",
+                say("shorten it"),
             )
         work = Writing(
             prompt, request.n, request.seed, request.options, request.first, request.cond
@@ -194,7 +198,9 @@ class Maker:
         codec, spec = hosted.codec, _tokens(hosted)
         if ids is not None:
             if any(not 0 <= token < spec.vocab for token in ids):
-                raise Invalid(f"tokens of this run lie between 0 and {spec.vocab - 1}", "prompt")
+                raise Invalid(
+                    say("tokens of this run lie between 0 and {0}", spec.vocab - 1), "prompt"
+                )
             inner = list(ids[1:] if ids[:1] == [spec.begin] else ids)
             prompt = torch.tensor([spec.begin, *inner])
             request = replace(request, prompt=codec.decode(prompt))
@@ -217,9 +223,13 @@ class Maker:
             prompt = prompt_ids(codec, request.prompt)
         if len(prompt) > self.limits.tokens:
             raise Invalid(
-                f"the prompt has {len(prompt)} tokens, this server takes {self.limits.tokens}",
+                say(
+                    "the prompt has {0} tokens, this server takes {1}",
+                    len(prompt),
+                    self.limits.tokens,
+                ),
                 "prompt",
-                "shorten it",
+                say("shorten it"),
             )
         work = Writing(
             prompt,
@@ -238,9 +248,9 @@ class Maker:
         middle = middle_of(codec)
         if middle is None:
             raise Invalid(
-                "this run does not fill in the middle",
+                say("this run does not fill in the middle"),
                 "suffix",
-                "leave suffix out, or train with codec.fill_middle=true",
+                say("leave suffix out, or train with codec.fill_middle=true"),
             )
         parts = [codec.encode(part).long()[1:] for part in (before, after)]
         parts = [part if spec.end is None else part[:-1] for part in parts]
@@ -250,9 +260,9 @@ class Maker:
         )
         if len(prompt) > spec.length - 1:
             raise Invalid(
-                f"prompt and suffix have {len(prompt)} tokens, the context {spec.length}",
+                say("prompt and suffix have {0} tokens, the context {1}", len(prompt), spec.length),
                 "suffix",
-                "shorten them",
+                say("shorten them"),
             )
         return prompt, middle
 
@@ -315,10 +325,13 @@ class Maker:
         ids, spec = text.work.prompt, _tokens(text.hosted)
         if len(ids) > spec.length:
             raise Invalid(
-                f"with echo and logprobs the prompt must fit the context: {len(ids)} "
-                f"tokens, {spec.length}",
+                say(
+                    "with echo and logprobs the prompt must fit the context: {0} tokens, {1}",
+                    len(ids),
+                    spec.length,
+                ),
                 "prompt",
-                "shorten it",
+                say("shorten it"),
             )
         cond = condition(text.hosted.family, text.request.cond, 1, text.request.first)
         logprobs: list[TokenLogprobs] = await self.call(

@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, Response
 
 import castalia
-from castalia.language import Voice, say
+from castalia.language import Voice, accepted, say
 from castalia.pages.render import render, stylesheet
 from castalia.serving.error_bodies import Json
 from castalia.serving.loaded_runs import FEATURES, Hosted, Table
@@ -65,7 +65,7 @@ def welcome(
             "runs": [one.about() for one in shown],
         }
         return Json({**about, "openapi": "/openapi.json"}, headers={"vary": "accept"})
-    voice = Voice(lang if lang in ("en", "zh") else preferred(headers.get("accept-language", "")))
+    voice = Voice(lang if lang in ("en", "zh") else accepted(headers.get("accept-language", "")))
     host = headers.get("host", "")
     address = (
         f"{scheme}://{host}"
@@ -79,20 +79,6 @@ def welcome(
         "content-language": voice.language,
     }
     return HTMLResponse(content, headers=more)
-
-
-def preferred(header: str) -> str:
-    """ "zh" where an Accept-Language header prefers Chinese to English, else "en"."""
-    best = {"zh": 0.0, "en": 0.0}
-    for part in header[:1000].split(","):
-        name, _, more = part.strip().partition(";")
-        quality = re.fullmatch(r"\s*q=([01](?:\.[0-9]{0,3})?)\s*", more)
-        language = name.strip().lower().partition("-")[0]
-        if language in best:
-            best[language] = max(
-                best[language], float(quality[1]) if quality else 1.0 if not more else 0.0
-            )
-    return "zh" if best["zh"] > best["en"] else "en"
 
 
 def request_for(one: Hosted) -> tuple[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from castalia.sentences import say
 from castalia.serving.http_errors import Invalid
 
 DEPTH = 64  # arrays and objects inside one another: schemas of real programs have a dozen
@@ -31,22 +32,24 @@ def check_json(body: bytes) -> None:
     that.
     """
     if body.count(b'"') > 4 * PARTS:  # half of them may be in a text
-        raise Invalid(f"a body has {2 * PARTS:,} strings at most")
+        raise Invalid(say("a body has {0:,} strings at most", 2 * PARTS))
     outside = _STRING.sub(b'"', body)
     if outside.count(b"[") + outside.count(b"{") > PARTS:
-        raise Invalid(f"a body has {PARTS:,} arrays and objects at most")
+        raise Invalid(say("a body has {0:,} arrays and objects at most", PARTS))
     if b"NaN" in outside or b"Infinity" in outside:
         raise Invalid(
-            "JSON has no NaN and no Infinity", fix="send a number, or leave the field out"
+            say("JSON has no NaN and no Infinity"), fix=say("send a number, or leave the field out")
         )
     if _LONG.search(outside):
-        raise Invalid(f"a number has {DIGITS} digits at most")
+        raise Invalid(say("a number has {0} digits at most", DIGITS))
     if _LARGE.search(outside):
-        raise Invalid("a number is too large", fix="its exponent is below 200")
+        raise Invalid(say("a number is too large"), fix=say("its exponent is below 200"))
     if outside.count(b":") > KEYS:
-        raise Invalid(f"a body has {KEYS:,} keys at most")
+        raise Invalid(say("a body has {0:,} keys at most", KEYS))
     if _deep(outside.translate(_ARRAYS, _OTHER)):
-        raise Invalid(f"a body is {DEPTH} arrays and objects deep at most", fix="make it flatter")
+        raise Invalid(
+            say("a body is {0} arrays and objects deep at most", DEPTH), fix=say("make it flatter")
+        )
 
 
 def _deep(brackets: bytes) -> bool:

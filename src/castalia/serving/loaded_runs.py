@@ -244,9 +244,9 @@ class Table:
     def __getitem__(self, name: str) -> Hosted:
         if name not in self.runs:
             raise NotFound(
-                "there is no run of this name here",
+                say("there is no run of this name here"),
                 where=repr(name[:80]),
-                fix="one of: " + ", ".join(self.runs),
+                fix=say("one of: {0}", ", ".join(self.runs)),
             )
         return self.runs[name]
 
@@ -312,10 +312,12 @@ def from_base64(text: str, param: str) -> bytes:
     if text.startswith("data:"):
         head, _, text = text.partition(",")
         if not head.endswith(";base64"):
-            raise Invalid("a data URI must be in base64", param, "data:image/png;base64,...")
+            raise Invalid(say("a data URI must be in base64"), param, "data:image/png;base64,...")
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise Invalid(
-            "this is not base64", param, "send the bytes of a file as base64 or as a data URI"
+            say("this is not base64"),
+            param,
+            say("send the bytes of a file as base64 or as a data URI"),
         ) from error

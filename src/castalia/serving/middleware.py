@@ -25,6 +25,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from castalia.language import accepted
 from castalia.sentences import say
 from castalia.serving.cross_origin import READS, Origins
 from castalia.serving.error_bodies import answer, status_of
@@ -77,11 +78,12 @@ class ServerMiddleware:
         # HEAD is GET without the body, which the protocol leaves out by itself.
         inner = {**scope, "method": "GET"} if method == "HEAD" else scope
         state: MutableMapping[str, Any] = inner.setdefault("state", {})
-        state |= {"note": visit.note, "number": visit.id}
+        language = accepted(headers.get("accept-language", ""))
+        state |= {"note": visit.note, "number": visit.id, "language": language}
         bill: Bill | None = None
         try:
             if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS:
-                raise TooLarge(f"the headers have {HEADERS:,} bytes at most")
+                raise TooLarge(say("the headers have {0:,} bytes at most", HEADERS))
             self.rules.origins.check(headers, method)
             if method == "OPTIONS" and "access-control-request-method" in headers:
                 await visit.end(self.rules.origins.preflight(headers), scope, receive)
@@ -97,7 +99,7 @@ class ServerMiddleware:
         except Exception as error:
             if status_of(error) >= 500:
                 LOG.exception("a request failed", extra={"id": visit.id})
-            await visit.end(answer(error, visit.id), scope, receive)
+            await visit.end(answer(error, visit.id, language), scope, receive)
         finally:
             if bill is not None:
                 bill.settle()
@@ -134,7 +136,7 @@ class ServerMiddleware:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/x-www-form-urlencoded":
             if body.count(b"&") + body.count(b";") >= FIELDS:
-                raise Invalid(f"a form has {FIELDS} fields at most")
+                raise Invalid(say("a form has {0} fields at most", FIELDS))
         elif body and kind != "multipart/form-data":  # whose parts are counted as they are read
             await run_in_threadpool(check_json, body) if len(body) > BRIEF else check_json(body)
         return body
@@ -143,9 +145,9 @@ class ServerMiddleware:
         most = self.rules.limits.body
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise Invalid(
-                "bodies are taken as they are, not compressed",
+                say("bodies are taken as they are, not compressed"),
                 "content-encoding",
-                "send the body without content-encoding",
+                say("send the body without content-encoding"),
             )
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > most:
@@ -160,7 +162,7 @@ class ServerMiddleware:
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise Late("the client left before its request was whole")
+                        raise Late(say("the client left before its request was whole"))
                     parts.append(message.get("body", b""))
                     size += len(parts[-1])
                     if size > most:
@@ -172,8 +174,8 @@ class ServerMiddleware:
                         return b"".join(parts)
         except TimeoutError:
             raise Late(
-                f"the body did not come within {self.rules.limits.patience:g} seconds",
-                fix="send it faster",
+                say("the body did not come within {0:g} seconds", self.rules.limits.patience),
+                fix=say("send it faster"),
             ) from None
 
 

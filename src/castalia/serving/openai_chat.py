@@ -29,6 +29,7 @@ from castalia.codecs.conversation import Conversation
 from castalia.errors import DataError, RecipeError
 from castalia.nn.decode import Completion, TokenLogprobs
 from castalia.sampling.chat import reply_to, talk_of
+from castalia.sentences import say
 from castalia.serving.error_bodies import Json, as_json
 from castalia.serving.field_types import Asking, Body, Count, Letters, Short, StreamOptions
 from castalia.serving.generation import BRIEF, Maker, Text
@@ -38,22 +39,22 @@ from castalia.serving.openai_api import CAUSES, asked, name_of
 from castalia.serving.responses import Events, present
 
 PATH = "/v1/chat/completions"
-TOOLS = "this server calls no tools; `response_format` gives replies that a program can read"
+TOOLS = say("this server calls no tools; `response_format` gives replies that a program can read")
 UNSUPPORTED = {
     "tools": TOOLS,
     "tool_choice": TOOLS,
     "functions": TOOLS,
     "function_call": TOOLS,
     "parallel_tool_calls": TOOLS,
-    "audio": "runs here write, they do not speak",
-    "modalities": "runs here write text and nothing else",
-    "prediction": "predicted outputs are not known here",
-    "web_search_options": "this server asks nobody else",
-    "reasoning_effort": "runs here have no reasoning to adjust",
-    "store": "this server keeps no replies",
-    "metadata": "this server keeps no replies",
-    "service_tier": "there is one service",
-    "verbosity": "say in the messages how long a reply should be",
+    "audio": say("runs here write, they do not speak"),
+    "modalities": say("runs here write text and nothing else"),
+    "prediction": say("predicted outputs are not known here"),
+    "web_search_options": say("this server asks nobody else"),
+    "reasoning_effort": say("runs here have no reasoning to adjust"),
+    "store": say("this server keeps no replies"),
+    "metadata": say("this server keeps no replies"),
+    "service_tier": say("there is one service"),
+    "verbosity": say("say in the messages how long a reply should be"),
 }
 
 
@@ -246,25 +247,27 @@ def _talk(messages: Sequence[ChatMessage]) -> Conversation:
 def _request(hosted: Hosted, body: ChatBody, maker: Maker) -> Any:
     if body.top_logprobs is not None and not body.logprobs:
         raise Invalid(
-            "top_logprobs asks for more of what logprobs gives", "top_logprobs", "logprobs=true"
+            say("top_logprobs asks for more of what logprobs gives"),
+            "top_logprobs",
+            "logprobs=true",
         )
     if (
         None not in (body.max_tokens, body.max_completion_tokens)
         and body.max_tokens != body.max_completion_tokens
     ):
         raise Invalid(
-            "max_tokens is the old name of max_completion_tokens, and both differ",
+            say("max_tokens is the old name of max_completion_tokens, and both differ"),
             "max_tokens",
-            "leave it out",
+            say("leave it out"),
         )
     field = "max_tokens" if body.max_completion_tokens is None else "max_completion_tokens"
     request = asked(hosted, body, 1, maker, body.max_completion_tokens or body.max_tokens, field)
     constraint = _constraint(body.response_format)
     if constraint is not None and body.constraint is not None:
         raise Invalid(
-            "response_format and constraint say both what a reply must be",
+            say("response_format and constraint say both what a reply must be"),
             "constraint",
-            "leave one of them out",
+            say("leave one of them out"),
         )
     return request if constraint is None else replace(request, constraint=constraint)
 
@@ -277,7 +280,7 @@ def _constraint(form: Format | None) -> str | None:
         wanted = "json:object"
     elif form.json_schema is None:
         raise Invalid(
-            "there is no schema",
+            say("there is no schema"),
             "response_format.json_schema",
             '{"name": "...", "schema": {"type": "object", ...}}',
         )
@@ -285,7 +288,7 @@ def _constraint(form: Format | None) -> str | None:
         return "json:" + json.dumps(form.json_schema.schema_, ensure_ascii=False)
     if form is not None and form.json_schema is not None:
         raise Invalid(
-            "a schema is kept with type json_schema only",
+            say("a schema is kept with type json_schema only"),
             "response_format.type",
             'type="json_schema"',
         )

@@ -85,17 +85,23 @@ class Bucket:
             return
         if count > self.rate:
             raise Busy(
-                f"this request may use {count:,.0f} tokens, and this key has "
-                f"{self.rate:,} a minute",
-                fix="ask for less: a smaller max_tokens or n",
+                say(
+                    "this request may use {0:,.0f} tokens, and this key has {1:,} a minute",
+                    count,
+                    self.rate,
+                ),
+                fix=say("ask for less: a smaller max_tokens or n"),
                 seconds=60.0,
             )
         if seconds > 0:
             raise Busy(
-                f"this request may use {count:,.0f} tokens, and this key has "
-                f"{max(0.0, self.left):,.0f} left of this minute",
-                where=f"{self.rate:,} a minute",
-                fix="try again later, or ask for less: a smaller max_tokens or n",
+                say(
+                    "this request may use {0:,.0f} tokens, and this key has {1:,.0f} left of this minute",
+                    count,
+                    max(0.0, self.left),
+                ),
+                where=say("{0:,} a minute", self.rate),
+                fix=say("try again later, or ask for less: a smaller max_tokens or n"),
                 seconds=seconds,
             )
         self.take(count)
@@ -148,15 +154,15 @@ class Key:
     def admit(self) -> None:
         """Count a request. Raises Busy when the key has used up its minute."""
         for bucket, wanted, what in (
-            (self.requests, 1.0, "requests"),
-            (self.tokens, 1.0, "tokens"),
+            (self.requests, 1.0, say("requests")),
+            (self.tokens, 1.0, say("tokens")),
         ):
             seconds = bucket.wait(wanted)
             if seconds > 0:
                 raise Busy(
-                    f"this key has used up its {what} of this minute",
-                    where=f"{bucket.rate} a minute",
-                    fix="try again later",
+                    say("this key has used up its {0} of this minute", what),
+                    where=say("{0:,} a minute", bucket.rate),
+                    fix=say("try again later"),
                     seconds=seconds,
                 )
         self.requests.take(1)
@@ -214,11 +220,11 @@ class Keys:
                 match = key
         if match is None or scheme.lower() != "bearer":
             raise Unknown(
-                "this server wants a key, and this is none of its keys"
+                say("this server wants a key, and this is none of its keys")
                 if given
-                else "this server wants a key",
+                else say("this server wants a key"),
                 where="Authorization: Bearer KEY",
-                fix="ask whoever runs the server; castalia serve --new-key NAME makes one",
+                fix=say("ask whoever runs the server; castalia serve --new-key NAME makes one"),
             )
         return match
 

@@ -94,11 +94,11 @@ class Events(Response):
         except Exception as error:  # too late for a status
             if isinstance(error, Unread):
                 raise
-            number = scope["state"]["number"]
+            number, language = scope["state"]["number"], scope["state"]["language"]
             scope["state"]["note"]["error"] = type(error).__name__
             if status_of(error) >= 500:
                 LOG.exception("a stream failed", extra={"id": number})
-            await send(_event(as_json(problem(error, number))))
+            await send(_event(as_json(problem(error, number, language))))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
