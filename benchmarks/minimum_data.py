@@ -5,7 +5,7 @@ held-out ones.
         # merges its cases into benchmarks/results/minimum_data.json
 
 Each case trains a recipe on the first n items of a built-in set, for the same number of steps, and
-judges the run against items that no n contains. castalia/checks/data_requirements.py takes two
+judges the run against items that no n contains. castalia/modalities/*/check.py take two
 numbers from each: `least`, the smallest n from which on the score is a fifth of the way from the
 naive baseline to real data (for bits: to zero), and `wants`, the smallest whose distance to real
 data (bits) is at most a quarter more than the best. Short trainings, one seed,

@@ -1,13 +1,13 @@
-"""Look at data before anything is trained on them: what is there, what is wrong, what stands twice,
-whether it is enough, what to do next.
+"""Checks data before anything is trained on them: what is there, what is wrong, what is there
+twice, whether it is enough, what to do next.
 
     checked = check("photos/", against=["test/"])
     checked.document.verdict, checked.document.to_json(), checked.manifest
 
 Every file is listed (data/inventory.py), read as training would read it (data/source.py, the codec)
-and looked at once, in bounded memory; what is looked for depends on the modality (item_scan.py says
-what it must provide). Copies are found in duplicates.py, the sentences are in messages.py, the page
-in check_page.py. Nothing is changed, nothing is written.
+and looked at once, in bounded memory. What depends on the modality is in its Check (item_scan.py).
+duplicates.py searches for copies; report_builder.py collects the findings, whose sentences are in
+messages.py; check_page.py writes the page. No file of the data is changed.
 """
 
 from __future__ import annotations
@@ -54,16 +54,15 @@ def check(
     compare: str | os.PathLike[str] | None = None,
     evidence: bool = False,
 ) -> Checked:
-    """Looks at `data`: a folder, a file, a list, a table or a built-in set.
+    """Checks `data`: a folder, a file, a list, a table or a built-in set.
 
     codec      its name, or "auto": the one that reads most of the items.
-    against    other data; which share of each is in `data`, too, is told as leakage.
+    against    other data; the share of each that is in `data`, too, is reported as leakage.
     overrides  data.* and codec.*, as for training, so that the same is read.
     compare    a manifest of an earlier check.
     evidence   keep some twins to be shown.
     Raises DataError when data, `against` or `compare` do not exist, RecipeError for keys that no
-    codec has. Whatever is wrong *with* the data is said in
-    the document.
+    codec has. Whatever is wrong with the data themselves is in the document.
     """
     source = plain(data)
     given = _wanted(overrides)
@@ -88,7 +87,8 @@ def check(
     try:
         sources = [open_source(plan.data, used)]
     except DataError as error:
-        draft.find("stops", what=f"{error.what}{f' ({error.where})' if error.where else ''}")
+        what = say("{0} ({1})", error.what, error.where) if error.where else error.what
+        draft.find("stops", what=what)
         return Checked(*draft.finish(older))
     labels = [short_name(source)]
     for other in [plain(path) for path in against]:

@@ -44,7 +44,7 @@ def page(checked: CheckResult, language: str = "en") -> str:
         verdict=document.verdict,
         headline=messages.pick(messages.VERDICTS[document.verdict], language),
         # JSON has these sentences in English alone
-        steps=[(one.command, one.why if language == "en" else "") for one in document.next],
+        steps=[(one.command, translate(recognised(one.why), language)) for one in document.next],
         findings=[
             {
                 "level": one.level,
@@ -57,7 +57,7 @@ def page(checked: CheckResult, language: str = "en") -> str:
             {
                 "verdict": one.verdict.replace(" ", "-"),
                 "words": enough_line(one, language),
-                "source": one.source if language == "en" else "",
+                "source": translate(recognised(one.source), language),
             }
             for one in document.enough
         ],

@@ -1,4 +1,4 @@
-"""What a check of data asks of a modality: `Check`, and `Look`, which sees each item once.
+"""What a modality provides for checks of its data: `Check`, and `Look`, which sees each item once.
 
 A modality names its Check in its descriptor (castalia/modality.py); `of` finds it by the name of
 the codec. Every method has a default: a modality without a Check of its own, or a codec without a
@@ -37,14 +37,14 @@ from castalia.data.source import DIGEST_BYTES, DataConfig, Source
 from castalia.language import Voice
 from castalia.omissions import Omission
 from castalia.recipe import Part
-from castalia.sentences import Message, plural
+from castalia.sentences import Message, plural, say
 
 QUANTILES = {"least": 0.0, "tenth": 0.1, "median": 0.5, "nine_tenths": 0.9, "most": 1.0}
 
 
 class Need(NamedTuple):
     """How much data a recipe needs, in `unit`: below `least` it is too little, from `wants` on
-    enough. source: where the two figures come from.
+    enough. source: where the two figures come from, a sentence.
     """
 
     recipe: str
@@ -55,7 +55,9 @@ class Need(NamedTuple):
 
 
 class Advice(NamedTuple):
-    """The recipe to begin with, why, and options of its command: key to value as it is typed."""
+    """The recipe to begin with, why (a sentence), and options of its command: key to value as it is
+    typed.
+    """
 
     recipe: str
     why: str
@@ -75,7 +77,7 @@ class Plan:
 
 
 class Look(ABC):
-    """content (N, 16) uint8: hash of what an item says, whatever its file format; readable (N,)
+    """content (N, 16) uint8: hash of the content of an item, whatever its file format; readable (N,)
     bool: whether it was added.
 
     The first `own` of the N items are the data; the others are what they are compared with.
@@ -197,7 +199,7 @@ class Check:
         recipe = registry.first_recipe(self.codec)
         if not recipe or scan.codes & {"identical", "few"}:
             return None
-        return Advice(recipe, "the recipe to begin with for data that this codec reads")
+        return Advice(recipe, say("the recipe to begin with for data that this codec reads"))
 
     @classmethod
     def needs(cls, facts: Mapping[str, Any]) -> tuple[Need, ...]:

@@ -13,6 +13,7 @@ from string import Formatter
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from castalia import language, modality
+from castalia.language import constant, translate
 from castalia.sentences import N_, say_in
 
 LANGUAGES = tuple(language.LANGUAGES)
@@ -44,7 +45,7 @@ class Sentence(NamedTuple):
     def template(self, lang: str, count: float | None) -> str:
         """As the language has it for this number."""
         english = self.one if self.one and count == 1 else self.en
-        found = language.constant(self.one or self.en, lang, count=count)
+        found = constant(self.one or self.en, lang, count=count)
         return english if found == (self.one or self.en) else found
 
 
@@ -243,9 +244,8 @@ def finding(code: str, lang: str, values: Mapping[str, Any], codec: str | None =
     codec: the one that looked, whose modality may have sentences of its own; None: of any.
     """
     checks = list(_checks(codec))
-    sentence = FINDINGS.get(code) or next(
-        check.sentences[code] for check in checks if code in check.sentences
-    )
+    own = {name: one for check in reversed(checks) for name, one in check.sentences.items()}
+    sentence = {**own, **FINDINGS}[code]
     return filled(sentence, lang, values, checks)
 
 
@@ -268,13 +268,13 @@ def filled(
 
 
 def example(text: str, lang: str) -> str:
-    """An example of a finding; of "file, item 3: why", the place and the reason are told in the
-    language.
+    """An example of a finding in a language; of "file, item 3: why", the place and the reason are
+    translated.
     """
     name, sign, why = text.partition(": ")
     place = _ITEM.fullmatch(name)
     named: str = language.say("{0}, item {1}", *place.groups()) if place else name
-    return language.translate(
+    return translate(
         language.say("{0}: {1}", named, language.recognised(why)) if sign else named, lang
     )
 
@@ -282,7 +282,7 @@ def example(text: str, lang: str) -> str:
 def counted(count: int, unit: str, lang: str) -> str:
     """ "1 picture", "1,204 pictures", "1,204 张图片"; `unit` is that of a Check."""
     check = next((check for check in _checks(None) if check.unit == unit), None)
-    return f"{count:,} {unit}" if check is None else language.translate(check.counted(count), lang)
+    return f"{count:,} {unit}" if check is None else translate(check.counted(count), lang)
 
 
 def noun(name: str, lang: str, count: int, codec: str | None = None) -> str:
@@ -292,14 +292,14 @@ def noun(name: str, lang: str, count: int, codec: str | None = None) -> str:
     return _noun(name, lang, count, list(_checks(codec)))
 
 
-def pick(text: str, lang: str) -> str:
+def pick(text: str, language: str) -> str:
     """One of VERDICTS or ENOUGH in a language."""
-    return language.constant(text, lang)
+    return constant(text, language)
 
 
-def label(name: str, lang: str) -> str:
+def label(name: str, language: str) -> str:
     """One of LABELS in a language."""
-    return language.translate(LABELS[name], lang)
+    return translate(LABELS[name], language)
 
 
 def _checks(codec: str | None) -> Iterator[type[Names]]:
@@ -326,17 +326,15 @@ def _shown(value: Any, lang: str, checks: Sequence[type[Names]]) -> str:
                 else ", ".join(f"{count} {name}" for count, name in listed)
             )
         case list() | tuple():
-            return ("、" if lang == "zh" else ", ").join(map(str, value))
-    return language.translate(value, lang) if isinstance(value, str) else str(value)
+            return translate(language.series(map(str, value)), lang)
+    return translate(value, lang) if isinstance(value, str) else str(value)
 
 
 def _noun(name: str, lang: str, count: int, checks: Sequence[type[Names]]) -> str:
     made = next((check.nouns[name] for check in checks if name in check.nouns), None)
     if made is not None:
-        return language.translate(made(count), lang)
+        return translate(made(count), lang)
     described = modality.get(name)
     if described is None:
         return name
-    return (
-        described.item if lang == "en" and count == 1 else language.translate(described.items, lang)
-    )
+    return described.item if lang == "en" and count == 1 else translate(described.items, lang)

@@ -1,5 +1,5 @@
-"""The document of a check in the making: findings, counts and advice, from what was listed, read,
-looked at and compared.
+"""Builds the document of a check: findings, counts and advice, from what was listed, read, looked
+at and compared.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from castalia.data.source import Source
 from castalia.data.stream import LEAST_ITEMS
 from castalia.errors import DataError
 from castalia.omissions import Omissions
+from castalia.sentences import say, series
 from castalia.text_files import documents
 
 UNEVEN = 10.0  # a class this many times another is out of balance
@@ -80,16 +81,14 @@ class Draft:
             for name in names
         )
         others = Counter(entry.kind for entry in self.found.read())
-        what = (
-            ", ".join(
-                f"{count} {sort}" for sort, count in [*others.most_common(), *sorts.most_common(6)]
-            )
-            or "it is empty"
-        )
+        what = series(
+            say("{0} {1}", count, sort)
+            for sort, count in [*others.most_common(), *sorts.most_common(6)]
+        ) or say("it is empty")
         self.find(
             "nothing",
             [entry.name for entry in self.found.entries],
-            what=f"[{what}]",
+            what=say("[{0}]", what),
             remedy=unread_files.advice(names, ""),
         )
 
@@ -98,7 +97,7 @@ class Draft:
         self.findings += self.checking.left_out(omissions.listed())
 
     def read(self, pool: Pool, lost: list[tuple[int, DataError]], skip_bad: bool) -> None:
-        """What was found, and what could not be read."""
+        """Which files could not be read, or hold nothing; hashes of items for the manifest."""
         source = pool.sources[0]
         self.licence = source.licence
         known = {one.file for one in self.unreadable}
@@ -170,14 +169,14 @@ class Draft:
             leak = twins.leak(one, other)
             self.values["leakage"].append(leak)
             if leak.items:
-                told = {
+                values = {
                     "count": leak.items,
                     "total": leak.total,
                     "share": leak.share,
                     "source": leak.source,
                     "into": leak.into,
                 }
-                self.find("leak", [" ~ ".join(pair) for pair in leak.examples], **told)
+                self.find("leak", [" ~ ".join(pair) for pair in leak.examples], **values)
             else:
                 self.find("no_leak", source=leak.source, into=leak.into, total=leak.total)
         if source.classes:
@@ -315,7 +314,7 @@ class Draft:
         return document, made
 
     def _surroundings(self) -> None:
-        """What lies beside: other kinds of data, files that nothing reads, links, tables about the
+        """What is beside the data: other kinds of data, files that nothing reads, links, tables about the
         files, the licence.
         """
         if self.codec is not None and not any(one.code == "nothing" for one in self.findings):

@@ -1,5 +1,5 @@
-"""What lies in a place, before any codec was chosen: every file, its kind and size, and what could
-not be looked at.
+"""The files of a place, before any codec was chosen: each with its kind and size, and those that
+could not be opened.
 
 A kind is the name of the codec that would read a file; "beside" explains data (README, captions,
 metadata tables, labels), "other" is read by nothing here. Codecs are asked in their order: the
@@ -57,7 +57,7 @@ def codecs() -> dict[str, type[Codec[Any]]]:
 
 @dataclass
 class Inventory:
-    """folder: what names are relative to. trouble: (name, why) of what could not be looked at;
+    """folder: what names are relative to. trouble: (name, why) of what could not be opened;
     harmless: the same of links that go round or nowhere. codecs: those that were asked.
     """
 

@@ -82,14 +82,14 @@ class ArrayCheck(Check):
     def advice(self, scan: Scan, judged: Sequence[Enough]) -> Advice | None:
         if scan.codes & {"identical", "few", "shapes"}:
             return None
-        return Advice("array/vae", "it scores and encodes; array/gan takes the same data")
+        return Advice("array/vae", say("it scores and encodes; array/gan takes the same data"))
 
     @classmethod
     def needs(cls, facts: Mapping[str, Any]) -> tuple[Need, ...]:
         """Ten rows for each number in one, whatever the recipe."""
         entries = facts.get("entries", 0)
         wants = max(ROWS_PER_ENTRY * entries, 100)
-        source = (
+        source = say(
             "ten items for each number in one, a rule of thumb (Peduzzi et al. 1996), and at least "
             "100"
         )

@@ -31,7 +31,7 @@ from castalia.language import Voice
 from castalia.modalities.image import near_duplicates as lookalikes
 from castalia.modalities.image.check_messages import FINDINGS, LABELS
 from castalia.modalities.image.codec import ImageCodec, flattened, open_picture
-from castalia.sentences import Message, plural
+from castalia.sentences import Message, plural, say
 
 _ORIENTATION, _GPS, _EXIF = 0x0112, 0x8825, 0x8769
 _AUTHORS = {0x013B: "artist", 0x8298: "copyright", 0x9C9D: "author"}  # of the first directory
@@ -39,9 +39,11 @@ _AUTHORS = {0x013B: "artist", 0x8298: "copyright", 0x9C9D: "author"}  # of the f
 _OWNERS = {0xA430: "owner of the camera", 0xA431: "serial number of the camera"}
 FEW_IN_A_CLASS = 50  # docs/gan.md: told the class, a GAN of few pictures varies less within it
 _MEASURED = "benchmarks/minimum_data.py"
-_CRITIC = (
-    f"{_MEASURED}; from {FEW:,} on the critic of families/gan.py need no longer be kept from "
-    "knowing the pictures by heart"
+_CRITIC = say(
+    "{0}; from {1:,} on the critic of families/gan.py need no longer be kept from knowing the "
+    "pictures by heart",
+    _MEASURED,
+    FEW,
 )
 _TEXTS = {"author": "author", "artist": "artist", "copyright": "copyright"}  # PNG text chunks
 
@@ -141,7 +143,13 @@ class PictureCheck(Check):
     sentences = FINDINGS
     measured: ClassVar[tuple[Need, ...]] = (
         Need("image/vae", 30, 1000, "pictures", _MEASURED),
-        Need("image/vaegan", 300, FEW, "pictures", f"as image/gan, whose critic it has: {_CRITIC}"),
+        Need(
+            "image/vaegan",
+            300,
+            FEW,
+            "pictures",
+            say("as image/gan, whose critic it has: {0}", _CRITIC),
+        ),
         Need("image/gan", 300, FEW, "pictures", _CRITIC),
     )
     # recipes with the network of a measured one, or one that needs as much
@@ -184,13 +192,13 @@ class PictureCheck(Check):
         if not any(one.family == "image/gan" and one.verdict == "enough" for one in judged):
             return Advice(
                 "image/vae",
-                "it learns most from few pictures, and its scores say whether more would help",
+                say("it learns most from few pictures, and its scores say whether more would help"),
             )
-        why = "the sharpest pictures for the time, and enough of them here"
+        why = say("the sharpest pictures for the time, and enough of them here")
         classes = sorted(scan.classes.values())
         small = bool(classes) and classes[len(classes) // 2] < FEW_IN_A_CLASS
         if small and "data.conditional" not in self.given:
-            why += "; classes this small make a GAN vary less"
+            why = say("{0}; classes this small make a GAN vary less", why)
             return Advice("image/gan", why, {"data.conditional": "false"})
         return Advice("image/gan", why)
 

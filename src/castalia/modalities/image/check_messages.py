@@ -1,4 +1,4 @@
-"""What a check of pictures says: the sentences of its findings and the names of its facts."""
+"""Sentences of the findings of a check of pictures, and names of its facts."""
 
 from __future__ import annotations
 

@@ -31,11 +31,11 @@ from castalia.sentences import Message, plural, say
 
 RUN = 8
 SIMILAR = 0.6  # share of the runs of both that both have (Jaccard)
-CROWD = 200  # pieces with the same run beyond which it tells nothing
+CROWD = 200  # pieces with the same run beyond which it is no sign of a copy
 # -7 .. 7 sharps
 MAJOR = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 MINOR = ("Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#")
-_CHORALES = "a rule of thumb, not measured: the built-in chorales have some 65,000 notes"
+_CHORALES = say("a rule of thumb, not measured: the built-in chorales have some 65,000 notes")
 
 
 class ScoreLook(Look):
@@ -173,12 +173,12 @@ class ScoreCheck(Check):
             return None
         recipe = _recipe(scan.facts)
         if recipe == "music/ar-events":
-            why = (
+            why = say(
                 "most of these scores play chords or drums within a part, of which a grid "
                 "would leave notes out"
             )
         else:
-            why = (
+            why = say(
                 "it reads scores as a grid of parts by steps, and is judged, audited and "
                 "edited as music"
             )

@@ -235,7 +235,7 @@ class TextCheck(Check):
             20_000,
             80_000,
             "characters",
-            f"{_MEASURED}: those of text/ar, whose network it has; its counts need less",
+            say("{0}: those of text/ar, whose network it has; its counts need less", _MEASURED),
         ),
         Need("text/ar", 20_000, 80_000, "characters", _MEASURED),
     )
@@ -330,8 +330,12 @@ class TextCheck(Check):
             self._context = length
             yield self.finding(
                 "stops",
-                what=f"no answer fits the context of {config.length:,} tokens; "
-                f"codec.length={length} holds all of them",
+                what=say(
+                    "no answer fits the context of {0:,} tokens; codec.length={1} holds all of "
+                    "them",
+                    config.length,
+                    length,
+                ),
             )
         elif late:
             what = say(
@@ -350,20 +354,22 @@ class TextCheck(Check):
         if 2 * scan.look.conversations > len(scan.items):
             name, why = (
                 "text/chat",
-                "conversations, of which it learns what the assistant says; a run of "
-                "texts to begin with (start_from=RUN) makes it better",
+                say(
+                    "conversations, of which it learns what the assistant says; a run of "
+                    "texts to begin with (start_from=RUN) makes it better"
+                ),
             )
         elif self._records:
             name, why = (
                 "text/ar-mixed",
-                "row by row, as text, until there is a family that models columns",
+                say("row by row, as text, until there is a family that models columns"),
             )
         elif any(one.family == "text/ar" and one.verdict == "enough" for one in judged):
-            name, why = "text/ar", "enough for a transformer that castalia export writes out"
+            name, why = "text/ar", say("enough for a transformer that castalia export writes out")
         else:
             name, why = (
                 "text/ar-mixed",
-                "the best likelihood on a small corpus: the network mixed with counts",
+                say("the best likelihood on a small corpus: the network mixed with counts"),
             )
         options = {}
         if self._context is not None:
@@ -372,7 +378,7 @@ class TextCheck(Check):
             options["codec.field"] = _quoted(self._column)
         if "few" in scan.codes and "codec.document" not in self.given:
             options["codec.document"] = "line"
-            why += "; each line is a document, so that there are enough of them"
+            why = say("{0}; each line is a document, so that there are enough of them", why)
         return Advice(name, why, options)
 
     @classmethod

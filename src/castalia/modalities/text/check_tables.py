@@ -25,7 +25,7 @@ def columns(path: Path, encoding: str | None = None) -> tuple[list[Column], bool
     read); none for a table that cannot be read.
     """
     rows: list[dict[str, Any]] = []
-    with suppress(DataError):  # a broken row is told when all are read
+    with suppress(DataError):  # a broken row is reported when all are read
         rows.extend(row for _, row in islice(documents.rows(path, encoding)[1], _ROWS))
     if not rows:
         return [], True
