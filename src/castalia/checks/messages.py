@@ -22,9 +22,10 @@ _ITEM = re.compile(r"(.+), item ([0-9]+)")
 
 
 class Names(Protocol):
-    """What of a Check (item_scan.py) has names in it."""
+    """What of a Check (item_scan.py) has words in it."""
 
     unit: ClassVar[str]
+    sentences: ClassVar[Mapping[str, Sentence]]
     nouns: ClassVar[Mapping[str, Callable[[int], str]]]
 
     @classmethod
@@ -292,14 +293,14 @@ def noun(name: str, lang: str, count: int, codec: str | None = None) -> str:
     return _noun(name, lang, count, list(_checks(codec)))
 
 
-def pick(text: str, language: str) -> str:
+def pick(text: str, lang: str) -> str:
     """One of VERDICTS or ENOUGH in a language."""
-    return constant(text, language)
+    return constant(text, lang)
 
 
-def label(name: str, language: str) -> str:
+def label(name: str, lang: str) -> str:
     """One of LABELS in a language."""
-    return translate(LABELS[name], language)
+    return translate(LABELS[name], lang)
 
 
 def _checks(codec: str | None) -> Iterator[type[Names]]:
