@@ -81,9 +81,8 @@ class Novelty(Metric):
         crossed = torch.cat(
             [one < torch.quantile(other, QUANTILE), other < torch.quantile(one, QUANTILE)]
         )
-        sides["floor"] = floor = _estimate(
-            crossed, count
-        )  # as many items as held out, thresholds as good as those of a half: twice the variance
+        # as many items as held out, thresholds as good as those of a half: twice the variance
+        sides["floor"] = floor = _estimate(crossed, count)
         informative = clearly("lower", floor, sides["memoriser"])
         details = {
             "held_out": len(held_out),

@@ -136,9 +136,9 @@ class Spectral(nn.Module):
         return v
 
     def forward(self, weight: Tensor) -> Tensor:
-        with torch.autocast(
-            "cpu" if weight.is_meta else weight.device.type, enabled=False
-        ):  # meta: how large it would be (families.base.make)
+        # meta: to compute the size of the model alone (families.base.make)
+        device = "cpu" if weight.is_meta else weight.device.type
+        with torch.autocast(device, enabled=False):
             matrix = weight.flatten(1).float()
             with torch.no_grad():
                 v = (

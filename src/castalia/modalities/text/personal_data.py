@@ -30,7 +30,7 @@ from typing import NamedTuple
 KINDS = ("email", "mobile_cn", "phone", "id_cn", "bank_card", "iban", "ipv4")
 
 
-class Found(NamedTuple):
+class Finding(NamedTuple):
     """Characters start .. stop - 1 of a text are likely of this kind."""
 
     kind: str
@@ -193,30 +193,30 @@ _MOST_GROUPS, _LONGEST = 7, 28  # groups of digits, and characters, that one num
 _DATE = re.compile(r"(?:19|20)\d\d[.-]\d{1,2}[.-]\d{1,2}\Z")
 
 
-def find(text: str) -> Iterator[Found]:
-    """What stands in a text, from left to right within each sort; no two overlap within numbers."""
+def find(text: str) -> Iterator[Finding]:
+    """Findings in a text, from left to right within each kind; no two numbers overlap."""
     if not text.isascii():
         text = text.translate(_WIDE) if re.search("[０-９＠]", text) else text
     yield from _emails(text)
     taken = []
     for match in _IBAN.finditer(text):
-        found = _iban_at(text, match.start(), match.end())
-        if found is not None:
-            taken.append(found)
-            yield found
+        finding = _iban_at(text, match.start(), match.end())
+        if finding is not None:
+            taken.append(finding)
+            yield finding
     for match in _NUMBER.finditer(text):
         if match.end() - match.start() >= 7:
-            for found in _numbers(text, match.start(), match.end()):
+            for finding in _numbers(text, match.start(), match.end()):
                 if not any(
-                    found.start < other.stop and other.start < found.stop for other in taken
+                    finding.start < other.stop and other.start < finding.stop for other in taken
                 ):
-                    yield found
+                    yield finding
 
 
-def shown(text: str, found: Found) -> str:
+def shown(text: str, finding: Finding) -> str:
     """The value with most of it starred out."""
-    value = text[found.start : found.stop]
-    match found.kind:
+    value = text[finding.start : finding.stop]
+    match finding.kind:
         case "email":
             local, _, domain = value.translate(_WIDE).partition("@")
             return f"{local[:1]}***@{domain[:1]}***.{domain.rpartition('.')[2]}"
@@ -232,12 +232,12 @@ def shown(text: str, found: Found) -> str:
 
 
 def masked(text: str) -> str:
-    """The text with everything that `find` finds starred out."""
+    """The text with all findings starred out."""
     parts, place = [], 0
-    for found in sorted(find(text), key=lambda one: one.start):
-        if found.start >= place:
-            parts += [text[place : found.start], shown(text, found)]
-            place = found.stop
+    for finding in sorted(find(text), key=lambda one: one.start):
+        if finding.start >= place:
+            parts += [text[place : finding.start], shown(text, finding)]
+            place = finding.stop
     return "".join([*parts, text[place:]])
 
 
@@ -285,14 +285,14 @@ def iban(value: str) -> bool:
     return int("".join(str(int(character, 36)) for character in plain[4:] + plain[:4])) % 97 == 1
 
 
-def _emails(text: str) -> Iterator[Found]:
+def _emails(text: str) -> Iterator[Finding]:
     for match in _AT.finditer(text):
         local = _LOCAL.search(text[max(0, match.start() - 64) : match.start()])
         if local is not None and ".." not in local[0]:
-            yield Found("email", match.start() - len(local[0]), match.end())
+            yield Finding("email", match.start() - len(local[0]), match.end())
 
 
-def _iban_at(text: str, start: int, stop: int) -> Found | None:
+def _iban_at(text: str, start: int, stop: int) -> Finding | None:
     if start and text[start - 1].isascii() and text[start - 1].isalnum():
         return None
     length = _IBAN_LENGTHS.get(text[start : start + 2], 0)
@@ -302,13 +302,13 @@ def _iban_at(text: str, start: int, stop: int) -> Found | None:
         place += 1
     cut = place < len(text) and text[place].isascii() and text[place].isalnum()
     return (
-        Found("iban", start, place)
+        Finding("iban", start, place)
         if counted == length and not cut and iban(text[start:place])
         else None
     )
 
 
-def _numbers(text: str, start: int, stop: int) -> Iterator[Found]:
+def _numbers(text: str, start: int, stop: int) -> Iterator[Finding]:
     """What a run of digits with blanks and signs between them holds: as a whole, else in groups
     that stand side by side, long ones first.
     """
@@ -320,16 +320,16 @@ def _numbers(text: str, start: int, stop: int) -> Iterator[Found]:
     while first < len(groups):
         for last in range(min(len(groups), first + _MOST_GROUPS), first, -1):
             begin, end = groups[first][0], groups[last - 1][1]
-            found = _number(text, begin, end) if 7 <= end - begin <= _LONGEST else None
-            if found is not None:
-                yield found
+            finding = _number(text, begin, end) if 7 <= end - begin <= _LONGEST else None
+            if finding is not None:
+                yield finding
                 first = last
                 break
         else:
             first += 1
 
 
-def _number(text: str, start: int, stop: int) -> Found | None:
+def _number(text: str, start: int, stop: int) -> Finding | None:
     """What characters start .. stop - 1 are, all of them together."""
     if (
         start
@@ -349,7 +349,7 @@ def _number(text: str, start: int, stop: int) -> Found | None:
     if chinese_id(value) or (
         value[-1] not in "Xx" and chinese_id(digits) and re.fullmatch(r"\d{6} \d{8} \d{4}", value)
     ):
-        return Found("id_cn", start, stop)
+        return Finding("id_cn", start, stop)
     if value[-1] in "Xx":
         return None
     if _IPV4.match(value):
@@ -363,22 +363,22 @@ def _number(text: str, start: int, stop: int) -> Found | None:
             and not _VERSION.search(text[max(0, start - 12) : start])
         )
         return (
-            Found("ipv4", start, stop)
+            Finding("ipv4", start, stop)
             if public and not (start and text[start - 1] == ".")
             else None
         )
     if _MOBILE_CN.match(value):
-        return Found("mobile_cn", start, stop)
+        return Finding("mobile_cn", start, stop)
     grouped = plain and re.fullmatch(
         r"\d{4,}|\d{4}([ -])\d{4}(?:\1\d{1,4}){1,3}|\d{4}([ -])\d{6}\2\d{4,5}", value
     )
     if 13 <= len(digits) <= 19 and grouped and bank_card(digits):
-        return Found("bank_card", start, stop)
+        return Finding("bank_card", start, stop)
     abroad = _ABROAD.match(value) and 8 <= len(digits) <= 15
     if (abroad or _LANDLINE_CN.match(value) or _NORTH_AMERICA.match(value)) and not _DATE.match(
         value
     ):
-        return Found("phone", start, stop)
+        return Finding("phone", start, stop)
     return None
 
 
