@@ -10,7 +10,7 @@ import torch
 from castalia.errors import RecipeError
 from castalia.evaluation.base import Estimate, MetricResult, compared, mean_interval
 from castalia.evaluation.equivalence import MARGIN, equivalence
-from castalia.evaluation.verdict import told_apart_words, verdict
+from castalia.evaluation.verdict import two_sample_words, verdict
 from castalia.verbs.evaluate import measured
 
 
@@ -30,9 +30,9 @@ def two_sample(n: int) -> MetricResult:
 
 
 def test_few_samples_are_no_proof():
-    assert "too few" in told_apart_words(
+    assert "too few" in two_sample_words(
         two_sample(40)
-    ) and "cannot tell samples" in told_apart_words(two_sample(2000))
+    ) and "cannot tell samples" in two_sample_words(two_sample(2000))
 
 
 @pytest.mark.parametrize("n", [20, 40, 100, 150])

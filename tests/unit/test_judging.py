@@ -40,7 +40,7 @@ from castalia.evaluation.creativity import Seen, at_bar, realism
 from castalia.evaluation.data_copying import copying, mann_whitney
 from castalia.evaluation.judge import Evaluation
 from castalia.evaluation.seed_variation import spread
-from castalia.evaluation.two_sample import TwoSample, told_apart
+from castalia.evaluation.two_sample import TwoSample, held_out_hits
 from castalia.evaluation.utility import measures, taught
 from castalia.evaluation.vendi_score import Vendi, vendi
 from castalia.run import Run
@@ -104,7 +104,7 @@ def test_what_no_line_separates_is_seen_too():
     """A ring around a blob of the same mean: a linear classifier guesses, this one does not."""
     angle = 2 * math.pi * torch.rand(400, generator=torch.Generator().manual_seed(0))
     ring = 3 * torch.stack([angle.cos(), angle.sin()], 1) + 0.3 * normal(400, 2, 1)
-    hits, sizes = told_apart(ring, normal(400, 2, 2))
+    hits, sizes = held_out_hits(ring, normal(400, 2, 2))
     assert hits.sum() / sizes.sum() > 0.9 and (sizes == 40).all()
 
 

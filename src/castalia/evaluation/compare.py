@@ -364,7 +364,7 @@ def _verdict(
     return words
 
 
-def told(one: Difference) -> str:
+def in_words(one: Difference) -> str:
     """A difference in a sentence."""
     if not one.shown or one.better is None:
         return say("no difference shown")

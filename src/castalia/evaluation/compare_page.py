@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from castalia.evaluation.base import MetricResult, show
 from castalia.evaluation.charts import front
-from castalia.evaluation.compare import LEVEL, Compared, Difference, told
+from castalia.evaluation.compare import LEVEL, Compared, Difference, in_words
 from castalia.evaluation.report_page import decoded
 from castalia.evaluation.score_names import called, interval_of, name_of
 from castalia.language import Voice, say
@@ -117,7 +117,7 @@ def _gap(one: Difference | None) -> dict[str, Any]:
     return {
         "value": show(one.value),
         "interval": interval,
-        "words": told(one),
+        "words": in_words(one),
         "shown": one.shown,
     }
 

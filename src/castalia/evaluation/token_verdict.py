@@ -11,7 +11,7 @@ from castalia.evaluation.verdict import (
     answered,
     different_words,
     spoken,
-    told_apart_words,
+    two_sample_words,
     usable,
 )
 from castalia.language import join, say
@@ -87,7 +87,7 @@ def _fidelity(named: dict[str, MetricResult]) -> str:
                 *(show(kernel.value), show(kernel.floor), show(naive)),
             )
         )
-    words.append(told_apart_words(named.get("c2st")))
+    words.append(two_sample_words(named.get("c2st")))
     return join(words) or NOTHING
 
 

@@ -52,7 +52,7 @@ class TwoSample(Comparison):
     def compare(self, candidate: Tensor, reference: Tensor) -> dict[str, Estimate]:
         count = self.used(min(len(candidate), len(reference)), reference.shape[1])
         candidate, reference = candidate[:count], reference[:count]
-        hits, sizes = told_apart(candidate, reference)
+        hits, sizes = held_out_hits(candidate, reference)
         value = (hits.sum() / sizes.sum()).item()
         rest = (hits.sum() - hits) / (sizes.sum() - sizes)
         estimate = estimated(value, (value + SHARED * (rest - value)).tolist(), (0.0, 1.0))
@@ -65,7 +65,7 @@ class TwoSample(Comparison):
         }
 
 
-def told_apart(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def held_out_hits(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Features (N, D), (M, D), the first min(N, M) of both -> (GROUPS,) float64: how many items of
     each fold a fit to the others puts on the right side, and the sizes of the folds.
     """

@@ -180,11 +180,11 @@ def _fidelity(named: dict[str, MetricResult]) -> str:
     elif usable(kernel) and kernel is not None:
         facts_ = show(kernel.value), show(kernel.floor), show(_baseline(kernel))
         words.append(say("The kernel distance is {0}; real data {1}; noise has {2}.", *facts_))
-    words.append(told_apart_words(named.get("c2st")))
+    words.append(two_sample_words(named.get("c2st")))
     return join(words + _silent(named, "precision", "frechet", "kernel", "c2st")) or NOTHING
 
 
-def told_apart_words(score: MetricResult | None) -> str:
+def two_sample_words(score: MetricResult | None) -> str:
     """What the two-sample test says, in a sentence."""
     if not usable(score) or score is None or score.value is None or score.low is None:
         return ""

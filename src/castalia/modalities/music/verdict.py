@@ -7,7 +7,7 @@ import math
 from castalia.evaluation.base import MetricResult, show
 from castalia.evaluation.equivalence import of_score
 from castalia.evaluation.ngram_overlap import copies
-from castalia.evaluation.verdict import NOTHING, answered, different_words, spoken, told_apart_words
+from castalia.evaluation.verdict import NOTHING, answered, different_words, spoken, two_sample_words
 from castalia.language import join, say, series
 from castalia.modalities.music.metrics.statistics import STATISTICS
 
@@ -137,7 +137,7 @@ def _fidelity(named: dict[str, MetricResult]) -> str:
             say("{0}: samples {1}, real pieces {2}.", NAMES[name], show(own), show(real))
             for name, (own, real) in facts.items()
         ]
-    words.append(told_apart_words(named.get("c2st")))
+    words.append(two_sample_words(named.get("c2st")))
     return join(words) or NOTHING
 
 
