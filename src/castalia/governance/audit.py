@@ -43,7 +43,7 @@ from castalia.governance.calibration import (
     threshold_of,
     verdict_of,
 )
-from castalia.governance.copy_matcher import Found, Matcher
+from castalia.governance.copy_matcher import Matcher, Matches
 from castalia.governance.copy_matchers import matcher_for
 from castalia.governance.membership import Membership, membership
 from castalia.nn.counter_random import generator
@@ -198,7 +198,7 @@ def inspect(
     ), matcher
 
 
-def _pair(matches: Found, row: int, name: str, where: Any) -> dict[str, Any]:
+def _pair(matches: Matches, row: int, name: str, where: Any) -> dict[str, Any]:
     train = int(matches.train[row])
     pair = {
         "sample": name,
@@ -311,7 +311,7 @@ def _calibrated(
     matcher: Matcher,
     seed: int,
     notes: list[str],
-) -> tuple[Any, Calibration, Found]:
+) -> tuple[Any, Calibration, Matches]:
     """The real items that set the threshold, the threshold, and their matches."""
     count = count_of(dataset.validation)
     order = (

@@ -14,7 +14,7 @@ import torch
 
 from castalia.data.stream import Split
 from castalia.governance.audit_result import Audit
-from castalia.governance.copy_matcher import Found
+from castalia.governance.copy_matcher import Matches
 from castalia.language import Voice
 from castalia.pages.presenter import presenter_of
 from castalia.pages.render import write
@@ -49,14 +49,14 @@ SOURCES = {
 }
 
 
-def write_page(found: Audit, path: Path, *, title: str, language: str = "en") -> None:
+def write_page(result: Audit, path: Path, *, title: str, language: str = "en") -> None:
     """Writes `path` whole or not at all."""
-    document, voice = found.document, Voice(language)
-    order = found.found.distance.argsort(stable=True).tolist()
+    document, voice = result.document, Voice(language)
+    order = result.matches.distance.argsort(stable=True).tolist()
     hits = order[: min(PAIRS, document["copies"])]
-    shown = hits or [row for row in order[:NEAREST] if found.found.train[row] >= 0]
+    shown = hits or [row for row in order[:NEAREST] if result.matches.train[row] >= 0]
     fresh = (
-        found.fresh.distance.argsort(stable=True).tolist()[:NEAREST]
+        result.fresh.distance.argsort(stable=True).tolist()[:NEAREST]
         if document["calibration"]["source"] == "held-out items"
         else []
     )
@@ -82,8 +82,8 @@ def write_page(found: Audit, path: Path, *, title: str, language: str = "en") ->
         )
         if hits
         else "",
-        found=_pairs(found, found.found, found.samples, shown, found.names, voice),
-        fresh=_pairs(found, found.fresh, found.held_out, fresh, [], voice),
+        found=_pairs(result, result.matches, result.samples, shown, result.names, voice),
+        fresh=_pairs(result, result.fresh, result.held_out, fresh, [], voice),
         provenance=_provenance(document),
     )
 
@@ -129,16 +129,16 @@ def _alarms(calibration: dict[str, Any], rate: float | None) -> str:
     )
 
 
-def _membership(found: dict[str, Any]) -> str:
-    if found["auc"] is None:
+def _membership(membership: dict[str, Any]) -> str:
+    if membership["auc"] is None:
         return say(
             "Not computed: too few items, or a model without a likelihood and too few samples."
         )
     values = (
-        *(found["auc"], found["low"], found["high"]),
-        *(ATTACKS[found["attack"]], found["members"], found["others"]),
+        *(membership["auc"], membership["low"], membership["high"]),
+        *(ATTACKS[membership["attack"]], membership["members"], membership["others"]),
     )
-    if found["shows"]:
+    if membership["shows"]:
         return say(
             "Members can be told from other items: AUC {0:.3f} (95%: {1:.3f} to {2:.3f}), {3} "
             "attack on {4:,} and {5:,} items.",
@@ -171,8 +171,8 @@ def _notes(document: dict[str, Any]) -> list[str]:
 
 
 def _pairs(
-    found: Audit,
-    matched: Found,
+    result: Audit,
+    matched: Matches,
     items: Any,
     rows: Sequence[int],
     names: Sequence[str],
@@ -181,15 +181,15 @@ def _pairs(
     """The queries `rows` beside the training items that they are nearest to. How a copy was made
     is told of copies alone: what is farther away than the threshold is only the nearest.
     """
-    shows, threshold = presenter_of(found.codec), found.document["threshold"]
+    shows, threshold = presenter_of(result.codec), result.document["threshold"]
     pairs = []
     for row in rows:
         train, distance = int(matched.train[row]), float(matched.distance[row])
-        own = (names[row] if names else "", found.where(train) if train >= 0 else "")
+        own = (names[row] if names else "", result.where(train) if train >= 0 else "")
         pair: dict[str, Any] = {
             "names": own,
             "kind": KINDS.get(matched.kinds[row], matched.kinds[row])
-            if matched is found.found and distance < threshold
+            if matched is result.matches and distance < threshold
             else "",
             "distance": say("distance {0:.3f} (threshold {1:.3f})", distance, threshold),
             "evidence": "",
@@ -201,9 +201,9 @@ def _pairs(
             pair["evidence"] = shows.evidence(matched.evidence[row], own, voice)
         else:
             sides = [items[row]]
-            if isinstance(found.training, Split) and 0 <= train < len(found.training):
-                sides.append(found.training.take(torch.tensor([train])).x[0])
-            native = [found.codec.decode(x) for x in sides]
+            if isinstance(result.training, Split) and 0 <= train < len(result.training):
+                sides.append(result.training.take(torch.tensor([train])).x[0])
+            native = [result.codec.decode(x) for x in sides]
             pair["sides"] = [shows.item(x, voice) or shows.items([x], voice) for x in native]
         pairs.append(pair)
     return pairs

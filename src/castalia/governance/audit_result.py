@@ -1,4 +1,4 @@
-"""What an audit found: its document, and the items that its page shows."""
+"""The result of an audit: its document, and the items that its page shows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from castalia.codecs.base import Codec
 from castalia.data.stream import Side
-from castalia.governance.copy_matcher import Found
+from castalia.governance.copy_matcher import Matches
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,6 @@ class Audit:
     samples: Any
     training: Side
     held_out: Any
-    found: Found
-    fresh: Found
+    matches: Matches
+    fresh: Matches
     where: Any

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Found:
+class Matches:
     """The best training item of each of M queries.
 
     train     (M,) int64; -1 where nothing is alike at all.
@@ -40,9 +40,9 @@ class Found:
         return len(self.train)
 
     @staticmethod
-    def joined(parts: Sequence[Found]) -> Found:
+    def joined(parts: Sequence[Matches]) -> Matches:
         if not parts:
-            return Found(
+            return Matches(
                 torch.zeros(0, dtype=torch.int64),
                 torch.zeros(0).double(),
                 torch.zeros(0).double(),
@@ -52,7 +52,7 @@ class Found:
             torch.cat([getattr(part, name) for part in parts])
             for name in ("train", "distance", "residual")
         )
-        return Found(
+        return Matches(
             *columns,
             [kind for part in parts for kind in part.kinds],
             [row for part in parts for row in part.evidence],
@@ -80,7 +80,7 @@ class Matcher(Protocol):
 
     def __len__(self) -> int: ...
 
-    def match(self, queries: Any) -> Found: ...
+    def match(self, queries: Any) -> Matches: ...
 
     def plant(self, items: Any, kind: str, rng: torch.Generator) -> Any:
         """Altered copies of items, to measure whether they would be detected."""

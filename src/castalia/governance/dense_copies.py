@@ -18,7 +18,7 @@ from torch import Tensor
 
 from castalia.codecs.base import Codec
 from castalia.evaluation.nearest_neighbours import nearest
-from castalia.governance.copy_matcher import Found
+from castalia.governance.copy_matcher import Matches
 from castalia.spec import Dense
 
 AROUND = 15
@@ -50,9 +50,9 @@ class Numbers:
     def __len__(self) -> int:
         return len(self.training)
 
-    def match(self, queries: Tensor) -> Found:
+    def match(self, queries: Tensor) -> Matches:
         if not len(queries):
-            return Found.joined([])
+            return Matches.joined([])
         asked = (queries.flatten(1).float().nan_to_num(0.0) - self.mean) / self.scale
         distances, places = nearest(asked, self.training, min(1 + AROUND, len(self.training)))
         distances = distances / asked.shape[1] ** 0.5
@@ -65,7 +65,7 @@ class Numbers:
         distance = torch.where(residual <= SAME, residual, residual / around.clamp_min(1e-9)).clamp(
             0, 1
         )
-        return Found(
+        return Matches(
             places[:, 0],
             distance,
             residual,

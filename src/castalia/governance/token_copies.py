@@ -21,7 +21,7 @@ from torch import Tensor
 
 from castalia.codecs.base import Codec
 from castalia.codecs.protocols import CutsPieces
-from castalia.governance.copy_matcher import Found
+from castalia.governance.copy_matcher import Matches
 from castalia.governance.local_alignment import UNKNOWN, Aligned, Prices, Span
 from castalia.spec import Tokens
 
@@ -63,7 +63,7 @@ class Passages:
             [self._numbers.get(_plain(piece), UNKNOWN) for piece in pieces], dtype=np.int64
         )
 
-    def match(self, queries: Sequence[Any]) -> Found:
+    def match(self, queries: Sequence[Any]) -> Matches:
         """queries: texts -> the training text with which each shares the span of the most bits."""
         train, bits, share, kinds, evidence = [], [], [], [], []
         for query in queries:
@@ -76,7 +76,7 @@ class Passages:
             kinds.append("exact" if span is not None and span.edits == 0 else "edited")
             evidence.append({} if span is None else self._shown(pieces, document, span))
         distance = 1 / (1 + torch.tensor(bits, dtype=torch.float64) / 100)
-        return Found(
+        return Matches(
             torch.tensor(train, dtype=torch.int64),
             distance,
             torch.tensor(share, dtype=torch.float64),

@@ -42,7 +42,7 @@ class Presenter(Protocol):
         ...
 
     def evidence(self, evidence: Mapping[str, Any], names: tuple[str, str], voice: Voice) -> Html:
-        """What a matcher of the modality wrote of a copy (`Found.evidence`): both sides, and how
+        """What a matcher of the modality wrote of a copy (`Matches.evidence`): both sides, and how
         much they share. names: of the sample and of the training item.
         """
         ...

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from castalia.codecs.base import Codec
 from castalia.errors import SpecError
-from castalia.governance.copy_matcher import Found
+from castalia.governance.copy_matcher import Matches
 from castalia.modalities.image.metrics.features import is_picture
 from castalia.sentences import say
 from castalia.spec import Dense, Spec
@@ -116,7 +116,7 @@ class Pictures:
         return len(self.training)
 
     @torch.inference_mode()
-    def match(self, queries: Tensor) -> Found:
+    def match(self, queries: Tensor) -> Matches:
         """queries (M, C, H, W) float in the spec's unit -> the best training picture of each."""
         asked = working(self.spec, queries)
         candidates, guesses, plain = _candidates(asked, self.training, self._axes)
@@ -130,7 +130,7 @@ class Pictures:
                     plain,
                 )
             )
-        return Found.joined(parts)
+        return Matches.joined(parts)
 
     @cached_property
     def _axes(self) -> Tensor:
@@ -150,7 +150,7 @@ class Pictures:
             [halved(smooth(grey(rows.float() / 255))).half() for rows in self.training.split(BLOCK)]
         )
 
-    def _verify(self, asked: Tensor, candidates: Tensor, guesses: Tensor, plain: int) -> Found:
+    def _verify(self, asked: Tensor, candidates: Tensor, guesses: Tensor, plain: int) -> Matches:
         """asked (Q, C, S, S) uint8; candidates and guesses (Q, K) int64, the first `plain` of the
         samples as they are, the others of their mirror images.
         """
@@ -197,7 +197,7 @@ class Pictures:
         )
         distance = torch.where(seen, (residual / around).clamp(0, 1), 1.0)
         kinds = _kinds(sample, pictures[pick], sides[pick], motion[pick])
-        return Found(train, distance.double(), residual.double(), kinds)
+        return Matches(train, distance.double(), residual.double(), kinds)
 
     def plant(self, items: Tensor, kind: str, rng: torch.Generator) -> Tensor:
         """Shifted by a sixteenth of a side, mirrored, cut to 85% of a side, or brighter by a fifth

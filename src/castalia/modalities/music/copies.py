@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from castalia.codecs.base import Codec
-from castalia.governance.copy_matcher import Found
+from castalia.governance.copy_matcher import Matches
 from castalia.governance.local_alignment import Aligned, Prices, Span
 from castalia.modalities.music.melody import SYMBOLS, Line, lines, motifs, pitched
 from castalia.modalities.music.ngram_bits import surprise
@@ -72,7 +72,7 @@ class Music:
     def __len__(self) -> int:
         return len(self._pieces)
 
-    def match(self, queries: Any) -> Found:
+    def match(self, queries: Any) -> Matches:
         """queries: scores -> the training piece with which each shares the most bits of melody."""
         train, bits, share, kinds, evidence = [], [], [], [], []
         for query in _scores(self._codec, queries):
@@ -88,7 +88,7 @@ class Music:
                 self._shown(query, own, place, shared, bits[-1], edits) if shared else {}
             )
         distance = 1 / (1 + torch.tensor(bits, dtype=torch.float64) / 100)
-        return Found(
+        return Matches(
             torch.tensor(train, dtype=torch.int64),
             distance,
             torch.tensor(share, dtype=torch.float64),
