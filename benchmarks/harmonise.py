@@ -33,12 +33,11 @@ from castalia.data import builtin
 from castalia.modalities.music.counterpoint import faults, outside
 from castalia.modalities.music.files import score_lines
 from castalia.modalities.music.infill import gaps
-from castalia.modalities.music.redraw import mended
+from castalia.modalities.music.redraw import mended, refill
 from castalia.modalities.music.score import Score
 from castalia.modalities.music.tokens.grid import Grid, begun
 from castalia.modalities.music.voice_leading import crossed, parallels
 from castalia.run import Run
-from castalia.sampling.edit import refill
 from machine import write_result
 
 SETTINGS: dict[str, Any] = {

@@ -31,7 +31,7 @@ from castalia.families.ar import Ar
 from castalia.families.seqvae import SeqVae
 from castalia.nn.counter_random import generator
 from castalia.run import Run
-from castalia.sampling.edit import interpolate
+from castalia.sampling.latent_edits import interpolate
 from castalia.spec import Batch
 from castalia.training.setup import open_data, parameter_count
 from machine import HERE, write_result
@@ -137,7 +137,7 @@ def between(run: Run, exact: Ar, dataset: Dataset) -> dict[str, Any]:
     picked = torch.randperm(len(side), generator=generator("pairs", 0))[: 2 * PAIRS]
     paths, texts = [], []
     for pair in picked.view(-1, 2):
-        rows = interpolate(model, side.take(pair).x, {}, steps=5, seed=0, strength=0.0)
+        rows = interpolate(model, side.take(pair).x, {}, steps=5)
         paths.append(rows[list(INNER)])
         texts.append(
             [

@@ -71,7 +71,8 @@ class Modality:
     first       the recipe to begin with; base: the one whose data and codec sections `check` uses.
     metrics     metrics of its own, by name.
     titles      of the scores that these give: name to what pages call it.
-    edits       kinds of edits of its own, by name; the spine has interpolate, vary and infill.
+    edits       Edits by their kind: its own, or in the place of interpolate, vary and infill, which
+                any codec has.
     constraints kinds of constraints of its own: the word before the colon to its parser.
     tables      what exports need to make items without Castalia: codec to {file name: bytes}.
     data        built-in data sets: name to what they are; each a folder `data/NAME`.

@@ -366,9 +366,9 @@ def test_models_and_schemas(up: Running) -> None:
         "images",
         "embeddings",
         "generate",
+        "score",
         "interpolate",
         "vary",
-        "score",
     ]
     assert about["clothes"]["can"] == ["images", "generate"]
     for name, body in (

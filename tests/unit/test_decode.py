@@ -20,10 +20,9 @@ from castalia.nn import token_sampling
 from castalia.nn.counter_random import generator, generators
 from castalia.nn.decode import Completion, Decoder, Step, complete, decode
 from castalia.nn.grammar_masks import FORBIDDEN
-from castalia.run import Run
+from castalia.sampling.edit import Infill, options_of
 from castalia.spec import Ragged, Tokens
 from castalia.testing.synthetic import Rolling
-from castalia.verbs.edit import edit
 
 BEGIN, END, VOCAB = 0, 1, 12
 SPEC = Tokens(length=10, vocab=VOCAB, begin=BEGIN, end=END)
@@ -645,8 +644,8 @@ def test_options_out_of_range_are_refused_before_anything_is_computed(
 
 def test_an_edit_refuses_a_temperature_out_of_range() -> None:
     for temperature in (1e-40, -1, math.nan, 1e9):
-        with pytest.raises(RecipeError, match="temperature is out of range"):
-            edit(object.__new__(Run), "infill", [], temperature=temperature)
+        with pytest.raises(RecipeError, match="option temperature"):
+            options_of("infill", Infill(), {"temperature": temperature})
 
 
 def test_options_at_their_bounds_decode() -> None:

@@ -19,7 +19,7 @@ from castalia.errors import AbilityError, RecipeError, SpecError
 from castalia.modalities.text.fill_middle import SHORTEST, rearranged
 from castalia.nn.counter_random import generator
 from castalia.run import Run
-from castalia.sampling.edit import fill
+from castalia.sampling.infill import fill
 
 MARKS = (2, 3, 4)
 

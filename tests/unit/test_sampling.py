@@ -5,8 +5,8 @@ import torch
 
 from castalia.errors import RecipeError
 from castalia.nn.counter_random import counter_seed, generators, randn_rows
-from castalia.sampling.edit import slerp
 from castalia.sampling.generate import blocks, class_index
+from castalia.sampling.latent_edits import slerp
 from castalia.spec import Classes
 
 

@@ -59,7 +59,6 @@ GLOBAL = ("--help", "--version", "--lang", "--limit", "--install-completion", "-
 KINDS = {
     ("list", "KIND"): ("runs", "recipes", "data", "families", "codecs"),
     ("demo", "KIND"): ("image", "text", "music"),
-    ("edit", "KIND"): ("interpolate", "vary", "infill"),
     ("ledger", "verify"): ("verify",),
 }
 # The same for the values of options.
@@ -203,6 +202,10 @@ def _things(verb: str, metavar: str, prefix: str) -> Iterator[Word]:
     """
     if (verb, metavar) in KINDS:
         yield from map(Word, KINDS[verb, metavar])
+    elif (verb, metavar) == ("edit", "KIND"):
+        from castalia.sampling.edit import kinds
+
+        yield from map(Word, kinds())
     elif "RUN" in metavar:
         yield from _runs()
     elif metavar == "RECIPE":

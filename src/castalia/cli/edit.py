@@ -2,16 +2,73 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Optional
+from types import NoneType
+from typing import Annotated, Any, Optional, get_args
 
 import typer
+from pydantic.fields import FieldInfo
 
 from castalia.cli.console import conditions, echo, say_json
+from castalia.sampling.edit import Metavar, edit_of, every, facts_of, options_of, several
 from castalia.sentences import plural, say
 
 
+def _fields() -> dict[str, list[FieldInfo]]:
+    """The options of all edits by name, with the fields of those that have them."""
+    found: dict[str, list[FieldInfo]] = {}
+    for _, one in every():
+        for name, field in one.Options.model_fields.items():
+            found.setdefault(name, []).append(field)
+    return found
+
+
+def _flag(name: str, fields: list[FieldInfo]) -> inspect.Parameter:
+    """--NAME. Its default is shown where all edits that have the option agree on it."""
+    first = fields[0]
+    alternatives = [one for one in get_args(first.annotation) if one is not NoneType]
+    scalar = alternatives[0] if len(alternatives) == 1 else first.annotation
+    kind: Any = scalar if scalar in (int, float, bool) else list[str] if several(first) else str
+    same = all(field.default == first.default for field in fields)
+    default = first.default if same and kind in (int, float, bool) else None
+    metavar = next((one.name for one in first.metadata if isinstance(one, Metavar)), None)
+    option = typer.Option(metavar=metavar, help=first.description)
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[kind if default is not None else kind | None, option],
+    )
+
+
+def _named(context: typer.Context, flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags that were given, so that an edit without such an option is noticed."""
+    return {
+        name: value
+        for name, value in flags.items()
+        if getattr(context.get_parameter_source(name), "name", "") != "DEFAULT"
+    }
+
+
+def _with_flags(command: Callable[..., int]) -> Callable[..., int]:
+    """`command` with the options of all edits in its signature, behind --seed."""
+    known = inspect.signature(command, eval_str=True)
+    own = [one for one in known.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    place = next(index for index, one in enumerate(own) if one.name == "seed") + 1
+    flags = [_flag(name, fields) for name, fields in _fields().items()]
+    parameters = [
+        one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for one in (*own[:place], *flags, *own[place:])
+    ]
+    command.__signature__ = known.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return command
+
+
+@_with_flags
 def command(
+    context: typer.Context,
     run: Annotated[str, typer.Argument(metavar="RUN", help="a folder, a prefix, or 'latest'")],
     kind: Annotated[
         str,
@@ -37,32 +94,6 @@ def command(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="of the noise in vary")] = 0,
-    steps: Annotated[
-        int, typer.Option(help="items per pair (interpolate) or per input (vary, infill)")
-    ] = 8,
-    strength: Annotated[float, typer.Option(help="vary: 0 = reconstruction, 1 = unrelated")] = 0.5,
-    keep: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PART", help="infill: a part of the score that stays, e.g. soprano"),
-    ] = None,
-    bars: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A-B", help="infill: bars of the score that are made anew; default: all"
-        ),
-    ] = None,
-    temperature: Annotated[
-        float,
-        typer.Option(help="infill: below 1 safer, above 1 wilder; 0: the likeliest each time"),
-    ] = 1.0,
-    redraw: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="infill: bars of the score with parallels, crossings or notes out of range "
-            "are drawn anew up to N times",
-        ),
-    ] = 0,
     cond: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="a condition; default: the input's folder name"),
@@ -81,6 +112,7 @@ def command(
     json: Annotated[
         bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
     ] = False,
+    **flags: Any,
 ) -> int:
     """Edit given items with a run whose family encodes (VAE, VAE-GAN, VAE of sentences), or fill
     the gaps of texts and scores (ar).
@@ -92,19 +124,15 @@ def command(
     from castalia.governance.policy import Policy
     from castalia.governance.release_gate import Gate
     from castalia.run import Run
-    from castalia.sampling.edit import span_of
     from castalia.verbs.edit import edit, folder_labels
 
     opened = Run.open(run, trust_code=trust_code)
     inputs = given_files(inputs, opened.codec)
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
     given = conditions(cond or [])
-    span = span_of(bars)
-    asked = {"edit": kind, "seed": seed, "steps": steps, "strength": strength, "cond": given}
-    asked |= ({"keep": keep} if keep else {}) | ({"bars": list(span)} if span else {})
-    asked |= ({"temperature": temperature} if temperature != 1 else {}) | (
-        {"redraw": redraw} if redraw else {}
-    )
+    chosen = edit_of(kind, opened.codec)
+    settings = options_of(kind, chosen, _named(context, flags))
+    asked = facts_of(kind, settings, seed, given)
     gate.prepare_options(asked, given)
     facts = {
         **asked,
@@ -116,20 +144,15 @@ def command(
         kind,
         inputs,
         seed=seed,
-        steps=steps,
-        strength=strength,
         cond=given,
         model=gate.model(),
-        keep=keep or [],
-        bars=span,
-        temperature=temperature,
-        redraw=redraw,
+        **settings.model_dump(),
     )
     batch = Batch(gate, out, formats)
     for index, item in enumerate(edited):
         batch.emit(index, item, gate.facts_of(index=index, **facts))
     title = f"{kind}: {', '.join(Path(one).name if is_file(one) else one for one in inputs)}"
-    found = batch.document(title, inputs_of(opened.codec, inputs), together=kind == "interpolate")
+    found = batch.document(title, inputs_of(opened.codec, inputs), together=chosen.least > 1)
     if json:
         say_json({"run": opened.id, **found})
     else:

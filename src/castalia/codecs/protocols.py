@@ -1,7 +1,6 @@
 """What some codecs can do beside the contract of all (base.py): asked for by `isinstance`, as the
 abilities of families are.
 
-    HasParts     items have named parts, some of which may be made anew
     Streams      items are texts, which can be written token by token and end at a string
     Constrains   what a user asks of an item, as a grammar
     Weighs       some tokens count in training and others do not
@@ -13,7 +12,7 @@ abilities of families are.
     Tokenizes    its tokenizer as a file of another program
 
     if isinstance(codec, Streams): ...
-    parts = need(codec, HasParts, say("items of the codec '{0}' have no parts", codec.name))
+    parts = need(codec, Constrains, say("the codec '{0}' knows no constraints", codec.name))
 
 Members are looked up when asked, so ask once the codec is fitted.
 """
@@ -39,24 +38,6 @@ class Streamer(Protocol):
     def push(self, token: int) -> str: ...
 
     def finish(self) -> str: ...
-
-
-@runtime_checkable
-class HasParts(Protocol):
-    def gaps(
-        self, item: Any, keep: Sequence[str], bars: tuple[int, int] | None
-    ) -> tuple[Tensor, Tensor]:
-        """An item with parts of it left open: (tokens (n,) int64 from `begin` on, without `end`;
-        keep (n,) bool, False in gaps).
-
-        keep: names of the parts that stay; bars: the first and last bar, from 1, that are made
-        anew; None: all. Raises RecipeError where the item has not these parts.
-        """
-        ...
-
-    def joined(self, item: Any, x: Tensor, keep: Tensor) -> Any:
-        """The item with its gaps as x (n,) has them; what was given comes back as it was."""
-        ...
 
 
 @runtime_checkable

@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from castalia.codecs.base import Codec
 from castalia.config import LARGEST_SEED, MOST_STEPS, State, hold, problems_of
 from castalia.errors import DataError
 from castalia.run_files import Hash, Word
+from castalia.sampling.edit import EditOptions, edits_of, options_in
 from castalia.sentences import say
 
 MOST_ROWS = 1 << 16  # items of one block, which are computed together
@@ -93,15 +95,6 @@ class Manifest(_Facts):
     edit: Annotated[str, Field(max_length=40)] | None = None
     inputs: Annotated[list[Input], Field(max_length=10_000)] | None = None
     labels: list[str | None] | None = None
-    steps: Annotated[int, Field(ge=1, le=MOST_ROWS)] | None = None
-    strength: Annotated[float, Field(ge=0, le=1)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=1e9)] = 1.0
-    redraw: Annotated[int, Field(ge=0, le=10_000)] = 0
-    keep: list[str] = Field([])
-    bars: (
-        Annotated[list[Annotated[int, Field(ge=1, le=1 << 20)]], Field(min_length=2, max_length=2)]
-        | None
-    ) = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -112,22 +105,28 @@ class Manifest(_Facts):
         return self
 
 
-def damage(raw: dict[str, Any]) -> str | None:
-    """What is wrong with a manifest, in one line; None where it is whole."""
+def damage(raw: dict[str, Any], codec: type[Codec[Any]]) -> str | None:
+    """What is wrong with a manifest of an item of this codec, in one line; None where it is whole.
+    The options of an edit are held against those of sampling/edit.py.
+    """
     try:
-        Manifest.model_validate(raw)
+        options = _edited(Manifest.model_validate(raw), codec)
+        if options is not None:
+            options.model_validate(options_in(raw, options))
     except ValidationError as failure:
         return problems_of(failure)
     return None
 
 
-def require(raw: dict[str, Any], path: Path) -> None:
+def require(raw: dict[str, Any], path: Path, codec: type[Codec[Any]]) -> None:
     """Raises DataError for a manifest that is damaged, or asks for more than can be."""
-    hold(
-        Manifest,
-        raw,
-        "the manifest does not describe an item",
-        path,
-        "castalia verify FILE says more",
-        DataError,
-    )
+    rest = "the manifest does not describe an item", path, "castalia verify FILE says more"
+    options = _edited(hold(Manifest, raw, *rest, DataError), codec)
+    if options is not None:
+        hold(options, options_in(raw, options), *rest, DataError)
+
+
+def _edited(manifest: Manifest, codec: type[Codec[Any]]) -> type[EditOptions] | None:
+    """The options of the edit that made the item; None where none did, or one that is not known."""
+    edit = edits_of(codec).get(manifest.edit or "")
+    return None if edit is None else edit.Options

@@ -37,20 +37,19 @@ from castalia.config import Config
 from castalia.errors import RecipeError, Refused
 from castalia.governance.blocked_terms import Terms
 from castalia.language import recognised
+from castalia.sampling.edit import option_names
 from castalia.sentences import row, say
 
 Side = Literal["input", "output"]
 
-# What can be bounded: options of sampling, other fields of a request, options of an edit.
-OPTIONS = (
-    *(option.name for option in fields(SampleOptions)),
-    "n",
-    "seed",
-    "batch",
-    "constraint",
-    "edit",
-    "strength",
-)
+
+def known_options() -> tuple[str, ...]:
+    """What can be bounded: how samples are drawn, what a request says beside, and the options of
+    edits.
+    """
+    own = (option.name for option in fields(SampleOptions))
+    beside = ("n", "seed", "batch", "constraint", "edit")
+    return tuple(dict.fromkeys((*own, *beside, *option_names())))
 
 
 class Message(Config):
@@ -86,7 +85,9 @@ class Blocked(Rule):
 class Bound(Rule):
     """What an option may be. `only`: one of these; null stands for "not given"."""
 
-    option: str = Field(description="one of OPTIONS, or cond.NAME for a condition of the run")
+    option: str = Field(
+        description="one of known_options(), or cond.NAME for a condition of the run"
+    )
     most: float | None = None
     least: float | None = None
     only: tuple[str | int | float | None, ...] | None = None
@@ -95,8 +96,9 @@ class Bound(Rule):
     def _bounds_something(self) -> Self:
         if self.most is None and self.least is None and self.only is None:
             raise ValueError(say("give most, least or only"))
-        if self.option not in OPTIONS and not self.option.startswith("cond."):
-            near = difflib.get_close_matches(self.option, OPTIONS, n=1)
+        known = known_options()
+        if self.option not in known and not self.option.startswith("cond."):
+            near = difflib.get_close_matches(self.option, known, n=1)
             raise ValueError(
                 say(
                     "there is no option '{0}'; {1}",

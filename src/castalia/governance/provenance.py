@@ -29,6 +29,7 @@ from castalia.governance.ledger import lines
 from castalia.governance.manifest import damage, require
 from castalia.governance.release_gate import SCHEMA, Gate, write_sealed
 from castalia.run import Run, versions
+from castalia.sampling.edit import edit_of, options_in
 from castalia.sampling.generate import reproduce
 from castalia.sentences import say
 from castalia.spec import Dense
@@ -134,7 +135,7 @@ def examine(path: Path, run: Run | None = None) -> Finding:
             say("its manifest is of another version: {0}", one_line(manifest.get("generator"), 100))
         )
         return finding
-    trouble = damage(manifest)
+    trouble = damage(manifest, codec)
     if trouble is not None:
         finding.problems.append(say("the manifest is damaged: {0}", trouble))
     if "content" not in manifest and trouble is None:
@@ -309,7 +310,7 @@ def remake(
             where=path,
             fix="castalia verify FILE says more",
         )
-    require(manifest, path)
+    require(manifest, path, kind)
     if (out / path.name).resolve() == path.resolve():
         raise DataError(
             say("the reproduction would replace the file itself"),
@@ -377,7 +378,7 @@ def _item(manifest: dict[str, Any], item: Any) -> Any:
 
 
 def _edited(run: Run, manifest: dict[str, Any], inputs: Sequence[Path], model: Any) -> Any:
-    wanted, needed = manifest.get("inputs"), ("seed", "index", "steps", "strength", "cond")
+    wanted, needed = manifest.get("inputs"), ("seed", "index", "cond")
     if (
         not isinstance(wanted, list)
         or not all(isinstance(one, dict) and "sha256" in one for one in wanted)
@@ -401,18 +402,20 @@ def _edited(run: Run, manifest: dict[str, Any], inputs: Sequence[Path], model: A
             where=given,
             fix=say("as then: {0}", names),
         )
-    options = {name: manifest[name] for name in needed if name != "index"} | {
-        "keep": manifest.get("keep", ()),
-        "temperature": manifest.get("temperature", 1.0),
-        "redraw": manifest.get("redraw", 0),
-    }
-    if "bars" in manifest:
-        options["bars"] = tuple(manifest["bars"])
+    options = options_in(manifest, edit_of(manifest["edit"], run.codec).Options)
     files = iter(inputs)
     given = [str(one["typed"]) if "typed" in one else str(next(files)) for one in wanted]
-    return edit(
-        run, manifest["edit"], given, labels=manifest.get("labels"), model=model, **options
-    )[manifest["index"]]
+    made = edit(
+        run,
+        manifest["edit"],
+        given,
+        seed=manifest["seed"],
+        cond=manifest["cond"],
+        labels=manifest.get("labels"),
+        model=model,
+        **options,
+    )
+    return made[manifest["index"]]
 
 
 def _causes(manifest: dict[str, Any], told: dict[str, Any], made: str, found: str) -> list[str]:

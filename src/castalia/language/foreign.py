@@ -39,6 +39,7 @@ PYDANTIC = (
     N_("String should have at most {0} characters"),
     N_("List should have at least {0} items after validation, not {1}"),
     N_("List should have at most {0} items after validation, not {1}"),
+    N_("Tuple should have at most {0} items after validation, not {1}"),
     N_("Value error, {0}"),
 )
 VALUES = (

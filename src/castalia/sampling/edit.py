@@ -1,260 +1,357 @@
-"""Edits of given items, written against abilities: any family that encodes can interpolate and
-vary.
+"""Kinds of edits: what is made of given items, and with which options.
+
+An edit's `Options` is the one place where its options are named: `castalia edit` makes its flags of
+them, the server the fields of /api/edit, and manifests have them as keys, from which
+`castalia reproduce` makes the item again.
+
+Edits of any codec are below; a modality adds its own, or puts one in the place of these, in the
+field `edits` of its descriptor (castalia/modality.py). Importing this file does not import torch.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import torch
-from torch import Tensor
+from pydantic import Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 
-from castalia.abilities import Decodes, Encodes, Infills, SampleOptions
-from castalia.codecs.base import Codec
-from castalia.codecs.protocols import HasParts, middle_of, need
-from castalia.errors import RecipeError, SpecError
-from castalia.families.base import Family
-from castalia.nn.counter_random import generators, randn_rows
-from castalia.nn.decode import complete
-from castalia.registry import require
-from castalia.sentences import plural, say
+from castalia import modality
+from castalia.abilities import BOUNDS, Encodes, Infills
+from castalia.config import Config
+from castalia.errors import PluginError, RecipeError, meant
+from castalia.language import recognised
+from castalia.sentences import N_, say, series
 from castalia.spec import Tokens
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-@torch.inference_mode()
-def interpolate(
-    model: Family, x: Tensor, cond: dict[str, Any], *, steps: int, seed: int, strength: float
-) -> Tensor:
-    """((K - 1) * (steps - 1) + 1, *shape): from each of K >= 2 items to the next, `steps` pictures
-    with both ends.
+    from castalia.codecs.base import Codec
+    from castalia.families.base import Family
 
-    Latent means are joined by great circles (Shoemake 1985): a straight line would pass through a
-    region of the prior
-    that holds almost no mass.
-    """
-    encoder = require(model, Encodes, "interpolate")
-    if len(x) < 2:
-        raise RecipeError(
-            say("interpolation needs at least two inputs"),
-            where="edit interpolate",
-            fix=say("name two files or more"),
-        )
-    z = encoder.to_latent(x, cond)
-    path = [
-        slerp(z[index], z[index + 1], t)
-        for index in range(len(z) - 1)
-        for t in torch.linspace(0, 1, steps)[:-1]
+MOST = 1 << 16  # items that come out of one, or between two
+# what manifests, the command line and forms have beside an edit's options
+RESERVED = frozenset(
+    [
+        "schema",
+        "generator",
+        "synthetic",
+        "run",
+        "model",
+        "step",
+        "weights",
+        "data",
+        "recipe",
+        "producer",
+        "licence",
+        "time",
+        "versions",
+        "seed",
+        "index",
+        "rows",
+        "row",
+        "cond",
+        "options",
+        "edit",
+        "inputs",
+        "labels",
+        "content",
+        "AIGC",
+        "seal",
+        "kind",
+        "text",
+        "ending",
+        "out",
+        "formats",
+        "policy",
+        "ledger",
+        "json",
+        "lang",
+        "trust_code",
     ]
-    path.append(z[-1])
-    rows = {name: value[:1].expand(len(path)) for name, value in cond.items()}
-    return encoder.from_latent(torch.stack(path), rows)
+)
 
 
-@torch.inference_mode()
-def vary(
-    model: Family, x: Tensor, cond: dict[str, Any], *, steps: int, seed: int, strength: float
-) -> Tensor:
-    """(K * steps, *shape): `steps` variants of each item.
+class Metavar(NamedTuple):
+    """What stands for the value of an option in help, as metadata of its field: A-B."""
 
-    z' = sqrt(1 - s^2) z + s * noise keeps a standard normal latent standard normal; s = 0 is the
-    reconstruction, s = 1
-    forgets the item.
+    name: str
+
+
+class Served(NamedTuple):
+    """What a server lets its clients ask for at most, as metadata of a field, where its own bound
+    leaves more to those who wait for their own machine.
     """
-    encoder = require(model, Encodes, "vary")
-    z = encoder.to_latent(x, cond).repeat_interleave(steps, dim=0)
-    noise = randn_rows(generators(seed, 0, len(z)), *z.shape[1:], device=z.device)
-    rows = {name: value.repeat_interleave(steps, dim=0) for name, value in cond.items()}
-    return encoder.from_latent(math.sqrt(1 - strength**2) * z + strength * noise, rows)
+
+    most: float
 
 
-GAP = re.compile(r"\[\[(\d*)\]\]")
-
-
-def span_of(bars: str | None) -> tuple[int, int] | None:
-    """ "5-8" or "5", as a person writes bars. Raises RecipeError for anything else."""
-    if bars is None:
-        return None
-    first, _, last = bars.partition("-")
-    if not first.strip().isdecimal() or not (last.strip() or first).strip().isdecimal():
-        raise RecipeError(
-            say("bars are numbers, the first one and the last one"),
-            where=f"--bars {bars[:40]}",
-            fix="--bars 5-8",
-        )
-    return int(first), int(last or first)
-
-
-def fill(
-    model: Family, codec: Codec[Any], text: str, *, count: int, seed: int, temperature: float = 1.0
-) -> list[str]:
-    """`count` texts with the gaps of `text` filled: [[12]] is a gap of twelve tokens, [[]] one as
-    long as the model sees fit.
-
-    Gaps of a given length need a model that infills; a gap of free length needs the codec's
-    fill-in-the-middle marks. What is given
-    comes back as it was.
+class EditOptions(Config):
+    """The options of an edit: a field each, with its description, bounds and default. Fields have
+    to be numbers, texts or tuples of texts, or be made of a text by a validator.
     """
-    spec, pieces = codec.spec, GAP.split(text)
-    if not isinstance(spec, Tokens):
-        raise SpecError(say("only texts have gaps to fill"), where=say("codec '{0}'", codec.name))
-    if len(pieces) == 1:
-        raise RecipeError(
-            say("there is no gap to fill"),
-            where="edit infill",
-            fix=say("mark gaps: [[12]] for twelve tokens, [[]] for any number"),
-        )
-    parts, gaps = pieces[::2], pieces[1::2]
-    rngs = generators(seed, 0, count)
-    marks = middle_of(codec)
-    if gaps == [""] and marks is not None:
-        prefix, suffix, middle = (torch.tensor([mark]) for mark in marks)
-        before, after = (_inner(codec, spec, part) for part in parts)
-        prompt = torch.cat([torch.tensor([spec.begin]), prefix, before, suffix, after, middle])
-        _fits(len(prompt), spec.length - 1)
-        decoder = require(model, Decodes, "infill")
-        found = complete(
-            decoder,
-            [prompt.to(model.device)] * count,
-            rngs,
-            SampleOptions(temperature),
-            spec=spec,
-            banned=marks,
-        )
-        return [
-            parts[0] + codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) + parts[1]
-            for one in found
-        ]
-    if "" in gaps:
-        fix = say(
-            "write the number of tokens, [[12]], or train with codec.fill_middle=true and "
-            "leave one gap [[]]"
-        )
-        raise RecipeError(say("this run cannot choose the length of a gap"), where="[[]]", fix=fix)
-    infiller = require(model, Infills, "infill")
-    parts, sizes = _apart(parts, [int(gap) for gap in gaps])
-    given = [_inner(codec, spec, part) for part in parts]
-    _fits(sum(map(len, given)) + sum(sizes), spec.length)
-    row, keep = [torch.tensor([spec.begin])], [torch.ones(1, dtype=torch.bool)]
-    for number, part in enumerate(given):
-        row.append(part)
-        keep.append(torch.ones(len(part), dtype=torch.bool))
-        if number < len(sizes):
-            row.append(torch.full((sizes[number],), spec.vocab - 1))
-            keep.append(torch.zeros(sizes[number], dtype=torch.bool))
-    x, kept = torch.cat(row).to(model.device), torch.cat(keep).to(model.device)
-    filled = infiller.infill(x.expand(count, -1), kept.expand(count, -1), rngs, {}, temperature)
-    return [_joined(codec, parts, one[~kept].split(sizes)) for one in filled]
 
-
-def refill(
-    model: Family,
-    codec: Codec[Any],
-    item: Any,
-    *,
-    keep: Sequence[str],
-    bars: tuple[int, int] | None,
-    count: int,
-    seed: int,
-    temperature: float = 1.0,
-) -> list[Any]:
-    """`count` versions of an item with parts made anew, given all that stays: what comes later,
-    too.
-
-    keep, bars: see HasParts.gaps. A gap that fits into the model's context is filled with as much of
-    the item before it as behind it; a longer one window by
-    window, each half as far on as the one before, so that it sees what was filled and what is given
-    on both sides.
-    """
-    spec = codec.spec
-    if not isinstance(spec, Tokens):
-        raise SpecError(
-            say("only models of tokens fill parts"), where=say("codec '{0}'", codec.name)
-        )
-    infiller = require(model, Infills, "infill")
-    has_parts = need(
-        codec,
-        HasParts,
-        say("items of the codec '{0}' have no parts to keep", codec.name),
-        where="edit infill",
-        fix=say("in a text, mark the gaps: [[12]]"),
+    steps: int = Field(
+        8,
+        ge=1,
+        le=MOST,
+        description=N_("items per pair (interpolate) or per input (vary, infill)"),
     )
-    x, kept = has_parts.gaps(item, keep, bars)
-    rows, open_ = x.expand(count, -1).clone(), ~kept
-    rngs = generators(seed, 0, count)
-    for first in _windows(open_, spec):
-        stop = min(first + spec.length + 1, len(x))
-        if bool(open_[first + 1 : stop].any()):
-            window = rows[:, first:stop].to(model.device)
-            rows[:, first:stop] = infiller.infill(
-                window, ~open_[first:stop].to(model.device).expand(count, -1), rngs, {}, temperature
-            ).cpu()
-            open_[first + 1 : stop] = False
-    return [has_parts.joined(item, row, kept) for row in rows]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        taken = sorted(RESERVED & set(cls.model_fields))
+        if taken:
+            raise PluginError(
+                say("an option of an edit cannot be called '{0}'", taken[0]), where=cls.__qualname__
+            )
 
 
-def _windows(open_: Tensor, spec: Tokens) -> Iterable[int]:
-    """Where windows of spec.length tokens and the one before them begin, steps whole. open_ (n,)
-    bool: the gaps.
+class Edit(ABC):
+    """One kind of edit.
+
+    Options      what may be asked for.
+    needs        the ability of a family without which there is no such edit; None: none.
+    purpose      what it is for, after "the run cannot".
+    least        how many inputs it takes at least.
+    conditioned  whether `run` needs the conditions of the items.
     """
-    places = open_.nonzero().flatten().tolist() or [0]
-    beyond = max(0, len(open_) - 1 - spec.length)
-    if places[-1] - places[0] <= spec.length - 2 * spec.period:
-        middle = (places[0] + places[-1] - spec.length) // 2
-        return [min(max(0, middle // spec.period), -(-beyond // spec.period)) * spec.period]
-    stride = max(1, spec.length // spec.period // 2) * spec.period
-    return range(0, max(1, beyond + stride), stride)
+
+    Options: ClassVar[type[EditOptions]] = EditOptions
+    needs: ClassVar[type | None] = None
+    purpose: ClassVar[str] = say("edit items")
+    least: ClassVar[int] = 1
+    conditioned: ClassVar[bool] = False
+
+    def possible(self, model: Family, codec: Codec[Any]) -> bool:
+        """Whether this model can edit items of this codec so."""
+        return self.needs is None or isinstance(model, self.needs)
+
+    @abstractmethod
+    def run(
+        self,
+        model: Family,
+        codec: Codec[Any],
+        items: Sequence[Any],
+        options: Any,
+        seed: int,
+        cond: dict[str, Tensor],
+    ) -> list[Any]:
+        """Native items made of K given ones; the same for the same seed. cond: condition -> (K, ...)
+        where the edit is `conditioned`, else empty. Raises AbilityError, SpecError, RecipeError.
+        """
+
+    def results(self, inputs: int, options: Any) -> int:
+        """How many items come out of so many."""
+        return inputs * options.steps
+
+    def work(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
+        """Tokens that are computed, for a server's limits; 0 where items are no tokens."""
+        spec = codec.spec
+        return self.results(len(items), options) * spec.length if isinstance(spec, Tokens) else 0
 
 
-def _apart(parts: Sequence[str], sizes: Sequence[int]) -> tuple[list[str], list[int]]:
-    """Neighbouring gaps as one, for a character may lie across both."""
-    texts, joined = [parts[0]], list[int]()
-    for size, part in zip(sizes, parts[1:], strict=True):
-        if joined and not texts[-1]:
-            joined[-1] += size
-            texts[-1] = part
-        else:
-            joined.append(size)
-            texts.append(part)
-    return texts, joined
+class Interpolate(Edit):
+    """The way from each item to the next; see latent_edits.interpolate."""
 
-
-def _fits(tokens: int, most: int) -> None:
-    if tokens > most:
-        raise SpecError(
-            say("the text with its gaps is longer than the context"),
-            where=say("{0} against {1}", plural("{0} token", "{0} tokens", tokens), most),
-            fix=say("cut it"),
+    class Options(EditOptions):
+        steps: int = Field(
+            8, ge=2, le=MOST, description=str(EditOptions.model_fields["steps"].description)
         )
 
+    needs = Encodes
+    purpose = say("walk from item to item")
+    least = 2
+    conditioned = True
 
-def _inner(codec: Codec[Any], spec: Tokens, part: str) -> Tensor:
-    ids = codec.encode(part).long()[1:]
-    return ids[:-1] if spec.end is not None else ids
+    def run(
+        self,
+        model: Family,
+        codec: Codec[Any],
+        items: Sequence[Any],
+        options: Options,
+        seed: int,
+        cond: dict[str, Tensor],
+    ) -> list[Any]:
+        from castalia.sampling.latent_edits import encoded, interpolate
+
+        rows = interpolate(model, encoded(model, codec, items), cond, steps=options.steps)
+        return [codec.decode(row) for row in rows]
+
+    def results(self, inputs: int, options: Options) -> int:
+        return (inputs - 1) * (options.steps - 1) + 1
 
 
-def _joined(codec: Codec[Any], parts: Sequence[str], gaps: Sequence[Tensor]) -> str:
-    """The given parts as they were written, and between them what fills the gaps."""
-    texts = [codec.decode(gap) for gap in gaps]
-    return "".join(part + text for part, text in zip(parts, [*texts, ""], strict=True))
+class Vary(Edit):
+    """Variants of each item; see latent_edits.vary."""
+
+    class Options(EditOptions):
+        strength: float = Field(
+            0.5, ge=0, le=1, description=N_("vary: 0 = reconstruction, 1 = unrelated")
+        )
+
+    needs = Encodes
+    purpose = say("make variants of items")
+    conditioned = True
+
+    def run(
+        self,
+        model: Family,
+        codec: Codec[Any],
+        items: Sequence[Any],
+        options: Options,
+        seed: int,
+        cond: dict[str, Tensor],
+    ) -> list[Any]:
+        from castalia.sampling.latent_edits import encoded, vary
+
+        x = encoded(model, codec, items)
+        rows = vary(model, x, cond, steps=options.steps, seed=seed, strength=options.strength)
+        return [codec.decode(row) for row in rows]
 
 
-KINDS: dict[str, Callable[..., Tensor]] = {"interpolate": interpolate, "vary": vary}
+class Infill(Edit):
+    """The gaps of texts filled, [[12]] or [[]]; see infill.fill."""
+
+    class Options(EditOptions):
+        temperature: float = Field(
+            1.0,
+            ge=BOUNDS["temperature"].least,
+            le=BOUNDS["temperature"].most,
+            description=N_("infill: below 1 safer, above 1 wilder; 0: the likeliest each time"),
+        )
+
+        @field_validator("temperature")
+        @classmethod
+        def _fits(cls, value: float) -> float:
+            if not BOUNDS["temperature"].fits(value):
+                raise ValueError(say("{0} is out of range", "temperature"))
+            return value
+
+    needs = Infills
+    purpose = say("fill gaps")
+
+    def possible(self, model: Family, codec: Codec[Any]) -> bool:
+        from castalia.codecs.protocols import Streams, middle_of
+
+        return isinstance(codec, Streams) and (middle_of(codec) is not None or fills(model))
+
+    def run(
+        self,
+        model: Family,
+        codec: Codec[Any],
+        items: Sequence[Any],
+        options: Options,
+        seed: int,
+        cond: dict[str, Tensor],
+    ) -> list[Any]:
+        from castalia.sampling.infill import fill
+
+        how = {"count": options.steps, "seed": seed, "temperature": options.temperature}
+        return [filled for text in items for filled in fill(model, codec, text, **how)]
+
+    def work(self, codec: Codec[Any], items: Sequence[Any], options: Options) -> int:
+        return options.steps * sum(len(codec.encode(item)) for item in items)
 
 
-def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
-    """Spherical interpolation of two latents of any shape; linear where they are nearly
-    parallel.
+def fills(model: Family) -> bool:
+    """Whether a model of tokens fills gaps from both sides."""
+    # the one option on which a family's ability hangs
+    return isinstance(model, Infills) and getattr(model.config, "order", "any") == "any"
+
+
+# Which edits there are ----------------------------------------------------------------------------
+
+EDITS: Mapping[str, type[Edit]] = {
+    "interpolate": Interpolate,
+    "vary": Vary,
+    "infill": Infill,
+}
+
+
+def edits_of(codec: Codec[Any] | type[Codec[Any]]) -> dict[str, Edit]:
+    """The edits of items of this codec by their kind: those of its modality, and those of any."""
+    own = modality.of(codec)
+    return {kind: make() for kind, make in ({**EDITS} | _own(own)).items()}
+
+
+def edit_of(kind: str, codec: Codec[Any]) -> Edit:
+    """Raises RecipeError where items of this codec have no such edit."""
+    known = edits_of(codec)
+    if kind not in known:
+        raise RecipeError(
+            say("there is no edit called '{0}'", kind[:40]),
+            where="edit",
+            fix=say("{0}one of: {1}", meant(kind[:40], known), ", ".join(known)),
+        )
+    return known[kind]
+
+
+def every() -> Iterator[tuple[str, type[Edit]]]:
+    """(kind, edit): those of any codec, then those of each modality."""
+    yield from EDITS.items()
+    for one in modality.every().values():
+        yield from _own(one).items()
+
+
+def kinds() -> list[str]:
+    """The kinds of edits that some codec has."""
+    return list(dict.fromkeys(kind for kind, _ in every()))
+
+
+def option_names() -> list[str]:
+    """The options that some edit has."""
+    return list(dict.fromkeys(name for _, edit in every() for name in edit.Options.model_fields))
+
+
+def _own(one: modality.Modality | None) -> dict[str, type[Edit]]:
+    entries = {} if one is None else one.edits
+    return {kind: modality.load(entry.target, kind) for kind, entry in entries.items()}
+
+
+def several(field: FieldInfo) -> bool:
+    """Whether an option may be given several times: a tuple of texts."""
+    return field.annotation == tuple[str, ...]
+
+
+# Options and manifests ----------------------------------------------------------------------------
+
+
+def options_of(kind: str, edit: Edit, given: Mapping[str, Any]) -> EditOptions:
+    """The options of an edit, checked. Raises RecipeError for one that it does not have, and for a
+    value out of its bounds.
     """
-    flat_a, flat_b = a.flatten(), b.flatten()
-    cosine = (flat_a @ flat_b / (flat_a.norm() * flat_b.norm()).clamp_min(1e-12)).clamp(-1, 1)
-    angle = torch.arccos(cosine)
-    if angle.sin().abs() < 1e-4:
-        return torch.lerp(a, b, float(t))
-    return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+    fields = edit.Options.model_fields
+    other = [name for name in given if name not in fields]
+    if other:
+        raise RecipeError(
+            say("the edit '{0}' has no option '{1}'", kind, other[0]),
+            where=f"edit {kind}",
+            fix=say("leave it out; the options are {0}", series(fields)),
+        )
+    try:
+        return edit.Options(**given)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        name = str(problem["loc"][0])
+        raise RecipeError(
+            say("the option {0} of the edit '{1}': {2}", name, kind, recognised(problem["msg"])),
+            where=f"{name}={str(given.get(name))[:40]}",
+            fix=recognised(fields[name].description or ""),
+        ) from error
 
 
-def kinds() -> Sequence[str]:
-    return (*KINDS, "infill")
+def facts_of(
+    kind: str, options: EditOptions, seed: int, cond: Mapping[str, str | int]
+) -> dict[str, Any]:
+    """The part of a manifest that says how an edit was made; `options_in` reads it back."""
+    return {"edit": kind, "seed": seed, **options.model_dump(mode="json"), "cond": dict(cond)}
+
+
+def options_in(manifest: Mapping[str, Any], options: type[EditOptions]) -> dict[str, Any]:
+    """The options that a manifest names. One that the edit does not have did nothing when it was
+    written; one that is missing was left at its default.
+    """
+    return {name: manifest[name] for name in options.model_fields if name in manifest}

@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
@@ -20,12 +20,20 @@ from starlette.responses import Response
 from torch import Tensor
 
 from castalia import bounded
-from castalia.abilities import BOUNDS, SampleOptions, Scores
+from castalia.abilities import SampleOptions, Scores
 from castalia.errors import DataError
-from castalia.modalities.music.redraw import PASSES, infilled
 from castalia.nn.counter_random import generators
 from castalia.registry import require
-from castalia.sampling.edit import KINDS, span_of
+from castalia.sampling.edit import (
+    Edit,
+    EditOptions,
+    Served,
+    every,
+    facts_of,
+    option_names,
+    options_of,
+    several,
+)
 from castalia.sampling.generate import Request, expect
 from castalia.serving.error_bodies import Json
 from castalia.serving.field_types import (
@@ -66,22 +74,9 @@ TOKEN_OPTIONS = (
     "stop",
 )
 DENSE_OPTIONS = ("temperature", "guidance", "steps")
-EDIT_FIELDS = (
-    "run",
-    "kind",
-    "text",
-    "seed",
-    "steps",
-    "strength",
-    "cond",
-    "keep",
-    "bars",
-    "temperature",
-    "redraw",
-    "ending",
-)
+EDIT_FIELDS = ("run", "kind", "text", "seed", "cond", "ending")
 _COND = TypeAdapter(Cond)
-MOST_REDRAWN = 16  # times that a bar is drawn anew
+MOST_INPUTS = 16  # of an edit
 
 
 class Options(Body):
@@ -131,6 +126,11 @@ def router(table: Table, maker: Maker) -> APIRouter:
     async def schema(run: str) -> Response:
         return Json(schema_of(table.able(run, "generate"), maker))
 
+    @routes.get("/schema/{run}/{kind}")
+    async def schema_of_edit(run: str, kind: str) -> Response:
+        hosted, edit = table.editing(run, kind)
+        return Json(edit_schema(hosted, kind, edit, maker))
+
     @routes.post("/generate")
     async def generate(body: GenerateBody, visit: Visit) -> Response:
         hosted, mine = table.able(body.run, "generate"), maker.billed(visit.state.bill)
@@ -174,9 +174,11 @@ def router(table: Table, maker: Maker) -> APIRouter:
             return Response(found[0].content, media_type=hosted.media_type_of(suffix))
         return Json({"run": hosted.name, "items": [shown(hosted, one, suffix) for one in found]})
 
-    @routes.post("/edit", openapi_extra=form_schema(*EDIT_FIELDS, files=("inputs",)))
+    @routes.post(
+        "/edit", openapi_extra=form_schema(*EDIT_FIELDS, files=("inputs",), others=edit_fields())
+    )
     async def edit(visit: Visit) -> Response:
-        async with visit.form(max_files=16, max_fields=16, max_part_size=1 << 18) as form:
+        async with visit.form(max_files=MOST_INPUTS, max_fields=32, max_part_size=1 << 18) as form:
             hosted, suffix, found = await present(
                 visit, _edited(table, maker.billed(visit.state.bill), form)
             )
@@ -229,7 +231,7 @@ def _suffix(hosted: Hosted, ending: str | None) -> str | None:
     if ending is None:
         return None
     suffix = f".{ending.lower().lstrip('.')}"
-    known = (hosted.codec.suffix, *hosted.codec.formats)
+    known = _endings(hosted)
     if suffix not in known:
         raise Invalid(
             f"this run does not write '{ending[:40]}'",
@@ -237,6 +239,10 @@ def _suffix(hosted: Hosted, ending: str | None) -> str | None:
             "one of: " + ", ".join(one.lstrip(".") for one in known),
         )
     return suffix
+
+
+def _endings(hosted: Hosted) -> tuple[str, ...]:
+    return (hosted.codec.suffix, *hosted.codec.formats)
 
 
 def _request(hosted: Hosted, body: GenerateBody, maker: Maker) -> Request:
@@ -307,87 +313,28 @@ async def _edited(
 ) -> tuple[Hosted, str | None, list[Released]]:
     """(the run, the ending of its answers, what came out)."""
     kind = _field(form, "kind")
-    if kind not in ("interpolate", "vary", "infill"):
-        raise Invalid(
-            f"there is no edit called {kind[:40]!r}", "kind", "interpolate, vary or infill"
-        )
-    hosted = table.able(_field(form, "run"), kind)
-    steps, seed = _number(form, "steps", 8, int), _number(form, "seed", 0, int)
+    hosted, edit = table.editing(_field(form, "run"), kind)
+    options, seed = _options(form, kind, edit), _number(form, "seed", 0, int)
     if not -(2**63) <= seed < 2**63:
         raise Invalid("a seed has 64 bits", "seed")
-    strength, cond = _number(form, "strength", 0.5, float), _conditions(form)
-    if not (1 + (kind == "interpolate")) <= steps <= maker.limits.items or not 0 <= strength <= 1:
-        raise Invalid(
-            f"steps lie between {1 + (kind == 'interpolate')} and {maker.limits.items}, "
-            "strength between 0 and 1",
-            "steps",
-        )
-    asked: dict[str, Any] = {
-        "edit": kind,
-        "seed": seed,
-        "steps": steps,
-        "strength": strength,
-        "cond": cond,
-    }
-    suffix = _suffix(hosted, _text(form, "ending"))
-    filling = _filling(form, hosted) if kind == "infill" else {}
-    asked |= {
-        name: list(value) if isinstance(value, tuple) else value for name, value in filling.items()
-    }
+    cond, suffix = _conditions(form), _suffix(hosted, _text(form, "ending"))
+    asked = facts_of(kind, options, seed, cond)
     await run_in_threadpool(hosted.gate.prepare_options, asked, cond)
-    if kind == "infill" and hosted.writes:
-        text = _field(form, "text")
-        if len(text) > 4 * maker.limits.tokens:
-            raise Invalid("the text is too long", "text")
-        await run_in_threadpool(hosted.gate.prepare_text, text)
-        maker.charge(steps * await run_in_threadpool(lambda: len(hosted.codec.encode(text))))
-        contents = [text.encode()]
-        items: Sequence[Any] = await maker.call(
-            hosted, lambda: infilled(hosted.family, hosted.codec, [text], steps, seed, **filling)
+    contents, inputs = await _inputs(hosted, maker, form, edit)
+    if edit.results(len(inputs), options) > maker.limits.items:
+        raise Invalid(f"at most {maker.limits.items} items come out", "steps")
+    tokens = await run_in_threadpool(edit.work, hosted.codec, inputs, options)
+    if tokens > 4 * maker.limits.tokens:
+        raise Invalid(
+            f"the inputs are too long for so many versions: {tokens} tokens",
+            "inputs",
+            f"at most {4 * maker.limits.tokens}, or ask for less",
         )
-    else:
-        uploads = [one for one in form.getlist("inputs") if isinstance(one, UploadFile)]
-        least = 2 if kind == "interpolate" else 1
-        if not least <= len(uploads) <= 16:
-            raise Invalid(f"between {least} and 16 files", "inputs")
-        if steps * len(uploads) > maker.limits.items:
-            raise Invalid(f"at most {maker.limits.items} items come out", "steps")
-        contents = [await one.read() for one in uploads]
-        inputs = await run_in_threadpool(lambda: [hosted.item(content) for content in contents])
-        if kind == "infill":
-            tokens = await run_in_threadpool(
-                lambda: sum(len(hosted.codec.encode(one)) for one in inputs)
-            )
-            most = 4 * maker.limits.tokens // (steps * (1 + PASSES * filling.get("redraw", 0)))
-            if tokens > most:
-                raise Invalid(
-                    f"the scores are too long for so many versions: {tokens} tokens",
-                    "inputs",
-                    f"at most {most}, or fewer steps or redraw",
-                )
-            maker.charge(steps * tokens)
-            items = await maker.call(
-                hosted,
-                lambda: infilled(
-                    hosted.family,
-                    hosted.codec,
-                    inputs,
-                    steps,
-                    seed,
-                    faults=_rules(hosted, filling),
-                    **filling,
-                ),
-            )
-        else:
-            x = await run_in_threadpool(hosted.tensor, inputs)
-            known = hosted.known(cond, inputs)
-            rows: Tensor = await maker.call(
-                hosted,
-                lambda: KINDS[kind](
-                    hosted.family, x, known, steps=steps, seed=seed, strength=strength
-                ),
-            )
-            items = await run_in_threadpool(lambda: [hosted.codec.decode(row) for row in rows])
+    maker.charge(tokens)
+    known = hosted.known(cond, inputs) if edit.conditioned else {}
+    items: Sequence[Any] = await maker.call(
+        hosted, lambda: edit.run(hosted.family, hosted.codec, inputs, options, seed, known)
+    )
 
     def released() -> list[Released]:
         # What `castalia reproduce` needs; the names are ours, because a client's may say anything.
@@ -406,43 +353,96 @@ async def _edited(
     return hosted, suffix, await run_in_threadpool(released)
 
 
-def _filling(form: FormData, hosted: Hosted) -> dict[str, Any]:
-    """What `infilled` is told beside the seed, only what was given: as the manifest of `castalia
-    edit` has it.
-    """
-    found: dict[str, Any] = {}
-    if temperature := _text(form, "temperature"):
-        found["temperature"] = _number(form, "temperature", 1.0, float)
-        if not BOUNDS["temperature"].fits(found["temperature"]):
-            raise Invalid(
-                f"temperature is out of range: {temperature[:20]}",
-                "temperature",
-                BOUNDS["temperature"].meaning,
-            )
+async def _inputs(
+    hosted: Hosted, maker: Maker, form: FormData, edit: Edit
+) -> tuple[list[bytes], list[Any]]:
+    """(the bytes, the items) of what is to be edited: texts in the field `text`, else files."""
     if hosted.writes:
-        return found
-    keep = [one for one in form.getlist("keep") if isinstance(one, str)]
-    bars = span_of(_text(form, "bars"))
-    redraw = _number(form, "redraw", 0, int)
-    if not 0 <= redraw <= MOST_REDRAWN:
-        raise Invalid(f"redraw lies between 0 and {MOST_REDRAWN}", "redraw")
-    return (
-        found
-        | ({"keep": keep} if keep else {})
-        | ({"bars": bars} if bars else {})
-        | ({"redraw": redraw} if redraw else {})
-    )
+        texts = [one for one in form.getlist("text") if isinstance(one, str) and one]
+        if not edit.least <= len(texts) <= MOST_INPUTS:
+            raise Invalid(f"between {edit.least} and {MOST_INPUTS} texts", "text")
+        for text in texts:
+            if len(text) > 4 * maker.limits.tokens:
+                raise Invalid("the text is too long", "text")
+            await run_in_threadpool(hosted.gate.prepare_text, text)
+        return [text.encode() for text in texts], texts
+    uploads = [one for one in form.getlist("inputs") if isinstance(one, UploadFile)]
+    if not edit.least <= len(uploads) <= MOST_INPUTS:
+        raise Invalid(f"between {edit.least} and {MOST_INPUTS} files", "inputs")
+    contents = [await one.read() for one in uploads]
+    return contents, await run_in_threadpool(lambda: [hosted.item(one) for one in contents])
 
 
-def _rules(hosted: Hosted, filling: Mapping[str, Any]) -> Callable[[Any], Sequence[int]] | None:
-    """What counts faults, where bars with faults are to be drawn anew; imported then, since nothing
-    else here needs it.
+def _options(form: FormData, kind: str, edit: Edit) -> EditOptions:
+    """The options of an edit as the form has them. Raises RecipeError for those of another edit."""
+    given: dict[str, Any] = {}
+    for name in option_names():
+        values = [one for one in form.getlist(name) if isinstance(one, str) and one]
+        if values:
+            field = edit.Options.model_fields.get(name)
+            given[name] = values if field is not None and several(field) else values[0]
+    options = options_of(kind, edit, given)
+    for name, most in _served(edit).items():
+        if getattr(options, name) > most:
+            raise Invalid(f"{name} is at most {most:g} here", name)
+    return options
+
+
+def _served(edit: Edit) -> dict[str, float]:
+    """The options that have an end of their own over HTTP."""
+    return {
+        name: one.most
+        for name, field in edit.Options.model_fields.items()
+        for one in field.metadata
+        if isinstance(one, Served)
+    }
+
+
+def _properties(edit: Edit) -> dict[str, Any]:
+    """The JSON schemas of an edit's options over HTTP."""
+    properties: dict[str, Any] = edit.Options.model_json_schema()["properties"]
+    return {
+        name: about | ({"maximum": most} if (most := _served(edit).get(name)) is not None else {})
+        for name, about in properties.items()
+    }
+
+
+def edit_schema(hosted: Hosted, kind: str, edit: Edit, maker: Maker) -> dict[str, Any]:
+    """The JSON schema of a form for /api/edit that names this run and this edit. A field with an
+    array may stand in the form several times.
     """
-    if "redraw" not in filling:
-        return None
-    from castalia.modalities.music.counterpoint import rules_for
+    count = {"minItems": edit.least, "maxItems": MOST_INPUTS}
+    given = {"type": "string"} if hosted.writes else {"type": "string", "format": "binary"}
+    name = "text" if hosted.writes else "inputs"
+    properties: dict[str, Any] = {
+        "run": {"const": hosted.name},
+        "kind": {"const": kind},
+        name: {"type": "array", "items": given, **count},
+        "seed": {"type": "integer", "default": 0},
+        **_properties(edit),
+        "cond": {"type": "string", "contentMediaType": "application/json"},
+        "ending": {"enum": [one.lstrip(".") for one in _endings(hosted)]},
+    }
+    steps = properties["steps"]
+    steps["maximum"] = min(steps["maximum"], maker.limits.items)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"What {kind} of {hosted.name} takes",
+        "type": "object",
+        "properties": properties,
+        "required": ["run", "kind", name],
+        "additionalProperties": False,
+    }
 
-    return rules_for(hosted.codec.native)
+
+def edit_fields() -> dict[str, Any]:
+    """The schemas of the options of all edits by name."""
+    found: dict[str, list[Any]] = {}
+    for _, edit in every():
+        for name, schema in _properties(edit()).items():
+            known = found.setdefault(name, [])
+            known += [] if schema in known else [schema]
+    return {name: one[0] if len(one) == 1 else {"anyOf": one} for name, one in found.items()}
 
 
 def _text(form: FormData, name: str) -> str | None:

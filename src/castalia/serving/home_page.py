@@ -23,7 +23,7 @@ import castalia
 from castalia.language import Voice, accepted, say
 from castalia.pages.render import render, stylesheet
 from castalia.serving.error_bodies import Json
-from castalia.serving.loaded_runs import FEATURES, Hosted, Table
+from castalia.serving.loaded_runs import Hosted, Table
 
 ADDRESSES = (
     ("POST /v1/completions", say("texts, whole or as a stream")),
@@ -148,7 +148,7 @@ def _page(voice: Voice, shown: Sequence[Hosted], address: str, keyed: bool, know
             {
                 "name": one.name,
                 "recipe": one.run.recipe.title,
-                "abilities": [FEATURES[name][0] for name in one.features],
+                "abilities": [one.purpose(name) for name in one.features],
                 "classes": list(one.classes.items()),
             }
             for one in shown

@@ -20,7 +20,7 @@ from torch import Tensor
 from castalia import bounded, modality, registry
 from castalia.abilities import Decodes, Encodes, Infills, SampleOptions, Samples, Scores
 from castalia.codecs.base import Codec
-from castalia.codecs.protocols import Chats, HasParts, Streams, chats, middle_of
+from castalia.codecs.protocols import Chats, Streams, chats
 from castalia.data.stream import rows_of
 from castalia.errors import AbilityError, DataError, MissingExtra, PluginError, RecipeError
 from castalia.families.base import Family
@@ -28,6 +28,7 @@ from castalia.governance.policy import Policy
 from castalia.governance.release_gate import Gate
 from castalia.language import say
 from castalia.run import Run
+from castalia.sampling.edit import Edit, edit_of, edits_of
 from castalia.sampling.generate import conditions_of_items, request_of
 from castalia.serving.batching import CallLane, DenseLane, TextLane
 from castalia.serving.engine import Lane
@@ -68,17 +69,6 @@ FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
         Samples,
         lambda one: isinstance(one.family, Samples | Decodes),
     ),
-    "interpolate": (
-        say("walk from item to item"),
-        Encodes,
-        lambda one: isinstance(one.spec, Dense) and isinstance(one.family, Encodes),
-    ),
-    "vary": (
-        say("make variants of items"),
-        Encodes,
-        lambda one: isinstance(one.spec, Dense) and isinstance(one.family, Encodes),
-    ),
-    "infill": (say("fill gaps"), Infills, lambda one: one.fills and (one.writes or one.has_parts)),
     "score": (say("say how likely items are"), Scores, lambda one: isinstance(one.family, Scores)),
 }
 EXTRAS = {"effnet": "efficientnet_lite_pytorch", "parquet": "pyarrow", "chinese": "pypinyin"}
@@ -128,28 +118,24 @@ class Hosted:
         """Whether its items are pictures."""
         return isinstance(self.spec, Dense) and self.media_type.startswith("image/")
 
-    @property
-    def fills(self) -> bool:
-        """Whether a text's gaps can be filled: with the codec's marks, or in any order."""
-        # the one option on which a family's ability hangs
-        reads_any_order = getattr(self.family.config, "order", "any") == "any"
-        return middle_of(self.codec) is not None or (
-            isinstance(self.family, Infills) and reads_any_order
-        )
-
-    @property
-    def has_parts(self) -> bool:
-        """Whether its items have parts that may stay while others are made anew: scores."""
-        return isinstance(self.codec, HasParts)
-
     @cached_property
     def renders(self) -> bool:
         """Whether conversations pass a template of somebody else's, which may take its time."""
         return isinstance(self.codec, Chats) and self.codec.renders
 
     @cached_property
+    def edits(self) -> dict[str, Edit]:
+        """The edits that the run can do, by their kind."""
+        known = edits_of(self.codec)
+        return {kind: one for kind, one in known.items() if one.possible(self.family, self.codec)}
+
+    @cached_property
     def features(self) -> tuple[str, ...]:
-        return tuple(name for name, (_, _, has) in FEATURES.items() if has(self))
+        return (*(name for name, (_, _, has) in FEATURES.items() if has(self)), *self.edits)
+
+    def purpose(self, feature: str) -> str:
+        """What a feature of this run is for, after "can"."""
+        return FEATURES[feature][0] if feature in FEATURES else self.edits[feature].purpose
 
     @cached_property
     def classes(self) -> dict[str, tuple[str, ...]]:
@@ -254,20 +240,29 @@ class Table:
         """The run, if it can do this. Raises NotFound, or AbilityError that names the runs which
         can.
         """
+        purpose, ability, _ = FEATURES[feature]
+        return self._able(name, feature, purpose, ability)
+
+    def editing(self, name: str, kind: str) -> tuple[Hosted, Edit]:
+        """The run and the edit, if it can do this. Raises as `able`, and RecipeError for a kind that
+        items of this run do not have.
+        """
+        edit = edit_of(kind, self[name].codec)
+        return self._able(name, kind, edit.purpose, edit.needs), edit
+
+    def _able(self, name: str, feature: str, purpose: str, ability: type | None) -> Hosted:
         one = self[name]
         if feature in one.features:
             return one
-        purpose, ability, _ = FEATURES[feature]
         here = [other.name for other in self.runs.values() if feature in other.features]
-        families = ", ".join(registry.families_that(ability.__name__.lower())) or "none yet"
+        needed = "" if ability is None else ability.__name__
+        families = ", ".join(registry.families_that(needed.lower())) or "none yet"
         raise AbilityError(
             say("the run '{0}' cannot {1}", name, purpose),
             where=say("family {0}, codec {1}", one.family.name, one.codec.name),
             fix=say("here these can: {0}", ", ".join(here))
             if here
-            else say(
-                "no run here can; families with the ability '{0}': {1}", ability.__name__, families
-            ),
+            else say("no run here can; families with the ability '{0}': {1}", needed, families),
         )
 
 

@@ -14,7 +14,7 @@ import os
 import re
 import time
 import unicodedata
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -553,10 +553,15 @@ def _model(hosted: Hosted) -> dict[str, Any]:
     }
 
 
-def form_schema(*fields: str, files: Sequence[str] = ()) -> dict[str, Any]:
-    """The schema of a form that is read by hand, so that its parts are counted first."""
+def form_schema(
+    *fields: str, files: Sequence[str] = (), others: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The schema of a form that is read by hand, so that its parts are counted first. fields: of
+    text; others: with a schema of their own.
+    """
     properties: dict[str, Any] = {name: {"type": "string"} for name in fields}
     properties |= {name: {"type": "string", "format": "binary"} for name in files}
+    properties |= others or {}
     schema = {"type": "object", "properties": properties, "required": list(fields[:1])}
     return {
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}

@@ -10,15 +10,14 @@ import torch
 
 import castalia
 from castalia.data import builtin
-from castalia.errors import RecipeError, SpecError
+from castalia.errors import RecipeError
 from castalia.families.base import Family
-from castalia.modalities.music.counterpoint import faults, outside, rules_for
+from castalia.modalities.music.counterpoint import faults, outside
 from castalia.modalities.music.files import score_lines
-from castalia.modalities.music.redraw import mended
+from castalia.modalities.music.redraw import mended, refill
 from castalia.modalities.music.score import Metre, Note, Part, Score
 from castalia.modalities.music.voice_leading import crossings_at, parallels
 from castalia.run import Run
-from castalia.sampling.edit import refill
 
 Q = 24
 
@@ -55,12 +54,6 @@ def test_faults_of_bach_add_up() -> None:
         assert (
             sum(found) == sum(parallels(piece)) + len(list(crossings_at(piece))) + outside(piece)[0]
         )
-
-
-def test_only_scores_have_rules() -> None:
-    assert rules_for(Score) is faults
-    with pytest.raises(SpecError, match="for scores"):
-        rules_for(str)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +174,7 @@ def test_edit_draws_anew(run: Run, chorale: Score, tmp_path: Path) -> None:
         for redraw in (0, 4)
     )
     assert sum(sum(faults(one)) for one in fewer) < sum(sum(faults(one)) for one in once)
-    with pytest.raises(RecipeError, match="0 or above"):
+    with pytest.raises(RecipeError, match="redraw of the edit"):
         castalia.edit(run, "infill", [tmp_path / "soprano.mid"], redraw=-1, **options)
-    with pytest.raises(RecipeError, match="only infill"):
+    with pytest.raises(RecipeError, match="has no option 'redraw'"):
         castalia.edit(run, "vary", [tmp_path / "soprano.mid"], redraw=2)

@@ -43,6 +43,9 @@ MODALITY = Modality(
         "seen-motifs": say("Melodies seen in training"),
         "longest-motif": say("Longest melody seen in training"),
     },
+    edits={
+        "infill": Named(f"{_HERE}.edits:InfillScores", "parts and bars of a score made anew"),
+    },
     data={
         "chorales": DataSet(
             "305 chorales by J. S. Bach in four parts, sixteenth notes",

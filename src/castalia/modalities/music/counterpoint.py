@@ -8,13 +8,10 @@ here: metrics of them (metrics/statistics.py).
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from castalia.errors import SpecError
 from castalia.modalities.music.score import Score
 from castalia.modalities.music.voice_leading import crossings_at, parallels_at
-from castalia.sentences import say
 
 RANGES: Mapping[str, tuple[int, int]] = {
     "soprano": (60, 79),
@@ -50,19 +47,6 @@ def faults(score: Score) -> list[int]:
     ]:
         counts[bisect_right(starts, tick) - 1] += 1
     return counts
-
-
-def rules_for(native: type) -> Callable[[Any], list[int]]:
-    """What counts the faults in each bar of items of this kind (`Codec.native`). Raises SpecError
-    where no rules are known.
-    """
-    if issubclass(native, Score):
-        return faults
-    raise SpecError(
-        say("there are no rules for what this run makes"),
-        where=native.__name__,
-        fix=say("leave --redraw out; it is for scores"),
-    )
 
 
 def _outside_at(score: Score, ranges: Mapping[str, tuple[int, int]]) -> Iterator[int]:

@@ -1,32 +1,53 @@
-"""Bars with faults made anew: of several fillings of a bar the one with the fewest faults stays.
+"""Parts and bars of a score made anew, and bars with faults drawn again: of several fillings of a
+bar the one with the fewest faults stays.
 
 A model of notes that was trained on pieces without a fault still makes some: each is a draw among
 many that is only a little less likely. A rule that can be counted is cheaper to keep by drawing
 again than by training for longer. What faults are is said by the caller
 (modalities/music/counterpoint.py for voices); each new draw is the model's own, given all the rest
-of the piece, so this is rejection sampling, bar by bar, with an end to its patience. Not here: how
-a bar is filled (edit.py).
+of the piece, so this is rejection sampling, bar by bar, with an end to its patience. Not here: what
+a gap of a score is (infill.py), how gaps are filled (sampling/infill.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from castalia.codecs.base import Codec
 from castalia.families.base import Family
+from castalia.modalities.music.codec import MusicCodec
+from castalia.modalities.music.counterpoint import faults
+from castalia.modalities.music.score import Score
 from castalia.nn.counter_random import counter_seed
-from castalia.sampling.edit import fill, refill
+from castalia.sampling.infill import fill_gaps
 
 # over the piece: a bar that is mended may spoil the next one, and the second look finds it
 PASSES = 2
 
 
+def refill(
+    model: Family,
+    codec: MusicCodec,
+    item: Score,
+    *,
+    keep: Sequence[str],
+    bars: tuple[int, int] | None,
+    count: int,
+    seed: int,
+    temperature: float = 1.0,
+) -> list[Score]:
+    """`count` versions of a score with parts and bars made anew, given all that stays: what comes
+    later, too. keep, bars: see infill.gaps.
+    """
+    x, kept = codec.gaps(item, keep, bars)
+    rows = fill_gaps(model, codec.spec, x, kept, count=count, seed=seed, temperature=temperature)
+    return [codec.joined(item, row, kept) for row in rows]
+
+
 def mended(
     model: Family,
-    codec: Codec[Any],
-    item: Any,
-    faults: Callable[[Any], Sequence[int]],
+    codec: MusicCodec,
+    item: Score,
+    faults: Callable[[Score], Sequence[int]],
     *,
     version: int,
     tries: int,
@@ -34,7 +55,7 @@ def mended(
     bars: tuple[int, int] | None,
     seed: int,
     temperature: float = 1.0,
-) -> Any:
+) -> Score:
     """The item, or one with fewer faults: each bar that has some, from the first on, is filled
     `tries` times, and a filling stays if the whole piece has fewer.
 
@@ -70,51 +91,43 @@ def mended(
 
 def infilled(
     model: Family,
-    codec: Codec[Any],
-    given: Sequence[Any],
+    codec: MusicCodec,
+    item: Score,
+    *,
+    keep: Sequence[str],
+    bars: tuple[int, int] | None,
+    redraw: int,
     count: int,
     seed: int,
-    *,
-    keep: Sequence[str] = (),
-    bars: tuple[int, int] | None = None,
     temperature: float = 1.0,
-    redraw: int = 0,
-    faults: Callable[[Any], Sequence[int]] | None = None,
-) -> list[Any]:
-    """`count` fillings of each text (`fill`) or score (`refill`); with `redraw` > 0, bars with
-    `faults` are drawn anew so often.
+) -> list[Score]:
+    """`count` versions of a score, as `refill` makes them; of each, bars with faults are drawn anew
+    `redraw` times, as `mended` does.
     """
-    if not keep and bars is None and not redraw and all(isinstance(item, str) for item in given):
-        return [
-            filled
-            for text in given
-            for filled in fill(model, codec, text, count=count, seed=seed, temperature=temperature)
-        ]
-    found = list[Any]()
-    for item in given:
-        versions = refill(
+    made = refill(
+        model,
+        codec,
+        item,
+        keep=keep,
+        bars=bars,
+        count=count,
+        seed=seed,
+        temperature=temperature,
+    )
+    if not redraw:
+        return made
+    return [
+        mended(
             model,
             codec,
-            item,
+            one,
+            faults,
+            version=number,
+            tries=redraw,
             keep=keep,
             bars=bars,
-            count=count,
             seed=seed,
             temperature=temperature,
         )
-        for number, one in enumerate(versions):
-            if redraw and faults is not None:
-                one = mended(
-                    model,
-                    codec,
-                    one,
-                    faults,
-                    version=number,
-                    tries=redraw,
-                    keep=keep,
-                    bars=bars,
-                    seed=seed,
-                    temperature=temperature,
-                )
-            found.append(one)
-    return found
+        for number, one in enumerate(made)
+    ]
