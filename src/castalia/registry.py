@@ -1,5 +1,4 @@
-"""Names to classes: a literal table, entry points for packages, and `file.py:Class` for a file of
-one's own.
+"""Registry: names to classes, from a literal table, entry points of packages, and `file.py:Class`.
 
 Listing names imports nothing. A file is Python code, so it is executed only when the caller says
 `trust=True`.
@@ -27,8 +26,7 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Entry:
     """Where a built-in lives and one line about it. `abilities` is checked against the class by a
-    contract test. recipe: of a codec, the one
-    to begin with.
+    contract test. recipe: of a codec, the one to begin with.
     """
 
     target: str

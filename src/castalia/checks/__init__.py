@@ -1,1 +1,1 @@
-"""Advice: what a user should know before computing begins. Today: check, which looks at data."""
+"""Checks of data before training: `castalia check`."""

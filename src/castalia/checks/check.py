@@ -1,5 +1,5 @@
-"""Checks data before anything is trained on them: what is there, what is wrong, what is there
-twice, whether it is enough, what to do next.
+"""Check data before training: what is there, what is wrong, what is duplicated, whether it is
+enough, what to do next.
 
     checked = check("photos/", against=["test/"])
     checked.document.verdict, checked.document.to_json(), checked.manifest

@@ -1,5 +1,5 @@
-"""The page of a check: one HTML file that opens anywhere, offline, in English or Chinese. Pictures
-and texts are inside it; personal data are masked.
+"""The HTML page of a check: one offline file, in English or Chinese. Pictures and texts are inside
+it; personal data are masked.
 
 Order: the verdict, what to do next, findings, whether it is enough, what is here, between the
 parts, copies side by side, personal data, columns, files.

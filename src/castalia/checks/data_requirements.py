@@ -1,5 +1,5 @@
-"""How much data each recipe needs: two figures, `least` and `wants`, and where they come from. A
-guide, not a law. The figures of a modality are in its `check.py`.
+"""How much data each recipe needs: two figures, `least` and `wants`, and where they come from. The
+figures of a modality are in its `check.py`.
 
 Measured figures are from benchmarks/minimum_data.py (results/minimum_data.json): the same short
 training on more and more items. `least` is the smallest amount from which on the samples (texts:

@@ -1,5 +1,5 @@
-"""What stands twice: copies within data, and leakage between parts of them. Three ways, the
-strongest first: the same bytes, the same content in other bytes, nearly the same content.
+"""Find duplicates within data, and leakage between parts of them, the strongest first: the same
+bytes, the same content in other bytes, nearly the same content.
 """
 
 from __future__ import annotations

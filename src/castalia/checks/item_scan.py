@@ -1,4 +1,4 @@
-"""What a modality provides for checks of its data: `Check`, and `Look`, which sees each item once.
+"""The protocol of checks that a modality provides: `Check`, and `Look`, which reads each item once.
 
 A modality names its Check in its descriptor (castalia/modality.py); `of` finds it by the name of
 the codec. Every method has a default: a modality without a Check of its own, or a codec without a
@@ -77,8 +77,8 @@ class Plan:
 
 
 class Look(ABC):
-    """content (N, 16) uint8: hash of the content of an item, whatever its file format; readable (N,)
-    bool: whether it was added.
+    """content (N, 16) uint8: hash of the content of an item, whatever its file format; readable
+    (N,) bool: whether it was added.
 
     The first `own` of the N items are the data; the others are what they are compared with.
     """

@@ -1,8 +1,8 @@
-"""What every `check` finds, in words: each finding has a code and a sentence that its values fill.
-Those of one modality are in its `check_messages.py`. Translations are in the catalogues.
+"""Findings of every check: codes, levels, and sentences that values fill. Those of one modality are
+in its `check_messages.py`. Translations are in the catalogues.
 
-A level says what follows: a "problem" stops training, a "warning" makes a worse model or a
-dishonest number, a "note" is good to know.
+Levels: a "problem" stops training, a "warning" makes a worse model or a dishonest number, a "note"
+is good to know.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pairs of items that are nearly the same, as every kind of data reports them."""
+"""Near-duplicate pairs, in the form that every modality reports them."""
 
 from __future__ import annotations
 

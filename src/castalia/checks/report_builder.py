@@ -1,6 +1,4 @@
-"""Builds the document of a check: findings, counts and advice, from what was listed, read, looked
-at and compared.
-"""
+"""Build the document of a check: findings, counts and advice."""
 
 from __future__ import annotations
 
@@ -314,8 +312,8 @@ class Draft:
         return document, made
 
     def _surroundings(self) -> None:
-        """What is beside the data: other kinds of data, files that nothing reads, links, tables about the
-        files, the licence.
+        """What is beside the data: other kinds of data, files that nothing reads, links, tables
+        about the files, the licence.
         """
         if self.codec is not None and not any(one.code == "nothing" for one in self.findings):
             kinds = self.found.kinds()

@@ -1,5 +1,5 @@
-"""The document that `check --json` prints, as types; `schema()` is the JSON schema that it keeps,
-and check.schema.json its published copy.
+"""Types of the document that `check --json` prints; `schema()` is its JSON schema,
+check.schema.json the published copy.
 
 Names of files are relative to the data, no path of a machine is in it but the one that was typed,
 in `next`; personal data appear as counts and masked examples only. The same data give the same

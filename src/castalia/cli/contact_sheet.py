@@ -1,4 +1,4 @@
-"""The contact sheet beside files that were made: one HTML page with relative links."""
+"""Write the contact sheet beside files that were made: one HTML page with relative links."""
 
 from __future__ import annotations
 

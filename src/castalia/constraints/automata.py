@@ -1,4 +1,4 @@
-"""Languages of characters, as automata that are never written out.
+"""Languages of characters as automata that are never written out as a whole.
 
 A language is built from `chars`, `seq`, `either` and `repeat`. A state of its automaton is the set
 of what may still come (partial derivatives, Antimirov 1996, doi:10.1016/0304-3975(95)00182-4),

@@ -1,5 +1,4 @@
-"""How tokens walk through an automaton of characters: a `Grammar` over any vocabulary of byte
-strings.
+"""From an automaton of characters to a `Grammar` over any vocabulary of byte strings.
 
 Tokens may be characters, pieces of several characters, or single bytes. What is allowed between two
 characters is found by walking the trie of all tokens and the automaton together, one layer of the
@@ -33,8 +32,7 @@ class Vocabulary:
     by all its grammars.
 
     A token of whole characters is used as such. Of the others only single bytes are: a longer token
-    that breaks a character is never needed
-    beside them.
+    that breaks a character is never needed beside them.
 
     The trie of tokens, read character by character, has its nodes in order of depth, those below
     one node side by side and sorted:
@@ -192,15 +190,14 @@ class Lifted:
     `Place`s.
 
     A token is allowed only if an end can be reached behind it. `distance` is the fewest tokens to
-    an end, exactly, if the vocabulary holds only
-    single characters and bytes. Where tokens hold several characters it is exact for automata with
-    at most `EXPLORED` ways (tokens of
-    all states, counted together) that take EXPLORE_STEPS at most, else the count of single
-    characters' tokens, which is enough and may be more than is needed.
+    an end, exactly, if the vocabulary holds only single characters and bytes. Where tokens hold
+    several characters it is exact for automata with at most `EXPLORED` ways (tokens of all states,
+    counted together) that take EXPLORE_STEPS at most, else the count of single characters' tokens,
+    which is enough and may be more than is needed.
 
     `costs` and `allowed` may take long where the automaton is large; `prepare` does their work in
-    slices. All raise OverBudget where a state or
-    a mask takes more than its limit. What is remembered is bounded.
+    slices. All raise OverBudget where a state or a mask takes more than its limit. What is
+    remembered is bounded.
     """
 
     EXPLORED, EXPLORE_STEPS = 100_000, 1_000_000

@@ -1,5 +1,5 @@
-"""Finding files: which files a source means, by name alone. Nothing is decoded here, and a path
-never leaves this machine.
+"""Find the files of a source, by name alone. Nothing is decoded here, and no path leaves this
+machine.
 
 A source is a place or several (data/locate.py): folders (walked in name order, hidden files left
 out), archives, patterns; or a file list, a metadata table, or one file that the codec reads. Files
@@ -42,8 +42,7 @@ class Listing:
     """Claimed files, their names relative to the source, and what lies beside them.
 
     captions maps a file to its caption file; table is the metadata table when the source itself is
-    one; skipped: what could not be looked at;
-    omitted: files of kinds that are known and not read.
+    one; skipped: what could not be looked at; omitted: files of kinds that are known and not read.
     """
 
     folder: Path

@@ -1,5 +1,5 @@
-"""The files of a place, before any codec was chosen: each with its kind and size, and those that
-could not be opened.
+"""Inventory of a place before a codec is chosen: every file, its kind and size, and what could not
+be read.
 
 A kind is the name of the codec that would read a file; "beside" explains data (README, captions,
 metadata tables, labels), "other" is read by nothing here. Codecs are asked in their order: the

@@ -1,4 +1,5 @@
-"""Files among data that the chosen codec does not read: what they are, and what would read them.
+"""Files among the data that the chosen codec does not read: what they are, and what would read
+them.
 
 Kinds that nothing reads are listed by ending, each with what to do about it: those of a modality in
 its descriptor (castalia/modality.py), the others here. Which codec reads a file is asked of the
@@ -49,8 +50,8 @@ NEUTRAL = (
 
 
 def kind(name: str) -> Foreign | None:
-    """What a file of this name is, where nothing here reads it; None for an unknown
-    ending, and for one that a codec reads.
+    """What a file of this name is, where nothing here reads it; None for an unknown ending, and for
+    one that a codec reads.
     """
     return _of_ending(PurePosixPath(name).suffix.lower())
 

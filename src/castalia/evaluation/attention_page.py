@@ -1,5 +1,4 @@
-"""The attention page: which tokens of a text each token attends to, for every layer and head. One
-HTML file that opens anywhere, offline.
+"""The attention page: the attention of every layer and head over a text, as one offline HTML file.
 
     write_page(model, run.codec, "To be, or not to be", path, title="...")
 
@@ -53,8 +52,7 @@ def write_page(
     """Writes `path` whole or not at all.
 
     Raises AbilityError for a family without attention, RecipeError for an empty text or one of more
-    tokens than a page shows, and
-    SpecError for one that is longer than the model's context.
+    tokens than a page shows, and SpecError for one that is longer than the model's context.
     """
     attends = registry.require(model, Attends, say("show where it looks"))  # type: ignore[type-abstract]
     if not text:

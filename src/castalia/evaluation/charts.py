@@ -1,5 +1,5 @@
-"""Inline SVG for the pages: a strip that places a score among its baselines, training curves,
-novelty at equal fidelity, fidelity against cost.
+"""Charts of pages as inline SVG: a score among its baselines, training curves, novelty at equal
+fidelity, fidelity against cost.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def strip(score: MetricResult, voice: Voice = ENGLISH) -> Html:
     anything to compare with.
 
     Shares run from 0 to 1; other scores, and shares that are all small, on a scale that is linear
-    near 0 and logarithmic far away, so that a distance
-    of 0.3 and one of 150 can be told from 0 on one strip.
+    near 0 and logarithmic far away, so that a distance of 0.3 and one of 150 can be told from 0 on
+    one strip.
     """
     baselines = {
         name: value for name, value in (score.baselines or {}).items() if value is not None

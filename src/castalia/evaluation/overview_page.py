@@ -1,5 +1,5 @@
-"""One page over several judged runs: for each set of data what was made beside what is real, and
-one table; links to each report.
+"""The overview page of several judged runs: for each data set samples beside real items, and one
+table; links to each report.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Section:
     """Models of one set of data.
 
     judged: name of a model -> its evaluation. reports: name -> relative link to its page. heading:
-    "" when the page has one section only.
-    more: caption -> native items to show beside the samples, such as texts under a constraint.
-    files: heading -> files beside the page that stand first, such as what can be heard.
+    "" when the page has one section only. more: caption -> native items to show beside the samples,
+    such as texts under a constraint. files: heading -> files beside the page that stand first, such
+    as what can be heard.
     """
 
     judged: Mapping[str, Evaluation]

@@ -1,4 +1,5 @@
-"""The page of an evaluation: one HTML file that opens anywhere, offline, without a script.
+"""The report page of an evaluation: one offline HTML file with pictures, texts and charts inside,
+without scripts.
 
     write_page(judged, run.codec, path, title="...", curves=rows of metrics.jsonl, about={...},
         language="zh")

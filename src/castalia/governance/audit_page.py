@@ -1,5 +1,5 @@
-"""The page of an audit: the verdict in words, the pairs side by side, how the threshold came about.
-One offline file, English or Chinese.
+"""The page of an audit: the verdict, the pairs side by side, and how the threshold was set. One
+offline file, English or Chinese.
 
 Everything that it says follows from audit.json; here are only the words.
 """

@@ -1,4 +1,4 @@
-"""Reads gettext catalogues (.po): the translations of one language.
+"""Read gettext catalogues (.po): the translations of one language.
 
 A catalogue lies in a folder `locale/LANGUAGE/LC_MESSAGES/`. The file that translators edit is the
 one that is read, so there is no compiled copy (.mo) that could be out of date. A test compares what

@@ -1,4 +1,4 @@
-"""Finds the sentences of source files, for the tools that update catalogues (Babel; babel.cfg).
+"""Extract the sentences of source files, for the tools that update catalogues (Babel; babel.cfg).
 
     python(file, keywords, comment_tags, options)     the sentences of a Python file
     recipe(file, keywords, comment_tags, options)     the line "# for: ..." of a recipe

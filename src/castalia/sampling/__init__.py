@@ -1,1 +1,1 @@
-"""New items from a trained model, and edits of given ones."""
+"""Sampling from trained models, and edits of given items."""

@@ -1,4 +1,4 @@
-"""Contract tests that ship: what every family, every codec and every metric owes its callers.
+"""Contract tests that ship with the package, for families, codecs and metrics.
 
     from castalia.testing import check_family
     check_family(MyFamily)

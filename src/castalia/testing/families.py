@@ -1,4 +1,4 @@
-"""What every family owes its callers, as functions of a `FamilyCase`.
+"""Contract tests of families, as functions of a `FamilyCase`.
 
 `FAMILY_CHECKS` names the items, so that a test suite can run them one by one; `check_family` runs
 them all.
@@ -151,8 +151,8 @@ def phases_move_their_own(case: FamilyCase) -> None:
 
 def overfits_one_batch(case: FamilyCase) -> None:
     """One batch, over and over: the loss of the only phase falls. With a phase called "critic", the
-    critic alone separates
-    the batch from what the untrained generator makes: its loss falls below 70% of its beginning.
+    critic alone separates the batch from what the untrained generator makes: its loss falls below
+    70% of its beginning.
     """
     model = case.build()
     critics = [phase for phase in model.phases() if phase.name == "critic"]
@@ -176,8 +176,7 @@ def overfits_one_batch(case: FamilyCase) -> None:
 
 def resumes_bit_exactly(case: FamilyCase) -> None:
     """Two steps, a checkpoint through files, a new process's worth of objects, two steps: equal to
-    four steps in a row, bit by
-    bit, weights and average; with accumulation, fp32 and bf16.
+    four steps in a row, bit by bit, weights and average; with accumulation, fp32 and bf16.
     """
     for precision in ("fp32", "bf16"):
         straight = _trainer(case, case.build(), accumulate=2, steps=4, precision=precision)

@@ -1,4 +1,4 @@
-"""A family with a config and a spec: what contract tests of families are shown."""
+"""`FamilyCase`: a family with a config and a spec, which contract tests of families are given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a family owes those who export it: its graphs compute what its methods compute."""
+"""Contract tests of exported graphs: a family's graphs compute what its methods compute."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ TOLERANCE = 1e-4
 
 def has_graphs(case: FamilyCase) -> None:
     """Graphs give what the methods give: `sample` from the noise that `sample` draws, `encode` the
-    mean latent, `step` logits, with a prompt cut
-    anywhere. A family may have none: the AbilityError says so.
+    mean latent, `step` logits, with a prompt cut anywhere. A family may have none: the AbilityError
+    says so.
     """
     model: Any = case.build().eval()
     # layers that begin at zero would hide what comes before them

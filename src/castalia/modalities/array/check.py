@@ -1,5 +1,5 @@
-"""How arrays are checked. What is learned from looking at each once: shapes, ranges, entries that
-never vary. Near duplicates are not looked for.
+"""The check of arrays: shapes, ranges, entries that never vary. Near duplicates are not
+looked for.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""How pictures are checked. What is learned from looking at each once: sizes, how it was stored,
-what it gives away, and a thumbnail to compare.
+"""The check of pictures: sizes, file formats, metadata that reveal something, and thumbnails for
+near duplicates.
 
 JPEG files are decoded at a fraction of their size, which reads every byte and so finds a damaged
 one. Memory: 1.2 KB a picture.

@@ -1,4 +1,4 @@
-"""Sentences of the findings of a check of pictures, and names of its facts."""
+"""Sentences of the findings and facts of a check of pictures."""
 
 from __future__ import annotations
 

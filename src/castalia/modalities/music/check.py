@@ -1,5 +1,5 @@
-"""How scores are checked. What is learned from looking at each once: notes, parts, lengths, keys and
-metres, what files hold that is not kept, twins in other keys.
+"""The check of scores: notes, parts, lengths, keys and metres, what files hold that is not kept,
+copies in other keys.
 
 Two pieces are nearly the same where most runs of RUN melodic steps of one are in the other,
 whatever the key and the tempo (modalities/music/melody.py).

@@ -1,5 +1,5 @@
-"""How texts are checked. What is learned from looking at each once: lengths, scripts, signs of
-damage, lines that return, likely personal data. Columns of tables are in check_tables.py.
+"""The check of texts: lengths, scripts, signs of damage, repeated lines, likely personal data.
+Columns of tables are in check_tables.py.
 
 Memory: a few bytes a line, and the shingles of the texts, which lie in temporary files
 (modalities/text/near_duplicates.py).

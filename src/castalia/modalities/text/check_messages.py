@@ -1,4 +1,4 @@
-"""Sentences of the findings of a check of texts, and names of its facts."""
+"""Sentences of the findings and facts of a check of texts."""
 
 from __future__ import annotations
 

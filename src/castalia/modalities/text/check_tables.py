@@ -1,4 +1,6 @@
-"""The columns of a table of texts: what is in each, and which to read where none is called text."""
+"""The check of the columns of a table of texts: what is in each, and which to read where none is
+called text.
+"""
 
 from __future__ import annotations
 
