@@ -1,4 +1,6 @@
-"""The verbs of `castalia`: what each is for, and the parser of its options."""
+"""The table of the verbs of `castalia`, with one line about each, and the parser of a verb's
+options.
+"""
 
 from __future__ import annotations
 

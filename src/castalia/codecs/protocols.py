@@ -1,5 +1,5 @@
-"""What some codecs can do beside the contract of all (base.py): asked for by `isinstance`, as the
-abilities of families are.
+"""Optional protocols of codecs, beside the contract of all (base.py); callers check for them by
+`isinstance`.
 
     Streams      items are texts, which can be written token by token and end at a string
     Constrains   what a user asks of an item, as a grammar
@@ -72,7 +72,9 @@ class Weighs(Protocol):
         ...
 
     def weigh(self, item: Any) -> Tensor | None:
-        """Loss weights (n,) uint8, 0 or 1, of the tokens of `encode(item)`; None where all count."""
+        """Loss weights (n,) uint8, 0 or 1, of the tokens of `encode(item)`; None where
+        all count.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""The network of the family `ar`: its settings, and tokens to the hidden states that logits are made of."""
+"""The network of the family `ar`: its config, and tokens to hidden states."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Small pieces of HTML that presenters and templates share. Every value is escaped, unless it is
-`Html` already.
-"""
+"""HTML helpers of presenters and templates. Every value is escaped, unless it is `Html` already."""
 
 from __future__ import annotations
 

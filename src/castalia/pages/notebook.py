@@ -1,5 +1,4 @@
-"""What notebooks show of runs, samples and results: small HTML, offline, without a script.
-`_repr_html_` of these classes comes here.
+"""HTML of runs, samples and results in notebooks (`_repr_html_`): small, offline, without scripts.
 
 Nothing is computed for the display: it shows what is in the run or in hand.
 """

@@ -1,5 +1,4 @@
-"""How items are shown on pages: the contract that each modality's presenter keeps, and what stands
-in for one where a modality has none.
+"""Presenters, which show items on pages: the protocol that a modality implements, and the default.
 
     presenter_of(codec).items(items, voice)         Html
 

@@ -1,4 +1,4 @@
-"""Fills a template of pages/templates: the one way to make a page.
+"""Render the templates of pages/templates.
 
     page = render("report.html.j2", "zh", title="...", rows=[...])
 

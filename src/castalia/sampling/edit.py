@@ -1,8 +1,8 @@
-"""Kinds of edits: what is made of given items, and with which options.
+"""Kinds of edits of given items, and their options.
 
 An edit's `Options` is the one place where its options are named: `castalia edit` makes its flags of
-them, the server the fields of /api/edit, and manifests have them as keys, from which
-`castalia reproduce` makes the item again.
+them, the server the fields of /api/edit, and manifests have them as keys, from which `castalia
+reproduce` makes the item again.
 
 Edits of any codec are below; a modality adds its own, or puts one in the place of these, in the
 field `edits` of its descriptor (castalia/modality.py). Importing this file does not import torch.
@@ -139,8 +139,9 @@ class Edit(ABC):
         seed: int,
         cond: dict[str, Tensor],
     ) -> list[Any]:
-        """Native items made of K given ones; the same for the same seed. cond: condition -> (K, ...)
-        where the edit is `conditioned`, else empty. Raises AbilityError, SpecError, RecipeError.
+        """Native items made of K given ones; the same for the same seed. cond: condition -> (K,
+        ...) where the edit is `conditioned`, else empty. Raises AbilityError, SpecError,
+        RecipeError.
         """
 
     def results(self, inputs: int, options: Any) -> int:

@@ -1,4 +1,4 @@
-"""Filling gaps: of texts, where a person marked them, and of any row of tokens.
+"""Infill: fill gaps of texts where a person marked them, and of any row of tokens.
 
 What is given comes back as it was. Which edit this is part of: edit.py.
 """
@@ -33,8 +33,7 @@ def fill(
     long as the model sees fit.
 
     Gaps of a given length need a model that infills; a gap of free length needs the codec's
-    fill-in-the-middle marks. What is given
-    comes back as it was.
+    fill-in-the-middle marks. What is given comes back as it was.
     """
     spec, pieces = codec.spec, GAP.split(text)
     if not isinstance(spec, Tokens) or not isinstance(codec, Streams):

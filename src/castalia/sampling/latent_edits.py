@@ -1,4 +1,4 @@
-"""Edits in the latent space of a model that encodes: ways from item to item, and variants.
+"""Edits in the latent space of a model that encodes: interpolation between items, and variants.
 
 Which edits these are part of: edit.py.
 """
@@ -28,8 +28,7 @@ def interpolate(model: Family, x: Tensor, cond: dict[str, Any], *, steps: int) -
     with both ends.
 
     Latent means are joined by great circles (Shoemake 1985): a straight line would pass through a
-    region of the prior
-    that holds almost no mass.
+    region of the prior that holds almost no mass.
     """
     encoder = require(model, Encodes, "interpolate")
     if len(x) < 2:
@@ -56,8 +55,7 @@ def vary(
     """(K * steps, *shape): `steps` variants of each item.
 
     z' = sqrt(1 - s^2) z + s * noise keeps a standard normal latent standard normal; s = 0 is the
-    reconstruction, s = 1
-    forgets the item.
+    reconstruction, s = 1 forgets the item.
     """
     encoder = require(model, Encodes, "vary")
     z = encoder.to_latent(x, cond).repeat_interleave(steps, dim=0)

@@ -1,5 +1,5 @@
-"""Our own words, for what OpenAI has none for: any kind of item, edits, scores, and the schema of
-what a run takes.
+"""Castalia's own HTTP API, for what OpenAI's has no route for: items of any kind, edits, scores,
+and the schema of a run's inputs.
 """
 
 from __future__ import annotations

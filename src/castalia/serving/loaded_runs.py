@@ -1,4 +1,4 @@
-"""The runs that a server has loaded: a table by name, and what each can do.
+"""The table of runs that a server has loaded, by name, and what each can do.
 
 A name that comes in is looked up in this table and never becomes a path. Runs that bring code of
 their own are not opened.
@@ -244,8 +244,8 @@ class Table:
         return self._able(name, feature, purpose, ability)
 
     def editing(self, name: str, kind: str) -> tuple[Hosted, Edit]:
-        """The run and the edit, if it can do this. Raises as `able`, and RecipeError for a kind that
-        items of this run do not have.
+        """The run and the edit, if it can do this. Raises as `able`, and RecipeError for a kind
+        that items of this run do not have.
         """
         edit = edit_of(kind, self[name].codec)
         return self._able(name, kind, edit.purpose, edit.needs), edit

@@ -1,3 +1,1 @@
-"""What one does with Castalia, as functions: Python, the command line and the server call the same
-ones.
-"""
+"""The verbs of Castalia as functions, which Python, the command line and the server call."""

@@ -1,4 +1,4 @@
-"""`castalia.chat`: the reply of a run to a conversation."""
+"""`castalia.chat`: a run's reply to a conversation."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ def chat(
     model: Family | None = None,
 ) -> Sample:
     """The reply to a conversation, a str (of the user) or a list of {"role", "content"}; `item` is
-    its text. The oldest turns are left out
-    where they do not fit the context. Raises AbilityError for a run that was never tuned on
-    conversations.
+    its text. The oldest turns are left out where they do not fit the context. Raises AbilityError
+    for a run that was never tuned on conversations.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     request = replace(request_of(run, 1, seed, None, options), constraint=constraint)

@@ -1,4 +1,4 @@
-"""`castalia.compare`: runs of the same data, judged side by side."""
+"""`castalia.compare`: compare runs of the same data."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def compare(
     language: str = "en",
 ) -> dict[str, Any]:
     """Judge several runs of the same data by equally many samples: writes compare.json and
-    compare.html into `out` (default: the folder
-    "compare" beside the first run) and returns the document (evaluation/comparison.schema.json).
+    compare.html into `out` (default: the folder "compare" beside the first run) and returns the
+    document (evaluation/comparison.schema.json).
 
     Raises RunError for runs of other data, or of another kind of data.
     """

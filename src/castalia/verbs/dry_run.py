@@ -1,5 +1,5 @@
-"""What a run will take, from a few real steps on a part of the data: what `castalia train
---dry-run` prints.
+"""Dry runs: forecast a training from a few real steps on part of the data (`castalia train
+--dry-run`).
 """
 
 from __future__ import annotations

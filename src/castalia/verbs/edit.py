@@ -1,4 +1,4 @@
-"""`castalia.edit`: given items edited by a run."""
+"""`castalia.edit`: edit given items by a run."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def edit(
     "vary" (`steps` variants of each), "infill" (`steps` fillings of each text or score), or one
     that the modality of the run adds.
 
-    inputs: files, or for texts the texts themselves.
-    labels: the class of each input, None where unknown; default: the name of its folder. What the
-    codec knows of an input the model is given, too. model spares loading the run's weights again.
-    options: those of the edit's `Options`, as the flags of `castalia edit` (sampling/edit.py; of
-    scores modalities/music/edits.py). Raises RecipeError for others.
+    inputs: files, or for texts the texts themselves. labels: the class of each input, None where
+    unknown; default: the name of its folder. What the codec knows of an input the model is given,
+    too. model spares loading the run's weights again. options: those of the edit's `Options`, as
+    the flags of `castalia edit` (sampling/edit.py; of scores modalities/music/edits.py). Raises
+    RecipeError for others.
 
     >>> castalia.edit(run, "vary", ["cat.png"], steps=4, strength=0.3)
     """

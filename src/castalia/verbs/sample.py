@@ -1,4 +1,4 @@
-"""`castalia.sample`: new items of a run."""
+"""`castalia.sample`: draw new items from a run."""
 
 from __future__ import annotations
 

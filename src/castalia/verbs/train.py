@@ -1,5 +1,5 @@
-"""`castalia.train` and `castalia.resume`: a recipe and data to a finished run, and a run that was
-stopped to its end.
+"""`castalia.train` and `castalia.resume`: train a run from a recipe and data, and continue one that
+was stopped.
 """
 
 from __future__ import annotations
@@ -49,11 +49,9 @@ def train(
     run.
 
     begun: is given the run before the first step, when it is known what was found in the data
-    (run.about).
-    progress: show how far it is, on stderr or below the notebook's cell; None: in notebooks and on
-    terminals only. See castalia/progress.
-    started: when training.minutes begin to count, of time.perf_counter(); None: now. Reading and
-    encoding the data do not count.
+    (run.about). progress: show how far it is, on stderr or below the notebook's cell; None: in
+    notebooks and on terminals only. See castalia/progress. started: when training.minutes begin to
+    count, of time.perf_counter(); None: now. Reading and encoding the data do not count.
 
     >>> run = castalia.train("image/gan", "photos/", {"training.steps": 4000})
     """

@@ -1,4 +1,4 @@
-"""Edits of scores: parts and bars made anew, given the rest.
+"""Edits of scores: redraw parts and bars, given the rest.
 
 Importing this file does not import torch; see infill.py and redraw.py for how it is done.
 """

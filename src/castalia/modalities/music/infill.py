@@ -1,5 +1,4 @@
-"""Parts and bars of a score that are to be made anew, as gaps in its grid; and the score with the
-gaps filled.
+"""Parts and bars of a score to redraw, as gaps in its grid; and the score with the gaps filled.
 
 A note belongs where it begins: one that begins in a gap is replaced whole, one that begins before a
 gap stays whole, held notes included. What is given comes back note for note, in its own ticks and
@@ -28,9 +27,8 @@ def gaps(
     grid: Grid, score: Score, keep: Sequence[str], bars: tuple[int, int] | None
 ) -> tuple[Tensor, Tensor]:
     """(tokens (n,) int64 from `begin`, without `end`; keep (n,) bool). keep: names of parts that
-    stay; bars: the first and last bar, counted
-    from 1, that are made anew; None: all. Tokens of gaps are rests. Raises RecipeError for names
-    and bars that the score has not.
+    stay; bars: the first and last bar, counted from 1, that are made anew; None: all. Tokens of
+    gaps are rests. Raises RecipeError for names and bars that the score has not.
     """
     kept = {_named(name, grid.parts) for name in keep}
     if not kept and bars is None:

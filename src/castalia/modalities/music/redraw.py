@@ -1,5 +1,5 @@
-"""Parts and bars of a score made anew, and bars with faults drawn again: of several fillings of a
-bar the one with the fewest faults stays.
+"""Redraw parts and bars of a score, and bars with faults: of several fillings of a bar the one with
+the fewest faults is kept.
 
 A model of notes that was trained on pieces without a fault still makes some: each is a draw among
 many that is only a little less likely. A rule that can be counted is cheaper to keep by drawing
