@@ -5,14 +5,15 @@ PYTHON ?= python3
 WORKERS ?= 2
 DATA ?= shared/data
 BIN := .venv/bin
-SOURCES := src tests benchmarks examples
+SOURCES := src tests benchmarks examples docs
+QUIET_BUILD := NO_MKDOCS_2_WARNING=1
 QUIET_CORES := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check dev bench format docs locale
+.PHONY: help demo test check dev bench format docs docs-test locale
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: .venv/core.stamp ## train on built-in pictures, texts and chorales, judge the models, open the pages (installs only the core)
 	$(BIN)/castalia demo image
@@ -30,8 +31,9 @@ check: .venv/dev.stamp ## style, types of the interface modules, layers
 
 dev: .venv/dev.stamp ## install every extra, the tests' oracles and the tools
 
-bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerate ## measure everything in benchmarks/ and remake README's tables (hours; quiet machine)
+bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerate ## measure everything in benchmarks/ and write the tables again (hours; quiet machine)
 	-$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/first_minutes.py
 	-$(BIN)/python benchmarks/loop_overhead.py
 	$(BIN)/python benchmarks/precision.py
 	$(BIN)/python benchmarks/estimate.py
@@ -64,8 +66,12 @@ format: .venv/dev.stamp ## rewrite the code in the project's style
 locale: .venv/dev.stamp ## bring the catalogues of translations up to date with the source
 	$(BIN)/python -m tests.catalogues
 
-docs: .venv/dev.stamp ## execute every command in README and docs/, compare README's table with the results
-	$(QUIET_CORES) $(BIN)/python -m pytest -q tests/apps/test_docs.py
+docs: .venv/dev.stamp ## build the documentation in both languages into site/: open site/index.html
+	$(QUIET_BUILD) $(BIN)/mkdocs build --quiet --config-file mkdocs.yml
+	$(QUIET_BUILD) $(BIN)/mkdocs build --quiet --config-file mkdocs.zh.yml
+
+docs-test: .venv/dev.stamp ## execute every command in README and docs/, compare generated tables and pages with their sources
+	$(QUIET_CORES) $(BIN)/python -m pytest -q tests/apps/test_docs.py tests/apps/test_site.py
 
 # The core alone: what a user of the package gets.
 .venv/core.stamp: pyproject.toml constraints.txt | .venv/bin/python

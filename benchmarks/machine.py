@@ -4,7 +4,7 @@ disturbs least.
     {"command", "commit", "machine", "torch", "date", "seeds", "results"}
         -> benchmarks/results/<name>.json
 
-No host name, no user name and no path is recorded. benchmarks/tables.py makes README's table from
+No host name, no user name and no path is recorded. benchmarks/tables.py makes the READMEs' tables from
 these files.
 """
 

@@ -1,4 +1,4 @@
-"""The tables of music: rows of README's table, and those of their own pages. Called by
+"""The tables of music: rows of the table of all figures, and those of their own pages. Called by
 tables.py.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 from machine import RESULTS
 
 # English, Chinese, goal, reached: tables.Row
-Cells = tuple[tuple[str, str], tuple[str, str], str, bool]
+Cells = tuple[tuple[str, str], tuple[str, str], str | tuple[str, str], bool]
 
 
 def jsb_chorales(results: dict[str, Any]) -> Iterator[Cells]:

@@ -1,12 +1,13 @@
-"""The tables of README and of pages in docs/, made from benchmarks/results/*.json in both
+"""The tables of the READMEs and of pages in docs/, made from benchmarks/results/*.json in both
 languages, and the GAN's curve.
 
     python benchmarks/tables.py               # rewrite what stands between the markers
     python benchmarks/tables.py --check       # exit code 1 when a page and the results disagree (a
                                               test runs this)
 
-A row exists when its result exists. A number that misses its goal stays in the table and is marked.
-Nobody edits the table by hand.
+benchmarks/README.md holds every row and, first, those that miss their goals; README.md holds the
+rows of HEADLINES. A row exists when its result exists. A number that misses its goal stays in the
+table and is marked. Nobody edits the tables by hand.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from machine import HERE, RESULTS
 BEGIN, END = "<!-- results: made by benchmarks/tables.py -->", "<!-- end of results -->"
 ROOT = HERE.parent
 READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
+ALL_FIGURES = {"en": HERE / "README.md", "zh": HERE / "README.zh-CN.md"}
 GAN_PAGES = {"en": ROOT / "docs" / "gan.md", "zh": ROOT / "docs" / "zh" / "gan.md"}
 AUDIT_PAGES = {"en": ROOT / "docs" / "audit.md", "zh": ROOT / "docs" / "zh" / "audit.md"}
 CURVE = ROOT / "docs" / "images" / "gan_fashion.svg"
@@ -34,13 +36,13 @@ MISSED = {"en": "missed", "zh": "未达到"}
 
 
 class Row(NamedTuple):
-    """One line: the claim and the measurement in both languages, the goal, and whether it was
-    reached.
+    """One line: the claim and the measurement in both languages, the goal (in English and Chinese
+    where it has words), and whether it was reached.
     """
 
     en: tuple[str, str]
     zh: tuple[str, str]
-    goal: str
+    goal: str | tuple[str, str]
     reached: bool
 
 
@@ -293,7 +295,7 @@ def text_sampling(results: dict[str, Any]) -> Iterator[Row]:
             ),
             (
                 f"文本采样，批量 {batch}，单线程，相对于 nanoGPT / transformers",
-                f"{shown}（{speed:,.0f} token/秒）",
+                f"{shown}（{speed:,.0f} 词元/秒）",
             ),
             " / ".join(f"{goal:.0f}x" for goal in goals.values()),
             found["reached"],
@@ -407,7 +409,7 @@ def serving(results: dict[str, Any]) -> Iterator[Row]:
                     f"{times:.1f}x ({speed:,.0f})",
                 ),
                 (
-                    f"服务器，{clients} 个客户端：每秒 token 数，相对于开启连续批处理的 "
+                    f"服务器，{clients} 个客户端：每秒词元数，相对于开启连续批处理的 "
                     "`transformers serve`",
                     f"{times:.1f}x（{speed:,.0f}）",
                 ),
@@ -490,33 +492,84 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "audit_music": audit_music,
     "audit_time": audit_time,
 }
-# ROWS: more of README's table; PAGES: page of docs/ -> (result, what makes its table) of each
+# ROWS: more rows; PAGES: page of docs/ -> (result, what makes its table) of each
 MODULES = (language_tables, music_tables)
+# README's figures: a result, and which of its rows; two of pictures, two of texts, one of music,
+# one of what is said about a model
+HEADLINES = (
+    ("gan_fashion", 0),
+    ("vae_pythae", 0),
+    ("text_race", 0),
+    ("text_sampling", 0),
+    ("jsb_chorales", 0),
+    ("audit", 0),
+)
 
 
-def table(language: str) -> str:
-    """The Markdown between the markers."""
-    lines = ["| " + " | ".join(HEADS[language]) + " |", "|---|---|---|---|"]
-    machines = set()
+def measured() -> dict[str, list[Row]]:
+    """The rows of every result that exists, by its name."""
     more = {name: _rows(cells) for module in MODULES for name, cells in module.ROWS.items()}
-    for name, rows in (TABLE | more).items():
-        path = RESULTS / f"{name}.json"
-        if not path.exists():
-            continue
-        envelope = json.loads(path.read_text(encoding="utf-8"))
-        machines.add(f"{envelope['machine']['cpu']}, torch {envelope['torch'].partition('+')[0]}")
-        for row in rows(envelope["results"]):
-            claim, measured = row.en if language == "en" else row.zh
-            mark = "" if row.reached else f" ({MISSED[language]})"
-            lines.append(
-                f"| {claim} | {measured}{mark} | {row.goal} | "
-                f"[{name}](benchmarks/results/{name}.json) |"
-            )
+    return {
+        name: list(rows(_envelope(name)["results"]))
+        for name, rows in (TABLE | more).items()
+        if (RESULTS / f"{name}.json").exists()
+    }
+
+
+def all_figures(language: str) -> str:
+    """Every row, and the machines that measured."""
+    rows = [(name, row) for name, found in measured().items() for row in found]
+    machines = {
+        f"{envelope['machine']['cpu']}, torch {envelope['torch'].partition('+')[0]}"
+        for envelope in map(_envelope, measured())
+    }
     words = {
         "en": "Measured on: {}. `make bench` measures again.",
         "zh": "测试机器：{}。运行 `make bench` 可重新测量。",
     }
-    return "\n".join([*lines, "", words[language].format("; ".join(sorted(machines)))])
+    return f"{_table(rows, language)}\n\n{words[language].format('; '.join(sorted(machines)))}"
+
+
+def missed_goals(language: str) -> str:
+    """The rows that miss their goals."""
+    rows = [(name, row) for name, found in measured().items() for row in found if not row.reached]
+    words = {
+        "en": f"{len(rows)} of {sum(map(len, measured().values()))} goals are missed today:",
+        "zh": f"{sum(map(len, measured().values()))} 个目标中目前有 {len(rows)} 个未达到：",
+    }
+    return f"{words[language]}\n\n{_table(rows, language)}" if rows else ""
+
+
+def headlines(language: str) -> str:
+    """The rows of HEADLINES, and how many figures there are and miss their goals."""
+    found = measured()
+    rows = [(name, found[name][index]) for name, index in HEADLINES if name in found]
+    every = [row for rows in found.values() for row in rows]
+    missed = sum(not row.reached for row in every)
+    words = {
+        "en": f"All {len(every)} figures, {missed} of which miss their goals today, and how they "
+        "were measured: [benchmarks](benchmarks/README.md).",
+        "zh": f"全部 {len(every)} 项数字（其中 {missed} 项目前未达到目标）以及测量方法："
+        "[benchmarks](benchmarks/README.zh-CN.md)。",
+    }
+    return f"{_table(rows, language, 'benchmarks/')}\n\n{words[language]}"
+
+
+def _table(rows: list[tuple[str, Row]], language: str, folder: str = "") -> str:
+    """Markdown. folder: the benchmarks as the page sees them, with a slash at its end."""
+    lines = ["| " + " | ".join(HEADS[language]) + " |", "|---|---|---|---|"]
+    for name, row in rows:
+        claim, figure = row.en if language == "en" else row.zh
+        goal = row.goal if isinstance(row.goal, str) else row.goal[language == "zh"]
+        mark = "" if row.reached else f" ({MISSED[language]})"
+        source = f"[{name}]({folder}results/{name}.json)"
+        lines.append(f"| {claim} | {figure}{mark} | {goal} | {source} |")
+    return "\n".join(lines)
+
+
+def _envelope(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
 
 
 def _rows(cells: Callable[[Any], Iterator[tuple[Any, ...]]]) -> Callable[[Any], Iterator[Row]]:
@@ -619,6 +672,38 @@ def planted(language: str) -> str:
     return "\n".join(lines)
 
 
+SEEN = {
+    "train": (
+        "steps, loss and the time that is left; then the folder `runs/first`",
+        "步数、损失和剩余时间；然后是文件夹 `runs/first`",
+    ),
+    "sample": (
+        "sixteen PNG files, and `runs/first/samples/seed-1/sheet.html` with all of them",
+        "十六个 PNG 文件，以及汇总它们的 `runs/first/samples/seed-1/sheet.html`",
+    ),
+    "evaluate": (
+        "a summary in words, and `runs/first/eval/report.html`: they are far from real pictures",
+        "一份文字摘要，以及 `runs/first/eval/report.html`：它们离真实图片还很远",
+    ),
+    "audit": (
+        "how many copy a training picture, and `runs/first/audit/audit.html`",
+        "有多少复制了训练图片，以及 `runs/first/audit/audit.html`",
+    ),
+}
+
+
+def first_minutes(language: str) -> str:
+    """What the first commands of README show, and their CPU time."""
+    if not (RESULTS / "first_minutes.json").exists():
+        return ""
+    heads = {"en": ("command", "CPU time", "you see"), "zh": ("命令", "CPU 时间", "您会看到")}
+    lines = [f"| {' | '.join(heads[language])} |", "|---|---|---|"]
+    for row in _envelope("first_minutes")["results"]:
+        seen = SEEN[row["verb"]][language == "zh"]
+        lines.append(f"| `{row['verb']}` | {row['cpu_seconds']['median']:.0f} s | {seen} |")
+    return "\n".join(lines)
+
+
 def pages() -> Iterator[tuple[Path, str, str]]:
     """(file, what it says, what it should say)."""
     own = [
@@ -630,7 +715,8 @@ def pages() -> Iterator[tuple[Path, str, str]]:
         for name, found in module.PAGES.items()
     ]
     for paths, makes in (
-        (READMES, [table]),
+        (READMES, [first_minutes, headlines]),
+        (ALL_FIGURES, [missed_goals, all_figures]),
         (GAN_PAGES, [candidates]),
         (AUDIT_PAGES, [planted]),
         *own,

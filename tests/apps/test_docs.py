@@ -15,25 +15,31 @@ from castalia.data.source import DataConfig
 from tests.apps.page import blocks, run_page, without_comments
 
 ROOT = Path(__file__).parents[2]
-GUIDES = sorted(page.name for page in (ROOT / "docs").glob("*.md") if page.name != "design.md")
+ENGLISH_ONLY = {"design.md", "files.md"}
+NO_COMMANDS = {"docs/README.md", "docs/glossary.md"}
+GUIDES = sorted(page.name for page in (ROOT / "docs").glob("*.md") if page.name not in ENGLISH_ONLY)
 PAIRS = [
     ("README.md", "README.zh-CN.md"),
     *[(f"docs/{name}", f"docs/zh/{name}") for name in GUIDES],
+    ("benchmarks/README.md", "benchmarks/README.zh-CN.md"),
 ]
 EVERY = sorted(
     {ROOT / page for pair in PAIRS for page in pair}
     | set(ROOT.glob("*.md"))
     | set((ROOT / "docs").rglob("*.md"))
+    | set((ROOT / "examples").glob("*.md"))
 )
 
 
-@pytest.mark.parametrize("page", [english for english, _ in PAIRS])
+@pytest.mark.parametrize(
+    "page", [english for english, _ in PAIRS if english.startswith(("docs", "README"))]
+)
 def test_commands_run_as_written(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     if (ROOT / "examples").is_dir():
         shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
     ran = run_page(ROOT / page)
-    assert ran or page == "docs/README.md", "a how-to page shows commands"
+    assert ran or page in NO_COMMANDS, "a how-to page shows commands"
 
 
 @pytest.mark.parametrize(("english", "chinese"), PAIRS)
@@ -62,12 +68,12 @@ def test_links_lead_somewhere(page: Path):
 
 
 def test_make_targets_in_the_docs_exist():
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     named = {
         target
         for page in EVERY
         for block in blocks(page, "console", "bash")
-        for target in re.findall(r"^\s*make ([a-z]+)", block.text, flags=re.MULTILINE)
+        for target in re.findall(r"^\s*make ([a-z-]+)", block.text, flags=re.MULTILINE)
     }
     assert named and named <= targets
 
@@ -136,11 +142,29 @@ def test_exit_codes_are_all_explained():
             )
 
 
-def test_the_tables_come_from_the_results():
+@pytest.mark.parametrize(
+    "program", ["benchmarks/tables.py", "docs/scripts/matrix.py", "docs/scripts/files.py"]
+)
+def test_what_is_generated_is_up_to_date(program: str):
     done = subprocess.run(
-        [sys.executable, "benchmarks/tables.py", "--check"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+        [sys.executable, program, "--check"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_the_front_page_is_short(page: str):
+    assert len((ROOT / page).read_text(encoding="utf-8").splitlines()) < 180
+
+
+def test_terms_of_the_glossary_are_those_of_the_translations():
+    catalogues = (ROOT / "src" / "castalia").rglob("*.po")
+    said = "".join(path.read_text(encoding="utf-8") for path in catalogues)
+    rows = re.findall(
+        r"^\| ([a-z, -]+) \| (\S+) \|", (ROOT / "docs/glossary.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert len(rows) > 30
+    missing = [term for _, terms in rows for term in terms.split("、") if term not in said]
+    assert missing == []
+    chinese = (ROOT / "docs" / "zh" / "glossary.md").read_text(encoding="utf-8")
+    assert all(f"| {terms} | {english} |" in chinese for english, terms in rows)
