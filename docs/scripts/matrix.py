@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from castalia import modality, recipe, registry
+from castalia.abilities import ABILITIES
 from castalia.codecs.base import Codec
-from castalia.codecs.protocols import HasParts, Streams
+from castalia.codecs.protocols import Streams
 from castalia.evaluation.base import DenseEvidence, Evidence, TokenEvidence
 from castalia.export.targets import TARGETS
 from castalia.modality import Modality
-from castalia.sampling.edit import KINDS
+from castalia.sampling.edit import Infill, edits_of
 from castalia.spec import Dense, Tokens
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,11 +51,13 @@ class Facts:
         return list(dict.fromkeys((self.codec.suffix, *self.codec.formats)))
 
     def edits(self) -> list[str]:
-        """Kinds of edits."""
-        gaps = self.writes or isinstance(self.codec, HasParts)
-        kinds = list(KINDS) if "encodes" in self.abilities else []
-        kinds += ["infill"] if "infills" in self.abilities and gaps else []
-        return kinds + [name for name in self.modality.edits if name not in kinds]
+        """Kinds of edits that some family of its recipes has the ability for."""
+        able = {ABILITIES[name] for name in self.abilities}
+        return [
+            kind
+            for kind, edit in edits_of(self.codec).items()
+            if edit.needs in {None, *able} and (self.writes or type(edit) is not Infill)
+        ]
 
     def metrics(self) -> list[str]:
         """Metrics that read evidence of its kinds and judge its items."""
@@ -80,18 +83,13 @@ class Facts:
 
     def serves(self) -> list[str]:
         """What clients may ask of a server."""
-        dense = [
-            name
-            for name, family in zip(self.families, self.classes, strict=True)
-            if Dense in family.accepts and "encodes" in registry.FAMILIES[name].abilities
-        ]
-        can = {"generate", *(name for name in self.edits() if dense or name not in KINDS)}
+        can = {"generate", *self.edits()}
         can |= {"score"} if "scores" in self.abilities else set()
         if self.writes:
             can |= {"completions", "chat"}
         elif self.codec.suffix == ".png":
             can.add("images")
-        return [name for name in ORDER if name in can]
+        return [*(name for name in ORDER if name in can), *sorted(can - set(ORDER))]
 
 
 def matrix(language: str) -> str:
