@@ -202,6 +202,40 @@ def constraints(results: dict[str, Any]) -> Iterator[Row]:
     )
 
 
+def json_schema(results: dict[str, Any]) -> Iterator[Row]:
+    now, before, goals = results["llguidance"], results["automata"], results["goals"]
+    share = now["accepted"] / now["schemas"]
+    judged = now["valid"] + now["invalid"]
+    numbers = f"{now['accepted']} / {now['schemas']} ({share:.0%})"
+    was = f"{before['accepted']}"
+    texts = f"{now['valid']:,} / {judged:,}"
+    yield Row(
+        (
+            "schemas of the JSON Schema Test Suite (draft 2020-12) that are accepted; valid texts; cut",
+            f"{numbers}; {texts}; {now['cut']} (our automata: {was})",
+        ),
+        (
+            "JSON Schema 测试集（draft 2020-12）中被接受的 schema；有效文本；被截断",
+            f"{numbers}；{texts}；{now['cut']}（自带自动机：{was}）",
+        ),
+        f"{goals['accepted']:.0%}, 100%",
+        share >= goals["accepted"] and not now["invalid"],
+    )
+    masks = [f"{one['mask_median_ms']:g} / {one['mask_p99_ms']:g} ms" for one in (now, before)]
+    yield Row(
+        (
+            f"a mask over {results['tokens']:,} tokens, median / 99th percentile, CPU time",
+            f"{masks[0]} (our automata, on the schemas that they keep: {masks[1]})",
+        ),
+        (
+            f"{results['tokens']:,} 个词元的掩码，中位数 / 第 99 百分位，CPU 时间",
+            f"{masks[0]}（自带自动机，仅就其支持的 schema：{masks[1]}）",
+        ),
+        "",
+        True,
+    )
+
+
 def gan_modes(results: dict[str, Any]) -> Iterator[Row]:
     words = {
         "grid": ("Gaussians of the 5x5 grid that a GAN finds", "GAN 找到的 5x5 网格高斯分布数"),
@@ -488,6 +522,7 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "text_tang": text_tang,
     "serving": serving,
     "constraints": constraints,
+    "json_schema": json_schema,
     "audit": audit,
     "audit_music": audit_music,
     "audit_time": audit_time,

@@ -198,6 +198,21 @@ def test_a_schema_is_kept(up: Running, stream: bool) -> None:
     assert plain.choices[0].message.content is not None
 
 
+def test_a_recursive_schema_is_kept(up: Running) -> None:
+    schema: dict[str, object] = {
+        "oneOf": [
+            {"enum": ["看见", "跟着"]},
+            {"type": "array", "items": {"$ref": "#"}, "maxItems": 2},
+        ]
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "deeds", "schema": schema}}
+    for seed in range(3):
+        found = up.client.chat.completions.create(
+            model="talks", messages=HELLO, seed=seed, response_format=form
+        )
+        jsonschema.validate(json.loads(found.choices[0].message.content or ""), schema)
+
+
 def test_log_probabilities(up: Running) -> None:
     found = up.client.chat.completions.create(
         model="talks", messages=HELLO, seed=4, max_tokens=6, logprobs=True, top_logprobs=3

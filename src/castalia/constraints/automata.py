@@ -6,8 +6,8 @@ found when it is first reached, with repetitions kept as counters, so that .{1,1
 than .* does. All loops here `spend` (budget.py), and what is remembered is bounded, so a state
 costs no more than its limit.
 
-Regular expressions, JSON schemas and verse are in regex.py, jsonschema.py and verse.py; how tokens
-walk through an automaton in lifting.py.
+Regular expressions and JSON schemas become languages in regex.py and json_schema.py; how tokens
+walk through an automaton is in token_grammar.py.
 """
 
 from __future__ import annotations

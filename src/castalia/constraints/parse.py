@@ -8,14 +8,16 @@ Modalities bring kinds of their own (`Modality.constraints`); text has verse:7x4
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 
 from castalia import bounded, modality
-from castalia.constraints import json_schema, regex
+from castalia.constraints import json_schema, llguidance_grammar, regex
 from castalia.constraints.automata import NEVER, NOTHING, Automaton, Language, Regular
-from castalia.constraints.budget import ANYWHERE, Budget, OverBudget, current_limits
+from castalia.constraints.budget import ANYWHERE, Budget, Cancelled, OverBudget, current_limits
+from castalia.constraints.llguidance_grammar import Guided
+from castalia.constraints.schema_rewriting import Unkept
 from castalia.constraints.token_grammar import Lifted, Vocabulary
 from castalia.errors import RecipeError
 from castalia.sentences import say
@@ -56,18 +58,77 @@ def constraint(text: str, budget: Budget | None = None) -> Automaton:
         return _automaton(text)
 
 
-def grammar(text: str, *vocabularies: Vocabulary, budget: Budget | None = None) -> Lifted:
+def grammar(text: str, *vocabularies: Vocabulary, budget: Budget | None = None) -> Lifted | Guided:
     """The constraint as a `Grammar` over the first of the vocabularies in which it can be met, else
     over the last. Raises as `constraint`.
+
+    Automata serve wherever they can and the vocabulary is small, because they know the distance to
+    an end exactly. llguidance serves schemas that no automaton can keep; and in large vocabularies
+    every schema, and regular expressions whose automaton is too large to be explored.
     """
     with budget or Budget(), _placed(text):
-        automaton = _automaton(text)
-        fits = (
-            vocabulary
-            for vocabulary in vocabularies
-            if automaton.distance(automaton.start(), vocabulary.price) < NEVER
-        )
-        return Lifted(automaton, next(fits, vocabularies[-1]))
+        if text.startswith("json:"):
+            return _schema_grammar(text, vocabularies)
+        found = lifted(text, vocabularies)
+        large = not found.exact and llguidance_grammar.serves(found.vocabulary)
+        if large and isinstance(found.automaton, Regular):
+            with suppress(Unkept, OverBudget):
+                return llguidance_grammar.of_language(found.automaton.language, found.vocabulary)
+        return found
+
+
+def lifted(text: str, vocabularies: Sequence[Vocabulary]) -> Lifted:
+    """The automaton as a grammar over the first of the vocabularies that will do. Raises as
+    `constraint`.
+    """
+    automaton = _automaton(text)
+    fits = (
+        vocabulary
+        for vocabulary in vocabularies
+        if automaton.distance(automaton.start(), vocabulary.price) < NEVER
+    )
+    return Lifted(automaton, next(fits, vocabularies[-1]))
+
+
+def _schema_grammar(text: str, vocabularies: Sequence[Vocabulary]) -> Lifted | Guided:
+    """The better of the two engines; the other one where that cannot keep the schema. What neither
+    can is described by ours, which names the place.
+    """
+    installed = llguidance_grammar.library() is not None
+    guided_first = llguidance_grammar.serves(vocabularies[-1])
+    if guided_first:
+        with suppress(Unkept, OverBudget):
+            return _guided(text, vocabularies)
+    try:
+        return lifted(text, vocabularies)
+    except (OverBudget, Cancelled):
+        raise
+    except RecipeError as error:
+        if installed and not guided_first:
+            with suppress(Unkept):
+                return _guided(text, vocabularies)
+        if not installed:
+            error.fix = say(
+                "{0}; or install what keeps more of JSON Schema: {1}",
+                error.fix,
+                llguidance_grammar.INSTALL,
+            )
+        raise
+
+
+def _guided(text: str, vocabularies: Sequence[Vocabulary]) -> Guided:
+    body = text.removeprefix("json:").strip()
+    _bounded(len(body.encode(errors="replace")), "json:")
+    schema = {"type": "object"} if body == "object" else _schema(body)
+    for vocabulary in vocabularies:
+        grammar = llguidance_grammar.of_schema(schema, vocabulary)
+        if grammar.distance(grammar.start()) < NEVER:
+            return grammar
+    raise RecipeError(
+        say("no text meets this constraint"),
+        where=_begin(text),
+        fix=say("look for empty sets and for parts that exclude each other"),
+    )
 
 
 @contextmanager

@@ -8,6 +8,10 @@ behind each token, 1 for `end`, at least FORBIDDEN where nothing is allowed. `ex
 that distances are bounds. Where `costs` may take long, `prepare(state, until)` does a part of its
 work, until `time.monotonic()` is `until`, and returns whether all of it is done; both may raise
 CastaliaError where it would be too much.
+
+A grammar that only knows some way to an end has `timely(state, left)` in place of `costs`: (V,)
+bool, what may come where `left` tokens are left; None where that is all that is allowed. And
+`masks_kept`, where its states do not come twice: how many masks to remember.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ class Masks:
         self.grammar, self.barrier, self.end = grammar, barrier, end
         self.known: dict[Any, tuple[Tensor | None, Tensor | None, int]] = {}
         self.bounded = hasattr(grammar, "distance")
+        self.timely = getattr(grammar, "timely", None)
+        self.kept = getattr(grammar, "masks_kept", KEPT // (12 * barrier.numel()))
 
     def ready(self, state: Any, until: float = math.inf) -> bool:
         """Work on the mask of a state, at least a little, and until `time.monotonic()` is `until`;
@@ -54,6 +60,9 @@ class Masks:
         if state not in self.known:
             self._remember(state)
         mask, costs, worst = self.known[state]
+        if self.timely is not None and mask is not None:
+            held = self.timely(state, left)
+            return mask if held is None else self._row(held)
         if costs is None or left >= worst:
             return mask
         timely = costs <= left
@@ -65,7 +74,7 @@ class Masks:
         return self.bounded and grammar.distance(state) == 0
 
     def _remember(self, state: Any) -> None:
-        if len(self.known) * self.barrier.numel() * 12 > KEPT:
+        if len(self.known) > self.kept:
             self.known.clear()
         self.known[state] = self._compute(state)
 
@@ -74,7 +83,7 @@ class Masks:
 
     def _compute(self, state: Any) -> tuple[Tensor | None, Tensor | None, int]:
         open_ = (self.barrier == 0).cpu()
-        costs = self._costs(state, open_) if self.bounded else None
+        costs = self._costs(state, open_) if self.bounded and self.timely is None else None
         allowed = open_ & (self.grammar.allowed(state) if costs is None else costs < FORBIDDEN)
         if not bool(allowed.any()):
             return None, None, 0
