@@ -52,7 +52,7 @@ def test_three_lines_and_a_file(error: Exception, says: str, caught, tmp_path: P
     file = Path(fix.partition("the traceback is in ")[2])
     assert file.parent == tmp_path / "home" / "crashes"
     assert "Traceback (most recent call last)" in file.read_text()
-    assert where.startswith("at:  cli/main.py, line ") or where == "at:  /a/b"
+    assert where.startswith("at:  cli/commands.py, line ") or where == "at:  /a/b"
 
 
 def test_tracebacks_do_not_pile_up(caught, tmp_path: Path):
