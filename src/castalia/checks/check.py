@@ -66,21 +66,21 @@ def check(
     """
     source = plain(data)
     given = _wanted(overrides)
-    found = inventory.take(source, bool(given.get("data.follow_links", False)))
+    listed = inventory.take(source, bool(given.get("data.follow_links", False)))
     older = None if compare is None else manifest.load(Path(compare))
-    name = codec if codec != "auto" else found.codec()
-    if name is not None and name not in found.codecs:
+    name = codec if codec != "auto" else listed.codec()
+    if name is not None and name not in listed.codecs:
         raise RecipeError(
             say("check knows no codec '{0}'", name),
             where="--codec",
-            fix=say("one of: {0}, auto", ", ".join(found.codecs)),
+            fix=say("one of: {0}, auto", ", ".join(listed.codecs)),
         )
     checking = of(name)(name or "", given)
-    draft = Draft(source, found, checking)
-    if name is None or not found.of(name if found.read() else inventory.BESIDE):
+    draft = Draft(source, listed, checking)
+    if name is None or not listed.of(name if listed.read() else inventory.BESIDE):
         draft.nothing()
         return Checked(*draft.finish(older))
-    plan, early = checking.prepare(_plan(name, source, {**given, "data.skip_bad": True}), found)
+    plan, early = checking.prepare(_plan(name, source, {**given, "data.skip_bad": True}), listed)
     draft.findings += early
     skip_bad = bool(given.get("data.skip_bad", False))
     used = plan.make_codec()
@@ -129,15 +129,15 @@ def check(
 
 
 def _wanted(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
-    found = pairs(overrides)
-    for key in found:
+    options = pairs(overrides)
+    for key in options:
         if not key.startswith(("data.", "codec.")):
             raise RecipeError(
                 say("check reads data only, so it takes data.* and codec.* alone"),
                 where=key,
                 fix=say("leave it for castalia train"),
             )
-    return found
+    return options
 
 
 def _plan(codec: str, source: Given, settings: Mapping[str, Any]) -> Plan:
@@ -154,15 +154,15 @@ def _look_at_all(pool: Pool, look: Look, reader: Codec[Any]) -> list[tuple[int, 
     lost = []
     with stage("looking at every item", len(pool), "items") as work:
         for source, start in zip(pool.sources, pool.starts, strict=False):
-            for item, found in item_reader.numbered(source, np.arange(len(source)), reader):
+            for item, content in item_reader.numbered(source, np.arange(len(source)), reader):
                 number = start + item
-                if isinstance(found, DataError):
-                    lost.append((number, found))
+                if isinstance(content, DataError):
+                    lost.append((number, content))
                 else:
-                    look.add(number, found, source.files[source.file[item]], pool.where(number))
+                    look.add(number, content, source.files[source.file[item]], pool.where(number))
                     source.omitted.extend(
                         one if one.example else one._replace(example=source.where(item))
-                        for one in reader.omitted(found)
+                        for one in reader.omitted(content)
                     )
                 work.at(number + 1)
     return lost
@@ -207,15 +207,15 @@ def _evidence(
 
 
 def _items(pool: Pool, numbers: list[int], reader: Codec[Any]) -> dict[int, Any]:
-    found = {}
+    items = {}
     for source, start, stop in zip(pool.sources, pool.starts, pool.starts[1:], strict=False):
         inside = np.array(
             [number - start for number in numbers if start <= number < stop], np.int64
         )
         for item, value in item_reader.numbered(source, inside, reader):
             if not isinstance(value, DataError):
-                found[start + item] = value
-    return found
+                items[start + item] = value
+    return items
 
 
 def _keep(source: Source, twins: Twins, own: np.ndarray) -> list[Path]:

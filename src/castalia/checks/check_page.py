@@ -123,11 +123,11 @@ def enough_line(one: Any, language: str) -> str:
 
 def _classes(document: Document) -> list[tuple[str, int, str]]:
     """(name, items, width of its bar) of each class; the largest ones where there are many."""
-    found = list(document.classes.items())
-    if len(found) > MOST_CLASSES:
-        found = sorted(found, key=lambda pair: -pair[1])[:MOST_CLASSES]
-    most = max((count for _, count in found), default=1)
-    return [(name, count, f"{100 * count / max(1, most):.1f}%") for name, count in found]
+    counts = list(document.classes.items())
+    if len(counts) > MOST_CLASSES:
+        counts = sorted(counts, key=lambda pair: -pair[1])[:MOST_CLASSES]
+    most = max((count for _, count in counts), default=1)
+    return [(name, count, f"{100 * count / max(1, most):.1f}%") for name, count in counts]
 
 
 def _twins(checked: CheckResult, language: str) -> list[dict[str, Any]]:
@@ -147,19 +147,19 @@ def _twins(checked: CheckResult, language: str) -> list[dict[str, Any]]:
 
 def _changes(document: Document, language: str) -> list[tuple[str, str]]:
     """What became of the files since the manifest: (name, what)."""
-    found = document.compared
-    if found is None:
+    changes = document.compared
+    if changes is None:
         return []
     rows = [
         (name, messages.label(what, language))
-        for what, names in (("added", found.added), ("removed", found.removed))
+        for what, names in (("added", changes.added), ("removed", changes.removed))
         for name in names
     ]
-    rows += [(one.name, messages.label("changed", language)) for one in found.changed]
+    rows += [(one.name, messages.label("changed", language)) for one in changes.changed]
     return [
         *rows,
         *(
             (one.to, f"{messages.label('renamed', language)} ← {one.before}")
-            for one in found.renamed
+            for one in changes.renamed
         ),
     ]

@@ -62,14 +62,14 @@ class Twins:
         digest: np.ndarray,
         content: np.ndarray,
         readable: np.ndarray,
-        found: Near,
+        near: Near,
         where: Callable[[int], str],
     ) -> None:
         self.readable, self._where = readable, where
         self.bytes, self.content = split.ranks(digest), split.ranks(content)
-        edges = self.content[found.pairs]
+        edges = self.content[near.pairs]
         self._edges = np.concatenate([edges, edges[:, ::-1]])
-        self.pairs, self.distance = found.pairs, found.distance
+        self.pairs, self.distance = near.pairs, near.distance
 
     def copies(self, own: np.ndarray, threshold: float | None) -> dict[str, Copies]:
         """Of the items `own` (n,), by kind; each copy counts once, by the strongest way."""
@@ -200,8 +200,8 @@ def parts_of(names: Sequence[str], items: Sequence[np.ndarray], whole: str) -> l
         parts[0] if parts and parts[0].lower() in _ORDER else None for parts in folders
     ]
     if None in labels:
-        found = [_PREFIX.match(PurePosixPath(name).name) for name in names]
-        labels = [match[1].lower() if match else None for match in found]
+        matches = [_PREFIX.match(PurePosixPath(name).name) for name in names]
+        labels = [match[1].lower() if match else None for match in matches]
     if None in labels or len(set(labels)) < 2:
         return [Part(whole, np.concatenate([*items, np.zeros(0, np.int64)]))]
     ordered = sorted(

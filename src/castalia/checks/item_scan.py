@@ -259,8 +259,8 @@ def spread(values: np.ndarray) -> dict[str, float] | None:
     """Five quantiles of (n,) numbers; None when there are none."""
     if not len(values):
         return None
-    found = np.quantile(values, list(QUANTILES.values()), method="nearest")
-    return {name: value.item() for name, value in zip(QUANTILES, found, strict=True)}
+    quantiles = np.quantile(values, list(QUANTILES.values()), method="nearest")
+    return {name: value.item() for name, value in zip(QUANTILES, quantiles, strict=True)}
 
 
 def five(spread: Mapping[str, float] | None, voice: Voice) -> str:
@@ -269,9 +269,9 @@ def five(spread: Mapping[str, float] | None, voice: Voice) -> str:
     return f"{numbers}  ({messages.label('five', voice.language)})"
 
 
-def counts(found: Mapping[str, int]) -> str:
+def counts(numbers: Mapping[str, int]) -> str:
     """ "PNG RGB (74), JPEG RGB (28)"."""
-    return ", ".join(f"{name} ({count:,})" for name, count in list(found.items())[:8])
+    return ", ".join(f"{name} ({count:,})" for name, count in list(numbers.items())[:8])
 
 
 def _content(item: Any, where: str) -> bytes:

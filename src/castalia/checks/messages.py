@@ -46,8 +46,8 @@ class Sentence(NamedTuple):
     def template(self, lang: str, count: float | None) -> str:
         """As the language has it for this number."""
         english = self.one if self.one and count == 1 else self.en
-        found = constant(self.one or self.en, lang, count=count)
-        return english if found == (self.one or self.en) else found
+        translated = constant(self.one or self.en, lang, count=count)
+        return english if translated == (self.one or self.en) else translated
 
 
 FINDINGS: dict[str, Sentence] = {

@@ -51,11 +51,11 @@ def short_name(source: str | tuple[str, ...]) -> str:
 class Draft:
     """A document in the making."""
 
-    def __init__(self, source: str | tuple[str, ...], found: Inventory, checking: Check) -> None:
-        self.source, self.found, self.checking = source, found, checking
+    def __init__(self, source: str | tuple[str, ...], listed: Inventory, checking: Check) -> None:
+        self.source, self.inventory, self.checking = source, listed, checking
         self.codec = checking.codec or None
         self.findings: list[Finding] = []
-        self.unreadable = [Unreadable(file=name, why=why) for name, why in found.trouble]
+        self.unreadable = [Unreadable(file=name, why=why) for name, why in listed.trouble]
         self.licence: str | None = None
         self.values: dict[str, Any] = {
             "items": 0,
@@ -73,19 +73,19 @@ class Draft:
 
     def nothing(self) -> None:
         """No codec reads any of it: which sorts of data there are, instead."""
-        names = [entry.name for entry in self.found.of(inventory.OTHER)]
+        names = [entry.name for entry in self.inventory.of(inventory.OTHER)]
         sorts = Counter(
             known.name if (known := unread_files.kind(name)) else inventory.ending(name)
             for name in names
         )
-        others = Counter(entry.kind for entry in self.found.read())
+        others = Counter(entry.kind for entry in self.inventory.read())
         what = series(
             say("{0} {1}", count, sort)
             for sort, count in [*others.most_common(), *sorts.most_common(6)]
         ) or say("it is empty")
         self.find(
             "nothing",
-            [entry.name for entry in self.found.entries],
+            [entry.name for entry in self.inventory.entries],
             what=say("[{0}]", what),
             remedy=unread_files.advice(names, ""),
         )
@@ -285,10 +285,10 @@ class Draft:
         kinds = {
             kind: Kind(
                 files=endings.total(),
-                bytes=sum(entry.bytes for entry in self.found.of(kind)),
+                bytes=sum(entry.bytes for entry in self.inventory.of(kind)),
                 endings=dict(endings.most_common()),
             )
-            for kind, endings in self.found.kinds().items()
+            for kind, endings in self.inventory.kinds().items()
         }
         document = Document(
             castalia=castalia.__version__,
@@ -300,8 +300,8 @@ class Draft:
             else "clean",
             codec=self.codec,
             kinds=kinds,
-            files=len(self.found.entries),
-            bytes=sum(entry.bytes for entry in self.found.entries),
+            files=len(self.inventory.entries),
+            bytes=sum(entry.bytes for entry in self.inventory.entries),
             licence=self.licence,
             tables=self.checking.tables,
             unreadable=self.unreadable,
@@ -316,14 +316,14 @@ class Draft:
         about the files, the licence.
         """
         if self.codec is not None and not any(one.code == "nothing" for one in self.findings):
-            kinds = self.found.kinds()
+            kinds = self.inventory.kinds()
             others = {
                 kind: endings.total()
                 for kind, endings in kinds.items()
                 if kind not in (self.codec, inventory.BESIDE, inventory.OTHER)
             }
             if others:
-                names = [entry.name for entry in self.found.of(*others)]
+                names = [entry.name for entry in self.inventory.of(*others)]
                 self.find(
                     "mixed",
                     names,
@@ -333,7 +333,7 @@ class Draft:
                 )
             unknown = [
                 entry.name
-                for entry in self.found.of(inventory.OTHER)
+                for entry in self.inventory.of(inventory.OTHER)
                 if unread_files.kind(entry.name) is None
             ]
             if unknown:
@@ -342,7 +342,7 @@ class Draft:
                     unknown,
                     what=dict(Counter(map(inventory.ending, unknown)).most_common(8)),
                 )
-            for entry in self.found.of(inventory.BESIDE):
+            for entry in self.inventory.of(inventory.BESIDE):
                 if documents.is_table(entry.name):
                     columns = inventory.columns_of(entry.path)
                     if columns:
@@ -350,19 +350,19 @@ class Draft:
             if self.licence is None and not (
                 isinstance(self.source, str) and self.source.startswith("builtin/")
             ):
-                self.licence = file_discovery.licence_beside(self.found.folder)
+                self.licence = file_discovery.licence_beside(self.inventory.folder)
                 if self.licence is None:
                     self.find("licence")
-        if self.found.harmless:
+        if self.inventory.harmless:
             self.find(
                 "links",
-                [f"{name}: {why}" for name, why in self.found.harmless],
-                count=len(self.found.harmless),
+                [f"{name}: {why}" for name, why in self.inventory.harmless],
+                count=len(self.inventory.harmless),
             )
 
     def _hashes(self) -> list[dict[str, Any]]:
         files = []
-        for entry in self.found.entries:
+        for entry in self.inventory.entries:
             if entry.kind == inventory.OTHER:
                 continue
             try:

@@ -197,14 +197,14 @@ class Talk:
         if self.gate.policy.similarity is not None:  # checked on whole replies
             yield self.whole(words, request)
             return
-        screen, said, refused = self.gate.screen(), "", False
+        screen, reply_text, refused = self.gate.screen(), "", False
         try:
             for piece in stream(self.gate.run, request, model=self.model):
                 let = screen.push(piece)
-                said += let
+                reply_text += let
                 yield let
             rest = screen.finish()
-            said += rest
+            reply_text += rest
             yield rest
         except Refused:
             refused = True
@@ -213,7 +213,7 @@ class Talk:
             facts = self.gate.facts_of(**request_facts(request))
             self.gate.close(screen, facts)
             if not refused:
-                self._remember(words, said, facts)
+                self._remember(words, reply_text, facts)
 
     def whole(self, words: str, request: Request) -> str:
         """The same in one piece."""

@@ -73,8 +73,8 @@ def _table(document: dict[str, Any]) -> str:
             else f"{values_of[run]['value']:.4g}"
             for run in document["runs"]
         ]
-        told = row("; ", shown.get(name, [])) or (
+        differences = row("; ", shown.get(name, [])) or (
             say("no difference shown") if name in tested else "-"
         )
-        rows.append([name, *values, told])
+        rows.append([name, *values, differences])
     return table([say("score"), *document["runs"], say("difference")], rows)

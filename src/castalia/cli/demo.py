@@ -392,11 +392,11 @@ def count(run: Run, part: str) -> str:
 
 def _first_picture(run: Path) -> Hook:
     """A hook that says where the first sheet is, as soon as there is one."""
-    said: list[int] = []
+    steps: list[int] = []
 
     def hook(progress: Progress) -> None:
-        if progress.event == "sample" and not said:
-            said.append(progress.step)
+        if progress.event == "sample" and not steps:
+            steps.append(progress.step)
             echo(
                 say("first pictures: {0}", run / "samples" / f"step-{progress.step:08d}.png"),
                 err=True,

@@ -18,11 +18,11 @@ from castalia.sentences import plural, say
 
 def _fields() -> dict[str, list[FieldInfo]]:
     """The options of all edits by name, with the fields of those that have them."""
-    found: dict[str, list[FieldInfo]] = {}
+    fields: dict[str, list[FieldInfo]] = {}
     for _, one in every():
         for name, field in one.Options.model_fields.items():
-            found.setdefault(name, []).append(field)
-    return found
+            fields.setdefault(name, []).append(field)
+    return fields
 
 
 def _flag(name: str, fields: list[FieldInfo]) -> inspect.Parameter:
@@ -152,12 +152,12 @@ def command(
     for index, item in enumerate(edited):
         batch.emit(index, item, gate.facts_of(index=index, **facts))
     title = f"{kind}: {', '.join(Path(one).name if is_file(one) else one for one in inputs)}"
-    found = batch.document(title, inputs_of(opened.codec, inputs), together=chosen.least > 1)
+    document = batch.document(title, inputs_of(opened.codec, inputs), together=chosen.least > 1)
     if json:
-        say_json({"run": opened.id, **found})
+        say_json({"run": opened.id, **document})
     else:
         echo(
             say("{0} in {1}", plural("{0} item", "{0} items", batch.items), out),
-            say("look at: {0}", out / found["sheet"]),
+            say("look at: {0}", out / document["sheet"]),
         )
     return batch.code()

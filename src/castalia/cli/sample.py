@@ -151,7 +151,7 @@ def command(
             sample.item, str
         ):
             texts.append(sample.item)
-    found = batch.document(
+    document = batch.document(
         say(
             "{0} of {1}, seed {2}",
             plural("{0} sample", "{0} samples", batch.items),
@@ -160,13 +160,13 @@ def command(
         )
     )
     if json:
-        say_json({"run": opened.id, **found} | ({"texts": texts} if texts else {}))
+        say_json({"run": opened.id, **document} | ({"texts": texts} if texts else {}))
     else:
         for text in texts[:TERMINAL]:
             echo(text.rstrip(), "-" * 40)
         echo(
             say("{0} in {1}", plural("{0} sample", "{0} samples", batch.items), folder),
-            say("look at: {0}", folder / found["sheet"]),
+            say("look at: {0}", folder / document["sheet"]),
         )
     return batch.code()
 

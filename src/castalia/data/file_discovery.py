@@ -105,16 +105,16 @@ def given_files(words: Sequence[str], codec: Codec[Any]) -> list[str]:
     """What is given to be edited: patterns, folders and archives as the files in them that the
     codec reads; anything else, texts too, as it is.
     """
-    found: list[str] = []
+    paths: list[str] = []
     for word in words:
         path = Path(word).expanduser()
         if not (is_file(path) and not archives.is_archive(path.name)) and (
             _exists(path) or matches(word)
         ):
-            found += map(str, list_files(word, codec, False).files)
+            paths += map(str, list_files(word, codec, False).files)
         else:
-            found.append(str(path) if word.startswith("~") and is_file(path) else word)
-    return found
+            paths.append(str(path) if word.startswith("~") and is_file(path) else word)
+    return paths
 
 
 def _exists(path: Path) -> bool:
@@ -207,14 +207,14 @@ def _named(path: Path, codec: Codec[Any], skip_bad: bool) -> Listing:
         listed = lines_of(path)
     for line in dict.fromkeys(listed):
         plain = line.replace("\\", "/")
-        found = names.listed(path.parent, line)
+        there = names.listed(path.parent, line)
         if not (
             codec.claims(PurePosixPath(plain).name)
-            or (found is not None and recognised(found, codec))
+            or (there is not None and recognised(there, codec))
         ):
             _pass(listing, plain)
-        elif found is not None:
-            listing.files.append(found)
+        elif there is not None:
+            listing.files.append(there)
             listing.names.append(str(PurePosixPath(plain)))
         elif not skip_bad:
             fix = say("paths are relative to the list; mend it, or set data.skip_bad=true")

@@ -48,11 +48,11 @@ class Entry:
 
 def codecs() -> dict[str, type[Codec[Any]]]:
     """Every codec by name, those of modalities first; without those that cannot be loaded."""
-    found = {}
+    known = {}
     for name in registry.names("codec"):
         with suppress(CastaliaError):  # a broken plug-in reads nothing
-            found[name] = registry.resolve("codec", name)
-    return found
+            known[name] = registry.resolve("codec", name)
+    return known
 
 
 @dataclass
@@ -69,10 +69,10 @@ class Inventory:
 
     def kinds(self) -> dict[str, Counter[str]]:
         """Kind -> files by ending, most frequent kind first."""
-        found: dict[str, Counter[str]] = {}
+        kinds: dict[str, Counter[str]] = {}
         for entry in self.entries:
-            found.setdefault(entry.kind, Counter())[ending(entry.name)] += 1
-        return dict(sorted(found.items(), key=lambda pair: -pair[1].total()))
+            kinds.setdefault(entry.kind, Counter())[ending(entry.name)] += 1
+        return dict(sorted(kinds.items(), key=lambda pair: -pair[1].total()))
 
     def of(self, *kinds: str) -> list[Entry]:
         return [entry for entry in self.entries if entry.kind in kinds]
@@ -101,19 +101,20 @@ def take(source: Source, follow_links: bool = False) -> Inventory:
     if path is None:
         return _folder(place, follow_links)
     named = _named(path)
-    found = Inventory(path.parent)
+    inventory = Inventory(path.parent)
     if named is None:
-        _enter(found, path, path.name, set())
-        if found.entries and found.entries[0].kind == BESIDE:  # a README that is named is meant
-            found.entries = [_entry(found, path, path.name, _meant(found, path))]
-        return found
-    found.entries.append(_entry(found, path, path.name, BESIDE))
+        _enter(inventory, path, path.name, set())
+        # a README that is named is meant
+        if inventory.entries and inventory.entries[0].kind == BESIDE:
+            inventory.entries = [_entry(inventory, path, path.name, _meant(inventory, path))]
+        return inventory
+    inventory.entries.append(_entry(inventory, path, path.name, BESIDE))
     for line in named:
         if (file := file_names.listed(path.parent, line)) is not None:
-            _enter(found, file, line.replace("\\", "/"), set())
+            _enter(inventory, file, line.replace("\\", "/"), set())
         else:
-            found.trouble.append((line, say("a listed file does not exist")))
-    return found
+            inventory.trouble.append((line, say("a listed file does not exist")))
+    return inventory
 
 
 def digest(path: Path) -> str:
@@ -147,11 +148,11 @@ def columns_of(table: Path) -> list[str]:
 
 
 def _folder(place: Located, follow_links: bool) -> Inventory:
-    found = Inventory(place.base)
+    inventory = Inventory(place.base)
 
     def tell(path: Path, why: str) -> None:
         if why not in (OUTSIDE, SPECIAL):  # counted as omitted when the files are listed
-            (found.harmless if why in (LOOP, NOWHERE) else found.trouble).append(
+            (inventory.harmless if why in (LOOP, NOWHERE) else inventory.trouble).append(
                 (place.name(path), why)
             )
 
@@ -159,66 +160,68 @@ def _folder(place: Located, follow_links: bool) -> Inventory:
     captioned = {
         path.with_suffix("")
         for path, _ in files
-        if not array_files.is_container(path) and _may_have_caption(found, path)
+        if not array_files.is_container(path) and _may_have_caption(inventory, path)
     }
     for path, name in files:
-        _enter(found, path, name, captioned)
-    return found
+        _enter(inventory, path, name, captioned)
+    return inventory
 
 
-def _enter(found: Inventory, path: Path, name: str, captioned: set[Path]) -> None:
+def _enter(inventory: Inventory, path: Path, name: str, captioned: set[Path]) -> None:
     try:
-        found.entries.append(_entry(found, path, name, _kind(found, path, captioned)))
+        inventory.entries.append(_entry(inventory, path, name, _kind(inventory, path, captioned)))
     except OSError as error:
-        found.trouble.append((name, say("the file cannot be read: {0}", error.strerror)))
+        inventory.trouble.append((name, say("the file cannot be read: {0}", error.strerror)))
 
 
-def _entry(found: Inventory, path: Path, name: str, kind: str) -> Entry:
-    codec = found.codecs.get(kind)
+def _entry(inventory: Inventory, path: Path, name: str, kind: str) -> Entry:
+    codec = inventory.codecs.get(kind)
     weight = 0 if codec is None else _safely(lambda: codec.weight(path), 1)
     return Entry(name, path, path.stat().st_size, kind, weight)
 
 
-def _kind(found: Inventory, path: Path, captioned: set[Path]) -> str:
+def _kind(inventory: Inventory, path: Path, captioned: set[Path]) -> str:
     if path.name == "classes.txt" or (
         array_files.is_container(path) and _safely(lambda: array_files.is_labels(path), False)
     ):
         return BESIDE
-    kind = _claimed(found, path)
+    kind = _claimed(inventory, path)
     if kind is not None:
         return BESIDE if _explains(path, captioned) else kind
     if documents.explains(path.name):
         return BESIDE
     head = file_discovery.beginning(path)
     return next(
-        (kind for kind, codec in found.codecs.items() if codec.recognises(head)),
+        (kind for kind, codec in inventory.codecs.items() if codec.recognises(head)),
         BESIDE if path.name.startswith("README") else OTHER,
     )
 
 
-def _claimed(found: Inventory, path: Path) -> str | None:
+def _claimed(inventory: Inventory, path: Path) -> str | None:
     return next(
         (
             kind
-            for kind, codec in found.codecs.items()
+            for kind, codec in inventory.codecs.items()
             if codec.claims(path.name) and codec.prefers(path)
         ),
         None,
     )
 
 
-def _meant(found: Inventory, path: Path) -> str:
+def _meant(inventory: Inventory, path: Path) -> str:
     """The kind of a file that was named itself, and would explain others in a folder."""
     name = path.name.lower()
-    by_ending = (kind for kind, codec in found.codecs.items() if name.endswith(codec.extensions))
-    return _claimed(found, path) or next(by_ending, OTHER)
+    by_ending = (
+        kind for kind, codec in inventory.codecs.items() if name.endswith(codec.extensions)
+    )
+    return _claimed(inventory, path) or next(by_ending, OTHER)
 
 
-def _may_have_caption(found: Inventory, path: Path) -> bool:
+def _may_have_caption(inventory: Inventory, path: Path) -> bool:
     """Whether a codec claims the file, and would not claim the caption as another item."""
     return any(
         codec.claims(path.name) and not codec.claims(path.stem + CAPTION)
-        for codec in found.codecs.values()
+        for codec in inventory.codecs.values()
     )
 
 

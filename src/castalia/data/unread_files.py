@@ -100,5 +100,5 @@ def advice(names: Iterable[str], besides: str) -> str:
             what,
             say(": castalia train {0} DATA", recipe) if recipe else "",
         )
-    kinds = Counter(found for name in listed if (found := kind(name)) is not None)
+    kinds = Counter(known for name in listed if (known := kind(name)) is not None)
     return row("; ", [say("{0}: {1}", one.name, one.remedy) for one, _ in kinds.most_common(2)])

@@ -81,12 +81,12 @@ def strip(score: MetricResult, voice: Voice = ENGLISH) -> Html:
             f'x2="{place(score.floor):.1f}" y1="{MIDDLE - 11}" y2="{MIDDLE + 11}"/>'
         )
     parts.append(f'<circle class="model" cx="{place(score.value):.1f}" cy="{MIDDLE}" r="4.5"/>')
-    told = [voice.say("model {0}", show(score.value))]
-    told += [voice.say("real data {0}", show(score.floor))] * (score.floor is not None)
-    told += [
+    labels = [voice.say("model {0}", show(score.value))]
+    labels += [voice.say("real data {0}", show(score.floor))] * (score.floor is not None)
+    labels += [
         f"{voice(BASELINES.get(name, name))} {show(value)}" for name, value in baselines.items()
     ]
-    words = f"{score.name}: {', '.join(told)}"
+    words = f"{score.name}: {', '.join(labels)}"
     return Html(
         f'<svg class="strip" viewBox="0 0 {WIDTH} {2 * MIDDLE}" role="img" '
         f'aria-label="{escape(words)}">{"".join(parts)}</svg>'
@@ -199,12 +199,12 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     return [number * step for number in range(start, stop + 1)]
 
 
-def equal_fidelity(found: Mapping[str, Any], voice: Voice = ENGLISH) -> Html:
+def equal_fidelity(curves: Mapping[str, Any], voice: Voice = ENGLISH) -> Html:
     """The curve of creativity.py: novelty over ever stricter bars of realism, of model (with its
     interval), real data and memoriser.
     """
-    bars: list[float] = found["bars"]
-    if sum(one is not None for one in found.get("model", [])) < 2:
+    bars: list[float] = curves["bars"]
+    if sum(one is not None for one in curves.get("model", [])) < 2:
         return Html()
     x0, x1, y0, y1 = 44.0, WIDE - 12.0, TALL - 40.0, 14.0
 
@@ -216,7 +216,7 @@ def equal_fidelity(found: Mapping[str, Any], voice: Voice = ENGLISH) -> Html:
         y = at(bars[0], level)[1]
         parts.append(f'<line class="axis" x1="{x0}" x2="{x1}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{x0 - 8}" y="{y + 4:.1f}" text-anchor="end">{level:g}</text>')
-    known = [(bar, one) for bar, one in zip(bars, found["model"], strict=True) if one is not None]
+    known = [(bar, one) for bar, one in zip(bars, curves["model"], strict=True) if one is not None]
     edge = [at(bar, one[2]) for bar, one in known] + [
         at(bar, one[1]) for bar, one in reversed(known)
     ]
@@ -224,7 +224,7 @@ def equal_fidelity(found: Mapping[str, Any], voice: Voice = ENGLISH) -> Html:
     for side, style in (("memoriser", "memory"), ("floor", "real"), ("model", "line")):
         points = [
             at(bar, one[0])
-            for bar, one in zip(bars, found.get(side, []), strict=False)
+            for bar, one in zip(bars, curves.get(side, []), strict=False)
             if one is not None
         ]
         if len(points) > 1:
@@ -319,15 +319,15 @@ def _decades(low: float, high: float) -> list[float]:
     """
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1, 2, 5), (1,)):
-        found = [
+        decades = [
             factor * 10.0**power
             for power in powers
             for factor in factors
             if low <= factor * 10.0**power <= high
         ]
-        if len(found) <= 6:
-            return found if len(found) > 1 else []
-    return found[:: math.ceil(len(found) / 6)]
+        if len(decades) <= 6:
+            return decades if len(decades) > 1 else []
+    return decades[:: math.ceil(len(decades) / 6)]
 
 
 def _points(points: Sequence[tuple[float, float]]) -> str:

@@ -33,7 +33,7 @@ COSTS = {
 
 
 def write_comparison(
-    found: Compared,
+    result: Compared,
     judged: Mapping[str, Evaluation],
     codecs: Mapping[str, Codec[Any]],
     path: Path,
@@ -42,21 +42,21 @@ def write_comparison(
 ) -> None:
     """Writes `path` whole or not at all. judged, codecs: by the names of the runs."""
     voice = Voice(language)
-    headline, *rest = found.verdict
+    headline, *rest = result.verdict
     shown = {
         name: presenter_of(codecs[name]).items(decoded(one.samples, codecs[name], SHOWN), voice)
         for name, one in judged.items()
     }
     first = next(iter(judged))
     real = decoded(judged[first].real, codecs[first], SHOWN)
-    pairs = list(dict.fromkeys((one.one, one.other) for one in found.differences))
+    pairs = list(dict.fromkeys((one.one, one.other) for one in result.differences))
     write(
         path,
         "compare.html.j2",
         language,
-        title=voice.say("{0} runs compared", len(found.runs)),
+        title=voice.say("{0} runs compared", len(result.runs)),
         headline=headline,
-        leads=[*rest, say("{0:,} samples of each run, against the same real data.", found.n)],
+        leads=[*rest, say("{0:,} samples of each run, against the same real data.", result.n)],
         fronts=[
             front(
                 one.points,
@@ -65,27 +65,27 @@ def write_comparison(
                 voice(COSTS[one.cost]),
                 voice,
             )
-            for one in found.fronts
+            for one in result.fronts
         ],
-        runs=list(found.runs),
+        runs=list(result.runs),
         scores=[
             {
                 "name": name_of(next(iter(row.values()))),
-                "cells": [(run, cell(row.get(run))) for run in found.runs],
+                "cells": [(run, cell(row.get(run))) for run in result.runs],
                 "floor": show(next(iter(row.values())).floor),
             }
-            for row in found.scores.values()
+            for row in result.scores.values()
         ],
         pairs=[" − ".join(pair) for pair in pairs],
-        differences=_differences(found, pairs),
+        differences=_differences(result, pairs),
         level=LEVEL,
-        comparisons=len(found.differences),
+        comparisons=len(result.differences),
         real=presenter_of(codecs[first]).items(real, voice),
         samples=[
             {"name": name, "headline": dict(one.verdict).get("headline", ""), "shown": shown[name]}
             for name, one in judged.items()
         ],
-        provenance=[(name, _facts(facts)) for name, facts in found.runs.items()],
+        provenance=[(name, _facts(facts)) for name, facts in result.runs.items()],
     )
 
 
@@ -97,10 +97,10 @@ def cell(score: MetricResult | None) -> dict[str, Any]:
     return {"value": show(score.value), "interval": interval_of(score), "silent": silent}
 
 
-def _differences(found: Compared, pairs: list[tuple[str, str]]) -> list[dict[str, Any]]:
+def _differences(result: Compared, pairs: list[tuple[str, str]]) -> list[dict[str, Any]]:
     """A row per score, a cell per pair of runs."""
-    by_place = {(one.score, one.one, one.other): one for one in found.differences}
-    names = dict.fromkeys(one.score for one in found.differences)
+    by_place = {(one.score, one.one, one.other): one for one in result.differences}
+    names = dict.fromkeys(one.score for one in result.differences)
     return [
         {
             "name": called(name),

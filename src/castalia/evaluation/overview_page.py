@@ -107,12 +107,12 @@ def _scores(judged: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
     )
     rows = []
     for name in names:
-        found = {model: scores.get(name) for model, scores in by_name.items()}
-        first = next(score for score in found.values() if score is not None)
+        by_model = {model: scores.get(name) for model, scores in by_name.items()}
+        first = next(score for score in by_model.values() if score is not None)
         rows.append(
             {
                 "name": name_of(first),
-                "cells": [(model, cell(score)) for model, score in found.items()],
+                "cells": [(model, cell(score)) for model, score in by_model.items()],
                 "floor": show(first.floor),
             }
         )

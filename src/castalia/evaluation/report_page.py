@@ -159,33 +159,33 @@ def _fidelity_chart(scores: Sequence[MetricResult], voice: Voice) -> str:
 
 
 def _neighbours(
-    found: Neighbours, codec: Codec[Any], shows: Presenter, voice: Voice
+    neighbours: Neighbours, codec: Codec[Any], shows: Presenter, voice: Voice
 ) -> dict[str, Any]:
     """Samples and what is nearest to them, as items where one by one says something, else in
     words.
     """
     yardstick = (
         ""
-        if found.typical is None
+        if neighbours.typical is None
         else say(
             "A new real item typically lies {0} from its nearest training item.",
-            show(found.typical),
+            show(neighbours.typical),
         )
     )
-    shown, told = [], []
-    for place, query in enumerate(found.queries):
-        distances = [show(one) for one in found.distances[place].tolist()]
+    shown, captions = [], []
+    for place, query in enumerate(neighbours.queries):
+        distances = [show(one) for one in neighbours.distances[place].tolist()]
         sample = shows.item(codec.decode(query), voice)
         if sample is not None:
-            near = [shows.item(codec.decode(x), voice) for x in found.items[place]]
+            near = [shows.item(codec.decode(x), voice) for x in neighbours.items[place]]
             shown.append({"sample": sample, "near": list(zip(near, distances, strict=True))})
         words = say(
             "nearest training item {0:,} at distance {1}",
-            int(found.indices[place, 0]),
+            int(neighbours.indices[place, 0]),
             distances[0],
         )
-        told.append((say("sample {0}", place + 1), words))
-    return {"yardstick": yardstick, "shown": shown, "told": told}
+        captions.append((say("sample {0}", place + 1), words))
+    return {"yardstick": yardstick, "shown": shown, "told": captions}
 
 
 def _walks(walks: Tensor, codec: Codec[Any], shows: Presenter, voice: Voice) -> dict[str, Any]:

@@ -85,8 +85,8 @@ def _level(named: dict[str, MetricResult]) -> Message:
         return say("There is too little to go by for a verdict.")
     level = min(fidelity, diversity)
     if level >= GOOD and all(
-        found is not None and found.shown
-        for found in (of_score(named.get("kernel")), of_score(named.get("c2st")))
+        judged is not None and judged.shown
+        for judged in (of_score(named.get("kernel")), of_score(named.get("c2st")))
     ):
         return say("The samples are hard to tell from new real data.")
     if level >= FAIR and _uncertain(named):
@@ -190,10 +190,10 @@ def two_sample_words(score: MetricResult | None) -> str:
         return ""
     if score.low <= 0.5:
         # a guess, and certainty
-        found = equivalence(
+        result = equivalence(
             "lower", score.value, score.low, score.high or 1.0, 0.5, 1.0, score.n or 0
         )
-        if found.shown:
+        if result.shown:
             return say(
                 "A classifier cannot tell samples from real data ({0:.0%} right; a guess is 50%).",
                 score.value,
@@ -202,7 +202,7 @@ def two_sample_words(score: MetricResult | None) -> str:
             "A classifier is right in {0:.0%} of the cases, where a guess is 50%: {1:,} "
             "samples are too few to call them alike; "
             "at least {2:,} and as many real items are needed.",
-            *(score.value, score.n, found.needed),
+            *(score.value, score.n, result.needed),
         )
     return say(
         "A classifier tells samples from real data in {0:.0%} of the cases (a guess is 50%).",
@@ -246,12 +246,14 @@ def different_words(score: MetricResult | None) -> str:
 
 
 def _novelty(named: dict[str, MetricResult]) -> str:
-    told = [
+    paragraphs = [
         *spoken(named.get("copies"), refused=True),
         *spoken(named.get("data-copying")),
         *spoken(named.get("creativity")),
     ]
-    return join(told) or say("No score speaks of it; look at the nearest training items below.")
+    return join(paragraphs) or say(
+        "No score speaks of it; look at the nearest training items below."
+    )
 
 
 def utility_words(named: dict[str, MetricResult]) -> str:
@@ -285,8 +287,8 @@ def spoken(score: MetricResult | None, *, refused: bool = False) -> list[str]:
     """The words of a score that says something, or, if `refused`, why it has no value. Others would
     not say which score they speak of.
     """
-    said = usable(score) or (refused and score is not None and score.value is None)
-    return list(score.details.get("words", [])) if said and score is not None else []
+    answered = usable(score) or (refused and score is not None and score.value is None)
+    return list(score.details.get("words", [])) if answered and score is not None else []
 
 
 def _silent(named: dict[str, MetricResult], *names: str) -> list[str]:

@@ -53,7 +53,7 @@ def fill(
         prompt = torch.cat([torch.tensor([spec.begin]), prefix, before, suffix, after, middle])
         _fits(len(prompt), spec.length - 1)
         decoder = require(model, Decodes, "infill")
-        found = complete(
+        completions = complete(
             decoder,
             [prompt.to(model.device)] * count,
             rngs,
@@ -63,7 +63,7 @@ def fill(
         )
         return [
             parts[0] + codec.decode(torch.tensor(one.tokens, dtype=torch.int64)) + parts[1]
-            for one in found
+            for one in completions
         ]
     if "" in gaps:
         fix = say(

@@ -148,7 +148,7 @@ def router(table: Table, maker: Maker) -> APIRouter:
             written = (await present(visit, mine.write([text])))[0]
             new = sum(len(one.done.tokens) for one in written)
             visit.state.note["tokens"] = new
-            found = [one.released for one in written]
+            released = [one.released for one in written]
         else:
             if (
                 request.prompt is not None and not isinstance(hosted.spec, Tokens)
@@ -166,29 +166,29 @@ def router(table: Table, maker: Maker) -> APIRouter:
                     )
                     request = replace(request, prompt=item)
                 visit.state.note["prompt"] = None
-                found = await present(visit, mine.compose(hosted, request, suffix))
+                released = await present(visit, mine.compose(hosted, request, suffix))
             else:
-                found = await present(visit, maker.draw(hosted, request, suffix))
-            visit.state.note["items"] = len(found)
+                released = await present(visit, maker.draw(hosted, request, suffix))
+            visit.state.note["items"] = len(released)
         if body.format == "file":
-            return Response(found[0].content, media_type=hosted.media_type_of(suffix))
-        return Json({"run": hosted.name, "items": [shown(hosted, one, suffix) for one in found]})
+            return Response(released[0].content, media_type=hosted.media_type_of(suffix))
+        return Json({"run": hosted.name, "items": [shown(hosted, one, suffix) for one in released]})
 
     @routes.post(
         "/edit", openapi_extra=form_schema(*EDIT_FIELDS, files=("inputs",), others=edit_fields())
     )
     async def edit(visit: Visit) -> Response:
         async with visit.form(max_files=MOST_INPUTS, max_fields=32, max_part_size=1 << 18) as form:
-            hosted, suffix, found = await present(
+            hosted, suffix, released = await present(
                 visit, _edited(table, maker.billed(visit.state.bill), form)
             )
             kind = _field(form, "kind")
-        visit.state.note.update(run=hosted.name, items=len(found))
+        visit.state.note.update(run=hosted.name, items=len(released))
         return Json(
             {
                 "run": hosted.name,
                 "kind": kind,
-                "items": [shown(hosted, one, suffix) for one in found],
+                "items": [shown(hosted, one, suffix) for one in released],
             }
         )
 
@@ -342,13 +342,13 @@ async def _edited(
             {"name": f"input-{number}", "sha256": hashlib.sha256(content).hexdigest()}
             for number, content in enumerate(contents)
         ]
-        found = []
+        written = []
         for index, item in enumerate(items):
             facts = hosted.gate.facts_of(
                 **asked, inputs=given, labels=[None] * len(given), index=index
             )
-            found.append(Released(hosted.gate.emit_bytes(item, facts, suffix), facts))
-        return found
+            written.append(Released(hosted.gate.emit_bytes(item, facts, suffix), facts))
+        return written
 
     return hosted, suffix, await run_in_threadpool(released)
 
@@ -437,12 +437,12 @@ def edit_schema(hosted: Hosted, kind: str, edit: Edit, maker: Maker) -> dict[str
 
 def edit_fields() -> dict[str, Any]:
     """The schemas of the options of all edits by name."""
-    found: dict[str, list[Any]] = {}
+    fields: dict[str, list[Any]] = {}
     for _, edit in every():
         for name, schema in _properties(edit()).items():
-            known = found.setdefault(name, [])
+            known = fields.setdefault(name, [])
             known += [] if schema in known else [schema]
-    return {name: one[0] if len(one) == 1 else {"anyOf": one} for name, one in found.items()}
+    return {name: one[0] if len(one) == 1 else {"anyOf": one} for name, one in fields.items()}
 
 
 def _text(form: FormData, name: str) -> str | None:
@@ -473,14 +473,14 @@ def _conditions(form: FormData) -> dict[str, str | int]:
         return {}
     try:
         check_json(value.encode(errors="replace"))
-        found = _COND.validate_python(bounded.parse_json(value))
+        given = _COND.validate_python(bounded.parse_json(value))
     except (DataError, Invalid, ValueError):
-        found = None
-    if found is None:
+        given = None
+    if given is None:
         raise Invalid(
             "cond is a JSON object of names or numbers of classes", "cond", '{"label": "3"}'
         )
-    return found
+    return given
 
 
 # Score --------------------------------------------------------------------------------------------
@@ -513,14 +513,14 @@ async def _scored(hosted: Hosted, maker: Maker, body: ScoreBody) -> list[dict[st
         return items, rows
 
     def computed(rows: Sequence[Tensor], known: Mapping[str, Tensor]) -> list[float]:
-        told = [
+        conditions = [
             {name: value[index, None] for name, value in known.items()}
             for index in range(len(rows))
         ]
         return [
             float(
                 scorer.nats(
-                    Batch(row[None], cond=told[index]),
+                    Batch(row[None], cond=conditions[index]),
                     None if scorer.exact else generators(0, index, 1),
                 )
             )

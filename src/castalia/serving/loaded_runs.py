@@ -153,13 +153,13 @@ class Hosted:
 
     def lanes(self) -> dict[str, Lane]:
         """What the engine computes for this run."""
-        found: dict[str, Lane] = {f"{self.name}/call": CallLane(f"{self.name}/call")}
+        lanes: dict[str, Lane] = {f"{self.name}/call": CallLane(f"{self.name}/call")}
         if isinstance(self.spec, Tokens) and isinstance(self.family, Decodes):
             pack(self.family)
-            found[f"{self.name}/write"] = TextLane(f"{self.name}/write", self.family, self.spec)
+            lanes[f"{self.name}/write"] = TextLane(f"{self.name}/write", self.family, self.spec)
         elif isinstance(self.spec, Dense) and isinstance(self.family, Samples):
-            found[f"{self.name}/draw"] = DenseLane(f"{self.name}/draw", self.family)
-        return found
+            lanes[f"{self.name}/draw"] = DenseLane(f"{self.name}/draw", self.family)
+        return lanes
 
     def about(self) -> dict[str, Any]:
         """What there is to know before asking for anything."""

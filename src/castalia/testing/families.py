@@ -235,14 +235,14 @@ def has_its_abilities(case: FamilyCase) -> None:
     """The abilities that the class has are those of the registry's literal table, and each name is
     known.
     """
-    found = abilities_of(case.build())
+    abilities = abilities_of(case.build())
     entry = registry.FAMILIES.get(case.family.name)
     if entry is not None and registry.resolve("family", case.family.name) is case.family:
         _ensure(
-            found == tuple(name for name in ABILITIES if name in entry.abilities),
-            f"the class has {found}, registry.FAMILIES says {entry.abilities}",
+            abilities == tuple(name for name in ABILITIES if name in entry.abilities),
+            f"the class has {abilities}, registry.FAMILIES says {entry.abilities}",
         )
-    _ensure(bool(found), "a family without any ability is of no use")
+    _ensure(bool(abilities), "a family without any ability is of no use")
 
 
 def samples(case: FamilyCase) -> None:

@@ -49,7 +49,7 @@ def has_graphs(case: FamilyCase) -> None:
         )
     batch = case.batch(4)
     cond = batch.cond
-    told = list(cond.values())
+    classes = list(cond.values())
     with torch.no_grad():
         if "sample" in graphs:
             rngs, inputs = generators(3, 0, 4), graphs["sample"].inputs
@@ -60,15 +60,15 @@ def has_graphs(case: FamilyCase) -> None:
             ]
             _agree(
                 "sample",
-                graphs["sample"].module(*noise, *told)[0],
+                graphs["sample"].module(*noise, *classes)[0],
                 model.sample(generators(3, 0, 4), cond, SampleOptions()),
             )
         if "encode" in graphs:
             latent = model.to_latent(batch.x, cond)
-            _agree("encode", graphs["encode"].module(batch.x, *told)[0], latent)
+            _agree("encode", graphs["encode"].module(batch.x, *classes)[0], latent)
             _agree(
                 "decode",
-                graphs["decode" if "decode" in graphs else "sample"].module(latent, *told)[0],
+                graphs["decode" if "decode" in graphs else "sample"].module(latent, *classes)[0],
                 model.from_latent(latent, cond),
             )
         if "step" in graphs:
@@ -78,7 +78,7 @@ def has_graphs(case: FamilyCase) -> None:
             for cut in (1, 4, 6):
                 state = _nothing(graphs["step"], case)
                 for rest in (x[:, :cut], x[:, cut:]):
-                    logits, *state = graphs["step"].module(rest, *state, *told)
+                    logits, *state = graphs["step"].module(rest, *state, *classes)
                 _agree(f"step, cut at {cut}", _without(logits, case), _without(whole, case))
 
 
@@ -105,14 +105,14 @@ def _without(logits: Tensor, case: FamilyCase) -> Tensor:
     )  # type: ignore[union-attr]
 
 
-def _agree(what: str, found: Tensor, wanted: Tensor) -> None:
+def _agree(what: str, given: Tensor, wanted: Tensor) -> None:
     ensure(
-        found.shape == wanted.shape,
-        f"graph {what}: shape {tuple(found.shape)} instead of {tuple(wanted.shape)}",
+        given.shape == wanted.shape,
+        f"graph {what}: shape {tuple(given.shape)} instead of {tuple(wanted.shape)}",
     )
     ensure(
-        bool((found - wanted).abs().max() <= TOLERANCE),
-        f"graph {what}: differs by {float((found - wanted).abs().max()):.2g}",
+        bool((given - wanted).abs().max() <= TOLERANCE),
+        f"graph {what}: differs by {float((given - wanted).abs().max()):.2g}",
     )
 
 

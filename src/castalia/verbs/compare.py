@@ -44,11 +44,11 @@ def compare(
         name: measured(run, n=n, seed=seed)
         for name, run in tracked(both, "judging runs", len(names), "runs")
     }
-    counts = {name: budget(found) for name, found in judged.items()}
+    counts = {name: budget(evaluation) for name, evaluation in judged.items()}
     fewest = min(counts.values())
     judged = {  # another codec may leave fewer passages to compare with
-        name: found if counts[name] == fewest else measured(run, n=fewest, seed=seed)
-        for (name, found), run in zip(judged.items(), opened, strict=True)
+        name: evaluation if counts[name] == fewest else measured(run, n=fewest, seed=seed)
+        for (name, evaluation), run in zip(judged.items(), opened, strict=True)
     }
     facts = {name: run_facts(run) for name, run in zip(names, opened, strict=True)}
     result = compared(judged, facts)

@@ -1,4 +1,6 @@
-"""`castalia.evaluate`: scores of a run, and the page that shows them. What is scored: evaluation/."""
+"""`castalia.evaluate`: scores of a run, and the page that shows them. What is scored:
+evaluation/.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +47,8 @@ def evaluate(
 
     against: a folder of real data to compare with instead of the held-out part of the run's own.
     seeds: train the recipe with seeds - 1 further seeds (RUN/seeds/, resumable) and say how much
-    scores vary with training.
-    language: of the page and of the words in the document, "en" or "zh". hooks: of those trainings.
+    scores vary with training. language: of the page and of the words in the document, "en" or "zh".
+    hooks: of those trainings.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     judged = judge(
@@ -158,17 +160,17 @@ def retrained(run: Run, seeds: int, hooks: Sequence[Hook] = ()) -> list[Run]:
             where=run.folder,
             fix=f"castalia train --resume {run.folder}",
         )
-    found = []
+    runs = []
     # else `run` would not have opened without the user's word
     trusted = bool(run.about.get("plugins"))
     for number in range(1, seeds):
         seed = run.recipe.training.seed + number
         folder = run.folder / "seeds" / f"seed-{seed}"
         if (folder / "run.json").exists():
-            found.append(resume(folder, hooks=hooks, trust_code=trusted))
+            runs.append(resume(folder, hooks=hooks, trust_code=trusted))
         else:
             plan = replace(
                 run.recipe, training=run.recipe.training.model_copy(update={"seed": seed})
             )
-            found.append(train(plan, out=folder, hooks=hooks))
-    return found
+            runs.append(train(plan, out=folder, hooks=hooks))
+    return runs

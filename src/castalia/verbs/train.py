@@ -141,8 +141,8 @@ def _fit(trainer: Trainer, dataset: Dataset, hooks: Sequence[Hook], since: float
     """
     run, first = trainer.run, trainer.device.rank == 0
     assert run is not None
-    told = tracker(run) if first else None
-    followed = [] if told is None else [told]
+    tracking = tracker(run) if first else None
+    followed = [] if tracking is None else [tracking]
     with Stopwatch() as judging:
         forgetting = Forgetting.before(run, dataset) if first else None
         tuned = objective_setup.before(run, trainer.objective) if first else None
@@ -195,11 +195,11 @@ def _resume(run: Run, hooks: Sequence[Hook], allow_inexact: bool) -> Run:
     device = open_device(
         plan.training.model_copy(update={"threads": plan.training.threads or recorded["threads"]})
     )
-    found = versions()
+    current = versions()
     changed = [
-        f"{key}: {recorded[key]} -> {found[key]}"
+        f"{key}: {recorded[key]} -> {current[key]}"
         for key in ("torch", "cpu", "system", "threads")
-        if recorded[key] != found[key]
+        if recorded[key] != current[key]
     ]
     if device.world != run.about["processes"]:
         changed.append(f"processes: {run.about['processes']} -> {device.world}")
@@ -212,15 +212,15 @@ def _resume(run: Run, hooks: Sequence[Hook], allow_inexact: bool) -> Run:
     dataset = open_data(run)
 
     def begin(family: Family) -> tuple[Family, objective_setup.Objective | None]:
-        found = objective_setup.objective(
+        tuning = objective_setup.objective(
             plan,
             run.codec,
             dataset,
             family,
             lambda: new_family(plan, run.spec, run.conditions, parent_of(run)),
         )
-        objective_setup.check(run, found)
-        return family, found
+        objective_setup.check(run, tuning)
+        return family, tuning
 
     step = run.last_step
     with run.writing() if device.rank == 0 else nullcontext():

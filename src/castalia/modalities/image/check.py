@@ -108,8 +108,8 @@ class PictureLook(Look):
             self.named.update(head.names)
 
     def near(self, chosen: np.ndarray) -> Near:
-        found = lookalikes.near(self._thumbnails[chosen], self.size[chosen].min(1))
-        return Near(chosen[found.pairs], found.distance)
+        pairs = lookalikes.near(self._thumbnails[chosen], self.size[chosen].min(1))
+        return Near(chosen[pairs.pairs], pairs.distance)
 
     def facts(self, own: np.ndarray) -> dict[str, Any]:
         size = self.size[own]

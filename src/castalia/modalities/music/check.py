@@ -193,11 +193,11 @@ class ScoreCheck(Check):
         def label(name: str) -> str:
             return voice(LABELS[name])
 
-        def named(found: Mapping[str, int]) -> str:
+        def named(numbers: Mapping[str, int]) -> str:
             return counts(
                 {
                     voice(say("not stated")) if name == "?" else name: count
-                    for name, count in found.items()
+                    for name, count in numbers.items()
                 }
             )
 

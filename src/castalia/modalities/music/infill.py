@@ -162,12 +162,12 @@ def _sources(grid: Grid, score: Score) -> list[Part | None]:
     """Of each part of the grid the part of the score that it is; None where it was dealt out of
     others or reduced to chord symbols.
     """
-    found: list[Part | None] = []
+    sources: list[Part | None] = []
     lines = grid.lines(score)
     for (part, _), name in zip(lines, grid.parts, strict=True):
         alone = sum(other is part for other, _ in lines) == 1 and name != CHORDS
-        found.append(part if alone and voice_split.is_voice(part) else None)
-    return found
+        sources.append(part if alone and voice_split.is_voice(part) else None)
+    return sources
 
 
 def _scaled(notes: Sequence[Note], by: int) -> list[Note]:
@@ -182,10 +182,10 @@ def _inside(note: Note, anew: np.ndarray, step: int) -> bool:
 
 def _between(fresh: Sequence[Note], given: Sequence[Note]) -> list[Note]:
     """Fresh notes cut where a given one begins, and left out where one sounds."""
-    found = []
+    between = []
     for note in fresh:
         if any(other.start <= note.start < other.end for other in given):
             continue
         stop = min([note.end, *(other.start for other in given if other.start > note.start)])
-        found.append(note._replace(length=stop - note.start))
-    return found
+        between.append(note._replace(length=stop - note.start))
+    return between

@@ -62,12 +62,12 @@ def mended(
     faults: of each bar of an item, how many. keep, bars: as for `refill`; nothing else changes.
     version: which of the versions of one seed it is.
     """
-    found = faults(item)
+    counts = faults(item)
     for number in range(PASSES):
-        before = sum(found)
-        first, last = bars or (1, len(found))
-        for bar in range(first, min(last, len(found)) + 1):
-            if bar > len(found) or not found[bar - 1]:
+        before = sum(counts)
+        first, last = bars or (1, len(counts))
+        for bar in range(first, min(last, len(counts)) + 1):
+            if bar > len(counts) or not counts[bar - 1]:
                 continue
             once = counter_seed("mend", seed, version, number, bar)
             versions = refill(
@@ -80,11 +80,11 @@ def mended(
                 seed=once,
                 temperature=temperature,
             )
-            item, found = min(
-                [(item, found), *((one, faults(one)) for one in versions)],
+            item, counts = min(
+                [(item, counts), *((one, faults(one)) for one in versions)],
                 key=lambda one: sum(one[1]),
             )
-        if sum(found) in (0, before):
+        if sum(counts) in (0, before):
             break
     return item
 

@@ -136,16 +136,16 @@ class TextLook(Look):
             self.controls.append(where)
         listed = list(personal_data.find(item))
         self.with_personal += bool(listed)
-        for found in listed:
+        for finding in listed:
             entry = self.personal.setdefault(
-                found.kind, {"count": 0, "items": 0, "examples": [], "last": -1}
+                finding.kind, {"count": 0, "items": 0, "examples": [], "last": -1}
             )
             entry["count"] += 1
             entry["items"] += entry["last"] != number
             entry["last"] = number
             if len(entry["examples"]) < SHOWN:
                 entry["examples"].append(
-                    {"where": where, "masked": personal_data.shown(item, found)}
+                    {"where": where, "masked": personal_data.shown(item, finding)}
                 )
 
     def _compare_later(self, number: int, item: str) -> None:
@@ -155,11 +155,11 @@ class TextLook(Look):
             self._count_lines(item)
 
     def near(self, chosen: np.ndarray) -> Near:
-        found = self._shingles.near()
+        close = self._shingles.near()
         numbers = np.array([self._place[place] for place in range(len(self._place))], np.int64)
-        pairs = numbers[found.pairs]
+        pairs = numbers[close.pairs]
         inside = np.isin(pairs, chosen).all(1)
-        return Near(pairs[inside], found.distance[inside])
+        return Near(pairs[inside], close.distance[inside])
 
     def facts(self, own: np.ndarray) -> dict[str, Any]:
         length = self.length[own]
@@ -254,7 +254,7 @@ class TextCheck(Check):
         `check_tables.proposal` says.
         """
         config: Any = plan.codec.config
-        found, undecided, records = [], [], 0
+        findings, undecided, records = [], [], 0
         texts = files.of(self.codec)
         for entry in texts:
             if not documents.is_table(entry.name):
@@ -262,7 +262,7 @@ class TextCheck(Check):
             columns, decided = check_tables.columns(entry.path, config.encoding)
             self.tables.append(Table(name=entry.name, rows=0, columns=columns))
             if len(columns) > 1 and not any(one.kind in ("text", "parts") for one in columns):
-                found.append(self.finding("numbers", name=entry.name))
+                findings.append(self.finding("numbers", name=entry.name))
                 records += 1
             if not decided:
                 undecided.append(check_tables.proposal(columns))
@@ -271,25 +271,25 @@ class TextCheck(Check):
             self.near = None
         if undecided and config.field is None:
             self._column = undecided[0]
-            found.append(self.finding("columns", field=shlex.quote(_quoted(self._column))))
+            findings.append(self.finding("columns", field=shlex.quote(_quoted(self._column))))
             update = {"field": self._column.replace("\\n", "\n")}
             codec = recipe.Part(plan.codec.name, config.model_copy(update=update))
             plan = replace(plan, codec=codec)
-        return plan, found
+        return plan, findings
 
     def begin(self, count: int, own: int, codec: Codec[Any]) -> TextLook:
         return (RecordLook if self._records else TextLook)(count, own)
 
     def personal(self, scan: Scan) -> dict[str, Personal]:
-        found = scan.look.personal
+        findings = scan.look.personal
         return {
             kind: Personal(
-                count=found[kind]["count"],
-                items=found[kind]["items"],
-                examples=[Masked(**one) for one in found[kind]["examples"]],
+                count=findings[kind]["count"],
+                items=findings[kind]["items"],
+                examples=[Masked(**one) for one in findings[kind]["examples"]],
             )
             for kind in personal_data.KINDS
-            if kind in found
+            if kind in findings
         }
 
     def findings(self, scan: Scan) -> Iterator[Finding]:

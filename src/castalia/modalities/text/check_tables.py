@@ -37,16 +37,16 @@ def columns(path: Path, encoding: str | None = None) -> tuple[list[Column], bool
     ) is not None
 
 
-def proposal(found: Sequence[Column]) -> str:
+def proposal(columns: Sequence[Column]) -> str:
     """A column or template for codec.field: all that hold texts, else what has parts, else
     everything.
     """
-    texts = [column.name for column in found if column.kind == "text"]
+    texts = [column.name for column in columns if column.kind == "text"]
     if not texts:
-        texts = [column.name for column in found if column.kind == "parts"][:1]
+        texts = [column.name for column in columns if column.kind == "parts"][:1]
     if texts:
         return texts[0] if len(texts) == 1 else "\\n".join(f"{{{name}}}" for name in texts)
-    return ", ".join(f"{{{column.name}}}" for column in found)
+    return ", ".join(f"{{{column.name}}}" for column in columns)
 
 
 def _column(name: str, values: list[Any]) -> Column:
