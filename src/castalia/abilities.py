@@ -55,15 +55,15 @@ LARGEST = 2**31 - 1  # of whole numbers: any counter and any tensor holds it
 
 # The same bounds for the library, recipes, the command line and HTTP requests.
 BOUNDS = {
-    "temperature": Bound(0, 100, "0 (the likeliest token), or 0.01 to 100", gap=0.01),
-    "guidance": Bound(0, 1000, "0 to 1000; 1 is off"),
-    "steps": Bound(1, 10_000, "1 to 10,000, or none", whole=True, optional=True),
-    "repetition": Bound(0.01, 100, "0.01 to 100; 1 is off"),
-    "frequency": Bound(-100, 100, "-100 to 100; 0 is off"),
-    "top_k": Bound(1, LARGEST, "1 to 2,147,483,647, or none", whole=True, optional=True),
-    "top_p": Bound(0, 1, "above 0 and at most 1", above=True),
-    "min_p": Bound(0, 1, "0 to 1"),
-    "length": Bound(1, LARGEST, "1 to 2,147,483,647, or none", whole=True, optional=True),
+    "temperature": Bound(0, 100, say("0 (the likeliest token), or 0.01 to 100"), gap=0.01),
+    "guidance": Bound(0, 1000, say("0 to 1000; 1 is off")),
+    "steps": Bound(1, 10_000, say("1 to 10,000, or none"), whole=True, optional=True),
+    "repetition": Bound(0.01, 100, say("0.01 to 100; 1 is off")),
+    "frequency": Bound(-100, 100, say("-100 to 100; 0 is off")),
+    "top_k": Bound(1, LARGEST, say("1 to 2,147,483,647, or none"), whole=True, optional=True),
+    "top_p": Bound(0, 1, say("above 0 and at most 1"), above=True),
+    "min_p": Bound(0, 1, say("0 to 1")),
+    "length": Bound(1, LARGEST, say("1 to 2,147,483,647, or none"), whole=True, optional=True),
 }
 # strings that end a row, and characters of one: each is looked for behind each token
 MOST_STOPS, LONGEST_STOP = 64, 1024

@@ -186,7 +186,7 @@ def _check(place: Path) -> None:
             bounded.parse_json(
                 bounded.read_bytes(path, "json_bytes"),
                 path.name,
-                "take the file of a Hugging Face model",
+                say("take the file of a Hugging Face model"),
                 finite=False,
             )
         else:

@@ -329,7 +329,7 @@ def pairs(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
                 fix=say("for example training.steps=500"),
             )
         values[key] = bounded.parse_yaml(
-            value, one_line(text, 80), "put quotes around the value", RecipeError
+            value, one_line(text, 80), say("put quotes around the value"), RecipeError
         )
         if isinstance(values[key], str):
             values[key] = _number(values[key])

@@ -49,7 +49,7 @@ ROOT = Path("runs")
 # what run.json may leave out
 _OPTIONAL = ("created", "argv", "processes", "plugins", "parents", "parameters", "precision")
 _STEP = re.compile(r"step-([0-9]{8,10})")
-_OLDER = "restore the file, or remove this checkpoint to use an older one"
+_OLDER = say("restore the file, or remove this checkpoint to use an older one")
 
 
 class Run:
@@ -171,7 +171,7 @@ class Run:
                 where=self.folder,
                 fix="pip install --upgrade castalia",
             )
-        facts = hold(RunFacts, data, "run.json is damaged", path, "restore the file")
+        facts = hold(RunFacts, data, say("run.json is damaged"), path, say("restore the file"))
         return {name: getattr(facts, name) for name in _OPTIONAL if name not in data} | data
 
     @property
@@ -182,7 +182,9 @@ class Run:
     def recipe(self) -> recipes.Recipe:
         """recipe.yaml, as it is now."""
         path = self.folder / "recipe.yaml"
-        raw = bounded.parse_yaml(_read_text(path, "yaml_bytes"), path, "restore the file", RunError)
+        raw = bounded.parse_yaml(
+            _read_text(path, "yaml_bytes"), path, say("restore the file"), RunError
+        )
         return self._resolved(raw, str(path))
 
     @property
@@ -379,7 +381,7 @@ class Run:
         """state.json; see run_files.CheckpointFacts."""
         path = self.checkpoint(step) / "state.json"
         return hold(
-            CheckpointFacts, _read_json(path), "the checkpoint is damaged", path, _OLDER
+            CheckpointFacts, _read_json(path), say("the checkpoint is damaged"), path, _OLDER
         ).model_dump()
 
     def tensors(self, step: int, name: str) -> dict[str, Tensor]:
@@ -485,9 +487,9 @@ class Run:
             hold(
                 MetricFacts,
                 row,
-                "metrics.jsonl is damaged",
+                say("metrics.jsonl is damaged"),
                 f"{self.metrics_path}, line {number}",
-                "remove the line",
+                say("remove the line"),
             )
             rows.append(row)
         return rows
@@ -594,7 +596,7 @@ def _read_text(path: Path, limit: str = "json_bytes") -> str:
 
 
 def _read_json(path: Path) -> Any:
-    return bounded.parse_json(_read_text(path), path, "restore the file", RunError)
+    return bounded.parse_json(_read_text(path), path, say("restore the file"), RunError)
 
 
 def dump(tensors: dict[str, Tensor]) -> bytes:

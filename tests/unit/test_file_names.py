@@ -156,8 +156,8 @@ def test_labels_that_contradict_sub_folders_are_said(tmp_path: Path):
         folder, {"cat/0.png": "cat", "cat/1.png": "dog", "dog/2.png": "dog", "dog/3.png": "dog"}
     )
     assert [note for note in source.notes if "another label" in note] == [
-        "1 items have another label than the sub-folder that they are in, e.g. 'dog' in "
-        "'cat'; the label counts"
+        "1 item has another label than the sub-folder that it is in: 'dog' in 'cat'; the label "
+        "counts"
     ]
 
 

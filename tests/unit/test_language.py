@@ -126,7 +126,8 @@ def test_two_catalogues_translate_a_sentence_in_the_same_way(language: str):
     known: dict[tuple[str | None, str], tuple[str, ...]] = {}
     for domain in catalogues.folders():
         for key, one in entries(catalogues.current(domain, language)).items():
-            assert known.setdefault(key, forms(one)) == forms(one), f"{domain}: {key[1]}"
+            if catalogues.filled(one):
+                assert known.setdefault(key, forms(one)) == forms(one), f"{domain}: {key[1]}"
 
 
 @pairs
@@ -451,14 +452,16 @@ def test_errors_are_said(path: Path):
     raised.
     """
     text = path.read_text(encoding="utf-8")
-    if "Error(" not in text and "Refused(" not in text and "error(" not in text:
+    if not re.search(r"Error\(|Refused\(|error\(|hold\(|parse_json\(|parse_yaml\(", text):
         return
     found = []
     for node in ast.walk(ast.parse(text)):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id in ERRORS - {"MissingExtra"} | {"error"}
+        if isinstance(node, ast.Call) and (
+            (
+                isinstance(node.func, ast.Name)
+                and node.func.id in ERRORS - {"MissingExtra"} | {"error"}
+            )
+            or name_of(node.func) in ("hold", "parse_json", "parse_yaml", "YAMLError", "refused")
         ):
             given = [
                 *node.args[:1],

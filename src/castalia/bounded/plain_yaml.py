@@ -14,7 +14,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from castalia.bounded.limits import current, exceeded
 from castalia.errors import CastaliaError, DataError
-from castalia.sentences import say
+from castalia.sentences import Message, say
 
 MOST_VALUES = 50_000  # of one document, aliases written out
 DEEPEST = 32  # levels; PyYAML calls itself at each
@@ -54,9 +54,11 @@ def parse_yaml(
         )
         raise error(say("this is not YAML: {0}{1}", failure.problem, line), where, fix) from failure
     except yaml.YAMLError as failure:
-        raise error(
-            say("this is not plain YAML: {0}", str(failure).splitlines()[0]), where, fix
-        ) from failure
+        # ours have one sentence, PyYAML's have lines
+        problem = failure.args[0] if failure.args else ""
+        if not isinstance(problem, Message):
+            problem = str(failure).partition("\n")[0]
+        raise error(say("this is not plain YAML: {0}", problem), where, fix) from failure
 
 
 def _parsed(text: str) -> Any:
@@ -70,7 +72,9 @@ def _parsed(text: str) -> Any:
         return loader.construct_document(node)
     # a tag that does not fit its text: !!bool maybe
     except (ValueError, OverflowError, KeyError, AttributeError, TypeError) as failure:
-        raise yaml.YAMLError(f"a value does not fit its tag: {type(failure).__name__}") from failure
+        raise yaml.YAMLError(
+            say("a value does not fit its tag: {0}", type(failure).__name__)
+        ) from failure
     finally:
         loader.dispose()
 
@@ -86,26 +90,26 @@ def _check_events(text: str) -> None:
         nodes += isinstance(event, yaml.NodeEvent)
         if depth > DEEPEST:
             raise yaml.YAMLError(
-                f"nested more than {DEEPEST} deep, line {event.start_mark.line + 1}"
+                say("nested more than {0} deep, line {1}", DEEPEST, event.start_mark.line + 1)
             )
         if nodes > MOST_VALUES:
-            raise yaml.YAMLError(f"more than {MOST_VALUES:,} values")
+            raise yaml.YAMLError(say("more than {0:,} values", MOST_VALUES))
 
 
 def _check(node: Node, sizes: dict[int, int], open_nodes: set[int]) -> int:
     """How many values a node stands for with its aliases written out."""
     if id(node) in sizes:
         return sizes[id(node)]
-    line = f"line {node.start_mark.line + 1}"
+    line = say("line {0}", node.start_mark.line + 1)
     if id(node) in open_nodes:
-        raise yaml.YAMLError(f"a value contains itself, {line}")
+        raise yaml.YAMLError(say("a value contains itself, {0}", line))
     if node.tag not in _TAGS:
-        raise yaml.YAMLError(f"the tag {node.tag!r:.60} is not read, {line}")
+        raise yaml.YAMLError(say("the tag {0!r:.60} is not read, {1}", node.tag, line))
     open_nodes.add(id(node))
     size = 1
     if isinstance(node, ScalarNode):
         if node.tag.endswith((":int", ":float")) and len(node.value) > current().digits:
-            raise yaml.YAMLError(f"a number of {len(node.value):,} digits, {line}")
+            raise yaml.YAMLError(say("a number of {0:,} digits, {1}", len(node.value), line))
     elif isinstance(node, SequenceNode):
         size += sum(_check(one, sizes, open_nodes) for one in node.value)
     elif isinstance(node, MappingNode):
@@ -113,16 +117,22 @@ def _check(node: Node, sizes: dict[int, int], open_nodes: set[int]) -> int:
         for key, value in node.value:
             if key.tag != "tag:yaml.org,2002:str":
                 raise yaml.YAMLError(
-                    f"a key must be text, line {key.start_mark.line + 1}: put it in quotes"
+                    say("a key must be text, line {0}: put it in quotes", key.start_mark.line + 1)
                 )
             if key.value in names:
                 raise yaml.YAMLError(
-                    f"the key '{key.value:.60}' stands twice, line {key.start_mark.line + 1}"
+                    say(
+                        "the key '{0:.60}' stands twice, line {1}",
+                        key.value,
+                        key.start_mark.line + 1,
+                    )
                 )
             names.add(key.value)
             size += _check(value, sizes, open_nodes)
     if size > MOST_VALUES:
-        raise yaml.YAMLError(f"its aliases stand for more than {MOST_VALUES:,} values, {line}")
+        raise yaml.YAMLError(
+            say("its aliases stand for more than {0:,} values, {1}", MOST_VALUES, line)
+        )
     open_nodes.discard(id(node))
     sizes[id(node)] = size
     return size

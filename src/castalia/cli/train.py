@@ -296,9 +296,9 @@ def _tuning(folder: Path) -> list[str]:
     found = hold(
         TuningFacts,
         _read(path),
-        "tuning.json is damaged",
+        say("tuning.json is damaged"),
         path,
-        "remove the file: castalia train --resume writes it anew",
+        say("remove the file: castalia train --resume writes it anew"),
     )
     before, after = found.before, found.after
     if found.kind == "reward":
@@ -358,9 +358,9 @@ def _forgetting(folder: Path) -> list[str]:
     found = hold(
         ForgettingFacts,
         _read(path),
-        "forgetting.json is damaged",
+        say("forgetting.json is damaged"),
         path,
-        "remove the file: castalia train --resume writes it anew",
+        say("remove the file: castalia train --resume writes it anew"),
     )
     lines = [say("held-out {0}, before and after fine-tuning:", constant(found.unit))]
     for side, entry in (("new", found.new), ("old", found.old)):

@@ -21,7 +21,8 @@ from dataclasses import dataclass, fields, replace
 from castalia.errors import CastaliaError, RecipeError, meant
 from castalia.sentences import say
 
-ANYWHERE = "the constraint"  # where work is too much that has no place in the text
+TOO_MUCH = say("this constraint is too much work")
+ANYWHERE = say("the constraint")  # where work is too much that has no place in the text
 CLOCK_EVERY = 1000  # steps between two checks of the clock and of `cancelled`
 
 
@@ -91,8 +92,12 @@ class OverBudget(RecipeError):
         super().__init__(
             what,
             where,
-            "make it smaller; on a machine of your own, raise the limit: "
-            f"--constraint-limits {limit}={getattr(limits, limit)}",
+            say(
+                "make it smaller; on a machine of your own, raise the limit: "
+                "--constraint-limits {0}={1}",
+                limit,
+                getattr(limits, limit),
+            ),
         )
         self.limit = limit
 
@@ -136,7 +141,7 @@ class Meter:
         most: int,
         limit: str,
         limits: CompileLimits,
-        what: str = "this constraint is too much work",
+        what: str = TOO_MUCH,
     ) -> None:
         self.most, self.limit, self.limits, self.what = most, limit, limits, what
         self.spent = 0

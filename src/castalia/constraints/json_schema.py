@@ -65,14 +65,14 @@ KEYWORDS = {
     "null": set(),
 }
 SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-SAYABLE = (
+SAYABLE = say(
     "leave it out, or say it with type, properties, items, enum, const, anyOf and their bounds"
 )
 TYPE_NAMES: dict[type, str] = {
-    str: "a text",
-    dict: "an object",
-    list: "a list",
-    bool: "true or false",
+    str: say("a text"),
+    dict: say("an object"),
+    list: say("a list"),
+    bool: say("true or false"),
 }
 CONTROL = tuple(map(chr, range(0x20)))
 ESCAPED = members([*CONTROL, '"', "\\"])

@@ -40,16 +40,19 @@ PYTHON_SIMPLE = {**SIMPLE, "a": "\a"}
 HEX = {"x": 2, "u": 4, "U": 8}
 LINE_ENDS = {"python": "\n", "ecma": "\n\r\u2028\u2029"}  # what `.` leaves out
 REFUSED_GROUPS = {
-    "?=": "lookahead (?=...)",
-    "?!": "lookahead (?!...)",
-    "?<=": "lookbehind (?<=...)",
-    "?<!": "lookbehind (?<!...)",
-    "?P=": "a backreference (?P=...)",
-    "?>": "an atomic group (?>...)",
-    "?(": "a conditional (?(...)...)",
+    "?=": say("lookahead (?=...)"),
+    "?!": say("lookahead (?!...)"),
+    "?<=": say("lookbehind (?<=...)"),
+    "?<!": say("lookbehind (?<!...)"),
+    "?P=": say("a backreference (?P=...)"),
+    "?>": say("an atomic group (?>...)"),
+    "?(": say("a conditional (?(...)...)"),
 }
 # what ECMA 262 does not have
-PYTHON_GROUPS = {"?P<": "(?P<name>...), which is Python's: (?<name>...)", "?#": "a comment (?#...)"}
+PYTHON_GROUPS = {
+    "?P<": say("(?P<name>...), which is Python's: (?<name>...)"),
+    "?#": say("a comment (?#...)"),
+}
 LONGEST_BOUNDS = 200  # characters between braces
 # characters that mean themselves; the one before a quantifier is left out
 PLAIN = re.compile(r"[^\\^$.|?*+()\[\]{}]{1,1000}(?![?*+{])")

@@ -52,7 +52,9 @@ def unknown_condition(name: str, codec: Codec[Any], columns: Sequence[str]) -> R
     more = (
         ""
         if columns
-        else ", and the columns of a metadata table (metadata.csv), of which there is none here"
+        else say(
+            ", and the columns of a metadata table (metadata.csv), of which there is none here"
+        )
     )
     return RecipeError(
         say("no item has a '{0}' to tell the model", name),
@@ -86,9 +88,13 @@ def with_several_values(name: str, known: Column, notes: list[str]) -> Column:
     """
     if len(known.names) >= 2:
         return known
-    what = "class" if name == LABEL else f"value of '{name}'"
+    what = say("class") if name == LABEL else say("value of '{0}'", name)
     if known.names or name != LABEL:
-        only = f"only one {what} ('{known.names[0]}')" if known.names else f"no item has a {what}"
+        only = (
+            say("only one {0} ('{1}')", what, known.names[0])
+            if known.names
+            else say("no item has a {0}", what)
+        )
         notes.append(say("{0}, so the model is not told it", only))
     return Column(np.zeros(len(known.value), dtype=np.int64), ())
 

@@ -326,17 +326,21 @@ def _folder_classes(names: list[str]) -> tuple[list[str | None], str | None]:
     folders = _without_shared(folders)
     first = {parts[0] if parts else "" for parts in folders}
     if len(first) > 1 and first <= _SPLIT_FOLDERS:
-        note = (
-            f"the folders {', '.join(sorted(first))} are read together and split anew; point "
-            "data.source at one of them to use it alone"
+        note = say(
+            "the folders {0} are read together and split anew; point data.source at one of them "
+            "to use it alone",
+            ", ".join(sorted(first)),
         )
         folders = _without_shared([parts[1:] for parts in folders])
     labels = [parts[0] if parts else None for parts in folders]
     distinct = len(set(labels) - {None})
     if distinct > 1 and distinct > len(names) // 2:
-        return [None] * len(
-            names
-        ), f"sub-folders are not used as classes: {distinct} folders for {len(names)} files"
+        note = say(
+            "sub-folders are not used as classes: {0:,} folders for {1:,} files",
+            distinct,
+            len(names),
+        )
+        return [None] * len(names), note
     return labels, note
 
 
@@ -354,8 +358,15 @@ def _disagreement(labels: list[str | None], folders: list[str | None]) -> list[s
         return []
     label, folder = wrong[0]
     return [
-        f"{len(wrong)} items have another label than the sub-folder that they are in, e.g. "
-        f"'{label}' in '{folder}'; the label counts"
+        plural(
+            "{0:,} item has another label than the sub-folder that it is in: '{1}' in '{2}'; the "
+            "label counts",
+            "{0:,} items have another label than the sub-folder that they are in, e.g. '{1}' in "
+            "'{2}'; the label counts",
+            len(wrong),
+            label,
+            folder,
+        )
     ]
 
 

@@ -297,7 +297,7 @@ def _assemble(
     readable_items = rows_of[content] > 0
     skipped = [*source.skipped]
     for item in chosen[~readable_items]:
-        why = encoded.bad.get(source.digest[item].tobytes().hex(), "it cannot be read")
+        why = encoded.bad.get(source.digest[item].tobytes().hex(), say("it cannot be read"))
         if not config.skip_bad:
             raise DataError(
                 why, source.where(item), say("remove the file, or set data.skip_bad=true")
@@ -365,7 +365,11 @@ def _assemble(
         report["omitted"] = source.omitted.plain()
     if dropped.any():
         report["notes"].append(
-            f"{int(dropped.sum())} items equal one of the other side once encoded and were left out"
+            plural(
+                "{0:,} item equals one of the other side once encoded and was left out",
+                "{0:,} items equal one of the other side once encoded and were left out",
+                int(dropped.sum()),
+            )
         )
     report |= {
         "train": len(sides[0]),

@@ -51,7 +51,7 @@ from castalia.pages.notebook import Result
 from castalia.progress import stage, tracked
 from castalia.run import Run
 from castalia.sampling.generate import generate, request_of
-from castalia.sentences import say
+from castalia.sentences import Message, plural, say, series
 from castalia.spec import Dense, Tokens
 from castalia.training.setup import open_data
 
@@ -212,14 +212,17 @@ def _pair(matches: Matches, row: int, name: str, where: Any) -> dict[str, Any]:
 
 def _why(calibration: Calibration) -> str:
     if calibration.items < FEWEST:
-        return (
+        return say(
             "There are too few real items to say how near new ones come, so finding nothing "
             "would prove nothing."
         )
-    missed = ", ".join(f"{kind} {share:.0%}" for kind, share in calibration.power.items())
-    return (
+    missed = series(
+        say("{0} {1:.0%}", Message(kind, kind), share) for kind, share in calibration.power.items()
+    )
+    return say(
         "New real items are as near to training items as altered copies are: of planted "
-        f"copies the audit finds {missed}."
+        "copies the audit finds {0}.",
+        missed,
     )
 
 
@@ -332,9 +335,11 @@ def _calibrated(
         set_apart = kind.as_long(
             items_of(dataset.train, codec, order[:apart].sort().values), items, codec
         )[:LEAST_CHECKED]
-        few = (
-            f"There are only {len(fresh)} held-out items to set the threshold by (fewer than "
-            f"{FEW}); "
+        few = plural(
+            "There is only {0} held-out item to set the threshold by (fewer than {1}); ",
+            "There are only {0} held-out items to set the threshold by (fewer than {1}); ",
+            len(fresh),
+            FEW,
         )
         if len(set_apart) < FEWEST:
             notes.append(

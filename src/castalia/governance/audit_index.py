@@ -83,7 +83,7 @@ def restored(run: Run, about: dict[str, Any]) -> Index:
     known = hold(
         IndexFacts,
         about,
-        "the audit's index is damaged",
+        say("the audit's index is damaged"),
         run.folder / "audit",
         f"castalia audit {run.folder}",
     )

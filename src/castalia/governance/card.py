@@ -254,7 +254,7 @@ def _judged(run: Run) -> list[dict[str, Any]] | None:
         RunError,
     )
     return hold(
-        ScoresFacts, raw, "scores.json is damaged", path, f"castalia evaluate {run.folder}"
+        ScoresFacts, raw, say("scores.json is damaged"), path, f"castalia evaluate {run.folder}"
     ).model_dump()["scores"]
 
 

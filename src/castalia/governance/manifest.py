@@ -120,7 +120,11 @@ def damage(raw: dict[str, Any], codec: type[Codec[Any]]) -> str | None:
 
 def require(raw: dict[str, Any], path: Path, codec: type[Codec[Any]]) -> None:
     """Raises DataError for a manifest that is damaged, or asks for more than can be."""
-    rest = "the manifest does not describe an item", path, "castalia verify FILE says more"
+    rest = (
+        say("the manifest does not describe an item"),
+        path,
+        say("castalia verify FILE says more"),
+    )
     options = _edited(hold(Manifest, raw, *rest, DataError), codec)
     if options is not None:
         hold(options, options_in(raw, options), *rest, DataError)

@@ -33,7 +33,7 @@ from castalia.families.base import Family
 from castalia.nn.counter_random import counter_seed, generator, generators
 from castalia.progress import tracked
 from castalia.run import Run
-from castalia.sentences import plural, say
+from castalia.sentences import plural, row, say
 from castalia.spec import Dense, Tokens
 from castalia.training.device import open_device
 from castalia.training.loop import start
@@ -123,9 +123,10 @@ def membership(
     count = min(MOST, *(_units(side) for side in sides))
     attack = "shadow" if shadows else "loss" if isinstance(model, Scores) else "distance"
     if count < FEWEST:
-        words = (
-            f"not computed: it needs {FEWEST} training and {FEWEST} held-out items, and "
-            f"there are {_units(sides[0])} and {_units(sides[1])}"
+        words = say(
+            "not computed: it needs {0} training and {0} held-out items, and there are {1} and {2}",
+            FEWEST,
+            *map(_units, sides),
         )
         return Membership(attack, None, None, None, 0, 0, words)
     chosen = [
@@ -142,8 +143,10 @@ def membership(
             None,
             0,
             0,
-            f"not computed: a '{model.name}' model gives no likelihood, and there are too "
-            "few samples",
+            say(
+                "not computed: a '{0}' model gives no likelihood, and there are too few samples",
+                model.name,
+            ),
         )
     if attack == "shadow":
         scores = _shadow_scores(run, model, dataset, chosen, shadows, seed)
@@ -164,9 +167,10 @@ def membership(
         strange = _strange(dataset.train, dataset.validation)[chosen[1]]
         scores[1] = scores[1].masked_fill(strange, torch.nan)
         words = (
-            (
-                f"{int(strange.sum())} held-out texts with symbols that no training text has were "
-                "left out"
+            plural(
+                "{0} held-out text with symbols that no training text has was left out",
+                "{0} held-out texts with symbols that no training text has were left out",
+                int(strange.sum()),
             )
             if strange.any()
             else ""
@@ -180,7 +184,10 @@ def membership(
             None,
             0,
             0,
-            f"not computed: fewer than {FEWEST} comparable items on a side; {words}".rstrip("; "),
+            row(
+                "; ",
+                [say("not computed: fewer than {0} comparable items on a side", FEWEST), words],
+            ),
         )
     return Membership(attack, *auc_interval(*scores), len(scores[0]), len(scores[1]), words)
 

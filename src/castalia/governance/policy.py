@@ -36,7 +36,7 @@ from castalia.abilities import SampleOptions
 from castalia.config import Config
 from castalia.errors import RecipeError, Refused
 from castalia.governance.blocked_terms import Terms
-from castalia.language import recognised
+from castalia.language import recognised, translate
 from castalia.sampling.edit import option_names
 from castalia.sentences import row, say
 
@@ -65,12 +65,17 @@ class Rule(Config):
     id: str = Field(pattern=r"^[\w.-]{1,64}$")
     message: Message = Message()
 
-    def refused(self, en: str, zh: str) -> Refused:
-        """The error for breaking this rule; en and zh where the rule has no message of its own."""
-        what = f"{self.message.en or en} · {self.message.zh or zh}"
+    def refused(self, words: str) -> Refused:
+        """The error for breaking this rule, in both languages of its message; `words` where the
+        rule has none.
+        """
+        what = " · ".join(
+            getattr(self.message, language) or translate(words, language)
+            for language in ("en", "zh")
+        )
         return Refused(
             what,
-            where=f"rule {self.id}",
+            where=say("rule {0}", self.id),
             fix=say("ask for something else, or talk to whoever keeps the policy"),
         )
 
@@ -162,7 +167,7 @@ class Policy(Config):
                 where=place,
                 fix=say("check the path; a policy is a UTF-8 YAML file"),
             ) from error
-        raw = bounded.parse_yaml(text, place, "mend the file", RecipeError)
+        raw = bounded.parse_yaml(text, place, say("mend the file"), RecipeError)
         if not isinstance(raw, dict):
             raise RecipeError(
                 say("a policy is a mapping of sections"),
@@ -246,15 +251,12 @@ class Policy(Config):
         for rule in self.options:
             if rule.option in options and rule.broken(options[rule.option]):
                 value = options[rule.option]
-                return rule.refused(
-                    f"the option {rule.option} may not be {value!r}",
-                    f"选项 {rule.option} 不允许取值 {value!r}",
-                )
+                return rule.refused(say("the option {0} may not be {1!r}", rule.option, value))
         return None
 
 
 def blocked(rule: Blocked) -> Refused:
-    return rule.refused("this text has a term that is not allowed", "文本中含有不允许的词语")
+    return rule.refused(say("this text has a term that is not allowed"))
 
 
 def _lines(path: Path) -> list[str]:

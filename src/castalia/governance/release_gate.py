@@ -47,6 +47,7 @@ from castalia.governance.policy import Blocked, Policy, Side, blocked
 from castalia.governance.similarity import open_index
 from castalia.run import Run, versions
 from castalia.sampling.generate import Request, Sample, asked
+from castalia.sentences import say
 from castalia.spec import Tokens
 
 SCHEMA = 1
@@ -250,11 +251,8 @@ class Gate:
         """
         rule = self.policy.similarity
         if rule is not None:
-            en, zh = (
-                "similarity is checked on whole items, so nothing is streamed",
-                "相似度须对完整内容检查，因此不能流式输出",
-            )
-            self._pass(rule.refused(en, zh), "output", {"prompt": prompt})
+            words = say("similarity is checked on whole items, so nothing is streamed")
+            self._pass(rule.refused(words), "output", {"prompt": prompt})
         return Screen(self.policy, prompt)
 
     def close(self, screen: Screen, facts: dict[str, Any]) -> None:
@@ -275,12 +273,12 @@ class Gate:
         if rule is not None and self._likeness is not None:
             near = self._likeness.nearest(item)
             if not near.similarity <= rule.most:
-                en = (
-                    f"this is too similar to a training item: {near.similarity:.3f}, at most "
-                    f"{rule.most:g}"
+                words = say(
+                    "this is too similar to a training item: {0:.3f}, at most {1:g}",
+                    near.similarity,
+                    rule.most,
                 )
-                zh = f"与训练数据过于相似：{near.similarity:.3f}，上限 {rule.most:g}"
-                self._pass(rule.refused(en, zh), "output", facts)
+                self._pass(rule.refused(words), "output", facts)
 
     def _pass(self, refusal: Refused | None, side: Side, facts: Mapping[str, Any]) -> None:
         if refusal is not None:

@@ -159,7 +159,7 @@ class Decoder:
                 and grammar.distance(state) > length
             ):
                 needs = grammar.distance(state)
-                most = "at least" if getattr(grammar, "exact", True) else "up to"
+                most = say("at least") if getattr(grammar, "exact", True) else say("up to")
                 raise RecipeError(
                     say("no text meets the constraint")
                     if needs >= FORBIDDEN

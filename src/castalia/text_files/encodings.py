@@ -33,11 +33,11 @@ _MARKS = (  # UTF-32 first: its little-endian mark begins like that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
 )
 _BINARY = {
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"GIF8": "a GIF picture",
+    b"\x89PNG": say("a PNG picture"),
+    b"\xff\xd8\xff": say("a JPEG picture"),
+    b"GIF8": say("a GIF picture"),
     b"RIFF": say("a sound, picture or video file"),
-    b"%PDF-": "a PDF file",
+    b"%PDF-": say("a PDF file"),
     b"PK\x03\x04": say("a ZIP archive, as .docx, .xlsx and .epub files are"),
     b"\xd0\xcf\x11\xe0": say("an old Office document"),
     b"\x1f\x8b": say("a gzip file without the ending .gz"),

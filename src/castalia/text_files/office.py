@@ -29,7 +29,7 @@ WORKBOOKS = (".xlsx",)
 # ending -> what reads it
 PACKAGES = {".docx": "docx", ".pdf": "pypdf", ".xlsx": "openpyxl", ".parquet": "pyarrow"}
 MOST_PAGES = 20_000  # of a PDF file
-_FIX = "open it in the program that made it and save it again, or set data.skip_bad=true"
+_FIX = say("open it in the program that made it and save it again, or set data.skip_bad=true")
 _CHARSET = re.compile(
     rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""", re.IGNORECASE
 )

@@ -104,7 +104,7 @@ def _jsonl(blocks: Iterator[str], path: Path) -> Rows:
         if not line.strip():
             continue
         where = f"{path.name}, line {number}"
-        row = bounded.parse_json(line, where, "write one JSON object a line")
+        row = bounded.parse_json(line, where, say("write one JSON object a line"))
         if not isinstance(row, dict):
             raise DataError(
                 say("the line is not a JSON object"),
@@ -117,7 +117,9 @@ def _jsonl(blocks: Iterator[str], path: Path) -> Rows:
 def _json(blocks: Iterator[str], path: Path) -> Rows:
     """A list of objects, or an object that holds one list of them."""
     whole = bounded.parse_json(
-        _joined(blocks, path), path.name, "write a list of objects, or one object a line as .jsonl"
+        _joined(blocks, path),
+        path.name,
+        say("write a list of objects, or one object a line as .jsonl"),
     )
     lists = (
         [value for value in whole.values() if isinstance(value, list)]

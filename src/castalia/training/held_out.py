@@ -17,6 +17,7 @@ from castalia.families.base import Family
 from castalia.nn.counter_random import generator
 from castalia.progress import stage
 from castalia.run import Run
+from castalia.sentences import say
 from castalia.spec import Tokens
 from castalia.training.setup import new_family, open_data, parameter_count
 
@@ -87,7 +88,7 @@ class Forgetting:
             if source is None:
                 return cls(
                     held_out_loss(run.build(), dataset),
-                    {"source": "", "why": "the data of a model of others are not at hand"},
+                    {"source": "", "why": say("the data of a model of others are not at hand")},
                 )
             try:
                 parent = Run.open(source)
@@ -98,13 +99,13 @@ class Forgetting:
                 )
                 new, old = held_out_loss(model, dataset), {"source": parent.recipe.data.named}
             except CastaliaError as error:
-                return cls(None, {"source": "", "why": f"not measured: {error.what}"})
+                return cls(None, {"source": "", "why": say("not measured: {0}", error.what)})
             try:
                 return cls(
                     new, old | {"before": held_out_loss(model, open_data(parent))}, parent.id
                 )
             except CastaliaError as error:
-                return cls(new, old | {"why": f"not measured: {error.what}"}, parent.id)
+                return cls(new, old | {"why": say("not measured: {0}", error.what)}, parent.id)
 
     def write(self, run: Run, dataset: Dataset) -> None:
         """What the run gained and what it lost."""

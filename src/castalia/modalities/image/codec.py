@@ -479,7 +479,9 @@ def _open_heic(path: Path) -> None:
     try:
         import pillow_heif
     except ImportError as error:
-        fix = "pip install 'castalia[documents]', or save it as JPEG, or set data.skip_bad=true"
+        fix = say(
+            "pip install 'castalia[documents]', or save it as JPEG, or set data.skip_bad=true"
+        )
         raise DataError(
             say("reading HEIC needs the package pillow-heif"), path.name, fix
         ) from error

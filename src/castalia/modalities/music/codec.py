@@ -163,13 +163,13 @@ class MusicCodec(Codec[Score]):
                 if score.end > _LONGEST * score.resolution:
                     quarters = score.end // score.resolution
                     length = (
-                        f"{quarters:,} quarter notes"
+                        say("{0:,} quarter notes", quarters)
                         if quarters < 1 << 64
-                        else "more than can be counted"
+                        else say("more than can be counted")
                     )
                     raise DataError(
                         say("a score is at most {0:,} quarter notes long", _LONGEST),
-                        f"{path.name}: {length}",
+                        say("{0}: {1}", path.name, length),
                         say("repair the file, or cut it"),
                     )
                 yield score

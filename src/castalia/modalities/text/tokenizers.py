@@ -353,7 +353,7 @@ class Foreign:
         import tokenizers
 
         described = bounded.parse_json(
-            self.source, "tokenizer.json", "take the file of a Hugging Face model"
+            self.source, "tokenizer.json", say("take the file of a Hugging Face model")
         )
         self._library = tokenizers.Tokenizer.from_str(self.source)
         self._library.no_truncation()
@@ -532,7 +532,7 @@ def foreign(
     """The tokenizer of a tokenizer.json's text. Raises DataError naming `where` when it
     is not one.
     """
-    described = bounded.parse_json(source, where, "take the file of a Hugging Face model")
+    described = bounded.parse_json(source, where, say("take the file of a Hugging Face model"))
     if not isinstance(described, dict) or not isinstance(described.get("model"), dict):
         raise DataError(
             say("the file is not a tokenizer.json"),

@@ -75,7 +75,7 @@ def tree(data: bytes, name: str) -> ElementTree.Element:
             name,
             say("copy it again, or set data.skip_bad=true"),
         )
-    fix = "save it again as MusicXML, or set data.skip_bad=true"
+    fix = say("save it again as MusicXML, or set data.skip_bad=true")
     root = bounded.parse_xml(_unpacked(data, name) if data[:2] == b"PK" else data, name, fix)
     for element in root.iter() if "}" in root.tag else ():
         # some programs give a namespace, which MusicXML has not

@@ -56,7 +56,9 @@ def read(path: Path) -> Iterator[Score]:
         try:
             yield score_of(
                 bounded.parse_json(
-                    line, f"{path.name}, line {number}", "see modalities/music/files/score_lines.py"
+                    line,
+                    f"{path.name}, line {number}",
+                    say("see modalities/music/files/score_lines.py"),
                 )
             )
         except (
