@@ -66,6 +66,10 @@ def fine(up: Running) -> bool:
         ("/v1/completions", {"model": "no such run"}),
         ("/v1/completions", {"model": "words", "max_tokens": "many"}),
         ("/v1/completions", {"model": "words", "colour": 1, "size": 2}),
+        ("/v1/completions", {"model": "words", "logit_bias": {"1": 1}}),
+        ("/v1/chat/completions", {"model": "words", "messages": [], "store": True}),
+        ("/api/generate", {"run": "words", "n": 10**9}),
+        ("/api/generate", {"run": "words", "options": {"temperature": -1}}),
     ],
 )
 def test_errors_are_in_the_language_that_a_request_accepts(up: Running, path: str, body: dict):

@@ -41,6 +41,7 @@ from castalia.language import (
 from castalia.language.catalogue import Catalogue, read
 from castalia.language.extraction import name_of
 from castalia.recipe import purpose, shipped
+from castalia.serving import http_errors
 from castalia.text_width import width
 from castalia.units import duration, size
 
@@ -437,9 +438,13 @@ def test_sizes_and_durations():
 
 ERRORS = {
     name
-    for name, kind in vars(errors).items()
+    for module in (errors, http_errors)
+    for name, kind in vars(module).items()
     if isinstance(kind, type) and issubclass(kind, CastaliaError)
 }
+# what makes errors beside their classes: functions that are given their words
+MAKERS = ("error", "hold", "parse_json", "parse_yaml", "YAMLError", "refused")
+RAISES = re.compile("|".join(rf"\b{name}\(" for name in (*sorted(ERRORS), *MAKERS)))
 # what a user types, and names of places
 COMMAND = re.compile(r"(castalia|pip install|--|edit|export|chat template|codec)\b")
 
@@ -452,16 +457,16 @@ def test_errors_are_said(path: Path):
     raised.
     """
     text = path.read_text(encoding="utf-8")
-    if not re.search(r"Error\(|Refused\(|error\(|hold\(|parse_json\(|parse_yaml\(", text):
+    if not RAISES.search(text):
         return
     found = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and (
             (
                 isinstance(node.func, ast.Name)
-                and node.func.id in ERRORS - {"MissingExtra"} | {"error"}
+                and node.func.id in {*ERRORS, *MAKERS} - {"MissingExtra"}
             )
-            or name_of(node.func) in ("hold", "parse_json", "parse_yaml", "YAMLError", "refused")
+            or name_of(node.func) in {*MAKERS} - {"error"}  # LOG.error is for the log
         ):
             given = [
                 *node.args[:1],

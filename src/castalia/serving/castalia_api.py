@@ -35,6 +35,7 @@ from castalia.sampling.edit import (
     several,
 )
 from castalia.sampling.generate import Request, expect
+from castalia.sentences import say
 from castalia.serving.error_bodies import Json
 from castalia.serving.field_types import (
     MOST,
@@ -139,9 +140,9 @@ def router(table: Table, maker: Maker) -> APIRouter:
         suffix = _suffix(hosted, body.ending)
         if body.format == "file" and (body.n != 1 or hosted.codec.sidecar):
             raise Invalid(
-                "one file is one item, and has its manifest inside",
+                say("one file is one item, and has its manifest inside"),
                 "format",
-                'n=1 and a run whose files hold one, or format="json"',
+                say('n=1 and a run whose files hold one, or format="json"'),
             )
         if hosted.writes:
             text = await present(visit, mine.prepare(hosted, request))
@@ -154,9 +155,9 @@ def router(table: Table, maker: Maker) -> APIRouter:
                 request.prompt is not None and not isinstance(hosted.spec, Tokens)
             ) or request.constraint is not None:
                 raise Invalid(
-                    "only models of texts take a prompt or a constraint",
+                    say("only models of texts take a prompt or a constraint"),
                     "prompt",
-                    "leave it out; `cond` says what to make",
+                    say("leave it out; `cond` says what to make"),
                 )
             if isinstance(hosted.spec, Tokens):
                 if request.prompt is not None:
@@ -197,7 +198,7 @@ def router(table: Table, maker: Maker) -> APIRouter:
         hosted = table.able(body.run, "score")
         visit.state.note.update(run=hosted.name)
         if len(body.items) > maker.limits.items:
-            raise Invalid(f"at most {maker.limits.items} items at once", "items")
+            raise Invalid(say("at most {0} items at once", maker.limits.items), "items")
         scores = await present(visit, _scored(hosted, maker.billed(visit.state.bill), body))
         return Json(
             {
@@ -234,9 +235,9 @@ def _suffix(hosted: Hosted, ending: str | None) -> str | None:
     known = _endings(hosted)
     if suffix not in known:
         raise Invalid(
-            f"this run does not write '{ending[:40]}'",
+            say("this run does not write '{0}'", ending[:40]),
             "ending",
-            "one of: " + ", ".join(one.lstrip(".") for one in known),
+            say("one of: {0}", ", ".join(one.lstrip(".") for one in known)),
         )
     return suffix
 
@@ -251,14 +252,14 @@ def _request(hosted: Hosted, body: GenerateBody, maker: Maker) -> Request:
     other = sorted(set(given) - set(fitting))
     if other:
         raise Invalid(
-            f"this run has no option '{other[0]}'",
+            say("this run has no option '{0}'", other[0]),
             f"options.{other[0]}",
-            "one of: " + ", ".join(fitting),
+            say("one of: {0}", ", ".join(fitting)),
         )
     if body.n > maker.limits.items:
-        raise Invalid(f"at most {maker.limits.items} items at once", "n")
+        raise Invalid(say("at most {0} items at once", maker.limits.items), "n")
     if (body.options.length or 0) > maker.limits.tokens:
-        raise Invalid(f"at most {maker.limits.tokens} new tokens", "options.length")
+        raise Invalid(say("at most {0} new tokens", maker.limits.tokens), "options.length")
     if "stop" in given:
         given["stop"] = tuple(given["stop"])
     options: SampleOptions = replace(hosted.options, **given)
@@ -316,19 +317,19 @@ async def _edited(
     hosted, edit = table.editing(_field(form, "run"), kind)
     options, seed = _options(form, kind, edit), _number(form, "seed", 0, int)
     if not -(2**63) <= seed < 2**63:
-        raise Invalid("a seed has 64 bits", "seed")
+        raise Invalid(say("a seed has 64 bits"), "seed")
     cond, suffix = _conditions(form), _suffix(hosted, _text(form, "ending"))
     asked = facts_of(kind, options, seed, cond)
     await run_in_threadpool(hosted.gate.prepare_options, asked, cond)
     contents, inputs = await _inputs(hosted, maker, form, edit)
     if edit.results(len(inputs), options) > maker.limits.items:
-        raise Invalid(f"at most {maker.limits.items} items come out", "steps")
+        raise Invalid(say("at most {0} items come out", maker.limits.items), "steps")
     tokens = await run_in_threadpool(edit.work, hosted.codec, inputs, options)
     if tokens > 4 * maker.limits.tokens:
         raise Invalid(
-            f"the inputs are too long for so many versions: {tokens} tokens",
+            say("the inputs are too long for so many versions: {0} tokens", tokens),
             "inputs",
-            f"at most {4 * maker.limits.tokens}, or ask for less",
+            say("at most {0}, or ask for less", 4 * maker.limits.tokens),
         )
     maker.charge(tokens)
     known = hosted.known(cond, inputs) if edit.conditioned else {}
@@ -360,15 +361,15 @@ async def _inputs(
     if hosted.writes:
         texts = [one for one in form.getlist("text") if isinstance(one, str) and one]
         if not edit.least <= len(texts) <= MOST_INPUTS:
-            raise Invalid(f"between {edit.least} and {MOST_INPUTS} texts", "text")
+            raise Invalid(say("between {0} and {1} texts", edit.least, MOST_INPUTS), "text")
         for text in texts:
             if len(text) > 4 * maker.limits.tokens:
-                raise Invalid("the text is too long", "text")
+                raise Invalid(say("the text is too long"), "text")
             await run_in_threadpool(hosted.gate.prepare_text, text)
         return [text.encode() for text in texts], texts
     uploads = [one for one in form.getlist("inputs") if isinstance(one, UploadFile)]
     if not edit.least <= len(uploads) <= MOST_INPUTS:
-        raise Invalid(f"between {edit.least} and {MOST_INPUTS} files", "inputs")
+        raise Invalid(say("between {0} and {1} files", edit.least, MOST_INPUTS), "inputs")
     contents = [await one.read() for one in uploads]
     return contents, await run_in_threadpool(lambda: [hosted.item(one) for one in contents])
 
@@ -384,7 +385,7 @@ def _options(form: FormData, kind: str, edit: Edit) -> EditOptions:
     options = options_of(kind, edit, given)
     for name, most in _served(edit).items():
         if getattr(options, name) > most:
-            raise Invalid(f"{name} is at most {most:g} here", name)
+            raise Invalid(say("{0} is at most {1:g} here", name, most), name)
     return options
 
 
@@ -453,7 +454,7 @@ def _text(form: FormData, name: str) -> str | None:
 def _field(form: FormData, name: str) -> str:
     value = form.get(name)
     if not isinstance(value, str) or not value:
-        raise Invalid(f"the field {name} is missing", name)
+        raise Invalid(say("the field {0} is missing", name), name)
     return value
 
 
@@ -464,7 +465,7 @@ def _number(form: FormData, name: str, default: Any, kind: type) -> Any:
     try:
         return kind(str(value)[:40])
     except ValueError:
-        raise Invalid(f"{name} is a number", name) from None
+        raise Invalid(say("{0} is a number", name), name) from None
 
 
 def _conditions(form: FormData) -> dict[str, str | int]:
@@ -478,7 +479,7 @@ def _conditions(form: FormData) -> dict[str, str | int]:
         given = None
     if given is None:
         raise Invalid(
-            "cond is a JSON object of names or numbers of classes", "cond", '{"label": "3"}'
+            say("cond is a JSON object of names or numbers of classes"), "cond", '{"label": "3"}'
         )
     return given
 
@@ -506,9 +507,9 @@ async def _scored(hosted: Hosted, maker: Maker, body: ScoreBody) -> list[dict[st
         for index, row in enumerate(rows):
             if isinstance(hosted.spec, Tokens) and not 2 <= len(row) <= hosted.spec.length + 1:
                 raise Invalid(
-                    f"a text has between 1 and {hosted.spec.length} tokens here",
+                    say("a text has between 1 and {0} tokens here", hosted.spec.length),
                     f"items.{index}",
-                    "score its parts one by one",
+                    say("score its parts one by one"),
                 )
         return items, rows
 

@@ -132,18 +132,18 @@ def router(table: Table, maker: Maker) -> APIRouter:
         _, height, width = hosted.spec.shape  # type: ignore[union-attr] - pictures are dense
         if body.size not in (None, "auto", f"{width}x{height}"):
             raise Invalid(
-                f"this run draws {width}x{height}, nothing else",
+                say("this run draws {0}x{1}, nothing else", width, height),
                 "size",
-                f'size="{width}x{height}", or leave it out',
+                say('size="{0}x{1}", or leave it out', width, height),
             )
         if body.response_format == "url":
             raise Invalid(
-                "this server keeps no pictures to link to",
+                say("this server keeps no pictures to link to"),
                 "response_format",
                 'response_format="b64_json"',
             )
         if body.n > maker.limits.items:
-            raise Invalid(f"at most {maker.limits.items} pictures at once", "n")
+            raise Invalid(say("at most {0} pictures at once", maker.limits.items), "n")
         seed = fresh_seed(body.seed)
         options = (
             hosted.options
@@ -176,10 +176,10 @@ def router(table: Table, maker: Maker) -> APIRouter:
         async with visit.form(max_files=4, max_fields=16, max_part_size=1 << 16) as form:
             name = form.get("model")
             if not isinstance(name, str):
-                raise Invalid("the field model says which run", "model")
+                raise Invalid(say("the field model says which run"), "model")
             hosted = table.able(name, "image_edits")
             raise Invalid(
-                f"the run '{hosted.name}' has no edits over HTTP",
+                say("the run '{0}' has no edits over HTTP", hosted.name),
                 "model",
                 "castalia edit RUN infill",
             )
@@ -190,13 +190,15 @@ def router(table: Table, maker: Maker) -> APIRouter:
         visit.state.note.update(run=hosted.name)
         given = [body.input] if isinstance(body.input, str) else body.input
         if not 1 <= len(given) <= maker.limits.items:
-            raise Invalid(f"between 1 and {maker.limits.items} items at once", "input")
+            raise Invalid(say("between 1 and {0} items at once", maker.limits.items), "input")
         vectors = await present(
             visit, _embedded(hosted, maker.billed(visit.state.bill), given, body.cond)
         )
         if body.dimensions not in (None, vectors.shape[1]):
             raise Invalid(
-                f"this run's vectors have {vectors.shape[1]} numbers", "dimensions", "leave it out"
+                say("this run's vectors have {0} numbers", vectors.shape[1]),
+                "dimensions",
+                say("leave it out"),
             )
         data = [
             {
@@ -399,15 +401,17 @@ def name_of(hosted: Hosted, token: int) -> str:
 def _text_request(hosted: Hosted, body: CompletionBody, prompts: int, maker: Maker) -> Request:
     """The body as a request, the run's own defaults where a field is missing."""
     if body.best_of not in (None, body.n):
-        raise Invalid("best_of is not known here", "best_of", "ask for n texts and choose")
+        raise Invalid(
+            say("best_of is not known here"), "best_of", say("ask for n texts and choose")
+        )
     if body.max_tokens == 0 and not body.echo:
         raise Invalid(
-            "without echo there is nothing to say in no tokens",
+            say("without echo there is nothing to say in no tokens"),
             "max_tokens",
-            "max_tokens=1 or more, or echo=true",
+            say("max_tokens=1 or more, or echo=true"),
         )
     if body.suffix is not None and body.echo:
-        raise Invalid("echo and suffix do not go together", "echo")
+        raise Invalid(say("echo and suffix do not go together"), "echo")
     return replace(asked(hosted, body, prompts, maker, body.max_tokens), cond=dict(body.cond))
 
 
@@ -424,23 +428,23 @@ def asked(
     """
     if body.presence_penalty:
         raise Invalid(
-            "there is no presence_penalty here",
+            say("there is no presence_penalty here"),
             "presence_penalty",
-            "frequency_penalty, or repetition_penalty",
+            say("frequency_penalty, or repetition_penalty"),
         )
     if body.logit_bias:
         raise Invalid(
-            "there is no logit_bias here",
+            say("there is no logit_bias here"),
             "logit_bias",
-            "leave it out; `constraint` says what a text must be",
+            say("leave it out; `constraint` says what a text must be"),
         )
     if body.n * prompts > maker.limits.items:
-        raise Invalid(f"at most {maker.limits.items} texts at once, over all prompts", "n")
+        raise Invalid(say("at most {0} texts at once, over all prompts", maker.limits.items), "n")
     if length is not None and length > maker.limits.tokens:
-        raise Invalid(f"at most {maker.limits.tokens} new tokens", field)
+        raise Invalid(say("at most {0} new tokens", maker.limits.tokens), field)
     stop = [body.stop] if isinstance(body.stop, str) else body.stop
     if stop is not None and (len(stop) > 4 or not all(stop)):
-        raise Invalid("stop takes up to four strings, none of them empty", "stop")
+        raise Invalid(say("stop takes up to four strings, none of them empty"), "stop")
     given: dict[str, Any] = {
         "temperature": body.temperature,
         "top_p": body.top_p,
@@ -464,7 +468,7 @@ def _prompts(
     if isinstance(prompt, str):
         return [(prompt, None)]
     if not prompt:
-        raise Invalid("there is no prompt in the list", "prompt")
+        raise Invalid(say("there is no prompt in the list"), "prompt")
     if all(isinstance(one, int) for one in prompt):
         return [("", prompt)]  # type: ignore[list-item] - just looked
     return [(one, None) if isinstance(one, str) else ("", one) for one in prompt]  # type: ignore[misc,list-item]
@@ -487,7 +491,7 @@ def _named(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
     if not wanted:
         return {}
     if not hosted.classes:
-        raise Invalid("this run draws without being told what", "prompt", 'prompt=""')
+        raise Invalid(say("this run draws without being told what"), "prompt", 'prompt=""')
     matches = {
         (name, own)
         for name, names in hosted.classes.items()
@@ -500,11 +504,11 @@ def _named(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
     if not chosen or len(chosen) < len(exact or matches) or len(exact) > 1:
         known = ", ".join(own for names in hosted.classes.values() for own in names[:40])
         what = (
-            "the prompt names no class of this run"
+            say("the prompt names no class of this run")
             if not chosen
-            else "the prompt names several classes of this run"
+            else say("the prompt names several classes of this run")
         )
-        raise Invalid(what, "prompt", f"one of: {known}")
+        raise Invalid(what, "prompt", say("one of: {0}", known))
     return dict(chosen)
 
 
