@@ -43,6 +43,7 @@ STEP_WORK = 30  # microseconds of one step of that search
 GROWTH, SLACK = 4, 32  # tokens that a way is expected to grow by with one token; and at most
 JSON_DEPTH = 3  # of objects and lists, for one value inside of another
 EXAMPLES = 50  # patterns of a schema of which one is kept
+WARM = 32  # tokens of the way to an end whose masks are part of compiling
 AGAIN = 64  # tokens between two searches that find nothing, at least
 MASKS_KEPT = 64  # states do not come twice, so few masks are worth remembering
 LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
@@ -253,6 +254,7 @@ class Guided:
                 raise _meaning(matchers[-1].get_error(), self.limits)
         self._start = Node(*matchers)
         self._shorten(self._start)  # it decides whether a length suffices
+        self._warm()
 
     def start(self) -> Node:
         return self._start
@@ -295,6 +297,24 @@ class Guided:
         return held
 
     # Inside
+
+    def _warm(self) -> None:
+        """Masks along the way to an end: llguidance builds its lexer's states when they are first
+        reached, which belongs to compiling.
+        """
+        node = self._start
+        for token in (node.way or ())[:WARM]:
+            self.allowed(node)
+            spend(CLOCK_EVERY)
+            node = self.advance(node, token)
+        self.allowed(node)
+        for opening in (b'{"', b'[{"', b'["'):
+            node = self._start
+            for token in self._tokens(opening):
+                if not bool(self.allowed(node)[token]):
+                    break
+                node = self.advance(node, token)
+                self.allowed(node)
 
     def _way(self, state: Node) -> list[int] | None:
         if state.way is None:
@@ -375,7 +395,7 @@ def _meaning(message: str, limits: CompileLimits) -> RecipeError:
             where=" ".join(message.split())[:300],
             fix=say("look for empty sets and for parts that exclude each other"),
         )
-    if any(word in message for word in ("too big", "limit for", "fuel", "too complex")):
+    if any(word in message for word in ("too big", "limit for", "fuel", "too complex", "max is")):
         return OverBudget(say("this constraint is too much work"), "nodes", limits)
     return Refused(message)
 

@@ -124,10 +124,10 @@ def _guided(text: str, vocabularies: Sequence[Vocabulary]) -> Guided:
         grammar = llguidance_grammar.of_schema(schema, vocabulary)
         if grammar.distance(grammar.start()) < NEVER:
             return grammar
-    raise RecipeError(
-        say("no text meets this constraint"),
+    raise Unkept(
+        say("no end of this constraint was reached"),
         where=_begin(text),
-        fix=say("look for empty sets and for parts that exclude each other"),
+        fix=say("let it be met by a shorter text, without values that need themselves"),
     )
 
 
