@@ -69,14 +69,14 @@ def union(*sets: Iterable[tuple[int, int]]) -> Ranges:
 
 
 def intersection(one: Ranges, other: Ranges) -> Ranges:
-    found = []
+    common = []
     i = j = 0
     while i < len(one) and j < len(other):
         low, high = max(one[i][0], other[j][0]), min(one[i][1], other[j][1])
         if low <= high:
-            found.append((low, high))
+            common.append((low, high))
         i, j = (i + 1, j) if one[i][1] < other[j][1] else (i, j + 1)
-    return tuple(found)
+    return tuple(common)
 
 
 def complement(ranges: Ranges) -> Ranges:
@@ -112,13 +112,13 @@ class Language:
 
     @classmethod
     def of(cls, kind: str, nullable: bool, *parts: Any) -> Language:
-        found = cls._known.get((kind, parts))
-        if found is None:
+        language = cls._known.get((kind, parts))
+        if language is None:
             spend_node()
-            found = cls()
-            found.kind, found.parts, found.nullable = kind, parts, nullable
-            cls._known[kind, parts] = found
-        return found
+            language = cls()
+            language.kind, language.parts, language.nullable = kind, parts, nullable
+            cls._known[kind, parts] = language
+        return language
 
 
 EMPTY = Language.of("empty", True)
@@ -234,14 +234,14 @@ def literal(text: str) -> Language:
 
 def partials(language: Language) -> list[tuple[Ranges, Language]]:
     """(characters, what may follow them) of every way to begin."""
-    found: list[tuple[Ranges, Language]] = []
+    beginnings: list[tuple[Ranges, Language]] = []
     # a beginning, and what comes behind it
     todo: list[tuple[Language, Language]] = [(language, EMPTY)]
     while todo:
         spend(2)
         head, rest = todo.pop()
         if head.kind == "chars":
-            found.append((head.parts[0], rest))
+            beginnings.append((head.parts[0], rest))
         elif head.kind == "group":
             todo.append((head.parts[0], rest))
         elif head.kind == "seq":
@@ -254,7 +254,7 @@ def partials(language: Language) -> list[tuple[Ranges, Language]]:
             body, least, most = head.parts
             again = repeat(body, max(0, least - 1), None if most is None else most - 1)
             todo.append((body, seq(again, rest)))
-    return found
+    return beginnings
 
 
 class Regular:

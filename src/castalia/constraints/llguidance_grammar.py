@@ -1,6 +1,6 @@
-"""JSON schemas and large regular expressions over large vocabularies, by llguidance (the extra
-`castalia[constraints]`): a lexer of derivatives below an Earley parser, so a mask over 32,000
-tokens takes microseconds and a schema may be recursive.
+"""Grammars by llguidance (the extra `castalia[constraints]`), for JSON schemas and large regular
+expressions over large vocabularies: a mask over 32,000 tokens takes microseconds, and a schema may
+be recursive.
 
 llguidance knows what may come next, not how far the end is. So `Guided` looks for a way to the end
 (`way`): it closes what is open, and otherwise writes the shortest thing that is allowed. Near the
@@ -140,12 +140,12 @@ def of_language(language: Language, vocabulary: Vocabulary) -> Guided:
 
 
 def _required() -> ModuleType:
-    found = library()
-    if found is None:
+    package = library()
+    if package is None:
         raise RecipeError(
             say("this constraint needs the package llguidance"), where="llguidance", fix=INSTALL
         )
-    return found
+    return package
 
 
 def _examples(schema: Any) -> list[bytes]:
@@ -168,15 +168,15 @@ def _shortest(words: str) -> str | None:
     """A shortest text in which an expression of ECMA 262 is found; None where we do not read it."""
     try:
         automaton = Regular(regex.parsed(words, "ecma").whole)
-        state, found = automaton.start(), ""
+        state, shortest = automaton.start(), ""
         while automaton.distance(state, _one) > 0:
             edges = automaton.edges(state)
             edge = min(edges, key=lambda one: (automaton.distance(one.target, _one), -one.low))
-            found += chr(edge.low)
+            shortest += chr(edge.low)
             state = edge.target
     except (RecipeError, RecursionError, ValueError):
         return None
-    return found
+    return shortest
 
 
 def _one(ranges: Ranges) -> int:
@@ -347,8 +347,8 @@ class Guided:
 
 def _way_out(matcher: Any, rank: np.ndarray, examples: list[list[int]]) -> bytes | None:
     """Bytes to an end: what closes comes first, then an example behind which a string may close; of
-    the rest what was written less often, so that a repetition is left at last. None where there
-    is none of WAY_BYTES.
+    the rest what was written less often, so that a repetition is left at last. None where there is
+    none of WAY_BYTES.
     """
     way, written = bytearray(), np.zeros(256, np.int64)
     while len(way) <= WAY_BYTES:
@@ -474,17 +474,17 @@ class _Tokens:
 
     def __call__(self, raw: bytes) -> list[int]:
         """The longest token that fits, again and again; broken off where none does."""
-        found, place = [], 0
+        tokens, place = [], 0
         while place < len(raw):
             for size in range(min(self._longest, len(raw) - place), 0, -1):
                 token = self._known.get(raw[place : place + size])
                 if token is not None:
-                    found.append(token)
+                    tokens.append(token)
                     place += size
                     break
             else:
                 break
-        return found
+        return tokens
 
 
 # Languages ----------------------------------------------------------------------------------------

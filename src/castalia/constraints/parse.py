@@ -1,4 +1,4 @@
-"""What a user asks a text to be, as a grammar over any tokenizer.
+"""Parse constraints as users write them, into grammars over any tokenizer.
 
 regex:[A-Z]{3}-\\d+            a regular expression, meant as a full match
 json:{"type": "object", ...}  a JSON schema; json:@file.json reads it from a file
@@ -51,8 +51,7 @@ def constraint(text: str, budget: Budget | None = None) -> Automaton:
     """The automaton over characters that a text like the ones above describes.
 
     Raises RecipeError saying what is wrong and where; OverBudget, which is one, where the budget
-    (the default limits) does not suffice; and
-    Cancelled once `budget.cancel()` was called.
+    (the default limits) does not suffice; and Cancelled once `budget.cancel()` was called.
     """
     with budget or Budget(), _placed(text):
         return _automaton(text)
@@ -69,12 +68,12 @@ def grammar(text: str, *vocabularies: Vocabulary, budget: Budget | None = None) 
     with budget or Budget(), _placed(text):
         if text.startswith("json:"):
             return _schema_grammar(text, vocabularies)
-        found = lifted(text, vocabularies)
-        large = not found.exact and llguidance_grammar.serves(found.vocabulary)
-        if large and isinstance(found.automaton, Regular):
+        made = lifted(text, vocabularies)
+        large = not made.exact and llguidance_grammar.serves(made.vocabulary)
+        if large and isinstance(made.automaton, Regular):
             with suppress(Unkept, OverBudget):
-                return llguidance_grammar.of_language(found.automaton.language, found.vocabulary)
-        return found
+                return llguidance_grammar.of_language(made.automaton.language, made.vocabulary)
+        return made
 
 
 def lifted(text: str, vocabularies: Sequence[Vocabulary]) -> Lifted:

@@ -1,4 +1,4 @@
-"""JSON schemas (draft 2020-12) rewritten with the keywords that llguidance keeps: every value that
+"""Rewrite JSON schemas (draft 2020-12) with the keywords that llguidance supports: every value that
 the result accepts, the schema accepts, too.
 
 A schema becomes alternatives, `Shape`s, each of one JSON type and without applicators beside it: a
@@ -140,8 +140,8 @@ def rewritten(schema: Any, *, joined: bool = False) -> Any:
 
 
 def _all(*conjunctions: Iterable[Term]) -> Terms:
-    found = {term.key: term for terms in conjunctions for term in terms}
-    return tuple(term for term in found.values() if term.schema is not term.holds)
+    by_key = {term.key: term for terms in conjunctions for term in terms}
+    return tuple(term for term in by_key.values() if term.schema is not term.holds)
 
 
 def _matches(pattern: str, text: str) -> bool:
@@ -237,12 +237,12 @@ class _Rewriter:
         if address not in self.resources:
             raise nowhere
         if fragment and not fragment.startswith("/"):
-            found = self.anchors.get((address, fragment))
-            if found is None:
+            target = self.anchors.get((address, fragment))
+            if target is None:
                 raise nowhere
             if dynamic and len(self.dynamic.get(fragment, ())) > 1:
                 raise _unkept(say("a $dynamicRef with several targets: {0}", name[:100]), name)
-            return found
+            return target
         here, base = self.resources[address], address
         for step in unquote(fragment).split("/")[1:]:
             key = step.replace("~1", "/").replace("~0", "~")
@@ -264,10 +264,10 @@ class _Rewriter:
         """The alternatives of a conjunction."""
         key = frozenset(term.key for term in terms)
         if key not in self._shapes:
-            found = list(FREE)
+            shapes = list(FREE)
             for term in terms:
-                found = self._both(found, self.expanded(term))
-            self._shapes[key] = found
+                shapes = self._both(shapes, self.expanded(term))
+            self._shapes[key] = shapes
         return self._shapes[key]
 
     def possible(self, terms: Terms) -> bool:
@@ -300,17 +300,17 @@ class _Rewriter:
         return self._bounded(merged)
 
     def _bounded(self, shapes: Iterable[Shape]) -> list[Shape]:
-        found = []
+        kept = []
         for shape in shapes:
             spend_node()
             if shape.values == () or (shape.most is not None and shape.most < shape.least):
                 continue
-            found.append(shape)
-            if len(found) > SHAPES:
+            kept.append(shape)
+            if len(kept) > SHAPES:
                 raise OverBudget(
                     say("this JSON schema has too many alternatives"), "nodes", current_limits()
                 )
-        return found
+        return kept
 
     def _merged(self, one: Shape, two: Shape) -> Shape:
         if one.values is not None or two.values is not None:
@@ -385,10 +385,10 @@ class _Rewriter:
                 say("this JSON schema nests its values too deeply"), "depth", current_limits()
             )
         base = self._base(schema, base)
-        found = self._positive(schema, base) if holds else self._negative(schema, base)
+        shapes = self._positive(schema, base) if holds else self._negative(schema, base)
         self.depth -= 1
         self._open.discard(term.key)
-        return found
+        return shapes
 
     def _kinds(self, schema: Mapping[str, Any]) -> list[tuple[str, bool]]:
         """(type, whether integers alone) of what `type` lets through."""
@@ -405,35 +405,35 @@ class _Rewriter:
     # A schema that holds
 
     def _positive(self, schema: Mapping[str, Any], base: str) -> list[Shape]:
-        found = [self._literal(schema, base, *kind) for kind in self._kinds(schema)]
+        shapes = [self._literal(schema, base, *kind) for kind in self._kinds(schema)]
         for options in self._applied(schema, base):
-            found = self._both(found, options)
+            shapes = self._both(shapes, options)
         if "propertyNames" in schema:
-            found = [
+            shapes = [
                 self._named(shape, Term(schema["propertyNames"], base))
                 if shape.kind == "object"
                 else shape
-                for shape in found
+                for shape in shapes
             ]
         if "contains" in schema:
-            found = self._bounded(
-                option for shape in found for option in self._containing(shape, schema, base)
+            shapes = self._bounded(
+                option for shape in shapes for option in self._containing(shape, schema, base)
             )
         for keyword, kind in (("unevaluatedItems", "array"), ("unevaluatedProperties", "object")):
             if keyword in schema:
                 term = Term(schema[keyword], base)
-                found = [
-                    self._rest(shape, term) if shape.kind == kind else shape for shape in found
+                shapes = [
+                    self._rest(shape, term) if shape.kind == kind else shape for shape in shapes
                 ]
         if schema.get("uniqueItems") is True:
-            found = self._bounded(option for shape in found for option in self._distinct(shape))
+            shapes = self._bounded(option for shape in shapes for option in self._distinct(shape))
         for values in ([schema["const"]] if "const" in schema else None, schema.get("enum")):
             if values is not None:
                 if not isinstance(values, list):
                     raise _unkept(say("an enum that is no list of values"), "enum")
                 given = [Shape(_kind(value), (value,)) for value in values]
-                found = self._grouped(self._both(found, given))
-        return found
+                shapes = self._grouped(self._both(shapes, given))
+        return shapes
 
     def _grouped(self, shapes: Iterable[Shape]) -> list[Shape]:
         """Values of one type side by side."""
@@ -443,7 +443,7 @@ class _Rewriter:
                 known = values.setdefault(shape.kind, [])
                 if not any(_same(value, one) for one in known):
                     known.append(value)
-        return [Shape(kind, tuple(found)) for kind, found in values.items()]
+        return [Shape(kind, tuple(group)) for kind, group in values.items()]
 
     def _literal(self, schema: Mapping[str, Any], base: str, kind: str, integer: bool) -> Shape:
         """What the keywords of one type say."""
@@ -533,14 +533,14 @@ class _Rewriter:
 
     def _one(self, options: list[Term]) -> list[Shape]:
         """Exactly one of them. What excludes another anyway needs no more to exclude it."""
-        found: list[Shape] = []
+        shapes: list[Shape] = []
         for number, term in enumerate(options):
             mine = self.expanded(term)
             for other in options[:number] + options[number + 1 :]:
                 if any(map(self.alive, self._both(mine, self.expanded(other)))):
                     mine = self._both(mine, self.expanded(other._replace(holds=False)))
-            found += mine
-        return self._bounded(found)
+            shapes += mine
+        return self._bounded(shapes)
 
     def _rest(self, shape: Shape, term: Term) -> Shape:
         """With `unevaluatedItems` or `unevaluatedProperties`."""
@@ -663,47 +663,47 @@ class _Rewriter:
         def holding(below: Any, holds: bool = False) -> list[Shape]:
             return self.expanded(Term(below, base, holds))
 
-        found: list[Shape] = []
+        shapes: list[Shape] = []
         kinds = dict(self._kinds(schema))
-        found += [shape for shape in FREE if shape.kind not in kinds]
+        shapes += [shape for shape in FREE if shape.kind not in kinds]
         for values in ([schema["const"]] if "const" in schema else None, schema.get("enum")):
             if values is not None:
-                found += _unlike(values)
-        found += self._opposites(schema)
+                shapes += _unlike(values)
+        shapes += self._opposites(schema)
         for keyword in ("$ref", "$dynamicRef"):
             if keyword in schema:
                 dynamic = keyword == "$dynamicRef"
                 target = self._target(schema[keyword], base, dynamic=dynamic)
-                found += self.expanded(target._replace(holds=False))
+                shapes += self.expanded(target._replace(holds=False))
         for below in schema.get("allOf", ()):
-            found += holding(below)
+            shapes += holding(below)
         for keyword in ("anyOf", "oneOf"):
             if keyword in schema:
                 none = list(FREE)
                 for below in schema[keyword]:
                     none = self._both(none, holding(below))
-                found += none
+                shapes += none
         for one, two in combinations(schema.get("oneOf", ()), 2):
-            found += self._both(holding(one, True), holding(two, True))
+            shapes += self._both(holding(one, True), holding(two, True))
         if "not" in schema:
-            found += holding(schema["not"], True)
+            shapes += holding(schema["not"], True)
         if "if" in schema:
             for holds, branch in ((True, "then"), (False, "else")):
                 if branch in schema:
-                    found += self._both(holding(schema["if"], holds), holding(schema[branch]))
+                    shapes += self._both(holding(schema["if"], holds), holding(schema[branch]))
         for name, below in _mapping(schema, "properties").items():
-            found.append(
+            shapes.append(
                 Shape("object", names={name: (Term(below, base, False),)}, required=(name,))
             )
         for name in schema.get("required", ()):
-            found.append(Shape("object", names={name: (NEVER_TERM,)}))
+            shapes.append(Shape("object", names={name: (NEVER_TERM,)}))
         prefix = schema.get("prefixItems", ())
         for place, below in enumerate(prefix):
             items = ((),) * place + ((Term(below, base, False),),)
-            found.append(Shape("array", prefix=items, least=place + 1))
+            shapes.append(Shape("array", prefix=items, least=place + 1))
         if "items" in schema:
             items = ((),) * len(prefix) + ((Term(schema["items"], base, False),),)
-            found.append(Shape("array", prefix=items, least=len(prefix) + 1))
+            shapes.append(Shape("array", prefix=items, least=len(prefix) + 1))
         return [
             replace(
                 shape,
@@ -712,7 +712,7 @@ class _Rewriter:
                 seen_patterns=frozenset(),
                 seen_all=False,
             )
-            for shape in self._bounded(found)
+            for shape in self._bounded(shapes)
         ]
 
     def _opposites(self, schema: Mapping[str, Any]) -> Iterator[Shape]:
@@ -866,7 +866,7 @@ def _unlike(values: Sequence[Any]) -> Iterator[Shape]:
 
 def _plain(schema: Mapping[str, Any], keywords: Sequence[str]) -> dict[str, Any]:
     """The keywords of a number or a string, in llguidance's spelling."""
-    found = {}
+    plain = {}
     for keyword in keywords:
         if keyword not in schema:
             continue
@@ -881,13 +881,13 @@ def _plain(schema: Mapping[str, Any], keywords: Sequence[str]) -> dict[str, Any]
             raise _unkept(say("a pattern that is no text"), keyword)
         if keyword == "format":
             if value in AS_PATTERN and "pattern" not in schema:
-                found["pattern"] = AS_PATTERN[value]
+                plain["pattern"] = AS_PATTERN[value]
                 continue
             value = NARROWER.get(value, value)
             if value not in FORMATS:
                 raise _unkept(say("the unknown format {0}", repr(value)), keyword)
-        found[keyword] = value
-    return found
+        plain[keyword] = value
+    return plain
 
 
 def _binary(step: float) -> bool:

@@ -100,8 +100,8 @@ class Vocabulary:
 
     def ending(self, nodes: np.ndarray) -> np.ndarray:
         """The tokens that end at some nodes."""
-        found: np.ndarray = self.ids[_ranges(self.ids_from[nodes], self.counts(nodes))]
-        return found
+        ids: np.ndarray = self.ids[_ranges(self.ids_from[nodes], self.counts(nodes))]
+        return ids
 
     def __len__(self) -> int:
         return len(self.token_bytes)
@@ -314,11 +314,11 @@ class Lifted:
 
     def _ahead(self, here: Any) -> int:
         """Tokens to an end from between two characters."""
-        found = self._exact.get(here)
+        exact = self._exact.get(here)
         return (
             min(NEVER, self.automaton.distance(here, self.vocabulary.price))
-            if found is None
-            else found
+            if exact is None
+            else exact
         )
 
     def _behind(self, state: Place, byte: int) -> Place | None:
