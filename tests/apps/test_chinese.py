@@ -1,0 +1,122 @@
+"""With `--lang zh`, no English sentence stands on a page, in a table, in an error or in a line of
+progress: each verb is run on a small run of every modality, and what it prints and writes is read.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.apps.command import inside
+
+ARCHIVES = Path(__file__).parents[1] / "fixtures" / "runs"
+NAMES = ("array-vae", "image-vae", "image-gan", "music-ar-grid", "text-ar")
+# three words in a row, the last two in small letters; or one that only sentences have
+WORDS = re.compile(
+    r"(?<![\w./'-])[A-Za-z]{2,} [a-z]+ [a-z]+(?![\w/=])"
+    r"|(?<![-\w./])(?:the|of|to|is|and|with|for|are|not|which)(?![-\w=./])"
+)
+COMMANDS = re.compile(r"castalia [^，。；：）]*|RUN of \w+")
+# Titles, names and licences of the data, which keep their language.
+NAMED = re.compile(
+    r"Alpaydin and Kaynak|Optical Recognition of Handwritten Digits|UCI Machine Learning Repository"
+    r"|Copyright [^<\n]*|[Pp]ublic domain[^<\n]*|(?:On|A|An|The) [A-Z][^<\n]*\(?(?:19|20)[0-9]{2}\)?"
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("chinese")
+    for name in NAMES:
+        with tarfile.open(ARCHIVES / f"{name}.tar.gz") as archive:
+            archive.extractall(folder / "runs", filter="data")
+    return folder
+
+
+def english(text: str) -> list[str]:
+    """The lines of a text that have English words in a row; commands and names are left out."""
+    lines = (NAMED.sub("", COMMANDS.sub("", line)) for line in text.splitlines())
+    return [line.strip() for line in lines if WORDS.search(line)]
+
+
+def visible(page: Path) -> str:
+    """What a page shows, one line for each element."""
+    text = page.read_text(encoding="utf-8")
+    assert '<html lang="zh' in text
+    text = re.sub(r"<(style|script|pre|code)\b.*?</\1>", "", text, flags=re.DOTALL)
+    shown = re.findall(r'(?:title|alt|aria-label)="([^"]*)"', text)
+    return html.unescape("\n".join([re.sub(r"<[^>]+>", "\n", text), *shown]))
+
+
+def run(place: Path, *words: object, code: int = 0) -> list[str]:
+    return english(inside(*words, "--lang", "zh", cwd=place, code=code))
+
+
+def test_it_finds_english():
+    assert english("这是 the file 的名称") and english("样本 drawn by a model")
+    assert english("请看：castalia evaluate runs/x to see it") == []
+    assert english("frechet-castalia-net32-v1  0.5") == []
+
+
+@pytest.mark.parametrize("kind", ["runs", "recipes", "families", "codecs", "data"])
+def test_lists(place: Path, kind: str):
+    lines = run(place, "list", kind)
+    # abilities are names of methods
+    assert [line for line in lines if "samples" not in line] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_run_is_and_made(place: Path, name: str):
+    folder = place / "runs" / name
+    out = place / "samples" / name
+    assert [line for line in run(place, "show", folder) if "samples" not in line] == []
+    assert run(place, "sample", folder, "-n", 2, "--out", out) == []
+    assert [english(visible(page)) for page in out.glob("*.html")] == [[]]
+    made = next(path for path in sorted(out.iterdir()) if path.suffix not in (".html", ".json"))
+    assert run(place, "verify", made) == []
+    assert run(place, "card", folder) == []
+    assert english((folder / "card.zh.md").read_text(encoding="utf-8")) == []
+    assert run(place, "ledger", "verify", folder) == []
+
+
+def test_a_check(place: Path):
+    assert run(place, "check", place / "runs" / "made", "--out", "check", code=3) == []
+    assert english(visible(place / "check" / "report.html")) == []
+
+
+def test_scores_and_comparisons(place: Path):
+    folder = place / "runs" / "image-vae"
+    assert run(place, "evaluate", folder, "-n", 64) == []
+    (page,) = (folder / "eval").glob("*.html")
+    assert english(visible(page)) == []
+    other = place / "runs" / "image-gan"
+    assert run(place, "compare", folder, other, "-n", 64, "--out", "compared") == []
+    assert english(visible(place / "compared" / "compare.html")) == []
+
+
+def test_an_audit(place: Path):
+    folder = place / "runs" / "image-gan"
+    assert run(place, "audit", folder, "-n", 16) == []
+    assert english(visible(folder / "audit" / "audit.html")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("sample", "RUN", "--temperature", 500), 2),
+        (("sample", "RUN", "--cond", "label=dog"), 2),
+        (("sample", "runs/text-ar", "--constraint", "regex:(?=a)b"), 2),
+        (("edit", "RUN", "vary", "nothing.png", "--out", "x"), 3),
+        (("edit", "RUN", "colour", "nothing.png", "--out", "x"), 2),
+        (("export", "RUN", "--to", "paper", "x"), 2),
+        (("train", "image/vae", "builtin/digits", "training.steps=0"), 2),
+        (("compare", "RUN"), 4),
+    ],
+)
+def test_errors(place: Path, words: tuple[object, ...], code: int):
+    given = [place / "runs" / "image-vae" if word == "RUN" else word for word in words]
+    assert run(place, *given, code=code) == []
