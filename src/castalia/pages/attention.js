@@ -7,7 +7,9 @@
   const view = new DataView(bytes.buffer);
   const start = (row) => (row * (row + 1)) / 2;
   const $ = (id) => document.getElementById(id);
-  const say = (name, ...values) => words[name].replace(/\{(\d)\}/g, (_, place) => values[place - 1]);
+  const say = (name, ...values) =>
+    words[name].replace(/\{(\d)\}/g, (_, place) => values[place - 1]);
+  const headName = (head) => head === ALL ? words.mean : say("head", head + 1);
   const ALL = -1;  // instead of a head: the mean of its layer
 
   const maps = [];  // [layer][head + 1], each a lower triangle; the first is the mean
@@ -15,7 +17,8 @@
     const own = [new Float32Array(triangle)];
     for (let head = 0; head < heads; head++) {
       const first = 2 * triangle * (layer * heads + head);
-      const one = Float32Array.from({ length: triangle }, (_, place) => view.getUint16(first + 2 * place, true) / scale);
+      const one = Float32Array.from(
+        { length: triangle }, (_, place) => view.getUint16(first + 2 * place, true) / scale);
       one.forEach((weight, place) => { own[0][place] += weight / heads; });
       own.push(one);
     }
@@ -36,7 +39,8 @@
     const context = canvas.getContext("2d"), picture = context.createImageData(count, count);
     for (let row = 0; row < count; row++) {
       for (let column = 0; column <= row; column++) {
-        picture.data.set([...ink, Math.round(255 * alpha(map[start(row) + column]))], 4 * (row * count + column));
+        const opacity = Math.round(255 * alpha(map[start(row) + column]));
+        picture.data.set([...ink, opacity], 4 * (row * count + column));
       }
     }
     context.putImageData(picture, 0, 0);
@@ -46,11 +50,13 @@
   let cell = 0, gutter = 0;
   function drawMap() {
     const context = canvas.getContext("2d"), ratio = window.devicePixelRatio || 1;
-    const family = '"Source Code Pro", Menlo, Consolas, "Noto Sans Mono CJK SC", "Noto Sans CJK SC", monospace';
+    const family = getComputedStyle($("tokens")).fontFamily;
     const room = canvas.parentElement.clientWidth;
     context.font = `12px ${family}`;
-    gutter = Math.ceil(Math.min(110, Math.max(...labels.map((label) => context.measureText(label).width)) + 12));
-    const tall = Math.max(10, (0.85 * window.innerHeight - gutter) / count);  // small texts fit into the window, long ones stay legible
+    const widest = Math.max(...labels.map((label) => context.measureText(label).width));
+    gutter = Math.ceil(Math.min(110, widest + 12));
+    // small texts fit into the window, long ones stay legible
+    const tall = Math.max(10, (0.85 * window.innerHeight - gutter) / count);
     cell = Math.max(9, Math.floor(Math.min(26, tall, (room - gutter - 2) / count)));
     const side = cell * count, font = Math.max(8, Math.min(13, cell - 1));
     canvas.width = canvas.height = Math.ceil((gutter + side + 2) * ratio);
@@ -113,18 +119,27 @@
       span.style.background = place <= state.row ? tint(0.8 * map[first + place]) : "";
       span.title = place <= state.row ? percent(map[first + place]) : "";
     });
-    const at = state.column === null ? [...Array(state.row + 1).keys()].sort((a, b) => map[first + b] - map[first + a]).slice(0, 4) : [state.column];
-    const shares = at.map((place) => say("weight", percent(map[first + place]), named(place)) + (place === state.row ? ` ${words.itself}` : ""));
-    if (state.column !== null && state.column !== state.row) shares.push(say("before", state.row - state.column));
-    $("readout").innerHTML = `${say("looks", state.row + 1, named(state.row))} ${shares.join(words.between)}`;
+    const strongest = () => [...Array(state.row + 1).keys()]
+      .sort((a, b) => map[first + b] - map[first + a]).slice(0, 4);
+    const shares = (state.column === null ? strongest() : [state.column]).map((place) =>
+      say("weight", percent(map[first + place]), named(place)) +
+      (place === state.row ? ` ${words.itself}` : ""));
+    if (state.column !== null && state.column !== state.row) {
+      shares.push(say("before", state.row - state.column));
+    }
+    const reader = say("looks", state.row + 1, named(state.row));
+    $("readout").innerHTML = `${reader} ${shares.join(words.between)}`;
   }
 
   function drawAll() {
-    const name = [say("layer", state.layer + 1), state.head === ALL ? words["mean of heads"] : say("head", state.head + 1)].join(words.between);
+    const head = state.head === ALL ? words["mean of heads"] : headName(state.head);
+    const name = [say("layer", state.layer + 1), head].join(words.between);
     $("caption").textContent = `${name}. ${words.axes}`;
     canvas.setAttribute("aria-label", say("map", count, name));
     for (const button of $("heads").querySelectorAll("button")) {
-      button.setAttribute("aria-pressed", Number(button.dataset.layer) === state.layer && Number(button.dataset.head) === state.head);
+      const { layer, head } = button.dataset;
+      button.setAttribute(
+        "aria-pressed", Number(layer) === state.layer && Number(head) === state.head);
     }
     drawMap();
     drawRow();
@@ -141,18 +156,25 @@
     const grid = $("heads");
     grid.replaceChildren();
     grid.style.gridTemplateColumns = `1.6rem repeat(${heads + 1}, minmax(0, 1fr))`;
-    const label = (text) => Object.assign(document.createElement("span"), { className: "name", textContent: text });
-    grid.append(label(""), label(words.mean), ...Array.from({ length: heads }, (_, head) => label(`${head + 1}`)));
+    const label = (text) =>
+      Object.assign(document.createElement("span"), { className: "name", textContent: text });
+    const numbers = Array.from({ length: heads }, (_, head) => label(`${head + 1}`));
+    grid.append(label(""), label(words.mean), ...numbers);
     maps.forEach((own, layer) => {
       grid.append(label(`${layer + 1}`));
       own.forEach((map, place) => {
-        const button = document.createElement("button"), head = place - 1, small = document.createElement("canvas");
-        Object.assign(button, { type: "button", title: [say("layer", layer + 1), head === ALL ? words.mean : say("head", head + 1)].join(words.between) });
+        const button = document.createElement("button"), small = document.createElement("canvas");
+        const head = place - 1;
+        const title = [say("layer", layer + 1), headName(head)].join(words.between);
+        Object.assign(button, { type: "button", title });
         Object.assign(button.dataset, { layer, head });
         button.setAttribute("aria-label", button.title);
         thumbnail(small, map);
         button.append(small);
-        button.addEventListener("click", () => { Object.assign(state, { layer, head }); drawAll(); });
+        button.addEventListener("click", () => {
+          Object.assign(state, { layer, head });
+          drawAll();
+        });
         grid.append(button);
       });
     });
@@ -161,7 +183,8 @@
   }
 
   canvas.addEventListener("mousemove", (event) => {
-    const column = Math.floor((event.offsetX - gutter) / cell), row = Math.floor((event.offsetY - gutter) / cell);
+    const column = Math.floor((event.offsetX - gutter) / cell);
+    const row = Math.floor((event.offsetY - gutter) / cell);
     if (row < 0 || row >= count) return;
     point(row, column >= 0 && column <= row ? column : null);
   });
