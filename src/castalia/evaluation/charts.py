@@ -24,6 +24,7 @@ BASELINES = {
     "memoriser": say("memoriser"),
     "counts": say("n-gram counts"),
 }
+LABEL = 44  # least distance of two labels of an axis
 FRONT_HEIGHT, LETTERS = 220, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -278,9 +279,13 @@ def front(
         y = at(costs[0], level)[1]
         parts.append(f'<line class="axis" x1="{x0}" x2="{x1}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{x0 - 6}" y="{y + 4:.1f}" text-anchor="end">{level:,.4g}</text>')
+    labelled = -math.inf  # where the last label is
     for price in _decades(math.exp(left), math.exp(right)) or sorted({min(costs), max(costs)}):
         x = at(price, bottom)[0]
         parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{y0}" y2="{y0 + 4}"/>')
+        if x - labelled < LABEL:
+            continue
+        labelled = x
         parts.append(f'<text x="{x:.1f}" y="{y0 + 16}" text-anchor="middle">{show(price)}</text>')
     if len(best) > 1:
         parts.append(
