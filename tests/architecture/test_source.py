@@ -127,7 +127,7 @@ READS = {
     "atomic.py": "files that it is just writing",
     "recipe.py": "recipes of the package",
     "language/__init__.py": "catalogues of the package and of installed ones",
-    "cli/demo.py": "built-in data",
+    "modalities/text/demo.py": "built-in data",
     "pages/render.py": "files of the package",
     "modalities/image/metrics/net32.py": "weights of the package",
     "modalities/image/metrics/features.py": "weights of an installed package",

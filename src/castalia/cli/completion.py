@@ -58,14 +58,12 @@ GLOBAL = ("--help", "--version", "--lang", "--limit", "--install-completion", "-
 # What stands in an argument's place, by (verb, its metavar), where the metavar alone is ambiguous.
 KINDS = {
     ("list", "KIND"): ("runs", "recipes", "data", "families", "codecs"),
-    ("demo", "KIND"): ("image", "text", "music"),
     ("ledger", "verify"): ("verify",),
 }
 # The same for the values of options.
 VALUES: dict[str, tuple[str, ...]] = {
     "--lang": tuple(LANGUAGES),
     "--to": ("bundle", "onnx", "peft", "safetensors", "transformers"),
-    "--codec": ("auto", "image", "text", "array", "music"),
     "--install-completion": tuple(SCRIPTS),
     "--show-completion": tuple(SCRIPTS),
 }
@@ -153,6 +151,8 @@ def candidates(words: Sequence[str]) -> list[Word]:
 def _candidates(before: Sequence[str], prefix: str) -> Iterable[Word]:
     if before and before[-1] in VALUES:
         return map(Word, VALUES[before[-1]])
+    if before and before[-1] == "--codec":
+        return map(Word, ("auto", *modality.names()))
     names = [index for index, word in enumerate(before) if word in VERBS]
     if not names:
         verbs = [Word(name, constant(verb.about)) for name, verb in VERBS.items()]
@@ -200,7 +200,9 @@ def _things(verb: str, metavar: str, prefix: str) -> Iterator[Word]:
     """Runs, recipes, data, kinds: what an argument or the value of an option may be. Nothing where
     the shell's own file names are right.
     """
-    if (verb, metavar) in KINDS:
+    if verb == "demo":
+        yield from (Word(one.name) for one in modality.every().values() if one.demo)
+    elif (verb, metavar) in KINDS:
         yield from map(Word, KINDS[verb, metavar])
     elif (verb, metavar) == ("edit", "KIND"):
         from castalia.sampling.edit import kinds

@@ -62,6 +62,8 @@ class Codec(ABC, Generic[Item]):
     audible: ClassVar[str] = ""  # the one of them that a page can play
     # suffix of the file beside that holds the manifest, where the format has no room for it
     sidecar: ClassVar[str] = ""
+    # whether what `write` makes says to programs that do not know Castalia that a machine made it
+    labels_files: ClassVar[bool] = False
 
     def __init__(self, config: CodecConfig) -> None:
         self.config: Any = config

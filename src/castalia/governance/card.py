@@ -115,7 +115,7 @@ def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
     codec = type(run.codec)
     known = Known(
         embedded=not codec.sidecar,
-        labelled=recipe.codec.name == "image",
+        labelled=codec.labels_files,
         released=0 if verdict is None else verdict.events.get("released", 0),
         intact=None if verdict is None else verdict.intact,
         producer=markdown(producer_of(policy.producer)),

@@ -14,6 +14,7 @@ MODALITY = Modality(
     codec=f"{_HERE}.codec:ImageCodec",
     first="image/vae",
     base="image/vae",
+    demo=f"{_HERE}.demo:demo",
     check=f"{_HERE}.check:PictureCheck",
     matcher=f"{_HERE}.copies:Pictures",
     tables=f"{_HERE}.tables:tables",

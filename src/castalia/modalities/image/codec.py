@@ -110,6 +110,7 @@ class ImageCodec(Codec[PIL.Image.Image]):
 
     name = "image"
     native = PIL.Image.Image
+    labels_files: ClassVar[bool] = True
     extensions: ClassVar[tuple[str, ...]] = (
         *dict.fromkeys(itertools.chain.from_iterable(_FORMATS.values())),
         *array_files.EXTENSIONS,

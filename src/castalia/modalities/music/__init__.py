@@ -14,6 +14,7 @@ MODALITY = Modality(
     codec=f"{_HERE}.codec:MusicCodec",
     first="music/ar",
     base="music/ar",
+    demo=f"{_HERE}.demo:demo",
     check=f"{_HERE}.check:ScoreCheck",
     matcher=f"{_HERE}.copies:Music",
     verdict=f"{_HERE}.verdict:verdict_music",

@@ -14,6 +14,7 @@ MODALITY = Modality(
     codec=f"{_HERE}.codec:TextCodec",
     first="text/ar",
     base="text/ar-small",
+    demo=f"{_HERE}.demo:demo",
     check=f"{_HERE}.check:TextCheck",
     constraints={"verse": f"{_HERE}.verse:parse"},
     tables=f"{_HERE}.tables:tables",
