@@ -551,6 +551,10 @@ def test_names_on_the_page_are_only_names() -> None:
     class Named:
         name, features, classes = "<b>&'x", ("completions",), {"<i>": ("<u>",)}
 
+        @staticmethod
+        def purpose(feature: str) -> str:
+            return feature
+
         class run:
             class recipe:
                 title = "<img src=x>"
