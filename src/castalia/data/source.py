@@ -187,7 +187,9 @@ class Source:
     def where(self, item: int) -> str:
         """How to name an item in a message: its file, and its place in a container."""
         name = self.names[self.file[item]]
-        return f"{name}, item {self.index[item]}" if self.count[self.file[item]] > 1 else name
+        if self.count[self.file[item]] < 2:
+            return name
+        return say("{0}, item {1}", name, self.index[item])
 
 
 def open_source(config: DataConfig, codec: Codec[Any]) -> Source:

@@ -16,7 +16,7 @@ from castalia.evaluation.charts import front
 from castalia.evaluation.compare import LEVEL, Compared, Difference, in_words
 from castalia.evaluation.report_page import decoded
 from castalia.evaluation.score_names import called, interval_of, name_of
-from castalia.language import Voice, say
+from castalia.language import Voice, say, say_in, series
 from castalia.pages.presenter import presenter_of
 from castalia.pages.render import write
 
@@ -29,6 +29,17 @@ COSTS = {
     "seconds_per_sample": say("seconds a sample"),
     "training_seconds": say("seconds of training"),
     "parameters": say("parameters"),
+}
+# What is known of a run, by the keys of compare.json.
+NAMES = {
+    "folder": say("folder"),
+    "recipe": say("recipe"),
+    "family": say("family"),
+    "steps": say_in("card", "steps"),
+    "parameters": say("parameters"),
+    "training_seconds": say("seconds of training"),
+    "seed": say("seed"),
+    "model": say("model"),
 }
 
 
@@ -123,7 +134,11 @@ def _gap(one: Difference | None) -> dict[str, Any]:
 
 
 def _facts(facts: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {_fact(value)}" for key, value in facts.items() if value is not None)
+    return series(
+        say("{0} {1}", NAMES.get(key, key), _fact(value))
+        for key, value in facts.items()
+        if value is not None
+    )
 
 
 def _fact(value: Any) -> str:

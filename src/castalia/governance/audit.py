@@ -271,7 +271,9 @@ def given(codec: Codec[Any], source: Given) -> tuple[list[str], Any]:
         except DataError as error:
             raise DataError(error.what, name, say("remove the file, or copy it again")) from error
         names += (
-            [name] if len(read) == 1 else [f"{name}, item {place}" for place in range(len(read))]
+            [name]
+            if len(read) == 1
+            else [say("{0}, item {1}", name, place) for place in range(len(read))]
         )
     if isinstance(codec.spec, Dense):
         return names, to_unit(codec.spec, torch.stack(items)) if items else torch.empty(

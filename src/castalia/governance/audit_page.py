@@ -19,6 +19,7 @@ from castalia.language import Voice
 from castalia.pages.presenter import presenter_of
 from castalia.pages.render import write
 from castalia.sentences import join, say, series
+from castalia.sentences import row as row_of
 
 PAIRS, NEAREST = 48, 6
 GIVEN = say("These files hold copies of the training data")
@@ -187,7 +188,7 @@ def _pairs(
         train, distance = int(matched.train[row]), float(matched.distance[row])
         own = (names[row] if names else "", result.where(train) if train >= 0 else "")
         pair: dict[str, Any] = {
-            "names": own,
+            "names": row_of(" ← ", own),
             "kind": KINDS.get(matched.kinds[row], matched.kinds[row])
             if matched is result.matches and distance < threshold
             else "",
