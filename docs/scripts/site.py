@@ -99,13 +99,17 @@ REFERENCE = {
 }
 
 
+CSS = ".language-text code { white-space: pre-wrap; }"  # docstrings in columns, on narrow screens
+
+
 def on_files(files: Files, config: Any) -> Files:
-    """Adds the pages of the reference, and copies of what pages link to outside docs/."""
+    """Adds the pages of the reference, their style, and copies of what pages link to outside docs/."""
     for name, page in REFERENCE.items():
         title, opening = page.zh if config.theme["language"] == "zh" else page.en
         blocks = "".join(f"\n::: {one}\n" for one in page.objects)
         content = f"# {title}\n\n{opening}\n{blocks}"
         files.append(File.generated(config, f"reference/{name}.md", content=content))
+    files.append(File.generated(config, "assets/columns.css", content=CSS))
     for page_file in [one for one in files.documentation_pages() if one.abs_src_path]:
         text = FENCE.sub("", Path(page_file.abs_src_path).read_text(encoding="utf-8"))
         for link in LINK.finditer(text):
