@@ -18,7 +18,8 @@ from castalia.constraints.automata import NEVER
 from castalia.constraints.budget import Budget, Cancelled, CompileLimits, OverBudget
 from castalia.constraints.llguidance_grammar import LARGE, Guided, of_schema
 from castalia.constraints.parse import constraint, grammar
-from castalia.constraints.schema_rewriting import Unkept, rewritten
+from castalia.constraints.schema_rewriting import rewritten
+from castalia.constraints.schema_shapes import Unkept
 from castalia.constraints.token_grammar import Lifted, Vocabulary
 from castalia.errors import RecipeError
 from castalia.nn.counter_random import generators

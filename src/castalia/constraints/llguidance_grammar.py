@@ -31,7 +31,8 @@ from castalia.constraints.budget import (
     spend,
     spend_node,
 )
-from castalia.constraints.schema_rewriting import Unkept, rewritten
+from castalia.constraints.schema_rewriting import rewritten
+from castalia.constraints.schema_shapes import Unkept
 from castalia.constraints.token_grammar import Vocabulary
 from castalia.errors import RecipeError
 from castalia.sentences import say

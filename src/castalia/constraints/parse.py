@@ -17,7 +17,7 @@ from castalia.constraints import json_schema, llguidance_grammar, regex
 from castalia.constraints.automata import NEVER, NOTHING, Automaton, Language, Regular
 from castalia.constraints.budget import ANYWHERE, Budget, Cancelled, OverBudget, current_limits
 from castalia.constraints.llguidance_grammar import Guided
-from castalia.constraints.schema_rewriting import Unkept
+from castalia.constraints.schema_shapes import Unkept
 from castalia.constraints.token_grammar import Lifted, Vocabulary
 from castalia.errors import RecipeError
 from castalia.sentences import say

@@ -11,47 +11,41 @@ nothing is refused. Values below are described by conjunctions of `Term`s, each 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
 from castalia.constraints.budget import OverBudget, current_limits, spend, spend_node
-from castalia.errors import RecipeError
+from castalia.constraints.schema_shapes import (
+    FREE,
+    KINDS,
+    NEVER_TERM,
+    NUMBER,
+    OPPOSITES,
+    STRING,
+    Shape,
+    Term,
+    Terms,
+    all_of,
+    count_of,
+    keeps,
+    kind_of,
+    list_of,
+    mapping_of,
+    matches,
+    name_pattern,
+    plain_keywords,
+    same,
+    sized,
+    unkept,
+    unlike,
+)
 from castalia.sentences import say
 
-KINDS = ("object", "array", "string", "number", "boolean", "null")
 SHAPES = 2_000  # alternatives of one value at most
 DISTINCT = 6  # values of an enum whose lists without repetition are written out
-WORDS = 2_000  # characters of texts that a string may not be
-NUMBER = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
-STRING = ("minLength", "maxLength", "pattern", "format")
-COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
-OPPOSITES = {
-    "minimum": "exclusiveMaximum",
-    "maximum": "exclusiveMinimum",
-    "exclusiveMinimum": "maximum",
-    "exclusiveMaximum": "minimum",
-}
-FORMATS = (
-    *("date", "time", "date-time", "duration", "email", "hostname"),
-    *("ipv4", "ipv6", "uri", "uuid"),
-)
-NARROWER = {  # formats that are written in a narrower one
-    "idn-email": "email",
-    "idn-hostname": "hostname",
-    "iri": "uri",
-    "iri-reference": "uri",
-    "uri-reference": "uri",
-}
-AS_PATTERN = {
-    "json-pointer": r"^(/([^/~]|~[01])*)*$",
-    "relative-json-pointer": r"^(0|[1-9][0-9]*)(#|(/([^/~]|~[01])*)*)$",
-    "regex": "^[A-Za-z0-9 ]*$",
-    "uri-template": "^https?://[a-z]+(/[a-z]+)*(/\\{[a-z]+\\})?$",
-}
 # Where schemas are inside of a schema.
 INSIDE = (
     *("not", "if", "then", "else", "items", "contains", "additionalProperties", "propertyNames"),
@@ -61,137 +55,11 @@ INSIDE_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 INSIDE_NAMES = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
 
 
-class Unkept(RecipeError):
-    """A schema that a constraint cannot keep."""
-
-
-def _unkept(what: str, where: str) -> Unkept:
-    return Unkept(
-        say("this JSON schema has {0}", what),
-        where=where[:200],
-        fix=say("leave that part out, or write it in other keywords"),
-    )
-
-
-class Term(NamedTuple):
-    """A schema that holds, or must not. base: the URI that its `$ref`s are relative to."""
-
-    schema: Any
-    base: str
-    holds: bool = True
-
-    @property
-    def key(self) -> tuple[int, str, bool]:
-        return id(self.schema), self.base, self.holds
-
-
-Terms = tuple[Term, ...]  # all of them
-NEVER_TERM = Term(False, "")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Values of one type.
-
-    values           these alone, where given.
-    plain            keywords of a number or string, all of which hold.
-    prefix, rest     of an array: what its first items are, and all behind them.
-    names, patterns, others   of an object: properties by name (with what patterns say of them), by
-                     pattern, and all others.
-    least, most      items or properties.
-    seen_*           what `unevaluatedItems` and `unevaluatedProperties` do not concern.
-    """
-
-    kind: str
-    values: tuple[Any, ...] | None = None
-    integer: bool = False
-    plain: tuple[Mapping[str, Any], ...] = ()
-    prefix: tuple[Terms, ...] = ()
-    rest: Terms = ()
-    names: Mapping[str, Terms] = field(default_factory=dict)
-    patterns: Mapping[str, Terms] = field(default_factory=dict)
-    others: Terms = ()
-    required: tuple[str, ...] = ()
-    least: int = 0
-    most: int | None = None
-    seen_items: frozenset[int] = frozenset()
-    seen_names: frozenset[str] = frozenset()
-    seen_patterns: frozenset[str] = frozenset()
-    seen_all: bool = False
-
-    def item(self, place: int) -> Terms:
-        return self.prefix[place] if place < len(self.prefix) else self.rest
-
-    def member(self, name: str) -> Terms:
-        if name in self.names:
-            return self.names[name]
-        fitting = [terms for pattern, terms in self.patterns.items() if _matches(pattern, name)]
-        return _all(*fitting) if fitting else self.others
-
-
-FREE = tuple(Shape(kind) for kind in KINDS)
-
-
 def rewritten(schema: Any, *, joined: bool = False) -> Any:
     """joined: names that any pattern fits are held to all patterns, for patterns that overlap.
     Raises Unkept, OverBudget or Cancelled.
     """
     return _Rewriter(schema, joined).result()
-
-
-def _all(*conjunctions: Iterable[Term]) -> Terms:
-    by_key = {term.key: term for terms in conjunctions for term in terms}
-    return tuple(term for term in by_key.values() if term.schema is not term.holds)
-
-
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        return re.search(pattern, text, re.ASCII) is not None
-    except (re.error, RecursionError):
-        raise _unkept(say("a pattern that is not read: {0}", pattern[:80]), pattern) from None
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, str):
-        return "string"
-    return "object" if isinstance(value, dict) else "array" if isinstance(value, list) else "number"
-
-
-def _same(one: Any, other: Any) -> bool:
-    """JSON's equality: 1 is 1.0, and not true."""
-    if _kind(one) != _kind(other):
-        return False
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    return bool(one == other)
-
-
-def _other_than(texts: Sequence[str]) -> str:
-    """A regular expression for all texts but these."""
-    root: dict[str, Any] = {}
-    for text in texts:
-        node = root
-        for sign in text:
-            node = node.setdefault(sign, {})
-        node[""] = {}
-
-    def spelled(sign: str) -> str:  # as Python's re and Rust's regex both read it
-        return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"
-
-    def written(node: Mapping[str, Any]) -> str:
-        signs = [sign for sign in node if sign]
-        listed = "".join(map(spelled, signs))
-        options = [f"[^{listed}][\\s\\S]*" if signs else "[\\s\\S]+"]
-        options += [f"{spelled(sign)}(?:{written(node[sign])})" for sign in signs]
-        return "|".join([*options, *([] if "" in node else [""])])
-
-    return f"^(?:{written(root)})$"
 
 
 class _Rewriter:
@@ -231,8 +99,8 @@ class _Rewriter:
 
     def _target(self, name: Any, base: str, *, dynamic: bool) -> Term:
         if not isinstance(name, str):
-            raise _unkept(say("a $ref that is no text"), str(name))
-        nowhere = _unkept(say("a $ref that leads nowhere: {0}", name[:100]), name)
+            raise unkept(say("a $ref that is no text"), str(name))
+        nowhere = unkept(say("a $ref that leads nowhere: {0}", name[:100]), name)
         address, fragment = urldefrag(urljoin(base, name))
         if address not in self.resources:
             raise nowhere
@@ -241,7 +109,7 @@ class _Rewriter:
             if target is None:
                 raise nowhere
             if dynamic and len(self.dynamic.get(fragment, ())) > 1:
-                raise _unkept(say("a $dynamicRef with several targets: {0}", name[:100]), name)
+                raise unkept(say("a $dynamicRef with several targets: {0}", name[:100]), name)
             return target
         here, base = self.resources[address], address
         for step in unquote(fragment).split("/")[1:]:
@@ -327,16 +195,16 @@ class _Rewriter:
             None,
             one.integer or two.integer,
             one.plain + tuple(p for p in two.plain if p not in one.plain),
-            tuple(_all(one.item(place), two.item(place)) for place in range(longer)),
-            _all(one.rest, two.rest),
-            {name: _all(one.member(name), two.member(name)) for name in names},
+            tuple(all_of(one.item(place), two.item(place)) for place in range(longer)),
+            all_of(one.rest, two.rest),
+            {name: all_of(one.member(name), two.member(name)) for name in names},
             {
-                pattern: _all(
+                pattern: all_of(
                     one.patterns.get(pattern, one.others), two.patterns.get(pattern, two.others)
                 )
                 for pattern in patterns
             },
-            _all(one.others, two.others),
+            all_of(one.others, two.others),
             tuple(dict.fromkeys((*one.required, *two.required))),
             max(one.least, two.least),
             min(most, default=None),
@@ -349,13 +217,13 @@ class _Rewriter:
     def _fits(self, value: Any, shape: Shape) -> bool:
         """Whether a shape holds a value."""
         spend()
-        if _kind(value) != shape.kind:
+        if kind_of(value) != shape.kind:
             return False
         if shape.values is not None:
-            return any(_same(value, one) for one in shape.values)
+            return any(same(value, one) for one in shape.values)
         if shape.kind in ("number", "string"):
             whole = not shape.integer or float(value).is_integer()
-            return whole and all(_keeps(value, *pair) for p in shape.plain for pair in p.items())
+            return whole and all(keeps(value, *pair) for p in shape.plain for pair in p.items())
         if shape.kind not in ("array", "object"):
             return True
         if not shape.least <= len(value) <= (len(value) if shape.most is None else shape.most):
@@ -375,9 +243,9 @@ class _Rewriter:
         if isinstance(schema, bool):
             return list(FREE) if schema is holds else []
         if not isinstance(schema, dict):
-            raise _unkept(say("a part that is no schema"), repr(schema))
+            raise unkept(say("a part that is no schema"), repr(schema))
         if term.key in self._open:
-            raise _unkept(say("a $ref that leads back to itself: {0}", ""), "$ref")
+            raise unkept(say("a $ref that leads back to itself: {0}", ""), "$ref")
         self._open.add(term.key)
         self.depth += 1
         if self.depth > current_limits().depth:
@@ -397,7 +265,7 @@ class _Rewriter:
         given = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         for kind in given:
             if kind not in (*KINDS, "integer"):
-                raise _unkept(say("the unknown type {0}", repr(kind)), "type")
+                raise unkept(say("the unknown type {0}", repr(kind)), "type")
         whole = "integer" in given and "number" not in given
         named = ["number" if kind == "integer" else kind for kind in given]
         return [(kind, whole and kind == "number") for kind in dict.fromkeys(named)]
@@ -430,8 +298,8 @@ class _Rewriter:
         for values in ([schema["const"]] if "const" in schema else None, schema.get("enum")):
             if values is not None:
                 if not isinstance(values, list):
-                    raise _unkept(say("an enum that is no list of values"), "enum")
-                given = [Shape(_kind(value), (value,)) for value in values]
+                    raise unkept(say("an enum that is no list of values"), "enum")
+                given = [Shape(kind_of(value), (value,)) for value in values]
                 shapes = self._grouped(self._both(shapes, given))
         return shapes
 
@@ -441,7 +309,7 @@ class _Rewriter:
         for shape in shapes:
             for value in shape.values or ():
                 known = values.setdefault(shape.kind, [])
-                if not any(_same(value, one) for one in known):
+                if not any(same(value, one) for one in known):
                     known.append(value)
         return [Shape(kind, tuple(group)) for kind, group in values.items()]
 
@@ -449,16 +317,16 @@ class _Rewriter:
         """What the keywords of one type say."""
         shape = Shape(kind, integer=integer)
         if kind in ("number", "string"):
-            plain = _plain(schema, NUMBER if kind == "number" else STRING)
+            plain = plain_keywords(schema, NUMBER if kind == "number" else STRING)
             return replace(shape, plain=(plain,) if plain else ())
         if kind == "array":
             prefix = schema.get("prefixItems", ())
             return replace(
                 shape,
-                prefix=tuple((Term(item, base),) for item in _list(prefix, "prefixItems")),
-                rest=_all((Term(schema["items"], base),)) if "items" in schema else (),
-                least=_count(schema, "minItems", 0),
-                most=_count(schema, "maxItems", None),
+                prefix=tuple((Term(item, base),) for item in list_of(prefix, "prefixItems")),
+                rest=all_of((Term(schema["items"], base),)) if "items" in schema else (),
+                least=count_of(schema, "minItems", 0),
+                most=count_of(schema, "maxItems", None),
                 seen_items=frozenset(range(len(prefix))),
                 seen_all="items" in schema,
             )
@@ -467,28 +335,28 @@ class _Rewriter:
         return shape
 
     def _object(self, shape: Shape, schema: Mapping[str, Any], base: str) -> Shape:
-        properties = _mapping(schema, "properties")
+        properties = mapping_of(schema, "properties")
         patterns = {
             pattern: (Term(below, base),)
-            for pattern, below in _mapping(schema, "patternProperties").items()
+            for pattern, below in mapping_of(schema, "patternProperties").items()
         }
-        required = _list(schema.get("required", ()), "required")
+        required = list_of(schema.get("required", ()), "required")
         return replace(
             shape,
             names={
-                name: _all(
+                name: all_of(
                     (Term(below, base),),
-                    *(terms for pattern, terms in patterns.items() if _matches(pattern, name)),
+                    *(terms for pattern, terms in patterns.items() if matches(pattern, name)),
                 )
                 for name, below in properties.items()
             },
             patterns=patterns,
-            others=_all((Term(schema["additionalProperties"], base),))
+            others=all_of((Term(schema["additionalProperties"], base),))
             if "additionalProperties" in schema
             else (),
             required=tuple(dict.fromkeys(str(name) for name in required)),
-            least=_count(schema, "minProperties", 0),
-            most=_count(schema, "maxProperties", None),
+            least=count_of(schema, "minProperties", 0),
+            most=count_of(schema, "maxProperties", None),
             seen_names=frozenset(properties),
             seen_patterns=frozenset(patterns),
             seen_all="additionalProperties" in schema,
@@ -500,13 +368,13 @@ class _Rewriter:
             if keyword in schema:
                 dynamic = keyword == "$dynamicRef"
                 yield self.expanded(self._target(schema[keyword], base, dynamic=dynamic))
-        for below in _list(schema.get("allOf", ()), "allOf"):
+        for below in list_of(schema.get("allOf", ()), "allOf"):
             yield self.expanded(Term(below, base))
         if "anyOf" in schema:
-            options = [Term(below, base) for below in _list(schema["anyOf"], "anyOf")]
+            options = [Term(below, base) for below in list_of(schema["anyOf"], "anyOf")]
             yield self._bounded(shape for term in options for shape in self.expanded(term))
         if "oneOf" in schema:
-            yield self._one([Term(below, base) for below in _list(schema["oneOf"], "oneOf")])
+            yield self._one([Term(below, base) for below in list_of(schema["oneOf"], "oneOf")])
         if "not" in schema:
             yield self.expanded(Term(schema["not"], base, False))
         if "if" in schema:
@@ -529,7 +397,7 @@ class _Rewriter:
 
     def _dependencies(self, schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for keyword in ("dependentRequired", "dependentSchemas", "dependencies"):
-            yield from _mapping(schema, keyword).items()
+            yield from mapping_of(schema, keyword).items()
 
     def _one(self, options: list[Term]) -> list[Shape]:
         """Exactly one of them. What excludes another anyway needs no more to exclude it."""
@@ -553,21 +421,21 @@ class _Rewriter:
         return replace(
             shape,
             prefix=tuple(
-                terms if place in shape.seen_items else _all(terms, (term,))
+                terms if place in shape.seen_items else all_of(terms, (term,))
                 for place, terms in enumerate(shape.prefix)
             ),
-            rest=_all(shape.rest, (term,)),
+            rest=all_of(shape.rest, (term,)),
             names={
                 name: terms
-                if name in shape.seen_names or any(_matches(pattern, name) for pattern in seen)
-                else _all(terms, (term,))
+                if name in shape.seen_names or any(matches(pattern, name) for pattern in seen)
+                else all_of(terms, (term,))
                 for name, terms in shape.names.items()
             },
             patterns={
-                pattern: terms if pattern in seen else _all(terms, (term,))
+                pattern: terms if pattern in seen else all_of(terms, (term,))
                 for pattern, terms in shape.patterns.items()
             },
-            others=_all(shape.others, (term,)),
+            others=all_of(shape.others, (term,)),
             seen_all=True,
         )
 
@@ -579,16 +447,16 @@ class _Rewriter:
         names = {
             name: terms
             if any(self._fits(name, one) for one in options)
-            else _all(terms, (NEVER_TERM,))
+            else all_of(terms, (NEVER_TERM,))
             for name, terms in shape.names.items()
         }
         patterns = {}
         for one in options:
             for name in one.values or ():
                 names.setdefault(name, shape.member(name))
-            words = _name_pattern(one)
+            words = name_pattern(one)
             if words is not None:
-                patterns[words] = _all(shape.others, *shape.patterns.values())
+                patterns[words] = all_of(shape.others, *shape.patterns.values())
         return replace(
             shape,
             names=names,
@@ -604,7 +472,7 @@ class _Rewriter:
             yield shape
             return
         wanted, other = Term(schema["contains"], base), Term(schema["contains"], base, False)
-        least, most = _count(schema, "minContains", 1), _count(schema, "maxContains", None)
+        least, most = count_of(schema, "minContains", 1), count_of(schema, "maxContains", None)
         if least == 0 and most is None:
             yield shape
             return
@@ -617,10 +485,10 @@ class _Rewriter:
             yield replace(
                 shape,
                 prefix=tuple(
-                    _all(shape.item(place), (wanted,) if begin <= place < end else outside)
+                    all_of(shape.item(place), (wanted,) if begin <= place < end else outside)
                     for place in range(size)
                 ),
-                rest=_all(shape.rest, outside),
+                rest=all_of(shape.rest, outside),
                 least=max(shape.least, end),
                 seen_items=shape.seen_items | frozenset(range(begin, end)),
             )
@@ -634,7 +502,7 @@ class _Rewriter:
             unlike = tuple(
                 value
                 for value in shape.values
-                if not any(_same(one, two) for one, two in combinations(value, 2))
+                if not any(same(one, two) for one, two in combinations(value, 2))
             )
             yield replace(shape, values=unlike)
             return
@@ -650,7 +518,7 @@ class _Rewriter:
                 ]
                 yield Shape("array", tuple(lists))
                 return
-        raise _unkept(
+        raise unkept(
             say("the keyword '{0}', which a constraint cannot keep here", "uniqueItems"),
             "uniqueItems",
         )
@@ -668,7 +536,7 @@ class _Rewriter:
         shapes += [shape for shape in FREE if shape.kind not in kinds]
         for values in ([schema["const"]] if "const" in schema else None, schema.get("enum")):
             if values is not None:
-                shapes += _unlike(values)
+                shapes += unlike(values)
         shapes += self._opposites(schema)
         for keyword in ("$ref", "$dynamicRef"):
             if keyword in schema:
@@ -691,7 +559,7 @@ class _Rewriter:
             for holds, branch in ((True, "then"), (False, "else")):
                 if branch in schema:
                     shapes += self._both(holding(schema["if"], holds), holding(schema[branch]))
-        for name, below in _mapping(schema, "properties").items():
+        for name, below in mapping_of(schema, "properties").items():
             shapes.append(
                 Shape("object", names={name: (Term(below, base, False),)}, required=(name,))
             )
@@ -720,19 +588,19 @@ class _Rewriter:
             if keyword in schema:
                 yield Shape("number", plain=({opposite: schema[keyword]},))
         for kind, unit in (("string", "Length"), ("array", "Items"), ("object", "Properties")):
-            least = _count(schema, f"min{unit}", 0)
-            most = _count(schema, f"max{unit}", None)
+            least = count_of(schema, f"min{unit}", 0)
+            most = count_of(schema, f"max{unit}", None)
             if least:
-                yield _sized(kind, 0, least - 1)
+                yield sized(kind, 0, least - 1)
             if most is not None:
-                yield _sized(kind, most + 1, None)
+                yield sized(kind, most + 1, None)
 
     # Writing
 
     def result(self) -> Any:
-        root = _all((Term(self.root, ""),))
+        root = all_of((Term(self.root, ""),))
         if not self.possible(root):
-            raise _unkept(say("no value that a constraint can keep"), "$")
+            raise unkept(say("no value that a constraint can keep"), "$")
         self._defs: dict[str, Any] = {}
         self._waiting: list[tuple[str, Terms]] = []
         top = self._written(root)
@@ -790,7 +658,7 @@ class _Rewriter:
         for name in required:
             names.setdefault(name, self._written(shape.member(name)))
         if self.joined and len(patterns) > 1:
-            every = self._written(_all(*shape.patterns.values()))
+            every = self._written(all_of(*shape.patterns.values()))
             patterns = {"|".join(f"(?:{pattern})" for pattern in patterns): every}
         free = [name for name in names if names[name] is not False and name not in required]
         least, most = shape.least, shape.most
@@ -838,114 +706,3 @@ def _below(schema: Mapping[str, Any]) -> Iterator[Any]:
 def _either(options: list[Any]) -> Any:
     options = [option for option in options if option is not False]
     return options[0] if len(options) == 1 else {"anyOf": options}
-
-
-def _sized(kind: str, least: int, most: int | None) -> Shape:
-    if kind != "string":
-        return Shape(kind, least=least, most=most)
-    bounds = {"minLength": least, **({} if most is None else {"maxLength": most})}
-    return Shape(kind, plain=(bounds,))
-
-
-def _unlike(values: Sequence[Any]) -> Iterator[Shape]:
-    """All other values; of lists and objects those that are longer."""
-    for kind in KINDS:
-        known = [value for value in values if _kind(value) == kind]
-        if not known:
-            yield Shape(kind)
-        elif kind == "boolean":
-            yield Shape(kind, tuple(value for value in (False, True) if value not in known))
-        elif kind == "number":
-            yield Shape(kind, plain=({"exclusiveMaximum": min(known)},))
-            yield Shape(kind, plain=({"exclusiveMinimum": max(known)},))
-        elif kind == "string" and sum(map(len, known)) <= WORDS:
-            yield Shape(kind, plain=({"pattern": _other_than(known)},))
-        elif kind in ("array", "object"):
-            yield Shape(kind, least=1 + max(map(len, known)))
-
-
-def _plain(schema: Mapping[str, Any], keywords: Sequence[str]) -> dict[str, Any]:
-    """The keywords of a number or a string, in llguidance's spelling."""
-    plain = {}
-    for keyword in keywords:
-        if keyword not in schema:
-            continue
-        value = schema[keyword]
-        if keyword in COUNTS:
-            value = _count(schema, keyword, None)
-        elif keyword in NUMBER and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise _unkept(say("a bound that is no number"), keyword)
-        elif keyword == "multipleOf" and not _binary(value):
-            raise _unkept(say("a multipleOf that floating-point numbers cannot check"), keyword)
-        elif keyword in ("pattern", "format") and not isinstance(value, str):
-            raise _unkept(say("a pattern that is no text"), keyword)
-        if keyword == "format":
-            if value in AS_PATTERN and "pattern" not in schema:
-                plain["pattern"] = AS_PATTERN[value]
-                continue
-            value = NARROWER.get(value, value)
-            if value not in FORMATS:
-                raise _unkept(say("the unknown format {0}", repr(value)), keyword)
-        plain[keyword] = value
-    return plain
-
-
-def _binary(step: float) -> bool:
-    """Whether multiples are exact in floating point: validators divide."""
-    return float(step * 1024).is_integer() and 0 < step < 1 << 52
-
-
-def _keeps(value: Any, keyword: str, bound: Any) -> bool:
-    """Whether a number or a text keeps one keyword."""
-    match keyword:
-        case "minimum":
-            return bool(value >= bound)
-        case "maximum":
-            return bool(value <= bound)
-        case "exclusiveMinimum":
-            return bool(value > bound)
-        case "exclusiveMaximum":
-            return bool(value < bound)
-        case "multipleOf":
-            return float(value / bound).is_integer()
-        case "minLength":
-            return bool(len(value) >= bound)
-        case "maxLength":
-            return bool(len(value) <= bound)
-        case "pattern":
-            return _matches(bound, value)
-    return False  # a format, which is not looked at
-
-
-def _name_pattern(shape: Shape) -> str | None:
-    """A pattern of the names that a shape holds, where that is simple."""
-    if shape.values is not None or len(shape.plain) != 1:
-        return None
-    (plain,) = shape.plain
-    if plain.keys() == {"pattern"}:
-        return str(plain["pattern"])
-    if plain.keys() <= {"minLength", "maxLength"}:
-        return f"^.{{{plain.get('minLength', 0)},{plain.get('maxLength', '')}}}$"
-    return None
-
-
-def _count(schema: Mapping[str, Any], keyword: str, default: int | None) -> Any:
-    value = schema.get(keyword, default)
-    if value is default:
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value % 1:
-        raise _unkept(say("a bound that is no count"), keyword)
-    return int(value)
-
-
-def _list(value: Any, keyword: str) -> Sequence[Any]:
-    if not isinstance(value, list | tuple):
-        raise _unkept(say("the keyword '{0}' without a list", keyword), keyword)
-    return value
-
-
-def _mapping(schema: Mapping[str, Any], keyword: str) -> Mapping[str, Any]:
-    value = schema.get(keyword, {})
-    if not isinstance(value, dict):
-        raise _unkept(say("the keyword '{0}' without an object", keyword), keyword)
-    return value
