@@ -64,7 +64,8 @@ class Modality:
     items       what its items are called, a plural ("pictures"); item: one of them ("picture").
     codec       the class of the codec, whose `name` is the modality's.
     check       a Check: what is looked at before training.
-    matcher     a Matcher: how copies are found; "" for dense data: Euclidean distance.
+    matcher     a Matcher: how copies are found; "": Euclidean distance of dense data, shared spans
+                of tokens.
     verdict     scores to sentences; "": by the kind of tensor.
     presenter   a Presenter: how items are shown on pages.
     features    networks in which samples are compared: name to a FeatureNetwork.
@@ -78,8 +79,8 @@ class Modality:
     data        built-in data sets: name to what they are; each a folder `data/NAME`.
     foreign     files of its kind that are not read.
     media       MIME types of endings that the standard library does not know.
-    demo        what `castalia demo NAME` does.
-    contract    what contract tests need: items, damage, evidence.
+    demo        what `castalia demo NAME` does: a function of a folder that gives back the page.
+    contract    what tests of its metrics are shown: a MetricContract (testing/metrics.py).
     rank        the smaller, the earlier it is listed and asked.
     """
 
