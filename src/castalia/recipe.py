@@ -173,10 +173,12 @@ def codec_sections(
     raw: dict[str, Any] = {"data": {"source": locate.plain(data)}, "codec": {"name": codec}}
     _apply(raw, pairs(overrides))
     problems: list[str] = []
-    built = _build(DataConfig, raw["data"], "data", problems)
-    part = _part("codec", raw["codec"], problems, False)
+    built: dict[str, Any] = {
+        "data": _build(DataConfig, raw["data"], "data", problems),
+        "codec": _part("codec", raw["codec"], problems, False),
+    }
     _refuse(problems, codec)
-    return built, part
+    return built["data"], built["codec"]
 
 
 def _refuse(problems: Sequence[str], where: str) -> None:
