@@ -1,10 +1,10 @@
-"""How long the first commands of README take: its first bash block, each command in a process of its
-own, as a user runs them.
+"""How long the first commands of README take: its first bash block, each command in a process of
+its own, as a user runs them.
 
     python benchmarks/first_minutes.py        # writes benchmarks/results/first_minutes.json
 
-CPU seconds, start of Python and imports included. On two quiet cores a training takes about half
-as long by the clock; beside a busy neighbour, longer.
+CPU seconds of all threads, start of Python and imports included. Beside busy neighbours threads
+spin while they wait for one another, so measure on a quiet machine; the result records the load.
 """
 
 from __future__ import annotations
