@@ -63,9 +63,11 @@ class Ecma:
     @classmethod
     def search(cls, pattern: str, text: str) -> Any:
         def spelled(escape: regex.Match[str]) -> str:
+            if len(escape[1]) == 2:  # a control character
+                return f"\\x{ord(escape[1][1]) % 32:02x}"
             return str(cls.CLASSES.get(escape[1], escape[0]))
 
-        return regex.search(regex.sub(r"\\(.)", spelled, pattern), text, regex.V1)
+        return regex.search(regex.sub(r"\\(c[A-Za-z]|.)", spelled, pattern), text, regex.V1)
 
 
 def judge(schema: Any) -> Callable[[str], bool]:
