@@ -16,16 +16,17 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from castalia import export
-    from castalia.checks.check import check
     from castalia.errors import CastaliaError
-    from castalia.governance.audit import audit
     from castalia.run import Run
-    from castalia.serving.launch import serve
+    from castalia.verbs.audit import audit
     from castalia.verbs.chat import chat
+    from castalia.verbs.check import check
     from castalia.verbs.compare import compare
     from castalia.verbs.edit import edit
     from castalia.verbs.evaluate import evaluate
+    from castalia.verbs.reproduce import reproduce
     from castalia.verbs.sample import sample
+    from castalia.verbs.serve import serve
     from castalia.verbs.train import resume, train
 
     open = Run.open
@@ -33,15 +34,16 @@ if TYPE_CHECKING:
 _WHERE = {
     "CastaliaError": "castalia.errors",
     "Run": "castalia.run",
-    "audit": "castalia.governance.audit",
+    "audit": "castalia.verbs.audit",
     "chat": "castalia.verbs.chat",
-    "check": "castalia.checks.check",
+    "check": "castalia.verbs.check",
     "compare": "castalia.verbs.compare",
     "edit": "castalia.verbs.edit",
     "evaluate": "castalia.verbs.evaluate",
+    "reproduce": "castalia.verbs.reproduce",
     "resume": "castalia.verbs.train",
     "sample": "castalia.verbs.sample",
-    "serve": "castalia.serving.launch",
+    "serve": "castalia.verbs.serve",
     "train": "castalia.verbs.train",
 }
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "evaluate",
     "export",
     "open",
+    "reproduce",
     "resume",
     "sample",
     "serve",

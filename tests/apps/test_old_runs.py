@@ -20,8 +20,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from castalia import Run
-from castalia.governance.provenance import remake
 from castalia.spec import Batch
+from castalia.verbs.reproduce import reproduce
 from tests.apps.command import inside
 from tests.fixtures.runs.make import answers, plain
 
@@ -152,7 +152,7 @@ def test_what_it_made_is_its_own(old: Old) -> None:
 def test_what_it_made_is_made_again(old: Old, tmp_path: Path) -> None:
     """Tokens exactly; of numbers the file's content may differ in a level on another processor."""
     (made,) = old.made
-    remade = remake(made, tmp_path, run=old.run)
+    remade = reproduce(made, tmp_path, run=old.run)
     assert remade.path.stat().st_size and (
         remade.same_content or old.tensors["x"].dtype != torch.int64
     )

@@ -21,10 +21,10 @@ import torch
 from castalia import Run
 from castalia.abilities import SampleOptions
 from castalia.governance.policy import Policy
-from castalia.governance.provenance import remake
 from castalia.modalities.image.codec import read_manifest
 from castalia.sampling.generate import Request, generate, reproduce
 from castalia.spec import Batch
+from castalia.verbs.reproduce import reproduce as remake
 from tests.apps.serving import Running, events, serving, trained
 
 

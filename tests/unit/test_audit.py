@@ -20,7 +20,7 @@ import castalia
 from castalia.errors import DataError, RecipeError, Refused, RunError
 from castalia.governance import audit as auditing
 from castalia.governance import similarity as likeness
-from castalia.governance.audit import audit, inspect
+from castalia.governance.audit import inspect
 from castalia.governance.audit_index import Index, open_index
 from castalia.governance.audit_page import GIVEN, KINDS
 from castalia.governance.calibration import Calibration, chance, crossed, threshold_of, verdict_of
@@ -28,6 +28,7 @@ from castalia.governance.membership import auc_interval, membership
 from castalia.language import translate
 from castalia.run import Run
 from castalia.training.setup import open_data
+from castalia.verbs.audit import audit
 
 SCHEMA = json.loads((Path(auditing.__file__).parent / "audit.schema.json").read_text())
 
@@ -225,7 +226,7 @@ def test_the_limit_sets_exit_code_seven(digits: Run, tmp_path: Path):
 
 
 def test_what_cannot_be_told_does_not_pass_a_limit():
-    from castalia.cli.audit import limit
+    from castalia.verbs.audit import limit
 
     with pytest.raises(Refused, match="cannot tell"):
         limit({"verdict": "cannot tell", "notes": ["why"]}, 0.5, "page")

@@ -28,7 +28,8 @@ from castalia.governance import ai_mark, ledger, provenance, similarity
 from castalia.governance.policy import Policy
 from castalia.governance.release_gate import Gate
 from castalia.modalities.image.codec import read_manifest
-from castalia.sampling.generate import Request, generate
+from castalia.run import versions
+from castalia.sampling.generate import Request, generate, reproduce
 
 TINY = {
     "codec.size": 8,
@@ -562,24 +563,26 @@ def test_a_run_that_was_moved_says_so_until_it_is_used_again(tmp_path: Path) -> 
 def test_what_differs_is_measured_and_explained(
     picture_run: Run, original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    same = provenance.remake(original, tmp_path / "again")
+    same = castalia.reproduce(original, tmp_path / "again")
     assert (
         same.identical
         and same.same_content
         and same.path.read_bytes() == original.read_bytes()
         and not same.causes
     )
-    now = provenance.versions()
-    monkeypatch.setattr(provenance, "versions", lambda: {**now, "torch": "9.9", "threads": 7})
-    draw = provenance.reproduce
+    now = versions()
+    monkeypatch.setattr(
+        "castalia.verbs.reproduce.versions", lambda: {**now, "torch": "9.9", "threads": 7}
+    )
+    draw = reproduce
 
     def brighter(run: Run, manifest: dict[str, Any], **more: Any) -> Any:
         sample = draw(run, manifest, **more)
         sample.item.putpixel((0, 0), min(255, int(sample.item.getpixel((0, 0))) + 2))
         return sample
 
-    monkeypatch.setattr(provenance, "reproduce", brighter)
-    other = provenance.remake(original, tmp_path / "other")
+    monkeypatch.setattr("castalia.sampling.generate.reproduce", brighter)
+    other = castalia.reproduce(original, tmp_path / "other")
     assert not other.identical and other.difference == "at most 2 levels of 256, in 1 of 64 values"
     assert other.causes == [
         f"torch: {now['torch']} then, 9.9 now",
@@ -591,7 +594,9 @@ def test_an_altered_file_is_told_from_a_failed_reproduction(original: Path, tmp_
     manifest, picture = read_manifest(original), PIL.Image.open(original)
     picture.load()
     picture.putpixel((3, 3), 255 - int(picture.getpixel((3, 3))))  # type: ignore[arg-type]
-    made = provenance.remake(saved(picture, tmp_path / "b.png", manifest or {}), tmp_path / "again")
+    made = castalia.reproduce(
+        saved(picture, tmp_path / "b.png", manifest or {}), tmp_path / "again"
+    )
     assert not made.identical and made.causes == [
         "what was made now is what the manifest says: the file was altered since"
     ]
@@ -600,7 +605,7 @@ def test_an_altered_file_is_told_from_a_failed_reproduction(original: Path, tmp_
     saved(copy, tmp_path / "copy.png", manifest or {}).write_bytes(
         (tmp_path / "copy.png").read_bytes() + b"trailing"
     )
-    made = provenance.remake(tmp_path / "copy.png", tmp_path / "again")
+    made = castalia.reproduce(tmp_path / "copy.png", tmp_path / "again")
     assert (
         made.same_content
         and not made.identical
@@ -609,9 +614,9 @@ def test_an_altered_file_is_told_from_a_failed_reproduction(original: Path, tmp_
     for field in ("index", "rows", "options"):
         changed = {**(manifest or {}), field: "nonsense"}
         with pytest.raises(DataError, match="does not describe an item"):
-            provenance.remake(saved(copy, tmp_path / "c.png", changed), tmp_path / "again")
+            castalia.reproduce(saved(copy, tmp_path / "c.png", changed), tmp_path / "again")
     with pytest.raises(DataError, match="replace the file itself"):
-        provenance.remake(original, original.parent)
+        castalia.reproduce(original, original.parent)
 
 
 def test_the_ledger_of_all_this_is_intact(picture_run: Run, tmp_path: Path) -> None:

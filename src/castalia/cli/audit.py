@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from castalia.cli.console import echo, say_json, table
-from castalia.errors import RecipeError, Refused
+from castalia.errors import RecipeError
 from castalia.language import constant, current, recognised
 from castalia.sentences import plural, say, series
 
@@ -63,8 +63,8 @@ def command(
     """Look for copies of training items among samples, shifted, mirrored, cropped, recoloured or
     edited, and for traces of who was in the data.
     """
-    from castalia.governance.audit import audit
     from castalia.run import Run
+    from castalia.verbs.audit import audit, limit
 
     if max_copies is not None and not 0 <= max_copies <= 1:
         raise RecipeError(
@@ -84,28 +84,6 @@ def command(
     if max_copies is not None:
         limit(document, max_copies, page)
     return 0
-
-
-def limit(document: dict[str, Any], most: float, page: object) -> None:
-    """Raises Refused when there are more copies than that, or when the audit cannot tell."""
-    if document["verdict"] == "cannot tell":
-        raise Refused(
-            say("the audit cannot tell whether there are copies, so the limit is not met"),
-            where=page,
-            fix=recognised(document["notes"][-1]),
-        )
-    if document["verdict"] == "copies" and document["beyond_chance"] > most:
-        raise Refused(
-            plural(
-                "{0} of {1} is a copy of a training item, more than the limit of {2:g} allows",
-                "{0} of {1} are copies of training items, more than the limit of {2:g} allows",
-                document["copies"],
-                plural("{0} sample", "{0} samples", document["checked"]),
-                most,
-            ),
-            where=page,
-            fix=say("look at the pairs; train for fewer steps, on more data, or with augmentation"),
-        )
 
 
 def summary(document: dict[str, Any]) -> list[str]:

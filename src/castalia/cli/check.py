@@ -4,7 +4,6 @@ zh] [--strict] [--json].
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,7 +63,7 @@ def command(
     """Look at data before training: sizes, copies, leakage, damage, personal data, and whether it
     is enough.
     """
-    from castalia.checks.check import check
+    from castalia.verbs.check import check
 
     overrides = [word for word in words if "=" in word and not Path(word).exists()]
     sources = [word for word in words if word not in overrides]
@@ -80,10 +79,9 @@ def command(
         against=against or (),
         overrides=overrides,
         compare=manifest,
-        evidence=out is not None,
+        out=out,
+        language=current(),
     )
-    if out is not None:
-        _write(checked, Path(out), current())
     if json:
         say_json(checked.document.to_json())
     else:
@@ -155,21 +153,3 @@ def _time(command: str, language: str) -> str:
         else "   # "
         + translate(plural("{0:g} minute at most", "{0:g} minutes at most", most), language)
     )
-
-
-def _write(checked: Checked, folder: Path, language: str) -> None:
-    from castalia import atomic
-    from castalia.checks.check_page import write_page
-
-    write_page(checked, folder / "report.html", language)
-    atomic.write_json(folder / "check.json", checked.document.to_json())
-    atomic.write_json(folder / "manifest.json", checked.manifest)
-    if checked.keep:
-        here = folder.resolve()
-        atomic.write(
-            folder / "keep.txt",
-            "".join(
-                f"{Path(os.path.relpath(path.resolve(), here)).as_posix()}\n"
-                for path in checked.keep
-            ),
-        )

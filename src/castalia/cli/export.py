@@ -31,8 +31,8 @@ def command(
     ] = False,
 ) -> int:
     """Write a run in the format of another program."""
-    from castalia.export.targets import export
     from castalia.run import Run
+    from castalia.verbs.export import export
 
     opened = Run.open(run)
     made = export(opened, to, folder)

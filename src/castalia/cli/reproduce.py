@@ -31,11 +31,11 @@ def command(
     ] = False,
 ) -> int:
     """Make a file again from its manifest and compare. Exit 0 if every byte is the same, else 7."""
-    from castalia.governance import provenance
     from castalia.run import Run
+    from castalia.verbs.reproduce import reproduce
 
     opened = None if run is None else Run.open(run, trust_code=trust_code)
-    made = provenance.remake(file, out, run=opened, inputs=inputs or [], trust_code=trust_code)
+    made = reproduce(file, out, run=opened, inputs=inputs or [], trust_code=trust_code)
     if json:
         facts = {
             "file": str(file),

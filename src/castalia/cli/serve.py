@@ -92,7 +92,7 @@ def command(
     """Serve runs over HTTP: OpenAI's completions, chat, images and embeddings, and our own
     generate, edit and score.
     """
-    from castalia.serving.launch import Ready, require_packages, serve
+    from castalia.verbs.serve import Ready, require_packages, serve
 
     require_packages()
     from castalia.constraints.budget import limits_from

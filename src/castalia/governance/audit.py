@@ -1,8 +1,8 @@
 """The copy audit: does the model copy its training data, and can members of the training set be
 recognised?
 
-    report = audit(run)                      samples of the run
-    report = audit(run, samples="folder")    files of any program, against the run's training data
+    inspect(run)                      samples of the run
+    inspect(run, samples="folder")    files of any program, against the run's training data
 
 Each sample is compared with every training item (copy_matcher.py), the threshold comes from
 held-out items (calibration.py), membership inference stands beside it (membership.py). RUN/audit/
@@ -13,7 +13,6 @@ is done about copies; that is the policy's business.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +22,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from castalia import atomic
 from castalia.codecs.base import Codec
 from castalia.data.file_discovery import list_files
 from castalia.data.locate import Given, plain
@@ -32,8 +30,6 @@ from castalia.data.windows import Windows
 from castalia.errors import DataError
 from castalia.evaluation.base import wilson
 from castalia.evaluation.dense_evidence import batches_of
-from castalia.governance.audit_index import write_index
-from castalia.governance.audit_page import write_page
 from castalia.governance.audit_result import Audit
 from castalia.governance.calibration import (
     FEW,
@@ -47,7 +43,6 @@ from castalia.governance.copy_matcher import Matcher, Matches
 from castalia.governance.copy_matchers import matcher_for
 from castalia.governance.membership import Membership, membership
 from castalia.nn.counter_random import generator
-from castalia.pages.notebook import Result
 from castalia.progress import stage, tracked
 from castalia.run import Run
 from castalia.sampling.generate import generate, request_of
@@ -64,48 +59,10 @@ PLANTED = 20  # of each kind, to measure what would be detected
 SAME = 0.02  # a held-out item at this distance is a training item
 
 
-def audit(
-    run: str | os.PathLike[str] | Run,
-    *,
-    samples: Given | None = None,
-    n: int | None = None,
-    seed: int = 0,
-    shadows: int = 0,
-    index: bool = True,
-    language: str = "en",
-) -> dict[str, Any]:
-    """Audits a run, writes RUN/audit/{audit.json,audit.html} and, where `index`, what `open_index`
-    needs; returns audit.json's content.
-
-    samples  a folder (or file) to audit instead of the run's own samples; n and seed: of those that
-             are drawn. n None: as many as there are held-out items, between 100 and 10,000; of
-             tokens, as make about 50,000.
-    shadows  shadow models for membership inference, none by default: each trains as long as the run
-             did.
-    Raises DataError naming a sample that cannot be read, RunError when the data are not those of
-    the run.
-    """
-    run = run if isinstance(run, Run) else Run.open(run)
-    result, matcher = inspect(run, samples=samples, n=n, seed=seed, shadows=shadows)
-    folder = run.folder / "audit"
-    document = result.document
-    if index:
-        note = write_index(
-            folder, matcher, document, [result.where(place) for place in range(len(matcher))]
-        )
-        if note:
-            document["notes"].append(note)
-    write_page(
-        result, folder / "audit.html", title=f"{run.recipe.title} · {run.id}", language=language
-    )
-    atomic.write_json(folder / "audit.json", document)
-    return Result(document, folder / "audit.html")
-
-
 def inspect(
     run: Run, *, samples: Given | None = None, n: int | None = None, seed: int = 0, shadows: int = 0
 ) -> tuple[Audit, Matcher]:
-    """`audit` without files."""
+    """What `castalia audit` reports, without writing it; verbs/audit.py writes it."""
     begun = time.perf_counter()
     codec, dataset, model = run.codec, open_data(run), run.model()
     kind = matcher_for(codec)

@@ -33,45 +33,14 @@ if TYPE_CHECKING:
 
 MOST = 1 << 16  # items that come out of one, or between two
 # what manifests, the command line and forms have beside an edit's options
-RESERVED = frozenset(
-    [
-        "schema",
-        "generator",
-        "synthetic",
-        "run",
-        "model",
-        "step",
-        "weights",
-        "data",
-        "recipe",
-        "producer",
-        "licence",
-        "time",
-        "versions",
-        "seed",
-        "index",
-        "rows",
-        "row",
-        "cond",
-        "options",
-        "edit",
-        "inputs",
-        "labels",
-        "content",
-        "AIGC",
-        "seal",
-        "kind",
-        "text",
-        "ending",
-        "out",
-        "formats",
-        "policy",
-        "ledger",
-        "json",
-        "lang",
-        "trust_code",
-    ]
-)
+# fmt: off
+RESERVED = frozenset((
+    "schema", "generator", "synthetic", "run", "model", "step", "weights", "data", "recipe", "producer",
+    "licence", "time", "versions", "seed", "index", "rows", "row", "cond", "options", "edit", "inputs",
+    "labels", "content", "AIGC", "seal", "kind", "text", "ending", "out", "formats", "policy", "ledger",
+    "json", "lang", "trust_code", "progress",
+))
+# fmt: on
 
 
 class Metavar(NamedTuple):

@@ -11,11 +11,13 @@ from castalia import atomic
 from castalia.data.conditions import LABEL
 from castalia.data.stream import prepare
 from castalia.errors import RunError
+from castalia.evaluation import Evaluation
 from castalia.evaluation.compare import budget, compared
 from castalia.evaluation.compare_page import write_comparison
 from castalia.language import Voice
 from castalia.pages.notebook import Result
 from castalia.progress import tracked
+from castalia.progress.views import shown
 from castalia.run import Run
 from castalia.sentences import say
 from castalia.spec import Dense
@@ -29,27 +31,19 @@ def compare(
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     language: str = "en",
+    progress: bool | None = None,
 ) -> dict[str, Any]:
     """Judge several runs of the same data by equally many samples: writes compare.json and
     compare.html into `out` (default: the folder "compare" beside the first run) and returns the
     document (evaluation/comparison.schema.json).
 
-    Raises RunError for runs of other data, or of another kind of data.
+    progress as for `train`. Raises RunError for runs of other data, or of another kind of data.
     """
     Voice(language)
     opened = [run if isinstance(run, Run) else Run.open(run) for run in runs]
     names = comparable(opened)
-    both = zip(names, opened, strict=True)
-    judged = {
-        name: measured(run, n=n, seed=seed)
-        for name, run in tracked(both, "judging runs", len(names), "runs")
-    }
-    counts = {name: budget(evaluation) for name, evaluation in judged.items()}
-    fewest = min(counts.values())
-    judged = {  # another codec may leave fewer passages to compare with
-        name: evaluation if counts[name] == fewest else measured(run, n=fewest, seed=seed)
-        for (name, evaluation), run in zip(judged.items(), opened, strict=True)
-    }
+    with shown(progress):
+        judged = _judged(names, opened, n, seed)
     facts = {name: run_facts(run) for name, run in zip(names, opened, strict=True)}
     result = compared(judged, facts)
     folder = Path(out) if out is not None else opened[0].folder.parent / "compare"
@@ -57,6 +51,23 @@ def compare(
     atomic.write_json(folder / "compare.json", result.to_json(language))
     write_comparison(result, judged, codecs, folder / "compare.html", language=language)
     return Result(result.to_json(language) | {"folder": str(folder)}, folder / "compare.html")
+
+
+def _judged(
+    names: Sequence[str], runs: Sequence[Run], n: int | None, seed: int
+) -> dict[str, Evaluation]:
+    """The scores of each run by its name, of equally many samples."""
+    both = zip(names, runs, strict=True)
+    judged = {
+        name: measured(run, n=n, seed=seed)
+        for name, run in tracked(both, "judging runs", len(names), "runs")
+    }
+    counts = {name: budget(one) for name, one in judged.items()}
+    fewest = min(counts.values())
+    return {  # another codec may leave fewer passages to compare with
+        name: one if counts[name] == fewest else measured(run, n=fewest, seed=seed)
+        for (name, one), run in zip(judged.items(), runs, strict=True)
+    }
 
 
 def comparable(runs: Sequence[Run]) -> list[str]:

@@ -13,6 +13,7 @@ from castalia.codecs.base import is_file
 from castalia.data.conditions import LABEL
 from castalia.families.base import Family
 from castalia.pages.notebook import Gallery
+from castalia.progress.views import shown
 from castalia.run import Run
 from castalia.sampling.edit import edit_of, options_of
 from castalia.sampling.generate import conditions_of_items
@@ -28,17 +29,19 @@ def edit(
     cond: Mapping[str, str | int] | None = None,
     labels: Sequence[str | None] | None = None,
     model: Family | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> list[Any]:
     """Edited native items. kind: "interpolate" (through the inputs, `steps` from each to the next),
     "vary" (`steps` variants of each), "infill" (`steps` fillings of each text or score), or one
     that the modality of the run adds.
 
-    inputs: files, or for texts the texts themselves. labels: the class of each input, None where
-    unknown; default: the name of its folder. What the codec knows of an input the model is given,
-    too. model spares loading the run's weights again. options: those of the edit's `Options`, as
-    the flags of `castalia edit` (sampling/edit.py; of scores modalities/music/edits.py). Raises
-    RecipeError for others.
+    inputs: files, or for texts the texts themselves.
+    labels: the class of each input, None where unknown; default: the name of its folder. What the
+    codec knows of an input the model is given, too. model spares loading the run's weights again.
+    progress as for `train`.
+    options: those of the edit's `Options`, as the flags of `castalia edit` (sampling/edit.py; of
+    scores modalities/music/edits.py). Raises RecipeError for others.
 
     >>> castalia.edit(run, "vary", ["cat.png"], steps=4, strength=0.3)
     """
@@ -57,7 +60,8 @@ def edit(
         ]
         conditions = conditions_of_items(run.conditions, cond or {}, known)
     items = [item for of_one in given for item in of_one]
-    return Gallery(chosen.run(model, codec, items, settings, seed, conditions), codec)
+    with shown(progress):
+        return Gallery(chosen.run(model, codec, items, settings, seed, conditions), codec)
 
 
 def folder_labels(run: Run, inputs: Sequence[str | os.PathLike[str]]) -> list[str | None]:

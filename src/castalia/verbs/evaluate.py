@@ -22,6 +22,7 @@ from castalia.evaluation.report_page import write_page
 from castalia.evaluation.seed_variation import over_trainings
 from castalia.language import Voice
 from castalia.pages.notebook import Result
+from castalia.progress.views import shown
 from castalia.run import Run
 from castalia.sentences import say
 from castalia.spec import Tokens
@@ -41,19 +42,22 @@ def evaluate(
     seeds: int = 1,
     language: str = "en",
     hooks: Sequence[Hook] = (),
+    progress: bool | None = None,
 ) -> dict[str, Any]:
     """Judge a run: writes RUN/eval/{scores.json,report.html} and returns the document with its
     scores (evaluation/scores.schema.json).
 
     against: a folder of real data to compare with instead of the held-out part of the run's own.
     seeds: train the recipe with seeds - 1 further seeds (RUN/seeds/, resumable) and say how much
-    scores vary with training. language: of the page and of the words in the document, "en" or "zh".
-    hooks: of those trainings.
+    scores vary with training.
+    language: of the page and of the words in the document, "en" or "zh". hooks: of those trainings.
+    progress as for `train`.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    judged = judge(
-        run, against=against, n=n, seed=seed, seeds=seeds, language=language, hooks=hooks
-    )
+    with shown(progress):
+        judged = judge(
+            run, against=against, n=n, seed=seed, seeds=seeds, language=language, hooks=hooks
+        )
     return Result(judged.to_json(run.id, language), run.folder / "eval" / "report.html")
 
 

@@ -79,7 +79,7 @@ def test_samples_are_files_that_others_open(run: Run, tmp_path: Path):
         assert one.count == other.count > 0
     for name in files[:3]:
         assert provenance.examine(tmp_path / name, run).state == "intact"
-        assert provenance.remake(tmp_path / name, run=run, out=tmp_path / "again").identical
+        assert castalia.reproduce(tmp_path / name, run=run, out=tmp_path / "again").identical
     page = (tmp_path / "sheet.html").read_text()
     players = re.findall(r'<audio controls preload="none" src="([^"]+)">', page)
     assert players == ["00000.wav", "00001.wav"] and page.count('src="data:image/png;base64,') == 2
@@ -98,7 +98,7 @@ def test_a_beginning_is_continued(run: Run, tmp_path: Path):
     assert manifest is not None and manifest["prompt_tokens"] == prompt
     found = codec.encode(midi.read(tmp_path / "out" / "00000.mid")).tolist()
     assert found[: len(prompt) - 4] == prompt[:-4]  # the last step may be held on
-    assert provenance.remake(
+    assert castalia.reproduce(
         tmp_path / "out" / "00000.mid", run=run, out=tmp_path / "again"
     ).identical
     assert "@FILE.mid" in inside(
@@ -142,7 +142,7 @@ def test_a_harmonised_file_can_be_made_again(run: Run, choir: Run, tmp_path: Pat
         [1, 9],
         0.9,
     )
-    assert provenance.remake(
+    assert castalia.reproduce(
         file, run=choir, inputs=[tmp_path / "melody.mid"], out=tmp_path / "again"
     ).identical
 
@@ -195,7 +195,7 @@ def test_the_server_harmonises(run: Run, choir: Run, tmp_path: Path):
             tuple(part for part in score.parts if part.notes) for score in wanted
         ]
         (tmp_path / "second.mid").write_bytes(base64.b64decode(items[1]["data"]))
-        again = provenance.remake(
+        again = castalia.reproduce(
             tmp_path / "second.mid",
             run=choir,
             inputs=[tmp_path / "melody.mid"],
