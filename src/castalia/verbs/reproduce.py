@@ -197,10 +197,10 @@ def _edited(run: Run, manifest: dict[str, Any], inputs: Sequence[Path], model: A
 def _causes(manifest: dict[str, Any], told: dict[str, Any], made: str, found: str) -> list[str]:
     """Why the bytes may differ. made, found: hashes of the content now made and of the file's."""
     if made == manifest["content"] != found:
-        return ["what was made now is what the manifest says: the file was altered since"]
+        return [say("what was made now is what the manifest says: the file was altered since")]
     now = {**versions(), "pillow": PIL.__version__}
     causes = [
-        f"{name}: {told.get(name)} then, {now[name]} now"
+        say("{0}: {1} then, {2} now", name, told.get(name), now[name])
         for name in CAUSES
         if told.get(name) != now[name]
     ]
@@ -216,16 +216,16 @@ def _difference(codec: Codec[Any], first: Path, second: Path) -> str:
     try:
         one, other = next(iter(codec.read(first))), next(iter(codec.read(second)))
     except (DataError, StopIteration):
-        return "the file cannot be read"
+        return say("the file cannot be read")
     spec = codec.spec
     if isinstance(spec, Dense):
         left, right = codec.encode(one).double(), codec.encode(other).double()
         worst, moved = float((left - right).abs().max()), int((left != right).sum())
-        unit = f"levels of {spec.levels}" if spec.levels else "standard deviations"
-        return f"at most {worst:.6g} {unit}, in {moved} of {left.numel()} values"
+        unit = say("levels of {0}", spec.levels) if spec.levels else say("standard deviations")
+        return say("at most {0:.6g} {1}, in {2} of {3} values", worst, unit, moved, left.numel())
     texts = str(one), str(other)
     place = next(
         (number for number, (a, b) in enumerate(zip(*texts, strict=False)) if a != b),
         min(map(len, texts)),
     )
-    return f"from character {place} on"
+    return say("from character {0} on", place)
