@@ -1,6 +1,7 @@
 """Pictures."""
 
-from castalia.modality import DataSet, Foreign, Modality
+from castalia.modalities.image.data_sets import DATA_SETS
+from castalia.modality import Foreign, Modality
 from castalia.sentences import say
 
 _HERE = "castalia.modalities.image"
@@ -23,17 +24,7 @@ MODALITY = Modality(
         "effnetlite0": f"{_HERE}.metrics.features:EffnetFeatures",
     },
     presenter=f"{_HERE}.presenter:PicturePresenter",
-    data={
-        "digits": DataSet(
-            "1,797 handwritten digits, 8x8 grey, 10 classes",
-            "CC BY 4.0; Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, "
-            "UCI Machine Learning Repository, 1998",
-        ),
-        "fashion": DataSet(
-            "5,000 pictures of clothing, 28x28 grey, 10 classes (part of Fashion-MNIST)",
-            "MIT; Copyright 2017 Zalando SE",
-        ),
-    },
+    data=DATA_SETS,
     foreign=(
         Foreign(
             say("pictures in formats that are not read"),

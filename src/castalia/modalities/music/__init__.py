@@ -1,6 +1,7 @@
 """Music in notes: scores of parts."""
 
-from castalia.modality import DataSet, Foreign, Modality, Named
+from castalia.modalities.music.data_sets import DATA_SETS
+from castalia.modality import Foreign, Modality, Named
 from castalia.sentences import say
 
 _HERE = "castalia.modalities.music"
@@ -47,13 +48,7 @@ MODALITY = Modality(
     edits={
         "infill": Named(f"{_HERE}.edits:InfillScores", "parts and bars of a score made anew"),
     },
-    data={
-        "chorales": DataSet(
-            "305 chorales by J. S. Bach in four parts, sixteenth notes",
-            "public domain; Johann Sebastian Bach; encoded by Boulanger-Lewandowski (2012) and "
-            "Allan and Williams (2005)",
-        ),
-    },
+    data=DATA_SETS,
     foreign=(
         Foreign(
             say("music in formats that are not read"),

@@ -1,6 +1,7 @@
 """Text: documents, tables, conversations."""
 
-from castalia.modality import DataSet, Foreign, Modality
+from castalia.modalities.text.data_sets import DATA_SETS
+from castalia.modality import Foreign, Modality
 from castalia.sentences import say
 
 _HERE = "castalia.modalities.text"
@@ -19,16 +20,7 @@ MODALITY = Modality(
     constraints={"verse": f"{_HERE}.verse:parse"},
     tables=f"{_HERE}.tables:tables",
     presenter=f"{_HERE}.presenter:TextPresenter",
-    data={
-        "shakespeare": DataSet(
-            "40,000 lines of Shakespeare's plays, 1.1 million characters of English",
-            "public domain; William Shakespeare, selected by Andrej Karpathy",
-        ),
-        "tang": DataSet(
-            "3,991 poems of the Tang dynasty, 223,000 characters of classical Chinese",
-            "MIT; Copyright 2016 JackeyGao (chinese-poetry); the poems are in the public domain",
-        ),
-    },
+    data=DATA_SETS,
     foreign=(
         Foreign(
             say("office documents"),

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from castalia import bounded
-from castalia.codecs import ai_label, embedded_manifests
+from castalia.codecs import ai_label, manifest_json
 from castalia.errors import DataError
 from castalia.modalities.music.files import midi_events
 from castalia.modalities.music.score import Key, Metre, Note, Part, Score, Tempo, lanes
@@ -361,7 +361,7 @@ def _channels(players: Sequence[tuple[int, bool]]) -> list[tuple[int, int]]:
 
 def read_manifest(data: bytes, name: str) -> dict[str, Any] | None:
     """The manifest that `encoded` put into a file; None if there is none."""
-    return embedded_manifests.only(
+    return manifest_json.only(
         (text[len(MARK) :] for text in _texts(data, name) if text.startswith(MARK)), name
     )
 

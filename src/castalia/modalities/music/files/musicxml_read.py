@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 from castalia import bounded
 from castalia.bounded import packed
-from castalia.codecs import ai_label, embedded_manifests
+from castalia.codecs import ai_label, manifest_json
 from castalia.errors import DataError
 from castalia.modalities.music.files import musicxml_measures as measures
 from castalia.modalities.music.files import musicxml_parts
@@ -156,7 +156,7 @@ def _rootfile(archive: bounded.Zip, name: str) -> str:
 
 def read_manifest(data: bytes, name: str) -> dict[str, Any] | None:
     """The manifest that musicxml_write.py put into a file; None if there is none."""
-    return embedded_manifests.only(
+    return manifest_json.only(
         (text for field, text in _all_fields(data, name) if field == FIELD), name
     )
 

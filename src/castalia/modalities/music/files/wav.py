@@ -25,7 +25,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from castalia.codecs import ai_label, embedded_manifests
+from castalia.codecs import ai_label, manifest_json
 from castalia.errors import DataError, MissingExtra
 from castalia.modalities.music.files import midi
 from castalia.modalities.music.score import Note, Score, Tempo
@@ -261,7 +261,7 @@ def read_manifest(data: bytes, name: str) -> dict[str, Any] | None:
     lists = (
         body[4:] for kind, body in _chunks(data, name) if kind == b"LIST" and body[:4] == b"INFO"
     )
-    return embedded_manifests.only(
+    return manifest_json.only(
         (
             text.rstrip(b"\0")
             for body in lists

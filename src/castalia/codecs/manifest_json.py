@@ -1,4 +1,4 @@
-"""Manifests embedded in files: JSON texts, of which a file may have one."""
+"""The JSON of a manifest as a file holds it, and how a second one is refused."""
 
 from __future__ import annotations
 
