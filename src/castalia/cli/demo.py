@@ -5,12 +5,13 @@ modality may bring a demo (`Modality.demo`): a function of a folder that gives b
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -63,6 +64,26 @@ def command(
 def names() -> list[str]:
     """Modalities that have a demo."""
     return [one.name for one in modality.every().values() if one.demo]
+
+
+def train(recipe: str, data: str | Path, overrides: Sequence[str], **more: Any) -> Run:
+    """castalia.train within `training.minutes`; on a machine on which no training fits into them,
+    the fewest steps that are one, so that a demo always comes to its end.
+    """
+    import castalia
+    from castalia.training.time_budget import LEAST
+
+    try:
+        return castalia.train(recipe, data, overrides, **more)
+    except RecipeError as error:
+        if error.where != "training.minutes":
+            raise
+        echo(error.what)
+    shutil.rmtree(more["out"], ignore_errors=True)
+    rest = [
+        one for one in overrides if not one.startswith(("training.minutes=", "training.steps="))
+    ]
+    return castalia.train(recipe, data, [*rest, f"training.steps={LEAST}"], **more)
 
 
 def count(run: Run, part: str) -> str:

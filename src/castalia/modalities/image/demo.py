@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from castalia.cli.console import echo
-from castalia.cli.demo import count
+from castalia.cli.demo import count, train
 from castalia.language import current
 from castalia.sentences import say
 
@@ -29,14 +29,13 @@ BUDGETS = {
 
 def demo(folder: Path) -> Path:
     """A GAN and a VAE on 5,000 pictures of clothing; the page."""
-    import castalia
     from castalia.evaluation.overview_page import Section, write_overview
     from castalia.verbs.evaluate import judge
 
     judged, runs = {}, {}
     for name, (recipe, overrides) in BUDGETS.items():
         echo(say("{0}: training {1} on builtin/fashion, 5,000 pictures of clothing", name, recipe))
-        run = castalia.train(
+        run = train(
             recipe,
             "builtin/fashion",
             overrides,

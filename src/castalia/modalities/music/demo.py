@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from castalia.cli.console import echo
-from castalia.cli.demo import count
+from castalia.cli.demo import count, train
 from castalia.language import Voice, current
 from castalia.modalities.music.files import score_lines
 from castalia.sentences import say
@@ -54,7 +54,7 @@ def demo(folder: Path) -> Path:
     echo(say("chorales: training on builtin/chorales, 229 pieces by J. S. Bach"))
     bach = builtin.path("chorales")
     recipe, budget = CHORALES
-    run = castalia.train(recipe, str(bach / "train.pieces.gz"), budget, out=folder / "chorales")
+    run = train(recipe, str(bach / "train.pieces.gz"), budget, out=folder / "chorales")
     codec = run.codec
     # of those that it has not seen, the shortest
     real = min(score_lines.read(bach / "valid.pieces.gz"), key=lambda score: score.end)

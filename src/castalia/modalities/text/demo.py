@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from castalia.cli.console import echo
+from castalia.cli.demo import train
 from castalia.language import current
 from castalia.sentences import say
 
@@ -77,20 +78,17 @@ def demo(folder: Path) -> Path:
     from castalia.verbs.evaluate import judge
 
     echo(say("plays: training on builtin/shakespeare, a million characters of English"))
-    plays = castalia.train(*PLAYS, out=folder / "plays")
+    plays = train(*PLAYS, out=folder / "plays")
     echo(say("poems: training on builtin/tang, four thousand poems of classical Chinese"))
-    poems = castalia.train(*POEMS, out=folder / "poems")
+    poems = train(*POEMS, out=folder / "poems")
     echo(say("poems: fine-tuning on quatrains of seven characters a line"))
     tuning = [*TUNING, f"start_from={poems.folder}"]
-    tuned = castalia.train(
+    tuned = train(
         "text/ar-small", _quatrains(folder / "quatrains.jsonl"), tuning, out=folder / "quatrains"
     )
     written = [sample.item for sample in castalia.sample(tuned, n=6, seed=0, constraint=FORM)]
     echo(say("a VAE of lines in each language, to go from one line to another"))
-    ways = {
-        name: _way(castalia.train(*plan, out=folder / f"{name}-lines"))
-        for name, plan in WAYS.items()
-    }
+    ways = {name: _way(train(*plan, out=folder / f"{name}-lines")) for name, plan in WAYS.items()}
     echo(say("judging both beside counted n-grams, a compressor and texts they have not seen"))
     sections = [
         Section(
