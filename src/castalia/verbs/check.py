@@ -11,8 +11,8 @@ from typing import Any
 
 from castalia import atomic
 from castalia.checks import check as checks
+from castalia.checks.check import Checked
 from castalia.checks.check_page import write_page
-from castalia.checks.check_result import Checked
 from castalia.data.locate import Given
 from castalia.language import Voice
 from castalia.progress.views import shown
