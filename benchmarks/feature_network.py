@@ -535,8 +535,8 @@ def main() -> None:
         "bytes": weights.stat().st_size,
         "parameters": sum(tensor.numel() for tensor in network.parameters()),
         "dimension": DIMENSION,
-        "command": "OMP_NUM_THREADS=1 python benchmarks/feature_network.py --data DATA/images --out "
-        "DIR",
+        "command": "OMP_NUM_THREADS=1 python benchmarks/feature_network.py --data DATA/images "
+        "--out DIR",
         "steps": {"first_stage": options.steps, "second_stage": SPREAD_STEPS},
         "batch": sum(SHARE.values()),
         "seed": 0,

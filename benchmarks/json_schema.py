@@ -8,8 +8,8 @@ Under every schema that is accepted, TEXTS texts are drawn over 32,000 tokens, e
 from those that are allowed: what no model does, and what finds the corners of a language. The
 jsonschema package judges them, formats included. "cut" are texts that did not end within LENGTH
 tokens. "automata" are Castalia's own, which serve where llguidance is not installed, and small
-vocabularies; "llguidance" is what serves large ones. Times are of the processor, for the mask of one
-row at one place.
+vocabularies; "llguidance" is what serves large ones. Times are of the processor, for the mask of
+one row at one place.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def schemas(suite: Path) -> Iterator[tuple[str, Any]]:
 
 
 class Ecma:
-    """Patterns as JSON Schema has them, ECMA 262's, in place of Python's `re`: \\w and \\d are ASCII,
+    """Patterns as JSON Schema has them, ECMA 262's, in place of Python's `re`: \\w and \\d are
+    ASCII,
     and \\p names Unicode's properties.
     """
 

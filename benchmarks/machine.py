@@ -4,8 +4,8 @@ disturbs least.
     {"command", "commit", "machine", "torch", "date", "seeds", "results"}
         -> benchmarks/results/<name>.json
 
-No host name, no user name and no path is recorded. benchmarks/tables.py makes the READMEs' tables from
-these files.
+No host name, no user name and no path is recorded. benchmarks/tables.py makes the READMEs' tables
+from these files.
 """
 
 from __future__ import annotations

@@ -211,7 +211,8 @@ def json_schema(results: dict[str, Any]) -> Iterator[Row]:
     texts = f"{now['valid']:,} / {judged:,}"
     yield Row(
         (
-            "schemas of the JSON Schema Test Suite (draft 2020-12) that are accepted; valid texts; cut",
+            "schemas of the JSON Schema Test Suite (draft 2020-12) that are accepted; "
+            "valid texts; cut",
             f"{numbers}; {texts}; {now['cut']} (our automata: {was})",
         ),
         (

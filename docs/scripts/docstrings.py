@@ -1,4 +1,6 @@
-"""How docstrings look on pages of the reference: paragraphs that are laid out in columns stay so."""
+"""How docstrings look on pages of the reference: paragraphs that are laid out in
+columns stay so.
+"""
 
 from __future__ import annotations
 

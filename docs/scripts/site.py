@@ -103,7 +103,9 @@ CSS = ".language-text code { white-space: pre-wrap; }"  # docstrings in columns,
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Adds the pages of the reference, their style, and copies of what pages link to outside docs/."""
+    """Adds the pages of the reference, their style, and copies of what pages link to
+    outside docs/.
+    """
     for name, page in REFERENCE.items():
         title, opening = page.zh if config.theme["language"] == "zh" else page.en
         blocks = "".join(f"\n::: {one}\n" for one in page.objects)

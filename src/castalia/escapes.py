@@ -36,7 +36,8 @@ def one_line(text: object, most: int | None = None) -> str:
 
 
 def json_text(document: str) -> str:
-    r"""A JSON document with the same characters as \u001b inside its texts: the content is the same,
+    r"""A JSON document with the same characters as \u001b inside its texts: the content is the
+    same,
     and a terminal obeys none.
     """
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", document)

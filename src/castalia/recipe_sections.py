@@ -91,8 +91,8 @@ class PreferConfig(Config):
     anchor: float = Field(
         0.0,
         ge=0,
-        description="weight of the chosen text's nats per token, so that it does not become unlikely "
-        "itself",
+        description="weight of the chosen text's nats per token, so that it does not become "
+        "unlikely itself",
     )
 
 
@@ -130,8 +130,8 @@ class RewardConfig(Config):
         None,
         ge=2,
         le=MOST_ROWS,
-        description="samples of one prompt, which are compared with one another; null: the batch, or "
-        "8 with prompts",
+        description="samples of one prompt, which are compared with one another; null: the batch, "
+        "or 8 with prompts",
     )
     data: float = Field(
         0.0,
@@ -157,8 +157,8 @@ class TrainConfig(Config):
         None,
         gt=0,
         le=MOST_MINUTES,
-        description="time for all that follows the preparation of the data; how many steps that are "
-        "is planned",
+        description="time for all that follows the preparation of the data; how many steps that "
+        "are is planned",
     )
     plan: tuple[
         tuple[
@@ -167,8 +167,8 @@ class TrainConfig(Config):
         ...,
     ] = Field(
         (),
-        description="(step, steps): from that step on the schedule had so many steps; written by runs "
-        "with minutes",
+        description="(step, steps): from that step on the schedule had so many steps; written by "
+        "runs with minutes",
     )
     batch: int = Field(64, ge=1, le=MOST_ROWS)
     accumulate: int = Field(1, ge=1, le=MOST_ROWS)

@@ -9,7 +9,7 @@ import re
 ELLIPSIS = "…"
 # No line begins with these, none ends with those: closing and opening punctuation.
 CLOSING, OPENING = "，。、；：！？）》」』】”’％…,.;:!?)]}%", "（《「『【“‘([{"
-_WIDE = r"[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\U0001f300-\U0001faff]"
+_WIDE = r"[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\U0001f300-\U0001faff]"  # noqa: E501
 _PIECES = re.compile(rf"\s+|{_WIDE}[\u0300-\u036f\ufe0f\u200d]*|(?:(?!{_WIDE})\S)+")
 
 

@@ -24,7 +24,8 @@ COMMANDS = re.compile(r"castalia [^，。；：）]*|RUN of \w+")
 # Titles, names and licences of the data, which keep their language.
 NAMED = re.compile(
     r"Alpaydin and Kaynak|Optical Recognition of Handwritten Digits|UCI Machine Learning Repository"
-    r"|Copyright [^<\n]*|[Pp]ublic domain[^<\n]*|(?:On|A|An|The) [A-Z][^<\n]*\(?(?:19|20)[0-9]{2}\)?"
+    r"|Copyright [^<\n]*|[Pp]ublic domain[^<\n]*|(?:On|A|An|The) "
+    r"[A-Z][^<\n]*\(?(?:19|20)[0-9]{2}\)?"
 )
 
 

@@ -1,6 +1,6 @@
-"""A modality that is no part of Castalia, tests/toy_modality, installed as packages are: by an entry
-point. All verbs work with it, in the command line, over HTTP and on every page, while the spine
-knows nothing of it.
+"""A modality that is no part of Castalia, tests/toy_modality, installed as packages are: by an
+entry point. All verbs work with it, in the command line, over HTTP and on every page, while the
+spine knows nothing of it.
 """
 
 import base64

@@ -125,7 +125,9 @@ print("RESULT", json.dumps([failed, modality.names(), made, codes]))
 
 
 def test_all_else_works_without_one_of_them(tmp_path: Path):
-    """A copy of the package without modalities/music: everything imports, lists, trains, samples."""
+    """A copy of the package without modalities/music: everything imports, lists,
+    trains, samples.
+    """
     shutil.copytree(
         PACKAGE,
         tmp_path / "src" / "castalia",

@@ -1,5 +1,5 @@
-"""Data of a codec that Castalia does not know are checked all the same: items are counted, equal ones
-found, and files that nothing reads are named as their modality says.
+"""Data of a codec that Castalia does not know are checked all the same: items are counted, equal
+ones found, and files that nothing reads are named as their modality says.
 """
 
 from __future__ import annotations

@@ -173,7 +173,7 @@ def words(count: int, seed: int, vocabulary: int = 400) -> list[str]:
     return [f" w{number}" for number in rng.zipf(1.3, count) % vocabulary]
 
 
-CHINESE = "春眠不覺曉處處聞啼鳥夜來風雨聲花落知多少白日依山盡黃河入海流欲窮千里目更上一層樓床前明月光疑是地上霜舉頭望明月低頭思故鄉"
+CHINESE = "春眠不覺曉處處聞啼鳥夜來風雨聲花落知多少白日依山盡黃河入海流欲窮千里目更上一層樓床前明月光疑是地上霜舉頭望明月低頭思故鄉"  # noqa: E501
 
 
 @pytest.mark.parametrize("edits", [0, 1, 4])

@@ -640,7 +640,7 @@ def visible(page: str) -> list[str]:
     return parser.found
 
 
-NAMES = r"castalia-net32-v1|ngrams-v1|raw|Fr[eé]chet|Vendi|BLEU|Holm|FID|F1|MiB|Kneser-Ney|xz|BPE|one|two|run\d|[A-Z]|n|z"
+NAMES = r"castalia-net32-v1|ngrams-v1|raw|Fr[eé]chet|Vendi|BLEU|Holm|FID|F1|MiB|Kneser-Ney|xz|BPE|one|two|run\d|[A-Z]|n|z"  # noqa: E501
 
 
 def is_chinese(words: str) -> bool:

@@ -72,10 +72,8 @@ class Located:
                 try:
                     inside = archives.unpacked(path)
                 except DataError as error:
-                    tell(
-                        path,
-                        f"{error.what}{f' ({error.where})' if str(error.where) != path.name else ''}",
-                    )
+                    where = "" if str(error.where) == path.name else f" ({error.where})"
+                    tell(path, f"{error.what}{where}")
                     continue
                 self.omitted.extend(inside.omitted.listed())
                 for member in walk(inside.folder, tell):

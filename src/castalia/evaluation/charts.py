@@ -122,7 +122,8 @@ def legend(scores: Sequence[MetricResult] = (), voice: Voice = ENGLISH) -> Html:
     return Html(
         '<div class="legend">'
         + "".join(
-            f'<span><svg width="20" height="18" aria-hidden="true">{mark}</svg>{escape(words)}</span>'
+            '<span><svg width="20" height="18" '
+            f'aria-hidden="true">{mark}</svg>{escape(words)}</span>'
             for words, mark in marks.items()
         )
         + "</div>"

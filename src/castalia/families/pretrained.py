@@ -41,8 +41,8 @@ class PretrainedConfig(FamilyConfig):
 
     base: str | None = Field(
         None,
-        description="digest of the model in the cache; start_from=FOLDER, FILE.gguf or smollm2 finds "
-        "it",
+        description="digest of the model in the cache; start_from=FOLDER, FILE.gguf or smollm2 "
+        "finds it",
     )
     source: str | None = Field(None, description="how it was called then, for whoever lacks it")
 

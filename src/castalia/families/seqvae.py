@@ -74,8 +74,8 @@ class SeqVaeConfig(FamilyConfig):
         0.2,
         ge=0,
         le=1,
-        description="share of the tokens that training hides from the decoder at first; none from its "
-        "middle on",
+        description="share of the tokens that training hides from the decoder at first; none from "
+        "its middle on",
     )
     importance: int = Field(32, ge=1, le=MOST_ROWS, description="draws per row in `nats`")
 

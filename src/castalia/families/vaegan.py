@@ -67,8 +67,8 @@ class VaeGanConfig(FamilyConfig):
         None,
         ge=1,
         le=WIDEST,
-        description="channels of decoder and critic at the coarse grid (default 64), units of a layer "
-        "(mlp, default 128)",
+        description="channels of decoder and critic at the coarse grid (default 64), units of a "
+        "layer (mlp, default 128)",
     )
     depth: int = Field(1, ge=0, le=DEEPEST, description="residual blocks per level of the encoder")
     latent: int = Field(32, ge=1, le=WIDEST, description="numbers in the latent vector")

@@ -130,6 +130,6 @@ def encoding(encoder: nn.Module, embedding: ConditionEmbedding, spec: Dense) -> 
         (Port("data", ("rows", *spec.shape), "data", about), *condition_ports(embedding)),
         {
             "latent": "mean of the posterior",
-            "log_variance": "of the posterior, for draws: latent + exp(log_variance / 2) * normal noise",
+            "log_variance": "of the posterior: draws are latent + exp(log_variance / 2) * noise",
         },
     )

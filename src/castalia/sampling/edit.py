@@ -33,14 +33,13 @@ if TYPE_CHECKING:
 
 MOST = 1 << 16  # items that come out of one, or between two
 # what manifests, the command line and forms have beside an edit's options
-# fmt: off
-RESERVED = frozenset((
-    "schema", "generator", "synthetic", "run", "model", "step", "weights", "data", "recipe", "producer",
-    "licence", "time", "versions", "seed", "index", "rows", "row", "cond", "options", "edit", "inputs",
-    "labels", "content", "AIGC", "seal", "kind", "text", "ending", "out", "formats", "policy", "ledger",
-    "json", "lang", "trust_code", "progress",
-))
-# fmt: on
+RESERVED = frozenset(
+    (  # noqa: SIM905 - as a list it would fill a page
+        "schema generator synthetic run model step weights data recipe producer licence time "
+        "versions seed index rows row cond options edit inputs labels content AIGC seal kind text "
+        "ending out formats policy ledger json lang trust_code progress "
+    ).split()
+)
 
 
 class Metavar(NamedTuple):

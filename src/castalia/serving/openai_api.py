@@ -483,7 +483,8 @@ def fresh_seed(seed: int | None) -> int:
 
 
 def _named(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
-    """The class that a prompt names, in the words of the data, whichever language they are in: "猫",
+    """The class that a prompt names, in the words of the data, whichever language they are in:
+    "猫",
     or "a picture of a cat"; of a run that is told several things one of each at most: "a red
     circle".
     """

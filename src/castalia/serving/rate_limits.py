@@ -96,7 +96,8 @@ class Bucket:
         if seconds > 0:
             raise Busy(
                 say(
-                    "this request may use {0:,.0f} tokens, and this key has {1:,.0f} left of this minute",
+                    "this request may use {0:,.0f} tokens, and this key has {1:,.0f} left "
+                    "of this minute",
                     count,
                     max(0.0, self.left),
                 ),

@@ -202,7 +202,7 @@ _DIFFER = dict(
     )
 )
 FREQUENT_HANT = "".join(_DIFFER.get(character, character) for character in FREQUENT_HANS)
-FREQUENT_HIRAGANA = "のいしたにてとはるをなかがでっくきりうらもまれこすあさそつだおけみよどちめわえじんばやせろずひほむぶぎふごねげべびへ"
+FREQUENT_HIRAGANA = "のいしたにてとはるをなかがでっくきりうらもまれこすあさそつだおけみよどちめわえじんばやせろずひほむぶぎふごねげべびへ"  # noqa: E501
 FREQUENT_KANJI = (
     "日一人年大国会中本出上生事子分行時者自見物思手方間的地気前学言女場何今心小高目話家下知入後東所立開長名社同体動部定月金力"
     "書来男世三代明業回用最外合新神通意度理実全水先性発田主対法当山内作二経戦化関要現正表不声情公文強相京都車海夜母父町駅屋"

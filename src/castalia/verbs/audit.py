@@ -39,7 +39,8 @@ def audit(
              tokens, as make about 50,000.
     shadows  shadow models for membership inference, none by default: each trains as long as the run
              did.
-    progress as for `train`. Raises DataError naming a sample that cannot be read, RunError when the data are not those of
+    progress as for `train`. Raises DataError naming a sample that cannot be read, RunError when the
+    data are not those of
     the run.
     """
     run = run if isinstance(run, Run) else Run.open(run)

@@ -33,7 +33,8 @@ def check(
     """Looks at `data`: a folder, a file, a list, a table or a built-in set. Other arguments as in
     checks/check.py.
 
-    out: a folder for report.html (in `language`), check.json, manifest.json, and keep.txt, the files
+    out: a folder for report.html (in `language`), check.json, manifest.json, and keep.txt, the
+    files
     without copies. progress as for `train`.
     """
     Voice(language)  # a wrong language is said before the work, not after it

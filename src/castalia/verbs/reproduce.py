@@ -1,5 +1,5 @@
-"""`castalia reproduce`: the item of a file made again from its manifest, in a block of the same shape
-and with as many threads, and written as the same file: the same bytes on the same machine and
+"""`castalia reproduce`: the item of a file made again from its manifest, in a block of the same
+shape and with as many threads, and written as the same file: the same bytes on the same machine and
 versions.
 """
 

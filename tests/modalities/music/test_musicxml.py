@@ -314,8 +314,8 @@ def test_a_score_measure_by_measure_is_the_same_score():
 def test_divisions_and_tempos_may_change():
     faster = "<attributes><divisions>6</divisions></attributes>" + note("D4", 6) + note("E4", 2) * 3
     tempos = (
-        "<direction><direction-type><metronome><beat-unit>eighth</beat-unit><beat-unit-dot/><per-minute>ca. "
-        "120</per-minute></metronome></direction-type></direction>"
+        " "
+        "<direction><direction-type><metronome><beat-unit>eighth</beat-unit><beat-unit-dot/><per-minute>ca. 120</per-minute></metronome></direction-type></direction>"
     )
     score = read([tempos + note("C4", 8) + '<sound tempo="72.5"/>' + faster])
     assert [(s, round(length, 3)) for s, length, _ in heard(score)[0]] == [

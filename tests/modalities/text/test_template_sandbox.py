@@ -40,12 +40,12 @@ HOSTILE = {
     "concat": doubled("'ab'", "ns.x ~ ns.x"),
     "plus": doubled("'ab'", "ns.x + ns.x"),
     "loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
-    "filtered loops": "{% for i in range(99999) %}{% for j in range(99999) if j > 10**6 %}{% endfor %}{% "
-    "endfor %}",
+    "filtered loops": "{% for i in range(99999) %}{% for j in range(99999) if j > 10**6 %}"
+    "{% endfor %}{% endfor %}",
     "recursive loop": "{% for x in [[1]] recursive %}{{ loop([x, x]) }}{% endfor %}",
     "macro": "{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}",
-    "macro tree": "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ "
-    "f(40) }}",
+    "macro tree": "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro "
+    "%}{{ f(40) }}",
     "shared lists": doubled("[1, 2]", "[ns.x, ns.x]", "{{ ns.x }}"),
     "shared json": doubled("[1, 2]", "[ns.x, ns.x]", "{{ ns.x | tojson }}"),
     "shared equality": doubled("[1, 2]", "[ns.x, ns.x]", "{{ ns.x == ns.y }}"),

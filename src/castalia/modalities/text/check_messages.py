@@ -19,9 +19,11 @@ FINDINGS: dict[str, Sentence] = {
     ),
     "mangled": Sentence(
         "warning",
-        "{count} texts hold signs of an earlier wrong decoding (U+FFFD, “Ã©”, “锟斤拷”). The damage "
+        "{count} texts hold signs of an earlier wrong decoding (U+FFFD, “Ã©”, “锟斤拷”). "
+        "The damage "
         "is in the files; a model would learn it.",
-        "{count} text holds signs of an earlier wrong decoding (U+FFFD, “Ã©”, “锟斤拷”). The damage "
+        "{count} text holds signs of an earlier wrong decoding (U+FFFD, “Ã©”, “锟斤拷”). "
+        "The damage "
         "is in the file; a model would learn it.",
     ),
     "controls": Sentence(

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from castalia.run import Run
 
 
-# About a minute in all, whatever the machine. The poems are few, so more steps would learn them by heart.
+# About a minute in all, whatever the machine. The poems are few, so more steps would learn them by
+# heart.
 PLAYS = (
     "text/ar-small",
     "builtin/shakespeare",
