@@ -392,7 +392,8 @@ def mutated(draw: Any) -> Any:
             parent = parent[key]
         change = draw(st.sampled_from(["value", "drop", "rename"]))
         if change == "value":
-            parent[path[-1]] = draw(VALUES)
+            # a copy: the next change may be made inside of it
+            parent[path[-1]] = json.loads(json.dumps(draw(VALUES)))
         elif change == "drop":
             del parent[path[-1]]
         elif isinstance(parent, dict):

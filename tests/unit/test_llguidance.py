@@ -206,8 +206,8 @@ def test_too_short_a_length_is_refused_before_anything_is_drawn() -> None:
         ({"not": {}}, "no value that a constraint can keep", "$"),
         ({"oneOf": [True, True]}, "no value that a constraint can keep", "$"),
         ({"not": {"type": "colour"}}, "the unknown type 'colour'", "type"),
-        ({"not": 5}, "a part that is no schema", "5"),
-        ({"contains": {}, "minContains": -1}, "no count", "minContains"),
+        ({"not": 5}, "a value that 'not' cannot have", "{'not': 5}"),
+        ({"contains": {}, "minContains": -1}, "a value that 'minContains'", "{'minContains': -1}"),
         (
             {
                 "$ref": "one",
@@ -356,3 +356,22 @@ def test_what_neither_engine_keeps_is_described_with_its_place() -> None:
     assert raised.value.where == "$.a.format"
     with pytest.raises(RecipeError):
         constraint(f"json:{json.dumps(TREE)}")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {}, "required": [["a"]]},
+        {"type": "array", "items": [{"type": "string"}]},
+        {"type": "string", "minLength": "3"},
+        {"properties": {"a": {"enum": 1}}},
+        {"anyOf": []},
+        {"type": "number", "multipleOf": 0},
+    ],
+    ids=str,
+)
+def test_a_keyword_with_a_value_of_another_type_is_refused(schema: Any) -> None:
+    with pytest.raises(RecipeError):
+        of_schema(schema, BIG)
+    with pytest.raises(RecipeError):
+        grammar(f"json:{json.dumps(schema)}", BIG)

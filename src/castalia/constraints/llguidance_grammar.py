@@ -33,6 +33,7 @@ from castalia.constraints.budget import (
 )
 from castalia.constraints.schema_rewriting import rewritten
 from castalia.constraints.schema_shapes import Unkept
+from castalia.constraints.schema_types import check_types
 from castalia.constraints.token_grammar import Vocabulary
 from castalia.errors import RecipeError
 from castalia.sentences import say
@@ -90,6 +91,7 @@ def of_schema(schema: Any, vocabulary: Vocabulary) -> Guided:
     meets the schema.
     """
     _measure(schema)
+    check_types(schema)
     try:
         if _has(schema, "multipleOf"):  # llguidance keeps 0.01, which a validator may deny
             schema = rewritten(schema)

@@ -1,0 +1,89 @@
+"""Whether the keywords of a JSON schema have values of the types that draft 2020-12 gives them.
+
+A library that reads a schema may leave out a keyword that it cannot make sense of; then texts would
+not be what was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from castalia.constraints.schema_shapes import unkept
+from castalia.sentences import say
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and value >= 0 and value == int(value)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_named_names(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_names, value.values()))
+
+
+def _is_schema(value: Any) -> bool:
+    return isinstance(value, dict | bool)
+
+
+def _is_schemas(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_schema, value))
+
+
+def _is_named_schemas(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_schema, value.values()))
+
+
+SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
+NAMED = ("$defs", "definitions", "properties", "patternProperties", "dependentSchemas")
+ONE = (
+    *("not", "if", "then", "else", "items", "contains", "additionalProperties", "propertyNames"),
+    *("unevaluatedItems", "unevaluatedProperties"),
+)
+TYPES: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _is_number),
+    "multipleOf": lambda value: _is_number(value) and value > 0,
+    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), _is_count),
+    **dict.fromkeys(("minProperties", "maxProperties", "minContains", "maxContains"), _is_count),
+    **dict.fromkeys(("pattern", "format", "$ref", "$dynamicRef"), _is_text),
+    "required": _is_names,
+    "enum": lambda value: isinstance(value, list),
+    "uniqueItems": lambda value: isinstance(value, bool),
+    "type": lambda value: _is_text(value) or _is_names(value),
+    "dependentRequired": _is_named_names,
+    **dict.fromkeys(SCHEMAS, _is_schemas),
+    **dict.fromkeys(NAMED, _is_named_schemas),
+    **dict.fromkeys(ONE, _is_schema),
+}
+
+
+def check_types(schema: Any) -> None:
+    """Raises Unkept, naming the first keyword whose value has another type than it must have."""
+    if not _is_schema(schema):
+        raise unkept(say("a part that is no schema"), repr(schema))
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
+        if not isinstance(part, dict):
+            continue
+        for keyword, value in part.items():
+            fits = TYPES.get(keyword)
+            if fits is not None and not fits(value):
+                raise unkept(say("a value that '{0}' cannot have", keyword), repr({keyword: value}))
+            if keyword in ONE:
+                waiting.append(value)
+            elif keyword in SCHEMAS:
+                waiting += value
+            elif keyword in NAMED:
+                waiting += value.values()
