@@ -222,15 +222,19 @@ def json_schema(results: dict[str, Any]) -> Iterator[Row]:
         f"{goals['accepted']:.0%}, 100%",
         share >= goals["accepted"] and not now["invalid"],
     )
-    masks = [f"{one['mask_median_ms']:g} / {one['mask_p99_ms']:g} ms" for one in (now, before)]
+    masks = [
+        f"{one['everyday']['mask_median_ms']:g} / {one['everyday']['mask_p99_ms']:g} ms"
+        for one in (now, before)
+    ]
     yield Row(
         (
-            f"a mask over {results['tokens']:,} tokens, median / 99th percentile, CPU time",
-            f"{masks[0]} (our automata, on the schemas that they keep: {masks[1]})",
+            f"a mask over {results['tokens']:,} tokens, three everyday schemas: median / 99th "
+            "percentile, CPU time",
+            f"{masks[0]} (our automata: {masks[1]})",
         ),
         (
-            f"{results['tokens']:,} 个词元的掩码，中位数 / 第 99 百分位，CPU 时间",
-            f"{masks[0]}（自带自动机，仅就其支持的 schema：{masks[1]}）",
+            f"{results['tokens']:,} 个词元的掩码，三个常见 schema：中位数 / 第 99 百分位，CPU 时间",
+            f"{masks[0]}（自带自动机：{masks[1]}）",
         ),
         "",
         True,

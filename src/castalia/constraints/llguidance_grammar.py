@@ -268,7 +268,7 @@ class Guided:
         if state.matcher.is_error():
             raise _meaning(state.matcher.get_error(), self.limits)
         mask = np.unpackbits(bits, count=len(self.vocabulary), bitorder="little")
-        return torch.from_numpy(mask.astype(bool))
+        return torch.from_numpy(mask.view(bool))
 
     def advance(self, state: Node, token: int) -> Node:
         """Behind a token that is allowed."""

@@ -37,6 +37,7 @@ class Masks:
         """barrier: (V,) of a row without a grammar."""
         self.grammar, self.barrier, self.end = grammar, barrier, end
         self.known: dict[Any, tuple[Tensor | None, Tensor | None, int]] = {}
+        self.open = (barrier == 0).cpu()
         self.bounded = hasattr(grammar, "distance")
         self.timely = getattr(grammar, "timely", None)
         self.kept = getattr(grammar, "masks_kept", KEPT // (12 * barrier.numel()))
@@ -82,7 +83,7 @@ class Masks:
         return self.barrier.masked_fill(~allowed.to(self.barrier.device), -math.inf)
 
     def _compute(self, state: Any) -> tuple[Tensor | None, Tensor | None, int]:
-        open_ = (self.barrier == 0).cpu()
+        open_ = self.open
         costs = self._costs(state, open_) if self.bounded and self.timely is None else None
         allowed = open_ & (self.grammar.allowed(state) if costs is None else costs < FORBIDDEN)
         if not bool(allowed.any()):
