@@ -167,8 +167,10 @@ def get(name: str) -> Modality | None:
 
 
 def of(codec: Any) -> Modality | None:
-    """The modality of a codec or of its class; None of a codec that has none."""
-    return get(codec.name)
+    """The modality of a codec or of its class: the one of its name, else the one that its attribute
+    `modality` names; None of a codec that has none.
+    """
+    return get(codec.name) or get(getattr(codec, "modality", ""))
 
 
 more_catalogues(lambda: [one.folder for one in every().values()])

@@ -41,6 +41,8 @@ class Codec(ABC, Generic[Item]):
     """
 
     name: ClassVar[str]
+    # the modality whose items it makes, where that has another name: how they are shown and judged
+    modality: ClassVar[str] = ""
     extensions: ClassVar[tuple[str, ...]]  # lower case, with the dot; ".gz" variants are listed too
     Config: ClassVar[type[CodecConfig]]
     # what makes more items of the same files, for the message that there are too few

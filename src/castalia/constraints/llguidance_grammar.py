@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -312,12 +313,13 @@ class Guided:
             node = self.advance(node, token)
         self.allowed(node)
         for opening in (b'{"', b'[{"', b'["'):
-            node = self._start
-            for token in self._tokens(opening):
-                if not bool(self.allowed(node)[token]):
-                    break
-                node = self.advance(node, token)
-                self.allowed(node)
+            with suppress(Refused):  # a place that the vocabulary cannot go on from
+                node = self._start
+                for token in self._tokens(opening):
+                    if not bool(self.allowed(node)[token]):
+                        break
+                    node = self.advance(node, token)
+                    self.allowed(node)
 
     def _way(self, state: Node) -> list[int] | None:
         if state.way is None:

@@ -17,6 +17,11 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _is_identifier(value: Any) -> bool:
+    """A URI of a schema's own: an empty one would be that of the schema around it."""
+    return isinstance(value, str) and bool(value.partition("#")[0])
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -57,6 +62,7 @@ TYPES: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), _is_count),
     **dict.fromkeys(("minProperties", "maxProperties", "minContains", "maxContains"), _is_count),
     **dict.fromkeys(("pattern", "format", "$ref", "$dynamicRef"), _is_text),
+    "$id": _is_identifier,
     "required": _is_names,
     "enum": lambda value: isinstance(value, list),
     "uniqueItems": lambda value: isinstance(value, bool),

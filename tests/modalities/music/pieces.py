@@ -24,7 +24,7 @@ KEYS = ("C", "G", "D", "A")
 class Tunes(Codec[Score]):
     """begin 0, end 1, rest 2, hold 3, pitch p 4 + p."""
 
-    name = "tunes"
+    name, modality = "tunes", "music"
     native = Score
     extensions = (".tune",)
     Config = CodecConfig

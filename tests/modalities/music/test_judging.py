@@ -335,7 +335,7 @@ def test_an_audit_of_files_finds_copies_in_other_keys(tmp_path: Path):
     made = [one.transposed(3) for one in training[:8]] + [
         piece("fresh", number) for number in range(40)
     ]
-    document = module.audit(run, samples=folder_of(tmp_path / "made", made))
+    document = castalia.audit(run, samples=folder_of(tmp_path / "made", made))
     jsonschema.validate(
         document,
         json.loads(

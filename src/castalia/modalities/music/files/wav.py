@@ -19,6 +19,7 @@ import json
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -114,7 +115,8 @@ def _library() -> bool:
     if not (importlib.util.find_spec("pretty_midi") and importlib.util.find_spec("fluidsynth")):
         return False
     try:
-        import fluidsynth  # noqa: F401 - it looks for the library
+        with redirect_stdout(io.StringIO()):  # it prints where it found the library
+            import fluidsynth  # noqa: F401 - it looks for the library
     except (ImportError, OSError):
         return False
     return True
