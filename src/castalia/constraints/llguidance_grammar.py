@@ -307,7 +307,9 @@ class Guided:
         reached, which belongs to compiling.
         """
         node = self._start
-        for token in (node.way or ())[:WARM]:
+        if node.way is None:
+            return  # no text of this vocabulary meets it, which `distance` says
+        for token in node.way[:WARM]:
             self.allowed(node)
             spend(CLOCK_EVERY)
             node = self.advance(node, token)
