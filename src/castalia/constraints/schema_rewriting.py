@@ -42,17 +42,11 @@ from castalia.constraints.schema_shapes import (
     unkept,
     unlike,
 )
+from castalia.constraints.schema_types import schemas_in
 from castalia.sentences import say
 
 SHAPES = 2_000  # alternatives of one value at most
 DISTINCT = 6  # values of an enum whose lists without repetition are written out
-# Where schemas are inside of a schema.
-INSIDE = (
-    *("not", "if", "then", "else", "items", "contains", "additionalProperties", "propertyNames"),
-    *("unevaluatedItems", "unevaluatedProperties"),
-)
-INSIDE_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
-INSIDE_NAMES = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
 
 
 def rewritten(schema: Any, *, joined: bool = False) -> Any:
@@ -91,7 +85,7 @@ class _Rewriter:
                     self.anchors[base, schema[keyword]] = Term(schema, base)
             if isinstance(schema.get("$dynamicAnchor"), str):
                 self.dynamic.setdefault(schema["$dynamicAnchor"], []).append(Term(schema, base))
-            todo += [(below, base) for below in _below(schema)]
+            todo += [(below, base) for below in schemas_in(schema)]
 
     def _base(self, schema: Mapping[str, Any], base: str) -> str:
         name = schema.get("$id")
@@ -689,18 +683,6 @@ class _Rewriter:
         if least > len(required) and not open_:
             return False
         return written
-
-
-def _below(schema: Mapping[str, Any]) -> Iterator[Any]:
-    for keyword in INSIDE:
-        if keyword in schema:
-            yield schema[keyword]
-    for keyword in INSIDE_LISTS:
-        if isinstance(schema.get(keyword), list):
-            yield from schema[keyword]
-    for keyword in INSIDE_NAMES:
-        if isinstance(schema.get(keyword), dict):
-            yield from schema[keyword].values()
 
 
 def _either(options: list[Any]) -> Any:

@@ -6,7 +6,7 @@ not be what was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from castalia.constraints.schema_shapes import unkept
@@ -50,12 +50,13 @@ def _is_named_schemas(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_schema, value.values()))
 
 
-SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
-NAMED = ("$defs", "definitions", "properties", "patternProperties", "dependentSchemas")
+# Where schemas are inside of a schema.
 ONE = (
     *("not", "if", "then", "else", "items", "contains", "additionalProperties", "propertyNames"),
     *("unevaluatedItems", "unevaluatedProperties"),
 )
+SEVERAL = ("allOf", "anyOf", "oneOf", "prefixItems")
+NAMED = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
 TYPES: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _is_number),
     "multipleOf": lambda value: _is_number(value) and value > 0,
@@ -68,7 +69,7 @@ TYPES: dict[str, Callable[[Any], bool]] = {
     "uniqueItems": lambda value: isinstance(value, bool),
     "type": lambda value: _is_text(value) or _is_names(value),
     "dependentRequired": _is_named_names,
-    **dict.fromkeys(SCHEMAS, _is_schemas),
+    **dict.fromkeys(SEVERAL, _is_schemas),
     **dict.fromkeys(NAMED, _is_named_schemas),
     **dict.fromkeys(ONE, _is_schema),
 }
@@ -87,9 +88,17 @@ def check_types(schema: Any) -> None:
             fits = TYPES.get(keyword)
             if fits is not None and not fits(value):
                 raise unkept(say("a value that '{0}' cannot have", keyword), repr({keyword: value}))
-            if keyword in ONE:
-                waiting.append(value)
-            elif keyword in SCHEMAS:
-                waiting += value
-            elif keyword in NAMED:
-                waiting += value.values()
+        waiting += schemas_in(part)
+
+
+def schemas_in(schema: Mapping[str, Any]) -> Iterator[Any]:
+    """What stands where a schema has schemas inside of it."""
+    for keyword in ONE:
+        if keyword in schema:
+            yield schema[keyword]
+    for keyword in SEVERAL:
+        if isinstance(schema.get(keyword), list):
+            yield from schema[keyword]
+    for keyword in NAMED:
+        if isinstance(schema.get(keyword), dict):
+            yield from schema[keyword].values()
