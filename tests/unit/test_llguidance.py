@@ -364,6 +364,8 @@ def test_what_neither_engine_keeps_is_described_with_its_place() -> None:
         {"type": "object", "properties": {}, "required": [["a"]]},
         {"type": "array", "items": [{"type": "string"}]},
         {"type": "string", "minLength": "3"},
+        {"type": "string", "minLength": 1.5},
+        {"type": "string", "maxLength": float("inf")},
         {"properties": {"a": {"enum": 1}}},
         {"anyOf": []},
         {"type": "number", "multipleOf": 0},

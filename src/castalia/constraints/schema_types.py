@@ -27,7 +27,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return _is_number(value) and value >= 0 and value == int(value)
+    whole = _is_number(value) and (isinstance(value, int) or value.is_integer())
+    return whole and value >= 0
 
 
 def _is_names(value: Any) -> bool:
