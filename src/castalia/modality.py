@@ -5,7 +5,7 @@ castalia/modalities/, those of other packages under the entry point group `casta
 A descriptor names code as "module:attribute", so that looking at all of them imports none of it.
 
     modality.get("music").load("codec")     the class of the codec
-    modality.of(codec).load("verdict")      of the modality that a codec belongs to
+    modality.part_of(codec, "verdict")      of the modality that a codec belongs to, or None
 
 Protocols of what is loaded: castalia/codecs/base.py (codec), castalia/checks/item_scan.py (check),
 castalia/governance/copy_matcher.py (matcher), castalia/pages/presenter.py (presenter),
@@ -171,6 +171,12 @@ def of(codec: Any) -> Modality | None:
     `modality` names; None of a codec that has none.
     """
     return get(codec.name) or get(getattr(codec, "modality", ""))
+
+
+def part_of(codec: Any, part: str) -> Any:
+    """What the modality of a codec has for `part`; None where there is neither."""
+    owner = of(codec)
+    return None if owner is None else owner.load(part)
 
 
 more_catalogues(lambda: [one.folder for one in every().values()])

@@ -20,6 +20,5 @@ BY_TENSOR: dict[type, Verdict] = {Dense: verdict, Tokens: verdict_tokens}
 
 def verdict_for(codec: Codec[Any]) -> Verdict:
     """The `verdict` of the codec's modality; of a codec without one, by its spec."""
-    described = modality.of(codec)
-    own: Verdict | None = described.load("verdict") if described else None
+    own: Verdict | None = modality.part_of(codec, "verdict")
     return own or BY_TENSOR[type(codec.spec)]

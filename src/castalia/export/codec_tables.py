@@ -27,8 +27,7 @@ def tables(codec: Codec[Any]) -> dict[str, bytes]:
     """File name -> content. Raises AbilityError for a codec whose items no program here
     can make.
     """
-    described = modality.of(codec)
-    own: Tables | None = described.load("tables") if described else None
+    own: Tables | None = modality.part_of(codec, "tables")
     if own is None:
         raise AbilityError(
             say("no program can make items of '{0}' yet", codec.name),

@@ -91,8 +91,7 @@ def presenter_of(codec: Any) -> Presenter:
     """The presenter of the codec's modality, made for it. A codec without one gets its texts as
     texts, anything else as it draws it.
     """
-    owner = modality.of(codec)
-    kind = owner.load("presenter") if owner is not None else None
+    kind = modality.part_of(codec, "presenter")
     if kind is None:
         kind = Written if isinstance(codec, Streams) else Drawn
     made: Presenter = kind(codec)
