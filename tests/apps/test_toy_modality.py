@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.apps.chinese import english, visible
 
 ROOT = Path(__file__).parents[2]
 TOY = Path(__file__).parents[1] / "toy_modality" / "dice"
@@ -109,12 +110,13 @@ def trained(place: Path) -> Iterator[Path]:
 
 
 def test_it_is_listed_and_checked(place: Path):
-    codecs, recipes, checked, page = castalia(
+    codecs, recipes, checked, page, chinese = castalia(
         place,
         "list codecs",
         "list recipes",
         "check throws --against new --json",
         "check throws --out checked",
+        "check throws --out checked-zh --lang zh",
     )
     assert "throws of dice" in codecs and "dice/ar" in recipes and "dice, short series" in recipes
     found = json.loads(checked)
@@ -123,6 +125,9 @@ def test_it_is_listed_and_checked(place: Path):
     assert any("castalia train dice/ar" in one["command"] for one in found["next"])
     assert "1: " in page and "6: " in page
     assert "300 (300 " in (place / "checked" / "report.html").read_text(encoding="utf-8")
+    assert english(chinese) == []
+    shown = visible(place / "checked-zh" / "report.html")
+    assert english(shown) == [] and "点数" in shown
 
 
 def test_it_is_sampled_with_a_manifest_that_verifies(trained: Path):
@@ -133,6 +138,10 @@ def test_it_is_sampled_with_a_manifest_that_verifies(trained: Path):
     )
     assert "00001.dice" in verified
     assert next((trained / "again").glob("*.dice")).read_bytes() == drawn[1].read_bytes()
+    sheet = (trained / "drawn" / "sheet.html").read_text(encoding="utf-8")
+    for one in drawn:
+        faces = "".join(FACE[int(pips) - 1] for pips in one.read_text().split())
+        assert f'<p class="dice">{faces}</p>' in sheet and one.name in sheet
 
 
 def test_it_is_edited(trained: Path):
@@ -165,7 +174,13 @@ def test_it_is_served(trained: Path):
 
 
 def test_it_is_judged_by_its_own_metric_and_shown_by_its_presenter(trained: Path):
-    castalia(trained, "evaluate ar -n 60", "evaluate seqvae -n 60", "compare ar seqvae --out both")
+    said = castalia(
+        trained,
+        "evaluate ar -n 60",
+        "evaluate seqvae -n 60 --lang zh",
+        "compare ar seqvae --out both --lang zh",
+    )
+    assert [english(one) for one in said[1:]] == [[], []]
     scores = {
         one["name"]: one
         for one in json.loads((trained / "ar/eval/scores.json").read_text())["scores"]
@@ -173,38 +188,49 @@ def test_it_is_judged_by_its_own_metric_and_shown_by_its_presenter(trained: Path
     assert 1 <= scores["pips"]["value"] <= 6
     report = (trained / "ar" / "eval" / "report.html").read_text(encoding="utf-8")
     assert any(face in report for face in FACE) and "Mean of the throws" in report
-    both = next((trained / "both").glob("*.html"))
-    assert any(face in both.read_text(encoding="utf-8") for face in FACE)
+    (both,) = (trained / "both").glob("*.html")
+    for page in (trained / "seqvae" / "eval" / "report.html", both):
+        shown = visible(page)
+        assert english(shown) == []
+        assert any(face in shown for face in FACE) and "平均点数" in shown
 
 
 def test_it_is_audited(trained: Path):
-    castalia(trained, "audit ar -n 40")
+    (said,) = castalia(trained, "audit ar -n 40 --lang zh")
+    assert english(said) == []
     found = json.loads((trained / "ar" / "audit" / "audit.json").read_text())
     assert found["training_items"] > 200 and found["matcher"] == "texts"
-    assert (trained / "ar" / "audit" / "audit.html").read_text(encoding="utf-8").count("<h1") == 1
+    page = trained / "ar" / "audit" / "audit.html"
+    assert page.read_text(encoding="utf-8").count("<h1") == 1 and english(visible(page)) == []
 
 
 def test_it_is_exported_and_runs_without_castalia(trained: Path):
     castalia(
-        trained, "export ar --to safetensors tensors", "export ar --to bundle bundle", "card ar"
+        trained,
+        "export ar --to safetensors tensors",
+        "export ar --to bundle bundle",
+        "export ar --to onnx onnx",
+        "sample ar -n 1 --temperature 0 --length 12 --out likeliest",
+        "card ar",
     )
     assert (trained / "tensors" / "castalia.json").is_file()
-    # -S and -I: nothing of the toy or of Castalia is on the path
+    # nothing of the toy or of Castalia is on the path
+    drawn = alone(trained / "bundle", "-n", "2", "--seed", "1", "--length", "12")
+    assert set(drawn) & set("123456")
+    # the program beside an ONNX file always takes the likeliest token
+    assert alone(trained / "onnx", "--length", "12") == [
+        *(trained / "likeliest" / "00000.dice").read_text().split()
+    ]
+
+
+def alone(folder: Path, *words: str) -> list[str]:
+    """The words that the run.py of an export prints."""
     done = subprocess.run(
-        [
-            sys.executable,
-            str(trained / "bundle" / "run.py"),
-            "-n",
-            "2",
-            "--seed",
-            "1",
-            "--length",
-            "12",
-        ],
+        [sys.executable, str(folder / "run.py"), *words],
         capture_output=True,
         text=True,
         timeout=120,
         env={**os.environ, "PYTHONPATH": ""},
     )
     assert done.returncode == 0, done.stderr
-    assert set(done.stdout.split()) & set("123456")
+    return done.stdout.split()

@@ -45,7 +45,7 @@ from castalia.evaluation.base import (
     show,
 )
 from castalia.evaluation.likelihood import held_out_nats
-from castalia.language import say, series
+from castalia.language import Message, say, series
 from castalia.nn.kneser_ney import Counts, nats_by_order
 from castalia.spec import Batch, Tokens
 
@@ -66,6 +66,11 @@ NAMES = {
     "memoriser": say("the memoriser"),
     "xz": say("xz"),
 }
+
+
+def unit_name(unit: str) -> Message:
+    """What sentences call a unit; one that a modality counts may be in its own catalogue."""
+    return UNITS.get(unit) or Message(unit, unit)
 
 
 class Compression(Metric):
@@ -293,7 +298,7 @@ def _words(
             "Kneser-Ney counts of order {0} need {1} bits per {2}",
             about["counts_order"],
             show(sides["counts"].value),
-            UNITS.get(unit, unit),
+            unit_name(unit),
         )
         if gain.low > 0:
             words.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from castalia.evaluation.base import BLIND, MetricResult, show
-from castalia.evaluation.compression import UNITS
+from castalia.evaluation.compression import unit_name
 from castalia.evaluation.equivalence import of_score
 from castalia.evaluation.ngram_overlap import N, copies
 from castalia.evaluation.verdict import (
@@ -73,7 +73,7 @@ def _fidelity(named: dict[str, MetricResult]) -> str:
             say(
                 "It needs {0} bits per {1} of held-out text.",
                 show(bits.value),
-                UNITS.get(unit, unit),
+                unit_name(unit),
             )
         )
         words += bits.details["words"][:-1]

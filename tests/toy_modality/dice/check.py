@@ -12,7 +12,7 @@ import numpy as np
 
 from castalia.checks.item_scan import Check, Look
 from castalia.language import Voice
-from castalia.sentences import Message, plural
+from castalia.sentences import Message, plural, say
 
 
 class DiceLook(Look):
@@ -42,4 +42,4 @@ class DiceCheck(Check):
 
     @classmethod
     def rows(cls, facts: Mapping[str, Any], voice: Voice) -> list[tuple[str, str]]:
-        return [("faces", ", ".join(f"{face}: {n}" for face, n in facts["faces"].items()))]
+        return [(voice(say("faces")), ", ".join(f"{face}: {n}" for face, n in facts["faces"].items()))]

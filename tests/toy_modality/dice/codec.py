@@ -15,6 +15,7 @@ from torch import Tensor
 from castalia import bounded
 from castalia.codecs.base import Codec, CodecConfig
 from castalia.errors import DataError
+from castalia.sentences import say
 from castalia.spec import Tokens
 
 Throws = tuple[int, ...]
@@ -39,7 +40,9 @@ class DiceCodec(Codec[Throws]):
     def read(self, path: Path) -> Iterator[Throws]:
         for number, line in enumerate(self._lines(path), 1):
             if not re.fullmatch(r"[1-6]( [1-6])*", line):
-                raise DataError("this is no series of throws", f"{path}, line {number}", "3 1 6")
+                raise DataError(
+                    say("this is no series of throws"), f"{path}, line {number}", "3 1 6"
+                )
             yield tuple(map(int, line.split()))
 
     def _lines(self, path: Path) -> list[str]:
