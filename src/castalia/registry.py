@@ -140,6 +140,15 @@ def names(kind: Kind) -> list[str]:
     return [*known(kind), *sorted(point.name for point in entry_points(group=f"castalia.{kind}"))]
 
 
+def modality_of(codec: str | None) -> modality.Modality | None:
+    """The modality of the codec of this name (modality.of); None where it has none, or there is no
+    such codec.
+    """
+    if codec not in names("codec"):
+        return None
+    return modality.get(codec) or modality.of(resolve("codec", codec))
+
+
 def first_recipe(codec: str) -> str:
     """The recipe to begin with for what a codec reads; "" where none is named."""
     entry = known("codec").get(codec)

@@ -13,7 +13,7 @@ import PIL.Image
 import pytest
 import torch
 
-from castalia import modality
+from castalia import modality, registry
 from castalia.checks.check import check
 from castalia.checks.check_page import page
 from castalia.checks.item_scan import Check, ItemLook, of
@@ -21,6 +21,7 @@ from castalia.checks.messages import LANGUAGES
 from castalia.cli.check import summary
 from castalia.data import inventory, unread_files
 from castalia.errors import RecipeError
+from castalia.governance.copy_matchers import matcher_called, matchers_for
 from castalia.modalities.music.codec import MusicCodec
 from castalia.modalities.music.contract import piece
 
@@ -82,16 +83,57 @@ MODALITY = Modality(
 """
 
 
+# A codec of pictures that is not the modality's own.
+RAW = """
+import PIL.Image
+import torch
+from castalia.codecs.base import Codec, CodecConfig
+from castalia.spec import Dense
+
+
+class RawCodec(Codec):
+    name, modality, native = "raw", "image", PIL.Image.Image
+    extensions, Config, suffix = (".raw",), CodecConfig, ".raw"
+
+    def __init__(self, config=None):
+        super().__init__(config or CodecConfig())
+
+    def read(self, path):
+        yield PIL.Image.frombytes("L", (16, 16), path.read_bytes())
+
+    def fit(self, items): ...
+
+    @property
+    def spec(self):
+        return Dense((1, 16, 16), unit="signed", levels=256, layout="grid")
+
+    def encode(self, item):
+        return torch.frombuffer(bytearray(item.tobytes()), dtype=torch.uint8).view(1, 16, 16)
+
+    def decode(self, x):
+        return PIL.Image.fromarray(((x[0] + 1) * 127.5).clamp(0, 255).byte().numpy())
+
+    def write(self, item, path, manifest=None):
+        path.write_bytes(item.tobytes())
+
+    def preview(self, items):
+        return items[0]
+"""
+
+
 def installed(group: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package above, as pip would install it with one entry point."""
-    (folder / "dice").mkdir(parents=True)
-    (folder / "dice" / "__init__.py").write_text(DICE)
-    about = folder / "dice-1.dist-info"
-    about.mkdir()
-    about.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: dice\nVersion: 1\n")
-    target = "DiceCodec" if group == "castalia.codec" else "MODALITY"
-    about.joinpath("entry_points.txt").write_text(f"[{group}]\ndice = dice:{target}\n")
+    """The dice, as pip would install them with one entry point."""
+    package("dice", DICE, group, "DiceCodec" if group == "castalia.codec" else "MODALITY", folder)
     monkeypatch.syspath_prepend(folder)
+
+
+def package(name: str, source: str, group: str, target: str, folder: Path) -> None:
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py").write_text(source)
+    about = folder / f"{name}-1.dist-info"
+    about.mkdir()
+    about.joinpath("METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    about.joinpath("entry_points.txt").write_text(f"[{group}]\n{name} = {name}:{target}\n")
 
 
 @pytest.fixture
@@ -143,6 +185,37 @@ def test_items_of_any_codec_are_counted_and_equal_ones_found(
     for language in LANGUAGES:
         assert "dice" in page(checked, language)
         assert any("22" in line for line in summary(checked, language))
+
+
+def test_a_codec_that_names_a_modality_has_its_check_and_its_matcher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: None
+):
+    package("raw", RAW, "castalia.codec", "RawCodec", tmp_path / "packages")
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 240, (20, 4, 4)).repeat(4, 1).repeat(4, 2).astype(np.uint8)
+    for number, one in enumerate(pixels):
+        (folder / f"{number:02d}.raw").write_bytes(one.tobytes())
+    (folder / "brighter.raw").write_bytes((pixels[3] + 2).tobytes())
+    (folder / "flat.raw").write_bytes(bytes(256))
+    assert of("raw") is of("image") is not Check
+    checked = check(folder)
+    document = checked.document
+    assert (document.codec, document.items) == ("raw", 22)
+    assert document.facts["sizes"] == [{"width": 16, "height": 16, "count": 22}]
+    assert document.facts["trained"] == {"width": 16, "height": 16, "channels": 1}
+    assert document.duplicates["near"].examples == [["03.raw", "brighter.raw"]]
+    constant = next(one for one in document.findings if one.code == "constant")
+    assert constant.examples == ["flat.raw"]
+    assert document.next == []  # no recipe is for this codec
+    for language in LANGUAGES:
+        assert "16x16 (22)" in page(checked, language)
+        assert any("16x16 (22)" in line for line in summary(checked, language))
+    assert matchers_for(registry.resolve("codec", "raw")())[0] is matcher_called(
+        "pictures", registry.resolve("codec", "image")()
+    )
 
 
 def test_settings_and_names_of_a_codec_without_a_recipe(

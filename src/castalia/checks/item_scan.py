@@ -1,8 +1,9 @@
 """The protocol of checks that a modality provides: `Check`, and `Look`, which reads each item once.
 
-A modality names its Check in its descriptor (castalia/modality.py); `of` finds it by the name of
-the codec. Every method has a default: a modality without a Check of its own, or a codec without a
-modality, still has its items counted, and equal ones reported.
+A modality names its Check in its descriptor (castalia/modality.py); `of` finds it for the name of
+a codec. Every method has a default: a modality without a Check of its own, or a codec without a
+modality, still has its items counted, and equal ones reported. The codec may be one of another
+package that says which modality it belongs to, so its config may lack what the modality's own has.
 
     check = of("image")("image", given)
     plan, findings = check.prepare(plan, files)         what is to be read, and how
@@ -25,7 +26,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from castalia import modality, registry
+from castalia import registry
 from castalia.checks import messages
 from castalia.checks.duplicates import EXAMPLES
 from castalia.checks.messages import Sentence
@@ -249,9 +250,11 @@ class Check:
 
 
 def of(codec: str | None) -> type[Check]:
-    """The Check of the modality that a codec belongs to, else the one for items of any kind."""
-    described = modality.get(codec) if codec else None
-    loaded: type[Check] | None = described.load("check") if described else None
+    """The Check of the modality that the codec of this name belongs to, else the one for items of
+    any kind.
+    """
+    owner = registry.modality_of(codec)
+    loaded: type[Check] | None = owner.load("check") if owner else None
     return loaded or Check
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from string import Formatter
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
-from castalia import language, modality
+from castalia import language, modality, registry
 from castalia.language import constant, translate
 from castalia.sentences import N_, say_in
 
@@ -304,9 +304,10 @@ def label(name: str, lang: str) -> str:
 
 
 def _checks(codec: str | None) -> Iterator[type[Names]]:
-    """The check of a codec's modality; of all modalities for None."""
-    for one in modality.every().values():
-        if one.check and codec in (None, one.name):
+    """The check of the modality of the codec of this name; of all modalities for None."""
+    owners = modality.every().values() if codec is None else [registry.modality_of(codec)]
+    for one in owners:
+        if one is not None and one.check:
             yield one.load("check")
 
 

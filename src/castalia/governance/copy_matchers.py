@@ -19,7 +19,8 @@ def matchers_for(codec: Codec[Any]) -> list[type[Matcher]]:
     """All that can read the codec's items, the best one first: its modality's own, those of other
     modalities (a codec without one may make pictures), then by the kind of tensor.
     """
-    first = sorted(modality.every().values(), key=lambda one: one.name != codec.name)
+    owner = modality.of(codec)
+    first = sorted(modality.every().values(), key=lambda one: one is not owner)
     own: list[type[Matcher]] = [one.load("matcher") for one in first if one.matcher]
     candidates: list[type[Matcher]] = [*own, Numbers, Passages]
     return [kind for kind in candidates if kind.fits(codec)]

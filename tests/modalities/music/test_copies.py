@@ -44,6 +44,8 @@ def threshold(matcher: Music) -> float:
 def test_scores_are_matched_as_music_whatever_their_tensors():
     for spec in (Tokens(16, 8, 0, 1), Dense((1, 8, 8))):
         assert matcher_for(SimpleNamespace(native=Score, name="music", spec=spec)) is Music
+        other = SimpleNamespace(native=Score, name="rolls", modality="music", spec=spec)
+        assert matcher_for(other) is Music
     assert (
         matcher_for(SimpleNamespace(native=str, name="text", spec=Tokens(16, 8, 0, 1))) is Passages
     )

@@ -160,8 +160,10 @@ class PictureCheck(Check):
         "image/vae-mlp": "image/vae",
     }
 
-    def reader(self, codec: Codec[Any]) -> ImageCodec:
+    def reader(self, codec: Codec[Any]) -> Codec[Any]:
         """A codec that decodes no larger than thumbnails need."""
+        if type(codec) is not ImageCodec:
+            return codec  # of another package: only it can read its files
         return ImageCodec(codec.config.model_copy(update={"size": lookalikes.SIDE}))
 
     def findings(self, scan: Scan) -> Iterator[Finding]:

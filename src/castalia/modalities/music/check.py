@@ -155,7 +155,8 @@ class ScoreCheck(Check):
 
     def begin(self, count: int, own: int, codec: Codec[Any]) -> ScoreLook:
         look = ScoreLook(count, own)
-        look.forms = forms(codec.config, "codec.form" in self.given)
+        if type(codec) is MusicCodec:  # one of another package has its own form
+            look.forms = forms(codec.config, "codec.form" in self.given)
         return look
 
     def findings(self, scan: Scan) -> Iterator[Finding]:

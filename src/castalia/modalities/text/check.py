@@ -30,6 +30,7 @@ from castalia.data.inventory import Inventory
 from castalia.language import Voice
 from castalia.modalities.text import check_tables, personal_data
 from castalia.modalities.text.check_messages import FINDINGS, LABELS, PERSONAL
+from castalia.modalities.text.codec import TextConfig
 from castalia.modalities.text.near_duplicates import SIMILAR, Shingles, folded
 from castalia.omissions import Omission
 from castalia.sentences import Message, plural, say
@@ -255,7 +256,8 @@ class TextCheck(Check):
         """
         config: Any = plan.codec.config
         findings, undecided, records = [], [], 0
-        texts = files.of(self.codec)
+        # a codec of another package reads its tables as it likes
+        texts = files.of(self.codec) if isinstance(config, TextConfig) else []
         for entry in texts:
             if not documents.is_table(entry.name):
                 continue
