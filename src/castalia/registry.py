@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Literal, TypeVar
 
 from castalia import bounded, modality
 from castalia.errors import AbilityError, PluginError, meant
-from castalia.sentences import say
+from castalia.sentences import Row, say, say_in, series
 
 Kind = Literal["family", "codec", "metric"]
 T = TypeVar("T")
@@ -111,6 +112,16 @@ METRICS: dict[str, Entry] = {
     "cost": Entry("castalia.evaluation.cost:Cost", "samples per second, peak memory, parameters"),
 }
 
+# names of abilities (castalia/abilities.py), for people
+ABILITIES: dict[str, str] = {
+    "samples": say_in("ability", "samples"),
+    "encodes": say_in("ability", "encodes"),
+    "scores": say_in("ability", "scores"),
+    "infills": say_in("ability", "infills"),
+    "decodes": say_in("ability", "decodes"),
+    "attends": say_in("ability", "attends"),
+    "tunes": say_in("ability", "tunes"),
+}
 KIND_NAMES: dict[Kind, str] = {
     "family": say("family"),
     "codec": say("codec"),
@@ -160,6 +171,11 @@ def families_that(ability: str) -> list[str]:
     return [name for name, entry in FAMILIES.items() if ability in entry.abilities]
 
 
+def named_abilities(names: Iterable[str]) -> Row:
+    """Abilities as a list for people."""
+    return series(ABILITIES.get(name, name) for name in names)
+
+
 def require(model: object, ability: type[T], purpose: str) -> T:
     """`model` itself if it has the ability, else AbilityError. `purpose` names what the user asked
     for.
@@ -170,7 +186,7 @@ def require(model: object, ability: type[T], purpose: str) -> T:
     having = ", ".join(families_that(name)) or say("none yet")
     raise AbilityError(
         say("a '{0}' model cannot {1}", getattr(model, "name", type(model).__name__), purpose),
-        where=f"ability '{name}'",
+        where=say("ability '{0}'", named_abilities([name])),
         fix=say("use a run of a family that can: {0}", having),
     )
 

@@ -21,6 +21,7 @@ from starlette.datastructures import Headers
 
 from castalia.errors import DataError, RecipeError, RunError
 from castalia.governance import ledger
+from castalia.language import using
 from castalia.nn.decode import Decoder, Step
 from castalia.serving import engine as engine_module
 from castalia.serving import loaded_runs
@@ -81,6 +82,8 @@ def test_errors_are_in_the_language_that_a_request_accepts(up: Running, path: st
     assert chinese.status_code == english.status_code and told["code"] == said["code"]
     assert re.search("[\u4e00-\u9fff]", told["message"]) and said["message"].isascii()
     assert re.findall(r"\b(?:the|of|to|is|and|with|for|should)\b", told["message"]) == []
+    with using("zh"):  # as `castalia serve --lang zh`, asked by a program that names no language
+        assert up.post(path, body).json()["error"]["message"] == told["message"]
 
 
 POISON = [

@@ -33,9 +33,7 @@ def write_page(checked: CheckResult, path: Path, language: str = "en") -> None:
 def page(checked: CheckResult, language: str = "en") -> str:
     """The HTML document."""
     document, label = checked.document, partial(messages.label, lang=language)
-    unreadable = [
-        (one.file, translate(recognised(one.why), language)) for one in document.unreadable
-    ]
+    unreadable = [(one.file, messages.reason(one.why, language)) for one in document.unreadable]
     return render(
         "check.html.j2",
         language,
@@ -70,7 +68,10 @@ def page(checked: CheckResult, language: str = "en") -> str:
                 "kind": messages.noun(kind, language, 2, document.codec),
                 "count": one.count,
                 "items": one.items,
-                "examples": "; ".join(f"{part.masked} ({part.where})" for part in one.examples),
+                "examples": "; ".join(
+                    f"{part.masked} ({messages.place(part.where, language)})"
+                    for part in one.examples
+                ),
             }
             for kind, one in document.personal.items()
         ],

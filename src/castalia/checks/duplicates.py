@@ -16,6 +16,7 @@ from castalia.checks.near_pairs import Near
 from castalia.checks.report_schema import Copies, Leak
 from castalia.data import split
 from castalia.data.source import Source
+from castalia.sentences import say
 
 EXAMPLES = 8
 _ORDER = ("train", "training", "dev", "val", "valid", "validation", "test", "testing", "t10k")
@@ -38,7 +39,7 @@ class Pool:
     def where(self, number: int) -> str:
         place = int(np.searchsorted(self.starts, number, side="right")) - 1
         name = self.sources[place].where(number - self.starts[place])
-        return name if place == 0 else f"{self.names[place]}: {name}"
+        return name if place == 0 else say("{0}: {1}", self.names[place], name)
 
     def locate(self, number: int) -> tuple[Source, int]:
         place = int(np.searchsorted(self.starts, number, side="right")) - 1

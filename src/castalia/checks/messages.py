@@ -18,7 +18,9 @@ from castalia.sentences import N_, say_in
 
 LANGUAGES = tuple(language.LANGUAGES)
 
-_ITEM = re.compile(r"(.+), item ([0-9]+)")
+# as Source.where names an item, and as an unreadable one is told
+_PLACE = re.compile(r", item ([0-9]+)(?=: | ~ | = |$)")
+_REASON = re.compile(r"(.*) \(item ([0-9]+)\)", re.DOTALL)
 
 
 class Names(Protocol):
@@ -273,11 +275,27 @@ def example(text: str, lang: str) -> str:
     translated.
     """
     name, sign, why = text.partition(": ")
-    place = _ITEM.fullmatch(name)
-    named: str = language.say("{0}, item {1}", *place.groups()) if place else name
-    return translate(
-        language.say("{0}: {1}", named, language.recognised(why)) if sign else named, lang
+    if not sign:
+        return place(text, lang)
+    return translate(language.say("{0}: {1}", place(name, lang), reason(why, lang)), lang)
+
+
+def place(text: str, lang: str) -> str:
+    """Names of items in a language: "file, item 3", and two of them with a sign between."""
+    return _PLACE.sub(
+        lambda match: translate(language.say("{0}, item {1}", "", match[1]), lang), text
     )
+
+
+def reason(text: str, lang: str) -> str:
+    """Why something cannot be read, in a language: "why", "why (item 3)"; or a place."""
+    inside = _REASON.fullmatch(text)
+    words = (
+        language.say("{0} (item {1})", language.recognised(inside[1]), inside[2])
+        if inside
+        else language.recognised(text)
+    )
+    return place(translate(words, lang), lang)
 
 
 def counted(count: int, unit: str, lang: str) -> str:

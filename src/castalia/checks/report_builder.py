@@ -114,11 +114,9 @@ class Draft:
             if name in first:
                 first[name].items += 1
             else:
-                inside = error.where.rpartition(", ")[2]
-                first[name] = Unreadable(
-                    file=name,
-                    why=error.what + (f" ({inside})" if inside.startswith("item ") else ""),
-                )
+                inside = error.where.rpartition(", item ")[2]
+                why = say("{0} (item {1})", error.what, inside) if inside.isdigit() else error.what
+                first[name] = Unreadable(file=name, why=why)
         self.unreadable += first.values()
         if self.unreadable:
             self.find(

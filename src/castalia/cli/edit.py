@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from castalia.cli.console import conditions, echo, say_json
 from castalia.sampling.edit import Metavar, edit_of, every, facts_of, options_of, several
-from castalia.sentences import plural, say
+from castalia.sentences import plural, say, series
 
 
 def _fields() -> dict[str, list[FieldInfo]]:
@@ -151,7 +151,8 @@ def command(
     batch = Batch(gate, out, formats)
     for index, item in enumerate(edited):
         batch.emit(index, item, gate.facts_of(index=index, **facts))
-    title = f"{kind}: {', '.join(Path(one).name if is_file(one) else one for one in inputs)}"
+    names = series(Path(one).name if is_file(one) else one for one in inputs)
+    title = say("{0}: {1}", chosen.title or kind, names)
     document = batch.document(title, inputs_of(opened.codec, inputs), together=chosen.least > 1)
     if json:
         say_json({"run": opened.id, **document})

@@ -115,7 +115,11 @@ def _families() -> list[dict[str, Any]]:
     from castalia import registry
 
     return [
-        {"family": name, "about": entry.about, "can": ", ".join(entry.abilities)}
+        {
+            "family": name,
+            "about": entry.about,
+            "can": registry.named_abilities(entry.abilities),
+        }
         for name, entry in registry.FAMILIES.items()
     ] + _foreign("family")
 

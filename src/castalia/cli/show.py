@@ -88,7 +88,7 @@ def command(
             recipe.family.name,
             plural("{0:,} parameter", "{0:,} parameters", about["parameters"]),
             about["precision"],
-            ", ".join(facts["can"]),
+            registry.named_abilities(facts["can"]),
         )
     )
     data, report = about["data"], about["data"]["report"]

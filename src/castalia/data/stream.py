@@ -115,7 +115,7 @@ class Split:
         self._augmentations = tuple(augmentations)
         self._epochs = Epochs(len(index))
         # how to name an item in a message or on a page
-        self.where: Callable[[int], str] = "item {}".format
+        self.where: Callable[[int], str] = _numbered
 
     def __len__(self) -> int:
         return len(self._index)
@@ -415,6 +415,10 @@ def _conditions_of(
     if any(name != LABEL for name in columns):
         report["told"] = {name: known.counts() for name, known in columns.items() if name != LABEL}
     return columns
+
+
+def _numbered(number: int) -> str:
+    return say("item {0}", number)
 
 
 def _where(source: Source, items: np.ndarray, index: int) -> str:

@@ -110,9 +110,9 @@ def preferred(environment: Mapping[str, str] = os.environ) -> str:
     return name if name in LANGUAGES else "en"
 
 
-def accepted(header: str) -> str:
-    """The language that an Accept-Language header prefers among those that are there; "en" where
-    it prefers none.
+def accepted(header: str, otherwise: str = "en") -> str:
+    """The language that an Accept-Language header prefers among those that are there; `otherwise`
+    where it prefers none.
     """
     best = dict.fromkeys(LANGUAGES, 0.0)
     for part in header[:1000].split(","):
@@ -122,7 +122,8 @@ def accepted(header: str) -> str:
         if language in best:
             value = float(quality[1]) if quality else 0.0 if more else 1.0
             best[language] = max(best[language], value)
-    return max(best, key=lambda language: best[language])  # the first of equals: English
+    order = sorted(LANGUAGES, key=lambda language: language != otherwise)
+    return max(order, key=lambda language: best[language])  # the first of equals
 
 
 def _name(locale: str) -> str:

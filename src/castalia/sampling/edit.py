@@ -22,7 +22,7 @@ from castalia.abilities import BOUNDS, Encodes, Infills
 from castalia.config import Config
 from castalia.errors import PluginError, RecipeError, meant
 from castalia.language import recognised
-from castalia.sentences import N_, say, series
+from castalia.sentences import N_, say, say_in, series
 from castalia.spec import Tokens
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class Edit(ABC):
     Options      what may be asked for.
     needs        the ability of a family without which there is no such edit; None: none.
     purpose      what it is for, after "the run cannot".
+    title        what sheets of its results are called; "": as its kind.
     least        how many inputs it takes at least.
     conditioned  whether `run` needs the conditions of the items.
     """
@@ -90,6 +91,7 @@ class Edit(ABC):
     Options: ClassVar[type[EditOptions]] = EditOptions
     needs: ClassVar[type | None] = None
     purpose: ClassVar[str] = say("edit items")
+    title: ClassVar[str] = ""
     least: ClassVar[int] = 1
     conditioned: ClassVar[bool] = False
 
@@ -132,6 +134,7 @@ class Interpolate(Edit):
 
     needs = Encodes
     purpose = say("walk from item to item")
+    title = say_in("edit", "interpolate")
     least = 2
     conditioned = True
 
@@ -163,6 +166,7 @@ class Vary(Edit):
 
     needs = Encodes
     purpose = say("make variants of items")
+    title = say_in("edit", "vary")
     conditioned = True
 
     def run(
@@ -201,6 +205,7 @@ class Infill(Edit):
 
     needs = Infills
     purpose = say("fill gaps")
+    title = say_in("edit", "infill")
 
     def possible(self, model: Family, codec: Codec[Any]) -> bool:
         from castalia.codecs.protocols import Streams, middle_of

@@ -1,9 +1,10 @@
 """Error responses: bodies in OpenAI's shape, their status codes, and nothing of the server's
 internals.
 
-A client's mistake is described in full, in the language that its request accepts. A fault of the
-server is reported with the request's number, under which the log has the rest. A path of this
-machine never leaves: neither in an error's `where` (a Path), nor inside its message.
+A client's mistake is described in full, in the language that its request accepts, else in the
+server's own. A fault of the server is reported with the request's number, under which the log has
+the rest. A path of this machine never leaves: neither in an error's `where` (a Path), nor inside
+its message.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, Response
 
 import castalia
-from castalia.language import Voice, accepted, say
+from castalia.language import Voice, accepted, current, say
 from castalia.pages.render import render, stylesheet
 from castalia.serving.error_bodies import Json
 from castalia.serving.loaded_runs import Hosted, Table
@@ -65,7 +65,8 @@ def welcome(
             "runs": [one.about() for one in shown],
         }
         return Json({**about, "openapi": "/openapi.json"}, headers={"vary": "accept"})
-    voice = Voice(lang if lang in ("en", "zh") else accepted(headers.get("accept-language", "")))
+    preferred = accepted(headers.get("accept-language", ""), current())
+    voice = Voice(lang if lang in ("en", "zh") else preferred)
     host = headers.get("host", "")
     address = (
         f"{scheme}://{host}"

@@ -255,14 +255,18 @@ class Table:
         if feature in one.features:
             return one
         here = [other.name for other in self.runs.values() if feature in other.features]
-        needed = "" if ability is None else ability.__name__
-        families = ", ".join(registry.families_that(needed.lower())) or "none yet"
+        needed = "" if ability is None else ability.__name__.lower()
+        families = ", ".join(registry.families_that(needed)) or say("none yet")
         raise AbilityError(
             say("the run '{0}' cannot {1}", name, purpose),
             where=say("family {0}, codec {1}", one.family.name, one.codec.name),
             fix=say("here these can: {0}", ", ".join(here))
             if here
-            else say("no run here can; families with the ability '{0}': {1}", needed, families),
+            else say(
+                "no run here can; families with the ability '{0}': {1}",
+                registry.named_abilities([needed]),
+                families,
+            ),
         )
 
 

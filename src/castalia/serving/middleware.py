@@ -25,7 +25,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from castalia.language import accepted
+from castalia.language import accepted, current
 from castalia.sentences import say
 from castalia.serving.cross_origin import READS, Origins
 from castalia.serving.error_bodies import answer, status_of
@@ -78,7 +78,7 @@ class ServerMiddleware:
         # HEAD is GET without the body, which the protocol leaves out by itself.
         inner = {**scope, "method": "GET"} if method == "HEAD" else scope
         state: MutableMapping[str, Any] = inner.setdefault("state", {})
-        language = accepted(headers.get("accept-language", ""))
+        language = accepted(headers.get("accept-language", ""), current())
         state |= {"note": visit.note, "number": visit.id, "language": language}
         bill: Bill | None = None
         try:

@@ -9,10 +9,13 @@ from typing import Any
 from pydantic import Field
 
 from castalia.sampling.edit import Edit, EditOptions
+from castalia.sentences import say
 
 
 class Rethrow(Edit):
     """Throws below `least` are thrown again until they are not."""
+
+    title = say("thrown again")
 
     class Options(EditOptions):
         least: int = Field(3, ge=1, le=6, description="rethrow: the lowest throw that stays")
