@@ -10,7 +10,8 @@ import torch
 from castalia.errors import RecipeError
 from castalia.evaluation.base import Estimate, MetricResult, compared, mean_interval
 from castalia.evaluation.equivalence import MARGIN, equivalence
-from castalia.evaluation.verdict import two_sample_words, verdict
+from castalia.evaluation.dense_verdict import verdict_dense
+from castalia.evaluation.verdict_sentences import two_sample_words
 from castalia.verbs.evaluate import measured
 
 
@@ -101,10 +102,10 @@ def test_a_headline_needs_proof():
             two_sample(n),
         ]
 
-    assert "hard to tell" not in dict(verdict(shares(60)))["headline"]
-    assert "hard to tell" in dict(verdict(shares(2000)))["headline"]
+    assert "hard to tell" not in dict(verdict_dense(shares(60)))["headline"]
+    assert "hard to tell" in dict(verdict_dense(shares(2000)))["headline"]
     # of two samples, intervals reach down to where nothing is alike
-    assert "Too few samples" in dict(verdict(shares(2)))["headline"]
+    assert "Too few samples" in dict(verdict_dense(shares(2)))["headline"]
 
 
 def test_one_value_has_no_interval():

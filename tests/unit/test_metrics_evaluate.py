@@ -15,7 +15,7 @@ from castalia.evaluation import Evaluation, evaluate
 from castalia.evaluation.base import DenseEvidence, Estimate, Metric, MetricResult, _words
 from castalia.evaluation.dense_evidence import gather
 from castalia.evaluation.features import features_for
-from castalia.evaluation.verdict import verdict
+from castalia.evaluation.dense_verdict import verdict_dense
 from castalia.families.base import Family, FamilyConfig
 from castalia.modalities.image.metrics.features import effnetlite0
 from castalia.nn.counter_random import randn_rows
@@ -373,9 +373,9 @@ def test_an_uninformative_score_does_not_carry_the_verdict():
         True,
     )
     recall = replace(good, name="recall-castalia-net32-v1")
-    assert "close" in dict(verdict([good, recall]))["headline"]
+    assert "close" in dict(verdict_dense([good, recall]))["headline"]
     blind = replace(good, informative=False)
-    words = dict(verdict([blind, recall]))
+    words = dict(verdict_dense([blind, recall]))
     assert (
         "too little" in words["headline"] and "Not informative here: precision" in words["fidelity"]
     )

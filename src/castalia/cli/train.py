@@ -111,38 +111,38 @@ def _rehearse(plan: Any, show_recipe: bool, json: bool) -> int:
     from castalia.verbs.dry_run import rehearse
 
     startup = time.process_time()  # this process has imported what a run imports
-    found = rehearse(plan)
+    forecast = rehearse(plan)
     facts = {
         "recipe": plan.as_dict(),
-        "spec": str(found.spec),
-        "parameters": found.parameters,
-        "steps": found.steps,
-        "threads": found.threads,
-        "items": found.items,
-        "precision": found.precision,
-        "cpu_seconds": round(found.cpu_seconds + startup, 2),
-        "wall_seconds": round(found.wall_seconds + startup, 2),
-        "memory_mb": round(found.memory_mb, 1),
+        "spec": str(forecast.spec),
+        "parameters": forecast.parameters,
+        "steps": forecast.steps,
+        "threads": forecast.threads,
+        "items": forecast.items,
+        "precision": forecast.precision,
+        "cpu_seconds": round(forecast.cpu_seconds + startup, 2),
+        "wall_seconds": round(forecast.wall_seconds + startup, 2),
+        "memory_mb": round(forecast.memory_mb, 1),
     }
     if json:
         say_json(facts)
         return 0
     echo(*([plan.to_yaml().rstrip()] if show_recipe else recipe_lines(plan)), "")
     echo(
-        say("spec        {0}", found.spec),
-        say("parameters  {0:,}", found.parameters),
-        say("items       {0:,} for training", found.items),
-        say("precision   {0}", found.precision),
+        say("spec        {0}", forecast.spec),
+        say("parameters  {0:,}", forecast.parameters),
+        say("items       {0:,} for training", forecast.items),
+        say("precision   {0}", forecast.precision),
     )
     echo(
         say(
             "time        about {0} for {1} on {2} ({3:.0f} CPU seconds)",
             duration(facts["wall_seconds"]),
-            plural("{0:,} step", "{0:,} steps", found.steps),
-            threads(found.threads),
+            plural("{0:,} step", "{0:,} steps", forecast.steps),
+            threads(forecast.threads),
             facts["cpu_seconds"],
         ),
-        say("memory      about {0:.0f} MB", found.memory_mb),
+        say("memory      about {0:.0f} MB", forecast.memory_mb),
     )
     return 0
 
@@ -293,15 +293,15 @@ def _tuning(folder: Path) -> list[str]:
     path = folder / "eval" / "tuning.json"
     if not path.exists():
         return []
-    found = hold(
+    facts = hold(
         TuningFacts,
         _read(path),
         say("tuning.json is damaged"),
         path,
         say("remove the file: castalia train --resume writes it anew"),
     )
-    before, after = found.before, found.after
-    if found.kind == "reward":
+    before, after = facts.before, facts.after
+    if facts.kind == "reward":
         return [
             say(
                 "{0}, before and after tuning:",
@@ -355,15 +355,15 @@ def _forgetting(folder: Path) -> list[str]:
     path = folder / "eval" / "forgetting.json"
     if not path.exists():
         return []
-    found = hold(
+    facts = hold(
         ForgettingFacts,
         _read(path),
         say("forgetting.json is damaged"),
         path,
         say("remove the file: castalia train --resume writes it anew"),
     )
-    lines = [say("held-out {0}, before and after fine-tuning:", constant(found.unit))]
-    for side, entry in (("new", found.new), ("old", found.old)):
+    lines = [say("held-out {0}, before and after fine-tuning:", constant(facts.unit))]
+    for side, entry in (("new", facts.new), ("old", facts.old)):
         if entry.before is None or entry.after is None:
             why = (
                 recognised(entry.why)

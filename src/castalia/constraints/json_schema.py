@@ -377,10 +377,10 @@ class _Reader:
         )
         if not (name == "#" or name.startswith("#/")):
             raise nowhere  # another document, or an anchor
-        found = _Target(self.resource, self.resource)
+        target = _Target(self.resource, self.resource)
         for step in unquote(name[1:]).split("/")[1:]:
             spend()
-            key, here = step.replace("~1", "/").replace("~0", "~"), found.schema
+            key, here = step.replace("~1", "/").replace("~0", "~"), target.schema
             if (
                 isinstance(here, list)
                 and key.isascii()
@@ -393,10 +393,10 @@ class _Reader:
                 below = here[key]
             else:
                 raise nowhere
-            found = _Target(
-                below, below if isinstance(below, Mapping) and "$id" in below else found.resource
+            target = _Target(
+                below, below if isinstance(below, Mapping) and "$id" in below else target.resource
             )
-        return found
+        return target
 
     # Types
 
@@ -416,12 +416,12 @@ class _Reader:
                 f"{place}.pattern",
                 say("write a regular expression"),
             )
-        found = regex.parsed(schema["pattern"], "ecma")
+        expression = regex.parsed(schema["pattern"], "ecma")
         free = repeat(ANY)
         inner = (
-            regex.Placed(*map(_in_json, found))
-            if found.anchored
-            else regex.anywhere(_in_json(found.free))
+            regex.Placed(*map(_in_json, expression))
+            if expression.anchored
+            else regex.anywhere(_in_json(expression.free))
         )
         options = [seq(free, inner.free, free)]  # a pattern is searched for
         options += [] if inner.first is inner.free else [seq(inner.first, free)]
@@ -452,12 +452,12 @@ class _Reader:
                     if side == "minimum"
                     else min(known, value)
                 )
-        found = whole_between(limits["minimum"], limits["maximum"])
-        if found is NOTHING:
+        language = whole_between(limits["minimum"], limits["maximum"])
+        if language is NOTHING:
             raise self.error(
                 say("bounds that no integer of 15 digits keeps"), place, say("widen them")
             )
-        return found
+        return language
 
     def array(self, schema: Mapping[str, Any], place: str) -> Language:
         least, most = self.bounds(schema, "minItems", "maxItems", place)

@@ -68,15 +68,15 @@ def named(letter: str) -> Ranges:
         "w": lambda sign: sign.isalnum() or sign == "_",
     }
     belongs = tests[letter.lower()]
-    found: list[tuple[int, int]] = []
+    ranges: list[tuple[int, int]] = []
     for low, high in EVERY:
         for code in range(low, high + 1):
             if belongs(chr(code)):
-                if found and found[-1][1] == code - 1:
-                    found[-1] = (found[-1][0], code)
+                if ranges and ranges[-1][1] == code - 1:
+                    ranges[-1] = (ranges[-1][0], code)
                 else:
-                    found.append((code, code))
-    return tuple(found) if letter.islower() else complement(tuple(found))
+                    ranges.append((code, code))
+    return tuple(ranges) if letter.islower() else complement(tuple(ranges))
 
 
 # ECMA 262: white space is WhiteSpace and LineTerminator, the rest is ASCII
@@ -395,7 +395,7 @@ class _Reader:
 
     def set(self, start: int) -> Ranges:
         negated = self.take("^")
-        found: list[Ranges] = []
+        members: list[Ranges] = []
         first = not self.ecma  # in Python a bracket that comes first is meant literally
         while first or self.peek() != "]":
             first = False
@@ -417,9 +417,9 @@ class _Reader:
                 ):
                     raise self.error(say("a range that runs backwards or ends in a class"), place)
                 low = ((low[0][0], high[0][0]),)
-            found.append(low)
+            members.append(low)
         self.place += 1
-        return complement(union(*found)) if negated else union(*found)
+        return complement(union(*members)) if negated else union(*members)
 
     def member(self, start: int) -> Ranges:
         if self.place >= len(self.pattern):

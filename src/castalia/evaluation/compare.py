@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from castalia.evaluation.base import GROUPS, NORMAL, STUDENT, MetricResult, jackknife
 from castalia.evaluation.student_t import within
-from castalia.evaluation.verdict import kind_of, usable
+from castalia.evaluation.verdict_sentences import kind_of, usable
 from castalia.language import Voice, say, series
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from castalia.evaluation.dense_evidence import Gathered, conditions_of, gather
 from castalia.evaluation.nearest_neighbours import nearest
 from castalia.evaluation.ngram_overlap import Shared, longest_shared
 from castalia.evaluation.token_evidence import gather_passages
-from castalia.evaluation.verdicts import verdict_for
+from castalia.evaluation.verdict import verdict_for
 from castalia.language import Voice, say
 from castalia.nn.counter_random import generator
 from castalia.progress import tracked

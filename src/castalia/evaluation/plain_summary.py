@@ -8,7 +8,7 @@ from __future__ import annotations
 from castalia.evaluation.base import MetricResult
 from castalia.evaluation.ngram_overlap import N
 from castalia.evaluation.ngram_overlap import copies as borrows
-from castalia.evaluation.verdict import (
+from castalia.evaluation.verdict_sentences import (
     FAIR,
     GOOD,
     POOR,

@@ -6,7 +6,7 @@ from castalia.evaluation.base import BLIND, MetricResult, show
 from castalia.evaluation.compression import unit_name
 from castalia.evaluation.equivalence import of_score
 from castalia.evaluation.ngram_overlap import N, copies
-from castalia.evaluation.verdict import (
+from castalia.evaluation.verdict_sentences import (
     NOTHING,
     answered,
     different_words,

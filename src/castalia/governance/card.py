@@ -182,7 +182,7 @@ def _items(report: dict[str, Any]) -> str:
 def _training(run: Run) -> list[tuple[str, str]]:
     rows = [row for row in run.metrics() if row.get("seconds") is not None]
     versions, config = run.about["versions"], run.recipe.training
-    found: list[tuple[str, str]] = [
+    facts: list[tuple[str, str]] = [
         (
             say_in("card", "steps"),
             say(
@@ -199,13 +199,13 @@ def _training(run: Run) -> list[tuple[str, str]]:
         last = rows[-1]
         memory = max(float(row.get("memory_mb") or 0) for row in rows)
         cost = f"{last['seconds']:,.{0 if last['seconds'] >= 10 else 1}f} s, {memory:,.0f} MB"
-        found.append((say("time and peak memory"), cost))
+        facts.append((say("time and peak memory"), cost))
     machine = say(
         "{0}, {1}, {2} threads, torch {3}",
         *(markdown(str(versions[name])) for name in ("system", "cpu", "threads", "torch")),
     )
-    found.append((say("machine"), machine))
-    return found
+    facts.append((say("machine"), machine))
+    return facts
 
 
 def _scores(run: Run, voice: Voice) -> list[str]:
@@ -221,7 +221,7 @@ def _scores(run: Run, voice: Voice) -> list[str]:
         say("real vs real"),
         say("informative"),
     )
-    told = {True: say("yes"), False: say("**no**"), None: "-"}
+    informative = {True: say("yes"), False: say("**no**"), None: "-"}
     better = {"lower": say("lower"), "higher": say("higher")}
     lines = [title, "", f"| {' | '.join(map(voice, head))} |", "|---|---|---|---|---|---|"]
     for score in scores:
@@ -234,7 +234,7 @@ def _scores(run: Run, voice: Voice) -> list[str]:
             interval,
             voice(better.get(direction, direction)),
             _number(score.get("floor")),
-            voice(told[score.get("informative")]),
+            voice(informative[score.get("informative")]),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]

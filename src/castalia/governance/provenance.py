@@ -51,21 +51,21 @@ def describe(gate: Gate, inputs: Sequence[str]) -> list[dict[str, str]]:
 
     Raises DataError for a file that cannot be read.
     """
-    found = []
+    descriptions = []
     for one in inputs:
         for item in gate.codec.given(one):
             if isinstance(item, str):
                 gate.prepare_text(item)
         if is_file(one):
-            found.append({"name": Path(one).name, "sha256": sha256_of(Path(one))})
+            descriptions.append({"name": Path(one).name, "sha256": sha256_of(Path(one))})
         else:
-            found.append(
+            descriptions.append(
                 {
                     "typed": one,
                     "sha256": hashlib.sha256(one.encode(errors="surrogatepass")).hexdigest(),
                 }
             )
-    return found
+    return descriptions
 
 
 def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]] | None]:
@@ -224,7 +224,7 @@ def ledger_entry(
     Equal content may leave more than once: made again, or by a model that makes everything the
     same.
     """
-    found = None
+    newest = None
     if not ledger.is_file():
         return None
     for number, raw in enumerate(lines(ledger), 1):
@@ -238,10 +238,10 @@ def ledger_entry(
                 and entry.get("event") == "released"
                 and entry.get("content") == content
             ):
-                found = (number, entry)
+                newest = (number, entry)
                 if own is not None and entry.get("seal") == own:
                     break
-    return found
+    return newest
 
 
 def step_of(run: Run, manifest: dict[str, Any]) -> int | None:

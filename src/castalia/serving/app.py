@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.requests import Request as Visit
+from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 import castalia
@@ -28,7 +28,7 @@ from castalia.serving.constraint_compiler import Compiler
 from castalia.serving.cross_origin import Origins
 from castalia.serving.engine import Engine, Lane
 from castalia.serving.error_bodies import Json, answer, problem, status_of
-from castalia.serving.generation import Maker
+from castalia.serving.generation import GenerationService
 from castalia.serving.home_page import welcome
 from castalia.serving.http_errors import Invalid, Unknown
 from castalia.serving.loaded_runs import Table
@@ -63,9 +63,9 @@ def make_app(
         one.reads = one.reads.model_copy(
             update={"pixels": limits.pixels, "inflated_bytes": INFLATED, "array_bytes": INFLATED}
         )
-    metrics, maker = (
+    metrics, service = (
         Metrics(engine),
-        Maker(engine, limits, Compiler(limits.constraint, stopping=lambda: engine.draining)),
+        GenerationService(engine, limits, Compiler(limits.constraint, stopping=lambda: engine.draining)),
     )
     app = FastAPI(
         title="Castalia",
@@ -74,21 +74,21 @@ def make_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.include_router(openai_api.router(table, maker))
-    app.include_router(openai_chat.router(table, maker))
-    app.include_router(castalia_api.router(table, maker))
+    app.include_router(openai_api.router(table, service))
+    app.include_router(openai_chat.router(table, service))
+    app.include_router(castalia_api.router(table, service))
 
     keys = keys or Keys(limits=limits)
 
     @app.get("/", include_in_schema=False)
-    async def index(visit: Visit, lang: str | None = None) -> Response:
+    async def index(http: HttpRequest, lang: str | None = None) -> Response:
         try:
-            keys.find(visit.headers.get("authorization", ""))
+            keys.find(http.headers.get("authorization", ""))
             known = True
         except Unknown:
             known = False
         return welcome(
-            table, visit.headers, lang, visit.url.scheme, keyed=bool(keys.keys), known=known
+            table, http.headers, lang, http.url.scheme, keyed=bool(keys.keys), known=known
         )
 
     @app.get("/healthz", include_in_schema=False)
@@ -123,44 +123,44 @@ def make_app(
     return ServerMiddleware(app, rules)
 
 
-async def _ours(visit: Visit, error: Any) -> Response:
+async def _ours(http: HttpRequest, error: Any) -> Response:
     if status_of(error) >= 500:
-        LOG.error("a request failed", exc_info=error, extra={"id": visit.state.number})
-    return answer(error, visit.state.number, visit.state.language)
+        LOG.error("a request failed", exc_info=error, extra={"id": http.state.number})
+    return answer(error, http.state.number, http.state.language)
 
 
-async def _invalid(visit: Visit, error: Any) -> Response:
+async def _invalid(http: HttpRequest, error: Any) -> Response:
     """What is wrong and where, without the values that were sent."""
-    voice, problems = Voice(visit.state.language), error.errors()
+    voice, problems = Voice(http.state.language), error.errors()
     place, what = "", voice.say("the body does not fit")
     if problems:
-        place, what = _place(problems[0]["loc"]), _described(problems[0], visit.url.path, voice)
+        place, what = _place(problems[0]["loc"]), _described(problems[0], http.url.path, voice)
     if len(problems) > 1:
         what = voice.say("{0} (and {1} more)", what, len(problems) - 1)
     found = Invalid(what[:500], place[:200], say("see /openapi.json"))
-    return answer(found, visit.state.number, voice.language)
+    return answer(found, http.state.number, voice.language)
 
 
-async def _foreign(visit: Visit, error: Any) -> Response:
+async def _foreign(http: HttpRequest, error: Any) -> Response:
     status = error.status_code
     words = {
         404: say("there is nothing at this address"),
         405: say("this address takes another method"),
     }
     found = Invalid(words.get(status) or str(error.detail)[:300])
-    shape = problem(found, visit.state.number, visit.state.language)
+    shape = problem(found, http.state.number, http.state.language)
     shape["error"]["code"] = "NotFound" if status == 404 else "Invalid"
     return Json(shape, status, headers=error.headers)
 
 
-async def _bug(visit: Visit, error: Any) -> Response:
+async def _bug(http: HttpRequest, error: Any) -> Response:
     """The framework raises it again once this is sent; the middleware logs it."""
-    return answer(error, visit.state.number, visit.state.language)
+    return answer(error, http.state.number, http.state.language)
 
 
-async def _left(visit: Visit, error: Any) -> Response:
+async def _left(http: HttpRequest, error: Any) -> Response:
     """Nobody reads this; the log says that the client left."""
-    visit.state.note["error"] = "the client left"
+    http.state.note["error"] = "the client left"
     return Response(status_code=499)
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from fastapi import Request as Visit
+from fastapi import Request as HttpRequest
 from pydantic import Field, TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -56,7 +56,7 @@ from castalia.serving.field_types import (
     TopP,
     Whole,
 )
-from castalia.serving.generation import Maker, Released
+from castalia.serving.generation import GenerationService, Released
 from castalia.serving.http_errors import Invalid
 from castalia.serving.json_limits import check_json
 from castalia.serving.loaded_runs import Hosted, Table, from_base64
@@ -116,7 +116,7 @@ class ScoreBody(Body):
     cond: Cond = Field({})
 
 
-def router(table: Table, maker: Maker) -> APIRouter:
+def router(table: Table, service: GenerationService) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["Castalia"])
 
     @routes.get("/runs")
@@ -125,18 +125,18 @@ def router(table: Table, maker: Maker) -> APIRouter:
 
     @routes.get("/schema/{run}")
     async def schema(run: str) -> Response:
-        return Json(schema_of(table.able(run, "generate"), maker))
+        return Json(schema_of(table.able(run, "generate"), service))
 
     @routes.get("/schema/{run}/{kind}")
     async def schema_of_edit(run: str, kind: str) -> Response:
         hosted, edit = table.editing(run, kind)
-        return Json(edit_schema(hosted, kind, edit, maker))
+        return Json(edit_schema(hosted, kind, edit, service))
 
     @routes.post("/generate")
-    async def generate(body: GenerateBody, visit: Visit) -> Response:
-        hosted, mine = table.able(body.run, "generate"), maker.billed(visit.state.bill)
-        visit.state.note.update(run=hosted.name, prompt=body.prompt)
-        request = _request(hosted, body, maker)
+    async def generate(body: GenerateBody, http: HttpRequest) -> Response:
+        hosted, mine = table.able(body.run, "generate"), service.billed(http.state.bill)
+        http.state.note.update(run=hosted.name, prompt=body.prompt)
+        request = _request(hosted, body, service)
         suffix = _suffix(hosted, body.ending)
         if body.format == "file" and (body.n != 1 or hosted.codec.sidecar):
             raise Invalid(
@@ -145,10 +145,10 @@ def router(table: Table, maker: Maker) -> APIRouter:
                 say('n=1 and a run whose files hold one, or format="json"'),
             )
         if hosted.writes:
-            text = await present(visit, mine.prepare(hosted, request))
-            written = (await present(visit, mine.write([text])))[0]
+            text = await present(http, mine.prepare(hosted, request))
+            written = (await present(http, mine.write([text])))[0]
             new = sum(len(one.done.tokens) for one in written)
-            visit.state.note["tokens"] = new
+            http.state.note["tokens"] = new
             released = [one.released for one in written]
         else:
             if (
@@ -166,11 +166,11 @@ def router(table: Table, maker: Maker) -> APIRouter:
                         lambda: hosted.item(from_base64(given, "prompt"))
                     )
                     request = replace(request, prompt=item)
-                visit.state.note["prompt"] = None
-                released = await present(visit, mine.compose(hosted, request, suffix))
+                http.state.note["prompt"] = None
+                released = await present(http, mine.compose(hosted, request, suffix))
             else:
-                released = await present(visit, maker.draw(hosted, request, suffix))
-            visit.state.note["items"] = len(released)
+                released = await present(http, service.draw(hosted, request, suffix))
+            http.state.note["items"] = len(released)
         if body.format == "file":
             return Response(released[0].content, media_type=hosted.media_type_of(suffix))
         return Json({"run": hosted.name, "items": [shown(hosted, one, suffix) for one in released]})
@@ -178,13 +178,13 @@ def router(table: Table, maker: Maker) -> APIRouter:
     @routes.post(
         "/edit", openapi_extra=form_schema(*EDIT_FIELDS, files=("inputs",), others=edit_fields())
     )
-    async def edit(visit: Visit) -> Response:
-        async with visit.form(max_files=MOST_INPUTS, max_fields=32, max_part_size=1 << 18) as form:
+    async def edit(http: HttpRequest) -> Response:
+        async with http.form(max_files=MOST_INPUTS, max_fields=32, max_part_size=1 << 18) as form:
             hosted, suffix, released = await present(
-                visit, _edited(table, maker.billed(visit.state.bill), form)
+                http, _edited(table, service.billed(http.state.bill), form)
             )
             kind = _field(form, "kind")
-        visit.state.note.update(run=hosted.name, items=len(released))
+        http.state.note.update(run=hosted.name, items=len(released))
         return Json(
             {
                 "run": hosted.name,
@@ -194,12 +194,12 @@ def router(table: Table, maker: Maker) -> APIRouter:
         )
 
     @routes.post("/score")
-    async def score(body: ScoreBody, visit: Visit) -> Response:
+    async def score(body: ScoreBody, http: HttpRequest) -> Response:
         hosted = table.able(body.run, "score")
-        visit.state.note.update(run=hosted.name)
-        if len(body.items) > maker.limits.items:
-            raise Invalid(say("at most {0} items at once", maker.limits.items), "items")
-        scores = await present(visit, _scored(hosted, maker.billed(visit.state.bill), body))
+        http.state.note.update(run=hosted.name)
+        if len(body.items) > service.limits.items:
+            raise Invalid(say("at most {0} items at once", service.limits.items), "items")
+        scores = await present(http, _scored(hosted, service.billed(http.state.bill), body))
         return Json(
             {
                 "run": hosted.name,
@@ -246,7 +246,7 @@ def _endings(hosted: Hosted) -> tuple[str, ...]:
     return (hosted.codec.suffix, *hosted.codec.formats)
 
 
-def _request(hosted: Hosted, body: GenerateBody, maker: Maker) -> Request:
+def _request(hosted: Hosted, body: GenerateBody, service: GenerationService) -> Request:
     given = {name: value for name, value in body.options.model_dump().items() if value is not None}
     fitting = TOKEN_OPTIONS if isinstance(hosted.spec, Tokens) else DENSE_OPTIONS
     other = sorted(set(given) - set(fitting))
@@ -256,10 +256,10 @@ def _request(hosted: Hosted, body: GenerateBody, maker: Maker) -> Request:
             f"options.{other[0]}",
             say("one of: {0}", ", ".join(fitting)),
         )
-    if body.n > maker.limits.items:
-        raise Invalid(say("at most {0} items at once", maker.limits.items), "n")
-    if (body.options.length or 0) > maker.limits.tokens:
-        raise Invalid(say("at most {0} new tokens", maker.limits.tokens), "options.length")
+    if body.n > service.limits.items:
+        raise Invalid(say("at most {0} items at once", service.limits.items), "n")
+    if (body.options.length or 0) > service.limits.tokens:
+        raise Invalid(say("at most {0} new tokens", service.limits.tokens), "options.length")
     if "stop" in given:
         given["stop"] = tuple(given["stop"])
     options: SampleOptions = replace(hosted.options, **given)
@@ -274,7 +274,7 @@ def _request(hosted: Hosted, body: GenerateBody, maker: Maker) -> Request:
     )
 
 
-def schema_of(hosted: Hosted, maker: Maker) -> dict[str, Any]:
+def schema_of(hosted: Hosted, service: GenerationService) -> dict[str, Any]:
     """The JSON schema of a body for /api/generate that names this run."""
     properties: dict[str, Any] = GenerateBody.model_json_schema()["properties"]
     every = Options.model_json_schema()["properties"]
@@ -285,7 +285,7 @@ def schema_of(hosted: Hosted, maker: Maker) -> dict[str, Any]:
         for name in (TOKEN_OPTIONS if tokens else DENSE_OPTIONS)
     }
     properties["run"] = {"const": hosted.name}
-    properties["n"]["maximum"] = maker.limits.items
+    properties["n"]["maximum"] = service.limits.items
     properties["options"] = {"type": "object", "properties": options, "additionalProperties": False}
     properties["cond"] = {
         "type": "object",
@@ -310,7 +310,7 @@ def schema_of(hosted: Hosted, maker: Maker) -> dict[str, Any]:
 
 
 async def _edited(
-    table: Table, maker: Maker, form: FormData
+    table: Table, service: GenerationService, form: FormData
 ) -> tuple[Hosted, str | None, list[Released]]:
     """(the run, the ending of its answers, what came out)."""
     kind = _field(form, "kind")
@@ -321,19 +321,19 @@ async def _edited(
     cond, suffix = _conditions(form), _suffix(hosted, _text(form, "ending"))
     asked = facts_of(kind, options, seed, cond)
     await run_in_threadpool(hosted.gate.prepare_options, asked, cond)
-    contents, inputs = await _inputs(hosted, maker, form, edit)
-    if edit.results(len(inputs), options) > maker.limits.items:
-        raise Invalid(say("at most {0} items come out", maker.limits.items), "steps")
+    contents, inputs = await _inputs(hosted, service, form, edit)
+    if edit.results(len(inputs), options) > service.limits.items:
+        raise Invalid(say("at most {0} items come out", service.limits.items), "steps")
     tokens = await run_in_threadpool(edit.work, hosted.codec, inputs, options)
-    if tokens > 4 * maker.limits.tokens:
+    if tokens > 4 * service.limits.tokens:
         raise Invalid(
             say("the inputs are too long for so many versions: {0} tokens", tokens),
             "inputs",
-            say("at most {0}, or ask for less", 4 * maker.limits.tokens),
+            say("at most {0}, or ask for less", 4 * service.limits.tokens),
         )
-    maker.charge(tokens)
+    service.charge(tokens)
     known = hosted.known(cond, inputs) if edit.conditioned else {}
-    items: Sequence[Any] = await maker.call(
+    items: Sequence[Any] = await service.call(
         hosted, lambda: edit.run(hosted.family, hosted.codec, inputs, options, seed, known)
     )
 
@@ -355,7 +355,7 @@ async def _edited(
 
 
 async def _inputs(
-    hosted: Hosted, maker: Maker, form: FormData, edit: Edit
+    hosted: Hosted, service: GenerationService, form: FormData, edit: Edit
 ) -> tuple[list[bytes], list[Any]]:
     """(the bytes, the items) of what is to be edited: texts in the field `text`, else files."""
     if hosted.writes:
@@ -363,7 +363,7 @@ async def _inputs(
         if not edit.least <= len(texts) <= MOST_INPUTS:
             raise Invalid(say("between {0} and {1} texts", edit.least, MOST_INPUTS), "text")
         for text in texts:
-            if len(text) > 4 * maker.limits.tokens:
+            if len(text) > 4 * service.limits.tokens:
                 raise Invalid(say("the text is too long"), "text")
             await run_in_threadpool(hosted.gate.prepare_text, text)
         return [text.encode() for text in texts], texts
@@ -408,7 +408,7 @@ def _properties(edit: Edit) -> dict[str, Any]:
     }
 
 
-def edit_schema(hosted: Hosted, kind: str, edit: Edit, maker: Maker) -> dict[str, Any]:
+def edit_schema(hosted: Hosted, kind: str, edit: Edit, service: GenerationService) -> dict[str, Any]:
     """The JSON schema of a form for /api/edit that names this run and this edit. A field with an
     array may stand in the form several times.
     """
@@ -425,7 +425,7 @@ def edit_schema(hosted: Hosted, kind: str, edit: Edit, maker: Maker) -> dict[str
         "ending": {"enum": [one.lstrip(".") for one in _endings(hosted)]},
     }
     steps = properties["steps"]
-    steps["maximum"] = min(steps["maximum"], maker.limits.items)
+    steps["maximum"] = min(steps["maximum"], service.limits.items)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"What {kind} of {hosted.name} takes",
@@ -487,7 +487,7 @@ def _conditions(form: FormData) -> dict[str, str | int]:
 # Score --------------------------------------------------------------------------------------------
 
 
-async def _scored(hosted: Hosted, maker: Maker, body: ScoreBody) -> list[dict[str, Any]]:
+async def _scored(hosted: Hosted, service: GenerationService, body: ScoreBody) -> list[dict[str, Any]]:
     scorer = require(hosted.family, Scores, "score")
     expect(hosted.family.conditions, body.cond)
 
@@ -530,8 +530,8 @@ async def _scored(hosted: Hosted, maker: Maker, body: ScoreBody) -> list[dict[st
 
     items, rows = await run_in_threadpool(prepared)
     known = hosted.known(body.cond, items)
-    maker.charge(sum(len(row) - 1 for row in rows) if isinstance(hosted.spec, Tokens) else 0)
-    nats = await maker.call(hosted, lambda: computed(rows, known))
+    service.charge(sum(len(row) - 1 for row in rows) if isinstance(hosted.spec, Tokens) else 0)
+    nats = await service.call(hosted, lambda: computed(rows, known))
     units = [
         hosted.codec.units(item)
         if not isinstance(hosted.spec, Dense)

@@ -41,7 +41,7 @@ BRIEF = 1000  # characters of a prompt that are worked on at once
 
 
 @dataclass(frozen=True)
-class Maker:
+class GenerationService:
     """The engine and what one request may ask of it. bill: what the tokens of one request are
     charged to; see `billed`.
     """
@@ -51,7 +51,7 @@ class Maker:
     compiler: Compiler
     bill: Bill | None = None
 
-    def billed(self, bill: Bill) -> Maker:
+    def billed(self, bill: Bill) -> GenerationService:
         """The same for one request."""
         return replace(self, bill=bill)
 
@@ -266,7 +266,7 @@ class Maker:
             )
         return prompt, middle
 
-    async def write(self, texts: Sequence[Text]) -> list[list[Written]]:
+    async def write(self, texts: Sequence[Text]) -> list[list[FinishedText]]:
         """All samples of all texts, once they are whole."""
         self._reserve(_tokens(texts[0].hosted), [text.work for text in texts])
         tickets: list[Ticket] = []
@@ -285,11 +285,11 @@ class Maker:
             ]
         )
 
-    async def stream(self, texts: Sequence[Text]) -> AsyncGenerator[Bit, None]:
+    async def stream(self, texts: Sequence[Text]) -> AsyncGenerator[Chunk, None]:
         """What may go out of all texts, as it comes. Closing the iterator drops what is not
         finished; the ledger records it.
         """
-        bits: asyncio.Queue[Bit | BaseException | None] = asyncio.Queue(maxsize=64)
+        chunks: asyncio.Queue[Chunk | BaseException | None] = asyncio.Queue(maxsize=64)
         tickets: list[Ticket] = []
         tasks: list[asyncio.Task[None]] = []
         self._reserve(_tokens(texts[0].hosted), [text.work for text in texts])
@@ -301,18 +301,18 @@ class Maker:
                     )
                 )
             tasks = [
-                asyncio.create_task(_follow(number, text, ticket, bits))
+                asyncio.create_task(_follow(number, text, ticket, chunks))
                 for number, (text, ticket) in enumerate(zip(texts, tickets, strict=True))
             ]
             going = len(tasks)
             while going:
-                bit = await bits.get()
-                if isinstance(bit, BaseException):
-                    raise bit
-                if bit is None:
+                chunk = await chunks.get()
+                if isinstance(chunk, BaseException):
+                    raise chunk
+                if chunk is None:
                     going -= 1
                 else:
-                    yield bit
+                    yield chunk
         finally:
             for ticket in tickets:
                 ticket.cancel()
@@ -369,7 +369,7 @@ class Text:
         return len(self.work.prompt) - 1  # without `begin`, which is not part of the prompt
 
 
-class Written(NamedTuple):
+class FinishedText(NamedTuple):
     """One finished text: what is new in it, and all of it with its manifest. names, logprobs: what
     each new token writes, and its place.
     """
@@ -380,7 +380,7 @@ class Written(NamedTuple):
     logprobs: list[TokenLogprobs]
 
 
-class Bit(NamedTuple):
+class Chunk(NamedTuple):
     """A part of one stream. prompt: which text; row: which of its samples. done and manifest come
     with the last part.
     """
@@ -455,9 +455,9 @@ class _Writer:
 
 
 async def _follow(
-    number: int, text: Text, ticket: Ticket, bits: asyncio.Queue[Bit | BaseException | None]
+    number: int, text: Text, ticket: Ticket, chunks: asyncio.Queue[Chunk | BaseException | None]
 ) -> None:
-    """One ticket's pieces to the queue of bits, then None; or the error that ended it."""
+    """One ticket's pieces to the queue of chunks, then None; or the error that ended it."""
     writers: dict[int, _Writer] = {}
     try:
         for index in range(text.work.rows):
@@ -470,15 +470,15 @@ async def _follow(
                 if piece.done is not None:
                     manifest = await run_in_threadpool(writer.close, piece.done)
                 if new or piece.done is not None or piece.logprobs:
-                    await bits.put(
-                        Bit(number, piece.row, new, piece.logprobs, piece.done, manifest)
+                    await chunks.put(
+                        Chunk(number, piece.row, new, piece.logprobs, piece.done, manifest)
                     )
-        await bits.put(None)
+        await chunks.put(None)
     except asyncio.CancelledError:
         raise
     except Exception as error:
         ticket.cancel()
-        await bits.put(error)
+        await chunks.put(error)
     finally:
         for writer in writers.values():
             if not writer.closed:
@@ -500,7 +500,7 @@ def _drawn(hosted: Hosted, request: Request, one: Drawn) -> Sample:
     )
 
 
-def _written(text: Text, piece: Piece) -> Written:
+def _written(text: Text, piece: Piece) -> FinishedText:
     """The text behind the prompt; the manifest is that of prompt and text together, which `castalia
     sample` would write.
     """
@@ -523,7 +523,7 @@ def _written(text: Text, piece: Piece) -> Written:
         )
         whole = f"{request.prompt or ''}{new}{text.suffix}"
         released = Released(hosted.gate.emit_bytes(whole, facts), facts)
-    return Written(new, released, done, piece.logprobs)
+    return FinishedText(new, released, done, piece.logprobs)
 
 
 def _released(hosted: Hosted, sample: Sample, suffix: str | None = None) -> Released:

@@ -72,44 +72,44 @@ class ServerMiddleware:
             await self.app(scope, receive, send)
             return
         headers, method = Headers(scope=scope), scope["method"]
-        visit = _Exchange(
+        exchange = _Exchange(
             scope, send, self.rules.limits.patience, self.rules.origins.headers(headers)
         )
         # HEAD is GET without the body, which the protocol leaves out by itself.
         inner = {**scope, "method": "GET"} if method == "HEAD" else scope
         state: MutableMapping[str, Any] = inner.setdefault("state", {})
         language = accepted(headers.get("accept-language", ""), current())
-        state |= {"note": visit.note, "number": visit.id, "language": language}
+        state |= {"note": exchange.note, "number": exchange.id, "language": language}
         bill: Bill | None = None
         try:
             if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS:
                 raise TooLarge(say("the headers have {0:,} bytes at most", HEADERS))
             self.rules.origins.check(headers, method)
             if method == "OPTIONS" and "access-control-request-method" in headers:
-                await visit.end(self.rules.origins.preflight(headers), scope, receive)
+                await exchange.end(self.rules.origins.preflight(headers), scope, receive)
                 return
             key = self._admitted(scope, headers)
             state |= {"key": key, "bill": (bill := Bill(key.tokens))}
-            visit.note["key"] = key.name
+            exchange.note["key"] = key.name
             body = await self._body(headers, receive)
-            await self.app(inner, _replayed(body, receive), visit.send)
+            await self.app(inner, _replayed(body, receive), exchange.send)
         except Unread:
-            visit.note["error"] = "the client does not read"
+            exchange.note["error"] = "the client does not read"
             raise  # the server closes the connection
         except Exception as error:
             if status_of(error) >= 500:
-                LOG.exception("a request failed", extra={"id": visit.id})
-            await visit.end(answer(error, visit.id, language), scope, receive)
+                LOG.exception("a request failed", extra={"id": exchange.id})
+            await exchange.end(answer(error, exchange.id, language), scope, receive)
         finally:
             if bill is not None:
                 bill.settle()
-            seconds = time.perf_counter() - visit.begun
-            self.rules.observe(inner, visit.status, seconds)
+            seconds = time.perf_counter() - exchange.begun
+            self.rules.observe(inner, exchange.status, seconds)
             facts = {
-                "id": visit.id,
+                "id": exchange.id,
                 "method": method,
                 "path": scope["path"][:200],
-                "status": visit.status,
+                "status": exchange.status,
                 "seconds": round(seconds, 4),
             }
             private = () if self.rules.log_prompts else ("prompt",)
@@ -117,7 +117,7 @@ class ServerMiddleware:
                 "request",
                 extra={
                     **facts,
-                    **{name: value for name, value in visit.note.items() if name not in private},
+                    **{name: value for name, value in exchange.note.items() if name not in private},
                 },
             )
 

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter
-from fastapi import Request as Visit
+from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response
 from torch import Tensor
@@ -46,7 +46,7 @@ from castalia.serving.field_types import (
     Tokens,
     Whole,
 )
-from castalia.serving.generation import Maker, Text, Written
+from castalia.serving.generation import GenerationService, Text, FinishedText
 from castalia.serving.http_errors import Invalid
 from castalia.serving.loaded_runs import Hosted, Table, from_base64
 from castalia.serving.responses import Events, present
@@ -96,7 +96,7 @@ class EmbeddingBody(Body):
     cond: Cond = Field({})
 
 
-def router(table: Table, maker: Maker) -> APIRouter:
+def router(table: Table, service: GenerationService) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["OpenAI"])
 
     @routes.get("/models")
@@ -108,27 +108,27 @@ def router(table: Table, maker: Maker) -> APIRouter:
         return Json(_model(table[model]))
 
     @routes.post("/completions")
-    async def completions(body: CompletionBody, visit: Visit) -> Response:
+    async def completions(body: CompletionBody, http: HttpRequest) -> Response:
         hosted = table.able(body.model, "completions")
         prompts = _prompts(body.prompt)
-        visit.state.note.update(run=hosted.name, prompt=body.prompt)
-        request = _text_request(hosted, body, len(prompts), maker)
-        mine = maker.billed(visit.state.bill)
+        http.state.note.update(run=hosted.name, prompt=body.prompt)
+        request = _text_request(hosted, body, len(prompts), service)
+        mine = service.billed(http.state.bill)
         each = [(replace(request, prompt=text or None), ids) for text, ids in prompts]
-        texts = await present(visit, mine.prepare_all(hosted, each, body.suffix))
+        texts = await present(http, mine.prepare_all(hosted, each, body.suffix))
         if body.logprobs is not None:
             texts = [
                 replace(text, work=replace(text.work, top_logprobs=body.logprobs)) for text in texts
             ]
-        whole = _Completions(mine, hosted, body, texts, visit)
+        whole = _Completions(mine, hosted, body, texts, http)
         if body.stream:
-            return await Events.begun(visit, whole.chunks())
-        return Json(await present(visit, whole.document()))
+            return await Events.begun(http, whole.chunks())
+        return Json(await present(http, whole.document()))
 
     @routes.post("/images/generations")
-    async def images(body: ImageBody, visit: Visit) -> Response:
+    async def images(body: ImageBody, http: HttpRequest) -> Response:
         hosted = table.able(body.model, "images")
-        visit.state.note.update(run=hosted.name, prompt=body.prompt)
+        http.state.note.update(run=hosted.name, prompt=body.prompt)
         _, height, width = hosted.spec.shape  # type: ignore[union-attr] - pictures are dense
         if body.size not in (None, "auto", f"{width}x{height}"):
             raise Invalid(
@@ -142,8 +142,8 @@ def router(table: Table, maker: Maker) -> APIRouter:
                 "response_format",
                 'response_format="b64_json"',
             )
-        if body.n > maker.limits.items:
-            raise Invalid(say("at most {0} pictures at once", maker.limits.items), "n")
+        if body.n > service.limits.items:
+            raise Invalid(say("at most {0} pictures at once", service.limits.items), "n")
         seed = fresh_seed(body.seed)
         options = (
             hosted.options
@@ -154,8 +154,8 @@ def router(table: Table, maker: Maker) -> APIRouter:
             body.n, seed, {**_named(hosted, body.prompt, body.cond), **body.cond}, options
         )
         suffix = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}[body.output_format]
-        drawn = await present(visit, maker.draw(hosted, request, suffix))
-        visit.state.note["items"] = len(drawn)
+        drawn = await present(http, service.draw(hosted, request, suffix))
+        http.state.note["items"] = len(drawn)
         data = [
             {"b64_json": base64.b64encode(one.content).decode(), "castalia": one.manifest}
             for one in drawn
@@ -172,8 +172,8 @@ def router(table: Table, maker: Maker) -> APIRouter:
     @routes.post(
         "/images/edits", openapi_extra=form_schema("model", "prompt", files=("image", "mask"))
     )
-    async def edits(visit: Visit) -> Response:
-        async with visit.form(max_files=4, max_fields=16, max_part_size=1 << 16) as form:
+    async def edits(http: HttpRequest) -> Response:
+        async with http.form(max_files=4, max_fields=16, max_part_size=1 << 16) as form:
             name = form.get("model")
             if not isinstance(name, str):
                 raise Invalid(say("the field model says which run"), "model")
@@ -185,14 +185,14 @@ def router(table: Table, maker: Maker) -> APIRouter:
             )
 
     @routes.post("/embeddings")
-    async def embeddings(body: EmbeddingBody, visit: Visit) -> Response:
+    async def embeddings(body: EmbeddingBody, http: HttpRequest) -> Response:
         hosted = table.able(body.model, "embeddings")
-        visit.state.note.update(run=hosted.name)
+        http.state.note.update(run=hosted.name)
         given = [body.input] if isinstance(body.input, str) else body.input
-        if not 1 <= len(given) <= maker.limits.items:
-            raise Invalid(say("between 1 and {0} items at once", maker.limits.items), "input")
+        if not 1 <= len(given) <= service.limits.items:
+            raise Invalid(say("between 1 and {0} items at once", service.limits.items), "input")
         vectors = await present(
-            visit, _embedded(hosted, maker.billed(visit.state.bill), given, body.cond)
+            http, _embedded(hosted, service.billed(http.state.bill), given, body.cond)
         )
         if body.dimensions not in (None, vectors.shape[1]):
             raise Invalid(
@@ -228,18 +228,18 @@ class _Completions:
 
     def __init__(
         self,
-        maker: Maker,
+        service: GenerationService,
         hosted: Hosted,
         body: CompletionBody,
         texts: Sequence[Text],
-        visit: Visit,
+        http: HttpRequest,
     ) -> None:
-        self.maker, self.hosted, self.body, self.texts, self.visit = (
-            maker,
+        self.service, self.hosted, self.body, self.texts, self.http = (
+            service,
             hosted,
             body,
             texts,
-            visit,
+            http,
         )
         self.head = {
             "id": f"cmpl-{os.urandom(12).hex()}",
@@ -252,11 +252,11 @@ class _Completions:
         choices, new = [], 0
         if self.body.max_tokens == 0:
             self._charge_prompts()
-        written: Sequence[Sequence[Written | None]]
+        written: Sequence[Sequence[FinishedText | None]]
         written = (
             [[None] * self.body.n for _ in self.texts]
             if self.body.max_tokens == 0
-            else await self.maker.write(self.texts)
+            else await self.service.write(self.texts)
         )
         for number, (text, rows) in enumerate(zip(self.texts, written, strict=True)):
             echo, logprobs = await self._echo(text)
@@ -295,15 +295,15 @@ class _Completions:
                         [self._choice(index, echo, begun[index].logprobs(logprobs), None)]
                     )
         if self.body.max_tokens != 0:
-            stream = self.maker.stream(self.texts)
+            stream = self.service.stream(self.texts)
             try:
-                async for bit in stream:
-                    index = bit.prompt * self.body.n + bit.row
+                async for chunk in stream:
+                    index = chunk.prompt * self.body.n + chunk.row
                     places = begun.setdefault(index, Places(self.hosted))
-                    choice = self._choice(index, bit.text, places.logprobs(bit.logprobs), bit.done)
-                    new += 0 if bit.done is None else len(bit.done.tokens)
+                    choice = self._choice(index, chunk.text, places.logprobs(chunk.logprobs), chunk.done)
+                    new += 0 if chunk.done is None else len(chunk.done.tokens)
                     yield self._chunk(
-                        [choice | ({} if bit.manifest is None else {"castalia": bit.manifest})]
+                        [choice | ({} if chunk.manifest is None else {"castalia": chunk.manifest})]
                     )
             finally:
                 await stream.aclose()
@@ -315,7 +315,7 @@ class _Completions:
     def _charge_prompts(self) -> None:
         """Charges the prompts where no token is written."""
         for text in self.texts:
-            self.maker.charge(text.prompt_tokens)
+            self.service.charge(text.prompt_tokens)
 
     async def _echo(self, text: Text) -> tuple[str, list[TokenLogprobs]]:
         if not self.body.echo:
@@ -323,7 +323,7 @@ class _Completions:
         logprobs = (
             []
             if self.body.logprobs is None
-            else await self.maker.logprobs(text, self.body.logprobs)
+            else await self.service.logprobs(text, self.body.logprobs)
         )
         return str(text.request.prompt or ""), logprobs
 
@@ -349,7 +349,7 @@ class _Completions:
 
     def _usage(self, new: int) -> dict[str, int]:
         prompt = sum(text.prompt_tokens for text in self.texts)
-        self.visit.state.note["tokens"] = new
+        self.http.state.note["tokens"] = new
         return {"prompt_tokens": prompt, "completion_tokens": new, "total_tokens": prompt + new}
 
 
@@ -398,7 +398,7 @@ def name_of(hosted: Hosted, token: int) -> str:
         return "bytes:" + "".join(f"\\x{byte:02x}" for byte in raw)
 
 
-def _text_request(hosted: Hosted, body: CompletionBody, prompts: int, maker: Maker) -> Request:
+def _text_request(hosted: Hosted, body: CompletionBody, prompts: int, service: GenerationService) -> Request:
     """The body as a request, the run's own defaults where a field is missing."""
     if body.best_of not in (None, body.n):
         raise Invalid(
@@ -412,14 +412,14 @@ def _text_request(hosted: Hosted, body: CompletionBody, prompts: int, maker: Mak
         )
     if body.suffix is not None and body.echo:
         raise Invalid(say("echo and suffix do not go together"), "echo")
-    return replace(asked(hosted, body, prompts, maker, body.max_tokens), cond=dict(body.cond))
+    return replace(asked(hosted, body, prompts, service, body.max_tokens), cond=dict(body.cond))
 
 
 def asked(
     hosted: Hosted,
     body: Asking,
     prompts: int,
-    maker: Maker,
+    service: GenerationService,
     length: int | None,
     field: str = "max_tokens",
 ) -> Request:
@@ -438,10 +438,10 @@ def asked(
             "logit_bias",
             say("leave it out; `constraint` says what a text must be"),
         )
-    if body.n * prompts > maker.limits.items:
-        raise Invalid(say("at most {0} texts at once, over all prompts", maker.limits.items), "n")
-    if length is not None and length > maker.limits.tokens:
-        raise Invalid(say("at most {0} new tokens", maker.limits.tokens), field)
+    if body.n * prompts > service.limits.items:
+        raise Invalid(say("at most {0} texts at once, over all prompts", service.limits.items), "n")
+    if length is not None and length > service.limits.tokens:
+        raise Invalid(say("at most {0} new tokens", service.limits.tokens), field)
     stop = [body.stop] if isinstance(body.stop, str) else body.stop
     if stop is not None and (len(stop) > 4 or not all(stop)):
         raise Invalid(say("stop takes up to four strings, none of them empty"), "stop")
@@ -524,7 +524,7 @@ def _within(name: str, text: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
-async def _embedded(hosted: Hosted, maker: Maker, given: Sequence[str], cond: Cond) -> Tensor:
+async def _embedded(hosted: Hosted, service: GenerationService, given: Sequence[str], cond: Cond) -> Tensor:
     """(B, D) float32: latent means."""
     from starlette.concurrency import run_in_threadpool
 
@@ -535,8 +535,8 @@ async def _embedded(hosted: Hosted, maker: Maker, given: Sequence[str], cond: Co
         return hosted.tensor(items), hosted.known(cond, items)
 
     x, known = await run_in_threadpool(prepared)
-    maker.charge(x.numel() if isinstance(hosted.spec, TokenSpec) else 0)
-    vectors: Tensor = await maker.call(
+    service.charge(x.numel() if isinstance(hosted.spec, TokenSpec) else 0)
+    vectors: Tensor = await service.call(
         hosted, lambda: encoder.to_latent(x, known).flatten(1).float().cpu()
     )
     return vectors

@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from fastapi import Request as Visit
+from fastapi import Request as HttpRequest
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -32,7 +32,7 @@ from castalia.sampling.chat import reply_to, talk_of
 from castalia.sentences import say
 from castalia.serving.error_bodies import Json, as_json
 from castalia.serving.field_types import Asking, Body, Count, Letters, Short, StreamOptions
-from castalia.serving.generation import BRIEF, Maker, Text
+from castalia.serving.generation import BRIEF, GenerationService, Text
 from castalia.serving.http_errors import Invalid, TooLong
 from castalia.serving.loaded_runs import Hosted, Table
 from castalia.serving.openai_api import CAUSES, asked, name_of
@@ -105,32 +105,32 @@ class ChatBody(Asking):
     user: Short | None = None
 
 
-def router(table: Table, maker: Maker) -> APIRouter:
+def router(table: Table, service: GenerationService) -> APIRouter:
     routes = APIRouter(tags=["OpenAI"])
 
     @routes.post(PATH)
-    async def chat(body: ChatBody, visit: Visit) -> Response:
+    async def chat(body: ChatBody, http: HttpRequest) -> Response:
         hosted = table.able(body.model, "chat")
-        mine = maker.billed(visit.state.bill)
+        mine = service.billed(http.state.bill)
         talk = _talk(body.messages)
-        visit.state.note.update(run=hosted.name, prompt=str(talk))
-        request = _request(hosted, body, maker)
+        http.state.note.update(run=hosted.name, prompt=str(talk))
+        request = _request(hosted, body, service)
         if len(talk) <= BRIEF and not hosted.renders:
             request = _fitting(hosted, talk, request)
         else:
             request = await run_in_threadpool(_fitting, hosted, talk, request)
         try:
-            text = await present(visit, mine.prepare(hosted, request))
+            text = await present(http, mine.prepare(hosted, request))
         except RecipeError as error:
             if body.response_format is None:
                 raise
             raise Invalid(f"{error.what}: {error.where}", "response_format", error.fix) from error
         if body.logprobs:
             text = replace(text, work=replace(text.work, top_logprobs=body.top_logprobs or 0))
-        whole = _Replies(mine, hosted, body, text, visit)
+        whole = _Replies(mine, hosted, body, text, http)
         if body.stream:
-            return await Events.begun(visit, whole.chunks())
-        return Json(await present(visit, whole.document()))
+            return await Events.begun(http, whole.chunks())
+        return Json(await present(http, whole.document()))
 
     return routes
 
@@ -139,9 +139,9 @@ class _Replies:
     """One request for replies, as a document or in chunks."""
 
     def __init__(
-        self, maker: Maker, hosted: Hosted, body: ChatBody, text: Text, visit: Visit
+        self, service: GenerationService, hosted: Hosted, body: ChatBody, text: Text, http: HttpRequest
     ) -> None:
-        self.maker, self.hosted, self.body, self.text, self.visit = maker, hosted, body, text, visit
+        self.service, self.hosted, self.body, self.text, self.http = service, hosted, body, text, http
         self.counted = body.stream_options is not None and body.stream_options.include_usage
         self.head = {
             "id": f"chatcmpl-{os.urandom(12).hex()}",
@@ -153,7 +153,7 @@ class _Replies:
 
     async def document(self) -> dict[str, Any]:
         choices, new = [], 0
-        for row, one in enumerate((await self.maker.write([self.text]))[0]):
+        for row, one in enumerate((await self.service.write([self.text]))[0]):
             new += len(one.done.tokens)
             choices.append(
                 {
@@ -167,19 +167,19 @@ class _Replies:
         return {**self.head, "choices": choices, "usage": self._usage(new)}
 
     async def chunks(self) -> AsyncGenerator[str, None]:
-        new, stream, begun = 0, self.maker.stream([self.text]), set[int]()
+        new, stream, begun = 0, self.service.stream([self.text]), set[int]()
         try:
-            async for bit in stream:
-                if bit.row not in begun:
-                    begun.add(bit.row)
+            async for chunk in stream:
+                if chunk.row not in begun:
+                    begun.add(chunk.row)
                     yield self._chunk(
-                        bit.row, {"role": "assistant", "content": "", "refusal": None}
+                        chunk.row, {"role": "assistant", "content": "", "refusal": None}
                     )
-                if bit.text or bit.logprobs:
-                    yield self._chunk(bit.row, {"content": bit.text}, logprobs=bit.logprobs)
-                if bit.done is not None:
-                    new += len(bit.done.tokens)
-                    yield self._chunk(bit.row, {}, done=bit.done, manifest=bit.manifest)
+                if chunk.text or chunk.logprobs:
+                    yield self._chunk(chunk.row, {"content": chunk.text}, logprobs=chunk.logprobs)
+                if chunk.done is not None:
+                    new += len(chunk.done.tokens)
+                    yield self._chunk(chunk.row, {}, done=chunk.done, manifest=chunk.manifest)
         finally:
             await stream.aclose()
         usage = self._usage(new)
@@ -229,7 +229,7 @@ class _Replies:
 
     def _usage(self, new: int) -> dict[str, int]:
         prompt = self.text.prompt_tokens
-        self.visit.state.note["tokens"] = new
+        self.http.state.note["tokens"] = new
         return {"prompt_tokens": prompt, "completion_tokens": new, "total_tokens": prompt + new}
 
 
@@ -244,7 +244,7 @@ def _talk(messages: Sequence[ChatMessage]) -> Conversation:
         raise Invalid(error.what, "messages", error.fix) from error
 
 
-def _request(hosted: Hosted, body: ChatBody, maker: Maker) -> Any:
+def _request(hosted: Hosted, body: ChatBody, service: GenerationService) -> Any:
     if body.top_logprobs is not None and not body.logprobs:
         raise Invalid(
             say("top_logprobs asks for more of what logprobs gives"),
@@ -261,7 +261,7 @@ def _request(hosted: Hosted, body: ChatBody, maker: Maker) -> Any:
             say("leave it out"),
         )
     field = "max_tokens" if body.max_completion_tokens is None else "max_completion_tokens"
-    request = asked(hosted, body, 1, maker, body.max_completion_tokens or body.max_tokens, field)
+    request = asked(hosted, body, 1, service, body.max_completion_tokens or body.max_tokens, field)
     constraint = _constraint(body.response_format)
     if constraint is not None and body.constraint is not None:
         raise Invalid(

@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Coroutine
 from typing import Any, Self, TypeVar
 
-from fastapi import Request as Visit
+from fastapi import Request as HttpRequest
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -25,11 +25,11 @@ LOG = logging.getLogger("castalia.serving")
 T = TypeVar("T")
 
 
-async def present(visit: Visit, work: Coroutine[Any, Any, T]) -> T:
+async def present(http: HttpRequest, work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`; if the client leaves meanwhile, the work is cancelled and
     ClientDisconnect raised.
     """
-    task, left = asyncio.ensure_future(work), asyncio.ensure_future(_left(visit.receive))
+    task, left = asyncio.ensure_future(work), asyncio.ensure_future(_left(http.receive))
     try:
         await asyncio.wait({task, left}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
@@ -59,9 +59,9 @@ class Events(Response):
         self.first, self.chunks = first, chunks
 
     @classmethod
-    async def begun(cls, visit: Visit, chunks: AsyncGenerator[str, None]) -> Self:
+    async def begun(cls, http: HttpRequest, chunks: AsyncGenerator[str, None]) -> Self:
         try:
-            return cls(await present(visit, anext(chunks)), chunks)  # type: ignore[arg-type] - anext gives an awaitable
+            return cls(await present(http, anext(chunks)), chunks)  # type: ignore[arg-type] - anext gives an awaitable
         except BaseException:
             await chunks.aclose()
             raise
