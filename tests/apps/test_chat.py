@@ -414,12 +414,13 @@ def test_a_conversation_in_a_terminal(place: Path, tmp_path: Path) -> None:
 def test_ctrl_c_stops_a_reply_and_nothing_else(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    from castalia.cli.chat import Talk, _speak
+    from castalia.cli.chat import _speak
     from castalia.governance.release_gate import Gate
     from castalia.sampling.generate import request_of
+    from castalia.verbs.chat import ChatSession
 
     gate = Gate(Run.open(place))
-    talk = Talk(gate, gate.model(), request_of(gate.run, 1, 0))
+    talk = ChatSession(gate, gate.model(), request_of(gate.run, 1, 0))
     wait = iter([None, None])
     real = __import__("castalia.sampling.generate", fromlist=["stream"]).stream
 
@@ -429,7 +430,7 @@ def test_ctrl_c_stops_a_reply_and_nothing_else(
                 signal.raise_signal(signal.SIGINT)
             yield piece
 
-    monkeypatch.setattr("castalia.sampling.generate.stream", interrupted)
+    monkeypatch.setattr("castalia.verbs.chat.stream", interrupted)
     # a job in the background begins with Ctrl-C ignored
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -4,27 +4,21 @@ terminal.
 
 from __future__ import annotations
 
-import json as javascript
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from castalia import bounded
 from castalia.cli.console import constraint_of, echo, say_json
-from castalia.errors import CastaliaError, DataError, RecipeError, Refused
+from castalia.errors import CastaliaError, RecipeError
 from castalia.escapes import printable
 from castalia.language import translate
 from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
-    from castalia.codecs.conversation import Conversation, Message
-    from castalia.families.base import Family
-    from castalia.governance.release_gate import Gate
-    from castalia.sampling.generate import Request
+    from castalia.verbs.chat import ChatSession
 
 Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
 Whole = Optional[int]  # noqa: UP045
@@ -101,11 +95,10 @@ def command(
     from castalia.governance.policy import Policy
     from castalia.governance.release_gate import Gate
     from castalia.run import Run
-    from castalia.sampling.chat import chat_spec
     from castalia.sampling.generate import request_of
+    from castalia.verbs.chat import ChatSession
 
     opened = Run.open(run, trust_code=trust_code)
-    chat_spec(opened.codec)
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
     request = request_of(opened, 1, seed)
     given = {
@@ -119,7 +112,7 @@ def command(
     options = replace(
         request.options, **{name: value for name, value in given.items() if value is not None}
     )
-    talk = Talk(
+    talk = ChatSession(
         gate,
         gate.model(),
         replace(
@@ -144,125 +137,7 @@ def command(
     return _going_on(talk)
 
 
-@dataclass
-class Talk:
-    """What was said so far, and how to go on. manifests: of the replies."""
-
-    gate: Gate
-    model: Family
-    request: Request
-    messages: list[Message] = field(default_factory=list)
-    manifests: list[dict[str, Any]] = field(default_factory=list)
-    dropped: int = 0  # messages that did not fit the context of the last reply
-
-    def tell(self, system: str) -> None:
-        """Replaces the system's message. Raises Refused."""
-        from castalia.codecs.conversation import Message
-
-        self.gate.prepare_text(system)
-        self.messages = [
-            Message("system", system),
-            *(turn for turn in self.messages if turn.role != "system"),
-        ]
-
-    def reset(self) -> None:
-        self.messages, self.manifests = (
-            [turn for turn in self.messages if turn.role == "system"],
-            [],
-        )
-
-    def asked(self, words: str) -> Request:
-        """The request for a reply to `words`, which are not part of the conversation yet. Raises
-        Refused, DataError.
-        """
-        from castalia.codecs.conversation import Conversation, Message
-        from castalia.sampling.chat import reply_to, trimmed
-
-        if not words.strip():
-            raise DataError(say("there is nothing to reply to"), "message", say("say something"))
-        whole = Conversation([*self.messages, Message("user", words)])
-        kept = trimmed(self.gate.codec, whole, self.request.options.length)
-        self.dropped = len(whole.messages) - len(kept.messages)
-        request = replace(self.request, first=self.request.first + len(self.manifests))
-        return self.gate.prepare(reply_to(self.gate.codec, kept, request))
-
-    def reply(self, words: str) -> Iterator[str]:
-        """The reply as it comes, under the policy. What was said is remembered, also of a reply
-        that is stopped (closing the iterator).
-        """
-        from castalia.governance.release_gate import request_facts
-        from castalia.sampling.generate import stream
-
-        request = self.asked(words)
-        if self.gate.policy.similarity is not None:  # checked on whole replies
-            yield self.whole(words, request)
-            return
-        screen, reply_text, refused = self.gate.screen(), "", False
-        try:
-            for piece in stream(self.gate.run, request, model=self.model):
-                let = screen.push(piece)
-                reply_text += let
-                yield let
-            rest = screen.finish()
-            reply_text += rest
-            yield rest
-        except Refused:
-            refused = True
-            raise
-        finally:
-            facts = self.gate.facts_of(**request_facts(request))
-            self.gate.close(screen, facts)
-            if not refused:
-                self._remember(words, reply_text, facts)
-
-    def whole(self, words: str, request: Request) -> str:
-        """The same in one piece."""
-        from castalia.sampling.generate import generate
-
-        sample = next(iter(generate(self.gate.run, request, model=self.model)))
-        facts = self.gate.facts(sample)
-        self.gate.emit_bytes(sample.item, facts)
-        self._remember(words, sample.item, facts)
-        return str(sample.item)
-
-    def conversation(self) -> Conversation:
-        from castalia.codecs.conversation import Conversation
-
-        return Conversation(self.messages)
-
-    def save(self, path: Path) -> None:
-        """As a row of conversations that can be trained on, with the manifests of the replies; or
-        as a text.
-        """
-        from castalia import atomic
-
-        talk = self.conversation()
-        try:
-            if path.suffix == ".jsonl":
-                before = bounded.read_text(path, "json_bytes") if path.exists() else ""
-                row = {"messages": talk.plain(), "castalia": self.manifests}
-                atomic.write(path, before + javascript.dumps(row, ensure_ascii=False) + "\n")
-            elif path.exists():
-                raise DataError(
-                    say("there is already a file of this name"),
-                    path,
-                    say("another name, or .jsonl, which takes more"),
-                )
-            else:
-                atomic.write(path, str(talk))
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(
-                say("the file cannot be written: {0}", error), path, say("another place")
-            ) from error
-
-    def _remember(self, words: str, reply: str, facts: dict[str, Any]) -> None:
-        from castalia.codecs.conversation import Message
-
-        self.messages += [Message("user", words), Message("assistant", reply)]
-        self.manifests.append(facts)
-
-
-def _once(talk: Talk, message: str, json: bool) -> int:
+def _once(talk: ChatSession, message: str, json: bool) -> int:
     message = message.rstrip("\n")
     if not json:
         for piece in talk.reply(message):
@@ -290,7 +165,7 @@ def _once(talk: Talk, message: str, json: bool) -> int:
     return 0
 
 
-def _going_on(talk: Talk) -> int:
+def _going_on(talk: ChatSession) -> int:
     from contextlib import suppress
 
     with suppress(ImportError):
@@ -313,7 +188,7 @@ def _going_on(talk: Talk) -> int:
             echo(translate(error), err=True)
 
 
-def _speak(talk: Talk, line: str) -> None:
+def _speak(talk: ChatSession, line: str) -> None:
     pieces = talk.reply(line)
     try:
         for piece in pieces:
@@ -333,7 +208,7 @@ def _speak(talk: Talk, line: str) -> None:
         )
 
 
-def _obey(talk: Talk, line: str) -> bool:
+def _obey(talk: ChatSession, line: str) -> bool:
     """Follows a command; False where it ends the conversation."""
     name, _, rest = line.partition(" ")
     match name:

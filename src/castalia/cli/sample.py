@@ -211,20 +211,19 @@ def unescaped(text: str) -> str:
 
 def _stream(gate: Gate, request: Request) -> int:
     """One text as it comes; what the policy forbids never reaches the terminal."""
-    from castalia.governance.release_gate import request_facts
-    from castalia.sampling.generate import stream
+    from contextlib import closing
 
-    screen = gate.screen(request.prompt or "")
+    from castalia.verbs.sample import stream
+
     with progress.paused():  # the text has the terminal to itself
         if request.prompt:
             print(printable(request.prompt), end="", flush=True)
         try:
-            for piece in stream(gate.run, request, model=gate.model()):
-                print(printable(screen.push(piece)), end="", flush=True)
-            print(printable(screen.finish()))
+            with closing(stream(gate, request)) as pieces:
+                for piece in pieces:
+                    print(printable(piece), end="", flush=True)
         except Refused:
             print(flush=True)
             raise
-        finally:
-            gate.close(screen, gate.facts_of(**request_facts(request)))
+        print(flush=True)
     return 0

@@ -1,17 +1,19 @@
-"""`castalia.sample`: draw new items from a run."""
+"""`castalia.sample`: draw new items from a run. `stream` gives one text as it comes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from castalia.abilities import SampleOptions
+from castalia.governance.release_gate import Gate, request_facts
 from castalia.pages.notebook import Gallery
 from castalia.progress.views import shown
 from castalia.run import Run
-from castalia.sampling.generate import Sample, generate, request_of
+from castalia.sampling.generate import Request, Sample, generate, request_of
+from castalia.sampling.generate import stream as streamed
 
 
 def sample(
@@ -35,3 +37,16 @@ def sample(
     request = replace(request_of(run, n, seed, cond, options), prompt=prompt, constraint=constraint)
     with shown(progress):
         return Gallery(generate(run, request), run.codec)
+
+
+def stream(gate: Gate, request: Request) -> Generator[str, None, None]:
+    """The text of the first sample as it comes, without the prompt; what the policy forbids stays
+    behind, and raises Refused. The ledger gets its line when the iterator ends or is closed.
+    """
+    screen = gate.screen(request.prompt or "")
+    try:
+        for piece in streamed(gate.run, request, model=gate.model()):
+            yield screen.push(piece)
+        yield screen.finish()
+    finally:
+        gate.close(screen, gate.facts_of(**request_facts(request)))
