@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.apps.chinese import english, visible
 
 ROOT = Path(__file__).parents[2]

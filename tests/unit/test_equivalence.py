@@ -9,8 +9,8 @@ import torch
 
 from castalia.errors import RecipeError
 from castalia.evaluation.base import Estimate, MetricResult, compared, mean_interval
-from castalia.evaluation.equivalence import MARGIN, equivalence
 from castalia.evaluation.dense_verdict import verdict_dense
+from castalia.evaluation.equivalence import MARGIN, equivalence
 from castalia.evaluation.verdict_sentences import two_sample_words
 from castalia.verbs.evaluate import measured
 

@@ -14,8 +14,8 @@ from castalia.errors import AbilityError, CastaliaError, MissingExtra
 from castalia.evaluation import Evaluation, evaluate
 from castalia.evaluation.base import DenseEvidence, Estimate, Metric, MetricResult, _words
 from castalia.evaluation.dense_evidence import gather
-from castalia.evaluation.features import features_for
 from castalia.evaluation.dense_verdict import verdict_dense
+from castalia.evaluation.features import features_for
 from castalia.families.base import Family, FamilyConfig
 from castalia.modalities.image.metrics.features import effnetlite0
 from castalia.nn.counter_random import randn_rows

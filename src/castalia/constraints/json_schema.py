@@ -452,12 +452,12 @@ class _Reader:
                     if side == "minimum"
                     else min(known, value)
                 )
-        language = whole_between(limits["minimum"], limits["maximum"])
-        if language is NOTHING:
+        integers = whole_between(limits["minimum"], limits["maximum"])
+        if integers is NOTHING:
             raise self.error(
                 say("bounds that no integer of 15 digits keeps"), place, say("widen them")
             )
-        return language
+        return integers
 
     def array(self, schema: Mapping[str, Any], place: str) -> Language:
         least, most = self.bounds(schema, "minItems", "maxItems", place)

@@ -65,7 +65,9 @@ def make_app(
         )
     metrics, service = (
         Metrics(engine),
-        GenerationService(engine, limits, Compiler(limits.constraint, stopping=lambda: engine.draining)),
+        GenerationService(
+            engine, limits, Compiler(limits.constraint, stopping=lambda: engine.draining)
+        ),
     )
     app = FastAPI(
         title="Castalia",

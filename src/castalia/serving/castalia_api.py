@@ -408,7 +408,9 @@ def _properties(edit: Edit) -> dict[str, Any]:
     }
 
 
-def edit_schema(hosted: Hosted, kind: str, edit: Edit, service: GenerationService) -> dict[str, Any]:
+def edit_schema(
+    hosted: Hosted, kind: str, edit: Edit, service: GenerationService
+) -> dict[str, Any]:
     """The JSON schema of a form for /api/edit that names this run and this edit. A field with an
     array may stand in the form several times.
     """
@@ -487,7 +489,9 @@ def _conditions(form: FormData) -> dict[str, str | int]:
 # Score --------------------------------------------------------------------------------------------
 
 
-async def _scored(hosted: Hosted, service: GenerationService, body: ScoreBody) -> list[dict[str, Any]]:
+async def _scored(
+    hosted: Hosted, service: GenerationService, body: ScoreBody
+) -> list[dict[str, Any]]:
     scorer = require(hosted.family, Scores, "score")
     expect(hosted.family.conditions, body.cond)
 

@@ -46,7 +46,7 @@ from castalia.serving.field_types import (
     Tokens,
     Whole,
 )
-from castalia.serving.generation import GenerationService, Text, FinishedText
+from castalia.serving.generation import FinishedText, GenerationService, Text
 from castalia.serving.http_errors import Invalid
 from castalia.serving.loaded_runs import Hosted, Table, from_base64
 from castalia.serving.responses import Events, present
@@ -300,7 +300,9 @@ class _Completions:
                 async for chunk in stream:
                     index = chunk.prompt * self.body.n + chunk.row
                     places = begun.setdefault(index, Places(self.hosted))
-                    choice = self._choice(index, chunk.text, places.logprobs(chunk.logprobs), chunk.done)
+                    choice = self._choice(
+                        index, chunk.text, places.logprobs(chunk.logprobs), chunk.done
+                    )
                     new += 0 if chunk.done is None else len(chunk.done.tokens)
                     yield self._chunk(
                         [choice | ({} if chunk.manifest is None else {"castalia": chunk.manifest})]
@@ -398,7 +400,9 @@ def name_of(hosted: Hosted, token: int) -> str:
         return "bytes:" + "".join(f"\\x{byte:02x}" for byte in raw)
 
 
-def _text_request(hosted: Hosted, body: CompletionBody, prompts: int, service: GenerationService) -> Request:
+def _text_request(
+    hosted: Hosted, body: CompletionBody, prompts: int, service: GenerationService
+) -> Request:
     """The body as a request, the run's own defaults where a field is missing."""
     if body.best_of not in (None, body.n):
         raise Invalid(
@@ -524,7 +528,9 @@ def _within(name: str, text: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
-async def _embedded(hosted: Hosted, service: GenerationService, given: Sequence[str], cond: Cond) -> Tensor:
+async def _embedded(
+    hosted: Hosted, service: GenerationService, given: Sequence[str], cond: Cond
+) -> Tensor:
     """(B, D) float32: latent means."""
     from starlette.concurrency import run_in_threadpool
 

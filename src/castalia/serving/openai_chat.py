@@ -139,9 +139,20 @@ class _Replies:
     """One request for replies, as a document or in chunks."""
 
     def __init__(
-        self, service: GenerationService, hosted: Hosted, body: ChatBody, text: Text, http: HttpRequest
+        self,
+        service: GenerationService,
+        hosted: Hosted,
+        body: ChatBody,
+        text: Text,
+        http: HttpRequest,
     ) -> None:
-        self.service, self.hosted, self.body, self.text, self.http = service, hosted, body, text, http
+        self.service, self.hosted, self.body, self.text, self.http = (
+            service,
+            hosted,
+            body,
+            text,
+            http,
+        )
         self.counted = body.stream_options is not None and body.stream_options.include_usage
         self.head = {
             "id": f"chatcmpl-{os.urandom(12).hex()}",

@@ -42,4 +42,6 @@ class DiceCheck(Check):
 
     @classmethod
     def rows(cls, facts: Mapping[str, Any], voice: Voice) -> list[tuple[str, str]]:
-        return [(voice(say("faces")), ", ".join(f"{face}: {n}" for face, n in facts["faces"].items()))]
+        return [
+            (voice(say("faces")), ", ".join(f"{face}: {n}" for face, n in facts["faces"].items()))
+        ]

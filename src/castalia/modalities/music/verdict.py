@@ -7,7 +7,13 @@ import math
 from castalia.evaluation.base import MetricResult, show
 from castalia.evaluation.equivalence import of_score
 from castalia.evaluation.ngram_overlap import copies
-from castalia.evaluation.verdict_sentences import NOTHING, answered, different_words, spoken, two_sample_words
+from castalia.evaluation.verdict_sentences import (
+    NOTHING,
+    answered,
+    different_words,
+    spoken,
+    two_sample_words,
+)
 from castalia.language import join, say, series
 from castalia.modalities.music.metrics.statistics import STATISTICS
 
