@@ -4,6 +4,7 @@ progress: each verb is run on a small run of every modality, and what it prints 
 
 from __future__ import annotations
 
+import json
 import tarfile
 from pathlib import Path
 
@@ -59,6 +60,31 @@ def test_a_check(place: Path):
     assert english(visible(place / "check" / "report.html")) == []
 
 
+def test_a_check_of_tables(place: Path):
+    folder = place / "tables"
+    folder.mkdir()
+    rows = "".join(f"mail {number} to a{number}@example.com,猫\n" for number in range(12))
+    (folder / "rows.csv").write_text(f"text,kind\n{rows}again,猫\nagain,猫\n", encoding="utf-8")
+    turns = [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "您好"}]
+    line = json.dumps({"messages": turns}, ensure_ascii=False)
+    (folder / "talks.jsonl").write_text(f"{line}\n" * 9, encoding="utf-8")
+    assert run(place, "check", folder, "--out", "tables-check") == []
+    shown = visible(place / "tables-check" / "report.html")
+    assert english(shown) == []
+    for words in ("messages 中的对话", "拉丁字母", "rows.csv，第 12 条", "文本", "类别"):
+        assert words in shown
+    assert ", item" not in shown and "Latin" not in shown
+
+
+def test_edits(place: Path):
+    folder, out = place / "runs" / "image-vae", place / "edited"
+    made = place / "runs" / "made" / "00000.png"
+    assert run(place, "edit", folder, "vary", made, "--steps", 2, "--out", out) == []
+    assert "变体：00000.png" in visible(out / "sheet.html")
+    assert run(place, "edit", folder, "interpolate", made, made, "--out", out) == []
+    assert "插值：00000.png、00000.png" in visible(out / "sheet.html")
+
+
 def test_scores_and_comparisons(place: Path):
     folder = place / "runs" / "image-vae"
     assert run(place, "evaluate", folder, "-n", 64) == []
@@ -72,7 +98,8 @@ def test_scores_and_comparisons(place: Path):
 def test_an_audit(place: Path):
     folder = place / "runs" / "image-gan"
     assert run(place, "audit", folder, "-n", 16) == []
-    assert english(visible(folder / "audit" / "audit.html")) == []
+    shown = visible(folder / "audit" / "audit.html")
+    assert english(shown) == [] and "种子 0" in shown and "seed" not in shown
 
 
 @pytest.mark.parametrize(

@@ -730,6 +730,17 @@ def test_examples_are_told_in_the_language():
         and messages.example(example, "en") == example
     )
     assert messages.example("a.png = b.png", "zh") == "a.png = b.png"
+    for text, chinese in (
+        ("a.npz, item 3 ~ b: c.npz, item 12", "a.npz，第 3 条 ~ b：c.npz，第 12 条"),
+        ("rows.csv, row 44", "rows.csv，第 44 行"),
+        ("b: a.csv: the file is empty (zero bytes)", "b：a.csv：文件是空的（零字节）"),
+        (
+            "a.npz: the file is empty (zero bytes) (item 3)",
+            "a.npz：文件是空的（零字节）（第 3 条）",
+        ),
+        ("a plug-in: says so", "a plug-in：says so"),
+    ):
+        assert messages.example(text, "zh") == chinese and messages.example(text, "en") == text
 
 
 def test_figures_of_enough_are_those_that_were_measured():

@@ -76,6 +76,7 @@ def page(checked: CheckResult, language: str = "en") -> str:
             for kind, one in document.personal.items()
         ],
         tables=document.tables[:MOST_ROWS],
+        column_kind=partial(messages.column_kind, lang=language),
         files=[
             (label(name), rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS))
             for name, rows in (

@@ -35,10 +35,10 @@ from castalia.checks.report_schema import Enough, Finding, Personal, Table
 from castalia.codecs.base import Codec
 from castalia.data.inventory import Inventory
 from castalia.data.source import DIGEST_BYTES, DataConfig, Source
-from castalia.language import Voice
+from castalia.language import Voice, recognised
 from castalia.omissions import Omission
 from castalia.recipe import Part
-from castalia.sentences import Message, plural, say
+from castalia.sentences import Message, plural, say, series
 
 QUANTILES = {"least": 0.0, "tenth": 0.1, "median": 0.5, "nine_tenths": 0.9, "most": 1.0}
 
@@ -272,9 +272,10 @@ def five(spread: Mapping[str, float] | None, voice: Voice) -> str:
     return f"{numbers}  ({messages.label('five', voice.language)})"
 
 
-def counts(numbers: Mapping[str, int]) -> str:
+def counts(numbers: Mapping[str, int], voice: Voice) -> str:
     """ "PNG RGB (74), JPEG RGB (28)"."""
-    return ", ".join(f"{name} ({count:,})" for name, count in list(numbers.items())[:8])
+    named = [(recognised(name), count) for name, count in list(numbers.items())[:8]]
+    return voice(series(say("{0} ({1:,})", name, count) for name, count in named))
 
 
 def _content(item: Any, where: str) -> bytes:

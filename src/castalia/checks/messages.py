@@ -13,13 +13,14 @@ from string import Formatter
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from castalia import language, modality, registry
+from castalia.data.source import recognised_place
 from castalia.language import constant, translate
 from castalia.sentences import N_, say_in
 
 LANGUAGES = tuple(language.LANGUAGES)
 
-# as Source.where names an item, and as an unreadable one is told
-_PLACE = re.compile(r", item ([0-9]+)(?=: | ~ | = |$)")
+# between two items of an example; and as an unreadable one is told
+_BETWEEN = re.compile(r"( ~ | = )")
 _REASON = re.compile(r"(.*) \(item ([0-9]+)\)", re.DOTALL)
 
 
@@ -188,6 +189,12 @@ VERDICTS = {
     "warnings": N_("It can be trained on. Some things deserve a look first."),
     "problems": N_("Training would stop. This is why, and what to do."),
 }
+COLUMN_KINDS = (
+    say_in("column", "text"),
+    say_in("column", "category"),
+    say_in("column", "number"),
+    say_in("column", "parts"),
+)
 # What the page and the terminal say between the findings.
 LABELS = {
     "check": say_in("check", "Data check"),
@@ -282,20 +289,22 @@ def example(text: str, lang: str) -> str:
 
 def place(text: str, lang: str) -> str:
     """Names of items in a language: "file, item 3", and two of them with a sign between."""
-    return _PLACE.sub(
-        lambda match: translate(language.say("{0}, item {1}", "", match[1]), lang), text
-    )
+    return "".join(translate(recognised_place(part), lang) for part in _BETWEEN.split(text))
 
 
 def reason(text: str, lang: str) -> str:
-    """Why something cannot be read, in a language: "why", "why (item 3)"; or a place."""
+    """Why something cannot be read, in a language: "why", "why (item 3)", "file: why"; or a
+    place.
+    """
     inside = _REASON.fullmatch(text)
     words = (
         language.say("{0} (item {1})", language.recognised(inside[1]), inside[2])
         if inside
         else language.recognised(text)
     )
-    return place(translate(words, lang), lang)
+    if not isinstance(words, language.Message):
+        return example(text, lang) if ": " in text else place(text, lang)
+    return translate(words, lang)
 
 
 def counted(count: int, unit: str, lang: str) -> str:
@@ -309,6 +318,11 @@ def noun(name: str, lang: str, count: int, codec: str | None = None) -> str:
     the check of `codec`; `name` itself where it is neither.
     """
     return _noun(name, lang, count, list(_checks(codec)))
+
+
+def column_kind(name: str, lang: str) -> str:
+    """What a kind of a table's columns is called (report_schema.Column)."""
+    return constant(name, lang, "column")
 
 
 def pick(text: str, lang: str) -> str:
@@ -356,5 +370,5 @@ def _noun(name: str, lang: str, count: int, checks: Sequence[type[Names]]) -> st
         return translate(made(count), lang)
     described = modality.get(name)
     if described is None:
-        return name
+        return translate(language.recognised(name), lang)
     return described.item if lang == "en" and count == 1 else translate(described.items, lang)

@@ -127,7 +127,9 @@ def contents(
             )
             for number, row in everything
         )
-        return f"{label}, conversations in {field}", (pair for pair in pairs if pair is not None)
+        return say("{0}, conversations in {1}", label, field), (
+            pair for pair in pairs if pair is not None
+        )
     columns = (
         recognised(first[1])
         if field is None
@@ -147,7 +149,9 @@ def contents(
             )
         return None
     made = (of_row(row, columns, f"{path.name}, row {number}") for number, row in everything)
-    return f"{label}, conversations in {columns}", (one for one in made if one is not None)
+    return say("{0}, conversations in {1}", label, columns), (
+        one for one in made if one is not None
+    )
 
 
 def _counted(

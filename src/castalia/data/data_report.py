@@ -12,9 +12,9 @@ import numpy as np
 
 from castalia.data import split, unread_files
 from castalia.data.conditions import Column
-from castalia.data.source import Source
+from castalia.data.source import Source, recognised_place
 from castalia.language import constant, recognised
-from castalia.sentences import plural, say, series
+from castalia.sentences import plural, row, say, series
 
 _EXAMPLES = 8
 _NAMED = 3  # kinds that a sentence names
@@ -90,9 +90,13 @@ def describe(source: Source, items: np.ndarray, content: np.ndarray) -> dict[str
 def summary(report: dict[str, Any]) -> list[str]:
     """The report in a few lines for the terminal, from the report that a run keeps."""
     kinds = Counter(report.get("encodings", {})).most_common()
-    named = ", ".join(
-        name if len(kinds) == 1 else f"{count:,} {name}" for name, count in kinds[:_NAMED]
-    ) + (", ..." if kinds[_NAMED:] else "")
+    named = series(
+        [
+            recognised(name) if len(kinds) == 1 else say("{0:,} {1}", count, recognised(name))
+            for name, count in kinds[:_NAMED]
+        ]
+        + (["..."] if kinds[_NAMED:] else [])
+    )
     items = plural("{0:,} item", "{0:,} items", report["items"])
     tokens = report.get("tokens")
     training, held_out = tokens[:2] if tokens else (report["train"], report["validation"])
@@ -101,7 +105,7 @@ def summary(report: dict[str, Any]) -> list[str]:
         say(
             "{0}{1}: {2} for training, {3:,} held out",
             items,
-            f" ({named})" if named else "",
+            say(" ({0})", named) if named else "",
             amount,
             held_out,
         )
@@ -122,7 +126,7 @@ def summary(report: dict[str, Any]) -> list[str]:
             say(
                 "more than once: {0}, e.g. {1}",
                 plural("{0:,} copy", "{0:,} copies", report["duplicates"]["copies"]),
-                " = ".join(report["duplicates"]["examples"][0][:2]),
+                row(" = ", map(recognised_place, report["duplicates"]["examples"][0][:2])),
             )
         )
     unknown = [

@@ -40,6 +40,7 @@ from castalia.omissions import Omissions, collected
 from castalia.progress import tracked
 from castalia.sentences import plural, say
 
+_PLACE = re.compile(r"(.+), (item|row) ([0-9]+)")
 DIGEST_BYTES = 16
 _SPLIT_FOLDERS = frozenset(
     {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
@@ -190,6 +191,19 @@ class Source:
         if self.count[self.file[item]] < 2:
             return name
         return say("{0}, item {1}", name, self.index[item])
+
+
+def recognised_place(text: str) -> str:
+    """A name that `where` gave, or one of a row of a table, as the sentence that it was before JSON
+    held it; any other text as it is.
+    """
+    match = _PLACE.fullmatch(text)
+    if match is None:
+        return text
+    name, kind, number = match.groups()
+    return (
+        say("{0}, item {1}", name, number) if kind == "item" else say("{0}, row {1}", name, number)
+    )
 
 
 def open_source(config: DataConfig, codec: Codec[Any]) -> Source:

@@ -6,6 +6,7 @@ Everything that it says follows from audit.json; here are only the words.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def write_page(result: Audit, path: Path, *, title: str, language: str = "en") -
         "audit.html.j2",
         language,
         title=title,
-        samples=document["samples"],
+        samples=_samples(document),
         headline=GIVEN
         if document["verdict"] == "copies" and not own
         else VERDICTS[document["verdict"]],
@@ -221,4 +222,14 @@ def _provenance(document: dict[str, Any]) -> list[tuple[str, str]]:
         "training_items": say("training items"),
         "seconds": say("seconds"),
     }
-    return [(name, str(document[key])) for key, name in names.items()]
+    shown = {**document, "samples": _samples(document)}
+    return [
+        (name, shown[key] if isinstance(shown[key], str) else str(shown[key]))
+        for key, name in names.items()
+    ]
+
+
+def _samples(document: dict[str, Any]) -> str:
+    """The samples that were audited: the seed of the run's own, or the name of their folder."""
+    own = re.fullmatch(r"seed ([0-9]+)", document["samples"])
+    return say("seed {0}", own[1]) if own else document["samples"]

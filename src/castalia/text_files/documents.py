@@ -18,7 +18,7 @@ from unicodedata import normalize
 
 from castalia import bounded
 from castalia.errors import DataError, meant
-from castalia.language import say
+from castalia.language import plural, say
 from castalia.omissions import omit
 from castalia.text_files import encodings, office, tables
 from castalia.text_files.tables import rows
@@ -299,9 +299,8 @@ def _table(path: Path, field: str | None, encoding: str | None) -> tuple[str, It
         raise DataError(
             say("two columns are called '{0}'", twice), path.name, say("rename one of them")
         )
-    return f"{label}, column{'s' if len(names) > 1 else ''} {' + '.join(names)}", _rows(
-        numbered, path, written, names
-    )
+    columns = plural("{1}, column {2}", "{1}, columns {2}", len(names), label, " + ".join(names))
+    return columns, _rows(numbered, path, written, names)
 
 
 def _rows(

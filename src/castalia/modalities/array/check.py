@@ -110,7 +110,7 @@ class ArrayCheck(Check):
     def rows(cls, facts: Mapping[str, Any], voice: Voice) -> list[tuple[str, str]]:
         low, high = facts["least"], facts["most"]
         return [
-            (voice(LABELS["shapes"]), counts(facts["shapes"])),
+            (voice(LABELS["shapes"]), counts(facts["shapes"], voice)),
             (
                 voice(LABELS["range"]),
                 "" if low is None else f"{low:.4g} … {high:.4g}",

@@ -223,7 +223,7 @@ class PictureCheck(Check):
                 (label("widths"), five(facts["width"], voice)),
                 (label("heights"), five(facts["height"], voice)),
             ]
-        rows.append((label("stored"), counts(facts["stored"])))
+        rows.append((label("stored"), counts(facts["stored"], voice)))
         if "trained" in facts:
             made = facts["trained"]
             channels = voice(plural("{0} channel", "{0} channels", made["channels"]))

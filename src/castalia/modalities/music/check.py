@@ -199,7 +199,8 @@ class ScoreCheck(Check):
                 {
                     voice(say("not stated")) if name == "?" else name: count
                     for name, count in numbers.items()
-                }
+                },
+                voice,
             )
 
         low, high = facts["lowest"], facts["highest"]

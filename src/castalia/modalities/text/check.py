@@ -29,11 +29,11 @@ from castalia.codecs.conversation import Conversation
 from castalia.data.inventory import Inventory
 from castalia.language import Voice
 from castalia.modalities.text import check_tables, personal_data
-from castalia.modalities.text.check_messages import FINDINGS, LABELS, PERSONAL
+from castalia.modalities.text.check_messages import FINDINGS, LABELS, PERSONAL, SCRIPTS
 from castalia.modalities.text.codec import TextConfig
 from castalia.modalities.text.near_duplicates import SIMILAR, Shingles, folded
 from castalia.omissions import Omission
-from castalia.sentences import Message, plural, say
+from castalia.sentences import Message, plural, say, series
 from castalia.text_files import documents
 
 SHOWN = 5  # masked examples of each sort
@@ -393,15 +393,17 @@ class TextCheck(Check):
             return voice(LABELS[name])
 
         encodings = {name or "?": count for name, count in facts["encodings"].items()}
-        scripts = [
-            f"{name} {share:.0%}" for name, share in facts["scripts"].items() if share >= 0.005
-        ]
+        scripts = series(
+            say("{0} {1:.0%}", SCRIPTS.get(name, name), share)
+            for name, share in facts["scripts"].items()
+            if share >= 0.005
+        )
         return [
             (label("characters"), f"{facts['characters']:,}"),
             (label("alphabet"), f"{facts['different_characters']:,}"),
             (label("lengths"), five(facts["lengths"], voice)),
-            (label("encodings"), counts(encodings)),
-            (label("scripts"), ", ".join(scripts) or messages.label("none", voice.language)),
+            (label("encodings"), counts(encodings, voice)),
+            (label("scripts"), voice(scripts) or messages.label("none", voice.language)),
         ]
 
 

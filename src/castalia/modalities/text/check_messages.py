@@ -69,3 +69,13 @@ LABELS = {
     "scripts": say_in("check", "scripts"),
     "alphabet": say_in("check", "different characters"),
 }
+# Kinds of characters (check.py).
+SCRIPTS = {
+    "Han": say_in("script", "Han"),
+    "Latin": say_in("script", "Latin"),
+    "kana": say_in("script", "kana"),
+    "Hangul": say_in("script", "Hangul"),
+    "Cyrillic": say_in("script", "Cyrillic"),
+    "Arabic": say_in("script", "Arabic"),
+    "digits": say_in("script", "digits"),
+}
