@@ -13,6 +13,7 @@ class Recorder:
     def __init__(self) -> None:
         self.stages: list[Stage] = []
         self.ended: list[Stage] = []
+        self.notes: list[str] = []
 
     def begin(self, stage: Stage) -> None:
         self.stages.append(stage)
@@ -22,6 +23,9 @@ class Recorder:
 
     def paused(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def note(self, line: str) -> None:
+        self.notes.append(line)
 
     @property
     def names(self) -> list[str]:

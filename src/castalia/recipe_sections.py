@@ -189,8 +189,17 @@ class TrainConfig(Config):
         2, ge=1, le=MOST_STEPS, description="checkpoints kept; the last step is always saved"
     )
     log_every: int = Field(20, ge=1, le=MOST_STEPS)
-    sample_every: int = Field(
-        500, ge=0, le=MOST_STEPS, description="steps between sample sheets; 0 = none"
+    sample_every: int | None = Field(
+        None,
+        ge=0,
+        le=MOST_STEPS,
+        description="steps between sample sheets; 0 = none; null: `sample_seconds` decides",
+    )
+    sample_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="seconds between sample sheets where sample_every is null; more where they "
+        "would take over 3% of the time, and in long trainings",
     )
     tracker: Literal["none", "tensorboard", "mlflow", "wandb"] = Field(
         "none", description="where scalars and sheets go, beside metrics.jsonl"
@@ -223,6 +232,11 @@ class TrainConfig(Config):
                 )
             )
         return self
+
+    @property
+    def sheets(self) -> bool:
+        """Whether sheets of samples are made."""
+        return self.sample_every != 0
 
     @property
     def tunes(self) -> bool:

@@ -62,6 +62,8 @@ class Run:
         self._trust = trust_code
         # while it trains, what that will take (training/time_forecast.py); not kept
         self.forecast: Any = None
+        # before it trains, what is against it (checks/before_training.py); not kept
+        self.advice: list[str] = []
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"

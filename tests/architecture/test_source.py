@@ -132,6 +132,7 @@ READS = {
     "modalities/image/metrics/net32.py": "weights of the package",
     "modalities/image/metrics/features.py": "weights of an installed package",
     "modalities/text/near_duplicates.py": "its own temporary files",
+    "sampling/film.py": "sheets of a run, over a file that bounded opened, within pixels",
     "export/run_description.py": "programs of the package",
     "export/qwen3.py": "JSON that the codec has just made",
     "modalities/music/tokens/bpe.py": "JSON that the tokenizers library has just made",

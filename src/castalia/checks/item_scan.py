@@ -37,7 +37,7 @@ from castalia.data.inventory import Inventory
 from castalia.data.source import DIGEST_BYTES, DataConfig, Source
 from castalia.language import Voice, recognised
 from castalia.omissions import Omission
-from castalia.recipe import Part
+from castalia.recipe import Part, Recipe
 from castalia.sentences import Message, plural, say, series
 
 QUANTILES = {"least": 0.0, "tenth": 0.1, "median": 0.5, "nine_tenths": 0.9, "most": 1.0}
@@ -201,6 +201,13 @@ class Check:
         if not recipe or scan.codes & {"identical", "few"}:
             return None
         return Advice(recipe, say("the recipe to begin with for data that this codec reads"))
+
+    @classmethod
+    def cautions(cls, plan: Recipe, report: Mapping[str, Any]) -> Iterator[str]:
+        """What is against training a recipe on data with this report (data/data_report.py), beside
+        their amount: sentences. Default: nothing is known.
+        """
+        yield from ()
 
     @classmethod
     def needs(cls, facts: Mapping[str, Any]) -> tuple[Need, ...]:

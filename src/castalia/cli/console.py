@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import webbrowser
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from castalia.sentences import say
 from castalia.text_width import padded, width
 from castalia.units import duration
 
-__all__ = ["conditions", "constraint_of", "duration", "echo", "say_json", "table"]
+__all__ = ["conditions", "constraint_of", "duration", "echo", "open_page", "say_json", "table"]
 
 
 def echo(*lines: str, err: bool = False) -> None:
@@ -36,6 +38,15 @@ def say_json(document: Any) -> None:
     """One JSON document on stdout; with --json nothing else goes there."""
     with progress.paused():
         print(json_text(json.dumps(document, ensure_ascii=False, indent=2)), flush=True)
+
+
+def open_page(page: Path) -> None:
+    """In the browser, where there is a screen; else nothing."""
+    if sys.stdout.isatty() and (
+        sys.platform == "darwin"
+        or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    ):
+        webbrowser.open(page.resolve().as_uri())
 
 
 def table(head: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:

@@ -4,11 +4,8 @@ modality may bring a demo (`Modality.demo`): a function of a folder that gives b
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 import time
-import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from castalia import modality
-from castalia.cli.console import duration, echo
+from castalia.cli.console import duration, echo, open_page
 from castalia.errors import RecipeError
 from castalia.language import translate
 from castalia.sentences import N_, say
@@ -33,7 +30,7 @@ def command(
         typer.Argument(metavar="[KIND]", help=N_("of what; default: list what there is")),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder; default runs/demo-KIND-<date>")] = None,
-    open_page: Annotated[
+    show_page: Annotated[
         bool,
         typer.Option("--open/--no-open", help="open the page in a browser where there is a screen"),
     ] = True,
@@ -56,8 +53,8 @@ def command(
     demo: Demo = modality.every()[kind].load("demo")
     page = demo(out or Path("runs") / f"demo-{kind}-{time.strftime('%Y%m%d-%H%M%S')}")
     echo(say("done in {0}", duration(time.monotonic() - begun)), say("look at: {0}", page))
-    if open_page and _has_screen():
-        webbrowser.open(page.resolve().as_uri())
+    if show_page:
+        open_page(page)
     return 0
 
 
@@ -89,10 +86,3 @@ def train(recipe: str, data: str | Path, overrides: Sequence[str], **more: Any) 
 def count(run: Run, part: str) -> str:
     """A number of the data report, e.g. "4,520"."""
     return f"{run.about['data']['report'][part]:,}"
-
-
-def _has_screen() -> bool:
-    return sys.stdout.isatty() and (
-        sys.platform == "darwin"
-        or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    )

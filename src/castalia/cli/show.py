@@ -1,8 +1,10 @@
-"""castalia show RUN [--attention TEXT]."""
+"""castalia show RUN [--film FILE.gif] [--attention TEXT]."""
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +14,7 @@ from castalia.language import current
 from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
+    from castalia.evaluation.sheet_distance import Distance
     from castalia.run import Run
 
 
@@ -23,11 +26,15 @@ def command(
             metavar="TEXT", help="write RUN/attention.html: where each token of TEXT looks"
         ),
     ] = None,
+    film: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.gif", help="write the samples that were drawn while it trained as a film"
+        ),
+    ] = None,
     trust_code: Annotated[
         bool,
-        typer.Option(
-            "--trust-code", help="--attention: allow the run to execute its own Python file"
-        ),
+        typer.Option("--trust-code", help="allow the run to execute its own Python file"),
     ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
@@ -36,14 +43,19 @@ def command(
     """What a run is, how far it got, and what to do with it next."""
     from castalia import registry
     from castalia.data.data_report import summary
+    from castalia.evaluation.training_page import NAME as PAGE
     from castalia.run import Run
+    from castalia.sampling.previews import files
 
     opened = Run.open(run, trust_code=trust_code)
     if attention is not None:
         return _attention(opened, attention, json)
+    if film is not None:
+        return _film(opened, film, json)
     about, recipe = opened.about, opened.recipe
     rows = [row for row in opened.metrics() if row.get("seconds") is not None]
     held_out = _held_out(opened)
+    distance, sheets = _distance(opened), list(files(opened.folder / "samples").values())
     entry = registry.FAMILIES.get(recipe.family.name)
     facts = {
         "run": opened.id,
@@ -65,6 +77,8 @@ def command(
         "held_out": None
         if held_out is None
         else dict(zip(("step", "loss", "unit"), held_out, strict=True)),
+        "distance": None if distance is None else asdict(distance[1]) | {"step": distance[0]},
+        "sheets": len(sheets),
         "argv": about["argv"],
     }
     if json:
@@ -105,6 +119,13 @@ def command(
         echo(say("  last log    {0}", losses))
     if held_out is not None:
         echo(say("  held out    {0:.4g} {1}, at step {2:,}", held_out[1], held_out[2], held_out[0]))
+    if distance is not None:
+        echo(say("  distance    {0}; at step {1:,}, rough", distance[1].words(), distance[0]))
+    if sheets:
+        count = plural("{0:,} sheet", "{0:,} sheets", len(sheets))
+        echo(say("  samples     {0}, the last: {1}", count, sheets[-1]))
+    if (opened.folder / PAGE).exists():
+        echo(say("  training    {0}", opened.folder / PAGE))
     report_page = opened.folder / "eval" / "report.html"
     echo(
         say(
@@ -115,6 +136,25 @@ def command(
         )
     )
     echo(*curves(opened.metrics(), shutil.get_terminal_size().columns))
+    return 0
+
+
+def _distance(run: Run) -> tuple[int, Distance] | None:
+    """The distance of the last sheet of samples, and its step."""
+    from castalia.evaluation.sheet_distance import Distance
+
+    found = [(row["step"], Distance.of(row)) for row in run.metrics()]
+    return next(((step, one) for step, one in reversed(found) if one is not None), None)
+
+
+def _film(run: Run, path: Path, json: bool) -> int:
+    from castalia.sampling.film import write_film
+
+    frames = write_film(run, path)
+    if json:
+        say_json({"run": run.id, "film": str(path), "frames": frames})
+    else:
+        echo(say("{0}: {1}", path, plural("{0:,} sheet", "{0:,} sheets", frames)))
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from castalia import bounded, progress
-from castalia.cli.console import duration, echo, say_json
+from castalia.cli.console import duration, echo, open_page, say_json
 from castalia.config import hold
 from castalia.errors import RecipeError, RunError
 from castalia.language import constant, recognised
@@ -51,6 +51,14 @@ def command(
         bool,
         typer.Option("--dry-run", help="estimate time and memory from a few steps; train nothing"),
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="open RUN/training.html in a browser where there is a screen: samples beside real "
+            "data, as training goes on",
+        ),
+    ] = False,
     show_recipe: Annotated[
         bool,
         typer.Option("--show-recipe", help="print the resolved recipe whole, not in two lines"),
@@ -78,7 +86,7 @@ def command(
                 where=" ".join(words or ["--minutes"]),
                 fix=say("castalia train --resume {0}, or train a new run", resume),
             )
-        return _train(None, resume, out, allow_inexact, trust_code, quiet, show_recipe, json)
+        return _train(None, resume, out, allow_inexact, trust_code, quiet, watch, show_recipe, json)
     recipe, data, overrides = split_words(words or [])
     overrides += [] if minutes is None else [f"training.minutes={minutes}"]
     if dry_run:
@@ -89,7 +97,7 @@ def command(
         plan = plan_of(recipe, data, overrides)
     if dry_run:
         return _rehearse(plan, show_recipe, json)
-    return _train(plan, None, out, allow_inexact, trust_code, quiet, show_recipe, json)
+    return _train(plan, None, out, allow_inexact, trust_code, quiet, watch, show_recipe, json)
 
 
 def split_words(words: list[str]) -> tuple[str, list[str] | None, list[str]]:
@@ -154,11 +162,17 @@ def _train(
     allow_inexact: bool,
     trust_code: bool,
     quiet: bool,
+    watch: bool,
     show_recipe: bool,
     json: bool,
 ) -> int:
     import castalia
     from castalia.training.loop import Interrupted
+
+    def begun(run: Any) -> None:
+        if not quiet and plan is not None:
+            _found(run)
+        _watched(run, watch, quiet)
 
     follows = int(os.environ.get("RANK", "0")) > 0  # not the first of several processes
     with progress.listening(None) if quiet else nullcontext():
@@ -169,12 +183,13 @@ def _train(
                         *([plan.to_yaml().rstrip(), ""] if show_recipe else recipe_lines(plan)),
                         err=True,
                     )
-                run = castalia.train(
-                    plan, out=out, begun=None if quiet else _found, started=STARTED
-                )
+                run = castalia.train(plan, out=out, begun=begun, started=STARTED)
             else:
                 run = castalia.resume(
-                    resume or "", allow_inexact=allow_inexact, trust_code=trust_code
+                    resume or "",
+                    allow_inexact=allow_inexact,
+                    trust_code=trust_code,
+                    begun=begun,
                 )
         except Interrupted as stop:
             echo(
@@ -283,9 +298,21 @@ def _found(run: Any) -> None:
                 )
             ]
         ),
-        "",
+        *(say("note: {0}", line) for line in run.advice),
         err=True,
     )
+
+
+def _watched(run: Any, watch: bool, quiet: bool) -> None:
+    """Where it can be watched; with `watch`, in a browser."""
+    page = run.folder / "training.html"
+    lines = [say("watch: {0}", page)]
+    if not page.exists():
+        lines = [say("nothing to watch: training.sample_every=0 makes no samples")] * watch
+    elif watch:
+        open_page(page)
+    if not quiet:
+        echo(*lines, "", err=True)
 
 
 def _tuning(folder: Path) -> list[str]:

@@ -131,16 +131,25 @@ def legend(scores: Sequence[MetricResult] = (), voice: Voice = ENGLISH) -> Html:
 
 
 def curve(
-    name: str, steps: Sequence[float], values: Sequence[float], voice: Voice = ENGLISH
+    name: str,
+    steps: Sequence[float],
+    values: Sequence[float],
+    voice: Voice = ENGLISH,
+    *,
+    ranges: Sequence[tuple[float, float]] = (),
+    real: float | None = None,
 ) -> Html:
     """One training curve; the vertical axis leaves out the extreme 2% of the values, so that a
-    first spike hides nothing.
+    first spike hides nothing. ranges: (low, high) of each value, or none; real: of real data.
     """
     points = [(float(x), float(y)) for x, y in zip(steps, values, strict=True) if math.isfinite(y)]
     if len(points) < 2:
         return Html()
+    edge = [(float(x), high) for x, (_, high) in zip(steps, ranges, strict=False)]
+    edge += reversed([(float(x), low) for x, (low, _) in zip(steps, ranges, strict=False)])
+    edge = edge if all(math.isfinite(y) for _, y in edge) else []
     points = _thinned(points)
-    ordered = sorted(y for _, y in points)
+    ordered = sorted([y for _, y in (*points, *edge)] + [y for y in (real,) if y is not None])
     cut = len(ordered) // 50
     levels = ticks(ordered[cut], ordered[-1 - cut], 4)
     bottom, top = min(levels[0], ordered[cut]), max(levels[-1], ordered[-1 - cut])
@@ -177,6 +186,14 @@ def curve(
         f'<text x="{(x0 + x1) / 2}" y="{CURVE_HEIGHT - 2}" '
         f'text-anchor="middle">{voice.say("step")}</text>'
     )
+    if edge:
+        corners = _points([(across(x), up(y)) for x, y in edge])
+        parts.append(f'<polygon class="band" points="{corners}"/>')
+    if real is not None:
+        parts.append(
+            f'<line class="line realline" x1="{x0}" x2="{x1}" y1="{up(real):.1f}" '
+            f'y2="{up(real):.1f}"/>'
+        )
     for style, row in (("raw", points), ("line", _smoothed(points))):
         parts.append(
             f'<polyline class="{style}" points="{_points([(across(x), up(y)) for x, y in row])}"/>'

@@ -5,6 +5,7 @@
             read(file)
             work.advance()
 
+    note("...")                      a line that stays on the screen
     with listening(listener):
         at the edge: the command line, a notebook
         castalia.train(...)
@@ -93,6 +94,10 @@ class Listener(Protocol):
 
     def paused(self) -> AbstractContextManager[None]: ...
 
+    def note(self, line: str) -> None:
+        """A line that stays on the screen."""
+        ...
+
 
 _listener: ContextVar[Listener | None] = ContextVar("castalia_progress", default=None)
 
@@ -111,6 +116,15 @@ def paused() -> AbstractContextManager[None]:
     """Nothing is shown inside the block, so that other output has room."""
     current = _listener.get()
     return nullcontext() if current is None else current.paused()
+
+
+def note(*lines: str) -> None:
+    """Lines for whoever listens, which stay on the screen."""
+    current = _listener.get()
+    if current is not None:
+        with current.paused():
+            for line in lines:
+                current.note(line)
 
 
 @contextmanager

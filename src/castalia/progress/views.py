@@ -158,6 +158,9 @@ class View(Listener):
     def clear(self) -> None:
         """Takes away what is live; it comes back with the next drawing."""
 
+    def note(self, line: str) -> None:
+        """A line that stays, between what is drawn."""
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Room for other output."""
@@ -205,6 +208,9 @@ class Terminal(View):
                 self._write("\r\x1b[K")
             self.live = False
 
+    def note(self, line: str) -> None:
+        self._write(line + "\n")
+
     def _write(self, text: str) -> None:
         try:
             self.stream.write(text)
@@ -248,12 +254,18 @@ class Log(View):
     def last(self, stage: Stage) -> None:
         self._line(stage)
 
+    def note(self, line: str) -> None:
+        self._write(line)
+
     def _line(self, stage: Stage) -> None:
         self.mark = time.monotonic()
         if stage in self.stages:
             self.shown_stages.add(id(stage))
+        self._write(text_of(stage, bar=0))
+
+    def _write(self, line: str) -> None:
         try:
-            self.stream.write(text_of(stage, bar=0) + "\n")
+            self.stream.write(line + "\n")
             self.stream.flush()
         except (OSError, ValueError):
             self._ended.set()
@@ -282,6 +294,10 @@ class Notebook(View):
         if self._handle is not None:
             self._show("")
             self._handle = None
+
+    def note(self, line: str) -> None:
+        self._show(line)
+        self._handle = None
 
     def _show(self, line: str) -> None:
         data = {"text/plain": line, "text/html": f'<pre style="margin:0">{_escaped(line)}</pre>'}

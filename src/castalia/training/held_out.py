@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from castalia import atomic
 from castalia.abilities import Scores
@@ -40,32 +42,48 @@ def held_out_loss(family: Family, dataset: Dataset) -> float | None:
     """Mean nats per coded token (Tokens) or per item (Dense) over held-out rows; None where nothing
     can be scored.
     """
-    return loss_on(dataset.validation, family, WHOLE)
+    found = loss_on(dataset.validation, family, WHOLE)
+    return None if found is None else found.value
 
 
-def loss_on(side: Side, family: Family, effort: Effort) -> float | None:
-    """Mean nats per coded token or per item over some rows of a side, the same ones each time; None
-    where nothing can be scored.
+@dataclass(frozen=True)
+class HeldOut:
+    """Mean nats per coded token or per item, and its standard error by leaving out one row at a
+    time (Efron & Stein 1981); None of a single row.
     """
+
+    value: float
+    error: float | None
+
+    @classmethod
+    def of(cls, nats: Tensor, counts: Tensor) -> HeldOut | None:
+        """nats (n,) float64 of rows, and how many tokens or items each holds. None of nothing."""
+        total, rows = counts.sum(), len(nats)
+        if not total:
+            return None
+        without = (nats.sum() - nats) / (total - counts)
+        error = ((rows - 1) * without.var(correction=0)).sqrt().item()
+        return cls((nats.sum() / total).item(), error if math.isfinite(error) else None)
+
+
+def loss_on(side: Side, family: Family, effort: Effort) -> HeldOut | None:
+    """Over some rows of a side, the same ones each time; None where nothing can be scored."""
     if not isinstance(family, Scores) or not len(side):
         return None
     length = side.spec.length if isinstance(side.spec, Tokens) else 1
     most = max(8, min(effort.rows, int(effort.work / (2 * parameter_count(family) * length))))
     rows = torch.linspace(0, len(side) - 1, min(most, len(side))).long().unique()
-    total, count = 0.0, 0
+    nats, counts = [], []
     for part in rows.split(16):
         batch = side.take(part)
-        total += float(
-            family.nats(batch.to(family.device), [generator("held out", int(row)) for row in part])
-            .double()
-            .sum()
-        )
-        count += (
-            int(batch.counted(side.spec.begin).sum())
+        rngs = [generator("held out", int(row)) for row in part]
+        nats.append(family.nats(batch.to(family.device), rngs).double().cpu())
+        counts.append(
+            batch.counted(side.spec.begin).double()
             if isinstance(side.spec, Tokens)
-            else len(part)
+            else torch.ones(len(part), dtype=torch.float64)
         )
-    return total / count if count else None
+    return HeldOut.of(torch.cat(nats), torch.cat(counts))
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ class Progress:
     step     steps done. parts: mean loss parts since the last log, "phase/part" -> value.
     speed    items per second since the last log. seconds: in training so far. left: estimated
              seconds to the end.
-    held_out with "sample": the loss on held-out data, in nats per token or item; None where it is
-    not measured.
+    held_out with "sample": the loss on held-out data, in nats per token or item, and its standard
+    error over these rows; None where it is not measured.
     model    the averaged weights where averaging is on, in eval mode; None except in "sample".
     """
 
@@ -42,6 +42,7 @@ class Progress:
     left: float = 0.0
     model: Family | None = None
     held_out: float | None = None
+    held_out_error: float | None = None
 
 
 Hook = Callable[[Progress], None]

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import FrameType
 from typing import Any
 
@@ -34,11 +35,11 @@ from castalia.run import Run
 from castalia.sentences import say
 from castalia.spec import Batch
 from castalia.training.device import Solo, resolve_precision
-from castalia.training.held_out import QUICK, loss_on
+from castalia.training.held_out import QUICK, HeldOut, loss_on
 from castalia.training.hooks import Event, Hook, Progress, headlines
 from castalia.training.objective import Objective
 from castalia.training.optim import PhaseOptimiser, factor
-from castalia.training.time_budget import Budget, Due, Plan
+from castalia.training.time_budget import Budget, Due, Plan, SheetTimes
 
 
 @dataclass
@@ -84,6 +85,11 @@ class Trainer:
             )
             for phase in self.phases
         }
+
+    @cached_property
+    def sheet_times(self) -> SheetTimes:
+        """When sheets of samples are due; of a budget, where there is one."""
+        return SheetTimes(self.config) if self.budget is None else self.budget.sheets
 
     @property
     def steps(self) -> int:
@@ -212,7 +218,7 @@ class Trainer:
         """
         config, step = self.config, self.step
         if self.budget is None or step < self.plan.last:
-            sheet = config.sample_every > 0 and step % config.sample_every == 0
+            sheet = self.device.rank == 0 and self.sheet_times.due(step)
             return Due(self.plan.steps(step), step % config.save_every == 0, sheet)
         own, stopped = Due(0), None
         try:
@@ -252,18 +258,18 @@ class Trainer:
                 values.append(float(loss.parts[stop.part]))
         return sum(values) / len(values)
 
-    def held_out_loss(self) -> float | None:
+    def held_out_loss(self) -> HeldOut | None:
         """Of the averaged model, on a few held-out items, the same each time; kept in the log. None
         of a dry run, and where nothing can be scored.
         """
         if self.run is None or self.device.rank > 0 or self.validation is None:
             return None
         with stage("measuring the loss on held-out data"):
-            value = loss_on(self.validation, self.averaged(), QUICK)
-        if value is not None:
-            self.judged = {"held out": value}
-            self.run.record({"step": self.step, "held_out": value})
-        return value
+            found = loss_on(self.validation, self.averaged(), QUICK)
+        if found is not None:
+            self.judged = {"held out": found.value}
+            self.run.record({"step": self.step, "held_out": found.value})
+        return found
 
     def _shard(self, micro: int) -> int:
         return micro * self.device.world + self.device.rank
@@ -315,14 +321,14 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
     are replayed first.
     """
     config, device = trainer.config, trainer.device
-    clock = _Clock(trainer.step, config.batch * config.accumulate * device.world, trainer.budget)
+    clock = _Clock(trainer, config.batch * config.accumulate * device.world)
     window: list[dict[str, Tensor]] = []
 
     def notify(
         event: Event,
         parts: dict[str, float] | None = None,
         model: Family | None = None,
-        held_out: float | None = None,
+        held_out: HeldOut | None = None,
     ) -> None:
         if device.rank == 0:
             left = clock.left(trainer.step, trainer.steps)
@@ -335,7 +341,8 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
                 clock.seconds,
                 left,
                 model,
-                held_out,
+                None if held_out is None else held_out.value,
+                None if held_out is None else held_out.error,
             )
             for hook in hooks:
                 hook(progress)
@@ -395,7 +402,7 @@ def fit(trainer: Trainer, hooks: Sequence[Hook] = ()) -> None:
             interrupted = device.any(bool(number)) if device.world > 1 else bool(number)
             if end or interrupted or due.save:
                 save()
-            if config.sample_every and (end or due.sheet):
+            if config.sheets and (end or due.sheet):
                 sheet()
             if interrupted and not end:
                 raise Interrupted(number or signal.SIGTERM, step)
@@ -444,8 +451,10 @@ class _Clock:
     those that the budget counts.
     """
 
-    def __init__(self, step: int, items: int, budget: Budget | None = None) -> None:
-        self.items, self.first, self.mark, self.budget = items, step, step, budget
+    def __init__(self, trainer: Trainer, items: int) -> None:
+        step = trainer.step
+        self.items, self.first, self.mark, self.budget = items, step, step, trainer.budget
+        self.sheets = trainer.sheet_times
         self.begun = self.lapped = time.perf_counter()
         self.speed = 0.0
         self.seen = self.begun, step  # where the speed that is shown is counted from
@@ -473,13 +482,14 @@ class _Clock:
 
     @contextmanager
     def aside(self, kind: str) -> Iterator[None]:
-        """What is neither a step nor a log, timed for the budget: a checkpoint ("save"), a sheet
-        ("sheet").
-        """
+        """What is neither a step nor a log, timed: a checkpoint ("save"), a sheet ("sheet")."""
         begun = time.perf_counter()
         yield
+        seconds = time.perf_counter() - begun
         if self.budget is not None:
-            self.budget.aside(kind, time.perf_counter() - begun)
+            self.budget.aside(kind, seconds)
+        elif kind == "sheet":
+            self.sheets.made(seconds)
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 """Train within a time budget: how many steps the schedule has, decided from measured speed while it
-runs.
+runs. And when sheets of samples are due by the clock.
 
 A decision is a pair (step, steps): from that step on, the schedule has so many steps. Learning rate
 and annealing at a step are functions of the decisions up to it, and the run keeps them
@@ -30,6 +30,8 @@ FIRST_PLAN, SHARE = 0.3, 0.02  # seconds until the first plan; between two plans
 WARM = 1  # first steps, which are slower and are not counted
 ASIDE = 0.1  # share of the time for checkpoints, and for sheets, before the last ones
 DEAD_BAND = 0.01  # of the steps ahead: a smaller change is no decision
+SHEETS = 0.03  # share of the time for sheets by the clock, beside the first and the last one
+THINNING = 0.02  # of the time so far, the least between two sheets: a week has some 450
 
 
 @dataclass
@@ -96,6 +98,32 @@ class Due:
         return cls(steps, bool(save), bool(sheet))
 
 
+class SheetTimes:
+    """When a sheet of samples is due: at steps where the recipe names them, else by the clock."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config, self.begun = config, time.perf_counter()
+        self.last: float | None = None
+        self.cost = 0.0  # seconds of the last one
+
+    def made(self, seconds: float) -> None:
+        """A sheet has just been made, in so many seconds."""
+        self.last, self.cost = time.perf_counter(), seconds
+
+    def due(self, step: int) -> bool:
+        """Whether one is, after step number `step` (from 1). By the clock, the first is at once: it
+        shows what training began with.
+        """
+        every = self.config.sample_every
+        if every is not None:
+            return every > 0 and step % every == 0
+        if self.last is None:
+            return True
+        now = time.perf_counter()
+        pause = max(self.config.sample_seconds, self.cost / SHEETS, THINNING * (now - self.begun))
+        return now - self.last >= pause
+
+
 class Budget:
     """Plans the steps of a training that has `seconds`, counted from `since` (of
     time.perf_counter).
@@ -114,6 +142,7 @@ class Budget:
         self.marks: list[tuple[float, int]] = []
         self.first: int | None = None  # the step after which the first mark is made
         self.opening = 0.0  # seconds of the first checkpoint and sheet
+        self.sheets = SheetTimes(config)
 
     @property
     def elapsed(self) -> float:
@@ -129,6 +158,8 @@ class Budget:
         self.cost[kind] = seconds
         self.spent[kind] += seconds
         self.at[kind] = self.elapsed
+        if kind == "sheet":
+            self.sheets.made(seconds)
         if len(self.marks) == 1:
             self.opening += seconds
 
@@ -144,7 +175,7 @@ class Budget:
         # a first checkpoint and sheet at once: then it is known what the last ones cost
         if not self.marks:
             self.marks.append((elapsed, step))
-            return Due(steps, True, self.config.sample_every > 0)
+            return Due(steps, True, self.config.sheets)
         if elapsed - self.opening - self.marks[-1][0] >= self._pause(elapsed):
             self.marks.append((elapsed - self.opening, step))
             steps = self._planned(elapsed, step, steps)
@@ -153,8 +184,14 @@ class Budget:
         return Due(
             steps,
             self._due("save", step, self.config.save_every, 60.0),
-            self._due("sheet", step, self.config.sample_every, math.inf),
+            self._sheet_due(step),
         )
+
+    def _sheet_due(self, step: int) -> bool:
+        """None shortly before the last one."""
+        if self.config.sample_every is not None:
+            return self._due("sheet", step, self.config.sample_every, math.inf)
+        return self.sheets.due(step) and 10 * self.cost["sheet"] <= self.left
 
     def _pause(self, elapsed: float) -> float:
         """Seconds between two plans: short at first, and towards the end."""

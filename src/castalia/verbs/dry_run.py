@@ -17,14 +17,16 @@ from castalia.data.source import Source, open_source
 from castalia.data.stream import Dataset, Split
 from castalia.progress import stage
 from castalia.recipe import Recipe
+from castalia.recipe_sections import TrainConfig
 from castalia.run import Run, dump
 from castalia.sampling.generate import draw_tokens
-from castalia.sampling.previews import TEXTS, items_of_sheet
+from castalia.sampling.previews import TEXTS, drawn
 from castalia.spec import Tokens
 from castalia.training import objective_setup
 from castalia.training.device import open_device
 from castalia.training.loop import Stopwatch, memory_mb, start
 from castalia.training.setup import build, new_family, parameter_count
+from castalia.training.time_budget import SHEETS
 from castalia.training.time_forecast import pace_of, planned_steps
 
 # of the data that are read for an estimate
@@ -78,14 +80,14 @@ def rehearse(recipe: Recipe, *, steps: int = 1) -> Estimate:
         )
     pace = pace_of(trainer, least=steps)
     with stage("drawing a sample sheet"), Stopwatch() as sheet:
-        times = _sheet(trainer.averaged(), dataset) if plan.training.sample_every else 0.0
+        times = _sheet(trainer.averaged(), dataset) if plan.training.sheets else 0.0
     with stage("writing a checkpoint to memory"), Stopwatch() as saving:
         for group in trainer.checkpoint().values():
             dump(group)
     config = plan.training
     before = listing.wall + making.wall + sheet.wall * times + saving.wall
     total = planned_steps(config, pace.wall, before)
-    sheets = math.ceil(total / config.sample_every) if config.sample_every else 0
+    sheets = _sheets(config, total, total * pace.wall, sheet.wall * times)
     counts = (1, 1 / share, 1, sheets * times, math.ceil(total / config.save_every))
     watches = (listing, setup, making, sheet, saving)
     cpu = total * pace.cpu + sum(
@@ -128,6 +130,13 @@ def _bytes(source: Source) -> int:
     return sum(path.stat().st_size for path in source.files if path.exists())
 
 
+def _sheets(config: TrainConfig, steps: int, seconds: float, cost: float) -> int:
+    """How many sheets a training makes that has so many steps and seconds; cost: seconds of one."""
+    if config.sample_every is not None:
+        return math.ceil(steps / config.sample_every) if config.sheets else 0
+    return 2 + int(seconds / max(config.sample_seconds, cost / SHEETS))
+
+
 def _sheet(model: Any, dataset: Dataset) -> float:
     """Draws a sheet, of texts only their beginnings; how many of such sheets a real one is."""
     if (
@@ -137,7 +146,7 @@ def _sheet(model: Any, dataset: Dataset) -> float:
     ):
         draw_tokens(model, dataset.spec, 0, 0, TEXTS, {}, SampleOptions(length=TOKENS))
         return dataset.spec.length / TOKENS
-    items_of_sheet(model, dataset)
+    drawn(model, dataset)
     return 1.0
 
 

@@ -10,15 +10,16 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from castalia.checks.before_training import advice
 from castalia.data.locate import Given
 from castalia.data.stream import Dataset
 from castalia.errors import RunError
+from castalia.evaluation.sample_sheets import SampleSheets
 from castalia.families.base import Family
 from castalia.progress import heard
 from castalia.progress.views import shown
 from castalia.recipe import Recipe, differences
 from castalia.run import Run, versions
-from castalia.sampling.previews import sheets
 from castalia.sentences import row, say
 from castalia.training import objective_setup
 from castalia.training.device import open_device
@@ -129,20 +130,32 @@ def _train(
         since = started + reading.wall + preparing.wall
         if device.rank == 0 and heard() and trainer.steps > FORESEEN:
             trainer.run.forecast = forecast(trainer, time.perf_counter() - since)
-        if begun is not None and device.rank == 0:
-            begun(trainer.run)
-        _fit(trainer, dataset, hooks, since)
+        if device.rank == 0 and heard():
+            trainer.run.advice = advice(plan, dataset, trainer.run.forecast)
+        _fit(trainer, dataset, hooks, since, begun)
     return trainer.run
 
 
-def _fit(trainer: Trainer, dataset: Dataset, hooks: Sequence[Hook], since: float) -> None:
-    """Training and what is measured around it: what fine-tuning gains and loses, and what tuning
-    does. since: when its minutes began.
+def _fit(
+    trainer: Trainer,
+    dataset: Dataset,
+    hooks: Sequence[Hook],
+    since: float,
+    begun: Callable[[Run], None] | None,
+) -> None:
+    """Training and what is shown and measured around it: sheets of samples, what fine-tuning gains
+    and loses, what tuning does. since: when its minutes began.
     """
     run, first = trainer.run, trainer.device.rank == 0
     assert run is not None
     tracking = tracker(run) if first else None
-    followed = [] if tracking is None else [tracking]
+    followed: list[Hook] = [] if tracking is None else [tracking]
+    sheets = None
+    if first and trainer.config.sheets:
+        sheets = SampleSheets(run, dataset, trainer.step)
+        followed.insert(0, sheets)
+    if begun is not None and first:
+        begun(run)
     with Stopwatch() as judging:
         forgetting = Forgetting.before(run, dataset) if first else None
         tuned = objective_setup.before(run, trainer.objective) if first else None
@@ -150,7 +163,12 @@ def _fit(trainer: Trainer, dataset: Dataset, hooks: Sequence[Hook], since: float
         trainer.budget = Budget(trainer.config, since, closing=judging.wall)
         if first and not run.decisions():
             run.decide(0, trainer.steps, trainer.budget.elapsed)
-    fit(trainer, [sheets(run.folder / "samples", dataset), *followed, *hooks])
+    try:
+        fit(trainer, [*followed, *hooks])
+    except BaseException:
+        if sheets is not None:
+            sheets.stop()
+        raise
     if first:
         run.settle()
         if forgetting is not None:
@@ -166,20 +184,23 @@ def resume(
     hooks: Sequence[Hook] = (),
     allow_inexact: bool = False,
     trust_code: bool = False,
+    begun: Callable[[Run], None] | None = None,
     progress: bool | None = None,
 ) -> Run:
-    """Continue a run from its last checkpoint, bit-exactly. A finished run is left as it is.
-    progress: as for `train`.
+    """Continue a run from its last checkpoint, bit-exactly. A finished run is left as it is. begun
+    and progress: as for `train`.
 
     Raises RunError when the recipe, the data or (without `allow_inexact`) the machine is not what
     it was.
     """
     run = run if isinstance(run, Run) else Run.open(run, trust_code=trust_code)
     with shown(progress):
-        return _resume(run, hooks, allow_inexact)
+        return _resume(run, hooks, allow_inexact, begun)
 
 
-def _resume(run: Run, hooks: Sequence[Hook], allow_inexact: bool) -> Run:
+def _resume(
+    run: Run, hooks: Sequence[Hook], allow_inexact: bool, begun: Callable[[Run], None] | None
+) -> Run:
     _same_recipe(run)
     if run.finished:
         run.settle()
@@ -254,7 +275,7 @@ def _resume(run: Run, hooks: Sequence[Hook], allow_inexact: bool) -> Run:
         if device.rank == 0:
             run.truncate_metrics(trainer.step)
         spent = 0.0 if step is None else float(run.state(step).get("seconds") or 0.0)
-        _fit(trainer, dataset, hooks, time.perf_counter() - spent)
+        _fit(trainer, dataset, hooks, time.perf_counter() - spent, begun)
     return run
 
 

@@ -31,6 +31,7 @@ from castalia.language import Voice
 from castalia.modalities.image import near_duplicates as lookalikes
 from castalia.modalities.image.check_messages import FINDINGS, LABELS
 from castalia.modalities.image.codec import ImageCodec, flattened, open_picture
+from castalia.recipe import Recipe
 from castalia.sentences import Message, plural, say
 
 _ORIENTATION, _GPS, _EXIF = 0x0112, 0x8825, 0x8769
@@ -203,6 +204,21 @@ class PictureCheck(Check):
             why = say("{0}; classes this small make a GAN vary less", why)
             return Advice("image/gan", why, {"data.conditional": "false"})
         return Advice("image/gan", why)
+
+    @classmethod
+    def cautions(cls, plan: Recipe, report: Mapping[str, Any]) -> Iterator[str]:
+        """Classes that are small for a model with a critic which is told them."""
+        classes = sorted(report["classes"].values())
+        told = plan.data.conditional or "label" in (plan.data.conditions or ())
+        if told and len(classes) > 1 and plan.family.name in ("gan", "vaegan"):
+            middle = classes[len(classes) // 2]
+            if middle < FEW_IN_A_CLASS:
+                yield say(
+                    "too varied for so few: {0} classes, the middle one of {1} pictures; told "
+                    "classes this small, a GAN varies less: data.conditional=false",
+                    len(classes),
+                    middle,
+                )
 
     @classmethod
     def counted(cls, count: int) -> Message:
