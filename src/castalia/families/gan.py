@@ -6,7 +6,7 @@ Objectives: non-saturating (Goodfellow et al. 2014, arXiv:1406.2661), hinge with
 arXiv:2501.05441). Conditions reach the critic by projection or concatenation, the generator by
 conditional batch norm or beside the noise. Two guards against collapse: matched moments
 (`moments_apart`) and, where items are few, alterations (nn/diffaugment.py). The networks follow the
-spec's rank and are in nn/gan_networks.py and nn/dcgan.py. Not here: guidance, encoders
+spec's rank: nn/gan_networks.py, nn/dcgan.py, nn/fastgan.py. Not here: guidance, encoders
 (families/vaegan.py).
 """
 
@@ -28,7 +28,8 @@ from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.batchnorm_stats import fresh_statistics, passes_for
 from castalia.nn.condition_embedding import ConditionEmbedding, is_vector, slot
 from castalia.nn.dcgan import FAST, TEXTBOOK, ConvCritic, ConvGenerator
-from castalia.nn.diffaugment import altered
+from castalia.nn.diffaugment import Policy, altered
+from castalia.nn.fastgan import FastCritic, FastGenerator
 from castalia.nn.gan_networks import CriticNorm, MlpCritic, MlpGenerator, spectral
 from castalia.nn.graph import Graph, Port, condition_ports
 from castalia.sentences import say
@@ -42,22 +43,25 @@ CHUNK = 256  # rows per pass of `refresh`
 class GanConfig(FamilyConfig):
     """Which networks play, by which rules."""
 
-    body: Literal["auto", "mlp", "conv", "dcgan"] = Field(
+    body: Literal["auto", "mlp", "conv", "dcgan", "fastgan"] = Field(
         "auto",
-        description="auto: conv for grids, mlp for vectors and sets; dcgan: the textbook networks",
+        description="auto: conv for grids, mlp for vectors and sets; dcgan: the textbook networks; "
+        "fastgan: for a few hundred items",
     )
     objective: Objective = Field("nonsaturating", description="what generator and critic minimise")
     width: int = Field(
         64,
         ge=1,
         le=WIDEST,
-        description="channels at the coarse grid (conv), after the first layer (dcgan), units of a "
-        "layer (mlp)",
+        description="channels at the coarse grid (conv), after the first layer (dcgan), of the "
+        "finest grid (fastgan), units of a layer (mlp)",
     )
     depth: int = Field(2, ge=1, le=DEEPEST, description="hidden layers of the mlp body")
     latent: int = Field(64, ge=1, le=WIDEST, description="numbers in the noise vector")
     critic_norm: Literal["auto", "batch", "spectral", "none"] = Field(
-        "auto", description="auto: batch, hinge: spectral, relativistic: none"
+        "auto",
+        description="auto: batch, hinge: spectral, relativistic: none, body fastgan: batch beside "
+        "the spectral norm that it always has",
     )
     penalty: float | None = Field(
         None, ge=0, description="weight gamma of R1 + R2; null: 1 for relativistic, else 0"
@@ -74,15 +78,29 @@ class GanConfig(FamilyConfig):
     matching: float | None = Field(
         None,
         ge=0,
-        description="weight of the distance between real and generated moments; null: 1 for grids, "
-        "else 0",
+        description="weight of the distance between real and generated moments; null: 1 for grids "
+        "but with body fastgan, else 0",
+    )
+    soft_margin: float = Field(
+        0.0, ge=0, le=1, description="hinge: margins are drawn from between 1 - this and 1"
+    )
+    redrawing: float | None = Field(
+        None,
+        ge=0,
+        description="body fastgan: weight of how far the critic's drawing of what it was shown is "
+        "from it; null: 2",
     )
     augment: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="chance of each alteration of what the critic sees; null: 0.5 for few items, 0 "
-        "for many",
+        description="chance of each alteration of what the critic sees; null: 0.5 (body fastgan: "
+        "1) for few items, 0 for many",
+    )
+    policy: Literal["auto", "cutout", "contrast"] = Field(
+        "auto",
+        description="which alterations: offset, spread and shift with holes (cutout) or, gentler, "
+        "with contrast; auto: contrast for body fastgan, else cutout",
     )
 
 
@@ -103,6 +121,8 @@ class Generator(nn.Module):
                 )
             case "conv":
                 self.body = ConvGenerator(spec.shape, config.latent, config.width, FAST, **options)
+            case "fastgan":
+                self.body = FastGenerator(spec.shape, config.latent, config.width, **options)
             case _:
                 self.body = ConvGenerator(
                     spec.shape, config.latent, config.width, TEXTBOOK, **options
@@ -117,7 +137,9 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """Data (B, *shape) and conditions to logits (B,), float32: large means real."""
+    """Data (B, *shape) and conditions to logits (B,), of body fastgan (B, patches), float32: large
+    means real.
+    """
 
     def __init__(self, config: GanConfig, spec: Dense, conditions: dict[str, Condition]) -> None:
         super().__init__()
@@ -133,9 +155,11 @@ class Critic(nn.Module):
                 )
             case "conv":
                 self.body = ConvCritic(spec.shape, config.width, FAST, self.norm, **options)
+            case "fastgan":
+                self.body = FastCritic(spec.shape, config.width, self.norm, **options)
             case _:
                 self.body = ConvCritic(spec.shape, config.width, TEXTBOOK, self.norm, **options)
-        if self.norm == "spectral":
+        if self.norm == "spectral" and not isinstance(self.body, FastCritic):
             spectral(self)
 
     def forward(
@@ -150,18 +174,29 @@ class Critic(nn.Module):
             else self.body(x, **condition, features=features)
         )
 
-    def both(self, real: Tensor, fake: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        """Logits of real and of generated data under the same conditions.
+    def both(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        cond: dict[str, Any],
+        features: list[Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of real and of generated data under the same conditions; `features` collects those
+        of the real data.
 
         One pass, except with batch norm: its statistics must come from real rows alone and
         generated rows alone, or the critic reads the answer off them.
         """
         if self.norm == "batch":
-            return self(real, cond), self(fake, cond)
+            return self(real, cond, features), self(fake, cond)
+        of_both: list[Tensor] | None = None if features is None else []
         first, second = self(
             torch.cat([real, fake]),
             {name: torch.cat([value, value]) for name, value in cond.items()},
+            of_both,
         ).chunk(2)
+        if features is not None:
+            features += [part.chunk(2)[0] for part in of_both or ()]
         return first, second
 
 
@@ -200,7 +235,19 @@ class Gan(Family):
         # are
         self.altered: Tensor
         self.register_buffer("altered", torch.tensor((config.augment or 0.0) if grid else 0.0))
-        self.matching = (1.0 if config.matching is None else config.matching) if grid else 0.0
+        self.fast = body_name(config, self.spec) == "fastgan"
+        if config.redrawing and not self.fast:
+            raise RecipeError(
+                say("only the critic of body fastgan draws what it was shown"),
+                where="family.redrawing",
+                fix="family.body=fastgan",
+            )
+        matching = 0.0 if self.fast else 1.0
+        self.matching = (matching if config.matching is None else config.matching) if grid else 0.0
+        self.redrawing = 2.0 * self.fast if config.redrawing is None else config.redrawing
+        self.policy: Policy = (
+            config.policy if config.policy != "auto" else ("contrast" if self.fast else "cutout")
+        )
         self.generator = Generator(config, self.spec, conditions)
         self.critic = Critic(config, self.spec, conditions)
         for name, condition in conditions.items():
@@ -215,7 +262,8 @@ class Gan(Family):
         them altered.
         """
         if self.config.augment is None and self.spec.layout == "grid":
-            self.altered.fill_(0.5 * scarcity(batches))
+            often = 1.0 if self.fast else 0.5
+            self.altered.fill_(often * scarcity(batches))
 
     def phases(self) -> Sequence[Phase]:
         return (Phase("critic", ("critic",)), Phase("generator", ("generator",)))
@@ -255,23 +303,20 @@ class Gan(Family):
             self._count(cond)
         with torch.no_grad():
             fake = self.generator(z, cond)
-        if not self.penalty:
-            on_real, on_fake = self.critic.both(self._seen(real), self._seen(fake), cond)
-            total = critic_objective(self.config.objective, on_real, on_fake)
-            return Loss(
-                total,
-                {
-                    "loss": total.detach(),
-                    "real": on_real.detach().mean(),
-                    "fake": on_fake.detach().mean(),
-                },
-            )
-        on_real, r1 = with_gradient(self.critic, self._seen(real), cond)
-        on_fake, r2 = with_gradient(self.critic, self._seen(fake), cond)
-        total = critic_objective(self.config.objective, on_real, on_fake) + 0.5 * self.penalty * (
-            r1 + r2
-        )
-        parts = {"loss": total, "real": on_real.mean(), "fake": on_fake.mean(), "r1": r1, "r2": r2}
+        seen, parts = self._seen(real), {}
+        inside: list[Tensor] | None = [] if self.redrawing else None
+        if self.penalty:
+            on_real, parts["r1"] = with_gradient(self.critic, seen, cond, inside)
+            on_fake, parts["r2"] = with_gradient(self.critic, self._seen(fake), cond)
+        else:
+            on_real, on_fake = self.critic.both(seen, self._seen(fake), cond, inside)
+        total = critic_objective(self.config.objective, on_real, on_fake, self.config.soft_margin)
+        if self.penalty:
+            total = total + 0.5 * self.penalty * (parts["r1"] + parts["r2"])
+        if inside:
+            parts["redrawing"] = self.critic.body.redrawing_error(inside[-1], seen)
+            total = total + self.redrawing * parts["redrawing"]
+        parts = {"loss": total, "real": on_real.mean(), "fake": on_fake.mean(), **parts}
         return Loss(total, {name: value.detach() for name, value in parts.items()})
 
     def _generator_loss(self, real: Tensor, z: Tensor, cond: dict[str, Any]) -> Loss:
@@ -335,7 +380,7 @@ class Gan(Family):
 
     def _seen(self, x: Tensor) -> Tensor:
         """What the critic is shown in training instead of `x`."""
-        return altered(x, float(self.altered)) if self.training else x
+        return altered(x, float(self.altered), self.policy) if self.training else x
 
     def _count(self, cond: dict[str, Any]) -> None:
         for name, value in cond.items():
@@ -379,12 +424,16 @@ class Generating(nn.Module):
         )
 
 
-def critic_objective(objective: Objective, real: Tensor, fake: Tensor) -> Tensor:
-    """What the critic minimises, from its logits (B,) on real and on generated data.
+def critic_objective(
+    objective: Objective, real: Tensor, fake: Tensor, soft_margin: float = 0.0
+) -> Tensor:
+    """What the critic minimises, from its logits (B,) or (B, patches) on real and on generated
+    data.
 
     nonsaturating  -[log D(x) + log(1 - D(G(z)))] with D = sigmoid of the logit (Goodfellow et al.
                    2014, eq. 1)
-    hinge          max(0, 1 - D(x)) + max(0, 1 + D(G(z))) (Miyato et al. 2018, eq. 16)
+    hinge          max(0, 1 - D(x)) + max(0, 1 + D(G(z))) (Miyato et al. 2018, eq. 16); with a soft
+                   margin each 1 is a number drawn from [1 - soft_margin, 1]
     relativistic   -log sigmoid(D(x) - D(G(z))), row by row (Jolicoeur-Martineau 2018; Huang et al.
                    2024, eq. 2)
     """
@@ -392,6 +441,9 @@ def critic_objective(objective: Objective, real: Tensor, fake: Tensor) -> Tensor
         case "nonsaturating":
             return (F.softplus(-real) + F.softplus(fake)).mean()
         case "hinge":
+            if soft_margin:
+                real = real + soft_margin * torch.rand_like(real)
+                fake = fake - soft_margin * torch.rand_like(fake)
             return (F.relu(1 - real) + F.relu(1 + fake)).mean()
         case "relativistic":
             return F.softplus(fake - real).mean()
@@ -438,7 +490,9 @@ def moments_apart(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     return torch.stack(distances).mean()
 
 
-def with_gradient(critic: Critic, x: Tensor, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:
+def with_gradient(
+    critic: Critic, x: Tensor, cond: dict[str, Any], features: list[Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
     """Logits (B,) and the mean squared norm of their gradient in x: R1 on real, R2 on generated
     rows (Mescheder et al. 2018).
 
@@ -448,7 +502,7 @@ def with_gradient(critic: Critic, x: Tensor, cond: dict[str, Any]) -> tuple[Tens
         learning = torch.is_grad_enabled()
         with torch.enable_grad():
             x = x.detach().float().requires_grad_()
-            logits = critic(x, cond)
+            logits = critic(x, cond, features)
             (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=learning)
         return logits, slope.square().flatten(1).sum(1).mean()
 
@@ -495,6 +549,8 @@ def scarcity(batches: Iterable[Batch]) -> float:
 def critic_norm_of(config: GanConfig) -> CriticNorm:
     if config.critic_norm != "auto":
         return config.critic_norm
+    if config.body == "fastgan":
+        return "none" if penalty_of(config) else "batch"
     norms: dict[Objective, CriticNorm] = {
         "nonsaturating": "batch",
         "hinge": "spectral",

@@ -5,41 +5,59 @@ Zhao et al. 2020, arXiv:2006.10738: real and generated items are altered alike b
 sees them, and gradients pass through, so the generator learns the unaltered data. Written for grids
 of any rank, without knowledge of what they show: brightness and saturation become an offset and the
 spread over channels, a shift moves by up to 1/8 of each side, a hole takes half of each side.
-Contrast is left out: generators took it over and drew faded pictures, the more so the more often it
-came (as Karras et al. 2020, arXiv:2006.06676, report). Alterations of stored pictures are in
-modalities/image/augment.py.
+
+Two policies. "cutout": offset, spread over channels, shift and hole, without contrast: generators
+took it over and drew faded pictures, the more so the more often it came (as Karras et al. 2020,
+arXiv:2006.06676, report). "contrast": offset and spreads within narrower bounds, contrast, shift,
+no hole: gentle enough to come always, for networks that keep themselves from drawing it
+(nn/fastgan.py). Alterations of stored pictures are in modalities/image/augment.py.
 """
 
 from __future__ import annotations
+
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+Policy: TypeAlias = Literal["cutout", "contrast"]
 REACH = 8  # a shift goes up to 1 / REACH of a side
 
 
-def altered(x: Tensor, probability: float) -> Tensor:
-    """(B, C, *sides) -> the same shape: each kind of alteration befalls each item with
-    `probability`.
+def altered(x: Tensor, probability: float, policy: Policy = "cutout") -> Tensor:
+    """(B, C, *sides) -> the same shape: each kind of alteration of the policy befalls each item
+    with `probability`.
 
     Draws from torch's global generator on the CPU, always the same count of numbers.
     """
     if probability <= 0:
         return x
+    if policy == "contrast":
+        return shifted(contrasted(toned(x, probability, 0.6, 1.0), probability), probability)
     return holed(shifted(toned(x, probability), probability), probability)
 
 
-def toned(x: Tensor, probability: float) -> Tensor:
-    """Offset within +-0.5, spread over channels times 0 to 2."""
+def toned(x: Tensor, probability: float, offsets: float = 1.0, spreads: float = 2.0) -> Tensor:
+    """An offset from a range of width `offsets` around 0, the spread over channels times one of
+    width `spreads` around 1.
+    """
     rows, ones = len(x), (1,) * (x.dim() - 1)
     chosen = torch.rand(2, rows) < probability
-    numbers = torch.rand(2, rows)
-    offset = torch.where(chosen[0], numbers[0] - 0.5, 0.0).to(x).view(rows, *ones)
-    over_channels = torch.where(chosen[1], 2 * numbers[1], 1.0).to(x).view(rows, *ones)
+    numbers = torch.rand(2, rows) - 0.5
+    offset = torch.where(chosen[0], offsets * numbers[0], 0.0).to(x).view(rows, *ones)
+    over_channels = torch.where(chosen[1], 1 + spreads * numbers[1], 1.0).to(x).view(rows, *ones)
     if x.shape[1] > 1:
         x = torch.lerp(x.mean(1, keepdim=True), x, over_channels)
     return x + offset
+
+
+def contrasted(x: Tensor, probability: float) -> Tensor:
+    """The distance from the item's mean times 0.5 to 1.5."""
+    rows, ones = len(x), (1,) * (x.dim() - 1)
+    chosen = torch.rand(rows) < probability
+    contrast = torch.where(chosen, 0.5 + torch.rand(rows), 1.0).to(x).view(rows, *ones)
+    return torch.lerp(x.flatten(1).mean(1).view(rows, *ones), x, contrast)
 
 
 def shifted(x: Tensor, probability: float) -> Tensor:
