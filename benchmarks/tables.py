@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import language_tables
 import music_tables
+import picture_tables
 from gan_curve import draw
 from machine import HERE, RESULTS
 
@@ -533,7 +534,7 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "audit_time": audit_time,
 }
 # ROWS: more rows; PAGES: page of docs/ -> (result, what makes its table) of each
-MODULES = (language_tables, music_tables)
+MODULES = (picture_tables, language_tables, music_tables)
 # README's figures: a result, and which of its rows; two of pictures, two of texts, one of music,
 # one of what is said about a model
 HEADLINES = (
@@ -757,7 +758,7 @@ def pages() -> Iterator[tuple[Path, str, str]]:
     for paths, makes in (
         (READMES, [first_minutes, headlines]),
         (ALL_FIGURES, [missed_goals, all_figures]),
-        (GAN_PAGES, [candidates]),
+        (GAN_PAGES, [_page("own_photos", picture_tables.folders), candidates]),
         (AUDIT_PAGES, [planted]),
         *own,
     ):

@@ -11,7 +11,7 @@ from tests.language_model import language_model
 
 from castalia import pretrained_cache, registry
 from castalia.errors import CastaliaError
-from castalia.spec import Classes, Condition, Tokens
+from castalia.spec import Classes, Condition, Dense, Tokens
 from castalia.testing import FAMILY_CHECKS, SPECS, FamilyCase
 
 # Small networks: the contract is about behaviour. A family that is not listed runs with its
@@ -32,17 +32,27 @@ SMALL = {
 }
 CLASSES: dict[str, Condition] = {"label": Classes(("a", "b", "c"))}
 CONDITIONAL = ("colour picture", "vector", "tokens")
-# Options that change what a family does, not only how well.
+STEPS = Tokens(length=12, vocab=9, begin=0, end=1, period=3)
+# Options that change what a family does, not only how well, and what they are tried on.
 VARIANTS = {
+    "gan, fastgan": (
+        "gan",
+        {"body": "fastgan", "objective": "hinge", "width": 4, "soft_margin": 0.2},
+        Dense((3, 32, 32), levels=256),
+    ),
     "ar, counts and n-grams": (
         "ar",
         {**SMALL["ar"], "ngrams": (2, 3), "ngram_rows": 64, "counts": 3, "tie": False},
+        SPECS["tokens"],
     ),
-    "ar, any order": ("ar", {**SMALL["ar"], "order": "any", "kv_heads": 1, "activation": "relu2"}),
-    "ar, steps of tokens": ("ar", {**SMALL["ar"], "ngrams": (2,), "ngram_rows": 64}),
-    "ar, any order, steps of tokens": ("ar", {**SMALL["ar"], "order": "any"}),
+    "ar, any order": (
+        "ar",
+        {**SMALL["ar"], "order": "any", "kv_heads": 1, "activation": "relu2"},
+        SPECS["tokens"],
+    ),
+    "ar, steps of tokens": ("ar", {**SMALL["ar"], "ngrams": (2,), "ngram_rows": 64}, STEPS),
+    "ar, any order, steps of tokens": ("ar", {**SMALL["ar"], "order": "any"}, STEPS),
 }
-STEPS = Tokens(length=12, vocab=9, begin=0, end=1, period=3)
 
 
 def cases() -> list[object]:
@@ -82,13 +92,9 @@ def test_contract(name: str, spec: str, conditional: bool, check: str) -> None:
 @pytest.mark.parametrize("check", FAMILY_CHECKS)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_variant(variant: str, check: str) -> None:
-    name, config = VARIANTS[variant]
+    name, config, spec = VARIANTS[variant]
     family = registry.resolve("family", name)
-    FAMILY_CHECKS[check](
-        FamilyCase(
-            family, family.Config(**config), STEPS if "steps" in variant else SPECS["tokens"], {}
-        )
-    )
+    FAMILY_CHECKS[check](FamilyCase(family, family.Config(**config), spec, {}))
 
 
 @pytest.mark.parametrize("check", FAMILY_CHECKS)

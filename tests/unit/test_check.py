@@ -760,6 +760,7 @@ def test_enough_in_words():
         "image/vae": "little",
         "image/vaegan": "too little",
         "image/gan": "too little",
+        "image/fastgan": "little",
     }
     assert {one.verdict for one in data_requirements.judge("array", 1000, entries=10)} == {"enough"}
     assert {one.verdict for one in data_requirements.judge("array", 5, entries=10)} == {

@@ -8,23 +8,26 @@ import pytest
 import torch
 
 from castalia.families.gan import FEW, MANY, Gan, GanConfig, scarcity
-from castalia.nn.diffaugment import altered, holed, shifted, toned
+from castalia.nn.diffaugment import Policy, altered, contrasted, holed, shifted, toned
 from castalia.spec import Batch, Dense
 
 SHAPES = [(2, 40), (3, 17, 24), (1, 8, 8), (1, 9, 10, 11)]
 
 
+@pytest.mark.parametrize("policy", ["cutout", "contrast"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_rank_keeps_its_shape_and_passes_gradients(shape: tuple[int, ...]) -> None:
+def test_every_rank_keeps_its_shape_and_passes_gradients(
+    shape: tuple[int, ...], policy: Policy
+) -> None:
     torch.manual_seed(0)
     x = torch.rand(16, *shape, requires_grad=True)
-    y = altered(x, 1.0)
+    y = altered(x, 1.0, policy)
     assert y.shape == x.shape and not torch.equal(y, x)
     y.sum().backward()
     assert x.grad is not None and x.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("kind", [toned, shifted, holed])
+@pytest.mark.parametrize("kind", [toned, shifted, holed, contrasted])
 def test_probability_is_per_item_and_nought_is_none(kind: object) -> None:
     torch.manual_seed(0)
     x = torch.rand(400, 2, 16, 16) + 0.5
@@ -53,6 +56,15 @@ def test_tone_keeps_the_pattern_and_a_hole_covers_at_most_a_quarter() -> None:
         assert torch.corrcoef(torch.stack([one, other]))[0, 1] > 0.999
     share = (holed(torch.ones(500, 1, 16, 16), 1.0) == 0).float().mean((1, 2, 3))
     assert share.max() <= 0.25 and share.min() > 0
+
+
+def test_contrast_keeps_the_mean_and_scales_what_is_around_it() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(200, 3, 8, 8)
+    y = contrasted(x, 1.0)
+    torch.testing.assert_close(y.flatten(1).mean(1), x.flatten(1).mean(1), atol=1e-5, rtol=0)
+    factors = y.flatten(1).std(1) / x.flatten(1).std(1)
+    assert 0.5 <= factors.min() < 0.6 and 1.4 < factors.max() <= 1.5
 
 
 def test_the_alterations_follow_the_global_generator() -> None:

@@ -70,6 +70,16 @@ def test_objectives_against_their_formulas() -> None:
     assert critic_objective("hinge", real + 10, fake - 10).item() == 0.0
 
 
+def test_a_soft_margin_lies_between_its_bounds() -> None:
+    """Both sides at the critic's zero: the loss is the sum of the two mean margins."""
+    torch.manual_seed(0)
+    zeros = torch.zeros(20_000)
+    assert critic_objective("hinge", zeros, zeros, 0.2).item() == pytest.approx(1.8, abs=0.01)
+    certain = critic_objective("hinge", zeros + 1, zeros - 1, 0.2)
+    assert certain.item() == 0.0  # no margin exceeds 1
+    assert critic_objective("hinge", zeros + 0.8, zeros - 0.8, 0.2).item() > 0
+
+
 def test_the_relativistic_generator_needs_real_logits() -> None:
     with pytest.raises(SpecError, match="real data"):
         generator_objective("relativistic", None, torch.zeros(2))
@@ -78,7 +88,7 @@ def test_the_relativistic_generator_needs_real_logits() -> None:
 @pytest.mark.parametrize(
     "shape", [(1, 28, 28), (3, 8, 8), (3, 37, 50), (1, 64, 64), (2, 45), (1, 6, 10, 10), (3, 5, 5)]
 )
-@pytest.mark.parametrize("body", ["conv", "dcgan", "mlp"])
+@pytest.mark.parametrize("body", ["conv", "dcgan", "fastgan", "mlp"])
 def test_every_rank_and_side(shape: tuple[int, ...], body: str) -> None:
     gan = build(Dense(shape), body=body, width=4)
     batch = batch_of(gan.spec, rows=3)

@@ -46,6 +46,7 @@ _CRITIC = say(
     _MEASURED,
     FEW,
 )
+_FASTGAN = say("Liu et al. 2021 and benchmarks/own_photos.py train on 100 to 2,000 pictures")
 _TEXTS = {"author": "author", "artist": "artist", "copyright": "copyright"}  # PNG text chunks
 
 
@@ -152,6 +153,7 @@ class PictureCheck(Check):
             say("as image/gan, whose critic it has: {0}", _CRITIC),
         ),
         Need("image/gan", 300, FEW, "pictures", _CRITIC),
+        Need("image/fastgan", 100, 200, "pictures", _FASTGAN),
     )
     # recipes with the network of a measured one, or one that needs as much
     like: ClassVar[Mapping[str, str]] = {
@@ -192,18 +194,24 @@ class PictureCheck(Check):
     def advice(self, scan: Scan, judged: Sequence[Enough]) -> Advice | None:
         if scan.codes & {"identical", "few"}:
             return None
-        if not any(one.family == "image/gan" and one.verdict == "enough" for one in judged):
+        enough = {one.family for one in judged if one.verdict == "enough"}
+        if "image/gan" in enough:
+            recipe = "image/gan"
+            why = say("the sharpest pictures for the time, and enough of them here")
+        elif "image/fastgan" in enough:
+            recipe = "image/fastgan"
+            why = say("made for some hundred pictures, and the sharpest that so few give")
+        else:
             return Advice(
                 "image/vae",
                 say("it learns most from few pictures, and its scores say whether more would help"),
             )
-        why = say("the sharpest pictures for the time, and enough of them here")
         classes = sorted(scan.classes.values())
         small = bool(classes) and classes[len(classes) // 2] < FEW_IN_A_CLASS
         if small and "data.conditional" not in self.given:
             why = say("{0}; classes this small make a GAN vary less", why)
-            return Advice("image/gan", why, {"data.conditional": "false"})
-        return Advice("image/gan", why)
+            return Advice(recipe, why, {"data.conditional": "false"})
+        return Advice(recipe, why)
 
     @classmethod
     def cautions(cls, plan: Recipe, report: Mapping[str, Any]) -> Iterator[str]:
