@@ -62,7 +62,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The pages that verbs write, of one small run; English, and Chinese beside it."""
     folder = tmp_path_factory.mktemp("pages")
     inside(
-        "train", "image/vae", "builtin/digits", *TINY, "data.limit=400", "--out", "run", cwd=folder
+        "train",
+        "image/vae",
+        "builtin/digits",
+        *TINY,
+        "data.limit=400",
+        "training.sample_every=1",
+        "--out",
+        "run",
+        cwd=folder,
     )
     inside("sample", "run", "-n", 6, "--out", "drawn", cwd=folder)
     inside(
@@ -75,11 +83,19 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         *TINY,
         "data.limit=400",
         "training.seed=1",
+        "training.sample_every=1",
         "--out",
         "other",
+        "--lang",
+        "zh",
         cwd=folder,
     )
-    found = {"samples": folder / "drawn/sheet.html", "variants": folder / "varied/sheet.html"}
+    found = {
+        "samples": folder / "drawn/sheet.html",
+        "variants": folder / "varied/sheet.html",
+        "training-en": folder / "run/training.html",
+        "training-zh": folder / "other/training.html",
+    }
     for language in ("en", "zh"):
         inside("evaluate", "run", "-n", 40, "--lang", language, cwd=folder)
         inside("audit", "run", "-n", 20, "--lang", language, cwd=folder)

@@ -64,7 +64,8 @@ def wait_for_checkpoint(folder: Path, process: subprocess.Popen[str], at_least: 
     ("recipe", "extra"),
     [
         ("image/vae", ["training.accumulate=2"]),
-        ("image/gan", ["training.precision=bf16"]),
+        # with sheets of samples, whose series goes on, too
+        ("image/gan", ["training.precision=bf16", "training.sample_every=3"]),
         ("image/vaegan", ["training.precision=fp32"]),
     ],
 )
@@ -87,6 +88,13 @@ def test_kill_nine_then_resume_is_bit_identical(recipe: str, extra: list[str], t
         for run in (cut, whole)
     ]
     assert curves[0] == curves[1]
+    sheets = [
+        {path.name: path.read_bytes() for path in (run.folder / "samples").glob("*.png")}
+        for run in (cut, whole)
+    ]
+    assert sheets[0] == sheets[1] and len(sheets[0]) == (21 if "sample" in extra[-1] else 0)
+    distances = [[row for row in run.metrics() if "distance" in row] for run in (cut, whole)]
+    assert distances[0] == distances[1]
 
 
 def test_kill_nine_keeps_counts_and_gate(tmp_path: Path):

@@ -16,6 +16,7 @@ from castalia.cli import console
 from castalia.cli.main import main
 from castalia.errors import RunError
 from castalia.evaluation.sheet_distance import Distance
+from castalia.evaluation.training_page import TrainingPage
 from castalia.language import using
 from castalia.recipe_sections import TrainConfig
 from castalia.run import Run
@@ -140,6 +141,12 @@ def test_a_sheet_is_measured_against_real_items_and_told(tmp_path: Path):
     for one in found:  # four steps are no model
         assert one.low is not None and one.real is not None and abs(one.real) < 0.3 < one.low
     told = "\n".join(heard.notes)
+    page = TrainingPage(run, run.codec, [])
+    assert page.state(Progress("log", 1, time_budget.FAR, {})).startswith("step 1, loss")
+    page.distances = [(step, Distance("kernel-raw", 100.0 / step)) for step in (1, 50, 60, 80)]
+    page.losses = {}
+    drawn = page._curves()[0]
+    assert ">100<" not in drawn and ">50<" in drawn  # the axis begins after the noise
     assert (
         "samples at step 1 of 4" in told and str(run.folder / "samples/step-00000004.png") in told
     )

@@ -24,6 +24,7 @@ from castalia.pages.render import write
 from castalia.sampling import previews
 from castalia.sentences import Message, join, say, series
 from castalia.training.hooks import Progress, headlines
+from castalia.training.time_budget import FAR
 from castalia.units import duration
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ class TrainingPage:
         """ "step 1,500 of 2,500, loss 0.41, 2 min 10 s left"."""
         return series(
             [
-                say("step {0:,} of {1:,}", now.step, now.steps),
+                say("step {0:,} of {1:,}", now.step, now.steps)
+                if now.steps != FAR
+                else say("step {0:,}", now.step),  # before the clock has decided on a number
                 *(
                     say("{0} {1:.4g}", constant(name, self.voice.language), value)
                     for name, value in self.last.items()
@@ -147,6 +150,8 @@ class TrainingPage:
         if self.distances:
             last = self.distances[-1][1]
             same = [(step, one) for step, one in self.distances if one.name == last.name]
+            # beside what noise has at first, nothing later could be told apart
+            same = same[1:] if len(same) > 3 else same
             ends = [(one.low, one.high) for _, one in same]
             known = [(low, high) for low, high in ends if low is not None and high is not None]
             charts.append(
