@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from castalia.training.time_forecast import Forecast
 
 LOOKED, LONGEST = 32, 4096  # items that are looked at, and tokens of one
-SHARE = 0.25  # of the recipe's steps: with time for fewer, the items are too large for it
+SHARE = 0.1  # of the recipe's steps: with time for fewer, the items are too large for it
 
 
 def advice(plan: Recipe, dataset: Dataset, forecast: Forecast | None) -> list[str]:
