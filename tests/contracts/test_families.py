@@ -53,6 +53,7 @@ VARIANTS = {
     "ar, steps of tokens": ("ar", {**SMALL["ar"], "ngrams": (2,), "ngram_rows": 64}, STEPS),
     "ar, any order, steps of tokens": ("ar", {**SMALL["ar"], "order": "any"}, STEPS),
 }
+LEARNED_PRIOR = {**SMALL["vae"], "prior": "flow", "prior_width": 16, "upsampling": "linear"}
 
 
 def cases() -> list[object]:
@@ -95,6 +96,21 @@ def test_variant(variant: str, check: str) -> None:
     name, config, spec = VARIANTS[variant]
     family = registry.resolve("family", name)
     FAMILY_CHECKS[check](FamilyCase(family, family.Config(**config), spec, {}))
+
+
+@pytest.mark.parametrize("check", FAMILY_CHECKS)
+@pytest.mark.parametrize("conditional", [False, True], ids=["", "classes"])
+@pytest.mark.parametrize("spec", ["colour picture", "vector"])
+def test_learned_prior(spec: str, conditional: bool, check: str) -> None:
+    family = registry.resolve("family", "vae")
+    FAMILY_CHECKS[check](
+        FamilyCase(
+            family,
+            family.Config(**LEARNED_PRIOR),
+            SPECS[spec],
+            CLASSES if conditional else {},
+        )
+    )
 
 
 @pytest.mark.parametrize("check", FAMILY_CHECKS)

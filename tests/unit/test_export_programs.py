@@ -190,6 +190,38 @@ def test_onnxruntime_encodes_draws_and_decodes_vectors(vectors: Both):
         assert log_variance.shape == (rows, 2) and np.abs(mean - drawn).max() > 1e-2
 
 
+def test_onnxruntime_begins_with_noise_where_the_prior_is_learned(tmp_path: Path):
+    """Samples of a conditional model, and a latent there and back."""
+    item = PIL.Image.fromarray(np.arange(300, dtype=np.uint8).reshape(10, 10, 3) % 251)
+    run = untrained(
+        tmp_path / "run",
+        "image/vae",
+        [item],
+        "family.width=8",
+        "family.latent=3",
+        "family.prior=flow",
+        "family.prior_layers=2",
+        "family.upsampling=linear",
+        conditions=CLASSES,
+    )
+    made = export(run, "onnx", tmp_path / "out")
+    sample, encode = (
+        onnxruntime.InferenceSession(made.folder / f"{name}.onnx") for name in ("sample", "encode")
+    )
+    model, told = run.model(), torch.arange(4) % 3
+    noise = noise_rows("normal", generators(7, 0, 4), 3)
+    (found,) = sample.run(["data"], {"noise": noise.numpy(), "label": told.numpy()})
+    with torch.no_grad():
+        wanted = model.sample(generators(7, 0, 4), {"label": told}, SampleOptions())
+        vector = model._vector({"label": told}, 4, noise.device)
+        unmapped = model.likelihood.mean(model.decoder(noise, vector))
+        latent = model.to_latent(wanted, {"label": told})
+    np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4, rtol=0)
+    assert float((unmapped - wanted).abs().max()) > 0.01
+    (encoded,) = encode.run(None, {"data": wanted.numpy(), "label": told.numpy()})
+    np.testing.assert_allclose(encoded, latent.numpy(), atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("which", ["texts", "pieces"])
 def test_onnxruntime_reads_token_by_token(which: str, request: pytest.FixtureRequest):
     made: Both = request.getfixturevalue(which)

@@ -59,6 +59,31 @@ def test_any_lengths_come_back(shape: tuple[int, ...], patch: int) -> None:
     assert decoder(h).shape == (2, 5, *shape[1:])
 
 
+@pytest.mark.parametrize("patch", [1, 2, 3, 8])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_any_lengths_come_back_by_interpolation(shape: tuple[int, ...], patch: int) -> None:
+    decoder = ConvDecoder(shape, 5, width=8, patch=patch, context=4, upsampling="linear")
+    assert decoder.grid == ConvEncoder(shape, width=8, patch=patch).grid
+    h = torch.randn(2, *decoder.grid)
+    assert decoder(h, torch.randn(2, 4)).shape == (2, 5, *shape[1:])
+
+
+def test_interpolation_leaves_no_seams() -> None:
+    """A smooth input gives a picture without a period of the patch. At initialisation, where a
+    transposed convolution has one.
+    """
+    seams = {}
+    for upsampling in ("transposed", "linear"):
+        torch.manual_seed(0)
+        decoder = ConvDecoder((1, 64, 64), 1, width=16, patch=4, upsampling=upsampling)  # type: ignore[arg-type]
+        with torch.no_grad():
+            x = decoder(torch.randn(8, decoder.grid[0], 1, 1).expand(-1, -1, *decoder.grid[1:]))
+        inside = x[:, 0, 24:40, 24:40]  # the border is another matter: it sees zeros
+        folded = inside.unfold(2, 4, 4).unfold(1, 4, 4).mean((1, 2))  # mean over patches
+        seams[upsampling] = float(folded.flatten(1).std(1).mean() / x.std())
+    assert seams["linear"] < 0.2 * seams["transposed"], seams
+
+
 def test_resolutions_halve_rounding_up() -> None:
     assert resolutions((28, 28)) == [(28, 28), (14, 14), (7, 7), (4, 4)]
     assert resolutions((64, 5), smallest=4) == [(64, 5), (32, 5), (16, 5), (8, 5), (4, 5)]

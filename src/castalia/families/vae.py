@@ -2,8 +2,13 @@
 
 Kingma & Welling 2014, arXiv:1312.6114; beta: Higgins et al. 2017; free bits: Kingma et al. 2016,
 arXiv:1606.04934; learned noise level: Rybkin et al. 2021, arXiv:2006.13202; importance sampling:
-Burda et al. 2016, arXiv:1509.00519. Output distributions are in nn/likelihoods.py, latent Gaussians
-in nn/gaussian_latent.py, networks in nn/backbones.py.
+Burda et al. 2016, arXiv:1509.00519; learned prior: Chen et al. 2017, arXiv:1611.02731. Output
+distributions are in nn/likelihoods.py, latent Gaussians in nn/gaussian_latent.py, the learned prior
+in nn/coupling_flow.py, networks in nn/backbones.py.
+
+With prior=flow, two latents have to be told apart: z, which the encoder gives and the decoder
+takes, and the noise u that the flow maps to z. What leaves this file is always u: it is standard
+normal under the prior, as editors and exports want it.
 """
 
 from __future__ import annotations
@@ -18,27 +23,35 @@ from torch import Tensor, nn
 
 from castalia.abilities import SampleOptions
 from castalia.config import DEEPEST, MOST_ROWS, WIDEST
+from castalia.errors import SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.backbones import Body, Layout, body_kind, decoder_for, encoder_for
 from castalia.nn.condition_embedding import ConditionEmbedding, Context
-from castalia.nn.conv import Norm
+from castalia.nn.conv import Norm, Upsampling
 from castalia.nn.counter_random import generator, randn_rows
+from castalia.nn.coupling_flow import CouplingFlow
 from castalia.nn.gaussian_latent import Posterior, active_units, free_bits, log_prior
 from castalia.nn.graph import ConditionVector, Graph, Port, condition_ports, encoding
 from castalia.nn.likelihoods import LikelihoodName, Spread, likelihood_for
+from castalia.sentences import say
 from castalia.spec import Batch, Condition, Dense, Loss, Spec
 
 
 class VaeConfig(FamilyConfig):
     """latent        numbers (layout=vector) or channels (layout=grid) of the latent.
-    body, width, depth, patch, levels, norm: the networks, see nn/backbones.py.
+    body, width, depth, patch, levels, norm, upsampling: the networks, see nn/backbones.py.
+    prior         standard: the latent is standard normal. flow: its density is learned, in the same
+                  bound, given the conditions; for layout=vector. What is drawn is then like
+                  what the encoder gives, so samples are as good as reconstructions.
+    prior_layers, prior_width  couplings of the flow, hidden units of each.
     likelihood    auto: logistic for 8-bit data, Bernoulli for two levels, Gaussian otherwise.
     spread        the likelihood's noise level: learned and shared, per channel, per element, or
                   fixed at `deviation`.
     beta          weight of the divergence; 1 is the bound itself. A weight that dominates switches
                   latents off.
     kl_warmup     fraction of the training over which that weight grows from 0.
-    free_bits     nats per latent unit below which the divergence is not pressed further.
+    free_bits     nats per latent unit below which the divergence is not pressed further; with
+                  prior=flow, of all units together, because it has no parts by unit.
     importance    draws per item in `nats`.
     output        what a sample is: the decoder's mean (clean), or a draw with the likelihood's
                   noise (as the model's data look). auto: mean for grids, draw for
@@ -52,8 +65,12 @@ class VaeConfig(FamilyConfig):
     patch: int = Field(1, ge=1, le=WIDEST)
     levels: int | None = Field(None, ge=0, le=16)
     norm: Norm = "none"
+    upsampling: Upsampling = "transposed"
     latent: int = Field(32, ge=1, le=WIDEST)
     layout: Layout = "vector"
+    prior: Literal["standard", "flow"] = "standard"
+    prior_layers: int = Field(6, ge=1, le=DEEPEST)
+    prior_width: int = Field(128, ge=1, le=WIDEST)
     likelihood: LikelihoodName = "auto"
     spread: Spread = "shared"
     deviation: float = Field(0.5, gt=0)
@@ -99,15 +116,36 @@ class Vae(Family):
             spec, config.likelihood, spread=config.spread, deviation=config.deviation
         )
         self.encoder = encoder_for(spec, 2 * config.latent, **network)
-        self.decoder = decoder_for(spec, config.latent, self.likelihood.outputs, **network)
+        self.decoder = decoder_for(
+            spec,
+            config.latent,
+            self.likelihood.outputs,
+            upsampling=config.upsampling,
+            **network,
+        )
         self.latent_shape: tuple[int, ...] = (config.latent, *getattr(self.encoder, "sides", ()))
+        self.prior: CouplingFlow | None = None
+        if config.prior == "flow":
+            if len(self.latent_shape) > 1:
+                raise SpecError(
+                    say("a learned prior needs a latent vector"),
+                    where="family.prior=flow, family.layout=grid",
+                    fix=say("family.layout=vector, or family.prior=standard"),
+                )
+            self.prior = CouplingFlow(
+                config.latent,
+                layers=config.prior_layers,
+                width=config.prior_width,
+                context=self.embedding.vector_width,
+            )
         self.drawn = config.output == "draw" or (
             config.output == "auto" and body_kind(spec, "auto") == "mlp"
         )
         self.warmth = 1.0  # progress of the KL warm-up, set by `schedule`
 
     def phases(self) -> Sequence[Phase]:
-        return (Phase("main", ("encoder", "decoder", "likelihood", "embedding")),)
+        learned = () if self.prior is None else ("prior",)
+        return (Phase("main", ("encoder", "decoder", "likelihood", "embedding", *learned)),)
 
     def schedule(self, step: int, steps: int) -> None:
         span = self.config.kl_warmup * steps
@@ -123,8 +161,14 @@ class Vae(Family):
         z = posterior.draw(torch.randn_like(posterior.mean))
         reconstruction = self.likelihood.loss(self.decoder(z, vector), batch.x).mean()
         divergence = posterior.divergence()
-        kl = divergence.flatten(1).sum(1).mean()
-        pressed = free_bits(divergence, self.config.free_bits) if self.config.free_bits else kl
+        kl = (divergence.flatten(1).sum(1) - self._gain(z, vector)).mean()
+        pressed, floor = kl, self.config.free_bits
+        if floor:
+            pressed = (
+                free_bits(divergence, floor)
+                if self.prior is None
+                else kl.clamp_min(floor * self.config.latent)
+            )
         total = reconstruction + self.config.beta * self.warmth * pressed
         parts = {"nelbo": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
         return Loss(total, {name: part.detach() for name, part in parts.items()})
@@ -133,10 +177,10 @@ class Vae(Family):
         self, rngs: Sequence[torch.Generator], cond: dict[str, Any], options: SampleOptions
     ) -> Tensor:
         """(len(rngs), *shape): the decoder's mean or a draw (config.output); the temperature scales
-        the latent noise.
+        the noise that the latent is made of.
         """
-        z = options.temperature * randn_rows(rngs, *self.latent_shape, device=self.device)
-        parameters = self.decoder(z, self._vector(cond, len(rngs), self.device))
+        u = options.temperature * randn_rows(rngs, *self.latent_shape, device=self.device)
+        parameters = self._decode(u, self._vector(cond, len(rngs), self.device))
         return (
             self.likelihood.draw(parameters, rngs, options.temperature)
             if self.drawn
@@ -146,15 +190,20 @@ class Vae(Family):
     def to_latent(
         self, x: Tensor, cond: dict[str, Any], rngs: Sequence[torch.Generator] | None = None
     ) -> Tensor:
-        """(B, *shape) -> (B, *latent_shape): the posterior's mean, or one draw per row."""
+        """(B, *shape) -> (B, *latent_shape): the posterior's mean, or one draw per row; with
+        prior=flow, the noise that the flow maps to it.
+        """
         posterior = self._posterior(x, cond)
-        if rngs is None:
-            return posterior.mean
-        return posterior.draw(randn_rows(rngs, *self.latent_shape, device=x.device))
+        z = (
+            posterior.mean
+            if rngs is None
+            else posterior.draw(randn_rows(rngs, *self.latent_shape, device=x.device))
+        )
+        return z if self.prior is None else self.prior(z, self._vector(cond, len(x), x.device))[0]
 
     def from_latent(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
         """(B, *latent_shape) -> (B, *shape): the decoder's mean."""
-        return self.likelihood.mean(self.decoder(z, self._vector(cond, len(z), z.device)))
+        return self.likelihood.mean(self._decode(z, self._vector(cond, len(z), z.device)))
 
     def graphs(self) -> dict[str, Graph]:
         """sample; encode; and, where a sample is a draw, decode: the mean of what a latent stands
@@ -176,7 +225,7 @@ class Vae(Family):
         outputs = {"data": f"(rows, {', '.join(map(str, self.spec.shape))}) in the model's unit"}
         graphs = {
             "sample": Graph(Decoding(self, len(noises)).eval(), (latent, *noises, *ports), outputs),
-            "encode": encoding(self.encoder, self.embedding, self.spec),
+            "encode": encoding(self.encoder, self.embedding, self.spec, self.prior),
         }
         if self.drawn:
             given = Port(
@@ -201,23 +250,23 @@ class Vae(Family):
     @torch.no_grad()
     def nelbo(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
         """(B,) negative evidence lower bound in nats of the data as stored: the mean over
-        `importance` draws, KL in closed form.
+        `importance` draws. KL in closed form; with prior=flow, what that is better than the
+        standard normal by is a mean over the draws.
         """
-        posterior = self._posterior(batch.x, batch.cond)
-        losses = [losses for _, losses in self._draws(batch, posterior, rngs)]
-        return torch.cat(losses).mean(0) + posterior.divergence().flatten(1).sum(1)
+        reconstruction, kl = self._bound(batch, rngs)
+        return reconstruction + kl
 
     @torch.no_grad()
     def report(self, batch: Batch) -> dict[str, float]:
         """Facts about a batch (at least two rows): active units, latent size, nelbo, kl and nats
         per item.
         """
-        posterior = self._posterior(batch.x, batch.cond)
+        reconstruction, kl = self._bound(batch, None)
         return {
-            "active_units": float(active_units(posterior.mean)),
+            "active_units": float(active_units(self.to_latent(batch.x, batch.cond))),
             "latent": float(math.prod(self.latent_shape)),
-            "nelbo": float(self.nelbo(batch).mean()),
-            "kl": float(posterior.divergence().flatten(1).sum(1).mean()),
+            "nelbo": float((reconstruction + kl).mean()),
+            "kl": float(kl.mean()),
             "nats": float(self.nats(batch).mean()),
         }
 
@@ -225,15 +274,33 @@ class Vae(Family):
         context: Context = self.embedding(cond, rows, device)
         return context.vector
 
+    def _decode(self, u: Tensor, vector: Tensor | None) -> Tensor:
+        """Noise of the prior (B, *latent_shape) to parameters of the likelihood."""
+        z = u if self.prior is None else self.prior.inverse(u, vector)
+        parameters: Tensor = self.decoder(z, vector)
+        return parameters
+
+    def _gain(self, z: Tensor, vector: Tensor | None) -> Tensor:
+        """(B,) log p(z) - log N(z; 0, 1) in nats: 0 for a standard prior.
+
+        The divergence is KL(q | N(0, 1)), in closed form, minus the mean of this under q: no bias,
+        and no noise while the flow is the identity.
+        """
+        if self.prior is None:
+            return z.new_zeros(z.shape[0])
+        with torch.autocast(z.device.type, enabled=False):
+            z, vector = z.float(), None if vector is None else vector.float()
+            return self.prior.log_density(z, vector) - log_prior(z).sum(1)
+
     def _posterior(self, x: Tensor, cond: dict[str, Any]) -> Posterior:
         self.check(Batch(x))
         return Posterior.of(self.encoder(x, self._vector(cond, len(x), x.device)))
 
     def _draws(
         self, batch: Batch, posterior: Posterior, rngs: Sequence[torch.Generator] | None
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Blocks of (z (k, B, *latent_shape), -log p(x | z) (k, B)), `importance` draws in all,
-        about 512 decoded rows at a time.
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Blocks of (z (k, B, *latent_shape), -log p(x | z) (k, B), `_gain` of z (k, B)),
+        `importance` draws in all, about 512 decoded rows at a time.
         """
         rows = len(batch.x)
         rngs = rngs or [generator("nats", row) for row in range(rows)]
@@ -250,15 +317,26 @@ class Vae(Family):
                 self.decoder(z.flatten(0, 1), repeated),
                 batch.x.repeat(count, *[1] * (batch.x.dim() - 1)),
             )
-            yield z, losses.view(count, rows)
+            gains = self._gain(z.flatten(0, 1), repeated)
+            yield z, losses.view(count, rows), gains.view(count, rows)
+
+    def _bound(self, batch: Batch, rngs: Sequence[torch.Generator] | None) -> tuple[Tensor, Tensor]:
+        """Reconstruction and KL, (B,) each, as means over `importance` draws; their sum is the
+        negative bound.
+        """
+        posterior = self._posterior(batch.x, batch.cond)
+        draws = [(losses, gains) for _, losses, gains in self._draws(batch, posterior, rngs)]
+        losses, gains = (torch.cat(parts).mean(0) for parts in zip(*draws, strict=True))
+        return losses, posterior.divergence().flatten(1).sum(1) - gains
 
     def _log_weights(
         self, batch: Batch, rngs: Sequence[torch.Generator] | None
     ) -> Iterator[Tensor]:
         """Blocks (k, B) of log p(x | z) + log p(z) - log q(z | x)."""
         posterior = self._posterior(batch.x, batch.cond)
-        for z, losses in self._draws(batch, posterior, rngs):
-            yield (log_prior(z) - posterior.log_density(z)).flatten(2).sum(2) - losses
+        for z, losses, gains in self._draws(batch, posterior, rngs):
+            ratio = (log_prior(z) - posterior.log_density(z)).flatten(2).sum(2)
+            yield ratio + gains - losses
 
 
 class Decoding(nn.Module):
@@ -268,7 +346,8 @@ class Decoding(nn.Module):
 
     def __init__(self, vae: Vae, draws: int) -> None:
         super().__init__()
-        self.decoder, self.likelihood, self.condition, self.draws = (
+        self.prior, self.decoder, self.likelihood, self.condition, self.draws = (
+            vae.prior,
             vae.decoder,
             vae.likelihood,
             ConditionVector(vae.embedding),
@@ -277,7 +356,10 @@ class Decoding(nn.Module):
 
     def forward(self, z: Tensor, *more: Tensor) -> tuple[Tensor]:
         noises, given = more[: self.draws], more[self.draws :]
-        parameters = self.decoder(z, self.condition(given, z.shape[0]))
+        vector = self.condition(given, z.shape[0])
+        parameters = self.decoder(
+            z if self.prior is None else self.prior.inverse(z, vector), vector
+        )
         return (
             self.likelihood.outcome(parameters, noises)
             if noises

@@ -108,28 +108,44 @@ class ConditionVector(nn.Module):
 
 
 class Encoding(nn.Module):
-    """(data, *conditions) -> mean and log-variance of a Gaussian posterior over latents."""
+    """(data, *conditions) -> mean and log-variance of a Gaussian posterior over latents; with the
+    flow of a learned prior, the noise that it maps to that mean.
+    """
 
-    def __init__(self, encoder: nn.Module, embedding: ConditionEmbedding) -> None:
+    def __init__(
+        self, encoder: nn.Module, embedding: ConditionEmbedding, flow: nn.Module | None
+    ) -> None:
         super().__init__()
-        self.encoder, self.condition = encoder, ConditionVector(embedding)
+        self.encoder, self.condition, self.flow = encoder, ConditionVector(embedding), flow
 
-    def forward(self, x: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
-        posterior = Posterior.of(self.encoder(x, self.condition(given, x.shape[0])))
+    def forward(self, x: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+        vector = self.condition(given, x.shape[0])
+        posterior = Posterior.of(self.encoder(x, vector))
+        if self.flow is not None:
+            return (self.flow(posterior.mean, vector)[0],)
         return posterior.mean, posterior.log_variance
 
 
-def encoding(encoder: nn.Module, embedding: ConditionEmbedding, spec: Dense) -> Graph:
-    """The graph of an encoder: data to latent."""
+def encoding(
+    encoder: nn.Module,
+    embedding: ConditionEmbedding,
+    spec: Dense,
+    flow: nn.Module | None = None,
+) -> Graph:
+    """The graph of an encoder: data to latent. flow: (latent, vector) -> (noise, ...), where the
+    prior is learned.
+    """
     low, high = spec.limits
     about = "data in the model's unit: " + (
         "zero mean, unit variance" if spec.unit == "standard" else f"{low:g} to {high:g}"
     )
+    outputs = {"latent": "mean of the posterior"}
+    if flow is None:
+        outputs["log_variance"] = (
+            "of the posterior: draws are latent + exp(log_variance / 2) * noise"
+        )
     return Graph(
-        Encoding(encoder, embedding).eval(),
+        Encoding(encoder, embedding, flow).eval(),
         (Port("data", ("rows", *spec.shape), "data", about), *condition_ports(embedding)),
-        {
-            "latent": "mean of the posterior",
-            "log_variance": "of the posterior: draws are latent + exp(log_variance / 2) * noise",
-        },
+        outputs,
     )
