@@ -53,7 +53,7 @@ VARIANTS = {
     "ar, steps of tokens": ("ar", {**SMALL["ar"], "ngrams": (2,), "ngram_rows": 64}, STEPS),
     "ar, any order, steps of tokens": ("ar", {**SMALL["ar"], "order": "any"}, STEPS),
 }
-LEARNED_PRIOR = {**SMALL["vae"], "prior": "flow", "prior_width": 16, "upsampling": "linear"}
+LEARNED_PRIOR = {**SMALL["vae"], "prior": "flow", "prior_width": 16, "overlap": True}
 
 
 def cases() -> list[object]:

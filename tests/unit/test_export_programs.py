@@ -201,7 +201,7 @@ def test_onnxruntime_begins_with_noise_where_the_prior_is_learned(tmp_path: Path
         "family.latent=3",
         "family.prior=flow",
         "family.prior_layers=2",
-        "family.upsampling=linear",
+        "family.overlap=true",
         conditions=CLASSES,
     )
     made = export(run, "onnx", tmp_path / "out")

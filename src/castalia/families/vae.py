@@ -27,7 +27,7 @@ from castalia.errors import SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.backbones import Body, Layout, body_kind, decoder_for, encoder_for
 from castalia.nn.condition_embedding import ConditionEmbedding, Context
-from castalia.nn.conv import Norm, Upsampling
+from castalia.nn.conv import Norm
 from castalia.nn.counter_random import generator, randn_rows
 from castalia.nn.coupling_flow import CouplingFlow
 from castalia.nn.gaussian_latent import Posterior, active_units, free_bits, log_prior
@@ -39,7 +39,7 @@ from castalia.spec import Batch, Condition, Dense, Loss, Spec
 
 class VaeConfig(FamilyConfig):
     """latent        numbers (layout=vector) or channels (layout=grid) of the latent.
-    body, width, depth, patch, levels, norm, upsampling: the networks, see nn/backbones.py.
+    body, width, depth, patch, levels, norm, overlap: the networks, see nn/backbones.py.
     prior         standard: the latent is standard normal. flow: its density is learned, in the same
                   bound, given the conditions; for layout=vector. What is drawn is then like
                   what the encoder gives, so samples are as good as reconstructions.
@@ -65,7 +65,7 @@ class VaeConfig(FamilyConfig):
     patch: int = Field(1, ge=1, le=WIDEST)
     levels: int | None = Field(None, ge=0, le=16)
     norm: Norm = "none"
-    upsampling: Upsampling = "transposed"
+    overlap: bool = False
     latent: int = Field(32, ge=1, le=WIDEST)
     layout: Layout = "vector"
     prior: Literal["standard", "flow"] = "standard"
@@ -120,7 +120,7 @@ class Vae(Family):
             spec,
             config.latent,
             self.likelihood.outputs,
-            upsampling=config.upsampling,
+            overlap=config.overlap,
             **network,
         )
         self.latent_shape: tuple[int, ...] = (config.latent, *getattr(self.encoder, "sides", ()))

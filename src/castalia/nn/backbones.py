@@ -13,7 +13,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from castalia.errors import SpecError
-from castalia.nn.conv import CONV, ConvDecoder, ConvEncoder, Norm, Upsampling
+from castalia.nn.conv import CONV, ConvDecoder, ConvEncoder, Norm
 from castalia.nn.mlp import Mlp
 from castalia.sentences import say
 from castalia.spec import Dense
@@ -171,11 +171,11 @@ def decoder_for(
     levels: int | None = None,
     norm: Norm = "none",
     context: int = 0,
-    upsampling: Upsampling = "transposed",
+    overlap: bool = False,
     activation: type[nn.Module] = nn.SiLU,
 ) -> FlatDecoder | GridDecoder:
     """A module (z, vector | None) -> (B, outputs, *spec.shape[1:]); options as for
-    `encoder_for`, and `upsampling`, see ConvDecoder; an MLP has none.
+    `encoder_for`, and `overlap`, see ConvDecoder; an MLP has none.
     """
     if body_kind(spec, body) == "mlp":
         _no_grid(layout)
@@ -199,7 +199,7 @@ def decoder_for(
         levels=levels,
         norm=norm,
         context=context,
-        upsampling=upsampling,
+        overlap=overlap,
     )
 
 

@@ -2,12 +2,10 @@
 
 One code path for signals, pictures and volumes: an axis is halved (rounding up) while it is longer
 than `smallest`, axes may stop at different levels, and the decoder walks the same list of sizes
-backwards, so that 28, 105 and 50x37 come out exactly as they went in. A decoder grows its grid by
-transposed convolutions, or by convolution and linear interpolation, which leaves no seams between
-patches (Odena, Dumoulin & Olah 2016, distill.pub/2016/deconv-checkerboard). Pictures run in
-channels-last memory, which nearly doubles a CPU's speed. Residual blocks begin as the identity,
-which trains well without normalisation; group norm was slower by half on a CPU and no better per
-picture. Losses and output distributions are not here.
+backwards, so that 28, 105 and 50x37 come out exactly as they went in. Pictures run in channels-last
+memory, which nearly doubles a CPU's speed. Residual blocks begin as the identity, which trains well
+without normalisation; group norm was slower by half on a CPU and no better per picture. Losses and
+output distributions are not here.
 """
 
 from __future__ import annotations
@@ -25,14 +23,12 @@ from castalia.nn.mlp import Modulation
 from castalia.sentences import say
 
 Norm = Literal["group", "batch", "none"]
-Upsampling = Literal["transposed", "linear"]
 CONV: dict[int, type[Any]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED: dict[int, type[Any]] = {
     1: nn.ConvTranspose1d,
     2: nn.ConvTranspose2d,
     3: nn.ConvTranspose3d,
 }
-LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 BATCH_NORM: dict[int, type[Any]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
 
@@ -101,22 +97,6 @@ class Block(nn.Module):
         if self.modulation is not None and vector is not None:
             h = self.modulation(h, vector)
         return x + self.second(F.silu(h))
-
-
-class Grow(nn.Module):
-    """(B, inputs, ...) -> (B, outputs, *sides): a convolution over the coarse grid, then linear
-    interpolation. In this order it costs less than a transposed convolution.
-    """
-
-    def __init__(self, rank: int, inputs: int, outputs: int, sides: Sequence[int]) -> None:
-        super().__init__()
-        self.conv = CONV[rank](inputs, outputs, 3, padding=1)
-        self.sides, self.mode = tuple(sides), LINEAR[rank]
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.conv(x)
-        grown: Tensor = F.interpolate(h, self.sides, mode=self.mode, align_corners=False)
-        return grown
 
 
 class ConvEncoder(nn.Module):
@@ -193,12 +173,12 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """(B, *grid) -> (B, outputs, *sides): the encoder's way backwards.
+    """(B, *grid) -> (B, outputs, *sides): the encoder's way backwards, by transposed convolutions.
 
     Built from the shape of the *data*; `grid` is the shape of its input. Options as for
     ConvEncoder, and
-    upsampling  transposed: transposed convolutions; patches are decoded apart, in one step.
-                linear: `Grow`, also from the finest level to the data, a factor of 2 at a time.
+    overlap  whether every patch is decoded a half larger on each side, and neighbours are added
+             where they meet.
     """
 
     def __init__(
@@ -213,7 +193,7 @@ class ConvDecoder(nn.Module):
         smallest: int = 4,
         context: int = 0,
         norm: Norm = "none",
-        upsampling: Upsampling = "transposed",
+        overlap: bool = False,
     ) -> None:
         super().__init__()
         rank = rank_of(shape)
@@ -225,31 +205,28 @@ class ConvDecoder(nn.Module):
         self.stages = nn.ModuleList([_stage(rank, channels[0], depth, context, norm)])
         self.ups = nn.ModuleList()
         for index, (before, after) in enumerate(pairwise(channels)):
-            if upsampling == "linear":
-                self.ups.append(Grow(rank, before, after, self.sizes[index + 1]))
-            else:
-                stride = tuple(
-                    1 if a == b else 2
-                    for a, b in zip(self.sizes[index], self.sizes[index + 1], strict=True)
-                )
-                # 4 where an axis doubles, 3 where it stays: every output has as many inputs
-                kernel = tuple(step + 2 for step in stride)
-                self.ups.append(TRANSPOSED[rank](before, after, kernel, stride=stride, padding=1))
+            stride = tuple(
+                1 if a == b else 2
+                for a, b in zip(self.sizes[index], self.sizes[index + 1], strict=True)
+            )
+            # 4 where an axis doubles, 3 where it stays: every output has as many inputs
+            kernel = tuple(step + 2 for step in stride)
+            self.ups.append(TRANSPOSED[rank](before, after, kernel, stride=stride, padding=1))
             self.stages.append(_stage(rank, after, depth, context, norm))
         self.norm = normalisation(norm, rank, channels[-1])
         if patch == 1:
             self.head = CONV[rank](channels[-1], outputs, 3, padding=1)
-        elif upsampling == "linear":
-            self.head = _grown(rank, channels[-1], outputs, self.sizes[-1], patch)
         else:
-            # Patches are decoded apart; a small convolution over the whole, at first the identity,
-            # mends the seams.
+            # Patches that are decoded apart have seams. A small convolution over the whole, at
+            # first the identity, mends them a little; where patches overlap by half, there are few.
+            over = patch // 2 if overlap else 0
             mend = CONV[rank](outputs, outputs, 5, padding=2)
             nn.init.dirac_(mend.weight)
             nn.init.zeros_(mend.bias)
-            self.head = nn.Sequential(
-                TRANSPOSED[rank](channels[-1], outputs, patch, stride=patch), mend
+            head = TRANSPOSED[rank](
+                channels[-1], outputs, patch + 2 * over, stride=patch, padding=over
             )
+            self.head = nn.Sequential(head, mend)
         fast_layout(self, rank)
 
     def forward(self, h: Tensor, vector: Tensor | None = None) -> Tensor:
@@ -262,25 +239,6 @@ class ConvDecoder(nn.Module):
             h = _run(stage, h, vector, last=index + 1 == len(self.stages))
         x = self.head(F.silu(self.norm(h)))
         return x[(..., *(slice(side) for side in self.sides))]  # a patch may reach over the edge
-
-
-def _grown(
-    rank: int, channels: int, outputs: int, sides: tuple[int, ...], patch: int
-) -> nn.Sequential:
-    """(B, channels, *sides) -> (B, outputs, *sides times patch), doubling the sides and halving the
-    channels at every step.
-    """
-    layers: list[nn.Module] = []
-    factor = 1
-    while factor < patch:
-        factor = min(2 * factor, patch)
-        fewer = max(channels // 2, outputs, 8)
-        layers += [
-            Grow(rank, channels, fewer, [factor * side for side in sides]),
-            nn.SiLU(),
-        ]
-        channels = fewer
-    return nn.Sequential(*layers, CONV[rank](channels, outputs, 3, padding=1))
 
 
 def channels_at(width: int, levels: int) -> list[int]:
