@@ -226,6 +226,12 @@ class ConvDecoder(nn.Module):
             head = TRANSPOSED[rank](
                 channels[-1], outputs, patch + 2 * over, stride=patch, padding=over
             )
+            if over:
+                # it begins as patches that are decoded apart, which learn fastest
+                inner = (..., *[slice(over, -over)] * rank)
+                apart = TRANSPOSED[rank](channels[-1], outputs, patch, stride=patch)
+                with torch.no_grad():
+                    head.weight.zero_()[inner].copy_(apart.weight)
             self.head = nn.Sequential(head, mend)
         fast_layout(self, rank)
 
