@@ -108,7 +108,7 @@ def measure(given: argparse.Namespace, folder: Folder, recipe: str, seed: int) -
             kept = given.keep / f"{folder.title}-{recipe}-{seed}".replace("/", "-").replace(
                 " ", "-"
             )
-            shutil.copytree(run.path, kept, dirs_exist_ok=True)
+            shutil.copytree(run.folder, kept, dirs_exist_ok=True)
     return row
 
 
