@@ -42,7 +42,7 @@ class VaeConfig(FamilyConfig):
     body, width, depth, patch, levels, norm, overlap: the networks, see nn/backbones.py.
     prior         standard: the latent is standard normal. flow: its density is learned, in the same
                   bound, given the conditions; for layout=vector. What is drawn is then like
-                  what the encoder gives, so samples are as good as reconstructions.
+                  what the encoder gives, so samples come near reconstructions.
     prior_layers, prior_width  couplings of the flow, hidden units of each.
     likelihood    auto: logistic for 8-bit data, Bernoulli for two levels, Gaussian otherwise.
     spread        the likelihood's noise level: learned and shared, per channel, per element, or
