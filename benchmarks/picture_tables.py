@@ -53,9 +53,12 @@ def own_photos(results: dict[str, Any]) -> Iterator[Cells]:
     if faces:
         eyes, real = min(row["eyes"] for row in faces), min(row["eyes_real"] for row in faces)
         yield (
-            ("its portraits in which two eyes are found, worst run", f"{eyes:.0%} ({real:.0%})"),
             (
-                "其肖像中能找到两只眼睛的比例（最差一次；括号内为真实图片）",
+                f"`{NEW}`, {minutes:g} minutes: portraits in which two eyes are found, worst run",
+                f"{eyes:.0%} ({real:.0%})",
+            ),
+            (
+                f"`{NEW}`，{minutes:g} 分钟：能找到两只眼睛的肖像（最差一次；括号内为真实图片）",
                 f"{eyes:.0%}（{real:.0%}）",
             ),
             "95%",
@@ -65,10 +68,15 @@ def own_photos(results: dict[str, Any]) -> Iterator[Cells]:
         diverse = min(row["diversity"] for row in new)
         yield (
             (
-                "its diversity (Vendi score, within classes), of real pictures', worst run",
-                f"{diverse:.0%}",
+                f"`{NEW}`, {minutes:g} minutes: diversity (Vendi score, within classes where "
+                "there are any), of real pictures', worst run",
+                f"{diverse:.1%}",
             ),
-            ("其多样性（Vendi 得分，类内）占真实图片的比例（最差一次）", f"{diverse:.0%}"),
+            (
+                f"`{NEW}`，{minutes:g} 分钟：多样性（Vendi 得分，有类别时在类内）"
+                "占真实图片的比例（最差一次）",
+                f"{diverse:.1%}",
+            ),
             "80%",
             diverse >= 0.8,
         )
@@ -110,7 +118,7 @@ def folders(results: dict[str, Any], language: str) -> str:
             f"`{recipe}`",
             len(rows),
             _spread([row["kernel"] for row in rows], 3),
-            f"{rows[0]['floor']:.3f}",
+            f"{round(rows[0]['floor'], 3) + 0.0:.3f}",
             _spread([row["precision"] for row in rows], 2),
             _spread([row["recall"] for row in rows], 2),
             _spread([row["diversity"] for row in rows], 2),
