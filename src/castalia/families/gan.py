@@ -235,18 +235,18 @@ class Gan(Family):
         # are
         self.altered: Tensor
         self.register_buffer("altered", torch.tensor((config.augment or 0.0) if grid else 0.0))
-        self.fast = body_name(config, self.spec) == "fastgan"
-        if config.redrawing and not self.fast:
+        self.fastgan = body_name(config, self.spec) == "fastgan"
+        if config.redrawing and not self.fastgan:
             raise RecipeError(
                 say("only the critic of body fastgan draws what it was shown"),
                 where="family.redrawing",
                 fix="family.body=fastgan",
             )
-        matching = 0.0 if self.fast else 1.0
+        matching = 0.0 if self.fastgan else 1.0
         self.matching = (matching if config.matching is None else config.matching) if grid else 0.0
-        self.redrawing = 2.0 * self.fast if config.redrawing is None else config.redrawing
+        self.redrawing = 2.0 * self.fastgan if config.redrawing is None else config.redrawing
         self.policy: Policy = (
-            config.policy if config.policy != "auto" else ("contrast" if self.fast else "cutout")
+            config.policy if config.policy != "auto" else ("contrast" if self.fastgan else "cutout")
         )
         self.generator = Generator(config, self.spec, conditions)
         self.critic = Critic(config, self.spec, conditions)
@@ -262,7 +262,7 @@ class Gan(Family):
         them altered.
         """
         if self.config.augment is None and self.spec.layout == "grid":
-            often = 1.0 if self.fast else 0.5
+            often = 1.0 if self.fastgan else 0.5
             self.altered.fill_(often * scarcity(batches))
 
     def phases(self) -> Sequence[Phase]:
@@ -272,7 +272,8 @@ class Gan(Family):
         """The loss of phase "critic" or "generator".
 
         Parts: critic: loss, real and fake (mean logits), with a penalty also r1 and r2 (mean
-        squared gradient norms); generator: loss, with matching also apart (see `moments_apart`).
+        squared gradient norms), with body fastgan also redrawing (`redrawing_error`); generator:
+        loss, with matching also apart (see `moments_apart`).
         Noise (B, latent) comes from torch's global generator.
         """
         self.check(batch)
