@@ -18,6 +18,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import pytest
 import torch
 
+from tests.clock import Clock
+
 torch.set_num_threads(1)
 
 
@@ -31,3 +33,13 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch.setenv("CASTALIA_HOME", str(home))
     yield home
     patch.undo()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which trainings are planned and sheets are due."""
+    from castalia.training import time_budget
+
+    made = Clock()
+    monkeypatch.setattr(time_budget, "time", made)
+    return made

@@ -8,6 +8,7 @@ from typing import Any
 import PIL.Image
 import pytest
 import torch
+from tests.clock import Clock
 from tests.listening import recorded
 from tests.texts import SHORT, corpus
 
@@ -38,20 +39,6 @@ TINY = {
     "training.save_every": 2,
     "data.limit": 600,
 }
-
-
-class Clock:
-    now = 100.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(time_budget, "time", made)
-    return made
 
 
 def made_in(clock: Clock, config: TrainConfig, seconds: float, cost: float) -> list[float]:

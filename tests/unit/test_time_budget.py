@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.clock import Clock
 
 import castalia
 from castalia.errors import RecipeError, RunError
@@ -25,23 +26,6 @@ TINY = {
     "training.sample_every": 0,
     "data.limit": 200,
 }
-
-
-class Clock:
-    """Seconds that pass only when somebody says so; stands for the module `time`."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(time_budget, "time", made)
-    return made
 
 
 def run_out(

@@ -305,7 +305,9 @@ def _found(run: Any) -> None:
 
 def _watched(run: Any, watch: bool, quiet: bool) -> None:
     """Where it can be watched; with `watch`, in a browser."""
-    page = run.folder / "training.html"
+    from castalia.evaluation.training_page import NAME
+
+    page = run.folder / NAME
     lines = [say("watch: {0}", page)]
     if not page.exists():
         lines = [say("nothing to watch: training.sample_every=0 makes no samples")] * watch

@@ -14,12 +14,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from castalia.nn.conv import CONV, TRANSPOSED, rank_of
-from castalia.nn.gan_networks import CriticHead, CriticNorm, Norm, Plan, critic_norm, fold, unfold
+from castalia.nn.gan_networks import (
+    CriticHead,
+    CriticNorm,
+    Norm,
+    Plan,
+    beside,
+    critic_norm,
+    fold,
+    unfold,
+)
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,6 @@ class ConvCritic(nn.Module):
     ) -> None:
         super().__init__()
         rank = rank_of(shape)
-        self.rank = rank
         self.plan = Plan.of(shape[1:], patch=style.patch, smallest=style.smallest[rank])
         channels = level_channels(width, len(self.plan.strides), style)
         inputs = (shape[0] + extra) * math.prod(self.plan.patch)
@@ -165,12 +172,8 @@ class ConvCritic(nn.Module):
         features: list[Tensor] | None = None,
     ) -> Tensor:
         """`features` collects the features of every layer before its norm, each (B, C, ...)."""
-        if extra is not None:
-            x = torch.cat(
-                [x, extra.view(*extra.shape, *[1] * self.rank).expand(-1, -1, *x.shape[2:])], 1
-            )
         features = [] if features is None else features
-        h = fold(self.plan.pad(x), self.plan.patch)
+        h = fold(self.plan.pad(beside(x, extra)), self.plan.patch)
         if self.stem is not None:
             h = self.stem(h)
             features.append(h)

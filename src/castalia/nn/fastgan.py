@@ -17,19 +17,25 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from castalia.nn.conv import CONV, rank_of
-from castalia.nn.dcgan import textbook_weights
-from castalia.nn.gan_networks import CriticNorm, Norm, Plan, critic_norm, spectral
+from castalia.nn.dcgan import TEXTBOOK, level_channels, textbook_weights
+from castalia.nn.gan_networks import (
+    CriticNorm,
+    Norm,
+    Plan,
+    almost_silent,
+    beside,
+    critic_norm,
+    spectral,
+)
 
 COARSEST = 4  # sides of the generator's first grid
 JUDGED = 8  # sides of the grid that the critic judges; each logit sees PATCHES of them
 PATCHES = 4
 REACH = 3  # halvings between a grid and the one whose channels it scales
-MOST = 8  # channels of the coarsest grids, as a multiple of `width`
 POOL: dict[int, Any] = {
     1: F.adaptive_avg_pool1d,
     2: F.adaptive_avg_pool2d,
@@ -40,7 +46,7 @@ POOL: dict[int, Any] = {
 class FastGenerator(nn.Module):
     """Code (B, L) -> raw values (B, *shape).
 
-    width    channels of the finest grid; doubled by each halving, at most `MOST` times.
+    width    channels of the finest grid; doubled by each halving, as in the textbook.
     code     width of a condition vector that is concatenated to the noise (the caller does it).
     context  width of a condition vector that moves the batch norms; 0 for none.
     """
@@ -51,7 +57,7 @@ class FastGenerator(nn.Module):
         super().__init__()
         rank = rank_of(shape)
         self.plan = Plan.of(shape[1:], patch=1, smallest=COARSEST)
-        channels = level_channels(width, len(self.plan.strides) + 1)[::-1]
+        channels = level_channels(width, len(self.plan.strides) + 1, TEXTBOOK)[::-1]
         first = 2 * channels[0]
         self.grid = nn.Linear(latent + code, first * math.prod(self.plan.base), bias=False)
         self.norm = Norm(first, rank, context)
@@ -101,7 +107,7 @@ class FastCritic(nn.Module):
         self.rank = rank
         self.plan = Plan.of(shape[1:], patch=1, smallest=JUDGED)
         strides = self.plan.strides or ((1,) * rank,)
-        channels = level_channels(width, len(strides))
+        channels = level_channels(width, len(strides), TEXTBOOK)
         self.stem = strided(rank, shape[0] + extra, channels[0], strides[0])
         self.downs = nn.ModuleList(
             Down(rank, before, after, steps, norm)
@@ -122,7 +128,7 @@ class FastCritic(nn.Module):
         self.drawing = CONV[rank](channels[0], shape[0], 3, padding=1)
         textbook_weights(self)
         if self.project is not None:
-            nn.init.normal_(self.project.weight, 0, 1e-3)  # as in nn.gan_networks.CriticHead
+            almost_silent(self.project)
         for judging in (self.stem, self.downs, self.mix, self.head, self.project):
             if judging is not None:
                 spectral(judging)
@@ -137,11 +143,7 @@ class FastCritic(nn.Module):
         """`features` gets one grid: what the logits are read from, and what `redrawing_error`
         needs.
         """
-        if extra is not None:
-            x = torch.cat(
-                [x, extra.view(*extra.shape, *[1] * self.rank).expand(-1, -1, *x.shape[2:])], 1
-            )
-        h = F.leaky_relu(self.stem(self.plan.pad(x)), 0.2)
+        h = F.leaky_relu(self.stem(self.plan.pad(beside(x, extra))), 0.2)
         for down in self.downs:
             h = down(h)
         if features is not None:
@@ -220,8 +222,3 @@ def strided(
     kernel = tuple(4 if step == 2 else 3 for step in strides)
     made: nn.Module = CONV[rank](before, after, kernel, stride=tuple(strides), padding=1, bias=bias)
     return made
-
-
-def level_channels(width: int, levels: int) -> list[int]:
-    """Channels of each level, finest first: width, 2, 4, 8, 8 ... times `width`."""
-    return [width * min(MOST, 2**level) for level in range(levels)]

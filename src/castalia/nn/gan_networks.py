@@ -179,6 +179,23 @@ def critic_norm(norm: CriticNorm, channels: int, rank: int) -> nn.Module:
     return Norm(channels, rank) if norm == "batch" else nn.Identity()
 
 
+def beside(x: Tensor, extra: Tensor | None) -> Tensor:
+    """(B, C, *sides) with a condition (B, E) as further channels, constant over the grid; x where
+    there is none.
+    """
+    if extra is None:
+        return x
+    sides = x.shape[2:]
+    return torch.cat([x, extra.view(*extra.shape, *[1] * len(sides)).expand(-1, -1, *sides)], 1)
+
+
+def almost_silent(projection: nn.Linear) -> None:
+    """A condition begins with little weight: large random products would rule the logits. Not with
+    none, which spectral norm cannot divide.
+    """
+    nn.init.normal_(projection.weight, 0, 1e-3)
+
+
 class CriticHead(nn.Module):
     """Features (B, F) -> logits (B,); with a vector (B, D) the projection critic's w.f
     + <V c, f>.
@@ -188,10 +205,8 @@ class CriticHead(nn.Module):
         super().__init__()
         self.out = nn.Linear(features, 1)
         self.project = nn.Linear(context, features, bias=False) if context else None
-        # a condition begins with little weight: large random products would rule the logits
         if self.project is not None:
-            # not zero, which spectral norm cannot divide
-            nn.init.normal_(self.project.weight, 0, 1e-3)
+            almost_silent(self.project)
 
     def forward(self, h: Tensor, vector: Tensor | None = None) -> Tensor:
         logits = self.out(h).squeeze(1)
@@ -257,9 +272,7 @@ class MlpCritic(nn.Module):
         features: list[Tensor] | None = None,
     ) -> Tensor:
         """`features` collects the features of every layer before its norm, each (B, width)."""
-        h = x.flatten(1)
-        if extra is not None:
-            h = torch.cat([h, extra], 1)
+        h = beside(x.flatten(1), extra)
         for layer, norm in zip(self.layers, self.norms, strict=True):
             h = layer(h)
             if features is not None:

@@ -24,7 +24,7 @@ from castalia.sampling.generate import draw, draw_tokens
 from castalia.spec import Batch, Classes, Tokens
 
 if TYPE_CHECKING:
-    from castalia.data.stream import Dataset, Side
+    from castalia.data.stream import Dataset, Split
 
 SHEET, TEXTS = 64, 4  # dense items, token documents
 # other real items that a sheet is compared with: at most; up to so many, training items fill up
@@ -93,7 +93,7 @@ def real(dataset: Dataset) -> Real:
     fill = SHEET - len(new[:SHEET])
     others = new[SHEET:][:REFERENCE]
     more = old[fill:][: max(0, ENOUGH - len(others))]
-    shown = _joined(held_out, new[:SHEET], training, old[:fill])
+    shown = _whole(held_out.mixed(new[:SHEET], training, old[:fill]))
     x, cond = shown.x, shown.cond
     classes = [name for name, kind in dataset.conditions.items() if isinstance(kind, Classes)]
     if len(classes) == 1:
@@ -103,15 +103,13 @@ def real(dataset: Dataset) -> Real:
         [codec.decode(row) for row in x],
         x,
         cond,
-        _joined(held_out, others, training, more).x if len(others) + len(more) else None,
+        _whole(held_out.mixed(others, training, more)).x if len(others) + len(more) else None,
     )
 
 
-def _joined(one: Side, mine: Tensor, other: Side, theirs: Tensor) -> Batch:
-    """Items of two sides as one batch."""
-    parts = [side.take(index) for side, index in ((one, mine), (other, theirs)) if len(index)]
-    cond = {name: torch.cat([part.cond[name] for part in parts]) for name in parts[0].cond}
-    return Batch(torch.cat([part.x for part in parts]), cond=cond)
+def _whole(side: Split) -> Batch:
+    """All items of a side."""
+    return side.take(range(len(side)))
 
 
 def write(path: Path, items: list[Any], codec: Any) -> Path:
