@@ -9,8 +9,8 @@ import torch
 
 from castalia.errors import RecipeError
 from castalia.families.gan import FEW, Gan, GanConfig, critic_norm_of
-from castalia.nn.fastgan import Excitation, FastCritic, FastGenerator
-from castalia.nn.gan_networks import Spectral
+from castalia.nn.fastgan import Excitation, FastCritic, FastGenerator, gated
+from castalia.nn.gan_networks import CriticNorm, Spectral
 from castalia.spec import Batch, Classes, Dense
 
 SPEC = Dense((3, 32, 32))
@@ -54,11 +54,42 @@ def test_a_critic_judges_patches_and_its_logits_are_local() -> None:
     assert before[0, 0] == after[0, 0] and before[-1, -1] != after[-1, -1]
 
 
-def test_all_that_judges_has_spectral_norm_and_the_decoder_has_none() -> None:
-    critic = FastCritic((3, 32, 32), 4, "batch", context=7)
-    names = {name for name, part in critic.named_modules() if isinstance(part, Spectral)}
-    roots = {name.partition(".")[0] for name in names}
-    assert roots == {"stem", "downs", "mix", "head", "project"}
+def test_what_judges_has_spectral_norm_or_batch_norm_and_the_decoder_no_spectral_norm() -> None:
+    def roots(norm: CriticNorm) -> set[str]:
+        critic = FastCritic((3, 32, 32), 4, norm, context=7)
+        names = {name for name, part in critic.named_modules() if isinstance(part, Spectral)}
+        return {name.partition(".")[0] for name in names}
+
+    assert roots("none") == {"stem", "downs", "mix", "head", "project"}
+    assert roots("batch") == {"stem", "head", "project"}  # batch norm undoes the others
+
+
+def test_a_gated_linear_unit_is_that_of_torch() -> None:
+    x = torch.randn(3, 8, 5, 4).to(memory_format=torch.channels_last)
+    torch.testing.assert_close(gated(x), torch.nn.functional.glu(x, 1))
+    assert gated(x).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_pale_and_strong_pictures_look_alike_to_the_critic_and_are_drawn_alike() -> None:
+    strong = pictures(40)
+    pale = 0.2 * strong + 0.5
+    shown, drawn = [], []
+    for x in (strong, pale):
+        gan = build()
+        gan.prepare([Batch(x[:25]), Batch(x[25:])])
+        shown.append(gan.eval()._seen(x))
+        drawn.append(gan.generator(torch.zeros(1, 6), {}))
+    torch.testing.assert_close(*shown, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(shown[0].mean((0, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(shown[0].std(), torch.ones(()), atol=1e-3, rtol=0)
+    # a generator that knows nothing yet draws the mean of the data
+    torch.testing.assert_close(drawn[1].mean((0, 2, 3)), pale.mean((0, 2, 3)), atol=0.05, rtol=0)
+
+
+def test_a_single_colour_is_no_division_by_zero() -> None:
+    gan = build()
+    gan.prepare([Batch(torch.full((4, *SPEC.shape), 0.25))])
+    assert gan.eval()._seen(torch.full((1, *SPEC.shape), 0.25)).abs().max() < 1e-3
 
 
 def test_the_decoder_learns_to_redraw_and_only_through_its_grid() -> None:

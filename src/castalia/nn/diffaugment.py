@@ -10,7 +10,8 @@ Two policies. "cutout": offset, spread over channels, shift and hole, without co
 took it over and drew faded pictures, the more so the more often it came (as Karras et al. 2020,
 arXiv:2006.06676, report). "contrast": offset and spreads within narrower bounds, contrast, shift,
 no hole: gentle enough to come always, for networks that keep themselves from drawing it
-(nn/fastgan.py). Alterations of stored pictures are in modalities/image/augment.py.
+(nn/fastgan.py), of data with mean 0 and deviation 1. Alterations of stored pictures are in
+modalities/image/augment.py.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def altered(x: Tensor, probability: float, policy: Policy = "cutout") -> Tensor:
     if probability <= 0:
         return x
     if policy == "contrast":
-        return shifted(contrasted(toned(x, probability, 0.6, 1.0), probability), probability)
+        return shifted(contrasted(toned(x, probability, 1.3, 1.0), probability), probability)
     return holed(shifted(toned(x, probability), probability), probability)
 
 

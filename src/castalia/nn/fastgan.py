@@ -2,12 +2,12 @@
 
 Liu et al. 2021, arXiv:2101.04775. The generator has gated linear units and skip-layer excitation: a
 coarse grid scales the channels of one `REACH` halvings finer, so that gradients reach the coarse
-layers by a short way. The critic has spectral norm (Miyato et al. 2018, arXiv:1802.05957), one
-logit for every patch of its coarsest grid, and a decoder that draws what the critic was shown: to
-draw it, the critic must look at all of it, where it would else learn a few items by heart. Unlike
-the fast form in nn/dcgan.py, nothing is folded into channels: patches left their edges in the
-samples, and a critic that saw patches only let them pass. Sides need not be powers of two
-(nn.gan_networks.Plan). Losses are in families/gan.py.
+layers by a short way. The critic has spectral norm (Miyato et al. 2018, arXiv:1802.05957) where no
+batch norm follows, which would undo it, one logit for every patch of its coarsest grid, and a
+decoder that draws what the critic was shown: to draw it, the critic must look at all of it, where
+it would else learn a few items by heart. Unlike the fast form in nn/dcgan.py, nothing is folded
+into channels: patches left their edges in the samples, and a critic that saw patches only let them
+pass. Sides need not be powers of two (nn.gan_networks.Plan). Losses are in families/gan.py.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class FastGenerator(nn.Module):
     def forward(self, z: Tensor, vector: Tensor | None = None) -> Tensor:
         # channels last in memory, without a copy
         h = self.grid(z).unflatten(1, (*self.plan.base, -1)).movedim(-1, 1)
-        grids = [F.glu(self.norm(h, vector), 1)]
+        grids = [gated(self.norm(h, vector))]
         for level, up in enumerate(self.ups, 1):
             h = up(grids[-1], vector)
             if level >= REACH:
@@ -89,7 +89,8 @@ class FastGenerator(nn.Module):
 class FastCritic(nn.Module):
     """(B, *shape) -> logits (B, patches).
 
-    norm     batch norm in every layer but the first, for "batch"; spectral norm is everywhere.
+    norm     "batch": batch norm in every layer but the first and the last, which have spectral
+             norm; else spectral norm in all.
     extra, context: as in nn.dcgan.ConvCritic.
     """
 
@@ -129,7 +130,8 @@ class FastCritic(nn.Module):
         textbook_weights(self)
         if self.project is not None:
             almost_silent(self.project)
-        for judging in (self.stem, self.downs, self.mix, self.head, self.project):
+        unnormed = () if norm == "batch" else (self.downs, self.mix)
+        for judging in (self.stem, *unnormed, self.head, self.project):
             if judging is not None:
                 spectral(judging)
 
@@ -178,7 +180,18 @@ class GatedUp(nn.Module):
         self.norm = Norm(2 * after, rank, context)
 
     def forward(self, h: Tensor, vector: Tensor | None = None) -> Tensor:
-        return F.glu(self.norm(self.conv(F.interpolate(h, scale_factor=self.strides)), vector), 1)
+        wide = F.interpolate(h, scale_factor=self.strides)
+        return gated(self.norm(self.conv(wide), vector))
+
+
+def gated(h: Tensor) -> Tensor:
+    """Gated linear unit: (B, 2 C, ...) -> (B, C, ...).
+
+    Not `F.glu`: its gradient forgets that channels are last in memory, and the batch norm before it
+    then takes ten times as long. Every other number of a grid costs more than a copy.
+    """
+    value, gate = h.chunk(2, 1)
+    return value * gate.clone().sigmoid()
 
 
 class Excitation(nn.Module):

@@ -198,7 +198,7 @@ class PictureCheck(Check):
         if "image/gan" in enough:
             recipe = "image/gan"
             why = say("the sharpest pictures for the time, and enough of them here")
-        elif "image/fastgan" in enough and len(scan.classes) < 2:  # told classes, it blurs so far
+        elif "image/fastgan" in enough:
             recipe = "image/fastgan"
             why = say("made for some hundred pictures, and the sharpest that so few give")
         else:
