@@ -73,6 +73,19 @@ def test_the_alterations_follow_the_global_generator() -> None:
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
+def test_a_shift_repeats_edges_where_asked():
+    x = torch.arange(48.0).view(1, 1, 6, 8).expand(30, 1, 6, 8).repeat(1, 1, 4, 3)  # 24 x 24
+    torch.manual_seed(3)
+    zeros = shifted(x + 1, 1.0)
+    torch.manual_seed(3)
+    edges = shifted(x + 1, 1.0, edges=True)
+    inside = zeros != 0
+    assert torch.equal(edges[inside], zeros[inside]) and not inside.all()
+    assert (edges > 0).all()
+    even = torch.full((5, 2, 9, 10, 11), 0.7)
+    assert torch.equal(shifted(even, 1.0, edges=True), even)
+
+
 def altered_at(x: torch.Tensor, seed: int) -> torch.Tensor:
     torch.manual_seed(seed)
     return altered(x, 1.0)

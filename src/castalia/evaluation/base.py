@@ -149,13 +149,16 @@ class Evidence:
 @dataclass(frozen=True, kw_only=True)
 class DenseEvidence(Evidence):
     """training  features of the training items; held_out  those of the validation items.
-    moments  per-dimension mean and standard deviation of the training items.
+    moments   per-dimension mean and standard deviation of the training items.
+    softened  features of real items without their details (baselines.py), outside the reference,
+              where items have neighbours; for scores of fidelity.
     """
 
     naive: ClassVar[Message] = say("a per-dimension Gaussian")
     training: Tensor
     held_out: Tensor
     moments: tuple[Tensor, Tensor] | None = None
+    softened: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

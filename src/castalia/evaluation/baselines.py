@@ -1,19 +1,26 @@
-"""The two baselines that every comparing score is read against.
+"""The baselines that comparing scores are read against.
 
 naive      a Gaussian for each dimension by itself, fitted to the training items: right brightness,
            no structure at all.
 memoriser  replays training items: perfect looks, nothing new.
+softened   real items without their details: whether a score sees that they are gone.
 
 Not here: how they are scored (base.py).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from castalia.nn.conv import rank_of
 from castalia.nn.counter_random import generator
 from castalia.spec import Dense
+
+MEAN: dict[int, Any] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
 class Moments:
@@ -54,6 +61,18 @@ def naive(moments: tuple[Tensor, Tensor], spec: Dense, seed: int, first: int, ro
         ]
     )
     return (mean.float() + deviation.float() * noise).clamp(*spec.limits)
+
+
+def softened(x: Tensor, spec: Dense) -> Tensor | None:
+    """(B, *shape), each number replaced by the mean of the box around it, a twelfth of each side
+    wide and at least 3 positions; None where neighbours are not related.
+    """
+    if spec.layout != "grid" or not 2 <= len(spec.shape) <= 4:
+        return None
+    rank = rank_of(spec.shape)
+    widths = [max(3, side // 12 // 2 * 2 + 1) for side in spec.shape[1:]]
+    around = [reach for width in reversed(widths) for reach in (width // 2, width // 2)]
+    return MEAN[rank](F.pad(x, around, "replicate"), widths, 1)
 
 
 def memoriser(choices: int, n: int, seed: int) -> Tensor:

@@ -23,7 +23,7 @@ from torch import Tensor
 from castalia.abilities import SampleOptions, Samples
 from castalia.errors import SpecError
 from castalia.evaluation.base import Decoded, DenseEvidence, Labelled
-from castalia.evaluation.baselines import Moments, memoriser, naive
+from castalia.evaluation.baselines import Moments, memoriser, naive, softened
 from castalia.evaluation.features import ROWS, Features, extract, features_for
 from castalia.language import Message, say
 from castalia.nn.counter_random import generator, generators
@@ -48,11 +48,13 @@ MOST_RAW = 8_000_000
 class Gathered:
     """`evidence` for the metrics; the rest for the page.
 
-    samples (at most KEPT, *shape). visited: index into dataset.train of each training feature.
+    samples (at most KEPT, *shape). real: "floor" and "reference", as many of each, as items.
+    visited: index into dataset.train of each training feature.
     """
 
     evidence: DenseEvidence
     samples: Tensor
+    real: dict[str, Tensor]
     visited: Tensor
     notes: list[str]
 
@@ -152,6 +154,11 @@ def gather(
                 )
     else:
         notes.append(say("There are too few real items to compare anything with."))
+    real = (
+        _real(dataset, visited, held_order, against, min(count, KEPT), n or DEFAULT_N, seed)
+        if count
+        else {}
+    )
     held = list(batches_of(dataset.validation, held_order[: n or DEFAULT_N], model.device))
     evidence = DenseEvidence(
         model=model,
@@ -166,6 +173,7 @@ def gather(
         training=training,
         held_out=held_out,
         moments=moments.result(),
+        softened=_softened(spec, features, real["floor"]) if count else None,
         labelled=labelled,
         items=_items(
             dataset,
@@ -180,7 +188,43 @@ def gather(
         if count
         else {},
     )
-    return Gathered(evidence, drawn[:KEPT], visited, notes)
+    return Gathered(evidence, drawn[:KEPT], real, visited, notes)
+
+
+def _softened(spec: Dense, features: Features, rows: Tensor) -> Tensor | None:
+    """Features of rows (N, *shape) without their details."""
+    soft = [x for some in rows.split(ROWS) if (x := softened(some, spec)) is not None]
+    return extract(features, soft) if soft else None
+
+
+def _real(
+    dataset: Dataset,
+    visited: Tensor,
+    held_order: Tensor,
+    against: Tensor | None,
+    count: int,
+    n: int,
+    seed: int,
+) -> dict[str, Tensor]:
+    """The first `count` items of "floor" and "reference", the same ones as the features are of."""
+    training, held_out = torch.arange(len(visited)), torch.arange(len(held_order)) + len(visited)
+    others = None if against is None else torch.arange(len(against))
+    places = choose_sides(training, held_out, others, n, seed)
+
+    def taken(rows: Tensor) -> Tensor:
+        mine = rows < len(visited)
+        parts = []
+        if mine.any():
+            parts.append(dataset.train.take(visited[rows[mine]]).x)
+        if not mine.all():
+            parts.append(dataset.validation.take(held_order[rows[~mine] - len(visited)]).x)
+        return torch.cat(parts)
+
+    reference = places.reference[:count]
+    return {
+        "floor": taken(places.floor[:count]),
+        "reference": taken(reference) if against is None else against[reference],
+    }
 
 
 def class_condition(conditions: Mapping[str, Condition]) -> str | None:

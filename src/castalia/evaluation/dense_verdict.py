@@ -76,12 +76,23 @@ def _level(named: dict[str, MetricResult]) -> Message:
     if level >= FAIR:
         return say("The samples come close to real data.")
     if fidelity >= FAIR > diversity:
-        return say("The samples look right, but the model leaves out part of the data.")
+        return (
+            say("The model leaves out part of the data; how sharp samples are, this cannot see.")
+            if _blind(named)
+            else say("The samples look right, but the model leaves out part of the data.")
+        )
     if diversity >= FAIR > fidelity:
         return say("The samples cover the data, but many do not look right.")
     if level >= POOR:
         return say("The samples resemble the data, with clear gaps.")
     return say("The samples are still far from the data.")
+
+
+def _blind(named: dict[str, MetricResult]) -> bool:
+    """Whether precision finds real items without fine details as good as real ones."""
+    precision = named.get("precision")
+    soft = None if precision is None else precision.details.get("softened")
+    return soft is not None and soft >= FAIR * ((precision and precision.floor) or 1.0)
 
 
 def _uncertain(named: dict[str, MetricResult]) -> bool:
@@ -103,6 +114,14 @@ def _fidelity(named: dict[str, MetricResult]) -> str:
                 *facts,
             )
         )
+        if _blind(named):
+            words.append(
+                say(
+                    "So do {0:.0%} of real items without fine details: whether samples lack them, "
+                    "this does not show.",
+                    precision.details["softened"],
+                )
+            )
     frechet, kernel = named.get("frechet"), named.get("kernel")
     if usable(frechet) and frechet is not None:
         noise = show(naive_of(frechet))

@@ -9,6 +9,7 @@ another, or for the published FID.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from castalia import modality
-from castalia.errors import RecipeError, SpecError
+from castalia.errors import MissingExtra, RecipeError, SpecError
 from castalia.sentences import say
 from castalia.spec import Dense, Spec
 
@@ -46,6 +47,10 @@ class FeatureNetwork(Protocol):
     needs: str
 
     def fits(self, spec: Dense) -> bool: ...
+
+    def confirms(self, spec: Dense) -> bool:
+        """Whether it is asked as well, for such data, where it is installed and none is named."""
+        ...
 
     def extractor(self, spec: Dense) -> Callable[[Tensor], Tensor]:
         """(B, *shape) float in the spec's unit -> (B, D) float32. Raises MissingExtra where it is
@@ -91,6 +96,18 @@ def features_for(spec: Spec, name: str | None = None) -> Features:
             fix=say("use network 'raw'"),
         )
     return Features(chosen, network.about, network.extractor(spec))
+
+
+def second_networks(spec: Spec, first: str) -> list[Features]:
+    """Networks but `first` that are asked for a second opinion on this kind of data, of those that
+    are installed.
+    """
+    found = []
+    for name, one in _networks().items():
+        if name != first and isinstance(spec, Dense) and one.fits(spec) and one.confirms(spec):
+            with suppress(MissingExtra):
+                found.append(features_for(spec, name))
+    return found
 
 
 def _networks() -> dict[str, FeatureNetwork]:

@@ -26,9 +26,10 @@ from castalia.evaluation.base import Evidence, Metric, MetricResult
 from castalia.evaluation.dense_evidence import Gathered, conditions_of, gather
 from castalia.evaluation.nearest_neighbours import nearest
 from castalia.evaluation.ngram_overlap import Shared, longest_shared
+from castalia.evaluation.second_opinion import second_opinion
 from castalia.evaluation.token_evidence import gather_passages
 from castalia.evaluation.verdict import verdict_for
-from castalia.language import Voice, say
+from castalia.language import Voice, join, say
 from castalia.nn.counter_random import generator
 from castalia.progress import tracked
 from castalia.spec import Classes, Tokens
@@ -180,6 +181,15 @@ def _judge_dense(
     walks = interpolate(model, dataset, seed)
     key = _key(gathered.evidence)
     words = verdict_for(codec)(scores)
+    if network is None and gathered.real:
+        second, remarks = second_opinion(
+            gathered.evidence, scores, {"model": gathered.samples, **gathered.real}
+        )
+        scores += second
+        words = [
+            (question, join([answer, *remarks]) if question == "fidelity" else answer)
+            for question, answer in words
+        ]
     return Evaluation(
         scores, gathered.samples, real, neighbours, walks, gathered.notes + notes, words, key=key
     )

@@ -26,6 +26,8 @@ from castalia.evaluation.base import (
     Better,
     Comparison,
     Estimate,
+    Evidence,
+    MetricResult,
     group_ids,
     jackknife,
     show,
@@ -78,6 +80,22 @@ class Manifold(Comparison):
                 tuple(without),
             )
         return result
+
+    def scores(self, evidence: Evidence) -> list[MetricResult]:
+        """Precision also says what it is of real items without their details, as details
+        "softened": where that is high, it does not see that samples lack theirs.
+        """
+        scores = super().scores(evidence)
+        soft = getattr(evidence, "softened", None)
+        if soft is not None:
+            for score in scores:
+                if score.value is not None and score.name.startswith("precision"):
+                    share = self.compare(soft, evidence.reference)["precision"].value
+                    score.details["softened"] = share
+                    score.details["words"].append(
+                        say("Real items without fine details would get {0:.0%}.", share)
+                    )
+        return scores
 
     def separates(self, name: str, floor: Estimate, naive: Estimate) -> bool:
         """Precision: without the one real ball that holds most of the naive samples. A single

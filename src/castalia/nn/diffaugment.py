@@ -35,7 +35,8 @@ def altered(x: Tensor, probability: float, policy: Policy = "cutout") -> Tensor:
     if probability <= 0:
         return x
     if policy == "contrast":
-        return shifted(contrasted(toned(x, probability, 1.3, 1.0), probability), probability)
+        x = contrasted(toned(x, probability, 1.3, 1.0), probability)
+        return shifted(x, probability, edges=True)
     return holed(shifted(toned(x, probability), probability), probability)
 
 
@@ -61,14 +62,18 @@ def contrasted(x: Tensor, probability: float) -> Tensor:
     return torch.lerp(x.flatten(1).mean(1).view(rows, *ones), x, contrast)
 
 
-def shifted(x: Tensor, probability: float) -> Tensor:
-    """Moved along every axis by up to 1/8 of its side; zeros come in."""
+def shifted(x: Tensor, probability: float, *, edges: bool = False) -> Tensor:
+    """Moved along every axis by up to 1/8 of its side; zeros come in, or, if `edges`, the numbers
+    at the edge once more: zeros are a frame that the generator learns to expect.
+    """
     sides = x.shape[2:]
     chosen = torch.rand(len(x)) < probability
     moves = torch.stack(
         [torch.randint(-(side // REACH), side // REACH + 1, (len(x),)) for side in reversed(sides)],
         1,
     )
+    if edges:
+        return _moved_within(x, moves * chosen[:, None])
     # negative padding crops
     amounts = (torch.stack([moves, -moves], 2).flatten(1) * chosen[:, None]).tolist()
     return torch.cat(
@@ -77,6 +82,19 @@ def shifted(x: Tensor, probability: float) -> Tensor:
             for row, amount in zip(x.split(1), amounts, strict=True)
         ]
     )
+
+
+def _moved_within(x: Tensor, moves: Tensor) -> Tensor:
+    """Row n moved by moves[n] (last axis first), its edges repeated."""
+    sides = x.shape[2:]
+    reaches = [side // REACH for side in sides]
+    wide = F.pad(x, [reach for reach in reversed(reaches) for _ in range(2)], "replicate")
+    rows = []
+    for row, move in zip(wide.split(1), moves.flip(1).tolist(), strict=True):
+        for axis, (side, reach, by) in enumerate(zip(sides, reaches, move, strict=True), 2):
+            row = row.narrow(axis, reach - by, side)
+        rows.append(row)
+    return torch.cat(rows)
 
 
 def holed(x: Tensor, probability: float) -> Tensor:

@@ -2,8 +2,8 @@
 
 castalia-net32-v1  the default; ours, shipped, frozen (net32.py).
 effnetlite0        EfficientNet-Lite0 trained on ImageNet (Tan & Le 2019), 1280 features, at 224 px:
-                   a second opinion for photographs. The package that carries its weights states no
-                   licence for them, so it is an extra that must be asked for and never a default.
+                   the second opinion on pictures from `LARGE` pixels on. The package that carries
+                   its weights states no licence for them, so it is an extra and never a default.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from castalia.errors import MissingExtra
 from castalia.modalities.image.metrics import net32
 from castalia.sentences import say
 from castalia.spec import Dense, Spec
+
+LARGE = 48  # pixels a side from which a second network is asked
 
 
 def is_picture(spec: Spec) -> bool:
@@ -43,6 +45,9 @@ class Net32Features:
     def fits(self, spec: Dense) -> bool:
         return is_picture(spec)
 
+    def confirms(self, spec: Dense) -> bool:
+        return False
+
     def extractor(self, spec: Dense) -> Callable[[Tensor], Tensor]:
         network, signed = net32.net32(), _signed(spec)
         return lambda x: network(_last(net32.to_network(signed(x))))
@@ -57,6 +62,9 @@ class EffnetFeatures:
 
     def fits(self, spec: Dense) -> bool:
         return is_picture(spec)
+
+    def confirms(self, spec: Dense) -> bool:
+        return min(spec.shape[1:]) >= LARGE
 
     def extractor(self, spec: Dense) -> Callable[[Tensor], Tensor]:
         network, signed = effnetlite0(), _signed(spec)
