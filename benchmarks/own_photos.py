@@ -108,7 +108,8 @@ def measure(given: argparse.Namespace, folder: Folder, recipe: str, seed: int) -
             kept = given.keep / f"{folder.title}-{recipe}-{seed}".replace("/", "-").replace(
                 " ", "-"
             )
-            shutil.copytree(run.folder, kept, dirs_exist_ok=True)
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(run.folder, kept)
     return row
 
 
