@@ -13,8 +13,8 @@ spec's rank: nn/gan_networks.py, nn/dcgan.py, nn/fastgan.py. Not here: guidance,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias
 
 import torch
 from pydantic import Field
@@ -156,9 +156,18 @@ class Scaled(nn.Module):
         self.register_buffer("centre", torch.zeros(spec.shape[0], *[1] * (len(spec.shape) - 1)))
         self.register_buffer("spread", torch.ones(()))
 
-    def fit(self, total: Moments) -> None:
-        self.centre.copy_(total.means.view_as(self.centre))
-        self.spread.fill_(max(total.deviation, 1e-3))
+    def fit(self, batches: Iterable[Batch]) -> int:
+        """One pass, sums in float64. How many items there were."""
+        items = count = 0
+        sums = squares = torch.zeros(())
+        for batch in batches:
+            channels = batch.x.double().transpose(0, 1).flatten(1)
+            items, count = items + len(batch.x), count + channels.shape[1]
+            sums, squares = sums + channels.sum(1), squares + channels.square().sum(1)
+        means = sums / count
+        self.centre.copy_(means.view_as(self.centre))
+        self.spread.copy_((squares / count - means.square()).mean().clamp_min(1e-6).sqrt())
+        return items
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, ...) in the spec's unit -> the same with mean 0 and deviation 1."""
@@ -303,13 +312,16 @@ class Gan(Family):
         """Counts the items: with few, the critic would know them by heart, so it sees them
         altered. For body fastgan also means and deviation, see `Scaled`.
         """
-        if self.spec.layout != "grid":
+        asked = self.generator.scaled is not None or self.config.augment is None
+        if self.spec.layout != "grid" or not asked:
             return
-        total = moments(batches)
+        batches = up_to_many(batches)
         if self.generator.scaled is not None:
-            self.generator.scaled.fit(total)
+            items, often = self.generator.scaled.fit(batches), 1.0
+        else:
+            items, often = sum(len(batch.x) for batch in batches), 0.5
         if self.config.augment is None:
-            self.altered.fill_((1.0 if self.fastgan else 0.5) * scarcity(total.items))
+            self.altered.fill_(often * scarcity(items))
 
     def phases(self) -> Sequence[Phase]:
         return (Phase("critic", ("critic",)), Phase("generator", ("generator",)))
@@ -584,27 +596,14 @@ def body_name(config: GanConfig, spec: Dense) -> str:
     return "conv" if spec.layout == "grid" and 2 <= len(spec.shape) <= 4 else "mlp"
 
 
-class Moments(NamedTuple):
-    """items: how many there are, or `MANY`; means (C,) of the channels; deviation from them."""
-
-    items: int
-    means: Tensor
-    deviation: float
-
-
-def moments(batches: Iterable[Batch]) -> Moments:
-    """Over the first `MANY` items or a few more, in float64."""
-    items = count = 0
-    sums = squares = torch.zeros((), dtype=torch.float64)
+def up_to_many(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The first of `batches`, until they hold `MANY` items."""
+    items = 0
     for batch in batches:
-        rows = batch.x.double().transpose(0, 1).flatten(1)
-        items, count = items + len(batch.x), count + rows.shape[1]
-        sums, squares = sums + rows.sum(1), squares + rows.square().sum(1)
+        yield batch
+        items += len(batch.x)
         if items >= MANY:
-            break
-    means = sums / max(count, 1)
-    variances = squares / max(count, 1) - means.square()
-    return Moments(items, means, variances.mean().clamp_min(0).sqrt().item())
+            return
 
 
 def scarcity(items: int) -> float:
