@@ -15,6 +15,7 @@ from castalia.evaluation.base import MetricResult
 from castalia.evaluation.baselines import softened
 from castalia.evaluation.dense_verdict import verdict_dense
 from castalia.evaluation.features import Features
+from castalia.evaluation.plain_summary import in_short
 from castalia.evaluation.precision_recall import Manifold
 from castalia.nn.counter_random import generator
 from castalia.spec import Dense
@@ -68,7 +69,9 @@ def score(name: str, value: float, floor: float = 0.9, network: str = "raw", **d
 
 @pytest.mark.parametrize(("soft", "right"), [(0.1, True), (0.85, False)])
 def test_samples_look_right_only_where_a_blur_would_have_been_seen(soft, right):
-    words = dict(verdict_dense([score("precision", 0.85, softened=soft), score("recall", 0.3)]))
+    scores = [score("precision", 0.85, softened=soft), score("recall", 0.3)]
+    words, short = dict(verdict_dense(scores)), dict(in_short(scores))
+    assert ("missing details" in short["Do the samples look real?"]) is not right
     assert ("look right" in words["headline"]) is right
     assert ("85% of real items without fine details" in words["fidelity"]) is not right
     assert "leaves out part" in words["headline"]

@@ -12,6 +12,7 @@ from castalia.evaluation.verdict_sentences import (
     NOTHING,
     POOR,
     answered,
+    blind,
     closeness,
     copying,
     different_words,
@@ -78,7 +79,7 @@ def _level(named: dict[str, MetricResult]) -> Message:
     if fidelity >= FAIR > diversity:
         return (
             say("The model leaves out part of the data; how sharp samples are, this cannot see.")
-            if _blind(named)
+            if blind(named)
             else say("The samples look right, but the model leaves out part of the data.")
         )
     if diversity >= FAIR > fidelity:
@@ -86,13 +87,6 @@ def _level(named: dict[str, MetricResult]) -> Message:
     if level >= POOR:
         return say("The samples resemble the data, with clear gaps.")
     return say("The samples are still far from the data.")
-
-
-def _blind(named: dict[str, MetricResult]) -> bool:
-    """Whether precision finds real items without fine details as good as real ones."""
-    precision = named.get("precision")
-    soft = None if precision is None else precision.details.get("softened")
-    return soft is not None and soft >= FAIR * ((precision and precision.floor) or 1.0)
 
 
 def _uncertain(named: dict[str, MetricResult]) -> bool:
@@ -114,7 +108,7 @@ def _fidelity(named: dict[str, MetricResult]) -> str:
                 *facts,
             )
         )
-        if _blind(named):
+        if blind(named):
             words.append(
                 say(
                     "So do {0:.0%} of real items without fine details: whether samples lack them, "

@@ -12,6 +12,7 @@ from castalia.evaluation.verdict_sentences import (
     FAIR,
     GOOD,
     POOR,
+    blind,
     closeness,
     copying,
     kind_of,
@@ -55,6 +56,8 @@ def _real(named: dict[str, MetricResult]) -> str:
     shares = shares_of(named)
     level = least(shares, "precision", "density")
     level = closeness(named.get("kernel")) if level is None else level
+    if level is not None and level >= FAIR and blind(named):
+        return say("As far as this can tell, but it does not notice missing details: look at them.")
     return _level(QUALITY, level) if level is not None else UNKNOWN
 
 

@@ -72,6 +72,13 @@ def copying(novelty: MetricResult | None) -> bool:
     return novelty.low > max(0.15, novelty.floor)
 
 
+def blind(named: dict[str, MetricResult]) -> bool:
+    """Whether precision finds real items without fine details as good as real ones."""
+    precision = named.get("precision")
+    soft = None if precision is None else precision.details.get("softened")
+    return soft is not None and soft >= FAIR * ((precision and precision.floor) or 1.0)
+
+
 def closeness(score: MetricResult | None) -> float | None:
     """How much of the way from the naive baseline to real data a distance has gone, on the scale of
     lengths.
