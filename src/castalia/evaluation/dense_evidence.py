@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -102,6 +103,14 @@ def gather(
         )
     other = None if against is None else extract(features, against.split(ROWS))
     sides = choose_sides(training, held_out, other, n or DEFAULT_N, seed)
+    # the same choice of items: places among the training items, then the held-out ones
+    places = choose_sides(
+        torch.arange(len(visited)),
+        torch.arange(len(held_order)) + len(visited),
+        None if against is None else torch.arange(len(against)),
+        n or DEFAULT_N,
+        seed,
+    )
     count = sides.n
     if n is not None and count < n:
         notes.append(
@@ -129,12 +138,6 @@ def gather(
             "memoriser": sides.replayed,
         }
         if label is not None and against is None:
-            places = choose_sides(
-                *(torch.arange(len(side)) for side in (training, held_out)),
-                None,
-                n or DEFAULT_N,
-                seed,
-            ).replayed
             labelled = _labelled(
                 dataset,
                 label,
@@ -143,22 +146,25 @@ def gather(
                 held_out,
                 visited,
                 held_order,
-                places,
+                places.replayed,
                 requested,
             )
             if keep_all and len(held_order):
-                replayed = dataset.train.take(visited[places]).x
+                replayed = dataset.train.take(visited[places.replayed]).x
                 labelled = replace(
                     labelled,
                     raw=_raw(dataset, visited, held_order, drawn, torch.cat(noise), replayed),
                 )
     else:
         notes.append(say("There are too few real items to compare anything with."))
-    real = (
-        _real(dataset, visited, held_order, against, min(count, KEPT), n or DEFAULT_N, seed)
-        if count
-        else {}
-    )
+    taken = partial(_taken, dataset, visited, held_order)
+    real: dict[str, Tensor] = {}
+    if count:
+        floor, reference = (rows[:count][:KEPT] for rows in (places.floor, places.reference))
+        real = {
+            "floor": taken(floor),
+            "reference": taken(reference) if against is None else against[reference],
+        }
     held = list(batches_of(dataset.validation, held_order[: n or DEFAULT_N], model.device))
     evidence = DenseEvidence(
         model=model,
@@ -175,16 +181,7 @@ def gather(
         moments=moments.result(),
         softened=_softened(spec, features, real["floor"]) if count else None,
         labelled=labelled,
-        items=_items(
-            dataset,
-            visited,
-            held_order,
-            against,
-            drawn,
-            min(count, len(drawn)),
-            n or DEFAULT_N,
-            seed,
-        )
+        items=_items(dataset, visited, taken, against, drawn, places, min(count, len(drawn)))
         if count
         else {},
     )
@@ -193,38 +190,19 @@ def gather(
 
 def _softened(spec: Dense, features: Features, rows: Tensor) -> Tensor | None:
     """Features of rows (N, *shape) without their details."""
-    soft = [x for some in rows.split(ROWS) if (x := softened(some, spec)) is not None]
-    return extract(features, soft) if soft else None
+    soft = softened(rows, spec)
+    return None if soft is None else extract(features, [soft])
 
 
-def _real(
-    dataset: Dataset,
-    visited: Tensor,
-    held_order: Tensor,
-    against: Tensor | None,
-    count: int,
-    n: int,
-    seed: int,
-) -> dict[str, Tensor]:
-    """The first `count` items of "floor" and "reference", the same ones as the features are of."""
-    training, held_out = torch.arange(len(visited)), torch.arange(len(held_order)) + len(visited)
-    others = None if against is None else torch.arange(len(against))
-    places = choose_sides(training, held_out, others, n, seed)
-
-    def taken(rows: Tensor) -> Tensor:
-        mine = rows < len(visited)
-        parts = []
-        if mine.any():
-            parts.append(dataset.train.take(visited[rows[mine]]).x)
-        if not mine.all():
-            parts.append(dataset.validation.take(held_order[rows[~mine] - len(visited)]).x)
-        return torch.cat(parts)
-
-    reference = places.reference[:count]
-    return {
-        "floor": taken(places.floor[:count]),
-        "reference": taken(reference) if against is None else against[reference],
-    }
+def _taken(dataset: Dataset, visited: Tensor, held_order: Tensor, places: Tensor) -> Tensor:
+    """The items at `places`, as tensors, the training items first."""
+    mine = places < len(visited)
+    parts = []
+    if mine.any():
+        parts.append(dataset.train.take(visited[places[mine]]).x)
+    if not mine.all():
+        parts.append(dataset.validation.take(held_order[places[~mine] - len(visited)]).x)
+    return torch.cat(parts)
 
 
 def class_condition(conditions: Mapping[str, Condition]) -> str | None:
@@ -260,29 +238,18 @@ def _labelled(
 def _items(
     dataset: Dataset,
     visited: Tensor,
-    held_order: Tensor,
+    taken: Callable[[Tensor], Tensor],
     against: Tensor | None,
     drawn: Tensor,
+    places: Sides,
     count: int,
-    n: int,
-    seed: int,
 ) -> Decoded:
     """`count` native items of each side, the same ones as the features are of."""
-    training, held_out = torch.arange(len(visited)), torch.arange(len(held_order)) + len(visited)
-    places = choose_sides(
-        training, held_out, None if against is None else torch.arange(len(against)), n, seed
-    )
 
     def of(rows: Tensor, given: Tensor | None = None) -> Callable[[], Iterator[Tensor]]:
         def read() -> Iterator[Tensor]:
-            for place in rows[:count].tolist():
-                mine = place < len(visited)
-                side, own = (
-                    (dataset.train, visited[place])
-                    if mine
-                    else (dataset.validation, held_order[place - len(visited)])
-                )
-                yield given[place] if given is not None else side.take(own[None]).x[0]
+            for place in rows[:count]:  # one by one: items may be large
+                yield given[place] if given is not None else taken(place[None])[0]
 
         return read
 

@@ -25,6 +25,7 @@ from castalia.evaluation.base import (
     GROUPS,
     Better,
     Comparison,
+    DenseEvidence,
     Estimate,
     Evidence,
     MetricResult,
@@ -86,12 +87,11 @@ class Manifold(Comparison):
         "softened": where that is high, it does not see that samples lack theirs.
         """
         scores = super().scores(evidence)
-        soft = getattr(evidence, "softened", None)
-        if soft is not None:
+        if isinstance(evidence, DenseEvidence) and evidence.softened is not None:
             for score in scores:
                 if score.value is not None and score.name.startswith("precision"):
-                    share = self.compare(soft, evidence.reference)["precision"].value
-                    score.details["softened"] = share
+                    found = manifold_scores(evidence.softened, evidence.reference, self.k)
+                    share = score.details["softened"] = found["precision"]
                     score.details["words"].append(
                         say("Real items without fine details would get {0:.0%}.", share)
                     )

@@ -75,8 +75,9 @@ def copying(novelty: MetricResult | None) -> bool:
 def blind(named: dict[str, MetricResult]) -> bool:
     """Whether precision finds real items without fine details as good as real ones."""
     precision = named.get("precision")
-    soft = None if precision is None else precision.details.get("softened")
-    return soft is not None and soft >= FAIR * ((precision and precision.floor) or 1.0)
+    if precision is None or "softened" not in precision.details:
+        return False
+    return bool(precision.details["softened"] >= FAIR * (precision.floor or 1.0))
 
 
 def closeness(score: MetricResult | None) -> float | None:

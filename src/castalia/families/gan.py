@@ -60,8 +60,8 @@ class GanConfig(FamilyConfig):
     latent: int = Field(64, ge=1, le=WIDEST, description="numbers in the noise vector")
     critic_norm: Literal["auto", "batch", "spectral", "none"] = Field(
         "auto",
-        description="auto: batch, hinge: spectral, relativistic: none, body fastgan: batch beside "
-        "the spectral norm that it always has",
+        description="auto: batch, hinge: spectral, relativistic: none, body fastgan: batch, with "
+        "spectral norm in layers without it",
     )
     penalty: float | None = Field(
         None, ge=0, description="weight gamma of R1 + R2; null: 1 for relativistic, else 0"

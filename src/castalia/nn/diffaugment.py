@@ -85,7 +85,9 @@ def shifted(x: Tensor, probability: float, *, edges: bool = False) -> Tensor:
 
 
 def _moved_within(x: Tensor, moves: Tensor) -> Tensor:
-    """Row n moved by moves[n] (last axis first), its edges repeated."""
+    """Row n moved by moves[n] (last axis first), its edges repeated. Padding that repeats edges
+    cannot crop, so pieces are cut out of a wider grid; with zeros, one padding does both.
+    """
     sides = x.shape[2:]
     reaches = [side // REACH for side in sides]
     wide = F.pad(x, [reach for reach in reversed(reaches) for _ in range(2)], "replicate")
