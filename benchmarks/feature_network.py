@@ -32,6 +32,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from castalia.modalities.image.metrics.frozen_network import to_network
 from castalia.modalities.image.metrics.net32 import (
     DIMENSION,
     NAME,
@@ -39,7 +40,6 @@ from castalia.modalities.image.metrics.net32 import (
     SIDE,
     WIDTHS,
     Net32,
-    to_network,
 )
 
 # pictures of each set per batch
@@ -64,7 +64,11 @@ def picture(path: Path) -> Image.Image:
 
 def as_network(images: list[Image.Image]) -> Tensor:
     rows = [
-        to_network(torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None] / 127.5 - 1)
+        to_network(
+            torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None] / 127.5 - 1,
+            SIDE,
+            NAME,
+        )
         for image in images
     ]
     return ((torch.cat(rows) + 1) * 127.5).round().to(torch.uint8)
@@ -80,7 +84,7 @@ def fashion(folder: Path, part: str) -> tuple[Tensor, Tensor]:
     )
     x = torch.cat(
         [
-            ((to_network(block / 127.5 - 1) + 1) * 127.5).round().to(torch.uint8)
+            ((to_network(block / 127.5 - 1, SIDE, NAME) + 1) * 127.5).round().to(torch.uint8)
             for block in grey.split(2000)
         ]
     )
@@ -280,7 +284,7 @@ def damaged(
                     )
                     for i in (0, 1)
                 )
-                part = to_network((mean + deviation * noise).clamp(-1, 1))
+                part = to_network((mean + deviation * noise).clamp(-1, 1), SIDE, NAME)
         x[rows] = part.clamp(-1, 1)
     return x
 

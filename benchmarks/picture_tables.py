@@ -146,5 +146,143 @@ def _spread(values: list[float], digits: int) -> str:
     return f"{shown} ({min(values):.{digits}f} – {max(values):.{digits}f})"
 
 
-ROWS = {"own_photos": own_photos}
-PAGES: dict[str, list[Any]] = {}  # docs/gan.md has one more table, so tables.py puts it together
+def judge_agreement(results: dict[str, Any]) -> Iterator[Cells]:
+    found, falls = results["agreement"][JUDGE], results["falls"][JUDGE]
+    for kind, (en, zh) in PAIRS.items():
+        pairs, agree = found[kind]["pairs"], found[kind]["agree"]
+        yield (
+            (f"`{JUDGE}` orders generators as {en}: share of {pairs} pairs", f"{agree:.0%}"),
+            (f"`{JUDGE}` 给生成器的排序与{zh}一致：{pairs} 对中的比例", f"{agree:.0%}"),
+            "90%",
+            agree >= 0.9,
+        )
+    fallen, damages = falls["falls"], falls["damages"]
+    yield (
+        (
+            f"Precision in `{JUDGE}` falls with planted damage, further with more of it",
+            f"{fallen} of {damages}",
+        ),
+        (f"`{JUDGE}` 的精确率随植入的损坏下降，损坏越重降得越多", f"{damages} 种中 {fallen} 种"),
+        ("all", "全部"),
+        fallen == damages,
+    )
+
+
+def judges(results: dict[str, Any], language: str) -> str:
+    """Agreement of every network, a line each."""
+    heads = {
+        "en": ("network", *(f"as {en}" for en, _ in PAIRS.values()), "planted damage"),
+        "zh": ("网络", *(f"与{zh}一致" for _, zh in PAIRS.values()), "植入的损坏"),
+    }[language]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for network, falls in results["falls"].items():
+        shares = results["agreement"].get(network, {})
+        cells = [f"{shares[kind]['agree']:.0%}" if shares else "" for kind in PAIRS]
+        fallen = f"{falls['falls']} / {falls['damages']}"
+        lines.append("| " + " | ".join([f"`{network}`", *cells, fallen]) + " |")
+    return "\n".join(lines)
+
+
+def flow_fashion(results: dict[str, Any]) -> Iterator[Cells]:
+    """The recipe at four minutes, and the price of few evaluations."""
+    rows = [row for row in results["rows"] if (row["recipe"], row["minutes"]) == (FLOW, 4)]
+    if not rows:
+        return
+    precision, recall = (mean(row[key] for row in rows) for key in ("precision", "recall"))
+    yield (
+        (
+            f"`{FLOW}`, Fashion-MNIST, 4 minutes, 2 cores, {len(rows)} seed(s): precision / recall",
+            f"{precision:.2f} / {recall:.2f}",
+        ),
+        (
+            f"`{FLOW}`，Fashion-MNIST，2 核 4 分钟，{len(rows)} 个种子：精确率 / 召回率",
+            f"{precision:.2f} / {recall:.2f}",
+        ),
+        ".85 / .75",
+        precision >= 0.85 and recall >= 0.75,
+    )
+    speed = min(row["pictures_per_second"] for row in rows)
+    yield (
+        ("its pictures a second in training, worst seed", f"{speed}"),
+        ("其训练速度，图片/秒（最差种子）", f"{speed}"),
+        "940",
+        speed >= 940,
+    )
+    few = [row for row in results["rows"] if (row["recipe"], row["minutes"]) == (FEW_STEPS, 4)]
+    if few:
+        ratio = max(row["curve"]["4"] / row["curve"]["32"] for row in few)
+        yield (
+            (
+                f"`{FEW_STEPS}`: Frechet distance of 4 network evaluations over that of 32, "
+                "worst seed",
+                f"{ratio:.2f}",
+            ),
+            (f"`{FEW_STEPS}`：4 次网络计算与 32 次的 Frechet 距离之比（最差种子）", f"{ratio:.2f}"),
+            "1.3",
+            ratio <= 1.3,
+        )
+
+
+def flows(results: dict[str, Any], language: str) -> str:
+    """Every recipe and budget, means over seeds, then the curve."""
+    heads = {
+        "en": (
+            "recipe",
+            "minutes",
+            "seeds",
+            "pictures/s",
+            "FD",
+            "precision",
+            "recall",
+            "samples/s",
+        ),
+        "zh": ("配方", "分钟", "种子数", "图片/秒", "FD", "精确率", "召回率", "样本/秒"),
+    }[language]
+    curve = {
+        "en": ("recipe", "minutes", "FD with 1 evaluation"),
+        "zh": ("配方", "分钟", "1 次计算的 FD"),
+    }[language]
+    groups: dict[tuple[str, float], list[dict[str, Any]]] = {}
+    for row in sorted(results["rows"], key=lambda row: (row["minutes"], row["recipe"])):
+        groups.setdefault((row["recipe"], row["minutes"]), []).append(row)
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    points = ["1", "2", "4", "8", "16", "32"]
+    more = ["| " + " | ".join([*curve, *points[1:]]) + " |", "|" + "---|" * (2 + len(points))]
+    for (recipe, minutes), rows in groups.items():
+        cells = (
+            f"`{recipe}`",
+            f"{minutes:g}",
+            len(rows),
+            f"{mean(row['pictures_per_second'] for row in rows):.0f}",
+            _spread([row["frechet"] for row in rows], 2),
+            _spread([row["precision"] for row in rows], 2),
+            _spread([row["recall"] for row in rows], 2),
+            f"{mean(row['samples_per_second'] for row in rows):.0f}",
+        )
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+        found = [[row["curve"].get(point) for row in rows] for point in points]
+        shown = [f"{mean(values):.1f}" if None not in values else "" for values in found]
+        more.append("| " + " | ".join([f"`{recipe}`", f"{minutes:g}", *shown]) + " |")
+    return "\n".join([*lines, "", *more])
+
+
+FLOW, FEW_STEPS = "image/flow", "image/flow-few-steps"
+JUDGE = "castalia-net64-v1"
+PAIRS = {
+    "all": ("EfficientNet-Lite0 does", " EfficientNet-Lite0 "),
+    "trained": (
+        "EfficientNet-Lite0 does, trained generators alone",
+        " EfficientNet-Lite0（仅训练的生成器）",
+    ),
+    "eyes": ("the eye test does (portraits)", "眼睛测试（肖像）"),
+}
+ROWS = {
+    "own_photos": own_photos,
+    "judge_agreement": judge_agreement,
+    "flow_fashion": flow_fashion,
+}
+# docs/gan.md has one more table, so tables.py puts it together
+PAGES: dict[str, list[Any]] = {
+    "evaluate.md": [("judge_agreement", judges)],
+    "flow.md": [("flow_fashion", flows)],
+}

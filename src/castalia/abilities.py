@@ -7,7 +7,7 @@ AbilityError that names the families which have it. Importing this file does not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
@@ -188,6 +188,29 @@ class Infills(Protocol):
         ...
 
 
+@runtime_checkable
+class Restores(Protocol):
+    """Finds dense data behind what is left of them."""
+
+    def restore(
+        self,
+        consistent: Callable[[Tensor], Tensor],
+        rngs: Sequence[torch.Generator],
+        cond: dict[str, Any],
+        temperature: float = 1.0,
+    ) -> Tensor:
+        """(len(rngs), *shape): draws that agree with what is known. consistent: puts what is known
+        into any data (B, *shape) in the spec's unit; the result has passed it.
+        """
+        ...
+
+    def denoise(self, x: Tensor, deviation: Tensor, cond: dict[str, Any]) -> Tensor:
+        """(B, *shape): the expected data of x = data + noise of this deviation (B,), in the spec's
+        unit.
+        """
+        ...
+
+
 class DecodeState(Protocol):
     """What a model remembers of B rows while it decodes. `step`, `take` and `join` may change it in
     place; use only the newest one.
@@ -260,6 +283,7 @@ ABILITIES: dict[str, type] = {
     "quantises": Quantises,
     "scores": Scores,
     "infills": Infills,
+    "restores": Restores,
     "decodes": Decodes,
     "attends": Attends,
     "tunes": Tunes,

@@ -43,6 +43,11 @@ FAMILIES: dict[str, Entry] = {
         ("samples", "encodes", "scores"),
     ),
     "gan": Entry("castalia.families.gan:Gan", say("generative adversarial network"), ("samples",)),
+    "flow": Entry(
+        "castalia.families.flow:Flow",
+        say("flow matching"),
+        ("samples", "encodes", "scores", "infills", "restores"),
+    ),
     "ar": Entry(
         "castalia.families.ar:Ar",
         say("autoregressive transformer over tokens"),
@@ -118,6 +123,7 @@ ABILITIES: dict[str, str] = {
     "encodes": say_in("ability", "encodes"),
     "scores": say_in("ability", "scores"),
     "infills": say_in("ability", "infills"),
+    "restores": say_in("ability", "restores"),
     "decodes": say_in("ability", "decodes"),
     "attends": say_in("ability", "attends"),
     "tunes": say_in("ability", "tunes"),

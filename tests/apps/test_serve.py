@@ -298,17 +298,17 @@ def test_pictures_of_several_clients_share_a_batch_and_stay_their_own(
 
 
 def test_names_of_classes_in_any_language(place: Path) -> None:
-    from castalia.serving.openai_api import _named
+    from castalia.serving.openai_images import class_named
 
     class Hosted:
         classes = {"label": ("猫", "cat", "black dog")}  # noqa: RUF012
 
-    assert _named(Hosted(), "一只猫", {}) == {"label": "猫"}  # type: ignore[arg-type]
-    assert _named(Hosted(), "A picture of a CAT", {}) == {"label": "cat"}  # type: ignore[arg-type]
-    assert _named(Hosted(), "Black  Dog", {}) == {"label": "black dog"}  # type: ignore[arg-type]
+    assert class_named(Hosted(), "一只猫", {}) == {"label": "猫"}  # type: ignore[arg-type]
+    assert class_named(Hosted(), "A picture of a CAT", {}) == {"label": "cat"}  # type: ignore[arg-type]
+    assert class_named(Hosted(), "Black  Dog", {}) == {"label": "black dog"}  # type: ignore[arg-type]
     for wrong in ("concatenate", "cat and black dog"):
         with pytest.raises(Exception, match="names"):
-            _named(Hosted(), wrong, {})  # type: ignore[arg-type]
+            class_named(Hosted(), wrong, {})  # type: ignore[arg-type]
 
 
 def test_vectors_are_the_latent_means(up: Running, place: Path) -> None:
@@ -364,6 +364,7 @@ def test_models_and_schemas(up: Running) -> None:
     about = {one["name"]: one for one in up.get("/api/runs").json()["runs"]}
     assert about["digits"]["can"] == [
         "images",
+        "image_variations",
         "embeddings",
         "generate",
         "score",

@@ -129,7 +129,7 @@ READS = {
     "language/__init__.py": "catalogues of the package and of installed ones",
     "modalities/text/demo.py": "built-in data",
     "pages/render.py": "files of the package",
-    "modalities/image/metrics/net32.py": "weights of the package",
+    "modalities/image/metrics/frozen_network.py": "weights of the package",
     "modalities/image/metrics/features.py": "weights of an installed package",
     "modalities/text/near_duplicates.py": "its own temporary files",
     "sampling/film.py": "sheets of a run, over a file that bounded opened, within pixels",

@@ -20,6 +20,7 @@ SMALL = {
     "vae": {"width": 8, "latent": 4, "importance": 3},
     "vaegan": {"width": 16, "latent": 4},
     "gan": {"width": 16},
+    "flow": {"width": 8, "steps": 3, "likelihood_steps": 3},
     "ar": {"width": 16, "depth": 2, "heads": 2},
     "seqvae": {
         "width": 16,
@@ -40,6 +41,12 @@ VARIANTS = {
         {"body": "fastgan", "objective": "hinge", "width": 4, "soft_margin": 0.2},
         Dense((3, 32, 32), levels=256),
     ),
+    "flow, average velocities, pairs": (
+        "flow",
+        {**SMALL["flow"], "objective": "average", "pairing": "optimal", "times": "uniform"},
+        SPECS["colour picture"],
+    ),
+    "flow, adaptive": ("flow", {"width": 16, "solver": "adaptive"}, SPECS["vector"]),
     "ar, counts and n-grams": (
         "ar",
         {**SMALL["ar"], "ngrams": (2, 3), "ngram_rows": 64, "counts": 3, "tie": False},

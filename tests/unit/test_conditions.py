@@ -317,7 +317,7 @@ def test_a_server_takes_several_conditions_and_a_prompt_that_names_them(
     """The class by the prompt's words, one of each condition; what a client sends is told with what
     the codec knows.
     """
-    openai = pytest.importorskip("castalia.serving.openai_api")
+    openai = pytest.importorskip("castalia.serving.openai_images")
     hosted = importlib.import_module("castalia.serving.loaded_runs")
     keys = {
         "codec.size": 8,
@@ -329,12 +329,12 @@ def test_a_server_takes_several_conditions_and_a_prompt_that_names_them(
     run = castalia.train("image/vae", folder, keys, out=tmp_path / "run")
     one = hosted.Hosted("run", Run.open(run.folder), policy=None, ledger=None)
     assert one.about()["conditions"] == {"label": list(SHAPES), "type": list(COLOURS)}
-    assert openai._named(one, "a red disc", {}) == {"label": "disc", "type": "red"}
-    assert openai._named(one, "red", {}) == {"type": "red"}
-    assert openai._named(one, "a disc", {"type": "blue"}) == {"label": "disc"}
+    assert openai.class_named(one, "a red disc", {}) == {"label": "disc", "type": "red"}
+    assert openai.class_named(one, "red", {}) == {"type": "red"}
+    assert openai.class_named(one, "a disc", {"type": "blue"}) == {"label": "disc"}
     for prompt in ("a red or blue disc", "nothing"):
         with pytest.raises(Exception, match="the prompt names"):
-            openai._named(one, prompt, {})
+            openai.class_named(one, prompt, {})
     told = one.known({"type": "red"}, [PIL.Image.new("RGB", (8, 8))] * 2)
     assert {name: value.tolist() for name, value in told.items()} == {
         "label": [2, 2],

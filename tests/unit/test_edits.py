@@ -24,6 +24,7 @@ from castalia.sampling.edit import (
     EDITS,
     Edit,
     EditOptions,
+    Versions,
     edit_of,
     every,
     facts_of,
@@ -36,7 +37,7 @@ from castalia.sampling.edit import (
 class Shuffle(Edit):
     """What another package could add: a kind of edit with options of every type."""
 
-    class Options(EditOptions):
+    class Options(Versions):
         pins: tuple[str, ...] = Field((), description="shuffle: what stays in its place")
         swaps: int = Field(3, ge=1, le=9, description="shuffle: how many are swapped")
         order: str | None = Field(None, max_length=8, description="shuffle: up or down")

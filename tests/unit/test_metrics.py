@@ -40,7 +40,7 @@ from castalia.evaluation.novelty import copies
 from castalia.evaluation.precision_recall import Manifold, manifold_scores, manifold_table
 from castalia.evaluation.two_sample import TwoSample
 from castalia.evaluation.vendi_score import Vendi
-from castalia.modalities.image.metrics import net32
+from castalia.modalities.image.metrics import net32, net64
 from castalia.spec import Dense, Tokens
 from castalia.testing.metrics import check_metric
 
@@ -366,11 +366,32 @@ def test_the_shipped_network_is_the_frozen_one(monkeypatch):
         net32.net32()
 
 
-def test_any_values_and_units_go_through_the_network():
+@pytest.mark.parametrize(("side", "dimension"), [(48, 160), (64, 160), (100, 192), (128, 192)])
+def test_larger_pictures_have_a_network_of_their_own(side, dimension, monkeypatch):
+    """From 96 pixels on their quarters are looked at as well."""
+    spec = Dense((1, side, side), levels=256)
+    chosen = features.features_for(spec)
+    assert chosen.name == net64.NAME
+    x = (normal(6, side * side, 0) * 0.3).view(6, 1, side, side)
+    vectors = features.extract(chosen, [x])
+    assert vectors.shape == (6, dimension)
+    torch.testing.assert_close(vectors, features.extract(chosen, [x.expand(-1, 3, -1, -1)]))
+    # a blur of a pixel moves the quality, of a large picture what its quarters say most
+    blurred = torch.nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+    moved = (features.extract(chosen, [blurred]) - vectors)[:, net64.CONTENT :]
+    assert moved.norm(dim=1).min() > 5
+    net64.net64.cache_clear()
+    monkeypatch.setattr(net64, "SHA256", "0" * 64)
+    with pytest.raises(SpecError, match="was changed"):
+        features.extract(features.features_for(spec), [x])
+
+
+@pytest.mark.parametrize("shape", [(3, 40, 20), (3, 70, 50)])
+def test_any_values_and_units_go_through_the_network(shape):
     signed, binary = (
-        features.features_for(Dense((3, 40, 20), unit=unit)) for unit in ("signed", "binary")
+        features.features_for(Dense(shape, unit=unit)) for unit in ("signed", "binary")
     )
-    x = normal(4, 2400, 0).view(4, 3, 40, 20)
+    x = normal(4, shape[0] * shape[1] * shape[2], 0).view(4, *shape)
     assert torch.isfinite(features.extract(signed, [x * float("inf")])).all()
     torch.testing.assert_close(
         features.extract(binary, [x.clamp(-1, 1) / 2 + 0.5]),
@@ -385,6 +406,8 @@ def test_networks_are_chosen_by_spec_and_misuse_is_named():
     assert features.features_for(Dense((2, 64))).name == "raw"
     with pytest.raises(SpecError, match="takes grey or RGB pictures only"):
         features.features_for(Dense((2,), layout="vector"), "castalia-net32-v1")
+    with pytest.raises(SpecError, match="of 48 pixels a side or more"):
+        features.features_for(Dense((3, 32, 32)), net64.NAME)
     with pytest.raises(RecipeError, match="no feature network 'inception'"):
         features.features_for(Dense((3, 32, 32)), "inception")
     with pytest.raises(SpecError, match="dense data"):

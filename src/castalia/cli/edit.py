@@ -12,7 +12,15 @@ import typer
 from pydantic.fields import FieldInfo
 
 from castalia.cli.console import conditions, echo, say_json
-from castalia.sampling.edit import Metavar, edit_of, every, facts_of, options_of, several
+from castalia.sampling.edit import (
+    Metavar,
+    edit_of,
+    every,
+    facts_of,
+    options_of,
+    several,
+    with_files,
+)
 from castalia.sentences import plural, say, series
 
 
@@ -131,7 +139,7 @@ def command(
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
     given = conditions(cond or [])
     chosen = edit_of(kind, opened.codec)
-    settings = options_of(kind, chosen, _named(context, flags))
+    settings = options_of(kind, chosen, with_files(chosen, _named(context, flags)))
     asked = facts_of(kind, settings, seed, given)
     gate.prepare_options(asked, given)
     facts = {

@@ -41,6 +41,11 @@ def command(
     temperature: Annotated[
         float | None, typer.Option(help="scale of the noise; below 1 safer, above 1 wilder")
     ] = None,
+    guidance: Annotated[
+        Number,
+        typer.Option(help="flows: above 1 follows the condition more strictly, with less variety"),
+    ] = None,
+    steps: Annotated[Whole, typer.Option(help="flows: steps of the solver")] = None,
     prompt: Annotated[
         Text, typer.Option(help="text that every sample begins with; @FILE reads one, or a score")
     ] = None,
@@ -122,6 +127,8 @@ def command(
     request = request_of(opened, n, seed, conditions(cond or []))
     given = {
         "temperature": temperature,
+        "guidance": guidance,
+        "steps": steps,
         "length": length,
         "top_k": top_k,
         "top_p": top_p,

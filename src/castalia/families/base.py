@@ -177,8 +177,8 @@ class Family(nn.Module, ABC):
         where there is nothing to write.
 
         sample   noise and conditions to data. Fed with what `sample` draws from each row's
-                 generator, input by input, it gives what `sample` gives. (Of an iterative sampler:
-                 one step. There is none yet.)
+                 generator, input by input, it gives what `sample` gives. Of an iterative sampler:
+                 all its steps, one behind the other.
         encode   data and conditions to latent; decode: latent and conditions to data, where that is
                  not `sample`.
         step     tokens and the memory of those before them to logits and the new memory.

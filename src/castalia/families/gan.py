@@ -26,7 +26,9 @@ from castalia.config import DEEPEST, WIDEST
 from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.batchnorm_stats import fresh_statistics, passes_for
-from castalia.nn.condition_embedding import ConditionEmbedding, is_vector, slot
+from castalia.nn.class_counts import add_counts, count, with_drawn_classes
+from castalia.nn.condition_embedding import ConditionEmbedding, is_vector
+from castalia.nn.data_scale import DataScale
 from castalia.nn.dcgan import FAST, TEXTBOOK, ConvCritic, ConvGenerator
 from castalia.nn.diffaugment import Policy, altered
 from castalia.nn.fastgan import FastCritic, FastGenerator
@@ -114,7 +116,7 @@ class Generator(nn.Module):
         self.embedding = ConditionEmbedding(conditions, config.condition_width, drop=0.0)
         context = self.embedding.vector_width
         options = {"code": context if self.concat else 0, "context": 0 if self.concat else context}
-        self.scaled = Scaled(spec) if body_name(config, spec) == "fastgan" else None
+        self.scaled = DataScale(spec) if body_name(config, spec) == "fastgan" else None
         match body_name(config, spec):
             case "mlp":
                 self.body: nn.Module = MlpGenerator(
@@ -135,56 +137,7 @@ class Generator(nn.Module):
         if vector is not None and self.concat:
             z, vector = torch.cat([z, vector], 1), None
         raw = self.body(z, vector).float()
-        return to_unit(raw if self.scaled is None else self.scaled.raw(raw), self.spec)
-
-
-class Scaled(nn.Module):
-    """What the data look like on the whole: `centre`, the mean of each channel (C, 1, ...), and
-    `spread`, the deviation of all numbers from it.
-
-    With body fastgan, critic and generator work in these units. Alterations of a fixed size drown
-    pale pictures: of the blood cells in benchmarks/own_photos.py, whose numbers deviate by 0.17,
-    the critic learned nothing.
-    """
-
-    centre: Tensor
-    spread: Tensor
-
-    def __init__(self, spec: Dense) -> None:
-        super().__init__()
-        self.unit = spec.unit
-        self.register_buffer("centre", torch.zeros(spec.shape[0], *[1] * (len(spec.shape) - 1)))
-        self.register_buffer("spread", torch.ones(()))
-
-    def fit(self, batches: Iterable[Batch]) -> int:
-        """One pass, sums in float64. How many items there were."""
-        items = count = 0
-        sums = squares = torch.zeros(())
-        for batch in batches:
-            channels = batch.x.double().transpose(0, 1).flatten(1)
-            items, count = items + len(batch.x), count + channels.shape[1]
-            sums, squares = sums + channels.sum(1), squares + channels.square().sum(1)
-        means = sums / count
-        self.centre.copy_(means.view_as(self.centre))
-        self.spread.copy_((squares / count - means.square()).mean().clamp_min(1e-6).sqrt())
-        return items
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, ...) in the spec's unit -> the same with mean 0 and deviation 1."""
-        return (x - self.centre) / self.spread
-
-    def raw(self, raw: Tensor) -> Tensor:
-        """What a network draws -> what `to_unit` takes: 0 becomes the mean of the data. Twice the
-        spread, because `to_unit` flattens what is far from 0.
-        """
-        match self.unit:
-            case "signed":
-                start = self.centre.clamp(-0.99, 0.99).atanh()
-            case "binary":
-                start = self.centre.clamp(0.01, 0.99).logit()
-            case _:
-                start = self.centre
-        return raw * (2 * self.spread) + start
+        return to_unit(raw if self.scaled is None else self.scaled.before_squashing(raw), self.spec)
 
 
 class Critic(nn.Module):
@@ -301,16 +254,11 @@ class Gan(Family):
         )
         self.generator = Generator(config, self.spec, conditions)
         self.critic = Critic(config, self.spec, conditions)
-        for name, condition in conditions.items():
-            # how often each class was seen: what to draw when no class is asked for
-            if isinstance(condition, Classes):
-                self.register_buffer(
-                    f"seen_{slot(name)}", torch.zeros(len(condition) + 1, dtype=torch.int64)
-                )
+        add_counts(self, conditions)
 
     def prepare(self, batches: Iterable[Batch]) -> None:
         """Counts the items: with few, the critic would know them by heart, so it sees them
-        altered. For body fastgan also means and deviation, see `Scaled`.
+        altered. For body fastgan also means and deviation, see DataScale.
         """
         asked = self.generator.scaled is not None or self.config.augment is None
         if self.spec.layout != "grid" or not asked:
@@ -359,7 +307,7 @@ class Gan(Family):
 
     def _critic_loss(self, real: Tensor, z: Tensor, cond: dict[str, Any]) -> Loss:
         if self.training:
-            self._count(cond)
+            count(self, self.conditions, cond)
         with torch.no_grad():
             fake = self.generator(z, cond)
         seen, parts = self._seen(real), {}
@@ -442,33 +390,8 @@ class Gan(Family):
         x = x if self.generator.scaled is None else self.generator.scaled(x)
         return altered(x, float(self.altered), self.policy) if self.training else x
 
-    def _count(self, cond: dict[str, Any]) -> None:
-        for name, value in cond.items():
-            if isinstance(self.conditions[name], Classes):
-                seen = self.get_buffer(f"seen_{slot(name)}")
-                seen += torch.bincount(value, minlength=len(seen)).to(seen)
-
     def _complete(self, cond: dict[str, Any], rngs: Sequence[torch.Generator]) -> dict[str, Any]:
-        """`cond` with every missing or dropped class replaced by one drawn from its row's
-        generator.
-        """
-        full = {
-            name: value.to(self.device)
-            for name, value in cond.items()
-            if name in self.conditions and value is not None
-        }
-        for name, condition in self.conditions.items():
-            if not isinstance(condition, Classes):
-                continue
-            asked = full.get(name, torch.full((len(rngs),), len(condition), device=self.device))
-            weights = self.get_buffer(f"seen_{slot(name)}").float().cpu()
-            if not weights.any():
-                weights = torch.ones(len(condition))
-            drawn = torch.cat([torch.multinomial(weights, 1, generator=rng) for rng in rngs]).to(
-                self.device
-            )
-            full[name] = torch.where(asked == len(condition), drawn, asked)
-        return full
+        return with_drawn_classes(self, self.conditions, cond, rngs, self.device)
 
 
 class Generating(nn.Module):

@@ -10,17 +10,21 @@ field `edits` of its descriptor (castalia/modality.py). Importing this file does
 
 from __future__ import annotations
 
+import base64
+import mimetypes
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
-from castalia import modality
+from castalia import bounded, modality
 from castalia.abilities import BOUNDS, Encodes, Infills
 from castalia.config import Config
-from castalia.errors import PluginError, RecipeError, meant
+from castalia.errors import DataError, PluginError, RecipeError, meant
 from castalia.language import recognised
 from castalia.sentences import N_, say, say_in, series
 from castalia.spec import Tokens
@@ -56,17 +60,19 @@ class Served(NamedTuple):
     most: float
 
 
+class FromFile(NamedTuple):
+    """An option whose text stands for a file's content, a data URL (RFC 2397), as metadata of its
+    field: on the command line and in Python it may name a file of at most this many bytes, which a
+    server's clients cannot.
+    """
+
+    most: int
+
+
 class EditOptions(Config):
     """The options of an edit: a field each, with its description, bounds and default. Fields have
     to be numbers, texts or tuples of texts, or be made of a text by a validator.
     """
-
-    steps: int = Field(
-        8,
-        ge=1,
-        le=MOST,
-        description=N_("items per pair (interpolate) or per input (vary, infill)"),
-    )
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
@@ -75,6 +81,17 @@ class EditOptions(Config):
             raise PluginError(
                 say("an option of an edit cannot be called '{0}'", taken[0]), where=cls.__qualname__
             )
+
+
+class Versions(EditOptions):
+    """Of an edit that makes several items of one."""
+
+    steps: int = Field(
+        8,
+        ge=1,
+        le=MOST,
+        description=N_("items per pair (interpolate) or per input (vary, infill)"),
+    )
 
 
 class Edit(ABC):
@@ -116,7 +133,7 @@ class Edit(ABC):
 
     def results(self, inputs: int, options: Any) -> int:
         """How many items come out of so many."""
-        return inputs * options.steps
+        return inputs * getattr(options, "steps", 1)
 
     def work(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
         """Tokens that are computed, for a server's limits; 0 where items are no tokens."""
@@ -127,9 +144,9 @@ class Edit(ABC):
 class Interpolate(Edit):
     """The way from each item to the next; see latent_edits.interpolate."""
 
-    class Options(EditOptions):
+    class Options(Versions):
         steps: int = Field(
-            8, ge=2, le=MOST, description=str(EditOptions.model_fields["steps"].description)
+            8, ge=2, le=MOST, description=str(Versions.model_fields["steps"].description)
         )
 
     needs = Encodes
@@ -159,7 +176,7 @@ class Interpolate(Edit):
 class Vary(Edit):
     """Variants of each item; see latent_edits.vary."""
 
-    class Options(EditOptions):
+    class Options(Versions):
         strength: float = Field(
             0.5, ge=0, le=1, description=N_("vary: 0 = reconstruction, 1 = unrelated")
         )
@@ -188,7 +205,7 @@ class Vary(Edit):
 class Infill(Edit):
     """The gaps of texts filled, [[12]] or [[]]; see infill.fill."""
 
-    class Options(EditOptions):
+    class Options(Versions):
         temperature: float = Field(
             1.0,
             ge=BOUNDS["temperature"].least,
@@ -309,12 +326,38 @@ def options_of(kind: str, edit: Edit, given: Mapping[str, Any]) -> EditOptions:
         return edit.Options(**given)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        name = str(problem["loc"][0])
+        name, why = str(problem["loc"][0]), problem["msg"].removeprefix("Value error, ")
         raise RecipeError(
-            say("the option {0} of the edit '{1}': {2}", name, kind, recognised(problem["msg"])),
+            say("the option {0} of the edit '{1}': {2}", name, kind, recognised(why)),
             where=f"{name}={str(given.get(name))[:40]}",
             fix=recognised(fields[name].description or ""),
         ) from error
+
+
+def with_files(edit: Edit, given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` options, names of files replaced by what the files hold where an option may be one.
+    Raises DataError for a file that is too large or cannot be read.
+    """
+    from castalia.codecs.base import is_file
+
+    full = dict(given)
+    for name, field in edit.Options.model_fields.items():
+        most = next((one.most for one in field.metadata if isinstance(one, FromFile)), None)
+        value = full.get(name)
+        if most is None or not isinstance(value, str | os.PathLike):
+            continue
+        if is_file(value):
+            full[name] = _data_url(Path(value), most)
+    return full
+
+
+def _data_url(path: Path, most: int) -> str:
+    with bounded.open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise DataError(say("the file is too large"), path.name, say("{0:,} bytes at most", most))
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def facts_of(

@@ -5,7 +5,6 @@ and the schema of a run's inputs.
 from __future__ import annotations
 
 import base64
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -27,15 +26,20 @@ from castalia.registry import require
 from castalia.sampling.edit import (
     Edit,
     EditOptions,
-    Served,
     every,
-    facts_of,
     option_names,
-    options_of,
     several,
 )
 from castalia.sampling.generate import Request, expect
 from castalia.sentences import say
+from castalia.serving.editing import (
+    MOST_INPUTS,
+    EditRequest,
+    edited,
+    options_over_http,
+    prepare,
+    served,
+)
 from castalia.serving.error_bodies import Json
 from castalia.serving.field_types import (
     MOST,
@@ -77,7 +81,6 @@ TOKEN_OPTIONS = (
 DENSE_OPTIONS = ("temperature", "guidance", "steps")
 EDIT_FIELDS = ("run", "kind", "text", "seed", "cond", "ending")
 _COND = TypeAdapter(Cond)
-MOST_INPUTS = 16  # of an edit
 
 
 class Options(Body):
@@ -315,43 +318,18 @@ async def _edited(
     """(the run, the ending of its answers, what came out)."""
     kind = _field(form, "kind")
     hosted, edit = table.editing(_field(form, "run"), kind)
-    options, seed = _options(form, kind, edit), _number(form, "seed", 0, int)
-    if not -(2**63) <= seed < 2**63:
-        raise Invalid(say("a seed has 64 bits"), "seed")
-    cond, suffix = _conditions(form), _suffix(hosted, _text(form, "ending"))
-    asked = facts_of(kind, options, seed, cond)
-    await run_in_threadpool(hosted.gate.prepare_options, asked, cond)
-    contents, inputs = await _inputs(hosted, service, form, edit)
-    if edit.results(len(inputs), options) > service.limits.items:
-        raise Invalid(say("at most {0} items come out", service.limits.items), "steps")
-    tokens = await run_in_threadpool(edit.work, hosted.codec, inputs, options)
-    if tokens > 4 * service.limits.tokens:
-        raise Invalid(
-            say("the inputs are too long for so many versions: {0} tokens", tokens),
-            "inputs",
-            say("at most {0}, or ask for less", 4 * service.limits.tokens),
-        )
-    service.charge(tokens)
-    known = hosted.known(cond, inputs) if edit.conditioned else {}
-    items: Sequence[Any] = await service.call(
-        hosted, lambda: edit.run(hosted.family, hosted.codec, inputs, options, seed, known)
+    request = EditRequest(
+        hosted,
+        kind,
+        edit,
+        _options(form, kind, edit),
+        _number(form, "seed", 0, int),
+        _conditions(form),
+        _suffix(hosted, _text(form, "ending")),
     )
-
-    def released() -> list[Released]:
-        # What `castalia reproduce` needs; the names are ours, because a client's may say anything.
-        given = [
-            {"name": f"input-{number}", "sha256": hashlib.sha256(content).hexdigest()}
-            for number, content in enumerate(contents)
-        ]
-        written = []
-        for index, item in enumerate(items):
-            facts = hosted.gate.facts_of(
-                **asked, inputs=given, labels=[None] * len(given), index=index
-            )
-            written.append(Released(hosted.gate.emit_bytes(item, facts, suffix), facts))
-        return written
-
-    return hosted, suffix, await run_in_threadpool(released)
+    await prepare(request)
+    contents, inputs = await _inputs(hosted, service, form, edit)
+    return hosted, request.suffix, await edited(service, request, contents, inputs)
 
 
 async def _inputs(
@@ -382,28 +360,14 @@ def _options(form: FormData, kind: str, edit: Edit) -> EditOptions:
         if values:
             field = edit.Options.model_fields.get(name)
             given[name] = values if field is not None and several(field) else values[0]
-    options = options_of(kind, edit, given)
-    for name, most in _served(edit).items():
-        if getattr(options, name) > most:
-            raise Invalid(say("{0} is at most {1:g} here", name, most), name)
-    return options
-
-
-def _served(edit: Edit) -> dict[str, float]:
-    """The options that have an end of their own over HTTP."""
-    return {
-        name: one.most
-        for name, field in edit.Options.model_fields.items()
-        for one in field.metadata
-        if isinstance(one, Served)
-    }
+    return options_over_http(kind, edit, given)
 
 
 def _properties(edit: Edit) -> dict[str, Any]:
     """The JSON schemas of an edit's options over HTTP."""
     properties: dict[str, Any] = edit.Options.model_json_schema()["properties"]
     return {
-        name: about | ({"maximum": most} if (most := _served(edit).get(name)) is not None else {})
+        name: about | ({"maximum": most} if (most := served(edit).get(name)) is not None else {})
         for name, about in properties.items()
     }
 
@@ -426,8 +390,8 @@ def edit_schema(
         "cond": {"type": "string", "contentMediaType": "application/json"},
         "ending": {"enum": [one.lstrip(".") for one in _endings(hosted)]},
     }
-    steps = properties["steps"]
-    steps["maximum"] = min(steps["maximum"], service.limits.items)
+    if steps := properties.get("steps"):
+        steps["maximum"] = min(steps["maximum"], service.limits.items)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"What {kind} of {hosted.name} takes",

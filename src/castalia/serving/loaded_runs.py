@@ -59,6 +59,11 @@ FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
         Infills,
         lambda one: one.draws and isinstance(one.family, Infills),
     ),
+    "image_variations": (
+        say("make variants of pictures"),
+        Encodes,
+        lambda one: one.draws and isinstance(one.family, Encodes),
+    ),
     "embeddings": (
         say("turn items into vectors"),
         Encodes,

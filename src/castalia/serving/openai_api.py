@@ -1,19 +1,17 @@
-"""OpenAI's API: models, completions, images, embeddings.
+"""OpenAI's API: models, completions, embeddings.
 
 What a run cannot do is a 404 with the reason and the runs that can; what has no meaning here is
 refused, never ignored. Beyond OpenAI's fields: `cond`, `constraint`, `top_k`, `min_p`,
-`repetition_penalty` for texts, `seed`, `cond`, `temperature` for pictures. What is left out is the
+`repetition_penalty` for texts. What is left out is the
 run's own default. Answers carry the manifest of each item under `castalia`. Chat is in
-openai_chat.py.
+openai_chat.py, pictures are in openai_images.py.
 """
 
 from __future__ import annotations
 
 import base64
 import os
-import re
 import time
-import unicodedata
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -22,6 +20,7 @@ import numpy as np
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from torch import Tensor
 
@@ -42,9 +41,7 @@ from castalia.serving.field_types import (
     Letters,
     Short,
     StreamOptions,
-    Temperature,
     Tokens,
-    Whole,
 )
 from castalia.serving.generation import FinishedText, GenerationService, Text
 from castalia.serving.http_errors import Invalid
@@ -71,19 +68,6 @@ class CompletionBody(Asking):
     logprobs: int | None = Field(None, ge=0, le=20)
     echo: bool = False
     user: Short | None = None
-    cond: Cond = Field({})
-
-
-class ImageBody(Body):
-    model: Short
-    prompt: Short = ""
-    n: Count = 1
-    size: Short | None = None
-    response_format: Literal["b64_json", "url"] | None = None
-    output_format: Literal["png", "jpeg", "webp"] = "png"
-    user: Short | None = None
-    seed: Whole | None = None
-    temperature: Temperature | None = None
     cond: Cond = Field({})
 
 
@@ -124,65 +108,6 @@ def router(table: Table, service: GenerationService) -> APIRouter:
         if body.stream:
             return await Events.begun(http, whole.chunks())
         return Json(await present(http, whole.document()))
-
-    @routes.post("/images/generations")
-    async def images(body: ImageBody, http: HttpRequest) -> Response:
-        hosted = table.able(body.model, "images")
-        http.state.note.update(run=hosted.name, prompt=body.prompt)
-        _, height, width = hosted.spec.shape  # type: ignore[union-attr] - pictures are dense
-        if body.size not in (None, "auto", f"{width}x{height}"):
-            raise Invalid(
-                say("this run draws {0}x{1}, nothing else", width, height),
-                "size",
-                say('size="{0}x{1}", or leave it out', width, height),
-            )
-        if body.response_format == "url":
-            raise Invalid(
-                say("this server keeps no pictures to link to"),
-                "response_format",
-                'response_format="b64_json"',
-            )
-        if body.n > service.limits.items:
-            raise Invalid(say("at most {0} pictures at once", service.limits.items), "n")
-        seed = fresh_seed(body.seed)
-        options = (
-            hosted.options
-            if body.temperature is None
-            else replace(hosted.options, temperature=body.temperature)
-        )
-        request = Request(
-            body.n, seed, {**_named(hosted, body.prompt, body.cond), **body.cond}, options
-        )
-        suffix = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}[body.output_format]
-        drawn = await present(http, service.draw(hosted, request, suffix))
-        http.state.note["items"] = len(drawn)
-        data = [
-            {"b64_json": base64.b64encode(one.content).decode(), "castalia": one.manifest}
-            for one in drawn
-        ]
-        return Json(
-            {
-                "created": int(time.time()),
-                "data": data,
-                "output_format": body.output_format,
-                "size": f"{width}x{height}",
-            }
-        )
-
-    @routes.post(
-        "/images/edits", openapi_extra=form_schema("model", "prompt", files=("image", "mask"))
-    )
-    async def edits(http: HttpRequest) -> Response:
-        async with http.form(max_files=4, max_fields=16, max_part_size=1 << 16) as form:
-            name = form.get("model")
-            if not isinstance(name, str):
-                raise Invalid(say("the field model says which run"), "model")
-            hosted = table.able(name, "image_edits")
-            raise Invalid(
-                say("the run '{0}' has no edits over HTTP", hosted.name),
-                "model",
-                "castalia edit RUN infill",
-            )
 
     @routes.post("/embeddings")
     async def embeddings(body: EmbeddingBody, http: HttpRequest) -> Response:
@@ -483,56 +408,13 @@ def fresh_seed(seed: int | None) -> int:
     return int.from_bytes(os.urandom(4)) if seed is None else seed
 
 
-# Pictures -----------------------------------------------------------------------------------------
-
-
-def _named(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
-    """The class that a prompt names, in the words of the data, whichever language they are in:
-    "猫",
-    or "a picture of a cat"; of a run that is told several things one of each at most: "a red
-    circle".
-    """
-    wanted = _plain(prompt)
-    if not wanted:
-        return {}
-    if not hosted.classes:
-        raise Invalid(say("this run draws without being told what"), "prompt", 'prompt=""')
-    matches = {
-        (name, own)
-        for name, names in hosted.classes.items()
-        if name not in cond
-        for own in names
-        if _plain(own) == wanted or _within(_plain(own), wanted)
-    }
-    exact = {(name, own) for name, own in matches if _plain(own) == wanted}
-    chosen = dict(exact or matches)
-    if not chosen or len(chosen) < len(exact or matches) or len(exact) > 1:
-        known = ", ".join(own for names in hosted.classes.values() for own in names[:40])
-        what = (
-            say("the prompt names no class of this run")
-            if not chosen
-            else say("the prompt names several classes of this run")
-        )
-        raise Invalid(what, "prompt", say("one of: {0}", known))
-    return dict(chosen)
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def _within(name: str, text: str) -> bool:
-    """Whether a name stands in a text as a word; in scripts without spaces, anywhere."""
-    if re.search(r"[\u3040-\u30ff\u3400-\u9fff]", name):
-        return name in text
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+# Embeddings ---------------------------------------------------------------------------------------
 
 
 async def _embedded(
     hosted: Hosted, service: GenerationService, given: Sequence[str], cond: Cond
 ) -> Tensor:
     """(B, D) float32: latent means."""
-    from starlette.concurrency import run_in_threadpool
 
     encoder = require(hosted.family, Encodes, say("turn items into vectors"))
 

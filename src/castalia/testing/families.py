@@ -421,6 +421,35 @@ def infills(case: FamilyCase) -> None:
     _ensure(torch.equal(filled, again), "the same generators gave other values")
 
 
+def restores(case: FamilyCase) -> None:
+    """What is restored agrees with what is known, as a function of the generators; nothing is taken
+    from data without noise, and each row has its own noise.
+    """
+    model: Any = case.build().eval()
+    if "restores" not in abilities_of(model):
+        return
+    batch = case.batch(4)
+    keep = torch.rand(batch.x.shape, generator=generator("keep")) < 0.5
+
+    def consistent(x: Tensor) -> Tensor:
+        return torch.where(keep, batch.x, x)
+
+    found, again = (model.restore(consistent, generators(1, 0, 4), batch.cond) for _ in range(2))
+    _ensure(torch.equal(found, consistent(found)), "the result disagrees with what is known")
+    _ensure(torch.equal(found, again), "the same generators gave other values")
+    levels = torch.tensor([0.0, 0.1, 0.5, 1.0])
+    clean = model.denoise(batch.x, levels, batch.cond)
+    alone = model.denoise(
+        batch.x[2:3], levels[2:3], {name: value[2:3] for name, value in batch.cond.items()}
+    )
+    _ensure(clean.shape == batch.x.shape, f"denoise gives {tuple(clean.shape)}")
+    _ensure(
+        bool((clean[0] - batch.x[0]).abs().max() <= AGREEMENT),
+        "data without noise were changed",
+    )
+    _ensure(bool((clean[2:3] - alone).abs().max() <= AGREEMENT), "a row depends on the other rows")
+
+
 def attends(case: FamilyCase) -> None:
     """Maps of each layer: every row a distribution over its own column and earlier ones, whatever
     comes later or stands in other rows.
@@ -489,6 +518,7 @@ FAMILY_CHECKS: dict[str, Callable[[FamilyCase], None]] = {
     "scores": scores,
     "decodes": decodes,
     "infills": infills,
+    "restores": restores,
     "attends": attends,
     "has graphs": has_graphs,
     "refuses wrong shapes": refuses_wrong_shapes,

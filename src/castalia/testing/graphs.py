@@ -25,7 +25,8 @@ def has_graphs(case: FamilyCase) -> None:
     # layers that begin at zero would hide what comes before them
     for number, weight in enumerate(model.parameters()):
         if weight.ndim > 1:
-            weight.data = 0.3 * torch.randn(weight.shape, generator=generator("weights", number))
+            size = weight[0].numel() ** -0.5  # so that what is done again and again stays finite
+            weight.data = size * torch.randn(weight.shape, generator=generator("weights", number))
     try:
         graphs = model.graphs()
     except AbilityError:

@@ -15,7 +15,7 @@ from castalia.families.base import Family
 from castalia.pages.notebook import Gallery
 from castalia.progress.views import shown
 from castalia.run import Run
-from castalia.sampling.edit import edit_of, options_of
+from castalia.sampling.edit import edit_of, options_of, with_files
 from castalia.sampling.generate import conditions_of_items
 from castalia.spec import Classes
 
@@ -47,7 +47,7 @@ def edit(
     """
     run = run if isinstance(run, Run) else Run.open(run)
     chosen = edit_of(kind, run.codec)
-    settings = options_of(kind, chosen, options)
+    settings = options_of(kind, chosen, with_files(chosen, options))
     model, codec = run.model() if model is None else model, run.codec
     given = [list(codec.given(one)) for one in inputs]
     conditions: dict[str, Tensor] = {}

@@ -1,7 +1,7 @@
 """Pictures."""
 
 from castalia.modalities.image.data_sets import DATA_SETS
-from castalia.modality import Foreign, Modality
+from castalia.modality import Foreign, Modality, Named
 from castalia.sentences import say
 
 _HERE = "castalia.modalities.image"
@@ -20,8 +20,15 @@ MODALITY = Modality(
     matcher=f"{_HERE}.copies:Pictures",
     tables=f"{_HERE}.tables:tables",
     features={
+        "castalia-net64-v1": f"{_HERE}.metrics.features:Net64Features",
         "castalia-net32-v1": f"{_HERE}.metrics.features:Net32Features",
         "effnetlite0": f"{_HERE}.metrics.features:EffnetFeatures",
+    },
+    edits={
+        "infill": Named(f"{_HERE}.edits:InfillPictures", "parts of pictures made anew"),
+        "denoise": Named(f"{_HERE}.edits:Denoise", "noise taken away"),
+        "upscale": Named(f"{_HERE}.edits:Upscale", "small pictures enlarged"),
+        "colourise": Named(f"{_HERE}.edits:Colourise", "grey pictures coloured"),
     },
     presenter=f"{_HERE}.presenter:PicturePresenter",
     data=DATA_SETS,

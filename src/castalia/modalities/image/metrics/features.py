@@ -1,6 +1,7 @@
 """The feature networks of pictures (evaluation/features.py).
 
-castalia-net32-v1  the default; ours, shipped, frozen (net32.py).
+castalia-net64-v1  the default from `LARGE` pixels a side on; ours, shipped, frozen (net64.py).
+castalia-net32-v1  the default below; ours, shipped, frozen (net32.py).
 effnetlite0        EfficientNet-Lite0 trained on ImageNet (Tan & Le 2019), 1280 features, at 224 px:
                    the second opinion on pictures from `LARGE` pixels on. The package that carries
                    its weights states no licence for them, so it is an extra and never a default.
@@ -17,11 +18,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from castalia.errors import MissingExtra
-from castalia.modalities.image.metrics import net32
+from castalia.modalities.image.metrics import net32, net64
+from castalia.modalities.image.metrics.frozen_network import to_network
 from castalia.sentences import say
 from castalia.spec import Dense, Spec
 
-LARGE = 48  # pixels a side from which a second network is asked
+LARGE = 48  # pixels a side from which the larger networks look at pictures
+FINE = 96  # pixels a side from which their quarters are looked at as well
 AT_ONCE = 4  # pictures of 224 pixels: with 100, three times as long goes into fetching memory
 
 
@@ -34,6 +37,25 @@ def is_picture(spec: Spec) -> bool:
         and spec.shape[0] in (1, 3)
         and spec.unit != "standard"
     )
+
+
+class Net64Features:
+    """A FeatureNetwork."""
+
+    default = True
+    about = "castalia's own network, trained on pictures of free software"
+    needs = say("grey or RGB pictures of 48 pixels a side or more")
+
+    def fits(self, spec: Dense) -> bool:
+        return is_picture(spec) and min(spec.shape[1:]) >= LARGE
+
+    def confirms(self, spec: Dense) -> bool:
+        return False
+
+    def extractor(self, spec: Dense) -> Callable[[Tensor], Tensor]:
+        signed = _signed(spec)
+        side = net64.SIDE if max(spec.shape[1:]) < FINE else 2 * net64.SIDE
+        return lambda x: net64.look(to_network(signed(x), side, net64.NAME))
 
 
 class Net32Features:
@@ -51,7 +73,11 @@ class Net32Features:
 
     def extractor(self, spec: Dense) -> Callable[[Tensor], Tensor]:
         network, signed = net32.net32(), _signed(spec)
-        return lambda x: network(_last(net32.to_network(signed(x))))
+        return lambda x: network(
+            to_network(signed(x), net32.SIDE, net32.NAME).contiguous(
+                memory_format=torch.channels_last
+            )
+        )
 
 
 class EffnetFeatures:
@@ -75,10 +101,6 @@ class EffnetFeatures:
 def _signed(spec: Dense) -> Callable[[Tensor], Tensor]:
     """From the spec's unit to [-1, 1]."""
     return (lambda x: x) if spec.unit == "signed" else (lambda x: 2 * x - 1)
-
-
-def _last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
 
 
 @lru_cache(maxsize=1)

@@ -14,16 +14,13 @@ published FID (Heusel et al. 2017).
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from castalia.errors import SpecError
-from castalia.sentences import say
+from castalia.modalities.image.metrics.frozen_network import load_weights
 
 NAME = "castalia-net32-v1"
 SHA256 = "b263a8d6196c5d72c707891d3dd94fe19c976590d55463041a28085e90dce80a"
@@ -55,42 +52,9 @@ class Net32(nn.Module):
         return F.relu(self.neck(x)).flatten(1)
 
 
-def to_network(x: Tensor) -> Tensor:
-    """Pictures (B, 1 or 3, H, W) in [-1, 1] -> (B, 3, 32, 32): clipped, grey replicated, resized
-    (antialiased bilinear).
-
-    NaN counts as mid-grey and values outside the range are clipped, as a picture file would store
-    them.
-    """
-    if x.dim() != 4 or x.shape[1] not in (1, 3):
-        raise SpecError(
-            say("{0} looks at grey or RGB pictures", NAME),
-            where=f"got shape {tuple(x.shape)}",
-            fix=say("use raw features for other data"),
-        )
-    x = x.float().nan_to_num(0.0).clamp(-1, 1)
-    if x.shape[2:] != (SIDE, SIDE):
-        x = F.interpolate(
-            x, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False
-        )
-    return x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
-
-
 @lru_cache(maxsize=1)
 def net32() -> Net32:
-    """The frozen network, on the CPU, in evaluation mode. Raises SpecError when its file is not the
-    one that was frozen.
-    """
-    from safetensors.torch import load
-
-    content = (Path(__file__).parent / f"{NAME}.safetensors").read_bytes()
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise SpecError(
-            say("the feature network's file was changed, so scores would not be comparable"),
-            where=f"{NAME}.safetensors",
-            fix=say("reinstall castalia"),
-        )
+    """The frozen network, on the CPU, in evaluation mode."""
     network = Net32()
-    network.load_state_dict({name: tensor.float() for name, tensor in load(content).items()})
-    network = network.to(memory_format=torch.channels_last)  # a third faster on a CPU
-    return network.eval().requires_grad_(False)
+    load_weights(network, NAME, SHA256)
+    return network.to(memory_format=torch.channels_last)  # a third faster on a CPU
