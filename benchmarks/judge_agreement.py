@@ -11,10 +11,11 @@ FOLDER keeps their samples, so that a run that was stopped goes on.
 
 Every network gives each set a kernel distance to the reference, with its interval, and a precision.
 A pair of sets of one folder counts where the intervals of EfficientNet-Lite0 (extra `effnet`) do
-not overlap; on portraits also where the shares of pictures with two eyes (OpenCV's cascades,
-own_photos.py) are 10 points apart. `agree` is the share of these pairs that a network's kernel
-distance orders in the same way. `falls` counts planted damages whose precision is below that of
-real pictures, the stronger one below the weaker.
+not overlap. `unequal`: pairs of trained generators, and of one damage, a little and a lot; `any`:
+all pairs, those of different kinds of damage too. `eyes`: on portraits, unequal pairs whose shares
+of pictures with two eyes (OpenCV's cascades, own_photos.py) are 10 points apart. `agree` is the
+share of pairs that a network's kernel distance orders in the same way. `falls` counts planted
+damages whose precision is below that of real pictures, the stronger one below the weaker.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def main() -> None:
         print(name, "judged", file=sys.stderr, flush=True)
     result = {
         "pictures": {name: sets["reference"]["pictures"] for name, sets in judged.items()},
-        "agreement": {name: agreement(judged, name) for name in given.networks},
+        "agreement": {name: agreement(judged, name) for name in (REFERENCE, *given.networks)},
         "falls": {name: falls(judged, name) for name in (REFERENCE, *given.networks)},
         "sets": judged,
     }
@@ -167,26 +168,27 @@ def judge(
 
 
 def agreement(judged: dict[str, dict[str, dict[str, Any]]], network: str) -> dict[str, Any]:
-    """Pairs that the reference separates, and how many of them the network orders as it does; the
-    same for pairs of trained generators alone, and for pairs that the eye test separates.
+    """Pairs that the reference separates, and how many of them the network orders as it does.
+    unequal: two trained generators, or one kind of damage, a little and a lot; any: all pairs, of
+    different kinds of damage, too. eyes: unequal pairs that the eye test separates, as it does.
     """
-    counts = {"all": [0, 0], "trained": [0, 0], "eyes": [0, 0]}
+    counts = {"unequal": [0, 0], "any": [0, 0], "eyes": [0, 0]}
     wrong = []
     for folder, sets in judged.items():
         names = [name for name in sets if name not in ("reference", "real")]
         for one, two in combinations(names, 2):
             a, b = sets[one], sets[two]
             better = a[network]["kernel"] < b[network]["kernel"]
+            unequal = {one, two} <= TRAINED.keys() or one.split(",")[0] == two.split(",")[0]
             low, high = a[REFERENCE]["interval"], b[REFERENCE]["interval"]
             if low[1] < high[0] or high[1] < low[0]:
                 right = better == (a[REFERENCE]["kernel"] < b[REFERENCE]["kernel"])
-                kinds = ["all", "trained"] if {one, two} <= TRAINED.keys() else ["all"]
-                for kind in kinds:
+                for kind in ("unequal", "any") if unequal else ("any",):
                     counts[kind][0] += 1
                     counts[kind][1] += right
                 if not right:
                     wrong.append(f"{folder}: {one} / {two}")
-            if a["eyes"] is not None and abs(a["eyes"] - b["eyes"]) >= 0.1:
+            if unequal and a["eyes"] is not None and abs(a["eyes"] - b["eyes"]) >= 0.1:
                 counts["eyes"][0] += 1
                 counts["eyes"][1] += better == (a["eyes"] > b["eyes"])
     shares = {

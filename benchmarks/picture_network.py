@@ -385,8 +385,8 @@ def train(crops: Tensor, owners: Tensor, kept: Tensor, out: Path) -> Trained:
 
 @torch.no_grad()
 def frozen(network: Trained, crops: Tensor) -> Net64:
-    """The folded network with its directions, in values that float16 holds. Of undamaged crops each
-    half has a total variance of 128.
+    """The folded network with its directions, in values that float16 holds. Of undamaged crops the
+    content has a total variance of 128, and each direction, before it is compressed, one of 1.
     """
     result = network.folded().eval()
     rng = torch.Generator().manual_seed(0)
@@ -407,7 +407,9 @@ def frozen(network: Trained, crops: Tensor) -> Net64:
     scale = (128 / content.var(0).sum()).sqrt()
     result.content.weight.mul_(scale)
     result.content.bias.mul_(scale)
-    result.directions.weight.copy_(discriminants(quality, hurt) * (128 / QUALITY) ** 0.5)
+    directions = discriminants(quality, hurt)
+    result.directions.weight.copy_(directions)
+    result.directions.bias.copy_(-directions @ quality.mean(0))
     for tensor in result.parameters():
         tensor.copy_(tensor.half().float())
     return result
