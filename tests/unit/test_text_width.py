@@ -100,6 +100,9 @@ def test_what_the_tab_key_offers(place: Path):
         "interpolate",
         "vary",
         "infill",
+        "denoise",
+        "upscale",
+        "colourise",
     ]
     assert words("sample", "gan", "--to") == ["--top-k", "--top-p"] and words(
         "sample", "--lang", ""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from castalia.sampling.edit import Edit, EditOptions
+from castalia.sampling.edit import Edit, Versions
 from castalia.sentences import say
 
 
@@ -17,7 +17,7 @@ class Rethrow(Edit):
 
     title = say("thrown again")
 
-    class Options(EditOptions):
+    class Options(Versions):
         least: int = Field(3, ge=1, le=6, description="rethrow: the lowest throw that stays")
 
     def run(
