@@ -140,7 +140,7 @@ def test_a_mask_is_a_rectangle_or_a_file(tmp_path):
 @pytest.mark.parametrize("factor", [2, 4])
 def test_squares_of_an_enlarged_picture_have_the_mean_that_was_given(size, factor):
     item = picture(*size)
-    (large,) = upscaled(Model(), codec(), [item], {}, factor=factor, seed=0)
+    (large,) = upscaled(Model(), codec(), [item], {}, factor=factor, detail=1.0, seed=0)
     assert large.size == (factor * size[0], factor * size[1])
     means = pixels(large).reshape(size[1], factor, size[0], factor, 3).mean((1, 3))
     assert np.abs(means - pixels(item)).max() < 0.6  # of rounding
@@ -149,7 +149,7 @@ def test_squares_of_an_enlarged_picture_have_the_mean_that_was_given(size, facto
 def test_an_enlarged_picture_has_an_end():
     with pytest.raises(RecipeError, match="would have 256 million pixels"):
         blank = PIL.Image.new("L", (4000, 4000))
-        upscaled(Model(), codec(), [blank], {}, factor=4, seed=0)
+        upscaled(Model(), codec(), [blank], {}, factor=4, detail=1.0, seed=0)
 
 
 def test_tiles_leave_no_seam():
@@ -185,13 +185,13 @@ def test_noise_is_estimated_and_told():
 
 def test_a_coloured_picture_is_as_light_as_it_was():
     grey = picture().convert("L").point(lambda level: 64 + level // 2)
-    made = colourised(Model(), codec(), [grey, grey], {}, seed=0)
+    made = colourised(Model(), codec(), [grey, grey], {}, detail=1.0, seed=0)
     for one in made:
         light = (pixels(one) * np.array(LIGHTNESS)).sum(2)
         assert np.abs(light - pixels(grey)).max() < 1
         assert pixels(one).std(2).mean() > 5
     with pytest.raises(SpecError, match="draws in grey"):
-        colourised(Model(), codec(1), [grey], {}, seed=0)
+        colourised(Model(), codec(1), [grey], {}, detail=1.0, seed=0)
 
 
 def test_a_model_that_cannot_is_named():

@@ -87,6 +87,17 @@ class _Restoration(Edit):
     conditioned = True
 
 
+class _Invention(EditOptions):
+    """Of an edit that adds what was not there."""
+
+    detail: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description=N_("how much is made up: 0 what is expected, nearest in error; 1 a free draw"),
+    )
+
+
 class Denoise(_Restoration):
     """See restoration.denoised."""
 
@@ -118,7 +129,7 @@ class Denoise(_Restoration):
 class Upscale(_Restoration):
     """See restoration.upscaled."""
 
-    class Options(EditOptions):
+    class Options(_Invention):
         factor: int = Field(2, ge=2, le=4, description=N_("upscale: 2 or 4 times as many pixels"))
 
         @field_validator("factor")
@@ -142,11 +153,21 @@ class Upscale(_Restoration):
     ) -> list[Any]:
         from castalia.modalities.image.restoration import upscaled
 
-        return upscaled(model, codec, items, cond, factor=options.factor, seed=seed)
+        return upscaled(
+            model,
+            codec,
+            items,
+            cond,
+            factor=options.factor,
+            detail=options.detail,
+            seed=seed,
+        )
 
 
 class Colourise(_Restoration):
     """See restoration.colourised."""
+
+    Options = _Invention
 
     purpose = say("colour grey pictures")
     title = say_in("edit", "colourise")
@@ -159,10 +180,10 @@ class Colourise(_Restoration):
         model: Family,
         codec: Codec[Any],
         items: Sequence[PIL.Image.Image],
-        options: EditOptions,
+        options: _Invention,
         seed: int,
         cond: dict[str, Tensor],
     ) -> list[Any]:
         from castalia.modalities.image.restoration import colourised
 
-        return colourised(model, codec, items, cond, seed=seed)
+        return colourised(model, codec, items, cond, detail=options.detail, seed=seed)

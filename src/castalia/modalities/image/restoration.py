@@ -162,10 +162,11 @@ def upscaled(
     cond: dict[str, Tensor],
     *,
     factor: int,
+    detail: float,
     seed: int,
 ) -> list[PIL.Image.Image]:
     """The pictures with `factor` times as many pixels a side; the mean of every square is the pixel
-    that was given.
+    that was given. detail: scale of the noise that the details are made of.
     """
     restorer = require(model, Restores, "upscale")
     sides = codec.spec.shape[1:]  # type: ignore[union-attr]
@@ -193,7 +194,7 @@ def upscaled(
                 return _squares(given, factor) + _squares(share, factor) * details
 
             rngs = generators(seed, row * MOST_TILES + first, len(tiles))
-            return restorer.restore(consistent, rngs, told).cpu()
+            return restorer.restore(consistent, rngs, told, detail).cpu()
 
         tile = [side // factor for side in sides]
         results.append(codec.decode(by_tiles(enlarge, small, tile, factor)))
@@ -207,9 +208,12 @@ def colourised(
     items: Sequence[PIL.Image.Image],
     cond: dict[str, Tensor],
     *,
+    detail: float,
     seed: int,
 ) -> list[PIL.Image.Image]:
-    """The pictures in colour, at the run's size, as light as the given ones."""
+    """The pictures in colour, at the run's size, as light as the given ones. detail: scale of the
+    noise that the colours are made of.
+    """
     restorer = require(model, Restores, "colourise")
     if codec.spec.shape[0] != 3:  # type: ignore[union-attr]
         raise SpecError(
@@ -226,7 +230,7 @@ def colourised(
             high, low = colour.amax(1, keepdim=True), -colour.amin(1, keepdim=True)
             return light + _within_limits(light, high, low) * colour
 
-        return restorer.restore(consistent, rngs, cond)
+        return restorer.restore(consistent, rngs, cond, detail)
 
     return _versions(codec, colour, cond, len(items), 1, seed)
 
