@@ -36,7 +36,7 @@ from castalia.nn.data_scale import DataScale
 from castalia.nn.graph import Graph, Port, condition_ports
 from castalia.nn.likelihoods import LOG_2PI
 from castalia.nn.mlp import Mlp, sinusoids
-from castalia.nn.solvers import EVALUATIONS, Solver, integrate, integrate_adaptively
+from castalia.nn.solvers import EVALUATIONS, Solver, along, integrate, integrate_adaptively
 from castalia.nn.unet import UNet
 from castalia.sentences import say
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec, Tokens
@@ -180,7 +180,7 @@ class Flow(Family):
             return self.velocity(x, start, end - start, context)
 
         u, slope = torch.func.jvp(average, (x, start), (velocity, torch.ones_like(start)))
-        target = velocity + _along(end - start, x) * slope.detach()
+        target = velocity + along(end - start, x) * slope.detach()
         error = (u - target.detach()).square().flatten(1).mean(1)
         return (error / (error.detach() + 0.01).sqrt()).mean()
 
@@ -209,7 +209,7 @@ class Flow(Family):
         z = self.scale(x if rngs is None else self._filled(x, rngs))
         with self.evaluating():
             field = self._field(cond, len(x), 1.0)
-            times = [1 - step / self.config.steps for step in range(self.config.steps + 1)]
+            times = [1 - time for time in even_times(self.config.steps)]
             return integrate(_at_points(field), z, times, self._fixed_solver())
 
     @torch.no_grad()
@@ -217,7 +217,7 @@ class Flow(Family):
         """Noise (B, *shape) -> data (B, *shape), the way that `to_latent` went."""
         with self.evaluating():
             field = self._field(cond, len(z), 1.0)
-            times = [step / self.config.steps for step in range(self.config.steps + 1)]
+            times = even_times(self.config.steps)
             return self._unit(integrate(_at_points(field), z, times, self._fixed_solver()))
 
     @torch.no_grad()
@@ -275,10 +275,10 @@ class Flow(Family):
         """
         self.check(Batch(x))
         time = 1 / (1 + deviation / self.scale.spread)
-        state = _along(time, x) * self.scale(x)
+        state = along(time, x) * self.scale(x)
         with self.evaluating():
             slope = _at_points(self._field(cond, len(x), 1.0))(state, time)
-            return self._unit(state + _along(1 - time, x) * slope)
+            return self._unit(state + along(1 - time, x) * slope)
 
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
         """(B,) negative log-likelihood in nats of the data as stored, by the change of variables
@@ -350,7 +350,7 @@ class Flow(Family):
             return torch.rand(rows).to(device)
         return torch.randn(rows).sigmoid().to(device)
 
-    def _field(self, cond: dict[str, Any], rows: int, guidance: float) -> Field_:
+    def _field(self, cond: dict[str, Any], rows: int, guidance: float) -> VelocityField:
         """(x, time, span) -> velocity, guided by the conditions."""
         embedding, network = self.velocity.embedding, self.velocity
         context = embedding(cond, rows, self.device)
@@ -364,14 +364,13 @@ class Flow(Family):
 
         return guided
 
-    def _follow(self, field: Field_, noise: Tensor, steps: int | None) -> Tensor:
+    def _follow(self, field: VelocityField, noise: Tensor, steps: int | None) -> Tensor:
         config = self.config
         if config.solver == "adaptive" and steps is None and config.objective == "velocity":
             return integrate_adaptively(
                 _at_points(field), noise, 0.0, 1.0, tolerance=config.tolerance
             )[0]
-        count = steps or config.steps
-        times = [step / count for step in range(count + 1)]
+        times = even_times(steps or config.steps)
         if config.objective == "velocity":
             return integrate(_at_points(field), noise, times, self._fixed_solver())
         x = noise
@@ -415,7 +414,7 @@ class Flow(Family):
         return math.log(float(self.scale.spread)) - (math.log(width) if width else 0.0)
 
 
-Field_ = Callable[[Tensor, Tensor, Tensor], Tensor]
+VelocityField = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Velocity(nn.Module):
@@ -491,13 +490,18 @@ class Following(nn.Module):
         flow = self.flow
         cond = dict(zip(flow.velocity.embedding.conditions, given, strict=True))
         context = flow.velocity.embedding(cond, noise.shape[0], noise.device)
-        field: Field_ = lambda x, time, span: flow.velocity(x, time, span, context)  # noqa: E731
+        field: VelocityField = lambda x, time, span: flow.velocity(x, time, span, context)  # noqa: E731
         return (flow._unit(flow._follow(field, noise, None)),)
+
+
+def even_times(steps: int) -> list[float]:
+    """From 0 to 1 in so many steps."""
+    return [step / steps for step in range(steps + 1)]
 
 
 def on_the_way(noise: Tensor, data: Tensor, time: Tensor) -> Tensor:
     """(B, ...) at times (B,) of the straight paths from noise to data."""
-    return torch.lerp(noise, data, _along(time, data))
+    return torch.lerp(noise, data, along(time, data))
 
 
 def paired(noise: Tensor, data: Tensor, cond: dict[str, Any]) -> Tensor:
@@ -531,15 +535,10 @@ def waves(time: Tensor) -> Tensor:
     return sinusoids(RATE * time, SINES, longest=1000.0)
 
 
-def _at_points(field: Field_) -> Callable[[Tensor, Tensor], Tensor]:
+def _at_points(field: VelocityField) -> Callable[[Tensor, Tensor], Tensor]:
     """The velocity where one stands: a span of 0."""
     return lambda x, time: field(x, time, torch.zeros_like(time))
 
 
 def _rows(context: Context, rows: slice) -> Context:
     return Context(*(None if part is None else part[rows] for part in context))
-
-
-def _along(time: Tensor, x: Tensor) -> Tensor:
-    """(B,) -> (B, 1, ...), to multiply x with."""
-    return time.view(-1, *[1] * (x.dim() - 1))

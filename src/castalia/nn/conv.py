@@ -126,17 +126,13 @@ class ConvEncoder(nn.Module):
         self.rank = rank
         self.sizes = resolutions(shape[1:], patch=patch, levels=levels, smallest=smallest)
         channels = channels_at(width, len(self.sizes))
-        self.pads = tuple(
-            amount
-            for side, size in reversed(list(zip(shape[1:], self.sizes[0], strict=True)))
-            for amount in (0, size * patch - side)
-        )
+        self.pads = pads_to(shape[1:], self.sizes[0], patch)
         kernel = 3 if patch == 1 else patch
         self.stem = CONV[rank](
             shape[0], channels[0], kernel, stride=patch, padding=1 if patch == 1 else 0
         )
         self.downs = nn.ModuleList()
-        self.stages = nn.ModuleList([_stage(rank, channels[0], depth, context, norm)])
+        self.stages = nn.ModuleList([level_blocks(rank, channels[0], depth, context, norm)])
         for index in range(1, len(self.sizes)):
             stride = tuple(
                 1 if a == b else 2
@@ -145,7 +141,7 @@ class ConvEncoder(nn.Module):
             self.downs.append(
                 CONV[rank](channels[index - 1], channels[index], 3, stride=stride, padding=1)
             )
-            self.stages.append(_stage(rank, channels[index], depth, context, norm))
+            self.stages.append(level_blocks(rank, channels[index], depth, context, norm))
         self.norm = normalisation(norm, rank, channels[-1])
         self.grid = (channels[-1], *self.sizes[-1])
         fast_layout(self, rank)
@@ -163,7 +159,7 @@ class ConvEncoder(nn.Module):
         for index, stage in enumerate(self.stages):
             if index:
                 h = self.downs[index - 1](h)
-            h = _run(stage, h, vector, last=index + 1 == len(self.stages))
+            h = through_level(stage, h, vector, last=index + 1 == len(self.stages))
             activations.append(h)
         activations[-1] = F.silu(self.norm(h))
         return activations
@@ -202,7 +198,7 @@ class ConvDecoder(nn.Module):
         self.sizes = resolutions(self.sides, patch=patch, levels=levels, smallest=smallest)[::-1]
         channels = channels_at(width, len(self.sizes))[::-1]
         self.grid = (channels[0], *self.sizes[0])
-        self.stages = nn.ModuleList([_stage(rank, channels[0], depth, context, norm)])
+        self.stages = nn.ModuleList([level_blocks(rank, channels[0], depth, context, norm)])
         self.ups = nn.ModuleList()
         for index, (before, after) in enumerate(pairwise(channels)):
             stride = tuple(
@@ -212,7 +208,7 @@ class ConvDecoder(nn.Module):
             # 4 where an axis doubles, 3 where it stays: every output has as many inputs
             kernel = tuple(step + 2 for step in stride)
             self.ups.append(TRANSPOSED[rank](before, after, kernel, stride=stride, padding=1))
-            self.stages.append(_stage(rank, after, depth, context, norm))
+            self.stages.append(level_blocks(rank, after, depth, context, norm))
         self.norm = normalisation(norm, rank, channels[-1])
         if patch == 1:
             self.head = CONV[rank](channels[-1], outputs, 3, padding=1)
@@ -242,7 +238,7 @@ class ConvDecoder(nn.Module):
             if index:
                 # 4 -> 8, cut to 7
                 h = self.ups[index - 1](h)[(..., *(slice(side) for side in self.sizes[index]))]
-            h = _run(stage, h, vector, last=index + 1 == len(self.stages))
+            h = through_level(stage, h, vector, last=index + 1 == len(self.stages))
         x = self.head(F.silu(self.norm(h)))
         return x[(..., *(slice(side) for side in self.sides))]  # a patch may reach over the edge
 
@@ -252,11 +248,20 @@ def channels_at(width: int, levels: int) -> list[int]:
     return [width * min(4, 2**index) for index in range(levels)]
 
 
-def _stage(rank: int, channels: int, depth: int, context: int, norm: Norm) -> nn.ModuleList:
+def pads_to(sides: Sequence[int], grid: Sequence[int], patch: int) -> tuple[int, ...]:
+    """For F.pad: what `sides` lack to be `grid` patches."""
+    return tuple(
+        amount
+        for side, size in reversed(list(zip(sides, grid, strict=True)))
+        for amount in (0, size * patch - side)
+    )
+
+
+def level_blocks(rank: int, channels: int, depth: int, context: int, norm: Norm) -> nn.ModuleList:
     return nn.ModuleList(Block(rank, channels, context=context, norm=norm) for _ in range(depth))
 
 
-def _run(stage: nn.Module, h: Tensor, vector: Tensor | None, last: bool) -> Tensor:
+def through_level(stage: nn.Module, h: Tensor, vector: Tensor | None, last: bool) -> Tensor:
     """The blocks of a level. A level without blocks gets a non-linearity, save the last: what
     follows it brings one.
     """

@@ -42,13 +42,13 @@ def step(velocity: Velocity, x: Tensor, start: Tensor, end: Tensor, solver: Solv
     first = velocity(x, start)
     match solver:
         case "euler":
-            return x + _along(span, x) * first
+            return x + along(span, x) * first
         case "midpoint":
-            half = x + _along(span / 2, x) * first
-            return x + _along(span, x) * velocity(half, start + span / 2)
+            half = x + along(span / 2, x) * first
+            return x + along(span, x) * velocity(half, start + span / 2)
         case "heun":
-            there = x + _along(span, x) * first
-            return x + _along(span / 2, x) * (first + velocity(there, end))
+            there = x + along(span, x) * first
+            return x + along(span / 2, x) * (first + velocity(there, end))
 
 
 def integrate(velocity: Velocity, x: Tensor, times: Sequence[float], solver: Solver) -> Tensor:
@@ -90,17 +90,17 @@ def integrate_adaptively(
         for node, weights in zip(_NODES, _STAGES, strict=True):
             there = x
             for weight, slope in zip(weights, slopes, strict=True):
-                there = there + _along(weight * span, x) * slope
+                there = there + along(weight * span, x) * slope
             slopes.append(velocity(there, time + node * span))
         # the last stage stands at the fifth-order solution
-        off = _along(span, x) * sum(
+        off = along(span, x) * sum(
             weight * slope for weight, slope in zip(_ERROR, slopes, strict=True)
         )
         off = off / (1 + torch.maximum(x.abs(), there.abs()))
         error = off.square().flatten(1).mean(1).sqrt() / tolerance
         good = going & (error <= 1)
         asked += len(_NODES) * going
-        x, time = torch.where(_along(good, x), there, x), time + span * good
+        x, time = torch.where(along(good, x), there, x), time + span * good
         factor = (0.9 * error.clamp_min(1e-8) ** -0.2).clamp(0.2, 5.0)
         size = torch.where(going, span.abs() * factor, size)
     raise TrainingError(
@@ -110,6 +110,6 @@ def integrate_adaptively(
     )
 
 
-def _along(times: Tensor, x: Tensor) -> Tensor:
+def along(times: Tensor, x: Tensor) -> Tensor:
     """(B,) -> (B, 1, ...), to multiply x with."""
     return times.view(-1, *[1] * (x.dim() - 1))

@@ -17,13 +17,15 @@ from torch.nn import functional as F
 from castalia.nn.conv import (
     CONV,
     TRANSPOSED,
-    Block,
     Norm,
     channels_at,
     fast_layout,
+    level_blocks,
     normalisation,
+    pads_to,
     rank_of,
     resolutions,
+    through_level,
 )
 
 
@@ -58,11 +60,7 @@ class UNet(nn.Module):
         self.sides = tuple(shape[1:])
         self.sizes = resolutions(self.sides, patch=patch, levels=levels, smallest=smallest)
         channels = channels_at(width, len(self.sizes))
-        self.pads = tuple(
-            amount
-            for side, size in reversed(list(zip(self.sides, self.sizes[0], strict=True)))
-            for amount in (0, size * patch - side)
-        )
+        self.pads = pads_to(self.sides, self.sizes[0], patch)
         self.stem = CONV[rank](
             shape[0],
             channels[0],
@@ -74,11 +72,7 @@ class UNet(nn.Module):
         self.downs, self.ups, self.joins = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for index, channel in enumerate(channels):
             for blocks in (self.down_blocks, self.up_blocks):
-                blocks.append(
-                    nn.ModuleList(
-                        Block(rank, channel, context=context, norm=norm) for _ in range(depth)
-                    )
-                )
+                blocks.append(level_blocks(rank, channel, depth, context, norm))
             if index + 1 == len(channels):
                 break
             stride = tuple(
@@ -117,14 +111,14 @@ class UNet(nn.Module):
         for index, blocks in enumerate(self.down_blocks):
             if index:
                 h = self.downs[index - 1](h)
-            h = _run(blocks, h, vector)
+            h = through_level(blocks, h, vector, last=False)
             kept.append(h)
         h = self.middle(h, sequence, mask)
         for index in reversed(range(len(kept))):
             if index + 1 < len(kept):
                 size = (..., *(slice(side) for side in self.sizes[index]))  # 4 -> 8, cut to 7
                 h = self.joins[index](torch.cat([self.ups[index](h)[size], kept[index]], 1))
-            h = _run(self.up_blocks[index], h, vector)
+            h = through_level(self.up_blocks[index], h, vector, last=False)
         h = self.head(F.silu(self.norm(h)))
         return h[(..., *(slice(side) for side in self.sides))]  # a patch may reach over the edge
 
@@ -178,11 +172,3 @@ class Attention(nn.Module):
         if mask is not None:
             weights = weights.masked_fill(~mask, -1e4)
         return (weights.softmax(-1) @ value).transpose(1, 2).flatten(2)
-
-
-def _run(blocks: nn.Module, h: Tensor, vector: Tensor | None) -> Tensor:
-    """The blocks of a level; a level without blocks gets a non-linearity."""
-    children = list(blocks.children())
-    for block in children:
-        h = block(h, vector)
-    return h if children else F.silu(h)

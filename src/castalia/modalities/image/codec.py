@@ -281,9 +281,7 @@ class ImageCodec(Codec[PIL.Image.Image]):
         plain = flattened(item, channels)
         if plain.size != (width, height):
             plain = _resized(plain, (width, height), self.config.fit)
-        # a copy: torch wants writable memory
-        array = np.array(plain, dtype=np.uint8).reshape(height, width, channels)
-        return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+        return levels_of(plain)
 
     def decode(self, x: Tensor) -> PIL.Image.Image:
         """(C, H, W) in [-1, 1] to a picture of mode "L" or "RGB"; values outside are clipped, NaN
@@ -426,6 +424,13 @@ def _frames(opened: PIL.Image.Image) -> int:
         return 1
     finally:
         opened.seek(0)
+
+
+def levels_of(plain: PIL.Image.Image) -> Tensor:
+    """(C, H, W) uint8 of a picture of mode "L" or "RGB"."""
+    # a copy: torch wants writable memory
+    array = np.array(plain, dtype=np.uint8).reshape(plain.height, plain.width, -1)
+    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
 
 
 @contextmanager

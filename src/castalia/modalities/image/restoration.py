@@ -24,7 +24,7 @@ from castalia.codecs.base import Codec
 from castalia.data.stream import to_unit
 from castalia.errors import DataError, RecipeError, SpecError
 from castalia.families.base import Family
-from castalia.modalities.image.codec import open_picture
+from castalia.modalities.image.codec import levels_of, open_picture
 from castalia.modalities.image.colours import flattened
 from castalia.nn.counter_random import generators
 from castalia.registry import require
@@ -74,7 +74,7 @@ def made_anew(codec: Codec[Any], item: PIL.Image.Image, mask: str | None) -> Ten
                 where="edit infill",
                 fix=say("--mask X,Y,W,H, --mask FILE, or a picture with a transparent part"),
             )
-        marked = item.convert("RGBA").getchannel("A").point(lambda alpha: 255 * (alpha < 128))
+        marked = _clear(item.convert("RGBA"))
     elif mask.startswith("data:"):
         marked = _of_url(mask)
         if marked.size != item.size:
@@ -112,8 +112,12 @@ def _of_url(mask: str) -> PIL.Image.Image:
                 say("the mask is not a picture"), where="mask", fix=say("save it as PNG")
             ) from error
     white = rgba.convert("L").point(lambda value: 255 * (value > 127))
-    clear = rgba.getchannel("A").point(lambda alpha: 255 * (alpha < 128))
-    return PIL.Image.composite(PIL.Image.new("L", rgba.size, 255), white, clear)
+    return PIL.Image.composite(PIL.Image.new("L", rgba.size, 255), white, _clear(rgba))
+
+
+def _clear(rgba: PIL.Image.Image) -> PIL.Image.Image:
+    """White where a picture is transparent, black elsewhere."""
+    return rgba.getchannel("A").point(lambda alpha: 255 * (alpha < 128))
 
 
 @torch.inference_mode()
@@ -135,7 +139,7 @@ def denoised(
         level = estimated_noise(whole) if noise is None else noise * 2 / 255
 
         def clean(tiles: Tensor, first: int, row: int = row, level: float = level) -> Tensor:
-            told = {name: value[row : row + 1].expand(len(tiles)) for name, value in cond.items()}
+            told = _told(cond, row, len(tiles))
             deviation = torch.full((len(tiles),), level, device=model.device)
             return restorer.denoise(tiles.to(model.device), deviation, told).cpu()
 
@@ -184,7 +188,7 @@ def upscaled(
         small = as_unit(codec, item)
 
         def enlarge(tiles: Tensor, first: int, row: int = row) -> Tensor:
-            told = {name: value[row : row + 1].expand(len(tiles)) for name, value in cond.items()}
+            told = _told(cond, row, len(tiles))
             given = tiles.to(model.device)
 
             def consistent(x: Tensor) -> Tensor:
@@ -237,12 +241,8 @@ def colourised(
 
 def as_unit(codec: Codec[Any], item: PIL.Image.Image) -> Tensor:
     """(C, H, W) in [-1, 1] at the picture's own size, with the run's channels."""
-    import numpy as np
-
-    channels = codec.spec.shape[0]  # type: ignore[union-attr]
-    array = np.array(flattened(item, channels), dtype=np.uint8)
-    x = torch.from_numpy(array.reshape(item.height, item.width, channels)).permute(2, 0, 1)
-    return to_unit(codec.spec, x[None])[0]
+    plain = flattened(item, codec.spec.shape[0])  # type: ignore[union-attr]
+    return to_unit(codec.spec, levels_of(plain)[None])[0]
 
 
 def by_tiles(
@@ -280,6 +280,11 @@ def by_tiles(
             total[:, *area] += tile * hill
             weight[:, *area] += hill
     return (total / weight)[:, : factor * height, : factor * width]
+
+
+def _told(cond: dict[str, Tensor], row: int, tiles: int) -> dict[str, Tensor]:
+    """The conditions of one picture, for each of its tiles."""
+    return {name: value[row : row + 1].expand(tiles) for name, value in cond.items()}
 
 
 def _squares(x: Tensor, factor: int) -> Tensor:

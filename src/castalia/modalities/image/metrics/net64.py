@@ -13,7 +13,7 @@ quality  32: which of 17 kinds of damage a picture has, none included, and how m
          cubic kernel.
 
 Both are trained together on the same layers (Chen et al. 2020, SimCLR, for the content; naming
-damages as in full-reference-free quality assessment). Batch norms are folded into the weights; the
+damages as in quality assessment without a reference). Batch norms are folded into the weights; the
 file is float16, computation is float32.
 
 A distance in these features compares models on the same data; it is not the published FID
