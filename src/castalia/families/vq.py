@@ -49,7 +49,7 @@ class VqConfig(FamilyConfig):
         None,
         ge=0,
         le=16,
-        description="halvings; null: until 16 codes a side are left, each of 4 numbers or more",
+        description="halvings; null: until 8 codes a side are left, or each stands for 8 numbers",
     )
     norm: Norm = Field("none", description="what residual blocks begin with")
     adversarial: float = Field(
@@ -208,11 +208,11 @@ class PatchCritic(nn.Module):
         return self.head(activations[-1]).float(), activations
 
 
-def halvings_to(sides: Sequence[int], patch: int, most: int = 16, least: int = 4) -> int:
-    """How often the longest side is halved until at most `most` positions are left and each stands
-    for `least` numbers a side.
+def halvings_to(sides: Sequence[int], patch: int, fewest: int = 8, coarsest: int = 8) -> int:
+    """How often the longest side is halved until `fewest` codes are left on it, or each stands for
+    `coarsest` numbers.
     """
     longest, halvings = -(-max(sides) // patch), 0
-    while longest > most or (patch << halvings < least and longest > 1):
+    while longest > fewest and patch << halvings < coarsest:
         longest, halvings = -(-longest // 2), halvings + 1
     return halvings
