@@ -189,6 +189,15 @@ class Infills(Protocol):
 
 
 @runtime_checkable
+class Predicts(Protocol):
+    def predict(self, x: Tensor, place: int, cond: dict[str, Any]) -> Tensor:
+        """(B, V) float32 log-probabilities of the token at `place` of rows x (B, T), given all
+        others of the row.
+        """
+        ...
+
+
+@runtime_checkable
 class Restores(Protocol):
     """Finds dense data behind what is left of them."""
 
@@ -283,6 +292,7 @@ ABILITIES: dict[str, type] = {
     "quantises": Quantises,
     "scores": Scores,
     "infills": Infills,
+    "predicts": Predicts,
     "restores": Restores,
     "decodes": Decodes,
     "attends": Attends,

@@ -51,7 +51,7 @@ FAMILIES: dict[str, Entry] = {
     "ar": Entry(
         "castalia.families.ar:Ar",
         say("autoregressive transformer over tokens"),
-        ("samples", "scores", "infills", "decodes", "attends", "tunes"),
+        ("samples", "scores", "infills", "predicts", "decodes", "attends", "tunes"),
     ),
     "seqvae": Entry(
         "castalia.families.seqvae:SeqVae",
@@ -123,6 +123,7 @@ ABILITIES: dict[str, str] = {
     "encodes": say_in("ability", "encodes"),
     "scores": say_in("ability", "scores"),
     "infills": say_in("ability", "infills"),
+    "predicts": say_in("ability", "predicts"),
     "restores": say_in("ability", "restores"),
     "decodes": say_in("ability", "decodes"),
     "attends": say_in("ability", "attends"),

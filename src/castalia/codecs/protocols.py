@@ -10,6 +10,8 @@
     Symmetric    items have other writings that are as likely
     WritesBytes  each token writes certain bytes
     Tokenizes    its tokenizer as a file of another program
+    Collects     many items are written as one file
+    TakesGiven   parts of an item can be given by name
 
     if isinstance(codec, Streams): ...
     parts = need(codec, Constrains, say("the codec '{0}' knows no constraints", codec.name))
@@ -19,7 +21,7 @@ Members are looked up when asked, so ask once the codec is fitted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
@@ -139,6 +141,26 @@ class Tokenizes(Protocol):
     @property
     def silent(self) -> Sequence[int]:
         """Tokens that training never showed."""
+        ...
+
+
+@runtime_checkable
+class Collects(Protocol):
+    def collected(self, items: Sequence[Any]) -> Any:
+        """Several items as what `Codec.write` writes as one file: the rows of a table."""
+        ...
+
+
+@runtime_checkable
+class TakesGiven(Protocol):
+    def partial(self, given: Mapping[str, str]) -> tuple[Tensor, Tensor]:
+        """(x (T,) int64 from `begin` on, keep (T,) bool): an item of which the named parts are
+        known. Raises RecipeError for a name or a value that it does not have.
+        """
+        ...
+
+    def with_given(self, item: Any, given: Mapping[str, str]) -> Any:
+        """An item that was drawn so, with the parts exactly as they were given."""
         ...
 
 
