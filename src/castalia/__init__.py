@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from castalia.verbs.check import check
     from castalia.verbs.compare import compare
     from castalia.verbs.edit import edit
+    from castalia.verbs.predict import predict
     from castalia.verbs.evaluate import evaluate
     from castalia.verbs.reproduce import reproduce
     from castalia.verbs.sample import sample
@@ -39,6 +40,7 @@ _WHERE = {
     "check": "castalia.verbs.check",
     "compare": "castalia.verbs.compare",
     "edit": "castalia.verbs.edit",
+    "predict": "castalia.verbs.predict",
     "evaluate": "castalia.verbs.evaluate",
     "reproduce": "castalia.verbs.reproduce",
     "resume": "castalia.verbs.train",
@@ -55,6 +57,7 @@ __all__ = [
     "check",
     "compare",
     "edit",
+    "predict",
     "evaluate",
     "export",
     "open",

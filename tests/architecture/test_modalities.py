@@ -15,10 +15,11 @@ from pathlib import Path
 from castalia import modality
 
 PACKAGE = Path(__file__).parents[2] / "src" / "castalia"
-NAMES = {"array", "image", "music", "text"}
+NAMES = {"array", "image", "music", "table", "text"}
 # Where a word is the name of a modality and means something else, by file: the words, and what.
 MEANT_OTHERWISE = {
     "checks/report_schema.py": ({"text"}, "kinds of a table's columns"),
+    "cli/console.py": ({"table"}, "the function of that name"),
     "codecs/conversation.py": ({"text"}, "fields of other programs' conversations"),
     "constraints/json_schema.py": ({"array"}, "JSON Schema's type"),
     "constraints/schema_rewriting.py": ({"array"}, "JSON Schema's type"),
@@ -39,10 +40,11 @@ MEANT_OTHERWISE = {
     "testing/codecs.py": ({"text"}, "a key of a manifest"),
     "testing/malformed.py": ({"text"}, "a way to damage a file"),
     "text_files/documents.py": ({"text"}, "a column of tables"),
+    "text_files/office.py": ({"table"}, "the element of HTML"),
 }
 # Recipes and data by name, and modules of a modality; MIME types of texts are none.
 OF_A_MODALITY = re.compile(
-    r"^(array|image|music)/[a-z]|^text/(?!plain|html|event-stream)[a-z]"
+    r"^(array|image|music|table)/[a-z]|^text/(?!plain|html|event-stream)[a-z]"
     r"|castalia\.modalities\.\w|^builtin/[a-z]"
 )
 

@@ -11,10 +11,12 @@ Nothing of identifiers and texts is learned: they are made anew when a table is 
 from __future__ import annotations
 
 import random
+import struct
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -26,8 +28,9 @@ from torch import Tensor
 
 from castalia import atomic
 from castalia.codecs.base import Codec, CodecConfig
+from castalia.codecs.protocols import Question
 from castalia.errors import CastaliaError, DataError, RecipeError, SpecError, meant
-from castalia.modalities.table import files, text_detection
+from castalia.modalities.table import files, prediction, text_detection
 from castalia.modalities.table.columns import infer
 from castalia.modalities.table.columns.base import Column
 from castalia.modalities.table.columns.binned import Binned
@@ -198,11 +201,25 @@ class TableCodec(Codec[Row]):
                 ", ".join(f"{column.name}: {column.kind}" for column in columns[:6]),
                 say("codec.columns.NAME=category says otherwise of a column"),
             )
+        # of each column: which learned cell it is (or is decided by), and what else it is made of
+        self._layout: list[tuple[int, Column | None, int]] = [
+            (self._order[column.name], None, 0)
+            if column.name in self._order
+            else (self._order[column.source], column, salt)
+            if isinstance(column, Derived) and column.source in self._order
+            else (0, column, salt)
+            for column, salt in zip(columns, self._salts, strict=True)
+        ]
         if self.config.form == "dense":
             self._dense = DenseForm(self.learned)
             self._spec = self._dense.spec
             return
         self._slots = Slots([column.size for column in self.learned])
+        self._limits = list(pairwise(self._slots.starts))
+        self._packed = struct.Struct(f"<{len(self.learned)}i")
+        self._values = [
+            column.values if isinstance(column, Category) else None for column in self.learned
+        ]
         width = len(self.learned)
         self._spec = Tokens(width, self._slots.slots.shape[1], 0, None, self._slots, width)
 
@@ -306,36 +323,52 @@ class TableCodec(Codec[Row]):
         given = x.detach().cpu().flatten()
         if given.is_floating_point():
             given = torch.nan_to_num(given, 0.0, posinf=2**31, neginf=-(2**31))
-        ids: list[int] = given.long().tolist()
+        ids: list[int] = given.tolist() if given.dtype == torch.int64 else given.long().tolist()
         if ids and ids[0] == 0:
             ids = ids[1:]
-        ids += [0] * (len(self.learned) - len(ids))
-        tokens, start = [], 1
-        for token, column in zip(ids, self.learned, strict=False):
-            tokens.append(min(max(token - start, 0), column.size - 1))
-            start += column.size
-        mixed = zlib.crc32(np.array(tokens, dtype=np.int32).tobytes())
+        if len(ids) < len(self._limits):
+            ids += [0] * (len(self._limits) - len(ids))
+        tokens = [
+            token - start if start <= token < stop else 0 if token < start else stop - start - 1
+            for token, (start, stop) in zip(ids, self._limits, strict=False)
+        ]
+        mixed = zlib.crc32(self._packed.pack(*tokens))
         texts = [
-            column.decode(token, _chance(mixed, place))
-            for place, (token, column) in enumerate(zip(tokens, self.learned, strict=True))
+            column.decode(token, _chance(mixed, place)) if values is None else values[token]
+            for place, (token, column, values) in enumerate(
+                zip(tokens, self.learned, self._values, strict=True)
+            )
         ]
         return self._completed(texts, mixed)
 
     def _completed(self, texts: Sequence[str], mixed: int) -> Row:
         """The row whose learned cells are `texts`, with the columns that are not learned."""
+        if not self.rules:
+            return Row(
+                self._header,
+                tuple(
+                    [
+                        texts[place]
+                        if column is None
+                        else column.of(texts[place])
+                        if isinstance(column, Derived)
+                        else column.decode(0, _chance(mixed, salt))
+                        for place, column, salt in self._layout
+                    ]
+                ),
+            )
         known = {
-            column.name: text for text, column in zip(texts, self.learned, strict=True)
+            name: texts[place]
+            if column is None
+            else column.of(texts[place])
+            if isinstance(column, Derived)
+            else column.decode(0, _chance(mixed, salt))
+            for name, (place, column, salt) in zip(self.names, self._layout, strict=True)
         }
-        for salt, column in zip(self._salts, self.columns, strict=True):
+        known = mended(self.rules, known, self)
+        for column in self.columns:  # what others decide follows what was mended
             if isinstance(column, Derived):
                 known[column.name] = column.of(known[column.source])
-            elif column.size < 2:
-                known[column.name] = (
-                    column.decode(0, _chance(mixed, salt)) if column.size < 1 else
-                    column.decode(0, 0.5)
-                )
-        if self.rules:
-            known = mended(self.rules, known, self)
         return Row(self._header, tuple(known[name] for name in self.names))
 
     def partial(self, given: Mapping[str, str]) -> tuple[Tensor, Tensor]:
@@ -416,6 +449,19 @@ class TableCodec(Codec[Row]):
                 for name, cell in zip(item.header.names, item.cells, strict=True)
             ),
         )
+
+    # Predictions ----------------------------------------------------------------------------------
+
+    def question(self, items: Sequence[Row], name: str) -> Question:
+        return prediction.question(self, items, name)
+
+    def answer(
+        self, items: Sequence[Row], name: str, probabilities: Tensor
+    ) -> tuple[list[Row], dict[str, float]]:
+        return prediction.answer(self, items, name, probabilities)
+
+    def rated(self, items: Sequence[Row], nats: Tensor) -> list[Row]:
+        return prediction.rated(items, nats)
 
     # Items to files -------------------------------------------------------------------------------
 
