@@ -382,8 +382,8 @@ def _workbook(
         import openpyxl
     except ImportError as error:
         raise MissingExtra("openpyxl", "documents", path.name) from error
-    book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet()
+    book = openpyxl.Workbook()
+    sheet = book.active
     sheet.append(list(header.names))
     for row in rows:
         sheet.append(_values(row, typed))

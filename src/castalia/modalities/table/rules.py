@@ -73,14 +73,18 @@ class Rule:
         if "==" in bare:
             left, _, total = bare.partition("==")
             return cls("sum", _named([*left.split("+"), total], known, text, 3))
-        parts = [part.strip() for part in re.split(r"<=", bare)]
-        if len(parts) in (2, 3) and any(re.fullmatch(_NUMBER, part) for part in parts):
-            low = float(parts[0]) if re.fullmatch(_NUMBER, parts[0]) else None
-            high = float(parts[-1]) if re.fullmatch(_NUMBER, parts[-1]) else None
-            middle = parts[1] if low is not None else parts[0]
-            return cls("range", _named([middle], known, text, 1), low, high)
-        if len(parts) == 2:
-            return cls("order", _named(parts, known, text, 2))
+        parts = [part.strip() for part in bare.split("<=")]
+        numbers = [bool(re.fullmatch(_NUMBER, part)) for part in parts]
+        match numbers:
+            case [True, False, True]:
+                low, name, high = float(parts[0]), parts[1], float(parts[2])
+                return cls("range", _named([name], known, text, 1), low, high)
+            case [True, False]:
+                return cls("range", _named(parts[1:], known, text, 1), float(parts[0]))
+            case [False, True]:
+                return cls("range", _named(parts[:1], known, text, 1), None, float(parts[1]))
+            case [False, False]:
+                return cls("order", _named(parts, known, text, 2))
         raise RecipeError(
             say("this is no rule"),
             where=f"codec.rules: {text}",

@@ -21,6 +21,7 @@ from castalia.sentences import say
 MOST_VALUES = 1000  # of a category
 LEAST_ROWS = 10  # a value of the deciding column, on average, before a rule is believed
 DECIDING = 1000  # different values of it at most
+COMPARED = 100  # columns that are compared with each other
 
 
 def kind_of(name: str, cells: Cells) -> tuple[str, Scale | None]:
@@ -93,7 +94,7 @@ def decided(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> dict[st
         place
         for place, column in enumerate(columns)
         if column.size > 1 and len({row[place] for row in rows}) <= DECIDING
-    ]
+    ][:COMPARED]
     values = {place: [row[place] for row in rows] for place in few}
     distinct = {place: len(set(values[place])) for place in few}
     for one in few:
