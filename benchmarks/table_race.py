@@ -3,7 +3,8 @@
     python benchmarks/table_race.py adult.csv --target income --seconds 60 --out results/table_race.json
 
 Nine tenths of the rows (pandas `sample(frac=0.9, random_state=0)`) are trained on; as many are
-drawn. Scored as in the field: SDMetrics' column shapes and pair trends (written out here), the AUC
+drawn. Scored as in the field: SDMetrics' column shapes and pair trends (castalia's own, which are
+checked against SDMetrics' figures), the AUC
 of gradient boosting (scikit-learn) that tells drawn from real rows in cross-validation, the AUC of
 gradient boosting on the held-out tenth when trained on drawn rows against real ones, and exact
 copies among drawn rows against those among held-out ones. Beside it: independent columns and rows
@@ -27,50 +28,23 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.preprocessing import OrdinalEncoder
 
 import castalia
+from castalia.modalities.table.metrics.fidelity import shapes, trends
+from castalia.modalities.table.metrics.frame import Frame
 from castalia.run import Run
 from castalia.sampling.generate import collected, generate, request_of
 
 
-def shapes(real: pd.DataFrame, drawn: pd.DataFrame) -> float:
-    """Mean over columns of 1 - Kolmogorov-Smirnov (numbers) or 1 - total variation (categories)."""
-    scores = []
-    for name in real.columns:
-        one, other = real[name].dropna(), drawn[name].dropna()
-        if pd.api.types.is_numeric_dtype(one):
-            both = np.sort(np.concatenate([one, other]))
-            shares = [np.searchsorted(np.sort(side), both, side="right") / len(side)
-                      for side in (one, other)]
-            scores.append(1 - np.abs(shares[0] - shares[1]).max())
-        else:
-            counts = [side.value_counts(normalize=True) for side in (one, other)]
-            scores.append(1 - counts[0].sub(counts[1], fill_value=0).abs().sum() / 2)
-    return float(np.mean(scores))
-
-
-def pairs(real: pd.DataFrame, drawn: pd.DataFrame) -> float:
-    """Mean over pairs of columns of 1 - |r - s| / 2 (both numbers), else 1 - total variation of
-    the table of both, numbers in ten equal bins of the real data.
-    """
-    numeric = [pd.api.types.is_numeric_dtype(real[name]) for name in real.columns]
-    binned = []
-    for side in (real, drawn):
-        cells = {}
-        for name, is_number in zip(real.columns, numeric, strict=True):
-            edges = np.histogram_bin_edges(real[name].dropna(), 10) if is_number else None
-            cells[name] = side[name].astype(str) if edges is None else np.digitize(
-                side[name], edges[1:-1])
-        binned.append(pd.DataFrame(cells))
-    scores = []
-    for one in range(len(numeric)):
-        for other in range(one):
-            names = [real.columns[one], real.columns[other]]
-            if numeric[one] and numeric[other]:
-                r, s = (side[names].corr().iloc[0, 1] for side in (real, drawn))
-                scores.append(1 - abs(r - s) / 2)
-            else:
-                counts = [side.groupby(names).size() / len(side) for side in binned]
-                scores.append(1 - counts[0].sub(counts[1], fill_value=0).abs().sum() / 2)
-    return float(np.nanmean(scores))
+def frames(real: pd.DataFrame, drawn: pd.DataFrame) -> tuple[Frame, Frame]:
+    """Both tables as columns of numbers and codes."""
+    ordered = np.array([pd.api.types.is_numeric_dtype(real[name]) for name in real.columns])
+    values: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for name, numeric in zip(real.columns, ordered, strict=True):
+        both = pd.concat([real[name], drawn[name]])
+        codes = both.to_numpy(float) if numeric else pd.factorize(both.astype(str))[0].astype(float)
+        values[0].append(codes[: len(real)])
+        values[1].append(codes[len(real) :])
+    names = tuple(real.columns)
+    return Frame(np.stack(values[0], 1), names, ordered), Frame(np.stack(values[1], 1), names, ordered)
 
 
 def boosted(columns: list[str], categories: list[str]) -> HistGradientBoostingClassifier:
@@ -114,10 +88,12 @@ def scored(
             tables["test"][target], model.predict_proba(tables["test"][inputs])[:, 1]
         )
     known = set(map(tuple, train.astype(str).to_numpy()))
+    one, other = frames(train, drawn)
+    shape, trend = float(shapes(other, one).mean()), float(np.nanmean(trends(other, one)))
     return {
-        "shapes": shapes(train, drawn),
-        "pairs": pairs(train, drawn),
-        "quality": (shapes(train, drawn) + pairs(train, drawn)) / 2,
+        "shapes": shape,
+        "pairs": trend,
+        "quality": (shape + trend) / 2,
         "two_sample_auc": float(roc_auc_score(sides[order], guess)),
         "utility_auc": float(utility["drawn"]),
         "utility_auc_of_real": float(utility["train"]),
@@ -137,6 +113,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--baselines", action="store_true")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--keep", type=Path, help="where to put the drawn rows")
     parser.add_argument("overrides", nargs="*")
     options = parser.parse_intermixed_args()
     if options.threads:
@@ -168,6 +145,8 @@ def main() -> None:
         run.codec.write(together.item, Path(folder) / "drawn.csv")
         result["seconds_of_sampling"] = round(time.perf_counter() - begun, 1)
         table = pd.read_csv(Path(folder) / "drawn.csv")
+    if options.keep is not None:
+        table.to_csv(options.keep, index=False)
     result["castalia"] = scored(train, test, table, options.target)
     if options.baselines:
         rng = np.random.default_rng(0)

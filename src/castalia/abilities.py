@@ -183,7 +183,8 @@ class Infills(Protocol):
         temperature: float = 1.0,
     ) -> Tensor:
         """Fill x where `keep` is False; kept entries come back bit-identical. temperature: divisor
-        of the logits; 0: the likeliest each time.
+        of the logits; 0: the likeliest each time. Models of tokens take `barred` (V,) bool, too:
+        tokens that are not drawn.
         """
         ...
 

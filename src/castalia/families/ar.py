@@ -418,9 +418,10 @@ class Ar(Family):
         rngs: Sequence[torch.Generator],
         cond: dict[str, Any],
         temperature: float = 1.0,
+        barred: Tensor | None = None,
     ) -> Tensor:
         """x (B, T) with its tokens drawn anew where `keep` is False, each given all kept ones and
-        those drawn before it, from the left.
+        those drawn before it, from the left. barred (V,) bool: tokens that are not drawn.
         """
         if self.config.order != "any":
             raise AbilityError(
@@ -453,6 +454,8 @@ class Ar(Family):
         barrier[
             [self.spec.begin] if self.spec.end is None else [self.spec.begin, self.spec.end]
         ] = float("-inf")
+        if barred is not None:
+            barrier[barred.cpu()] = float("-inf")
         slots = slots_of(self.spec)
         masks = (
             None

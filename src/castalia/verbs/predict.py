@@ -64,7 +64,7 @@ def predict(
         Foretells,
         say("the codec '{0}' has no parts to predict", codec.name),
         where="predict",
-        fix=say("predict needs a run of a table"),
+        fix=say("use a run whose items have named parts"),
     )
     family = run.model() if model is None else model
     items = [item for one in inputs for item in codec.given(one)]

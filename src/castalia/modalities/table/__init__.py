@@ -15,6 +15,7 @@ MODALITY = Modality(
     codec=f"{_HERE}.codec:TableCodec",
     first="table/ar",
     base="table/ar",
+    demo=f"{_HERE}.demo:demo",
     check=f"{_HERE}.check:TableCheck",
     matcher=f"{_HERE}.copies:Rows",
     verdict=f"{_HERE}.verdict:verdict_table",

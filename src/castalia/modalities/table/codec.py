@@ -32,7 +32,7 @@ from castalia.codecs.protocols import Question
 from castalia.errors import CastaliaError, DataError, RecipeError, SpecError, meant
 from castalia.modalities.table import files, prediction, text_detection
 from castalia.modalities.table.columns import infer
-from castalia.modalities.table.columns.base import Column
+from castalia.modalities.table.columns.base import Column, is_missing
 from castalia.modalities.table.columns.binned import Binned
 from castalia.modalities.table.columns.discrete import Category, Constant, Derived
 from castalia.modalities.table.columns.identifier import Identifier, Text
@@ -269,6 +269,15 @@ class TableCodec(Codec[Row]):
     def token_range(self, slot: int) -> tuple[int, int]:
         """First and one past the last token of a slot."""
         return self._slots.starts[slot], self._slots.starts[slot + 1]
+
+    def missing_tokens(self) -> Tensor:
+        """(V,) bool: tokens that say that there is no value, of columns that have values, too."""
+        barred = torch.zeros(self._slots.starts[-1], dtype=torch.bool)
+        for (start, stop), column in zip(self._limits, self.learned, strict=True):
+            empty = [is_missing(column.decode(token, 0.5)) for token in range(stop - start)]
+            if not all(empty):
+                barred[start:stop] = torch.tensor(empty)
+        return barred
 
     def cells_of(self, item: Row, *, whole: bool = True) -> list[Cell]:
         """The cells in the order of the training data's columns. Raises DataError where a column is

@@ -77,6 +77,7 @@ class Impute(Infill):
                 where="edit infill",
                 fix=say("leave cells empty, or draw a column anew: --replace COLUMN"),
             )
+        missing = codec.missing_tokens()
         tables = []
         for draw in range(options.steps):
             rows = list(items)
@@ -88,8 +89,13 @@ class Impute(Infill):
                 keep = torch.stack([one for _, one in pairs])
                 rngs = generators(seed, draw * len(items) + part[0], part[-1] - part[0] + 1)
                 chosen = [rngs[place - part[0]] for place in part]
-                filled = infiller.infill(
-                    x.to(model.device), keep.to(model.device), chosen, cond, options.temperature
+                filled = infiller.infill(  # type: ignore[call-arg]
+                    x.to(model.device),
+                    keep.to(model.device),
+                    chosen,
+                    cond,
+                    options.temperature,
+                    barred=missing,
                 ).cpu()
                 for place, tokens in zip(part, filled, strict=True):
                     rows[place] = merged(codec, items[place], codec.decode(tokens), gaps[place])

@@ -4,7 +4,7 @@ tells rows apart, missing cells, and rules.
 Shapes and trends are those of SDMetrics (DataCebo, "Quality Report"): of a number 1 - the
 Kolmogorov-Smirnov statistic, of a category 1 - the total variation; of two numbers 1 - |r - s| / 2
 of Pearson's correlations, of other pairs 1 - the total variation of their table, numbers in ten
-equal bins of the real data. The classifier is gradient boosting (boosting.py), scored by its area
+equal bins; only of pairs that are associated in the real data. The classifier is gradient boosting (boosting.py), scored by its area
 under the ROC curve on rows that it has not seen: 0.5 where it cannot tell.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from castalia.evaluation import base
 from castalia.evaluation.base import GROUPS, Estimate, Evidence, Metric, MetricResult, compared
-from castalia.evaluation.base import clearly, estimated, group_ids, show
+from castalia.evaluation.base import clearly, estimated, group_ids, show, wilson
 from castalia.language import Message, say
 from castalia.modalities.table.columns.base import is_missing
 from castalia.modalities.table.metrics.boosting import auc, told_apart
@@ -28,6 +28,8 @@ from castalia.modalities.table.row import Header, Row
 FEWEST = 40  # rows on each side
 MOST = 3000  # rows of a side that are compared
 BINS = 10  # of numbers in tables of two columns
+# of real data: pairs below are not judged (SDMetrics' defaults of version 0.32)
+CORRELATED, ASSOCIATED = 0.5, 0.3
 
 
 def column_shape(one: np.ndarray, other: np.ndarray, ordered: bool) -> float:
@@ -54,35 +56,57 @@ def shapes(drawn: Frame, real: Frame) -> np.ndarray:
 
 
 def trends(drawn: Frame, real: Frame) -> np.ndarray:
-    """(C, C) the trend of each pair; NaN on the diagonal, and where a number never varies."""
+    """(C, C) the trend of each pair; NaN on the diagonal, and of pairs that are not associated in
+    the real data. Where none is, of all pairs.
+    """
     width = len(real.ordered)
-    result = np.full((width, width), np.nan)
-    codes = [_coded(drawn, real, place) for place in range(width)]
+    result, weak = np.full((width, width), np.nan), np.full((width, width), np.nan)
+    codes = [(_coded(drawn, place), _coded(real, place)) for place in range(width)]
     for one in range(width):
         for other in range(one):
             if real.ordered[one] and real.ordered[other]:
                 r, s = (_pearson(side.values[:, [one, other]]) for side in (real, drawn))
-                value = 1 - abs(r - s) / 2
+                value, tied = 1 - abs(r - s) / 2, abs(r) > CORRELATED
             else:
-                (a, b, size), (c, d, more) = codes[one], codes[other]
-                value = 1.0 - _variation(a * more + c, b * more + d, size * more)
-            result[one, other] = result[other, one] = value
-    return result
+                (a, b), (c, d) = codes[one], codes[other]
+                width_b = 1 + int(max(c.max(initial=0), d.max(initial=0)))
+                size = width_b * (1 + int(max(a.max(initial=0), b.max(initial=0))))
+                value = 1.0 - _variation(a * width_b + c, b * width_b + d, size)
+                tied = cramers_v(b, d) > ASSOCIATED
+            weak[one, other] = weak[other, one] = value
+            if tied:
+                result[one, other] = result[other, one] = value
+    return weak if np.isnan(result).all() else result
 
 
-def _coded(drawn: Frame, real: Frame, place: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Codes of a column of both sides and how many there are; a missing number has one, too."""
-    one, other = drawn.values[:, place], real.values[:, place]
-    if not real.ordered[place]:
-        size = 1 + int(max(one.max(initial=0), other.max(initial=0)))
-        return one.astype(np.int64), other.astype(np.int64), size
-    known = other[~np.isnan(other)]
-    edges = np.histogram_bin_edges(known, BINS)[1:-1] if len(known) else np.zeros(0)
-    made = [
-        np.where(np.isnan(side), BINS, np.digitize(side, edges)).astype(np.int64)
-        for side in (one, other)
-    ]
-    return made[0], made[1], BINS + 1
+def cramers_v(one: np.ndarray, other: np.ndarray) -> float:
+    """Cramer 1946: how much two codes (N,) are associated, in [0, 1]; 0 where one never varies."""
+    _, one = np.unique(one, return_inverse=True)
+    _, other = np.unique(other, return_inverse=True)
+    rows, columns = int(one.max(initial=0)) + 1, int(other.max(initial=0)) + 1
+    if min(rows, columns) < 2:
+        return 0.0
+    table = np.bincount(one * columns + other, minlength=rows * columns).reshape(rows, columns)
+    expected = table.sum(1, keepdims=True) * table.sum(0, keepdims=True) / len(one)
+    chi = float(((table - expected) ** 2 / expected).sum())
+    return float(np.sqrt(chi / len(one) / (min(rows, columns) - 1)))
+
+
+def _coded(frame: Frame, place: int) -> np.ndarray:
+    """Codes (N,) of a column; numbers in BINS equal bins of their own side, a missing one with the
+    largest.
+    """
+    values = frame.values[:, place]
+    if not frame.ordered[place]:
+        return values.astype(np.int64)
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return np.zeros(len(values), np.int64)
+    edges = np.histogram_bin_edges(known, BINS)
+    missing = np.isnan(values)
+    return np.where(missing, BINS + 1, np.digitize(np.where(missing, 0, values), edges)).astype(
+        np.int64
+    )
 
 
 def _variation(one: np.ndarray, other: np.ndarray, size: int) -> float:
@@ -360,12 +384,17 @@ class TableFidelity(Metric):
             MetricResult(
                 "rule-breaks",
                 shares[0],
+                *wilson(shares[0], len(drawn)),
                 n=len(drawn),
                 seeds=(evidence.seed,),
                 better="lower",
                 floor=shares[1],
                 seconds=time.perf_counter() - begun,
-                details={"words": [words], "rules": rules[:200]},
+                details={
+                    "words": [words],
+                    "rules": rules[:200],
+                    "intervals": {"floor": list(wilson(shares[1], len(real)))},
+                },
             )
         ]
 

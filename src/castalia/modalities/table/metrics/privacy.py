@@ -120,7 +120,11 @@ class Closeness(Metric):
             better="lower",
             floor=shares[1] if unseen else None,
             seconds=time.perf_counter() - begun,
-            details={**evidence.about, "words": [words]},
+            details={
+                **evidence.about,
+                "words": [words],
+                "intervals": {"floor": list(wilson(shares[1], max(1, len(unseen))))},
+            },
         )
 
 
