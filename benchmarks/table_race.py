@@ -1,6 +1,6 @@
 """A minute of training on a table: is what is drawn like the data, and of use?
 
-    python benchmarks/table_race.py adult.csv --target income --seconds 60 --out results/table_race.json
+    python benchmarks/table_race.py adult.csv --target income --out results/table_race.json
 
 Nine tenths of the rows (pandas `sample(frac=0.9, random_state=0)`) are trained on; as many are
 drawn. Scored as in the field: SDMetrics' column shapes and pair trends (castalia's own, which are
@@ -44,7 +44,9 @@ def frames(real: pd.DataFrame, drawn: pd.DataFrame) -> tuple[Frame, Frame]:
         values[0].append(codes[: len(real)])
         values[1].append(codes[len(real) :])
     names = tuple(real.columns)
-    return Frame(np.stack(values[0], 1), names, ordered), Frame(np.stack(values[1], 1), names, ordered)
+    return Frame(np.stack(values[0], 1), names, ordered), Frame(
+        np.stack(values[1], 1), names, ordered
+    )
 
 
 def boosted(columns: list[str], categories: list[str]) -> HistGradientBoostingClassifier:
@@ -58,11 +60,11 @@ def scored(
 ) -> dict[str, float]:
     """All scores of drawn rows."""
     drawn = drawn[train.columns]
-    categories = [
-        name for name in train.columns if not pd.api.types.is_numeric_dtype(train[name])
-    ]
+    categories = [name for name in train.columns if not pd.api.types.is_numeric_dtype(train[name])]
     encoder = OrdinalEncoder(
-        handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan,
+        handle_unknown="use_encoded_value",
+        unknown_value=np.nan,
+        encoded_missing_value=np.nan,
         max_categories=250,
     ).fit(train[categories].astype(str))
 
@@ -76,7 +78,10 @@ def scored(
     sides = np.repeat([0, 1], [len(train), len(drawn)])
     order = np.random.default_rng(0).permutation(len(both))
     guess = cross_val_predict(
-        boosted(list(train.columns), categories), both.iloc[order], sides[order], cv=5,
+        boosted(list(train.columns), categories),
+        both.iloc[order],
+        sides[order],
+        cv=5,
         method="predict_proba",
     )[:, 1]
     inputs = [name for name in train.columns if name != target]
@@ -97,7 +102,9 @@ def scored(
         "two_sample_auc": float(roc_auc_score(sides[order], guess)),
         "utility_auc": float(utility["drawn"]),
         "utility_auc_of_real": float(utility["train"]),
-        "copies": float(np.mean([row in known for row in map(tuple, drawn.astype(str).to_numpy())])),
+        "copies": float(
+            np.mean([row in known for row in map(tuple, drawn.astype(str).to_numpy())])
+        ),
         "copies_of_held_out": float(
             np.mean([row in known for row in map(tuple, test.astype(str).to_numpy())])
         ),
@@ -122,8 +129,11 @@ def main() -> None:
     train = whole.sample(frac=0.9, random_state=0)
     test = whole.drop(train.index)
     result: dict[str, object] = {
-        "data": options.data.name, "rows": len(train), "recipe": options.recipe,
-        "seconds": options.seconds, "overrides": options.overrides,
+        "data": options.data.name,
+        "rows": len(train),
+        "recipe": options.recipe,
+        "seconds": options.seconds,
+        "overrides": options.overrides,
         "threads": torch.get_num_threads(),
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -131,9 +141,15 @@ def main() -> None:
         train.to_csv(source, index=False)
         begun = time.perf_counter()
         run: Run = castalia.train(
-            options.recipe, str(source), out=Path(folder) / "run",
-            overrides=[f"training.minutes={options.seconds / 60}", "data.validation=0.02",
-                       "training.sample_every=0", *options.overrides],
+            options.recipe,
+            str(source),
+            out=Path(folder) / "run",
+            overrides=[
+                f"training.minutes={options.seconds / 60}",
+                "data.validation=0.02",
+                "training.sample_every=0",
+                *options.overrides,
+            ],
             progress=False,
         )
         result["wall_seconds_of_training"] = round(time.perf_counter() - begun, 1)

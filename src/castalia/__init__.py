@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from castalia.verbs.check import check
     from castalia.verbs.compare import compare
     from castalia.verbs.edit import edit
-    from castalia.verbs.predict import predict
     from castalia.verbs.evaluate import evaluate
+    from castalia.verbs.predict import predict
     from castalia.verbs.reproduce import reproduce
     from castalia.verbs.sample import sample
     from castalia.verbs.serve import serve
@@ -57,10 +57,10 @@ __all__ = [
     "check",
     "compare",
     "edit",
-    "predict",
     "evaluate",
     "export",
     "open",
+    "predict",
     "reproduce",
     "resume",
     "sample",

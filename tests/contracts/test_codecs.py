@@ -71,7 +71,12 @@ CHORALES = [score(seed, "soprano", "alto", "tenor", "bass") for seed in range(4)
 ROWS = [
     Row(
         Header(("name", "size", "sort", "day")),
-        (f"A-{100 + n}", "" if n % 9 == 8 else f"{n * n % 37 / 4:.2f}", "abc"[n % 3], f"2020-01-{1 + n % 28:02d}"),
+        (
+            f"A-{100 + n}",
+            "" if n % 9 == 8 else f"{n * n % 37 / 4:.2f}",
+            "abc"[n % 3],
+            f"2020-01-{1 + n % 28:02d}",
+        ),
     )
     for n in range(60)
 ]

@@ -16,10 +16,10 @@ from castalia.escapes import printable
 from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
-    from castalia.codecs.base import Codec
-    from castalia.governance.release_gate import Gate
     from collections.abc import Iterable
 
+    from castalia.codecs.base import Codec
+    from castalia.governance.release_gate import Gate
     from castalia.sampling.generate import Request, Sample
 
 Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
@@ -126,11 +126,11 @@ def command(
     from dataclasses import replace
 
     from castalia.cli.output_folder import Batch, class_caption
+    from castalia.codecs.protocols import Collects
     from castalia.constraints.budget import limits_from
     from castalia.governance.policy import Policy
     from castalia.governance.release_gate import Gate
     from castalia.run import Run
-    from castalia.codecs.protocols import Collects
     from castalia.sampling.generate import collected, generate, request_of
 
     opened = Run.open(run, trust_code=trust_code)

@@ -166,8 +166,8 @@ class TakesGiven(Protocol):
 
 
 class Question(NamedTuple):
-    """Rows x (B, T) int64 from `begin` on; keep (B, T) bool, False where nothing is known of a part;
-    place: of the tokens that are asked for.
+    """Rows x (B, T) int64 from `begin` on; keep (B, T) bool, False where nothing is known of a
+    part; place: of the tokens that are asked for.
     """
 
     x: Tensor

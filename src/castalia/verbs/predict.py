@@ -31,8 +31,8 @@ DRAWS = 8  # of what is not known of an item, over which its prediction is avera
 
 @dataclass(frozen=True)
 class Prediction:
-    """items: the given ones with the prediction beside them. scores: over those whose part is known;
-    empty where nothing was asked for. nats: of each item, where it was rated.
+    """items: the given ones with the prediction beside them. scores: over those whose part is
+    known; empty where nothing was asked for. nats: of each item, where it was rated.
     """
 
     items: list[Any]

@@ -1,4 +1,4 @@
-"""The codec of tables: kinds of columns, tokens and back, files in the data's own form, bad input."""
+"""The codec of tables: kinds of columns, tokens and back, files in the data's form, bad input."""
 
 import csv
 import json
@@ -40,7 +40,10 @@ def people(n: int = 400) -> list[Row]:
             "canton": [{"Basel": "BS", "Bern": "BE", "Chur": "GR"}[one] for one in city],
             "country": country,
             "age": [str(one) for one in age],
-            "income": ["" if number % 11 == 0 else f"{1000 + 37.5 * one:.2f}" for number, one in enumerate(age)],
+            "income": [
+                "" if number % 11 == 0 else f"{1000 + 37.5 * one:.2f}"
+                for number, one in enumerate(age)
+            ],
             "start": [str(day + one) for one in start],
             "end": [str(day + one + two) for one, two in zip(start, long, strict=True)],
             "member": list(rng.choice(["yes", "no"], n)),
@@ -72,7 +75,12 @@ def test_kinds_are_found_by_what_stands_in_the_cells():
 def test_a_row_is_a_token_a_learned_column():
     codec = fitted(people())
     assert [column.name for column in codec.learned] == [
-        "city", "age", "income", "start", "end", "member",
+        "city",
+        "age",
+        "income",
+        "start",
+        "end",
+        "member",
     ]
     assert codec.spec.length == codec.spec.period == 6
     assert codec.encode(people()[0]).dtype == torch.uint16
@@ -88,7 +96,9 @@ def test_every_row_keeps_its_tokens_and_its_columns_forms():
         assert (made["income"] == "") == (row["income"] == "")
         if made["start"] <= made["end"]:
             assert len(made["start"]) == 10
-    stable = sum(codec.encode(codec.decode(codec.encode(row))).equal(codec.encode(row)) for row in rows)
+    stable = sum(
+        codec.encode(codec.decode(codec.encode(row))).equal(codec.encode(row)) for row in rows
+    )
     assert stable >= 0.97 * len(rows)  # a mended rule may move a date into the next bin
 
 
@@ -115,13 +125,22 @@ def test_declared_rules_are_parsed_kept_and_refused():
         }
     )
     codec = fitted(rows, rules=("10 <= d <= 90",))
-    assert {rule.text for rule in codec.rules} == {"10 <= d <= 90", "a + b == c", "a <= c", "b <= c"}
+    assert {rule.text for rule in codec.rules} == {
+        "10 <= d <= 90",
+        "a + b == c",
+        "a <= c",
+        "b <= c",
+    }
     generator = torch.Generator().manual_seed(0)
     for _ in range(200):
         row = codec.decode(torch.randint(0, codec.spec.vocab, (5,), generator=generator))
         assert int(row["a"]) + int(row["b"]) == int(row["c"])
         assert 10 <= int(row["d"]) <= 90
-    for wrong, error in (("a <> b", "no rule"), ("a <= x", "no column 'x'"), ("b <= 5 <= a", "no rule")):
+    for wrong, error in (
+        ("a <> b", "no rule"),
+        ("a <= x", "no column 'x'"),
+        ("b <= 5 <= a", "no rule"),
+    ):
         with pytest.raises(RecipeError, match=error):
             fitted(rows, rules=(wrong,))
     with pytest.raises(RecipeError, match="most rows"):
@@ -222,7 +241,7 @@ def test_the_recipe_overrides_kinds():
         fitted(people(), columns={"age": "colour"})
     with pytest.raises(RecipeError, match="cannot be of the kind"):
         fitted(people(), columns={"city": "number"})
-    with pytest.raises(RecipeError, match="did you mean|no column"):
+    with pytest.raises(RecipeError, match="no column"):
         fitted(people(), columns={"ages": "category"})
 
 
@@ -262,7 +281,9 @@ def test_a_sample_is_written_in_the_sources_dialect(tmp_path):
     source = write(tmp_path / "a.csv", "\ufeffnr;wert;wort\r\n" + lines.replace("é", "ä"))
     codec = fitted(list(files.read(source)))
     out = tmp_path / "out.csv"
-    codec.write(codec.collected([codec.decode(codec.encode(row)) for row in files.read(source)]), out)
+    codec.write(
+        codec.collected([codec.decode(codec.encode(row)) for row in files.read(source)]), out
+    )
     raw = out.read_bytes()
     assert raw.startswith("\ufeffnr;wert;wort\r\n".encode())
     assert all(";" in line and "," in line for line in raw.decode("utf-8-sig").splitlines()[1:])
@@ -336,12 +357,17 @@ def test_a_database_says_which_table_is_meant(tmp_path):
         ("a.csv", "a,b\n1,x\n2,y\n", "table"),
         ("a.csv", "price\n1.5\n2.5\n1.5\n", "table"),
         ("a.csv", "text\nall of it is here\nand there\n", "texts"),
-        ("a.jsonl", '{"title": "On a wall", "text": "The wall was old and it was long."}\n' * 2, "texts"),
+        (
+            "a.jsonl",
+            '{"title": "On a wall", "text": "The wall was old and it was long."}\n' * 2,
+            "texts",
+        ),
         ("a.jsonl", '{"messages": [{"role": "user", "content": "hi"}]}\n', "conversations"),
         ("a.csv", "prompt,response\nhi,hello\n", "conversations"),
         (
             "a.csv",
-            "id,review\n" + "".join(f"{n},the place number {n} was fine and I liked it\n" for n in range(9)),
+            "id,review\n"
+            + "".join(f"{n},the place number {n} was fine and I liked it\n" for n in range(9)),
             "texts",
         ),
     ],

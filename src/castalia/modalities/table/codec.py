@@ -35,7 +35,7 @@ from castalia.modalities.table.columns import infer
 from castalia.modalities.table.columns.base import Column, is_missing
 from castalia.modalities.table.columns.binned import Binned
 from castalia.modalities.table.columns.discrete import Category, Constant, Derived
-from castalia.modalities.table.columns.identifier import Identifier, Text
+from castalia.modalities.table.columns.identifier import Identifier
 from castalia.modalities.table.dense import DenseForm
 from castalia.modalities.table.drawing import page
 from castalia.modalities.table.grammar import Slots
@@ -157,8 +157,10 @@ class TableCodec(Codec[Row]):
         found = learned(self.columns, rows) if self.config.learn_rules else []
         self._know([*declared, *(rule for rule in found if rule not in declared)])
         for rule in declared:
-            broken = sum(not held([rule], dict(zip(self.names, row, strict=True)), self)
-                         for row in rows[:2000])
+            broken = sum(
+                not held([rule], dict(zip(self.names, row, strict=True)), self)
+                for row in rows[:2000]
+            )
             if broken > len(rows[:2000]) // 2:
                 raise RecipeError(
                     say("most rows of the data break the rule '{0}'", rule.text),
@@ -290,7 +292,9 @@ class TableCodec(Codec[Row]):
             raise DataError(
                 say("the row has no column '{0}'", missing[0]),
                 ", ".join(item.header.names[:8]),
-                say("give the columns that the run was trained on: {0}", ", ".join(self.names[:12])),
+                say(
+                    "give the columns that the run was trained on: {0}", ", ".join(self.names[:12])
+                ),
             )
         return [item.get(name) for name in self.names]
 
@@ -425,8 +429,10 @@ class TableCodec(Codec[Row]):
                         ", ".join(column.values[:20]),
                     ),
                 )
-            elif isinstance(column, Binned) and cell not in column.specials and (
-                column.value(cell) is None
+            elif (
+                isinstance(column, Binned)
+                and cell not in column.specials
+                and (column.value(cell) is None)
             ):
                 raise RecipeError(
                     say("the column '{0}' holds numbers or moments, and this is none", name),
@@ -491,9 +497,7 @@ class TableCodec(Codec[Row]):
             made.append(Row(item.header, tuple(cells)))
         return Table(made)
 
-    def write(
-        self, item: Row | Table, path: Path, manifest: dict[str, Any] | None = None
-    ) -> None:
+    def write(self, item: Row | Table, path: Path, manifest: dict[str, Any] | None = None) -> None:
         """A row, or a whole table, as CSV in the data's dialect, or what the ending says; the
         manifest in a JSON file of the same name beside it.
         """
@@ -598,7 +602,7 @@ def _drawn(items: Iterable[Row]) -> tuple[list[list[str]], Header | None, int]:
 
 
 def _aligned(item: Row, header: Header) -> Row:
-    """A row of another file with the columns of the first. Raises DataError where one is missing."""
+    """A row of another file with the first one's columns. Raises DataError where one is missing."""
     for name in header.names:
         if name not in item.header.places:
             raise DataError(

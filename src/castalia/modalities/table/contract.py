@@ -1,5 +1,5 @@
-"""What contract tests of the scores of tables are shown: rows of four columns that hang together, and
-ways to damage them.
+"""What contract tests of the scores of tables are shown: rows of four columns that hang together,
+and ways to damage them.
 """
 
 from __future__ import annotations
@@ -113,9 +113,7 @@ CHANGES: tuple[Change, ...] = (_cells, _extreme, _empty, _copied)
 def _damage(change: Change, most: float) -> Callable[[Any, float], Evidence]:
     def damaged(shown: Any, strength: float) -> Evidence:
         rng = np.random.default_rng(counter_seed("damage", change.__name__))
-        model = change(
-            list(shown.items["model"]), strength / most, rng, shown.items["training"]
-        )
+        model = change(list(shown.items["model"]), strength / most, rng, shown.items["training"])
         return replace(shown, items={**shown.items, "model": model})  # type: ignore[no-any-return]
 
     return damaged

@@ -1,7 +1,7 @@
 """The copy matcher of tables: the training row that a row is nearest to, column by column.
 
-`distance` is the mean over the learned columns of how much two cells differ (distance.py): 0 for the
-same row, 1 / C for one that differs in one category of C. Rows are compared as the codec writes
+`distance` is the mean over the learned columns of how much two cells differ (distance.py): 0 for
+the same row, 1 / C for one that differs in one category of C. Rows are compared as the codec writes
 them, so two numbers of one bin are equal. How near is a copy is calibrated on held-out rows
 (governance/calibration.py): where columns are few, new rows are equal to old ones, too.
 """

@@ -53,11 +53,7 @@ def demo(folder: Path) -> Path:
     page = folder / "index.html"
     write_overview(
         page,
-        [
-            Section(
-                judged, codec, dict.fromkeys(judged, "census/eval/report.html"), files=shown
-            )
-        ],
+        [Section(judged, codec, dict.fromkeys(judged, "census/eval/report.html"), files=shown)],
         title=say("A census, half a minute old"),
         lead=say(
             "Trained on this machine on {0} rows of the US census of 1994 (Adult, UCI, CC BY 4.0). "

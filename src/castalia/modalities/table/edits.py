@@ -143,4 +143,3 @@ def merged(codec: TableCodec, item: Row, drawn: Row, gaps: frozenset[str]) -> Ro
             for name, cell in zip(item.header.names, item.cells, strict=True)
         ),
     )
-

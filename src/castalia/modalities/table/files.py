@@ -63,8 +63,11 @@ def opened(
         header, cells = _typed(path, encoding)
     if len(header.names) > MOST_COLUMNS:
         raise DataError(
-            say("the table has {0:,} columns; {1:,} are read at most", len(header.names),
-                MOST_COLUMNS),
+            say(
+                "the table has {0:,} columns; {1:,} are read at most",
+                len(header.names),
+                MOST_COLUMNS,
+            ),
             path.name,
             say("leave columns out"),
         )
@@ -289,7 +292,9 @@ def _database(path: Path, wanted: str | None) -> tuple[Header, Iterator[tuple[Ce
     except sqlite3.Error as error:
         connection.close()
         raise DataError(
-            say("the database cannot be read: {0}", error), path.name, say("export the table as CSV")
+            say("the database cannot be read: {0}", error),
+            path.name,
+            say("export the table as CSV"),
         ) from error
     except DataError:
         connection.close()
@@ -315,7 +320,10 @@ def _database(path: Path, wanted: str | None) -> tuple[Header, Iterator[tuple[Ce
 
 
 def write(
-    path: Path, header: Header, rows: Iterable[Sequence[Cell]], typed: Sequence[Callable[[str], Any]]
+    path: Path,
+    header: Header,
+    rows: Iterable[Sequence[Cell]],
+    typed: Sequence[Callable[[str], Any]],
 ) -> None:
     """A table to one file, by its ending. typed: of each column, what makes a number of a cell for
     formats that have types. Raises MissingExtra without what writes the format.
@@ -354,12 +362,8 @@ def _csv(path: Path, header: Header, rows: Iterable[Sequence[Cell]]) -> None:
     path.write_bytes(data)
 
 
-def _values(
-    row: Sequence[Cell], typed: Sequence[Callable[[str], Any]]
-) -> list[Any]:
-    return [
-        None if not cell else make(cell) for cell, make in zip(row, typed, strict=True)
-    ]
+def _values(row: Sequence[Cell], typed: Sequence[Callable[[str], Any]]) -> list[Any]:
+    return [None if not cell else make(cell) for cell, make in zip(row, typed, strict=True)]
 
 
 def _json_lines(

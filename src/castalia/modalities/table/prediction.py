@@ -111,7 +111,8 @@ def _scores(chances: Tensor, known: Sequence[tuple[int, int]]) -> dict[str, floa
     loss = -picked.gather(1, true[:, None]).clamp_min(1e-12).log().mean()
     bins = (sure * CALIBRATION).long().clamp_max(CALIBRATION - 1)
     error = sum(
-        float((right[bins == one].mean() - sure[bins == one].mean()).abs()) * int((bins == one).sum())
+        float((right[bins == one].mean() - sure[bins == one].mean()).abs())
+        * int((bins == one).sum())
         for one in range(CALIBRATION)
         if bool((bins == one).any())
     ) / len(known)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from castalia.language import Voice
-from castalia.modalities.table.row import Cell, Row, Table
+from castalia.modalities.table.row import Cell, Table
 from castalia.pages import html
 from castalia.pages.html import Html
 from castalia.pages.presenter import Drawn
@@ -38,9 +38,7 @@ class RowPresenter(Drawn):
             _upright(columns, evidence[side], evidence[other])
             for side, other in (("sample", "train"), ("train", "sample"))
         ]
-        words = voice.say(
-            "{0} of {1} columns differ", evidence["differ"], len(columns)
-        )
+        words = voice.say("{0} of {1} columns differ", evidence["differ"], len(columns))
         return html.block("pair", sides) + html.measure(words)
 
 
@@ -64,7 +62,9 @@ def _upright(names: Sequence[str], cells: Sequence[Cell], other: Sequence[Cell])
         )
         for name, cell, theirs in zip(names, cells, other, strict=False)
     ]
-    return Html('<div class="scroll"><table class="plain">{}</table></div>').format(Html().join(lines))
+    return Html('<div class="scroll"><table class="plain">{}</table></div>').format(
+        Html().join(lines)
+    )
 
 
 def _cell(cell: Cell, marked: bool = False) -> Html:

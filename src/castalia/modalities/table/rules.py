@@ -236,14 +236,12 @@ def learned(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[Ru
                 names = (columns[one].name, columns[other].name, columns[total].name)
                 found.append(Rule("sum", names, learned=True))
     if len(looked) < len(rows):
-        names = [column.name for column in columns]
+        known = [column.name for column in columns]
         holder = _Names({column.name: column for column in columns})
         found = [
             rule
             for rule in found
-            if not any(
-                rule.broken(dict(zip(names, row, strict=True)), holder) for row in rows
-            )
+            if not any(rule.broken(dict(zip(known, row, strict=True)), holder) for row in rows)
         ]
     return found
 
@@ -298,9 +296,7 @@ def _adds_up(
     return seen >= LEAST_ROWS and moving >= LEAST_ROWS // 2
 
 
-def _named(
-    parts: Sequence[str], known: Sequence[str], text: str, least: int
-) -> tuple[str, ...]:
+def _named(parts: Sequence[str], known: Sequence[str], text: str, least: int) -> tuple[str, ...]:
     names = tuple(part.strip() for part in parts)
     if len(names) < least:
         raise RecipeError(

@@ -235,9 +235,7 @@ def _parts(values: list[int], units: dict[int, int], wanted: int) -> list[list[i
     while True:
         rest = sum(count for value, count in units.items() if value not in alone)
         mass = max(rest / max(wanted - len(alone), 8), min(ROWS, rest / 8))
-        more = {
-            value for value, count in units.items() if value not in alone and count >= mass / 2
-        }
+        more = {value for value, count in units.items() if value not in alone and count >= mass / 2}
         if not more or len(alone) + len(more) > wanted:
             break
         alone |= more

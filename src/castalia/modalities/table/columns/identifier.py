@@ -21,7 +21,9 @@ ORDER = 3  # letters before one that the chain knows
 MOST_CONTEXTS = 20_000
 LEAST = 2  # texts that must share a context, or it is not kept
 LONGEST_TEXT = 120
-_NAMED = re.compile(r"(^|[_\s.-])(id|uuid|guid|key|nr|no|number|index)$|[a-z](Id|ID)$", re.IGNORECASE)
+_NAMED = re.compile(
+    r"(^|[_\s.-])(id|uuid|guid|key|nr|no|number|index)$|[a-z](Id|ID)$", re.IGNORECASE
+)
 _END = "\n"
 
 
@@ -195,14 +197,15 @@ class Text(Column):
             state = (state * 6364136223846793005 + 1442695040888963407) & (2**64 - 1)
             found = self._next(text)
             wanted = (state >> 11) / 2**53 * sum(found.values())
-            letter = _END
+            chosen = _END
             for letter, count in found.items():
+                chosen = letter
                 wanted -= count
                 if wanted < 0:
                     break
-            if letter == _END:
+            if chosen == _END:
                 break
-            text += letter
+            text += chosen
         return text.strip()
 
     def _next(self, text: str) -> dict[str, int]:

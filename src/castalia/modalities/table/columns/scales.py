@@ -20,10 +20,10 @@ from castalia.modalities.table.columns.base import is_missing
 MOST_DECIMALS = 9
 LARGEST = 2**53  # of units: a float64 holds every whole number up to here
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
-_POINT = re.compile(r"([^\d.,+\-]{0,4}?)\s?([+-]?)(\d{1,3}(?:[,' ]\d{3})+|\d+)?(\.\d+)?\s?(\D{0,4})")
-_COMMA = re.compile(
-    r"([^\d.,+\-]{0,4}?)\s?([+-]?)(\d{1,3}(?:[.' ]\d{3})+|\d+)?(,\d+)?\s?(\D{0,4})"
+_POINT = re.compile(
+    r"([^\d.,+\-]{0,4}?)\s?([+-]?)(\d{1,3}(?:[,' ]\d{3})+|\d+)?(\.\d+)?\s?(\D{0,4})"
 )
+_COMMA = re.compile(r"([^\d.,+\-]{0,4}?)\s?([+-]?)(\d{1,3}(?:[.' ]\d{3})+|\d+)?(,\d+)?\s?(\D{0,4})")
 _ZERO_FIRST = re.compile(r"[+-]?0\d")
 ENOUGH = 0.9  # share of the cells with a value that must fit a form
 MEASURED = 0.98  # of the numbers have no more decimals than a column's
@@ -215,8 +215,7 @@ class Moments:
         if not self.padded:
             for name, part in (("%d", "day"), ("%m", "month"), ("%H", "hour")):
                 form = form.replace(name, str(getattr(when, part, 0)))
-        text = when.strftime(form)
-        return text
+        return when.strftime(form)
 
     def value(self, units: int) -> float:
         return float(units)
@@ -277,7 +276,9 @@ def numbers_of(cells: Mapping[str, int]) -> Numbers | None:
 def _affix(text: str, match: re.Match[str], group: int) -> str:
     """What stands before or behind the digits, with the space between."""
     if group == 1:
-        start = min(place for place in (match.start(2), match.start(3), match.start(4)) if place >= 0)
+        start = min(
+            place for place in (match.start(2), match.start(3), match.start(4)) if place >= 0
+        )
         return text[:start] if match[1] else ""
     stop = max(match.end(3), match.end(4))
     return text[stop:] if match[5] else ""
@@ -310,9 +311,7 @@ def _measured(texts: Mapping[str, int], scale: Numbers, total: int) -> Numbers:
     while decimals and largest * 10**decimals >= LARGEST:
         decimals -= 1
     fixed = len(places) == 1 and decimals == max(places)
-    return Numbers(
-        decimals, fixed, scale.point, scale.thousands, scale.prefix, scale.suffix
-    )
+    return Numbers(decimals, fixed, scale.point, scale.thousands, scale.prefix, scale.suffix)
 
 
 def moments_of(cells: Mapping[str, int]) -> Moments | None:
@@ -346,20 +345,14 @@ def moments_of(cells: Mapping[str, int]) -> Moments | None:
     if not chosen or sum(left.values()) > (1 - ENOUGH) * total:
         return None
     form = chosen[0]
-    padded = not any(
-        re.search(r"(?<!\d)\d(?!\d)", text)
-        for text in texts
-        if _parses(text, form)
-    )
+    padded = not any(re.search(r"(?<!\d)\d(?!\d)", text) for text in texts if _parses(text, form))
     made = Moments(chosen, kind, padded)
     fit = sum(count for text, count in whole.items() if made.parse(text) is not None)
     return made if fit >= ENOUGH * sum(whole.values()) else None
 
 
 def _fitting(texts: Mapping[str, int], form: Form) -> int:
-    matching = [
-        (text, count) for text, count in texts.items() if form.pattern.fullmatch(text)
-    ]
+    matching = [(text, count) for text, count in texts.items() if form.pattern.fullmatch(text)]
     return sum(count for text, count in matching if _parses(text, form.format))
 
 

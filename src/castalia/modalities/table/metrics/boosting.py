@@ -27,7 +27,7 @@ class Boosted:
         """truth (N,) bool. columns: which columns of the frame are looked at; None: all."""
         width = frame.values.shape[1]
         self._columns = np.arange(width) if columns is None else columns
-        self._maps = [_Binning(frame, place, truth) for place in self._columns]
+        self._maps = [_Binning(frame, int(place), truth) for place in self._columns]
         x = self._binned(frame)
         y = truth.astype(np.float64)
         share = float(np.clip(y.mean(), 1e-4, 1 - 1e-4))

@@ -4,8 +4,9 @@ tells rows apart, missing cells, and rules.
 Shapes and trends are those of SDMetrics (DataCebo, "Quality Report"): of a number 1 - the
 Kolmogorov-Smirnov statistic, of a category 1 - the total variation; of two numbers 1 - |r - s| / 2
 of Pearson's correlations, of other pairs 1 - the total variation of their table, numbers in ten
-equal bins; only of pairs that are associated in the real data. The classifier is gradient boosting (boosting.py), scored by its area
-under the ROC curve on rows that it has not seen: 0.5 where it cannot tell.
+equal bins; only of pairs that are associated in the real data. The classifier is gradient boosting
+(boosting.py), scored by its area under the ROC curve on rows that it has not seen: 0.5 where it
+cannot tell.
 """
 
 from __future__ import annotations
@@ -16,9 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from castalia.evaluation import base
-from castalia.evaluation.base import GROUPS, Estimate, Evidence, Metric, MetricResult, compared
-from castalia.evaluation.base import clearly, estimated, group_ids, show, wilson
+from castalia.evaluation.base import (
+    GROUPS,
+    Estimate,
+    Evidence,
+    Metric,
+    MetricResult,
+    clearly,
+    compared,
+    estimated,
+    group_ids,
+    show,
+    wilson,
+)
+from castalia.evaluation.equivalence import Better
 from castalia.language import Message, say
 from castalia.modalities.table.columns.base import is_missing
 from castalia.modalities.table.metrics.boosting import auc, told_apart
@@ -135,7 +147,7 @@ def gaps(drawn: Sequence[Row], real: Sequence[Row]) -> float:
     """
     one, other = _holes(drawn), _holes(real)
     together = [side.T @ side / max(1, len(side)) for side in (one, other)]
-    some = (one.any(0) | other.any(0)).nonzero()[0]
+    some = np.flatnonzero(one.any(0) | other.any(0))
     if not len(some):
         return 0.0
     return float(np.abs(together[0] - together[1])[np.ix_(some, some)].mean())
@@ -155,7 +167,9 @@ def broken(rows: Sequence[Row], header: Header) -> np.ndarray:
                 rule.broken(dict(zip(header.names, row.cells, strict=True)), columns)
                 for rule in header.rules
             )
-            or any((row.get(one.name) or "") != one.of(row.get(one.source) or "") for one in derived)
+            or any(
+                (row.get(one.name) or "") != one.of(row.get(one.source) or "") for one in derived
+            )
             for row in rows
         ],
         dtype=bool,
@@ -178,7 +192,8 @@ def sides_of(evidence: Evidence) -> tuple[dict[str, Frame], Header] | None:
     if not header.columns:
         return None
     rows = {
-        side: list(items[side][:MOST]) for side in ("model", "floor", "memoriser", "reference")
+        side: list(items[side][:MOST])
+        for side in ("model", "floor", "memoriser", "reference")
         if side in items
     }
     made = frames({**rows, "training": list(items["training"])[:MOST]}, header)
@@ -242,13 +257,13 @@ class TableFidelity(Metric):
         details: dict[str, Any] = {
             **evidence.about,
             "columns": dict(zip(made["model"].names, values.round(4).tolist(), strict=True)),
-            "words": _words(sides, "higher")
-            + [
+            "words": [
+                *_words(sides, "higher"),
                 say(
                     "The least alike is the column '{0}': {1}.",
                     made["model"].names[worst],
                     show(float(values[worst])),
-                )
+                ),
             ],
         }
         return compared(
@@ -284,14 +299,14 @@ class TableFidelity(Metric):
         names = made["model"].names
         details = {
             **evidence.about,
-            "words": _words(sides, "higher")
-            + [
+            "words": [
+                *_words(sides, "higher"),
                 say(
                     "The least alike are the columns '{0}' and '{1}': {2}.",
                     names[int(worst[1])],
                     names[int(worst[0])],
                     show(float(values[worst])),
-                )
+                ),
             ],
         }
         return [
@@ -314,9 +329,7 @@ class TableFidelity(Metric):
             for side in ("model", "floor", "naive", "memoriser")
             if len(made.get(side, ()))
         }
-        informative = (
-            clearly("lower", sides["floor"], sides["naive"]) if "floor" in sides else None
-        )
+        informative = clearly("lower", sides["floor"], sides["naive"]) if "floor" in sides else None
         details = {**evidence.about, "words": _words(sides, "lower")}
         return compared(
             "row-auc",
@@ -399,9 +412,7 @@ class TableFidelity(Metric):
         ]
 
 
-def jackknifed(
-    one: Frame, other: Frame, measure: Callable[[Frame, Frame], float]
-) -> Estimate:
+def jackknifed(one: Frame, other: Frame, measure: Callable[[Frame, Frame], float]) -> Estimate:
     """measure(one, other) with the values that it has without each group of rows on both sides."""
     groups = [group_ids(len(side)).numpy() for side in (one, other)]
     without = [
@@ -432,7 +443,7 @@ def _auc_of(real: Frame, drawn: Frame) -> Estimate:
     return estimated(auc(scores, truth), without, (0.0, 1.0))
 
 
-def _words(sides: dict[str, base.Estimate], better: base.Better) -> list[Message]:
+def _words(sides: dict[str, Estimate], better: Better) -> list[Message]:
     floor, naive, model = (sides.get(side) for side in ("floor", "naive", "model"))
     words: list[Message] = []
     if floor is not None:

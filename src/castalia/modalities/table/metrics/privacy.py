@@ -83,7 +83,7 @@ class Closeness(Metric):
         )
         first = compared(
             "closer-share",
-            None,  # type: ignore[arg-type]
+            None,
             sides,
             None,
             len(drawn),

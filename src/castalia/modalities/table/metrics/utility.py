@@ -1,5 +1,5 @@
-"""What is learned from drawn rows: predict one column from the others, trained on drawn rows, tested
-on real rows that are held out (Esteban et al. 2017, arXiv:1706.02633).
+"""What is learned from drawn rows: predict one column from the others, trained on drawn rows, and
+tested on real rows that are held out (Esteban et al. 2017, arXiv:1706.02633).
 
 The judge is gradient boosting (boosting.py), scored by its area under the ROC curve: each of the
 target's values against the others, weighted by how often it comes (Provost & Domingos 2000). The
