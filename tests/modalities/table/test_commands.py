@@ -2,11 +2,10 @@
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.apps.command import inside
 
 from castalia.data import builtin
 
@@ -14,14 +13,7 @@ ROWS = 240
 
 
 def castalia(*words: object, code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "castalia", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return inside(*words, cwd=Path.cwd(), code=code)
 
 
 @pytest.fixture(scope="module")
