@@ -4,12 +4,13 @@ A category gets its likeliest value and the probability of each value; a number 
 and the interval that holds nine tenths. Where the truth stands in the file, the predictions are
 scored: share right and log loss of categories (and how far stated probabilities are from what came:
 the expected calibration error, Naeini et al. 2015), mean absolute error and coverage of numbers.
+`codec` is a TableCodec, which uses this file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,15 +24,12 @@ from castalia.modalities.table.row import Cell, Header, Row
 from castalia.sentences import say
 from castalia.spec import Tokens
 
-if TYPE_CHECKING:
-    from castalia.modalities.table.codec import TableCodec
-
 MOST_SHOWN = 12  # values of a category whose probability is written
 LEAST, MOST = 0.05, 0.95  # quantiles of a number
 CALIBRATION = 10  # bins of stated probabilities
 
 
-def question(codec: TableCodec, items: Sequence[Row], name: str) -> Question:
+def question(codec: Any, items: Sequence[Row], name: str) -> Question:
     """See Foretells. A cell that is missing though the training data never miss there is open."""
     if not isinstance(codec.spec, Tokens):
         raise SpecError(
@@ -71,7 +69,7 @@ def _known(column: object, cell: Cell) -> bool:
 
 
 def answer(
-    codec: TableCodec, items: Sequence[Row], name: str, probabilities: Tensor
+    codec: Any, items: Sequence[Row], name: str, probabilities: Tensor
 ) -> tuple[list[Row], dict[str, float]]:
     """See Foretells."""
     column, slot = codec.column(name, "--column"), codec.slot(name)

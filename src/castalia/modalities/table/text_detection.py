@@ -18,7 +18,7 @@ from castalia.modalities.table.row import Cell
 from castalia.text_files import documents
 
 LOOKED = 200  # rows
-LONG = 32  # characters of a cell, on average, from which a column may be running text
+LONG = 24  # characters of a cell, on average, from which a column may be running text
 WORDS = 4  # of such a cell, on average
 SPOKEN = frozenset({"messages", "conversations", "conversation", "turns", "dialog", "dialogue"})
 PAIRED = (
