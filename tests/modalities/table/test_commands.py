@@ -93,7 +93,7 @@ def test_given_columns_are_as_they_were_given(work: Path):
 
 
 def test_gaps_are_filled_and_nothing_else_is_touched(work: Path):
-    castalia("edit", work / "run", "infill", work / "birds.csv", "--steps", 2, "--out", work / "i")
+    castalia("edit", work / "run", "infill", work / "birds.csv", "--draws", 2, "--out", work / "i")
     before = rows(work / "birds.csv")
     one, other = (rows(work / "i" / f"0000{number}.csv") for number in range(2))
     gaps = 0

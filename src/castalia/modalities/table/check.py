@@ -150,7 +150,10 @@ class TableCheck(Check):
         if not columns:
             return
         if facts["problem"]:
-            yield self.finding("nothing")
+            yield self.finding("unvaried")
+        names = [one["name"] for one in columns]
+        if all(_is_number(name) for name in names):
+            yield self.finding("no_names", what=_some(names))
         by_kind: dict[str, list[str]] = {}
         for one in columns:
             by_kind.setdefault(one["kind"], []).append(one["name"])
@@ -160,7 +163,7 @@ class TableCheck(Check):
         )
         rows = facts["rows"]
         for code, names in (
-            ("empty", [one["name"] for one in columns if one["missing"] == rows]),
+            ("empty_columns", [one["name"] for one in columns if one["missing"] == rows]),
             (
                 "constant",
                 [
@@ -171,7 +174,7 @@ class TableCheck(Check):
             ),
             ("identifiers", by_kind.get("identifier", [])),
             ("texts", by_kind.get("text", [])),
-            ("mixed", [one["name"] for one in columns if one.get("special")]),
+            ("mixed_columns", [one["name"] for one in columns if one.get("special")]),
             ("rare", [one["name"] for one in columns if one.get("grouped")]),
             ("forms", [one["name"] for one in columns if len(one.get("forms", ())) > 1]),
         ):
@@ -195,7 +198,7 @@ class TableCheck(Check):
             yield self.finding("rules", what="; ".join(facts["rules"][:12]))
 
     def advice(self, scan: Scan, judged: Sequence[Enough]) -> Advice | None:
-        if scan.codes & {"identical", "few", "nothing"}:
+        if scan.codes & {"identical", "few", "unvaried"}:
             return None
         return Advice(
             "table/ar",
@@ -239,6 +242,10 @@ class TableCheck(Check):
             (voice(LABELS["missing"]), f"{missing:,} ({missing / cells:.1%})"),
             (voice(LABELS["rules"]), f"{len(facts['rules']):,}"),
         ]
+
+
+def _is_number(name: str) -> bool:
+    return name.replace(".", "", 1).replace(",", "").lstrip("+-").isdigit()
 
 
 def _some(names: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ FINDINGS: dict[str, Sentence] = {
         "{count} columns are the same in every row and are copied: {what}.",
         "{count} column is the same in every row and is copied: {what}.",
     ),
-    "empty": Sentence(
+    "empty_columns": Sentence(
         "warning",
         "{count} columns are empty in every row: {what}.",
         "{count} column is empty in every row: {what}.",
@@ -38,7 +38,7 @@ FINDINGS: dict[str, Sentence] = {
         "{count} column holds short texts: {what}. They are made letter by letter, without regard "
         "to the other columns; text/ar learns texts.",
     ),
-    "mixed": Sentence(
+    "mixed_columns": Sentence(
         "warning",
         "{count} columns mix numbers with other values: {what}. These are kept as values of their "
         "own.",
@@ -71,11 +71,16 @@ FINDINGS: dict[str, Sentence] = {
         "The table has {count} columns: a row is as many tokens, and training takes accordingly "
         "longer. Leave columns out that are not needed.",
     ),
+    "no_names": Sentence(
+        "warning",
+        "The first line holds numbers, so it may be a row and not the names of the columns: "
+        "{what}. Put a line of names before it.",
+    ),
     "rules": Sentence(
         "note",
         "Rules that hold in every row, and that samples will keep: {what}.",
     ),
-    "nothing": Sentence(
+    "unvaried": Sentence(
         "problem",
         "No column varies, so there is nothing to learn.",
     ),

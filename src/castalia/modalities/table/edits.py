@@ -7,20 +7,20 @@ from draw to draw. What is given comes back as it was written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
-from castalia.abilities import Infills
+from castalia.abilities import BOUNDS, Infills
 from castalia.errors import RecipeError
 from castalia.modalities.table.columns.base import is_missing
 from castalia.modalities.table.columns.discrete import Derived
 from castalia.modalities.table.row import Row, Table
 from castalia.nn.counter_random import generators
 from castalia.registry import require
-from castalia.sampling.edit import Infill
+from castalia.sampling.edit import EditOptions, Infill, Metavar, Served
 from castalia.sentences import N_, say
 from castalia.spec import Tokens
 
@@ -35,14 +35,33 @@ ROWS = 1024  # that are drawn together
 class Impute(Infill):
     """See above; its name is "infill"."""
 
-    class Options(Infill.Options):
-        steps: int = Field(1, ge=1, le=1000, description=N_("tables: how many are drawn"))
-        fill: tuple[str, ...] = Field(
-            (), description=N_("tables: only these columns, though others have gaps; COLUMN")
+    class Options(EditOptions):
+        draws: Annotated[int, Metavar("N"), Served(16)] = Field(
+            1, ge=1, le=1000, description=N_("infill: how many tables are drawn")
         )
-        replace: tuple[str, ...] = Field(
-            (), description=N_("tables: all cells of these columns are drawn anew; COLUMN")
+        temperature: float = Field(
+            1.0,
+            ge=BOUNDS["temperature"].least,
+            le=BOUNDS["temperature"].most,
+            description=str(Infill.Options.model_fields["temperature"].description),
         )
+        fill: Annotated[tuple[str, ...], Metavar("COLUMN")] = Field(
+            (),
+            max_length=1000,
+            description=N_("infill: of a table, only the gaps of this column"),
+        )
+        replace: Annotated[tuple[str, ...], Metavar("COLUMN")] = Field(
+            (),
+            max_length=1000,
+            description=N_("infill: of a table, all cells of this column"),
+        )
+
+        @field_validator("temperature")
+        @classmethod
+        def _fits(cls, value: float) -> float:
+            if not BOUNDS["temperature"].fits(value):
+                raise ValueError(say("{0} is out of range", "temperature"))
+            return value
 
     title = say("infill")
 
@@ -50,10 +69,10 @@ class Impute(Infill):
         return isinstance(codec.spec, Tokens) and isinstance(model, Infills)
 
     def results(self, inputs: int, options: Any) -> int:
-        return int(options.steps)
+        return int(options.draws)
 
     def work(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
-        return len(items) * int(options.steps) * getattr(codec.spec, "length", 0)
+        return len(items) * int(options.draws) * getattr(codec.spec, "length", 0)
 
     def run(
         self,
@@ -79,7 +98,7 @@ class Impute(Infill):
             )
         missing = codec.missing_tokens()
         tables = []
-        for draw in range(options.steps):
+        for draw in range(options.draws):
             rows = list(items)
             places = [place for place, names in enumerate(gaps) if names]
             for start in range(0, len(places), ROWS):

@@ -35,9 +35,11 @@ def kind_of(name: str, cells: Cells) -> tuple[str, Scale | None]:
     lower = {cell.strip().lower() for cell in known}
     if len(known) == 2 and any(lower == pair for pair in TRUTH):
         return "boolean", None
-    if looks_like_identifier(name, cells, rows):
+    numbers = numbers_of(cells)
+    measured = numbers is not None and bool(numbers.decimals or numbers.thousands)
+    if not measured and looks_like_identifier(name, cells, rows):
         return "identifier", None
-    if (numbers := numbers_of(cells)) is not None:
+    if numbers is not None:
         return ("number" if numbers.decimals else "integer"), numbers
     if (moments := moments_of(cells)) is not None:
         return moments.kind, moments

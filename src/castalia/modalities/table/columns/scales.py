@@ -264,13 +264,19 @@ def numbers_of(cells: Mapping[str, int]) -> Numbers | None:
         scale = Numbers(
             point=point,
             thousands=thousands.most_common(1)[0][0] if thousands else "",
-            prefix=prefixes.most_common(1)[0][0],
-            suffix=suffixes.most_common(1)[0][0],
+            prefix=_shared(prefixes, fit),
+            suffix=_shared(suffixes, fit),
         )
         share = sum(count for text, count in texts.items() if scale.parse(text) is not None) / total
         if best is None or share > best[0] + 1e-9:
             best = (share, scale)
     return _measured(texts, best[1], total) if best is not None and best[0] >= ENOUGH else None
+
+
+def _shared(affixes: Counter[str], fit: int) -> str:
+    """What nearly all have before or behind their digits."""
+    most, count = affixes.most_common(1)[0]
+    return most if count >= ENOUGH * fit else ""
 
 
 def _affix(text: str, match: re.Match[str], group: int) -> str:
