@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 
 from castalia.errors import RecipeError
 from castalia.modalities.table.columns.base import KINDS, Cells, Column, is_missing
-from castalia.modalities.table.columns.binned import Binned
+from castalia.modalities.table.columns.binned import MOST_SPECIAL, Binned
 from castalia.modalities.table.columns.discrete import TRUTH, Category, Constant, Derived
 from castalia.modalities.table.columns.identifier import Identifier, Text, looks_like_identifier
-from castalia.modalities.table.columns.scales import Moments, Scale, moments_of, numbers_of
+from castalia.modalities.table.columns.scales import Moments, Numbers, Scale, moments_of, numbers_of
 from castalia.sentences import say
 
 MOST_VALUES = 1000  # of a category
+MIXED = 0.4  # share of numbers from which a column of many values is one of numbers
 LEAST_ROWS = 10  # a value of the deciding column, on average, before a rule is believed
 DECIDING = 1000  # different values of it at most
 COMPARED = 100  # columns that are compared with each other
@@ -45,8 +46,16 @@ def kind_of(name: str, cells: Cells) -> tuple[str, Scale | None]:
         return moments.kind, moments
     filled = sum(known.values())
     if len(known) > 0.5 * filled and len(known) > 20:
+        mixed = numbers_of(cells, MIXED)
+        if mixed is not None and _others(cells, mixed) <= MOST_SPECIAL:
+            return ("number" if mixed.decimals else "integer"), mixed
         return "text", None
     return "category", None
+
+
+def _others(cells: Cells, scale: Numbers) -> int:
+    """Different cells that hold a value and no number."""
+    return sum(scale.parse(cell) is None for cell in cells if not is_missing(cell))
 
 
 def column_of(name: str, cells: Cells, wanted: str | None, *, bins: int, rare: int) -> Column:
@@ -64,7 +73,7 @@ def column_of(name: str, cells: Cells, wanted: str | None, *, bins: int, rare: i
     match kind:
         case "number" | "integer":
             scale = scale if scale is not None and not isinstance(scale, Moments) else None
-            return _binned(name, kind, cells, scale or numbers_of(cells), bins)
+            return _binned(name, kind, cells, scale or numbers_of(cells, MIXED), bins)
         case "date" | "datetime" | "time":
             return _binned(name, kind, cells, moments_of(cells), bins)
         case "identifier":

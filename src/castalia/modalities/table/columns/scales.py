@@ -233,15 +233,15 @@ def restored(state: Mapping[str, Any]) -> Scale:
     return Moments(**fields) if state["sort"] == Moments.sort else Numbers(**fields)
 
 
-def numbers_of(cells: Mapping[str, int]) -> Numbers | None:
-    """The way in which these cells (with counts) write numbers; None where most are none, or some
-    begin with a zero as codes do.
+def numbers_of(cells: Mapping[str, int], enough: float = ENOUGH) -> Numbers | None:
+    """The way in which these cells (with counts) write numbers; None where fewer than a share
+    `enough` are numbers, or some begin with a zero as codes do.
     """
     texts = {cell.strip(): count for cell, count in cells.items() if not is_missing(cell)}
     if not texts or any(_ZERO_FIRST.match(text) for text in texts):
         return None
     total = sum(texts.values())
-    if _share(texts, _PLAIN) * 1.0 >= ENOUGH:
+    if _share(texts, _PLAIN) >= enough:
         return _measured(texts, Numbers(), total)
     best: tuple[float, Numbers] | None = None
     for pattern, point in ((_POINT, "."), (_COMMA, ",")):
@@ -270,7 +270,7 @@ def numbers_of(cells: Mapping[str, int]) -> Numbers | None:
         share = sum(count for text, count in texts.items() if scale.parse(text) is not None) / total
         if best is None or share > best[0] + 1e-9:
             best = (share, scale)
-    return _measured(texts, best[1], total) if best is not None and best[0] >= ENOUGH else None
+    return _measured(texts, best[1], total) if best is not None and best[0] >= enough else None
 
 
 def _shared(affixes: Counter[str], fit: int) -> str:
