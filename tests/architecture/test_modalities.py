@@ -15,7 +15,7 @@ from pathlib import Path
 from castalia import modality
 
 PACKAGE = Path(__file__).parents[2] / "src" / "castalia"
-NAMES = {"array", "image", "music", "table", "text"}
+NAMES = {"array", "image", "music", "table", "text", "video"}
 # Where a word is the name of a modality and means something else, by file: the words, and what.
 MEANT_OTHERWISE = {
     "checks/report_schema.py": ({"text"}, "kinds of a table's columns"),

@@ -26,6 +26,7 @@ DATA = {
     "text": "words.txt",
     "music": "builtin/chorales",
     "table": "builtin/penguins",
+    "video": "builtin/emoji",
 }
 # Two steps of two items on four cores' worth of caution; sizes and widths stay the recipe's own.
 SHORT = {
@@ -39,7 +40,7 @@ SHORT = {
 
 
 # What the image recipes of captions are trained on: a picture and a text beside it.
-WORDS = ("image/flow-words",)
+WORDS = ("image/flow-words", "video/flow-words")
 # Recipes that begin with a trained run.
 TUNING = {"text/dpo": {}, "text/reward": {"codec.document": "paragraph"}}
 PAIRS = [
@@ -76,16 +77,19 @@ def test_recipe_trains_two_steps(
         )
         source = str(tmp_path / "pairs.jsonl") if name == "text/dpo" else source
     if recipes.read_yaml(name)["codec"].get("chain", "") is None:
-        coder = castalia.train("image/codes", source, SHORT, out=tmp_path / "coder")
+        coder = castalia.train(f"{kind}/codes", source, SHORT, out=tmp_path / "coder")
         more = {"codec.chain": str(coder.folder)}
     if name in WORDS:
-        source = str(captioned(tmp_path / "captioned"))
+        if kind == "image":
+            source = str(captioned(tmp_path / "captioned"))
+        else:
+            more = {"data.caption": ["en", "zh"]}
     plan = plan_of(name, source, SHORT | more)
     assert recipes.from_dict(yaml.safe_load(plan.to_yaml())) == plan
     assert plan.codec.name == kind and plan.family.name in registry.FAMILIES
     run = castalia.train(plan, out=tmp_path / "run")
     assert run.finished and run.last_step == 2
-    if name == "image/codes":  # draws nothing; what it is for is tried above
+    if name.endswith("/codes"):  # draws nothing; what it is for is tried above
         return
     assert spec_from_json(run.about["spec"]) == run.codec.spec
     options = SampleOptions(length=8 if kind in ("text", "music") else None)
