@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from castalia.verbs.compare import compare
     from castalia.verbs.edit import edit
     from castalia.verbs.evaluate import evaluate, evaluate_edits
+    from castalia.verbs.predict import predict
     from castalia.verbs.reproduce import reproduce
     from castalia.verbs.sample import sample
     from castalia.verbs.serve import serve
@@ -39,6 +40,7 @@ _WHERE = {
     "check": "castalia.verbs.check",
     "compare": "castalia.verbs.compare",
     "edit": "castalia.verbs.edit",
+    "predict": "castalia.verbs.predict",
     "evaluate": "castalia.verbs.evaluate",
     "evaluate_edits": "castalia.verbs.evaluate",
     "reproduce": "castalia.verbs.reproduce",
@@ -60,6 +62,7 @@ __all__ = [
     "evaluate_edits",
     "export",
     "open",
+    "predict",
     "reproduce",
     "resume",
     "sample",

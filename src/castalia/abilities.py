@@ -216,7 +216,17 @@ class Infills(Protocol):
         temperature: float = 1.0,
     ) -> Tensor:
         """Fill x where `keep` is False; kept entries come back bit-identical. temperature: divisor
-        of the logits; 0: the likeliest each time.
+        of the logits; 0: the likeliest each time. Models of tokens take `barred` (V,) bool, too:
+        tokens that are not drawn.
+        """
+        ...
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    def predict(self, x: Tensor, place: int, cond: dict[str, Any]) -> Tensor:
+        """(B, V) float32 log-probabilities of the token at `place` of rows x (B, T), given all
+        others of the row.
         """
         ...
 
@@ -317,6 +327,7 @@ ABILITIES: dict[str, type] = {
     "quantises": Quantises,
     "scores": Scores,
     "infills": Infills,
+    "predicts": Predicts,
     "restores": Restores,
     "decodes": Decodes,
     "attends": Attends,

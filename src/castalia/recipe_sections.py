@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from castalia.abilities import BOUNDS, LONGEST_TEXT
 from castalia.config import LARGEST_SEED, MOST_ROWS, MOST_STEPS, WIDEST, Config
@@ -160,6 +167,13 @@ class TrainConfig(Config):
         description="time for all that follows the preparation of the data; how many steps that "
         "are is planned",
     )
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_STEPS,
+        description="at most so many passes over the training items; steps become fewer where they "
+        "would be more",
+    )
     plan: tuple[
         tuple[
             Annotated[int, Field(ge=0, le=MOST_STEPS)], Annotated[int, Field(ge=1, le=MOST_STEPS)]
@@ -232,6 +246,23 @@ class TrainConfig(Config):
                 )
             )
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """`epochs` is written only where it is set, so that recipes without it stay the same as
+        before it existed.
+        """
+        data: dict[str, Any] = dump(self)
+        return {key: value for key, value in data.items() if key != "epochs" or value is not None}
+
+    def for_items(self, count: int) -> TrainConfig:
+        """With no more steps than `epochs` passes over so many training items are."""
+        if self.epochs is None:
+            return self
+        most = max(1, -(-self.epochs * max(1, count) // (self.batch * self.accumulate)))
+        if self.steps is not None and self.steps <= most:
+            return self
+        return self.model_copy(update={"steps": most})
 
     @property
     def sheets(self) -> bool:

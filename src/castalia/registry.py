@@ -56,7 +56,7 @@ FAMILIES: dict[str, Entry] = {
     "ar": Entry(
         "castalia.families.ar:Ar",
         say("autoregressive transformer over tokens"),
-        ("samples", "scores", "infills", "decodes", "attends", "tunes"),
+        ("samples", "scores", "infills", "predicts", "decodes", "attends", "tunes"),
     ),
     "seqvae": Entry(
         "castalia.families.seqvae:SeqVae",
@@ -130,6 +130,7 @@ ABILITIES: dict[str, str] = {
     "quantises": say_in("ability", "quantises"),
     "scores": say_in("ability", "scores"),
     "infills": say_in("ability", "infills"),
+    "predicts": say_in("ability", "predicts"),
     "restores": say_in("ability", "restores"),
     "decodes": say_in("ability", "decodes"),
     "attends": say_in("ability", "attends"),

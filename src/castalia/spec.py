@@ -72,6 +72,9 @@ class Grammar(Protocol):
     - 1, V) bool, the tokens that may stand at
     x[:, 1:] of rows as `Tokens` describes them, given those before. Training and likelihoods then
     renormalise, so what is forced costs nothing.
+    slots (S, V) bool, where what may stand at a place depends on its slot alone (S is the spec's
+    period): then models of any order are masked, too, and rows are drawn together
+    (nn/fixed_rows.py).
     And inside() -> the state of a row that begins inside a document, where it is not `start()`.
     """
 

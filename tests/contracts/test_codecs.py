@@ -18,6 +18,7 @@ from castalia import registry
 from castalia.codecs.base import Codec
 from castalia.modalities.image.codec import ImageCodec
 from castalia.modalities.music.score import Key, Metre, Note, Part, Score, Tempo
+from castalia.modalities.table.row import Header, Row
 from castalia.modalities.video.clip import Clip
 from castalia.testing import CODEC_CHECKS, check_codec
 
@@ -68,6 +69,19 @@ def score(seed: int, *parts: str, length: int = 8) -> Score:
 
 CHORALES = [score(seed, "soprano", "alto", "tenor", "bass") for seed in range(4)]
 
+ROWS = [
+    Row(
+        Header(("name", "size", "sort", "day")),
+        (
+            f"A-{100 + n}",
+            "" if n % 9 == 8 else f"{n * n % 37 / 4:.2f}",
+            "abc"[n % 3],
+            f"2020-01-{1 + n % 28:02d}",
+        ),
+    )
+    for n in range(60)
+]
+
 
 def clip(seed: int, frames: int, side: int, rate: float) -> Clip:
     values = np.random.default_rng(seed).integers(0, 256, (frames, side, side, 3), dtype=np.uint8)
@@ -103,6 +117,8 @@ CASES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
         [score(seed, "melody", length=16) for seed in range(4)],
     ),
     "rolls of parts": ("music", {"form": "roll", "bars": 1, "apart": True}, CHORALES),
+    "rows": ("table", {}, ROWS),
+    "rows as numbers": ("table", {"form": "dense"}, ROWS),
     "Chinese merges": ("text", {"tokenizer": "bpe", "vocab": 320}, 3 * CHINESE + ENGLISH),
 }
 

@@ -25,6 +25,7 @@ DATA = {
     "array": "grid.npy",
     "text": "words.txt",
     "music": "builtin/chorales",
+    "table": "builtin/penguins",
     "video": "builtin/emoji",
 }
 # Two steps of two items on four cores' worth of caution; sizes and widths stay the recipe's own.

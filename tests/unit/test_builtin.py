@@ -15,14 +15,17 @@ from castalia.data.stream import prepare
 from castalia.errors import DataError
 from castalia.modalities.image.codec import ImageCodec
 from castalia.modalities.music.codec import MusicCodec
+from castalia.modalities.table.codec import TableCodec
 from castalia.modalities.text.codec import TextCodec, TextConfig
 
 PICTURES = {"digits": (1797, (1, 8, 8)), "fashion": (5000, (1, 28, 28))}
 TEXTS = {"shakespeare": (69, 1_115_394, 65), "tang": (3991, 223_305, 4931)}
 
+TABLES = {"census": (8000, 15), "penguins": (344, 7)}
+
 
 def test_every_set_is_tested_below():
-    assert set(builtin.names()) == {*PICTURES, *TEXTS, "chorales"}
+    assert set(builtin.names()) == {*PICTURES, *TEXTS, *TABLES, "chorales"}
 
 
 @pytest.mark.parametrize("name", builtin.names())
@@ -37,6 +40,8 @@ def test_sets_are_licensed(name: str):
         "shakespeare": "Karpathy",
         "tang": "JackeyGao",
         "chorales": "Boulanger-Lewandowski",
+        "census": "Kohavi",
+        "penguins": "Gorman",
     }[name] in notice
 
 
@@ -53,6 +58,13 @@ def test_pictures_are_whole(name: str):
     assert dataset.spec.shape == shape and dataset.licence == builtin.licence(name)
     assert len(dataset.conditions["label"]) == 10 and dataset.report["unlabelled"] == 0
     assert min(dataset.report["classes"].values()) > count / 12
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_are_whole(name: str):
+    (path,) = (file for file in builtin.path(name).iterdir() if file.name.startswith(f"{name}.csv"))
+    rows = list(TableCodec().read(path))
+    assert (len(rows), len(rows[0].cells)) == TABLES[name]
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -478,7 +478,8 @@ def test_tables(tmp_path: Path):
         "age,sex,income\n"
         + "".join(f"{number},{'mf'[number % 2]},{number * 7}\n" for number in range(40))
     )
-    assert codes(check(numbers)) >= {"numbers", "columns"}
+    assert check(numbers).document.codec == "table"
+    assert codes(check(numbers, codec="text")) >= {"numbers", "columns"}
 
 
 def test_one_line_of_many_megabytes(tmp_path: Path):

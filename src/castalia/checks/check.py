@@ -75,6 +75,8 @@ def check(
             where="--codec",
             fix=say("one of: {0}, auto", ", ".join(listed.codecs)),
         )
+    if codec != "auto":
+        listed.read_by(codec)
     checking = of(name)(name or "", given)
     draft = Draft(source, listed, checking)
     if name is None or not listed.of(name if listed.read() else inventory.BESIDE):

@@ -43,6 +43,11 @@ VERBS: dict[str, Verb] = {
         "interpolate between items, or vary them",
         "castalia edit latest vary cat.png --out variants",
     ),
+    "predict": Verb(
+        "Train",
+        "a column from the others, or how likely each row is",
+        "castalia predict latest new.csv --column income --out predicted",
+    ),
     "demo": Verb(
         "Train", "train, judge and show models of built-in pictures or texts", "castalia demo image"
     ),

@@ -58,14 +58,19 @@ def table(head: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
 
 def conditions(texts: Iterable[str]) -> dict[str, str | int]:
     """["label=3"] -> {"label": "3"}."""
-    pairs: dict[str, str | int] = {}
+    return dict(pairs_of(texts, say("a condition is written name=value"), "--cond label=3"))
+
+
+def pairs_of(texts: Iterable[str], what: str, example: str) -> dict[str, str]:
+    """["name=value"] -> {"name": "value"}. Raises RecipeError(what) for one without a sign."""
+    pairs: dict[str, str] = {}
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign:
             raise RecipeError(
-                say("a condition is written name=value"),
+                what,
                 where=text,
-                fix=say("for example --cond label=3"),
+                fix=say("for example {0}", example),
             )
         pairs[name] = value
     return pairs

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from castalia import bounded, progress
-from castalia.cli.console import conditions, constraint_of, echo, say_json
+from castalia.cli.console import conditions, constraint_of, echo, pairs_of, say_json
 from castalia.errors import DataError, RecipeError, Refused
 from castalia.escapes import printable
 from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from castalia.codecs.base import Codec
     from castalia.governance.release_gate import Gate
-    from castalia.sampling.generate import Request
+    from castalia.sampling.generate import Request, Sample
 
 Text = Optional[str]  # noqa: UP045 - typer reads annotations at run time
 Whole = Optional[int]  # noqa: UP045
@@ -89,6 +91,14 @@ def command(
             help="let a constraint be more work, e.g. nodes=1000000,seconds=60; docs/text.md",
         ),
     ] = "",
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="a part of every sample that is known, such as a column; may be given several "
+            "times",
+        ),
+    ] = None,
     stream: Annotated[
         bool, typer.Option("--stream", help="print one text as it comes; write no file")
     ] = False,
@@ -123,18 +133,19 @@ def command(
     from dataclasses import replace
 
     from castalia.cli.output_folder import Batch, class_caption
+    from castalia.codecs.protocols import Collects
     from castalia.constraints.budget import limits_from
     from castalia.governance.policy import Policy
     from castalia.governance.release_gate import Gate
     from castalia.run import Run
-    from castalia.sampling.generate import generate, request_of
+    from castalia.sampling.generate import collected, generate, request_of
     from castalia.sampling.prompts import told_by
     from castalia.spec import Dense
 
     opened = Run.open(run, trust_code=trust_code)
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
     request = request_of(opened, n, seed, conditions(cond or []))
-    given = {
+    chosen = {
         "temperature": temperature,
         "guidance": guidance,
         "steps": steps,
@@ -148,7 +159,7 @@ def command(
         "stop": tuple(unescaped(text) for text in stop) if stop else None,
     }
     options = replace(
-        request.options, **{name: value for name, value in given.items() if value is not None}
+        request.options, **{name: value for name, value in chosen.items() if value is not None}
     )
     if prompt is not None and isinstance(opened.spec, Dense):
         told = told_by(_text(prompt), opened.conditions, request.cond)
@@ -159,13 +170,21 @@ def command(
         prompt=None if prompt is None else _prompt(prompt, opened.codec),
         constraint=constraint_of(constraint),
         budget=limits_from(constraint_limits),
+        given=pairs_of(
+            given or [], say("what is given is written name=value"), "--given city=Basel"
+        ),
     )
     request = gate.prepare(request)
     if stream:
         return _stream(gate, request)
     folder = out or opened.folder / "samples" / f"seed-{seed}"
     batch, texts = Batch(gate, folder, formats), []
-    for sample in generate(opened, request, model=gate.model()):
+    drawn: Iterable[Sample] = generate(opened, request, model=gate.model())
+    number = 0
+    if isinstance(opened.codec, Collects):
+        everything = list(drawn)
+        drawn, number = [collected(opened.codec, everything, request.batch)], len(everything)
+    for sample in drawn:
         caption = class_caption(opened, sample.cond, sample.index)
         if batch.emit(sample.index, sample.item, gate.facts(sample), caption) and isinstance(
             sample.item, str
@@ -174,7 +193,7 @@ def command(
     document = batch.document(
         say(
             "{0} of {1}, seed {2}",
-            plural("{0} sample", "{0} samples", batch.items),
+            plural("{0} sample", "{0} samples", number or batch.items),
             opened.id,
             seed,
         )
@@ -185,7 +204,7 @@ def command(
         for text in texts[:TERMINAL]:
             echo(text.rstrip(), "-" * 40)
         echo(
-            say("{0} in {1}", plural("{0} sample", "{0} samples", batch.items), folder),
+            say("{0} in {1}", plural("{0} sample", "{0} samples", number or batch.items), folder),
             say("look at: {0}", folder / document["sheet"]),
         )
     return batch.code()

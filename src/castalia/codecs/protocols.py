@@ -10,6 +10,9 @@
     Symmetric    items have other writings that are as likely
     WritesBytes  each token writes certain bytes
     Tokenizes    its tokenizer as a file of another program
+    Collects     many items are written as one file
+    TakesGiven   parts of an item can be given by name
+    Foretells    a named part of an item can be predicted from the others
 
     if isinstance(codec, Streams): ...
     parts = need(codec, Constrains, say("the codec '{0}' knows no constraints", codec.name))
@@ -19,8 +22,8 @@ Members are looked up when asked, so ask once the codec is fitted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
@@ -139,6 +142,57 @@ class Tokenizes(Protocol):
     @property
     def silent(self) -> Sequence[int]:
         """Tokens that training never showed."""
+        ...
+
+
+@runtime_checkable
+class Collects(Protocol):
+    def collected(self, items: Sequence[Any]) -> Any:
+        """Several items as what `Codec.write` writes as one file: the rows of a table."""
+        ...
+
+
+@runtime_checkable
+class TakesGiven(Protocol):
+    def partial(self, given: Mapping[str, str]) -> tuple[Tensor, Tensor]:
+        """(x (T,) int64 from `begin` on, keep (T,) bool): an item of which the named parts are
+        known. Raises RecipeError for a name or a value that it does not have.
+        """
+        ...
+
+    def with_given(self, item: Any, given: Mapping[str, str]) -> Any:
+        """An item that was drawn so, with the parts exactly as they were given."""
+        ...
+
+
+class Question(NamedTuple):
+    """Rows x (B, T) int64 from `begin` on; keep (B, T) bool, False where nothing is known of a
+    part; place: of the tokens that are asked for.
+    """
+
+    x: Tensor
+    keep: Tensor
+    place: int
+
+
+@runtime_checkable
+class Foretells(Protocol):
+    def question(self, items: Sequence[Any], name: str) -> Question:
+        """Asks for the part `name` of the items, whatever they have there. Raises RecipeError for a
+        part that there is not, or that cannot be predicted.
+        """
+        ...
+
+    def answer(
+        self, items: Sequence[Any], name: str, probabilities: Tensor
+    ) -> tuple[list[Any], dict[str, float]]:
+        """The items with what was predicted beside them, from probabilities (B, V) of the tokens at
+        the place; and scores over those items of which the part is known.
+        """
+        ...
+
+    def rated(self, items: Sequence[Any], nats: Tensor) -> list[Any]:
+        """The items with how unlikely each is beside them: nats (B,)."""
         ...
 
 

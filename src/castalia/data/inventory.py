@@ -14,7 +14,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,6 +81,20 @@ class Inventory:
     def read(self) -> list[Entry]:
         """Those that a codec would read."""
         return [entry for entry in self.entries if entry.kind not in (BESIDE, OTHER)]
+
+    def read_by(self, name: str) -> None:
+        """Gives the codec of this name every file that it claims, whichever would read it
+        otherwise.
+        """
+        codec = self.codecs.get(name)
+        if codec is None:
+            return
+        self.entries = [
+            replace(entry, kind=name, weight=_safely(partial(codec.weight, entry.path), 1))
+            if entry.kind not in (BESIDE, name) and codec.claims(Path(entry.name).name)
+            else entry
+            for entry in self.entries
+        ]
 
     def codec(self) -> str | None:
         """The codec that would read most of the items, of several the first; None when no codec

@@ -30,6 +30,7 @@ from castalia.families.ar_order import Gaps, training_order
 from castalia.families.ar_step import step_graph
 from castalia.families.base import Family, Phase
 from castalia.nn.decode import draw, draw_rows
+from castalia.nn.fixed_rows import slots_of
 from castalia.nn.grammar_masks import Masks
 from castalia.nn.graph import Graph
 from castalia.nn.hashed_ngrams import LONGEST, hashed
@@ -127,9 +128,7 @@ class Ar(Family):
         )
         ordered = self._ordered(batch, order)
         logits = self._logits(ordered, batch)
-        nats = cross_entropy(
-            logits if order is not None else self._lawful(logits, batch.x), ordered.targets
-        )
+        nats = cross_entropy(self._lawful(logits, batch.x, order), ordered.targets)
         weight = self._weight(batch, order)
         total = (nats * weight).sum() / weight.sum().clamp_min(TINY)
         return Loss(total, {"nats": total.detach()})
@@ -180,7 +179,7 @@ class Ar(Family):
         with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
             ordered = self._ordered(batch, order)
             logits = self._without_begin(self._logits(ordered, batch))
-            logits = logits if order is not None else self._lawful(logits, batch.x)
+            logits = self._lawful(logits, batch.x, order)
             if barred is not None:
                 logits[..., barred.to(logits.device)] = NEVER
             nats = cross_entropy(logits, ordered.targets)
@@ -220,10 +219,18 @@ class Ar(Family):
             )
         )
 
-    def _lawful(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Masks logits in place, where the grammar is known for whole rows (`Grammar.along`)."""
+    def _lawful(self, logits: Tensor, x: Tensor, order: Tensor | None) -> Tensor:
+        """Masks logits in place, where the grammar is known for whole rows (`Grammar.along`); in
+        another order than from left to right, where it is known for each slot (`Grammar.slots`).
+        """
+        slots = slots_of(self.spec)
+        if order is not None and slots is not None:
+            allowed = slots.to(x.device)[(order - 1) % self.spec.period]
+            return logits.masked_fill_(~allowed, NEVER)
         along = getattr(self.spec.grammar, "along", None)
-        return logits if along is None else logits.masked_fill_(~along(x), NEVER)
+        if along is None or order is not None:
+            return logits
+        return logits.masked_fill_(~along(x), NEVER)
 
     def _without_begin(self, logits: Tensor) -> Tensor:
         """Changed in place. A finite number, because what stands at `begin` is multiplied by zero
@@ -411,9 +418,10 @@ class Ar(Family):
         rngs: Sequence[torch.Generator],
         cond: dict[str, Any],
         temperature: float = 1.0,
+        barred: Tensor | None = None,
     ) -> Tensor:
         """x (B, T) with its tokens drawn anew where `keep` is False, each given all kept ones and
-        those drawn before it, from the left.
+        those drawn before it, from the left. barred (V,) bool: tokens that are not drawn.
         """
         if self.config.order != "any":
             raise AbilityError(
@@ -446,8 +454,13 @@ class Ar(Family):
         barrier[
             [self.spec.begin] if self.spec.end is None else [self.spec.begin, self.spec.end]
         ] = float("-inf")
+        if barred is not None:
+            barrier[barred.cpu()] = float("-inf")
+        slots = slots_of(self.spec)
         masks = (
-            None if self.spec.grammar is None else Masks(self.spec.grammar, barrier, self.spec.end)
+            None
+            if self.spec.grammar is None or slots is not None
+            else Masks(self.spec.grammar, barrier, self.spec.end)
         )
         cut = (x[:, 0] != self.spec.begin).tolist()
         gaps = (
@@ -478,12 +491,48 @@ class Ar(Family):
                     ]
                 )
             logits = self.network.logits(h[:, -1]) + barrier.to(x.device)
+            if slots is not None:
+                logits.masked_fill_(
+                    ~slots.to(x.device)[(target[:, 0] - 1) % self.spec.period], -torch.inf
+                )
             drawn = logits.argmax(-1, keepdim=True)
             if temperature > 0:
                 drawn = draw((logits / temperature).softmax(-1), uniforms[:, index : index + 1])
             x.scatter_(1, target, torch.where(keep.gather(1, target), x.gather(1, target), drawn))
             taken = slice(index + 1, index + 2)
         return x
+
+    @torch.inference_mode()
+    def predict(self, x: Tensor, place: int, cond: dict[str, Any]) -> Tensor:
+        """(B, V) float32 log-probabilities of the token at `place` (1 .. T - 1) of rows x (B, T),
+        given all others; what stands there does not matter. Raises AbilityError for a model that
+        reads from left to right only.
+        """
+        if self.config.order != "any":
+            raise AbilityError(
+                say("this run reads from left to right only"),
+                where="family.order=left",
+                fix=say("train with family.order=any"),
+            )
+        steps = x.shape[1] - 1
+        others = [one for one in range(1, steps + 1) if one != place]
+        order = torch.tensor([*others, place], device=x.device).expand(len(x), -1)
+        with self.evaluating():
+            ordered = self._ordered(Batch(x), order)
+            h = self.network(
+                ordered.tokens,
+                [],
+                self._vector(cond, len(x)),
+                ordered.rotation,
+                ordered.mask,
+                ordered.aim,
+            )
+            logits = self._without_begin(self.network.logits(h[:, -1:]))
+            slots = slots_of(self.spec)
+            if slots is not None:
+                allowed = slots.to(x.device)[(place - 1) % self.spec.period]
+                logits = logits.masked_fill_(~allowed, NEVER)
+            return logits[:, 0].log_softmax(-1)
 
     @torch.inference_mode()
     def attention(self, x: Tensor) -> list[Tensor]:

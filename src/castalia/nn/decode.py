@@ -23,6 +23,7 @@ from torch import Tensor
 
 from castalia.abilities import Decodes, DecodeState, SampleOptions
 from castalia.errors import RecipeError, SpecError, TrainingError
+from castalia.nn import fixed_rows
 from castalia.nn.decode_rows import Completion, Late, Reason, Row, Step, Stop, TokenLogprobs
 from castalia.nn.grammar_masks import FORBIDDEN, Masks
 from castalia.nn.ragged import joined, padded, select
@@ -568,7 +569,14 @@ def complete(
     spec: Tokens,
     **more: Any,
 ) -> list[Completion]:
-    """`decode` to the end: one completion a prompt, in their order."""
+    """`decode` to the end: one completion a prompt, in their order. Rows of a fixed form are drawn
+    together (nn/fixed_rows.py).
+    """
+    if prompts and fixed_rows.fits(
+        model, spec, prompts, options, **{key: one for key, one in more.items() if key != "cond"}
+    ):
+        cond = more.get("cond") or {}
+        return fixed_rows.draw_fixed(model, spec, rngs, cond, options, prompts[0].device)
     finished: dict[int, Completion] = {}
     for step in decode(model, prompts, rngs, options, spec=spec, **more):
         finished |= step.finished

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from castalia.abilities import Decodes, SampleOptions, Samples
+from castalia.abilities import Decodes, Infills, SampleOptions, Samples
 from castalia.captions import Caption
 from castalia.codecs.base import Codec
 from castalia.codecs.conversation import Conversation
-from castalia.codecs.protocols import Streams, constrains, need
+from castalia.codecs.protocols import Collects, Streams, TakesGiven, constrains, need
 from castalia.constraints.budget import Budget, CompileLimits
 from castalia.errors import RecipeError, SpecError, meant
 from castalia.families.base import Family
@@ -44,6 +44,8 @@ class Request:
     constraint  what every sample must be, in the codec's words ("regex:[0-9]+"); it holds for what
                 follows the prompt.
     budget      how much work the constraint may be; None: CompileLimits' defaults.
+    given       parts of every sample that are known, by name (columns of a row); the others are
+                drawn given them.
     """
 
     n: int
@@ -55,6 +57,7 @@ class Request:
     prompt: Any = None
     constraint: str | None = None
     budget: CompileLimits | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,9 @@ def generate(run: Run, request: Request, *, model: Family | None = None) -> Iter
     """
     family = run.model() if model is None else model
     codec = run.codec
+    if request.given:
+        yield from _generate_given(family, codec, request)
+        return
     if isinstance(codec.spec, Tokens):
         yield from _generate_tokens(family, codec, request)
         return
@@ -150,6 +156,8 @@ def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None
     options = manifest.get("options", {})
     options = SampleOptions(**{**options, "stop": tuple(options.get("stop", ()))})
     prompt, constraint = manifest.get("prompt"), manifest.get("constraint")
+    if "count" in manifest:
+        return _reproduce_all(run, manifest, options, model)
     if "prompt_tokens" in manifest:
         prompt = torch.tensor(manifest["prompt_tokens"])
     if "messages" in manifest:
@@ -163,8 +171,50 @@ def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None
         rows,
         prompt,
         constraint,
+        given=manifest.get("given", {}),
     )
     return list(generate(run, request, model=model))[row]
+
+
+def collected(codec: Codec[Any], samples: Sequence[Sample], batch: int) -> Sample:
+    """Samples of one request, drawn `batch` at a time, as the one item that their codec writes of
+    them; with the facts that reproduce it.
+    """
+    first = samples[0]
+    together = need(
+        codec, Collects, say("the codec '{0}' writes a file for each item", codec.name)
+    ).collected([sample.item for sample in samples])
+    facts = {
+        name: value
+        for name, value in first.facts.items()
+        if name in ("prompt_tokens", "constraint", "given")
+    }
+    return replace(
+        first,
+        item=together,
+        rows=min(batch, len(samples)),
+        facts={**facts, "count": len(samples)},
+        seconds=sum(sample.seconds for sample in samples),
+    )
+
+
+def _reproduce_all(
+    run: Run, manifest: dict[str, Any], options: SampleOptions, model: Family | None
+) -> Sample:
+    """The collection that `manifest` describes."""
+    batch = int(manifest["rows"])
+    request = Request(
+        int(manifest["count"]),
+        manifest["seed"],
+        manifest.get("cond", {}),
+        options,
+        manifest["index"],
+        batch,
+        torch.tensor(manifest["prompt_tokens"]) if "prompt_tokens" in manifest else None,
+        manifest.get("constraint"),
+        given=manifest.get("given", {}),
+    )
+    return collected(run.codec, list(generate(run, request, model=model)), batch)
 
 
 def _counted(parts: Iterable[tuple[int, int]], count: int) -> Iterator[tuple[int, int]]:
@@ -173,6 +223,49 @@ def _counted(parts: Iterable[tuple[int, int]], count: int) -> Iterator[tuple[int
         for first, rows in parts:
             yield first, rows
             work.advance(rows)
+
+
+def _generate_given(family: Family, codec: Codec[Any], request: Request) -> Iterator[Sample]:
+    """Samples of which parts are given: the others are drawn as an infill."""
+    if request.prompt is not None or request.constraint is not None or request.options.stop:
+        raise RecipeError(
+            say("what is given by name goes with no prompt, constraint or stop"),
+            where="given",
+            fix=say("leave one out"),
+        )
+    takes = need(
+        codec,
+        TakesGiven,
+        say("the codec '{0}' has no parts to be given by name", codec.name),
+        where="--given",
+        fix=say("leave it out"),
+    )
+    x, keep = takes.partial(request.given)
+    model = require(family, Infills, say("draw the rest of an item"))
+    for first, rows in _counted(blocks(request.first, request.n, request.batch), request.n):
+        begun = time.perf_counter()
+        drawn = model.infill(
+            x.to(family.device).expand(rows, -1),
+            keep.to(family.device).expand(rows, -1),
+            generators(request.seed, first, rows),
+            condition(family, request.cond, rows, first),
+            request.options.temperature,
+        ).cpu()
+        seconds = (time.perf_counter() - begun) / rows
+        for row, tokens in enumerate(drawn):
+            item = takes.with_given(codec.decode(tokens), request.given)
+            yield Sample(
+                item,
+                tokens,
+                first + row,
+                request.seed,
+                rows,
+                row,
+                request.cond,
+                request.options,
+                seconds,
+                {"given": dict(request.given)},
+            )
 
 
 def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Iterator[Sample]:

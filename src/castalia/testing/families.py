@@ -421,6 +421,26 @@ def infills(case: FamilyCase) -> None:
     _ensure(torch.equal(filled, again), "the same generators gave other values")
 
 
+def predicts(case: FamilyCase) -> None:
+    """A distribution over tokens, which what stands at the place has no part in. A family may lack
+    the ability in some of its settings.
+    """
+    model: Any = case.build().eval()
+    if "predicts" not in abilities_of(model):
+        return
+    batch = case.batch(4)
+    other = batch.x.clone()
+    other[:, 2] = (other[:, 2] + 1) % case.spec.vocab  # type: ignore[union-attr]
+    try:
+        one, two = (model.predict(x, 2, batch.cond) for x in (batch.x, other))
+    except AbilityError:
+        return
+    _ensure(
+        bool((one.exp().sum(1) - 1).abs().max() <= AGREEMENT), "the probabilities do not sum to 1"
+    )
+    _ensure(bool((one - two).abs().max() <= AGREEMENT), "the predicted token was looked at")
+
+
 def restores(case: FamilyCase) -> None:
     """What is restored agrees with what is known, as a function of the generators; nothing is taken
     from data without noise, and each row has its own noise.
@@ -518,6 +538,7 @@ FAMILY_CHECKS: dict[str, Callable[[FamilyCase], None]] = {
     "scores": scores,
     "decodes": decodes,
     "infills": infills,
+    "predicts": predicts,
     "restores": restores,
     "attends": attends,
     "has graphs": has_graphs,

@@ -47,8 +47,8 @@ FINDINGS: dict[str, Sentence] = {
     ),
     "numbers": Sentence(
         "warning",
-        "{name} is a table of numbers and categories, not of texts. No family models columns "
-        "yet; it can only be read as text.",
+        "{name} is a table of numbers and categories, not of texts. castalia train table/ar learns "
+        "its columns; here it is read as text.",
     ),
 }
 # Kinds of personal data (personal_data.py), and what so many of them are called.
