@@ -276,19 +276,18 @@ def flows(results: dict[str, Any], language: str) -> str:
 
 def picture_edits(results: dict[str, Any]) -> Iterator[Cells]:
     """Of how many edits and folders the run beats the best simple method beyond its interval."""
-    mine = [
-        row for row in results["rows"] if row.get("gain") is not None and row["score"] == "PSNR"
-    ]
-    better = sum(row["gain_low"] > 0 for row in mine)
+    compared = [row for row in results["rows"] if row["score"] == "PSNR"]
+    mine = [row for row in compared if row.get("gain") is not None]
+    better, minutes = sum(row["gain_low"] > 0 for row in mine), results["minutes"]
     yield (
         (
-            f"`{FLOW}` after {results['minutes']:g} minutes: edits of held-out pictures that beat the "
-            "best simple method in PSNR (noise, hole, 2 and 4 times as large, colour; 3 folders)",
+            f"`{FLOW}` after {minutes:g} minutes: edits of held-out pictures that beat the best "
+            "simple method in PSNR (noise, hole, 2 and 4 times as large, colour; 3 folders)",
             f"{better} of {len(mine)}",
         ),
         (
-            f"训练 {results['minutes']:g} 分钟的 `{FLOW}`：留出图片的编辑中 PSNR 胜过最好的简单方法的"
-            "（噪声、洞、2 倍与 4 倍放大、上色；3 个文件夹）",
+            f"训练 {minutes:g} 分钟的 `{FLOW}`：留出图片的编辑中 PSNR 胜过最好的"
+            "简单方法的（噪声、洞、2 倍与 4 倍放大、上色；3 个文件夹）",
             f"{len(mine)} 项中 {better} 项",
         ),
         ("all", "全部"),
@@ -323,7 +322,7 @@ def edits(results: dict[str, Any], language: str) -> str:
 
 def composed_shapes(results: dict[str, Any]) -> Iterator[Cells]:
     """Attributes of what was asked for in words, in compositions that training never had."""
-    rows = results["rows"]
+    rows, minutes = results["rows"], results["minutes"]
     least = min(
         mean(row[f"{tongue}_{name}"] for row in rows)
         for tongue in ("en", "zh")
@@ -331,13 +330,13 @@ def composed_shapes(results: dict[str, Any]) -> Iterator[Cells]:
     )
     yield (
         (
-            f"`image/flow-words` after {results['minutes']:g} minutes: colour, shape, size and place as "
-            f"asked for, in compositions never seen, {len(rows)} seed(s); the worst of both languages",
+            f"`image/flow-words` after {minutes:g} minutes: colour, shape, size and place as asked "
+            f"for, in compositions never seen, {len(rows)} seed(s); the worst of both languages",
             f"{least:.0%}",
         ),
         (
-            f"训练 {results['minutes']:g} 分钟的 `image/flow-words`：从未见过的组合中颜色、形状、大小、位置"
-            f"符合要求的比例，{len(rows)} 个种子；两种语言中最差的",
+            f"训练 {minutes:g} 分钟的 `image/flow-words`：从未见过的组合中颜色、形状、"
+            f"大小、位置符合要求的比例，{len(rows)} 个种子；两种语言中最差的",
             f"{least:.0%}",
         ),
         "90%",
