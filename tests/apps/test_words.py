@@ -205,3 +205,9 @@ def test_a_model_that_is_told_texts_is_not_exported_as_a_graph(run: Run, tmp_pat
     with pytest.raises(AbilityError):
         castalia.export(run, "onnx", tmp_path / "onnx")
     castalia.export(run, "safetensors", tmp_path / "weights")
+
+
+def test_a_check_says_that_there_are_captions(tmp_path: Path) -> None:
+    found = castalia.check(captioned(tmp_path / "data")).document.findings
+    words = next(one.words for one in found if one.code == "captioned")
+    assert words.startswith("24 pictures have captions") and "image/flow-words" in words
