@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ class Ear(nn.Module):
         widths = (1, 24, 48, 64)
         self.convolutions = nn.ModuleList(
             nn.Sequential(nn.Conv2d(i, o, 3, padding=1), nn.BatchNorm2d(o), nn.ReLU())
-            for i, o in zip(widths, widths[1:], strict=False)
+            for i, o in pairwise(widths)
         )
         self.neck = nn.Linear(64 * 5 * 3, 32)
         self.out = nn.Linear(32, classes)
@@ -224,9 +225,7 @@ def factor(run: Run) -> float:
     torch.set_num_threads(1)
     castalia.sample(run, n=1, seed=3)
     begun = time.process_time()
-    lasting = sum(
-        castalia.sample(run, n=1, seed=seed)[0].item.seconds for seed in range(4, 12)
-    )
+    lasting = sum(castalia.sample(run, n=1, seed=seed)[0].item.seconds for seed in range(4, 12))
     spent = time.process_time() - begun
     torch.set_num_threads(threads)
     return spent / lasting

@@ -153,7 +153,9 @@ class SoundCheck(Check):
             (label("stored"), counts(facts["stored"], voice)),
             (
                 label("rates"),
-                ", ".join(f"{int(rate):,} Hz ({count:,})" for rate, count in facts["rates"].items()),
+                ", ".join(
+                    f"{int(rate):,} Hz ({count:,})" for rate, count in facts["rates"].items()
+                ),
             ),
         ]
         if facts["peaks"]:
@@ -172,7 +174,7 @@ def clipped(sound: Sound) -> bool:
     top = np.abs(sound.samples) >= peak - 1.1 / 32768
     runs = top.copy()
     for _ in range(FLAT - 1):
-        runs = runs[1:] & top[len(top) - len(runs) + 1 :]
+        runs = runs[:-1] & top[len(top) - len(runs) + 1 :]
     return bool(runs.any())
 
 

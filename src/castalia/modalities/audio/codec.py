@@ -246,8 +246,7 @@ class AudioCodec(Codec[Sound]):
         waves = self.form.waves(rows)
         ends = self._ends(rows, waves)
         return [
-            self.sound(wave[:end].numpy())
-            for wave, end in zip(waves, ends.tolist(), strict=True)
+            self.sound(wave[:end].numpy()) for wave, end in zip(waves, ends.tolist(), strict=True)
         ]
 
     def sound(self, samples: np.ndarray) -> Sound:
@@ -283,9 +282,7 @@ class AudioCodec(Codec[Sound]):
 
     @classmethod
     def is_labelled(cls, path: Path, manifest: dict[str, Any]) -> bool:
-        return not _is_wav(path) or riff.is_labelled(
-            bounded.read_bytes(path), path.name, manifest
-        )
+        return not _is_wav(path) or riff.is_labelled(bounded.read_bytes(path), path.name, manifest)
 
     @property
     def suffix(self) -> str:
@@ -310,7 +307,9 @@ class AudioCodec(Codec[Sound]):
         """
         most = max(1, x.shape[-1] // 20)
         shifts = torch.randint(0, most + 1, (len(x),), generator=rng).tolist()
-        return torch.stack([torch.roll(row, shift, -1) for row, shift in zip(x, shifts, strict=True)])
+        return torch.stack(
+            [torch.roll(row, shift, -1) for row, shift in zip(x, shifts, strict=True)]
+        )
 
     # State ----------------------------------------------------------------------------------------
 

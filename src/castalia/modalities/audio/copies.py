@@ -23,11 +23,11 @@ from castalia.governance.copy_matcher import Matches
 from castalia.modalities.audio.forms import FLOOR, Magnitude
 from castalia.modalities.audio.sound import Sound
 
-RANGE = 50.0  # dB
+RANGE = 40.0  # dB
 REACH = 10  # shifts reach to the length over this
 AROUND = 15
 SAME = 2e-3  # residual of what is equal but for rounding
-NOISE = -35.0  # dB of planted noise below the loudest entry
+NOISE = -45.0  # dB of planted noise below the loudest entry
 _AT_ONCE = 64  # queries
 
 
@@ -60,7 +60,9 @@ class Sounds:
         return torch.where(top > FLOOR + 20, seen, torch.zeros_like(seen)).half()
 
     def match(self, queries: Tensor) -> Matches:
-        return Matches.joined([self._matched(part) for part in queries.split(_AT_ONCE) if len(part)])
+        return Matches.joined(
+            [self._matched(part) for part in queries.split(_AT_ONCE) if len(part)]
+        )
 
     def _matched(self, queries: Tensor) -> Matches:
         asked = self._seen(queries).float()
@@ -95,7 +97,7 @@ class Sounds:
 
     def plant(self, items: Tensor, kind: str, rng: torch.Generator) -> Tensor:
         """ "shifted": up to a twentieth of the length later. "louder": 6 dB up or down where the
-        codec does not make all equally loud. "noisy": white noise 35 dB below the loudest entry.
+        codec does not make all equally loud. "noisy": white noise 45 dB below the loudest entry.
         """
         if kind == "exact":
             return items.clone()
@@ -120,14 +122,13 @@ class Sounds:
         return (2 * (10 * power.log10() / span + 1) - 1).clamp(-1, 1)
 
     def _altered(self, waves: Tensor, kind: str, rng: torch.Generator) -> Tensor:
+        peak = waves.abs().amax(1, keepdim=True)
         if kind == "shifted":
             most = max(1, waves.shape[1] // (2 * REACH))
             moves = torch.randint(1, most + 1, (len(waves),), generator=rng).tolist()
             return torch.stack([shifted(w, move) for w, move in zip(waves, moves, strict=True)])
         if kind == "louder":
-            down = torch.rand(len(waves), 1, generator=rng) < 0.5
-            return torch.where(down, 0.5 * waves, 2 * waves).clamp(-1, 1)
-        peak = waves.abs().amax(1, keepdim=True)
+            return torch.where(peak < 0.5, 2 * waves, 0.5 * waves)
         noise = torch.randn(waves.shape, generator=rng)
         return (waves + peak * 10 ** (NOISE / 20) * noise).clamp(-1, 1)
 

@@ -1,5 +1,5 @@
-"""`castalia demo audio`: a model of drums that makes new ones, fills a gap and goes from one drum to
-another, under a minute.
+"""`castalia demo audio`: a model of drums that makes new ones, fills a gap and goes from one drum
+to another, under a minute.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GAP = "0.1-0.2"
 
 def demo(folder: Path) -> Path:
     """A model of 55 struck sounds; the page, with players inside."""
-    from castalia.cli.output_folder import Batch
+    from castalia.cli.output_folder import Batch, class_caption
     from castalia.data import builtin
     from castalia.evaluation.overview_page import Section, write_overview
     from castalia.governance.release_gate import Gate
@@ -48,8 +48,6 @@ def demo(folder: Path) -> Path:
     model = gate.model()
     echo(say("new sounds, one of each class in turn"))
     free = Batch(gate, folder / "samples")
-    from castalia.cli.output_folder import class_caption
-
     for sample in generate(run, request_of(run, 12, 0), model=model):
         free.emit(
             sample.index,
@@ -97,8 +95,8 @@ def demo(folder: Path) -> Path:
         ],
         title=say("Drums, half a minute old"),
         lead=say(
-            "Trained on this machine on {0} of the struck sounds that come with Castalia (CC0, from "
-            "Sonic Pi's samples). So few and so short a training give a sketch: ten minutes with "
+            "Trained on this machine on {0} of the struck sounds that come with Castalia (CC0, "
+            "from Sonic Pi's samples). So few and so short a training give a sketch: ten minutes with "
             "some hundred sounds of your own give more. Pictures are spectrograms: time to the "
             "right, pitch upwards. Press play; nothing is loaded from anywhere.",
             count(run, "train"),
@@ -106,9 +104,7 @@ def demo(folder: Path) -> Path:
         language=current(),
         next_steps={
             f"castalia sample {run.folder} -n 8 --cond label=kick": say("more kick drums"),
-            f"castalia edit {run.folder} vary SOUND.wav --out variants": say(
-                "variants of a sound"
-            ),
+            f"castalia edit {run.folder} vary SOUND.wav --out variants": say("variants of a sound"),
             "castalia train audio/flow YOUR_FOLDER": say(
                 "the same with your own sounds; sub-folders become classes"
             ),

@@ -26,7 +26,7 @@ from castalia.modalities.audio.spectrogram import (
 )
 from castalia.spec import Dense
 
-ITERATIONS = 48  # of Griffin-Lim: more change the spectral error by less than 0.1 dB
+ITERATIONS = 32  # of Griffin-Lim
 POWER = 0.5  # of magnitudes in the form "complex" (as Richter et al. 2023, arXiv:2208.05830)
 LEVELS = 256
 FLOOR = -120.0  # dB of what is no sound at all

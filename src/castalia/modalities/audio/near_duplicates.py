@@ -3,8 +3,8 @@
 A thumbnail is the log-mel spectrogram below 4 kHz, of the part that is heard, in SLICES equal
 slices, RANGE dB below its own loudest entry. Two sounds are near where their thumbnails differ by
 less than NEAR in the root mean square, and their heard parts are about equally long. Different
-recordings of one digit by one speaker are twice as far apart or farther (benchmarks of this are in
-tests/modalities/audio/test_check.py).
+recordings of one digit by one speaker (Free Spoken Digit Dataset) are 0.07 apart or more; of
+recordings moved in time, nine in ten less than 0.05.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from castalia.modalities.audio.spectrogram import OVERLAP, mel_filters, stft
 
 RATE, HOP, BANDS, SLICES = 8_000, 64, 24, 24
 RANGE = 50.0
-NEAR = 0.035
+NEAR = 0.055
 LENGTHS = 0.1  # by how much the logarithms of two lengths may differ
 LONGEST = 10.0  # seconds that are looked at
 _ROWS = 512

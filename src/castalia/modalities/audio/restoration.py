@@ -1,5 +1,5 @@
-"""Sounds restored by a model: gaps filled, noise taken away. What each edit is called and what it is
-asked: edits.py.
+"""Sounds restored by a model: gaps filled, noise taken away. What each edit is called and what it
+is asked: edits.py.
 
 Both work on the log-magnitudes that the model knows, and leave of the sound what is known: outside
 a gap every sample, of a noisy sound its phases.
@@ -100,9 +100,7 @@ def infilled(
     return results
 
 
-def joined_at(
-    drawn: np.ndarray, given: np.ndarray, first: int, last: int, rate: int
-) -> np.ndarray:
+def joined_at(drawn: np.ndarray, given: np.ndarray, first: int, last: int, rate: int) -> np.ndarray:
     """(S,): `given` outside, `drawn` from `first` to `last`, without a step at either end: what is
     drawn is moved to where the given sound breaks off, and falls back within BLEND seconds.
     """
@@ -206,9 +204,7 @@ def _at_level(samples: np.ndarray, item: Sound, codec: AudioCodec) -> Sound:
 
 def _audio(codec: Any) -> AudioCodec:
     if not isinstance(codec, AudioCodec):
-        raise SpecError(
-            say("only sounds are edited so"), where=say("codec '{0}'", codec.name)
-        )
+        raise SpecError(say("only sounds are edited so"), where=say("codec '{0}'", codec.name))
     return codec
 
 

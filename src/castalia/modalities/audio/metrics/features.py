@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from castalia.modalities.audio.forms import STATISTIC_BANDS
+from castalia.errors import SpecError
 from castalia.sentences import say
 from castalia.spec import Dense
 
@@ -56,7 +56,11 @@ class Sound32Features:
         return False
 
     def extractor(self, spec: Dense) -> Callable[[Tensor], Tensor]:
-        raise NotImplementedError  # a spec alone does not say that its numbers are sounds
+        raise SpecError(
+            say("a spec alone does not say what its numbers are of a sound"),
+            where=f"network {NAME}",
+            fix=say("give the codec, too"),
+        )
 
     def extractor_of(self, codec: Any) -> Callable[[Tensor], Tensor]:
         seconds = codec.layout.hop / codec.layout.rate
@@ -106,9 +110,7 @@ def slices(level: Tensor, first: Tensor, last: Tensor) -> Tensor:
     below = edges.floor().long().clamp(0, level.shape[2])
     above = (below + 1).clamp_max(level.shape[2])
     bands = level.shape[1]
-    at = [
-        sums.gather(2, place[:, None, :].expand(-1, bands, -1)) for place in (below, above)
-    ]
+    at = [sums.gather(2, place[:, None, :].expand(-1, bands, -1)) for place in (below, above)]
     summed = torch.lerp(at[0], at[1], (edges - below)[:, None].double())
     width = (edges[:, 1:] - edges[:, :-1])[:, None]
     return (summed.diff(dim=2) / width).float()
@@ -128,6 +130,3 @@ def _cosine_basis(size: int, count: int) -> Tensor:
 def _thirds(values: Tensor) -> Tensor:
     """(B, bands) -> (B, 3): means of low, middle and high bands."""
     return torch.stack([part.mean(1) for part in values.tensor_split(3, dim=1)], 1)
-
-
-assert PITCH * TIME + 8 == 32 and STATISTIC_BANDS % 3 == 0
