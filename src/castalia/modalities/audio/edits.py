@@ -45,7 +45,9 @@ class InfillSounds(Infill):
         @field_validator("gap")
         @classmethod
         def _form(cls, gap: str | None) -> str | None:
-            return None if gap is None else _checked(gap)
+            if gap is not None and not are_times(gap):
+                raise ValueError(say("times are START-END in seconds, e.g. 0.2-0.3"))
+            return gap
 
     needs = Infills
     conditioned = True
@@ -100,7 +102,9 @@ class DenoiseSounds(Edit):
         @field_validator("quiet")
         @classmethod
         def _form(cls, quiet: str | None) -> str | None:
-            return None if quiet is None else _checked(quiet)
+            if quiet is not None and not are_times(quiet):
+                raise ValueError(say("times are START-END in seconds, e.g. 0.2-0.3"))
+            return quiet
 
     needs = Restores
     purpose = say("take noise away")
@@ -130,8 +134,6 @@ def times(words: str) -> Gap:
     return Gap(float(start), float(end) if end else None)
 
 
-def _checked(words: str) -> str:
-    found = _TIMES.fullmatch(words.strip())
-    if found is None or (found[2] is not None and float(found[2]) <= float(found[1])):
-        raise ValueError(say("times are START-END in seconds, e.g. 0.2-0.3"))
-    return words.strip()
+def are_times(words: str) -> bool:
+    found = _TIMES.fullmatch(words)
+    return found is not None and (found[2] is None or float(found[2]) > float(found[1]))
