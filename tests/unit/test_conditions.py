@@ -159,7 +159,7 @@ def test_the_fingerprint_knows_what_columns_tell(folder: Path, tmp_path: Path):
         ("typ", "did you mean 'type'"),
         ("lable", "did you mean 'label'"),
         ("ton", "did you mean 'tone'"),
-        ("x", "known: label, tone, type"),
+        ("x", "known: label, caption, tone, type"),
     ],
 )
 def test_an_unknown_condition_is_answered_with_what_there_is(folder: Path, wanted: str, says: str):

@@ -47,7 +47,14 @@ def command(
     ] = None,
     steps: Annotated[Whole, typer.Option(help="flows: steps of the solver")] = None,
     prompt: Annotated[
-        Text, typer.Option(help="text that every sample begins with; @FILE reads one, or a score")
+        Text,
+        typer.Option(
+            help="text that every sample begins with, or that says what it shows; @FILE reads one, "
+            "or a score"
+        ),
+    ] = None,
+    negative: Annotated[
+        Text, typer.Option(help="a text that samples should be unlike; needs --guidance above 1")
     ] = None,
     length: Annotated[Whole, typer.Option(help="most new tokens")] = None,
     top_k: Annotated[Whole, typer.Option(help="only the k likeliest tokens")] = None,
@@ -120,7 +127,7 @@ def command(
     from castalia.governance.policy import Policy
     from castalia.governance.release_gate import Gate
     from castalia.run import Run
-    from castalia.sampling.generate import generate, request_of
+    from castalia.sampling.generate import caption_name, generate, request_of
 
     opened = Run.open(run, trust_code=trust_code)
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
@@ -129,6 +136,7 @@ def command(
         "temperature": temperature,
         "guidance": guidance,
         "steps": steps,
+        "negative": negative,
         "length": length,
         "top_k": top_k,
         "top_p": top_p,
@@ -140,6 +148,10 @@ def command(
     options = replace(
         request.options, **{name: value for name, value in given.items() if value is not None}
     )
+    told = caption_name(opened.conditions)
+    if prompt is not None and told is not None:
+        request = replace(request, cond={**request.cond, told: _text(prompt)})
+        prompt = None
     request = replace(
         request,
         options=options,
@@ -201,6 +213,14 @@ def _prompt(given: str, codec: Codec[Any]) -> Any:
                 say("it reads {0}", ", ".join(codec.extensions)),
             )
         return next(iter(codec.read(path)))
+    return _text(given)
+
+
+def _text(given: str) -> str:
+    """A text, or that of the file after @."""
+    if not given.startswith("@"):
+        return unescaped(given)
+    path = Path(given[1:])
     try:
         return bounded.read_text(path, "document_bytes")
     except DataError as error:

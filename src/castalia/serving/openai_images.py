@@ -1,8 +1,9 @@
 """OpenAI's API for pictures: generations, edits, variations.
 
-A prompt names a class of the run; an edit makes the transparent part of a picture anew, or that of
-its mask; a variation keeps half of what the run's latent says. Beyond OpenAI's fields: `seed`,
-`cond`, `temperature`, `guidance`, `steps`.
+A prompt names a class of the run, or is the text that it is told; an edit makes the transparent
+part of a picture anew, or that of its mask; a variation keeps half of what the run's latent says.
+Beyond OpenAI's fields: `seed`, `cond`, `temperature`, `guidance`, `steps`, `negative_prompt`.
+`revised_prompt` is the prompt in the words that the model knows.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from castalia.serving.field_types import (
     Cond,
     Count,
     Guidance,
+    Negative,
     Short,
     Steps,
     Temperature,
@@ -58,6 +60,7 @@ class ImageBody(Body):
     temperature: Temperature | None = None
     guidance: Guidance | None = None
     steps: Steps | None = None
+    negative_prompt: Negative = ""
     cond: Cond = Field({})
 
 
@@ -73,16 +76,17 @@ def router(table: Table, service: GenerationService) -> APIRouter:
             raise Invalid(say("at most {0} pictures at once", service.limits.items), "n")
         seed = fresh_seed(body.seed)
         given = {name: getattr(body, name) for name in ("temperature", "guidance", "steps")}
+        given["negative"] = body.negative_prompt or None
         options = replace(
             hosted.options, **{name: value for name, value in given.items() if value is not None}
         )
         request = Request(
-            body.n, seed, {**class_named(hosted, body.prompt, body.cond), **body.cond}, options
+            body.n, seed, {**asked(hosted, body.prompt, body.cond), **body.cond}, options
         )
         suffix = SUFFIXES[body.output_format]
         drawn = await present(http, service.draw(hosted, request, suffix))
         http.state.note["items"] = len(drawn)
-        return Json(_images(hosted, drawn, suffix))
+        return Json(_images(hosted, drawn, suffix, body.prompt))
 
     @routes.post(
         "/images/edits",
@@ -123,13 +127,17 @@ def router(table: Table, service: GenerationService) -> APIRouter:
     return routes
 
 
-def _images(hosted: Hosted, drawn: Sequence[Released], suffix: str) -> dict[str, Any]:
+def _images(
+    hosted: Hosted, drawn: Sequence[Released], suffix: str, prompt: str = ""
+) -> dict[str, Any]:
     """Pictures as OpenAI's answer has them."""
     _, height, width = hosted.spec.shape  # type: ignore[union-attr] - pictures are dense
+    read = hosted.read_of(prompt)
+    revised = {} if read is None else {"revised_prompt": read}
     return {
         "created": int(time.time()),
         "data": [
-            {"b64_json": base64.b64encode(one.content).decode(), "castalia": one.manifest}
+            {"b64_json": base64.b64encode(one.content).decode(), "castalia": one.manifest} | revised
             for one in drawn
         ],
         "output_format": next(name for name, ending in SUFFIXES.items() if ending == suffix),
@@ -189,9 +197,16 @@ async def _image_request(
         edit,
         options_over_http(kind, edit, options),
         fresh_seed(None if seed is None else int(seed)),
-        class_named(hosted, fields.get("prompt", ""), {}) if "prompt" in more else {},
+        asked(hosted, fields.get("prompt", ""), {}) if "prompt" in more else {},
         suffix,
     )
+
+
+def asked(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
+    """What a prompt says: the text of a run that is told one, else a class of the run's."""
+    if hosted.caption is not None and hosted.caption not in cond:
+        return {hosted.caption: prompt} if prompt.strip() else {}
+    return class_named(hosted, prompt, cond)
 
 
 def class_named(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
