@@ -19,6 +19,7 @@ MODALITY = Modality(
     check=f"{_HERE}.check:SoundCheck",
     matcher=f"{_HERE}.copies:Sounds",
     presenter=f"{_HERE}.presenter:SoundPresenter",
+    trials=f"{_HERE}.trials:trials",
     features={"castalia-sound32-v1": f"{_HERE}.metrics.features:Sound32Features"},
     edits={
         "infill": Named(f"{_HERE}.edits:InfillSounds", "gaps in sounds filled, or their end"),

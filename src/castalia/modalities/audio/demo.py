@@ -96,9 +96,9 @@ def demo(folder: Path) -> Path:
         title=say("Drums, half a minute old"),
         lead=say(
             "Trained on this machine on {0} of the struck sounds that come with Castalia (CC0, "
-            "from Sonic Pi's samples). So few and so short a training give a sketch: ten minutes with "
-            "some hundred sounds of your own give more. Pictures are spectrograms: time to the "
-            "right, pitch upwards. Press play; nothing is loaded from anywhere.",
+            "from Sonic Pi's samples). So few and so short a training give a sketch: ten minutes "
+            "with some hundred sounds of your own give more. Pictures are spectrograms: time to "
+            "the right, pitch upwards. Press play; nothing is loaded from anywhere.",
             count(run, "train"),
         ),
         language=current(),

@@ -1,0 +1,56 @@
+"""Simple ways to do what the edits do, which know no sounds: what trials compare with (trials.py).
+
+Spectral gating: magnitudes that do not rise above the noise are turned down, as noise reduction of
+audio editors does. Linear prediction: a gap is filled from both sides by what 32 samples foretell
+(Janssen, Veldhuis & Vries 1986, one step of it), and both are blended.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from castalia.modalities.audio.spectrogram import istft, stft
+
+ORDER = 32  # samples that foretell the next
+HISTORY = 2_000  # samples from which that is learned
+GATE = 2.5  # times the noise
+CLOSED = 0.1  # what a closed gate lets through
+
+
+def spectral_gating(wave: Tensor, hop: int, noise: Tensor) -> Tensor:
+    """(S,) and the noise of each bin, root mean square (2 hop + 1,) -> (S,)."""
+    spectra = stft(wave[None], hop)
+    open_ = (spectra.abs() > GATE * noise[None, :, None]).float()
+    # gates open and close over three frames and bins, against single tones that chirp
+    smooth = torch.nn.functional.avg_pool2d(open_, 3, 1, 1)
+    return istft(spectra * (CLOSED + (1 - CLOSED) * smooth), hop)[0]
+
+
+def linear_prediction(wave: np.ndarray, first: int, last: int) -> np.ndarray:
+    """(S,) with what is between `first` and `last` foretold from before and from behind."""
+    made = wave.astype(np.float64).copy()
+    count = last - first
+    before = foretold(made[max(0, first - HISTORY) : first], count)
+    behind = foretold(made[last : last + HISTORY][::-1], count)[::-1]
+    later = np.sin(np.pi / 2 * (np.arange(count) + 0.5) / count) ** 2
+    made[first:last] = (1 - later) * before + later * behind
+    return made.astype(np.float32)
+
+
+def foretold(past: np.ndarray, count: int) -> np.ndarray:
+    """`count` samples that go on from `past`, by the coefficients of the autocorrelation method
+    (Makhoul 1975); silence where there is too little to learn from.
+    """
+    if len(past) <= 2 * ORDER or not past.any():
+        return np.zeros(count)
+    windowed = past * np.hanning(len(past))
+    products = np.correlate(windowed, windowed, "full")[len(past) - 1 : len(past) + ORDER]
+    lags = np.abs(np.arange(ORDER)[:, None] - np.arange(ORDER)[None, :])
+    matrix = products[lags] + 1e-6 * products[0] * np.eye(ORDER)
+    weights = np.linalg.solve(matrix, products[1:])
+    made = np.concatenate([past[-ORDER:], np.zeros(count)])
+    for place in range(ORDER, len(made)):
+        made[place] = made[place - ORDER : place][::-1] @ weights
+    return made[ORDER:]
