@@ -12,8 +12,8 @@ real recordings but those that it is tested on (digits numbered 13 and 14; every
 of the recordings it is tested on; `trip` that of these after the codec's round trip. `frechet` is
 the Frechet distance in the 32 numbers before its last layer to all real recordings, `naive` that of
 independent Gaussian numbers with the data's means and deviations, `floor` that of one half of the
-recordings to the other. `factor` is the time to draw and play a sound over its length, one at a
-time on one thread.
+recordings to the other. Samples are drawn as the recipe says, `unguided` without guidance. `factor`
+is the time to draw and play a sound over its length, one at a time on one thread.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import castalia
+from castalia.abilities import SampleOptions
 from castalia.data.stream import prepare, to_unit
 from castalia.evaluation.baselines import Moments, naive
 from castalia.evaluation.features import extract, features_for
@@ -171,14 +172,17 @@ class Judge:
 
 def judge(run: Run, heard_by: Judge) -> dict[str, Any]:
     codec, labels = run.codec, []
-    begun, drawn = time.perf_counter(), []
+    drawn, plain = [], []
     per_class = -(-SAMPLES // len(heard_by.names))
     for number, name in enumerate(heard_by.names):
-        samples = castalia.sample(run, n=per_class, seed=1, cond={"label": name})
-        drawn += [sample.item for sample in samples]
+        cond = {"label": name}
+        drawn += [one.item for one in castalia.sample(run, n=per_class, seed=1, cond=cond)]
+        free = castalia.sample(run, n=per_class, seed=1, cond=cond, options=SampleOptions())
+        plain += [one.item for one in free]
         labels += [number] * per_class
-    together = (time.perf_counter() - begun) / sum(sound.seconds for sound in drawn)
-    waves = torch.stack([heard(sound) for sound in drawn])
+    waves, free_waves = (
+        torch.stack([heard(sound) for sound in sounds]) for sounds in (drawn, plain)
+    )
     held = [sound for sound, out in zip(heard_by.sounds, heard_by.held, strict=True) if out]
     trip = [codec.decode(to_unit(codec.spec, codec.encode(sound))) for sound in held]
     data = prepare(run.recipe.data, codec, fit=False)
@@ -205,7 +209,9 @@ def judge(run: Run, heard_by: Judge) -> dict[str, Any]:
             3,
         ),
         "accuracy": round(heard_by.accuracy(waves, torch.tensor(labels)), 3),
+        "unguided": round(heard_by.accuracy(free_waves, torch.tensor(labels)), 3),
         "frechet": round(frechet(of_drawn, of_real), 2),
+        "frechet_unguided": round(frechet(heard_by.look(free_waves), of_real), 2),
         "naive": round(frechet(heard_by.look(torch.stack([*map(heard, noise)])), of_real), 2),
         "floor": round(frechet(of_real[order[0::2]], of_real[order[1::2]]), 2),
         "precision": round(manifold["precision"], 3),
@@ -215,7 +221,6 @@ def judge(run: Run, heard_by: Judge) -> dict[str, Any]:
         "own_naive": round(frechet(own_noise, own_real), 3),
         "own_floor": round(frechet(own_real[order[0::2]], own_real[order[1::2]]), 3),
         "factor": round(factor(run), 3),
-        "factor_together": round(together, 3),
     }
 
 

@@ -30,6 +30,7 @@ ITERATIONS = 32  # of Griffin-Lim
 POWER = 0.5  # of magnitudes in the form "complex" (as Richter et al. 2023, arXiv:2208.05830)
 LEVELS = 256
 FLOOR = -120.0  # dB of what is no sound at all
+HEARD = 0.85  # of the span below the loudest: models leave some 5 dB in what should be silence
 STATISTIC_BANDS = 48  # mel bands in which sounds of any form are compared
 
 
@@ -85,7 +86,7 @@ class Form(ABC):
 
     def ends(self, rows: Tensor) -> Tensor:
         """(B,) samples after which there is nothing but silence; at least one hop."""
-        active = (self.loudness(rows) > self.layout.loudest - 0.95 * self.layout.span).any(1)
+        active = (self.loudness(rows) > self.layout.loudest - HEARD * self.layout.span).any(1)
         last = (active * torch.arange(1, active.shape[1] + 1)).amax(1).clamp_min(1)
         return last * self.layout.hop
 
@@ -112,10 +113,6 @@ class Magnitude(Form):
     def magnitudes(self, rows: Tensor) -> Tensor:
         """(B, 1, bands, T) -> (B, bins, T)."""
         return self._behind(self.amplitudes(rows))
-
-    def spread(self, shares: Tensor) -> Tensor:
-        """(B, bands, T) shares of what `shown` gives -> (B, bins, T)."""
-        return torch.cat([shares, shares[:, -1:]], 1)
 
     def amplitudes(self, rows: Tensor) -> Tensor:
         """(B, 1, bands, T) in the unit -> (B, bands, T): what `shown` gave; 0 for silence."""
@@ -156,10 +153,6 @@ class Mel(Magnitude):
 
     def shown(self, magnitudes: Tensor) -> Tensor:
         return self.filters @ magnitudes
-
-    def spread(self, shares: Tensor) -> Tensor:
-        weights = self.filters.T / self.filters.sum(0)[:, None].clamp_min(1e-8)
-        return weights @ shares
 
     def _behind(self, amplitudes: Tensor) -> Tensor:
         return magnitudes_of(amplitudes, self.filters)

@@ -21,7 +21,7 @@ from castalia.data.stream import rows_of
 from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family
 from castalia.modalities.audio.codec import AudioCodec
-from castalia.modalities.audio.forms import Magnitude, Wave
+from castalia.modalities.audio.forms import Layout, Magnitude, Wave
 from castalia.modalities.audio.sound import PEAK, Sound, on_grid
 from castalia.modalities.audio.spectrogram import griffin_lim, istft, stft
 from castalia.nn.counter_random import generators
@@ -143,7 +143,7 @@ def denoised(
     The noise of each band is what its quietest tenth of frames holds, or what stands where `noise`
     says that there is nothing else. Magnitudes well above it are kept; for the others the model
     draws what may lie below them (missing data in the sense of Raj & Stern 2005), DRAWS times. The
-    mean tells how much of each band is sound, and that share of the noisy spectrum is played.
+    mean power tells how much of each bin is sound, and that share of the noisy spectrum is played.
     """
     restorer = require(model, Restores, "denoise")
     codec = _audio(codec)
@@ -160,7 +160,7 @@ def denoised(
         spectra = stft(wave, layout.hop)
         bands = form.shown(spectra.abs())
         length = min(layout.samples, round(len(item.samples) * layout.rate / item.rate))
-        level = _noise(bands, layout, length, noise)
+        level = noise_of(bands, layout, length, noise)
         clean = (bands.square() - level.square()).clamp_min(0).sqrt()
         sure = bands > SURE * level
         upper = form.unit(bands)[:, None].to(model.device)
@@ -172,15 +172,36 @@ def denoised(
 
         told = {name: value[row : row + 1].expand(DRAWS) for name, value in cond.items()}
         drawn = restorer.restore(consistent, generators(seed, row * DRAWS, DRAWS), told).cpu()
-        amplitudes = form.amplitudes(drawn.clamp(-1, 1)).mean(0, keepdim=True)
-        share = (amplitudes / bands.clamp_min(1e-8)).clamp(LEAST, 1)
-        heard = istft(spectra * form.spread(share), layout.hop)[0, :length].numpy()
-        results.append(_at_level(heard, item, codec))
+        heard = istft(
+            spectra * _gain(spectra.abs(), form, drawn, layout, length, noise), layout.hop
+        )
+        results.append(_at_level(heard[0, :length].numpy(), item, codec))
     return results
 
 
-def _noise(bands: Tensor, layout: Any, length: int, noise: Gap | None) -> Tensor:
-    """(1, bands, 1): the noise of each band, root mean square."""
+def _gain(
+    magnitudes: Tensor,
+    form: Magnitude,
+    drawn: Tensor,
+    layout: Layout,
+    length: int,
+    noise: Gap | None,
+) -> Tensor:
+    """(1, bins, T): Wiener's gain xi / (1 + xi), with the ratio xi of sound to noise half from what
+    the model draws and half from what stands above the noise of the bin, as Ephraim & Malah 1984
+    join a guess with what is seen.
+    """
+    level = noise_of(magnitudes, layout, length, noise).square().clamp_min(1e-16)
+    guessed = form.magnitudes(drawn.clamp(-1, 1)).square().mean(0, keepdim=True) / level
+    seen = (magnitudes.square() / level - 1).clamp_min(0)
+    ratio = 0.5 * guessed + 0.5 * seen
+    return (ratio / (1 + ratio)).clamp_min(LEAST)
+
+
+def noise_of(bands: Tensor, layout: Layout, length: int, noise: Gap | None) -> Tensor:
+    """(1, bands, 1): the noise of each band or bin of magnitudes (1, bands, T), root mean square,
+    of a sound of `length` samples.
+    """
     centres = torch.arange(bands.shape[2]) * layout.hop
     if noise is None:
         frames = bands[..., centres < max(length - layout.hop, 1)]

@@ -2,7 +2,7 @@
 
 Spectral gating: magnitudes that do not rise above the noise are turned down, as noise reduction of
 audio editors does. Linear prediction: a gap is filled from both sides by what 32 samples foretell
-(Janssen, Veldhuis & Vries 1986, one step of it), and both are blended.
+(Burg 1975), and both are blended.
 """
 
 from __future__ import annotations
@@ -40,17 +40,27 @@ def linear_prediction(wave: np.ndarray, first: int, last: int) -> np.ndarray:
 
 
 def foretold(past: np.ndarray, count: int) -> np.ndarray:
-    """`count` samples that go on from `past`, by the coefficients of the autocorrelation method
-    (Makhoul 1975); silence where there is too little to learn from.
+    """`count` samples that go on from `past`, by Burg's coefficients (1975), which are stable and
+    do not fade tones; silence where there is too little to learn from.
     """
     if len(past) <= 2 * ORDER or not past.any():
         return np.zeros(count)
-    windowed = past * np.hanning(len(past))
-    products = np.correlate(windowed, windowed, "full")[len(past) - 1 : len(past) + ORDER]
-    lags = np.abs(np.arange(ORDER)[:, None] - np.arange(ORDER)[None, :])
-    matrix = products[lags] + 1e-6 * products[0] * np.eye(ORDER)
-    weights = np.linalg.solve(matrix, products[1:])
+    weights = burg(past)
     made = np.concatenate([past[-ORDER:], np.zeros(count)])
     for place in range(ORDER, len(made)):
         made[place] = made[place - ORDER : place][::-1] @ weights
     return made[ORDER:]
+
+
+def burg(past: np.ndarray) -> np.ndarray:
+    """(ORDER,): what the last sample, the one before ... weigh in the next."""
+    error = np.ones(1)
+    forward, backward = past[1:].copy(), past[:-1].copy()
+    for _ in range(ORDER):
+        power = forward @ forward + backward @ backward
+        mirror = -2 * (forward @ backward) / power if power > 1e-12 else 0.0
+        padded = np.append(error, 0.0)
+        error = padded + mirror * padded[::-1]
+        forward, backward = forward + mirror * backward, backward + mirror * forward
+        forward, backward = forward[1:], backward[:-1]
+    return -error[1:]

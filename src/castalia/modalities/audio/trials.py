@@ -18,6 +18,7 @@ from torch import Tensor
 from castalia.evaluation.edit_trials import Trial
 from castalia.modalities.audio import simple_edits
 from castalia.modalities.audio.forms import STATISTIC_BANDS, decibels
+from castalia.modalities.audio.restoration import noise_of
 from castalia.modalities.audio.sound import Sound, on_grid
 from castalia.modalities.audio.spectrogram import mel_filters, stft
 from castalia.nn.counter_random import generator
@@ -77,7 +78,6 @@ def trials(
             Sound(on_grid((row / peak)[:n].numpy()), layout.rate)
             for row, peak, n in zip(noisy, peaks, lengths, strict=True)
         ]
-        bins = stft(drawn[:1], layout.hop).abs().square().mean(2).sqrt()[0]
         add(
             say("denoise, noise {0:.0f} dB below the sound", NOISE),
             [
@@ -89,7 +89,7 @@ def trials(
                 (
                     say("spectral gating"),
                     lambda row: simple_edits.spectral_gating(
-                        noisy[row], layout.hop, deviation[row] * bins
+                        noisy[row], layout.hop, _estimated(noisy[row], lengths[row], layout)
                     ),
                 ),
             ],
@@ -122,6 +122,11 @@ def trials(
             gaps,
         )
     return done
+
+
+def _estimated(wave: Tensor, length: int, layout: Any) -> Tensor:
+    """(bins,): the noise as the edit estimates it, from the sound alone."""
+    return noise_of(stft(wave[None], layout.hop).abs(), layout, length, None)[0, :, 0]
 
 
 def _gap(length: int, hop: int) -> tuple[int, int]:
