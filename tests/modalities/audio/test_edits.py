@@ -111,13 +111,19 @@ def test_a_sound_goes_on():
     assert np.square(made.samples[2400:3200]).mean() > 0.2 * np.square(item.samples).mean()
 
 
-def test_joins_have_no_step():
+def test_joins_do_not_click():
+    """A sine and another level inside: the join is as smooth as the sine itself, and the given
+    samples stay.
+    """
     given = np.sin(np.arange(4000) / 20)
     drawn = np.full(4000, 0.7)
     made = joined_at(drawn, given, 1000, 2000, RATE)
-    assert np.abs(np.diff(made)).max() < 0.2
+    bends = np.abs(np.diff(made, 2))
+    # a step of 0.7 would bend by as much
+    assert bends.max() < 0.02
     assert np.array_equal(made[:1000], given[:1000]) and np.array_equal(made[2000:], given[2000:])
     assert made[1500] == pytest.approx(0.7)
+    assert np.isfinite(joined_at(drawn, given, 3, 10, RATE)).all()
 
 
 def test_gaps_that_cannot_be():

@@ -7,7 +7,7 @@ import torch
 from tests.modalities.audio.sounds import phrases, tone
 from tests.modalities.audio.test_edits import Oracle
 
-from castalia.modalities.audio import simple_edits
+from castalia.modalities.audio import linear_prediction, simple_edits
 from castalia.modalities.audio.codec import AudioCodec, AudioConfig
 from castalia.modalities.audio.spectrogram import stft
 from castalia.modalities.audio.trials import trials
@@ -21,8 +21,8 @@ def test_linear_prediction_goes_on_with_tones():
     error = np.square(made - wave)[3000:3200].mean()
     assert error < 0.02 * np.square(wave[3000:3200]).mean()
     assert np.array_equal(made[:3000], wave[:3000].astype(np.float32))
-    assert not simple_edits.foretold(np.zeros(500), 20).any()
-    assert not simple_edits.foretold(np.ones(10), 20).any()
+    assert not linear_prediction.foretold(np.zeros(500), 20).any()
+    assert not linear_prediction.foretold(np.ones(10), 20).any()
 
 
 def test_spectral_gating_takes_noise_away():

@@ -22,6 +22,7 @@ from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family
 from castalia.modalities.audio.codec import AudioCodec
 from castalia.modalities.audio.forms import Layout, Magnitude, Wave
+from castalia.modalities.audio.linear_prediction import HISTORY, ORDER, foretold
 from castalia.modalities.audio.sound import PEAK, Sound, on_grid
 from castalia.modalities.audio.spectrogram import griffin_lim, istft, stft
 from castalia.nn.counter_random import generators
@@ -29,7 +30,7 @@ from castalia.registry import require
 from castalia.sentences import say
 
 ITERATIONS = 64  # of Griffin-Lim in a gap
-BLEND = 0.004  # seconds over which a gap's ends are brought together
+BLEND = 0.01  # seconds at each end of a gap that go over from what is foretold to what is drawn
 DRAWS = 4  # of which `denoised` takes the mean
 QUIETEST = 0.1  # share of the frames that are taken for noise alone
 # what that quantile of the magnitude of Gaussian noise is of its root mean square (Rayleigh)
@@ -101,17 +102,20 @@ def infilled(
 
 
 def joined_at(drawn: np.ndarray, given: np.ndarray, first: int, last: int, rate: int) -> np.ndarray:
-    """(S,): `given` outside, `drawn` from `first` to `last`, without a step at either end: what is
-    drawn is moved to where the given sound breaks off, and falls back within BLEND seconds.
+    """(S,): `given` outside, `drawn` from `first` to `last`, without a click at either end: the
+    given sound goes on as linear prediction says, and fades into what is drawn within BLEND
+    seconds.
     """
-    made = given.copy()
-    inside = drawn[first:last].astype(np.float64)
-    fade = np.exp(-np.arange(len(inside)) / max(1.0, BLEND / 3 * rate))
-    if first > 0:
-        inside += (float(given[first - 1]) - float(drawn[first - 1])) * fade
-    if last < len(given):
-        inside += (float(given[last]) - float(drawn[last])) * fade[::-1]
-    made[first:last] = inside
+    made = given.astype(np.float64)
+    made[first:last] = drawn[first:last]
+    count = min(round(BLEND * rate), (last - first) // 2)
+    fade = np.cos(np.pi / 2 * (np.arange(count) + 0.5) / max(1, count)) ** 2
+    for past, inside in (
+        (given[max(0, first - HISTORY) : first], made[first : first + count]),
+        (given[last : last + HISTORY][::-1], made[last - count : last][::-1]),
+    ):
+        if len(past) > 2 * ORDER:
+            inside += fade * (foretold(past.astype(np.float64), count) - inside)
     return made
 
 

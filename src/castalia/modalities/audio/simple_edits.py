@@ -1,8 +1,8 @@
 """Simple ways to do what the edits do, which know no sounds: what trials compare with (trials.py).
 
 Spectral gating: magnitudes that do not rise above the noise are turned down, as noise reduction of
-audio editors does. Linear prediction: a gap is filled from both sides by what 32 samples foretell
-(Burg 1975), and both are blended.
+audio editors does. Linear prediction: a gap is filled from both sides by linear_prediction.py,
+and both are blended.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from castalia.modalities.audio.linear_prediction import HISTORY, foretold
 from castalia.modalities.audio.spectrogram import istft, stft
 
-ORDER = 32  # samples that foretell the next
-HISTORY = 2_000  # samples from which that is learned
 GATE = 2.5  # times the noise
 CLOSED = 0.1  # what a closed gate lets through
 
@@ -37,30 +36,3 @@ def linear_prediction(wave: np.ndarray, first: int, last: int) -> np.ndarray:
     later = np.sin(np.pi / 2 * (np.arange(count) + 0.5) / count) ** 2
     made[first:last] = (1 - later) * before + later * behind
     return made.astype(np.float32)
-
-
-def foretold(past: np.ndarray, count: int) -> np.ndarray:
-    """`count` samples that go on from `past`, by Burg's coefficients (1975), which are stable and
-    do not fade tones; silence where there is too little to learn from.
-    """
-    if len(past) <= 2 * ORDER or not past.any():
-        return np.zeros(count)
-    weights = burg(past)
-    made = np.concatenate([past[-ORDER:], np.zeros(count)])
-    for place in range(ORDER, len(made)):
-        made[place] = made[place - ORDER : place][::-1] @ weights
-    return made[ORDER:]
-
-
-def burg(past: np.ndarray) -> np.ndarray:
-    """(ORDER,): what the last sample, the one before ... weigh in the next."""
-    error = np.ones(1)
-    forward, backward = past[1:].copy(), past[:-1].copy()
-    for _ in range(ORDER):
-        power = forward @ forward + backward @ backward
-        mirror = -2 * (forward @ backward) / power if power > 1e-12 else 0.0
-        padded = np.append(error, 0.0)
-        error = padded + mirror * padded[::-1]
-        forward, backward = forward + mirror * backward, backward + mirror * forward
-        forward, backward = forward[1:], backward[:-1]
-    return -error[1:]

@@ -101,8 +101,9 @@ def griffin_lim(
     keep: Tensor | None = None,
 ) -> Tensor:
     """(B, 2 hop + 1, T) -> (B, T * hop): a sound with about these magnitudes. The first phases are
-    the same each time. known (B, T * hop) are samples that are kept where keep (T * hop,) is True:
-    the rest then falls in with them.
+    the same each time. known (B, T * hop) are samples that hold where keep (T * hop,) is True: the
+    rest then falls in with them. What comes out is near to them there, not equal, so that a join
+    can be made smooth.
     """
     rows, bins, frames = magnitudes.shape
     rng = generator("griffin-lim", bins, frames)
@@ -110,14 +111,13 @@ def griffin_lim(
     phases = torch.polar(torch.ones_like(angle), angle).expand(rows, -1, -1)
     before = torch.zeros_like(phases)
 
-    def projected(waves: Tensor) -> Tensor:
-        return waves if known is None or keep is None else torch.where(keep, known, waves)
-
-    waves = projected(istft(magnitudes * phases, hop))
+    waves = istft(magnitudes * phases, hop)
     for _ in range(iterations):
+        if known is not None and keep is not None:
+            waves = torch.where(keep, known, waves)
         now = stft(waves, hop)
         ahead = now + MOMENTUM * (now - before)
         before = now
         phases = ahead / ahead.abs().clamp_min(TINY)
-        waves = projected(istft(magnitudes * phases, hop))
+        waves = istft(magnitudes * phases, hop)
     return waves
