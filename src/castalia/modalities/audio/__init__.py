@@ -25,6 +25,12 @@ MODALITY = Modality(
         "infill": Named(f"{_HERE}.edits:InfillSounds", "gaps in sounds filled, or their end"),
         "denoise": Named(f"{_HERE}.edits:DenoiseSounds", "steady noise taken away"),
     },
+    limits=(
+        say(
+            "If it learned voices of people, they are personal data: it may be used with their "
+            "consent, and not to pass for them."
+        ),
+    ),
     data=DATA_SETS,
     foreign=(
         Foreign(
