@@ -194,6 +194,8 @@ class Quantises(Protocol):
 
 @runtime_checkable
 class Scores(Protocol):
+    """A family whose `nats` takes many passes through its network says how many: `passes`."""
+
     exact: bool  # False: `nats` is an upper bound
 
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:

@@ -127,7 +127,9 @@ def command(
     from castalia.governance.policy import Policy
     from castalia.governance.release_gate import Gate
     from castalia.run import Run
-    from castalia.sampling.generate import caption_name, generate, request_of
+    from castalia.sampling.generate import generate, request_of
+    from castalia.sampling.prompts import told_by
+    from castalia.spec import Dense
 
     opened = Run.open(run, trust_code=trust_code)
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
@@ -148,10 +150,9 @@ def command(
     options = replace(
         request.options, **{name: value for name, value in given.items() if value is not None}
     )
-    told = caption_name(opened.conditions)
-    if prompt is not None and told is not None:
-        request = replace(request, cond={**request.cond, told: _text(prompt)})
-        prompt = None
+    if prompt is not None and isinstance(opened.spec, Dense):
+        told = told_by(_text(prompt), opened.conditions, request.cond)
+        request, prompt = replace(request, cond={**request.cond, **told}), None
     request = replace(
         request,
         options=options,

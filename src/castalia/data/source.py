@@ -225,7 +225,8 @@ def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
     listing = list_files(config.source, codec, config.skip_bad, config.follow_links)
     extra = from_table(config.condition_names, codec)
     caption_columns = _caption_columns(config, listing)
-    rows = _table_rows(config, listing, codec, extra, caption_columns)
+    with collected(listing.omitted):
+        rows = _table_rows(config, listing, codec, extra, caption_columns)
     folder_labels, note = _folder_classes(listing.names)
     with collected(listing.omitted):
         hashed = _hash_all(listing, codec, config.skip_bad)

@@ -127,6 +127,11 @@ class Flow(Family):
 
         self.scale.fit(counted())
 
+    @property
+    def passes(self) -> int:
+        """Through the network for a likelihood: two evaluations a step, with their derivatives."""
+        return 4 * self.config.likelihood_steps
+
     def phases(self) -> Sequence[Phase]:
         return (Phase("main", ("velocity",)),)
 

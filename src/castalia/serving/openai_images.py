@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import re
 import time
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -23,7 +22,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
+from castalia.errors import RecipeError
 from castalia.sampling.generate import Request
+from castalia.sampling.prompts import told_by
 from castalia.sentences import say
 from castalia.serving.editing import EditRequest, edited, options_over_http, prepare
 from castalia.serving.error_bodies import Json
@@ -203,49 +204,8 @@ async def _image_request(
 
 
 def asked(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
-    """What a prompt says: the text of a run that is told one, else a class of the run's."""
-    if hosted.caption is not None and hosted.caption not in cond:
-        return {hosted.caption: prompt} if prompt.strip() else {}
-    return class_named(hosted, prompt, cond)
-
-
-def class_named(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
-    """The class that a prompt names, in the words of the data, whichever language they are in:
-    "猫",
-    or "a picture of a cat"; of a run that is told several things one of each at most: "a red
-    circle".
-    """
-    wanted = _plain(prompt)
-    if not wanted:
-        return {}
-    if not hosted.classes:
-        raise Invalid(say("this run draws without being told what"), "prompt", 'prompt=""')
-    matches = {
-        (name, own)
-        for name, names in hosted.classes.items()
-        if name not in cond
-        for own in names
-        if _plain(own) == wanted or _within(_plain(own), wanted)
-    }
-    exact = {(name, own) for name, own in matches if _plain(own) == wanted}
-    chosen = dict(exact or matches)
-    if not chosen or len(chosen) < len(exact or matches) or len(exact) > 1:
-        known = ", ".join(own for names in hosted.classes.values() for own in names[:40])
-        what = (
-            say("the prompt names no class of this run")
-            if not chosen
-            else say("the prompt names several classes of this run")
-        )
-        raise Invalid(what, "prompt", say("one of: {0}", known))
-    return dict(chosen)
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def _within(name: str, text: str) -> bool:
-    """Whether a name stands in a text as a word; in scripts without spaces, anywhere."""
-    if re.search(r"[\u3040-\u30ff\u3400-\u9fff]", name):
-        return name in text
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+    """`told_by` of a request. Raises Invalid."""
+    try:
+        return told_by(prompt, hosted.family.conditions, cond)
+    except RecipeError as error:
+        raise Invalid(error.what, "prompt", error.fix) from error
