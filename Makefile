@@ -42,6 +42,7 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	$(BIN)/python benchmarks/vae_pythae.py --peer .benchmark/pythae
 	$(BIN)/python benchmarks/gan_fashion.py --threads 2
 	$(BIN)/python benchmarks/own_photos.py --data $(DATA)/images
+	$(BIN)/python benchmarks/audio_classes.py --data $(DATA)/audio
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/text_race.py --peer .benchmark/nanoGPT
 	$(BIN)/python benchmarks/text_sampling.py --peer .benchmark/nanoGPT
