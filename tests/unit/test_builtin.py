@@ -13,6 +13,7 @@ from castalia.data import builtin
 from castalia.data.source import DataConfig, open_source
 from castalia.data.stream import prepare
 from castalia.errors import DataError
+from castalia.modalities.audio.codec import AudioCodec
 from castalia.modalities.image.codec import ImageCodec
 from castalia.modalities.music.codec import MusicCodec
 from castalia.modalities.text.codec import TextCodec, TextConfig
@@ -22,7 +23,7 @@ TEXTS = {"shakespeare": (69, 1_115_394, 65), "tang": (3991, 223_305, 4931)}
 
 
 def test_every_set_is_tested_below():
-    assert set(builtin.names()) == {*PICTURES, *TEXTS, "chorales"}
+    assert set(builtin.names()) == {*PICTURES, *TEXTS, "chorales", "drums", "emoji"}
 
 
 @pytest.mark.parametrize("name", builtin.names())
@@ -37,6 +38,8 @@ def test_sets_are_licensed(name: str):
         "shakespeare": "Karpathy",
         "tang": "JackeyGao",
         "chorales": "Boulanger-Lewandowski",
+        "drums": "Sonic Pi",
+        "emoji": "Fluent Emoji",
     }[name] in notice
 
 
@@ -103,6 +106,15 @@ def test_chorales_are_the_standard_split():
         (46, 69),
         (36, 66),
     ]
+
+
+def test_drums_are_whole():
+    dataset = prepare(DataConfig(source="builtin/drums"), AudioCodec())
+    assert dataset.report["items"] == dataset.report["distinct"] == 55
+    assert set(dataset.report["classes"]) == {"electronic", "kick", "kit", "tabla"}
+    assert dataset.licence == builtin.licence("drums")
+    layout = dataset.codec.layout
+    assert layout.rate == 16_000 and 0.9 < layout.samples / layout.rate < 1.1
 
 
 def test_digits_are_the_published_ones():
