@@ -62,7 +62,7 @@ BROKEN = {
     "no samples": ({"promised": 0}, "not a single sample"),
     "12 bits": ({"bits": 12}, "bits a sample"),
     "no channels": ({"channels": 0}, "channels in frames"),
-    "no rate": ({"rate": 0}, "samples a second"),
+    "no rate": ({"rate": 0}, "a rate of 0 Hz"),
     "ADPCM": ({"kind": 2}, "ADPCM, which is not read"),
     "unknown": ({"kind": 999}, "format 999"),
     "extensible, cut": ({"kind": 0xFFFE}, "extended format"),

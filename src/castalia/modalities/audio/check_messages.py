@@ -65,5 +65,5 @@ LABELS = {
     "stored": say_in("check", "stored as"),
     "rates": say_in("check", "sample rates"),
     "peaks": say_in("check", "peaks"),
-    "trained": say_in("check", "trained at"),
+    "trained": say_in("check", "training takes"),
 }

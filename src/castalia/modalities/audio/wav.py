@@ -134,7 +134,7 @@ def _format(body: bytes, name: str) -> tuple[int, int, int, int]:
     if not 1 <= channels <= MOST_CHANNELS or frame != channels * bits // 8:
         raise _damaged(say("{0} channels in frames of {1} bytes", channels, frame), name)
     if not 1 <= rate <= MOST_RATE:
-        raise _damaged(say("{0} samples a second", rate), name)
+        raise _damaged(say("a rate of {0} Hz", rate), name)
     return kind, channels, rate, bits
 
 
