@@ -1,4 +1,4 @@
-"""The copy matcher of sounds: the same sound, moved in time, louder, with noise.
+"""The copy matcher of sounds: the same sound, moved in time, louder or quieter, with noise.
 
 Sounds are compared as log-mel spectrograms (48 bands, RANGE dB below each one's own loudest entry),
 so loudness does not count, whatever form the model has. Of all shifts by up to a tenth of the
@@ -36,7 +36,7 @@ class Sounds:
 
     name: ClassVar = "sounds"
     kinds: ClassVar = ("exact", "shifted", "near")
-    planted: ClassVar = ("exact", "shifted", "louder", "noisy")
+    planted: ClassVar = ("exact", "shifted", "quieter", "noisy")
     farthest: ClassVar = 0.5
 
     def __init__(self, codec: Codec[Any], training: Tensor | Iterable[Tensor]) -> None:
@@ -96,8 +96,9 @@ class Sounds:
         return Matches(place, distance, nearest, kinds)
 
     def plant(self, items: Tensor, kind: str, rng: torch.Generator) -> Tensor:
-        """ "shifted": up to a twentieth of the length later. "louder": 6 dB up or down where the
-        codec does not make all equally loud. "noisy": white noise 45 dB below the loudest entry.
+        """ "shifted": up to a twentieth of the length later. "quieter": by 6 dB, as a model may
+        draw it; files are made equally loud anyway unless codec.level=none. "noisy": white noise 45
+        dB below the loudest entry.
         """
         if kind == "exact":
             return items.clone()
@@ -110,11 +111,8 @@ class Sounds:
             rows = [shifted(row, move, -1.0) for row, move in zip(items, moves, strict=True)]
             return torch.stack(rows)
         span = codec.layout.span
-        if kind == "louder":
-            step = 2 * 6.0 / span
-            signs = torch.where(torch.rand(len(items), generator=rng) < 0.5, -step, step)
-            heard = items + signs.view(-1, 1, 1, 1)
-            return torch.where(items > -1, heard, items).clamp(-1, 1)
+        if kind == "quieter":
+            return (items - 2 * 6.0 / span).clamp_min(-1)
         level = (items - 1) / 2 * span  # dB below the loudest
         noise = NOISE + level.amax((1, 2, 3), keepdim=True)
         drawn = torch.empty(items.shape).exponential_(generator=rng)
@@ -127,8 +125,8 @@ class Sounds:
             most = max(1, waves.shape[1] // (2 * REACH))
             moves = torch.randint(1, most + 1, (len(waves),), generator=rng).tolist()
             return torch.stack([shifted(w, move) for w, move in zip(waves, moves, strict=True)])
-        if kind == "louder":
-            return torch.where(peak < 0.5, 2 * waves, 0.5 * waves)
+        if kind == "quieter":
+            return 0.5 * waves
         noise = torch.randn(waves.shape, generator=rng)
         return (waves + peak * 10 ** (NOISE / 20) * noise).clamp(-1, 1)
 
