@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import audio_tables
 import language_tables
 import music_tables
 import picture_tables
@@ -534,7 +535,7 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "audit_time": audit_time,
 }
 # ROWS: more rows; PAGES: page of docs/ -> (result, what makes its table) of each
-MODULES = (picture_tables, language_tables, music_tables)
+MODULES = (picture_tables, language_tables, music_tables, audio_tables)
 # README's figures: a result, and which of its rows; two of pictures, two of texts, one of music,
 # one of what is said about a model
 HEADLINES = (

@@ -77,6 +77,7 @@ class Modality:
     trials      how its edits are tried on held-out items: `Trials` in evaluation/edit_trials.py.
     constraints kinds of constraints of its own: the word before the colon to its parser.
     tables      what exports need to make items without Castalia: codec to {file name: bytes}.
+    limits      sentences for the card of every model of such items: what holds for all of them.
     data        built-in data sets: name to what they are; each a folder `data/NAME`.
     foreign     files of its kind that are not read.
     media       MIME types of endings that the standard library does not know.
@@ -106,6 +107,7 @@ class Modality:
     titles: Mapping[str, str] = field(default_factory=dict)
     edits: Mapping[str, Named] = field(default_factory=dict)
     constraints: Mapping[str, str] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
     data: Mapping[str, DataSet] = field(default_factory=dict)
     foreign: tuple[Foreign, ...] = ()
     media: Mapping[str, str] = field(default_factory=dict)

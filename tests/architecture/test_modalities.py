@@ -15,7 +15,7 @@ from pathlib import Path
 from castalia import modality
 
 PACKAGE = Path(__file__).parents[2] / "src" / "castalia"
-NAMES = {"array", "image", "music", "table", "text", "video"}
+NAMES = {"array", "audio", "image", "music", "table", "text", "video"}
 # Where a word is the name of a modality and means something else, by file: the words, and what.
 MEANT_OTHERWISE = {
     "checks/report_schema.py": ({"text"}, "kinds of a table's columns"),
@@ -37,7 +37,7 @@ MEANT_OTHERWISE = {
     "serving/castalia_api.py": ({"array", "text"}, "JSON Schema's type; a field of a form"),
     "serving/openai_api.py": ({"text"}, "fields of OpenAI's requests and answers"),
     "serving/openai_images.py": ({"image"}, "fields of OpenAI's requests"),
-    "serving/openai_chat.py": ({"text"}, "fields of OpenAI's requests"),
+    "serving/openai_chat.py": ({"audio", "text"}, "fields of OpenAI's requests"),
     "testing/codecs.py": ({"text"}, "a key of a manifest"),
     "testing/malformed.py": ({"text"}, "a way to damage a file"),
     "text_files/documents.py": ({"text"}, "a column of tables"),
@@ -45,7 +45,8 @@ MEANT_OTHERWISE = {
 }
 # Recipes and data by name, and modules of a modality; MIME types of texts are none.
 OF_A_MODALITY = re.compile(
-    r"^(array|image|music|table)/[a-z]|^text/(?!plain|html|event-stream)[a-z]"
+    r"^(array|audio|image|music|table|video)/(?!wav|flac|mpeg)[a-z]"
+    r"|^text/(?!plain|html|event-stream)[a-z]"
     r"|castalia\.modalities\.\w|^builtin/[a-z]"
 )
 
@@ -152,6 +153,6 @@ def test_all_else_works_without_one_of_them(tmp_path: Path):
     )
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
     failed, names, made, codes = json.loads(done.stdout.rpartition("RESULT")[2])
-    assert failed == [] and names == ["image", "array", "table", "text"]
+    assert failed == [] and names == ["video", "image", "array", "table", "text", "audio"]
     assert made == [2, 2] and codes == [0] * 5
     assert "music/" not in done.stdout  # no recipe of it is listed

@@ -26,6 +26,7 @@ DATA = {
     "text": "words.txt",
     "music": "builtin/chorales",
     "table": "builtin/penguins",
+    "audio": "builtin/drums",
     "video": "builtin/emoji",
 }
 # Two steps of two items on four cores' worth of caution; sizes and widths stay the recipe's own.

@@ -13,6 +13,7 @@ from castalia.data import builtin
 from castalia.data.source import DataConfig, open_source
 from castalia.data.stream import prepare
 from castalia.errors import DataError
+from castalia.modalities.audio.codec import AudioCodec
 from castalia.modalities.image.codec import ImageCodec
 from castalia.modalities.music.codec import MusicCodec
 from castalia.modalities.table.codec import TableCodec
@@ -25,7 +26,7 @@ TABLES = {"census": (8000, 15), "penguins": (344, 7)}
 
 
 def test_every_set_is_tested_below():
-    assert set(builtin.names()) == {*PICTURES, *TEXTS, *TABLES, "chorales"}
+    assert set(builtin.names()) == {*PICTURES, *TEXTS, *TABLES, "chorales", "drums", "emoji"}
 
 
 @pytest.mark.parametrize("name", builtin.names())
@@ -42,6 +43,8 @@ def test_sets_are_licensed(name: str):
         "chorales": "Boulanger-Lewandowski",
         "census": "Kohavi",
         "penguins": "Gorman",
+        "drums": "Sonic Pi",
+        "emoji": "Fluent Emoji",
     }[name] in notice
 
 
@@ -115,6 +118,15 @@ def test_chorales_are_the_standard_split():
         (46, 69),
         (36, 66),
     ]
+
+
+def test_drums_are_whole():
+    dataset = prepare(DataConfig(source="builtin/drums"), AudioCodec())
+    assert dataset.report["items"] == dataset.report["distinct"] == 55
+    assert set(dataset.report["classes"]) == {"electronic", "kick", "kit", "tabla"}
+    assert dataset.licence == builtin.licence("drums")
+    layout = dataset.codec.layout
+    assert layout.rate == 16_000 and 0.9 < layout.samples / layout.rate < 1.1
 
 
 def test_digits_are_the_published_ones():

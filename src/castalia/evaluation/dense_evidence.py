@@ -80,7 +80,7 @@ def gather(
             where=type(spec).__name__,
             fix=say("tokens have evaluation/token_evidence.py"),
         )
-    features = features_for(spec, network)
+    features = features_for(spec, network, dataset.codec)
     visited = torch.randperm(len(dataset.train), generator=generator("evaluate", seed, "train"))[
         :MOST_TRAINING
     ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -59,13 +59,26 @@ class FeatureNetwork(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsCodec(FeatureNetwork, Protocol):
+    """A FeatureNetwork that must know more than the spec: what the numbers of a codec mean. It is
+    used where the codec is known, and `fits` alone does not choose it.
+    """
+
+    def extractor_of(self, codec: Any) -> Callable[[Tensor], Tensor]:
+        """As `extractor`, for data of this fitted codec."""
+        ...
+
+
 def network_names() -> list[str]:
     """Of all networks, those of modalities first. Imports none of them."""
     return [name for one in modality.every().values() for name in one.features] + [RAW]
 
 
-def features_for(spec: Spec, name: str | None = None) -> Features:
+def features_for(spec: Spec, name: str | None = None, codec: Any = None) -> Features:
     """The network called `name`, or the default of the spec: a modality's that fits it, else raw.
+    codec: where it is known, and its modality has networks, these alone are defaults: the numbers
+    of a spectrogram have the shape of a picture.
 
     Raises SpecError for tokens, and for a network that does not fit the spec; RecipeError for an
     unknown name; MissingExtra where the network needs an extra that is not installed.
@@ -82,28 +95,45 @@ def features_for(spec: Spec, name: str | None = None) -> Features:
             where="network",
             fix=say("known: {0}", ", ".join(network_names())),
         )
-    networks = _networks() if name != RAW else {}
+    owner = None if codec is None else modality.of(codec)
+    own = {} if owner is None else owner.features
+    networks = {
+        known: one
+        for known, one in (_networks() if name != RAW else {}).items()
+        if known in own or not isinstance(one, ReadsCodec)
+    }
     chosen = name or next(
-        (own for own, one in networks.items() if one.default and one.fits(spec)), RAW
+        (
+            known
+            for known, one in networks.items()
+            if (known in own or not own) and one.default and one.fits(spec)
+        ),
+        RAW,
     )
     if chosen == RAW:
         return Features(RAW, "the numbers themselves", lambda x: x.flatten(1).float())
-    network = networks[chosen]
-    if not network.fits(spec):
+    network = networks.get(chosen)
+    if network is None or not network.fits(spec):
+        needs = _networks()[chosen].needs
         raise SpecError(
-            say("'{0}' takes {1} only", chosen, network.needs),
+            say("'{0}' takes {1} only", chosen, needs),
             where=f"shape {spec.shape}, unit {spec.unit}",
             fix=say("use network 'raw'"),
         )
+    if isinstance(network, ReadsCodec):
+        return Features(chosen, network.about, network.extractor_of(codec))
     return Features(chosen, network.about, network.extractor(spec))
 
 
 def second_networks(spec: Spec, first: str) -> list[Features]:
     """Networks but `first` that are asked for a second opinion on this kind of data, of those that
-    are installed.
+    are installed; of its modality where `first` has one.
     """
     found = []
+    owner = next((one for one in modality.every().values() if first in one.features), None)
     for name, one in _networks().items():
+        if owner is not None and name not in owner.features:
+            continue
         if name != first and isinstance(spec, Dense) and one.fits(spec) and one.confirms(spec):
             with suppress(MissingExtra):
                 found.append(features_for(spec, name))

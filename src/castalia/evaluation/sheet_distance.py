@@ -87,7 +87,7 @@ class SheetDistance:
         self.score, self.real, self.reference = KernelDistance(), None, None
         if real.x is None or real.others is None:
             return
-        self.network = features_for(dataset.spec)
+        self.network = features_for(dataset.spec, codec=dataset.codec)
         reference = extract(self.network, [real.others])
         if min(len(reference), len(real.x)) >= self.score.needs(reference.shape[1]):
             self.reference = reference

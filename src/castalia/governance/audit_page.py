@@ -36,6 +36,8 @@ KINDS = {
     "cropped": say("cropped"),
     "recoloured": say("recoloured"),
     "near": say("near"),
+    "quieter": say("quieter"),
+    "noisy": say("noisy"),
     "edited": say("edited"),
     "transposed": say("in another key"),
     "tempo": say("at another tempo"),

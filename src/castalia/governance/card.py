@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from castalia import bounded
+from castalia import bounded, modality
 from castalia.config import hold
 from castalia.errors import RunError
 from castalia.escapes import markdown
@@ -333,7 +333,8 @@ def _limits(run: Run, voice: Voice) -> list[str]:
                 "training items is not known beyond the scores."
             )
         )
-    return limits
+    owner = modality.of(run.codec)
+    return [*limits, *(owner.limits if owner is not None else ())]
 
 
 def _duties(voice: Voice, title: str, duties: list[Duty]) -> list[str]:

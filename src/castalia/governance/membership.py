@@ -155,7 +155,7 @@ def membership(
             -losses(model, side, items, seed) for side, items in zip(sides, chosen, strict=True)
         ]
     else:
-        features = features_for(dataset.spec)
+        features = features_for(dataset.spec, codec=dataset.codec)
         drawn = extract(features, [samples])  # type: ignore[list-item] - not None here
         features_of = [
             extract(features, (batch.x for batch in batches_of(side, items)))

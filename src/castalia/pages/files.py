@@ -43,7 +43,9 @@ class Shown:
 
     @property
     def played(self) -> list[str]:
-        """Addresses of the files that a page can play."""
+        """Addresses of the files that a page can play; none where what is shown has a player."""
+        if self.shown is not None and "<audio" in self.shown:
+            return []
         return [one.address for one in self.links if one.name.lower().endswith(SOUND)]
 
     @property

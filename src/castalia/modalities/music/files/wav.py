@@ -6,19 +6,14 @@ General MIDI program; drums are filtered noise. It is a function of the score al
 used through pretty-midi and pyfluidsynth (extra `sound`) with the SoundFont that
 $CASTALIA_SOUNDFONT names, else the first in the places where Linux keeps them.
 
-A written WAV is 16-bit mono PCM. Its manifest is the comment of the LIST INFO chunk, the label for
-other programs an XMP packet in the `_PMX` chunk.
+A written WAV is 16-bit mono PCM, its manifest inside (codecs/riff.py).
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import io
-import json
 import os
-import struct
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from functools import cache, lru_cache
 from pathlib import Path
@@ -26,11 +21,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from castalia.codecs import ai_label, manifest_json
+from castalia.codecs import riff
+from castalia.codecs.riff import content, is_labelled, read_manifest
 from castalia.errors import DataError, MissingExtra
 from castalia.modalities.music.files import midi
 from castalia.modalities.music.score import Note, Score, Tempo
 from castalia.sentences import say
+
+__all__ = ["content", "is_labelled", "read_manifest", "rendered", "wav", "write"]
 
 Engine = Literal["auto", "own", "fluidsynth"]
 
@@ -246,70 +244,4 @@ def write(
 def wav(wave: np.ndarray, manifest: dict[str, Any] | None = None) -> bytes:
     """A RIFF file of 16-bit mono PCM from (S,) float in [-1, 1]."""
     samples = np.rint(np.clip(wave, -1, 1) * 32767).astype("<i2").tobytes()
-    body = _chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, RATE, 2 * RATE, 2, 16))
-    if manifest is not None:
-        info = _chunk(b"ISFT", b"Castalia\0") + _chunk(
-            b"ICMT", json.dumps(manifest, sort_keys=True).encode() + b"\0"
-        )
-        body += _chunk(b"LIST", b"INFO" + info)
-        packet = ai_label.packet(manifest)
-        body += _chunk(b"_PMX", packet.encode()) if packet else b""
-    body += _chunk(b"data", samples)
-    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body
-
-
-def read_manifest(data: bytes, name: str) -> dict[str, Any] | None:
-    """The manifest that `wav` put into a file; None if there is none."""
-    lists = (
-        body[4:] for kind, body in _chunks(data, name) if kind == b"LIST" and body[:4] == b"INFO"
-    )
-    return manifest_json.only(
-        (
-            text.rstrip(b"\0")
-            for body in lists
-            for inner, text in _walk(body, name)
-            if inner == b"ICMT"
-        ),
-        name,
-    )
-
-
-def is_labelled(data: bytes, name: str, manifest: dict[str, Any]) -> bool:
-    label = next(
-        (body.decode("utf-8", "replace") for kind, body in _chunks(data, name) if kind == b"_PMX"),
-        None,
-    )
-    return label == ai_label.packet(manifest)
-
-
-def content(data: bytes, name: str) -> str:
-    """SHA-256 of format and samples."""
-    digest = hashlib.sha256()
-    for kind, body in _chunks(data, name):
-        if kind in (b"fmt ", b"data"):
-            digest.update(kind + body)
-    return digest.hexdigest()
-
-
-def _chunks(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise DataError(
-            say("the file is not a WAV file, whatever its name says"), name, say("copy it again")
-        )
-    yield from _walk(data[12:], name)
-
-
-def _walk(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
-    place = 0
-    while place + 8 <= len(data):
-        size = int.from_bytes(data[place + 4 : place + 8], "little")
-        if place + 8 + size > len(data):
-            raise DataError(
-                say("the WAV file is damaged: a chunk is cut short"), name, say("copy it again")
-            )
-        yield data[place : place + 4], data[place + 8 : place + 8 + size]
-        place += 8 + size + size % 2
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+    return riff.wav(samples, RATE, manifest)
