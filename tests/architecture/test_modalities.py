@@ -152,6 +152,6 @@ def test_all_else_works_without_one_of_them(tmp_path: Path):
     )
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
     failed, names, made, codes = json.loads(done.stdout.rpartition("RESULT")[2])
-    assert failed == [] and names == ["image", "array", "table", "text"]
+    assert failed == [] and names == ["video", "image", "array", "table", "text"]
     assert made == [2, 2] and codes == [0] * 5
     assert "music/" not in done.stdout  # no recipe of it is listed
