@@ -94,3 +94,16 @@ def test_malformed_overrides(text: str):
 
 def test_list_of_shipped_recipes():
     assert {"image/vae", "image/gan", "image/vaegan", "array/gan", "array/vae"} <= set(shipped())
+
+
+def test_epochs_bound_the_steps_and_are_silent_where_they_are_not_set():
+    from castalia.recipe_sections import TrainConfig
+
+    config = TrainConfig(steps=1000, batch=50, accumulate=2, epochs=3)
+    assert config.for_items(400).steps == 12
+    assert config.for_items(10).steps == 1
+    assert config.for_items(10**6).steps == 1000
+    assert TrainConfig(minutes=1, batch=50, epochs=2).for_items(100).steps == 4
+    assert TrainConfig(steps=5).for_items(1).steps == 5
+    assert "epochs" not in TrainConfig(steps=5).model_dump()
+    assert TrainConfig.model_validate(config.model_dump()) == config

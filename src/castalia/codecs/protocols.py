@@ -151,6 +151,10 @@ class Collects(Protocol):
         """Several items as what `Codec.write` writes as one file: the rows of a table."""
         ...
 
+    def members(self, item: Any) -> Sequence[Any]:
+        """The items that a collection was made of; of a single one, that one."""
+        ...
+
 
 @runtime_checkable
 class TakesGiven(Protocol):
@@ -194,6 +198,11 @@ class Foretells(Protocol):
     def rated(self, items: Sequence[Any], nats: Tensor) -> list[Any]:
         """The items with how unlikely each is beside them: nats (B,)."""
         ...
+
+
+def members_of(codec: object, item: Any) -> Sequence[Any]:
+    """The items that one file holds, where a codec writes several in one."""
+    return codec.members(item) if isinstance(codec, Collects) else [item]
 
 
 def weighs(codec: object) -> bool:

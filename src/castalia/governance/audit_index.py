@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 from pydantic import ConfigDict, Field
 
 from castalia import atomic, bounded, tensor_file
 from castalia.codecs.base import Codec
+from castalia.codecs.protocols import members_of
 from castalia.config import State, hold
 from castalia.data.stream import to_unit
 from castalia.errors import CastaliaError, DataError, RunError
@@ -54,14 +56,20 @@ class Index:
 
     def nearest(self, item: Any) -> Nearest:
         """(similarity in [0, 1], name of the training item) for a native item (a picture, a text):
-        1 minus the audit's distance; the name is "" where nothing is alike.
+        1 minus the audit's distance; the name is "" where nothing is alike. Of several items that
+        are written as one file, the one that is most alike.
         """
-        spec = self.codec.spec
+        spec, items = self.codec.spec, members_of(self.codec, item)
         matches = self.matcher.match(
-            to_unit(spec, self.codec.encode(item))[None] if isinstance(spec, Dense) else [item]
+            torch.stack([to_unit(spec, self.codec.encode(one)) for one in items])
+            if isinstance(spec, Dense)
+            else items
         )
-        place = int(matches.train[0])
-        return Nearest(1.0 - float(matches.distance[0]), self.names[place] if place >= 0 else "")
+        nearest = int(matches.distance.argmin())
+        place = int(matches.train[nearest])
+        return Nearest(
+            1.0 - float(matches.distance[nearest]), self.names[place] if place >= 0 else ""
+        )
 
 
 def open_index(run: Run) -> Index | None:

@@ -74,15 +74,15 @@ def predict(
             return Prediction(foretells.rated(items, nats), nats=nats)
         parts = [
             _probabilities(family, foretells.question(part, column), seed, first)
-            for first, part in _parts(items, "predicting")
+            for first, part in _parts(items)
         ]
         whole = torch.cat(parts) if parts else torch.zeros(0, 0)
         answered, scores = foretells.answer(items, column, whole)
         return Prediction(answered, scores)
 
 
-def _parts(items: Sequence[Any], what: str) -> Iterator[tuple[int, Sequence[Any]]]:
-    with stage(what, len(items), "items") as work:
+def _parts(items: Sequence[Any]) -> Iterator[tuple[int, Sequence[Any]]]:
+    with stage("predicting", len(items), "items") as work:
         for first in range(0, len(items), ROWS):
             part = items[first : first + ROWS]
             yield first, part
@@ -110,7 +110,7 @@ def _probabilities(family: Family, asked: Question, seed: int, first: int) -> Te
 
 def _rated(family: Family, codec: Any, items: Sequence[Any]) -> Iterator[Tensor]:
     model = require(family, Scores, say("score"))
-    for first, part in _parts(items, "rating"):
+    for first, part in _parts(items):
         x = rows_of(codec.spec, [codec.encode(item) for item in part]).to(family.device)
         cond = condition(family, {}, len(part), first)
         rngs = None if isinstance(codec.spec, Tokens) else generators(0, first, len(part))

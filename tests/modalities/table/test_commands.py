@@ -152,3 +152,20 @@ def test_it_is_judged_and_audited(work: Path):
     assert "fidelity" in scores["verdict"]
     castalia("audit", work / "run")
     assert json.loads((work / "run" / "audit" / "audit.json").read_text())["matcher"] == "rows"
+
+
+def test_a_policy_looks_at_every_row_of_a_table(work: Path):
+    from castalia.governance.audit_index import open_index
+    from castalia.modalities.table.row import Table
+    from castalia.run import Run
+    from castalia.training.setup import open_data
+
+    castalia("audit", work / "run")
+    run = Run.open(work / "run")
+    index = open_index(run)
+    assert index is not None
+    known = run.codec.decode(next(iter(open_data(run).train.documents())))
+    odd = run.codec.decode(run.codec.encode(known))
+    far = type(known)(known.header, ("Gentoo", "Torgersen", "59", "13.1", "231", "2700", ""))
+    assert index.nearest(Table([far, odd])).similarity == pytest.approx(1.0)
+    assert index.nearest(Table([far])).similarity < 0.9

@@ -497,6 +497,9 @@ class TableCodec(Codec[Row]):
             made.append(Row(item.header, tuple(cells)))
         return Table(made)
 
+    def members(self, item: Row | Table) -> Sequence[Row]:
+        return item.rows if isinstance(item, Table) else [item]
+
     def write(self, item: Row | Table, path: Path, manifest: dict[str, Any] | None = None) -> None:
         """A row, or a whole table, as CSV in the data's dialect, or what the ending says; the
         manifest in a JSON file of the same name beside it.
