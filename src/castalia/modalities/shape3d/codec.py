@@ -47,6 +47,8 @@ class ShapeConfig(CodecConfig):
             unit.
     place   floor: shapes stand on the floor of the box; middle: they hang in its middle.
     repair  what to do with a mesh that is not closed: close it, or refuse the file.
+    thicken voxels that every surface is moved outwards, so that walls and rods thinner than a voxel
+            are kept.
     specks  bodies of fewer voxels than this are left out, if there is a larger one.
     """
 
@@ -55,6 +57,7 @@ class ShapeConfig(CodecConfig):
     scale: Literal["each", "shared"] = "each"
     place: Literal["floor", "middle"] = "floor"
     repair: Literal["close", "refuse"] = "close"
+    thicken: float = Field(0.6, ge=0, le=2)
     specks: int = Field(8, ge=0, le=1 << 20)
 
 
@@ -131,7 +134,7 @@ class ShapeCodec(Codec[Shape]):
             return torch.from_numpy(np.array(item.field))[None]
         floor = self.config.place == "floor"
         mesh = placed(item.mesh, n, longest=self._longest, floor=floor)
-        field = levels_of(signed_distance(mesh, n))
+        field = levels_of(signed_distance(mesh, n, self.config.thicken))
         return torch.from_numpy(specks.removed(field, self.config.specks))[None]
 
     def decode(self, x: Tensor) -> Shape:

@@ -13,9 +13,9 @@ from castalia.modalities.shape3d.shape import Shape
 from castalia.pages import html
 from castalia.pages.html import Html
 
-VIEWS, MILLISECONDS = 16, 160  # of one turn
-SIZE = 104  # pixels of a turning model
-COLOURS = 24
+VIEWS, MILLISECONDS = 12, 200  # of one turn
+SIZE = 96  # pixels of a turning model
+COLOURS = 16
 TURNING = 24  # of one block; more stand still, so that pages stay small
 
 

@@ -6,8 +6,8 @@ the faces crossed so far do not cancel out (winding), or where their number is o
 the mesh are turned at random; four of six decide (after Nooruddin & Turk 2003, ray stabbing). A hole
 misleads the rays through it only. Inside a closed mesh this is where the winding number (Jacobson et
 al. 2013) is not 0.
-Thin parts: where no middle of a voxel lies inside a wall, a rod or a sheet, it is made THICK voxels
-thick around; the rest stays where it is.
+Thin parts: a wall or rod between the middles of voxels would be lost, so every surface is moved
+outwards by a part of a voxel, which keeps them all and rounds edges.
 
 Coordinates are voxels: the middle of voxel (i, j, k) is at (i, j, k). +y is up.
 """
@@ -19,7 +19,6 @@ import numpy as np
 from castalia.modalities.shape3d.mesh import Mesh, closure, merged
 
 TRUNCATE = 3.0  # voxels at which distances end
-THICK = 0.75  # voxels around what is too thin: no point is further from a middle across a rod
 MARGIN = 2.0  # voxels between a shape and the sides of its box
 PAIRS = 1_500_000  # of voxel and triangle that are measured at once
 FINE = 0.25  # voxels: of a mesh of many faces, corners this near become one
@@ -44,24 +43,26 @@ def placed(mesh: Mesh, n: int, *, longest: float | None, floor: bool) -> Mesh:
     return Mesh(moved.astype(np.float32), mesh.faces)
 
 
-def signed_distance(mesh: Mesh, n: int) -> np.ndarray:
-    """(n, n, n) float32, in voxels, from -TRUNCATE inside to TRUNCATE outside."""
+def signed_distance(mesh: Mesh, n: int, thicken: float = 0.0) -> np.ndarray:
+    """(n, n, n) float32, in voxels, from -TRUNCATE inside to TRUNCATE outside. thicken: voxels that
+    the surface is moved outwards.
+    """
     mesh = merged(mesh, FINE) if len(mesh.faces) > MANY else merged(mesh)
     corners = mesh.corners.astype(np.float64)
-    distance = nearest_distance(corners, n)
-    state = closure(mesh)
-    inside = votes(corners, n, by_parity=state.turned > MOST_TURNED) >= 4
-    field = np.where(inside, -distance, distance)
-    return thickened(field, lattice(corners, 0.5)).astype(np.float32)
+    distance = nearest_distance(corners, n, TRUNCATE + thicken)
+    by_parity = closure(mesh).turned > MOST_TURNED
+    inside = votes(corners, n, by_parity=by_parity) >= 4
+    field = np.where(inside, -distance, distance) - thicken
+    return field.clip(-TRUNCATE, TRUNCATE).astype(np.float32)
 
 
-def nearest_distance(corners: np.ndarray, n: int) -> np.ndarray:
+def nearest_distance(corners: np.ndarray, n: int, reach: float) -> np.ndarray:
     """corners (F, 3, 3) -> (n, n, n) float64: distance of each middle to the nearest triangle, at
-    most TRUNCATE.
+    most `reach`.
     """
-    squares = np.full(n**3, TRUNCATE**2)
-    low = np.ceil(corners.min(1) - TRUNCATE).clip(0, n).astype(np.int64)
-    high = np.floor(corners.max(1) + TRUNCATE).clip(-1, n - 1).astype(np.int64)
+    squares = np.full(n**3, reach**2)
+    low = np.ceil(corners.min(1) - reach).clip(0, n).astype(np.int64)
+    high = np.floor(corners.max(1) + reach).clip(-1, n - 1).astype(np.int64)
     sides = (high - low + 1).clip(0)
     counts = sides.prod(1)
     kept = np.flatnonzero(counts)
@@ -69,27 +70,30 @@ def nearest_distance(corners: np.ndarray, n: int) -> np.ndarray:
         return np.sqrt(squares).reshape(n, n, n)
     blocks = np.cumsum(counts[kept]) // PAIRS
     for block in np.unique(blocks):
-        rows = kept[blocks == block]
-        face, offset = _enumerated(rows, counts)
+        face, offset = _enumerated(kept[blocks == block], counts)
         _, second, third = sides[face].T
         i = low[face, 0] + offset // (second * third)
         j = low[face, 1] + offset // third % second
         k = low[face, 2] + offset % third
-        found = point_triangle(np.stack([i, j, k], 1).astype(np.float64), face, corners)
+        found = point_triangle(np.stack([i, j, k], 1).astype(np.float64), face, corners, reach)
         place = (i * n + j) * n + k
-        near = found < TRUNCATE**2
+        near = found < reach**2
         np.minimum.at(squares, place[near], found[near])
     return np.sqrt(squares).reshape(n, n, n)
 
 
-def point_triangle(points: np.ndarray, face: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """(M,) squared distance of each point (M, 3) to the triangle `corners[face]`."""
+def point_triangle(
+    points: np.ndarray, face: np.ndarray, corners: np.ndarray, reach: float
+) -> np.ndarray:
+    """(M,) squared distance of each point (M, 3) to the triangle `corners[face]`; infinite where
+    its plane is further than `reach`.
+    """
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.linalg.norm(across, axis=1)
     unit = across / np.maximum(length, 1e-30)[:, None]
     above = np.einsum("mi,mi->m", points - corners[face, 0], unit[face])
     result = np.full(len(points), np.inf)
-    near = np.flatnonzero(np.abs(above) < TRUNCATE)
+    near = np.flatnonzero(np.abs(above) < reach)
     points, face, above = points[near], face[near], above[near]
     best = np.full(len(points), np.inf)
     within = length[face] > 0
@@ -151,52 +155,6 @@ def _crossings(corners: np.ndarray, n: int, aside: np.ndarray, by_parity: bool) 
         count = 1 if by_parity else np.sign(doubled[face]).astype(np.int64)
         np.add.at(crossed, (u, v, place), count)
     return crossed
-
-
-def thickened(field: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The field, with THICK voxels around those surface points (M, 3) that no inside voxel
-    touches.
-    """
-    n = len(field)
-    inside = np.pad(field < 0, 2)  # so that every point has eight middles around it
-    base = np.floor(points).astype(np.int64).clip(-1, n - 1) + 2
-    touched = np.zeros(len(points), bool)
-    for i in (0, 1):
-        for j in (0, 1):
-            for k in (0, 1):
-                touched |= inside[base[:, 0] + i, base[:, 1] + j, base[:, 2] + k]
-    lost = points[~touched]
-    if not len(lost):
-        return field
-    # one point for each eighth of a voxel is enough
-    lost = np.unique(np.round(lost * 8).astype(np.int64), axis=0) / 8
-    flat = field.reshape(-1).copy()
-    reach = int(np.ceil(TRUNCATE))
-    steps = np.stack(
-        np.meshgrid(*[np.arange(-reach, reach + 1)] * 3, indexing="ij"), -1
-    ).reshape(-1, 3)
-    steps = steps[np.linalg.norm(steps, axis=1) <= TRUNCATE + 1]
-    for part in np.array_split(lost, max(1, len(lost) * len(steps) // PAIRS)):
-        place = np.round(part).astype(np.int64)[:, None] + steps
-        away = np.linalg.norm(place - part[:, None], axis=2) - THICK
-        good = ((place >= 0) & (place < n)).all(2)
-        number = (place[..., 0] * n + place[..., 1]) * n + place[..., 2]
-        np.minimum.at(flat, number[good], away[good])
-    return flat.reshape(field.shape).clip(-TRUNCATE, TRUNCATE)
-
-
-def lattice(corners: np.ndarray, spacing: float) -> np.ndarray:
-    """(M, 3): points of each triangle (F, 3, 3) at most `spacing` apart, corners included."""
-    lengths = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(1)
-    cuts = np.ceil(lengths / spacing).astype(np.int64).clip(1, 1024)
-    found = [np.zeros((0, 3))]
-    for count in np.unique(cuts):
-        i, j = np.mgrid[0 : count + 1, 0 : count + 1]
-        kept = (i + j <= count).ravel()
-        weights = np.stack([i.ravel()[kept], j.ravel()[kept]], 1) / count
-        weights = np.concatenate([weights, 1 - weights.sum(1, keepdims=True)], 1)
-        found.append(np.einsum("wc,fci->fwi", weights, corners[cuts == count]).reshape(-1, 3))
-    return np.concatenate(found)
 
 
 def _enumerated(rows: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
