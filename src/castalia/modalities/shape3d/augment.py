@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+FLOOR = 1.5  # voxels: where shapes stand, see voxelise.MARGIN
 LEAST, MOST = 0.8, 1.05  # times as long along an axis
 
 
@@ -32,18 +32,17 @@ def stretch(stored: Tensor, rng: torch.Generator) -> Tensor:
     """Each row LEAST to MOST times as long along each axis, about the middle of x and z and the
     floor. Distances are those of before, which is off by the stretching where they are not 0.
     """
-    rows = len(stored)
-    factor = LEAST + (MOST - LEAST) * torch.rand(rows, 3, generator=rng)
+    factor = LEAST + (MOST - LEAST) * torch.rand(len(stored), 3, generator=rng)
     side = stored.shape[-1]
-    # the matrix takes places of the result to places of the source; its first row is the last axis
-    matrix = torch.zeros(rows, 3, 4)
-    for axis, column in ((0, 2), (1, 1), (2, 0)):
-        matrix[:, column, column] = 1 / factor[:, axis]
-    # y: the floor, two voxels above the lower side, stays; places run from -1 to 1
-    floor = -1 + 2 * 2.0 / (side - 1)
-    matrix[:, 1, 3] = floor * (1 - 1 / factor[:, 1])
-    grid = F.affine_grid(matrix, [rows, 1, side, side, side], align_corners=True)
-    values = F.grid_sample(
-        stored.float(), grid, mode="bilinear", padding_mode="border", align_corners=True
-    )
-    return values.round().clamp(0, 255).to(stored.dtype)
+    place = torch.arange(side, dtype=torch.float32)
+    values = stored[:, 0].float()
+    for axis in range(3):
+        still = FLOOR if axis == 1 else (side - 1) / 2  # what does not move
+        source = (still + (place - still) / factor[:, axis, None]).clamp(0, side - 1)
+        # each layer is a mixture of the two layers of the source that it lies between
+        weights = (1 - (source[:, :, None] - place).abs()).clamp_min(0)  # (B, result, source)
+        moved = values.movedim(1 + axis, 1)
+        shape = moved.shape
+        values = torch.bmm(weights, moved.reshape(len(stored), side, -1)).view(shape)
+        values = values.movedim(1, 1 + axis)
+    return values[:, None].round().clamp(0, 255).to(stored.dtype)

@@ -19,7 +19,7 @@ import numpy as np
 from castalia.modalities.shape3d.mesh import Mesh, closure, merged
 
 TRUNCATE = 3.0  # voxels at which distances end
-MARGIN = 2.0  # voxels between a shape and the sides of its box
+MARGIN = 1.5  # voxels between a shape and the sides of its box
 PAIRS = 1_500_000  # of voxel and triangle that are measured at once
 FINE = 0.25  # voxels: of a mesh of many faces, corners this near become one
 MANY = 60_000  # faces
