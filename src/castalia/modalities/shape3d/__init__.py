@@ -17,6 +17,8 @@ MODALITY = Modality(
     base="shape3d/vae",
     check=f"{_HERE}.check:ShapeCheck",
     matcher=f"{_HERE}.copies:Solids",
+    contract=f"{_HERE}.contract:ShapeContract",
+    demo=f"{_HERE}.demo:demo",
     presenter=f"{_HERE}.presenter:ShapePresenter",
     metrics={
         "point-sets": Named(
