@@ -5,6 +5,7 @@ breaks it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from castalia import registry
 from castalia.codecs.base import Codec
 from castalia.modalities.image.codec import ImageCodec
 from castalia.modalities.music.score import Key, Metre, Note, Part, Score, Tempo
+from castalia.modalities.shape3d.contract import furniture
 from castalia.testing import CODEC_CHECKS, check_codec
 
 
@@ -90,6 +92,12 @@ CASES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
         [score(seed, "melody", length=16) for seed in range(4)],
     ),
     "rolls of parts": ("music", {"form": "roll", "bars": 1, "apart": True}, CHORALES),
+    "shapes": ("shape3d", {"size": 16}, [furniture(seed) for seed in range(3)]),
+    "meshes of a shared scale": (
+        "shape3d",
+        {"size": 12, "scale": "shared", "place": "middle"},
+        [replace(furniture(seed), field=None) for seed in range(3)],
+    ),
     "Chinese merges": ("text", {"tokenizer": "bpe", "vocab": 320}, 3 * CHINESE + ENGLISH),
 }
 

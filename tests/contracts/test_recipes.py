@@ -24,6 +24,7 @@ DATA = {
     "array": "grid.npy",
     "text": "words.txt",
     "music": "builtin/chorales",
+    "shape3d": "builtin/furniture",
 }
 # Two steps of two items on four cores' worth of caution; sizes and widths stay the recipe's own.
 SHORT = {

@@ -71,10 +71,7 @@ class ShapeLook(Look):
     def near(self, chosen: np.ndarray) -> Near:
         solids = torch.from_numpy(self._solids[chosen])
         best = torch.stack(
-            [
-                unlike(pose.flatten(1), solids)
-                for pose in poses(solids.view(-1, SIDE, SIDE, SIDE))
-            ]
+            [unlike(pose.flatten(1), solids) for pose in poses(solids.view(-1, SIDE, SIDE, SIDE))]
         ).amin(0)
         best = torch.minimum(best, best.T)
         first, second = np.triu_indices(len(chosen), 1)
@@ -132,9 +129,7 @@ class ShapeCheck(Check):
             yield self.finding("thin", names, count=len(thin), size=size)
         if longest.max() > UNITS * max(longest.min(), 1e-30):
             code = "units_shared" if getattr(config, "scale", "each") == "shared" else "units"
-            yield self.finding(
-                code, least=f"{longest.min():.3g}", most=f"{longest.max():.3g}"
-            )
+            yield self.finding(code, least=f"{longest.min():.3g}", most=f"{longest.max():.3g}")
         mute = [name for name in scan.facts["stored"] if name != "GLB"]
         flatter = (extent[:, 1] < 0.5 * extent[:, 2]).mean()
         if mute and getattr(config, "up", "y") == "y" and flatter > 0.8 and len(extent) >= 8:

@@ -17,7 +17,7 @@ from castalia.modalities.shape3d.shape import Shape
 from castalia.nn.counter_random import counter_seed
 
 SIDE = 16  # voxels
-MOST_SHOWN = 24  # shapes of each side: pairs are what takes time
+MOST_SHOWN = 14  # shapes of each side: pairs are what takes time
 Change = Callable[[Shape], Shape]
 
 

@@ -41,8 +41,10 @@ class Solids:
 
     @staticmethod
     def fits(codec: Codec[Any]) -> bool:
-        return issubclass(codec.native, Shape) and isinstance(codec.spec, Dense) and (
-            codec.spec.layout == "grid"
+        return (
+            issubclass(codec.native, Shape)
+            and isinstance(codec.spec, Dense)
+            and (codec.spec.layout == "grid")
         )
 
     def __len__(self) -> int:
@@ -61,9 +63,9 @@ class Solids:
         residual, place = near.values[:, 0], near.indices[:, 0]
         others = near.values[:, 1 : 1 + AROUND]
         around = others.median(1).values if others.shape[1] else torch.ones_like(residual)
-        distance = torch.where(
-            residual <= SAME, residual, residual / around.clamp_min(1e-9)
-        ).clamp(0, 1)
+        distance = torch.where(residual <= SAME, residual, residual / around.clamp_min(1e-9)).clamp(
+            0, 1
+        )
         kinds = [
             "exact" if value <= SAME else KINDS[number]
             for value, number in zip(

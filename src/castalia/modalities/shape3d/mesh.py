@@ -60,7 +60,10 @@ def volume(mesh: Mesh) -> float:
     inwards.
     """
     corners = mesh.corners.astype(np.float64)
-    return float(np.einsum("fi,fi->f", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum())/ 6
+    return (
+        float(np.einsum("fi,fi->f", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum())
+        / 6
+    )
 
 
 def extents(mesh: Mesh) -> np.ndarray:
@@ -99,9 +102,9 @@ def merged(mesh: Mesh, step: float | None = None) -> Mesh:
 
 def directed_edges(mesh: Mesh) -> np.ndarray:
     """(3 F, 2) int64: the edges of the faces, each from corner to corner."""
-    return np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]]).astype(
-        np.int64
-    )
+    return np.concatenate(
+        [mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]]
+    ).astype(np.int64)
 
 
 @dataclass(frozen=True)

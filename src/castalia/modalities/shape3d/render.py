@@ -53,9 +53,7 @@ def shades(mesh: Mesh, azimuth: float, side: int) -> np.ndarray:
     high = np.floor(flat.max(1)).clip(-1, side - 1).astype(np.int64)
     box = (high - low + 1).clip(0)
     a, b, c = flat[:, 0], flat[:, 1], flat[:, 2]
-    doubled = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (
-        c[:, 0] - a[:, 0]
-    )
+    doubled = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
     counts = box.prod(1) * (np.abs(doubled) > 1e-9) * (length > 0)
     kept = np.flatnonzero(counts)
     depth = np.full(side * side, -np.inf)
@@ -67,13 +65,16 @@ def shades(mesh: Mesh, azimuth: float, side: int) -> np.ndarray:
         turn = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
         x, y = low[face, 0] + turn // box[face, 1], low[face, 1] + turn % box[face, 1]
         away = np.stack([x, y], 1)[:, None] - flat[face]  # (M, 3, 2)
-        weights = np.stack(
-            [
-                away[:, one, 0] * away[:, other, 1] - away[:, one, 1] * away[:, other, 0]
-                for one, other in ((1, 2), (2, 0), (0, 1))
-            ],
-            1,
-        ) / doubled[face][:, None]
+        weights = (
+            np.stack(
+                [
+                    away[:, one, 0] * away[:, other, 1] - away[:, one, 1] * away[:, other, 0]
+                    for one, other in ((1, 2), (2, 0), (0, 1))
+                ],
+                1,
+            )
+            / doubled[face][:, None]
+        )
         hit = (weights >= 0).all(1)
         face, weights, place = face[hit], weights[hit], (y * side + x)[hit]
         near = (weights * corners[face][:, :, 2]).sum(1)

@@ -60,9 +60,7 @@ def loops(inside: int) -> list[list[int]]:
 
 def _beside(a: int, b: int) -> bool:
     """Whether two edges of the cell lie on one face."""
-    return any(
-        {*EDGES[a], *EDGES[b]} <= set(face) for face in FACES
-    )
+    return any({*EDGES[a], *EDGES[b]} <= set(face) for face in FACES)
 
 
 @cache
@@ -80,9 +78,7 @@ def _fan(loop: list[int]) -> list[tuple[int, int, int]]:
     """
     turns = [loop[first:] + loop[:first] for first in range(len(loop))]
     best = next(
-        turned
-        for turned in turns
-        if not any(_beside(turned[0], other) for other in turned[2:-1])
+        turned for turned in turns if not any(_beside(turned[0], other) for other in turned[2:-1])
     )
     return [(best[0], best[k], best[k + 1]) for k in range(1, len(best) - 1)]
 
@@ -96,7 +92,12 @@ def surface(field: np.ndarray) -> Mesh:
     inside = field < 0
     number = np.zeros([side - 1 for side in field.shape], np.int64)
     for corner, (x, y, z) in enumerate(CORNERS):
-        number |= inside[x : x + number.shape[0], y : y + number.shape[1], z : z + number.shape[2]].astype(np.int64) << corner
+        number |= (
+            inside[
+                x : x + number.shape[0], y : y + number.shape[1], z : z + number.shape[2]
+            ].astype(np.int64)
+            << corner
+        )
     vertices: list[np.ndarray] = []
     numbers: list[np.ndarray] = []  # along each axis, of each edge of the grid
     count = 0
@@ -116,9 +117,7 @@ def surface(field: np.ndarray) -> Mesh:
     x, y, z = np.unravel_index(cells, number.shape)
     edges = np.stack(
         [
-            numbers[axis][
-                x + CORNERS[low][0], y + CORNERS[low][1], z + CORNERS[low][2]
-            ]
+            numbers[axis][x + CORNERS[low][0], y + CORNERS[low][1], z + CORNERS[low][2]]
             for axis, (low, _) in zip(AXES, EDGES, strict=True)
         ],
         1,

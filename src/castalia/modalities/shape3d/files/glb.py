@@ -255,9 +255,7 @@ def write(mesh: Mesh, manifest: dict[str, Any] | None, field: np.ndarray | None)
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0}],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1, "material": 0}]}],
-        "materials": [
-            {"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 0.8}}
-        ],
+        "materials": [{"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 0.8}}],
         "accessors": [
             {
                 "bufferView": 0,

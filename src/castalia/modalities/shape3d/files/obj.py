@@ -58,5 +58,3 @@ def write(mesh: Mesh, manifest: dict[str, Any] | None) -> bytes:
 def manifest_of(data: bytes, name: str) -> dict[str, Any] | None:
     head = data[: 1 << 22].splitlines()[:64]
     return manifest_json.only([line[len(MARK) :] for line in head if line.startswith(MARK)], name)
-
-

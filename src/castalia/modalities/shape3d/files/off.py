@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-
 from castalia.codecs import manifest_json
 from castalia.modalities.shape3d.files.reading import (
     check_count,
@@ -27,9 +26,7 @@ MARK = b"# castalia "
 def read(data: bytes, name: str) -> Mesh:
     """Raises DataError."""
     lines = [
-        stripped
-        for line in data.splitlines()
-        if (stripped := line.partition(b"#")[0].strip())
+        stripped for line in data.splitlines() if (stripped := line.partition(b"#")[0].strip())
     ]
     kind = lines[0].split()[0] if lines else b""
     if not kind.endswith(b"OFF") or kind not in (b"OFF", b"COFF", b"NOFF", b"CNOFF", b"STOFF"):

@@ -116,7 +116,9 @@ def _binary(
 ) -> tuple[dict[bytes, Any], int]:
     """Values by property, and where the next element begins. Lists of three come as one array."""
     ends = damaged(say("it ends within its {0}", element.name.decode("latin-1")), name)
-    fixed = np.dtype([(str(k), order + one.kind) for k, one in enumerate(element.properties) if not one.count])
+    fixed = np.dtype(
+        [(str(k), order + one.kind) for k, one in enumerate(element.properties) if not one.count]
+    )
     if not any(one.count for one in element.properties):
         if at + element.size * fixed.itemsize > len(data):
             raise ends
@@ -161,9 +163,7 @@ def _binary(
     return lists, at
 
 
-def _text(
-    words: list[bytes], at: int, element: Element, name: str
-) -> tuple[dict[bytes, Any], int]:
+def _text(words: list[bytes], at: int, element: Element, name: str) -> tuple[dict[bytes, Any], int]:
     ends = damaged(say("it ends within its {0}", element.name.decode("latin-1")), name)
     plain = len(element.properties)
     if not any(one.count for one in element.properties):
@@ -202,8 +202,7 @@ def write(mesh: Mesh, manifest: dict[str, Any] | None) -> bytes:
         + comment
         + b"element vertex %d\nproperty float x\nproperty float y\nproperty float z\n"
         % len(mesh.vertices)
-        + b"element face %d\nproperty list uchar int vertex_indices\nend_header\n"
-        % len(mesh.faces)
+        + b"element face %d\nproperty list uchar int vertex_indices\nend_header\n" % len(mesh.faces)
     )
     faces = np.zeros(len(mesh.faces), np.dtype([("n", "u1"), ("corners", "<i4", 3)]))
     faces["n"], faces["corners"] = 3, mesh.faces

@@ -53,7 +53,9 @@ def checked(vertices: np.ndarray, faces: np.ndarray, name: str) -> Mesh:
         )
     if not len(faces):
         raise DataError(
-            say("the file holds {0:,} points and no faces: a point cloud, not a mesh", len(vertices)),
+            say(
+                "the file holds {0:,} points and no faces: a point cloud, not a mesh", len(vertices)
+            ),
             name,
             say("reconstruct its surface first, for example with MeshLab or Open3D"),
         )
@@ -77,9 +79,7 @@ def checked(vertices: np.ndarray, faces: np.ndarray, name: str) -> Mesh:
     mesh = Mesh(places, corners.astype(np.int32))
     size = np.ptp(places[np.unique(corners)].astype(np.float64), axis=0)
     if not float(size.max()) > 0:
-        raise DataError(
-            say("the mesh has no size: all its corners are in one place"), name, SAVE
-        )
+        raise DataError(say("the mesh has no size: all its corners are in one place"), name, SAVE)
     return mesh
 
 
@@ -91,9 +91,7 @@ def triangles(polygons: Sequence[Sequence[int]], name: str) -> np.ndarray:
     most = current().mesh_faces
     for polygon in polygons:
         first = polygon[0] if polygon else 0
-        found += [
-            (first, polygon[k], polygon[k + 1]) for k in range(1, len(polygon) - 1)
-        ]
+        found += [(first, polygon[k], polygon[k + 1]) for k in range(1, len(polygon) - 1)]
         if len(found) > most:
             check_count(len(found), name)
     return np.array(found, np.int64).reshape(-1, 3)

@@ -54,9 +54,7 @@ def chamfer(a: Tensor, b: Tensor) -> Tensor:
     """(N, P, 3), (M, P, 3) -> (N, M) float64: mean squared distance to the nearest point of the
     other cloud, both ways added.
     """
-    return _by_blocks(
-        a, b, lambda d: d.square().amin(3).mean(2) + d.square().amin(2).mean(2)
-    )
+    return _by_blocks(a, b, lambda d: d.square().amin(3).mean(2) + d.square().amin(2).mean(2))
 
 
 @torch.inference_mode()

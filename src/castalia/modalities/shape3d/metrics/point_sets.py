@@ -182,9 +182,7 @@ def _share(value: float, without: list[float], n: int) -> Estimate:
     """With Wilson's interval where the jackknife sees no spread."""
     estimate = estimated(value, without, (0.0, 1.0))
     low, high = wilson(value, n)
-    return Estimate(
-        value, min(estimate.low, low), max(estimate.high, high), {}, estimate.without
-    )
+    return Estimate(value, min(estimate.low, low), max(estimate.high, high), {}, estimate.without)
 
 
 def _naive(evidence: Evidence, count: int) -> Tensor | None:
