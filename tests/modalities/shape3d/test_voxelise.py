@@ -83,7 +83,7 @@ def test_faces_turned_at_random_are_counted_instead() -> None:
 
 
 def test_a_sheet_and_a_wire_come_out_whole() -> None:
-    """Parts without a voxel's middle inside are lost without thickening and closed bodies with it."""
+    """Without thickening, what holds no voxel's middle is lost."""
     sheet = Mesh(
         np.array([[2, 8.5, 2], [16, 8.5, 2], [16, 8.5, 16], [2, 8.5, 16]], np.float32),
         np.array([[0, 1, 2], [0, 2, 3]], np.int32),

@@ -1,8 +1,8 @@
 """The check of shapes: whether meshes are closed, of one piece, of one unit, and differ from one
 another.
 
-For near duplicates each mesh is put into a small grid and compared turned and mirrored, as the audit
-does. Memory: 16 KB a shape.
+For near duplicates each mesh is put into a small grid and compared turned and mirrored, as the
+audit does. Memory: 16 KB a shape.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from castalia.sentences import say_in
 FINDINGS: dict[str, Sentence] = {
     "open": Sentence(
         "note",
-        "{count} meshes are not closed: they have borders, or sheets that meet. Holes are judged by "
-        "rays from six sides; what is written is always closed. codec.repair=refuse leaves them out "
-        "instead.",
+        "{count} meshes are not closed: they have borders, or sheets that meet. Holes are judged "
+        "by rays from six sides; what is written is always closed. codec.repair=refuse leaves them "
+        "out instead.",
         "{count} mesh is not closed: it has borders, or sheets that meet. Holes are judged by rays "
         "from six sides; what is written is always closed. codec.repair=refuse leaves it out "
         "instead.",
@@ -19,8 +19,8 @@ FINDINGS: dict[str, Sentence] = {
         "note",
         "{count} meshes have faces that look inwards; what is inside is then judged by counting "
         "faces, which is less certain.",
-        "{count} mesh has faces that look inwards; what is inside is then judged by counting faces, "
-        "which is less certain.",
+        "{count} mesh has faces that look inwards; what is inside is then judged by counting "
+        "faces, which is less certain.",
     ),
     "bodies": Sentence(
         "note",
@@ -29,15 +29,16 @@ FINDINGS: dict[str, Sentence] = {
     ),
     "thin": Sentence(
         "warning",
-        "Of {count} meshes the box is thinner than a voxel at the trained size ({size}); they come "
-        "out as sheets.",
-        "Of {count} mesh the box is thinner than a voxel at the trained size ({size}); it comes out "
-        "as a sheet.",
+        "{count} meshes are thinner than a voxel at the trained size ({size}); they come out as "
+        "sheets.",
+        "{count} mesh is thinner than a voxel at the trained size ({size}); it comes out as a "
+        "sheet.",
     ),
     "units": Sentence(
         "note",
         "The longest sides of the meshes reach from {least} to {most}: their files have different "
-        "units. Each shape is made as large as its box (codec.scale=each), so this does not matter.",
+        "units. Each shape is made as large as its box (codec.scale=each), so this does not "
+        "matter.",
     ),
     "units_shared": Sentence(
         "warning",
@@ -52,7 +53,8 @@ FINDINGS: dict[str, Sentence] = {
     ),
     "generated": Sentence(
         "warning",
-        "{count} meshes carry Castalia's manifest: they were made by a model and are not real data.",
+        "{count} meshes carry Castalia's manifest: they were made by a model and are not real "
+        "data.",
         "{count} mesh carries Castalia's manifest: it was made by a model and is not real data.",
     ),
 }

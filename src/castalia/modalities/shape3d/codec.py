@@ -68,7 +68,9 @@ class ShapeState(State):
 
 
 class ShapeCodec(Codec[Shape]):
-    """Meshes to uint8 fields; spec Dense((1, n, n, n), unit "signed", levels 256, layout "grid")."""
+    """Meshes to uint8 fields; spec Dense((1, n, n, n), unit "signed", levels 256, layout
+    "grid").
+    """
 
     name = "shape3d"
     native = Shape

@@ -1,9 +1,9 @@
-"""The copy matcher of shapes: the training shape that fills most nearly the same space, whatever its
-size and place in the box, turned by quarters about the upward axis or mirrored.
+"""The copy matcher of shapes: the training shape that fills most nearly the same space, whatever
+its size and place in the box, turned by quarters about the upward axis or mirrored.
 
 `residual` is 1 minus Dice's coefficient of the two, brought to one place and size (pose.py).
-`distance` is the same divided by the median over the next AROUND training shapes, at most 1, so that
-a shape of a crowd (tables) is not taken for a copy of its neighbour (Carlini et al. 2023,
+`distance` is the same divided by the median over the next AROUND training shapes, at most 1, so
+that a shape of a crowd (tables) is not taken for a copy of its neighbour (Carlini et al. 2023,
 arXiv:2301.13188). Not here: parts of shapes, other angles, stretching along one axis.
 """
 

@@ -1,5 +1,5 @@
-"""Pictures of meshes without a screen: triangles filled into a z-buffer, lit from the camera's upper
-left. Parallel projection, seen from a little above; +y is up.
+"""Pictures of meshes without a screen: triangles filled into a z-buffer, lit from the camera's
+upper left. Parallel projection, seen from a little above; +y is up.
 """
 
 from __future__ import annotations

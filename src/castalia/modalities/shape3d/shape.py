@@ -1,4 +1,6 @@
-"""The native item of the modality: a mesh, and where a model made it, the field it was taken from."""
+"""The native item of the modality: a mesh, and the field that it was taken from if a model made
+it.
+"""
 
 from __future__ import annotations
 

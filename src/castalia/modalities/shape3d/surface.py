@@ -5,8 +5,8 @@ A cell has eight corners. On each of its faces the border of the inside is drawn
 only the four corners of that face: inside corners across from one another belong together. The two
 cells of a face so draw the same lines, each edge that crosses the surface gets exactly one line in
 from one face and one out to another, and the lines close to loops. A loop is filled by triangles
-whose inner edges lie on no face of the cell (else round a point in its middle), so no other cell has
-them, and every edge of the surface has two triangles. What lies beyond the grid is outside, so
+whose inner edges lie on no face of the cell, so no other cell
+has them, and every edge of the surface has two triangles. What lies beyond the grid is outside, so
 nothing is cut open there.
 """
 

@@ -3,9 +3,9 @@
 Distance: exact to the nearest triangle (Ericson 2005, section 5.1.5), cut off at TRUNCATE voxels.
 Sign: rays through the voxels' middles along both directions of three axes; each says "inside" where
 the faces crossed so far do not cancel out (winding), or where their number is odd if the faces of
-the mesh are turned at random; four of six decide (after Nooruddin & Turk 2003, ray stabbing). A hole
-misleads the rays through it only. Inside a closed mesh this is where the winding number (Jacobson et
-al. 2013) is not 0.
+the mesh are turned at random; four of six decide (after Nooruddin & Turk 2003, ray stabbing). A
+hole misleads the rays through it only. Inside a closed mesh this is where the winding number
+(Jacobson et al. 2013) is not 0.
 Thin parts: a wall or rod between the middles of voxels would be lost, so every surface is moved
 outwards by a part of a voxel, which keeps them all and rounds edges.
 

@@ -1,6 +1,6 @@
-"""OFF, the Object File Format of Geomview: counts, corners, polygons, as text. A word before OFF (C,
-N, ST) announces colours or normals behind the coordinates, which are passed over. The manifest is a
-comment.
+"""OFF, the Object File Format of Geomview: counts, corners, polygons, as text. A word before OFF
+(C, N, ST) announces colours or normals behind the coordinates, which are passed over. The manifest
+is a comment.
 """
 
 from __future__ import annotations

@@ -54,7 +54,9 @@ BETTER: dict[str, Better] = {
 
 
 class PointSets(Metric):
-    """`nearest-is-same-chamfer`, `covered-chamfer`, `matching-chamfer`, and the same with `-emd`."""
+    """`nearest-is-same-chamfer`, `covered-chamfer`, `matching-chamfer`, and all three with
+    `-emd`.
+    """
 
     name = "point-sets"
     reads = Evidence

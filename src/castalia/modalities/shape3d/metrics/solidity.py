@@ -1,4 +1,5 @@
-"""What a 3-D printer asks of a shape: is the mesh closed, is it one body, are its walls thick enough.
+"""What a 3-D printer asks of a shape: is the mesh closed, is it one body, are its walls thick
+enough.
 
     closed     share of samples whose mesh is watertight (mesh.py).
     one-body   share of samples that are one connected body.
