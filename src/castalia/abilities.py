@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from castalia.spec import Batch, Tokens
+    from castalia.spec import Batch, Dense, Tokens
 
 
 class Bound(NamedTuple):
@@ -67,6 +67,7 @@ BOUNDS = {
 }
 # strings that end a row, and characters of one: each is looked for behind each token
 MOST_STOPS, LONGEST_STOP = 64, 1024
+LONGEST_TEXT = 4096  # characters of a text that a model is told
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class SampleOptions:
                  token); 1.0 = the model as trained.
     guidance     classifier-free guidance scale (Ho & Salimans 2022); 1.0 = off.
     steps        solver steps of iterative samplers; None = the family's default.
+    negative     a text that samples should be unlike, where guidance is above 1 and the model is
+                 told texts; "" = none.
 
     For Tokens, applied in this order (nn/decode.py):
     repetition   divides positive and multiplies negative logits of tokens seen so far (Keskar et
@@ -95,6 +98,7 @@ class SampleOptions:
     temperature: float = 1.0
     guidance: float = 1.0
     steps: int | None = None
+    negative: str = ""
     repetition: float = 1.0
     frequency: float = 0.0
     top_k: int | None = None
@@ -112,6 +116,12 @@ class SampleOptions:
                     where=f"sampling.{name}={str(value)[:80]}",
                     fix=bound.meaning,
                 )
+        if not isinstance(self.negative, str) or len(self.negative) > LONGEST_TEXT:
+            raise RecipeError(
+                say("negative is a text"),
+                where=f"sampling.negative={str(self.negative)[:80]}",
+                fix=say("a text of {0:,} characters at most", LONGEST_TEXT),
+            )
         if isinstance(self.stop, str) or not all(
             isinstance(text, str) and len(text) <= LONGEST_STOP for text in self.stop
         ):
@@ -153,16 +163,39 @@ class Encodes(Protocol):
 
 
 @runtime_checkable
+class Compresses(Protocol):
+    """Makes smaller arrays of data, which other models may be trained on."""
+
+    latent_spec: Dense
+
+    def compress(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> (B, *latent_spec.shape)."""
+        ...
+
+    def expand(self, z: Tensor) -> Tensor:
+        """(B, *latent_spec.shape) -> (B, *shape)."""
+        ...
+
+
+@runtime_checkable
 class Quantises(Protocol):
+    """Makes codes of data: tokens, as many of each item."""
+
     tokens_spec: Tokens
 
-    def to_tokens(self, x: Tensor) -> Tensor: ...
+    def to_tokens(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> (B, tokens_spec.length + 1) int64, `begin` first."""
+        ...
 
-    def from_tokens(self, tokens: Tensor) -> Tensor: ...
+    def from_tokens(self, tokens: Tensor) -> Tensor:
+        """(B, tokens_spec.length + 1) int64 -> (B, *shape)."""
+        ...
 
 
 @runtime_checkable
 class Scores(Protocol):
+    """A family whose `nats` takes many passes through its network says how many: `passes`."""
+
     exact: bool  # False: `nats` is an upper bound
 
     def nats(self, batch: Batch, rngs: Sequence[torch.Generator] | None = None) -> Tensor:
@@ -280,6 +313,7 @@ class Tunes(Protocol):
 ABILITIES: dict[str, type] = {
     "samples": Samples,
     "encodes": Encodes,
+    "compresses": Compresses,
     "quantises": Quantises,
     "scores": Scores,
     "infills": Infills,

@@ -74,6 +74,7 @@ class Modality:
     titles      of the scores that these give: name to what pages call it.
     edits       Edits by their kind: its own, or in the place of interpolate, vary and infill, which
                 any codec has.
+    trials      how its edits are tried on held-out items: `Trials` in evaluation/edit_trials.py.
     constraints kinds of constraints of its own: the word before the colon to its parser.
     tables      what exports need to make items without Castalia: codec to {file name: bytes}.
     data        built-in data sets: name to what they are; each a folder `data/NAME`.
@@ -99,6 +100,7 @@ class Modality:
     demo: str = ""
     contract: str = ""
     tables: str = ""
+    trials: str = ""
     features: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Named] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)

@@ -44,13 +44,20 @@ SECTIONS = ("data", "codec", "family", "training", "sampling")
 
 @dataclass(frozen=True)
 class Part:
-    """A class chosen by name, and its own config."""
+    """A class chosen by name, and its own config.
+
+    through  of a codec: the run between it and the model, whose latents or codes the model learns
+             (`chain: [NAME, RUN]`); "" where a recipe wants one and the user has to name it, None
+             where there is none.
+    """
 
     name: str
     config: BaseModel
+    through: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return {"name": self.name, **self.config.model_dump(mode="json")}
+        chain = {} if self.through is None else {"chain": [self.name, self.through or None]}
+        return {"name": self.name, **chain, **self.config.model_dump(mode="json")}
 
 
 @dataclass(frozen=True)
@@ -392,6 +399,7 @@ def _merge(base: dict[str, Any], top: Mapping[str, Any]) -> None:
 def _part(
     kind: Literal["codec", "family"], section: dict[str, Any], problems: list[str], trust: bool
 ) -> Part | None:
+    through = _through(section, problems) if kind == "codec" else None
     name = section.pop("name", None)
     if not isinstance(name, str):
         problems.append(say("{0}.name: missing; one of {1}", kind, ", ".join(registry.names(kind))))
@@ -404,7 +412,34 @@ def _part(
         problems.append(say("{0}.name: {1}; {2}", kind, error.what, error.fix))
         return None
     config = _build(chosen.Config, section, kind, problems)
-    return None if config is None else Part(name, config)
+    return None if config is None else Part(name, config, through)
+
+
+def part_of(kind: Literal["codec", "family"], section: Mapping[str, Any], where: str) -> Part:
+    """One section by itself, of a class that is no file. Raises RecipeError with every problem."""
+    problems: list[str] = []
+    part = _part(kind, dict(section), problems, False)
+    _refuse(problems, where)
+    assert part is not None
+    return part
+
+
+def _through(section: dict[str, Any], problems: list[str]) -> str | None:
+    """Takes `chain` out of the section: [NAME, RUN], or RUN alone; its codec becomes the name."""
+    if "chain" not in section:
+        return None
+    chain = section.pop("chain")
+    name, run = chain if isinstance(chain, list | tuple) and len(chain) == 2 else (None, chain)
+    if name is not None and section.setdefault("name", name) != name:
+        problems.append(
+            say("codec.chain: begins with '{0}', but codec.name is '{1}'", name, section["name"])
+        )
+    if not isinstance(run, str | None):
+        problems.append(
+            say("codec.chain: expected the name of a run, or [CODEC, RUN], got {0}", shown(chain))
+        )
+        return ""
+    return run or ""
 
 
 def _build(

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from castalia.abilities import BOUNDS
+from castalia.abilities import BOUNDS, LONGEST_TEXT
 from castalia.config import LARGEST_SEED, MOST_ROWS, MOST_STEPS, WIDEST, Config
 from castalia.sentences import say
 
@@ -254,6 +254,9 @@ class SampleConfig(Config):
     temperature: float = Field(1.0, ge=0)
     guidance: float = Field(1.0, ge=0)
     steps: int | None = Field(None, ge=1, le=MOST_ROWS)
+    negative: str = Field(
+        "", max_length=LONGEST_TEXT, description="a text that guided samples should be unlike"
+    )
     repetition: float = Field(1.0, gt=0)
     frequency: float = Field(0.0, ge=0)
     top_k: int | None = Field(None, ge=1, le=2**31 - 1)

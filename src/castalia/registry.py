@@ -40,13 +40,18 @@ FAMILIES: dict[str, Entry] = {
     "vae": Entry(
         "castalia.families.vae:Vae",
         say("variational autoencoder"),
-        ("samples", "encodes", "scores"),
+        ("samples", "encodes", "compresses", "scores"),
     ),
     "gan": Entry("castalia.families.gan:Gan", say("generative adversarial network"), ("samples",)),
     "flow": Entry(
         "castalia.families.flow:Flow",
         say("flow matching"),
         ("samples", "encodes", "scores", "infills", "restores"),
+    ),
+    "vq": Entry(
+        "castalia.families.vq:Vq",
+        say("quantised autoencoder: codes for models over them"),
+        ("compresses", "quantises"),
     ),
     "ar": Entry(
         "castalia.families.ar:Ar",
@@ -121,6 +126,8 @@ METRICS: dict[str, Entry] = {
 ABILITIES: dict[str, str] = {
     "samples": say_in("ability", "samples"),
     "encodes": say_in("ability", "encodes"),
+    "compresses": say_in("ability", "compresses"),
+    "quantises": say_in("ability", "quantises"),
     "scores": say_in("ability", "scores"),
     "infills": say_in("ability", "infills"),
     "restores": say_in("ability", "restores"),

@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 ROOT = Path("runs")
 # what run.json may leave out
-_OPTIONAL = ("created", "argv", "processes", "plugins", "parents", "parameters", "precision")
+_OPTIONAL = (
+    *("created", "argv", "processes", "plugins", "parents", "chain", "parameters", "precision"),
+)
 _STEP = re.compile(r"step-([0-9]{8,10})")
 _OLDER = say("restore the file, or remove this checkpoint to use an older one")
 
@@ -258,20 +260,37 @@ class Run:
     def build(self) -> Family:
         """The family with fresh weights, in the shape that it trains in."""
         from castalia.families.base import make
+        from castalia.families.chained import chained, spec_between
         from castalia.nn import lora
 
         part, adapt = self.recipe.family, self.recipe.training.adapt
         # the recipe was resolved with the family's own Config
         config = cast("FamilyConfig", part.config)
-        family: Family = make(
-            registry.resolve("family", part.name, trust=self._trust),
-            config,
-            self.spec,
-            self.conditions,
-        )
+        kind = registry.resolve("family", part.name, trust=self._trust)
+        coder = self._coder()
+        spec = self.spec if coder is None else spec_between(coder, kind)
+        family: Family = make(kind, config, spec, self.conditions)
+        if coder is not None:
+            family = chained(coder, family)
         if adapt is not None:
             lora.adapt(family, adapt.lora, adapt.alpha)
         return family
+
+    def _coder(self) -> Family | None:
+        """The model that this one is chained to, with fresh weights; None where there is none."""
+        from castalia.families.base import make
+
+        chain = self.about["chain"]
+        if chain is None:
+            return None
+        part = recipes.part_of("family", chain["family"], str(self.folder / "run.json"))
+        conditions = {name: spec_from_json(data) for name, data in chain["conditions"].items()}
+        return make(
+            registry.resolve("family", part.name),
+            cast("FamilyConfig", part.config),
+            self.spec,
+            cast("dict[str, Condition]", conditions),
+        )
 
     def model(self, weights: str = "ema", step: int | None = None) -> Family:
         """The trained family in eval mode. weights: "ema" (falls back to "model" where averaging

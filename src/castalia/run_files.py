@@ -87,8 +87,21 @@ class ClassesFacts(Facts):
     names: Annotated[list[str], Field(min_length=1, max_length=1_000_000)]
 
 
+class WordsFacts(Facts):
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["words"]
+    vocabulary: Annotated[
+        list[Annotated[str, StringConstraints(min_length=1, max_length=1000)]],
+        Field(min_length=1, max_length=1 << 16),
+    ]
+    length: Annotated[int, Field(ge=1, le=1 << 12)]
+
+
 SpecFacts = Annotated[DenseFacts | TokensFacts, Field(discriminator="kind")]
-ConditionFacts = Annotated[DenseFacts | TokensFacts | ClassesFacts, Field(discriminator="kind")]
+ConditionFacts = Annotated[
+    DenseFacts | TokensFacts | ClassesFacts | WordsFacts, Field(discriminator="kind")
+]
 
 
 class DuplicateFacts(Facts):
@@ -143,6 +156,13 @@ class ParentFacts(Facts):
     data: Hash
 
 
+class ChainFacts(ParentFacts):
+    """The run whose latents or codes the model learns; its weights are in the checkpoints."""
+
+    family: dict[str, Any]
+    conditions: dict[Name, ConditionFacts]
+
+
 class RunFacts(Facts):
     """run.json."""
 
@@ -160,6 +180,7 @@ class RunFacts(Facts):
     recipe: dict[str, Any]
     plugins: dict[str, Hash] = Field({})
     parents: list[ParentFacts] = Field([])
+    chain: ChainFacts | None = None
 
 
 class CheckpointFacts(Facts):

@@ -135,7 +135,20 @@ class Classes:
         return len(self.names)
 
 
-Condition: TypeAlias = Classes | Tokens | Dense
+@dataclass(frozen=True)
+class Words:
+    """A condition that is a short text, as the words that a model knows (captions.py); tensors
+    int64 (B, length) of numbers into `vocabulary` from 1 on, 0 behind the last. All 0 = dropped.
+    """
+
+    vocabulary: tuple[str, ...] = field(repr=False)
+    length: int
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+
+Condition: TypeAlias = Classes | Words | Tokens | Dense
 
 
 class Ragged(NamedTuple):
@@ -216,7 +229,7 @@ class Loss(NamedTuple):
     parts: dict[str, Tensor]
 
 
-def spec_to_json(spec: Spec | Classes) -> dict[str, Any]:
+def spec_to_json(spec: Spec | Condition) -> dict[str, Any]:
     """A plain dict that `spec_from_json` reads back. A grammar is code, so its owner (the codec)
     restores it.
     """
@@ -232,7 +245,7 @@ def spec_to_json(spec: Spec | Classes) -> dict[str, Any]:
     return {"kind": type(spec).__name__.lower(), **asdict(spec)}
 
 
-def spec_from_json(data: dict[str, Any]) -> Spec | Classes:
+def spec_from_json(data: dict[str, Any]) -> Any:
     fields = {key: value for key, value in data.items() if key != "kind"}
     match data.get("kind"):
         case "dense":
@@ -242,8 +255,10 @@ def spec_from_json(data: dict[str, Any]) -> Spec | Classes:
             return Tokens(**fields)
         case "classes":
             return Classes(tuple(fields["names"]))
+        case "words":
+            return Words(tuple(fields["vocabulary"]), fields["length"])
     raise SpecError(
         say("unknown kind of spec"),
         where=data.get("kind"),
-        fix=say("use 'dense', 'tokens' or 'classes'"),
+        fix=say("use 'dense', 'tokens', 'classes' or 'words'"),
     )

@@ -297,20 +297,6 @@ def test_pictures_of_several_clients_share_a_batch_and_stay_their_own(
     assert file.headers["content-type"] == "image/png" and file.content.startswith(b"\x89PNG")
 
 
-def test_names_of_classes_in_any_language(place: Path) -> None:
-    from castalia.serving.openai_images import class_named
-
-    class Hosted:
-        classes = {"label": ("猫", "cat", "black dog")}  # noqa: RUF012
-
-    assert class_named(Hosted(), "一只猫", {}) == {"label": "猫"}  # type: ignore[arg-type]
-    assert class_named(Hosted(), "A picture of a CAT", {}) == {"label": "cat"}  # type: ignore[arg-type]
-    assert class_named(Hosted(), "Black  Dog", {}) == {"label": "black dog"}  # type: ignore[arg-type]
-    for wrong in ("concatenate", "cat and black dog"):
-        with pytest.raises(Exception, match="names"):
-            class_named(Hosted(), wrong, {})  # type: ignore[arg-type]
-
-
 def test_vectors_are_the_latent_means(up: Running, place: Path) -> None:
     picture = up.post("/api/generate", {"run": "digits", "format": "file", "seed": 1}).content
     uri = "data:image/png;base64," + base64.b64encode(picture).decode()

@@ -23,6 +23,7 @@ MEANT_OTHERWISE = {
     "constraints/json_schema.py": ({"array"}, "JSON Schema's type"),
     "constraints/schema_rewriting.py": ({"array"}, "JSON Schema's type"),
     "constraints/schema_shapes.py": ({"array"}, "JSON Schema's type"),
+    "data/source.py": ({"text"}, "what a column of captions is called"),
     "export/run_description.py": ({"text"}, "the program that writes text is scripts/*_text.py"),
     "export/bundle.py": ({"text"}, "a word of a README"),
     "export/onnx.py": ({"text"}, "a word of a README"),

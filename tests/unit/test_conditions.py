@@ -159,7 +159,7 @@ def test_the_fingerprint_knows_what_columns_tell(folder: Path, tmp_path: Path):
         ("typ", "did you mean 'type'"),
         ("lable", "did you mean 'label'"),
         ("ton", "did you mean 'tone'"),
-        ("x", "known: label, tone, type"),
+        ("x", "known: label, caption, tone, type"),
     ],
 )
 def test_an_unknown_condition_is_answered_with_what_there_is(folder: Path, wanted: str, says: str):
@@ -329,12 +329,12 @@ def test_a_server_takes_several_conditions_and_a_prompt_that_names_them(
     run = castalia.train("image/vae", folder, keys, out=tmp_path / "run")
     one = hosted.Hosted("run", Run.open(run.folder), policy=None, ledger=None)
     assert one.about()["conditions"] == {"label": list(SHAPES), "type": list(COLOURS)}
-    assert openai.class_named(one, "a red disc", {}) == {"label": "disc", "type": "red"}
-    assert openai.class_named(one, "red", {}) == {"type": "red"}
-    assert openai.class_named(one, "a disc", {"type": "blue"}) == {"label": "disc"}
+    assert openai.asked(one, "a red disc", {}) == {"label": "disc", "type": "red"}
+    assert openai.asked(one, "red", {}) == {"type": "red"}
+    assert openai.asked(one, "a disc", {"type": "blue"}) == {"label": "disc"}
     for prompt in ("a red or blue disc", "nothing"):
         with pytest.raises(Exception, match="the prompt names"):
-            openai.class_named(one, prompt, {})
+            openai.asked(one, prompt, {})
     told = one.known({"type": "red"}, [PIL.Image.new("RGB", (8, 8))] * 2)
     assert {name: value.tolist() for name, value in told.items()} == {
         "label": [2, 2],

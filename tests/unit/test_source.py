@@ -136,7 +136,7 @@ def test_foreign_and_hidden_files_are_ignored_and_foreign_ones_counted(tmp_path:
     fill(tmp_path / ".thumbnails", 2)
     found = opened(tmp_path)
     assert len(found) == 9 and dict(found.ignored) == {".md": 2, "(no ending)": 1}
-    assert found.captions is not None and found.captions.count("words") == 1
+    assert found.captions is not None and found.captions.count(("words",)) == 1
 
 
 def test_links_to_folders_are_followed_once(tmp_path: Path):
@@ -207,7 +207,7 @@ def test_classes_captions_and_groups_from_a_table(tmp_path: Path, name: str):
     (tmp_path / name).write_text(text + "\n", encoding="utf-8")
     found = opened(tmp_path, label="kind", caption="says", group="who")
     assert found.classes == ("x", "y") and found.label[0] == 2 and found.label[1] == 1
-    assert found.captions is not None and found.captions[3] == "picture 3 图"
+    assert found.captions is not None and found.captions[3] == ("picture 3 图",)
     assert (
         found.groups == ["p0", "p1", "p2", "p3"]
         and found.group.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3

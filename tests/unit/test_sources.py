@@ -130,7 +130,7 @@ def test_tables_captions_and_labels_work_inside_an_archive(tmp_path: Path):
     files |= {"metadata.csv": b"file_name,kind\n0.png,a\n1.png,b\n2.png,a\n3.png,b\n"}
     source = opened(zipped(tmp_path / "a.zip", files), label="kind")
     assert source.classes == ("a", "b") and source.label.tolist() == [0, 1, 0, 1]
-    assert source.captions == ["the first", None, None, None]
+    assert source.captions == [("the first",), (), (), ()]
     buffer = io.BytesIO()
     np.save(buffer, np.zeros((3, 2), np.float32))
     labels = io.BytesIO()

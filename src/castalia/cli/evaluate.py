@@ -1,4 +1,4 @@
-"""castalia evaluate RUN [--against DIR] [--seeds K] [--lang zh] [--json]."""
+"""castalia evaluate RUN [--against DIR] [--seeds K] [--edits] [--lang zh] [--json]."""
 
 from __future__ import annotations
 
@@ -31,6 +31,13 @@ def command(
             "with training"
         ),
     ] = 1,
+    edits: Annotated[
+        bool,
+        typer.Option(
+            "--edits",
+            help="judge edits of held-out items instead: damaged on purpose, beside simple methods",
+        ),
+    ] = False,
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
     ] = False,
@@ -50,6 +57,8 @@ def command(
             fix=say("--seeds 3 retrains twice"),
         )
     opened = Run.open(run, trust_code=trust_code)
+    if edits:
+        return _edits(opened, seed, json)
     try:
         document = evaluate(
             opened, against=against, n=n, seed=seed, seeds=seeds, language=current()
@@ -67,6 +76,42 @@ def command(
     echo(score_table(document["scores"]), "", document["verdict"]["headline"], *document["notes"])
     echo("", say("look at: {0}", opened.folder / "eval" / "report.html"))
     return 0
+
+
+def _edits(run: Any, seed: int, json: bool) -> int:
+    """The table of `--edits`."""
+    from castalia.verbs.evaluate import evaluate_edits
+
+    document = evaluate_edits(run, seed=seed)
+    if json:
+        say_json(document)
+        return 0
+    echo(
+        edit_table(document["rows"]),
+        "",
+        say("{0} held-out items; higher is better", document["items"]),
+        say("written to {0}", run.folder / "eval" / "edits.json"),
+    )
+    return 0
+
+
+def edit_table(rows: list[dict[str, Any]]) -> str:
+    """A line for each task and method, a pair of columns for each score."""
+    names = list(dict.fromkeys(row["score"] for row in rows))
+    lines: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        cell = f"{row['value']:.2f} ({row['low']:.2f} .. {row['high']:.2f})"
+        if "gain" in row:
+            cell += f" {row['gain']:+.2f} ({row['gain_low']:+.2f} .. {row['gain_high']:+.2f})"
+        lines.setdefault((row["task"], row["method"]), []).append(cell)
+    return table(
+        [
+            say("edit"),
+            say("method"),
+            *(say("{0} (95%), gain on the best simple", name) for name in names),
+        ],
+        [[translate(task), translate(method), *cells] for (task, method), cells in lines.items()],
+    )
 
 
 BASELINES = {"naive": say("naive"), "memoriser": say("memoriser"), "counts": say("counts")}

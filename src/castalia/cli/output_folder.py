@@ -21,7 +21,7 @@ from castalia.pages.presenter import presenter_of
 from castalia.run import Run
 from castalia.sampling.generate import class_index
 from castalia.sentences import say, series
-from castalia.spec import Classes
+from castalia.spec import Classes, Words
 
 MOST_SHOWN = 1000  # items that a contact sheet holds itself
 
@@ -141,11 +141,13 @@ def inputs_of(codec: Codec[Any], inputs: Sequence[str]) -> list[Given]:
 
 
 def class_caption(run: Run, cond: Mapping[str, Any], index: int) -> str:
-    """The classes that sample `index` was drawn for, by name; "" for an unconditional model. As
-    `condition` of sampling/generate.py chooses.
+    """The classes that sample `index` was drawn for, by name, and the text that it was told; "" for
+    an unconditional model. As `condition` of sampling/generate.py chooses.
     """
     names = []
     for name, kind in run.conditions.items():
+        if isinstance(kind, Words) and cond.get(name):
+            names.append(str(cond[name]))
         if isinstance(kind, Classes) and kind.names:
             if name in cond:
                 names.append(kind.names[class_index(name, kind, cond[name])])

@@ -47,7 +47,14 @@ def command(
     ] = None,
     steps: Annotated[Whole, typer.Option(help="flows: steps of the solver")] = None,
     prompt: Annotated[
-        Text, typer.Option(help="text that every sample begins with; @FILE reads one, or a score")
+        Text,
+        typer.Option(
+            help="text that every sample begins with, or that says what it shows; @FILE reads one, "
+            "or a score"
+        ),
+    ] = None,
+    negative: Annotated[
+        Text, typer.Option(help="a text that samples should be unlike; needs --guidance above 1")
     ] = None,
     length: Annotated[Whole, typer.Option(help="most new tokens")] = None,
     top_k: Annotated[Whole, typer.Option(help="only the k likeliest tokens")] = None,
@@ -121,6 +128,8 @@ def command(
     from castalia.governance.release_gate import Gate
     from castalia.run import Run
     from castalia.sampling.generate import generate, request_of
+    from castalia.sampling.prompts import told_by
+    from castalia.spec import Dense
 
     opened = Run.open(run, trust_code=trust_code)
     gate = Gate(opened, policy=Policy.load(policy) if policy else None, ledger=ledger)
@@ -129,6 +138,7 @@ def command(
         "temperature": temperature,
         "guidance": guidance,
         "steps": steps,
+        "negative": negative,
         "length": length,
         "top_k": top_k,
         "top_p": top_p,
@@ -140,6 +150,9 @@ def command(
     options = replace(
         request.options, **{name: value for name, value in given.items() if value is not None}
     )
+    if prompt is not None and isinstance(opened.spec, Dense):
+        told = told_by(_text(prompt), opened.conditions, request.cond)
+        request, prompt = replace(request, cond={**request.cond, **told}), None
     request = replace(
         request,
         options=options,
@@ -201,6 +214,14 @@ def _prompt(given: str, codec: Codec[Any]) -> Any:
                 say("it reads {0}", ", ".join(codec.extensions)),
             )
         return next(iter(codec.read(path)))
+    return _text(given)
+
+
+def _text(given: str) -> str:
+    """A text, or that of the file after @."""
+    if not given.startswith("@"):
+        return unescaped(given)
+    path = Path(given[1:])
     try:
         return bounded.read_text(path, "document_bytes")
     except DataError as error:

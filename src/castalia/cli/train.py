@@ -216,10 +216,32 @@ def _train(
             echo(line)
         echo(
             say("run: {0}", run.folder),
-            say("next: castalia sample {0}", run.folder),
-            say("      castalia evaluate {0}", run.folder),
+            *next_steps(run),
         )
     return 0
+
+
+def next_steps(run: Any) -> list[str]:
+    """What one does with the run now; one that only makes codes is there for another training."""
+    from castalia.recipe import read_yaml, shipped
+    from castalia.registry import families_that
+
+    family = run.recipe.family.name
+    if family in families_that("samples") or family not in families_that("compresses"):
+        return [
+            say("next: castalia sample {0}", run.folder),
+            say("      castalia evaluate {0}", run.folder),
+        ]
+    codecs = {name: read_yaml(name).get("codec", {}) for name in shipped()}
+    over = [
+        name
+        for name, codec in codecs.items()
+        if codec.get("name") == run.recipe.codec.name and codec.get("chain", "") is None
+    ]
+    return [
+        say("next: castalia train {0} {1} codec.chain={2}", name, run.recipe.data.named, run.folder)
+        for name in over
+    ]
 
 
 def recipe_lines(plan: Any) -> list[str]:

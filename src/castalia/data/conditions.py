@@ -1,8 +1,9 @@
-"""Conditions of items: the class, columns of a table and facts that the codec knows. Each is a
-`Classes` under its own name.
+"""Conditions of items: the class, the caption, columns of a table and facts that the codec knows.
+Captions are `Words`, all else `Classes`, each under its own name.
 
-`data.conditions` names them: `label` is the class (sub-folder, `data.label`, label file), a name of
-`Codec.fact_names` is a fact of the item, any other name is a column of the metadata table. Not
+`data.conditions` names them: `label` is the class (sub-folder, `data.label`, label file), `caption`
+the text that belongs to the item, a name of `Codec.fact_names` is a fact of the item, any other
+name is a column of the metadata table. Not
 here: finding tables (metadata.py), and how models take conditions in (nn/condition_embedding.py).
 """
 
@@ -16,11 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from castalia.captions import Caption, known_words
 from castalia.codecs.base import Codec
 from castalia.errors import DataError, RecipeError, meant
 from castalia.sentences import plural, say
+from castalia.spec import Words
 
 LABEL = "label"
+CAPTION = "caption"
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,41 @@ class Column:
         return {name: counts.get(number, 0) for number, name in enumerate(self.names)}
 
 
+@dataclass(frozen=True)
+class Told:
+    """Captions of N items, K each at most. value (N, K, words.length) int32: numbers of words, 0
+    behind the last; an item's own captions come first.
+    """
+
+    value: np.ndarray
+    words: Words
+
+    @classmethod
+    def of(cls, captions: Sequence[Sequence[str]], known: Sequence[bool] | np.ndarray) -> Told:
+        """All captions of each item, in the words of those that are `known`: of training items."""
+        words = known_words(
+            text for texts, taught in zip(captions, known, strict=True) if taught for text in texts
+        )
+        caption = Caption(words)
+        most = max([1, *map(len, captions)])
+        value = np.zeros((len(captions), most, words.length), dtype=np.int32)
+        numbers = {text: caption.numbers(text) for texts in captions for text in texts}
+        for place, texts in enumerate(captions):
+            # a held-out caption of unknown words alone says nothing
+            rows = [numbers[text] for text in texts if any(numbers[text])]
+            for column, row in enumerate(rows):
+                value[place, column] = row
+        return cls(value, words)
+
+
 def from_table(wanted: Sequence[str], codec: Codec[Any]) -> list[str]:
     """Of the wanted conditions, those that only a metadata table can give."""
-    return [name for name in wanted if name != LABEL and name not in codec.fact_names]
+    own = (LABEL, CAPTION, *codec.fact_names)
+    return [name for name in wanted if name not in own]
 
 
 def unknown_condition(name: str, codec: Codec[Any], columns: Sequence[str]) -> RecipeError:
-    known = [LABEL, *codec.fact_names, *columns]
+    known = [LABEL, CAPTION, *codec.fact_names, *columns]
     more = (
         ""
         if columns

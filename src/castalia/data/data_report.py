@@ -20,9 +20,9 @@ _EXAMPLES = 8
 _NAMED = 3  # kinds that a sentence names
 
 
-def fingerprint(source: Source, items: np.ndarray) -> str:
-    """SHA-256 over the sorted content hashes with their class names and conditions. Independent of
-    file names, of order, and of the split.
+def fingerprint(source: Source, items: np.ndarray, captions: bool = False) -> str:
+    """SHA-256 over the sorted content hashes with their class names and conditions, and with their
+    captions where a model is told them. Independent of file names, of order, and of the split.
     """
     columns = [
         Column(source.label, source.classes),
@@ -33,6 +33,8 @@ def fingerprint(source: Source, items: np.ndarray) -> str:
         digest.update(source.digest[item].tobytes())
         for known in columns:
             digest.update(known.name(item).encode() + b"\0")
+        if captions and source.captions is not None:
+            digest.update("\0".join((*source.captions[item], "")).encode())
     return digest.hexdigest()
 
 
@@ -82,7 +84,7 @@ def describe(source: Source, items: np.ndarray, content: np.ndarray) -> dict[str
         "groups": len(source.groups),
         "captions": 0
         if source.captions is None
-        else sum(source.captions[item] is not None for item in items),
+        else sum(bool(source.captions[item]) for item in items),
         "notes": notes,
     }
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from castalia.errors import DataError, meant
+from castalia.omissions import omit
 from castalia.sentences import say
 from castalia.text_files import tables
 
@@ -56,8 +57,8 @@ def load(path: Path, columns: Sequence[str]) -> dict[str, Row]:
     """File name as written in the table -> the wanted columns as text; None where a value is null
     or empty.
 
-    The first row counts when a file has several. Raises DataError for a broken line (with its
-    number) and for a missing column.
+    The first row counts when a file has several; the others are reported as omitted. Raises
+    DataError for a broken line (with its number) and for a missing column.
     """
     table: dict[str, Row] = {}
     file_column = None
@@ -80,10 +81,14 @@ def load(path: Path, columns: Sequence[str]) -> dict[str, Row]:
                 say("{0}, line {1}", path.name, number),
                 say("fill in the column '{0}'", file_column),
             )
-        table.setdefault(
-            str(PurePosixPath(name.replace("\\", "/"))),
-            {column: _text(values.get(column)) for column in columns},
-        )
+        file = str(PurePosixPath(name.replace("\\", "/")))
+        row = {column: _text(values.get(column)) for column in columns}
+        if table.setdefault(file, row) != row:
+            omit(
+                say("further rows of a file that say something else"),
+                example=say("{0}, line {1}", path.name, number),
+                remedy=say("leave one row for each file, or give each caption a column of its own"),
+            )
     if not table:
         raise DataError(say("the table is empty"), path.name, say("give it one row per file"))
     return table

@@ -26,6 +26,7 @@ from castalia.config import MOST_STEPS, Config
 from castalia.data import archives, locate, metadata
 from castalia.data import file_names as names
 from castalia.data.conditions import (
+    CAPTION,
     LABEL,
     Column,
     column,
@@ -42,6 +43,7 @@ from castalia.sentences import plural, say
 
 _PLACE = re.compile(r"(.+), (item|row) ([0-9]+)")
 DIGEST_BYTES = 16
+USUAL_CAPTIONS = ("text", "caption")  # what columns of captions are called
 _SPLIT_FOLDERS = frozenset(
     {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
 )
@@ -57,7 +59,9 @@ class DataConfig(Config):
     metadata     the table with the columns below; found by itself when it is metadata.csv or the
                  only table in the folder.
     label        column that holds the class; None: sub-folders or label files.
-    caption      column that holds the caption; None: `name.txt` beside the file.
+    caption      columns that hold captions, or one of them: a model that is told captions learns
+                 one of an item's at a time, in whatever language; None: `name.txt` beside the file,
+                 else a column "text" or "caption".
     group        column whose equal values (one person's pictures) stay on one side of the split.
     skip_bad     list unreadable files in the report instead of stopping at the first.
     limit        use only so many items, chosen by content hash.
@@ -65,7 +69,9 @@ class DataConfig(Config):
                  default.
     conditional  give the classes to the model; false: ignore them. `conditions` says more.
     conditions   what the model is told, each under its own name: "label" (the class), facts that
-                 the codec knows ("key"), columns of the table. None: the class, if `conditional`.
+                 the codec knows ("key"), "caption", columns of the table. None: the captions,
+                 where `caption` names a column and `label` none, else the class, if
+                 `conditional`.
     development  share of the items, taken from the training side, that a family may choose its
                  settings by (mixture weights).
     pack         documents of tokens share rows in training; false: each piece of a document has a
@@ -82,7 +88,7 @@ class DataConfig(Config):
     validation: float = Field(default=0.1, ge=0, le=0.9)
     metadata: str | None = None
     label: str | None = None
-    caption: str | None = None
+    caption: str | tuple[str, ...] | None = None
     group: str | None = None
     skip_bad: bool = False
     limit: int | None = Field(default=None, ge=1, le=MOST_STEPS)
@@ -122,7 +128,8 @@ class DataConfig(Config):
     def condition_names(self) -> tuple[str, ...]:
         """Names of the conditions, each once."""
         if self.conditions is None:
-            return (LABEL,) if self.conditional else ()
+            own = CAPTION if self.caption and self.label is None else LABEL
+            return (own,) if self.conditional else ()
         return tuple(dict.fromkeys(self.conditions))
 
 
@@ -136,7 +143,7 @@ class Source:
     digest        (N, 16) uint8: hash of a file's bytes, or of one item's bytes in a container.
     label         (N,) int64 into `classes`; len(classes) where the item has none.
     group         (N,) int32 into `groups`; -1 where the item has none.
-    captions      one per item, or None when there are none at all.
+    captions      those of each item, or None when there are none at all.
     columns       other columns of the table, by name (see conditions.py); facts of the
                   codec are in the cache.
     limits        how the files were read, and are read later (data/item_reader.py).
@@ -154,7 +161,7 @@ class Source:
     classes: tuple[str, ...]
     group: np.ndarray
     groups: list[str]
-    captions: list[str | None] | None
+    captions: list[tuple[str, ...]] | None
     licence: str | None
     ignored: Counter[str]
     skipped: list[dict[str, str]]
@@ -217,12 +224,14 @@ def open_source(config: DataConfig, codec: Codec[Any]) -> Source:
 def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
     listing = list_files(config.source, codec, config.skip_bad, config.follow_links)
     extra = from_table(config.condition_names, codec)
-    rows = _table_rows(config, listing, codec, extra)
+    caption_columns = _caption_columns(config, listing)
+    with collected(listing.omitted):
+        rows = _table_rows(config, listing, codec, extra, caption_columns)
     folder_labels, note = _folder_classes(listing.names)
     with collected(listing.omitted):
         hashed = _hash_all(listing, codec, config.skip_bad)
     values: list[str | None] = []
-    captions: list[str | None] = []
+    captions: list[tuple[str, ...]] = []
     groups: list[str | None] = []
     columns: dict[str, list[str | None]] = {name: [] for name in extra}
     for place, count in enumerate(hashed.count):
@@ -235,9 +244,11 @@ def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
         else:
             values += [folder_labels[place]] * count
         beside = listing.captions.get(path)
-        captions += [
-            row.get(config.caption) if config.caption else caption(beside) if beside else None
-        ] * count
+        if caption_columns:
+            texts = [row.get(name) for name in caption_columns]
+        else:
+            texts = [caption(beside)] if beside else []
+        captions += [tuple(text for text in texts if text)] * count
         together = codec.belongs(path) if config.group is None and count else None
         groups += together or [row.get(config.group) if config.group else None] * count
         for name, known in columns.items():
@@ -272,7 +283,7 @@ def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
         classes=label.names,
         group=group,
         groups=group_names,
-        captions=captions if any(caption is not None for caption in captions) else None,
+        captions=captions if any(captions) else None,
         licence=listing.licence,
         ignored=listing.ignored,
         skipped=hashed.skipped,
@@ -286,10 +297,40 @@ def _opened(config: DataConfig, codec: Codec[Any]) -> Source:
 # What is known about the files --------------------------------------------------------------------
 
 
+def _caption_columns(config: DataConfig, listing: Listing) -> list[str]:
+    """The columns that hold captions: those of the recipe; else, where the model is told captions
+    and no file has one beside it, the usual one. Raises DataError where there is none.
+    """
+    if config.caption:
+        return [config.caption] if isinstance(config.caption, str) else [*config.caption]
+    if CAPTION not in config.condition_names or listing.captions:
+        return []
+    known = metadata.columns(
+        listing.folder, config.metadata if listing.table is None else str(listing.table)
+    )
+    usual = [name for name in USUAL_CAPTIONS if name in known]
+    if not usual:
+        more = say("; the table has: {0}", ", ".join(known)) if known else ""
+        raise DataError(
+            say("no item has a caption"),
+            config.named,
+            say(
+                "write NAME.txt beside NAME.png, or set data.caption to a column of a table{0}",
+                more,
+            ),
+        )
+    return usual[:1]
+
+
 def _table_rows(
-    config: DataConfig, listing: Listing, codec: Codec[Any], extra: list[str]
+    config: DataConfig,
+    listing: Listing,
+    codec: Codec[Any],
+    extra: list[str],
+    caption_columns: list[str],
 ) -> list[metadata.Row | None] | None:
-    columns = [name for name in (config.label, config.caption, config.group) if name is not None]
+    columns = [name for name in (config.label, config.group) if name is not None]
+    columns += caption_columns
     for name in extra:
         known = metadata.columns(
             listing.folder, config.metadata if listing.table is None else str(listing.table)

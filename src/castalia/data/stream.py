@@ -25,7 +25,7 @@ from castalia.codecs.base import Augmentation, Codec
 from castalia.codecs.protocols import weighs
 from castalia.data import answer_lengths, cache, split
 from castalia.data.cache import Cache, Documents, Rows, list_caches, remove_cache
-from castalia.data.conditions import LABEL, Column, with_several_values
+from castalia.data.conditions import CAPTION, LABEL, Column, Told, with_several_values
 from castalia.data.data_report import describe, fingerprint
 from castalia.data.item_reader import fair_order, read_items, readable
 from castalia.data.shuffle import Epochs, nothing_there
@@ -104,8 +104,9 @@ class Split:
         captions: list[str | None] | None = None,
         augmentations: Sequence[tuple[str, Augmentation]] = (),
     ) -> None:
-        """rows: the cache. index (n,) int64: the row of each item. cond: name -> (n, ...).
-        captions: one per item.
+        """rows: the cache. index (n,) int64: the row of each item. cond: name -> (n,) classes, or
+        (n, K, words) captions of which `batch` draws one and `take` has the first. captions: one
+        per item.
         """
         self.spec = spec
         self.captions = captions
@@ -129,7 +130,7 @@ class Split:
         if augment:
             for name, function in self._augmentations:
                 stored = function(stored, generator("augment", name, seed, counter))
-        return self._batch(stored, chosen)
+        return self._batch(stored, chosen, generator("caption", seed, counter))
 
     def take(self, indices: Tensor | Sequence[int]) -> Batch:
         """The items at `indices` in [0, len), without augmentation."""
@@ -165,11 +166,27 @@ class Split:
             raise nothing_there()
         return self._rows.take(self._index[chosen])
 
-    def _batch(self, stored: Tensor, chosen: Tensor) -> Batch:
+    def _batch(self, stored: Tensor, chosen: Tensor, rng: torch.Generator | None = None) -> Batch:
+        cond = {name: values[chosen] for name, values in self._cond.items()}
         return Batch(
             to_unit(self.spec, stored),
-            cond={name: values[chosen] for name, values in self._cond.items()},
+            cond={
+                name: value if value.ndim == 1 else _one_caption(value, rng)
+                for name, value in cond.items()
+            },
         )
+
+
+def _one_caption(captions: Tensor, rng: torch.Generator | None) -> Tensor:
+    """(B, K, words) -> (B, words) int64: one of each item's own captions, which come first; without
+    a generator the first.
+    """
+    rows = torch.arange(len(captions))
+    if rng is None:
+        return captions[:, 0].long()
+    own = captions.any(-1).sum(1).clamp_min(1)
+    chosen = (torch.rand(len(captions), generator=rng) * own).long()
+    return captions[rows, chosen].long()
 
 
 Side: TypeAlias = Split | Windows
@@ -321,7 +338,14 @@ def _assemble(
     )
     source.omitted.extend(encoded.omitted.listed())
     report = describe(source, chosen[kept], content[kept])
-    columns = _conditions_of(config, source, chosen[entry], encoded, row, report)
+    if CAPTION in config.condition_names and isinstance(codec.spec, Tokens):
+        raise RecipeError(
+            say("a model of texts or notes cannot be told captions"),
+            "data.conditions",
+            say("leave caption out, or set data.conditional=false"),
+        )
+    learned = ~validation & ~dropped
+    columns = _conditions_of(config, source, chosen[entry], encoded, row, report, learned)
     apart = split.validates(
         source.digest[chosen],
         source.group[chosen],
@@ -355,7 +379,7 @@ def _assemble(
             captions = (
                 None
                 if source.captions is None
-                else [source.captions[item] for item in chosen[entry[mask]]]
+                else [next(iter(source.captions[item]), None) for item in chosen[entry[mask]]]
             )
             sides.append(Split(codec.spec, encoded.rows, index, cond, captions, functions))
         sides[-1].where = partial(_where, source, chosen[entry[mask]])
@@ -383,11 +407,11 @@ def _assemble(
         "tokens": [side.tokens for side in sides if isinstance(side, Windows)] or None,
     }
     conditions: dict[str, Condition] = {
-        name: Classes(known.names) for name, known in columns.items()
+        name: known.words if isinstance(known, Told) else Classes(known.names)
+        for name, known in columns.items()
     }
-    return Dataset(
-        codec, conditions, fingerprint(source, chosen[kept]), report, source.licence, *sides
-    )
+    identity = fingerprint(source, chosen[kept], captions=CAPTION in columns)
+    return Dataset(codec, conditions, identity, report, source.licence, *sides)
 
 
 def _conditions_of(
@@ -397,9 +421,11 @@ def _conditions_of(
     encoded: Cache,
     row: np.ndarray,
     report: dict[str, Any],
-) -> dict[str, Column]:
+    learned: np.ndarray,
+) -> dict[str, Column | Told]:
     """The conditions of each entry (its item, its cached row), by name; without those that have
-    only one value. Counts of all but the class go into the report.
+    only one value. Counts of all but classes and captions go into the report. learned (N,) bool:
+    the entries whose captions decide which words the model knows.
     """
     columns: dict[str, Column] = {}
     for name in config.condition_names:
@@ -414,7 +440,23 @@ def _conditions_of(
     columns = {name: known for name, known in columns.items() if known.names}
     if any(name != LABEL for name in columns):
         report["told"] = {name: known.counts() for name, known in columns.items() if name != LABEL}
-    return columns
+    if CAPTION not in config.condition_names:
+        return {**columns}
+    captions = source.captions or [()] * len(source)
+    told = Told.of([captions[item] for item in items], learned)
+    if not told.words.vocabulary:
+        raise DataError(
+            say("no training item has a caption with a word in it"),
+            config.named,
+            say("write NAME.txt beside NAME.png, or set data.caption to a column of a table"),
+        )
+    silent = int((~told.value.any((1, 2))).sum())
+    if silent:
+        report["notes"].append(
+            plural("{0} item has no caption", "{0} items have no caption", silent)
+        )
+    report["words"] = len(told.words)
+    return {**columns, CAPTION: told}
 
 
 def _numbered(number: int) -> str:

@@ -43,7 +43,7 @@ from castalia.nn.transformer import (
     segment_mask,
 )
 from castalia.sentences import plural, say
-from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens
+from castalia.spec import Batch, Classes, Condition, Loss, Spec, Tokens, Words
 
 
 class Ordered(NamedTuple):
@@ -545,9 +545,9 @@ def _check(config: ArConfig, spec: Tokens, conditions: dict[str, Condition]) -> 
             where=f"family.ngrams={list(config.ngrams)}",
         )
     for name, condition in conditions.items():
-        if not isinstance(condition, Classes):
+        if not isinstance(condition, Classes | Words):
             raise SpecError(
-                say("'ar' can be told classes only"),
+                say("'ar' can be told classes and texts only"),
                 where=say("condition '{0}'", name),
                 fix=say("data.conditional=false, or another family"),
             )

@@ -24,6 +24,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from castalia.abilities import SampleOptions
+from castalia.captions import Caption
 from castalia.config import DEEPEST, WIDEST
 from castalia.errors import AbilityError, RecipeError, SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
@@ -39,7 +40,7 @@ from castalia.nn.mlp import Mlp, sinusoids
 from castalia.nn.solvers import EVALUATIONS, Solver, along, integrate, integrate_adaptively
 from castalia.nn.unet import UNet
 from castalia.sentences import say
-from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec, Tokens
+from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec, Tokens, Words
 
 RATE = 32.0  # of the fastest sine of a time, in radians per unit
 SINES = 64
@@ -126,6 +127,11 @@ class Flow(Family):
 
         self.scale.fit(counted())
 
+    @property
+    def passes(self) -> int:
+        """Through the network for a likelihood: two evaluations a step, with their derivatives."""
+        return 4 * self.config.likelihood_steps
+
     def phases(self) -> Sequence[Phase]:
         return (Phase("main", ("velocity",)),)
 
@@ -190,12 +196,13 @@ class Flow(Family):
     ) -> Tensor:
         """(len(rngs), *shape) float32 in the spec's unit. A class that `cond` does not give is
         drawn as often as the data had it. options: temperature scales the noise, guidance moves
-        away from what is drawn without the conditions, steps replaces config.steps.
+        away from what is drawn without the conditions, or under the text `negative`; steps replaces
+        config.steps.
         """
         noise = options.temperature * randn_rows(rngs, *self.spec.shape, device=self.device)
         cond = with_drawn_classes(self, self.conditions, cond, rngs, self.device)
         with self.evaluating():
-            field = self._field(cond, len(rngs), options.guidance)
+            field = self._field(cond, len(rngs), options.guidance, options.negative)
             return self._unit(self._follow(field, noise, options.steps))
 
     @torch.no_grad()
@@ -350,13 +357,28 @@ class Flow(Family):
             return torch.rand(rows).to(device)
         return torch.randn(rows).sigmoid().to(device)
 
-    def _field(self, cond: dict[str, Any], rows: int, guidance: float) -> VelocityField:
-        """(x, time, span) -> velocity, guided by the conditions."""
+    def _field(
+        self, cond: dict[str, Any], rows: int, guidance: float, negative: str = ""
+    ) -> VelocityField:
+        """(x, time, span) -> velocity, guided by the conditions, away from those that `negative`
+        puts in their place.
+        """
         embedding, network = self.velocity.embedding, self.velocity
         context = embedding(cond, rows, self.device)
         if guidance == 1.0 or not any(value is not None for value in cond.values()):
             return lambda x, time, span: network(x, time, span, context)
-        free = embedding({}, rows, self.device)
+        unlike = {
+            name: torch.tensor([Caption(one).asked("negative", negative)] * rows)
+            for name, one in self.conditions.items()
+            if isinstance(one, Words) and negative
+        }
+        if negative and not unlike:
+            raise AbilityError(
+                say("this model is told no text, so there is none to be unlike"),
+                where=f"negative={negative[:80]}",
+                fix=say("leave it out"),
+            )
+        free = embedding(unlike, rows, self.device)
 
         def guided(x: Tensor, time: Tensor, span: Tensor) -> Tensor:
             told, untold = network(x, time, span, context), network(x, time, span, free)
@@ -430,7 +452,7 @@ class Velocity(nn.Module):
         grids = [
             one for one in conditions.values() if isinstance(one, Dense) and not is_vector(one)
         ]
-        words = any(isinstance(one, Tokens) for one in conditions.values())
+        words = any(isinstance(one, Tokens | Words) for one in conditions.values())
         kind = config.body
         if kind == "auto":
             kind = "unet" if body_kind(spec, "auto") == "conv" else "mlp"
@@ -438,7 +460,7 @@ class Velocity(nn.Module):
             grid = isinstance(one, Dense) and not is_vector(one)
             if kind == "mlp" and (grid or isinstance(one, Tokens)):
                 raise SpecError(
-                    say("an MLP can be told classes and vectors only"),
+                    say("an MLP can be told classes, texts and vectors only"),
                     where=say("condition '{0}'", name),
                     fix="family.body=unet",
                 )

@@ -84,8 +84,8 @@ class VaeConfig(FamilyConfig):
 
 
 class Vae(Family):
-    """Samples, Encodes, Scores. The latent is (B, *latent_shape), standard normal under
-    the prior.
+    """Samples, Encodes, Compresses, Scores. The latent is (B, *latent_shape), standard normal
+    under the prior.
     """
 
     name: ClassVar[str] = "vae"
@@ -138,6 +138,11 @@ class Vae(Family):
                 width=config.prior_width,
                 context=self.embedding.vector_width,
             )
+        self.latent_spec = Dense(
+            self.latent_shape,
+            unit="standard",
+            layout="grid" if config.layout == "grid" else "vector",
+        )
         self.drawn = config.output == "draw" or (
             config.output == "auto" and body_kind(spec, "auto") == "mlp"
         )
@@ -204,6 +209,16 @@ class Vae(Family):
     def from_latent(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
         """(B, *latent_shape) -> (B, *shape): the decoder's mean."""
         return self.likelihood.mean(self._decode(z, self._vector(cond, len(z), z.device)))
+
+    @torch.no_grad()
+    def compress(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> (B, *latent_shape): the posterior's mean, told no condition."""
+        return self.to_latent(x, {})
+
+    @torch.no_grad()
+    def expand(self, z: Tensor) -> Tensor:
+        """(B, *latent_shape) -> (B, *shape): the decoder's mean, told no condition."""
+        return self.from_latent(z, {})
 
     def graphs(self) -> dict[str, Graph]:
         """sample; encode; and, where a sample is a draw, decode: the mean of what a latent stands

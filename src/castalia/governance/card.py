@@ -63,6 +63,11 @@ def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
                 markdown(", ".join(parent["run"] for parent in about["parents"]))
                 or say("random weights"),
             ),
+            *(
+                [(say("learns what is made by"), _chain(about["chain"]))]
+                if about["chain"] is not None
+                else []
+            ),
             (say("licence"), markdown(policy.licence or "") or unknown),
             (say("producer"), markdown(producer_of(policy.producer)) or unknown),
             (say("intended use"), by_hand),
@@ -157,6 +162,16 @@ def _source(source: Any) -> str:
     """The name alone: paths are private."""
     text = str(source)
     return text if text.startswith("builtin/") else Path(text).name or "?"
+
+
+def _chain(chain: dict[str, Any]) -> str:
+    """The run between data and model, its family and its weights."""
+    return say(
+        "{0} ({1}), SHA-256 `{2}`",
+        markdown(chain["run"]),
+        markdown(str(chain["family"].get("name"))),
+        chain["model"],
+    )
 
 
 def _conditions(run: Run) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from castalia.abilities import LONGEST_TEXT
 from castalia.codecs.base import Codec
 from castalia.config import LARGEST_SEED, MOST_STEPS, State, hold, problems_of
 from castalia.errors import DataError
@@ -35,6 +36,7 @@ class Options(State):
     temperature: Annotated[float, Field(ge=0, le=1e9)] = 1.0
     guidance: Bounded = 1.0
     steps: Positive | None = None
+    negative: Annotated[str, Field(max_length=LONGEST_TEXT)] = ""
     repetition: Annotated[float, Field(gt=0, le=1e9)] = 1.0
     frequency: Bounded = 0.0
     top_k: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None

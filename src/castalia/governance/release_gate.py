@@ -167,8 +167,8 @@ class Gate:
             "constraint": request.constraint,
         }
         self.prepare_options({**options, **asked}, request.cond)
-        for text in (request.prompt, request.constraint):
-            if isinstance(text, str):
+        for text in (request.prompt, request.constraint, request.options.negative):
+            if isinstance(text, str) and text:
                 self.prepare_text(text)
         return request
 
@@ -187,6 +187,9 @@ class Gate:
             for name in {**self.run.conditions, **(cond or {})}
         }
         self._pass(self.policy.given({**options, **conditions}), "input", {})
+        for value in (cond or {}).values():  # a class, or what a model is told in words
+            if isinstance(value, str):
+                self.prepare_text(value)
 
     # Out ------------------------------------------------------------------------------------------
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from castalia.errors import SpecError
 from castalia.nn.mlp import sinusoids
+from castalia.nn.text_encoder import TextEncoder
 from castalia.sentences import say
-from castalia.spec import Classes, Condition, Dense, Ragged, Tokens
+from castalia.spec import Classes, Condition, Dense, Ragged, Tokens, Words
 
 _TAKEN = frozenset(dir(nn.ModuleDict()))
 
@@ -35,6 +36,7 @@ class ConditionEmbedding(nn.Module):
     """All conditions of a family as one Context.
 
     conditions  name -> Classes (summed into the vector), Dense vector (projected, summed into the
+                vector), Words (encoded; each into the sequence, their whole summed into the
                 vector), Tokens (embedded, concatenated into the sequence) or Dense grid
                 (concatenated into the grid).
     width       D. `vector_width` is D when there is a vector to give, else 0: pass it to networks
@@ -54,6 +56,8 @@ class ConditionEmbedding(nn.Module):
                 case Classes(names=names):
                     # the last row means "dropped"
                     self.tables[slot(name)] = nn.Embedding(len(names) + 1, width)
+                case Words(vocabulary=vocabulary):
+                    self.tables[slot(name)] = TextEncoder(len(vocabulary), width)
                 case Tokens(vocab=vocab):
                     self.tables[slot(name)] = nn.Embedding(vocab, width)
                 case Dense() if is_vector(condition):
@@ -63,7 +67,7 @@ class ConditionEmbedding(nn.Module):
         vectors = [
             c
             for c in conditions.values()
-            if isinstance(c, Classes) or (isinstance(c, Dense) and is_vector(c))
+            if isinstance(c, Classes | Words) or (isinstance(c, Dense) and is_vector(c))
         ]
         self.vector_width = width if vectors else 0
 
@@ -89,6 +93,12 @@ class ConditionEmbedding(nn.Module):
                     dropped = torch.full((rows,), len(names), dtype=torch.int64, device=device)
                     ids = dropped if value is None else torch.where(kept, value.to(device), dropped)
                     vectors.append(self.tables[slot(name)](ids))
+                case Words(length=length):
+                    none = torch.zeros(rows, length, dtype=torch.int64, device=device)
+                    ids = none if value is None else value.to(device) * kept[:, None]
+                    sequence, mask, whole = self.tables[slot(name)](ids)
+                    sequences.append((sequence, mask))
+                    vectors.append(whole)
                 case Tokens():
                     if value is not None:
                         ragged = (
@@ -153,6 +163,20 @@ class ConditionEmbedding(nn.Module):
                 where=f"cond['{name}']",
                 fix=say("give int64 (B,) in [0, {0}]; {0} means no class", len(condition)),
             )
+        if isinstance(condition, Words) and (
+            tensor.dim() != 2
+            or tensor.shape[1] != condition.length
+            or bool(((tensor < 0) | (tensor > len(condition))).any())
+        ):
+            raise SpecError(
+                say("a word's number is out of range"),
+                where=f"cond['{name}']",
+                fix=say(
+                    "give int64 (B, {0}) in [0, {1}]; 0 means no word",
+                    condition.length,
+                    len(condition),
+                ),
+            )
         if isinstance(condition, Dense) and tuple(tensor.shape[1:]) != condition.shape:
             raise SpecError(
                 say("a condition has another shape than announced"),
@@ -177,8 +201,8 @@ def is_vector(condition: Dense) -> bool:
 def hide_classes(
     cond: dict[str, Any], conditions: dict[str, Condition], probability: float
 ) -> dict[str, Any]:
-    """`cond` with class ids replaced by "dropped" at random, for families whose networks must see
-    the same choice.
+    """`cond` with classes and texts replaced by "dropped" at random, for families whose networks
+    must see the same choice.
 
     Draws from torch's global generator, which the training loop seeds from counters. Other
     conditions pass.
@@ -192,4 +216,7 @@ def hide_classes(
                 torch.full_like(ids, len(condition)),
                 ids,
             )
+        elif isinstance(condition, Words) and name in cond and probability > 0:
+            ids = cond[name]
+            hidden[name] = ids * (torch.rand(len(ids), 1, device=ids.device) >= probability)
     return hidden

@@ -14,10 +14,12 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from castalia.errors import AbilityError
 from castalia.nn.condition_embedding import ConditionEmbedding, is_vector
 from castalia.nn.counter_random import Noise
 from castalia.nn.gaussian_latent import Posterior
-from castalia.spec import Classes, Dense
+from castalia.sentences import say
+from castalia.spec import Classes, Dense, Words
 
 Kind: TypeAlias = Noise | Literal["class", "token", "data", "memory"]
 
@@ -86,6 +88,12 @@ def condition_ports(embedding: ConditionEmbedding, *, droppable: bool = True) ->
                     f", or {len(names)} for none" if droppable else ""
                 )
                 ports.append(Port(name, ("rows",), "class", about, len(names) + droppable, names))
+            case Words():
+                raise AbilityError(
+                    say("a model that is told texts cannot be exported as a graph yet"),
+                    where=say("condition '{0}'", name),
+                    fix="castalia export RUN --to safetensors DIR",
+                )
             case Dense(shape=shape) if is_vector(condition):
                 ports.append(Port(name, ("rows", *shape), "data", "the condition of each row"))
     return tuple(ports)

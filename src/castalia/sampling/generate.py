@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from castalia.abilities import Decodes, SampleOptions, Samples
+from castalia.captions import Caption
 from castalia.codecs.base import Codec
 from castalia.codecs.conversation import Conversation
 from castalia.codecs.protocols import Streams, constrains, need
@@ -24,11 +25,11 @@ from castalia.errors import RecipeError, SpecError, meant
 from castalia.families.base import Family
 from castalia.nn.counter_random import generators
 from castalia.nn.decode import Completion, Decoder, Stop, complete
-from castalia.progress import stage
+from castalia.progress import note, stage
 from castalia.registry import require
 from castalia.run import Run
 from castalia.sentences import say
-from castalia.spec import Classes, Condition, Dense, Grammar, Tokens
+from castalia.spec import Classes, Condition, Dense, Grammar, Tokens, Words
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def generate(run: Run, request: Request, *, model: Family | None = None) -> Iter
             where=run.recipe.family.name,
             fix=say("leave it out"),
         )
+    note(*passed_over(family.conditions, request.cond))
     for first, rows in _counted(blocks(request.first, request.n, request.batch), request.n):
         begun = time.perf_counter()
         x = draw(family, request.seed, first, rows, request.cond, request.options, rows)
@@ -395,24 +397,41 @@ def draw_block(family: Family, stretches: Sequence[Stretch], options: SampleOpti
 def condition(family: Family, cond: Mapping[str, Any], rows: int, first: int) -> dict[str, Tensor]:
     """Tensors for each of the family's conditions, for samples first .. first + rows - 1.
 
-    A value is a class name, a class number, or a tensor with one class per sample index. A model's
-    only condition, when it is not given, is spread evenly: sample i gets class i mod K. Of several,
-    those that are not given are dropped, because not all combinations make sense.
+    A value is a class name, a class number, a caption, or a tensor with one class or caption per
+    sample index. A model's only class condition, when it is not given, is spread evenly: sample i
+    gets class i mod K. Of several, those that are not given are dropped, because not all
+    combinations make sense; so is a caption.
     """
     expect(family.conditions, cond)
     tensors = {}
     for name, kind in family.conditions.items():
         value = cond.get(name)
-        if value is None and len(family.conditions) > 1:
+        if isinstance(value, Tensor):
+            value = value[first : first + rows]
+        elif isinstance(kind, Words):
+            value = torch.tensor([Caption(kind).asked(name, str(value or ""))] * rows)
+        elif value is None and len(family.conditions) > 1:
             value = torch.full((rows,), _count(kind))
         elif value is None:
             value = torch.arange(first, first + rows) % max(1, _count(kind))
-        elif isinstance(value, Tensor):
-            value = value[first : first + rows]
         else:
             value = torch.full((rows,), class_index(name, kind, value))
         tensors[name] = value.to(family.device)
     return tensors
+
+
+def passed_over(conditions: Mapping[str, Condition], cond: Mapping[str, Any]) -> list[str]:
+    """A sentence for each caption that is asked for with words which the model does not know."""
+    sentences = []
+    for name, kind in conditions.items():
+        asked = cond.get(name)
+        if isinstance(kind, Words) and isinstance(asked, str):
+            unknown = Caption(kind).unknown(asked)
+            if unknown:
+                sentences.append(
+                    say("the model was never told, and passes over: {0}", ", ".join(unknown[:10]))
+                )
+    return sentences
 
 
 def conditions_of_items(
@@ -421,11 +440,15 @@ def conditions_of_items(
     known: Sequence[Mapping[str, str]],
 ) -> dict[str, Tensor]:
     """(B,) classes of B given items for each condition: as asked for, else what is known of the
-    item, else "unknown", the index after the last.
+    item, else "unknown", the index after the last; (B, words) of captions, as asked for.
     """
     expect(conditions, cond)
     tensors = {}
     for name, kind in conditions.items():
+        if isinstance(kind, Words):
+            numbers = Caption(kind).asked(name, str(cond.get(name, "")))
+            tensors[name] = torch.tensor([numbers] * len(known), dtype=torch.int64)
+            continue
         names = kind.names if isinstance(kind, Classes) else ()
         asked = class_index(name, kind, cond[name]) if name in cond else None
         own = [names.index(item[name]) if item.get(name) in names else len(names) for item in known]
@@ -448,6 +471,11 @@ def expect(conditions: Mapping[str, Condition], cond: Mapping[str, Any]) -> None
 
 def _count(kind: Condition) -> int:
     return len(kind) if isinstance(kind, Classes) else 0
+
+
+def caption_name(conditions: Mapping[str, Condition]) -> str | None:
+    """The name of the condition that is a text; None where the model is told none."""
+    return next((name for name, kind in conditions.items() if isinstance(kind, Words)), None)
 
 
 def class_index(name: str, kind: Condition, value: str | int) -> int:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from castalia import atomic, bounded
-from castalia.abilities import Decodes, SampleOptions, Samples
+from castalia.abilities import Compresses, Decodes, SampleOptions, Samples
 from castalia.codecs.protocols import Streams, weighs
 from castalia.data.windows import Windows
 from castalia.errors import RunError
@@ -54,8 +54,8 @@ class Real(Sheet):
 
 
 def drawn(model: Any, dataset: Dataset, cond: Mapping[str, Tensor] | None = None) -> Sheet:
-    """Samples: replies to held-out conversations, else free samples; none of a model that makes
-    nothing.
+    """Samples: replies to held-out conversations, else free samples; of a model that only
+    compresses data, what is left of real items; none of a model that makes nothing.
 
     cond: of dense data, what the samples are told, one by one, as far as the model knows it.
     """
@@ -71,6 +71,10 @@ def drawn(model: Any, dataset: Dataset, cond: Mapping[str, Tensor] | None = None
         told = {name: cond[name] for name in model.conditions if name in (cond or {})}
         count = min([SHEET, *(len(value) for value in told.values())])
         x = draw(model, 0, 0, count, told, SampleOptions())
+        return Sheet([codec.decode(row) for row in x], x)
+    if isinstance(model, Compresses) and (shown := real(dataset).x) is not None:
+        with torch.inference_mode():
+            x = model.expand(model.compress(shown.to(model.device))).float().cpu()
         return Sheet([codec.decode(row) for row in x], x)
     return Sheet([])
 

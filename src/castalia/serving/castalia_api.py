@@ -52,6 +52,7 @@ from castalia.serving.field_types import (
     Length,
     Letters,
     MinP,
+    Negative,
     Repetition,
     Short,
     Steps,
@@ -78,7 +79,7 @@ TOKEN_OPTIONS = (
     "length",
     "stop",
 )
-DENSE_OPTIONS = ("temperature", "guidance", "steps")
+DENSE_OPTIONS = ("temperature", "guidance", "steps", "negative")
 EDIT_FIELDS = ("run", "kind", "text", "seed", "cond", "ending")
 _COND = TypeAdapter(Cond)
 
@@ -89,6 +90,7 @@ class Options(Body):
     temperature: Temperature | None = None
     guidance: Guidance | None = None
     steps: Steps | None = None
+    negative: Negative | None = None
     repetition: Repetition | None = None
     frequency: Frequency | None = None
     top_k: TopK | None = None
@@ -266,13 +268,17 @@ def _request(hosted: Hosted, body: GenerateBody, service: GenerationService) -> 
     if "stop" in given:
         given["stop"] = tuple(given["stop"])
     options: SampleOptions = replace(hosted.options, **given)
+    cond, prompt = dict(body.cond), body.prompt or None
+    if hosted.caption is not None and prompt is not None:
+        cond.setdefault(hosted.caption, prompt)
+        prompt = None
     return Request(
         body.n,
         fresh_seed(body.seed),
-        dict(body.cond),
+        cond,
         options,
         body.first,
-        prompt=body.prompt or None,
+        prompt=prompt,
         constraint=body.constraint,
     )
 
@@ -297,8 +303,12 @@ def schema_of(hosted: Hosted, service: GenerationService) -> dict[str, Any]:
         },
         "additionalProperties": False,
     }
+    if hosted.caption is not None:
+        properties["cond"]["properties"][hosted.caption] = {"type": "string"}
+    elif not tokens:
+        del properties["prompt"]
     if not tokens:
-        del properties["prompt"], properties["constraint"]
+        del properties["constraint"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"What {hosted.name} takes",

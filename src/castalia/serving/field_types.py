@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from castalia.abilities import BOUNDS, LARGEST
+from castalia.abilities import BOUNDS, LARGEST, LONGEST_TEXT
 
 MOST = 4096  # elements of a list that a client sends
 
@@ -40,6 +40,7 @@ Temperature = (
 )
 Guidance = Annotated[float, _within("guidance")]
 Steps = Annotated[int, _within("steps")]
+Negative = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
 Repetition = Annotated[float, _within("repetition")]
 Frequency = Annotated[float, _within("frequency")]
 TopK = Annotated[int, _within("top_k")]

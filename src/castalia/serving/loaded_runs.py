@@ -19,6 +19,7 @@ from torch import Tensor
 
 from castalia import bounded, modality, registry
 from castalia.abilities import Decodes, Encodes, Infills, SampleOptions, Samples, Scores
+from castalia.captions import Caption
 from castalia.codecs.base import Codec
 from castalia.codecs.protocols import Chats, Streams, chats
 from castalia.data.stream import rows_of
@@ -29,13 +30,13 @@ from castalia.governance.release_gate import Gate
 from castalia.language import say
 from castalia.run import Run
 from castalia.sampling.edit import Edit, edit_of, edits_of
-from castalia.sampling.generate import conditions_of_items, request_of
+from castalia.sampling.generate import caption_name, conditions_of_items, request_of
 from castalia.serving.batching import CallLane, DenseLane, TextLane
 from castalia.serving.engine import Lane
 from castalia.serving.error_bodies import FULL
 from castalia.serving.http_errors import Invalid, NotFound
 from castalia.serving.packed_linear import pack
-from castalia.spec import Classes, Dense, Spec, Tokens
+from castalia.spec import Classes, Dense, Spec, Tokens, Words
 
 # Feature -> (what a user asks for, the ability that it takes, how a run shows that it has it)
 FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
@@ -151,6 +152,18 @@ class Hosted:
             if isinstance(kind, Classes)
         }
 
+    @cached_property
+    def caption(self) -> str | None:
+        """The condition that is a text; None where the run is told none."""
+        return caption_name(self.family.conditions)
+
+    def read_of(self, prompt: str) -> str | None:
+        """A prompt in the words that the model knows; None where it is told no text."""
+        kind = self.family.conditions.get(self.caption or "")
+        if not isinstance(kind, Words):
+            return None
+        return " ".join(kind.vocabulary[one - 1] for one in Caption(kind).numbers(prompt) if one)
+
     @property
     def options(self) -> SampleOptions:
         """Of the run's recipe."""
@@ -183,6 +196,7 @@ class Hosted:
             **shape,
             "can": list(self.features),
             "conditions": {name: list(names) for name, names in self.classes.items()},
+            "told": [] if self.caption is None else [self.caption],
             "model": self.gate.origin.model,
             "licence": self.gate.origin.licence,
         }

@@ -1,8 +1,9 @@
 """OpenAI's API for pictures: generations, edits, variations.
 
-A prompt names a class of the run; an edit makes the transparent part of a picture anew, or that of
-its mask; a variation keeps half of what the run's latent says. Beyond OpenAI's fields: `seed`,
-`cond`, `temperature`, `guidance`, `steps`.
+A prompt names a class of the run, or is the text that it is told; an edit makes the transparent
+part of a picture anew, or that of its mask; a variation keeps half of what the run's latent says.
+Beyond OpenAI's fields: `seed`, `cond`, `temperature`, `guidance`, `steps`, `negative_prompt`.
+`revised_prompt` is the prompt in the words that the model knows.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import base64
 import re
 import time
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -22,7 +22,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
+from castalia.errors import RecipeError
 from castalia.sampling.generate import Request
+from castalia.sampling.prompts import told_by
 from castalia.sentences import say
 from castalia.serving.editing import EditRequest, edited, options_over_http, prepare
 from castalia.serving.error_bodies import Json
@@ -31,6 +33,7 @@ from castalia.serving.field_types import (
     Cond,
     Count,
     Guidance,
+    Negative,
     Short,
     Steps,
     Temperature,
@@ -58,6 +61,7 @@ class ImageBody(Body):
     temperature: Temperature | None = None
     guidance: Guidance | None = None
     steps: Steps | None = None
+    negative_prompt: Negative = ""
     cond: Cond = Field({})
 
 
@@ -73,16 +77,17 @@ def router(table: Table, service: GenerationService) -> APIRouter:
             raise Invalid(say("at most {0} pictures at once", service.limits.items), "n")
         seed = fresh_seed(body.seed)
         given = {name: getattr(body, name) for name in ("temperature", "guidance", "steps")}
+        given["negative"] = body.negative_prompt or None
         options = replace(
             hosted.options, **{name: value for name, value in given.items() if value is not None}
         )
         request = Request(
-            body.n, seed, {**class_named(hosted, body.prompt, body.cond), **body.cond}, options
+            body.n, seed, {**asked(hosted, body.prompt, body.cond), **body.cond}, options
         )
         suffix = SUFFIXES[body.output_format]
         drawn = await present(http, service.draw(hosted, request, suffix))
         http.state.note["items"] = len(drawn)
-        return Json(_images(hosted, drawn, suffix))
+        return Json(_images(hosted, drawn, suffix, body.prompt))
 
     @routes.post(
         "/images/edits",
@@ -123,13 +128,17 @@ def router(table: Table, service: GenerationService) -> APIRouter:
     return routes
 
 
-def _images(hosted: Hosted, drawn: Sequence[Released], suffix: str) -> dict[str, Any]:
+def _images(
+    hosted: Hosted, drawn: Sequence[Released], suffix: str, prompt: str = ""
+) -> dict[str, Any]:
     """Pictures as OpenAI's answer has them."""
     _, height, width = hosted.spec.shape  # type: ignore[union-attr] - pictures are dense
+    read = hosted.read_of(prompt)
+    revised = {} if read is None else {"revised_prompt": read}
     return {
         "created": int(time.time()),
         "data": [
-            {"b64_json": base64.b64encode(one.content).decode(), "castalia": one.manifest}
+            {"b64_json": base64.b64encode(one.content).decode(), "castalia": one.manifest} | revised
             for one in drawn
         ],
         "output_format": next(name for name, ending in SUFFIXES.items() if ending == suffix),
@@ -189,48 +198,14 @@ async def _image_request(
         edit,
         options_over_http(kind, edit, options),
         fresh_seed(None if seed is None else int(seed)),
-        class_named(hosted, fields.get("prompt", ""), {}) if "prompt" in more else {},
+        asked(hosted, fields.get("prompt", ""), {}) if "prompt" in more else {},
         suffix,
     )
 
 
-def class_named(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
-    """The class that a prompt names, in the words of the data, whichever language they are in:
-    "猫",
-    or "a picture of a cat"; of a run that is told several things one of each at most: "a red
-    circle".
-    """
-    wanted = _plain(prompt)
-    if not wanted:
-        return {}
-    if not hosted.classes:
-        raise Invalid(say("this run draws without being told what"), "prompt", 'prompt=""')
-    matches = {
-        (name, own)
-        for name, names in hosted.classes.items()
-        if name not in cond
-        for own in names
-        if _plain(own) == wanted or _within(_plain(own), wanted)
-    }
-    exact = {(name, own) for name, own in matches if _plain(own) == wanted}
-    chosen = dict(exact or matches)
-    if not chosen or len(chosen) < len(exact or matches) or len(exact) > 1:
-        known = ", ".join(own for names in hosted.classes.values() for own in names[:40])
-        what = (
-            say("the prompt names no class of this run")
-            if not chosen
-            else say("the prompt names several classes of this run")
-        )
-        raise Invalid(what, "prompt", say("one of: {0}", known))
-    return dict(chosen)
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def _within(name: str, text: str) -> bool:
-    """Whether a name stands in a text as a word; in scripts without spaces, anywhere."""
-    if re.search(r"[\u3040-\u30ff\u3400-\u9fff]", name):
-        return name in text
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+def asked(hosted: Hosted, prompt: str, cond: Cond) -> dict[str, str | int]:
+    """`told_by` of a request. Raises Invalid."""
+    try:
+        return told_by(prompt, hosted.family.conditions, cond)
+    except RecipeError as error:
+        raise Invalid(error.what, "prompt", error.fix) from error

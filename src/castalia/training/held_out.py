@@ -71,7 +71,9 @@ def loss_on(side: Side, family: Family, effort: Effort) -> HeldOut | None:
     if not isinstance(family, Scores) or not len(side):
         return None
     length = side.spec.length if isinstance(side.spec, Tokens) else 1
-    most = max(8, min(effort.rows, int(effort.work / (2 * parameter_count(family) * length))))
+    passes = getattr(family, "passes", 1)
+    work = 2 * parameter_count(family) * length * passes
+    most = max(8, min(effort.rows // min(passes, 4), int(effort.work / work)))
     rows = torch.linspace(0, len(side) - 1, min(most, len(side))).long().unique()
     nats, counts = [], []
     for part in rows.split(16):

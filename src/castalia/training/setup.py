@@ -15,9 +15,10 @@ from castalia.data.source import DataConfig
 from castalia.data.stream import Dataset, prepare
 from castalia.errors import RecipeError, RunError
 from castalia.families.base import Family, grows, make, with_new_tokens
+from castalia.families.chained import chained, spec_between
 from castalia.nn import lora
 from castalia.nn.counter_random import counter_seed
-from castalia.recipe import Recipe
+from castalia.recipe import Recipe, read_yaml, shipped
 from castalia.recipe_sections import TrainConfig
 from castalia.run import Run
 from castalia.sentences import say
@@ -35,10 +36,16 @@ def data_of(plan: Recipe, parent: Run | None = None) -> tuple[Recipe, Codec[Any]
             where="data.source",
             fix=say("castalia train RECIPE FOLDER, or builtin/digits"),
         )
+    coder = coder_of(plan)
+    if coder is not None:
+        plan = _with_codec_of(coder, plan)
     codec: Codec[Any] = registry.resolve("codec", plan.codec.name, trust=True)(plan.codec.config)
-    if parent is not None:
-        codec = codec.restore(*parent.codec.state())
-    dataset = prepare(plan.data, codec, fit=parent is None, extend=parent is not None)
+    fitted = coder or parent
+    if fitted is not None:
+        codec = codec.restore(*fitted.codec.state())
+    # what a chain's coder does not know, no model over its codes can learn
+    extend = parent is not None and coder is None
+    dataset = prepare(plan.data, codec, fit=fitted is None, extend=extend)
     if parent is not None and grows(parent.spec, dataset.spec):
         family = registry.resolve("family", plan.family.name, trust=True)
         plan = replace(
@@ -66,14 +73,83 @@ def _family(
 ) -> Family:
     """As it stands before step 1."""
     kind = registry.resolve("family", plan.family.name, trust=True)
+    run = coder_of(plan)
+    coder = None if run is None else run.model()
+    if coder is not None:
+        spec = spec_between(coder, kind)
     family = make(
         kind, plan.family.config, spec, conditions, copies=4 if plan.training.adapt is None else 1
     )
+    if coder is not None:
+        family = chained(coder, family)
     if parent is not None:
         _take_over(family, parent)
     if plan.training.adapt is not None:
         lora.adapt(family, plan.training.adapt.lora, plan.training.adapt.alpha)
     return family
+
+
+def coder_of(plan: Recipe) -> Run | None:
+    """The run whose latents or codes the model learns; None where it learns the data themselves.
+    Raises RecipeError where the recipe wants one and none is named.
+    """
+    through = plan.codec.through
+    if through is None:
+        return None
+    if not through:
+        raise RecipeError(
+            say("this recipe is trained on what another run makes of the data"),
+            where="codec.chain",
+            fix=say(
+                "train that first ({0}), then add codec.chain=RUN",
+                ", ".join(_coders(plan.codec.name)),
+            ),
+        )
+    if plan.training.adapt is not None:
+        raise RecipeError(
+            say("a chain of two models cannot be adapted by pairs of low rank"),
+            where="training.adapt",
+            fix=say("leave it out: all weights of the second model are trained"),
+        )
+    return Run.open(through)
+
+
+def _coders(codec: str) -> list[str]:
+    """The shipped recipes for this codec whose runs are there to be chained to."""
+    makes = set(registry.families_that("compresses")) - set(registry.families_that("samples"))
+    sections = {name: read_yaml(name) for name in shipped()}
+    return [
+        name
+        for name, raw in sections.items()
+        if raw["codec"].get("name") == codec and raw["family"].get("name") in makes
+    ]
+
+
+def chain_facts(coder: Run) -> dict[str, Any]:
+    """What run.json holds of the coder: enough to build it again, whose weights the checkpoints
+    have.
+    """
+    return {
+        "run": coder.id,
+        "model": coder.model_hash(),
+        "data": coder.about["data"]["fingerprint"],
+        "family": coder.recipe.family.as_dict(),
+        "conditions": coder.about["conditions"],
+    }
+
+
+def _with_codec_of(coder: Run, plan: Recipe) -> Recipe:
+    """The recipe with the coder's codec, which it may name again but not change."""
+    given, own = plan.codec, coder.recipe.codec
+    asked = {key: getattr(given.config, key) for key in given.config.model_fields_set}
+    other = [key for key, value in asked.items() if getattr(own.config, key, None) != value]
+    if given.name != own.name or other:
+        raise RecipeError(
+            say("the run in the chain has another codec"),
+            where=f"codec.{other[0]}" if given.name == own.name else f"codec.name={given.name}",
+            fix=say("leave the codec's settings out: {0} decides them", coder.id),
+        )
+    return replace(plan, codec=replace(own, through=given.through))
 
 
 def _take_over(family: Family, parent: Run) -> None:

@@ -61,6 +61,22 @@ def evaluate(
     return Result(judged.to_json(run.id, language), run.folder / "eval" / "report.html")
 
 
+def evaluate_edits(run: str | os.PathLike[str] | Run, *, seed: int = 0) -> dict[str, Any]:
+    """Edits of held-out items that were damaged on purpose, beside what simple methods make of
+    them; written to RUN/eval/edits.json as well. Raises AbilityError where the run can do none.
+    """
+    from castalia.evaluation.edit_trials import edit_trials
+
+    run = run if isinstance(run, Run) else Run.open(run)
+    document = {
+        "run": run.id,
+        "model": run.model_hash(),
+        **edit_trials(run.model(), run.codec, open_data(run), seed),
+    }
+    atomic.write_json(run.folder / "eval" / "edits.json", document)
+    return document
+
+
 def judge(
     run: Run,
     *,

@@ -27,7 +27,15 @@ from castalia.training.held_out import Forgetting
 from castalia.training.hooks import Hook
 from castalia.training.loop import Stopwatch, Trainer, fit, start
 from castalia.training.plan import Overrides, plan_of
-from castalia.training.setup import data_of, new_family, open_data, parameter_count, parent_of
+from castalia.training.setup import (
+    chain_facts,
+    coder_of,
+    data_of,
+    new_family,
+    open_data,
+    parameter_count,
+    parent_of,
+)
 from castalia.training.time_budget import Budget, replayed
 from castalia.training.time_forecast import forecast
 from castalia.training.trackers import tracker
@@ -120,6 +128,9 @@ def _train(
                     "data": parent.about["data"]["fingerprint"],
                 }
             ]
+        coder = coder_of(plan)
+        if coder is not None:
+            about["chain"] = chain_facts(coder)
         folder = str(
             Run.create(
                 plan, codec, dataset.conditions, about, Path(out) if out is not None else None

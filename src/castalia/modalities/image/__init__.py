@@ -31,6 +31,7 @@ MODALITY = Modality(
         "colourise": Named(f"{_HERE}.edits:Colourise", "grey pictures coloured"),
     },
     presenter=f"{_HERE}.presenter:PicturePresenter",
+    trials=f"{_HERE}.trials:trials",
     data=DATA_SETS,
     foreign=(
         Foreign(
