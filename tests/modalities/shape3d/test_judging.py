@@ -63,7 +63,7 @@ def test_nearest_neighbours_by_hand() -> None:
         return same.value, covered(across).value, matching(across).value
 
     assert judged([0, 1, 2], [10, 11, 12]) == (1.0, pytest.approx(1 / 3), 9.0)
-    assert judged([0, 10], [0.1, 10.1]) == (0.0, 1.0, pytest.approx(0.1))
+    assert judged([0, 10], [0.1, 10.1]) == (0.0, 1.0, pytest.approx(0.1, rel=1e-4))
     assert judged([0, 1], [0.5, 9.0])[1:] == (0.5, pytest.approx((0.5 + 8) / 2))
 
 

@@ -52,7 +52,8 @@ class Solids:
 
     @torch.inference_mode()
     def match(self, queries: Tensor) -> Matches:
-        return Matches.joined([self._match(block) for block in queries.split(ROWS)])
+        blocks = queries.split(ROWS) if len(queries) else ()
+        return Matches.joined([self._match(block) for block in blocks])
 
     def _match(self, queries: Tensor) -> Matches:
         distances = torch.stack(

@@ -7,30 +7,26 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SIDE = 16  # voxels
-ROOM = 1.08  # sides of the cube around a shape, in longest sides of the shape
+ROOM = 2.0  # half a side of the cube around a shape, in its radius
 SOFT = 1.5  # of the field's unit: how sharp the border between inside and outside is
 
 
 def posed(fields: Tensor) -> Tensor:
     """fields (N, 1, n, n, n) float in [-1, 1], below 0 inside -> (N, SIDE, SIDE, SIDE) float in [0,
-    1]: how full each part of the cube around each shape is.
+    1]: how full each part of the cube around each shape is. The cube is about the centre of its
+    volume, and as large as its radius (root of the mean squared distance from there) asks: both
+    hardly move where a surface is rough or a foot is lost.
     """
     n = fields.shape[-1]
     values = fields.float().nan_to_num(1.0).clamp(-1, 1)
-    inside = values[:, 0] < 0
+    full = (0.5 - SOFT * values[:, 0]).clamp(0, 1)
+    mass = full.flatten(1).sum(1).clamp_min(1e-6)
     place = torch.arange(n, device=fields.device, dtype=torch.float32)
-    lows, highs = [], []
-    for axis in range(3):
-        others = [1 + other for other in range(3) if other != axis]
-        there = inside.any(others[1]).any(others[0])
-        some = there.any(1)
-        low = torch.where(there, place, n).amin(1)
-        high = torch.where(there, place, -1).amax(1)
-        lows.append(torch.where(some, low, 0.0))
-        highs.append(torch.where(some, high, n - 1.0))
-    low, high = torch.stack(lows, 1), torch.stack(highs, 1)
-    longest = (high - low).amax(1).clamp_min(1.0) + 1
-    centre, half = (low + high) / 2, longest * ROOM / 2
+    layers = [full.sum([1 + other for other in range(3) if other != axis]) for axis in range(3)]
+    centre = torch.stack([layer @ place for layer in layers], 1) / mass[:, None]
+    squares = torch.stack([layer @ place.square() for layer in layers], 1) / mass[:, None]
+    radius = (squares - centre.square()).sum(1).clamp_min(0.25).sqrt()
+    half = ROOM * radius
     matrix = torch.zeros(len(fields), 3, 4, device=fields.device)
     for axis in range(3):  # grid_sample names the last axis first
         matrix[:, 2 - axis, 2 - axis] = 2 * half / (n - 1)
