@@ -161,13 +161,12 @@ def covered(across: Tensor) -> Estimate:
     ids, near = group_ids(len(across)), across.argmin(1)
 
     def value(kept: Tensor) -> float:
-        return near[kept].unique().numel() / across.shape[1]
+        # fewer samples have less to cover with: brought back to as many
+        whole = len(kept) / max(1, int(kept.sum()))
+        return min(1.0, whole * near[kept].unique().numel() / across.shape[1])
 
     everything = value(torch.ones(len(across), dtype=torch.bool))
-    # without a group there are fewer samples to cover with: brought back to as many
-    bigger = GROUPS / (GROUPS - 1)
-    without = [min(1.0, bigger * value(ids != group)) for group in range(GROUPS)]
-    return _share(everything, without, across.shape[1])
+    return _share(everything, [value(ids != group) for group in range(GROUPS)], across.shape[1])
 
 
 def matching(across: Tensor) -> Estimate:
