@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from castalia.verbs.check import check
     from castalia.verbs.compare import compare
     from castalia.verbs.edit import edit
-    from castalia.verbs.evaluate import evaluate
+    from castalia.verbs.evaluate import evaluate, evaluate_edits
     from castalia.verbs.reproduce import reproduce
     from castalia.verbs.sample import sample
     from castalia.verbs.serve import serve
@@ -40,6 +40,7 @@ _WHERE = {
     "compare": "castalia.verbs.compare",
     "edit": "castalia.verbs.edit",
     "evaluate": "castalia.verbs.evaluate",
+    "evaluate_edits": "castalia.verbs.evaluate",
     "reproduce": "castalia.verbs.reproduce",
     "resume": "castalia.verbs.train",
     "sample": "castalia.verbs.sample",
@@ -56,6 +57,7 @@ __all__ = [
     "compare",
     "edit",
     "evaluate",
+    "evaluate_edits",
     "export",
     "open",
     "reproduce",

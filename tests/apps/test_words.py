@@ -100,6 +100,22 @@ def test_the_command_line_takes_a_prompt(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "again" / made[1].name).read_bytes() == made[1].read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["denoise", "upscale", "infill", "vary", "interpolate"])
+def test_edits_take_a_prompt(run: Run, tmp_path: Path, kind: str) -> None:
+    pictures = sorted((tmp_path / "data").glob("*.png")) or sorted(
+        captioned(tmp_path / "data").glob("*.png")
+    )
+    more = {"mask": "4,4,6,6"} if kind == "infill" else {}
+    more |= {"steps": 2} if kind in ("vary", "interpolate", "infill") else {}
+    made = [
+        castalia.edit(run, kind, pictures[:2], cond={"caption": text}, **more)
+        for text in ("a red square", "a blue square")
+    ]
+    assert len(made[0]) == len(made[1]) >= 2
+    different = [one.tobytes() != other.tobytes() for one, other in zip(*made, strict=True)]
+    assert any(different)
+
+
 def test_a_policy_reads_prompts(run: Run, tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     rule = "{id: words, terms: [forbidden], message: {en: 'no', zh: 不}}"

@@ -20,6 +20,7 @@ from castalia.codecs.base import Codec
 from castalia.modalities.image.codec import ImageCodec
 from castalia.modalities.music.score import Key, Metre, Note, Part, Score, Tempo
 from castalia.modalities.shape3d.contract import furniture
+from castalia.modalities.video.clip import Clip
 from castalia.testing import CODEC_CHECKS, check_codec
 
 
@@ -69,7 +70,19 @@ def score(seed: int, *parts: str, length: int = 8) -> Score:
 
 CHORALES = [score(seed, "soprano", "alto", "tenor", "bass") for seed in range(4)]
 
+
+def clip(seed: int, frames: int, side: int, rate: float) -> Clip:
+    values = np.random.default_rng(seed).integers(0, 256, (frames, side, side, 3), dtype=np.uint8)
+    return Clip(values, rate)
+
+
 CASES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
+    "clips": (
+        "video",
+        {"size": 12, "frames": 4},
+        [clip(seed, 6, 12 + seed, 8) for seed in range(4)],
+    ),
+    "clips of any length": ("video", {}, [clip(seed, 3 + 2 * seed, 16, 4) for seed in range(4)]),
     "grey pictures": ("image", {"size": 12}, [picture(seed, "L", (12, 12)) for seed in range(4)]),
     "colour pictures of any size": (
         "image",

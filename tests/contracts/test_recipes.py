@@ -26,6 +26,7 @@ DATA = {
     "text": "words.txt",
     "music": "builtin/chorales",
     "shape3d": "builtin/furniture",
+    "video": "builtin/emoji",
 }
 # Two steps of two items on four cores' worth of caution; sizes and widths stay the recipe's own.
 SHORT = {
@@ -39,7 +40,7 @@ SHORT = {
 
 
 # What the image recipes of captions are trained on: a picture and a text beside it.
-WORDS = ("image/flow-words",)
+WORDS = ("image/flow-words", "video/flow-words")
 # Recipes that begin with a trained run.
 TUNING = {"text/dpo": {}, "text/reward": {"codec.document": "paragraph"}}
 PAIRS = [
@@ -79,7 +80,10 @@ def test_recipe_trains_two_steps(
         coder = castalia.train(f"{kind}/codes", source, SHORT, out=tmp_path / "coder")
         more = {"codec.chain": str(coder.folder)}
     if name in WORDS:
-        source = str(captioned(tmp_path / "captioned"))
+        if kind == "image":
+            source = str(captioned(tmp_path / "captioned"))
+        else:
+            more = {"data.caption": ["en", "zh"]}
     plan = plan_of(name, source, SHORT | more)
     assert recipes.from_dict(yaml.safe_load(plan.to_yaml())) == plan
     assert plan.codec.name == kind and plan.family.name in registry.FAMILIES

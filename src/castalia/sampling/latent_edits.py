@@ -44,7 +44,7 @@ def interpolate(model: Family, x: Tensor, cond: dict[str, Any], *, steps: int) -
         for t in torch.linspace(0, 1, steps)[:-1]
     ]
     path.append(z[-1])
-    rows = {name: value[:1].expand(len(path)) for name, value in cond.items()}
+    rows = {name: value[:1].repeat_interleave(len(path), dim=0) for name, value in cond.items()}
     return encoder.from_latent(torch.stack(path), rows)
 
 

@@ -8,8 +8,8 @@ import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from castalia.evaluation.edit_trials import Trial, rows_of
+from castalia.evaluation.similarity import psnr, ssim
 from castalia.modalities.image import simple_edits
-from castalia.modalities.image.metrics.similarity import psnr, ssim
 
 
 def pictures(count: int = 4, side: int = 32, seed: int = 0) -> torch.Tensor:

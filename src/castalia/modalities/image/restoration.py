@@ -284,7 +284,9 @@ def by_tiles(
 
 def _told(cond: dict[str, Tensor], row: int, tiles: int) -> dict[str, Tensor]:
     """The conditions of one picture, for each of its tiles."""
-    return {name: value[row : row + 1].expand(tiles) for name, value in cond.items()}
+    return {
+        name: value[row : row + 1].repeat_interleave(tiles, dim=0) for name, value in cond.items()
+    }
 
 
 def _squares(x: Tensor, factor: int) -> Tensor:

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from castalia.evaluation.edit_trials import Trial
+from castalia.evaluation.similarity import psnr, ssim
 from castalia.modalities.image import simple_edits
-from castalia.modalities.image.metrics.similarity import psnr, ssim
 from castalia.modalities.image.restoration import LIGHTNESS
 from castalia.nn.counter_random import generator
 from castalia.sampling.edit import edits_of, options_of

@@ -10,7 +10,7 @@ from castalia.language import current
 from castalia.sentences import say
 
 RECIPE = "shape3d/vae"
-BUDGET = ["training.steps=800", "training.minutes=0.4", "training.sample_every=0"]
+BUDGET = ["training.steps=800", "training.minutes=0.3", "training.sample_every=0"]
 JUDGED = 15  # samples
 WAY = ("chair/chair.ply", "chair/armchair2.ply", "table/table.ply")
 
