@@ -15,7 +15,7 @@ from pathlib import Path
 from castalia import modality
 
 PACKAGE = Path(__file__).parents[2] / "src" / "castalia"
-NAMES = {"array", "image", "music", "shape3d", "text"}
+NAMES = {"array", "image", "music", "shape3d", "text", "video"}
 # Where a word is the name of a modality and means something else, by file: the words, and what.
 MEANT_OTHERWISE = {
     "checks/report_schema.py": ({"text"}, "kinds of a table's columns"),
@@ -43,7 +43,7 @@ MEANT_OTHERWISE = {
 }
 # Recipes and data by name, and modules of a modality; MIME types of texts are none.
 OF_A_MODALITY = re.compile(
-    r"^(array|image|music|shape3d)/[a-z]|^text/(?!plain|html|event-stream)[a-z]"
+    r"^(array|image|music|shape3d|video)/[a-z]|^text/(?!plain|html|event-stream)[a-z]"
     r"|castalia\.modalities\.\w|^builtin/[a-z]"
 )
 
@@ -150,6 +150,6 @@ def test_all_else_works_without_one_of_them(tmp_path: Path):
     )
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
     failed, names, made, codes = json.loads(done.stdout.rpartition("RESULT")[2])
-    assert failed == [] and names == ["image", "array", "text", "shape3d"]
+    assert failed == [] and names == ["video", "image", "array", "text", "shape3d"]
     assert made == [2, 2] and codes == [0] * 5
     assert "music/" not in done.stdout  # no recipe of it is listed

@@ -214,11 +214,15 @@ def test_limits_can_be_raised(tmp_path: Path) -> None:
     assert areas(formats.read(path).mesh).sum() > 0
 
 
-def test_stl_has_no_room_for_the_manifest_of_a_small_mesh(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="one for each byte"):
-        ShapeCodec().write(
-            Shape(table()), tmp_path / "a.stl", {"run": random.Random(0).randbytes(400).hex()}
-        )
+def test_stl_of_few_triangles_is_text_with_the_manifest(tmp_path: Path) -> None:
+    path, made = tmp_path / "a.stl", table()
+    manifest = {"run": random.Random(0).randbytes(400).hex(), "text": "a vertex 鹤"}
+    ShapeCodec().write(Shape(made), path, manifest)
+    assert path.read_bytes().startswith(b"solid castalia ")
+    assert ShapeCodec.read_manifest(path) == manifest
+    read = formats.read(path).mesh
+    assert np.array_equal(read.corners, made.corners)
+    assert trimesh.load(path, force="mesh").volume == pytest.approx(volume(made), rel=1e-4)
 
 
 def test_stl_as_text(tmp_path: Path) -> None:

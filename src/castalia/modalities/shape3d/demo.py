@@ -11,7 +11,7 @@ from castalia.sentences import say
 
 RECIPE = "shape3d/vae"
 BUDGET = ["training.steps=800", "training.minutes=0.3", "training.sample_every=0"]
-JUDGED = 15  # samples
+JUDGED = 20  # samples, the fewest that are judged
 WAY = ("chair/chair.ply", "chair/armchair2.ply", "table/table.ply")
 
 

@@ -57,7 +57,7 @@ def write(shape: Shape, path: Path, manifest: dict[str, Any] | None) -> bytes:
         case ".glb":
             return glb.write(shape.mesh, manifest, shape.field)
         case ".stl":
-            return stl.write(shape.mesh, manifest, path.name)
+            return stl.write(shape.mesh, manifest)
         case ".obj":
             return obj.write(shape.mesh, manifest)
         case ".ply":
