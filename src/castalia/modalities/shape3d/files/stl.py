@@ -3,8 +3,7 @@
 Binary: 80 bytes of header, the number of triangles, 50 bytes each, the last two of which are for
 anything. Castalia puts the manifest there, one byte a triangle: the file stays small, and programs
 take the highest bit, which stays 0, as "no colour". A mesh of too few triangles is written as text,
-whose title has room for it, in
-base64, so that no program takes its words for triangles.
+whose title has room for it, in base64, so that no program takes its words for triangles.
 """
 
 from __future__ import annotations
