@@ -41,6 +41,9 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	-$(BIN)/python benchmarks/stream_memory.py
 	$(BIN)/python benchmarks/vae_pythae.py --peer .benchmark/pythae
 	$(BIN)/python benchmarks/gan_fashion.py --threads 2
+	$(BIN)/python benchmarks/flow_fashion.py
+	$(BIN)/python benchmarks/picture_edits.py --data $(DATA)/images
+	$(BIN)/python benchmarks/composed_shapes.py --seeds 0 1 2
 	$(BIN)/python benchmarks/own_photos.py --data $(DATA)/images
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/text_race.py --peer .benchmark/nanoGPT

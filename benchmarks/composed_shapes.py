@@ -1,7 +1,7 @@
 """Words to pictures on a made set: coloured shapes of two sizes at places, some compositions never
 shown in training. What is asked for is checked by looking at the pixels, not by a network.
 
-    python benchmarks/composed_shapes.py [--minutes 4] [--seeds 1] [--out FILE]
+    python benchmarks/composed_shapes.py [--minutes 4] [--seeds 0 1 2] [--guidance 2]
 
 Each picture has an English and a Chinese caption ("a large red circle, left", "左边的大红圆"), and
 a model learns both. Judged on compositions of colour and shape that training never had: colour,
@@ -15,11 +15,14 @@ import argparse
 import itertools
 import json
 import random
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+from machine import write_result
 
 SIDE = 32
 COLOURS = {  # English, Chinese, RGB
@@ -203,18 +206,23 @@ def measure(minutes: float, seed: int, guidance: float, each: int = 2) -> dict[s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--minutes", type=float, default=4)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--guidance", type=float, default=2.0)
-    parser.add_argument("--out", type=Path)
-    given = parser.parse_args()
-    print(f"rules right on {rules_are_right():.1%} of pictures of the set")
-    results = [measure(given.minutes, seed, given.guidance) for seed in range(given.seeds)]
-    for one in results:
-        print(json.dumps(one))
-    if given.out:
-        given.out.write_text(json.dumps({"rules": rules_are_right(), "runs": results}, indent=1))
+    words = argparse.ArgumentParser(description=__doc__)
+    words.add_argument("--minutes", type=float, default=4)
+    words.add_argument("--seeds", type=int, nargs="+", default=[0])
+    words.add_argument("--guidance", type=float, default=2.0)
+    given = words.parse_args()
+    rows = []
+    for seed in given.seeds:
+        rows.append({"seed": seed, **measure(given.minutes, seed, given.guidance)})
+        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    results = {
+        "minutes": given.minutes,
+        "guidance": given.guidance,
+        "rules": round(rules_are_right(), 4),
+        "chance": {"colour": 1 / 5, "shape": 1 / 4, "size": 1 / 2, "place": 1 / 4, "all": 1 / 160},
+        "rows": rows,
+    }
+    write_result("composed_shapes", results, seeds=given.seeds)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ def resolve_precision(config: TrainConfig, family: nn.Module, device: torch.devi
     bf16 pays where the hardware multiplies it natively and most of the work is in large products.
     Where an item is many tokens, all products are: text/ar steps 2.8 times faster, text/ar-small
     1.5 times, and already a width of 16 loses nothing. Not for volumes and clips on a CPU: there
-    oneDNN's bf16 gradients of 3-D convolutions over short axes are NaN at times (torch 2.13, weights
-    of 64 x 64 x 3 x 3 x 3 over a depth of 2).
+    oneDNN's bf16 gradients of 3-D convolutions over short axes are NaN at times (torch 2.13,
+    weights of 64 x 64 x 3 x 3 x 3 over a depth of 2).
     """
     if config.precision != "auto":
         return config.precision

@@ -20,6 +20,7 @@ from castalia.modalities.image.restoration import (
     estimated_noise,
     infilled,
     made_anew,
+    outpainted,
     upscaled,
 )
 from castalia.nn.counter_random import generator
@@ -45,6 +46,28 @@ class Model:
         return torch.stack([torch.rand(shape, generator=rng) - 0.5 for rng in rngs])
 
     shape = (3, 16, 16)
+
+
+@pytest.mark.parametrize(("size", "by"), [((16, 16), 5), ((9, 30), 3), ((40, 24), 20), ((3, 3), 1)])
+def test_a_picture_goes_on_beyond_its_edges(size: tuple[int, int], by: int) -> None:
+    """The middle comes back, every other pixel was drawn once, beside some that were known."""
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    seen: list[float] = []
+
+    class Watched(Model):
+        def infill(self, x, keep, rngs, cond, temperature=1.0):
+            seen.append(float(keep.float().mean()))
+            return super().infill(x, keep, rngs, cond, temperature)
+
+    (wide,) = outpainted(Watched(), codec(), [PIL.Image.fromarray(pixels)], {}, by=by, seed=0)
+    made = np.asarray(wide)
+    assert wide.size == (size[0] + 2 * by, size[1] + 2 * by)
+    assert np.array_equal(made[by:-by, by:-by], pixels)
+    assert min(seen) > 0
+    edge = np.concatenate([made[:by].ravel(), made[-by:].ravel()])
+    assert not (edge == 128).mean() > 0.1  # what was never drawn would be mid-grey
+    (again,) = outpainted(Model(), codec(), [PIL.Image.fromarray(pixels)], {}, by=by, seed=0)
+    assert again.tobytes() == wide.tobytes()
 
 
 def codec(channels: int = 3, side: int = 16) -> ImageCodec:

@@ -26,6 +26,7 @@ MODALITY = Modality(
     },
     edits={
         "infill": Named(f"{_HERE}.edits:InfillPictures", "parts of pictures made anew"),
+        "outpaint": Named(f"{_HERE}.edits:Outpaint", "pictures continued beyond their edges"),
         "denoise": Named(f"{_HERE}.edits:Denoise", "noise taken away"),
         "upscale": Named(f"{_HERE}.edits:Upscale", "small pictures enlarged"),
         "colourise": Named(f"{_HERE}.edits:Colourise", "grey pictures coloured"),

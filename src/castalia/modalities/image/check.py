@@ -180,6 +180,9 @@ class PictureCheck(Check):
         except DataError:
             return  # nothing can be read, which is reported
         scan.facts["trained"] = {"width": width, "height": height, "channels": channels}
+        told = [] if source.captions is None else [bool(source.captions[i]) for i in scan.items]
+        if any(told):
+            yield self.finding("captioned", count=sum(told))
         small = scan.items[(2 * look.size[scan.items] < np.array([width, height])).any(1)]
         if len(small):
             names = [source.where(int(item)) for item in small[:EXAMPLES]]

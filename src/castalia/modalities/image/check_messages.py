@@ -37,6 +37,11 @@ FINDINGS: dict[str, Sentence] = {
         "{count} picture carries Castalia's manifest: it was drawn by a model and is not real "
         "data.",
     ),
+    "captioned": Sentence(
+        "note",
+        "{count} pictures have captions; image/flow-words draws pictures from words.",
+        "{count} picture has a caption; image/flow-words draws pictures from words.",
+    ),
     "misnamed": Sentence(
         "note",
         "{count} pictures have an ending that is not their format; they are read all the same.",

@@ -1,4 +1,5 @@
-"""Edits of pictures: parts made anew, noise taken away, small ones made large, grey ones coloured.
+"""Edits of pictures: parts made anew, edges moved outwards, noise taken away, small ones made
+large, grey ones coloured.
 
 What is computed is in restoration.py. Importing this file does not import torch.
 """
@@ -75,6 +76,39 @@ class InfillPictures(Infill):
             seed=seed,
             temperature=options.temperature,
         )
+
+    def work(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
+        return 0
+
+
+class Outpaint(Edit):
+    """See restoration.outpainted."""
+
+    class Options(EditOptions):
+        by: int = Field(
+            16, ge=1, le=2048, description=N_("outpaint: pixels that are added on every side")
+        )
+
+    needs = Infills
+    conditioned = True
+    purpose = say("go on with pictures beyond their edges")
+    title = say_in("edit", "outpaint")
+
+    def possible(self, model: Family, codec: Codec[Any]) -> bool:
+        return isinstance(model, Infills)
+
+    def run(
+        self,
+        model: Family,
+        codec: Codec[Any],
+        items: Sequence[PIL.Image.Image],
+        options: Options,
+        seed: int,
+        cond: dict[str, Tensor],
+    ) -> list[Any]:
+        from castalia.modalities.image.restoration import outpainted
+
+        return outpainted(model, codec, items, cond, by=options.by, seed=seed)
 
     def work(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
         return 0

@@ -121,6 +121,64 @@ def _clear(rgba: PIL.Image.Image) -> PIL.Image.Image:
 
 
 @torch.inference_mode()
+def outpainted(
+    model: Family,
+    codec: Codec[Any],
+    items: Sequence[PIL.Image.Image],
+    cond: dict[str, Tensor],
+    *,
+    by: int,
+    seed: int,
+) -> list[PIL.Image.Image]:
+    """The pictures, at their own scale, with `by` more pixels on every side; the middle comes back
+    bit by bit. Windows of the run's size go outwards; each is filled beside what is known by then.
+    """
+    infiller = require(model, Infills, "outpaint")
+    sides = codec.spec.shape[1:]  # type: ignore[union-attr]
+    results = []
+    for row, item in enumerate(items):
+        width, height = item.width + 2 * by, item.height + 2 * by
+        if width * height > MOST_PIXELS:
+            raise RecipeError(
+                say(
+                    "the enlarged picture would have {0:,.0f} million pixels", width * height / 1e6
+                ),
+                where=say("{0} x {1} pixels", width, height),
+                fix=say("a smaller part of the picture, or fewer pixels on its sides"),
+            )
+        middle = (slice(by, by + item.height), slice(by, by + item.width))
+        # at least one window
+        lack = [max(0, side - have) for side, have in zip(sides, (height, width), strict=True)]
+        whole = torch.zeros(codec.spec.shape[0], height + lack[0], width + lack[1])  # type: ignore[union-attr]
+        whole[(slice(None), *middle)] = as_unit(codec, item)
+        known = torch.zeros(1, *whole.shape[1:], dtype=torch.bool)
+        known[(slice(None), *middle)] = True
+        centre = [
+            (part.start + part.stop - side) / 2 for part, side in zip(middle, sides, strict=True)
+        ]
+        places = [
+            (top, left)
+            for top in _starts(whole.shape[1], sides[0])
+            for left in _starts(whole.shape[2], sides[1])
+        ]
+        places.sort(key=lambda at: (at[0] - centre[0]) ** 2 + (at[1] - centre[1]) ** 2)
+        for number, (top, left) in enumerate(places):
+            area = (slice(None), slice(top, top + sides[0]), slice(left, left + sides[1]))
+            if known[area].all():
+                continue
+            filled = infiller.infill(
+                whole[area][None].to(model.device),
+                known[area][None].to(model.device),
+                generators(seed, row * MOST_TILES + number, 1),
+                _told(cond, row, 1),
+            )
+            whole[area] = filled[0].cpu()
+            known[area] = True
+        results.append(codec.decode(whole[:, :height, :width]))
+    return results
+
+
+@torch.inference_mode()
 def denoised(
     model: Family,
     codec: Codec[Any],
