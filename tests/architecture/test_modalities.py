@@ -15,7 +15,7 @@ from pathlib import Path
 from castalia import modality
 
 PACKAGE = Path(__file__).parents[2] / "src" / "castalia"
-NAMES = {"array", "audio", "image", "music", "table", "text", "video"}
+NAMES = {"array", "audio", "image", "music", "shape3d", "table", "text", "video"}
 # Where a word is the name of a modality and means something else, by file: the words, and what.
 MEANT_OTHERWISE = {
     "checks/report_schema.py": ({"text"}, "kinds of a table's columns"),
@@ -45,7 +45,7 @@ MEANT_OTHERWISE = {
 }
 # Recipes and data by name, and modules of a modality; MIME types of texts are none.
 OF_A_MODALITY = re.compile(
-    r"^(array|audio|image|music|table|video)/(?!wav|flac|mpeg)[a-z]"
+    r"^(array|audio|image|music|shape3d|table|video)/(?!wav|flac|mpeg)[a-z]"
     r"|^text/(?!plain|html|event-stream)[a-z]"
     r"|castalia\.modalities\.\w|^builtin/[a-z]"
 )
@@ -153,6 +153,7 @@ def test_all_else_works_without_one_of_them(tmp_path: Path):
     )
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
     failed, names, made, codes = json.loads(done.stdout.rpartition("RESULT")[2])
-    assert failed == [] and names == ["video", "image", "array", "table", "text", "audio"]
+    assert failed == []
+    assert names == ["video", "image", "array", "table", "text", "audio", "shape3d"]
     assert made == [2, 2] and codes == [0] * 5
     assert "music/" not in done.stdout  # no recipe of it is listed

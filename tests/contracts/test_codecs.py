@@ -5,6 +5,7 @@ breaks it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from castalia.codecs.base import Codec
 from castalia.modalities.audio.sound import Sound, on_grid
 from castalia.modalities.image.codec import ImageCodec
 from castalia.modalities.music.score import Key, Metre, Note, Part, Score, Tempo
+from castalia.modalities.shape3d.contract import furniture
 from castalia.modalities.table.row import Header, Row
 from castalia.modalities.video.clip import Clip
 from castalia.testing import CODEC_CHECKS, check_codec
@@ -128,6 +130,12 @@ CASES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
     "rows as numbers": ("table", {"form": "dense"}, ROWS),
     # spectrograms lose something on every trip: tests/modalities/audio/test_codec.py
     "waves": ("audio", {"form": "wave"}, [sound(seed) for seed in range(4)]),
+    "shapes": ("shape3d", {"size": 16}, [furniture(seed) for seed in range(3)]),
+    "meshes of a shared scale": (
+        "shape3d",
+        {"size": 12, "scale": "shared", "place": "middle"},
+        [replace(furniture(seed), field=None) for seed in range(3)],
+    ),
     "Chinese merges": ("text", {"tokenizer": "bpe", "vocab": 320}, 3 * CHINESE + ENGLISH),
 }
 

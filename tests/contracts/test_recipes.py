@@ -27,6 +27,7 @@ DATA = {
     "music": "builtin/chorales",
     "table": "builtin/penguins",
     "audio": "builtin/drums",
+    "shape3d": "builtin/furniture",
     "video": "builtin/emoji",
 }
 # Two steps of two items on four cores' worth of caution; sizes and widths stay the recipe's own.

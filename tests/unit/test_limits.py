@@ -24,6 +24,7 @@ from castalia.data import archives, file_discovery, manifest, metadata
 from castalia.errors import CastaliaError, DataError
 from castalia.modalities.image.codec import ImageCodec
 from castalia.modalities.music.files import midi, musicxml_read
+from castalia.modalities.shape3d.files import formats
 from castalia.modalities.text import tokenizers
 from castalia.modalities.text.codec import TextCodec
 from castalia.text_files import documents
@@ -88,6 +89,7 @@ def measure(notes: str, inside: str = "") -> str:
 
 
 NOTE = "<note><pitch><step>C</step><octave>4</octave></pitch><duration>{}</duration></note>"
+TRIANGLES = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\nf 1 3 2\n"
 PARQUET = pytest.importorskip("pyarrow.parquet")
 
 
@@ -113,6 +115,8 @@ CASES: dict[str, list[Case]] = {
         ),
     ],
     "score_notes": [(2, lambda f: midi.read(written(f / "a.mid", tune(9))))],
+    "mesh_bytes": [(10, lambda f: formats.read(written(f / "a.obj", TRIANGLES)))],
+    "mesh_faces": [(1, lambda f: formats.read(written(f / "a.obj", TRIANGLES)))],
     "json_bytes": [
         (10, lambda f: texts(written(f / "a.json", '[{"text": "abc"}]'))),
         (

@@ -41,6 +41,8 @@ KINDS = {
     "edited": say("edited"),
     "transposed": say("in another key"),
     "tempo": say("at another tempo"),
+    "turned": say("turned"),
+    "resized": say("resized"),
     "one part": say("one part alone"),
 }
 ATTACKS = {"loss": say("loss"), "shadow": say("shadow"), "distance": say("distance")}

@@ -216,9 +216,12 @@ class ConvDecoder(nn.Module):
             # Patches that are decoded apart have seams. A small convolution over the whole, at
             # first the identity, mends them a little; where patches overlap by half, there are few.
             over = patch // 2 if overlap else 0
-            mend = CONV[rank](outputs, outputs, 5, padding=2)
-            nn.init.dirac_(mend.weight)
-            nn.init.zeros_(mend.bias)
+            # In a volume it would cost more than all the rest.
+            mend: nn.Module = nn.Identity()
+            if rank < 3:
+                mend = CONV[rank](outputs, outputs, 5, padding=2)
+                nn.init.dirac_(mend.weight)
+                nn.init.zeros_(mend.bias)
             head = TRANSPOSED[rank](
                 channels[-1], outputs, patch + 2 * over, stride=patch, padding=over
             )

@@ -1,0 +1,1 @@
+"""Files of meshes, read and written without other packages: one module for each format."""
