@@ -26,7 +26,15 @@ TABLES = {"census": (8000, 15), "penguins": (344, 7)}
 
 
 def test_every_set_is_tested_below():
-    assert set(builtin.names()) == {*PICTURES, *TEXTS, *TABLES, "chorales", "drums", "emoji"}
+    assert set(builtin.names()) == {
+        *PICTURES,
+        *TEXTS,
+        *TABLES,
+        "chorales",
+        "drums",
+        "emoji",
+        "furniture",
+    }
 
 
 @pytest.mark.parametrize("name", builtin.names())
@@ -45,6 +53,7 @@ def test_sets_are_licensed(name: str):
         "penguins": "Gorman",
         "drums": "Sonic Pi",
         "emoji": "Fluent Emoji",
+        "furniture": "BlendSwap",
     }[name] in notice
 
 
