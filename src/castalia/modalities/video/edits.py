@@ -82,8 +82,8 @@ class InfillClips(Infill):
             None,
             max_length=60,
             description=N_(
-                "infill: the rectangle that is made anew, or, of pictures, a picture whose white or "
-                "transparent parts are; default: a picture's own transparent parts"
+                "infill: the rectangle that is made anew, or, of pictures, a picture whose white "
+                "or transparent parts are; default: a picture's own transparent parts"
             ),
         )
 
