@@ -111,7 +111,7 @@ def test_captions_beside_are_found_in_any_form(tmp_path: Path):
     folder = pictures(tmp_path, nfd("café.png"), "b.png")
     (folder / "café.txt").write_text("a café")
     source = open_source(DataConfig(source=str(folder)), ImageCodec())
-    assert source.captions is not None and sorted(map(str, source.captions)) == ["None", "a café"]
+    assert source.captions is not None and sorted(source.captions) == [(), ("a café",)]
     assert not source.ignored
 
 

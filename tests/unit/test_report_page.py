@@ -200,7 +200,7 @@ def test_an_overview_in_chinese(tmp_path):
         Codec(True),
         dict.fromkeys(judged, "report.html"),
         say("Shakespeare"),
-        more={say("variants of a picture"): []},
+        more={say("pictures of what words say"): []},
     )
     steps = {"castalia sample x": say("more quatrains")}
     write_overview(

@@ -76,7 +76,11 @@ def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]] | N
     """
     if not path.is_file():
         raise DataError(say("there is no such file"), where=path, fix=say("check the path"))
-    codecs = [registry.resolve("codec", name) for name in registry.known("codec")]
+    codecs: list[type[Codec[Any]]] = [
+        registry.resolve("codec", name) for name in registry.known("codec")
+    ]
+    # a still WebP is a picture, an animated one a clip
+    codecs.sort(key=lambda one: not (one.claims(path.name) and one.prefers(path)))
     error: DataError | None = None
     readable = None
     for codec in (

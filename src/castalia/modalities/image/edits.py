@@ -35,8 +35,8 @@ class InfillPictures(Infill):
             None,
             max_length=2 * MOST_MASK,
             description=N_(
-                "infill: the rectangle of a picture that is made anew, or a picture whose white or "
-                "transparent parts are; default: the picture's own transparent parts"
+                "infill: the rectangle that is made anew, or, of pictures, a picture whose white "
+                "or transparent parts are; default: a picture's own transparent parts"
             ),
         )
 

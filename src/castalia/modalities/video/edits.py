@@ -77,10 +77,14 @@ class InfillClips(Infill):
             max_length=9,
             description=N_("infill: frames of a clip that are made anew, the first being 1"),
         )
-        mask: Annotated[str | None, Metavar("X,Y,W,H")] = Field(
+        # the same words as of pictures: the command line has one flag for both
+        mask: Annotated[str | None, Metavar("X,Y,W,H|FILE")] = Field(
             None,
             max_length=60,
-            description=N_("infill: the rectangle of every frame that is made anew"),
+            description=N_(
+                "infill: the rectangle that is made anew, or, of pictures, a picture whose white "
+                "or transparent parts are; default: a picture's own transparent parts"
+            ),
         )
 
         @field_validator("missing")
