@@ -13,10 +13,10 @@ from castalia.modalities.shape3d.shape import Shape
 from castalia.pages import html
 from castalia.pages.html import Html
 
-VIEWS, MILLISECONDS = 12, 200  # of one turn
+VIEWS, MILLISECONDS = 10, 240  # of one turn
 SIZE = 96  # pixels of a turning model
 COLOURS = 16
-TURNING = 24  # of one block; more stand still, so that pages stay small
+TURNING = 6  # of one block; the others stand still: a turn costs as much as ten pictures
 
 
 class ShapePresenter:
