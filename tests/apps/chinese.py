@@ -15,6 +15,7 @@ COMMANDS = re.compile(r"castalia [^，。；：）]*|RUN of \w+")
 # Titles, names and licences of the data, which keep their language.
 NAMED = re.compile(
     r"Alpaydin and Kaynak|Optical Recognition of Handwritten Digits|UCI Machine Learning Repository"
+    r"|Barry Becker and Ronny Kohavi|Allison Horst[^<\n]*|authors (?:of|by)[^<\n]*"
     r"|Copyright [^<\n]*|[Pp]ublic domain[^<\n]*|(?:On|A|An|The) "
     r"[A-Z][^<\n]*\(?(?:19|20)[0-9]{2}\)?"
 )

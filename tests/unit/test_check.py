@@ -249,7 +249,7 @@ def test_identical_items(tmp_path: Path):
     ("names", "says"),
     [
         ((), "it is empty"),
-        (("a.wav", "b.wav", "c.mp4"), "2 sound, 1 video"),
+        (("a.svg", "b.svg", "c.odt"), "2 pictures in formats that are not read"),
         (("x.odt",), "1 office documents"),
     ],
 )
@@ -273,7 +273,7 @@ def test_what_does_not_exist_is_an_error(tmp_path: Path):
     with pytest.raises(RecipeError, match="data only"):
         check(tmp_path, overrides=["training.steps=3"])
     with pytest.raises(RecipeError, match="no codec"):
-        check(tmp_path, codec="video")
+        check(tmp_path, codec="smells")
 
 
 def test_mixed_kinds(tmp_path: Path):

@@ -41,7 +41,7 @@ class Shuffle(Edit):
         pins: tuple[str, ...] = Field((), description="shuffle: what stays in its place")
         swaps: int = Field(3, ge=1, le=9, description="shuffle: how many are swapped")
         order: str | None = Field(None, max_length=8, description="shuffle: up or down")
-        share: float = Field(0.25, gt=0, le=1, description="shuffle: of all places")
+        portion: float = Field(0.25, gt=0, le=1, description="shuffle: of all places")
 
     def run(self, model, codec, items, options, seed, cond):
         return [sorted(item, reverse=options.order == "down") for item in items]
@@ -79,10 +79,11 @@ ALL = list(every())
 def test_every_option_has_a_description_a_bound_and_a_default(kind: str, edit: type[Edit]) -> None:
     schema = edit.Options.model_json_schema()
     assert "required" not in schema and set(schema["properties"]) == set(edit.Options.model_fields)
+    limits = ("maximum", "maxLength", "maxItems", "pattern", "enum", "exclusiveMaximum")
     for name, about in schema["properties"].items():
         assert about["description"], name
         bounds = json.dumps(about)
-        assert any(word in bounds for word in ("maximum", "maxLength", "maxItems", "pattern")), name
+        assert any(word in bounds for word in limits), name
 
 
 @pytest.mark.parametrize(("kind", "edit"), ALL, ids=[f"{kind}-{one.__name__}" for kind, one in ALL])
@@ -124,7 +125,7 @@ def test_bars_as_people_write_them() -> None:
 
 
 def test_an_edit_of_another_package_is_everywhere(shuffled: None) -> None:
-    assert "shuffle" in kinds() and {"pins", "swaps", "order", "share"} <= set(known_options())
+    assert "shuffle" in kinds() and {"pins", "swaps", "order", "portion"} <= set(known_options())
     edit = edit_of("shuffle", Codec("array"))  # type: ignore[arg-type]
     assert isinstance(edit, Shuffle) and edit.results(2, edit.Options(steps=4)) == 8
     with pytest.raises(RecipeError, match="no edit called 'shuffle'"):
@@ -139,7 +140,7 @@ def test_an_edit_of_another_package_is_everywhere(shuffled: None) -> None:
         "pins": None,
         "swaps": 3,
         "order": None,
-        "share": 0.25,
+        "portion": 0.25,
     }
     assert flags["pins"].annotation.__args__[0] == list[str] | None
 

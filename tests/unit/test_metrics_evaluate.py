@@ -74,7 +74,7 @@ class Data:
     """What evaluation needs of a Dataset."""
 
     def __init__(self, train: int, validation: int, spec=SPEC) -> None:
-        self.spec = spec
+        self.spec, self.codec = spec, None
         self.train, self.validation = Items(train, 0), Items(validation, 1)
         self.conditions = {"label": Classes(("a", "b", "c", "d"))}
 

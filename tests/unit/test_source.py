@@ -321,19 +321,22 @@ def test_files_of_another_codec_name_the_recipe(tmp_path: Path):
 
 def test_files_of_known_kinds_are_counted_with_a_remedy(tmp_path: Path):
     fill(tmp_path, 9)
-    for name in ("a.mp4", "b.MOV", "c.unheard"):
+    for name in ("a.svg", "b.PSD", "c.unheard"):
         (tmp_path / name).write_bytes(b"?")
     dataset = prepared(tmp_path)
     assert dataset.report["omitted"] == [
         {
-            "what": "video",
+            "what": "pictures in formats that are not read",
             "count": 2,
-            "example": "a.mp4",
-            "remedy": "video is not read; save frames as PNG",
+            "example": "a.svg",
+            "remedy": "save them as PNG or JPEG",
         }
     ]
     lines = summary(dataset.report)
-    assert "left out: video: 2, e.g. a.mp4" in lines and "not read: 1 .unheard" in lines
+    assert (
+        "left out: pictures in formats that are not read: 2, e.g. a.svg" in lines
+        and "not read: 1 .unheard" in lines
+    )
 
 
 class Rough(ImageCodec):

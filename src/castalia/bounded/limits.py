@@ -46,7 +46,7 @@ _UNITS = {
         say("characters"),
         say("digits"),
         say("elements"),
-        say("faces"),
+        say("triangles"),
         say("levels"),
         say("members"),
         say("notes"),
@@ -80,7 +80,7 @@ class ReadLimits(BaseModel):
     )
     score_notes: Count = _limit(2_000_000, "notes", "one score")
     mesh_bytes: Count = _limit(512 * MIB, "bytes", "a file of a mesh: GLB, STL, OBJ, PLY, OFF")
-    mesh_faces: Count = _limit(2_000_000, "faces", "one mesh; corners up to four times as many")
+    mesh_faces: Count = _limit(2_000_000, "triangles", "one mesh; corners up to four times as many")
     json_bytes: Count = _limit(
         256 * MIB,
         "bytes",

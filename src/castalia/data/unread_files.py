@@ -22,21 +22,6 @@ from castalia.modality import Foreign
 # Of no modality.
 NEUTRAL = (
     Foreign(
-        say("sound"),
-        (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aac", ".wma", ".opus", ".aiff"),
-        say("sound is not read yet; notes are: MIDI, MusicXML"),
-    ),
-    Foreign(
-        say("video"),
-        (".mp4", ".mov", ".avi", ".mkv", ".webm"),
-        say("video is not read; save frames as PNG"),
-    ),
-    Foreign(
-        say("3-D shapes"),
-        (".obj", ".stl", ".ply", ".glb", ".gltf", ".off", ".fbx"),
-        say("shapes are not read; save points as .npy"),
-    ),
-    Foreign(
         say("archives"),
         (".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".zst"),
         say("unpack them"),

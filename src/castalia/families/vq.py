@@ -24,6 +24,7 @@ from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.backbones import body_kind, decoder_for, encoder_for
 from castalia.nn.conv import CONV, ConvEncoder, Norm
+from castalia.nn.graph import Graph, Port
 from castalia.nn.scalar_quantisation import ScalarQuantiser, usage
 from castalia.sentences import say
 from castalia.spec import Batch, Condition, Dense, Loss, Spec, Tokens
@@ -171,6 +172,20 @@ class Vq(Family):
         codes = tokens[:, 1:].unflatten(1, self.latent_spec.shape[1:])
         return self._decoded(self.quantiser.from_codes(codes)).clamp(*self.spec.limits)
 
+    def graphs(self) -> dict[str, Graph]:
+        """encode: data to latents, before rounding; decode: latents to data."""
+        spec, latent = self.spec, self.latent_spec
+        low, high = spec.limits
+        data = Port("data", ("rows", *spec.shape), "data", f"{low:g} to {high:g}")
+        codes = Port(
+            "latent", ("rows", *latent.shape), "data", "-1 to 1, rounded to levels by the graph"
+        )
+        encoded, decoded = "numbers of each code", f"(rows, {', '.join(map(str, spec.shape))})"
+        return {
+            "encode": Graph(Encoding(self).eval(), (data,), {"latent": encoded}),
+            "decode": Graph(Decoding(self).eval(), (codes,), {"data": decoded}),
+        }
+
     @torch.no_grad()
     def report(self, batch: Batch) -> dict[str, float]:
         """Facts about a batch: squared error per number, share of the codes in use, perplexity of
@@ -189,6 +204,28 @@ class Vq(Family):
     def _decoded(self, levels: Tensor) -> Tensor:
         decoded: Tensor = self.decoder(levels).float()
         return decoded
+
+
+class Encoding(nn.Module):
+    """Data -> latents, before rounding."""
+
+    def __init__(self, vq: Vq) -> None:
+        super().__init__()
+        self.encoder, self.quantiser = vq.encoder, vq.quantiser
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        return (self.quantiser.bounded(self.encoder(x)),)
+
+
+class Decoding(nn.Module):
+    """Latents -> data."""
+
+    def __init__(self, vq: Vq) -> None:
+        super().__init__()
+        self.decoder, self.quantiser, self.limits = vq.decoder, vq.quantiser, vq.spec.limits
+
+    def forward(self, z: Tensor) -> tuple[Tensor]:
+        return (self.decoder(self.quantiser(z)).float().clamp(*self.limits),)
 
 
 class PatchCritic(nn.Module):

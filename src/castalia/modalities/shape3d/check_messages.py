@@ -60,7 +60,7 @@ FINDINGS: dict[str, Sentence] = {
 }
 # Facts, as the page and the terminal name them.
 LABELS = {
-    "faces": say_in("check", "faces"),
+    "faces": say_in("check", "triangles"),
     "closed": say_in("check", "closed"),
     "bodies": say_in("check", "bodies"),
     "longest": say_in("check", "longest side"),

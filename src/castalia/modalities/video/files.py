@@ -29,7 +29,7 @@ from castalia.errors import DataError, MissingExtra
 from castalia.language import say
 from castalia.modalities.video.clip import Clip, at_even_times
 
-ANIMATED = {"GIF": (".gif",), "WEBP": (".webp",), "PNG": (".apng", ".png")}
+ANIMATED = {"GIF": (".gif",), "WEBP": (".webp",), "PNG": (".apng",)}
 CONTAINERS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv")
 MOST_FRAMES = 512  # of a file
 LARGEST = 512  # pixels of the longer side of a frame that is kept
