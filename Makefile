@@ -45,6 +45,8 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	$(BIN)/python benchmarks/picture_edits.py --data $(DATA)/images
 	$(BIN)/python benchmarks/composed_shapes.py --seeds 0 1 2
 	$(BIN)/python benchmarks/own_photos.py --data $(DATA)/images
+	$(BIN)/python benchmarks/shapes.py --data $(DATA)/shapes3d/furniture
+	$(BIN)/python benchmarks/table_race.py $(DATA)/tables/adult_income/adult.csv
 	$(BIN)/python benchmarks/audio_classes.py --data $(DATA)/audio
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/text_race.py --peer .benchmark/nanoGPT

@@ -23,6 +23,8 @@ import audio_tables
 import language_tables
 import music_tables
 import picture_tables
+import shape_tables
+import table_tables
 from gan_curve import draw
 from machine import HERE, RESULTS
 
@@ -535,7 +537,14 @@ TABLE: dict[str, Callable[[Any], Iterator[Row]]] = {
     "audit_time": audit_time,
 }
 # ROWS: more rows; PAGES: page of docs/ -> (result, what makes its table) of each
-MODULES = (picture_tables, language_tables, music_tables, audio_tables)
+MODULES = (
+    picture_tables,
+    language_tables,
+    music_tables,
+    audio_tables,
+    shape_tables,
+    table_tables,
+)
 # README's figures: a result, and which of its rows; two of pictures, two of texts, one of music,
 # one of what is said about a model
 HEADLINES = (
