@@ -31,7 +31,7 @@ check: .venv/dev.stamp ## style, types of the interface modules, layers
 
 dev: .venv/dev.stamp ## install every extra, the tests' oracles and the tools
 
-bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerate ## measure everything in benchmarks/ and write the tables again (hours; quiet machine)
+bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerate .benchmark/pandas ## measure everything in benchmarks/ and write the tables again (hours; quiet machine)
 	-$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/first_minutes.py
 	-$(BIN)/python benchmarks/loop_overhead.py
@@ -46,7 +46,7 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	$(BIN)/python benchmarks/composed_shapes.py --seeds 0 1 2
 	$(BIN)/python benchmarks/own_photos.py --data $(DATA)/images
 	$(BIN)/python benchmarks/shapes.py --data $(DATA)/shapes3d/furniture
-	$(BIN)/python benchmarks/table_race.py $(DATA)/tables/adult_income/adult.csv
+	PYTHONPATH=.benchmark/pandas $(BIN)/python benchmarks/table_race.py $(DATA)/tables/adult_income/adult.csv
 	$(BIN)/python benchmarks/audio_classes.py --data $(DATA)/audio
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/text_race.py --peer .benchmark/nanoGPT
@@ -97,6 +97,10 @@ docs-test: .venv/dev.stamp ## execute every command in README and docs/, compare
 # What `transformers serve` wants beside transformers.
 .benchmark/accelerate: | .venv/dev.stamp
 	$(BIN)/python -m pip install --quiet --no-deps --target $@ accelerate psutil
+
+# What benchmarks/table_race.py reads its data with.
+.benchmark/pandas: | .venv/dev.stamp
+	$(BIN)/python -m pip install --quiet --no-deps --target $@ pandas python-dateutil six
 
 .benchmark/nanoGPT:
 	git clone --quiet https://github.com/karpathy/nanoGPT $@
