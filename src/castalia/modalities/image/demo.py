@@ -34,8 +34,8 @@ BUDGETS = {
     ),
 }
 PROMPTS = ("a dress", "an ankle boot", "a bag")
-DRAWN = 10  # of each prompt
-EDITED = 10  # pictures of each edit
+DRAWN = 8  # of each prompt: a row of the page
+EDITED = 8  # pictures of each edit: a row, so what came in stands above what came out
 NOISE = 40  # deviation that is added before it is taken away, of 255 levels
 
 
@@ -146,7 +146,7 @@ def _changed(run: Run) -> dict[str, list[Any]]:
         say("FLOW, a hole filled"): holes + made("infill", pictures, mask=hole, steps=1),
         say("FLOW, noise taken away"): noisy + made("denoise", noisy, noise=NOISE),
         say("FLOW, enlarged twice"): small + made("upscale", small, factor=2),
-        say("FLOW, varied"): made("vary", pictures, strength=0.3, steps=1),
+        say("FLOW, varied"): made("vary", pictures, strength=0.5, steps=1),
     }
 
 
