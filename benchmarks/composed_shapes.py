@@ -2,6 +2,7 @@
 shown in training. What is asked for is checked by looking at the pixels, not by a network.
 
     python benchmarks/composed_shapes.py [--minutes 4] [--seeds 0 1 2] [--guidance 2]
+                                         [--times uniform logit-normal]
 
 Each picture has an English and a Chinese caption ("a large red circle, left", "左边的大红圆"), and
 a model learns both. Judged on compositions of colour and shape that training never had: colour,
@@ -159,7 +160,9 @@ def rules_are_right() -> float:
     return float(np.mean([all(hits(one, drawn(one, rng)).values()) for one in every]))
 
 
-def measure(minutes: float, seed: int, guidance: float, each: int = 2) -> dict[str, object]:
+def measure(
+    minutes: float, seed: int, guidance: float, times: str, each: int = 2
+) -> dict[str, object]:
     import castalia
     from castalia.abilities import SampleOptions
 
@@ -173,6 +176,7 @@ def measure(minutes: float, seed: int, guidance: float, each: int = 2) -> dict[s
                 "data.caption": ["en", "zh"],
                 "training.minutes": minutes,
                 "training.seed": seed,
+                "family.times": times,
             },
             out=folder / "run",
         )
@@ -210,10 +214,12 @@ def main() -> None:
     words.add_argument("--minutes", type=float, default=4)
     words.add_argument("--seeds", type=int, nargs="+", default=[0])
     words.add_argument("--guidance", type=float, default=2.0)
+    words.add_argument("--times", nargs="+", default=["uniform", "logit-normal"])
     given = words.parse_args()
-    rows = []
-    for seed in given.seeds:
-        rows.append({"seed": seed, **measure(given.minutes, seed, given.guidance)})
+    rows: list[dict[str, object]] = []
+    for seed, times in itertools.product(given.seeds, given.times):
+        measured = measure(given.minutes, seed, given.guidance, times)
+        rows.append({"seed": seed, "times": times, **measured})
         print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     results = {
         "minutes": given.minutes,

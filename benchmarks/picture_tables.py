@@ -322,7 +322,8 @@ def edits(results: dict[str, Any], language: str) -> str:
 
 def composed_shapes(results: dict[str, Any]) -> Iterator[Cells]:
     """Attributes of what was asked for in words, in compositions that training never had."""
-    rows, minutes = results["rows"], results["minutes"]
+    rows = [row for row in results["rows"] if row["times"] == "uniform"]  # the recipe's
+    minutes = results["minutes"]
     least = min(
         mean(row[f"{tongue}_{name}"] for row in rows)
         for tongue in ("en", "zh")
@@ -347,19 +348,19 @@ def composed_shapes(results: dict[str, Any]) -> Iterator[Cells]:
 def words(results: dict[str, Any], language: str) -> str:
     """Each attribute in both languages, beside chance."""
     heads = {
-        "en": ("asked in", "colour", "shape", "size", "place", "all four"),
-        "zh": ("语言", "颜色", "形状", "大小", "位置", "四项全对"),
+        "en": ("times", "asked in", "colour", "shape", "size", "place", "all four"),
+        "zh": ("时刻", "语言", "颜色", "形状", "大小", "位置", "四项全对"),
     }[language]
     names = ("colour", "shape", "size", "place", "all")
     tongues = {"en": ("English", "英文"), "zh": ("Chinese", "中文")}
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for tongue, title in tongues.items():
-        cells = [
-            f"{mean(row[f'{tongue}_{name}'] for row in results['rows']):.0%}" for name in names
-        ]
-        lines.append("| " + " | ".join([title[language == "zh"], *cells]) + " |")
+    for times in dict.fromkeys(row["times"] for row in results["rows"]):
+        rows = [row for row in results["rows"] if row["times"] == times]
+        for tongue, title in tongues.items():
+            cells = [f"{mean(row[f'{tongue}_{name}'] for row in rows):.0%}" for name in names]
+            lines.append("| " + " | ".join([f"`{times}`", title[language == "zh"], *cells]) + " |")
     chance = [f"{results['chance'][name]:.0%}" for name in names]
-    lines.append("| " + " | ".join([("chance", "随机")[language == "zh"], *chance]) + " |")
+    lines.append("| " + " | ".join(["", ("chance", "随机")[language == "zh"], *chance]) + " |")
     return "\n".join(lines)
 
 
