@@ -16,7 +16,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -202,27 +202,43 @@ class Vary(Edit):
         return [codec.decode(row) for row in rows]
 
 
-class Infill(Edit):
-    """The gaps of texts filled, [[12]] or [[]]; see infill.fill."""
+FillTemperature = Annotated[
+    float,
+    Field(
+        ge=BOUNDS["temperature"].least,
+        le=BOUNDS["temperature"].most,
+        description=N_("infill: below 1 safer, above 1 wilder; 0: the likeliest each time"),
+    ),
+]
 
-    class Options(Versions):
-        temperature: float = Field(
-            1.0,
-            ge=BOUNDS["temperature"].least,
-            le=BOUNDS["temperature"].most,
-            description=N_("infill: below 1 safer, above 1 wilder; 0: the likeliest each time"),
-        )
 
-        @field_validator("temperature")
-        @classmethod
-        def _fits(cls, value: float) -> float:
-            if not BOUNDS["temperature"].fits(value):
-                raise ValueError(say("{0} is out of range", "temperature"))
-            return value
+class Tempered(EditOptions):
+    """Of an edit that has the option `temperature`, a FillTemperature."""
+
+    @field_validator("temperature", check_fields=False)
+    @classmethod
+    def _fits(cls, value: float) -> float:
+        if not BOUNDS["temperature"].fits(value):
+            raise ValueError(say("{0} is out of range", "temperature"))
+        return value
+
+
+class FillGaps(Edit):
+    """Parts of items made anew, as often as asked for; what a modality of dense data builds on."""
+
+    class Options(Versions, Tempered):
+        temperature: FillTemperature = 1.0
 
     needs = Infills
     purpose = say("fill gaps")
     title = say_in("edit", "infill")
+    conditioned = True
+
+
+class Infill(FillGaps):
+    """The gaps of texts filled, [[12]] or [[]]; see infill.fill."""
+
+    conditioned = False
 
     def possible(self, model: Family, codec: Codec[Any]) -> bool:
         from castalia.codecs.protocols import Streams, middle_of
@@ -234,7 +250,7 @@ class Infill(Edit):
         model: Family,
         codec: Codec[Any],
         items: Sequence[Any],
-        options: Options,
+        options: FillGaps.Options,
         seed: int,
         cond: dict[str, Tensor],
     ) -> list[Any]:
@@ -243,7 +259,7 @@ class Infill(Edit):
         how = {"count": options.steps, "seed": seed, "temperature": options.temperature}
         return [filled for text in items for filled in fill(model, codec, text, **how)]
 
-    def work(self, codec: Codec[Any], items: Sequence[Any], options: Options) -> int:
+    def work(self, codec: Codec[Any], items: Sequence[Any], options: FillGaps.Options) -> int:
         return options.steps * sum(len(codec.encode(item)) for item in items)
 
 

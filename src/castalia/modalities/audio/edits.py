@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator
 
-from castalia.abilities import Infills, Restores
+from castalia.abilities import Restores
 from castalia.errors import RecipeError
-from castalia.sampling.edit import Edit, EditOptions, Infill, Metavar
+from castalia.sampling.edit import Edit, EditOptions, FillGaps, Metavar
 from castalia.sentences import N_, say, say_in
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 _TIMES = re.compile(r"(\d{1,4}(?:\.\d{1,6})?)-(\d{1,4}(?:\.\d{1,6})?)?", re.ASCII)
 
 
-class InfillSounds(Infill):
+class InfillSounds(FillGaps):
     """See restoration.infilled."""
 
-    class Options(Infill.Options):
+    class Options(FillGaps.Options):
         gap: Annotated[str | None, Metavar("START-END")] = Field(
             None,
             max_length=32,
@@ -48,12 +48,6 @@ class InfillSounds(Infill):
             if gap is not None and not are_times(gap):
                 raise ValueError(say("times are START-END in seconds, e.g. 0.2-0.3"))
             return gap
-
-    needs = Infills
-    conditioned = True
-
-    def possible(self, model: Family, codec: Codec[Any]) -> bool:
-        return isinstance(model, Infills)
 
     def run(
         self,
@@ -82,9 +76,6 @@ class InfillSounds(Infill):
             seed=seed,
             temperature=options.temperature,
         )
-
-    def work(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
-        return 0
 
 
 class DenoiseSounds(Edit):

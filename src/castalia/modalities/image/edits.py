@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, field_validator
 
 from castalia.abilities import Infills, Restores
-from castalia.sampling.edit import Edit, EditOptions, FromFile, Infill, Metavar
+from castalia.sampling.edit import Edit, EditOptions, FillGaps, FromFile, Metavar
 from castalia.sentences import N_, say, say_in
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ MOST_MASK = 1 << 20  # bytes of a mask's file
 _RECTANGLE = r"\s*\d{1,5}\s*(,\s*\d{1,5}\s*){3}"
 
 
-class InfillPictures(Infill):
+class InfillPictures(FillGaps):
     """See restoration.infilled."""
 
-    class Options(Infill.Options):
+    class Options(FillGaps.Options):
         mask: Annotated[str | None, Metavar("X,Y,W,H|FILE"), FromFile(MOST_MASK)] = Field(
             None,
             max_length=2 * MOST_MASK,
@@ -48,12 +48,6 @@ class InfillPictures(Infill):
                     raise ValueError(say("a mask is X,Y,W,H in pixels, or a picture"))
                 return ",".join(part.strip() for part in mask.split(","))
             return mask
-
-    needs = Infills
-    conditioned = True
-
-    def possible(self, model: Family, codec: Codec[Any]) -> bool:
-        return isinstance(model, Infills)
 
     def run(
         self,
@@ -77,9 +71,6 @@ class InfillPictures(Infill):
             temperature=options.temperature,
         )
 
-    def work(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
-        return 0
-
 
 class Outpaint(Edit):
     """See restoration.outpainted."""
@@ -94,9 +85,6 @@ class Outpaint(Edit):
     purpose = say("go on with pictures beyond their edges")
     title = say_in("edit", "outpaint")
 
-    def possible(self, model: Family, codec: Codec[Any]) -> bool:
-        return isinstance(model, Infills)
-
     def run(
         self,
         model: Family,
@@ -109,9 +97,6 @@ class Outpaint(Edit):
         from castalia.modalities.image.restoration import outpainted
 
         return outpainted(model, codec, items, cond, by=options.by, seed=seed)
-
-    def work(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
-        return 0
 
 
 class _Restoration(Edit):

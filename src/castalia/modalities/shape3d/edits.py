@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from castalia.abilities import Infills
-from castalia.sampling.edit import Infill
+from castalia.sampling.edit import FillGaps
 from castalia.sentences import N_
 
 if TYPE_CHECKING:
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
 Part = Literal["left", "right", "bottom", "top", "back", "front"]
 
 
-class InfillShapes(Infill):
+class InfillShapes(FillGaps):
     """See completion.completed."""
 
-    class Options(Infill.Options):
+    class Options(FillGaps.Options):
         part: Part = Field(
             "right",
             description=N_(
@@ -37,12 +36,6 @@ class InfillShapes(Infill):
         share: float = Field(
             0.5, gt=0, lt=1, description=N_("infill: how much of the shape's length that is")
         )
-
-    needs = Infills
-    conditioned = True
-
-    def possible(self, model: Family, codec: Codec[Any]) -> bool:
-        return isinstance(model, Infills)
 
     def run(
         self,
@@ -66,6 +59,3 @@ class InfillShapes(Infill):
             seed=seed,
             temperature=options.temperature,
         )
-
-    def work(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
-        return 0

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor
 
-from castalia.abilities import BOUNDS, Infills
+from castalia.abilities import Infills
 from castalia.errors import RecipeError
 from castalia.modalities.table.columns.base import is_missing
 from castalia.modalities.table.columns.discrete import Derived
 from castalia.modalities.table.row import Row, Table
 from castalia.nn.counter_random import generators
 from castalia.registry import require
-from castalia.sampling.edit import EditOptions, Infill, Metavar, Served
+from castalia.sampling.edit import FillTemperature, Infill, Metavar, Served, Tempered
 from castalia.sentences import N_, say
 from castalia.spec import Tokens
 
@@ -35,16 +35,11 @@ ROWS = 1024  # that are drawn together
 class Impute(Infill):
     """See above; its name is "infill"."""
 
-    class Options(EditOptions):
+    class Options(Tempered):
         draws: Annotated[int, Metavar("N"), Served(16)] = Field(
             1, ge=1, le=1000, description=N_("infill: how many tables are drawn")
         )
-        temperature: float = Field(
-            1.0,
-            ge=BOUNDS["temperature"].least,
-            le=BOUNDS["temperature"].most,
-            description=str(Infill.Options.model_fields["temperature"].description),
-        )
+        temperature: FillTemperature = 1.0
         fill: Annotated[tuple[str, ...], Metavar("COLUMN")] = Field(
             (),
             max_length=1000,
@@ -55,13 +50,6 @@ class Impute(Infill):
             max_length=1000,
             description=N_("infill: of a table, all cells of this column"),
         )
-
-        @field_validator("temperature")
-        @classmethod
-        def _fits(cls, value: float) -> float:
-            if not BOUNDS["temperature"].fits(value):
-                raise ValueError(say("{0} is out of range", "temperature"))
-            return value
 
     title = say("infill")
 

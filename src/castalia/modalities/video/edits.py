@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, field_validator
 
 from castalia.abilities import Infills
-from castalia.sampling.edit import Edit, EditOptions, Infill, Metavar
+from castalia.sampling.edit import Edit, EditOptions, FillGaps, Metavar
 from castalia.sentences import N_, say, say_in
 
 if TYPE_CHECKING:
@@ -32,12 +32,6 @@ class _Repair(Edit):
 
     needs = Infills
     conditioned = True
-
-    def possible(self, model: Family, codec: Codec[Any]) -> bool:
-        return isinstance(model, Infills)
-
-    def work(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
-        return 0
 
 
 class Predict(_Repair):
@@ -68,10 +62,10 @@ class Predict(_Repair):
         return predicted(model, codec, items, cond, given=options.given, seed=seed)
 
 
-class InfillClips(Infill):
+class InfillClips(FillGaps):
     """See repair.filled."""
 
-    class Options(Infill.Options):
+    class Options(FillGaps.Options):
         missing: Annotated[str | None, Metavar("A-B")] = Field(
             None,
             max_length=9,
@@ -103,12 +97,6 @@ class InfillClips(Infill):
                 raise ValueError(say("a mask is X,Y,W,H in pixels"))
             return ",".join(part.strip() for part in mask.split(","))
 
-    needs = Infills
-    conditioned = True
-
-    def possible(self, model: Family, codec: Codec[Any]) -> bool:
-        return isinstance(model, Infills)
-
     def run(
         self,
         model: Family,
@@ -131,9 +119,6 @@ class InfillClips(Infill):
             seed=seed,
             temperature=options.temperature,
         )
-
-    def work(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
-        return 0
 
 
 class Slow(_Repair):
