@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from castalia.codecs.base import Codec
 
 
+NEIGHBOURS = 15  # that a residual is set against
+
+
 @dataclass(frozen=True)
 class Matches:
     """The best training item of each of M queries.
@@ -57,6 +60,18 @@ class Matches:
             [kind for part in parts for kind in part.kinds],
             [row for part in parts for row in part.evidence],
         )
+
+
+def set_against_neighbours(residual: Tensor, same: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(M, N) residuals of M queries to N training items -> the nearest item (M,), its distance and
+    its residual, float64: the residual over the median of the NEIGHBOURS next, so that what is
+    near everything, as silence is, counts as near nothing; the residual itself up to `same`.
+    """
+    values, places = residual.topk(min(1 + NEIGHBOURS, residual.shape[1]), 1, largest=False)
+    nearest, others = values[:, 0], values[:, 1:]
+    around = others.median(1).values if others.shape[1] else torch.ones_like(nearest)
+    distance = torch.where(nearest <= same, nearest, nearest / around.clamp_min(1e-6))
+    return places[:, 0], distance.clamp(0, 1).double(), nearest.double()
 
 
 class Matcher(Protocol):

@@ -4,7 +4,7 @@ Sounds are compared as log-mel spectrograms (48 bands, RANGE dB below each one's
 so loudness does not count, whatever form the model has. Of all shifts by up to a tenth of the
 length the best one counts. `residual` is the squared difference over the sum of both squares: 0 for
 the same sound, near 1 for two that share nothing. `distance` is that divided by the median over the
-next AROUND training sounds, so that one drum of many alike is not taken for a copy of its neighbour
+next 15 training sounds, so that one drum of many alike is not taken for a copy of its neighbour
 (Carlini et al. 2023, arXiv:2301.13188).
 
 Not here: other tempo, other pitch, parts of longer sounds.
@@ -19,13 +19,12 @@ import torch
 from torch import Tensor
 
 from castalia.codecs.base import Codec
-from castalia.governance.copy_matcher import Matches
+from castalia.governance.copy_matcher import Matches, set_against_neighbours
 from castalia.modalities.audio.forms import FLOOR, Magnitude
 from castalia.modalities.audio.sound import Sound
 
 RANGE = 40.0  # dB
 REACH = 10  # shifts reach to the length over this
-AROUND = 15
 SAME = 2e-3  # residual of what is equal but for rounding
 NOISE = -45.0  # dB of planted noise below the loudest entry
 _AT_ONCE = 64  # queries
@@ -80,14 +79,7 @@ class Sounds:
             shift[better] = moved
         residual = (1 - 2 * best / energy.clamp_min(1e-6)).clamp(0, 1).double()
         residual = torch.where(energy > 1e-6, residual, torch.zeros_like(residual))
-        count = min(1 + AROUND, residual.shape[1])
-        values, places = residual.topk(count, 1, largest=False)
-        nearest, place = values[:, 0], places[:, 0]
-        around = (
-            values[:, 1:].median(1).values if count > 1 else torch.ones(size, dtype=torch.float64)
-        )
-        distance = (nearest / around.clamp_min(1e-6)).clamp(0, 1)
-        distance = torch.where(nearest <= SAME, nearest, distance)
+        place, distance, nearest = set_against_neighbours(residual, SAME)
         moved = shift.gather(1, place[:, None])[:, 0]
         kinds = [
             "shifted" if step else "exact" if value <= SAME else "near"

@@ -2,7 +2,7 @@
 its size and place in the box, turned by quarters about the upward axis or mirrored.
 
 `residual` is 1 minus Dice's coefficient of the two, brought to one place and size (pose.py).
-`distance` is the same divided by the median over the next AROUND training shapes, at most 1, so
+`distance` is the same divided by the median over the next 15 training shapes, at most 1, so
 that a shape of a crowd (tables) is not taken for a copy of its neighbour (Carlini et al. 2023,
 arXiv:2301.13188). Not here: parts of shapes, other angles, stretching along one axis.
 """
@@ -16,12 +16,11 @@ import torch
 from torch import Tensor
 
 from castalia.codecs.base import Codec
-from castalia.governance.copy_matcher import Matches
+from castalia.governance.copy_matcher import Matches, set_against_neighbours
 from castalia.modalities.shape3d.pose import posed, poses, unlike
 from castalia.modalities.shape3d.shape import Shape
 from castalia.spec import Dense
 
-AROUND = 15
 SAME = 1e-3
 KINDS = ("near", "turned", "turned", "turned", "flipped", "flipped", "flipped", "flipped")
 ROWS = 256
@@ -60,13 +59,7 @@ class Solids:
             [unlike(pose.flatten(1), self.training) for pose in poses(posed(queries))]
         ).double()
         best, pose = distances.min(0)
-        near = best.sort(1)
-        residual, place = near.values[:, 0], near.indices[:, 0]
-        others = near.values[:, 1 : 1 + AROUND]
-        around = others.median(1).values if others.shape[1] else torch.ones_like(residual)
-        distance = torch.where(residual <= SAME, residual, residual / around.clamp_min(1e-9)).clamp(
-            0, 1
-        )
+        place, distance, residual = set_against_neighbours(best, SAME)
         kinds = [
             "exact" if value <= SAME else KINDS[number]
             for value, number in zip(

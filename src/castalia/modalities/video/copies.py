@@ -3,7 +3,7 @@
 A clip is looked at as 8 moments of 8 x 8 cells, of mean 0 and length 1 in each channel together, so
 brightness and contrast do not matter. What a training clip leaves unexplained of a sample is
 sqrt(1 - r^2), r being their correlation, the best over mirror images, direction of time and shifts
-in time. `distance` is that over the median of the next AROUND training clips, so that a clip of a
+in time. `distance` is that over the median of the next 15 training clips, so that a clip of a
 crowd is not taken for a copy of its neighbour (Carlini et al. 2023, arXiv:2301.13188).
 """
 
@@ -17,12 +17,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from castalia.codecs.base import Codec
-from castalia.governance.copy_matcher import Matches
+from castalia.governance.copy_matcher import Matches, set_against_neighbours
 from castalia.modalities.video.clip import Clip
 
 MOMENTS, CELLS = 8, 8
 SHIFTS = (-2, -1, 1, 2)  # moments
-AROUND = 15
 SAME = 0.01  # unexplained, of a copy that is equal but for rounding
 ROWS = 256  # queries at once
 
@@ -69,16 +68,13 @@ class Clips:
             best = torch.maximum(best, found)
         left = (1 - best.clamp(-1, 1).square()).clamp_min(0).sqrt()
         left = torch.where(best > 0, left, 1.0)
-        residual, places = left.min(1)
-        some = left.topk(min(1 + AROUND, left.shape[1]), 1, largest=False).values
-        around = some[:, 1:].median(1).values if some.shape[1] > 1 else torch.ones(len(left))
-        distance = torch.where(residual <= SAME, residual, residual / around.clamp_min(1e-6))
+        places, distance, residual = set_against_neighbours(left, SAME)
         rows = torch.arange(len(left))
         words = [
             "exact" if same <= SAME and kind == 0 else names[kind]
             for same, kind in zip(residual.tolist(), kinds[rows, places].tolist(), strict=True)
         ]
-        return Matches(places, distance.double().clamp(0, 1), residual.double(), words)
+        return Matches(places, distance, residual, words)
 
     def plant(self, items: Tensor, kind: str, rng: torch.Generator) -> Tensor:
         """ "near": 3% of the range as noise; "shifted": an eighth of the clip later, the first
