@@ -457,6 +457,7 @@ class Ar(Family):
         if barred is not None:
             barrier[barred.cpu()] = float("-inf")
         slots = slots_of(self.spec)
+        forbidden = None if slots is None else ~slots.to(x.device)
         masks = (
             None
             if self.spec.grammar is None or slots is not None
@@ -491,10 +492,8 @@ class Ar(Family):
                     ]
                 )
             logits = self.network.logits(h[:, -1]) + barrier.to(x.device)
-            if slots is not None:
-                logits.masked_fill_(
-                    ~slots.to(x.device)[(target[:, 0] - 1) % self.spec.period], -torch.inf
-                )
+            if forbidden is not None:
+                logits.masked_fill_(forbidden[(target[:, 0] - 1) % self.spec.period], -torch.inf)
             drawn = logits.argmax(-1, keepdim=True)
             if temperature > 0:
                 drawn = draw((logits / temperature).softmax(-1), uniforms[:, index : index + 1])
@@ -528,10 +527,7 @@ class Ar(Family):
                 ordered.aim,
             )
             logits = self._without_begin(self.network.logits(h[:, -1:]))
-            slots = slots_of(self.spec)
-            if slots is not None:
-                allowed = slots.to(x.device)[(place - 1) % self.spec.period]
-                logits = logits.masked_fill_(~allowed, NEVER)
+            logits = self._lawful(logits, x, order[:, -1:])
             return logits[:, 0].log_softmax(-1)
 
     @torch.inference_mode()

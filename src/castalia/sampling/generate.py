@@ -156,14 +156,12 @@ def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None
     options = manifest.get("options", {})
     options = SampleOptions(**{**options, "stop": tuple(options.get("stop", ()))})
     prompt, constraint = manifest.get("prompt"), manifest.get("constraint")
-    if "count" in manifest:
-        return _reproduce_all(run, manifest, options, model)
     if "prompt_tokens" in manifest:
         prompt = torch.tensor(manifest["prompt_tokens"])
     if "messages" in manifest:
         prompt = Conversation.of(manifest["messages"])
     request = Request(
-        rows,
+        manifest.get("count", rows),  # of a collection, all of its samples
         manifest["seed"],
         manifest.get("cond", {}),
         options,
@@ -173,7 +171,8 @@ def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None
         constraint,
         given=manifest.get("given", {}),
     )
-    return list(generate(run, request, model=model))[row]
+    samples = list(generate(run, request, model=model))
+    return collected(run.codec, samples, rows) if "count" in manifest else samples[row]
 
 
 def collected(codec: Codec[Any], samples: Sequence[Sample], batch: int) -> Sample:
@@ -196,25 +195,6 @@ def collected(codec: Codec[Any], samples: Sequence[Sample], batch: int) -> Sampl
         facts={**facts, "count": len(samples)},
         seconds=sum(sample.seconds for sample in samples),
     )
-
-
-def _reproduce_all(
-    run: Run, manifest: dict[str, Any], options: SampleOptions, model: Family | None
-) -> Sample:
-    """The collection that `manifest` describes."""
-    batch = int(manifest["rows"])
-    request = Request(
-        int(manifest["count"]),
-        manifest["seed"],
-        manifest.get("cond", {}),
-        options,
-        manifest["index"],
-        batch,
-        torch.tensor(manifest["prompt_tokens"]) if "prompt_tokens" in manifest else None,
-        manifest.get("constraint"),
-        given=manifest.get("given", {}),
-    )
-    return collected(run.codec, list(generate(run, request, model=model)), batch)
 
 
 def _counted(parts: Iterable[tuple[int, int]], count: int) -> Iterator[tuple[int, int]]:

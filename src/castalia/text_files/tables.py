@@ -16,7 +16,7 @@ from typing import Any
 from unicodedata import normalize
 
 from castalia import bounded
-from castalia.errors import DataError, MissingExtra
+from castalia.errors import CastaliaError, DataError, MissingExtra
 from castalia.language import say
 from castalia.omissions import omit
 from castalia.text_files import encodings, office
@@ -230,18 +230,17 @@ def _csv(blocks: Iterator[str], path: Path, usual: str) -> Rows:
                 dict(zip(names, [*cells, *[None] * (len(names) - len(cells))], strict=False)),
             )
     except csv.Error as error:
-        number = before + reader.line_num
-        if "field limit" in str(error):
-            raise bounded.exceeded(
-                "cell_characters",
-                say("a cell is too long"),
-                say("{0}, line {1}", path.name, number),
-            ) from error
-        raise DataError(
-            say("the table cannot be read: {0}", error),
-            say("{0}, line {1}", path.name, number),
-            say("save it as UTF-8 CSV"),
-        ) from error
+        raise unreadable(error, path, before + reader.line_num) from error
+
+
+def unreadable(error: csv.Error, path: Path, number: int) -> CastaliaError:
+    """What the csv module cannot read, at line `number`."""
+    where = say("{0}, line {1}", path.name, number)
+    if "field limit" in str(error):
+        return bounded.exceeded("cell_characters", say("a cell is too long"), where)
+    return DataError(
+        say("the table cannot be read: {0}", error), where, say("save it as UTF-8 CSV")
+    )
 
 
 def _workbook(path: Path) -> Rows:

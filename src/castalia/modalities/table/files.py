@@ -114,18 +114,7 @@ def _parsed(reader: Any, path: Path, skipped: int) -> Iterator[tuple[int, list[s
             if cells:
                 yield skipped + reader.line_num, cells
     except csv.Error as error:
-        number = skipped + reader.line_num
-        if "field limit" in str(error):
-            raise bounded.exceeded(
-                "cell_characters",
-                say("a cell is too long"),
-                say("{0}, line {1}", path.name, number),
-            ) from error
-        raise DataError(
-            say("the table cannot be read: {0}", error),
-            say("{0}, line {1}", path.name, number),
-            say("save it as UTF-8 CSV"),
-        ) from error
+        raise tables.unreadable(error, path, skipped + reader.line_num) from error
 
 
 def _even(
