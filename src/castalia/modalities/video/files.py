@@ -287,7 +287,12 @@ def _mp4(clip: Clip, text: str | None, name: str) -> bytes:
         stream.codec_context.thread_count = 1
         stream.options = {"crf": CRF}
         for frame in frames:
-            for packet in stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")):
+            planar = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="yuv420p")
+            for plane in planar.planes:
+                # x264 looks at what lies behind the end of a line, which differs from run to run
+                lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+                lines[:, plane.width :] = lines[:, plane.width - 1 : plane.width]
+            for packet in stream.encode(planar):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)
