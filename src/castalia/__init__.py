@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from castalia.verbs.chat import chat
     from castalia.verbs.check import check
     from castalia.verbs.compare import compare
+    from castalia.verbs.describe import describe, find
     from castalia.verbs.edit import edit
     from castalia.verbs.evaluate import evaluate, evaluate_edits
     from castalia.verbs.predict import predict
@@ -39,7 +40,9 @@ _WHERE = {
     "chat": "castalia.verbs.chat",
     "check": "castalia.verbs.check",
     "compare": "castalia.verbs.compare",
+    "describe": "castalia.verbs.describe",
     "edit": "castalia.verbs.edit",
+    "find": "castalia.verbs.describe",
     "predict": "castalia.verbs.predict",
     "evaluate": "castalia.verbs.evaluate",
     "evaluate_edits": "castalia.verbs.evaluate",
@@ -57,10 +60,12 @@ __all__ = [
     "chat",
     "check",
     "compare",
+    "describe",
     "edit",
     "evaluate",
     "evaluate_edits",
     "export",
+    "find",
     "open",
     "predict",
     "reproduce",

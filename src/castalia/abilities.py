@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from castalia.spec import Batch, Dense, Tokens
+    from castalia.spec import Batch, Dense, Tokens, Words
 
 
 class Bound(NamedTuple):
@@ -254,6 +254,43 @@ class Restores(Protocol):
         ...
 
 
+@runtime_checkable
+class Describes(Protocol):
+    """Says in words what data show. words: those that it knows (captions.py)."""
+
+    words: Words
+
+    def describe(
+        self,
+        x: Tensor,
+        rngs: Sequence[torch.Generator],
+        temperature: float = 0.0,
+        allowed: Tensor | None = None,
+    ) -> Tensor:
+        """(B, *shape) -> (B, words.length) int64 numbers of words, 0 behind a caption's end.
+        temperature: divisor of the logits; 0: the likeliest word each time. allowed (V,) bool:
+        words that may be used; None: all.
+        """
+        ...
+
+
+@runtime_checkable
+class Matches(Protocol):
+    """Places data and captions in one space, where those that belong together are near."""
+
+    words: Words
+
+    def item_vectors(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> (B, D) float32 of length 1."""
+        ...
+
+    def caption_vectors(self, ids: Tensor) -> Tensor:
+        """(B, words.length) int64 -> (B, D) float32 of length 1; the product with an item's vector
+        says how well they agree, -1 to 1.
+        """
+        ...
+
+
 class DecodeState(Protocol):
     """What a model remembers of B rows while it decodes. `step`, `take` and `join` may change it in
     place; use only the newest one.
@@ -329,6 +366,8 @@ ABILITIES: dict[str, type] = {
     "infills": Infills,
     "predicts": Predicts,
     "restores": Restores,
+    "describes": Describes,
+    "matches": Matches,
     "decodes": Decodes,
     "attends": Attends,
     "tunes": Tunes,

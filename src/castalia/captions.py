@@ -81,6 +81,35 @@ class Caption:
         known = known[: self.words.length]
         return known + [0] * (self.words.length - len(known))
 
+    def text(self, numbers: Iterable[int]) -> str:
+        """The caption of these numbers up to the first 0. Spaces stand between words, and not
+        between Chinese characters.
+        """
+        said = ""
+        for number in numbers:
+            if number == 0:
+                break
+            word = self.words.vocabulary[number - 1]
+            close = said and _kind(said[-1]) == "single" and _kind(word[0]) == "single"
+            said += word if close or not said else f" {word}"
+        return said
+
+    def usable(self, language: str) -> list[bool]:
+        """For each word of the vocabulary, whether a caption in this language may have it: "zh"
+        Chinese characters, "en" words of letters; numbers in both.
+        """
+        return [
+            word.isdigit() or (_kind(word[0]) == "single") == (language == "zh")
+            for word in self.words.vocabulary
+        ]
+
+    def language(self, numbers: Iterable[int]) -> str:
+        """ "zh" where most words of a caption are Chinese characters, else "en"."""
+        chinese = [
+            _kind(self.words.vocabulary[number - 1][0]) == "single" for number in numbers if number
+        ]
+        return "zh" if 2 * sum(chinese) > len(chinese) else "en"
+
     def unknown(self, text: str) -> list[str]:
         """The words that are passed over, each once."""
         return list(dict.fromkeys(word for word in words_in(text) if word not in self._number))

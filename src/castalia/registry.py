@@ -68,6 +68,11 @@ FAMILIES: dict[str, Entry] = {
         say("language model of others, to fine-tune"),
         ("samples", "scores", "decodes", "tunes"),
     ),
+    "captioner": Entry(
+        "castalia.families.captioner:Captioner",
+        say("captions of data, and how well data and captions agree"),
+        ("describes", "matches"),
+    ),
     "vaegan": Entry(
         "castalia.families.vaegan:VaeGan",
         say("VAE whose decoder is also a GAN's generator"),
@@ -132,6 +137,8 @@ ABILITIES: dict[str, str] = {
     "infills": say_in("ability", "infills"),
     "predicts": say_in("ability", "predicts"),
     "restores": say_in("ability", "restores"),
+    "describes": say_in("ability", "describes"),
+    "matches": say_in("ability", "matches"),
     "decodes": say_in("ability", "decodes"),
     "attends": say_in("ability", "attends"),
     "tunes": say_in("ability", "tunes"),

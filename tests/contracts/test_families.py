@@ -11,7 +11,7 @@ from tests.language_model import language_model
 
 from castalia import pretrained_cache, registry
 from castalia.errors import CastaliaError
-from castalia.spec import Classes, Condition, Dense, Tokens
+from castalia.spec import Classes, Condition, Dense, Tokens, Words
 from castalia.testing import FAMILY_CHECKS, SPECS, FamilyCase
 
 # Small networks: the contract is about behaviour. A family that is not listed runs with its
@@ -60,13 +60,15 @@ VARIANTS = {
     "ar, steps of tokens": ("ar", {**SMALL["ar"], "ngrams": (2,), "ngram_rows": 64}, STEPS),
     "ar, any order, steps of tokens": ("ar", {**SMALL["ar"], "order": "any"}, STEPS),
 }
+CAPTIONS: dict[str, Condition] = {"caption": Words(("red", "round", "苹", "果"), 8)}
 LEARNED_PRIOR = {**SMALL["vae"], "prior": "flow", "prior_width": 16, "overlap": True}
 
 
 def cases() -> list[object]:
     found = []
     for name in registry.FAMILIES:
-        if name == "pretrained":  # needs a model to begin with: test_pretrained
+        # one needs a model to begin with, the other captions: they are tried below
+        if name in ("pretrained", "captioner"):
             continue
         for spec in SPECS:
             if not isinstance(SPECS[spec], registry.resolve("family", name).accepts):
@@ -103,6 +105,15 @@ def test_variant(variant: str, check: str) -> None:
     name, config, spec = VARIANTS[variant]
     family = registry.resolve("family", name)
     FAMILY_CHECKS[check](FamilyCase(family, family.Config(**config), spec, {}))
+
+
+@pytest.mark.parametrize("check", FAMILY_CHECKS)
+@pytest.mark.parametrize("spec", ["colour picture", "signal", "volume"])
+def test_captioner(spec: str, check: str) -> None:
+    """It takes data with captions only."""
+    family = registry.resolve("family", "captioner")
+    config = family.Config(width=8, text_width=16)
+    FAMILY_CHECKS[check](FamilyCase(family, config, SPECS[spec], CAPTIONS))
 
 
 @pytest.mark.parametrize("check", FAMILY_CHECKS)

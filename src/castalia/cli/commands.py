@@ -48,6 +48,12 @@ VERBS: dict[str, Verb] = {
         "a column from the others, or how likely each row is",
         "castalia predict latest new.csv --column income --out predicted",
     ),
+    "describe": Verb(
+        "Train", "say in words what files show", "castalia describe latest cat.png --language zh"
+    ),
+    "find": Verb(
+        "Train", "the files that a text describes", 'castalia find latest "red apple" pictures/'
+    ),
     "demo": Verb(
         "Train", "train, judge and show models of built-in pictures or texts", "castalia demo image"
     ),

@@ -1,4 +1,6 @@
-"""castalia evaluate RUN [--against DIR] [--seeds K] [--edits] [--lang zh] [--json]."""
+"""castalia evaluate RUN [--against DIR] [--seeds K] [--edits] [--agreement RUN] [--lang zh]
+[--json].
+"""
 
 from __future__ import annotations
 
@@ -38,6 +40,16 @@ def command(
             help="judge edits of held-out items instead: damaged on purpose, beside simple methods",
         ),
     ] = False,
+    agreement: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="judge instead whether samples agree with their captions, by a captioner run",
+        ),
+    ] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="of --agreement's samples; default: the run's own")
+    ] = None,
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
     ] = False,
@@ -46,9 +58,10 @@ def command(
     ] = False,
 ) -> int:
     """Judge a run against real data: scores with intervals, baselines and a page to look at."""
+    from castalia.registry import families_that
     from castalia.run import Run
     from castalia.training.loop import Interrupted
-    from castalia.verbs.evaluate import evaluate
+    from castalia.verbs.evaluate import evaluate, evaluate_agreement, evaluate_captions
 
     if seeds < 1:
         raise RecipeError(
@@ -59,6 +72,17 @@ def command(
     opened = Run.open(run, trust_code=trust_code)
     if edits:
         return _edits(opened, seed, json)
+    if agreement is not None:
+        judge = Run.open(agreement, trust_code=trust_code)
+        return _captions(
+            opened,
+            evaluate_agreement(opened, judge, guidance=guidance, seed=seed),
+            "agreement.json",
+            json,
+        )
+    family = opened.recipe.family.name
+    if family in families_that("matches") and family not in families_that("samples"):
+        return _captions(opened, evaluate_captions(opened, seed=seed), "captions.json", json)
     try:
         document = evaluate(
             opened, against=against, n=n, seed=seed, seeds=seeds, language=current()
@@ -93,6 +117,38 @@ def _edits(run: Any, seed: int, json: bool) -> int:
         say("written to {0}", run.folder / "eval" / "edits.json"),
     )
     return 0
+
+
+def _captions(run: Any, document: dict[str, Any], name: str, json: bool) -> int:
+    """The table of a captioner's evaluation, and of `--agreement`."""
+    if json:
+        say_json(document)
+        return 0
+    echo(
+        caption_table(document["rows"]),
+        "",
+        say("{0} held-out items; higher is better", document["items"]),
+        say("written to {0}", run.folder / "eval" / name),
+    )
+    return 0
+
+
+def caption_table(rows: list[dict[str, Any]]) -> str:
+    """A line for each question and language, in percent."""
+    from castalia.evaluation.caption_trials import LANGUAGES
+
+    return table(
+        [say("found or right"), say("captions in"), say("percent (95%)"), say("beside it")],
+        [
+            [
+                translate(row["question"]),
+                translate(LANGUAGES[row["language"]]),
+                f"{row['value']:.1%} ({max(0.0, row['low']):.1%} .. {min(1.0, row['high']):.1%})",
+                f"{translate(row['against'])} {row['baseline']:.1%}",
+            ]
+            for row in rows
+        ],
+    )
 
 
 def edit_table(rows: list[dict[str, Any]]) -> str:

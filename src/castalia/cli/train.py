@@ -222,11 +222,19 @@ def _train(
 
 
 def next_steps(run: Any) -> list[str]:
-    """What one does with the run now; one that only makes codes is there for another training."""
+    """What one does with the run now; one that only makes codes is there for another training, one
+    that describes for items to be described.
+    """
     from castalia.recipe import read_yaml, shipped
     from castalia.registry import families_that
 
     family = run.recipe.family.name
+    if family in families_that("describes"):
+        return [
+            say("next: castalia describe {0} FILE...", run.folder),
+            say('      castalia find {0} "WORDS" FOLDER', run.folder),
+            say("      castalia evaluate {0}", run.folder),
+        ]
     if family in families_that("samples") or family not in families_that("compresses"):
         return [
             say("next: castalia sample {0}", run.folder),

@@ -137,6 +137,12 @@ class Split:
         chosen = torch.as_tensor(indices, dtype=torch.int64)
         return self._batch(self.stored(chosen), chosen)
 
+    def captions_of(self, name: str, indices: Tensor | Sequence[int]) -> Tensor:
+        """(B, K, words) int64: all captions of the items at `indices` under the condition `name`,
+        zeros where an item has fewer than K.
+        """
+        return self._cond[name][torch.as_tensor(indices, dtype=torch.int64)].long()
+
     def mixed(self, mine: Tensor, other: Split, theirs: Tensor) -> Split:
         """A side of the items `mine` of this one and `theirs` of another side of the same data
         (indices, int64), augmented as this one.

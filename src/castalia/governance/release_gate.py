@@ -245,6 +245,15 @@ class Gate:
         self._note("released", facts)
         return data
 
+    def emit_text(self, text: str, facts: dict[str, Any]) -> str:
+        """A text that is no item of the codec, such as a caption. Completes `facts`; returns the
+        text. Raises Refused like `emit`.
+        """
+        self._pass(self.policy.text(text, "output"), "output", facts)
+        seal(facts, hashlib.sha256(text.encode(errors="replace")).hexdigest())
+        self._note("released", facts)
+        return text
+
     def screen(self, prompt: str = "") -> Screen:
         """For one streamed text. prompt: what it continues; a term that begins in there is found
         too.

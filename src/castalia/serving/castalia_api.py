@@ -23,6 +23,8 @@ from castalia.abilities import SampleOptions, Scores
 from castalia.errors import DataError
 from castalia.nn.counter_random import generators
 from castalia.registry import require
+from castalia.sampling.descriptions import MOST as MOST_CAPTIONS
+from castalia.sampling.descriptions import Said, captions_of
 from castalia.sampling.edit import (
     Edit,
     EditOptions,
@@ -121,6 +123,15 @@ class ScoreBody(Body):
     cond: Cond = Field({})
 
 
+class DescribeBody(Body):
+    run: Short
+    items: Annotated[list[Letters], Field(min_length=1, max_length=MOST, fail_fast=True)]
+    n: int = Field(1, ge=1, le=MOST_CAPTIONS)
+    language: Literal["en", "zh"] | None = None
+    temperature: Temperature | None = None
+    seed: Whole | None = None
+
+
 def router(table: Table, service: GenerationService) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["Castalia"])
 
@@ -212,6 +223,15 @@ def router(table: Table, service: GenerationService) -> APIRouter:
                 "scores": scores,
             }
         )
+
+    @routes.post("/describe")
+    async def describe(body: DescribeBody, http: HttpRequest) -> Response:
+        hosted = table.able(body.run, "describe")
+        http.state.note.update(run=hosted.name, items=len(body.items))
+        if len(body.items) * body.n > service.limits.items:
+            raise Invalid(say("at most {0} captions at once", service.limits.items), "n")
+        described = await present(http, _described(hosted, service.billed(http.state.bill), body))
+        return Json({"run": hosted.name, "items": described})
 
     return routes
 
@@ -458,6 +478,40 @@ def _conditions(form: FormData) -> dict[str, str | int]:
             say("cond is a JSON object of names or numbers of classes"), "cond", '{"label": "3"}'
         )
     return given
+
+
+# Describe -----------------------------------------------------------------------------------------
+
+
+async def _described(
+    hosted: Hosted, service: GenerationService, body: DescribeBody
+) -> list[dict[str, Any]]:
+    """The captions of each item, the best first, each with its manifest."""
+    seed = fresh_seed(body.seed)
+    asked = {"n": body.n, "seed": seed, "temperature": body.temperature}
+
+    def prepared() -> list[Any]:
+        hosted.gate.prepare_options(asked)
+        return [hosted.item(from_base64(text, "items")) for text in body.items]
+
+    items = await run_in_threadpool(prepared)
+    said: list[list[Said]] = await service.call(
+        hosted,
+        lambda: captions_of(hosted.family, hosted.codec, items, language=body.language, **asked),
+    )
+
+    def released() -> list[dict[str, Any]]:
+        rows = []
+        for captions in said:
+            row = []
+            for index, one in enumerate(captions):
+                facts = hosted.gate.facts_of(seed=seed, index=index, described=True)
+                text = hosted.gate.emit_text(one.text, facts)
+                row.append({"caption": text, "agreement": one.agreement, "manifest": facts})
+            rows.append({"captions": row})
+        return rows
+
+    return await run_in_threadpool(released)
 
 
 # Score --------------------------------------------------------------------------------------------

@@ -18,7 +18,16 @@ from typing import Any
 from torch import Tensor
 
 from castalia import bounded, modality, registry
-from castalia.abilities import Decodes, Encodes, Infills, SampleOptions, Samples, Scores
+from castalia.abilities import (
+    Decodes,
+    Describes,
+    Encodes,
+    Infills,
+    Matches,
+    SampleOptions,
+    Samples,
+    Scores,
+)
 from castalia.captions import Caption
 from castalia.codecs.base import Codec
 from castalia.codecs.protocols import Chats, Streams, chats
@@ -68,7 +77,12 @@ FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
     "embeddings": (
         say("turn items into vectors"),
         Encodes,
-        lambda one: isinstance(one.family, Encodes),
+        lambda one: isinstance(one.family, Encodes | Matches),
+    ),
+    "describe": (
+        say("describe items"),
+        Describes,
+        lambda one: isinstance(one.family, Describes),
     ),
     "generate": (
         say("make new items"),

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import torch
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from pydantic import Field
@@ -24,7 +25,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from torch import Tensor
 
-from castalia.abilities import LARGEST, Encodes
+from castalia.abilities import LARGEST, Encodes, Matches
+from castalia.captions import Caption
 from castalia.codecs.protocols import WritesBytes
 from castalia.nn.decode import Completion, TokenLogprobs
 from castalia.registry import require
@@ -414,8 +416,11 @@ def fresh_seed(seed: int | None) -> int:
 async def _embedded(
     hosted: Hosted, service: GenerationService, given: Sequence[str], cond: Cond
 ) -> Tensor:
-    """(B, D) float32: latent means."""
-
+    """(B, D) float32: latent means; of a model that matches items and captions, vectors of length 1
+    of both: a data URI is an item, anything else a caption.
+    """
+    if isinstance(hosted.family, Matches):
+        return await _placed(hosted, service, hosted.family, given)
     encoder = require(hosted.family, Encodes, say("turn items into vectors"))
 
     def prepared() -> tuple[Tensor, dict[str, Tensor]]:
@@ -427,6 +432,34 @@ async def _embedded(
     vectors: Tensor = await service.call(
         hosted, lambda: encoder.to_latent(x, known).flatten(1).float().cpu()
     )
+    return vectors
+
+
+async def _placed(
+    hosted: Hosted, service: GenerationService, matcher: Matches, given: Sequence[str]
+) -> Tensor:
+    caption = Caption(matcher.words)
+    is_item = [text.startswith("data:") for text in given]
+
+    def prepared() -> tuple[Tensor, Tensor]:
+        files = [text for text, item in zip(given, is_item, strict=True) if item]
+        texts = [text for text, item in zip(given, is_item, strict=True) if not item]
+        for text in texts:
+            hosted.gate.prepare_text(text)
+        numbers = [caption.asked("input", text) for text in texts]
+        items = [hosted.item(from_base64(one, "input")) for one in files]
+        spec: Any = hosted.spec
+        x = hosted.tensor(items) if items else torch.zeros(0, *spec.shape)
+        return x, torch.tensor(numbers, dtype=torch.int64).view(len(texts), -1)
+
+    x, ids = await run_in_threadpool(prepared)
+
+    def computed() -> Tensor:
+        items = iter(matcher.item_vectors(x.to(hosted.family.device)) if len(x) else ())
+        captions = iter(matcher.caption_vectors(ids) if len(ids) else ())
+        return torch.stack([next(items if item else captions) for item in is_item]).cpu()
+
+    vectors: Tensor = await service.call(hosted, computed)
     return vectors
 
 

@@ -441,6 +441,49 @@ def predicts(case: FamilyCase) -> None:
     _ensure(bool((one - two).abs().max() <= AGREEMENT), "the predicted token was looked at")
 
 
+def describes(case: FamilyCase) -> None:
+    """Captions are words that are known and allowed, at least one, then zeros; a function of the
+    row and of its generator, whatever the other rows.
+    """
+    model: Any = case.build().eval()
+    if "describes" not in abilities_of(model):
+        return
+    x, words = case.batch(6).x, model.words
+    said, again = (model.describe(x, generators(0, 0, 6), 1.0) for _ in range(2))
+    part = model.describe(x[2:4], generators(0, 2, 2), 1.0)
+    _ensure(torch.equal(said, again), "the same generators gave other captions")
+    _ensure(torch.equal(said[2:4], part), "a caption depends on the other rows of its batch")
+    _ensure(said.shape == (6, words.length), f"captions have the shape {tuple(said.shape)}")
+    _ensure(bool((said[:, 0] > 0).all() and (said <= len(words)).all()), "a word is not known")
+    over = (said == 0).cummax(1).values if words.length else said
+    _ensure(not bool((said * over).any()), "a word stands behind the end")
+    only = torch.arange(len(words)) == 1
+    limited = model.describe(x, generators(0, 0, 6), 1.0, only)
+    _ensure(bool(((limited == 0) | (limited == 2)).all()), "a word that is not allowed was used")
+
+
+def matches(case: FamilyCase) -> None:
+    """Vectors of items and captions have one width and length 1, whatever the other rows."""
+    model: Any = case.build().eval()
+    if "matches" not in abilities_of(model):
+        return
+    batch = case.batch(6)
+    ids = next(iter(batch.cond.values()))
+    items, captions = model.item_vectors(batch.x), model.caption_vectors(ids)
+    _ensure(items.shape == captions.shape, "items and captions have vectors of other widths")
+    for vectors, alone in (
+        (items, model.item_vectors(batch.x[1:2])),
+        (captions, model.caption_vectors(ids[1:2])),
+    ):
+        _ensure(
+            bool((vectors.norm(dim=1) - 1).abs().max() <= AGREEMENT), "a vector is not of length 1"
+        )
+        _ensure(
+            bool((vectors[1:2] - alone).abs().max() <= AGREEMENT),
+            "a vector depends on the other rows of its batch",
+        )
+
+
 def restores(case: FamilyCase) -> None:
     """What is restored agrees with what is known, as a function of the generators; nothing is taken
     from data without noise, and each row has its own noise.
@@ -539,6 +582,8 @@ FAMILY_CHECKS: dict[str, Callable[[FamilyCase], None]] = {
     "decodes": decodes,
     "infills": infills,
     "predicts": predicts,
+    "describes": describes,
+    "matches": matches,
     "restores": restores,
     "attends": attends,
     "has graphs": has_graphs,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from castalia.nn.counter_random import generator
-from castalia.spec import Batch, Classes, Condition, Dense, Tokens
+from castalia.spec import Batch, Classes, Condition, Dense, Tokens, Words
 
 SPECS: dict[str, Dense | Tokens] = {
     "grey picture": Dense((1, 12, 10), levels=256),
@@ -26,7 +26,7 @@ def synthetic(
     spec: Dense | Tokens, rows: int, seed: int = 0, conditions: dict[str, Condition] | None = None
 ) -> Batch:
     """Smooth waves of random phase along every axis, on the spec's levels, or token scales of
-    random start; classes by turns.
+    random start; classes and captions by turns.
 
     x is (rows, *spec.shape) float32 in the spec's unit, or (rows, length + 1) int64.
     """
@@ -43,7 +43,7 @@ def synthetic(
         x = x + 0.1 * torch.randn(x.shape, generator=rng)
     elif spec.unit == "binary":
         x = 0.5 + 0.5 * x
-    return Batch(on_levels(spec, x), cond=_classes(rows, conditions or {}))
+    return Batch(on_levels(spec, x), cond=_told(rows, conditions or {}))
 
 
 def _scales(
@@ -62,15 +62,22 @@ def _scales(
         x[::2, middle - 1] = spec.end
     begins = x == spec.begin
     begins[:, 0] = False
-    return Batch(x, segment=begins.cumsum(1), cond=_classes(rows, conditions))
+    return Batch(x, segment=begins.cumsum(1), cond=_told(rows, conditions))
 
 
-def _classes(rows: int, conditions: dict[str, Condition]) -> dict[str, Tensor]:
-    return {
+def _told(rows: int, conditions: dict[str, Condition]) -> dict[str, Tensor]:
+    """Classes by turns; captions of two words, the first by turns."""
+    told = {
         name: torch.arange(rows) % len(kind)
         for name, kind in conditions.items()
         if isinstance(kind, Classes)
     }
+    for name, kind in conditions.items():
+        if isinstance(kind, Words):
+            told[name] = torch.zeros(rows, kind.length, dtype=torch.int64)
+            told[name][:, 0] = 1 + torch.arange(rows) % len(kind)
+            told[name][:, 1] = 1
+    return told
 
 
 def on_levels(spec: Dense, x: Tensor) -> Tensor:

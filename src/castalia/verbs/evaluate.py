@@ -77,6 +77,49 @@ def evaluate_edits(run: str | os.PathLike[str] | Run, *, seed: int = 0) -> dict[
     return document
 
 
+def evaluate_captions(run: str | os.PathLike[str] | Run, *, seed: int = 0) -> dict[str, Any]:
+    """Captions of held-out items: whether a run that was trained on captions finds what belongs
+    together, and what it says; written to RUN/eval/captions.json as well.
+    """
+    from castalia.evaluation.caption_trials import caption_trials
+
+    run = run if isinstance(run, Run) else Run.open(run)
+    done = caption_trials(run.model(), open_data(run), seed)
+    document = {"run": run.id, "model": run.model_hash(), **done}
+    atomic.write_json(run.folder / "eval" / "captions.json", document)
+    return document
+
+
+def evaluate_agreement(
+    run: str | os.PathLike[str] | Run,
+    judge: str | os.PathLike[str] | Run,
+    *,
+    guidance: float | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Whether what a run draws for held-out captions agrees with them, as another run, trained on
+    captions of such items, sees it; written to RUN/eval/agreement.json as well. guidance: None: the
+    run's own.
+    """
+    from castalia.evaluation.caption_trials import agreement_trials
+
+    run = run if isinstance(run, Run) else Run.open(run)
+    judge = judge if isinstance(judge, Run) else Run.open(judge)
+    given = run.recipe.sampling.guidance if guidance is None else guidance
+    done = agreement_trials(
+        run.model(), run.codec, open_data(run), judge.model(), judge.codec, given, seed
+    )
+    document = {
+        "run": run.id,
+        "model": run.model_hash(),
+        "judge": judge.id,
+        "judge_model": judge.model_hash(),
+        **done,
+    }
+    atomic.write_json(run.folder / "eval" / "agreement.json", document)
+    return document
+
+
 def judge(
     run: Run,
     *,

@@ -39,8 +39,10 @@ FINDINGS: dict[str, Sentence] = {
     ),
     "captioned": Sentence(
         "note",
-        "{count} pictures have captions; image/flow-words draws pictures from words.",
-        "{count} picture has a caption; image/flow-words draws pictures from words.",
+        "{count} pictures have captions; image/flow-words draws pictures from words, "
+        "image/captioner says what pictures show.",
+        "{count} picture has a caption; image/flow-words draws pictures from words, "
+        "image/captioner says what pictures show.",
     ),
     "misnamed": Sentence(
         "note",
