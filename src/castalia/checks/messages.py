@@ -155,7 +155,8 @@ FINDINGS: dict[str, Sentence] = {
     "metadata": Sentence(
         "note",
         "{name} describes the files, with the columns {columns}: data.label=COLUMN makes "
-        "classes, data.group=COLUMN keeps together what belongs together.",
+        "classes, data.caption=COLUMN tells a model in words, data.group=COLUMN keeps together "
+        "what belongs together.",
     ),
     "licence": Sentence(
         "note",
