@@ -44,6 +44,7 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	$(BIN)/python benchmarks/flow_fashion.py
 	$(BIN)/python benchmarks/picture_edits.py --data $(DATA)/images
 	$(BIN)/python benchmarks/composed_shapes.py --seeds 0 1 2
+	$(BIN)/python benchmarks/captions.py --data $(DATA)/images
 	$(BIN)/python benchmarks/own_photos.py --data $(DATA)/images
 	$(BIN)/python benchmarks/shapes.py --data $(DATA)/shapes3d/furniture
 	PYTHONPATH=.benchmark/pandas $(BIN)/python benchmarks/table_race.py $(DATA)/tables/adult_income/adult.csv

@@ -5,6 +5,7 @@ and the schema of a run's inputs.
 from __future__ import annotations
 
 import base64
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from castalia import bounded
 from castalia.abilities import SampleOptions, Scores
+from castalia.codecs.protocols import Collects, TakesGiven
 from castalia.errors import DataError
 from castalia.nn.counter_random import generators
 from castalia.registry import require
@@ -32,7 +34,8 @@ from castalia.sampling.edit import (
     option_names,
     several,
 )
-from castalia.sampling.generate import Request, expect
+from castalia.sampling.generate import Request, expect, request_of
+from castalia.sampling.predictions import predicted
 from castalia.sentences import say
 from castalia.serving.editing import (
     MOST_INPUTS,
@@ -82,6 +85,8 @@ TOKEN_OPTIONS = (
     "stop",
 )
 DENSE_OPTIONS = ("temperature", "guidance", "steps", "negative")
+PREDICT_FIELDS = ("run", "column", "seed", "ending")
+MOST_PREDICTED = 10_000  # items of a request
 EDIT_FIELDS = ("run", "kind", "text", "seed", "cond", "ending")
 _COND = TypeAdapter(Cond)
 
@@ -111,6 +116,9 @@ class GenerateBody(Body):
     options: Options = Options()
     prompt: Letters | None = None
     constraint: Short | None = None
+    given: dict[Short, Short] = Field(
+        {}, max_length=MOST, description="parts of every item that are known, by name"
+    )
     format: Literal["json", "file"] = "json"
     ending: Short | None = Field(
         None, description="of the files, where the run can write several: musicxml, wav, webp ..."
@@ -160,7 +168,10 @@ def router(table: Table, service: GenerationService) -> APIRouter:
                 "format",
                 say('n=1 and a run whose files hold one, or format="json"'),
             )
-        if hosted.writes:
+        if isinstance(hosted.codec, Collects) or request.given:
+            released = await present(http, mine.gather(hosted, request, suffix))
+            http.state.note["items"] = request.n
+        elif hosted.writes:
             text = await present(http, mine.prepare(hosted, request))
             written = (await present(http, mine.write([text])))[0]
             new = sum(len(one.done.tokens) for one in written)
@@ -206,6 +217,21 @@ def router(table: Table, service: GenerationService) -> APIRouter:
                 "run": hosted.name,
                 "kind": kind,
                 "items": [shown(hosted, one, suffix) for one in released],
+            }
+        )
+
+    @routes.post("/predict", openapi_extra=form_schema(*PREDICT_FIELDS, files=("inputs",)))
+    async def predict(http: HttpRequest) -> Response:
+        async with http.form(max_files=MOST_INPUTS, max_fields=8, max_part_size=1 << 18) as form:
+            hosted, suffix, released, scores = await present(
+                http, _predicted(table, service.billed(http.state.bill), form)
+            )
+        http.state.note.update(run=hosted.name, items=len(released))
+        return Json(
+            {
+                "run": hosted.name,
+                "items": [shown(hosted, one, suffix) for one in released],
+                "scores": scores,
             }
         )
 
@@ -300,6 +326,8 @@ def _request(hosted: Hosted, body: GenerateBody, service: GenerationService) -> 
         body.first,
         prompt=prompt,
         constraint=body.constraint,
+        batch=request_of(hosted.run).batch,
+        given=body.given,
     )
 
 
@@ -329,6 +357,8 @@ def schema_of(hosted: Hosted, service: GenerationService) -> dict[str, Any]:
         del properties["prompt"]
     if not tokens:
         del properties["constraint"]
+    if not isinstance(hosted.codec, TakesGiven):
+        del properties["given"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"What {hosted.name} takes",
@@ -478,6 +508,52 @@ def _conditions(form: FormData) -> dict[str, str | int]:
             say("cond is a JSON object of names or numbers of classes"), "cond", '{"label": "3"}'
         )
     return given
+
+
+# Predict ------------------------------------------------------------------------------------------
+
+
+async def _predicted(
+    table: Table, service: GenerationService, form: FormData
+) -> tuple[Hosted, str | None, list[Released], dict[str, float]]:
+    """(the run, the ending of its answers, the items with their predictions, scores)."""
+    hosted = table.able(_field(form, "run"), "predict")
+    column, seed = _text(form, "column"), _number(form, "seed", 0, int)
+    suffix = _suffix(hosted, _text(form, "ending"))
+    uploads = [one for one in form.getlist("inputs") if isinstance(one, UploadFile)]
+    if not 1 <= len(uploads) <= MOST_INPUTS:
+        raise Invalid(say("between {0} and {1} files", 1, MOST_INPUTS), "inputs")
+    contents = [await one.read() for one in uploads]
+    asked = {"predict": column or "", "seed": seed}
+
+    def prepared() -> list[Any]:
+        hosted.gate.prepare_options(asked)
+        items = [one for content in contents for one in hosted.items(content, MOST_PREDICTED + 1)]
+        if len(items) > MOST_PREDICTED:
+            raise Invalid(say("at most {0} items at once", MOST_PREDICTED), "inputs")
+        return items
+
+    items = await run_in_threadpool(prepared)
+    spec = hosted.spec
+    service.charge(len(items) * spec.length if isinstance(spec, Tokens) else 0)
+    found = await service.call(
+        hosted, lambda: predicted(hosted.family, hosted.codec, items, column, seed)
+    )
+
+    def released() -> list[Released]:
+        given = [
+            {"name": f"input-{number}", "sha256": hashlib.sha256(content).hexdigest()}
+            for number, content in enumerate(contents)
+        ]
+        codec = hosted.codec
+        made = [codec.collected(found.items)] if isinstance(codec, Collects) else found.items
+        written = []
+        for index, item in enumerate(made):
+            facts = hosted.gate.facts_of(index=index, **asked, inputs=given)
+            written.append(Released(hosted.gate.emit_bytes(item, facts, suffix), facts))
+        return written
+
+    return hosted, suffix, await run_in_threadpool(released), found.scores
 
 
 # Describe -----------------------------------------------------------------------------------------

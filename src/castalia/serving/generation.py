@@ -22,12 +22,21 @@ from torch import Tensor
 
 from castalia.abilities import Decodes
 from castalia.codecs.conversation import Conversation
-from castalia.codecs.protocols import constrains, middle_of
+from castalia.codecs.protocols import Collects, constrains, middle_of
 from castalia.errors import CastaliaError, RecipeError
 from castalia.governance.release_gate import request_facts
 from castalia.nn.decode import Completion, TokenLogprobs
 from castalia.registry import require
-from castalia.sampling.generate import Request, Sample, completed, condition, limits, prompt_ids
+from castalia.sampling.generate import (
+    Request,
+    Sample,
+    collected,
+    completed,
+    condition,
+    generate,
+    limits,
+    prompt_ids,
+)
 from castalia.sentences import say
 from castalia.serving.batching import Drawing, Drawn, Piece, Writing
 from castalia.serving.constraint_compiler import Compiler
@@ -144,6 +153,21 @@ class GenerationService:
                 if piece.done is not None
             ]
         )
+
+    async def gather(
+        self, hosted: Hosted, request: Request, suffix: str | None = None
+    ) -> list[Released]:
+        """The samples of a request for items that one file holds together, or of which parts are
+        given: one collection, or an item each.
+        """
+        await run_in_threadpool(self._checked, hosted, request)
+        self.charge(request.n * hosted.spec.length if isinstance(hosted.spec, Tokens) else 0)
+        drawn: list[Sample] = await self.call(
+            hosted, lambda: list(generate(hosted.run, request, model=hosted.family))
+        )
+        if isinstance(hosted.codec, Collects):
+            drawn = [collected(hosted.codec, drawn, request.batch)]
+        return await run_in_threadpool(lambda: [_released(hosted, one, suffix) for one in drawn])
 
     def _checked(self, hosted: Hosted, request: Request) -> None:
         hosted.gate.prepare(request)

@@ -24,13 +24,14 @@ from castalia.abilities import (
     Encodes,
     Infills,
     Matches,
+    Predicts,
     SampleOptions,
     Samples,
     Scores,
 )
 from castalia.captions import Caption
 from castalia.codecs.base import Codec
-from castalia.codecs.protocols import Chats, Streams, chats
+from castalia.codecs.protocols import Chats, Foretells, Streams, chats
 from castalia.data.stream import rows_of
 from castalia.errors import AbilityError, DataError, MissingExtra, PluginError, RecipeError
 from castalia.families.base import Family
@@ -88,6 +89,11 @@ FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
         say("make new items"),
         Samples,
         lambda one: isinstance(one.family, Samples | Decodes),
+    ),
+    "predict": (
+        say("predict parts of items"),
+        Predicts,
+        lambda one: isinstance(one.family, Predicts) and isinstance(one.codec, Foretells),
     ),
     "score": (say("say how likely items are"), Scores, lambda one: isinstance(one.family, Scores)),
 }
@@ -219,20 +225,7 @@ class Hosted:
 
     def item(self, content: bytes) -> Any:
         """The one native item that a file's bytes hold. Raises DataError."""
-        with TemporaryDirectory() as folder:
-            # a name of ours, whatever the client called it
-            path = Path(folder) / f"item{self.codec.suffix}"
-            path.write_bytes(content)
-            try:
-                with bounded.using(self.reads):
-                    items = [item for item, _ in zip(self.codec.read(path), range(2), strict=False)]
-            except OSError as error:
-                if error.errno in FULL:
-                    raise
-                raise DataError(
-                    say("the item cannot be read"),
-                    fix=say("send a file like those that the run makes ({0})", self.codec.suffix),
-                ) from error
+        items = self.items(content, 2)
         if len(items) != 1:
             raise DataError(
                 say("one file holds one item here"),
@@ -240,6 +233,25 @@ class Hosted:
                 fix=say("send them one by one"),
             )
         return items[0]
+
+    def items(self, content: bytes, most: int) -> list[Any]:
+        """The first `most` native items that a file's bytes hold. Raises DataError."""
+        with TemporaryDirectory() as folder:
+            # a name of ours, whatever the client called it
+            path = Path(folder) / f"item{self.codec.suffix}"
+            path.write_bytes(content)
+            try:
+                with bounded.using(self.reads):
+                    return [
+                        item for item, _ in zip(self.codec.read(path), range(most), strict=False)
+                    ]
+            except OSError as error:
+                if error.errno in FULL:
+                    raise
+                raise DataError(
+                    say("the item cannot be read"),
+                    fix=say("send a file like those that the run makes ({0})", self.codec.suffix),
+                ) from error
 
     def tensor(self, items: Sequence[Any]) -> Tensor:
         """(B, *shape) as the model sees them."""

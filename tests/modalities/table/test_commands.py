@@ -1,11 +1,13 @@
 """One CSV from check to reproduce, by the commands."""
 
+import base64
 import csv
 import json
 from pathlib import Path
 
 import pytest
 from tests.apps.command import inside
+from tests.apps.serving import serving
 
 from castalia.data import builtin
 
@@ -169,3 +171,34 @@ def test_a_policy_looks_at_every_row_of_a_table(work: Path):
     far = type(known)(known.header, ("Gentoo", "Torgersen", "59", "13.1", "231", "2700", ""))
     assert index.nearest(Table([far, odd])).similarity == pytest.approx(1.0)
     assert index.nearest(Table([far])).similarity < 0.9
+
+
+def test_over_http(work: Path, tmp_path: Path):
+    """Rows with known columns, predictions and their scores; the file is made again from its
+    manifest.
+    """
+    with serving(work / "run") as up:
+        body = {"run": "run", "n": 20, "seed": 5, "given": {"species": "Gentoo"}}
+        item = up.post("/api/generate", body).json()["items"]
+        assert len(item) == 1
+        (tmp_path / "drawn.csv").write_bytes(base64.b64decode(item[0]["data"]))
+        (tmp_path / "drawn.json").write_text(json.dumps(item[0]["manifest"]))
+        drawn = rows(tmp_path / "drawn.csv")
+        assert len(drawn) == 20 and {row["species"] for row in drawn} == {"Gentoo"}
+        bad = up.post("/api/generate", body | {"given": {"wings": "2"}})
+        assert bad.status_code == 400 and "wings" in bad.text
+        assert "given" in up.get("/api/schema/run").json()["properties"]
+        files = {"inputs": ("birds.csv", (work / "birds.csv").read_bytes(), "text/csv")}
+        asked = up.post("/api/predict", data={"run": "run", "column": "species"}, files=files)
+        answer = asked.json()
+        assert 0 <= answer["scores"]["accuracy"] <= 1
+        predicted = base64.b64decode(answer["items"][0]["data"]).decode()
+        assert len(predicted.splitlines()) == len(rows(work / "birds.csv")) + 1
+        wrong = up.post("/api/predict", data={"run": "run", "column": "wings"}, files=files)
+        assert wrong.status_code == 400 and "wings" in wrong.text
+        none = up.post("/api/predict", data={"run": "run", "column": "species"})
+        assert none.status_code in (400, 422)
+    castalia(
+        "reproduce", tmp_path / "drawn.csv", "--run", work / "run", "--out", tmp_path / "again"
+    )
+    assert (tmp_path / "again" / "drawn.csv").read_bytes() == (tmp_path / "drawn.csv").read_bytes()
