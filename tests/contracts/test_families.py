@@ -46,6 +46,11 @@ VARIANTS = {
         {**SMALL["flow"], "objective": "average", "pairing": "optimal", "times": "uniform"},
         SPECS["colour picture"],
     ),
+    "flow, sets": (
+        "flow",
+        {"width": 16, "depth": 1, "steps": 3, "likelihood_steps": 3},
+        Dense((3, 12), layout="set"),
+    ),
     "flow, adaptive": ("flow", {"width": 16, "solver": "adaptive"}, SPECS["vector"]),
     "ar, counts and n-grams": (
         "ar",

@@ -209,7 +209,7 @@ def test_conditions_of_every_kind_reach_the_network():
 def test_what_cannot_be_told_is_named():
     with pytest.raises(SpecError, match="needs the sides of the data"):
         flow(Dense((3, 16, 16)), {"sketch": Dense((1, 8, 8))})
-    with pytest.raises(SpecError, match="an MLP can be told classes, texts and vectors only"):
+    with pytest.raises(SpecError, match="this network can be told classes, texts and vectors only"):
         flow(PLANE, {"caption": Tokens(length=8, vocab=20, begin=0)})
 
 

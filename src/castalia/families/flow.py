@@ -4,7 +4,8 @@ Lipman et al. 2023, arXiv:2210.02747; rectified flow: Liu et al. 2023, arXiv:220
 logit-normally: Esser et al. 2024, arXiv:2403.03206; noise and data paired by optimal transport
 within a batch: Tong et al. 2024, arXiv:2302.00482; few steps by average velocities: Geng et al.
 2025, arXiv:2505.13447 (MeanFlow); guidance without a classifier: Ho & Salimans 2022,
-arXiv:2207.12598. Networks are in nn/unet.py and nn/mlp.py, solvers in nn/solvers.py.
+arXiv:2207.12598. Networks are in
+nn/unet.py, nn/set_network.py and nn/mlp.py, solvers in nn/solvers.py.
 
 Time runs from noise (0) to data (1): x_t = (1 - t) noise + t data, and the velocity is data -
 noise. The network works in units of the data's mean and deviation (nn/data_scale.py) and is told
@@ -37,6 +38,7 @@ from castalia.nn.data_scale import DataScale
 from castalia.nn.graph import Graph, Port, condition_ports
 from castalia.nn.likelihoods import LOG_2PI
 from castalia.nn.mlp import Mlp, sinusoids
+from castalia.nn.set_network import SetNetwork
 from castalia.nn.solvers import EVALUATIONS, Solver, along, integrate, integrate_adaptively
 from castalia.nn.unet import UNet
 from castalia.sentences import say
@@ -51,8 +53,8 @@ FRESH = 0.2  # share of the noise's variance that `restore` draws anew at every 
 class FlowConfig(FamilyConfig):
     """What the network is, what it learns, and how it is followed."""
 
-    body: Literal["auto", "mlp", "unet"] = Field(
-        "auto", description="auto: unet for grids, mlp for vectors and sets"
+    body: Literal["auto", "mlp", "unet", "set"] = Field(
+        "auto", description="auto: unet for grids, mlp for vectors, set for sets"
     )
     width: int = Field(
         64, ge=1, le=WIDEST, description="channels at the finest level (unet), units of a layer"
@@ -455,12 +457,19 @@ class Velocity(nn.Module):
         words = any(isinstance(one, Tokens | Words) for one in conditions.values())
         kind = config.body
         if kind == "auto":
-            kind = "unet" if body_kind(spec, "auto") == "conv" else "mlp"
+            grid = body_kind(spec, "auto") == "conv"
+            kind = "set" if is_set(spec) else "unet" if grid else "mlp"
+        if kind == "set" and not is_set(spec):
+            raise SpecError(
+                say("a network over sets needs a set of members"),
+                where=say("shape {0}, layout {1}", spec.shape, spec.layout),
+                fix="family.body=auto",
+            )
         for name, one in conditions.items():
             grid = isinstance(one, Dense) and not is_vector(one)
-            if kind == "mlp" and (grid or isinstance(one, Tokens)):
+            if kind != "unet" and (grid or isinstance(one, Tokens)):
                 raise SpecError(
-                    say("an MLP can be told classes, texts and vectors only"),
+                    say("this network can be told classes, texts and vectors only"),
                     where=say("condition '{0}'", name),
                     fix="family.body=unet",
                 )
@@ -472,6 +481,11 @@ class Velocity(nn.Module):
         if kind == "mlp":
             self.body: nn.Module = Mlp(
                 spec.size, spec.size, width=config.width, depth=config.depth, context=width
+            )
+        elif kind == "set":
+            channels = spec.shape[0]
+            self.body = SetNetwork(
+                channels, channels, width=config.width, depth=config.depth, context=width
             )
         else:
             inputs = spec.shape[0] + sum(one.shape[0] for one in grids)
@@ -495,10 +509,17 @@ class Velocity(nn.Module):
             vector = vector + context.vector
         if isinstance(self.body, Mlp):
             return self.body(x, vector).unflatten(1, x.shape[1:]).float()
+        if isinstance(self.body, SetNetwork):
+            return self.body(x, vector).float()
         if context.grid is not None:
             x = torch.cat([x, context.grid.to(x)], 1)
         velocity: Tensor = self.body(x, vector, context.sequence, context.mask).float()
         return velocity
+
+
+def is_set(spec: Dense) -> bool:
+    """Members along the last axis, in no order."""
+    return spec.layout == "set" and len(spec.shape) == 2
 
 
 class Following(nn.Module):

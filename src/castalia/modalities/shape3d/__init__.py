@@ -41,6 +41,7 @@ MODALITY = Modality(
         "one-body": say("One body"),
         "sturdy": say("Thick walls"),
     },
+    features={"shape3d-points-v1": f"{_HERE}.point_clouds:PointFeatures"},
     edits={
         "infill": Named(f"{_HERE}.edits:InfillShapes", "a part of a shape made anew"),
     },

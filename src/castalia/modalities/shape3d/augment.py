@@ -1,5 +1,6 @@
-"""Augmentations of fields of signed distance: rotation about the upward axis, mirror images, and
-stretching along each axis, so that a hundred shapes give more than a hundred.
+"""Augmentations of fields of signed distance, and of sets of points: rotation about the upward
+axis, mirror images, and stretching along each axis, so that a hundred shapes give more than a
+hundred.
 """
 
 from __future__ import annotations
@@ -46,3 +47,40 @@ def stretch(stored: Tensor, rng: torch.Generator) -> Tensor:
         values = torch.bmm(weights, moved.reshape(len(stored), side, -1)).view(shape)
         values = values.movedim(1, 1 + axis)
     return values[:, None].round().clamp(0, 255).to(stored.dtype)
+
+
+def turn_points(stored: Tensor, rng: torch.Generator) -> Tensor:
+    """(B, 3, P) in [-1, 1]: each row by any angle about y, and back into the box where it would
+    leave it.
+    """
+    angle = 2 * torch.pi * torch.rand(len(stored), generator=rng)
+    x, y, z = stored.unbind(1)
+    cos, sin = angle.cos()[:, None], angle.sin()[:, None]
+    return _inside(torch.stack([cos * x + sin * z, y, cos * z - sin * x], 1))
+
+
+def mirror_points(stored: Tensor, rng: torch.Generator) -> Tensor:
+    """Each row as it is, or left and right exchanged (x)."""
+    rows = torch.rand(len(stored), generator=rng) < 0.5
+    sign = torch.where(rows, -1.0, 1.0)[:, None]
+    return torch.stack([stored[:, 0] * sign, stored[:, 1], stored[:, 2]], 1)
+
+
+def stretch_points(stored: Tensor, rng: torch.Generator) -> Tensor:
+    """Each row LEAST to MOST times as long along each axis, about the middle of x and z and the
+    lowest point.
+    """
+    factor = LEAST + (MOST - LEAST) * torch.rand(len(stored), 3, 1, generator=rng)
+    still = torch.zeros(len(stored), 3, 1)
+    still[:, 1, 0] = stored[:, 1].amin(1)
+    return _inside(still + factor * (stored - still))
+
+
+def _inside(points: Tensor) -> Tensor:
+    """Rows that leave the box are made smaller about the middle of the floor."""
+    most = points[:, ::2].abs().amax((1, 2)).clamp_min(1.0)
+    floor = points[:, 1].amin(1)
+    high = (points[:, 1].amax(1) - floor) / (1 - floor).clamp_min(1e-6)
+    shrink = torch.maximum(most, high)[:, None]
+    x, y, z = points.unbind(1)
+    return torch.stack([x / shrink, floor[:, None] + (y - floor[:, None]) / shrink, z / shrink], 1)

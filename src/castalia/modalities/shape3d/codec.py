@@ -5,12 +5,15 @@ TRUNCATE voxels inside, 255 as far outside; no level lies on the surface itself,
 never touches the middle of a voxel. How a mesh becomes a field is in voxelise.py, how a field
 becomes a closed mesh in surface.py. A GLB that `write` makes holds the field beside the mesh, so a
 made shape can be edited again without loss; other formats hold the mesh alone.
+With form=points a shape is a set of points on its surface instead (point_clouds.py), and a set is
+the shape of balls around its points.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -27,6 +30,7 @@ from castalia.errors import DataError, SpecError
 from castalia.modalities.shape3d import augment, specks
 from castalia.modalities.shape3d.files import formats
 from castalia.modalities.shape3d.mesh import Mesh, extents, is_watertight
+from castalia.modalities.shape3d.point_clouds import field_of, points_of
 from castalia.modalities.shape3d.render import render
 from castalia.modalities.shape3d.shape import Shape
 from castalia.modalities.shape3d.surface import surface
@@ -50,6 +54,8 @@ class ShapeConfig(CodecConfig):
     thicken voxels that every surface is moved outwards, so that walls and rods thinner than a voxel
             are kept.
     specks  bodies of fewer voxels than this are left out, if there is a larger one.
+    form    field: signed distances on the grid. points: a set of `points` points on the surface;
+            `size` is then the grid on which a made set becomes a mesh.
     """
 
     size: int = Field(32, ge=8, le=128)
@@ -59,6 +65,8 @@ class ShapeConfig(CodecConfig):
     repair: Literal["close", "refuse"] = "close"
     thicken: float = Field(0.6, ge=0, le=2)
     specks: int = Field(8, ge=0, le=1 << 20)
+    form: Literal["field", "points"] = "field"
+    points: int = Field(512, ge=16, le=8192)
 
 
 class ShapeState(State):
@@ -68,8 +76,8 @@ class ShapeState(State):
 
 
 class ShapeCodec(Codec[Shape]):
-    """Meshes to uint8 fields; spec Dense((1, n, n, n), unit "signed", levels 256, layout
-    "grid").
+    """Meshes to uint8 fields; spec Dense((1, n, n, n), unit "signed", levels 256, layout "grid").
+    With form=points to float32 sets; spec Dense((3, points), unit "signed", layout "set").
     """
 
     name = "shape3d"
@@ -98,7 +106,7 @@ class ShapeCodec(Codec[Shape]):
             )
         if self.config.up == "z" and path.suffix.lower() != ".glb":
             mesh = Mesh(_y_up(shape.mesh.vertices), shape.mesh.faces)
-            shape = Shape(mesh, shape.field, shape.stored)
+            shape = replace(shape, mesh=mesh)
         yield shape
 
     def describe(self, item: Shape) -> str:
@@ -125,13 +133,21 @@ class ShapeCodec(Codec[Shape]):
                 "codec",
                 say("call fit(items) first"),
             )
+        if self.config.form == "points":
+            return Dense((3, self.config.points), layout="set")
         return Dense((1, *[self.config.size] * 3), levels=LEVELS)
 
     def encode(self, item: Shape) -> Tensor:
-        """(1, n, n, n) uint8. The field that a made shape brings along, where it has the size of
-        this codec's; else its mesh is measured.
+        """(1, n, n, n) uint8, or (3, points) float32. The field or the points that a made shape
+        brings along, where they have the size of this codec's; else its mesh is measured.
         """
         n = self.config.size
+        if self.config.form == "points":
+            if item.points is not None and item.points.shape[1] == self.config.points:
+                return torch.from_numpy(np.array(item.points))
+            floor = self.config.place == "floor"
+            mesh = placed(item.mesh, n, longest=self._longest, floor=floor)
+            return torch.from_numpy(points_of(mesh, n, self.config.points))
         if item.field is not None and item.field.shape == (n, n, n):
             return torch.from_numpy(np.array(item.field))[None]
         floor = self.config.place == "floor"
@@ -145,6 +161,10 @@ class ShapeCodec(Codec[Shape]):
         the voxel nearest to it is.
         """
         values = torch.nan_to_num(x.detach().cpu().float(), nan=1.0).clamp(-1, 1)
+        if self.config.form == "points":
+            near = field_of(values[None], self.config.size)[0, 0].numpy()
+            levels = ((near + 1) * MIDDLE).round().astype(np.uint8)
+            return replace(self.shape_of(levels), points=values.numpy())
         field = ((values[0] + 1) * MIDDLE).round().to(torch.uint8).numpy()
         return self.shape_of(specks.removed(field, self.config.specks))
 
@@ -166,7 +186,7 @@ class ShapeCodec(Codec[Shape]):
         the manifest inside. The same item and manifest give the same bytes.
         """
         if self.config.up == "z" and path.suffix.lower() != ".glb":
-            item = Shape(Mesh(_z_up(item.mesh.vertices), item.mesh.faces), item.field)
+            item = replace(item, mesh=Mesh(_z_up(item.mesh.vertices), item.mesh.faces))
         path.write_bytes(formats.write(item, path, manifest))
 
     @classmethod
@@ -182,6 +202,8 @@ class ShapeCodec(Codec[Shape]):
         digest.update(shape.mesh.faces.astype("<i4").tobytes())
         if shape.field is not None:
             digest.update(shape.field.tobytes())
+        if shape.points is not None:
+            digest.update(shape.points.astype("<f4").tobytes())
         return digest.hexdigest()
 
     @classmethod
@@ -194,10 +216,16 @@ class ShapeCodec(Codec[Shape]):
         return contact_sheet([render(item.mesh) for item in items], gap=0)
 
     def units(self, item: Shape) -> dict[str, int]:
-        return {"dimension": self.config.size**3}
+        return {"dimension": self.spec.size}
 
     @property
     def augmentations(self) -> dict[str, Augmentation]:
+        if self.config.form == "points":
+            return {
+                "turn": augment.turn_points,
+                "mirror": augment.mirror_points,
+                "stretch": augment.stretch_points,
+            }
         return {"turn": augment.turn, "mirror": augment.mirror, "stretch": augment.stretch}
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:

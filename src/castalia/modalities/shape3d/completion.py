@@ -48,7 +48,9 @@ def completed(
     """
     infiller = require(model, Infills, "infill")
     x = encoded(model, codec, items)
-    keep = torch.stack([kept(row[0], part, share) for row in x])[:, None]
+    keep = torch.stack(
+        [kept_points(row, part, share) if x.ndim == 3 else kept(row[0], part, share) for row in x]
+    )[:, None]
     rows = torch.arange(len(items)).repeat_interleave(count)
     rngs = generators(seed, 0, len(rows))
     made = []
@@ -80,3 +82,12 @@ def kept(field: Tensor, part: str, share: float) -> Tensor:
     shape = [1, 1, 1]
     shape[axis] = n
     return good.view(shape).expand(field.shape)
+
+
+def kept_points(points: Tensor, part: str, share: float) -> Tensor:
+    """points (3, P) -> (P,) bool: False for those in the part that is made anew."""
+    axis, at_end = PARTS[part]
+    along = points[axis]
+    low, high = float(along.min()), float(along.max())
+    cut = high - share * (high - low) if at_end else low + share * (high - low)
+    return along < cut if at_end else along > cut

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from castalia.codecs.base import Codec
 from castalia.governance.copy_matcher import Matches, set_against_neighbours
+from castalia.modalities.shape3d.point_clouds import GRID, field_of
 from castalia.modalities.shape3d.pose import posed, poses, unlike
 from castalia.modalities.shape3d.shape import Shape
 from castalia.spec import Dense
@@ -36,14 +37,14 @@ class Solids:
 
     def __init__(self, codec: Codec[Any], training: Tensor | Iterable[Tensor]) -> None:
         blocks = [training] if isinstance(training, Tensor) else training
-        self.training = torch.cat([posed(block).flatten(1) for block in blocks])
+        self.training = torch.cat([posed(_fields(block)).flatten(1) for block in blocks])
 
     @staticmethod
     def fits(codec: Codec[Any]) -> bool:
         return (
             issubclass(codec.native, Shape)
             and isinstance(codec.spec, Dense)
-            and (codec.spec.layout == "grid")
+            and codec.spec.layout in ("grid", "set")
         )
 
     def __len__(self) -> int:
@@ -56,7 +57,7 @@ class Solids:
 
     def _match(self, queries: Tensor) -> Matches:
         distances = torch.stack(
-            [unlike(pose.flatten(1), self.training) for pose in poses(posed(queries))]
+            [unlike(pose.flatten(1), self.training) for pose in poses(posed(_fields(queries)))]
         ).double()
         best, pose = distances.min(0)
         place, distance, residual = set_against_neighbours(best, SAME)
@@ -74,6 +75,8 @@ class Solids:
         """ "near": noise of a tenth of a voxel on the surface, and what that does to the field;
         "resized": 0.8 to 0.95 as large, elsewhere in the box.
         """
+        if items.ndim == 3:
+            return _planted_points(items, kind, rng)
         match kind:
             case "near":
                 noise = torch.randn(items.shape, generator=rng)
@@ -109,3 +112,29 @@ class Solids:
         matcher = cls.__new__(cls)
         matcher.training = tensors["training"]
         return matcher
+
+
+def _fields(items: Tensor) -> Tensor:
+    """Fields (N, 1, n, n, n) of fields, or of sets of points (N, 3, P)."""
+    return field_of(items.nan_to_num(0.0).clamp(-1, 1)) if items.ndim == 3 else items
+
+
+def _planted_points(items: Tensor, kind: str, rng: torch.Generator) -> Tensor:
+    """As `Solids.plant`, of sets (N, 3, P); "near": noise of a fifth of a voxel on every point."""
+    x, y, z = items.unbind(1)
+    match kind:
+        case "near":
+            noise = torch.randn(items.shape, generator=rng)
+            return (items + 0.4 / GRID * noise).clamp(-1, 1)
+        case "turned":
+            quarters = 1 + int(torch.randint(3, (1,), generator=rng))
+            turned = [(x, z), (-z, x), (-x, -z), (z, -x)][quarters]
+            return torch.stack([turned[0], y, turned[1]], 1)
+        case "flipped":
+            return torch.stack([-x, y, z], 1)
+        case "resized":
+            factor = 0.8 + 0.15 * torch.rand(len(items), 1, 1, generator=rng)
+            moved = 0.1 * (torch.rand(len(items), 3, 1, generator=rng) - 0.5)
+            return (items * factor + moved).clamp(-1, 1)
+        case _:
+            return items.clone()

@@ -18,9 +18,12 @@ class Shape:
            254 steps from inside (0) to outside (255), see voxelise.py; None for a mesh from
            elsewhere. Files that Castalia writes keep it, so that they can be edited again without
            loss.
+    points (3, P) float32 in [-1, 1]: the set of points that the mesh is the surface of, where a
+           model of points made it (point_clouds.py); else None.
     stored what the file was, in a few words.
     """
 
     mesh: Mesh
     field: np.ndarray | None = None
     stored: str = ""
+    points: np.ndarray | None = None

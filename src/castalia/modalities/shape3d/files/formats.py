@@ -45,17 +45,19 @@ def read(path: Path) -> Shape:
     ending, data = ending_of(path), content(path)
     try:
         mesh = READERS[ending](data, path.name)
-        field = glb.field_of(data, path.name) if ending == ".glb" else None
+        glb_file = ending == ".glb"
+        field = glb.field_of(data, path.name) if glb_file else None
+        points = glb.points_of(data, path.name) if glb_file else None
     except MemoryError as error:
         raise damaged(say("it asks for more memory than there is"), path.name) from error
-    return Shape(mesh, field, ending[1:].upper())
+    return Shape(mesh, field, ending[1:].upper(), points)
 
 
 def write(shape: Shape, path: Path, manifest: dict[str, Any] | None) -> bytes:
     """The bytes of a file of this name. Raises DataError for an ending that is not written."""
     match ending_of(path):
         case ".glb":
-            return glb.write(shape.mesh, manifest, shape.field)
+            return glb.write(shape.mesh, manifest, shape.field, shape.points)
         case ".stl":
             return stl.write(shape.mesh, manifest)
         case ".obj":

@@ -3,9 +3,9 @@
 Read: triangles, strips and fans of all nodes of the scene, placed by their matrices; materials,
 textures, bones and animations are passed over. Compressed meshes (Draco, meshopt), quantised
 coordinates and buffers in other files are refused by name.
-Written: one mesh. The manifest and the field that the surface was taken from are in `extras` of the
-asset, which other programs keep or ignore; `generator`, and in `extras.label`, say that a machine
-made it.
+Written: one mesh. The manifest, and the field and the points that the surface was taken from, are
+in `extras` of the asset, which other programs keep or ignore; `generator`, and in `extras.label`,
+say that a machine made it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ REFUSED = {
 }
 MOST_NODES = 100_000
 LARGEST_FIELD = 256  # voxels of a side
+MOST_POINTS = 1 << 16
 
 
 class _Scene:
@@ -229,7 +230,12 @@ def chunks(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
     return content, found.get(BIN, b"")
 
 
-def write(mesh: Mesh, manifest: dict[str, Any] | None, field: np.ndarray | None) -> bytes:
+def write(
+    mesh: Mesh,
+    manifest: dict[str, Any] | None,
+    field: np.ndarray | None,
+    points: np.ndarray | None = None,
+) -> bytes:
     """The same arguments give the same bytes."""
     vertices = mesh.vertices.astype("<f4")
     faces = mesh.faces.astype("<u4")
@@ -238,6 +244,9 @@ def write(mesh: Mesh, manifest: dict[str, Any] | None, field: np.ndarray | None)
     if field is not None:
         blocks.append(zlib.compress(np.ascontiguousarray(field).tobytes(), 9))
         extras["field"] = {"bufferView": 2, "size": len(field)}
+    if points is not None:
+        extras["points"] = {"bufferView": len(blocks), "count": points.shape[1]}
+        blocks.append(points.astype("<f4").tobytes())
     if manifest is not None:
         extras["castalia"] = json.dumps(manifest, sort_keys=True)
         label = ai_label.line(manifest)
@@ -306,6 +315,22 @@ def field_of(data: bytes, name: str) -> np.ndarray | None:
     if len(values) != size**3:
         raise damaged(say("its field is damaged"), name)
     return np.frombuffer(values, np.uint8).reshape(size, size, size)
+
+
+def points_of(data: bytes, name: str) -> np.ndarray | None:
+    """(3, P) float32 in [-1, 1]: the points that `write` was given; None where there are none."""
+    about = extras_of(data, name).get("points")
+    if not isinstance(about, dict):
+        return None
+    scene = _Scene(data, name)
+    count = scene.number(about, "count")
+    block, _ = scene.view(about.get("bufferView"))
+    if not 1 <= count <= MOST_POINTS or len(block) != 12 * count:
+        raise damaged(say("its points are damaged"), name)
+    points = np.frombuffer(block, "<f4").astype(np.float32).reshape(3, count)
+    if not (np.abs(points) <= 1).all():  # NaN is not, either
+        raise damaged(say("its points are damaged"), name)
+    return points
 
 
 def _list(of: dict[str, Any], key: str) -> list[Any]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from castalia.modalities.shape3d.mesh import surface_points
+from castalia.modalities.shape3d.point_clouds import field_of
 from castalia.modalities.shape3d.shape import Shape
 from castalia.modalities.shape3d.surface import surface
 from castalia.modalities.shape3d.voxelise import placed
@@ -37,7 +38,9 @@ def cloud(item: Shape, number: int) -> Tensor:
 
 
 def cloud_of(values: Tensor, number: int) -> Tensor:
-    """The same of a field (1, n, n, n) float in [-1, 1]."""
+    """The same of a field (1, n, n, n) or a set of points (3, P), float in [-1, 1]."""
+    if values.ndim == 2:
+        values = field_of(values[None])[0]
     levels = ((values[0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
     rng = np.random.default_rng(counter_seed("cloud", number))
     mesh = surface(levels.astype(np.float32) - 127.5)

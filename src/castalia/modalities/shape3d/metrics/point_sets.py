@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -190,9 +190,10 @@ def _naive(evidence: Evidence, count: int) -> Tensor | None:
     """Clouds of the naive baseline; None where nothing is known of the data's moments."""
     if not isinstance(evidence, DenseEvidence) or evidence.moments is None:
         return None
-    if len(evidence.spec.shape) != 4:  # type: ignore[union-attr]
+    spec: Any = evidence.spec
+    if len(spec.shape) != 4 and spec.layout != "set":
         return None
-    fields = naive(evidence.moments, evidence.spec, evidence.seed, 0, count)  # type: ignore[arg-type]
+    fields = naive(evidence.moments, spec, evidence.seed, 0, count)
     return torch.stack([cloud_of(field, number) for number, field in enumerate(fields)])
 
 
