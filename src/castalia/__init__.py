@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from castalia import export
+    from castalia.apps.report import report
     from castalia.errors import CastaliaError
     from castalia.run import Run
     from castalia.verbs.audit import audit
@@ -46,6 +47,7 @@ _WHERE = {
     "predict": "castalia.verbs.predict",
     "evaluate": "castalia.verbs.evaluate",
     "evaluate_edits": "castalia.verbs.evaluate",
+    "report": "castalia.apps.report",
     "reproduce": "castalia.verbs.reproduce",
     "resume": "castalia.verbs.train",
     "sample": "castalia.verbs.sample",
@@ -68,6 +70,7 @@ __all__ = [
     "find",
     "open",
     "predict",
+    "report",
     "reproduce",
     "resume",
     "sample",

@@ -51,6 +51,11 @@ VERBS: dict[str, Verb] = {
     "describe": Verb(
         "Train", "say in words what files show", "castalia describe latest cat.png --language zh"
     ),
+    "report": Verb(
+        "Data",
+        "a report in which every number comes from cells, and a check of its text",
+        "castalia report sales.csv --template monthly.md --out report",
+    ),
     "find": Verb(
         "Train", "the files that a text describes", 'castalia find latest "red apple" pictures/'
     ),

@@ -5,7 +5,7 @@
 write a turn that is not theirs, and words are tokenised turn by turn.
 
 `Jinja`, for tokenizers of others: the template that came with the model, rendered in a sandbox
-(template_sandbox.py), as `transformers` does. Where the assistant speaks is found by rendering the
+(bounded/templates.py), as `transformers` does. Where the assistant speaks is found by rendering the
 conversation again with marks in place of the words, so any template will do that writes what it is
 given (white space at its ends aside); one that changes words is read turn by turn, from prefix to
 prefix. Words are tokenised so that "<|im_end|>" in them is ten characters and no token.
@@ -138,9 +138,9 @@ class Roles:
 
 
 def _budget(characters: int) -> AbstractContextManager[None]:
-    """See template_sandbox.py. Raises MissingExtra."""
+    """See bounded/templates.py. Raises MissingExtra."""
     try:
-        from castalia.modalities.text.template_sandbox import budget
+        from castalia.bounded.templates import budget
     except ImportError as error:
         raise MissingExtra("jinja2", "llm", "chat template") from error
     return budget(characters)
@@ -239,7 +239,7 @@ class Jinja:
     def _compiled(self) -> Any:
         from jinja2.exceptions import TemplateError
 
-        from castalia.modalities.text.template_sandbox import compiled
+        from castalia.bounded.templates import compiled
 
         def refuse(message: str) -> None:
             raise TemplateError(message)

@@ -10,9 +10,9 @@ import time
 import numpy as np
 import pytest
 
+from castalia.bounded import templates
 from castalia.codecs.conversation import Message
 from castalia.errors import DataError
-from castalia.modalities.text import template_sandbox
 from castalia.modalities.text.chat_template import Jinja
 
 TURNS = [Message("user", "hi there"), Message("assistant", "yes")]
@@ -159,12 +159,12 @@ def test_what_is_meant_well_is_as_it_was() -> None:
 
 
 def test_a_budget_is_one_for_all_that_is_rendered_within_it() -> None:
-    with template_sandbox.budget(0):
-        outer = template_sandbox._ACTIVE.meter
-        with template_sandbox.budget(10**6):
-            assert template_sandbox._ACTIVE.meter is outer
-        template_sandbox.burn(template_sandbox.BUDGET)
-        with pytest.raises(template_sandbox.Spent):
-            template_sandbox.burn(1)
-    with pytest.raises(template_sandbox.Spent, match="no budget"):
-        template_sandbox.burn(1)
+    with templates.budget(0):
+        outer = templates._ACTIVE.meter
+        with templates.budget(10**6):
+            assert templates._ACTIVE.meter is outer
+        templates.burn(templates.BUDGET)
+        with pytest.raises(templates.Spent):
+            templates.burn(1)
+    with pytest.raises(templates.Spent, match="no budget"):
+        templates.burn(1)

@@ -1,4 +1,4 @@
-"""A sandbox for untrusted chat templates, with a budget of work.
+"""A sandbox for untrusted templates, with a budget of work.
 
 Jinja2's sandbox keeps a template from Python's insides, but not from time and memory: `'a' *
 10**9`, loops in loops, a macro that calls itself twice, `center(10**9)`, a list that holds itself
@@ -8,7 +8,7 @@ of what it touches, each piece of output by its length. A budget is a number, so
 fits once always fits; the clock of the computing thread stands behind it. Nothing needs a signal, a
 process or a thread of its own, so nothing can be left behind.
 
-Filters that no chat template uses and that cannot be paid for in advance are not there: pprint,
+Filters that cannot be paid for in advance are not there: pprint,
 random, striptags, urlize, wordwrap, xmlattr; nor is lipsum.
 """
 
@@ -27,7 +27,7 @@ from jinja2 import nodes, pass_context
 from jinja2.compiler import CodeGenerator
 from jinja2.environment import Template
 from jinja2.exceptions import TemplateError
-from jinja2.runtime import Context
+from jinja2.runtime import Context, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
@@ -124,16 +124,23 @@ def burn(units: int) -> None:
 
 
 def compiled(
-    source: str, filters: Mapping[str, Callable[..., Any]], names: Mapping[str, Any]
+    source: str,
+    filters: Mapping[str, Callable[..., Any]],
+    names: Mapping[str, Any],
+    *,
+    strict: bool = False,
 ) -> Template:
     """A template, to be rendered within a `budget`. filters: in place of Jinja's own; names: what
-    it may use beside its arguments.
+    it may use beside its arguments. strict: a name that is not there is an error, not nothing.
 
     Raises TemplateError for one that is too long, or no template.
     """
     if len(source) > LONGEST:
         raise Spent(f"it has {len(source):,} characters, {LONGEST:,} at most")
-    return _Sandbox(filters, names).from_string(source)
+    sandbox = _Sandbox(filters, names)
+    if strict:
+        sandbox.undefined = StrictUndefined
+    return sandbox.from_string(source)
 
 
 def size(value: Any) -> int:
