@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import castalia
-from castalia.evaluation.base import GROUPS, jackknife
+from castalia.evaluation.base import GROUPS, jackknife, wilson
 from castalia.evaluation.classifier import LeastSquares, lift_for, one_hot
 from castalia.evaluation.features import extract, features_for
 from castalia.evaluation.utility import measures
@@ -224,7 +224,10 @@ def compared(
     result = {}
     for name, values in sides.items():
         gains = [mine - its for mine, its in zip(values, base, strict=True)]
-        result[name] = {**interval(values, (0.0, 1.0)), "gain": interval(gains, (-1.0, 1.0))}
+        # where all are right the jackknife sees no spread; Wilson's interval of a share does
+        own, (least, most) = interval(values, (0.0, 1.0)), wilson(values[0], len(groups))
+        own |= {"low": round(min(own["low"], least), 4), "high": round(max(own["high"], most), 4)}
+        result[name] = {**own, "gain": interval(gains, (-1.0, 1.0))}
     return result
 
 
