@@ -544,7 +544,10 @@ STARTS = {
     "scratch": ("noise", "噪声"),
     "parent": ("another run", "另一次运行"),
     "critic": ("another run, the critic's first layers frozen", "另一次运行，冻结评判网络前几层"),
-    "generator": ("another run, the generator's coarse grids frozen", "另一次运行，冻结生成器粗网格"),
+    "generator": (
+        "another run, the generator's coarse grids frozen",
+        "另一次运行，冻结生成器粗网格",
+    ),
 }
 LESSONS = {
     "real": ("real", "真实"),

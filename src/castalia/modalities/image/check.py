@@ -49,6 +49,11 @@ _CRITIC = say(
     FEW,
 )
 _FASTGAN = say("Liu et al. 2021 and benchmarks/own_photos.py train on 100 to 2,000 pictures")
+_FLOW = say(
+    "{0}; fewer pictures it repeats, and it wants as many as image/vae, because a longer training "
+    "may repeat more",
+    _MEASURED,
+)
 _TEXTS = {"author": "author", "artist": "artist", "copyright": "copyright"}  # PNG text chunks
 
 
@@ -156,6 +161,7 @@ class PictureCheck(Check):
         ),
         Need("image/gan", 300, FEW, "pictures", _CRITIC),
         Need("image/fastgan", 100, 200, "pictures", _FASTGAN),
+        Need("image/flow", 100, 1000, "pictures", _FLOW),
     )
     # recipes with the network of a measured one, or one that needs as much
     like: ClassVar[Mapping[str, str]] = {
@@ -163,6 +169,7 @@ class PictureCheck(Check):
             ("image/gan-hinge", "image/gan-relativistic", "image/gan-long"), "image/gan"
         ),
         "image/vae-mlp": "image/vae",
+        "image/flow-few-steps": "image/flow",
     }
 
     def reader(self, codec: Codec[Any]) -> Codec[Any]:
