@@ -46,6 +46,9 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	$(BIN)/python benchmarks/composed_shapes.py --seeds 0 1 2
 	$(BIN)/python benchmarks/captions.py --data $(DATA)/images
 	$(BIN)/python benchmarks/own_photos.py --data $(DATA)/images
+	$(BIN)/python benchmarks/few_examples.py --data $(DATA)/images
+	$(BIN)/python benchmarks/drawn_cells.py --data $(DATA)/images
+	$(BIN)/python benchmarks/picture_recipes.py
 	$(BIN)/python benchmarks/shapes.py --data $(DATA)/shapes3d/furniture
 	PYTHONPATH=.benchmark/pandas $(BIN)/python benchmarks/table_race.py $(DATA)/tables/adult_income/adult.csv
 	$(BIN)/python benchmarks/audio_classes.py --data $(DATA)/audio

@@ -57,6 +57,13 @@ CASES = {
     "image/gan": Case(
         "pictures", "image/gan", ("training.steps=500",), (30, 100, 300, 1000, 3000), "frechet"
     ),
+    "image/flow": Case(
+        "pictures",
+        "image/flow",
+        ("training.steps=400", "training.batch=64"),
+        (30, 100, 300, 1000, 3000),
+        "frechet",
+    ),
     "text/ar-small": Case(
         "characters",
         "text/ar-small",

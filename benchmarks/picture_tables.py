@@ -434,6 +434,206 @@ def described(results: dict[str, Any], language: str) -> str:
     return "\n".join(lines)
 
 
+def few_examples(results: dict[str, Any]) -> Iterator[Cells]:
+    """At the fewest pictures of each set, as the recipe is; the worst set counts."""
+    minutes, fewest = results["minutes"], min(row["amount"] for row in results["rows"])
+    rows = [row for row in results["rows"] if row["augment"] and row["amount"] == fewest]
+    pairs = []
+    for name in dict.fromkeys(row["set"] for row in rows):
+        found = {
+            start: [row["kernel"] for row in rows if (row["set"], row["start"]) == (name, start)]
+            for start in ("parent", "scratch")
+        }
+        if all(found.values()):
+            pairs.append((mean(found["parent"]), mean(found["scratch"])))
+    if pairs:
+        worst = max(parent / scratch for parent, scratch in pairs)
+        each = ", ".join(f"{parent:.2f}/{scratch:.2f}" for parent, scratch in pairs)
+        yield (
+            (
+                f"`{NEW}` with `start_from` on {fewest} pictures, {minutes:g} minutes: kernel "
+                f"distance (castalia-net64) over that from scratch, worst of {len(pairs)} set(s)",
+                f"{worst:.2f}x ({each})",
+            ),
+            (
+                f"`{NEW}` 加 `start_from`，{fewest} 张图片，{minutes:g} 分钟：核距离"
+                f"（castalia-net64）与从零训练之比，{len(pairs)} 个数据集中最差者",
+                f"{worst:.2f}x（{each}）",
+            ),
+            "< 1x",
+            worst < 1,
+        )
+
+
+def few(results: dict[str, Any], language: str) -> str:
+    """Every set, amount and start, means over seeds; then what real and replayed pictures get."""
+    heads = {
+        "en": (
+            *("pictures", "how many", "start", "critic sees", "seeds", "kernel distance"),
+            *("precision", "recall", "copies"),
+        ),
+        "zh": (
+            *("图片", "数量", "起点", "评判网络所见", "种子数", "核距离"),
+            *("精确率", "召回率", "副本"),
+        ),
+    }[language]
+    altered = {"en": ("as they are", "altered"), "zh": ("原样", "改动过")}[language]
+    replayed = {"en": "training pictures, replayed", "zh": "重放训练图片"}[language]
+    real = {"en": "other real pictures", "zh": "其他真实图片"}[language]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    chinese = language == "zh"
+    for name in [one for one in FEW_SETS if any(row["set"] == one for row in results["rows"])]:
+        title = FEW_SETS[name][chinese]
+        of_set = [row for row in results["rows"] if row["set"] == name]
+        for amount in sorted({row["amount"] for row in of_set}):
+            of_amount = [row for row in of_set if row["amount"] == amount]
+            for start, augment in [
+                (start, augment) for augment in (True, False) for start in STARTS
+            ]:
+                rows = [
+                    row for row in of_amount if (row["start"], row["augment"]) == (start, augment)
+                ]
+                if rows:
+                    cells = (
+                        *(title, amount, STARTS[start][chinese], altered[augment], len(rows)),
+                        _spread([row["kernel"] for row in rows], 3),
+                        _spread([row["precision"] for row in rows], 2),
+                        _spread([row["recall"] for row in rows], 2),
+                        f"{mean(row['copies'] for row in rows):.0%}",
+                    )
+                    lines.append("| " + " | ".join(map(str, cells)) + " |")
+            replay = f"{mean(row['replay'] for row in of_amount):.3f}"
+            lines.append(f"| {title} | {amount} | {replayed} | | | {replay} | | | |")
+        floor = mean(row["floor"] for row in of_set)
+        lines.append(f"| {title} | | {real} | | | {floor + 0.0:.3f} | | | |")
+    return "\n".join(lines)
+
+
+def drawn_cells(results: dict[str, Any]) -> Iterator[Cells]:
+    """At the fewest pictures: a gain that a reader may expect, and one that costs nothing."""
+    rows, minutes = results["rows"], results["minutes"]
+    fewest = min(row["amount"] for row in rows)
+    found = [row["accuracy"]["network"] for row in rows if row["amount"] == fewest]
+    worst = min(found, key=lambda one: one["drawn"]["gain"]["value"])
+    drawn, turned = (_points(worst[name]["gain"]) for name in ("drawn", "positions"))
+    yield (
+        (
+            f"A classifier of blood cells, {fewest} real pictures of each class and as many drawn "
+            f"by `{NEW}` after {minutes:g} minutes: points over real ones alone, worst of "
+            f"{len(found)} seed(s)",
+            f"{drawn} (real ones in all positions: {turned})",
+        ),
+        (
+            f"血细胞分类器，每类 {fewest} 张真实图片，加上 `{NEW}` 训练 {minutes:g} 分钟后画出的"
+            f"同样多张：比只用真实图片高多少个百分点，{len(found)} 个种子中最差者",
+            f"{drawn}（真实图片的所有方位：{turned}）",
+        ),
+        "",
+        True,
+    )
+
+
+def cells(results: dict[str, Any], language: str) -> str:
+    """Every amount and lesson, seed by seed."""
+    heads = {
+        "en": (
+            *("real, each class", "learned from", "seed", "small network (95%)", "gain"),
+            *("on features (95%)", "gain"),
+        ),
+        "zh": (
+            *("每类真实图片", "学习内容", "种子", "小网络（95%）", "增益"),
+            *("基于特征（95%）", "增益"),
+        ),
+    }[language]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for row in sorted(results["rows"], key=lambda row: (row["amount"], row["seed"])):
+        for lesson, titles in LESSONS.items():
+            shown = [str(row["amount"]), titles[language == "zh"], str(row["seed"])]
+            for classifier in ("network", "features"):
+                one = row["accuracy"][classifier][lesson]
+                shown.append(f"{one['value']:.1%} ({one['low']:.1%} – {one['high']:.1%})")
+                shown.append("" if lesson == "real" else _points(one["gain"]))
+            lines.append("| " + " | ".join(shown) + " |")
+    return "\n".join(lines)
+
+
+def _points(gain: dict[str, float]) -> str:
+    """ "+1.2 (-0.3 – 2.7)", in points."""
+    value, low, high = (100 * gain[key] for key in ("value", "low", "high"))
+    return f"{value:+.1f} ({low:+.1f} – {high:+.1f})"
+
+
+def recipes(results: dict[str, Any], language: str) -> str:
+    """A table for each set: recipes against minutes and amounts, the best of each in bold."""
+    chinese, tables = language == "zh", []
+    for name, titles in RECIPE_SETS.items():
+        rows = [row for row in results["rows"] if row["set"] == name]
+        places = sorted({(row["minutes"], row["amount"]) for row in rows})
+        if not rows:
+            continue
+        found: dict[tuple[str, float, int], list[dict[str, Any]]] = {}
+        for row in rows:
+            found.setdefault((row["recipe"], row["minutes"], row["amount"]), []).append(row)
+        distance = {key: mean(row["kernel"] for row in group) for key, group in found.items()}
+        least = {
+            place: min(value for key, value in distance.items() if key[1:] == place)
+            for place in places
+        }
+        of = ("{0:g} min, {1:,} pictures", "{0:g} 分钟，{1:,} 张")[chinese]
+        heads = [("recipe", "配方")[chinese], *(of.format(*place) for place in places)]
+        lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+        for recipe in dict.fromkeys(row["recipe"] for row in rows):
+            cells = [f"`{recipe}`"]
+            for place in places:
+                group = found.get((recipe, *place), [])
+                value = distance.get((recipe, *place))
+                shares = " / ".join(
+                    f"{mean(row[key] for row in group):.2f}" if group else ""
+                    for key in ("precision", "recall")
+                )
+                shown = "" if value is None else f"{value:.3f}"
+                mark = "**" if value == least[place] else ""
+                cells.append(f"{mark}{shown}{mark} ({shares})" if group else "")
+            lines.append("| " + " | ".join(cells) + " |")
+        replay = [
+            f"{mean(row['replay'] for row in rows if (row['minutes'], row['amount']) == place):.3f}"
+            for place in places
+        ]
+        again = ("training pictures, replayed", "重放训练图片")[chinese]
+        lines.append("| " + " | ".join([again, *replay]) + " |")
+        tables.append("\n".join([f"{titles[chinese]}", "", *lines]))
+    return "\n\n".join(tables)
+
+
+FEW_SETS = {
+    "faces": ("portraits, grey", "灰度肖像"),
+    "omniglot": ("handwritten characters", "手写字符"),
+    "cells": ("white blood cells", "白细胞"),
+}
+STARTS = {
+    "scratch": ("noise", "噪声"),
+    "parent": ("another run", "另一次运行"),
+    "critic": ("another run, the critic's first layers frozen", "另一次运行，冻结评判网络前几层"),
+    "generator": (
+        "another run, the generator's coarse grids frozen",
+        "另一次运行，冻结生成器粗网格",
+    ),
+}
+LESSONS = {
+    "real": ("real", "真实"),
+    "positions": ("real, in all eight positions", "真实，全部八种方位"),
+    "drawn": ("real, as many drawn", "真实，加同样多画出的"),
+    "more drawn": ("real, four times as many drawn", "真实，加四倍画出的"),
+    "positions, more drawn": (
+        "real in all positions, four times as many drawn",
+        "真实的全部方位，加四倍画出的",
+    ),
+    "drawn alone": ("drawn alone", "只有画出的"),
+}
+RECIPE_SETS = {
+    "characters": ("Chinese characters in four typefaces, grey:", "四种字体的汉字，灰度："),
+    "emoji": ("Emoji, in colour:", "表情符号，彩色："),
+}
 FLOW, FEW_STEPS = "image/flow", "image/flow-few-steps"
 JUDGE, REFERENCE = "castalia-net64-v1", "effnetlite0"
 PAIRS = {
@@ -451,10 +651,14 @@ ROWS = {
     "picture_edits": picture_edits,
     "composed_shapes": composed_shapes,
     "captions": captions,
+    "few_examples": few_examples,
+    "drawn_cells": drawn_cells,
 }
 # docs/gan.md has one more table, so tables.py puts it together
 PAGES: dict[str, list[Any]] = {
     "evaluate.md": [("judge_agreement", judges)],
     "flow.md": [("picture_edits", edits), ("flow_fashion", flows)],
     "words-to-pictures.md": [("composed_shapes", words), ("captions", described)],
+    "few-pictures.md": [("few_examples", few), ("drawn_cells", cells)],
+    "your-own-pictures.md": [("picture_recipes", recipes)],
 }

@@ -167,6 +167,12 @@ def from_dict(raw: Mapping[str, Any], *, where: str = "recipe", trust: bool = Fa
             where="training.adapt",
             fix=say("add start_from=RUN, or the folder of a language model"),
         )
+    if built["training"].freeze and start_from is None and given is None:
+        raise RecipeError(
+            say("only a trained model has parts to freeze"),
+            where="training.freeze",
+            fix=say("add start_from=RUN, or the folder of a language model"),
+        )
     _check_tuning(built["training"], start_from or given)
     return Recipe(title=title, start_from=start_from, **built)
 

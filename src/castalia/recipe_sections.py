@@ -220,6 +220,11 @@ class TrainConfig(Config):
     )
     early_stop: EarlyStopConfig | None = None
     adapt: AdaptConfig | None = None
+    freeze: tuple[str, ...] = Field(
+        (),
+        description="with start_from: names of parts, or patterns of them, that stay as they are; "
+        "see training/frozen_parts.py",
+    )
     prefer: PreferConfig | None = None
     reward: RewardConfig | None = None
 
@@ -249,11 +254,13 @@ class TrainConfig(Config):
 
     @model_serializer(mode="wrap")
     def _as_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """`epochs` is written only where it is set, so that recipes without it stay the same as
-        before it existed.
+        """`epochs` and `freeze` are written only where they are set, so that recipes without them
+        stay the same as before they existed.
         """
         data: dict[str, Any] = dump(self)
-        return {key: value for key, value in data.items() if key != "epochs" or value is not None}
+        return {
+            key: value for key, value in data.items() if key not in ("epochs", "freeze") or value
+        }
 
     def for_items(self, count: int) -> TrainConfig:
         """With no more steps than `epochs` passes over so many training items are."""

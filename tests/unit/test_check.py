@@ -30,6 +30,7 @@ from castalia.data.source import DataConfig
 from castalia.data.stream import prepare
 from castalia.errors import DataError, RecipeError
 from castalia.families.gan import FEW
+from castalia.modalities.image.check import BEGIN_WITH
 from castalia.modalities.image.codec import ImageCodec
 
 ROOT = Path(__file__).parents[2]
@@ -750,7 +751,9 @@ def test_figures_of_enough_are_those_that_were_measured():
     )["results"]
     needs = {need.recipe: need for name in modality.names() for need in of(name).measured}
     measured = {name: (found["least"], found["wants"]) for name, found in results.items()}
+    # what replays a few pictures passes for good
     measured["image/gan"] = (measured["image/gan"][1], FEW)
+    measured["image/flow"] = (measured["image/flow"][1], measured["image/vae"][1])
     assert {name: (needs[name].least, needs[name].wants) for name in measured} == measured
     assert all(needs[name].unit == results[name]["unit"] for name in results)
 
@@ -764,6 +767,15 @@ def test_some_hundred_pictures_are_advised_by_number_with_and_without_classes(tm
     assert "image/vae " in few and "image/fastgan " in some and "image/fastgan " in told
 
 
+def test_a_run_to_begin_with_is_advised_where_pictures_are_few(tmp_path: Path):
+    few = check(pictures(tmp_path / "few", 60)).document.next[0].why
+    assert "start_from=RUN" in few and few.startswith("it learns most from few pictures")
+    # near copies do not count: of 199 clothes there may be some
+    some = check(pictures(tmp_path / "some", 200)).document
+    have = next(one.have for one in some.enough if one.family == "image/fastgan")
+    assert ("start_from=RUN" in some.next[0].why) == (have < BEGIN_WITH)
+
+
 def test_enough_in_words():
     judged = {one.family: one.verdict for one in data_requirements.judge("image", 120)}
     assert judged == {
@@ -771,6 +783,7 @@ def test_enough_in_words():
         "image/vaegan": "too little",
         "image/gan": "too little",
         "image/fastgan": "little",
+        "image/flow": "little",
     }
     assert {one.verdict for one in data_requirements.judge("array", 1000, entries=10)} == {"enough"}
     assert {one.verdict for one in data_requirements.judge("array", 5, entries=10)} == {

@@ -154,3 +154,15 @@ def test_few_items_are_always_altered_and_gently() -> None:
 def test_only_this_body_redraws() -> None:
     with pytest.raises(RecipeError, match="fastgan"):
         build(body="conv", redrawing=1.0)
+
+
+def test_how_often_it_alters_is_what_was_asked_for_whatever_the_weights_came_with() -> None:
+    """A run that starts from another one takes over its buffers, this one among them."""
+    few = [Batch(pictures(FEW // 4))]
+    parent = build()
+    parent.prepare(few)
+    for asked, often in ((0.0, 0.0), (0.25, 0.25), (None, 1.0)):
+        gan = build(augment=asked)
+        gan.load_state_dict(parent.state_dict())
+        gan.prepare(few)
+        assert gan.altered == often

@@ -4,10 +4,11 @@ figures of a modality are in its `check.py`.
 Measured figures are from benchmarks/minimum_data.py (results/minimum_data.json): the same short
 training on more and more items. `least` is the smallest amount from which on the samples (texts:
 the bits) are clearly better than naive ones, `wants` the smallest whose distance to real data is at
-most a quarter more than the best. A GAN that replays a few pictures passes that test, so its
-`least` is the measured `wants`, and what it wants is where its own guard against few pictures
-begins to fade. A test compares the figures with the results. Below `least` the data are too little,
-between the two they are little; that is never an error of format.
+most a quarter more than the best. A GAN or a flow that replays a few pictures passes that test, so
+its `least` is the measured `wants`; what a GAN wants is where its own guard against few pictures
+begins to fade, what a flow wants is what a VAE does. A test compares the figures with the results.
+Below `least` the data are too little, between the two they are little; that is never an error of
+format.
 """
 
 from __future__ import annotations

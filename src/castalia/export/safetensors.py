@@ -120,6 +120,7 @@ def _plain_recipe(run: Run) -> str:
     plan["start_from"] = plan["training"]["adapt"] = plan["training"]["prefer"] = plan["training"][
         "reward"
     ] = None
+    plan["training"].pop("freeze", None)
     for section, key in (("data", "source"), ("data", "metadata"), ("codec", "tokenizer")):
         place = plan[section].get(key)
         if isinstance(place, list):

@@ -260,16 +260,17 @@ class Gan(Family):
         """Counts the items: with few, the critic would know them by heart, so it sees them
         altered. For body fastgan also means and deviation, see DataScale.
         """
-        asked = self.generator.scaled is not None or self.config.augment is None
-        if self.spec.layout != "grid" or not asked:
+        if self.spec.layout != "grid":
             return
-        batches = up_to_many(batches)
+        batches, often, items = up_to_many(batches), self.config.augment, 0
         if self.generator.scaled is not None:
-            items, often = self.generator.scaled.fit(batches), 1.0
-        else:
-            items, often = sum(len(batch.x) for batch in batches), 0.5
-        if self.config.augment is None:
-            self.altered.fill_(often * scarcity(items))
+            items = self.generator.scaled.fit(batches)
+        elif often is None:
+            items = sum(len(batch.x) for batch in batches)
+        if often is None:
+            often = (0.5 if self.generator.scaled is None else 1.0) * scarcity(items)
+        # also where it was asked for: the run that this one starts from may have had another
+        self.altered.fill_(often)
 
     def phases(self) -> Sequence[Phase]:
         return (Phase("critic", ("critic",)), Phase("generator", ("generator",)))

@@ -35,6 +35,7 @@ from castalia.run import Run
 from castalia.sentences import say
 from castalia.spec import Batch
 from castalia.training.device import Solo, resolve_precision
+from castalia.training.frozen_parts import freeze
 from castalia.training.held_out import QUICK, HeldOut, loss_on
 from castalia.training.hooks import Event, Hook, Progress, headlines
 from castalia.training.objective import Objective
@@ -77,6 +78,7 @@ class Trainer:
         self.module = self.device.setup(self.objective or self.family)
         self.ema = Ema(self.family, self.config.ema) if self.config.ema else None
         self.phases = (self.objective or self.family).phases()
+        freeze(self.family, self.config.freeze)
         self.optimisers = {
             phase.name: PhaseOptimiser(
                 phase.name,

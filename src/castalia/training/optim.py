@@ -57,7 +57,7 @@ class PhaseOptimiser:
                 id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)
             }
             for parameter in module.parameters():
-                # frozen: see nn/lora.py
+                # frozen: see nn/lora.py and training/frozen_parts.py
                 if id(parameter) in seen or getattr(parameter, "frozen", False):
                     continue
                 seen.add(id(parameter))

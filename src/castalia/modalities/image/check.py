@@ -39,6 +39,8 @@ _AUTHORS = {0x013B: "artist", 0x8298: "copyright", 0x9C9D: "author"}  # of the f
 # of the EXIF directory
 _OWNERS = {0xA430: "owner of the camera", 0xA431: "serial number of the camera"}
 FEW_IN_A_CLASS = 50  # docs/gan.md: told the class, a GAN of few pictures varies less within it
+# below so many pictures a run of similar ones to begin with is advised: benchmarks/few_examples.py
+BEGIN_WITH = 200
 _MEASURED = "benchmarks/minimum_data.py"
 _CRITIC = say(
     "{0}; from {1:,} on the critic of families/gan.py need no longer be kept from knowing the "
@@ -47,6 +49,11 @@ _CRITIC = say(
     FEW,
 )
 _FASTGAN = say("Liu et al. 2021 and benchmarks/own_photos.py train on 100 to 2,000 pictures")
+_FLOW = say(
+    "{0}; fewer pictures it repeats, and it wants as many as image/vae, because a longer training "
+    "may repeat more",
+    _MEASURED,
+)
 _TEXTS = {"author": "author", "artist": "artist", "copyright": "copyright"}  # PNG text chunks
 
 
@@ -154,6 +161,7 @@ class PictureCheck(Check):
         ),
         Need("image/gan", 300, FEW, "pictures", _CRITIC),
         Need("image/fastgan", 100, 200, "pictures", _FASTGAN),
+        Need("image/flow", 100, 1000, "pictures", _FLOW),
     )
     # recipes with the network of a measured one, or one that needs as much
     like: ClassVar[Mapping[str, str]] = {
@@ -161,6 +169,7 @@ class PictureCheck(Check):
             ("image/gan-hinge", "image/gan-relativistic", "image/gan-long"), "image/gan"
         ),
         "image/vae-mlp": "image/vae",
+        "image/flow-few-steps": "image/flow",
     }
 
     def reader(self, codec: Codec[Any]) -> Codec[Any]:
@@ -197,6 +206,18 @@ class PictureCheck(Check):
     def advice(self, scan: Scan, judged: Sequence[Enough]) -> Advice | None:
         if scan.codes & {"identical", "few"}:
             return None
+        found = self._alone(scan, judged)
+        if self.amount(scan) >= BEGIN_WITH:
+            return found
+        why = say(
+            "{0}; with a run of similar pictures to begin with, image/fastgan and start_from=RUN "
+            "may draw better ones",
+            found.why,
+        )
+        return found._replace(why=why)
+
+    def _alone(self, scan: Scan, judged: Sequence[Enough]) -> Advice:
+        """The recipe to begin with where there is nothing else to begin with."""
         enough = {one.family for one in judged if one.verdict == "enough"}
         if "image/gan" in enough:
             recipe = "image/gan"
