@@ -78,7 +78,7 @@ def test_facts_know_their_cells(sales: Path) -> None:
     (fact,) = made.document()["facts"]
     assert fact["value"] == 10 and fact["shown"] == "10"
     assert fact["cells"] == [{"file": "sales.csv", "column": "units", "lines": [(2, 2), (4, 4)]}]
-    assert "1 empty left out" in fact["formula"] and "region = North" in fact["formula"]
+    assert "left out: 1" in fact["formula"] and "region is North" in fact["formula"]
     assert Cells("f", "c", (5, 2, 3, 9, 2)).ranges == [(2, 3), (5, 5), (9, 9)]
 
 

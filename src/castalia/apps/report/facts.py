@@ -17,7 +17,7 @@ from typing import Any
 from castalia.apps.report.source import Source
 from castalia.bounded.templates import burn
 from castalia.errors import DataError
-from castalia.sentences import say
+from castalia.sentences import say, series
 
 BEGIN, END = "\ue000", "\ue001"  # around a fact's number, in a text that is being written
 MOST_GROUPS = 1000
@@ -131,9 +131,8 @@ class Fact:
             raise DataError(say("a name takes no part in a calculation"), f"{self.formula} {sign}")
         formula = other.formula if isinstance(other, Fact) else f"{other:,}"
         cells = (*self.cells, *(other.cells if isinstance(other, Fact) else ()))
-        return Fact(
-            work(self.value, second), f"({self.formula} {sign} {formula})", cells, self.ledger
-        )
+        words = say("({0} {1} {2})", self.formula, sign, formula)
+        return Fact(work(self.value, second), words, cells, self.ledger)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,9 +150,18 @@ class Rows:
     """
 
     def __init__(
-        self, source: Source, ledger: Ledger, places: Sequence[int], words: str = "rows"
+        self,
+        source: Source,
+        ledger: Ledger,
+        places: Sequence[int],
+        chosen: tuple[str, ...] = (),
     ) -> None:
-        self._source, self._ledger, self._places, self._words = source, ledger, places, words
+        """places: of the rows in the source. chosen: by what they were, in words."""
+        self._source, self._ledger, self._places, self._chosen = source, ledger, places, chosen
+
+    @property
+    def _words(self) -> str:
+        return say("rows where {0}", series(self._chosen)) if self._chosen else say("all rows")
 
     # Choosing rows
 
@@ -161,7 +169,7 @@ class Rows:
         """Rows whose cells are equal to these, as texts, or as numbers where a number is given."""
         rows = self
         for column, wanted in equal.items():
-            rows = rows._kept(column, _equals(wanted), f"{column} = {_value(wanted)}")
+            rows = rows._kept(column, _equals(wanted), say("{0} is {1}", column, _value(wanted)))
         return rows
 
     def above(self, column: str, least: Any) -> Rows:
@@ -175,50 +183,58 @@ class Rows:
 
     def filled(self, column: str) -> Rows:
         """Rows that have something in this column."""
-        return self._kept(column, bool, f"{column} is filled")
+        return self._kept(column, bool, say("{0} is filled", column))
 
     # Numbers
 
     def count(self) -> Fact:
-        return self._fact(float(len(self._places)), f"count of {self._words}", "", decimals=0)
+        return self._fact(
+            float(len(self._places)), say("number of {0}", self._words), "", decimals=0
+        )
 
     def distinct(self, column: str) -> Fact:
         """How many different values there are, without empty cells."""
         values = {cell for cell in self._cells(column) if cell}
         return self._fact(
-            float(len(values)), f"different values of {column} in {self._words}", column, decimals=0
+            float(len(values)),
+            say("different values of {0} in {1}", column, self._words),
+            column,
+            decimals=0,
         )
 
     def empty(self, column: str) -> Fact:
         """How many cells are empty."""
         missing = sum(not cell for cell in self._cells(column))
         return self._fact(
-            float(missing), f"empty cells of {column} in {self._words}", column, decimals=0
+            float(missing),
+            say("empty cells of {0} in {1}", column, self._words),
+            column,
+            decimals=0,
         )
 
     def sum(self, column: str) -> Fact:
-        return self._measure("sum", column, math.fsum)
+        return self._measure(say("sum"), column, math.fsum, 0, 0.0)
 
     def mean(self, column: str) -> Fact:
-        return self._measure("mean", column, statistics.fmean, more=1)
+        return self._measure(say("mean"), column, statistics.fmean, 1)
 
     def median(self, column: str) -> Fact:
-        return self._measure("median", column, statistics.median, more=1)
+        return self._measure(say("median"), column, statistics.median, 1)
 
     def min(self, column: str) -> Fact:
-        return self._measure("smallest", column, min)
+        return self._measure(say("smallest"), column, min)
 
     def max(self, column: str) -> Fact:
-        return self._measure("largest", column, max)
+        return self._measure(say("largest"), column, max)
 
     # Names
 
     def first(self, column: str) -> Fact:
         """The first text in order, such as the earliest date."""
-        return self._text("first", column, min)
+        return self._text(say("first in order"), column, min)
 
     def last(self, column: str) -> Fact:
-        return self._text("last", column, max)
+        return self._text(say("last in order"), column, max)
 
     def groups(self, column: str) -> list[Group]:
         """One for each value, in the order of the table."""
@@ -256,9 +272,14 @@ class Rows:
                 say("{0:,} groups at most: group by another column", MOST_GROUPS),
             )
         for cell, own in places.items():
-            words = f"{self._words} with {column} = {cell or '(empty)'}"
-            rows = Rows(self._source, self._ledger, own, words)
-            yield rows._fact(cell or "–", f"{column} of {words}", column, form="text"), rows
+            chosen = (*self._chosen, say("{0} is {1}", column, cell or say("empty")))
+            rows = Rows(self._source, self._ledger, own, chosen)
+            yield (
+                rows._fact(
+                    cell or "–", say("{0} of {1}", column, rows._words), column, form="text"
+                ),
+                rows,
+            )
 
     def _cells(self, column: str) -> list[str]:
         burn(len(self._places))
@@ -271,23 +292,26 @@ class Rows:
         return [numbers[p] for p in self._places if not math.isnan(numbers[p])], decimals
 
     def _measure(
-        self, name: str, column: str, work: Callable[[list[float]], float], more: int = 0
+        self,
+        name: str,
+        column: str,
+        work: Callable[[list[float]], float],
+        more: int = 0,
+        nothing: float = math.nan,
     ) -> Fact:
+        """more: decimals beyond those of the cells. nothing: the value of no cells."""
         numbers, decimals = self._numbers(column)
-        value = work(numbers) if numbers else (0.0 if name == "sum" else math.nan)
-        left = len(self._places) - len(numbers)
-        without = f", {left:,} empty left out" if left else ""
-        return self._fact(
-            value,
-            f"{name} of {column} in {self._words}{without}",
-            column,
-            decimals=min(6, decimals + more),
-        )
+        value = work(numbers) if numbers else nothing
+        formula = say("{0} of {1} in {2}", name, column, self._words)
+        if left := len(self._places) - len(numbers):
+            formula = say("{0}; empty cells left out: {1:,}", formula, left)
+        return self._fact(value, formula, column, decimals=min(6, decimals + more))
 
     def _text(self, name: str, column: str, work: Callable[[Iterable[str]], str]) -> Fact:
         cells = [cell for cell in self._cells(column) if cell]
         value = work(cells) if cells else "–"
-        return self._fact(value, f"{name} of {column} in {self._words}", column, form="text")
+        formula = say("{0} of {1} in {2}", name, column, self._words)
+        return self._fact(value, formula, column, form="text")
 
     def _fact(
         self,
@@ -305,35 +329,35 @@ class Rows:
     def _kept(self, column: str, good: Callable[[str], bool], words: str) -> Rows:
         cells = self._cells(column)
         places = [place for place, cell in zip(self._places, cells, strict=True) if good(cell)]
-        joined = words if self._words == "rows" else f"{self._words[11:]}, {words}"
-        return Rows(self._source, self._ledger, places, f"rows where {joined}")
+        return Rows(self._source, self._ledger, places, (*self._chosen, words))
 
     def _ordered(
         self, column: str, bound: Any, keep: Callable[[Any, Any], bool], sign: str
     ) -> Rows:
         limit = _value(bound)
+        words = f"{column} {sign} {limit}"
         if isinstance(limit, str):
-            return self._kept(
-                column, lambda cell: bool(cell) and keep(cell, limit), f"{column} {sign} {limit}"
-            )
+            return self._kept(column, lambda cell: bool(cell) and keep(cell, limit), words)
         numbers, _ = self._source.numbers(column)
         burn(len(self._places))
         places = [place for place in self._places if keep(numbers[place], limit)]
-        words = f"{column} {sign} {limit}"
-        joined = words if self._words == "rows" else f"{self._words[11:]}, {words}"
-        return Rows(self._source, self._ledger, places, f"rows where {joined}")
+        return Rows(self._source, self._ledger, places, (*self._chosen, words))
 
 
 def percent(part: Fact, whole: Fact) -> Fact:
     """part of whole, as a percentage."""
     share = part / whole
-    return replace(share, formula=f"{part.formula} as a share of {whole.formula}", form="percent")
+    return replace(
+        share, formula=say("{0}, as a share of {1}", part.formula, whole.formula), form="percent"
+    )
 
 
 def change(old: Fact, new: Fact) -> Fact:
     """From old to new, as a percentage of old."""
     grown = (new - old) / old
-    return replace(grown, formula=f"change from {old.formula} to {new.formula}", form="percent")
+    return replace(
+        grown, formula=say("change from {0} to {1}", old.formula, new.formula), form="percent"
+    )
 
 
 def decimals(fact: Fact, places: int = 0) -> Fact:

@@ -62,11 +62,10 @@ class Report:
         marked = "".join(
             piece if isinstance(piece, str) else f"{BEGIN}{piece}{END}" for piece in self.pieces
         )
-        body = str(html(marked))
+        body, voice = str(html(marked)), Voice(language)
         for number, fact in enumerate(self.facts):
-            link = f'<a href="#fact-{number + 1}" title="{escape(fact.formula)}">'
+            link = f'<a href="#fact-{number + 1}" title="{escape(voice(fact.formula))}">'
             body = body.replace(f"{BEGIN}{number}{END}", f"{link}{escape(fact.shown)}</a>")
-        voice = Voice(language)
         rows = [
             {"shown": fact.shown, "formula": fact.formula, "cells": _places(fact, voice)}
             for fact in self.facts
@@ -118,10 +117,10 @@ def written(sources: Sequence[Source], template: str, name: str) -> Report:
     names = {
         "rows": tables[sources[0].name],
         "tables": tables,
-        "name": Fact(sources[0].name, "name of the file", (), ledger, form="text"),
+        "name": Fact(sources[0].name, say("name of the file"), (), ledger, form="text"),
         "columns": list(sources[0].columns),
         "column_count": Fact(
-            len(sources[0].columns), f"columns of {sources[0].name}", (), ledger, decimals=0
+            len(sources[0].columns), say("columns of {0}", sources[0].name), (), ledger, decimals=0
         ),
         "is_number": _is_number(sources[0]),
         "percent": asking.percent,
