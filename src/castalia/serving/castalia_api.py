@@ -7,8 +7,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -21,8 +24,10 @@ from torch import Tensor
 
 from castalia import bounded
 from castalia.abilities import SampleOptions, Scores
+from castalia.apps.report import report
 from castalia.codecs.protocols import Collects, TakesGiven
 from castalia.errors import DataError
+from castalia.language import Voice
 from castalia.nn.counter_random import generators
 from castalia.registry import require
 from castalia.sampling.descriptions import MOST as MOST_CAPTIONS
@@ -86,6 +91,7 @@ TOKEN_OPTIONS = (
 )
 DENSE_OPTIONS = ("temperature", "guidance", "steps", "negative")
 PREDICT_FIELDS = ("run", "column", "seed", "ending")
+REPORT_FIELDS = ("template", "language")
 MOST_PREDICTED = 10_000  # items of a request
 EDIT_FIELDS = ("run", "kind", "text", "seed", "cond", "ending")
 _COND = TypeAdapter(Cond)
@@ -234,6 +240,11 @@ def router(table: Table, service: GenerationService) -> APIRouter:
                 "scores": scores,
             }
         )
+
+    @routes.post("/report", openapi_extra=form_schema(*REPORT_FIELDS, files=("data",)))
+    async def report_on(http: HttpRequest) -> Response:
+        async with http.form(max_files=MOST_INPUTS, max_fields=4, max_part_size=1 << 18) as form:
+            return Json(await present(http, _reported(form)))
 
     @routes.post("/score")
     async def score(body: ScoreBody, http: HttpRequest) -> Response:
@@ -508,6 +519,40 @@ def _conditions(form: FormData) -> dict[str, str | int]:
             say("cond is a JSON object of names or numbers of classes"), "cond", '{"label": "3"}'
         )
     return given
+
+
+# Report -------------------------------------------------------------------------------------------
+
+
+async def _reported(form: FormData) -> dict[str, Any]:
+    """Markdown, a page, and the facts with their cells."""
+    uploads = [one for one in form.getlist("data") if isinstance(one, UploadFile)]
+    if not 1 <= len(uploads) <= MOST_INPUTS:
+        raise Invalid(say("between {0} and {1} files", 1, MOST_INPUTS), "data")
+    contents = [(one.filename or "", await one.read()) for one in uploads]
+    template, language = _text(form, "template"), _text(form, "language") or "en"
+    Voice(language)  # a wrong one is said before the work
+
+    def written() -> dict[str, Any]:
+        with TemporaryDirectory() as folder:
+            files = []
+            for number, (name, content) in enumerate(contents):
+                # a client's name may say anything: of it only what a report shows is kept
+                own = re.sub(r"[^\w.-]", "_", PurePosixPath(name.replace("\\", "/")).name)[-80:]
+                files.append(Path(folder) / str(number) / (own or f"table-{number}.csv"))
+                files[-1].parent.mkdir()
+                files[-1].write_bytes(content)
+            if template is not None:
+                (Path(folder) / "template.md").write_text(template, encoding="utf-8")
+            made = report(
+                files,
+                None if template is None else Path(folder) / "template.md",
+                language=language,
+            )
+            page = made.page(files[0].stem, language)
+            return {"text": made.text, "page": page, **made.document()}
+
+    return await run_in_threadpool(written)
 
 
 # Predict ------------------------------------------------------------------------------------------
