@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from castalia import bounded, modality, registry
-from castalia.abilities import Decodes, Encodes, Infills, SampleOptions, Samples, Scores
+from castalia.abilities import Decodes, Encodes, Generates, Infills, SampleOptions, Samples, Scores
 from castalia.captions import Caption
 from castalia.codecs.base import Codec
 from castalia.codecs.protocols import Chats, Streams, chats
@@ -62,8 +62,8 @@ FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
     ),
     "image_variations": (
         say("make variants of pictures"),
-        Encodes,
-        lambda one: one.draws and isinstance(one.family, Encodes),
+        Generates,
+        lambda one: one.draws and "vary" in one.edits,
     ),
     "embeddings": (
         say("turn items into vectors"),
