@@ -1,5 +1,5 @@
-"""Edits in latent spaces at the command line: their items, their sheets, and what `castalia reproduce`
-makes of the manifests alone.
+"""Edits in latent spaces at the command line: their items, their sheets, and what `castalia
+reproduce` makes of the manifests alone.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from tests.texts import SHORT, corpus
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with pictures of two classes, and runs of them: `vae`, `gan`, and `untold`, which was
-    told no classes.
+    """A folder with pictures of two classes, and runs of them: `vae`, `gan`, and `untold`, which
+    was told no classes.
     """
     folder = tmp_path_factory.mktemp("latents")
     rng = np.random.default_rng(0)
@@ -97,9 +97,7 @@ def test_a_direction_of_a_class_is_learned_from_the_runs_data(place: Path) -> No
             says="learned from the run's training data",
         )  # fmt: skip
         # nothing else needs them
-        inside(
-            "edit", "vae", "direction", "given/0.png", "--steps", 2, "--out", "x", cwd=place
-        )
+        inside("edit", "vae", "direction", "given/0.png", "--steps", 2, "--out", "x", cwd=place)
     finally:
         shutil.move(place / "elsewhere", place / "data")
 

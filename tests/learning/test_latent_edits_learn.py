@@ -4,8 +4,6 @@ does not, and another class has its value while the rest of the picture stays.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import PIL.Image
 import pytest

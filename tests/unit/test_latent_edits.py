@@ -27,8 +27,8 @@ from castalia.sampling.latent_edits import (
     style,
     vary,
 )
-from castalia.sampling.latent_kinds import class_named
 from castalia.sampling.latent_search import distance, latents
+from castalia.sampling.prompts import class_named
 from castalia.spec import Batch, Classes, Dense, Loss, Tokens
 
 SPEC = Dense((6,), unit="standard", layout="vector")
@@ -122,7 +122,9 @@ def test_a_mean_of_two_is_the_great_circle() -> None:
 def test_a_mean_of_three_axes_lies_between_them_at_their_length() -> None:
     found = spherical_mean(2 * torch.eye(3), torch.tensor([5.0, 5.0, 5.0]))
     assert torch.allclose(found, torch.full((3,), 2 / math.sqrt(3)), atol=1e-6)
-    found = spherical_mean(torch.diag(torch.tensor([1.0, 2.0, 3.0])), torch.tensor([0.5, 0.25, 0.25]))
+    found = spherical_mean(
+        torch.diag(torch.tensor([1.0, 2.0, 3.0])), torch.tensor([0.5, 0.25, 0.25])
+    )
     assert math.isclose(float(found.norm()), 0.5 + 0.5 + 0.75, rel_tol=1e-6)
 
 

@@ -216,7 +216,9 @@ class Vae(Family):
         return self.to_latent(x, {})
 
     def expand(self, z: Tensor) -> Tensor:
-        """(B, *latent_shape) -> (B, *shape): the decoder's mean, told no condition; with gradient."""
+        """(B, *latent_shape) -> (B, *shape): the decoder's mean, told no condition. It has a
+        gradient, for what stands before it in a chain.
+        """
         return self.from_latent(z, {})
 
     def graphs(self) -> dict[str, Graph]:

@@ -229,33 +229,22 @@ def fills(model: Family) -> bool:
 # Which edits there are ----------------------------------------------------------------------------
 
 
-def general() -> dict[str, type[Edit]]:
-    """The edits of items of any codec by their kind."""
-    # late, because these build on this file
-    from castalia.sampling.latent_kinds import (
-        Direction,
-        Interpolate,
-        Invert,
-        Mix,
-        Style,
-        Vary,
-    )
-
-    return {
-        "interpolate": Interpolate,
-        "vary": Vary,
-        "mix": Mix,
-        "style": Style,
-        "direction": Direction,
-        "invert": Invert,
-        "infill": Infill,
-    }
+# as in a modality's descriptor: these build on this file
+GENERAL: Mapping[str, str] = {
+    "interpolate": "castalia.sampling.latent_kinds:Interpolate",
+    "vary": "castalia.sampling.latent_kinds:Vary",
+    "mix": "castalia.sampling.latent_kinds:Mix",
+    "style": "castalia.sampling.latent_kinds:Style",
+    "direction": "castalia.sampling.latent_kinds:Direction",
+    "invert": "castalia.sampling.latent_kinds:Invert",
+    "infill": "castalia.sampling.edit:Infill",
+}
 
 
 def edits_of(codec: Codec[Any] | type[Codec[Any]]) -> dict[str, Edit]:
     """The edits of items of this codec by their kind: those of its modality, and those of any."""
     own = modality.of(codec)
-    return {kind: make() for kind, make in (general() | _own(own)).items()}
+    return {kind: make() for kind, make in (_general() | _own(own)).items()}
 
 
 def edit_of(kind: str, codec: Codec[Any]) -> Edit:
@@ -272,7 +261,7 @@ def edit_of(kind: str, codec: Codec[Any]) -> Edit:
 
 def every() -> Iterator[tuple[str, type[Edit]]]:
     """(kind, edit): those of any codec, then those of each modality."""
-    yield from general().items()
+    yield from _general().items()
     for one in modality.every().values():
         yield from _own(one).items()
 
@@ -285,6 +274,10 @@ def kinds() -> list[str]:
 def option_names() -> list[str]:
     """The options that some edit has."""
     return list(dict.fromkeys(name for _, edit in every() for name in edit.Options.model_fields))
+
+
+def _general() -> dict[str, type[Edit]]:
+    return {kind: modality.load(target, kind) for kind, target in GENERAL.items()}
 
 
 def _own(one: modality.Modality | None) -> dict[str, type[Edit]]:

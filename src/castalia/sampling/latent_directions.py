@@ -83,9 +83,7 @@ def strongest(model: Family, latents: Latents, number: int) -> Tensor:
     return torch.stack(axes)
 
 
-def _strongest(
-    maker: Encodes | Generates, z: Tensor, cond: dict[str, Any], number: int
-) -> Tensor:
+def _strongest(maker: Encodes | Generates, z: Tensor, cond: dict[str, Any], number: int) -> Tensor:
     """(*latent_shape) at one latent (1, *latent_shape)."""
     many = min(number + SPARE, z.numel())
     told = {name: value.repeat_interleave(many, 0) for name, value in cond.items()}
@@ -96,7 +94,7 @@ def _strongest(
         raise AbilityError(
             say("items of this model have no derivative in the latent"),
             where="edit direction",
-            fix=say("--along NAME: towards a class of the run's data"),
+            fix=say("--along CLASS, which needs none"),
         )
 
     def changes(axes: Tensor) -> Tensor:

@@ -22,8 +22,8 @@ from castalia.families.base import Family
 from castalia.nn.counter_random import generators, randn_rows
 from castalia.sampling.edit import Examples
 from castalia.sampling.latent_directions import between_means, strongest
-from castalia.sampling.latent_kinds import class_named
 from castalia.sampling.latent_search import Latents, latents
+from castalia.sampling.prompts import class_named
 from castalia.sentences import say
 
 MOST_ROUNDS = 100  # of a spherical mean; a few are enough
@@ -56,9 +56,7 @@ def interpolate(model: Family, x: Tensor, cond: Cond, *, steps: int) -> Tensor:
 
 
 @torch.inference_mode()
-def vary(
-    model: Family, x: Tensor, cond: Cond, *, steps: int, seed: int, strength: float
-) -> Tensor:
+def vary(model: Family, x: Tensor, cond: Cond, *, steps: int, seed: int, strength: float) -> Tensor:
     """(K * steps, *shape): `steps` variants of each item.
 
     z' = sqrt(1 - s^2) z + s * noise keeps a standard normal latent standard normal; s = 0 is the

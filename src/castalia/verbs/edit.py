@@ -20,7 +20,7 @@ from castalia.progress.views import shown
 from castalia.run import Run
 from castalia.sampling.edit import Examples, edit_of, options_of, with_files
 from castalia.sampling.generate import conditions_of_items
-from castalia.sampling.latent_kinds import class_named
+from castalia.sampling.prompts import class_named
 from castalia.sentences import say
 from castalia.spec import Classes
 
@@ -98,7 +98,7 @@ def examples(run: Run, name: str) -> Examples:
         raise RunError(
             say("a direction is learned from the run's training data: {0}", error.what),
             where=error.where,
-            fix=say("bring the data back, or leave along out"),
+            fix=say("bring the data back, or leave --along out"),
         ) from error
     condition, number = class_named(dataset.conditions, name, "edit direction")
     side, found = dataset.train, ([], [])
