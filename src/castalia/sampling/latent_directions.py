@@ -41,15 +41,16 @@ def between_means(model: Family, examples: Examples) -> Tensor:
     hundreds of searches would take too long.
     """
     encoder = require(model, Encodes, say("learn a direction from a class"))
-    means = []
-    for side in (examples.inside, examples.outside):
-        total = 0.0
+
+    def mean(side: Tensor) -> Tensor:
         firsts = range(0, len(side), BLOCK)
-        for first in tracked(firsts, "encoding", len(firsts), "batches"):
-            x = side[first : first + BLOCK].to(model.device)
-            total = total + encoder.to_latent(x, {}).double().sum(0)
-        means.append(total / len(side))
-    return (means[0] - means[1]).float()
+        parts = [
+            encoder.to_latent(side[first : first + BLOCK].to(model.device), {}).double().sum(0)
+            for first in tracked(firsts, "encoding", len(firsts), "batches")
+        ]
+        return torch.stack(parts).sum(0) / len(side)
+
+    return (mean(examples.inside) - mean(examples.outside)).float()
 
 
 def strongest(model: Family, latents: Latents, number: int) -> Tensor:

@@ -25,6 +25,7 @@ from castalia.sampling.latent_directions import between_means, strongest
 from castalia.sampling.latent_search import Latents, latents
 from castalia.sampling.prompts import class_named
 from castalia.sentences import say
+from castalia.spec import Classes
 
 MOST_ROUNDS = 100  # of a spherical mean; a few are enough
 Cond = Mapping[str, Tensor]  # condition -> (K, ...), of K items
@@ -102,17 +103,19 @@ def invert(model: Family, x: Tensor, cond: Cond) -> Tensor:
 @torch.inference_mode()
 def style(model: Family, x: Tensor, cond: Cond, *, to: str) -> Tensor:
     """(K, *shape): each item's latent under its own class, made to an item of the class `to`. See
-    edit.Style. Raises RecipeError where the model is told no class, none of this name, or does not
-    know the class of an item.
+    latent_kinds.Style. Raises RecipeError where the model is told no class, none of this name, or
+    does not know the class of an item.
     """
     name, number = class_named(model.conditions, to, "edit style")
-    known = model.conditions[name]
+    kind = model.conditions[name]
     for row, own in enumerate(cond[name].tolist()):
-        if own >= len(known):  # type: ignore[arg-type] - a class was found in it
+        if isinstance(kind, Classes) and own == len(kind):
             raise RecipeError(
                 say("the class of input {0} is not known", row + 1),
                 where="edit style",
-                fix=say("put it into a folder of that name, or: {0}", f"--cond {name}=CLASS"),
+                fix=say(
+                    "put it into a folder named like its class, or: {0}", f"--cond {name}=CLASS"
+                ),
             )
     z, told = latents(model, x, cond, say("make items over as another class"))
     return made(model, Latents(z, {**told, name: torch.full_like(told[name], number)}))
@@ -135,12 +138,13 @@ def along(
     the latent.
     """
     purpose = say("move items along a direction")
-    found = latents(model, x, {} if examples is not None else cond, purpose)
-    axes = (
-        strongest(model, found, number)
-        if examples is None
-        else between_means(model, examples).expand_as(found.z)
-    )
+    if examples is None:
+        found = latents(model, x, cond, purpose)
+        axes = strongest(model, found, number)
+    else:
+        axis = between_means(model, examples)
+        found = latents(model, x, {}, purpose)
+        axes = axis.expand_as(found.z)
     far = torch.linspace(-amount, amount, steps) if steps > 1 else torch.tensor([amount])
     places = far.to(axes).repeat(len(x)).view(-1, *[1] * (axes.dim() - 1))
     z, told = found.repeated(steps)

@@ -101,9 +101,10 @@ def examples(run: Run, name: str) -> Examples:
             fix=say("bring the data back, or leave --along out"),
         ) from error
     condition, number = class_named(dataset.conditions, name, "edit direction")
-    side, found = dataset.train, ([], [])
+    side = dataset.train
+    found: tuple[list[int], list[int]] = ([], [])  # inside, outside
     order = torch.randperm(len(side), generator=generator("examples"))
-    for block in order.split(STUDIED):
+    for block in torch.split(order, STUDIED):
         classes = side.take(block).cond[condition].tolist()
         for place, own in zip(block.tolist(), classes, strict=True):
             if len(found[own != number]) < STUDIED:
