@@ -163,6 +163,23 @@ class Encodes(Protocol):
 
 
 @runtime_checkable
+class Generates(Protocol):
+    """Makes data of latents (B, *latent_shape), which are standard normal under the prior. Of dense
+    data `from_latent` has a gradient in z: a model that does not encode has the latents of given
+    data searched for (sampling/latent_search.py).
+    """
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Of one item's latent."""
+        ...
+
+    def from_latent(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
+        """Latent -> (B, *shape)."""
+        ...
+
+
+@runtime_checkable
 class Compresses(Protocol):
     """Makes smaller arrays of data, which other models may be trained on."""
 
@@ -360,6 +377,7 @@ class Tunes(Protocol):
 ABILITIES: dict[str, type] = {
     "samples": Samples,
     "encodes": Encodes,
+    "generates": Generates,
     "compresses": Compresses,
     "quantises": Quantises,
     "scores": Scores,

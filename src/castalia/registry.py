@@ -40,13 +40,17 @@ FAMILIES: dict[str, Entry] = {
     "vae": Entry(
         "castalia.families.vae:Vae",
         say("variational autoencoder"),
-        ("samples", "encodes", "compresses", "scores"),
+        ("samples", "encodes", "generates", "compresses", "scores"),
     ),
-    "gan": Entry("castalia.families.gan:Gan", say("generative adversarial network"), ("samples",)),
+    "gan": Entry(
+        "castalia.families.gan:Gan",
+        say("generative adversarial network"),
+        ("samples", "generates"),
+    ),
     "flow": Entry(
         "castalia.families.flow:Flow",
         say("flow matching"),
-        ("samples", "encodes", "scores", "infills", "restores"),
+        ("samples", "encodes", "generates", "scores", "infills", "restores"),
     ),
     "vq": Entry(
         "castalia.families.vq:Vq",
@@ -61,7 +65,7 @@ FAMILIES: dict[str, Entry] = {
     "seqvae": Entry(
         "castalia.families.seqvae:SeqVae",
         say("variational autoencoder of sequences"),
-        ("samples", "encodes", "scores", "decodes"),
+        ("samples", "encodes", "generates", "scores", "decodes"),
     ),
     "pretrained": Entry(
         "castalia.families.pretrained:Pretrained",
@@ -76,7 +80,7 @@ FAMILIES: dict[str, Entry] = {
     "vaegan": Entry(
         "castalia.families.vaegan:VaeGan",
         say("VAE whose decoder is also a GAN's generator"),
-        ("samples", "encodes"),
+        ("samples", "encodes", "generates"),
     ),
 }
 METRICS: dict[str, Entry] = {
@@ -131,6 +135,7 @@ METRICS: dict[str, Entry] = {
 ABILITIES: dict[str, str] = {
     "samples": say_in("ability", "samples"),
     "encodes": say_in("ability", "encodes"),
+    "generates": say_in("ability", "generates"),
     "compresses": say_in("ability", "compresses"),
     "quantises": say_in("ability", "quantises"),
     "scores": say_in("ability", "scores"),

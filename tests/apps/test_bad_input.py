@@ -12,6 +12,7 @@ import pytest
 from castalia import Run
 from castalia.modalities.image.codec import ImageCodec  # noqa: F401 - the codec under test must import
 from tests.apps.command import TINY, castalia, inside
+from tests.texts import SHORT, corpus
 
 
 def pictures(folder: Path, count: int, *, same: bool = False) -> Path:
@@ -152,6 +153,7 @@ def test_a_damaged_run_names_the_file(damage: str, tmp_path: Path):
 
 
 def test_a_family_that_cannot(tmp_path: Path):
-    inside("train", "image/gan", "builtin/digits", *TINY, "--out", "run", cwd=tmp_path)
-    inside("sample", "run", "-n", 2, "--out", "out", cwd=tmp_path)
-    fails("edit", "run", "vary", "out/00000.png", "--out", "v", cwd=tmp_path, code=3, says="vae")
+    corpus(tmp_path / "texts", files=10)
+    inside("train", "text/ar", "texts", *SHORT, "--out", "run", cwd=tmp_path)
+    for kind in ("vary", "invert"):
+        fails("edit", "run", kind, "a text", "--out", "v", cwd=tmp_path, code=3, says="seqvae")

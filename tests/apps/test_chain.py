@@ -103,7 +103,8 @@ def test_latents_of_a_chain_interpolate(chained: Run, tmp_path: Path) -> None:
         for kind, edit in edits_of(chained.codec).items()
         if edit.possible(chained.model(), chained.codec)
     }
-    assert able == ({"interpolate", "vary"} if chained.recipe.family.name == "flow" else set())
+    latent = {"interpolate", "vary", "mix", "style", "direction", "invert"}
+    assert able == (latent if chained.recipe.family.name == "flow" else set())
 
 
 def test_the_card_names_the_chain(chained: Run, coder: Run) -> None:

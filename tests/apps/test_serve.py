@@ -27,6 +27,8 @@ from castalia.spec import Batch
 from castalia.verbs.reproduce import reproduce as remake
 from tests.apps.serving import Running, events, serving, trained
 
+LATENT_EDITS = ("interpolate", "vary", "mix", "style", "direction", "invert")
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -338,6 +340,28 @@ def test_edits_of_uploads(up: Running, place: Path, tmp_path: Path) -> None:
         ), wrong
 
 
+def test_edits_of_latents_over_http(up: Running) -> None:
+    picture = up.post("/api/generate", {"run": "digits", "format": "file", "seed": 1}).content
+    files = [("inputs", ("a.png", picture)), ("inputs", ("b.png", picture))]
+    for run, kind, form, count in (
+        ("digits", "mix", {"shares": "0.7,0.3"}, 1),
+        ("digits", "style", {"to": "4", "cond": '{"label": "1"}'}, 2),
+        ("digits", "direction", {"steps": "3", "amount": "-1"}, 6),
+        ("clothes", "invert", {}, 2),
+    ):
+        found = up.post("/api/edit", data={"run": run, "kind": kind, **form}, files=files).json()
+        assert len(found["items"]) == count, found
+        assert found["items"][0]["manifest"]["edit"] == kind
+    for kind, form, says in (
+        ("style", {"to": "4"}, "class of input 1 is not known"),
+        ("style", {"to": "cat", "cond": '{"label": "1"}'}, "no class 'cat'"),
+        ("mix", {"shares": "1"}, "1 shares for 2 inputs"),
+        ("direction", {"along": "4"}, "training data, which are not read here"),
+    ):
+        answer = up.post("/api/edit", data={"run": "digits", "kind": kind, **form}, files=files)
+        assert answer.status_code == 400 and says in answer.text, answer.text
+
+
 # What is there ------------------------------------------------------------------------------------
 
 
@@ -354,10 +378,11 @@ def test_models_and_schemas(up: Running) -> None:
         "embeddings",
         "generate",
         "score",
-        "interpolate",
-        "vary",
+        *LATENT_EDITS,
     ]
-    assert about["clothes"]["can"] == ["images", "generate"]
+    # a GAN has no encoder: its latents are searched for, and make no vectors; it knows no classes
+    own = [kind for kind in LATENT_EDITS if kind != "style"]
+    assert about["clothes"]["can"] == ["images", "image_variations", "generate", *own]
     for name, body in (
         ("words", {"prompt": "猫", "options": {"top_k": 3}}),
         ("digits", {"cond": {"label": "3"}, "options": {"temperature": 0.5}}),

@@ -21,7 +21,6 @@ from castalia.cli.main import parser_of
 from castalia.errors import PluginError, RecipeError
 from castalia.governance.policy import known_options
 from castalia.sampling.edit import (
-    EDITS,
     Edit,
     EditOptions,
     Versions,
@@ -89,6 +88,7 @@ def test_every_option_has_a_description_a_bound_and_a_default(kind: str, edit: t
 @pytest.mark.parametrize(("kind", "edit"), ALL, ids=[f"{kind}-{one.__name__}" for kind, one in ALL])
 def test_a_manifest_gives_the_options_back(kind: str, edit: type[Edit]) -> None:
     given = {"steps": 3, "strength": 0.25, "temperature": 0.5, "keep": ["alto"], "bars": "2-5"}
+    given |= {"shares": "0.7,0.3", "to": "cat", "along": "cat", "number": 2, "amount": -1.5}
     own = {name: value for name, value in given.items() if name in edit.Options.model_fields}
     options = options_of(kind, edit(), own)
     manifest = json.loads(json.dumps(facts_of(kind, options, 7, {"label": "3"}) | {"index": 1}))
@@ -107,11 +107,12 @@ def test_what_an_edit_does_not_have_is_refused() -> None:
         ("infill", {"keep": ["soprano"]}),
     ):
         with pytest.raises(RecipeError, match=f"'{kind}' has no option '{next(iter(given))}'"):
-            options_of(kind, EDITS[kind](), given)
+            options_of(kind, edit_of(kind, Codec("text")), given)  # type: ignore[arg-type]
+    vary = edit_of("vary", Codec("text"))  # type: ignore[arg-type]
     for given in ({"strength": 1.5}, {"strength": float("nan")}, {"steps": 0}, {"steps": True}):
         with pytest.raises(RecipeError, match="the option"):
-            options_of("vary", EDITS["vary"](), given)
-    with pytest.raises(RecipeError, match="one of: interpolate, vary, infill"):
+            options_of("vary", vary, given)
+    with pytest.raises(RecipeError, match="one of: interpolate, vary, mix, style"):
         edit_of("paint", Codec("text"))  # type: ignore[arg-type]
 
 

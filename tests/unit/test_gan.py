@@ -355,7 +355,7 @@ def test_the_textbook_body_has_the_textbooks_size() -> None:
 
 def test_abilities_and_graph() -> None:
     gan = build(conditions=LABELS).eval()
-    assert abilities_of(gan) == ("samples",)
+    assert abilities_of(gan) == ("samples", "generates")
     graph = gan.graphs()["sample"]
     assert [(port.name, port.shape, port.labels) for port in graph.inputs] == [
         ("noise", ("rows", gan.config.latent), ()),

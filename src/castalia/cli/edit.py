@@ -1,4 +1,4 @@
-"""castalia edit RUN interpolate|vary|infill INPUT... [--seed S] --out DIR."""
+"""castalia edit RUN KIND INPUT... [--seed S] --out DIR."""
 
 from __future__ import annotations
 
@@ -82,8 +82,10 @@ def command(
         str,
         typer.Argument(
             metavar="KIND",
-            help="interpolate: from each input to the next; vary: variants of each; infill: "
-            "fill a text's gaps, [[12]] or [[]], or a score's parts",
+            help="interpolate: from each input to the next; vary: variants of each; mix: one of "
+            "all; style: each as another class; direction: each moved along a direction; invert: "
+            "what the model makes of each; infill: fill a text's gaps, [[12]] or [[]], or a "
+            "score's parts",
         ),
     ],
     inputs: Annotated[
@@ -122,8 +124,8 @@ def command(
     ] = False,
     **flags: Any,
 ) -> int:
-    """Edit given items with a run whose family encodes (VAE, VAE-GAN, VAE of sentences), or fill
-    the gaps of texts and scores (ar).
+    """Edit given items with a run whose family has latents (VAE, VAE-GAN, flow, GAN, VAE of
+    sentences), or fill the gaps of texts and scores (ar).
     """
     from castalia.cli.output_folder import Batch, inputs_of
     from castalia.codecs.base import is_file

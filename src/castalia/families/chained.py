@@ -18,7 +18,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from castalia.abilities import Compresses, Encodes, Quantises, SampleOptions, Samples
+from castalia.abilities import (
+    Compresses,
+    Encodes,
+    Generates,
+    Quantises,
+    SampleOptions,
+    Samples,
+)
 from castalia.errors import AbilityError
 from castalia.families.base import Family, Phase
 from castalia.nn.graph import Graph
@@ -49,8 +56,10 @@ def spec_between(coder: Family, family: type[Family]) -> Spec:
 
 
 def chained(coder: Family, family: Family) -> Chained:
-    """The pair as one model; an encoding one if the family encodes."""
-    kind = ChainedEncoder if isinstance(family, Encodes) else Chained
+    """The pair as one model, which encodes, or makes data of latents, if the family does."""
+    if isinstance(family, Encodes):
+        return ChainedEncoder(coder, family)
+    kind = ChainedGenerator if isinstance(family, Generates) else Chained
     return kind(coder, family)
 
 
@@ -128,22 +137,30 @@ class Chained(Family):
         return batch._replace(x=self.compress(batch.x))
 
 
-class ChainedEncoder(Chained):
-    """Samples, Encodes. The latent is the family's."""
+class ChainedGenerator(Chained):
+    """Samples, Generates. The latent is the family's."""
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = self._latents.latent_shape
+        return shape
+
+    def from_latent(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
+        """Latent of the family -> (B, *shape); with gradient where coder and family have one."""
+        return self.expand(self._latents.from_latent(z, cond))
+
+    @property
+    def _latents(self) -> Any:
+        return self.inner
+
+
+class ChainedEncoder(ChainedGenerator):
+    """Samples, Encodes, Generates. The latent is the family's."""
 
     @torch.no_grad()
     def to_latent(
         self, x: Tensor, cond: dict[str, Any], rngs: Sequence[torch.Generator] | None = None
     ) -> Tensor:
         """(B, *shape) -> the family's latent of what is between."""
-        latent: Tensor = self._encoder.to_latent(self.compress(x), cond, rngs)
+        latent: Tensor = self._latents.to_latent(self.compress(x), cond, rngs)
         return latent
-
-    @torch.no_grad()
-    def from_latent(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
-        """Latent of the family -> (B, *shape)."""
-        return self.expand(self._encoder.from_latent(z, cond))
-
-    @property
-    def _encoder(self) -> Any:
-        return self.inner

@@ -92,8 +92,8 @@ class FlowConfig(FamilyConfig):
 
 
 class Flow(Family):
-    """Samples, Encodes, Scores, Infills, Restores. The latent is the noise (B, *shape), which is
-    standard normal.
+    """Samples, Encodes, Generates, Scores, Infills, Restores. The latent is the noise (B, *shape),
+    which is standard normal.
     """
 
     name: ClassVar[str] = "flow"
@@ -221,9 +221,12 @@ class Flow(Family):
             times = [1 - time for time in even_times(self.config.steps)]
             return integrate(_at_points(field), z, times, self._fixed_solver())
 
-    @torch.no_grad()
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        return self.spec.shape
+
     def from_latent(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
-        """Noise (B, *shape) -> data (B, *shape), the way that `to_latent` went."""
+        """Noise (B, *shape) -> data (B, *shape), the way that `to_latent` went; with gradient."""
         with self.evaluating():
             field = self._field(cond, len(z), 1.0)
             times = even_times(self.config.steps)

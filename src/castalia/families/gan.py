@@ -7,7 +7,7 @@ arXiv:2501.05441). Conditions reach the critic by projection or concatenation, t
 conditional batch norm or beside the noise. Two guards against collapse: matched moments
 (`moments_apart`) and, where items are few, alterations (nn/diffaugment.py). The networks follow the
 spec's rank: nn/gan_networks.py, nn/dcgan.py, nn/fastgan.py. Not here: guidance, encoders
-(families/vaegan.py).
+(families/vaegan.py), latents of given data (sampling/latent_search.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ from castalia.config import DEEPEST, WIDEST
 from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.batchnorm_stats import fresh_statistics, passes_for
-from castalia.nn.class_counts import add_counts, count, with_drawn_classes
+from castalia.nn.class_counts import (
+    add_counts,
+    count,
+    with_commonest_classes,
+    with_drawn_classes,
+)
 from castalia.nn.condition_embedding import ConditionEmbedding, is_vector
 from castalia.nn.data_scale import DataScale
 from castalia.nn.dcgan import FAST, TEXTBOOK, ConvCritic, ConvGenerator
@@ -205,8 +210,8 @@ class Critic(nn.Module):
 
 
 class Gan(Family):
-    """Phases "critic" and "generator"; see GanConfig. Samples come in the spec's unit, in
-    evaluation mode.
+    """Samples, Generates. Phases "critic" and "generator"; see GanConfig. The latent is the noise
+    (B, latent), standard normal. Samples come in the spec's unit, in evaluation mode.
     """
 
     name = "gan"
@@ -356,11 +361,22 @@ class Gan(Family):
         z = torch.stack([torch.randn(self.config.latent, generator=rng) for rng in rngs]).to(
             self.device
         )
-        cond = self._complete(cond, rngs)
+        return self.from_latent(z * options.temperature, self._complete(cond, rngs))
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        return (self.config.latent,)
+
+    def from_latent(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
+        """(B, latent) -> (B, *shape) float32 in the spec's unit, in evaluation mode; with gradient.
+        A class that `cond` does not give is the one that the data had most often.
+        """
+        cond = with_commonest_classes(self, self.conditions, cond, len(z), self.device)
         training = self.generator.training
         self.generator.eval()
         try:
-            return self.generator(z * options.temperature, cond)
+            made: Tensor = self.generator(z, cond)
+            return made
         finally:
             self.generator.train(training)
 

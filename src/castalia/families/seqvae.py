@@ -81,8 +81,8 @@ class SeqVaeConfig(FamilyConfig):
 
 
 class SeqVae(Family):
-    """Samples, Encodes, Scores, Decodes. The latent is (B, latent), standard normal under the
-    prior.
+    """Samples, Encodes, Generates, Scores, Decodes. The latent is (B, latent), standard normal
+    under the prior.
     """
 
     name = "seqvae"
@@ -247,6 +247,10 @@ class SeqVae(Family):
             if rngs is None
             else posterior.draw(randn_rows(rngs, self.config.latent, device=x.device))
         )
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        return (self.config.latent,)
 
     def from_latent(self, z: Tensor, cond: dict[str, Any]) -> Tensor:
         """z (B, latent) -> (B, length + 1): the likeliest next token again and again, `begin` as

@@ -84,8 +84,8 @@ class VaeConfig(FamilyConfig):
 
 
 class Vae(Family):
-    """Samples, Encodes, Compresses, Scores. The latent is (B, *latent_shape), standard normal
-    under the prior.
+    """Samples, Encodes, Generates, Compresses, Scores. The latent is (B, *latent_shape), standard
+    normal under the prior.
     """
 
     name: ClassVar[str] = "vae"
@@ -215,9 +215,10 @@ class Vae(Family):
         """(B, *shape) -> (B, *latent_shape): the posterior's mean, told no condition."""
         return self.to_latent(x, {})
 
-    @torch.no_grad()
     def expand(self, z: Tensor) -> Tensor:
-        """(B, *latent_shape) -> (B, *shape): the decoder's mean, told no condition."""
+        """(B, *latent_shape) -> (B, *shape): the decoder's mean, told no condition. It has a
+        gradient, for what stands before it in a chain.
+        """
         return self.from_latent(z, {})
 
     def graphs(self) -> dict[str, Graph]:

@@ -113,7 +113,9 @@ class Critic(nn.Module):
 
 
 class VaeGan(Family):
-    """Samples, Encodes. The latent is (B, *latent_shape), standard normal under the prior."""
+    """Samples, Encodes, Generates. The latent is (B, *latent_shape), standard normal under the
+    prior.
+    """
 
     name: ClassVar[str] = "vaegan"
     accepts: ClassVar[tuple[type, ...]] = (Dense,)

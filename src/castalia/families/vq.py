@@ -153,9 +153,10 @@ class Vq(Family):
         self.check(Batch(x))
         return self.quantiser.bounded(self.encoder(x))
 
-    @torch.no_grad()
     def expand(self, z: Tensor) -> Tensor:
-        """(B, *latent_spec.shape), rounded to levels first -> (B, *shape) in the spec's unit."""
+        """(B, *latent_spec.shape), rounded to levels first -> (B, *shape) in the spec's unit; with
+        gradient.
+        """
         return self._decoded(self.quantiser(z.float())).clamp(*self.spec.limits)
 
     @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -39,6 +39,40 @@ def with_drawn_classes(
     """`cond` on the device, with every missing or dropped class replaced by one drawn from its
     row's generator, as often as it was seen.
     """
+    return _completed(
+        family,
+        conditions,
+        cond,
+        len(rngs),
+        device,
+        lambda seen: torch.cat([torch.multinomial(seen, 1, generator=rng) for rng in rngs]),
+    )
+
+
+def with_commonest_classes(
+    family: nn.Module,
+    conditions: dict[str, Condition],
+    cond: dict[str, Any],
+    rows: int,
+    device: torch.device,
+) -> dict[str, Any]:
+    """`cond` on the device, with every missing or dropped class replaced by the one that was seen
+    most often.
+    """
+    return _completed(
+        family, conditions, cond, rows, device, lambda seen: seen.argmax().expand(rows)
+    )
+
+
+def _completed(
+    family: nn.Module,
+    conditions: dict[str, Condition],
+    cond: dict[str, Any],
+    rows: int,
+    device: torch.device,
+    choice: Callable[[Tensor], Tensor],
+) -> dict[str, Any]:
+    """choice: counts of the classes (C,) float32, not all 0, to a class for each row (rows,)."""
     full = {
         name: value.to(device) if isinstance(value, Tensor) else value
         for name, value in cond.items()
@@ -47,10 +81,9 @@ def with_drawn_classes(
     for name, condition in conditions.items():
         if not isinstance(condition, Classes):
             continue
-        asked = full.get(name, torch.full((len(rngs),), len(condition), device=device))
-        weights = family.get_buffer(f"seen_{slot(name)}").float().cpu()
-        if not weights.any():
-            weights = torch.ones(len(condition))
-        drawn = torch.cat([torch.multinomial(weights, 1, generator=rng) for rng in rngs])
-        full[name] = torch.where(asked == len(condition), drawn.to(device), asked)
+        asked = full.get(name, torch.full((rows,), len(condition), device=device))
+        seen = family.get_buffer(f"seen_{slot(name)}").float().cpu()
+        if not seen.any():
+            seen = torch.ones(len(condition))
+        full[name] = torch.where(asked == len(condition), choice(seen).to(device), asked)
     return full

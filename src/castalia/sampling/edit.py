@@ -4,8 +4,9 @@ An edit's `Options` is the one place where its options are named: `castalia edit
 them, the server the fields of /api/edit, and manifests have them as keys, from which `castalia
 reproduce` makes the item again.
 
-Edits of any codec are below; a modality adds its own, or puts one in the place of these, in the
-field `edits` of its descriptor (castalia/modality.py). Importing this file does not import torch.
+Edits of any codec are in latent_kinds.py and below; a modality adds its own, or puts one in the
+place of these, in the field `edits` of its descriptor (castalia/modality.py). Importing this file
+does not import torch.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from castalia import bounded, modality
-from castalia.abilities import BOUNDS, Encodes, Infills
+from castalia.abilities import BOUNDS, Infills
 from castalia.config import Config
 from castalia.errors import DataError, PluginError, RecipeError, meant
 from castalia.language import recognised
@@ -90,8 +91,17 @@ class Versions(EditOptions):
         8,
         ge=1,
         le=MOST,
-        description=N_("items per pair (interpolate) or per input (vary, infill)"),
+        description=N_("items per pair (interpolate) or per input (vary, infill, direction)"),
     )
+
+
+class Examples(NamedTuple):
+    """Training items of a run as the model takes them in, (N, *shape): of one class, and of all
+    others.
+    """
+
+    inside: Tensor
+    outside: Tensor
 
 
 class Edit(ABC):
@@ -116,6 +126,14 @@ class Edit(ABC):
         """Whether this model can edit items of this codec so."""
         return self.needs is None or isinstance(model, self.needs)
 
+    def studies(self, options: Any) -> str | None:
+        """The class of which `run` has to see training items, by `taught`; None: of none."""
+        return None
+
+    def taught(self, examples: Examples) -> Edit:
+        """This edit, with what it `studies`."""
+        return self
+
     @abstractmethod
     def run(
         self,
@@ -139,67 +157,6 @@ class Edit(ABC):
         """Tokens that are computed, for a server's limits; 0 where items are no tokens."""
         spec = codec.spec
         return self.results(len(items), options) * spec.length if isinstance(spec, Tokens) else 0
-
-
-class Interpolate(Edit):
-    """The way from each item to the next; see latent_edits.interpolate."""
-
-    class Options(Versions):
-        steps: int = Field(
-            8, ge=2, le=MOST, description=str(Versions.model_fields["steps"].description)
-        )
-
-    needs = Encodes
-    purpose = say("walk from item to item")
-    title = say_in("edit", "interpolate")
-    least = 2
-    conditioned = True
-
-    def run(
-        self,
-        model: Family,
-        codec: Codec[Any],
-        items: Sequence[Any],
-        options: Options,
-        seed: int,
-        cond: dict[str, Tensor],
-    ) -> list[Any]:
-        from castalia.sampling.latent_edits import encoded, interpolate
-
-        rows = interpolate(model, encoded(model, codec, items), cond, steps=options.steps)
-        return [codec.decode(row) for row in rows]
-
-    def results(self, inputs: int, options: Options) -> int:
-        return (inputs - 1) * (options.steps - 1) + 1
-
-
-class Vary(Edit):
-    """Variants of each item; see latent_edits.vary."""
-
-    class Options(Versions):
-        strength: float = Field(
-            0.5, ge=0, le=1, description=N_("vary: 0 = reconstruction, 1 = unrelated")
-        )
-
-    needs = Encodes
-    purpose = say("make variants of items")
-    title = say_in("edit", "vary")
-    conditioned = True
-
-    def run(
-        self,
-        model: Family,
-        codec: Codec[Any],
-        items: Sequence[Any],
-        options: Options,
-        seed: int,
-        cond: dict[str, Tensor],
-    ) -> list[Any]:
-        from castalia.sampling.latent_edits import encoded, vary
-
-        x = encoded(model, codec, items)
-        rows = vary(model, x, cond, steps=options.steps, seed=seed, strength=options.strength)
-        return [codec.decode(row) for row in rows]
 
 
 FillTemperature = Annotated[
@@ -271,17 +228,23 @@ def fills(model: Family) -> bool:
 
 # Which edits there are ----------------------------------------------------------------------------
 
-EDITS: Mapping[str, type[Edit]] = {
-    "interpolate": Interpolate,
-    "vary": Vary,
-    "infill": Infill,
+
+# as in a modality's descriptor: these build on this file
+GENERAL: Mapping[str, str] = {
+    "interpolate": "castalia.sampling.latent_kinds:Interpolate",
+    "vary": "castalia.sampling.latent_kinds:Vary",
+    "mix": "castalia.sampling.latent_kinds:Mix",
+    "style": "castalia.sampling.latent_kinds:Style",
+    "direction": "castalia.sampling.latent_kinds:Direction",
+    "invert": "castalia.sampling.latent_kinds:Invert",
+    "infill": "castalia.sampling.edit:Infill",
 }
 
 
 def edits_of(codec: Codec[Any] | type[Codec[Any]]) -> dict[str, Edit]:
     """The edits of items of this codec by their kind: those of its modality, and those of any."""
     own = modality.of(codec)
-    return {kind: make() for kind, make in ({**EDITS} | _own(own)).items()}
+    return {kind: make() for kind, make in (_general() | _own(own)).items()}
 
 
 def edit_of(kind: str, codec: Codec[Any]) -> Edit:
@@ -298,7 +261,7 @@ def edit_of(kind: str, codec: Codec[Any]) -> Edit:
 
 def every() -> Iterator[tuple[str, type[Edit]]]:
     """(kind, edit): those of any codec, then those of each modality."""
-    yield from EDITS.items()
+    yield from _general().items()
     for one in modality.every().values():
         yield from _own(one).items()
 
@@ -311,6 +274,10 @@ def kinds() -> list[str]:
 def option_names() -> list[str]:
     """The options that some edit has."""
     return list(dict.fromkeys(name for _, edit in every() for name in edit.Options.model_fields))
+
+
+def _general() -> dict[str, type[Edit]]:
+    return {kind: modality.load(target, kind) for kind, target in GENERAL.items()}
 
 
 def _own(one: modality.Modality | None) -> dict[str, type[Edit]]:

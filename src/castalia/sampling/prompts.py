@@ -1,5 +1,5 @@
 """What a prompt tells a model that does not go on with texts: its caption, or the classes that it
-names.
+names. And a class by its name, whatever condition it belongs to.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from castalia.errors import RecipeError
+from castalia.errors import RecipeError, meant
 from castalia.sampling.generate import caption_name
 from castalia.sentences import say
 from castalia.spec import Classes, Condition
@@ -62,6 +62,36 @@ def classes_named(
         )
         raise RecipeError(what, where="prompt", fix=say("one of: {0}", known))
     return dict(chosen)
+
+
+def class_named(conditions: Mapping[str, Condition], value: str, where: str) -> tuple[str, int]:
+    """(condition, number) of the class of this name; of several the first condition's. Raises
+    RecipeError, with the names that there are.
+    """
+    names = classes_of(conditions)
+    if not names:
+        raise RecipeError(
+            say("there are no classes"),
+            where=where,
+            fix=say("train on a folder with a sub-folder for each class, data.conditional=true"),
+        )
+    if value not in names:
+        raise RecipeError(
+            say("there is no class '{0}'", value[:80]),
+            where=where,
+            fix=say("{0}one of: {1}", meant(value[:80], names), ", ".join(names)),
+        )
+    return names[value]
+
+
+def classes_of(conditions: Mapping[str, Condition]) -> dict[str, tuple[str, int]]:
+    """Class -> (condition, number), of all conditions that are classes."""
+    known: dict[str, tuple[str, int]] = {}
+    for name, kind in conditions.items():
+        if isinstance(kind, Classes):
+            for number, one in enumerate(kind.names):
+                known.setdefault(one, (name, number))
+    return known
 
 
 def _plain(text: str) -> str:

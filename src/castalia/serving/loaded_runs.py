@@ -22,6 +22,7 @@ from castalia.abilities import (
     Decodes,
     Describes,
     Encodes,
+    Generates,
     Infills,
     Matches,
     Predicts,
@@ -72,8 +73,8 @@ FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
     ),
     "image_variations": (
         say("make variants of pictures"),
-        Encodes,
-        lambda one: one.draws and isinstance(one.family, Encodes),
+        Generates,
+        lambda one: one.draws and "vary" in one.edits,
     ),
     "embeddings": (
         say("turn items into vectors"),

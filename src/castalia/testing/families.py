@@ -321,6 +321,43 @@ def encodes(case: FamilyCase) -> None:
     )
 
 
+def generates(case: FamilyCase) -> None:
+    """from_latent takes standard normal noise of latent_shape, gives the spec's shape and range,
+    row by row, and of dense data has a gradient in every row's latent.
+    """
+    model: Any = case.build().eval()
+    if "generates" not in abilities_of(model):
+        return
+    z = torch.randn(6, *model.latent_shape, generator=generator("generates"))
+    told = _conditions(case, 6)
+    with torch.no_grad():
+        made, again, free = (model.from_latent(z, one) for one in (told, told, {}))
+        alone = model.from_latent(z[1:2], {name: value[1:2] for name, value in told.items()})
+    shape, dtype = _form(case.spec)
+    _ensure(
+        made.shape == free.shape == (6, *shape) and made.dtype == dtype,
+        f"from_latent gives {tuple(made.shape)} {made.dtype}",
+    )
+    _ensure(torch.equal(made, again), "from_latent is not deterministic")
+    _ensure(
+        bool((alone - made[1:2]).abs().max() <= AGREEMENT),
+        "an item depends on the other rows of its batch",
+    )
+    if isinstance(case.spec, Tokens):
+        return
+    low, high = case.spec.limits
+    _ensure(
+        float(made.min()) >= low - 1e-5 and float(made.max()) <= high + 1e-5,
+        "from_latent leaves the unit's range",
+    )
+    z.requires_grad_()
+    made = model.from_latent(z, told)
+    _ensure(made.requires_grad, "from_latent has no gradient in the latent")
+    (slope,) = torch.autograd.grad(made.square().sum(), z)
+    moved = slope.flatten(1).abs().amax(1) > 0
+    _ensure(bool(torch.isfinite(slope).all() and moved.all()), "a latent has no gradient")
+
+
 def scores(case: FamilyCase) -> None:
     """nats is (B,), finite, deterministic with and without generators, independent of the other
     rows to 1e-4 relative.
@@ -578,6 +615,7 @@ FAMILY_CHECKS: dict[str, Callable[[FamilyCase], None]] = {
     "has its abilities": has_its_abilities,
     "samples": samples,
     "encodes": encodes,
+    "generates": generates,
     "scores": scores,
     "decodes": decodes,
     "infills": infills,

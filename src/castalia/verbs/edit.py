@@ -7,17 +7,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from castalia.codecs.base import is_file
 from castalia.data.conditions import LABEL
+from castalia.errors import CastaliaError, RecipeError, RunError
 from castalia.families.base import Family
+from castalia.nn.counter_random import generator
 from castalia.pages.notebook import Gallery
 from castalia.progress.views import shown
 from castalia.run import Run
-from castalia.sampling.edit import edit_of, options_of, with_files
+from castalia.sampling.edit import Examples, edit_of, options_of, with_files
 from castalia.sampling.generate import conditions_of_items
+from castalia.sampling.prompts import class_named
+from castalia.sentences import say
 from castalia.spec import Classes
+
+STUDIED = 256  # training items that a direction is learned from, on either side
 
 
 def edit(
@@ -33,8 +40,10 @@ def edit(
     **options: Any,
 ) -> list[Any]:
     """Edited native items. kind: "interpolate" (through the inputs, `steps` from each to the next),
-    "vary" (`steps` variants of each), "infill" (`steps` fillings of each text or score), or one
-    that the modality of the run adds.
+    "vary" (`steps` variants of each), "mix" (one of all), "style" (each as the class `to`),
+    "direction" (each at `steps` places along a direction), "invert" (each as the model can show
+    it), "infill" (`steps` fillings of each text or score), or one that the modality of the run
+    adds.
 
     inputs: files, or for texts the texts themselves.
     labels: the class of each input, None where unknown; default: the name of its folder. What the
@@ -61,6 +70,8 @@ def edit(
         conditions = conditions_of_items(run.conditions, cond or {}, known)
     items = [item for of_one in given for item in of_one]
     with shown(progress):
+        if (studied := chosen.studies(settings)) is not None:
+            chosen = chosen.taught(examples(run, studied))
         return Gallery(chosen.run(model, codec, items, settings, seed, conditions), codec)
 
 
@@ -72,3 +83,38 @@ def folder_labels(run: Run, inputs: Sequence[str | os.PathLike[str]]) -> list[st
     known = kind.names if isinstance(kind, Classes) else ()
     folders = [Path(one).resolve().parent.name if is_file(one) else "" for one in inputs]
     return [name if name in known else None for name in folders]
+
+
+def examples(run: Run, name: str) -> Examples:
+    """Up to `STUDIED` training items of the run that have the class `name`, and as many that do
+    not, the first of a permutation. Classes that the run was not told count, too. Raises RunError
+    where the data are gone or others, RecipeError where there is no such class.
+    """
+    from castalia.verbs.evaluate import with_classes
+
+    try:
+        dataset = with_classes(run)
+    except CastaliaError as error:
+        raise RunError(
+            say("a direction is learned from the run's training data: {0}", error.what),
+            where=error.where,
+            fix=say("bring the data back, or leave --along out"),
+        ) from error
+    condition, number = class_named(dataset.conditions, name, "edit direction")
+    side = dataset.train
+    found: tuple[list[int], list[int]] = ([], [])  # inside, outside
+    order = torch.randperm(len(side), generator=generator("examples"))
+    for block in torch.split(order, STUDIED):
+        classes = side.take(block).cond[condition].tolist()
+        for place, own in zip(block.tolist(), classes, strict=True):
+            if len(found[own != number]) < STUDIED:
+                found[own != number].append(place)
+        if min(map(len, found)) == STUDIED:
+            break
+    if not all(found):
+        raise RecipeError(
+            say("training items are all of the class '{0}', or none is", name),
+            where="edit direction",
+            fix=say("name another class"),
+        )
+    return Examples(*(side.take(places).x for places in found))
