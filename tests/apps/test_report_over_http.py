@@ -19,10 +19,10 @@ def test_a_report_over_http(tmp_path: Path) -> None:
             return up.post("/api/report", data=data, files=files)
 
         made = asked({"template": 'All: {{ rows.sum("people") }} in {{ name }}'}).json()
-        assert made["text"] == "All: 300 in cities.csv"
+        assert made["markdown"] == "All: 300 in cities.csv"
         assert made["facts"][0]["cells"][0]["lines"] == [[2, 3]]
         assert 'href="#fact-1"' in made["page"]
-        assert "共 2 行" in asked({"language": "zh"}).json()["text"]
+        assert "共 2 行" in asked({"language": "zh"}).json()["markdown"]
         assert asked({}, name="../../etc/x.csv").json()["facts"][0]["shown"] == "x.csv"
         assert asked({"template": "{{ 6 * 7 }}"}).status_code == 403
         assert asked({"template": '{{ rows.sum("city") }}'}).status_code == 422

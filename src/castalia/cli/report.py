@@ -51,7 +51,7 @@ def command(
     made = report(data, template, language=current())
     page = made.write(out, Path(data[0]).stem, current())
     if json:
-        say_json({"folder": str(out), "text": made.text, **made.document()})
+        say_json({"folder": str(out), "markdown": made.text, **made.document()})
         return 0
     echo(
         say("{0} in {1}", plural("{0} fact", "{0} facts", len(made.facts)), out),

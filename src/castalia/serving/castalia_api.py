@@ -550,7 +550,7 @@ async def _reported(form: FormData) -> dict[str, Any]:
                 language=language,
             )
             page = made.page(files[0].stem, language)
-            return {"text": made.text, "page": page, **made.document()}
+            return {"markdown": made.text, "page": page, **made.document()}
 
     return await run_in_threadpool(written)
 

@@ -64,7 +64,7 @@ class Ledger:
 @dataclass(frozen=True, eq=False)
 class Fact:
     """A number or a name. formula: how it follows, in words of the template. decimals: that are
-    shown; None: as many as it needs, two at most. form: "number", "percent" or "text".
+    shown; None: as many as it needs, two at most. form: "number", "percent" or "name".
     """
 
     value: float | str
@@ -276,7 +276,7 @@ class Rows:
             rows = Rows(self._source, self._ledger, own, chosen)
             yield (
                 rows._fact(
-                    cell or "–", say("{0} of {1}", column, rows._words), column, form="text"
+                    cell or "–", say("{0} of {1}", column, rows._words), column, form="name"
                 ),
                 rows,
             )
@@ -311,7 +311,7 @@ class Rows:
         cells = [cell for cell in self._cells(column) if cell]
         value = work(cells) if cells else "–"
         formula = say("{0} of {1} in {2}", name, column, self._words)
-        return self._fact(value, formula, column, form="text")
+        return self._fact(value, formula, column, form="name")
 
     def _fact(
         self,

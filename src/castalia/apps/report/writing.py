@@ -117,7 +117,7 @@ def written(sources: Sequence[Source], template: str, name: str) -> Report:
     names = {
         "rows": tables[sources[0].name],
         "tables": tables,
-        "name": Fact(sources[0].name, say("name of the file"), (), ledger, form="text"),
+        "name": Fact(sources[0].name, say("name of the file"), (), ledger, form="name"),
         "columns": list(sources[0].columns),
         "column_count": Fact(
             len(sources[0].columns), say("columns of {0}", sources[0].name), (), ledger, decimals=0
@@ -146,7 +146,7 @@ def written(sources: Sequence[Source], template: str, name: str) -> Report:
     loose = unproved(
         whole,
         [fact.shown for fact in kept],
-        [fact.shown for fact in kept if fact.form == "text"],
+        [fact.shown for fact in kept if fact.form == "name"],
         _literal(template),
     )
     if loose:
@@ -171,7 +171,7 @@ def checked(texts: Sequence[Path], facts: Path) -> tuple[list[Unproved], list[st
         )
     text = "\n".join(bounded.read_text(one) for one in texts)
     shown = [row["shown"] for row in rows]
-    names = [row["shown"] for row in rows if row.get("form") == "text"]
+    names = [row["shown"] for row in rows if row.get("form") == "name"]
     return unproved(text, shown, names, _literal(declared)), lost(text, names)
 
 
