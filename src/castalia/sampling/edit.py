@@ -134,6 +134,10 @@ class Edit(ABC):
         """This edit, with what it `studies`."""
         return self
 
+    def memory(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
+        """Bytes that `run` takes at most beside the model, where items may be large; else 0."""
+        return 0
+
     @abstractmethod
     def run(
         self,

@@ -16,6 +16,7 @@ from castalia.errors import CastaliaError, RecipeError, RunError
 from castalia.families.base import Family
 from castalia.nn.counter_random import generator
 from castalia.pages.notebook import Gallery
+from castalia.progress import note
 from castalia.progress.views import shown
 from castalia.run import Run
 from castalia.sampling.edit import Examples, edit_of, options_of, with_files
@@ -23,7 +24,10 @@ from castalia.sampling.generate import conditions_of_items
 from castalia.sampling.prompts import class_named
 from castalia.sentences import say
 from castalia.spec import Classes
+from castalia.tensor_file import memory
+from castalia.units import size
 
+WORTH_SAYING = 16_000_000  # bytes
 STUDIED = 256  # training items that a direction is learned from, on either side
 
 
@@ -70,9 +74,28 @@ def edit(
         conditions = conditions_of_items(run.conditions, cond or {}, known)
     items = [item for of_one in given for item in of_one]
     with shown(progress):
+        _say_memory(chosen.memory(codec, items, settings), kind)
         if (studied := chosen.studies(settings)) is not None:
             chosen = chosen.taught(examples(run, studied))
         return Gallery(chosen.run(model, codec, items, settings, seed, conditions), codec)
+
+
+def _say_memory(needed: int, kind: str) -> None:
+    """How much an edit of large items takes, before it begins. Raises RecipeError where this
+    machine does not have it.
+    """
+    if needed > memory():
+        raise RecipeError(
+            say(
+                "the edit would need {0} of memory, this machine has {1}",
+                size(needed),
+                size(memory()),
+            ),
+            where=f"edit {kind}",
+            fix=say("edit fewer items at once, or smaller ones"),
+        )
+    if needed >= WORTH_SAYING:
+        note(say("the edit needs about {0} of memory beside the model", size(needed)))
 
 
 def folder_labels(run: Run, inputs: Sequence[str | os.PathLike[str]]) -> list[str | None]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 import torch
+from tests.untrained import untrained
 
+import castalia
 from castalia.errors import AbilityError, DataError, RecipeError, SpecError
 from castalia.modalities.image.codec import ImageCodec
 from castalia.modalities.image.restoration import (
@@ -224,3 +227,19 @@ def test_a_model_that_cannot_is_named():
 
     with pytest.raises(AbilityError, match="cannot"):
         denoised(Other(), codec(), [picture()], {}, noise=None)
+
+
+def test_what_a_large_edit_takes_is_said_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And an edit that this machine has no memory for is refused before it begins."""
+    small = [PIL.Image.new("RGB", (8, 8), (200, 30, number)) for number in range(4)]
+    run = untrained(tmp_path / "run", "image/flow", small, "family.width=8", "family.steps=2")
+    large = tmp_path / "large.png"
+    PIL.Image.new("RGB", (800, 700)).save(large)
+    (done,) = castalia.edit(run, "denoise", [large], noise=10, progress=True)
+    assert done.size == (800, 700)
+    assert "about 26.3 MB of memory" in capsys.readouterr().err
+    monkeypatch.setattr("castalia.verbs.edit.memory", lambda: 10**6)
+    with pytest.raises(RecipeError, match=r"this machine has 1\.0 MB"):
+        castalia.edit(run, "denoise", [large], noise=10)

@@ -72,6 +72,15 @@ class InfillPictures(FillGaps):
         )
 
 
+def _bytes(codec: Codec[Any], items: Sequence[PIL.Image.Image], factor: int, by: int) -> int:
+    """Of pictures that become `factor` times as large, with `by` more pixels on every side: the
+    largest one as numbers, with its sum and weights of tiles, and all of them as pictures.
+    """
+    channels = codec.spec.shape[0]  # type: ignore[union-attr]
+    pixels = [(factor * one.width + 2 * by) * (factor * one.height + 2 * by) for one in items]
+    return 4 * (3 * channels + 2) * max(pixels, default=0) + channels * sum(pixels)
+
+
 class Outpaint(Edit):
     """See restoration.outpainted."""
 
@@ -84,6 +93,9 @@ class Outpaint(Edit):
     conditioned = True
     purpose = say("go on with pictures beyond their edges")
     title = say_in("edit", "outpaint")
+
+    def memory(self, codec: Codec[Any], items: Sequence[PIL.Image.Image], options: Options) -> int:
+        return _bytes(codec, items, 1, options.by)
 
     def run(
         self,
@@ -131,6 +143,9 @@ class Denoise(_Restoration):
     purpose = say("take noise away")
     title = say_in("edit", "denoise")
 
+    def memory(self, codec: Codec[Any], items: Sequence[PIL.Image.Image], options: Options) -> int:
+        return _bytes(codec, items, 1, 0)
+
     def run(
         self,
         model: Family,
@@ -160,6 +175,9 @@ class Upscale(_Restoration):
 
     purpose = say("enlarge pictures")
     title = say_in("edit", "upscale")
+
+    def memory(self, codec: Codec[Any], items: Sequence[PIL.Image.Image], options: Options) -> int:
+        return _bytes(codec, items, options.factor, 0)
 
     def run(
         self,
