@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from castalia.errors import RecipeError
 from castalia.sentences import say
@@ -231,9 +231,24 @@ class Predicts(Protocol):
         ...
 
 
+# noise: added; coarse: means of blocks are left; grey: a mean of all channels; hole: a part is gone
+Damage = Literal["noise", "coarse", "grey", "hole"]
+
+
+def undoes(model: object, *damages: Damage) -> bool:
+    """Whether a model that restores or infills undoes damage of one of these kinds. One that learned
+    a few kinds only says which: `damages`; any other undoes whatever there is. Without kinds: damage
+    that nobody learns by name, so that only such a one undoes it.
+    """
+    learned = getattr(model, "damages", None)
+    return learned is None or not set(damages).isdisjoint(learned)
+
+
 @runtime_checkable
 class Restores(Protocol):
-    """Finds dense data behind what is left of them."""
+    """Finds dense data behind what is left of them; of some kinds of damage alone where it says so
+    (`undoes`).
+    """
 
     def restore(
         self,
@@ -251,6 +266,19 @@ class Restores(Protocol):
         """(B, *shape): the expected data of x = data + noise of this deviation (B,), in the spec's
         unit.
         """
+        ...
+
+
+@runtime_checkable
+class Demonstrates(Protocol):
+    """Damages data as it has learned to undo it, and mends them: what is shown while it trains. Not
+    an ability that anybody is offered.
+    """
+
+    def demonstrate(
+        self, x: Tensor, rng: torch.Generator, cond: dict[str, Any]
+    ) -> tuple[Tensor, Tensor]:
+        """(B, *shape) damaged, and mended; a function of x, `rng` and cond."""
         ...
 
 

@@ -21,6 +21,7 @@ SMALL = {
     "vaegan": {"width": 16, "latent": 4},
     "gan": {"width": 16},
     "flow": {"width": 8, "steps": 3, "likelihood_steps": 3},
+    "restorer": {"width": 8},
     "ar": {"width": 16, "depth": 2, "heads": 2},
     "seqvae": {
         "width": 16,
@@ -46,6 +47,12 @@ VARIANTS = {
         {**SMALL["flow"], "objective": "average", "pairing": "optimal", "times": "uniform"},
         SPECS["colour picture"],
     ),
+    "restorer, every damage": (
+        "restorer",
+        {"width": 8, "damages": ("noise", "coarse", "grey", "hole")},
+        SPECS["colour picture"],
+    ),
+    "restorer, holes in signals": ("restorer", {"width": 8, "damages": ("hole",)}, SPECS["signal"]),
     "flow, adaptive": ("flow", {"width": 16, "solver": "adaptive"}, SPECS["vector"]),
     "ar, counts and n-grams": (
         "ar",

@@ -224,9 +224,17 @@ def _train(
 def next_steps(run: Any) -> list[str]:
     """What one does with the run now; one that only makes codes is there for another training."""
     from castalia.recipe import read_yaml, shipped
-    from castalia.registry import families_that
+    from castalia.registry import families_that, mends_only
 
     family = run.recipe.family.name
+    if mends_only(family):
+        return [
+            say("next: castalia evaluate {0} --edits", run.folder),
+            *(
+                say("      castalia edit {0} {1} FILE --out DIR", run.folder, kind)
+                for kind in able(run)
+            ),
+        ]
     if family in families_that("samples") or family not in families_that("compresses"):
         return [
             say("next: castalia sample {0}", run.folder),
@@ -241,6 +249,16 @@ def next_steps(run: Any) -> list[str]:
     return [
         say("next: castalia train {0} {1} codec.chain={2}", name, run.recipe.data.named, run.folder)
         for name in over
+    ]
+
+
+def able(run: Any) -> list[str]:
+    """The kinds of edits that a finished run can do."""
+    from castalia.sampling.edit import edits_of
+
+    model = run.model()
+    return [
+        kind for kind, one in edits_of(run.codec).items() if one.possible(model, run.codec)
     ]
 
 

@@ -49,7 +49,10 @@ def spec_between(coder: Family, family: type[Family]) -> Spec:
 
 
 def chained(coder: Family, family: Family) -> Chained:
-    """The pair as one model; an encoding one if the family encodes."""
+    """The pair as one model; an encoding one if the family encodes. Raises AbilityError for a
+    family that draws nothing.
+    """
+    require(family, Samples, "sample")
     kind = ChainedEncoder if isinstance(family, Encodes) else Chained
     return kind(coder, family)
 

@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from castalia import bounded, modality, registry
-from castalia.abilities import Decodes, Encodes, Infills, SampleOptions, Samples, Scores
+from castalia.abilities import Decodes, Encodes, Infills, SampleOptions, Samples, Scores, undoes
 from castalia.captions import Caption
 from castalia.codecs.base import Codec
 from castalia.codecs.protocols import Chats, Streams, chats
@@ -58,7 +58,7 @@ FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
     "image_edits": (
         say("fill parts of pictures"),
         Infills,
-        lambda one: one.draws and isinstance(one.family, Infills),
+        lambda one: one.draws and isinstance(one.family, Infills) and undoes(one.family, "hole"),
     ),
     "image_variations": (
         say("make variants of pictures"),
