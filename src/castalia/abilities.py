@@ -236,9 +236,9 @@ Damage = Literal["noise", "coarse", "grey", "hole"]
 
 
 def undoes(model: object, *damages: Damage) -> bool:
-    """Whether a model that restores or infills undoes damage of one of these kinds. One that learned
-    a few kinds only says which: `damages`; any other undoes whatever there is. Without kinds: damage
-    that nobody learns by name, so that only such a one undoes it.
+    """Whether a model that restores or infills undoes damage of one of these kinds. One that has
+    learned a few kinds alone says which, `damages`; any other undoes whatever there is. Without
+    kinds: damage that has no name here, which only the latter undo.
     """
     learned = getattr(model, "damages", None)
     return learned is None or not set(damages).isdisjoint(learned)

@@ -51,7 +51,7 @@ FAMILIES: dict[str, Entry] = {
     ),
     "restorer": Entry(
         "castalia.families.restorer:Restorer",
-        say("regression: undoes damage of the kinds that it was trained on"),
+        say("regression: undoes the kinds of damage that it has learned"),
         ("infills", "restores"),
     ),
     "vq": Entry(

@@ -1,5 +1,5 @@
-"""The restorer where all is known: of Gaussian data the best answer has a closed form; what is known
-of an item comes back exactly; what a run has not learned, it refuses.
+"""The restorer where all is known: of Gaussian data the best answer has a closed form; what is
+known of an item comes back exactly; what a run has not learned, it refuses.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ def test_data_that_cannot_be_damaged_so_are_refused():
     with pytest.raises(RecipeError, match="2 numbers, the data 3 channels"):
         restorer(PICTURE, "grey", grey=(0.5, 0.5))
     for wrong in ({"noise": (0.5, 0.2)}, {"noise": (0.0, 1.0)}, {"grey": (0.0, 0.0)}):
-        with pytest.raises(ValueError, match="noise|count"):
+        with pytest.raises(ValueError, match=r"noise|count"):
             RestorerConfig(**wrong)
 
 

@@ -257,9 +257,7 @@ def able(run: Any) -> list[str]:
     from castalia.sampling.edit import edits_of
 
     model = run.model()
-    return [
-        kind for kind, one in edits_of(run.codec).items() if one.possible(model, run.codec)
-    ]
+    return [kind for kind, one in edits_of(run.codec).items() if one.possible(model, run.codec)]
 
 
 def recipe_lines(plan: Any) -> list[str]:

@@ -43,8 +43,8 @@ from castalia.sentences import say
 from castalia.spec import Batch, Condition, Dense, Loss, Spec
 
 FACTORS = (2, 4)  # sides of the blocks of which means are left
-ROUNDS = 3  # in which interpolation is corrected: of blood cells 0.3 dB, two more 0.0
-LEAST_GRAIN = 0.01
+ROUNDS = 3  # in which interpolation is corrected: of blood cells 0.3 dB
+LEAST_GRAIN = 0.01  # of data that are all alike, or straight
 EDGE = 0.01  # error, in deviations of the data, below which the loss is about quadratic
 POOL: dict[int, Callable[[Tensor, int], Tensor]] = {
     1: F.avg_pool1d,
@@ -408,7 +408,7 @@ def _check(config: RestorerConfig, spec: Dense) -> None:
         raise SpecError(
             say("a restorer needs data on a grid, and these have none"),
             where=where,
-            fix=say("use a run of a family that needs none: flow"),
+            fix="family.name=flow",
         )
     if "coarse" in config.damages and not _factors(spec):
         raise RecipeError(
