@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from castalia.errors import RecipeError
 from castalia.sentences import say
@@ -248,9 +248,24 @@ class Predicts(Protocol):
         ...
 
 
+# noise: added; coarse: means of blocks are left; grey: a mean of all channels; hole: a part is gone
+Damage = Literal["noise", "coarse", "grey", "hole"]
+
+
+def undoes(model: object, *damages: Damage) -> bool:
+    """Whether a model that restores or infills undoes damage of one of these kinds. One that has
+    learned a few kinds alone says which, `damages`; any other undoes whatever there is. Without
+    kinds: damage that has no name here, which only the latter undo.
+    """
+    learned = getattr(model, "damages", None)
+    return learned is None or not set(damages).isdisjoint(learned)
+
+
 @runtime_checkable
 class Restores(Protocol):
-    """Finds dense data behind what is left of them."""
+    """Finds dense data behind what is left of them; of some kinds of damage alone where it says so
+    (`undoes`).
+    """
 
     def restore(
         self,
@@ -305,6 +320,19 @@ class Matches(Protocol):
         """(B, words.length) int64 -> (B, D) float32 of length 1; the product with an item's vector
         says how well they agree, -1 to 1.
         """
+        ...
+
+
+@runtime_checkable
+class Demonstrates(Protocol):
+    """Damages data as it has learned to undo it, and mends them: what is shown while it trains. Not
+    an ability that anybody is offered.
+    """
+
+    def demonstrate(
+        self, x: Tensor, rng: torch.Generator, cond: dict[str, Any]
+    ) -> tuple[Tensor, Tensor]:
+        """(B, *shape) damaged, and mended; a function of x, `rng` and cond."""
         ...
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from castalia import bounded, modality
+from castalia.abilities import Damage, undoes
 from castalia.errors import AbilityError, PluginError, meant
 from castalia.sentences import Row, say, say_in, series
 
@@ -51,6 +52,11 @@ FAMILIES: dict[str, Entry] = {
         "castalia.families.flow:Flow",
         say("flow matching"),
         ("samples", "encodes", "generates", "scores", "infills", "restores"),
+    ),
+    "restorer": Entry(
+        "castalia.families.restorer:Restorer",
+        say("regression: undoes the kinds of damage that it has learned"),
+        ("infills", "restores"),
     ),
     "vq": Entry(
         "castalia.families.vq:Vq",
@@ -197,6 +203,11 @@ def families_that(ability: str) -> list[str]:
     return [name for name, entry in FAMILIES.items() if ability in entry.abilities]
 
 
+def mends_only(family: str) -> bool:
+    """Whether runs of a built-in family restore data and draw none."""
+    return family in families_that("restores") and family not in families_that("samples")
+
+
 def named_abilities(names: Iterable[str]) -> Row:
     """Abilities as a list for people."""
     return series(ABILITIES.get(name, name) for name in names)
@@ -214,6 +225,24 @@ def require(model: object, ability: type[T], purpose: str) -> T:
         say("a '{0}' model cannot {1}", getattr(model, "name", type(model).__name__), purpose),
         where=say("ability '{0}'", named_abilities([name])),
         fix=say("use a run of a family that can: {0}", having),
+    )
+
+
+def require_undoing(model: object, ability: type[T], purpose: str, *damages: Damage) -> T:
+    """`require`, of a model that has learned to undo damage of one of these kinds, too; without
+    kinds, of one that undoes any (abilities.undoes).
+    """
+    able = require(model, ability, purpose)
+    if undoes(model, *damages):
+        return able
+    name, own = ability.__name__.lower(), getattr(model, "name", type(model).__name__)
+    others = ", ".join(family for family in families_that(name) if family != own)
+    raise AbilityError(
+        say("this '{0}' run has not learned to {1}", own, purpose),
+        where=f"family.damages=[{', '.join(getattr(model, 'damages', ()))}]",
+        fix=say("train one with {0} in family.damages, or take a run of: {1}", damages[0], others)
+        if damages
+        else say("take a run of: {0}", others),
     )
 
 

@@ -21,6 +21,7 @@ SMALL = {
     "vaegan": {"width": 16, "latent": 4},
     "gan": {"width": 16},
     "flow": {"width": 8, "steps": 3, "likelihood_steps": 3},
+    "restorer": {"width": 8},
     "ar": {"width": 16, "depth": 2, "heads": 2},
     "seqvae": {
         "width": 16,
@@ -51,6 +52,12 @@ VARIANTS = {
         {"width": 16, "depth": 1, "steps": 3, "likelihood_steps": 3},
         Dense((3, 12), layout="set"),
     ),
+    "restorer, every damage": (
+        "restorer",
+        {"width": 8, "damages": ("noise", "coarse", "grey", "hole")},
+        SPECS["colour picture"],
+    ),
+    "restorer, holes in signals": ("restorer", {"width": 8, "damages": ("hole",)}, SPECS["signal"]),
     "flow, adaptive": ("flow", {"width": 16, "solver": "adaptive"}, SPECS["vector"]),
     "ar, counts and n-grams": (
         "ar",

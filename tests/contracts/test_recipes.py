@@ -91,8 +91,8 @@ def test_recipe_trains_two_steps(
     assert plan.codec.name == kind and plan.family.name in registry.FAMILIES
     run = castalia.train(plan, out=tmp_path / "run")
     assert run.finished and run.last_step == 2
-    if name.endswith("/codes"):  # draws nothing; what it is for is tried above
-        return
+    if plan.family.name not in registry.families_that("samples"):
+        return  # it draws nothing; what it is for is tried elsewhere
     assert spec_from_json(run.about["spec"]) == run.codec.spec
     options = SampleOptions(length=8 if kind in ("text", "music") else None)
     assert len(castalia.sample(run, n=2, options=options)) == 2

@@ -226,7 +226,7 @@ def next_steps(run: Any) -> list[str]:
     that describes for items to be described.
     """
     from castalia.recipe import read_yaml, shipped
-    from castalia.registry import families_that
+    from castalia.registry import families_that, mends_only
 
     family = run.recipe.family.name
     if family in families_that("describes"):
@@ -234,6 +234,14 @@ def next_steps(run: Any) -> list[str]:
             say("next: castalia describe {0} FILE...", run.folder),
             say('      castalia find {0} "WORDS" FOLDER', run.folder),
             say("      castalia evaluate {0}", run.folder),
+        ]
+    if mends_only(family):
+        return [
+            say("next: castalia evaluate {0} --edits", run.folder),
+            *(
+                say("      castalia edit {0} {1} FILE --out DIR", run.folder, kind)
+                for kind in able(run)
+            ),
         ]
     if family in families_that("samples") or family not in families_that("compresses"):
         return [
@@ -250,6 +258,14 @@ def next_steps(run: Any) -> list[str]:
         say("next: castalia train {0} {1} codec.chain={2}", name, run.recipe.data.named, run.folder)
         for name in over
     ]
+
+
+def able(run: Any) -> list[str]:
+    """The kinds of edits that a finished run can do."""
+    from castalia.sampling.edit import edits_of
+
+    model = run.model()
+    return [kind for kind, one in edits_of(run.codec).items() if one.possible(model, run.codec)]
 
 
 def recipe_lines(plan: Any) -> list[str]:

@@ -21,6 +21,7 @@ from castalia.pages import html
 from castalia.pages.html import Html
 from castalia.pages.presenter import presenter_of
 from castalia.pages.render import write
+from castalia.registry import mends_only
 from castalia.sampling import previews
 from castalia.sentences import Message, join, say, series
 from castalia.training.hooks import Progress, headlines
@@ -87,6 +88,7 @@ class TrainingPage:
             state=self.state(now),
             clock=time.strftime("%H:%M:%S"),
             samples=self._newest(files),
+            mends=mends_only(self.run.recipe.family.name),
             real=self.real,
             distance=self._distance(),
             curves=self._curves(),

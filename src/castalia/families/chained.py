@@ -56,7 +56,10 @@ def spec_between(coder: Family, family: type[Family]) -> Spec:
 
 
 def chained(coder: Family, family: Family) -> Chained:
-    """The pair as one model, which encodes, or makes data of latents, if the family does."""
+    """The pair as one model, which encodes, or makes data of latents, if the family does. Raises
+    AbilityError for a family that draws nothing.
+    """
+    require(family, Samples, "sample")
     if isinstance(family, Encodes):
         return ChainedEncoder(coder, family)
     kind = ChainedGenerator if isinstance(family, Generates) else Chained

@@ -4,8 +4,7 @@ Lipman et al. 2023, arXiv:2210.02747; rectified flow: Liu et al. 2023, arXiv:220
 logit-normally: Esser et al. 2024, arXiv:2403.03206; noise and data paired by optimal transport
 within a batch: Tong et al. 2024, arXiv:2302.00482; few steps by average velocities: Geng et al.
 2025, arXiv:2505.13447 (MeanFlow); guidance without a classifier: Ho & Salimans 2022,
-arXiv:2207.12598. Networks are in
-nn/unet.py, nn/set_network.py and nn/mlp.py, solvers in nn/solvers.py.
+arXiv:2207.12598. The network is in nn/conditional_network.py, solvers are in nn/solvers.py.
 
 Time runs from noise (0) to data (1): x_t = (1 - t) noise + t data, and the velocity is data -
 noise. The network works in units of the data's mean and deviation (nn/data_scale.py) and is told
@@ -27,25 +26,20 @@ from torch import Tensor, nn
 from castalia.abilities import SampleOptions
 from castalia.captions import Caption
 from castalia.config import DEEPEST, WIDEST
-from castalia.errors import AbilityError, RecipeError, SpecError
+from castalia.errors import AbilityError, RecipeError
 from castalia.families.base import Family, FamilyConfig, Phase
-from castalia.nn.backbones import body_kind
 from castalia.nn.class_counts import add_counts, count, with_drawn_classes
-from castalia.nn.condition_embedding import ConditionEmbedding, Context, is_vector
+from castalia.nn.condition_embedding import Context, is_vector
+from castalia.nn.conditional_network import ConditionalNetwork
 from castalia.nn.conv import Norm
 from castalia.nn.counter_random import generator, noise_rows, randn_rows
 from castalia.nn.data_scale import DataScale
 from castalia.nn.graph import Graph, Port, condition_ports
 from castalia.nn.likelihoods import LOG_2PI
-from castalia.nn.mlp import Mlp, sinusoids
-from castalia.nn.set_network import SetNetwork
 from castalia.nn.solvers import EVALUATIONS, Solver, along, integrate, integrate_adaptively
-from castalia.nn.unet import UNet
 from castalia.sentences import say
 from castalia.spec import Batch, Classes, Condition, Dense, Loss, Spec, Tokens, Words
 
-RATE = 32.0  # of the fastest sine of a time, in radians per unit
-SINES = 64
 FEW_NUMBERS = 16  # up to which a divergence is computed exactly, number by number
 FRESH = 0.2  # share of the noise's variance that `restore` draws anew at every step
 
@@ -444,85 +438,28 @@ class Flow(Family):
 VelocityField = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-class Velocity(nn.Module):
+class Velocity(ConditionalNetwork):
     """x (B, *shape) at times (B,), how far to go (B,) and conditions -> velocity (B, *shape),
     float32.
     """
 
     def __init__(self, config: FlowConfig, spec: Dense, conditions: dict[str, Condition]) -> None:
-        super().__init__()
-        width = config.condition_width
-        self.embedding = ConditionEmbedding(conditions, width, config.condition_drop)
-        self.time = nn.Sequential(nn.Linear(2 * SINES, width), nn.SiLU(), nn.Linear(width, width))
-        grids = [
-            one for one in conditions.values() if isinstance(one, Dense) and not is_vector(one)
-        ]
-        words = any(isinstance(one, Tokens | Words) for one in conditions.values())
-        kind = config.body
-        if kind == "auto":
-            grid = body_kind(spec, "auto") == "conv"
-            kind = "set" if is_set(spec) else "unet" if grid else "mlp"
-        if kind == "set" and not is_set(spec):
-            raise SpecError(
-                say("a network over sets needs a set of members"),
-                where=say("shape {0}, layout {1}", spec.shape, spec.layout),
-                fix="family.body=auto",
-            )
-        for name, one in conditions.items():
-            grid = isinstance(one, Dense) and not is_vector(one)
-            if kind != "unet" and (grid or isinstance(one, Tokens)):
-                raise SpecError(
-                    say("this network can be told classes, texts and vectors only"),
-                    where=say("condition '{0}'", name),
-                    fix="family.body=unet",
-                )
-            if grid and one.shape[1:] != spec.shape[1:]:  # type: ignore[union-attr]
-                raise SpecError(
-                    say("a condition that is an array needs the sides of the data"),
-                    where=say("condition '{0}': {1} against {2}", name, one.shape, spec.shape),  # type: ignore[union-attr]
-                )
-        if kind == "mlp":
-            self.body: nn.Module = Mlp(
-                spec.size, spec.size, width=config.width, depth=config.depth, context=width
-            )
-        elif kind == "set":
-            channels = spec.shape[0]
-            self.body = SetNetwork(
-                channels, channels, width=config.width, depth=config.depth, context=width
-            )
-        else:
-            inputs = spec.shape[0] + sum(one.shape[0] for one in grids)
-            self.body = UNet(
-                (inputs, *spec.shape[1:]),
-                spec.shape[0],
-                width=config.width,
-                depth=config.depth,
-                patch=config.patch,
-                levels=config.levels,
-                context=width,
-                words=width if words else 0,
-                norm=config.norm,
-            )
+        super().__init__(
+            spec,
+            conditions,
+            times=2,
+            body=config.body,
+            width=config.width,
+            depth=config.depth,
+            patch=config.patch,
+            levels=config.levels,
+            norm=config.norm,
+            condition_width=config.condition_width,
+            condition_drop=config.condition_drop,
+        )
 
-    def forward(self, x: Tensor, time: Tensor, span: Tensor, context: Context) -> Tensor:
-        # not the dtype of autocast: times near 1 would fall together
-        angles = torch.cat([waves(time), waves(span)], -1)
-        vector = self.time(angles)
-        if context.vector is not None:
-            vector = vector + context.vector
-        if isinstance(self.body, Mlp):
-            return self.body(x, vector).unflatten(1, x.shape[1:]).float()
-        if isinstance(self.body, SetNetwork):
-            return self.body(x, vector).float()
-        if context.grid is not None:
-            x = torch.cat([x, context.grid.to(x)], 1)
-        velocity: Tensor = self.body(x, vector, context.sequence, context.mask).float()
-        return velocity
-
-
-def is_set(spec: Dense) -> bool:
-    """Members along the last axis, in no order."""
-    return spec.layout == "set" and len(spec.shape) == 2
+    def forward(self, x: Tensor, time: Tensor, span: Tensor, context: Context) -> Tensor:  # type: ignore[override]
+        return super().forward(x, (time, span), context)
 
 
 class Following(nn.Module):
@@ -574,11 +511,6 @@ def paired(noise: Tensor, data: Tensor, cond: dict[str, Any]) -> Tensor:
             break
         order = torch.where(mutual, order[partner], order)
     return order
-
-
-def waves(time: Tensor) -> Tensor:
-    """(B,) in [0, 1] -> (B, SINES) sines and cosines, from `RATE` down to RATE / 1000."""
-    return sinusoids(RATE * time, SINES, longest=1000.0)
 
 
 def _at_points(field: VelocityField) -> Callable[[Tensor, Tensor], Tensor]:

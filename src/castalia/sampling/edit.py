@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from castalia import bounded, modality
-from castalia.abilities import BOUNDS, Infills
+from castalia.abilities import BOUNDS, Damage, Infills, undoes
 from castalia.config import Config
 from castalia.errors import DataError, PluginError, RecipeError, meant
 from castalia.language import recognised
@@ -109,6 +109,8 @@ class Edit(ABC):
 
     Options      what may be asked for.
     needs        the ability of a family without which there is no such edit; None: none.
+    damages      the damage that it undoes, for models which have learned some kinds only; (): such
+                 models cannot.
     purpose      what it is for, after "the run cannot".
     title        what sheets of its results are called; "": as its kind.
     least        how many inputs it takes at least.
@@ -117,6 +119,7 @@ class Edit(ABC):
 
     Options: ClassVar[type[EditOptions]] = EditOptions
     needs: ClassVar[type | None] = None
+    damages: ClassVar[tuple[Damage, ...]] = ()
     purpose: ClassVar[str] = say("edit items")
     title: ClassVar[str] = ""
     least: ClassVar[int] = 1
@@ -124,7 +127,9 @@ class Edit(ABC):
 
     def possible(self, model: Family, codec: Codec[Any]) -> bool:
         """Whether this model can edit items of this codec so."""
-        return self.needs is None or isinstance(model, self.needs)
+        if self.needs is None:
+            return True
+        return isinstance(model, self.needs) and undoes(model, *self.damages)
 
     def studies(self, options: Any) -> str | None:
         """The class of which `run` has to see training items, by `taught`; None: of none."""
@@ -191,6 +196,7 @@ class FillGaps(Edit):
         temperature: FillTemperature = 1.0
 
     needs = Infills
+    damages = ("hole",)
     purpose = say("fill gaps")
     title = say_in("edit", "infill")
     conditioned = True

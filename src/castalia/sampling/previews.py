@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from castalia import atomic, bounded
-from castalia.abilities import Compresses, Decodes, SampleOptions, Samples
+from castalia.abilities import Compresses, Decodes, Demonstrates, SampleOptions, Samples
 from castalia.codecs.protocols import Streams, weighs
 from castalia.data.windows import Windows
 from castalia.errors import RunError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from castalia.data.stream import Dataset, Split
 
 SHEET, TEXTS = 64, 4  # dense items, token documents
+MENDED = 12  # items that are shown damaged, mended and as they were: 6 columns, 6 rows
 # other real items that a sheet is compared with: at most; up to so many, training items fill up
 REFERENCE, ENOUGH = 512, 128
 RULE = f"\n{'-' * 40}\n"  # between the texts of a sheet
@@ -55,7 +56,8 @@ class Real(Sheet):
 
 def drawn(model: Any, dataset: Dataset, cond: Mapping[str, Tensor] | None = None) -> Sheet:
     """Samples: replies to held-out conversations, else free samples; of a model that only
-    compresses data, what is left of real items; none of a model that makes nothing.
+    compresses data, what is left of real items; of one that only mends them, real items damaged,
+    mended and as they were; none of a model that makes nothing.
 
     cond: of dense data, what the samples are told, one by one, as far as the model knows it.
     """
@@ -76,7 +78,20 @@ def drawn(model: Any, dataset: Dataset, cond: Mapping[str, Tensor] | None = None
         with torch.inference_mode():
             x = model.expand(model.compress(shown.to(model.device))).float().cpu()
         return Sheet([codec.decode(row) for row in x], x)
+    if isinstance(model, Demonstrates):
+        shown = real(dataset)
+        if shown.x is not None:
+            x = shown.x[:: max(1, len(shown.x) // MENDED)][:MENDED]  # of all classes
+            rows = torch.stack([*_mended(model, x), x], 1).flatten(0, 1)
+            return Sheet([codec.decode(row) for row in rows])
     return Sheet([])
+
+
+@torch.inference_mode()
+def _mended(model: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """x (n, *shape) damaged, the same each time, and mended; the model is told nothing else."""
+    damaged, mended = model.demonstrate(x.to(model.device), generator("sheet", "damage"), {})
+    return damaged.float().cpu(), mended.float().cpu()
 
 
 def real(dataset: Dataset) -> Real:

@@ -29,6 +29,7 @@ from castalia.abilities import (
     SampleOptions,
     Samples,
     Scores,
+    undoes,
 )
 from castalia.captions import Caption
 from castalia.codecs.base import Codec
@@ -69,7 +70,7 @@ FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
     "image_edits": (
         say("fill parts of pictures"),
         Infills,
-        lambda one: one.draws and isinstance(one.family, Infills),
+        lambda one: one.draws and isinstance(one.family, Infills) and undoes(one.family, "hole"),
     ),
     "image_variations": (
         say("make variants of pictures"),

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 
 from castalia import atomic, evaluation
+from castalia.abilities import Restores, Samples
 from castalia.data.conditions import LABEL
 from castalia.data.locate import Given
 from castalia.data.stream import Dataset, prepare
-from castalia.errors import RecipeError, RunError
+from castalia.errors import AbilityError, RecipeError, RunError
 from castalia.evaluation import Evaluation
 from castalia.evaluation.base import GROUPS as LEAST
 from castalia.evaluation.report_page import write_page
@@ -23,6 +24,7 @@ from castalia.evaluation.seed_variation import over_trainings
 from castalia.language import Voice
 from castalia.pages.notebook import Result
 from castalia.progress.views import shown
+from castalia.registry import named_abilities
 from castalia.run import Run
 from castalia.sentences import say
 from castalia.spec import Tokens
@@ -182,7 +184,14 @@ def measured(
                 2 * LEAST,
             ),
         )
-    model, dataset = run.model(), with_classes(run)
+    model = run.model()
+    if isinstance(model, Restores) and not isinstance(model, Samples):
+        raise AbilityError(
+            say("a '{0}' model draws nothing that could be judged", model.name),
+            where=say("ability '{0}'", named_abilities(["samples"])),
+            fix=say("castalia evaluate {0} --edits judges what it restores", run.folder),
+        )
+    dataset = with_classes(run)
     other: Any = None
     if against is not None:
         real = open_data(run, against)

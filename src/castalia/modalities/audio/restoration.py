@@ -26,7 +26,7 @@ from castalia.modalities.audio.linear_prediction import HISTORY, ORDER, foretold
 from castalia.modalities.audio.sound import PEAK, Sound, on_grid
 from castalia.modalities.audio.spectrogram import griffin_lim, istft, stft
 from castalia.nn.counter_random import generators
-from castalia.registry import require
+from castalia.registry import require_undoing
 from castalia.sentences import say
 
 ITERATIONS = 64  # of Griffin-Lim in a gap
@@ -62,7 +62,7 @@ def infilled(
     sample is the sound's own. Raises RecipeError for a gap that is empty, covers all or lies
     outside.
     """
-    infiller = require(model, Infills, "infill")
+    infiller = require_undoing(model, Infills, "infill", "hole")
     codec = _audio(codec)
     form, layout = codec.form, codec.layout
     first = round(gap.start * layout.rate)
@@ -149,7 +149,7 @@ def denoised(
     draws what may lie below them (missing data in the sense of Raj & Stern 2005), DRAWS times. The
     mean power tells how much of each bin is sound, and that share of the noisy spectrum is played.
     """
-    restorer = require(model, Restores, "denoise")
+    restorer = require_undoing(model, Restores, "denoise")
     codec = _audio(codec)
     form, layout = codec.form, codec.layout
     if not isinstance(form, Magnitude):

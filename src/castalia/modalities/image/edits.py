@@ -90,6 +90,7 @@ class Outpaint(Edit):
         )
 
     needs = Infills
+    damages = ("hole",)
     conditioned = True
     purpose = say("go on with pictures beyond their edges")
     title = say_in("edit", "outpaint")
@@ -140,6 +141,7 @@ class Denoise(_Restoration):
             description=N_("denoise: deviation of the noise, of 255 levels; default: estimated"),
         )
 
+    damages = ("noise",)
     purpose = say("take noise away")
     title = say_in("edit", "denoise")
 
@@ -173,6 +175,7 @@ class Upscale(_Restoration):
                 raise ValueError(say("2 or 4"))
             return factor
 
+    damages = ("coarse",)
     purpose = say("enlarge pictures")
     title = say_in("edit", "upscale")
 
@@ -206,6 +209,7 @@ class Colourise(_Restoration):
 
     Options = _Invention
 
+    damages = ("grey",)
     purpose = say("colour grey pictures")
     title = say_in("edit", "colourise")
 

@@ -27,7 +27,7 @@ from castalia.families.base import Family
 from castalia.modalities.image.codec import levels_of, open_picture
 from castalia.modalities.image.colours import flattened
 from castalia.nn.counter_random import generators
-from castalia.registry import require
+from castalia.registry import require_undoing
 from castalia.sampling.latent_edits import encoded
 from castalia.sentences import say
 
@@ -55,7 +55,7 @@ def infilled(
 
     Raises RecipeError for a mask that is empty, covers all, or has another size than the picture.
     """
-    infiller = require(model, Infills, "infill")
+    infiller = require_undoing(model, Infills, "infill", "hole")
     x = encoded(model, codec, items)
     keep = torch.stack([~made_anew(codec, item, mask) for item in items]).to(x.device)
 
@@ -133,7 +133,7 @@ def outpainted(
     """The pictures, at their own scale, with `by` more pixels on every side; the middle comes back
     bit by bit. Windows of the run's size go outwards; each is filled beside what is known by then.
     """
-    infiller = require(model, Infills, "outpaint")
+    infiller = require_undoing(model, Infills, "outpaint", "hole")
     sides = codec.spec.shape[1:]  # type: ignore[union-attr]
     results = []
     for row, item in enumerate(items):
@@ -190,7 +190,7 @@ def denoised(
     """The pictures without noise, at their own size. noise: its deviation in levels of 255; None:
     estimated.
     """
-    restorer = require(model, Restores, "denoise")
+    restorer = require_undoing(model, Restores, "denoise", "noise")
     results = []
     for row, item in enumerate(items):
         whole = as_unit(codec, item)
@@ -230,7 +230,7 @@ def upscaled(
     """The pictures with `factor` times as many pixels a side; the mean of every square is the pixel
     that was given. detail: scale of the noise that the details are made of.
     """
-    restorer = require(model, Restores, "upscale")
+    restorer = require_undoing(model, Restores, "upscale", "coarse")
     sides = codec.spec.shape[1:]  # type: ignore[union-attr]
     results = []
     for row, item in enumerate(items):
@@ -276,7 +276,7 @@ def colourised(
     """The pictures in colour, at the run's size, as light as the given ones. detail: scale of the
     noise that the colours are made of.
     """
-    restorer = require(model, Restores, "colourise")
+    restorer = require_undoing(model, Restores, "colourise", "grey")
     if codec.spec.shape[0] != 3:  # type: ignore[union-attr]
         raise SpecError(
             say("this run draws in grey"),

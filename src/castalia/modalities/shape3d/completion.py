@@ -15,7 +15,7 @@ from castalia.codecs.base import Codec
 from castalia.families.base import Family
 from castalia.modalities.shape3d.shape import Shape
 from castalia.nn.counter_random import generators
-from castalia.registry import require
+from castalia.registry import require_undoing
 from castalia.sampling.latent_edits import encoded
 
 ROWS = 16  # shapes that are computed together
@@ -46,7 +46,7 @@ def completed(
     """`count` versions of each shape, its `part` (of PARTS) made anew from where `share` of the
     shape's length is left to its end, and beyond it.
     """
-    infiller = require(model, Infills, "infill")
+    infiller = require_undoing(model, Infills, "infill", "hole")
     x = encoded(model, codec, items)
     keep = torch.stack(
         [kept_points(row, part, share) if x.ndim == 3 else kept(row[0], part, share) for row in x]

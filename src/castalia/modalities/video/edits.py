@@ -37,6 +37,8 @@ class _Repair(Edit):
 class Predict(_Repair):
     """See repair.predicted."""
 
+    damages = ("hole",)
+
     class Options(EditOptions):
         given: int | None = Field(
             None,

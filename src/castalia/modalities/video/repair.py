@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from castalia.abilities import Infills
+from castalia.abilities import Damage, Infills
 from castalia.codecs.base import Codec
 from castalia.errors import RecipeError
 from castalia.families.base import Family
 from castalia.modalities.video.clip import Clip, resampled
 from castalia.nn.counter_random import generators
-from castalia.registry import require
+from castalia.registry import require_undoing
 from castalia.sampling.latent_edits import encoded
 from castalia.sentences import say
 
@@ -119,7 +119,8 @@ def slowed(
             name: value[row : row + 1].repeat_interleave(len(parts), dim=0)
             for name, value in cond.items()
         }
-        made = _filled(model, x, keep, told, seed + row, 1.0)
+        # of what is missing, no frame is beside another: nobody learns that as a hole
+        made = _filled(model, x, keep, told, seed + row, 1.0, ())
         pieces = [
             one[:, : 2 * len(part) - 1][:, (1 if number else 0) :]
             for number, (one, part) in enumerate(zip(made, parts, strict=True))
@@ -151,7 +152,8 @@ def _made(
     """`count` clips of each item; what `keep` (1, T, H or 1, W or 1) does not hold is made anew."""
     x = encoded(model, codec, items).repeat_interleave(count, dim=0)
     told = {name: value.repeat_interleave(count, dim=0) for name, value in cond.items()}
-    made = _filled(model, x, keep.expand(len(x), *keep.shape), told, seed, temperature)
+    keep = keep.expand(len(x), *keep.shape)
+    made = _filled(model, x, keep, told, seed, temperature, ("hole",))
     return [codec.decode(row) for row in made]
 
 
@@ -162,11 +164,12 @@ def _filled(
     cond: dict[str, Tensor],
     seed: int,
     temperature: float,
+    damages: tuple[Damage, ...],
 ) -> list[Tensor]:
     """Rows of x (B, C, T, H, W) with what `keep` (B, 1, T, H or 1, W or 1) does not hold made anew,
-    `ROWS` at a time; row i has the noise of sample i.
+    `ROWS` at a time; row i has the noise of sample i. damages: what that is, see `undoes`.
     """
-    infiller = require(model, Infills, "infill")
+    infiller = require_undoing(model, Infills, "infill", *damages)
     results: list[Tensor] = []
     for first in range(0, len(x), ROWS):
         part = slice(first, first + ROWS)
