@@ -87,6 +87,11 @@ class FlowConfig(FamilyConfig):
     condition_drop: float = Field(
         0.1, ge=0, le=1, description="chance of hiding a condition in training, for guidance"
     )
+    alignment: Literal["attention", "monotonic"] = Field(
+        "attention",
+        description="monotonic: a text is read along the last axis, letter by letter; where each "
+        "lies is learned",
+    )
 
 
 class Flow(Family):
@@ -137,7 +142,8 @@ class Flow(Family):
 
     def forward(self, batch: Batch, phase: str = "main") -> Loss:
         """Mean squared error of the velocity, per number, in units of the data's deviation. Parts:
-        velocity; with objective=average also average, the error of average velocities.
+        velocity; with objective=average also average, the error of average velocities; with
+        alignment=monotonic also letters and lengths (nn/monotonic_alignment.py).
         """
         self.check(batch)
         data = self.scale(batch.x)
@@ -146,7 +152,7 @@ class Flow(Family):
         if config.pairing == "optimal":
             noise = noise[paired(noise, data, batch.cond)]
         time = self._times(rows, data.device)
-        context = self.velocity.embedding(batch.cond, rows, data.device)
+        context = self.velocity.embedding(batch.cond, rows, data.device, data)
         target = data - noise
         far = max(1, round(config.long * rows)) if config.objective == "average" else 0
         near = slice(far, rows)
@@ -155,7 +161,7 @@ class Flow(Family):
                 on_the_way(noise, data, time)[near],
                 time[near],
                 torch.zeros_like(time[near]),
-                _rows(context, near),
+                context.rows(near),
             )
             - target[near]
         )
@@ -169,9 +175,12 @@ class Flow(Family):
                 start,
                 end,
                 target[:far],
-                _rows(context, slice(0, far)),
+                context.rows(slice(0, far)),
             )
             total = total + parts["average"] * far / rows
+        for name, loss in context.losses.items():
+            parts[name] = loss
+            total = total + loss
         return Loss(total, {name: part.detach() for name, part in parts.items()})
 
     def _average_error(
@@ -447,15 +456,24 @@ class Velocity(nn.Module):
     def __init__(self, config: FlowConfig, spec: Dense, conditions: dict[str, Condition]) -> None:
         super().__init__()
         width = config.condition_width
-        self.embedding = ConditionEmbedding(conditions, width, config.condition_drop)
+        texts = [one for one in conditions.values() if isinstance(one, Words)]
+        aligned = bool(texts) and config.alignment == "monotonic"
+        self.embedding = ConditionEmbedding(
+            conditions, width, config.condition_drop, spec if aligned else None
+        )
         self.time = nn.Sequential(nn.Linear(2 * SINES, width), nn.SiLU(), nn.Linear(width, width))
         grids = [
             one for one in conditions.values() if isinstance(one, Dense) and not is_vector(one)
         ]
-        words = any(isinstance(one, Tokens | Words) for one in conditions.values())
+        words = any(
+            isinstance(one, Tokens) or (isinstance(one, Words) and not aligned)
+            for one in conditions.values()
+        )
         kind = config.body
         if kind == "auto":
             kind = "unet" if body_kind(spec, "auto") == "conv" else "mlp"
+        if aligned:
+            _can_be_read(kind, spec, texts)
         for name, one in conditions.items():
             grid = isinstance(one, Dense) and not is_vector(one)
             if kind == "mlp" and (grid or isinstance(one, Tokens)):
@@ -474,7 +492,8 @@ class Velocity(nn.Module):
                 spec.size, spec.size, width=config.width, depth=config.depth, context=width
             )
         else:
-            inputs = spec.shape[0] + sum(one.shape[0] for one in grids)
+            inputs = spec.shape[0] * (1 + len(texts) * aligned)
+            inputs += sum(one.shape[0] for one in grids)
             self.body = UNet(
                 (inputs, *spec.shape[1:]),
                 spec.shape[0],
@@ -499,6 +518,23 @@ class Velocity(nn.Module):
             x = torch.cat([x, context.grid.to(x)], 1)
         velocity: Tensor = self.body(x, vector, context.sequence, context.mask).float()
         return velocity
+
+
+def _can_be_read(kind: str, spec: Dense, texts: list[Words]) -> None:
+    """Raises SpecError for data along which no text can be laid."""
+    if kind == "mlp":
+        raise SpecError(
+            say("a text is read along an axis of a grid, and an MLP has none"),
+            where="family.alignment=monotonic",
+            fix="family.body=unet",
+        )
+    longest = max(text.length for text in texts)
+    if longest > spec.shape[-1]:
+        raise SpecError(
+            say("the longest text has more letters than the data have places"),
+            where=say("{0} letters, {1} places", longest, spec.shape[-1]),
+            fix=say("shorter texts, longer items, or family.alignment=attention"),
+        )
 
 
 class Following(nn.Module):
@@ -560,7 +596,3 @@ def waves(time: Tensor) -> Tensor:
 def _at_points(field: VelocityField) -> Callable[[Tensor, Tensor], Tensor]:
     """The velocity where one stands: a span of 0."""
     return lambda x, time: field(x, time, torch.zeros_like(time))
-
-
-def _rows(context: Context, rows: slice) -> Context:
-    return Context(*(None if part is None else part[rows] for part in context))
