@@ -137,6 +137,11 @@ class DataConfig(Config):
         return locate.named(self.source)
 
     @property
+    def tells_captions(self) -> bool:
+        """Whether the model is told captions."""
+        return CAPTION in self.condition_names
+
+    @property
     def condition_names(self) -> tuple[str, ...]:
         """Names of the conditions, each once."""
         if self.conditions is None:
