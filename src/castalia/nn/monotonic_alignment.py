@@ -25,6 +25,7 @@ from castalia.nn.conv import Block
 from castalia.spec import Dense
 
 BLOCKS = 2  # of two convolutions over three letters each: a letter knows four on either side
+SHARPEST = 0.01  # variance of a number around its letter's average, at least; of all data it is 1
 EVEN = 0.15  # deviation of a letter's place from an equal share, in parts of all places
 SHORTEST = 0.05  # places that a letter takes at least, when its length is foretold
 
@@ -51,7 +52,8 @@ class Reader(nn.Module):
         self.embedding = nn.Embedding(letters + 1, width)
         self.blocks = nn.ModuleList(Block(1, width) for _ in range(BLOCKS))
         self.average = nn.Conv1d(width, math.prod(spec.shape[:-1]), 1)
-        self.length = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1))
+        self.lasting = Block(1, width)
+        self.length = nn.Conv1d(width, 1, 1)
 
     def forward(self, ids: Tensor, data: Tensor | None = None) -> Reading:
         """data (B, *shape) float32: letters are laid where they fit it best, and losses come along;
@@ -63,14 +65,13 @@ class Reader(nn.Module):
             h = block(h) * there[:, None]
         average = self.average(h) * there[:, None]  # (B, numbers of a place, S)
         # what is learned of lengths does not move the letters
-        foretold = self.length(h.detach().transpose(1, 2))[..., 0]
+        foretold = self.length(self.lasting(h.detach()))[:, 0]
         losses: dict[str, Tensor] = {}
         if data is None:
             lengths = (foretold.exp() * there).clamp_min(SHORTEST)
         else:
             flat = data.flatten(1, -2).float()
-            score = nearness(average.detach().float(), flat) - unevenness(there, flat)
-            lengths = best_lengths(score, there.sum(1))
+            lengths = aligned(average.detach().float(), flat, there)
             laid = average.float() @ laid_out(lengths, there, flat.shape[-1])
             told = there.any(1).float()
             error = (laid - flat).square().mean((1, 2))
@@ -83,11 +84,22 @@ class Reader(nn.Module):
         return Reading(grid, lengths, losses)
 
 
-def nearness(average: Tensor, data: Tensor) -> Tensor:
-    """(B, F, S) and (B, F, T) -> (B, S, T): the log density of what is at a place under a letter's
-    average and a deviation of 1, less what all letters share.
+@torch.no_grad()
+def aligned(average: Tensor, data: Tensor, there: Tensor) -> Tensor:
+    """average (B, F, S), data (B, F, T), there (B, S) -> the likeliest lengths (B, S).
+
+    What is at a place is normal around its letter's average, with the variance that the nearest
+    letters leave: while the averages are all alike equal shares decide, later the data.
     """
-    return average.transpose(1, 2) @ data - 0.5 * average.square().sum(1)[:, :, None]
+    away = squares(average, data)
+    nearest = away.masked_fill(~there[..., None], torch.inf).amin(1)  # (B, T)
+    variance = (nearest.mean(1) / data.shape[1]).clamp(SHARPEST, 1.0)[:, None, None]
+    return best_lengths(-0.5 * away / variance - unevenness(there, data), there.sum(1))
+
+
+def squares(average: Tensor, data: Tensor) -> Tensor:
+    """(B, F, S) and (B, F, T) -> (B, S, T): squared distances."""
+    return torch.cdist(average.transpose(1, 2), data.transpose(1, 2)).square()
 
 
 @torch.no_grad()
