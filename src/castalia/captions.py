@@ -69,18 +69,18 @@ def letters_in(text: str) -> list[str]:
     """The letters of a text as it is said: "Hi, 妈妈!" -> " hi,ma1 ma1 "; none of a text without
     one. Raises MissingExtra for Chinese characters where pypinyin is not installed.
     """
-    said = PAUSE
-    for character in in_pinyin(unicodedata.normalize("NFKC", text).casefold()):
+    said, plain = "", in_pinyin(unicodedata.normalize("NFKC", text).casefold())
+    for place, character in enumerate(plain):
         kind = _kind(character)
         if kind in ("letter", "digit"):
             said += character
-        elif kind == "join":
-            said += "'" if said[-1] not in (PAUSE, BREAK) else ""
+        elif kind == "join" and said[-1:].isalpha() and plain[place + 1 : place + 2].isalpha():
+            said += "'"
         elif character.isspace() or character in "-_":
-            said += PAUSE if said[-1] not in (PAUSE, BREAK) else ""
-        elif unicodedata.category(character).startswith("P"):
-            said = said.rstrip(PAUSE + BREAK + "'") + BREAK
-    said = said.strip(PAUSE + BREAK + "'")
+            said += PAUSE if said[-1:] not in (PAUSE, BREAK) else ""
+        elif kind != "join" and unicodedata.category(character).startswith("P"):
+            said = said.rstrip(PAUSE + BREAK) + BREAK
+    said = said.strip(PAUSE + BREAK)
     return [PAUSE, *said, PAUSE] if said else []
 
 

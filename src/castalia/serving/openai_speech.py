@@ -17,7 +17,7 @@ from fastapi import Request as HttpRequest
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
-from castalia.captions import Caption
+from castalia.captions import Caption, letters_in
 from castalia.errors import RecipeError
 from castalia.sampling.generate import Request
 from castalia.sentences import say
@@ -61,7 +61,7 @@ def router(table: Table, service: GenerationService) -> APIRouter:
         http.state.note.update(run=hosted.name, prompt=body.input)
         _check_form(hosted, body)
         name, words = _told(hosted)
-        if not body.input.strip():
+        if not letters_in(body.input):
             raise Invalid(say("there is nothing to say"), "input")
         try:
             Caption(words).asked(name, body.input)
