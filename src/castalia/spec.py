@@ -264,9 +264,7 @@ def spec_from_json(data: dict[str, Any]) -> Any:
         case "classes":
             return Classes(tuple(fields["names"]))
         case "words":
-            return Words(
-                tuple(fields["vocabulary"]), fields["length"], fields.get("unit", "word")
-            )
+            return Words(tuple(fields["vocabulary"]), fields["length"], fields.get("unit", "word"))
     raise SpecError(
         say("unknown kind of spec"),
         where=data.get("kind"),

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.apps.serving import Running, serving
-from tests.spoken import spoken
 
 import castalia
 from castalia import Run
 from castalia.modalities.audio import wav
 from castalia.modalities.audio.codec import AudioCodec
 from castalia.verbs.reproduce import reproduce as remake
+from tests.apps.serving import Running, serving
+from tests.spoken import spoken
 
 openai = pytest.importorskip("openai")
 SHORT = (

@@ -178,7 +178,7 @@ def test_letters_that_are_known() -> None:
     assert not any(caption.numbers("xxx bbb")) and not any(caption.numbers(""))
     with pytest.raises(RecipeError, match="none of these letters"):
         caption.asked("caption", "xxx")
-    with pytest.raises(RecipeError, match="13 letters and pauses; the longest .* has 11"):
+    with pytest.raises(RecipeError, match="13 letters and pauses"):
         caption.asked("caption", "hello hello")
     assert spec_from_json(spec_to_json(words)) == words
     assert "unit" not in spec_to_json(known_words(["hello"]))

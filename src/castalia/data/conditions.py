@@ -66,7 +66,12 @@ class Told:
         items.
         """
         words = known_words(
-            (text for texts, taught in zip(captions, known, strict=True) if taught for text in texts),
+            (
+                text
+                for texts, taught in zip(captions, known, strict=True)
+                if taught
+                for text in texts
+            ),
             unit,
         )
         caption = Caption(words)

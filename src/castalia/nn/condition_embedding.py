@@ -1,9 +1,9 @@
 """Embed the conditions of a batch (classes, vectors, sequences, grids) as one `Context`.
 
 A vector modulates, a sequence is attended to, a grid is concatenated on channels. A text may be
-laid out along the data's last axis, which makes it a grid (nn/monotonic_alignment.py). Conditions are
-dropped with probability p in training, which is what classifier-free guidance needs (Ho & Salimans
-2022, arXiv:2207.12598); a condition that a batch does not mention counts as dropped.
+laid out along the data's last axis, which makes it a grid (nn/monotonic_alignment.py). Conditions
+are dropped with probability p in training, which is what classifier-free guidance needs (Ho &
+Salimans 2022, arXiv:2207.12598); a condition that a batch does not mention counts as dropped.
 """
 
 from __future__ import annotations

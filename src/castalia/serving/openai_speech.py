@@ -1,8 +1,8 @@
 """OpenAI's API for speech: a text in, a sound out.
 
-`input` is said in the voice of the run, of which there is one. The answer is the bytes of a WAV, the
-one form that carries the manifest and the label of synthetic speech; it is also the answer where
-`response_format` is left out. Beyond OpenAI's fields: `seed`, `temperature`, `guidance`, `steps`.
+`input` is said in the voice of the run, of which there is one. The answer is the bytes of a WAV,
+the one form that carries the manifest and the label of synthetic speech; it is also the answer
+where `response_format` is left out. Beyond OpenAI's fields: `seed`, `temperature`, `guidance`, `steps`.
 What the model does not know of the text is named in the header `x-castalia-passed-over`.
 """
 
@@ -116,5 +116,7 @@ def _check_form(hosted: Hosted, body: SpeechBody) -> None:
         )
     if body.instructions:
         raise Invalid(
-            say("this run takes no instructions on how to speak"), "instructions", say("leave it out")
+            say("this run takes no instructions on how to speak"),
+            "instructions",
+            say("leave it out"),
         )

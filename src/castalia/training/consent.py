@@ -1,8 +1,9 @@
-"""The consent that a recipe must state before a voice is learned: a model that says texts in the voice
-of somebody is a copy of personal data.
+"""The consent that a recipe must state before a voice is learned: a model that says texts in the
+voice of somebody is a copy of personal data.
 
-Which items need one is the modality's to say (`Aloud.consent`). The sentence is the publisher's own;
-it stands in the run's recipe, in run.json and on the card. Castalia cannot know whether it is true.
+Which items need one is the modality's to say (`Aloud.consent`). The sentence is the publisher's
+own; it stands in the run's recipe, in run.json and on the card. Castalia cannot know whether it is
+true.
 """
 
 from __future__ import annotations

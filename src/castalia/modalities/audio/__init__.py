@@ -33,13 +33,13 @@ MODALITY = Modality(
     ),
     aloud=Aloud(
         consent=say(
-            "a voice of somebody is personal data, and a model that speaks with it is a copy of it: "
-            "the recipe must state a consent"
+            "a voice of somebody is personal data, and a model that speaks with it is a copy of "
+            "it: the recipe must state a consent"
         ),
         limits=(
             say(
-                "A toy voice: it says short texts of the letters that it knows, mumbles what it has "
-                "not heard, and is for learning how speech is made, not for use."
+                "A toy voice: it says short texts of the letters that it knows, mumbles what it "
+                "has not heard, and is for learning how speech is made, not for use."
             ),
         ),
     ),
