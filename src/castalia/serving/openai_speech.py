@@ -2,8 +2,8 @@
 
 `input` is said in the voice of the run, of which there is one. The answer is the bytes of a WAV,
 the one form that carries the manifest and the label of synthetic speech; it is also the answer
-where `response_format` is left out. Beyond OpenAI's fields: `seed`, `temperature`, `guidance`, `steps`.
-What the model does not know of the text is named in the header `x-castalia-passed-over`.
+where `response_format` is left out. Beyond OpenAI's fields: `seed`, `temperature`, `guidance`,
+`steps`. What the model does not know of the text is named in the header `x-castalia-passed-over`.
 """
 
 from __future__ import annotations
