@@ -104,8 +104,8 @@ def units_in(text: str, unit: Unit) -> list[str]:
 
 
 def known_words(captions: Iterable[str], unit: Unit = "word") -> Words:
-    """What a model can be told after training on these captions: their most frequent words, or
-    letters, in texts as long as the longest.
+    """What a model can be told after training on these captions: their most frequent words, in
+    texts as long as the longest; or letters, in texts a quarter longer.
     """
     counts, longest = Counter[str](), 1
     for caption in captions:
@@ -113,7 +113,7 @@ def known_words(captions: Iterable[str], unit: Unit = "word") -> Words:
         counts.update(words)
         longest = max(longest, len(words))
     chosen = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_WORDS]
-    most = LONGEST_ALOUD if unit == "letter" else LONGEST
+    longest, most = (longest * 5 // 4, LONGEST_ALOUD) if unit == "letter" else (longest, LONGEST)
     return Words(tuple(word for word, _ in chosen), min(most, max(8, longest)), unit)
 
 
@@ -181,8 +181,8 @@ class Caption:
 
     def asked(self, name: str, text: str) -> list[int]:
         """`numbers` of a text that somebody gave as the condition `name`. Raises RecipeError where
-        the model knows none of its words or letters, or where it has more letters than any text
-        that the model learned: what is left out would be missed.
+        the model knows none of its words or letters, or where it has more letters than are read:
+        what is left out would be missed.
         """
         known, letters = self._known(text), self.words.unit == "letter"
         if not known and units_in(text, self.words.unit):
@@ -201,8 +201,7 @@ class Caption:
         if letters and len(known) > self.words.length:
             raise RecipeError(
                 say(
-                    "the text has {0} letters and pauses; the longest that the model learned has "
-                    "{1}",
+                    "the text has {0} letters and pauses; this model says {1} at most",
                     len(known),
                     self.words.length,
                 ),

@@ -48,7 +48,7 @@ def test_a_prompt_in_letters(run: Run) -> None:
 
 
 def test_a_text_that_is_too_long_is_refused(run: Run) -> None:
-    with pytest.raises(RecipeError, match="the longest that the model learned"):
+    with pytest.raises(RecipeError, match="this model says 8 at most"):
         castalia.sample(run, 1, 0, {"caption": "abcd " * 9})
 
 
