@@ -80,10 +80,7 @@ def once(text: str) -> str:
 def test_texts_that_were_never_heard_are_said(run: Run) -> None:
     dataset, caption = open_data(run), Caption(run.conditions["caption"])  # type: ignore[arg-type]
     seen, held = (
-        {
-            caption.text(row).strip()
-            for row in side.take(range(len(side))).cond["caption"].tolist()
-        }
+        {caption.text(row).strip() for row in side.take(range(len(side))).cond["caption"].tolist()}
         for side in (dataset.train, dataset.validation)
     )
     texts = sorted(held - seen)
@@ -94,8 +91,8 @@ def test_texts_that_were_never_heard_are_said(run: Run) -> None:
 
 
 def test_a_longer_text_takes_longer(run: Run) -> None:
-    one, four = (spoken_by(run, text) for text in ("a", "abcd"))
-    assert loud(four).sum() > 2 * loud(one).sum()
+    one, four = (int(loud(spoken_by(run, text)).nonzero().max()) for text in ("a", "abcd"))
+    assert four > 2 * one
 
 
 def test_the_recordings_are_heard_as_they_are(tmp_path: Path) -> None:
