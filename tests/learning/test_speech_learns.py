@@ -1,5 +1,5 @@
-"""A toy voice of four tones, one for each letter: after some hundred steps texts that it never heard
-come out in their letters and in their order.
+"""A toy voice of four tones, one for each letter: after some hundred steps texts that it never
+heard come out in their letters and in their order.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.spoken import LETTERS, RATE, spoken
 
 import castalia
 from castalia.captions import Caption
 from castalia.modalities.audio.spectrogram import stft
 from castalia.run import Run
 from castalia.training.setup import open_data
-from tests.spoken import LETTERS, RATE, spoken
 
 HOP = 128
 SETTINGS = {
