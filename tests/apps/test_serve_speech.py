@@ -9,6 +9,7 @@ import pytest
 
 import castalia
 from castalia import Run
+from castalia.governance.policy import Policy
 from castalia.modalities.audio import wav
 from castalia.modalities.audio.codec import AudioCodec
 from castalia.verbs.reproduce import reproduce as remake
@@ -106,6 +107,15 @@ def test_what_has_no_meaning_is_refused(up: Running, given: dict, match: str) ->
             **{"model": "voice", "input": "abc", "voice": "default", **given}
         )
     assert refused.value.status_code in (400, 404)
+
+
+def test_a_policy_reads_what_is_to_be_said(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("blocked: [{id: names, terms: [baba]}]\n", encoding="utf-8")
+    with serving(runs[0], policy=Policy.load(policy)) as server:
+        with pytest.raises(openai.PermissionDeniedError, match="names"):
+            server.client.audio.speech.create(model="voice", input="a baba", voice="default")
+        server.client.audio.speech.create(model="voice", input="a bab", voice="default")
 
 
 def test_the_server_says_what_it_can(up: Running) -> None:

@@ -182,3 +182,9 @@ def test_a_flow_draws_what_the_text_says():
 def test_data_along_which_no_text_can_be_laid(spec: Dense, config: dict, match: str):
     with pytest.raises(SpecError, match=match):
         Flow(FlowConfig(alignment="monotonic", **config), spec, {"caption": WORDS})
+
+
+def test_words_are_not_read_along():
+    words = Words(("red", "apple"), 5)
+    with pytest.raises(SpecError, match="only a text in letters"):
+        Flow(FlowConfig(alignment="monotonic"), SPEC, {"caption": words})

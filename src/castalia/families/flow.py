@@ -528,6 +528,12 @@ def _can_be_read(kind: str, spec: Dense, texts: list[Words]) -> None:
             where="family.alignment=monotonic",
             fix="family.body=unet",
         )
+    if any(text.unit != "letter" for text in texts):
+        raise SpecError(
+            say("only a text in letters is read along an axis"),
+            where="family.alignment=monotonic",
+            fix="data.caption_unit=letter",
+        )
     longest = max(text.length for text in texts)
     if longest > spec.shape[-1]:
         raise SpecError(

@@ -113,7 +113,10 @@ def curl(one: Hosted, address: str, *, keyed: bool) -> str:
         "-H",
         "Content-Type: application/json",
     ]
-    return shlex.join([*words, "-d", json.dumps(body, ensure_ascii=False)])
+    words += ["-d", json.dumps(body, ensure_ascii=False)]
+    if "speech" in one.features:  # the answer is a file
+        words += ["--output", f"said{one.codec.suffix}"]
+    return shlex.join(words)
 
 
 def python(one: Hosted, address: str, *, keyed: bool) -> str:
