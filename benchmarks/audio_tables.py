@@ -87,5 +87,66 @@ def classes(results: dict[str, Any], language: str) -> str:
     return "\n".join(lines)
 
 
-ROWS: dict[str, Callable[[Any], Iterator[Cells]]] = {"audio_classes": audio_classes}
-PAGES = {"audio.md": [("audio_classes", classes)]}
+VOICES = {
+    "mandarin_syllables": ("Mandarin syllables", "汉语音节"),
+    "phone_prompts_en": ("English prompts", "英语提示语"),
+}
+
+
+def speech(results: dict[str, Any]) -> Iterator[Cells]:
+    """Of what a toy voice says, how much is understood; the worst seed of each set."""
+    for name, (english, chinese) in VOICES.items():
+        rows = [row for row in results["rows"] if row["set"] == name]
+        if not rows:
+            continue
+        row = min(rows, key=lambda one: one["seen_recognised"])
+        seen, unseen = row["seen_recognised"], row["unseen_recognised"]
+        yield (
+            (
+                f"`audio/speech`, {row['minutes']:g} minutes on {row['threads']} thread(s): "
+                f"{english} that are recognised among {row['texts']}, learned / never heard",
+                f"{seen:.0%} / {unseen:.0%}",
+            ),
+            (
+                f"`audio/speech`，{row['minutes']:g} 分钟、{row['threads']} 个线程：从 "
+                f"{row['texts']} 个中认出的{chinese}，学过的 / 没听过的",
+                f"{seen:.0%} / {unseen:.0%}",
+            ),
+            ("80% / ten times chance", "80% / 随机的十倍"),
+            seen >= 0.8 and unseen >= 10 * row["chance"],
+        )
+
+
+def voices(results: dict[str, Any], language: str) -> str:
+    """A row for each training."""
+    heads = {
+        "en": (
+            *("texts", "minutes", "threads", "learned", "never heard", "chance", "recordings"),
+            *("trip", "tone: learned", "tone: never heard", "tone: recordings"),
+        ),
+        "zh": (
+            *("文本", "分钟", "线程", "学过的", "没听过的", "随机", "录音"),
+            *("来回一趟", "声调：学过的", "声调：没听过的", "声调：录音"),
+        ),
+    }
+    lines = [f"| {' | '.join(heads[language])} |", f"|{'---|' * len(heads['en'])}"]
+    scores = (
+        *("seen_recognised", "unseen_recognised", "chance", "real_recognised", "trip_recognised"),
+        *("seen_tone", "unseen_tone", "real_tone"),
+    )
+    for row in results["rows"]:
+        cells = (
+            VOICES[row["set"]][language == "zh"],
+            f"{row['minutes']:g}",
+            row["threads"],
+            *(f"{row[score]:.0%}" if score in row else "" for score in scores),
+        )
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+ROWS: dict[str, Callable[[Any], Iterator[Cells]]] = {
+    "audio_classes": audio_classes,
+    "speech": speech,
+}
+PAGES = {"audio.md": [("audio_classes", classes), ("speech", voices)]}

@@ -115,6 +115,6 @@ class TrainingError(CastaliaError):
 
 
 class Refused(CastaliaError):
-    """A policy forbids this output."""
+    """A policy forbids this output, or learning from these data without a stated consent."""
 
     exit_code, http_status = 7, 403

@@ -27,6 +27,7 @@ from typing import Any
 from castalia.errors import PluginError
 from castalia.language import more_catalogues
 from castalia.sentences import say
+from castalia.spec import Condition, Words
 
 GROUP = "castalia.modality"
 
@@ -57,6 +58,16 @@ class Foreign:
 
 
 @dataclass(frozen=True)
+class Aloud:
+    """What holds of models of such items that read texts letter by letter. consent: why their
+    recipes must state one (data.consent). limits: sentences for their cards, sheets and reports.
+    """
+
+    consent: str
+    limits: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Modality:
     """Targets are "module:attribute"; "" where the modality has nothing of its own.
 
@@ -78,6 +89,7 @@ class Modality:
     constraints kinds of constraints of its own: the word before the colon to its parser.
     tables      what exports need to make items without Castalia: codec to {file name: bytes}.
     limits      sentences for the card of every model of such items: what holds for all of them.
+    aloud       what holds of those that read texts letter by letter; None: nothing.
     data        built-in data sets: name to what they are; each a folder `data/NAME`.
     foreign     files of its kind that are not read.
     media       MIME types of endings that the standard library does not know.
@@ -108,6 +120,7 @@ class Modality:
     edits: Mapping[str, Named] = field(default_factory=dict)
     constraints: Mapping[str, str] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
+    aloud: Aloud | None = None
     data: Mapping[str, DataSet] = field(default_factory=dict)
     foreign: tuple[Foreign, ...] = ()
     media: Mapping[str, str] = field(default_factory=dict)
@@ -175,6 +188,15 @@ def of(codec: Any) -> Modality | None:
     `modality` names; None of a codec that has none.
     """
     return get(codec.name) or get(getattr(codec, "modality", ""))
+
+
+def caveats(codec: Any, conditions: Mapping[str, Condition]) -> tuple[str, ...]:
+    """What is said beside everything that a model of such items makes: `Aloud.limits` of one that
+    reads texts letter by letter.
+    """
+    owner = of(codec)
+    reads = any(isinstance(one, Words) and one.unit == "letter" for one in conditions.values())
+    return owner.aloud.limits if reads and owner is not None and owner.aloud is not None else ()
 
 
 def part_of(codec: Any, part: str) -> Any:

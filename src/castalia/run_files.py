@@ -96,6 +96,7 @@ class WordsFacts(Facts):
         Field(min_length=1, max_length=1 << 16),
     ]
     length: Annotated[int, Field(ge=1, le=1 << 12)]
+    unit: Literal["word", "letter"] = "word"
 
 
 SpecFacts = Annotated[DenseFacts | TokensFacts, Field(discriminator="kind")]

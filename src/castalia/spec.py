@@ -140,12 +140,14 @@ class Classes:
 
 @dataclass(frozen=True)
 class Words:
-    """A condition that is a short text, as the words that a model knows (captions.py); tensors
-    int64 (B, length) of numbers into `vocabulary` from 1 on, 0 behind the last. All 0 = dropped.
+    """A condition that is a short text, as the words or letters that a model knows (captions.py);
+    tensors int64 (B, length) of numbers into `vocabulary` from 1 on, 0 behind the last. All 0 =
+    dropped.
     """
 
     vocabulary: tuple[str, ...] = field(repr=False)
     length: int
+    unit: Literal["word", "letter"] = "word"
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -245,7 +247,10 @@ def spec_to_json(spec: Spec | Condition) -> dict[str, Any]:
             "end": spec.end,
         }
         return fields if spec.period == 1 else fields | {"period": spec.period}
-    return {"kind": type(spec).__name__.lower(), **asdict(spec)}
+    fields = {"kind": type(spec).__name__.lower(), **asdict(spec)}
+    if isinstance(spec, Words) and spec.unit == "word":  # as runs had it before there were letters
+        del fields["unit"]
+    return fields
 
 
 def spec_from_json(data: dict[str, Any]) -> Any:
@@ -259,7 +264,7 @@ def spec_from_json(data: dict[str, Any]) -> Any:
         case "classes":
             return Classes(tuple(fields["names"]))
         case "words":
-            return Words(tuple(fields["vocabulary"]), fields["length"])
+            return Words(tuple(fields["vocabulary"]), fields["length"], fields.get("unit", "word"))
     raise SpecError(
         say("unknown kind of spec"),
         where=data.get("kind"),

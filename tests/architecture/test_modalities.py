@@ -37,6 +37,7 @@ MEANT_OTHERWISE = {
     "serving/castalia_api.py": ({"array", "text"}, "JSON Schema's type; a field of a form"),
     "serving/openai_api.py": ({"text"}, "fields of OpenAI's requests and answers"),
     "serving/openai_images.py": ({"image"}, "fields of OpenAI's requests"),
+    "serving/openai_speech.py": ({"audio"}, "a value of a field of OpenAI's requests"),
     "serving/openai_chat.py": ({"audio", "text"}, "fields of OpenAI's requests"),
     "testing/codecs.py": ({"text"}, "a key of a manifest"),
     "testing/malformed.py": ({"text"}, "a way to damage a file"),

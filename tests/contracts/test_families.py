@@ -120,6 +120,16 @@ def test_variant(variant: str, check: str) -> None:
 
 
 @pytest.mark.parametrize("check", FAMILY_CHECKS)
+@pytest.mark.parametrize("spec", ["colour picture", "signal"])
+def test_texts_that_are_read(spec: str, check: str) -> None:
+    """A flow whose texts lie along the last axis, letter by letter."""
+    family = registry.resolve("family", "flow")
+    config = family.Config(**SMALL["flow"], alignment="monotonic", condition_width=16)
+    letters: dict[str, Condition] = {"caption": Words((" ", "a", "b"), 8, "letter")}
+    FAMILY_CHECKS[check](FamilyCase(family, config, SPECS[spec], letters))
+
+
+@pytest.mark.parametrize("check", FAMILY_CHECKS)
 @pytest.mark.parametrize("spec", ["colour picture", "signal", "volume"])
 def test_captioner(spec: str, check: str) -> None:
     """It takes data with captions only."""

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from tests.captioned import captioned
 from tests.language_model import language_model
+from tests.spoken import spoken
 
 import castalia
 from castalia import recipe as recipes
@@ -86,6 +87,9 @@ def test_recipe_trains_two_steps(
             source = str(captioned(tmp_path / "captioned"))
         else:
             more = {"data.caption": ["en", "zh"]}
+    if name == "audio/speech":
+        source = str(spoken(tmp_path / "spoken"))
+        more = {"data.consent": "tones of no person"}
     plan = plan_of(name, source, SHORT | more)
     assert recipes.from_dict(yaml.safe_load(plan.to_yaml())) == plan
     assert plan.codec.name == kind and plan.family.name in registry.FAMILIES

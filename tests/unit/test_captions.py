@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+import types
+
 import numpy as np
 import pytest
 import torch
 
-from castalia.captions import LONGEST, MOST_WORDS, Caption, known_words, words_in
+from castalia.captions import (
+    LONGEST,
+    MOST_WORDS,
+    Caption,
+    known_words,
+    letters_in,
+    words_in,
+)
 from castalia.data.conditions import Told
-from castalia.errors import RecipeError
+from castalia.errors import MissingExtra, RecipeError
 from castalia.nn.condition_embedding import ConditionEmbedding, hide_classes
 from castalia.spec import Words, spec_from_json, spec_to_json
 
@@ -124,3 +134,51 @@ def test_numbers_out_of_range_are_refused() -> None:
     for ids in (torch.full((1, 8), len(words) + 1), torch.zeros(1, 3, dtype=torch.int64)):
         with pytest.raises(Exception, match="word's number is out of range"):
             told({"caption": ids}, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "letters"),
+    [
+        ("Hello,  you!", " hello,you "),
+        ("it's o'clock", " it's o'clock "),
+        ("'quoted' call-forward", " quoted call forward "),
+        ("no. -- 5 wait ...", " no,5 wait "),
+        ("CAF\u0065\u0301", " café "),
+        ("ma1 ma5", " ma1 ma5 "),
+        ("… — !?", ""),
+        ("", ""),
+    ],
+)
+def test_letters_of_a_text_that_is_said(text: str, letters: str) -> None:
+    assert "".join(letters_in(text)) == letters
+
+
+def test_chinese_characters_are_said_in_pinyin(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("pypinyin")
+    syllables = {"妈": "ma1", "吗": "ma5"}
+
+    def lazy_pinyin(text: str, **options: object) -> list[str]:
+        return [syllables.get(one, one) for one in text]
+
+    module.__dict__.update(Style=types.SimpleNamespace(TONE3=8), lazy_pinyin=lazy_pinyin)
+    monkeypatch.setitem(sys.modules, "pypinyin", module)
+    assert "".join(letters_in("妈, 吗?")) == " ma1,ma5 "
+    monkeypatch.setitem(sys.modules, "pypinyin", None)
+    assert "".join(letters_in("ma1")) == " ma1 "  # without characters nothing is missing
+    with pytest.raises(MissingExtra, match="pypinyin"):
+        letters_in("妈")
+
+
+def test_letters_that_are_known() -> None:
+    words = known_words(["Hello, you.", "hell"], "letter")
+    assert set(words.vocabulary) == {*" helo,yu"} and words.length == 11 * 5 // 4
+    caption = Caption(words)
+    assert caption.text(caption.numbers("Yell,  ho!")) == " yell,ho "
+    assert caption.unknown("hex, box") == ["x", "b"]
+    assert not any(caption.numbers("xxx bbb")) and not any(caption.numbers(""))
+    with pytest.raises(RecipeError, match="none of these letters"):
+        caption.asked("caption", "xxx")
+    with pytest.raises(RecipeError, match="19 letters and pauses; this model says 13 at most"):
+        caption.asked("caption", "hello hello hello")
+    assert spec_from_json(spec_to_json(words)) == words
+    assert "unit" not in spec_to_json(known_words(["hello"]))

@@ -26,11 +26,12 @@ def write_sheet(
     given: Sequence[Given] = (),
     *,
     together: bool = False,
+    notes: Sequence[str] = (),
 ) -> Path:
     """`folder`/sheet.html: pictures, texts, drawings with a player; other files become links.
 
     given: the inputs of an edit; each stands beside what was made of it, or, where they were used
-    together (interpolation), all stand first.
+    together (interpolation), all stand first. notes: what is said above them all.
     """
     each, rest = divmod(len(figures), len(given)) if given else (0, 0)
     rows: list[tuple[Given | None, Sequence[Shown]]]
@@ -42,5 +43,13 @@ def write_sheet(
     else:
         rows = [(None, figures)]
     path = folder / "sheet.html"
-    write(path, "contact_sheet.html.j2", current(), title=title, inputs=given, rows=rows)
+    write(
+        path,
+        "contact_sheet.html.j2",
+        current(),
+        title=title,
+        notes=notes,
+        inputs=given,
+        rows=rows,
+    )
     return path

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from castalia import modality
 from castalia.cli.console import echo
 from castalia.cli.contact_sheet import Given, write_sheet
 from castalia.codecs.base import Codec, is_file
@@ -82,6 +83,7 @@ class Batch:
             translate(title),
             () if self.refused else given,
             together=together,
+            notes=modality.caveats(self.gate.codec, self.gate.run.conditions),
         )
         document: dict[str, Any] = {
             "folder": str(self.folder),

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from castalia.captions import Caption, known_words
+from castalia.captions import Caption, Unit, known_words
 from castalia.codecs.base import Codec
 from castalia.errors import DataError, RecipeError, meant
 from castalia.sentences import plural, say
@@ -56,10 +56,23 @@ class Told:
     words: Words
 
     @classmethod
-    def of(cls, captions: Sequence[Sequence[str]], known: Sequence[bool] | np.ndarray) -> Told:
-        """All captions of each item, in the words of those that are `known`: of training items."""
+    def of(
+        cls,
+        captions: Sequence[Sequence[str]],
+        known: Sequence[bool] | np.ndarray,
+        unit: Unit = "word",
+    ) -> Told:
+        """All captions of each item, in the words or letters of those that are `known`: of training
+        items.
+        """
         words = known_words(
-            text for texts, taught in zip(captions, known, strict=True) if taught for text in texts
+            (
+                text
+                for texts, taught in zip(captions, known, strict=True)
+                if taught
+                for text in texts
+            ),
+            unit,
         )
         caption = Caption(words)
         most = max([1, *map(len, captions)])

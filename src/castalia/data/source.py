@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from castalia import bounded
+from castalia.captions import Unit
 from castalia.codecs import array_files
 from castalia.codecs.base import Codec
 from castalia.config import MOST_STEPS, Config
@@ -62,6 +63,10 @@ class DataConfig(Config):
     caption      columns that hold captions, or one of them: a model that is told captions learns
                  one of an item's at a time, in whatever language; None: `name.txt` beside the file,
                  else a column "text" or "caption".
+    caption_unit  what of a caption a model is told, one after another: "word", or "letter" for
+                 texts that are said aloud (captions.py).
+    consent      whose voices these are and that they agreed to a model of them, in a sentence of
+                 yours: recipes of speech ask for it, and the model's card shows it.
     group        column whose equal values (one person's pictures) stay on one side of the split.
     skip_bad     list unreadable files in the report instead of stopping at the first.
     limit        use only so many items, chosen by content hash.
@@ -89,6 +94,8 @@ class DataConfig(Config):
     metadata: str | None = None
     label: str | None = None
     caption: str | tuple[str, ...] | None = None
+    caption_unit: Unit = "word"
+    consent: str = Field(default="", max_length=2_000)
     group: str | None = None
     skip_bad: bool = False
     limit: int | None = Field(default=None, ge=1, le=MOST_STEPS)
@@ -112,7 +119,12 @@ class DataConfig(Config):
         without them stay the same as before these options existed.
         """
         data: dict[str, Any] = dump(self)
-        given = {"follow_links": self.follow_links or None, "limits": self.limits.changed() or None}
+        given = {
+            "caption_unit": None if self.caption_unit == "word" else self.caption_unit,
+            "consent": self.consent or None,
+            "follow_links": self.follow_links or None,
+            "limits": self.limits.changed() or None,
+        }
         return {
             key: given.get(key, value)
             for key, value in data.items()
@@ -123,6 +135,11 @@ class DataConfig(Config):
     def named(self) -> str:
         """The source in a few words, for messages."""
         return locate.named(self.source)
+
+    @property
+    def tells_captions(self) -> bool:
+        """Whether the model is told captions."""
+        return CAPTION in self.condition_names
 
     @property
     def condition_names(self) -> tuple[str, ...]:

@@ -449,7 +449,7 @@ def _conditions_of(
     if CAPTION not in config.condition_names:
         return {**columns}
     captions = source.captions or [()] * len(source)
-    told = Told.of([captions[item] for item in items], learned)
+    told = Told.of([captions[item] for item in items], learned, config.caption_unit)
     if not told.words.vocabulary:
         raise DataError(
             say("no training item has a caption with a word in it"),

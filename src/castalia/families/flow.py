@@ -83,6 +83,11 @@ class FlowConfig(FamilyConfig):
     condition_drop: float = Field(
         0.1, ge=0, le=1, description="chance of hiding a condition in training, for guidance"
     )
+    alignment: Literal["attention", "monotonic"] = Field(
+        "attention",
+        description="monotonic: a text is read along the last axis, letter by letter; where each "
+        "lies is learned",
+    )
 
 
 class Flow(Family):
@@ -133,7 +138,8 @@ class Flow(Family):
 
     def forward(self, batch: Batch, phase: str = "main") -> Loss:
         """Mean squared error of the velocity, per number, in units of the data's deviation. Parts:
-        velocity; with objective=average also average, the error of average velocities.
+        velocity; with objective=average also average, the error of average velocities; with
+        alignment=monotonic also letters and lengths (nn/monotonic_alignment.py).
         """
         self.check(batch)
         data = self.scale(batch.x)
@@ -142,7 +148,7 @@ class Flow(Family):
         if config.pairing == "optimal":
             noise = noise[paired(noise, data, batch.cond)]
         time = self._times(rows, data.device)
-        context = self.velocity.embedding(batch.cond, rows, data.device)
+        context = self.velocity.embedding(batch.cond, rows, data.device, data)
         target = data - noise
         far = max(1, round(config.long * rows)) if config.objective == "average" else 0
         near = slice(far, rows)
@@ -151,7 +157,7 @@ class Flow(Family):
                 on_the_way(noise, data, time)[near],
                 time[near],
                 torch.zeros_like(time[near]),
-                _rows(context, near),
+                context.rows(near),
             )
             - target[near]
         )
@@ -165,9 +171,12 @@ class Flow(Family):
                 start,
                 end,
                 target[:far],
-                _rows(context, slice(0, far)),
+                context.rows(slice(0, far)),
             )
             total = total + parts["average"] * far / rows
+        for name, loss in context.losses.items():
+            parts[name] = loss
+            total = total + loss
         return Loss(total, {name: part.detach() for name, part in parts.items()})
 
     def _average_error(
@@ -456,6 +465,7 @@ class Velocity(ConditionalNetwork):
             norm=config.norm,
             condition_width=config.condition_width,
             condition_drop=config.condition_drop,
+            alignment=config.alignment,
         )
 
     def forward(self, x: Tensor, time: Tensor, span: Tensor, context: Context) -> Tensor:  # type: ignore[override]
@@ -516,7 +526,3 @@ def paired(noise: Tensor, data: Tensor, cond: dict[str, Any]) -> Tensor:
 def _at_points(field: VelocityField) -> Callable[[Tensor, Tensor], Tensor]:
     """The velocity where one stands: a span of 0."""
     return lambda x, time: field(x, time, torch.zeros_like(time))
-
-
-def _rows(context: Context, rows: slice) -> Context:
-    return Context(*(None if part is None else part[rows] for part in context))

@@ -105,7 +105,7 @@ def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
                 for name, known in (report.get("told") or {}).items()
             ),
             (say("fingerprint"), f"`{data['fingerprint']}`"),
-            (say("people in the data, consent"), by_hand),
+            (say("people in the data, consent"), markdown(recipe.data.consent) or by_hand),
         ],
     )
     lines += _section(voice, say("Training"), _training(run))
@@ -334,7 +334,8 @@ def _limits(run: Run, voice: Voice) -> list[str]:
             )
         )
     owner = modality.of(run.codec)
-    return [*limits, *(owner.limits if owner is not None else ())]
+    own = () if owner is None else owner.limits
+    return [*limits, *own, *modality.caveats(run.codec, run.conditions)]
 
 
 def _duties(voice: Voice, title: str, duties: list[Duty]) -> list[str]:

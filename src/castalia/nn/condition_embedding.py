@@ -1,12 +1,15 @@
 """Embed the conditions of a batch (classes, vectors, sequences, grids) as one `Context`.
 
-A vector modulates, a sequence is attended to, a grid is concatenated on channels. Conditions are
-dropped with probability p in training, which is what classifier-free guidance needs (Ho & Salimans
-2022, arXiv:2207.12598); a condition that a batch does not mention counts as dropped.
+A vector modulates, a sequence is attended to, a grid is concatenated on channels. A text may be
+laid out along the data's last axis, which makes it a grid (nn/monotonic_alignment.py). Conditions
+are dropped with probability p in training, which is what classifier-free guidance needs (Ho &
+Salimans 2022, arXiv:2207.12598); a condition that a batch does not mention counts as dropped.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +17,7 @@ from torch import Tensor, nn
 
 from castalia.errors import SpecError
 from castalia.nn.mlp import sinusoids
+from castalia.nn.monotonic_alignment import Reader
 from castalia.nn.text_encoder import TextEncoder
 from castalia.sentences import say
 from castalia.spec import Classes, Condition, Dense, Ragged, Tokens, Words
@@ -23,13 +27,18 @@ _TAKEN = frozenset(dir(nn.ModuleDict()))
 
 class Context(NamedTuple):
     """vector (B, D) or None; sequence (B, S, D) with mask (B, S) bool, or None; grid (B, C, ...) or
-    None.
+    None. losses: of what lays texts out, by name, where the data were there to learn it from.
     """
 
     vector: Tensor | None = None
     sequence: Tensor | None = None
     mask: Tensor | None = None
     grid: Tensor | None = None
+    losses: Mapping[str, Tensor] = MappingProxyType({})
+
+    def rows(self, part: slice) -> Context:
+        """Of some of the rows, without losses."""
+        return Context(*(None if one is None else one[part] for one in self[:4]))
 
 
 class ConditionEmbedding(nn.Module):
@@ -43,19 +52,30 @@ class ConditionEmbedding(nn.Module):
                 as `context`.
     drop        probability, per row and condition, of hiding a condition while `self.training`;
                 drawn from torch's global generator, which the training loop seeds from counters.
+    along       the data's spec, where Words are laid out along its last axis: they then go into the
+                grid, with the data's channels, and nowhere else.
     """
 
-    def __init__(self, conditions: dict[str, Condition], width: int, drop: float = 0.1) -> None:
+    def __init__(
+        self,
+        conditions: dict[str, Condition],
+        width: int,
+        drop: float = 0.1,
+        along: Dense | None = None,
+    ) -> None:
         super().__init__()
         self.conditions = dict(conditions)
         self.width = width
         self.drop = drop
+        self.along = along
         self.tables = nn.ModuleDict()
         for name, condition in conditions.items():
             match condition:
                 case Classes(names=names):
                     # the last row means "dropped"
                     self.tables[slot(name)] = nn.Embedding(len(names) + 1, width)
+                case Words(vocabulary=vocabulary) if along is not None:
+                    self.tables[slot(name)] = Reader(len(vocabulary), width, along)
                 case Words(vocabulary=vocabulary):
                     self.tables[slot(name)] = TextEncoder(len(vocabulary), width)
                 case Tokens(vocab=vocab):
@@ -67,19 +87,26 @@ class ConditionEmbedding(nn.Module):
         vectors = [
             c
             for c in conditions.values()
-            if isinstance(c, Classes | Words) or (isinstance(c, Dense) and is_vector(c))
+            if isinstance(c, Classes)
+            or (isinstance(c, Words) and along is None)
+            or (isinstance(c, Dense) and is_vector(c))
         ]
         self.vector_width = width if vectors else 0
 
     def forward(
-        self, cond: dict[str, Any], rows: int, device: torch.device | str = "cpu"
+        self,
+        cond: dict[str, Any],
+        rows: int,
+        device: torch.device | str = "cpu",
+        data: Tensor | None = None,
     ) -> Context:
-        """`rows` is the batch size, needed when `cond` is empty. Wrong row counts or class ids
-        raise SpecError.
+        """`rows` is the batch size, needed when `cond` is empty; data (B, *shape) are what texts
+        are laid along, where that is learned. Wrong row counts or class ids raise SpecError.
         """
         vectors: list[Tensor] = []
         sequences: list[tuple[Tensor, Tensor]] = []
         grids: list[Tensor] = []
+        losses: dict[str, Tensor] = {}
         for name, condition in self.conditions.items():
             value = cond.get(name)
             kept = (
@@ -93,6 +120,12 @@ class ConditionEmbedding(nn.Module):
                     dropped = torch.full((rows,), len(names), dtype=torch.int64, device=device)
                     ids = dropped if value is None else torch.where(kept, value.to(device), dropped)
                     vectors.append(self.tables[slot(name)](ids))
+                case Words(length=length) if self.along is not None:
+                    none = torch.zeros(rows, length, dtype=torch.int64, device=device)
+                    ids = none if value is None else value.to(device)
+                    reading = self.tables[slot(name)](ids, data)
+                    grids.append(along_rows(kept, reading.grid) * reading.grid)
+                    losses |= reading.losses
                 case Words(length=length):
                     none = torch.zeros(rows, length, dtype=torch.int64, device=device)
                     ids = none if value is None else value.to(device) * kept[:, None]
@@ -125,12 +158,13 @@ class ConditionEmbedding(nn.Module):
                         if value is None
                         else value.to(device)
                     )
-                    grids.append(grid * kept.view(-1, *[1] * len(condition.shape)))
+                    grids.append(along_rows(kept, grid) * grid)
         return Context(
             vector=torch.stack(vectors).sum(0) if vectors else None,
             sequence=torch.cat([sequence for sequence, _ in sequences], 1) if sequences else None,
             mask=torch.cat([mask for _, mask in sequences], 1) if sequences else None,
             grid=torch.cat(grids, 1) if grids else None,
+            losses=losses,
         )
 
     def _kept(self, rows: int, device: torch.device | str) -> Tensor:
@@ -184,6 +218,11 @@ class ConditionEmbedding(nn.Module):
                     "cond['{0}']: {1} against {2}", name, tuple(tensor.shape[1:]), condition.shape
                 ),
             )
+
+
+def along_rows(kept: Tensor, x: Tensor) -> Tensor:
+    """(B,) with the axes of x (B, ...)."""
+    return kept.view(-1, *[1] * (x.dim() - 1))
 
 
 def slot(name: str) -> str:

@@ -38,6 +38,7 @@ class ConditionalNetwork(nn.Module):
                      (SpecError).
     condition_width  numbers of the vector that stands for times and conditions.
     condition_drop   see ConditionEmbedding.
+    alignment        monotonic: texts are laid out along the data's last axis, in further channels.
     """
 
     def __init__(
@@ -55,17 +56,25 @@ class ConditionalNetwork(nn.Module):
         norm: Norm = "none",
         condition_width: int,
         condition_drop: float,
+        alignment: Literal["attention", "monotonic"] = "attention",
     ) -> None:
         super().__init__()
         context = condition_width
-        self.embedding = ConditionEmbedding(conditions, context, condition_drop)
+        texts = [one for one in conditions.values() if isinstance(one, Words)]
+        aligned = bool(texts) and alignment == "monotonic"
+        self.embedding = ConditionEmbedding(
+            conditions, context, condition_drop, spec if aligned else None
+        )
         self.time = nn.Sequential(
             nn.Linear(times * SINES, context), nn.SiLU(), nn.Linear(context, context)
         )
         grids = [
             one for one in conditions.values() if isinstance(one, Dense) and not is_vector(one)
         ]
-        words = any(isinstance(one, Tokens | Words) for one in conditions.values())
+        words = any(
+            isinstance(one, Tokens) or (isinstance(one, Words) and not aligned)
+            for one in conditions.values()
+        )
         if body == "auto":
             grid = body_kind(spec, "auto") == "conv"
             body = "set" if is_set(spec) else "unet" if grid else "mlp"
@@ -75,6 +84,8 @@ class ConditionalNetwork(nn.Module):
                 where=say("shape {0}, layout {1}", spec.shape, spec.layout),
                 fix="family.body=auto",
             )
+        if aligned:
+            _can_be_read(body, spec, texts)
         for name, one in conditions.items():
             grid = isinstance(one, Dense) and not is_vector(one)
             if body != "unet" and (grid or isinstance(one, Tokens)):
@@ -98,6 +109,7 @@ class ConditionalNetwork(nn.Module):
             )
         else:
             channels = spec.shape[0] if inputs is None else inputs
+            channels += spec.shape[0] * len(texts) * aligned
             self.body = UNet(
                 (channels + sum(one.shape[0] for one in grids), *spec.shape[1:]),
                 spec.shape[0],
@@ -123,6 +135,29 @@ class ConditionalNetwork(nn.Module):
             x = torch.cat([x, context.grid.to(x)], 1)
         made: Tensor = self.body(x, vector, context.sequence, context.mask).float()
         return made
+
+
+def _can_be_read(kind: str, spec: Dense, texts: list[Words]) -> None:
+    """Raises SpecError for data along which no text can be laid."""
+    if kind != "unet":
+        raise SpecError(
+            say("a text is read along an axis of a grid, and this network has none"),
+            where="family.alignment=monotonic",
+            fix="family.body=unet",
+        )
+    if any(text.unit != "letter" for text in texts):
+        raise SpecError(
+            say("only a text in letters is read along an axis"),
+            where="family.alignment=monotonic",
+            fix="data.caption_unit=letter",
+        )
+    longest = max(text.length for text in texts)
+    if longest > spec.shape[-1]:
+        raise SpecError(
+            say("the longest text has more letters than the data have places"),
+            where=say("{0} letters, {1} places", longest, spec.shape[-1]),
+            fix=say("shorter texts, longer items, or family.alignment=attention"),
+        )
 
 
 def is_set(spec: Dense) -> bool:

@@ -23,7 +23,13 @@ import castalia
 from castalia.errors import CastaliaError
 from castalia.language import Voice, recognised
 from castalia.sentences import say
-from castalia.serving import castalia_api, openai_api, openai_chat, openai_images
+from castalia.serving import (
+    castalia_api,
+    openai_api,
+    openai_chat,
+    openai_images,
+    openai_speech,
+)
 from castalia.serving.constraint_compiler import Compiler
 from castalia.serving.cross_origin import Origins
 from castalia.serving.engine import Engine, Lane
@@ -79,6 +85,7 @@ def make_app(
     app.include_router(openai_api.router(table, service))
     app.include_router(openai_chat.router(table, service))
     app.include_router(openai_images.router(table, service))
+    app.include_router(openai_speech.router(table, service))
     app.include_router(castalia_api.router(table, service))
 
     keys = keys or Keys(limits=limits)

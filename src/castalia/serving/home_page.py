@@ -29,6 +29,7 @@ ADDRESSES = (
     ("POST /v1/completions", say("texts, whole or as a stream")),
     ("POST /v1/chat/completions", say("replies in a conversation")),
     ("POST /v1/images/generations", say("pictures")),
+    ("POST /v1/audio/speech", say("texts said aloud")),
     ("POST /v1/embeddings", say("vectors of items")),
     ("POST /api/generate", say("items of any kind")),
     ("POST /api/edit", say("walks, variants and filled gaps")),
@@ -97,6 +98,8 @@ def request_for(one: Hosted) -> tuple[str, dict[str, Any]]:
             "prompt": next((names[0] for names in one.classes.values()), ""),
             "n": 1,
         }
+    if "speech" in one.features:
+        return "/v1/audio/speech", {"model": one.name, "input": "hello", "voice": "default"}
     return "/api/generate", {"run": one.name, "n": 1}
 
 
@@ -110,7 +113,10 @@ def curl(one: Hosted, address: str, *, keyed: bool) -> str:
         "-H",
         "Content-Type: application/json",
     ]
-    return shlex.join([*words, "-d", json.dumps(body, ensure_ascii=False)])
+    words += ["-d", json.dumps(body, ensure_ascii=False)]
+    if "speech" in one.features:  # the answer is a file
+        words += ["--output", f"said{one.codec.suffix}"]
+    return shlex.join(words)
 
 
 def python(one: Hosted, address: str, *, keyed: bool) -> str:
@@ -120,6 +126,7 @@ def python(one: Hosted, address: str, *, keyed: bool) -> str:
         "/v1/chat/completions": ("chat.completions.create", ".choices[0].message.content"),
         "/v1/completions": ("completions.create", ".choices[0].text"),
         "/v1/images/generations": ("images.generate", ".data[0].b64_json[:40]"),
+        "/v1/audio/speech": ("audio.speech.create", ".content[:12]"),
     }
     if path not in calls:
         return ""

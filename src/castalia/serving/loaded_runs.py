@@ -77,6 +77,11 @@ FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
         Generates,
         lambda one: one.draws and "vary" in one.edits,
     ),
+    "speech": (
+        say("say texts aloud"),
+        Samples,
+        lambda one: one.speaks and isinstance(one.family, Samples),
+    ),
     "embeddings": (
         say("turn items into vectors"),
         Encodes,
@@ -146,6 +151,16 @@ class Hosted:
         """Whether its items are pictures."""
         return isinstance(self.spec, Dense) and self.media_type.startswith("image/")
 
+    @property
+    def speaks(self) -> bool:
+        """Whether its items are sounds, and it reads texts letter by letter."""
+        kind = self.family.conditions.get(self.caption or "")
+        return (
+            isinstance(kind, Words)
+            and kind.unit == "letter"
+            and self.media_type.startswith("audio/")
+        )
+
     @cached_property
     def renders(self) -> bool:
         """Whether conversations pass a template of somebody else's, which may take its time."""
@@ -180,11 +195,13 @@ class Hosted:
         return caption_name(self.family.conditions)
 
     def read_of(self, prompt: str) -> str | None:
-        """A prompt in the words that the model knows; None where it is told no text."""
+        """A prompt in the words or letters that the model knows; None where it is told no text."""
         kind = self.family.conditions.get(self.caption or "")
         if not isinstance(kind, Words):
             return None
-        return " ".join(kind.vocabulary[one - 1] for one in Caption(kind).numbers(prompt) if one)
+        between = "" if kind.unit == "letter" else " "
+        known = (kind.vocabulary[one - 1] for one in Caption(kind).numbers(prompt) if one)
+        return between.join(known).strip()
 
     @property
     def options(self) -> SampleOptions:

@@ -23,6 +23,7 @@ from castalia.recipe_sections import TrainConfig
 from castalia.run import Run
 from castalia.sentences import say
 from castalia.spec import Condition, Spec
+from castalia.training.consent import require_consent
 from castalia.training.device import require_memory
 
 
@@ -40,6 +41,7 @@ def data_of(plan: Recipe, parent: Run | None = None) -> tuple[Recipe, Codec[Any]
     if coder is not None:
         plan = _with_codec_of(coder, plan)
     codec: Codec[Any] = registry.resolve("codec", plan.codec.name, trust=True)(plan.codec.config)
+    require_consent(plan.data, codec)
     fitted = coder or parent
     if fitted is not None:
         codec = codec.restore(*fitted.codec.state())

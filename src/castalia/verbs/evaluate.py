@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from castalia import atomic, evaluation
+from castalia import atomic, evaluation, modality
 from castalia.abilities import Restores, Samples
 from castalia.data.conditions import LABEL
 from castalia.data.locate import Given
@@ -200,9 +200,11 @@ def measured(
             other = [document for side in sides for document in side.documents()]
         else:
             other = torch.cat([side.take(range(len(side))).x for side in sides])
-    return evaluation.evaluate(
+    judged = evaluation.evaluate(
         model, run.codec, dataset, n=n, seed=seed, batch=run.recipe.sampling.batch, against=other
     )
+    judged.notes[:0] = modality.caveats(run.codec, run.conditions)
+    return judged
 
 
 def with_classes(run: Run) -> Dataset:

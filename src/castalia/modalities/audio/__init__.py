@@ -1,7 +1,7 @@
 """Sounds."""
 
 from castalia.modalities.audio.data_sets import DATA_SETS
-from castalia.modality import Foreign, Modality, Named
+from castalia.modality import Aloud, Foreign, Modality, Named
 from castalia.sentences import say
 
 _HERE = "castalia.modalities.audio"
@@ -29,6 +29,18 @@ MODALITY = Modality(
         say(
             "If it learned voices of people, they are personal data: it may be used with their "
             "consent, and not to pass for them."
+        ),
+    ),
+    aloud=Aloud(
+        consent=say(
+            "a voice of somebody is personal data, and a model that speaks with it is a copy of "
+            "it: the recipe must state a consent"
+        ),
+        limits=(
+            say(
+                "A toy voice: it says short texts of the letters that it knows, mumbles what it "
+                "has not heard, and is for learning how speech is made, not for use."
+            ),
         ),
     ),
     data=DATA_SETS,

@@ -116,6 +116,10 @@ class SoundCheck(Check):
         peaks = scan.facts["peaks"]
         if peaks and peaks["most"] - peaks["least"] > UNEVEN:
             yield self.finding("uneven", decibels=round(peaks["most"] - peaks["least"]))
+        told = [] if scan.source.captions is None else scan.source.captions
+        spoken = sum(bool(told[int(item)]) for item in scan.items) if told else 0
+        if spoken:
+            yield self.finding("spoken", count=spoken)
         yield self.finding("voices")
 
     def _trained(self, scan: Scan) -> tuple[int, float] | None:

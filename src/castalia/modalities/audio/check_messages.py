@@ -52,6 +52,15 @@ FINDINGS: dict[str, Sentence] = {
         "data.",
         "{count} sound carries Castalia's manifest: it was made by a model and is not real data.",
     ),
+    "spoken": Sentence(
+        "warning",
+        "{count} sounds have a text beside them. If they are speech, a voice of somebody is "
+        "personal data: audio/speech learns to say texts with it, and wants the speaker's consent "
+        "in data.consent.",
+        "{count} sound has a text beside it. If it is speech, a voice of somebody is personal "
+        "data: audio/speech learns to say texts with it, and wants the speaker's consent in "
+        "data.consent.",
+    ),
     "voices": Sentence(
         "note",
         "If these are voices of people, they are personal data: have their consent, and say in the "
