@@ -13,6 +13,7 @@
     Collects     many items are written as one file
     TakesGiven   parts of an item can be given by name
     Foretells    a named part of an item can be predicted from the others
+    Continues    items go on beyond their end, and how likely each course is can be said
 
     if isinstance(codec, Streams): ...
     parts = need(codec, Constrains, say("the codec '{0}' knows no constraints", codec.name))
@@ -23,6 +24,7 @@ Members are looked up when asked, so ask once the codec is fitted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
@@ -197,6 +199,46 @@ class Foretells(Protocol):
 
     def rated(self, items: Sequence[Any], nats: Tensor) -> list[Any]:
         """The items with how unlikely each is beside them: nats (B,)."""
+        ...
+
+
+# (prompts (n,) int64 each, steps, count, tokens that never come) -> (N, count, steps) int64
+Draw = Callable[[Sequence[Tensor], int, int, Sequence[int]], Tensor]
+
+
+@runtime_checkable
+class Continues(Protocol):
+    def histories(self, path: Path) -> Sequence[Any]:
+        """What a file holds to be continued, whole. Raises DataError where there is nothing."""
+        ...
+
+    def continued(
+        self,
+        items: Sequence[Any],
+        horizon: int,
+        draw: Draw,
+        *,
+        paths: int,
+        levels: Sequence[float],
+        seed: int,
+    ) -> Continuation:
+        """`horizon` steps beyond the end of each history, as quantiles at the levels and as paths;
+        `draw` continues rows of tokens. Raises RecipeError for a horizon that cannot be.
+        """
+        ...
+
+
+class Continuation(Protocol):
+    def parts(self) -> Mapping[str, Any]:
+        """Names of files, with their endings, to what `Codec.write` writes there."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """What manifests say of it: JSON."""
+        ...
+
+    def summary(self) -> Sequence[str]:
+        """Sentences about it for the terminal."""
         ...
 
 
