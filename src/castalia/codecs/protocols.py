@@ -13,6 +13,7 @@
     Collects     many items are written as one file
     TakesGiven   parts of an item can be given by name
     Foretells    a named part of an item can be predicted from the others
+    RatesParts   parts of an item are rated, each given what comes before it
     Continues    items go on beyond their end, and how likely each course is can be said
 
     if isinstance(codec, Streams): ...
@@ -199,6 +200,15 @@ class Foretells(Protocol):
 
     def rated(self, items: Sequence[Any], nats: Tensor) -> list[Any]:
         """The items with how unlikely each is beside them: nats (B,)."""
+        ...
+
+
+@runtime_checkable
+class RatesParts(Protocol):
+    def parts_to_rate(self, items: Sequence[Any]) -> list[tuple[Any, Tensor, int]]:
+        """(part, row (n,) int64, how many tokens at its end are the part's; those before them are
+        its context, the first not coded) of each part of the items that is rated by itself.
+        """
         ...
 
 

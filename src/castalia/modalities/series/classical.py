@@ -178,11 +178,12 @@ def _simulated(
     return past[:, lags:]
 
 
-def members(prior: np.ndarray) -> Mapping[str, Forecaster]:
+def members(prior: np.ndarray, shorter: np.ndarray) -> Mapping[str, Forecaster]:
     """The classical forecasters by name; the seasonal naive is the first."""
     return {
         "seasonal naive": seasonal_naive,
         "AR(p)": autoregression,
         "linear": linear(prior),
+        "shorter linear": linear(shorter),
         "theta": theta,
     }

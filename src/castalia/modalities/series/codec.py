@@ -21,14 +21,15 @@ from torch import Tensor
 
 from castalia import atomic
 from castalia.codecs.base import Codec, CodecConfig
-from castalia.codecs.protocols import Draw
-from castalia.errors import DataError, SpecError
-from castalia.modalities.series import coding, forecasting
+from castalia.codecs.protocols import Draw, Question
+from castalia.errors import DataError, RecipeError, SpecError
+from castalia.modalities.series import coding, forecasting, ratings
 from castalia.modalities.series.coding import Coding
 from castalia.modalities.series.drawing import line_plot, preview
 from castalia.modalities.series.files import layout, reading, writing
 from castalia.modalities.series.forecasting import Forecast, Paths
 from castalia.modalities.series.frequency import INDEX, LONGEST_SEASON, Frequency, season_of
+from castalia.modalities.series.ratings import Ratings, Window
 from castalia.modalities.series.series import Collection, Series
 from castalia.sentences import say
 from castalia.spec import Tokens
@@ -49,7 +50,7 @@ class SeriesConfig(CodecConfig):
     bins     of innovations at most; fewer where training values are few.
     season   steps after which things repeat; None: from the frequency of the stamps, else from the
              autocorrelation.
-    lags     values that the linear predictor looks back; None: eight seasons, half the length at
+    lags     values that the linear predictor looks back; None: eight seasons, half a series at
              most.
     stretch  values of a stretch into which series are cut; None: series of files of twelve or more
              are whole, of others about twelve stretches are made.
@@ -168,7 +169,7 @@ class SeriesCodec(Codec[Series]):
             if first.frequency.season > 1
             else season_of(values, min(LONGEST_SEASON, max(2, middle // 2 - 2)))
         )
-        reach = max(4, min(SEASONS * max(season, 2), self.config.length // 2, middle // 2))
+        reach = max(4, min(SEASONS * max(season, 2), coding.MOST_LAGS, middle // 2))
         self._adopt(Coding.fitted(values, self.config.lags or reach, self.config.bins, season))
 
     def _adopt(self, made: Coding) -> None:
@@ -227,15 +228,44 @@ class SeriesCodec(Codec[Series]):
             seed=seed,
         )
 
+    # What is odd ----------------------------------------------------------------------------------
+
+    def parts_to_rate(self, items: Sequence[Series]) -> list[tuple[Window, Tensor, int]]:
+        """Seasons of steps, one after another."""
+        return ratings.windows(self.fitted, [_begun(one) for one in items], self.spec.length)
+
+    def rated(self, items: Sequence[Window], nats: Tensor) -> list[Window]:
+        """The windows with the nats of a value of each."""
+        return ratings.rated(items, nats.tolist())
+
+    def question(self, items: Sequence[Series], name: str) -> Question:
+        """Raises RecipeError: a series has no columns of which one could be asked for."""
+        raise RecipeError(
+            say("series have no columns to predict"),
+            where=f"--column {name}",
+            fix=say("castalia forecast RUN FILE --horizon N, or predict without a column"),
+        )
+
+    def answer(
+        self, items: Sequence[Series], name: str, probabilities: Tensor
+    ) -> tuple[list[Series], dict[str, float]]:
+        """There is none, see `question`."""
+        return list(items), {}
+
     # Items to files -------------------------------------------------------------------------------
 
-    def collected(self, items: Sequence[Series]) -> Collection:
-        """Several series as one file; those without a name are numbered."""
+    def collected(self, items: Sequence[Series | Window]) -> Collection | Ratings:
+        """Several series as one file, those without a name numbered; or windows with their
+        ratings.
+        """
+        if items and isinstance(items[0], Window):
+            return Ratings([one for one in items if isinstance(one, Window)])
         width = len(str(len(items)))
         return Collection(
             [
                 one if one.name else replace(one, name=f"{number:0{width}d}")
                 for number, one in enumerate(items)
+                if isinstance(one, Series)
             ]
         )
 
@@ -244,7 +274,7 @@ class SeriesCodec(Codec[Series]):
 
     def write(
         self,
-        item: Series | Collection | Forecast | Paths,
+        item: Series | Collection | Forecast | Paths | Ratings,
         path: Path,
         manifest: dict[str, Any] | None = None,
     ) -> None:
@@ -256,7 +286,7 @@ class SeriesCodec(Codec[Series]):
         if path.suffix.lower() == ".svg":
             shown = item if isinstance(item, Forecast) else list(self.members(item))  # type: ignore[arg-type]
             atomic.write(path, line_plot(shown))
-        elif isinstance(item, Forecast | Paths):
+        elif isinstance(item, Forecast | Paths | Ratings):
             writing.write_table(path, *item.table())
         else:
             writing.write(path, list(self.members(item)))
@@ -294,6 +324,7 @@ class SeriesCodec(Codec[Series]):
         }, {
             "weights": torch.from_numpy(self.coding.weights.copy()),
             "edges": torch.from_numpy(self.coding.edges.copy()),
+            "shorter": torch.from_numpy(self.coding.shorter.copy()),
         }
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
@@ -307,6 +338,7 @@ class SeriesCodec(Codec[Series]):
                     tensors["weights"].double().numpy(),
                     tensors["edges"].double().numpy(),
                     int(state["season"]),
+                    tensors["shorter"].double().numpy(),
                 )
             )
         except (KeyError, TypeError, ValueError, IndexError) as error:

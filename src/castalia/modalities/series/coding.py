@@ -39,10 +39,13 @@ FIT_VALUES = 1_000_000
 class Coding:
     """lags L. weights (L,) float64, of the last value first; their sum is 1. edges (B + 1,)
     float64, increasing: of the bins of innovations. season: steps after which things repeat.
+    shorter: weights of a predictor of two thirds of the lags, which forecasts use beside the other.
     """
 
-    def __init__(self, weights: np.ndarray, edges: np.ndarray, season: int) -> None:
-        self.weights, self.edges, self.season = weights, edges, season
+    def __init__(
+        self, weights: np.ndarray, edges: np.ndarray, season: int, shorter: np.ndarray
+    ) -> None:
+        self.weights, self.edges, self.season, self.shorter = weights, edges, season, shorter
         self._backwards = np.ascontiguousarray(weights[::-1])
 
     @property
@@ -56,8 +59,8 @@ class Coding:
     @classmethod
     def fitted(cls, series: Sequence[np.ndarray], lags: int, bins: int, season: int) -> Coding:
         """From the values (T,) of training series."""
-        weights = _weights([_filled(scaled(one)[0]) for one in series], lags)
-        coding = cls(weights, np.array([-1.0, 1.0]), season)
+        weights, shorter = predictors([_filled(scaled(one)[0]) for one in series], lags)
+        coding = cls(weights, np.array([-1.0, 1.0]), season, shorter)
         pools = [coding.innovations(scaled(one)[0]) for one in series]
         pool = np.concatenate([one[np.isfinite(one)] for one in pools])
         chances = 1 / (1 + np.exp(-np.linspace(-REACH, REACH, bins + 1)))
@@ -66,7 +69,7 @@ class Coding:
             edges = edges[0] + np.array([-0.5, 0.5])
         # room beyond what training data show, as wide as the outermost bins
         edges = np.concatenate([[2 * edges[0] - edges[1]], edges, [2 * edges[-1] - edges[-2]]])
-        return cls(weights, edges, season)
+        return cls(weights, edges, season, shorter)
 
     # Values to tokens -----------------------------------------------------------------------------
 
@@ -178,10 +181,12 @@ def _filled(z: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(z[last]), z[last], 0.0)
 
 
-def _weights(series: Sequence[np.ndarray], lags: int) -> np.ndarray:
-    """(L,): least squares of z_t - z_(t-1) on z_(t-k) - z_(t-1), every series of equal weight."""
+def predictors(series: Sequence[np.ndarray], lags: int) -> tuple[np.ndarray, np.ndarray]:
+    """((L,), (2 L / 3,)): least squares of z_t - z_(t-1) on z_(t-k) - z_(t-1), every series of
+    equal weight.
+    """
     if lags < 2:
-        return np.ones(1)
+        return np.ones(1), np.ones(1)
     gram, moment, left = np.zeros((lags - 1, lags - 1)), np.zeros(lags - 1), FIT_VALUES
     for z in series:
         past = np.concatenate([np.full(lags - 1, z[0]), z])[-left - lags :]
@@ -195,5 +200,9 @@ def _weights(series: Sequence[np.ndarray], lags: int) -> np.ndarray:
             gram += x.T @ x / size
             moment += x.T @ y / size
     level = RIDGE * np.trace(gram) / (lags - 1)
-    later = np.linalg.solve(gram + max(level, 1e-12) * np.eye(lags - 1), moment)
-    return np.concatenate([[1 - later.sum()], later])
+    found = []
+    for count in (lags - 1, max(1, 2 * lags // 3 - 1)):
+        whole = gram[:count, :count] + max(level, 1e-12) * np.eye(count)
+        later = np.linalg.solve(whole, moment[:count])
+        found.append(np.concatenate([[1 - later.sum()], later]))
+    return found[0], found[1]

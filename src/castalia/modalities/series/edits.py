@@ -19,7 +19,7 @@ from torch import Tensor
 from castalia.abilities import Decodes, Scores
 from castalia.errors import RecipeError
 from castalia.modalities.series import coding
-from castalia.modalities.series.series import Series
+from castalia.modalities.series.series import Series, joined
 from castalia.nn.counter_random import counter_seed
 from castalia.registry import require
 from castalia.sampling.continuations import continuations
@@ -59,7 +59,7 @@ class FillSeries(FillGaps):
             )
         return [
             filled(model, codec, one, seed + number, options.temperature)
-            for one in items
+            for one in joined(items)
             for number in range(options.steps)
         ]
 

@@ -3,8 +3,9 @@ the given history shows.
 
 Members are the network over innovations (coding.py) and the forecasters of classical.py. Their
 weights are those by which the averaged quantiles would have lost least at earlier origins of the
-same histories, found by exponentiated gradient (Kivinen & Warmuth 1997) on the simplex, every
-series counting alike. Quantiles are averaged (Vincent 1912), not probabilities, which keeps a
+same histories, found by exponentiated gradient (Kivinen & Warmuth 1997) on the simplex: first for
+all series, every one counting alike, then a few steps for each alone, which is as much as a few
+origins can say of it. Quantiles are averaged (Vincent 1912), not probabilities, which keeps a
 forecast as sharp as its members. Paths get the averaged marginals in the order of the network's own
 (Schaake shuffle, Clark et al. 2004), so they move as it moves.
 
@@ -31,10 +32,11 @@ from castalia.sentences import say
 
 NETWORK, NAIVE = "network", "seasonal naive"
 ORIGINS = 2  # earlier origins of each history
-MOST_TESTED = 100  # histories that are back-tested, spread over all
+TEST_PATHS = 40  # of each member in a back-test
 LEAST = 12  # values that a history needs before an origin
 GRID = 100  # quantiles by which members are averaged
 ROUNDS, RATE = 200, 2.0
+OWN_ROUNDS = 8  # for each series alone
 MOST_HORIZON = 10_000
 LONGEST = 2048  # values of a history by which it is scaled for the network, as in training
 
@@ -43,8 +45,9 @@ LONGEST = 2048  # values of a history by which it is scaled for the network, as 
 class Forecast:
     """histories  the series that are continued. levels (Q,).
     quantiles  (N, Q, H); paths (N, P, H); naive (N, H): what the seasonal naive says.
-    weights    of the members. scores: member (and "ensemble") to {"mase", "wql"} of the back-test;
-               empty where no history is long enough.
+    weights    of the members, on average over series.
+    scores     member (and "ensemble") to {"mase", "wql"} of the back-test, with the weights of all
+               series; empty where no history is long enough.
     """
 
     histories: Sequence[Series]
@@ -154,29 +157,36 @@ def forecast(
         raise DataError(say("there is no series to continue"), "forecast", say("name a file"))
     whole = [_history(one.values) for one in items]
     before = [
-        (history[: len(history) - back], history[len(history) - back :][:horizon])
-        for history in whole[:: max(1, -(-len(whole) // MOST_TESTED))]
+        (number, history[: len(history) - back], history[len(history) - back :][:horizon])
+        for number, history in enumerate(whole)
         for back in range(ORIGINS * horizon, 0, -horizon)
         if len(history) - back >= max(LEAST, horizon, 2 * model.season)
     ]
-    histories = [*(one for one, _ in before), *whole]
-    drawn = dict(member_paths(model, histories, horizon, draw, length, paths=paths, seed=seed))
-    names = list(drawn)
     grid = (np.arange(GRID) + 0.5) / GRID
-    marginals = {
-        name: np.quantile(one, grid, axis=1).transpose(1, 0, 2) for name, one in drawn.items()
-    }
-    known = len(before)
-    weights, scores = dict.fromkeys(names, 1 / len(names)), dict[str, dict[str, float]]()
-    if known:
-        truth = np.stack([one for _, one in before])
-        scale = np.array([measures.naive_error(one, model.season) for one, _ in before])
-        tested = {name: one[:known] for name, one in marginals.items()}
-        weights = _weights(tested, truth, scale, grid)
-        tested["ensemble"] = _averaged(tested, weights)
-        scores = {name: _scores(one, truth, scale, grid) for name, one in tested.items()}
-    averaged = _averaged({name: one[known:] for name, one in marginals.items()}, weights)
-    template = drawn[NETWORK if NETWORK in drawn else names[0]][known:]
+
+    def drawn(histories: Sequence[np.ndarray], count: int) -> dict[str, np.ndarray]:
+        return dict(member_paths(model, histories, horizon, draw, length, paths=count, seed=seed))
+
+    def marginals(made: Mapping[str, np.ndarray]) -> np.ndarray:
+        every = [np.quantile(one, grid, axis=1).transpose(1, 0, 2) for one in made.values()]
+        return np.stack(every)
+
+    final = drawn(whole, paths)
+    names, scores = list(final), dict[str, dict[str, float]]()
+    weights = np.full((len(names), len(whole)), 1 / len(names))
+    if before:
+        owners = np.array([number for number, _, _ in before])
+        truth = np.stack([one for _, _, one in before])
+        scale = np.array([measures.naive_error(one, model.season) for _, one, _ in before])
+        tested = marginals(drawn([one for _, one, _ in before], min(paths, TEST_PATHS)))
+        shared, weights = _weights(tested, truth, scale, grid, owners, len(whole))
+        together = np.einsum("m,mngh->ngh", shared, tested)
+        scores = {
+            name: _scores(one, truth, scale, grid)
+            for name, one in zip((*names, "ensemble"), (*tested, together), strict=True)
+        }
+    averaged = np.einsum("mn,mngh->ngh", weights, marginals(final))
+    template = final[NETWORK if NETWORK in final else names[0]]
     quantiles = np.stack([_at(averaged, grid, level) for level in levels], 1)
     shuffled = _shuffled(averaged, grid, template)
     naive = np.stack([classical.naive_values(one, horizon, model.season) for one in whole])
@@ -185,7 +195,8 @@ def forecast(
             quantiles[number] = quantiles[number].clip(0)
             shuffled[number] = shuffled[number].clip(0)
         shuffled[number] = one.rounded(shuffled[number])
-    return Forecast(items, tuple(levels), quantiles, shuffled, naive, weights, scores)
+    usual = dict(zip(names, weights.mean(1).tolist(), strict=True))
+    return Forecast(items, tuple(levels), quantiles, shuffled, naive, usual, scores)
 
 
 def member_paths(
@@ -201,7 +212,7 @@ def member_paths(
     """(name, (N, paths, horizon)) of each member that continues histories (T,) without gaps."""
     if draw is not None:
         yield NETWORK, network_paths(model, histories, horizon, draw, length, paths, seed)
-    for name, forecaster in classical.members(model.weights).items():
+    for name, forecaster in classical.members(model.weights, model.shorter).items():
         rngs = (
             np.random.default_rng(counter_seed("forecast", name, seed, number))
             for number in range(len(histories))
@@ -256,28 +267,44 @@ def _history(values: np.ndarray) -> np.ndarray:
     return np.interp(places, known, values[known])
 
 
-def _averaged(marginals: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
-    total: np.ndarray = sum(weights[name] * marginals[name] for name in weights)  # type: ignore[assignment]
-    return total
-
-
 def _weights(
-    marginals: Mapping[str, np.ndarray], truth: np.ndarray, scale: np.ndarray, grid: np.ndarray
-) -> dict[str, float]:
-    """On the simplex, of the least mean quantile loss in units of `scale`."""
-    names = list(marginals)
+    marginals: np.ndarray,
+    truth: np.ndarray,
+    scale: np.ndarray,
+    grid: np.ndarray,
+    owners: np.ndarray,
+    count: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """((M,), (M, count)) on the simplex: of all series, and of each, with the least mean quantile
+    loss in units of `scale`. marginals (M, K, GRID, H) at K origins of the series `owners` (K,).
+    """
     own = np.where(np.isfinite(scale), scale, np.abs(truth).mean(1) + 1e-12)
     chosen = np.linspace(0, len(grid) - 1, 10).round().astype(int)
-    stack = np.stack([marginals[name][:, chosen] for name in names]) / own[:, None, None]
+    stack = marginals[:, :, chosen] / own[:, None, None]
     target, level = (truth / own[:, None])[:, None], grid[chosen][None, :, None]
-    weights = np.full(len(names), 1 / len(names))
+    shared = np.full(len(stack), 1 / len(stack))
     for _ in range(ROUNDS):
-        error = target - np.tensordot(weights, stack, 1)
-        slope = np.where(error > 0, -level, 1 - level)
-        gradient = (slope * stack).reshape(len(names), -1).mean(1)
-        weights = weights * np.exp(-RATE * (gradient - gradient.min()))
-        weights /= weights.sum()
-    return dict(zip(names, weights.tolist(), strict=True))
+        slope = _slope(target - np.tensordot(shared, stack, 1), level)
+        shared = _stepped(shared, (slope * stack).mean((1, 2, 3)))
+    each = np.repeat(shared[:, None], count, 1)
+    origins = np.bincount(owners, minlength=count).clip(1)
+    for _ in range(OWN_ROUNDS):
+        slope = _slope(target - np.einsum("mk,mkgh->kgh", each[:, owners], stack), level)
+        gradient = np.zeros_like(each)
+        np.add.at(gradient.T, owners, (slope * stack).mean((2, 3)).T)
+        each = _stepped(each, gradient / origins / 2)
+    return shared, each
+
+
+def _slope(error: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Of the pinball loss by the quantile."""
+    return np.where(error > 0, -level, 1 - level)
+
+
+def _stepped(weights: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    moved = weights * np.exp(-RATE * (gradient - gradient.min(0)))
+    found: np.ndarray = moved / moved.sum(0)
+    return found
 
 
 def _scores(

@@ -10,6 +10,7 @@ import numpy as np
 from castalia.language import Voice
 from castalia.modalities.series.drawing import line_plot
 from castalia.modalities.series.forecasting import Forecast
+from castalia.modalities.series.ratings import Ratings
 from castalia.modalities.series.series import Collection, Series
 from castalia.pages import html
 from castalia.pages.html import Html
@@ -39,6 +40,8 @@ class SeriesPresenter(Drawn):
 
 
 def _members(item: Any) -> list[Series]:
+    if isinstance(item, Ratings):
+        return item.curves()
     return list(item.series) if isinstance(item, Collection) else [item]
 
 

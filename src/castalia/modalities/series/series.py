@@ -10,6 +10,8 @@ import numpy as np
 
 from castalia.modalities.series.frequency import INDEX, Frequency
 
+LONGEST_BETWEEN = 10_000  # steps between two stretches of one series
+
 
 @dataclass(frozen=True, eq=False)
 class Series:
@@ -64,6 +66,25 @@ class Series:
     def rounded(self, values: np.ndarray) -> np.ndarray:
         """Values as exact as the data's."""
         return values if self.decimals is None else np.round(values, self.decimals)
+
+
+def joined(stretches: Sequence[Series]) -> list[Series]:
+    """Neighbouring stretches of one series as one, steps between them as gaps."""
+    made: list[Series] = []
+    for one in stretches:
+        last = made[-1] if made else None
+        between = None if last is None else one.start - last.start - len(last)
+        if (
+            last is None
+            or between is None
+            or not 0 <= between <= LONGEST_BETWEEN
+            or (last.name, last.column, last.frequency) != (one.name, one.column, one.frequency)
+        ):
+            made.append(one)
+            continue
+        gap = np.full(between, np.nan)
+        made[-1] = replace(last, values=np.concatenate([last.values, gap, one.values]))
+    return made
 
 
 class Collection(Sequence[Series]):
