@@ -22,6 +22,8 @@ CO2 = (
         "training.minutes=0.25",
         "training.sample_every=0",
         "data.validation=0.25",
+        "codec.length=128",
+        "training.batch=4",
         "family.width=32",
         "family.depth=1",
     ],

@@ -195,7 +195,9 @@ def _estimates(
     everything = np.ones(len(truth), dtype=bool)
     used = [group for group in range(GROUPS) if (groups == group).any() and (groups != group).any()]
     return {
-        name: _with_interval(statistic, everything, groups, used)
+        name: _with_interval(
+            statistic, everything, groups, used, 1.0 if name in WIDTHS.values() else np.inf
+        )
         for name, statistic in statistics.items()
     }
 
@@ -205,6 +207,11 @@ def _mean(values: np.ndarray, kept: np.ndarray) -> float:
 
 
 def _with_interval(
-    statistic: Statistic, everything: np.ndarray, groups: np.ndarray, used: Sequence[int]
+    statistic: Statistic,
+    everything: np.ndarray,
+    groups: np.ndarray,
+    used: Sequence[int],
+    most: float,
 ) -> Estimate:
-    return estimated(statistic(everything), [statistic(groups != group) for group in used])
+    without = [statistic(groups != group) for group in used]
+    return estimated(statistic(everything), without, (0.0, most))
