@@ -24,6 +24,10 @@ def command(
         str | None,
         typer.Option(metavar="LIST", help="of the quantiles, such as 0.1,0.5,0.9"),
     ] = None,
+    members: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="what is joined, such as network,theta; default: all"),
+    ] = None,
     format: Annotated[
         str, typer.Option(metavar="ENDING", help="of the tables: csv, tsv, parquet or jsonl")
     ] = "csv",
@@ -65,6 +69,7 @@ def command(
         paths=paths,
         levels=LEVELS if levels is None else _numbers(levels),
         seed=seed,
+        members=[] if members is None else [name.strip() for name in members.split(",")],
         model=gate.model(),
     )
     facts = {**asked, **made.facts(), "inputs": provenance.describe(gate, files)}

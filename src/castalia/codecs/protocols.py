@@ -231,9 +231,11 @@ class Continues(Protocol):
         paths: int,
         levels: Sequence[float],
         seed: int,
+        members: Sequence[str] = (),
     ) -> Continuation:
         """`horizon` steps beyond the end of each history, as quantiles at the levels and as paths;
-        `draw` continues rows of tokens. Raises RecipeError for a horizon that cannot be.
+        `draw` continues rows of tokens. members: what is joined, where there are several; none:
+        all. Raises RecipeError for a horizon or a member that cannot be.
         """
         ...
 

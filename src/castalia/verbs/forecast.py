@@ -30,11 +30,13 @@ def forecast(
     paths: int = 100,
     levels: Sequence[float] = LEVELS,
     seed: int = 0,
+    members: Sequence[str] = (),
     model: Family | None = None,
     progress: bool | None = None,
 ) -> Any:
     """What follows each history of the inputs, `horizon` steps of it: a Continuation of the run's
     codec (codecs/protocols.py); of series a Forecast (`quantiles`, `paths`, `scores`).
+    members: what is joined, by name; none: all.
 
     Raises RecipeError for a run whose items have no end to go beyond and for numbers out of range,
     AbilityError for a model that does not decode.
@@ -66,7 +68,13 @@ def forecast(
     items = [item for one in inputs for item in continues.histories(Path(one))]
     with shown(progress):
         return continues.continued(
-            items, horizon, partial(_drawn, family, seed), paths=paths, levels=levels, seed=seed
+            items,
+            horizon,
+            partial(_drawn, family, seed),
+            paths=paths,
+            levels=levels,
+            seed=seed,
+            members=members,
         )
 
 

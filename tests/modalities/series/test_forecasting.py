@@ -145,6 +145,17 @@ def test_what_was_never_negative_stays_so_and_short_ones_are_continued():
             )
 
 
+def test_members_are_chosen_by_name_and_the_naive_is_shown():
+    items = [Series(str(n), seasonal(n)) for n in range(3)]
+    model = model_of([one.values for one in items], 12)
+    how = {"paths": 30, "levels": (0.5,), "seed": 0}
+    made = forecasting.forecast(model, items, 6, None, 64, members=["theta"], **how)
+    assert made.weights == {"theta": 1.0}
+    assert set(made.scores) == {"theta", "seasonal-naive", "ensemble"}
+    with pytest.raises(RecipeError, match="no member"):
+        forecasting.forecast(model, items, 6, None, 64, members=["thetas"], **how)
+
+
 def test_paths_have_the_averaged_marginals_and_the_templates_order():
     grid = (np.arange(100) + 0.5) / 100
     marginal = np.quantile(RNG(0).normal(size=(1, 500, 3)), grid, axis=1).transpose(1, 0, 2)
@@ -204,7 +215,7 @@ def test_commands(run: castalia.Run, tmp_path: Path):
     file, out = str(run.folder.parent / "train.csv"), tmp_path / "out"
     words = ["--horizon", "6", "--paths", "10", "--out", out]
     said = run_castalia("forecast", run.folder, file, *words, cwd=tmp_path)
-    assert "seasonal naive" in said and "12 series continued" in said
+    assert "seasonal-naive" in said and "12 series continued" in said
     with open(out / "quantiles.csv", newline="") as table:
         rows = list(csv.DictReader(table))
     assert len(rows) == 12 * 6 and rows[0]["time"] == "2023-01-01" and "seasonal_naive" in rows[0]

@@ -6,6 +6,7 @@ other model, and members of the ensemble.
                       recursion; the order by Akaike's criterion (Box & Jenkins 1970; Akaike 1974)
     linear            a long linear predictor fitted to the series, drawn towards that of all
                       training series (ridge regression; its centre is an empirical prior)
+    pooled linear     that of all training series
     theta             simple exponential smoothing with half of the linear trend, on seasonally
                       adjusted values (Assimakopoulos & Nikolopoulos 2000; as SES with drift,
                       Hyndman & Billah 2003)
@@ -20,6 +21,8 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
+
+from castalia.modalities.series.coding import Coding
 
 Forecaster = Callable[[np.ndarray, int, int, int, np.random.Generator], np.ndarray]
 RECENT = 2000  # values of a history that are fitted
@@ -106,15 +109,29 @@ def linear(prior: np.ndarray) -> Forecaster:
         history = history[-RECENT:]
         lags = len(prior)
         if lags < 2 or len(history) < lags + 8:
-            padded = np.concatenate([np.full(max(0, lags - len(history) + 1), history[0]), history])
-            return _simulated(padded, prior, horizon, paths, rng)
+            return pooled(prior)(history, horizon, season, paths, rng)
         windows = np.lib.stride_tricks.sliding_window_view(history[:-1], lags)[:, ::-1]
         x, y = windows[:, 1:] - windows[:, :1], history[lags:] - history[lags - 1 : -1]
         gram = x.T @ x
         size = np.diag(gram) / len(y)
-        ridge = SHRINKAGE * (size + 0.01 * size.mean() + 1e-12 * (1 + np.square(history).mean()))
+        # few equations leave the weights to the prior
+        count = SHRINKAGE * max(1.0, (2 * lags / len(y)) ** 4)
+        ridge = count * (size + 0.01 * size.mean() + 1e-12 * (1 + np.square(history).mean()))
         later = np.linalg.solve(gram + np.diag(ridge), x.T @ y + ridge * prior[1:])
         return _simulated(history, np.concatenate([[1 - later.sum()], later]), horizon, paths, rng)
+
+    return forecast
+
+
+def pooled(prior: np.ndarray) -> Forecaster:
+    """The predictor `prior` of all training series, as it is."""
+
+    def forecast(
+        history: np.ndarray, horizon: int, season: int, paths: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        missing = max(0, len(prior) + 1 - len(history))
+        padded = np.concatenate([np.full(missing, history[0]), history[-RECENT:]])
+        return _simulated(padded, prior, horizon, paths, rng)
 
     return forecast
 
@@ -178,12 +195,14 @@ def _simulated(
     return past[:, lags:]
 
 
-def members(prior: np.ndarray, shorter: np.ndarray) -> Mapping[str, Forecaster]:
+def members(model: Coding) -> Mapping[str, Forecaster]:
     """The classical forecasters by name; the seasonal naive is the first."""
+    prior, shorter = model.weights, model.shorter
     return {
-        "seasonal naive": seasonal_naive,
-        "AR(p)": autoregression,
+        "seasonal-naive": seasonal_naive,
+        "ar": autoregression,
         "linear": linear(prior),
-        "shorter linear": linear(shorter),
+        "shorter-linear": linear(shorter),
+        "pooled-linear": pooled(prior),
         "theta": theta,
     }

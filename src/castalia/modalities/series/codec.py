@@ -215,6 +215,7 @@ class SeriesCodec(Codec[Series]):
         paths: int,
         levels: Sequence[float],
         seed: int,
+        members: Sequence[str] = (),
     ) -> Forecast:
         """See Continues."""
         return forecasting.forecast(
@@ -226,6 +227,7 @@ class SeriesCodec(Codec[Series]):
             paths=paths,
             levels=levels,
             seed=seed,
+            members=members,
         )
 
     # What is odd ----------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from castalia.codecs.protocols import Draw
-from castalia.errors import DataError, RecipeError
+from castalia.errors import DataError, RecipeError, meant
 from castalia.modalities.series import classical, coding, measures
 from castalia.modalities.series.coding import Coding
 from castalia.modalities.series.series import Series
@@ -30,7 +30,7 @@ from castalia.nn.counter_random import counter_seed
 from castalia.progress import stage
 from castalia.sentences import say
 
-NETWORK, NAIVE = "network", "seasonal naive"
+NETWORK, NAIVE = "network", "seasonal-naive"
 ORIGINS = 2  # earlier origins of each history
 TEST_PATHS = 40  # of each member in a back-test
 LEAST = 12  # values that a history needs before an origin
@@ -93,7 +93,7 @@ class Forecast:
                     "least two horizons and two seasons."
                 )
             ]
-        words = [say("back-test on earlier origins of the same series:")]
+        words: list[str] = [say("back-test on earlier origins of the same series:")]
         for name, one in self.scores.items():
             share = self.weights.get(name)
             words.append(
@@ -143,10 +143,21 @@ def forecast(
     paths: int,
     levels: Sequence[float],
     seed: int,
+    members: Sequence[str] = (),
 ) -> Forecast:
     """`horizon` steps after the end of each series. draw None: classical members alone. length: of
-    the network's context. Raises RecipeError for a horizon or levels that cannot be.
+    the network's context. members: those that count; none: all. Raises RecipeError for a horizon
+    or a member that cannot be.
     """
+    known = [*([] if draw is None else [NETWORK]), *classical.members(model)]
+    for name in members:
+        if name not in known:
+            raise RecipeError(
+                say("no member of forecasts is called '{0}'", name),
+                where=f"--members {name}",
+                fix=say("{0}one of: {1}", meant(name, known), ", ".join(known)),
+            )
+    chosen = list(members) or known
     if not 1 <= horizon <= MOST_HORIZON:
         raise RecipeError(
             say("the horizon is out of range"),
@@ -164,8 +175,11 @@ def forecast(
     ]
     grid = (np.arange(GRID) + 0.5) / GRID
 
-    def drawn(histories: Sequence[np.ndarray], count: int) -> dict[str, np.ndarray]:
-        return dict(member_paths(model, histories, horizon, draw, length, paths=count, seed=seed))
+    def drawn(
+        histories: Sequence[np.ndarray], count: int, names: Sequence[str] = chosen
+    ) -> dict[str, np.ndarray]:
+        how = {"paths": count, "seed": seed, "members": names}
+        return dict(member_paths(model, histories, horizon, draw, length, **how))
 
     def marginals(made: Mapping[str, np.ndarray]) -> np.ndarray:
         every = [np.quantile(one, grid, axis=1).transpose(1, 0, 2) for one in made.values()]
@@ -178,13 +192,14 @@ def forecast(
         owners = np.array([number for number, _, _ in before])
         truth = np.stack([one for _, _, one in before])
         scale = np.array([measures.naive_error(one, model.season) for _, one, _ in before])
-        tested = marginals(drawn([one for _, one, _ in before], min(paths, TEST_PATHS)))
+        earlier, count = [one for _, one, _ in before], min(paths, TEST_PATHS)
+        tested = marginals(drawn(earlier, count))
         shared, weights = _weights(tested, truth, scale, grid, owners, len(whole))
-        together = np.einsum("m,mngh->ngh", shared, tested)
-        scores = {
-            name: _scores(one, truth, scale, grid)
-            for name, one in zip((*names, "ensemble"), (*tested, together), strict=True)
-        }
+        shown = dict(zip(names, tested, strict=True))
+        if NAIVE not in shown:  # always shown
+            shown[NAIVE] = marginals(drawn(earlier, count, [NAIVE]))[0]
+        shown["ensemble"] = np.einsum("m,mngh->ngh", shared, tested)
+        scores = {name: _scores(one, truth, scale, grid) for name, one in shown.items()}
     averaged = np.einsum("mn,mngh->ngh", weights, marginals(final))
     template = final[NETWORK if NETWORK in final else names[0]]
     quantiles = np.stack([_at(averaged, grid, level) for level in levels], 1)
@@ -208,11 +223,14 @@ def member_paths(
     *,
     paths: int,
     seed: int,
+    members: Sequence[str],
 ) -> Iterator[tuple[str, np.ndarray]]:
     """(name, (N, paths, horizon)) of each member that continues histories (T,) without gaps."""
-    if draw is not None:
+    if draw is not None and NETWORK in members:
         yield NETWORK, network_paths(model, histories, horizon, draw, length, paths, seed)
-    for name, forecaster in classical.members(model.weights, model.shorter).items():
+    for name, forecaster in classical.members(model).items():
+        if name not in members:
+            continue
         rngs = (
             np.random.default_rng(counter_seed("forecast", name, seed, number))
             for number in range(len(histories))

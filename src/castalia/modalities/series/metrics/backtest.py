@@ -20,7 +20,6 @@ from torch import Tensor
 from castalia.abilities import Decodes
 from castalia.evaluation.base import (
     GROUPS,
-    Better,
     Estimate,
     Metric,
     MetricResult,
@@ -30,6 +29,7 @@ from castalia.evaluation.base import (
     group_ids,
     show,
 )
+from castalia.evaluation.equivalence import Better
 from castalia.modalities.series import classical, measures
 from castalia.modalities.series.coding import Coding
 from castalia.modalities.series.forecasting import network_paths
