@@ -125,7 +125,7 @@ def etth1(file: Path, minutes: float, folder: Path, stride: int) -> dict[str, An
         return continuations(model, prompts, steps, count, seed=0, banned=banned)
 
     found: dict[str, Any] = {"windows": len(starts), "training_seconds": seconds}
-    how = {"paths": 40, "levels": (0.5,), "seed": 0}
+    how = {"paths": 100, "levels": (0.5,), "seed": 0}
     points = []
     for member in ("network", "pooled-linear", "seasonal-naive"):
         continued = partial(run.codec.continued, items, AHEAD, draw, members=[member])

@@ -188,6 +188,8 @@ def _simulated(
     past = np.empty((paths, lags + horizon))
     past[:, :lags] = history[-lags:]
     drawn = rng.choice(residuals - residuals.mean(), (paths, horizon))
+    if paths > 1:  # first two moments matched: the mean of the paths is what the model expects
+        drawn = (drawn - drawn.mean(0)) * math.sqrt(paths / (paths - 1))
     bound = 1e3 * (np.abs(history).max() + 1.0)  # a predictor that is not stable
     for step in range(horizon):
         value = past[:, step : step + lags] @ backwards + drawn[:, step]

@@ -170,11 +170,7 @@ class SeriesCodec(Codec[Series]):
             else season_of(values, min(LONGEST_SEASON, max(2, middle // 2 - 2)))
         )
         reach = max(4, min(SEASONS * max(season, 2), coding.MOST_LAGS, middle // 2))
-        self._adopt(Coding.fitted(values, self.config.lags or reach, self.config.bins, season))
-
-    def _adopt(self, made: Coding) -> None:
-        self.coding = made
-        self._spec = Tokens(self.config.length, made.vocab, coding.BEGIN)
+        self.coding = Coding.fitted(values, self.config.lags or reach, self.config.bins, season)
 
     @property
     def fitted(self) -> Coding:
@@ -186,8 +182,7 @@ class SeriesCodec(Codec[Series]):
 
     @property
     def spec(self) -> Tokens:
-        assert self.fitted
-        return self._spec
+        return Tokens(self.config.length, self.fitted.vocab, coding.BEGIN)
 
     # Items to tensors -----------------------------------------------------------------------------
 
@@ -335,13 +330,11 @@ class SeriesCodec(Codec[Series]):
         try:
             self.frequency = Frequency(*state["frequency"])
             self.decimals = state["decimals"]
-            self._adopt(
-                Coding(
-                    tensors["weights"].double().numpy(),
-                    tensors["edges"].double().numpy(),
-                    int(state["season"]),
-                    tensors["shorter"].double().numpy(),
-                )
+            self.coding = Coding(
+                tensors["weights"].double().numpy(),
+                tensors["edges"].double().numpy(),
+                int(state["season"]),
+                tensors["shorter"].double().numpy(),
             )
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise DataError(
