@@ -4,10 +4,10 @@ the given history shows.
 Members are the network over innovations (coding.py) and the forecasters of classical.py. Their
 weights are those by which the averaged quantiles would have lost least at earlier origins of the
 same histories, found by exponentiated gradient (Kivinen & Warmuth 1997) on the simplex: first for
-all series, every one counting alike, then a few steps for each alone, which is as much as a few
-origins can say of it. Quantiles are averaged (Vincent 1912), not probabilities, which keeps a
-forecast as sharp as its members. Paths get the averaged marginals in the order of the network's own
-(Schaake shuffle, Clark et al. 2004), so they move as it moves.
+all series, then a few steps for each alone, which is as much as a few origins can say of it.
+Quantiles are averaged (Vincent 1912), not probabilities, which keeps a forecast as sharp as its
+members. Paths get the averaged marginals in the order of the network's own (Schaake shuffle, Clark
+et al. 2004), so they move as it moves.
 
 `draw` continues rows of tokens with a model; who calls has one (verbs/forecast.py).
 """
@@ -36,7 +36,7 @@ TEST_PATHS = 40  # of each member in a back-test
 LEAST = 12  # values that a history needs before an origin
 GRID = 100  # quantiles by which members are averaged
 ROUNDS, RATE = 200, 2.0
-OWN_ROUNDS = 8  # for each series alone
+OWN_ROUNDS = 4  # for each series alone
 MOST_HORIZON = 10_000
 LONGEST = 2048  # values of a history by which it is scaled for the network, as in training
 
@@ -294,16 +294,20 @@ def _weights(
     count: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """((M,), (M, count)) on the simplex: of all series, and of each, with the least mean quantile
-    loss in units of `scale`. marginals (M, K, GRID, H) at K origins of the series `owners` (K,).
+    loss. marginals (M, K, GRID, H) at K origins of the series `owners` (K,). Losses are in units of
+    the root of `scale` and its mean: between every series alike, as MASE counts, and by size, as
+    the weighted quantile loss does.
     """
     own = np.where(np.isfinite(scale), scale, np.abs(truth).mean(1) + 1e-12)
     chosen = np.linspace(0, len(grid) - 1, 10).round().astype(int)
+    level = grid[chosen][None, :, None]
     stack = marginals[:, :, chosen] / own[:, None, None]
-    target, level = (truth / own[:, None])[:, None], grid[chosen][None, :, None]
+    target = (truth / own[:, None])[:, None]
+    size = np.sqrt(own / own.mean())[:, None, None]
     shared = np.full(len(stack), 1 / len(stack))
     for _ in range(ROUNDS):
         slope = _slope(target - np.tensordot(shared, stack, 1), level)
-        shared = _stepped(shared, (slope * stack).mean((1, 2, 3)))
+        shared = _stepped(shared, (slope * size * stack).mean((1, 2, 3)))
     each = np.repeat(shared[:, None], count, 1)
     origins = np.bincount(owners, minlength=count).clip(1)
     for _ in range(OWN_ROUNDS):
