@@ -33,6 +33,7 @@ LARGEST = 1e9  # of scaled values; noise may drive the predictor anywhere
 RIDGE = 1e-3  # of the mean variance of a lag's difference
 INNER = 0.02  # of a bin's width, on each side, that is never drawn: rounding does not leave a bin
 MOST_LAGS = 400
+FEWEST_BINS, VALUES_A_BIN = 8, 25  # of training values that a bin wants
 FIT_VALUES = 1_000_000
 
 
@@ -63,7 +64,8 @@ class Coding:
         coding = cls(weights, np.array([-1.0, 1.0]), season, shorter)
         pools = [coding.innovations(scaled(one)[0]) for one in series]
         pool = np.concatenate([one[np.isfinite(one)] for one in pools])
-        chances = 1 / (1 + np.exp(-np.linspace(-REACH, REACH, bins + 1)))
+        count = min(bins, max(FEWEST_BINS, len(pool) // VALUES_A_BIN))
+        chances = 1 / (1 + np.exp(-np.linspace(-REACH, REACH, count + 1)))
         edges = np.unique(np.quantile(pool, chances)) if len(pool) else np.array([-1.0, 1.0])
         if len(edges) < 2:
             edges = edges[0] + np.array([-0.5, 0.5])
