@@ -95,7 +95,9 @@ ROWS = [
 SERIES = [
     Series(
         "",
-        10 + np.sin(np.arange(40) / (2 + seed)) + 0.3 * np.random.default_rng(seed).normal(size=40),
+        10
+        + np.sin(np.arange(600) / (2 + seed))
+        + 0.3 * np.random.default_rng(seed).normal(size=600),
     )
     for seed in range(8)
 ]
@@ -137,7 +139,7 @@ CASES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
     "rolls of parts": ("music", {"form": "roll", "bars": 1, "apart": True}, CHORALES),
     "rows": ("table", {}, ROWS),
     "rows as numbers": ("table", {"form": "dense"}, ROWS),
-    "series": ("series", {"lags": 6, "season": 4, "stretch": 64}, SERIES),
+    "series": ("series", {"lags": 6, "season": 4, "stretch": 1000}, SERIES),
     # spectrograms lose something on every trip: tests/modalities/audio/test_codec.py
     "waves": ("audio", {"form": "wave"}, [sound(seed) for seed in range(4)]),
     "shapes": ("shape3d", {"size": 16}, [furniture(seed) for seed in range(3)]),
