@@ -11,10 +11,16 @@ from tests.apps.command import castalia as run_castalia
 
 import castalia
 from castalia.errors import RecipeError
+from castalia.evaluation.base import Metric
 from castalia.modalities.series import classical, forecasting, measures
 from castalia.modalities.series.coding import Coding
 from castalia.modalities.series.forecasting import Forecast
+from castalia.modalities.series.metrics.backtest import Backtest
+from castalia.modalities.series.metrics.courses import Courses
 from castalia.modalities.series.series import Series
+from castalia.modalities.series.verdict import verdict_series
+from castalia.testing.metrics import check_metric
+from castalia.verbs.evaluate import judge
 
 RNG = np.random.default_rng
 
@@ -183,6 +189,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> castalia.Run:
         "family.depth": 1,
         "codec.length": 64,
         "codec.bins": 64,
+        "data.validation": 0.4,
     }
     return castalia.train("series/ar", folder / "train.csv", small, out=folder / "run")
 
@@ -204,7 +211,7 @@ def test_rows_beyond_the_context_are_read_anew(run: castalia.Run):
     from castalia.sampling.continuations import continuations
 
     family = run.model()
-    prompt = torch.tensor([0, *range(292, 322)])
+    prompt = torch.tensor([0, *[295, 296] * 20])
     made = continuations(family, [prompt, prompt[:9]], 90, 3, seed=0, banned=range(290))
     assert made.shape == (2, 3, 90) and int(made.min()) >= 290
     first = continuations(family, [prompt], 90, 3, seed=0, banned=range(290))
@@ -246,3 +253,20 @@ def test_copies_are_found_whatever_their_scale(run: castalia.Run):
     found = matcher.match([*planted, training[3], Series("", ar([0.9], 120, 99))])
     assert found.train.tolist()[:2] == [7, 3] and found.kinds[:2] == ["scaled", "exact"]
     assert float(found.distance[2]) > 0.2 > float(found.distance[0])
+
+
+@pytest.mark.parametrize("metric", [Backtest, Courses])
+def test_scores_keep_the_contract(metric: type[Metric]):
+    check_metric(metric)
+
+
+def test_the_back_test_stands_beside_the_seasonal_naive(run: castalia.Run):
+    scores = {score.name: score for score in judge(run, n=24).scores}
+    for name in ("wql", "mase", "smape", "coverage-80"):
+        score = scores[name]
+        assert score.value is not None and score.baselines is not None
+        assert score.low <= score.value <= score.high and score.baselines["naive"] > 0
+    assert 0 <= scores["coverage-50"].value <= scores["coverage-95"].value <= 1
+    assert "seasonal naive" in scores["wql"].details["words"][0]
+    headline = dict(verdict_series(list(scores.values())))["headline"]
+    assert "seasonal naive" in headline
