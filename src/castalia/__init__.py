@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from castalia.verbs.describe import describe, find
     from castalia.verbs.edit import edit
     from castalia.verbs.evaluate import evaluate, evaluate_edits
+    from castalia.verbs.forecast import forecast
     from castalia.verbs.predict import predict
     from castalia.verbs.reproduce import reproduce
     from castalia.verbs.sample import sample
@@ -44,6 +45,7 @@ _WHERE = {
     "describe": "castalia.verbs.describe",
     "edit": "castalia.verbs.edit",
     "find": "castalia.verbs.describe",
+    "forecast": "castalia.verbs.forecast",
     "predict": "castalia.verbs.predict",
     "evaluate": "castalia.verbs.evaluate",
     "evaluate_edits": "castalia.verbs.evaluate",
@@ -68,6 +70,7 @@ __all__ = [
     "evaluate_edits",
     "export",
     "find",
+    "forecast",
     "open",
     "predict",
     "report",

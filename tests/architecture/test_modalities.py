@@ -15,7 +15,7 @@ from pathlib import Path
 from castalia import modality
 
 PACKAGE = Path(__file__).parents[2] / "src" / "castalia"
-NAMES = {"array", "audio", "image", "music", "shape3d", "table", "text", "video"}
+NAMES = {"array", "audio", "image", "music", "series", "shape3d", "table", "text", "video"}
 # Where a word is the name of a modality and means something else, by file: the words, and what.
 MEANT_OTHERWISE = {
     "checks/report_schema.py": ({"text"}, "kinds of a table's columns"),
@@ -33,7 +33,9 @@ MEANT_OTHERWISE = {
         "a kind of codec.json, written by Modality.tables",
     ),
     "export/scripts/onnx_dense.py": ({"image"}, "a kind of codec.json, written by Modality.tables"),
+    "language/__init__.py": ({"series"}, "the function of that name"),
     "pages/html.py": ({"text"}, "the function of that name"),
+    "pages/render.py": ({"series"}, "the function of that name"),
     "serving/castalia_api.py": ({"array", "text"}, "JSON Schema's type; a field of a form"),
     "serving/openai_api.py": ({"text"}, "fields of OpenAI's requests and answers"),
     "serving/openai_images.py": ({"image"}, "fields of OpenAI's requests"),
@@ -46,7 +48,7 @@ MEANT_OTHERWISE = {
 }
 # Recipes and data by name, and modules of a modality; MIME types of texts are none.
 OF_A_MODALITY = re.compile(
-    r"^(array|audio|image|music|shape3d|table|video)/(?!wav|flac|mpeg)[a-z]"
+    r"^(array|audio|image|music|series|shape3d|table|video)/(?!wav|flac|mpeg)[a-z]"
     r"|^text/(?!plain|html|event-stream)[a-z]"
     r"|castalia\.modalities\.\w|^builtin/[a-z]"
 )
@@ -155,6 +157,6 @@ def test_all_else_works_without_one_of_them(tmp_path: Path):
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
     failed, names, made, codes = json.loads(done.stdout.rpartition("RESULT")[2])
     assert failed == []
-    assert names == ["video", "image", "array", "table", "text", "audio", "shape3d"]
+    assert names == ["video", "image", "array", "series", "table", "text", "audio", "shape3d"]
     assert made == [2, 2] and codes == [0] * 5
     assert "music/" not in done.stdout  # no recipe of it is listed

@@ -20,6 +20,7 @@ from castalia.codecs.base import Codec
 from castalia.modalities.audio.sound import Sound, on_grid
 from castalia.modalities.image.codec import ImageCodec
 from castalia.modalities.music.score import Key, Metre, Note, Part, Score, Tempo
+from castalia.modalities.series.series import Series
 from castalia.modalities.shape3d.contract import furniture
 from castalia.modalities.table.row import Header, Row
 from castalia.modalities.video.clip import Clip
@@ -91,6 +92,16 @@ ROWS = [
     for n in range(60)
 ]
 
+SERIES = [
+    Series(
+        "",
+        10
+        + np.sin(np.arange(600) / (2 + seed))
+        + 0.3 * np.random.default_rng(seed).normal(size=600),
+    )
+    for seed in range(8)
+]
+
 
 def clip(seed: int, frames: int, side: int, rate: float) -> Clip:
     values = np.random.default_rng(seed).integers(0, 256, (frames, side, side, 3), dtype=np.uint8)
@@ -128,6 +139,7 @@ CASES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
     "rolls of parts": ("music", {"form": "roll", "bars": 1, "apart": True}, CHORALES),
     "rows": ("table", {}, ROWS),
     "rows as numbers": ("table", {"form": "dense"}, ROWS),
+    "series": ("series", {"lags": 6, "season": 4, "stretch": 1000}, SERIES),
     # spectrograms lose something on every trip: tests/modalities/audio/test_codec.py
     "waves": ("audio", {"form": "wave"}, [sound(seed) for seed in range(4)]),
     "shapes": ("shape3d", {"size": 16}, [furniture(seed) for seed in range(3)]),

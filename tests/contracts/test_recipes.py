@@ -27,6 +27,7 @@ DATA = {
     "text": "words.txt",
     "music": "builtin/chorales",
     "table": "builtin/penguins",
+    "series": "builtin/co2",
     "audio": "builtin/drums",
     "shape3d": "builtin/furniture",
     "video": "builtin/emoji",

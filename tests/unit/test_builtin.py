@@ -16,12 +16,14 @@ from castalia.errors import DataError
 from castalia.modalities.audio.codec import AudioCodec
 from castalia.modalities.image.codec import ImageCodec
 from castalia.modalities.music.codec import MusicCodec
+from castalia.modalities.series.codec import SeriesCodec
 from castalia.modalities.table.codec import TableCodec
 from castalia.modalities.text.codec import TextCodec, TextConfig
 
 PICTURES = {"digits": (1797, (1, 8, 8)), "fashion": (5000, (1, 28, 28))}
 TEXTS = {"shakespeare": (69, 1_115_394, 65), "tang": (3991, 223_305, 4931)}
 
+SERIES = {"co2": (2284, 59), "elnino": (732, 0), "sunspots": (309, 0)}
 TABLES = {"census": (8000, 15), "penguins": (344, 7)}
 
 
@@ -34,6 +36,7 @@ def test_every_set_is_tested_below():
         "drums",
         "emoji",
         "furniture",
+        *SERIES,
     }
 
 
@@ -54,6 +57,9 @@ def test_sets_are_licensed(name: str):
         "drums": "Sonic Pi",
         "emoji": "Fluent Emoji",
         "furniture": "BlendSwap",
+        "co2": "Keeling",
+        "elnino": "El Nino",
+        "sunspots": "Royal Observatory",
     }[name] in notice
 
 
@@ -70,6 +76,12 @@ def test_pictures_are_whole(name: str):
     assert dataset.spec.shape == shape and dataset.licence == builtin.licence(name)
     assert len(dataset.conditions["label"]) == 10 and dataset.report["unlabelled"] == 0
     assert min(dataset.report["classes"].values()) > count / 12
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_series_are_whole(name: str):
+    (one,) = SeriesCodec().histories(builtin.path(name) / f"{name}.csv")
+    assert (len(one), int(np.isnan(one.values).sum())) == SERIES[name]
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -25,5 +25,14 @@ def test_other_mistakes_are_not_hidden(tmp_path: Path):
 
 
 def test_each_demo_that_a_modality_names_is_there():
-    assert demo.names() == ["video", "image", "table", "text", "music", "audio", "shape3d"]
+    assert demo.names() == [
+        "video",
+        "image",
+        "series",
+        "table",
+        "text",
+        "music",
+        "audio",
+        "shape3d",
+    ]
     assert all(callable(modality.every()[name].load("demo")) for name in demo.names())

@@ -48,6 +48,11 @@ VERBS: dict[str, Verb] = {
         "a column from the others, or how likely each row is",
         "castalia predict latest new.csv --column income --out predicted",
     ),
+    "forecast": Verb(
+        "Train",
+        "how series go on, as quantiles and paths",
+        "castalia forecast latest history.csv --horizon 48 --out forecast",
+    ),
     "describe": Verb(
         "Train", "say in words what files show", "castalia describe latest cat.png --language zh"
     ),

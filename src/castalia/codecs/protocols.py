@@ -13,6 +13,8 @@
     Collects     many items are written as one file
     TakesGiven   parts of an item can be given by name
     Foretells    a named part of an item can be predicted from the others
+    RatesParts   parts of an item are rated, each given what comes before it
+    Continues    items go on beyond their end, and how likely each course is can be said
 
     if isinstance(codec, Streams): ...
     parts = need(codec, Constrains, say("the codec '{0}' knows no constraints", codec.name))
@@ -23,6 +25,7 @@ Members are looked up when asked, so ask once the codec is fitted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
@@ -197,6 +200,57 @@ class Foretells(Protocol):
 
     def rated(self, items: Sequence[Any], nats: Tensor) -> list[Any]:
         """The items with how unlikely each is beside them: nats (B,)."""
+        ...
+
+
+@runtime_checkable
+class RatesParts(Protocol):
+    def parts_to_rate(self, items: Sequence[Any]) -> list[tuple[Any, Tensor, int]]:
+        """(part, row (n,) int64, how many tokens at its end are the part's; those before them are
+        its context, the first not coded) of each part of the items that is rated by itself.
+        """
+        ...
+
+
+# (prompts (n,) int64 each, steps, count, tokens that never come) -> (N, count, steps) int64
+Draw = Callable[[Sequence[Tensor], int, int, Sequence[int]], Tensor]
+
+
+@runtime_checkable
+class Continues(Protocol):
+    def histories(self, path: Path) -> Sequence[Any]:
+        """What a file holds to be continued, whole. Raises DataError where there is nothing."""
+        ...
+
+    def continued(
+        self,
+        items: Sequence[Any],
+        horizon: int,
+        draw: Draw,
+        *,
+        paths: int,
+        levels: Sequence[float],
+        seed: int,
+        members: Sequence[str] = (),
+    ) -> Continuation:
+        """`horizon` steps beyond the end of each history, as quantiles at the levels and as paths;
+        `draw` continues rows of tokens. members: what is joined, where there are several; none:
+        all. Raises RecipeError for a horizon or a member that cannot be.
+        """
+        ...
+
+
+class Continuation(Protocol):
+    def parts(self) -> Mapping[str, Any]:
+        """Names of files, with their endings, to what `Codec.write` writes there."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """What manifests say of it: JSON."""
+        ...
+
+    def summary(self) -> Sequence[str]:
+        """Sentences about it for the terminal."""
         ...
 
 

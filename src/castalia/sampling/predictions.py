@@ -11,10 +11,11 @@ from torch import Tensor
 
 from castalia.abilities import Infills, Predicts, Scores
 from castalia.codecs.base import Codec
-from castalia.codecs.protocols import Foretells, Question, need
+from castalia.codecs.protocols import Foretells, Question, RatesParts, need
 from castalia.data.stream import rows_of
 from castalia.families.base import Family
 from castalia.nn.counter_random import generators
+from castalia.nn.ragged import padded
 from castalia.progress import stage
 from castalia.registry import require
 from castalia.sampling.generate import condition
@@ -22,6 +23,7 @@ from castalia.sentences import say
 from castalia.spec import Batch, Tokens
 
 ROWS = 1024  # that are computed together
+PART_ROWS = 64  # the same of parts, which come with their contexts
 DRAWS = 8  # of what is not known of an item, over which its prediction is averaged
 
 
@@ -57,22 +59,26 @@ def predicted(
     times. Raises AbilityError for a model that cannot, RecipeError for a column that there is not.
     """
     foretells = foretelling(codec)
+    if column is None and isinstance(codec, RatesParts):
+        parts = codec.parts_to_rate(items)
+        nats = torch.cat([torch.zeros(0), *_rated_parts(model, codec.spec, parts)])
+        return Prediction(foretells.rated([part for part, _, _ in parts], nats), nats=nats)
     if column is None:
         nats = torch.cat([torch.zeros(0), *_rated(model, codec, items)])
         return Prediction(foretells.rated(items, nats), nats=nats)
-    parts = [
+    answers = [
         _probabilities(model, foretells.question(part, column), seed, first)
         for first, part in _parts(items)
     ]
-    whole = torch.cat(parts) if parts else torch.zeros(0, 0)
+    whole = torch.cat(answers) if answers else torch.zeros(0, 0)
     answered, scores = foretells.answer(items, column, whole)
     return Prediction(answered, scores)
 
 
-def _parts(items: Sequence[Any]) -> Iterator[tuple[int, Sequence[Any]]]:
+def _parts(items: Sequence[Any], size: int = ROWS) -> Iterator[tuple[int, Sequence[Any]]]:
     with stage("predicting", len(items), "items") as work:
-        for first in range(0, len(items), ROWS):
-            part = items[first : first + ROWS]
+        for first in range(0, len(items), size):
+            part = items[first : first + size]
             yield first, part
             work.advance(len(part))
 
@@ -94,6 +100,23 @@ def _probabilities(family: Family, asked: Question, seed: int, first: int) -> Te
         part = model.predict(filled, asked.place, cond).exp().cpu()
         total = part if not len(total) else total + part
     return total / DRAWS
+
+
+def _rated_parts(
+    family: Family, spec: Any, parts: Sequence[tuple[Any, Tensor, int]]
+) -> Iterator[Tensor]:
+    """(n,) nats of each part's own tokens, its context given."""
+    model = require(family, Scores, say("score"))
+    for first, some in _parts(parts, PART_ROWS):
+        x, real = padded([row for _, row, _ in some], spec.begin)
+        place = torch.arange(x.shape[1])
+        ends = real.sum(1, keepdim=True)
+        own = torch.tensor([count for _, _, count in some])[:, None]
+        weight = ((place >= ends - own) & real).float()
+        cond = condition(family, {}, len(some), first)
+        with torch.no_grad():
+            batch = Batch(x.to(family.device), weight=weight.to(family.device), cond=cond)
+            yield model.nats(batch).float().cpu()
 
 
 def _rated(family: Family, codec: Any, items: Sequence[Any]) -> Iterator[Tensor]:

@@ -1,0 +1,1 @@
+"""Files of series: reading, writing, and what tells them from other tables."""

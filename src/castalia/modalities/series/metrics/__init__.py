@@ -1,0 +1,1 @@
+"""Scores of series: forecasts of held-out ones, and drawn ones beside real ones."""
