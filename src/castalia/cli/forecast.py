@@ -54,7 +54,8 @@ def command(
     from castalia.governance.policy import Policy
     from castalia.governance.release_gate import Gate
     from castalia.run import Run
-    from castalia.verbs.forecast import LEVELS, forecast
+    from castalia.sampling.continuations import LEVELS
+    from castalia.verbs.forecast import forecast
 
     opened = Run.open(run, trust_code=trust_code)
     files = given_files(inputs, opened.codec)

@@ -8,13 +8,16 @@ its prompt, the seed and its number alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from castalia import progress
 from castalia.abilities import Decodes
-from castalia.errors import SpecError
+from castalia.codecs.base import Codec
+from castalia.codecs.protocols import Continuation, Continues, need
+from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family
 from castalia.nn.counter_random import generator
 from castalia.nn.ragged import padded
@@ -24,6 +27,54 @@ from castalia.sentences import say
 from castalia.spec import Tokens
 
 ROWS = 1024  # that are computed together
+LEVELS = (0.025, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.975)
+MOST_PATHS = 10_000
+
+
+def continuing(codec: Codec[Any]) -> Continues:
+    """The codec, if its items go on beyond their end. Raises RecipeError otherwise."""
+    return need(
+        codec,
+        Continues,
+        say("items of the codec '{0}' do not go on beyond their end", codec.name),
+        where="forecast",
+        fix=say("use a run of series"),
+    )
+
+
+def continued(
+    family: Family,
+    codec: Codec[Any],
+    items: Sequence[Any],
+    horizon: int,
+    *,
+    paths: int = 100,
+    levels: Sequence[float] = LEVELS,
+    seed: int = 0,
+    members: Sequence[str] = (),
+) -> Continuation:
+    """What follows each history, `horizon` steps of it; see `Continues.continued`. Raises
+    RecipeError for numbers out of range, AbilityError for a model that does not decode.
+    """
+    if not 2 <= paths <= MOST_PATHS:
+        raise RecipeError(
+            say("the number of paths is out of range"),
+            where=f"--paths {paths}",
+            fix=say("2 to {0:,}", MOST_PATHS),
+        )
+    if not levels or not all(0 < level < 1 for level in levels):
+        raise RecipeError(
+            say("levels of quantiles lie between 0 and 1"),
+            where=f"--levels {', '.join(map(str, levels))[:80]}",
+            fix=say("such as 0.1,0.5,0.9"),
+        )
+
+    def drawn(prompts: Sequence[Tensor], steps: int, count: int, banned: Sequence[int]) -> Tensor:
+        return continuations(family, prompts, steps, count, seed=seed, banned=banned)
+
+    return continuing(codec).continued(
+        items, horizon, drawn, paths=paths, levels=levels, seed=seed, members=members
+    )
 
 
 @torch.inference_mode()

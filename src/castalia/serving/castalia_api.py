@@ -30,6 +30,7 @@ from castalia.errors import DataError
 from castalia.language import Voice
 from castalia.nn.counter_random import generators
 from castalia.registry import require
+from castalia.sampling.continuations import continued, continuing
 from castalia.sampling.descriptions import MOST as MOST_CAPTIONS
 from castalia.sampling.descriptions import Said, captions_of
 from castalia.sampling.edit import (
@@ -91,6 +92,7 @@ TOKEN_OPTIONS = (
 )
 DENSE_OPTIONS = ("temperature", "guidance", "steps", "negative")
 PREDICT_FIELDS = ("run", "column", "seed", "ending")
+FORECAST_FIELDS = ("run", "horizon", "paths", "members", "seed", "ending")
 REPORT_FIELDS = ("template", "language")
 MOST_PREDICTED = 10_000  # items of a request
 EDIT_FIELDS = ("run", "kind", "text", "seed", "cond", "ending")
@@ -240,6 +242,15 @@ def router(table: Table, service: GenerationService) -> APIRouter:
                 "scores": scores,
             }
         )
+
+    @routes.post("/forecast", openapi_extra=form_schema(*FORECAST_FIELDS, files=("inputs",)))
+    async def forecast(http: HttpRequest) -> Response:
+        async with http.form(max_files=MOST_INPUTS, max_fields=8, max_part_size=1 << 18) as form:
+            hosted, document = await present(
+                http, _forecast(table, service.billed(http.state.bill), form)
+            )
+        http.state.note.update(run=hosted.name)
+        return Json(document)
 
     @routes.post("/report", openapi_extra=form_schema(*REPORT_FIELDS, files=("data",)))
     async def report_on(http: HttpRequest) -> Response:
@@ -553,6 +564,70 @@ async def _reported(form: FormData) -> dict[str, Any]:
             return {"markdown": made.text, "page": page, **made.document()}
 
     return await run_in_threadpool(written)
+
+
+# Forecast -----------------------------------------------------------------------------------------
+
+
+async def _forecast(
+    table: Table, service: GenerationService, form: FormData
+) -> tuple[Hosted, dict[str, Any]]:
+    """(the run, the parts of a forecast as files with their manifests, and what is said of it)."""
+    hosted = table.able(_field(form, "run"), "forecast")
+    horizon, paths = _number(form, "horizon", 0, int), _number(form, "paths", 100, int)
+    seed, suffix = _number(form, "seed", 0, int), _suffix(hosted, _text(form, "ending"))
+    members = [one.strip() for one in (_text(form, "members") or "").split(",") if one.strip()]
+    uploads = [one for one in form.getlist("inputs") if isinstance(one, UploadFile)]
+    if not 1 <= len(uploads) <= MOST_INPUTS:
+        raise Invalid(say("between {0} and {1} files", 1, MOST_INPUTS), "inputs")
+    if paths > service.limits.items * 16:
+        raise Invalid(say("at most {0} paths at once", service.limits.items * 16), "paths")
+    contents = [await one.read() for one in uploads]
+    asked = {"forecast": horizon, "paths": paths, "seed": seed}
+
+    def histories() -> list[Any]:
+        hosted.gate.prepare_options(asked)
+        with TemporaryDirectory() as folder, bounded.using(hosted.reads):
+            items: list[Any] = []
+            for number, content in enumerate(contents):
+                path = Path(folder) / f"history-{number}{hosted.codec.suffix}"
+                path.write_bytes(content)
+                items += continuing(hosted.codec).histories(path)
+        if len(items) > service.limits.items:
+            raise Invalid(say("at most {0} items at once", service.limits.items), "inputs")
+        return items
+
+    items = await run_in_threadpool(histories)
+    service.charge(len(items) * paths * max(0, horizon))
+    made = await service.call(
+        hosted,
+        lambda: continued(
+            hosted.family,
+            hosted.codec,
+            items,
+            horizon,
+            paths=paths,
+            seed=seed,
+            members=members,
+        ),
+    )
+
+    def released() -> dict[str, Any]:
+        given = [
+            {"name": f"input-{number}", "sha256": hashlib.sha256(content).hexdigest()}
+            for number, content in enumerate(contents)
+        ]
+        files = {}
+        for index, (name, part) in enumerate(made.parts().items()):
+            facts = hosted.gate.facts_of(
+                index=index, part=name, **asked, **made.facts(), inputs=given
+            )
+            ending = Path(name).suffix or suffix or hosted.codec.suffix
+            content = hosted.gate.emit_bytes(part, facts, ending)
+            files[name] = shown(hosted, Released(content, facts), ending)
+        return {"run": hosted.name, "parts": files, **made.facts()}
+
+    return hosted, await run_in_threadpool(released)
 
 
 # Predict ------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from castalia.abilities import (
 )
 from castalia.captions import Caption
 from castalia.codecs.base import Codec
-from castalia.codecs.protocols import Chats, Foretells, Streams, chats
+from castalia.codecs.protocols import Chats, Continues, Foretells, Streams, chats
 from castalia.data.stream import rows_of
 from castalia.errors import AbilityError, DataError, MissingExtra, PluginError, RecipeError
 from castalia.families.base import Family
@@ -101,6 +101,11 @@ FEATURES: dict[str, tuple[str, type, Callable[[Hosted], bool]]] = {
         say("predict parts of items"),
         Predicts,
         lambda one: isinstance(one.family, Predicts) and isinstance(one.codec, Foretells),
+    ),
+    "forecast": (
+        say("forecast"),
+        Decodes,
+        lambda one: isinstance(one.family, Decodes) and isinstance(one.codec, Continues),
     ),
     "score": (say("say how likely items are"), Scores, lambda one: isinstance(one.family, Scores)),
 }

@@ -1,5 +1,6 @@
 """Forecasts beside closed forms and stated baselines."""
 
+import base64
 import csv
 import json
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tests.apps.command import castalia as run_castalia
+from tests.apps.serving import serving
 
 import castalia
 from castalia.errors import RecipeError
@@ -231,6 +233,26 @@ def test_commands(run: castalia.Run, tmp_path: Path):
     assert manifest["synthetic"] and manifest["forecast"] == 6 and manifest["backtest"]
     run_castalia("verify", out / "quantiles.csv", out / "plot.svg", cwd=tmp_path)
     assert "nats" in run_castalia("predict", run.folder, file, "--out", "rated", cwd=tmp_path)
+
+
+def test_over_http(run: castalia.Run):
+    """The same files as on the command line; what is wrong is said."""
+    content = (run.folder.parent / "train.csv").read_bytes()
+    with serving(run.folder) as up:
+
+        def asked(**fields: str):
+            files = {"inputs": ("history.csv", content, "text/csv")}
+            return up.post("/api/forecast", data={"run": "run", **fields}, files=files)
+
+        answer = asked(horizon="6", paths="10").json()
+        quantiles = answer["parts"]["quantiles"]
+        assert quantiles["manifest"]["forecast"] == 6
+        lines = base64.b64decode(quantiles["data"]).decode().splitlines()
+        assert len(lines) >= 12 * 6
+        assert asked(horizon="0").status_code in (400, 422)
+        assert asked(horizon="6", paths="1").status_code == 400
+        assert asked(horizon="6", members="oracle").status_code == 400
+        assert "forecast" in up.get("/api/runs").json()["runs"][0]["can"]
 
 
 def test_gaps_are_filled_and_all_else_stays(run: castalia.Run):
