@@ -44,7 +44,7 @@ SHORT = {
 
 
 # What the image recipes of captions are trained on: a picture and a text beside it.
-WORDS = ("image/flow-words", "video/flow-words")
+WORDS = ("image/flow-words", "image/captioner", "video/flow-words", "video/captioner")
 # Recipes that begin with a trained run.
 TUNING = {"text/dpo": {}, "text/reward": {"codec.document": "paragraph"}}
 PAIRS = [
