@@ -13,6 +13,11 @@ MODALITY = Modality(
     item="row",
     items=say("rows"),
     codec=f"{_HERE}.codec:TableCodec",
+    codecs={
+        "related": Named(
+            f"{_HERE}.related.codec:RelatedCodec", "rows of two tables that belong together"
+        )
+    },
     first="table/ar",
     base="table/ar",
     demo=f"{_HERE}.demo:demo",
