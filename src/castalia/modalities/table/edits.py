@@ -54,7 +54,11 @@ class Impute(Infill):
     title = say("infill")
 
     def possible(self, model: Family, codec: Codec[Any]) -> bool:
-        return isinstance(codec.spec, Tokens) and isinstance(model, Infills)
+        return (
+            issubclass(codec.native, Row)
+            and isinstance(codec.spec, Tokens)
+            and isinstance(model, Infills)
+        )
 
     def results(self, inputs: int, options: Any) -> int:
         return int(options.draws)

@@ -40,6 +40,7 @@ from castalia.modalities.table.columns.infer import kind_of
 from castalia.modalities.table.drawing import page
 from castalia.modalities.table.grammar import Nested
 from castalia.modalities.table.related import linking
+from castalia.modalities.table.related.flat import wide_header
 from castalia.modalities.table.related.linking import Part
 from castalia.modalities.table.related.record import Record, Records, Relation
 from castalia.modalities.table.related.timeline import WHOLE, Timeline, whole
@@ -399,6 +400,7 @@ class RelatedCodec(Codec[Record]):
         )
         length = own + 2 + (len(self._first) + (self.most - 1) * len(self._later)) * (self.most > 0)
         self._spec = Tokens(length, self._end + 1, 0, self._end, grammar)
+        self._wide = wide_header(self)
 
     @property
     def spec(self) -> Spec:
@@ -409,6 +411,11 @@ class RelatedCodec(Codec[Record]):
                 say("call fit(items) first"),
             )
         return self._spec
+
+    @property
+    def header(self) -> Header:
+        """The columns of wide rows, by which records are compared (flat.py)."""
+        return self._wide
 
     @property
     def relation(self) -> Relation:
