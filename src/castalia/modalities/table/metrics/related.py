@@ -363,6 +363,7 @@ class RelatedFidelity(Metric):
             floor=0.0,
             seconds=0.0,
             details={
+                "intervals": {"floor": [0.0, 0.0]},
                 "words": [
                     say("Of {0:,} drawn children, {1:,} have a key of no parent.", len(keys), lost)
                 ]

@@ -123,6 +123,7 @@ class RelatedCodec(Codec[Record]):
                 fix=say("leave one out"),
             )
         self.records = 0  # training records that columns were fitted on
+        self.least, self.most = 0, self.config.most_children  # children of one parent
         self._spec: Spec | None = None
 
     # Files to items -------------------------------------------------------------------------------
