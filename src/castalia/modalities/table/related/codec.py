@@ -477,6 +477,16 @@ class RelatedCodec(Codec[Record]):
         vocab = getattr(spec, "vocab", 0)
         return torch.from_numpy(np.array(ids, np.uint16 if vocab <= _UINT16 else np.int32))
 
+    @property
+    def weighs(self) -> bool:
+        """True, though every token counts: documents with weights are packed whole into rows
+        (data/windows.py), and a history that is cut knows nothing of its parent.
+        """
+        return True
+
+    def weigh(self, item: Record) -> Tensor | None:
+        return None
+
     def _at(self, slot: int, tokens: Sequence[int]) -> list[int]:
         """Tokens of slots from `slot` on, as the vocabulary numbers them."""
         return [self._slots[slot + place][0] + token for place, token in enumerate(tokens)]
