@@ -214,8 +214,6 @@ class TableCheck(Check):
             yield self.finding("ordered", name=known["order"])
         if known["childless"]:
             yield self.finding("childless", count=known["childless"])
-        if known["beyond"]:
-            yield self.finding("beyond", count=known["beyond"], most=known["most"])
 
     def advice(self, scan: Scan, judged: Sequence[Enough]) -> Advice | None:
         if scan.codes & {"identical", "few", "unvaried", "no_relation"}:

@@ -104,13 +104,6 @@ FINDINGS: dict[str, Sentence] = {
         "{count} parents have no children; how many have none is learned.",
         "{count} parent has no children; how many have none is learned.",
     ),
-    "beyond": Sentence(
-        "warning",
-        "{count} children are beyond the first {most} of their parent and are not learned. "
-        "codec.most_children=N learns more of each.",
-        "{count} child is beyond the first {most} of its parent and is not learned. "
-        "codec.most_children=N learns more of each.",
-    ),
     "no_relation": Sentence(
         "problem",
         "Nothing can be learned of these rows: {what}.",

@@ -110,8 +110,6 @@ class RelatedLook(Look):
                 "parents": len(counts),
                 "children": children,
                 "childless": int((counts == 0).sum()),
-                "beyond": int(np.maximum(counts - self.codec.config.most_children, 0).sum()),
-                "most": self.codec.config.most_children,
                 "counts": spread(counts),
                 "names": list(relation.names),
                 "key": relation.key,

@@ -231,10 +231,7 @@ class RelatedCodec(Codec[Record]):
                 say("children beyond the first {0} of their parent", self.most),
                 beyond,
                 "",
-                say(
-                    "codec.most_children says how many are learned; it cannot be more than a "
-                    "parent of the training data has"
-                ),
+                say("codec.most_children=N learns more of each"),
             )
 
     # Fitting --------------------------------------------------------------------------------------
@@ -390,6 +387,7 @@ class RelatedCodec(Codec[Record]):
             low, high = self._slots[at]
             masks[at, low:high] = ~torch.tensor(none)
         masks[-1, self._end] = True
+        self._least = masks[:-1].int().argmax(1).tolist()  # the first lawful token of each slot
         if self.most == 0 and not own:
             raise DataError(
                 say("no column of the table varies, so there is nothing to learn"),
@@ -509,7 +507,7 @@ class RelatedCodec(Codec[Record]):
         tokens = self._taken(stream, 0, count)
         parent = self.parents.row_of(tokens)
         mixed = zlib.crc32(self.parents._packed.pack(*tokens))
-        children = max(self._taken(stream, count, 1)[0], self.least)
+        children = self._taken(stream, count, 1)[0]
         start, rows = "", []
         for number in range(children):
             first = count + 1 if not number else count + 1 + len(self._first)
@@ -526,9 +524,10 @@ class RelatedCodec(Codec[Record]):
     def _taken(self, stream: Iterator[int], slot: int, count: int) -> list[int]:
         """The next tokens, each counted from its slot's first."""
         made = []
-        for low, high in self._slots[slot : slot + count]:
-            token = next(stream, 0)
-            made.append(min(max(token, low), high - 1) - low)
+        for place in range(slot, slot + count):
+            low, high = self._slots[place]
+            token = max(next(stream, 0), self._least[place])
+            made.append(min(token, high - 1) - low)
         return made
 
     def _whole(self, parent: Row, rows: Sequence[Sequence[str]]) -> Record:

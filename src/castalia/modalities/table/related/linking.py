@@ -18,7 +18,7 @@ from castalia.modalities.table.row import Cell, Header, Row
 from castalia.omissions import omit
 from castalia.sentences import say
 
-UNIQUE = 0.98  # share of a parent's rows whose key no other row has
+UNIQUE = 0.9  # different values among a key's cells, at least
 KNOWN = 0.5  # share of a child's keys that parents have
 SAME_NAME = 1.0  # what a name in common counts beside the share of known keys
 Cells = Sequence[tuple[Cell, ...]]
@@ -64,8 +64,8 @@ def link_of(parent: Part, child: Part, wanted: str | None) -> tuple[str, str]:
     best: tuple[float, str, str] | None = None
     theirs = {name: set(child.column(name)) - {""} for name in child.header.names}
     for one in parent.header.names:
-        keys = parent.column(one)
-        known = set(keys) - {""}
+        keys = [key for key in parent.column(one) if key]
+        known = set(keys)
         if not known or len(known) < UNIQUE * len(keys):
             continue
         for other, values in theirs.items():

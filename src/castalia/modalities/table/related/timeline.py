@@ -5,6 +5,9 @@ of the first row, that from a date of the parent's where there is one that comes
 of them, else the moment itself. Other moments of a row become differences from the row's own. All
 differences are whole units of the column (days, seconds), written as numbers, and found again
 exactly. Rows without a moment come last, in the order of their file.
+
+Data end somewhere, and differences know nothing of it: a history that would go on behind the last
+moment of the training data is drawn together so that it ends there, its order kept.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from castalia.modalities.table.columns.scales import (
     moments_of,
     numbers_of,
     restored,
+    steps,
 )
 from castalia.modalities.table.related.record import Record
 from castalia.modalities.table.row import Row
@@ -35,7 +39,8 @@ class Timeline:
     """names: of the child's columns without the one that links. place: of the column that orders
     them; None: they keep the order of their file. offsets: scales of other moments, by place.
     start: the parent's date that first children are counted from, and `base`, where a parent has
-    none. All units of time are those of `scale`.
+    none. last: the latest moment; step: all differences are multiples of it. All units of time are
+    those of `scale`.
     """
 
     def __init__(
@@ -46,9 +51,12 @@ class Timeline:
         offsets: Mapping[int, Scale] | None = None,
         start: tuple[str, Scale] | None = None,
         base: int = 0,
+        last: int | None = None,
+        step: int = 1,
     ) -> None:
         self.names, self.place, self.scale = tuple(names), place, scale
         self.offsets, self.start, self.base = dict(offsets or {}), start, base
+        self.last, self.step = last, step
 
     @classmethod
     def found(
@@ -88,6 +96,12 @@ class Timeline:
             {other: one for other, one in moments.items() if other != place and unit(scale)},
         )
         made._begin(records)
+        groups = [
+            [moment for moment in made._moments(record) if moment is not None]
+            for record in records
+        ]
+        made.last = max((group[-1] for group in groups if group), default=None)
+        made.step = steps(moment - group[0] for group in groups for moment in group)
         return made
 
     def _begin(self, records: Sequence[Record]) -> None:
@@ -161,13 +175,14 @@ class Timeline:
             return [list(row) for row in rows]
         made: list[list[str]] = []
         moment = None if (first := whole(start)) is None else first + self._from(parent)
-        empty = "" if first is not None else start
-        for number, row in enumerate(rows):
+        moments, empty = [moment], "" if first is not None else start
+        for row in rows[1:]:
+            gap = whole(row[self.place])
+            empty = empty if gap is not None else row[self.place]
+            moment = None if gap is None or moment is None else moment + max(0, gap)
+            moments.append(moment)
+        for row, moment in zip(rows, self._within(moments), strict=False):
             cells = list(row)
-            if number:
-                gap = whole(cells[self.place])
-                empty = empty if gap is not None else cells[self.place]
-                moment = None if gap is None or moment is None else moment + max(0, gap)
             cells[self.place] = empty if moment is None else self.scale.write(moment)
             for place, scale in self.offsets.items():
                 offset = whole(cells[place])
@@ -177,6 +192,19 @@ class Timeline:
                     )
             made.append(cells)
         return made
+
+    def _within(self, moments: Sequence[int | None]) -> list[int | None]:
+        """The same, drawn together where they would go on behind the last one of the data."""
+        known = [moment for moment in moments if moment is not None]
+        if not known or self.last is None or not known[0] <= self.last < known[-1]:
+            return list(moments)
+        first, span, room = known[0], known[-1] - known[0], self.last - known[0]
+        return [
+            None
+            if moment is None
+            else first + (moment - first) * room // span // self.step * self.step
+            for moment in moments
+        ]
 
     def _from(self, parent: Row) -> int:
         if self.start is None:
@@ -196,6 +224,8 @@ class Timeline:
             "offsets": [[place, scale.state()] for place, scale in self.offsets.items()],
             "start": None if self.start is None else [self.start[0], self.start[1].state()],
             "base": self.base,
+            "last": self.last,
+            "step": self.step,
         }
 
     @classmethod
@@ -208,6 +238,8 @@ class Timeline:
             {int(place): restored(scale) for place, scale in state["offsets"]},
             None if start is None else (start[0], restored(start[1])),
             int(state["base"]),
+            state["last"],
+            int(state["step"]),
         )
 
 
