@@ -202,7 +202,7 @@ class RelatedCodec(Codec[Record]):
         if beside is None:
             raise DataError(
                 say("there is no such file"),
-                f"codec.children: {wanted}",
+                f"{path.name}: codec.children={wanted}",
                 say("name the children's file, as seen from here or from beside the parent's"),
             )
         return self._part(path, self.config.table), self._part(beside)
@@ -509,17 +509,22 @@ class RelatedCodec(Codec[Record]):
         mixed = zlib.crc32(self.parents._packed.pack(*tokens))
         children = self._taken(stream, count, 1)[0]
         start, rows = "", []
+        least: list[str] = []  # of each child, the smallest difference that its token stands for
         for number in range(children):
             first = count + 1 if not number else count + 1 + len(self._first)
             own = self._taken(stream, first, len(self._later if number else self._first))
             if not number:
                 if self.start is not None:
-                    start = self.start.decode(own.pop(0), _chance(mixed))
+                    token = own.pop(0)
+                    start = self.start.decode(token, _chance(mixed))
+                    least.append(self.start.decode(token, 0.0))
                 if self._gap is not None:
                     own.insert(self._gap, self.children.learned[self._gap].encode(""))
+            elif self._gap is not None:
+                least.append(self.children.learned[self._gap].decode(own[self._gap], 0.0))
             rows.append([cell or "" for cell in self.children.row_of(own, mixed).cells])
             mixed = zlib.crc32(self.children._packed.pack(*own), mixed)
-        return self._whole(parent, self.timeline.outer(parent, start, rows))
+        return self._whole(parent, self.timeline.outer(parent, start, rows, least))
 
     def _taken(self, stream: Iterator[int], slot: int, count: int) -> list[int]:
         """The next tokens, each counted from its slot's first."""

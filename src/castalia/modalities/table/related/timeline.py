@@ -169,21 +169,25 @@ class Timeline:
             rows.append(cells)
         return start, rows
 
-    def outer(self, parent: Row, start: str, rows: Sequence[Sequence[str]]) -> list[list[str]]:
-        """The cells of the children as their file has them, from what `inner` gave."""
-        if self.place is None or self.scale is None:
+    def outer(
+        self, parent: Row, start: str, rows: Sequence[Sequence[str]], least: Sequence[str] = ()
+    ) -> list[list[str]]:
+        """The cells of the children as their file has them, from what `inner` gave. least: of each
+        child, the smallest difference that will do, for histories that go on behind the data's.
+        """
+        if self.place is None or self.scale is None or not rows:
             return [list(row) for row in rows]
+        gaps = [start, *(row[self.place] for row in rows[1:])]
+        moments = self._summed(parent, gaps)
+        if self._beyond(moments) and len(least) == len(gaps):
+            moments = self._within(self._summed(parent, least))
+        missing = [gap for gap in gaps if whole(gap) is None]
         made: list[list[str]] = []
-        moment = None if (first := whole(start)) is None else first + self._from(parent)
-        moments, empty = [moment], "" if first is not None else start
-        for row in rows[1:]:
-            gap = whole(row[self.place])
-            empty = empty if gap is not None else row[self.place]
-            moment = None if gap is None or moment is None else moment + max(0, gap)
-            moments.append(moment)
-        for row, moment in zip(rows, self._within(moments), strict=False):
+        for row, moment in zip(rows, self._within(moments), strict=True):
             cells = list(row)
-            cells[self.place] = empty if moment is None else self.scale.write(moment)
+            cells[self.place] = (
+                (missing[0] if missing else "") if moment is None else self.scale.write(moment)
+            )
             for place, scale in self.offsets.items():
                 offset = whole(cells[place])
                 if offset is not None:
@@ -193,11 +197,29 @@ class Timeline:
             made.append(cells)
         return made
 
+    def _summed(self, parent: Row, gaps: Sequence[str]) -> list[int | None]:
+        """Moments from differences, ascending; None from the first that is none on."""
+        moments: list[int | None] = []
+        moment: int | None = self._from(parent)
+        for number, cell in enumerate(gaps):
+            gap = whole(cell)
+            if gap is None or moment is None:
+                moment = None
+            else:
+                moment += gap if not number else max(0, gap)
+            moments.append(moment)
+        return moments
+
+    def _beyond(self, moments: Sequence[int | None]) -> bool:
+        """Whether a history begins among the data and ends behind their last moment."""
+        known = [moment for moment in moments if moment is not None]
+        return bool(known) and self.last is not None and known[0] <= self.last < known[-1]
+
     def _within(self, moments: Sequence[int | None]) -> list[int | None]:
         """The same, drawn together where they would go on behind the last one of the data."""
-        known = [moment for moment in moments if moment is not None]
-        if not known or self.last is None or not known[0] <= self.last < known[-1]:
+        if self.last is None or not self._beyond(moments):
             return list(moments)
+        known = [moment for moment in moments if moment is not None]
         first, span, room = known[0], known[-1] - known[0], self.last - known[0]
         return [
             None
