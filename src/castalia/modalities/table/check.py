@@ -165,7 +165,10 @@ class TableCheck(Check):
         )
         rows = facts["rows"]
         for code, names in (
-            ("empty_columns", [one["name"] for one in columns if one["missing"] == one.get("rows", rows)]),
+            (
+                "empty_columns",
+                [one["name"] for one in columns if one["missing"] == one.get("rows", rows)],
+            ),
             (
                 "constant",
                 [
@@ -205,9 +208,7 @@ class TableCheck(Check):
         if parent == child:
             yield self.finding("entities", count=known["parents"], key=known["key"])
         else:
-            yield self.finding(
-                "joined", key=f"{parent}.{known['key']} = {child}.{known['link']}"
-            )
+            yield self.finding("joined", key=f"{parent}.{known['key']} = {child}.{known['link']}")
         if known["order"] is None:
             yield self.finding("unordered")
         else:

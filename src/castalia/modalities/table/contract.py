@@ -155,9 +155,7 @@ def fitted_records(n: int) -> RelatedCodec:
     return codec
 
 
-RecordChange = Callable[
-    [list[Record], float, np.random.Generator, Sequence[Record]], list[Record]
-]
+RecordChange = Callable[[list[Record], float, np.random.Generator, Sequence[Record]], list[Record]]
 
 
 def _exchanged(

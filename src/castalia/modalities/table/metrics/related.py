@@ -1,5 +1,5 @@
-"""Scores of drawn records against real ones: both tables, how many children, their gaps in time, and
-whether parents and children hang together.
+"""Scores of drawn records against real ones: both tables, how many children, their gaps in time,
+and whether parents and children hang together.
 
 Shapes and trends are those of fidelity.py, over the columns of both tables; moments of children are
 differences, as they are learned. What is between the tables is judged on a summary of each record:
@@ -11,7 +11,7 @@ privacy.py on wide rows (related/flat.py).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -32,8 +32,8 @@ from castalia.language import say
 from castalia.modalities.table.metrics.fidelity import (
     FEWEST,
     MOST,
-    _auc_of,
-    _words,
+    auc_of,
+    baseline_words,
     column_shape,
     jackknifed,
     shapes,
@@ -75,7 +75,7 @@ class Tables:
         )
 
 
-def tables_of(sides: dict[str, Sequence[Record]], seed: int) -> dict[str, Tables]:
+def tables_of(sides: Mapping[str, Sequence[Record]], seed: int) -> dict[str, Tables]:
     """Every side with the same codes, and "naive": columns, numbers and children drawn each by
     itself from those of "training".
     """
@@ -187,8 +187,9 @@ def between(drawn: Tables, real: Tables) -> float:
 
 
 def gaps_of(tables: Tables) -> np.ndarray:
-    values = tables.children.values[:, tables.gap or 0]
-    return values[~np.isnan(values)]
+    """Differences in time that are known."""
+    values: np.ndarray = tables.children.values[:, tables.gap or 0]
+    return values[~np.isnan(values)]  # type: ignore[no-any-return]
 
 
 class RelatedFidelity(Metric):
@@ -305,7 +306,7 @@ class RelatedFidelity(Metric):
             if "floor" in sides and "naive" in sides
             else None
         )
-        words = [*(details or {}).get("words", []), *_words(sides, "higher")]
+        words = [*(details or {}).get("words", []), *baseline_words(sides, "higher")]
         if name == "column-shapes":
             values = both_shapes(made["model"], made["reference"])
             columns = [*made["model"].parents.names, *made["model"].children.names]
@@ -331,8 +332,8 @@ class RelatedFidelity(Metric):
     def _apart(self, made: dict[str, Tables], evidence: Evidence) -> MetricResult:
         begun = time.perf_counter()
         flat = {side: summary(one) for side, one in made.items()}
-        sides = {
-            side: _auc_of(flat["reference"], flat[side])
+        sides: dict[str, Estimate] = {
+            side: auc_of(flat["reference"], flat[side])
             for side in ("model", "floor", "naive", "memoriser")
             if side in flat
         }
@@ -345,7 +346,7 @@ class RelatedFidelity(Metric):
             len(made["model"]),
             evidence.seed,
             time.perf_counter() - begun,
-            {**evidence.about, "words": _words(sides, "lower")},
+            {**evidence.about, "words": baseline_words(sides, "lower")},
         )
 
     def _orphans(self, drawn: Sequence[Record], evidence: Evidence) -> MetricResult:
@@ -366,7 +367,7 @@ class RelatedFidelity(Metric):
                 "intervals": {"floor": [0.0, 0.0]},
                 "words": [
                     say("Of {0:,} drawn children, {1:,} have a key of no parent.", len(keys), lost)
-                ]
+                ],
             },
         )
 
@@ -375,7 +376,7 @@ class RelatedCloseness(Closeness):
     """closer-share and same-rows, of wide rows."""
 
     name = "related-closeness"
-    judges = Record
+    judges = Record  # type: ignore[assignment]
 
     def scores(self, evidence: Evidence) -> list[MetricResult]:
         items = evidence.items

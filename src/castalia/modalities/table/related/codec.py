@@ -3,19 +3,19 @@
     begin, the parent's columns, how many children, the first child's columns, ..., end
 
 From two files (codec.children) or from one whose rows are about entities (codec.entity). Each side
-is a table of its own (table/codec.py), with its kinds of columns, its bins and its rules; moments of
-children are differences (timeline.py). The number of children stands before them, so it is learned
-as one choice, and the grammar (table/grammar.py) holds the document to it. Keys are made anew and
-join the two tables. Not here: reading one table (table/files.py), joining two (linking.py).
+is a table of its own (table/codec.py), with its kinds of columns, its bins and its rules; moments
+of children are differences (timeline.py). The number of children stands before them, so it is
+learned as one choice, and the grammar (table/grammar.py) holds the document to it. Keys are made
+anew and join the two tables. Not here: reading and writing two tables (files.py), joining them
+(linking.py).
 """
 
 from __future__ import annotations
 
 import random
-import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -28,9 +28,7 @@ from torch import Tensor
 
 from castalia import atomic
 from castalia.codecs.base import Codec, CodecConfig
-from castalia.data import archives
 from castalia.errors import CastaliaError, DataError, RecipeError, SpecError, meant
-from castalia.modalities.table import files
 from castalia.modalities.table.codec import BYTES_A_PIECE, FIT_ROWS, TableCodec, TableConfig
 from castalia.modalities.table.columns.base import is_missing
 from castalia.modalities.table.columns.binned import Binned
@@ -39,9 +37,8 @@ from castalia.modalities.table.columns.identifier import Identifier
 from castalia.modalities.table.columns.infer import kind_of
 from castalia.modalities.table.drawing import page
 from castalia.modalities.table.grammar import Nested
-from castalia.modalities.table.related import linking
+from castalia.modalities.table.related import files, linking
 from castalia.modalities.table.related.flat import wide_header
-from castalia.modalities.table.related.linking import Part
 from castalia.modalities.table.related.record import Record, Records, Relation
 from castalia.modalities.table.related.timeline import WHOLE, Timeline, whole
 from castalia.modalities.table.row import Dialect, Header, Row
@@ -52,7 +49,6 @@ from castalia.spec import Spec, Tokens
 
 FIT_RECORDS = 50_000  # a fair draw of all
 _UINT16 = 1 << 16
-_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the time of all members, so that equal tables are equal files
 
 
 class RelatedConfig(CodecConfig):
@@ -96,6 +92,14 @@ class Side(TableCodec):
             if column.size > 1
         ]
 
+    def hashed(self, tokens: Sequence[int], before: int = 0) -> int:
+        """A hash of a row's tokens and of what it stands behind."""
+        return zlib.crc32(self._packed.pack(*tokens), before)
+
+    def without_rules_of(self, names: Collection[str]) -> None:
+        """Forgets rules about columns that are differences here and moments elsewhere."""
+        self._know([rule for rule in self.rules if not set(names) & set(rule.names)])
+
     @property
     def sizes(self) -> list[int]:
         return [column.size for column in self.learned]
@@ -107,8 +111,8 @@ class RelatedCodec(Codec[Record]):
     name = "related"
     modality: ClassVar[str] = "table"
     native = Record
-    extensions: ClassVar[tuple[str, ...]] = files.EXTENSIONS
-    formats: ClassVar[tuple[str, ...]] = (".zip", *files.WRITTEN, ".sqlite")
+    extensions: ClassVar[tuple[str, ...]] = TableCodec.extensions
+    formats: ClassVar[tuple[str, ...]] = files.WRITTEN
     adjustable: ClassVar[frozenset[str]] = frozenset({"encoding", "table", "children"})
     few: ClassVar[str] = say("give more parents")
     sidecar: ClassVar[str] = ".json"
@@ -151,14 +155,13 @@ class RelatedCodec(Codec[Record]):
     def read(self, path: Path) -> Iterator[Record]:
         """The records of a file: parents in their order, children in that of theirs."""
         if self.config.entity:
-            table = self._part(path, self.config.table)
+            table = files.part_of(path, self.config.encoding, self.config.table)
             parent, child, groups = linking.by_entity(table, self.config.entity)
             own = self.config.entity
-            relation = Relation(
-                parent, child, own, own, (table.name, table.name), table.header
-            )
+            relation = Relation(parent, child, own, own, (table.name, table.name), table.header)
         else:
-            parents, children = self._pair(path)
+            config = self.config
+            parents, children = files.pair_of(path, config.children, config.table, config.encoding)
             key, link = linking.link_of(parents, children, self.config.key)
             relation = Relation(
                 parents.header, children.header, key, link, (parents.name, children.name)
@@ -166,57 +169,6 @@ class RelatedCodec(Codec[Record]):
             groups = linking.grouped(parents, children, key, link)  # type: ignore[assignment]
         for row, rows in groups:
             yield Record(relation, row, rows)
-
-    def _pair(self, path: Path) -> tuple[Part, Part]:
-        """The parent's table and the children's. A file that holds both says which is which by its
-        names.
-        """
-        wanted = self.config.children
-        if wanted is None:
-            raise RecipeError(
-                say("nothing says where the children are"),
-                where="codec.children",
-                fix=say("codec.children=FILE, or codec.entity=COLUMN of this one file"),
-            )
-        stem = Path(wanted).stem
-        if archives.is_archive(path.name):
-            members = sorted(archives.unpacked(path).folder.rglob("*"))
-            found = [self._part(one) for one in members if TableCodec.claims(one.name)]
-            theirs = [one for one in found if one.name == stem]
-            ours = [one for one in found if one.name != stem]
-            if len(theirs) != 1 or len(ours) != 1:
-                raise DataError(
-                    say("the archive does not hold two tables, one of them called '{0}'", stem),
-                    path.name,
-                    say("put the two files into it"),
-                )
-            return ours[0], theirs[0]
-        beside = next(
-            (one for one in (Path(wanted).expanduser(), path.parent / wanted) if one.is_file()),
-            None,
-        )
-        if path.name.lower().endswith(files.DATABASES) and (beside is None or beside == path):
-            known = files.table_names(path)
-            parent = self.config.table or next((one for one in known if one != stem), None)
-            return self._part(path, parent), self._part(path, stem)
-        if beside is None:
-            raise DataError(
-                say("there is no such file"),
-                f"{path.name}: codec.children={wanted}",
-                say("name the children's file, as seen from here or from beside the parent's"),
-            )
-        return self._part(path, self.config.table), self._part(beside)
-
-    def _part(self, path: Path, table: str | None = None) -> Part:
-        rows = list(files.read(path, self.config.encoding, table))
-        if not rows:
-            raise DataError(say("the table is empty"), path.name, say("add rows"))
-        name = table or path.name.removesuffix(".gz")
-        return Part(
-            Path(name).stem if table is None else name,
-            rows[0].header,
-            [row.cells for row in rows],
-        )
 
     def contents(self, path: Path) -> Iterator[bytes]:
         return (record.content for record in self.read(path))
@@ -262,9 +214,7 @@ class RelatedCodec(Codec[Record]):
                         fix=say("{0}columns: {1}", meant(name, names), ", ".join(names[:20])),
                     )
         self.timeline = Timeline.found(names, records, order, self.config.columns)
-        cut = [
-            Record(record.relation, record.parent, self._kept(record)) for record in records
-        ]
+        cut = [Record(record.relation, record.parent, self._kept(record)) for record in records]
         self.most = max(len(record.children) for record in cut)
         self.least = min(len(record.children) for record in cut)
         self.parents = Side(self._settings(relation.parent.names, {relation.key: "identifier"}))
@@ -282,7 +232,7 @@ class RelatedCodec(Codec[Record]):
 
     def _kept(self, record: Record) -> Sequence[Row]:
         """The children that are learned: the first in time."""
-        return [row for _, row in self.timeline._sorted(record)][: self.config.most_children]
+        return [row for _, row in self.timeline.in_order(record)][: self.config.most_children]
 
     def _settings(self, names: Iterable[str], forced: dict[str, str]) -> TableConfig:
         known = set(names)
@@ -341,10 +291,7 @@ class RelatedCodec(Codec[Record]):
         if not masked:  # nobody has any
             masked = [[""] * len(names)]
         self.children.fit(Row(header, tuple(cells)) for cells in masked)
-        timed = {names[place] for place in moved}
-        self.children._know(
-            [rule for rule in self.children.rules if not timed & set(rule.names)]
-        )
+        self.children.without_rules_of({names[place] for place in moved})
 
     def _gap_is_empty(self, inner: Sequence[tuple[str, list[list[str]]]]) -> bool:
         """Whether a later child may have no moment."""
@@ -394,9 +341,7 @@ class RelatedCodec(Codec[Record]):
                 relation.names[0],
                 say("codec.columns.NAME=category says otherwise of a column"),
             )
-        grammar = Nested(
-            masks, own, len(self._first), len(self._later), (begins[count], self.most)
-        )
+        grammar = Nested(masks, own, len(self._first), len(self._later), (begins[count], self.most))
         length = own + 2 + (len(self._first) + (self.most - 1) * len(self._later)) * (self.most > 0)
         self._spec = Tokens(length, self._end + 1, 0, self._end, grammar)
         self._wide = wide_header(self)
@@ -506,7 +451,7 @@ class RelatedCodec(Codec[Record]):
         count = len(self.parents.learned)
         tokens = self._taken(stream, 0, count)
         parent = self.parents.row_of(tokens)
-        mixed = zlib.crc32(self.parents._packed.pack(*tokens))
+        mixed = self.parents.hashed(tokens)
         children = self._taken(stream, count, 1)[0]
         start, rows = "", []
         least: list[str] = []  # of each child, the smallest difference that its token stands for
@@ -523,7 +468,7 @@ class RelatedCodec(Codec[Record]):
             elif self._gap is not None:
                 least.append(self.children.learned[self._gap].decode(own[self._gap], 0.0))
             rows.append([cell or "" for cell in self.children.row_of(own, mixed).cells])
-            mixed = zlib.crc32(self.children._packed.pack(*own), mixed)
+            mixed = self.children.hashed(own, mixed)
         return self._whole(parent, self.timeline.outer(parent, start, rows, least))
 
     def _taken(self, stream: Iterator[int], slot: int, count: int) -> list[int]:
@@ -582,39 +527,7 @@ class RelatedCodec(Codec[Record]):
         if manifest is not None:
             atomic.write_json(path.with_suffix(self.sidecar), manifest)
         relation = records[0].relation
-        if relation.whole is not None:
-            header = relation.whole
-            joined = (row for record in records for row in record.joined())
-            files.write(path, header, joined, [self._typed(name) for name in header.names])
-            return
-        tables = [
-            (relation.names[0], relation.parent, [one.parent.cells for one in records]),
-            (
-                relation.names[1],
-                relation.child,
-                [row.cells for one in records for row in one.children],
-            ),
-        ]
-        match path.suffix.lower():
-            case ".sqlite":
-                files.write_database(
-                    path,
-                    tables,
-                    [[self._typed(name) for name in header.names] for _, header, _ in tables],
-                )
-            case ".zip":
-                with zipfile.ZipFile(path, "w") as archive:
-                    for name, header, rows in tables:
-                        ending = ".tsv" if header.dialect.delimiter == "\t" else ".csv"
-                        member = zipfile.ZipInfo(name + ending, _EARLIEST)
-                        member.compress_type = zipfile.ZIP_DEFLATED
-                        archive.writestr(member, files.lines_of(header, rows))
-            case ending:
-                raise RecipeError(
-                    say("two tables are written as one file: .zip or .sqlite"),
-                    where=f"--format {ending.lstrip('.')}",
-                    fix=say("leave it out: a .zip holds the two as CSV files"),
-                )
+        files.write(path, relation, records, self._typed)
 
     def _typed(self, name: str) -> Callable[[str], Any]:
         """What makes of a cell the value that formats with types hold."""

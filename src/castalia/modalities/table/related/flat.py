@@ -1,5 +1,5 @@
-"""A record as one wide row, for what compares items column by column: the parent's columns, how many
-children there are, and the first of these one behind another.
+"""A record as one wide row, for what compares items column by column: the parent's columns, how
+many children there are, and the first of these one behind another.
 
 Moments are differences, as they are learned, so two histories that differ in their first day alone
 differ in one cell.

@@ -155,8 +155,8 @@ def by_entity(table: Part, entity: str) -> tuple[Header, Header, list[tuple[Row,
             ),
         )
     groups: dict[str, list[tuple[Cell, ...]]] = {}
-    for row, own in zip(table.rows, table.column(entity), strict=True):
-        groups.setdefault(own, []).append(row)
+    for row, key in zip(table.rows, table.column(entity), strict=True):
+        groups.setdefault(key, []).append(row)
     nobody = groups.pop("", [])
     if nobody:
         omit(
@@ -177,9 +177,7 @@ def by_entity(table: Part, entity: str) -> tuple[Header, Header, list[tuple[Row,
             and len({rows[0][place] or "" for rows in groups.values()}) > 1
         )
     ]
-    rest = [
-        place for place, name in enumerate(names) if place not in own or name == entity
-    ]
+    rest = [place for place, name in enumerate(names) if place not in own or name == entity]
     parent, child = (
         Header(tuple(names[place] for place in places), table.header.dialect, table.header.label)
         for places in (own, rest)

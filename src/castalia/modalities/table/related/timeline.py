@@ -74,10 +74,10 @@ class Timeline:
             for name in names
         }
         moments = {
-            place: scale
+            place: found
             for place, name in enumerate(names)
             if kinds.get(name, kind_of(name, cells[name])[0]) in MOMENTS
-            and (scale := moments_of(cells[name])) is not None
+            and (found := moments_of(cells[name])) is not None
         }
         if order is None:
             place = next(iter(moments), None)
@@ -97,8 +97,7 @@ class Timeline:
         )
         made._begin(records)
         groups = [
-            [moment for moment in made._moments(record) if moment is not None]
-            for record in records
+            [moment for moment in made._moments(record) if moment is not None] for record in records
         ]
         made.last = max((group[-1] for group in groups if group), default=None)
         made.step = steps(moment - group[0] for group in groups for moment in group)
@@ -137,9 +136,10 @@ class Timeline:
 
     def _moments(self, record: Record) -> list[int | None]:
         """Of the children in their order: moments, ascending, None at the end."""
-        return [moment for moment, _ in self._sorted(record)]
+        return [moment for moment, _ in self.in_order(record)]
 
-    def _sorted(self, record: Record) -> list[tuple[int | None, Row]]:
+    def in_order(self, record: Record) -> list[tuple[int | None, Row]]:
+        """The children with their moments, ascending; those without one at the end."""
         if self.place is None or self.scale is None:
             return [(None, row) for row in record.children]
         name, parse = self.names[self.place], self.scale.parse
@@ -151,20 +151,22 @@ class Timeline:
         child in its order, moments as differences).
         """
         start, rows, last = "", [], None
-        for number, (moment, row) in enumerate(self._sorted(record)):
+        for number, (moment, row) in enumerate(self.in_order(record)):
             cells = [row.get(name) or "" for name in self.names]
             if self.place is not None:
                 if not number:
-                    start = cells[self.place] if moment is None else str(moment - self._from(record.parent))
+                    start = (
+                        cells[self.place]
+                        if moment is None
+                        else str(moment - self._from(record.parent))
+                    )
                     cells[self.place] = ""
                 elif moment is not None and last is not None:
                     cells[self.place] = str(moment - last)
                 for place, scale in self.offsets.items():
                     own = scale.parse(cells[place])
                     if own is not None:
-                        cells[place] = (
-                            "" if moment is None else str(own - self._in(moment, scale))
-                        )
+                        cells[place] = "" if moment is None else str(own - self._in(moment, scale))
                 last = moment
             rows.append(cells)
         return start, rows
