@@ -21,7 +21,8 @@ from castalia.modalities.table.columns.discrete import RARE
 from castalia.modalities.table.contract import fitted_records, records
 from castalia.modalities.table.copies import Rows
 from castalia.modalities.table.grammar import Nested
-from castalia.modalities.table.metrics.related import summary, tables_of
+from castalia.modalities.table.metrics.frame import Frame
+from castalia.modalities.table.metrics.related import ranked, summary, tables_of
 from castalia.modalities.table.related.codec import RelatedCodec, RelatedConfig
 from castalia.omissions import collected
 from castalia.training.setup import open_data
@@ -302,6 +303,15 @@ def test_the_summary_of_a_record_in_closed_form():
         doses = [float(row.get("dose")) for row in one.children]
         expected = np.mean(doses) if doses else np.nan
         assert table.values[place, 3] == pytest.approx(expected, nan_ok=True)
+
+
+def test_ranks_do_not_mind_outliers():
+    real = Frame(
+        np.array([[1.0, 5], [2, 6], [3, 7], [np.nan, 8]]), ("a", "b"), np.array([1, 0]) > 0
+    )
+    drawn = Frame(np.array([[2.5, 5], [1e9, 6]]), ("a", "b"), np.array([1, 0]) > 0)
+    assert ranked(drawn, real).values.tolist() == [[2 / 3, 5.0], [1.0, 6.0]]
+    assert np.isnan(ranked(real, real).values[3, 0])
 
 
 def test_copies_are_found_by_parent_with_children():

@@ -15,7 +15,7 @@ MODALITY = Modality(
     codec=f"{_HERE}.codec:TableCodec",
     codecs={
         "related": Named(
-            f"{_HERE}.related.codec:RelatedCodec", "rows of two tables that belong together"
+            f"{_HERE}.related.codec:RelatedCodec", say("rows of two tables that belong together")
         )
     },
     first="table/ar",

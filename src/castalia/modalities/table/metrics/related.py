@@ -176,11 +176,24 @@ def summary(tables: Tables) -> Frame:
     )
 
 
+def ranked(frame: Frame, real: Frame) -> Frame:
+    """Numbers as the share of the real ones that they are not below."""
+    values = frame.values.copy()
+    for place in np.flatnonzero(real.ordered).tolist():
+        known = np.sort(real.values[:, place][~np.isnan(real.values[:, place])])
+        own = ~np.isnan(values[:, place])
+        ranks = np.searchsorted(known, values[own, place], side="right")
+        values[own, place] = ranks / max(1, len(known))
+    return Frame(values, frame.names, frame.ordered)
+
+
 def between(drawn: Tables, real: Tables) -> float:
     """Mean trend of pairs of a parent's column and one of the children's summary that are
-    associated in the real data; NaN where none is.
+    associated in the real data; NaN where none is. Numbers are compared by their ranks among the
+    real ones, because means of few rows have outliers that equal bins would be made for.
     """
-    one, other = summary(drawn), summary(real)
+    other = summary(real)
+    one, other = ranked(summary(drawn), other), ranked(other, other)
     own = len(real.parents.names)
     values = trends(one, other)[:own, own:]
     return float("nan") if np.isnan(values).all() else float(np.nanmean(values))
