@@ -352,6 +352,10 @@ def test_from_training_to_the_same_bytes(tmp_path: Path):
     )
     assert "identical, byte for byte" in said
     assert "intact" in inside("verify", drawn, cwd=tmp_path)
+    said = inside(
+        "edit", tmp_path / "run", "infill", parents, "--out", tmp_path / "e", cwd=tmp_path, code=2
+    )
+    assert "rows of one table only" in said
     said = inside("check", parents, f"codec.children={children}", cwd=tmp_path)
     assert "Rows hang together by customers.customer_id = orders.customer_id" in said
     assert "castalia train table/children" in said

@@ -78,6 +78,12 @@ class Impute(Infill):
         """One table for each draw: all rows, gaps filled. Raises RecipeError where there is no
         gap.
         """
+        if not issubclass(codec.native, Row):
+            raise RecipeError(
+                say("gaps are filled in rows of one table only"),
+                where="edit infill",
+                fix=say("train table/ar on that table"),
+            )
         infiller = require(model, Infills, "infill")
         for name in (*options.fill, *options.replace):
             codec.column(name, "--fill, --replace")
