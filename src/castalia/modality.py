@@ -74,6 +74,8 @@ class Modality:
     package     dotted name of its folder, which holds `recipes/*.yaml` and `data/NAME/`.
     items       what its items are called, a plural ("pictures"); item: one of them ("picture").
     codec       the class of the codec, whose `name` is the modality's.
+    codecs      further codecs, of items of another form: by name. A recipe chooses one; their
+                attribute `modality` names this one.
     check       a Check: what is looked at before training.
     matcher     a Matcher: how copies are found; "": Euclidean distance of dense data, shared spans
                 of tokens.
@@ -114,6 +116,7 @@ class Modality:
     contract: str = ""
     tables: str = ""
     trials: str = ""
+    codecs: Mapping[str, Named] = field(default_factory=dict)
     features: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Named] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)

@@ -263,7 +263,9 @@ class TrainConfig(Config):
         }
 
     def for_items(self, count: int) -> TrainConfig:
-        """With no more steps than `epochs` passes over so many training items are."""
+        """With no more steps than `epochs` passes over the training items are. count: rows of a
+        batch in which all of them stand once.
+        """
         if self.epochs is None:
             return self
         most = max(1, -(-self.epochs * max(1, count) // (self.batch * self.accumulate)))

@@ -168,7 +168,13 @@ def known(kind: Kind) -> dict[str, Entry]:
         case "family":
             return FAMILIES
         case "codec":
-            return {one.name: Entry(one.codec, one.about, recipe=one.first) for one in described}
+            first = {one.name: Entry(one.codec, one.about, recipe=one.first) for one in described}
+            more = {
+                name: Entry(codec.target, codec.about)
+                for one in described
+                for name, codec in one.codecs.items()
+            }
+            return first | more
         case "metric":
             own = {
                 name: Entry(*vars(metric).values())

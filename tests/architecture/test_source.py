@@ -137,6 +137,7 @@ READS = {
     "export/qwen3.py": "JSON that the codec has just made",
     "modalities/music/tokens/bpe.py": "JSON that the tokenizers library has just made",
     "modalities/text/tokenizers.py": "JSON that the tokenizers library has just made",
+    "modalities/table/related/files.py": "it writes a .zip",
     "modalities/video/files.py": "decoders, over files that bounded opened, within their limits",
     "modalities/video/presenter.py": "its own temporary file",
     "modalities/image/codec.py": "open_picture, over a file that bounded opened, within pixels",

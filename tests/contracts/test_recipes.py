@@ -10,6 +10,7 @@ import pytest
 import yaml
 from tests.captioned import captioned
 from tests.language_model import language_model
+from tests.modalities.table.shop import written
 from tests.spoken import spoken
 
 import castalia
@@ -80,6 +81,9 @@ def test_recipe_trains_two_steps(
             "".join(json.dumps(pair) + "\n" for pair in PAIRS), encoding="utf-8"
         )
         source = str(tmp_path / "pairs.jsonl") if name == "text/dpo" else source
+    elif name == "table/children":
+        parents, children = written(tmp_path, 60)
+        source, more = str(parents), {"codec.children": str(children)}
     if recipes.read_yaml(name)["codec"].get("chain", "") is None:
         coder = castalia.train(f"{kind}/codes", source, SHORT, out=tmp_path / "coder")
         more = {"codec.chain": str(coder.folder)}
@@ -93,7 +97,8 @@ def test_recipe_trains_two_steps(
         more = {"data.consent": "tones of no person"}
     plan = plan_of(name, source, SHORT | more)
     assert recipes.from_dict(yaml.safe_load(plan.to_yaml())) == plan
-    assert plan.codec.name == kind and plan.family.name in registry.FAMILIES
+    assert registry.modality_of(plan.codec.name).name == kind
+    assert plan.family.name in registry.FAMILIES
     run = castalia.train(plan, out=tmp_path / "run")
     assert run.finished and run.last_step == 2
     if plan.family.name not in registry.families_that("samples"):

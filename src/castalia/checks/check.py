@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from castalia import modality
+from castalia import modality, registry
 from castalia.checks.check_page import page
 from castalia.checks.check_result import CheckResult, Shown
 from castalia.checks.duplicates import EXAMPLES, Pool, Twins
@@ -56,7 +56,8 @@ def check(
 ) -> Checked:
     """Checks `data`: a folder, a file, a list, a table or a built-in set.
 
-    codec      its name, or "auto": the one that reads most of the items.
+    codec      its name, or "auto": the one that reads most of the items, or another one of its
+               modality that the settings are for.
     against    other data; the share of each that is in `data`, too, is reported as leakage.
     overrides  data.* and codec.*, as for training, so that the same is read.
     compare    a manifest of an earlier check.
@@ -68,15 +69,15 @@ def check(
     given = _wanted(overrides)
     listed = inventory.take(source, bool(given.get("data.follow_links", False)))
     older = None if compare is None else manifest.load(Path(compare))
-    name = codec if codec != "auto" else listed.codec()
+    name = codec if codec != "auto" else _with_settings(listed.codec(), given)
     if name is not None and name not in listed.codecs:
         raise RecipeError(
             say("check knows no codec '{0}'", name),
             where="--codec",
             fix=say("one of: {0}, auto", ", ".join(listed.codecs)),
         )
-    if codec != "auto":
-        listed.read_by(codec)
+    if name is not None and name != listed.codec():
+        listed.read_by(name)
     checking = of(name)(name or "", given)
     draft = Draft(source, listed, checking)
     if name is None or not listed.of(name if listed.read() else inventory.BESIDE):
@@ -140,6 +141,16 @@ def _wanted(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
                 fix=say("leave it for castalia train"),
             )
     return options
+
+
+def _with_settings(codec: str | None, settings: Mapping[str, Any]) -> str | None:
+    """The codec of a modality that knows all settings: its first one, else a further one."""
+    owner = registry.modality_of(codec)
+    wanted = {key.split(".")[1] for key in settings if key.startswith("codec.")}
+    for name in (codec, *(owner.codecs if owner is not None else ())):
+        if name is not None and wanted <= set(registry.resolve("codec", name).Config.model_fields):
+            return name
+    return codec
 
 
 def _plan(codec: str, source: Given, settings: Mapping[str, Any]) -> Plan:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import castalia
-from castalia import modality
+from castalia import registry
 from castalia.checks import data_requirements
 from castalia.checks.duplicates import Part, Pool, Twins, parts_of
 from castalia.checks.item_scan import Advice, Check, Look, Plan, Scan
@@ -225,7 +225,7 @@ class Draft:
         have = self.checking.amount(scan) if len(readable) else 0
         self.values["enough"] = data_requirements.judge(self.checking.codec, have, **facts)
         # the recipes of a modality are for its own codec, not for one of another package
-        own_codec = modality.get(self.checking.codec) is not None
+        own_codec = self.checking.codec in registry.known("codec")
         advice = self.checking.advice(scan, self.values["enough"]) if len(readable) else None
         if advice is not None and own_codec:
             self.values["next"] = [Step(command=self._command(advice), why=advice.why)]

@@ -121,6 +121,11 @@ class Split:
     def __len__(self) -> int:
         return len(self._index)
 
+    @property
+    def rows_a_pass(self) -> int:
+        """Rows of `batch` in which every item stands once."""
+        return len(self)
+
     def batch(self, counter: int, size: int, seed: int, augment: bool = False) -> Batch:
         """Micro-batch number `counter` (from 0) of `size` items. `augment` applies the chosen
         augmentations, seeded by (seed, counter).

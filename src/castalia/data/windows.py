@@ -88,6 +88,17 @@ class Windows:
         """Rows that `take` can give."""
         return len(self._owner)
 
+    @property
+    def rows_a_pass(self) -> int:
+        """Rows of `batch` in which every document stands about once: fewer than documents where
+        these share rows.
+        """
+        if not self._pack:
+            return len(self)
+        if self._packed is not None:
+            return len(self._packed)
+        return max(1, self._round // self._width)
+
     def batch(self, counter: int, size: int, seed: int, augment: bool = False) -> Batch:
         """Micro-batch number `counter` (from 0) of `size` rows, (size, length + 1) where documents
         are packed.

@@ -46,7 +46,8 @@ STRENGTHS = (0.5, 1.0, 2.0)  # of damage; undamaged comes before them
 class MetricContract(Protocol):
     """What `Modality.contract` names: a class that is called without arguments.
 
-    native  the kind of items, as `Codec.native`.
+    native   the kind of items, as `Codec.native`.
+    further  optional: contracts of the other kinds of items that the modality has.
     """
 
     native: type
@@ -68,7 +69,8 @@ def contract_of(metric: Metric) -> MetricContract | None:
     """That of the modality whose items the metric judges; None where any items will do."""
     if metric.judges is object:
         return None
-    contracts = (one.load("contract")() for one in modality.every().values() if one.contract)
+    first = [one.load("contract")() for one in modality.every().values() if one.contract]
+    contracts = [other for one in first for other in (one, *getattr(one, "further", ()))]
     return next((one for one in contracts if issubclass(metric.judges, one.native)), None)
 
 

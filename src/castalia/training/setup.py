@@ -53,7 +53,7 @@ def data_of(plan: Recipe, parent: Run | None = None) -> tuple[Recipe, Codec[Any]
         plan = replace(
             plan, family=replace(plan.family, config=family.for_new_tokens(plan.family.config))
         )
-    plan = replace(plan, training=plan.training.for_items(len(dataset.train)))
+    plan = replace(plan, training=plan.training.for_items(dataset.train.rows_a_pass))
     require_memory(plan.training, dataset.spec)
     return plan, codec, dataset
 

@@ -13,6 +13,11 @@ MODALITY = Modality(
     item="row",
     items=say("rows"),
     codec=f"{_HERE}.codec:TableCodec",
+    codecs={
+        "related": Named(
+            f"{_HERE}.related.codec:RelatedCodec", say("rows of two tables that belong together")
+        )
+    },
     first="table/ar",
     base="table/ar",
     demo=f"{_HERE}.demo:demo",
@@ -34,8 +39,20 @@ MODALITY = Modality(
             f"{_HERE}.metrics.privacy:Closeness",
             "share of rows nearer to training rows than to held-out ones",
         ),
+        "related": Named(
+            f"{_HERE}.metrics.related:RelatedFidelity",
+            "two tables: columns, numbers of children, gaps in time, what hangs together",
+        ),
+        "related-closeness": Named(
+            f"{_HERE}.metrics.related:RelatedCloseness",
+            "share of parents with children nearer to training ones than to held-out ones",
+        ),
     },
     titles={
+        "child-counts": say("Numbers of children"),
+        "child-gaps": say("Gaps in time between children"),
+        "between-tables": say("Trends between parents and children"),
+        "orphans": say("Children without a parent"),
         "column-shapes": say("Shapes of columns"),
         "pair-trends": say("Trends of pairs of columns"),
         "row-auc": say("Rows told apart (area under the curve)"),

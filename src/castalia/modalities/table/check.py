@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from castalia.checks.item_scan import Advice, Check, Look, Need, Plan, Scan
+from castalia.checks.item_scan import Advice, Check, Look, Need, Plan, Scan, five
 from castalia.checks.report_schema import Enough, Finding
 from castalia.codecs.base import Codec
 from castalia.data.inventory import Inventory
@@ -25,10 +25,10 @@ from castalia.modalities.table import text_detection
 from castalia.modalities.table.check_messages import FINDINGS, KINDS, LABELS
 from castalia.modalities.table.codec import TableCodec
 from castalia.modalities.table.columns.base import ERRORS, is_missing
-from castalia.modalities.table.columns.binned import Binned
-from castalia.modalities.table.columns.discrete import Category, Derived
+from castalia.modalities.table.columns.discrete import Derived
 from castalia.modalities.table.columns.infer import MOST_VALUES
-from castalia.modalities.table.columns.scales import Moments
+from castalia.modalities.table.related.check import RelatedLook, known_of, related_of
+from castalia.modalities.table.related.codec import RelatedCodec
 from castalia.modalities.table.row import Row
 from castalia.sentences import Message, plural, say, series
 
@@ -100,14 +100,7 @@ class TableLook(Look):
         }
         cells = {row.cells[place] or "" for row in self._kept}
         known["different"] = len(cells)
-        if isinstance(column, Binned):
-            known["special"] = [cell for cell in column.specials if not is_missing(cell)][:8]
-            if isinstance(column.scale, Moments):
-                known["forms"] = column.scale.forms
-        if isinstance(column, Category):
-            known["grouped"] = column.grouped
-        if isinstance(column, Derived):
-            known["source"] = column.source
+        known |= known_of(column)
         return known
 
 
@@ -119,6 +112,8 @@ class TableCheck(Check):
 
     def prepare(self, plan: Plan, files: Inventory) -> tuple[Plan, list[Finding]]:
         """Says why the file was taken for a table, and how to read it otherwise."""
+        if plan.codec.name == RelatedCodec.name:
+            return plan, []
         for entry in files.read()[:1]:
             try:
                 seen = text_detection.reading(entry.path)
@@ -143,11 +138,18 @@ class TableCheck(Check):
         return plan, []
 
     def begin(self, count: int, own: int, codec: Codec[Any]) -> Look:
+        if isinstance(codec, RelatedCodec):
+            return RelatedLook(count, own, codec)
         return TableLook(count, own, codec)
 
     def findings(self, scan: Scan) -> Iterator[Finding]:
         facts, columns = scan.facts, scan.facts["columns"]
+        related = related_of(facts)
+        if related is not None:
+            yield from self._related(related)
         if not columns:
+            if facts.get("problem"):
+                yield self.finding("no_relation", what=facts["problem"])
             return
         if facts["problem"]:
             yield self.finding("unvaried")
@@ -163,13 +165,16 @@ class TableCheck(Check):
         )
         rows = facts["rows"]
         for code, names in (
-            ("empty_columns", [one["name"] for one in columns if one["missing"] == rows]),
+            (
+                "empty_columns",
+                [one["name"] for one in columns if one["missing"] == one.get("rows", rows)],
+            ),
             (
                 "constant",
                 [
                     one["name"]
                     for one in columns
-                    if one["kind"] == "constant" and one["missing"] < rows
+                    if one["kind"] == "constant" and one["missing"] < one.get("rows", rows)
                 ],
             ),
             ("identifiers", by_kind.get("identifier", [])),
@@ -197,9 +202,27 @@ class TableCheck(Check):
         if facts["rules"]:
             yield self.finding("rules", what="; ".join(facts["rules"][:12]))
 
+    def _related(self, known: Mapping[str, Any]) -> Iterator[Finding]:
+        """How the two tables hang together."""
+        parent, child = known["names"]
+        if parent == child:
+            yield self.finding("entities", count=known["parents"], key=known["key"])
+        else:
+            yield self.finding("joined", key=f"{parent}.{known['key']} = {child}.{known['link']}")
+        if known["order"] is None:
+            yield self.finding("unordered")
+        else:
+            yield self.finding("ordered", name=known["order"])
+        if known["childless"]:
+            yield self.finding("childless", count=known["childless"])
+
     def advice(self, scan: Scan, judged: Sequence[Enough]) -> Advice | None:
-        if scan.codes & {"identical", "few", "unvaried"}:
+        if scan.codes & {"identical", "few", "unvaried", "no_relation"}:
             return None
+        if related_of(scan.facts) is not None:
+            return Advice(
+                "table/children", say("it draws parents with their children, in two tables")
+            )
         return Advice(
             "table/ar",
             say("it draws, completes, predicts and scores rows; it measured best of the four"),
@@ -212,10 +235,10 @@ class TableCheck(Check):
             "so many rows that a column of numbers has twenty quantile bins of twenty-five rows; a "
             "rule of thumb"
         )
-        return tuple(
-            Need(name, 40, 500, cls.unit, source)
-            for name in ("table/ar", "table/flow", "table/gan", "table/vae")
-        )
+        names = ("table/ar", "table/flow", "table/gan", "table/vae")
+        if related_of(facts) is not None:
+            names = ("table/children",)
+        return tuple(Need(name, 40, 500, cls.unit, source) for name in names)
 
     @classmethod
     def least(cls, recipe: str) -> str:
@@ -231,7 +254,17 @@ class TableCheck(Check):
         counts = Counter(one["kind"] for one in columns)
         cells = max(1, facts["rows"] * len(columns))
         missing = sum(one["missing"] for one in columns)
+        known = related_of(facts)
+        more = []
+        if known is not None:
+            cells = max(1, sum(one["rows"] for one in columns))
+            more = [
+                (voice(LABELS["parents"]), f"{known['parents']:,}"),
+                (voice(LABELS["children"]), f"{known['children']:,}"),
+                (voice(LABELS["of each"]), five(known["counts"], voice)),
+            ]
         return [
+            *more,
             (voice(LABELS["columns"]), f"{len(columns):,}"),
             (
                 voice(LABELS["kinds"]),

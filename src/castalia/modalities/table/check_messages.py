@@ -80,12 +80,43 @@ FINDINGS: dict[str, Sentence] = {
         "note",
         "Rules that hold in every row, and that samples will keep: {what}.",
     ),
+    "joined": Sentence(
+        "note",
+        "Rows hang together by {key}. If that is wrong: codec.key=PARENT_COLUMN=CHILD_COLUMN",
+    ),
+    "entities": Sentence(
+        "note",
+        "The rows are about {count} entities, told apart by {key}; what is the same in all rows of "
+        "each is the entity's own.",
+    ),
+    "ordered": Sentence(
+        "note",
+        "Children are ordered by {name}, and its differences are learned. If that is wrong: "
+        "codec.order=COLUMN",
+    ),
+    "unordered": Sentence(
+        "warning",
+        "No column of the children holds dates, so they keep the order of their file. "
+        "codec.order=COLUMN names one that orders them.",
+    ),
+    "childless": Sentence(
+        "note",
+        "{count} parents have no children; how many have none is learned.",
+        "{count} parent has no children; how many have none is learned.",
+    ),
+    "no_relation": Sentence(
+        "problem",
+        "Nothing can be learned of these rows: {what}.",
+    ),
     "unvaried": Sentence(
         "problem",
         "No column varies, so there is nothing to learn.",
     ),
 }
 LABELS = {
+    "parents": say_in("check", "parents"),
+    "children": say_in("check", "children"),
+    "of each": say_in("check", "children of a parent"),
     "columns": say_in("check", "columns"),
     "kinds": say_in("check", "kinds of columns"),
     "missing": say_in("check", "missing cells"),

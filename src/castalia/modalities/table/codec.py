@@ -85,6 +85,8 @@ class TableCodec(Codec[Row]):
     adjustable: ClassVar[frozenset[str]] = frozenset({"encoding", "table", "target"})
     few: ClassVar[str] = say("give more rows")
     sidecar: ClassVar[str] = ".json"
+    # whether a table of which nothing varies will do
+    may_be_empty: ClassVar[bool] = False
     suffix = ".csv"
     Config = TableConfig
 
@@ -197,7 +199,7 @@ class TableCodec(Codec[Row]):
         self._salts = [
             zlib.crc32(f"{place} {column.name}".encode()) for place, column in enumerate(columns)
         ]
-        if not self.learned:
+        if not self.learned and not self.may_be_empty:
             raise DataError(
                 say("no column of the table varies, so there is nothing to learn"),
                 ", ".join(f"{column.name}: {column.kind}" for column in columns[:6]),
@@ -223,6 +225,8 @@ class TableCodec(Codec[Row]):
             column.values if isinstance(column, Category) else None for column in self.learned
         ]
         width = len(self.learned)
+        if not width:
+            return
         self._spec = Tokens(width, self._slots.slots.shape[1], 0, None, self._slots, width)
 
     # Names and columns ----------------------------------------------------------------------------
@@ -341,11 +345,18 @@ class TableCodec(Codec[Row]):
             ids = ids[1:]
         if len(ids) < len(self._limits):
             ids += [0] * (len(self._limits) - len(ids))
-        tokens = [
-            token - start if start <= token < stop else 0 if token < start else stop - start - 1
-            for token, (start, stop) in zip(ids, self._limits, strict=False)
-        ]
-        mixed = zlib.crc32(self._packed.pack(*tokens))
+        return self.row_of(
+            [
+                token - start if start <= token < stop else 0 if token < start else stop - start - 1
+                for token, (start, stop) in zip(ids, self._limits, strict=False)
+            ]
+        )
+
+    def row_of(self, tokens: Sequence[int], before: int = 0) -> Row:
+        """The row of one token for each learned column, each counted from its slot's first. before:
+        a hash of what the row stands behind, where equal rows may differ.
+        """
+        mixed = zlib.crc32(self._packed.pack(*tokens), before)
         texts = [
             column.decode(token, _chance(mixed, place)) if values is None else values[token]
             for place, (token, column, values) in enumerate(

@@ -2,7 +2,8 @@
 
 `distance` is the mean over the learned columns of how much two cells differ (distance.py): 0 for
 the same row, 1 / C for one that differs in one category of C. Rows are compared as the codec writes
-them, so two numbers of one bin are equal. How near is a copy is calibrated on held-out rows
+them, so two numbers of one bin are equal. A parent with its children is compared as one wide row.
+How near is a copy is calibrated on held-out rows
 (governance/calibration.py): where columns are few, new rows are equal to old ones, too.
 """
 
@@ -18,6 +19,8 @@ from torch import Tensor
 from castalia.codecs.base import Codec
 from castalia.governance.copy_matcher import Matches
 from castalia.modalities.table.distance import Space
+from castalia.modalities.table.related.flat import wide_rows
+from castalia.modalities.table.related.record import Record
 from castalia.modalities.table.row import Row
 
 
@@ -38,7 +41,7 @@ class Rows:
 
     @staticmethod
     def fits(codec: Codec[Any]) -> bool:
-        return issubclass(codec.native, Row)
+        return issubclass(codec.native, Row | Record)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -99,21 +102,26 @@ class Rows:
 
 
 def rows_of(codec: Codec[Any], items: Any) -> list[Row]:
-    """Rows as they are; tensors (N, *shape), or blocks of them, decoded; tables row by row."""
+    """Rows as they are, records as wide rows (related/flat.py); tensors (N, *shape), or blocks of
+    them, decoded; tables row by row.
+    """
     rows: list[Row] = []
     for item in items:
-        if isinstance(item, Row):
+        if isinstance(item, Row | Record):
             rows.append(_known(codec, item))
         elif isinstance(item, Sequence):
             rows += [_known(codec, row) for row in item]
         else:
             width = len(getattr(codec.spec, "shape", (0,)))
-            rows += [codec.decode(one) for one in (item[None] if item.dim() == width else item)]
+            parts = item[None] if item.dim() == width else item
+            rows += [_known(codec, codec.decode(one)) for one in parts]
     return rows
 
 
-def _known(codec: Any, row: Row) -> Row:
+def _known(codec: Any, row: Row | Record) -> Row:
     """The row with the header of the run, so that its columns mean something."""
+    if isinstance(row, Record):
+        return wide_rows(codec, [row], codec.header)[0]
     if row.header.columns:
         return row
     return Row(codec.header, tuple(codec.cells_of(row)))

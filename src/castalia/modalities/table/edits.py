@@ -54,7 +54,11 @@ class Impute(Infill):
     title = say("infill")
 
     def possible(self, model: Family, codec: Codec[Any]) -> bool:
-        return isinstance(codec.spec, Tokens) and isinstance(model, Infills)
+        return (
+            issubclass(codec.native, Row)
+            and isinstance(codec.spec, Tokens)
+            and isinstance(model, Infills)
+        )
 
     def results(self, inputs: int, options: Any) -> int:
         return int(options.draws)
@@ -74,6 +78,12 @@ class Impute(Infill):
         """One table for each draw: all rows, gaps filled. Raises RecipeError where there is no
         gap.
         """
+        if not issubclass(codec.native, Row):
+            raise RecipeError(
+                say("gaps are filled in rows of one table only"),
+                where="edit infill",
+                fix=say("train table/ar on that table"),
+            )
         infiller = require(model, Infills, "infill")
         for name in (*options.fill, *options.replace):
             codec.column(name, "--fill, --replace")

@@ -241,8 +241,37 @@ def text_of(value: Any) -> Cell:
     return str(value)
 
 
-def _database(path: Path, wanted: str | None) -> tuple[Header, Iterator[tuple[Cell, ...]]]:
-    """One table of a SQLite file, opened for reading only."""
+def table_names(path: Path) -> list[str]:
+    """Names of the tables and views of a SQLite file, ascending. Raises DataError for another
+    file.
+    """
+    connection = _connected(path)
+    try:
+        return _tables_of(connection)
+    except sqlite3.Error as error:
+        raise _unreadable(error, path) from error
+    finally:
+        connection.close()
+
+
+def _tables_of(connection: sqlite3.Connection) -> list[str]:
+    return [
+        str(name)
+        for (name,) in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
+            "AND name NOT LIKE 'sqlite_%' ORDER BY name"
+        )
+    ]
+
+
+def _unreadable(error: sqlite3.Error, path: Path) -> DataError:
+    return DataError(
+        say("the database cannot be read: {0}", error), path.name, say("export the table as CSV")
+    )
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """A SQLite file, opened for reading only."""
     with bounded.open_regular(path) as file:
         head = file.read(16)
     if head != b"SQLite format 3\x00":
@@ -252,14 +281,14 @@ def _database(path: Path, wanted: str | None) -> tuple[Header, Iterator[tuple[Ce
     uri = f"file:{path.resolve().as_posix()}?mode=ro&immutable=1"
     connection = sqlite3.connect(uri.replace("#", "%23"), uri=True)
     connection.text_factory = lambda raw: raw.decode(errors="replace")
+    return connection
+
+
+def _database(path: Path, wanted: str | None) -> tuple[Header, Iterator[tuple[Cell, ...]]]:
+    """One table of a SQLite file."""
+    connection = _connected(path)
     try:
-        known = [
-            str(name)
-            for (name,) in connection.execute(
-                "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
-                "AND name NOT LIKE 'sqlite_%' ORDER BY name"
-            )
-        ]
+        known = _tables_of(connection)
         if not known:
             raise _empty(path)
         if wanted is None and len(known) > 1:
@@ -275,16 +304,11 @@ def _database(path: Path, wanted: str | None) -> tuple[Header, Iterator[tuple[Ce
                 path.name,
                 say("{0}tables: {1}", meant(name, known), ", ".join(known[:12])),
             )
-        escaped = name.replace('"', '""')
-        cursor = connection.execute(f'SELECT * FROM "{escaped}"')
+        cursor = connection.execute(f"SELECT * FROM {_quotation(name)}")
         names = tuple(str(column[0]) for column in cursor.description)
     except sqlite3.Error as error:
         connection.close()
-        raise DataError(
-            say("the database cannot be read: {0}", error),
-            path.name,
-            say("export the table as CSV"),
-        ) from error
+        raise _unreadable(error, path) from error
     except DataError:
         connection.close()
         raise
@@ -294,11 +318,7 @@ def _database(path: Path, wanted: str | None) -> tuple[Header, Iterator[tuple[Ce
             for row in cursor:
                 yield tuple(map(text_of, row))
         except sqlite3.Error as error:
-            raise DataError(
-                say("the database cannot be read: {0}", error),
-                path.name,
-                say("export the table as CSV"),
-            ) from error
+            raise _unreadable(error, path) from error
         finally:
             connection.close()
 
@@ -331,6 +351,11 @@ def write(
 
 
 def _csv(path: Path, header: Header, rows: Iterable[Sequence[Cell]]) -> None:
+    path.write_bytes(lines_of(header, rows))
+
+
+def lines_of(header: Header, rows: Iterable[Sequence[Cell]]) -> bytes:
+    """A table as lines in the header's dialect."""
     dialect = header.dialect
     held = io.StringIO(newline="")
     writer = csv.writer(
@@ -345,10 +370,9 @@ def _csv(path: Path, header: Header, rows: Iterable[Sequence[Cell]]) -> None:
     if dialect.mark:
         text = "\ufeff" + text
     try:
-        data = text.encode(dialect.encoding)
+        return text.encode(dialect.encoding)
     except (UnicodeEncodeError, LookupError):  # what it has no characters for
-        data = text.encode("utf-8", "replace")
-    path.write_bytes(data)
+        return text.encode("utf-8", "replace")
 
 
 def _values(row: Sequence[Cell], typed: Sequence[Callable[[str], Any]]) -> list[Any]:
@@ -404,6 +428,34 @@ def _parquet(
             column = [None if value is None else str(value) for value in column]
         arrays.append(pyarrow.array(column))
     pyarrow.parquet.write_table(pyarrow.table(arrays, names=list(header.names)), path)
+
+
+def write_database(
+    path: Path,
+    tables: Sequence[tuple[str, Header, Sequence[Sequence[Cell]]]],
+    typed: Sequence[Sequence[Callable[[str], Any]]],
+) -> None:
+    """Tables (name, header, rows) to one SQLite file. typed: as of `write`, for each table."""
+    path.unlink(missing_ok=True)
+    connection = sqlite3.connect(path)
+    try:
+        for (name, header, rows), makes in zip(tables, typed, strict=True):
+            columns = ", ".join(map(_quotation, header.names))
+            connection.execute(f"CREATE TABLE {_quotation(name)} ({columns})")
+            marks = ", ".join("?" * len(header.names))
+            connection.executemany(
+                f"INSERT INTO {_quotation(name)} VALUES ({marks})",
+                (_values(row, makes) for row in rows),
+            )
+        connection.commit()
+    finally:
+        connection.close()
+
+
+def _quotation(name: str) -> str:
+    """A name as SQL quotes it."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
 
 
 def openable(name: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from castalia.language import Voice
+from castalia.modalities.table.related.record import Record, Records
 from castalia.modalities.table.row import Cell, Table
 from castalia.pages import html
 from castalia.pages.html import Html
@@ -18,15 +19,21 @@ class RowPresenter(Drawn):
     """See Presenter."""
 
     def items(self, items: Sequence[Any], voice: Voice) -> Html:
-        rows = [row for item in items for row in (item if isinstance(item, Table) else [item])]
+        rows = [
+            row for item in items for row in (item if isinstance(item, Table | Records) else [item])
+        ]
         if not rows:
             return Html("")
+        if isinstance(rows[0], Record):
+            return _records(rows)
         return _table(rows[0].header.names, [row.cells for row in rows[:MOST_ROWS]], len(rows))
 
     def item(self, item: Any, voice: Voice) -> Html | None:
         return self.items([item], voice)
 
     def pair(self, one: Any, other: Any, voice: Voice) -> tuple[Html, Html]:
+        if isinstance(one, Record):
+            return _records([one]), _records([other])
         return (
             _upright(one.header.names, one.cells, other.cells),
             _upright(other.header.names, other.cells, one.cells),
@@ -40,6 +47,16 @@ class RowPresenter(Drawn):
         ]
         words = voice.say("{0} of {1} columns differ", evidence["differ"], len(columns))
         return html.block("pair", sides) + html.measure(words)
+
+
+def _records(records: Sequence[Record]) -> Html:
+    """Parents, and below them their children."""
+    children = [row for record in records for row in record.children]
+    made = [(records[0].relation.parent.names, [record.parent for record in records])]
+    made += [(records[0].relation.child.names, children)] if children else []
+    return Html().join(
+        _table(names, [row.cells for row in rows[:MOST_ROWS]], len(rows)) for names, rows in made
+    )
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[Cell]], total: int) -> Html:

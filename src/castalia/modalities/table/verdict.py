@@ -69,7 +69,7 @@ def _fidelity(named: dict[str, MetricResult]) -> str:
                 show(apart.floor),
             )
         )
-    for name in ("missing-cells", "rule-breaks"):
+    for name in ("child-counts", "between-tables", "orphans", "missing-cells", "rule-breaks"):
         words += spoken(named.get(name))
     return join(words) or NOTHING
 

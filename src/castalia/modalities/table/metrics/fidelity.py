@@ -258,7 +258,7 @@ class TableFidelity(Metric):
             **evidence.about,
             "columns": dict(zip(made["model"].names, values.round(4).tolist(), strict=True)),
             "words": [
-                *_words(sides, "higher"),
+                *baseline_words(sides, "higher"),
                 say(
                     "The least alike is the column '{0}': {1}.",
                     made["model"].names[worst],
@@ -300,7 +300,7 @@ class TableFidelity(Metric):
         details = {
             **evidence.about,
             "words": [
-                *_words(sides, "higher"),
+                *baseline_words(sides, "higher"),
                 say(
                     "The least alike are the columns '{0}' and '{1}': {2}.",
                     names[int(worst[1])],
@@ -325,12 +325,12 @@ class TableFidelity(Metric):
     def _apart(self, made: dict[str, Frame], evidence: Evidence) -> MetricResult:
         begun = time.perf_counter()
         sides = {
-            side: _auc_of(made["reference"], made[side])
+            side: auc_of(made["reference"], made[side])
             for side in ("model", "floor", "naive", "memoriser")
             if len(made.get(side, ()))
         }
         informative = clearly("lower", sides["floor"], sides["naive"]) if "floor" in sides else None
-        details = {**evidence.about, "words": _words(sides, "lower")}
+        details = {**evidence.about, "words": baseline_words(sides, "lower")}
         return compared(
             "row-auc",
             "lower",
@@ -436,14 +436,14 @@ def _rows_jackknifed(
     return estimated(measure(one, other), without, (0.0, 1.0))
 
 
-def _auc_of(real: Frame, drawn: Frame) -> Estimate:
+def auc_of(real: Frame, drawn: Frame) -> Estimate:
     scores, truth = told_apart(real, drawn)
     groups = np.concatenate([group_ids(len(side)).numpy() for side in (real, drawn)])
     without = [auc(scores[groups != group], truth[groups != group]) for group in range(GROUPS)]
     return estimated(auc(scores, truth), without, (0.0, 1.0))
 
 
-def _words(sides: dict[str, Estimate], better: Better) -> list[Message]:
+def baseline_words(sides: dict[str, Estimate], better: Better) -> list[Message]:
     floor, naive, model = (sides.get(side) for side in ("floor", "naive", "model"))
     words: list[Message] = []
     if floor is not None:
