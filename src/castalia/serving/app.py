@@ -24,6 +24,7 @@ from castalia.errors import CastaliaError
 from castalia.language import Voice, recognised
 from castalia.sentences import say
 from castalia.serving import (
+    answers_api,
     castalia_api,
     openai_api,
     openai_chat,
@@ -87,6 +88,7 @@ def make_app(
     app.include_router(openai_images.router(table, service))
     app.include_router(openai_speech.router(table, service))
     app.include_router(castalia_api.router(table, service))
+    app.include_router(answers_api.router(table, service))
 
     keys = keys or Keys(limits=limits)
 

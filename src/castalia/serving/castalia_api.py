@@ -5,34 +5,25 @@ and the schema of a run's inputs.
 from __future__ import annotations
 
 import base64
-import hashlib
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from pydantic import Field, TypeAdapter
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.responses import Response
 from torch import Tensor
 
 from castalia import bounded
 from castalia.abilities import SampleOptions, Scores
-from castalia.apps.report import report
 from castalia.codecs.protocols import Collects, TakesGiven
 from castalia.errors import DataError
-from castalia.language import Voice
 from castalia.nn.counter_random import generators
 from castalia.registry import require
-from castalia.sampling.continuations import continued, continuing
-from castalia.sampling.descriptions import MOST as MOST_CAPTIONS
-from castalia.sampling.descriptions import Said, captions_of
 from castalia.sampling.edit import (
     Edit,
     EditOptions,
@@ -41,7 +32,6 @@ from castalia.sampling.edit import (
     several,
 )
 from castalia.sampling.generate import Request, expect, request_of
-from castalia.sampling.predictions import predicted
 from castalia.sentences import say
 from castalia.serving.editing import (
     MOST_INPUTS,
@@ -72,6 +62,7 @@ from castalia.serving.field_types import (
     TopP,
     Whole,
 )
+from castalia.serving.forms import field_of, number_of, text_of, uploads_of
 from castalia.serving.generation import GenerationService, Released
 from castalia.serving.http_errors import Invalid
 from castalia.serving.json_limits import check_json
@@ -91,10 +82,6 @@ TOKEN_OPTIONS = (
     "stop",
 )
 DENSE_OPTIONS = ("temperature", "guidance", "steps", "negative")
-PREDICT_FIELDS = ("run", "column", "seed", "ending")
-FORECAST_FIELDS = ("run", "horizon", "paths", "members", "seed", "ending")
-REPORT_FIELDS = ("template", "language")
-MOST_PREDICTED = 10_000  # items of a request
 EDIT_FIELDS = ("run", "kind", "text", "seed", "cond", "ending")
 _COND = TypeAdapter(Cond)
 
@@ -139,15 +126,6 @@ class ScoreBody(Body):
     cond: Cond = Field({})
 
 
-class DescribeBody(Body):
-    run: Short
-    items: Annotated[list[Letters], Field(min_length=1, max_length=MOST, fail_fast=True)]
-    n: int = Field(1, ge=1, le=MOST_CAPTIONS)
-    language: Literal["en", "zh"] | None = None
-    temperature: Temperature | None = None
-    seed: Whole | None = None
-
-
 def router(table: Table, service: GenerationService) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["Castalia"])
 
@@ -169,7 +147,7 @@ def router(table: Table, service: GenerationService) -> APIRouter:
         hosted, mine = table.able(body.run, "generate"), service.billed(http.state.bill)
         http.state.note.update(run=hosted.name, prompt=body.prompt)
         request = _request(hosted, body, service)
-        suffix = _suffix(hosted, body.ending)
+        suffix = suffix_of(hosted, body.ending)
         if body.format == "file" and (body.n != 1 or hosted.codec.sidecar):
             raise Invalid(
                 say("one file is one item, and has its manifest inside"),
@@ -218,7 +196,7 @@ def router(table: Table, service: GenerationService) -> APIRouter:
             hosted, suffix, released = await present(
                 http, _edited(table, service.billed(http.state.bill), form)
             )
-            kind = _field(form, "kind")
+            kind = field_of(form, "kind")
         http.state.note.update(run=hosted.name, items=len(released))
         return Json(
             {
@@ -227,35 +205,6 @@ def router(table: Table, service: GenerationService) -> APIRouter:
                 "items": [shown(hosted, one, suffix) for one in released],
             }
         )
-
-    @routes.post("/predict", openapi_extra=form_schema(*PREDICT_FIELDS, files=("inputs",)))
-    async def predict(http: HttpRequest) -> Response:
-        async with http.form(max_files=MOST_INPUTS, max_fields=8, max_part_size=1 << 18) as form:
-            hosted, suffix, released, scores = await present(
-                http, _predicted(table, service.billed(http.state.bill), form)
-            )
-        http.state.note.update(run=hosted.name, items=len(released))
-        return Json(
-            {
-                "run": hosted.name,
-                "items": [shown(hosted, one, suffix) for one in released],
-                "scores": scores,
-            }
-        )
-
-    @routes.post("/forecast", openapi_extra=form_schema(*FORECAST_FIELDS, files=("inputs",)))
-    async def forecast(http: HttpRequest) -> Response:
-        async with http.form(max_files=MOST_INPUTS, max_fields=8, max_part_size=1 << 18) as form:
-            hosted, document = await present(
-                http, _forecast(table, service.billed(http.state.bill), form)
-            )
-        http.state.note.update(run=hosted.name)
-        return Json(document)
-
-    @routes.post("/report", openapi_extra=form_schema(*REPORT_FIELDS, files=("data",)))
-    async def report_on(http: HttpRequest) -> Response:
-        async with http.form(max_files=MOST_INPUTS, max_fields=4, max_part_size=1 << 18) as form:
-            return Json(await present(http, _reported(form)))
 
     @routes.post("/score")
     async def score(body: ScoreBody, http: HttpRequest) -> Response:
@@ -271,15 +220,6 @@ def router(table: Table, service: GenerationService) -> APIRouter:
                 "scores": scores,
             }
         )
-
-    @routes.post("/describe")
-    async def describe(body: DescribeBody, http: HttpRequest) -> Response:
-        hosted = table.able(body.run, "describe")
-        http.state.note.update(run=hosted.name, items=len(body.items))
-        if len(body.items) * body.n > service.limits.items:
-            raise Invalid(say("at most {0} captions at once", service.limits.items), "n")
-        described = await present(http, _described(hosted, service.billed(http.state.bill), body))
-        return Json({"run": hosted.name, "items": described})
 
     return routes
 
@@ -300,7 +240,7 @@ def shown(hosted: Hosted, one: Released, suffix: str | None = None) -> dict[str,
 # Generate -----------------------------------------------------------------------------------------
 
 
-def _suffix(hosted: Hosted, ending: str | None) -> str | None:
+def suffix_of(hosted: Hosted, ending: str | None) -> str | None:
     """The ending with its dot; None for the codec's own."""
     if ending is None:
         return None
@@ -398,16 +338,16 @@ async def _edited(
     table: Table, service: GenerationService, form: FormData
 ) -> tuple[Hosted, str | None, list[Released]]:
     """(the run, the ending of its answers, what came out)."""
-    kind = _field(form, "kind")
-    hosted, edit = table.editing(_field(form, "run"), kind)
+    kind = field_of(form, "kind")
+    hosted, edit = table.editing(field_of(form, "run"), kind)
     request = EditRequest(
         hosted,
         kind,
         edit,
         _options(form, kind, edit),
-        _number(form, "seed", 0, int),
+        number_of(form, "seed", 0, int),
         _conditions(form),
-        _suffix(hosted, _text(form, "ending")),
+        suffix_of(hosted, text_of(form, "ending")),
     )
     await prepare(request)
     contents, inputs = await _inputs(hosted, service, form, edit)
@@ -427,9 +367,7 @@ async def _inputs(
                 raise Invalid(say("the text is too long"), "text")
             await run_in_threadpool(hosted.gate.prepare_text, text)
         return [text.encode() for text in texts], texts
-    uploads = [one for one in form.getlist("inputs") if isinstance(one, UploadFile)]
-    if not edit.least <= len(uploads) <= MOST_INPUTS:
-        raise Invalid(say("between {0} and {1} files", edit.least, MOST_INPUTS), "inputs")
+    uploads = uploads_of(form, "inputs", edit.least, MOST_INPUTS)
     contents = [await one.read() for one in uploads]
     return contents, await run_in_threadpool(lambda: [hosted.item(one) for one in contents])
 
@@ -494,28 +432,6 @@ def edit_fields() -> dict[str, Any]:
     return {name: one[0] if len(one) == 1 else {"anyOf": one} for name, one in fields.items()}
 
 
-def _text(form: FormData, name: str) -> str | None:
-    value = form.get(name)
-    return value if isinstance(value, str) and value else None
-
-
-def _field(form: FormData, name: str) -> str:
-    value = form.get(name)
-    if not isinstance(value, str) or not value:
-        raise Invalid(say("the field {0} is missing", name), name)
-    return value
-
-
-def _number(form: FormData, name: str, default: Any, kind: type) -> Any:
-    value = form.get(name)
-    if value is None or value == "":
-        return default
-    try:
-        return kind(str(value)[:40])
-    except ValueError:
-        raise Invalid(say("{0} is a number", name), name) from None
-
-
 def _conditions(form: FormData) -> dict[str, str | int]:
     value = form.get("cond")
     if not isinstance(value, str) or not value:
@@ -530,184 +446,6 @@ def _conditions(form: FormData) -> dict[str, str | int]:
             say("cond is a JSON object of names or numbers of classes"), "cond", '{"label": "3"}'
         )
     return given
-
-
-# Report -------------------------------------------------------------------------------------------
-
-
-async def _reported(form: FormData) -> dict[str, Any]:
-    """Markdown, a page, and the facts with their cells."""
-    uploads = [one for one in form.getlist("data") if isinstance(one, UploadFile)]
-    if not 1 <= len(uploads) <= MOST_INPUTS:
-        raise Invalid(say("between {0} and {1} files", 1, MOST_INPUTS), "data")
-    contents = [(one.filename or "", await one.read()) for one in uploads]
-    template, language = _text(form, "template"), _text(form, "language") or "en"
-    Voice(language)  # a wrong one is said before the work
-
-    def written() -> dict[str, Any]:
-        with TemporaryDirectory() as folder:
-            files = []
-            for number, (name, content) in enumerate(contents):
-                # a client's name may say anything: of it only what a report shows is kept
-                own = re.sub(r"[^\w.-]", "_", PurePosixPath(name.replace("\\", "/")).name)[-80:]
-                files.append(Path(folder) / str(number) / (own or f"table-{number}.csv"))
-                files[-1].parent.mkdir()
-                files[-1].write_bytes(content)
-            if template is not None:
-                (Path(folder) / "template.md").write_text(template, encoding="utf-8")
-            made = report(
-                files,
-                None if template is None else Path(folder) / "template.md",
-                language=language,
-            )
-            page = made.page(files[0].stem, language)
-            return {"markdown": made.text, "page": page, **made.document()}
-
-    return await run_in_threadpool(written)
-
-
-# Forecast -----------------------------------------------------------------------------------------
-
-
-async def _forecast(
-    table: Table, service: GenerationService, form: FormData
-) -> tuple[Hosted, dict[str, Any]]:
-    """(the run, the parts of a forecast as files with their manifests, and what is said of it)."""
-    hosted = table.able(_field(form, "run"), "forecast")
-    horizon, paths = _number(form, "horizon", 0, int), _number(form, "paths", 100, int)
-    seed, suffix = _number(form, "seed", 0, int), _suffix(hosted, _text(form, "ending"))
-    members = [one.strip() for one in (_text(form, "members") or "").split(",") if one.strip()]
-    uploads = [one for one in form.getlist("inputs") if isinstance(one, UploadFile)]
-    if not 1 <= len(uploads) <= MOST_INPUTS:
-        raise Invalid(say("between {0} and {1} files", 1, MOST_INPUTS), "inputs")
-    if paths > service.limits.items * 16:
-        raise Invalid(say("at most {0} paths at once", service.limits.items * 16), "paths")
-    contents = [await one.read() for one in uploads]
-    asked = {"forecast": horizon, "paths": paths, "seed": seed}
-
-    def histories() -> list[Any]:
-        hosted.gate.prepare_options(asked)
-        with TemporaryDirectory() as folder, bounded.using(hosted.reads):
-            items: list[Any] = []
-            for number, content in enumerate(contents):
-                path = Path(folder) / f"history-{number}{hosted.codec.suffix}"
-                path.write_bytes(content)
-                items += continuing(hosted.codec).histories(path)
-        if len(items) > service.limits.items:
-            raise Invalid(say("at most {0} items at once", service.limits.items), "inputs")
-        return items
-
-    items = await run_in_threadpool(histories)
-    service.charge(len(items) * paths * max(0, horizon))
-    made = await service.call(
-        hosted,
-        lambda: continued(
-            hosted.family,
-            hosted.codec,
-            items,
-            horizon,
-            paths=paths,
-            seed=seed,
-            members=members,
-        ),
-    )
-
-    def released() -> dict[str, Any]:
-        given = [
-            {"name": f"input-{number}", "sha256": hashlib.sha256(content).hexdigest()}
-            for number, content in enumerate(contents)
-        ]
-        files = {}
-        for index, (name, part) in enumerate(made.parts().items()):
-            facts = hosted.gate.facts_of(
-                index=index, part=name, **asked, **made.facts(), inputs=given
-            )
-            ending = Path(name).suffix or suffix or hosted.codec.suffix
-            content = hosted.gate.emit_bytes(part, facts, ending)
-            files[name] = shown(hosted, Released(content, facts), ending)
-        return {"run": hosted.name, "parts": files, **made.facts()}
-
-    return hosted, await run_in_threadpool(released)
-
-
-# Predict ------------------------------------------------------------------------------------------
-
-
-async def _predicted(
-    table: Table, service: GenerationService, form: FormData
-) -> tuple[Hosted, str | None, list[Released], dict[str, float]]:
-    """(the run, the ending of its answers, the items with their predictions, scores)."""
-    hosted = table.able(_field(form, "run"), "predict")
-    column, seed = _text(form, "column"), _number(form, "seed", 0, int)
-    suffix = _suffix(hosted, _text(form, "ending"))
-    uploads = [one for one in form.getlist("inputs") if isinstance(one, UploadFile)]
-    if not 1 <= len(uploads) <= MOST_INPUTS:
-        raise Invalid(say("between {0} and {1} files", 1, MOST_INPUTS), "inputs")
-    contents = [await one.read() for one in uploads]
-    asked = {"predict": column or "", "seed": seed}
-
-    def prepared() -> list[Any]:
-        hosted.gate.prepare_options(asked)
-        items = [one for content in contents for one in hosted.items(content, MOST_PREDICTED + 1)]
-        if len(items) > MOST_PREDICTED:
-            raise Invalid(say("at most {0} items at once", MOST_PREDICTED), "inputs")
-        return items
-
-    items = await run_in_threadpool(prepared)
-    spec = hosted.spec
-    service.charge(len(items) * spec.length if isinstance(spec, Tokens) else 0)
-    found = await service.call(
-        hosted, lambda: predicted(hosted.family, hosted.codec, items, column, seed)
-    )
-
-    def released() -> list[Released]:
-        given = [
-            {"name": f"input-{number}", "sha256": hashlib.sha256(content).hexdigest()}
-            for number, content in enumerate(contents)
-        ]
-        codec = hosted.codec
-        made = [codec.collected(found.items)] if isinstance(codec, Collects) else found.items
-        written = []
-        for index, item in enumerate(made):
-            facts = hosted.gate.facts_of(index=index, **asked, inputs=given)
-            written.append(Released(hosted.gate.emit_bytes(item, facts, suffix), facts))
-        return written
-
-    return hosted, suffix, await run_in_threadpool(released), found.scores
-
-
-# Describe -----------------------------------------------------------------------------------------
-
-
-async def _described(
-    hosted: Hosted, service: GenerationService, body: DescribeBody
-) -> list[dict[str, Any]]:
-    """The captions of each item, the best first, each with its manifest."""
-    seed = fresh_seed(body.seed)
-    asked = {"n": body.n, "seed": seed, "temperature": body.temperature}
-
-    def prepared() -> list[Any]:
-        hosted.gate.prepare_options(asked)
-        return [hosted.item(from_base64(text, "items")) for text in body.items]
-
-    items = await run_in_threadpool(prepared)
-    said: list[list[Said]] = await service.call(
-        hosted,
-        lambda: captions_of(hosted.family, hosted.codec, items, language=body.language, **asked),
-    )
-
-    def released() -> list[dict[str, Any]]:
-        rows = []
-        for captions in said:
-            row = []
-            for index, one in enumerate(captions):
-                facts = hosted.gate.facts_of(seed=seed, index=index, described=True)
-                text = hosted.gate.emit_text(one.text, facts)
-                row.append({"caption": text, "agreement": one.agreement, "manifest": facts})
-            rows.append({"captions": row})
-        return rows
-
-    return await run_in_threadpool(released)
 
 
 # Score --------------------------------------------------------------------------------------------

@@ -276,7 +276,7 @@ class Rows:
             rows = Rows(self._source, self._ledger, own, chosen)
             yield (
                 rows._fact(
-                    cell or "–", say("{0} of {1}", column, rows._words), column, form="name"
+                    cell or "–", say("{0}, of {1}", column, rows._words), column, form="name"
                 ),
                 rows,
             )
