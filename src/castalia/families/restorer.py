@@ -36,6 +36,7 @@ from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.backbones import body_kind
 from castalia.nn.conditional_network import ConditionalNetwork
 from castalia.nn.conv import Norm
+from castalia.nn.counter_random import generator
 from castalia.nn.data_scale import DataScale
 from castalia.nn.solvers import along
 from castalia.registry import require_undoing
@@ -44,7 +45,8 @@ from castalia.spec import Batch, Condition, Dense, Loss, Spec
 
 FACTORS = (2, 4)  # sides of the blocks of which means are left
 ROUNDS = 3  # in which interpolation is corrected: of blood cells 0.3 dB
-LEAST_GRAIN = 0.01  # of data that are all alike, or straight
+LEAST = 0.01  # of `grain` and `missing`: data may be all alike, or straight
+PROBED = 1024  # items on which `missing` is measured
 EDGE = 0.01  # error, in deviations of the data, below which the loss is about quadratic
 POOL: dict[int, Callable[[Tensor, int], Tensor]] = {
     1: F.avg_pool1d,
@@ -99,7 +101,7 @@ class Damaged(NamedTuple):
     """What is left of data (B, *shape), in the spec's unit.
 
     free       (B, *shape) bool: where nothing is known.
-    deviation  (B,) of the noise; 0 where there is none.
+    deviation  (B,) of the noise, 0 or more; below 0 where the damage is of another kind.
     """
 
     left: Tensor
@@ -116,7 +118,9 @@ class Restorer(Family):
 
     spec: Dense
     config: RestorerConfig
-    grain: Tensor
+    # deviations, over that of the data
+    grain: Tensor  # () of what neighbours do not tell
+    missing: Tensor  # of what a first guess lacks: grey, holes, blocks of each factor
 
     def __init__(
         self, config: RestorerConfig, spec: Spec, conditions: dict[str, Condition]
@@ -128,6 +132,7 @@ class Restorer(Family):
         self.factors = _factors(spec)
         self.scale = DataScale(spec)
         self.register_buffer("grain", torch.ones(()))
+        self.register_buffer("missing", torch.ones(2 + len(self.factors)))
         self.network = ConditionalNetwork(
             spec,
             conditions,
@@ -145,35 +150,50 @@ class Restorer(Family):
         )
 
     def prepare(self, batches: Iterable[Batch]) -> None:
-        """Mean and deviation of the data, and the deviation of what neighbours do not tell."""
-        sums = torch.zeros(2, dtype=torch.float64)
+        """Mean and deviation of the data, `grain` and `missing`: all that the network adds is of
+        about one size, whatever the data and the damage.
+        """
+        alone = torch.zeros(2, dtype=torch.float64)
+        lacks = torch.zeros(len(self.missing), 2, dtype=torch.float64)
 
         def seen() -> Iterator[Batch]:
-            for batch in batches:
-                sums.add_(untold(batch.x).cpu())
+            items = 0
+            for number, batch in enumerate(batches):
+                alone.add_(untold(batch.x).cpu())
+                if items < PROBED:
+                    lacks.add_(self._lacking(batch.x, generator("restorer", number)).cpu())
+                items += len(batch.x)
                 yield batch
 
         self.scale.fit(seen())
-        told = self.scale.spread.cpu().double()
-        grain = (sums[0] / sums[1].clamp_min(1)).sqrt() / told
-        self.grain.copy_(grain.clamp(LEAST_GRAIN, 1) if sums[1] else torch.ones(()))
+        for buffer, sums in ((self.grain, alone), (self.missing, lacks)):
+            squares, count = sums.unbind(-1)
+            share = (squares / count).sqrt() / self.scale.spread.cpu()
+            buffer.copy_(torch.where(count > 0, share.clamp(LEAST, 1), 1.0))
+
+    def _lacking(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """(len(missing), 2) float64: the sum of squares of what first guesses lack, and of how many
+        numbers. Into holes they put the mean, which lacks all there is, and is not counted.
+        """
+        damaged = self.damaged(x, rng)
+        guess, looks = self._guess(damaged)
+        squares = (guess - x).double().square().flatten(1).sum(1)
+        rows = torch.stack([squares, torch.full_like(squares, x[0].numel())], 1)
+        rows[(damaged.deviation >= 0) | damaged.free.flatten(1).any(1)] = 0.0
+        return rows.new_zeros(len(self.missing), 2).index_add(0, looks, rows)
 
     def phases(self) -> Sequence[Phase]:
         return (Phase("main", ("network",)),)
 
     def forward(self, batch: Batch, phase: str = "main") -> Loss:
         """Charbonnier's loss, a smooth absolute error (Lai et al. 2017, arXiv:1710.01992), per
-        number, in units of the data's deviation; of noise, over what would be left of it in
-        Gaussian data of that deviation. Parts: error, the same error squared.
+        number, in units of what the network is asked for. Parts: error, the same error squared.
         """
         self.check(batch)
         damaged = self.damaged(batch.x)
-        size = torch.where(damaged.deviation > 0, self._remainder(damaged.deviation), 1.0)
-        off = self._found(damaged, size, batch.cond) - self.scale(batch.x)
-        off = off / along(size, off)
-        if "hole" in self.damages:  # outside of a hole all is known
-            holes = damaged.free.flatten(1).any(1)
-            off = torch.where(along(holes, off) & ~damaged.free, 0.0, off)
+        found, size = self._found(damaged, batch.cond)
+        off = (found - self.scale(batch.x)) / along(size, found)
+        off = torch.where(_asked(damaged.free), off, 0.0)
         total = (off.square() + EDGE**2).sqrt().mean()
         return Loss(total, {"error": off.detach().square().mean()})
 
@@ -183,7 +203,7 @@ class Restorer(Family):
         """
         rows, device = len(x), x.device
         left, free = x.clone(), torch.zeros_like(x, dtype=torch.bool)
-        deviation = torch.zeros(rows)
+        deviation = torch.full((rows,), -1.0)
         kinds = torch.randint(len(self.damages), (rows,), generator=rng)
         for number, kind in enumerate(self.damages):
             chosen = (kinds == number).nonzero()[:, 0]
@@ -218,11 +238,9 @@ class Restorer(Family):
         """(B, *shape) damaged as in training, and mended."""
         self.check(Batch(x))
         damaged = self.damaged(x, rng)
-        size = torch.where(damaged.deviation > 0, self._remainder(damaged.deviation), 1.0)
         with self.evaluating():
-            mended = self._unit(self._found(damaged, size, cond))
-        known = damaged.free.flatten(1).any(1)
-        return damaged.left, torch.where(along(known, x) & ~damaged.free, damaged.left, mended)
+            found, _ = self._found(damaged, cond)
+        return damaged.left, torch.where(_asked(damaged.free), self._unit(found), damaged.left)
 
     @torch.no_grad()
     def infill(
@@ -259,9 +277,9 @@ class Restorer(Family):
         left, free = consistent(empty), torch.zeros_like(empty, dtype=torch.bool)
         if "hole" in self.damages:  # what is put there stays there
             free = (consistent(torch.ones_like(empty)) - left) > 0.5
-        none = empty.new_zeros(len(rngs))
+        none = empty.new_full((len(rngs),), -1.0)
         with self.evaluating():
-            found = self._found(Damaged(left, free, none), torch.ones_like(none), cond)
+            found, _ = self._found(Damaged(left, free, none), cond)
         return consistent(self._unit(found))
 
     @torch.no_grad()
@@ -276,45 +294,45 @@ class Restorer(Family):
         noisy = x.clamp(*self.spec.limits)
         free = torch.zeros_like(x, dtype=torch.bool)
         with self.evaluating():
-            return self._unit(
-                self._found(Damaged(noisy, free, deviation), self._remainder(deviation), cond)
-            )
+            found, _ = self._found(Damaged(noisy, free, deviation), cond)
+        return self._unit(found)
 
-    def _found(self, damaged: Damaged, size: Tensor, cond: dict[str, Any]) -> Tensor:
-        """(B, *shape) in units of the data's deviation: a first guess, and `size` (B,) times what
-        the network adds to it.
+    def _found(self, damaged: Damaged, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """(B, *shape) in units of the data's deviation, a first guess and `size` times what the
+        network adds; and that size (B,).
         """
-        left = self._interpolated(damaged.left) if "coarse" in self.damages else damaged.left
-        known = torch.where(damaged.free, 0.0, self.scale(left))
-        ratio = damaged.deviation / self.scale.spread
+        guess, looks = self._guess(damaged)
+        known = torch.where(damaged.free, 0.0, self.scale(guess))
+        deviation = damaged.deviation.clamp_min(0)
         low, high = map(math.log, self.config.noise)
-        level = ((damaged.deviation.log() - low) / (high - low)).clamp(0, 1)  # 0: without noise
+        level = ((deviation.log() - low) / (high - low)).clamp(0, 1)  # 0: without noise
+        ratio = deviation / self.scale.spread
         seen = known * along((1 + ratio.square()).rsqrt(), known)
         if "hole" in self.damages:
             seen = torch.cat([seen, damaged.free.to(seen)], 1)
         context = self.network.embedding(cond, len(known), known.device)
         added = self.network(seen, (level,), context)
-        kept = 1 / (1 + (ratio / self.grain).square())
-        return along(kept, known) * known + along(size, known) * added
+        # of what neighbours do not tell: how much is kept of it, and what remains unknown
+        ratio = ratio / self.grain
+        kept = 1 / (1 + ratio.square())
+        size = torch.where(damaged.deviation >= 0, ratio * kept.sqrt(), self.missing[looks])
+        return along(kept, known) * known + along(size, known) * added, size
 
-    def _remainder(self, deviation: Tensor) -> Tensor:
-        """(B,) below 1: the deviation of what nobody can know behind noise of this deviation (B,),
-        of that part of the data which neighbours do not tell.
+    def _guess(self, damaged: Damaged) -> tuple[Tensor, Tensor]:
+        """(B, *shape) in the spec's unit: rows of blocks, which are told by their looks, as smooth
+        surfaces of nearly the same means, others as they are. And looks (B,): a place in `missing`.
         """
-        ratio = deviation / (self.scale.spread * self.grain)
-        return ratio / (1 + ratio.square()).sqrt()
-
-    def _interpolated(self, left: Tensor) -> Tensor:
-        """(B, *shape): rows of blocks, which are told by their looks, as smooth surfaces of nearly
-        the same means; others as they are.
-        """
-        made = left
-        for factor in self.factors:  # blocks of 4 are blocks of 2, too: the largest come last
+        guess, left = damaged.left, damaged.left
+        looks = damaged.free.flatten(1).any(1).long()
+        plain = (looks == 0) & (damaged.deviation < 0)
+        for number, factor in enumerate(self.factors if "coarse" in self.damages else ()):
+            # blocks of 4 are blocks of 2, too: the largest come last
             means = left[(..., *[slice(None, None, factor)] * (left.ndim - 2))]
-            blocks = (repeated(means, factor) == left).flatten(1).all(1)
+            blocks = (repeated(means, factor) == left).flatten(1).all(1) & plain
             if bool(blocks.any()):
-                made = torch.where(along(blocks, left), smoothed(means, factor), made)
-        return made
+                guess = torch.where(along(blocks, left), smoothed(means, factor), guess)
+                looks = torch.where(blocks, 2 + number, looks)
+        return guess, looks
 
     def _shares(self) -> Tensor:
         """(C,) how much each channel counts in the grey; their sum is 1."""
@@ -323,6 +341,11 @@ class Restorer(Family):
 
     def _unit(self, z: Tensor) -> Tensor:
         return self.scale.back(z.float()).clamp(*self.spec.limits)
+
+
+def _asked(free: Tensor) -> Tensor:
+    """(B, *shape) bool: the inside of holes; of rows without a hole, all."""
+    return free | ~along(free.flatten(1).any(1), free)
 
 
 def block_means(x: Tensor, factor: int) -> Tensor:

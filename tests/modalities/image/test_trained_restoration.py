@@ -54,9 +54,9 @@ def unit(item: PIL.Image.Image) -> Tensor:
 class Watched(Restorer):
     """Remembers what it was shown."""
 
-    def _found(self, damaged: Any, size: Tensor, cond: dict[str, Any]) -> Tensor:
+    def _found(self, damaged: Any, cond: dict[str, Any]) -> tuple[Tensor, Tensor]:
         self.seen = damaged
-        return super()._found(damaged, size, cond)
+        return super()._found(damaged, cond)
 
 
 def watched(damage: Damage) -> Watched:
