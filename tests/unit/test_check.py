@@ -30,7 +30,7 @@ from castalia.data.source import DataConfig
 from castalia.data.stream import prepare
 from castalia.errors import DataError, RecipeError
 from castalia.families.gan import FEW
-from castalia.modalities.image.check import BEGIN_WITH
+from castalia.modalities.image.check import FEW_ENOUGH
 from castalia.modalities.image.codec import ImageCodec
 
 ROOT = Path(__file__).parents[2]
@@ -769,11 +769,11 @@ def test_some_hundred_pictures_are_advised_by_number_with_and_without_classes(tm
 
 def test_a_run_to_begin_with_is_advised_where_pictures_are_few(tmp_path: Path):
     few = check(pictures(tmp_path / "few", 60)).document.next[0].why
-    assert "start_from=RUN" in few and few.startswith("it learns most from few pictures")
+    assert "docs/few-pictures.md" in few and few.startswith("it learns most from few pictures")
     # near copies do not count: of 199 clothes there may be some
     some = check(pictures(tmp_path / "some", 200)).document
     have = next(one.have for one in some.enough if one.family == "image/fastgan")
-    assert ("start_from=RUN" in some.next[0].why) == (have < BEGIN_WITH)
+    assert ("docs/few-pictures.md" in some.next[0].why) == (have < FEW_ENOUGH)
 
 
 def test_enough_in_words():

@@ -39,8 +39,7 @@ _AUTHORS = {0x013B: "artist", 0x8298: "copyright", 0x9C9D: "author"}  # of the f
 # of the EXIF directory
 _OWNERS = {0xA430: "owner of the camera", 0xA431: "serial number of the camera"}
 FEW_IN_A_CLASS = 50  # docs/gan.md: told the class, a GAN of few pictures varies less within it
-# below so many pictures a run of similar ones to begin with is advised: benchmarks/few_examples.py
-BEGIN_WITH = 200
+FEW_ENOUGH = 200  # below so many, a page says what else can be tried
 _MEASURED = "benchmarks/minimum_data.py"
 _CRITIC = say(
     "{0}; from {1:,} on the critic of families/gan.py need no longer be kept from knowing the "
@@ -207,13 +206,9 @@ class PictureCheck(Check):
         if scan.codes & {"identical", "few"}:
             return None
         found = self._alone(scan, judged)
-        if self.amount(scan) >= BEGIN_WITH:
+        if self.amount(scan) >= FEW_ENOUGH:
             return found
-        why = say(
-            "{0}; with a run of similar pictures to begin with, image/fastgan and start_from=RUN "
-            "may draw better ones",
-            found.why,
-        )
+        why = say("{0}; docs/few-pictures.md has what can be tried with so few", found.why)
         return found._replace(why=why)
 
     def _alone(self, scan: Scan, judged: Sequence[Enough]) -> Advice:
