@@ -178,6 +178,11 @@ def test_an_enlarged_picture_has_an_end():
         upscaled(Model(), codec(), [blank], {}, factor=4, detail=1.0, seed=0)
 
 
+def test_squares_that_do_not_fit_into_the_runs_pictures():
+    with pytest.raises(SpecError, match="squares of 4 pixels"):
+        upscaled(Model(), codec(side=18), [picture()], {}, factor=4, detail=1.0, seed=0)
+
+
 def test_tiles_leave_no_seam():
     whole = torch.rand(3, 45, 70, generator=generator("whole"))
     torch.testing.assert_close(by_tiles(lambda x, first: x, whole, (16, 16)), whole)

@@ -228,10 +228,17 @@ def upscaled(
     seed: int,
 ) -> list[PIL.Image.Image]:
     """The pictures with `factor` times as many pixels a side; the mean of every square is the pixel
-    that was given. detail: scale of the noise that the details are made of.
+    that was given. detail: scale of the noise that the details are made of. Raises SpecError where
+    the run's own sides are no multiples of `factor`.
     """
     restorer = require_undoing(model, Restores, "upscale", "coarse")
     sides = codec.spec.shape[1:]  # type: ignore[union-attr]
+    if any(side % factor for side in sides):
+        raise SpecError(
+            say("the run's pictures cannot be cut into squares of {0} pixels a side", factor),
+            where=say("{0} x {1} pixels, {2} times", *reversed(sides), factor),
+            fix=say("another factor, or a run whose codec.size {0} divides", factor),
+        )
     results = []
     for row, item in enumerate(items):
         if item.width * item.height * factor**2 > MOST_PIXELS:
