@@ -108,6 +108,19 @@ def test_it_learns_to_describe_and_to_match() -> None:
     assert int((agreement.argmax(1) == torch.arange(32) % 2).sum()) >= 30
 
 
+def test_hidden_words_are_a_matter_of_training() -> None:
+    """They come from torch's global generator, and nothing is hidden from a trained model."""
+    given = batch(TEXTS)
+    losses = {}
+    for share in (0.0, 0.9):
+        family = model(word_dropout=share, dropout=0.0)
+        torch.manual_seed(1)
+        trained = float(family.train()(given).parts["words"])
+        losses[share] = (trained, float(family.eval()(given).parts["words"]))
+    assert losses[0.0][0] == pytest.approx(losses[0.0][1], abs=1e-6)
+    assert losses[0.9][1] == losses[0.0][1] != losses[0.9][0]
+
+
 def test_text_of_numbers() -> None:
     caption = Caption(known_words(["a red apple", "左边的 3 个 apple's"]))
     for text in ("a red apple", "左边的", "apple's", "边 3 个", ""):

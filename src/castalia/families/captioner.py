@@ -46,6 +46,12 @@ class CaptionerConfig(FamilyConfig):
     )
     text_depth: int = Field(2, ge=1, le=DEEPEST, description="blocks of the captions' decoder")
     dropout: float = Field(0.1, ge=0, lt=1, description="in the captions' decoder")
+    word_dropout: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="share of words that the decoder is not told, so that it looks at the data",
+    )
     contrast: float = Field(
         1.0, ge=0, le=100, description="weight of telling a caption's item from others"
     )
@@ -99,7 +105,10 @@ class Captioner(Family):
         ids = self._ids(batch)
         silent = ~ids.any(1)
         memory, seen = self.items(batch.x)
-        logits = self.decoder(F.pad(ids, (1, 0)), memory).float()
+        told = ids
+        if self.training and self.config.word_dropout:  # Bowman et al. 2016, section 3.2
+            told = ids * (torch.rand(ids.shape) >= self.config.word_dropout).to(ids.device)
+        logits = self.decoder(F.pad(told, (1, 0)), memory).float()
         wanted = F.pad(ids, (0, 1))
         # words and one end each; what is behind the end is no part of the caption
         ended = F.pad(ids > 0, (1, 0), value=True) & ~silent[:, None]
