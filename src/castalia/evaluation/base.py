@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -307,14 +308,8 @@ class Comparison(Metric):
             "read the other scores, which work with fewer.",
             *(need, evidence.network, dimension, got, 2 * need, 10 * need),
         )
-        better, details = self.better[name], {**evidence.about, "words": [words]}
-        return MetricResult(
-            f"{name}-{evidence.network}",
-            n=got,
-            seeds=(evidence.seed,),
-            better=better,
-            details=details,
-        )
+        names = {f"{name}-{evidence.network}": self.better[name]}
+        return not_computed(names, got, evidence.seed, words, evidence.about)[0]
 
     def _score(
         self, name: str, sides: dict[str, Estimate], evidence: Evidence, seconds: float
@@ -337,6 +332,20 @@ class Comparison(Metric):
             seconds,
             details,
         )
+
+
+def not_computed(
+    names: Mapping[str, Better | None],
+    n: int | None,
+    seed: int,
+    words: Message,
+    details: Mapping[str, Any] = MappingProxyType({}),
+) -> list[MetricResult]:
+    """Scores without a value, and why. names: with the side on which each is better."""
+    return [
+        MetricResult(name, n=n, seeds=(seed,), better=better, details={**details, "words": [words]})
+        for name, better in names.items()
+    ]
 
 
 def compared(

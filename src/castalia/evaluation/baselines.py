@@ -10,17 +10,13 @@ Not here: how they are scored (base.py).
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from castalia.nn.conv import rank_of
+from castalia.nn.conv import MEAN_POOL, rank_of
 from castalia.nn.counter_random import generator
 from castalia.spec import Dense
-
-MEAN: dict[int, Any] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
 class Moments:
@@ -72,7 +68,7 @@ def softened(x: Tensor, spec: Dense) -> Tensor | None:
     rank = rank_of(spec.shape)
     widths = [max(3, side // 12 // 2 * 2 + 1) for side in spec.shape[1:]]
     around = [reach for width in reversed(widths) for reach in (width // 2, width // 2)]
-    return MEAN[rank](F.pad(x, around, "replicate"), widths, 1)
+    return MEAN_POOL[rank](F.pad(x, around, "replicate"), widths, 1)
 
 
 def memoriser(choices: int, n: int, seed: int) -> Tensor:

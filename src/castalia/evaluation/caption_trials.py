@@ -65,13 +65,8 @@ def caption_trials(model: Family, dataset: Dataset, seed: int = 0) -> dict[str, 
             rows.append(_found(question, language, similarity, same, seed))
         if isinstance(model, Describes):
             commonest = _commonest(dataset.train, name, caption, language)
-            rows += _described(model, matcher, side, places, ids, commonest, language, name, seed)
-    if not rows:
-        raise AbilityError(
-            say("too few held-out items have captions"),
-            where="evaluate",
-            fix=say("train with more captions, or a larger data.validation"),
-        )
+            rows += _described(model, matcher, side, places, items, commonest, language, name, seed)
+    _require(rows, "evaluate")
     return {"items": used, "seed": seed, "rows": rows}
 
 
@@ -120,13 +115,17 @@ def agreement_trials(
             for x in (torch.cat(drawn), real)
         ]
         rows.append(shares[0] | {"baseline": shares[1]["value"], "against": say("real items")})
+    _require(rows, "--agreement")
+    return {"items": used, "seed": seed, "guidance": guidance, "rows": rows}
+
+
+def _require(rows: Sequence[Any], where: str) -> None:
     if not rows:
         raise AbilityError(
             say("too few held-out items have captions"),
-            where="--agreement",
+            where=where,
             fix=say("train with more captions, or a larger data.validation"),
         )
-    return {"items": used, "seed": seed, "guidance": guidance, "rows": rows}
 
 
 def _told(model: Family) -> str:
@@ -226,14 +225,15 @@ def _described(
     matcher: Matches,
     side: Split,
     places: Tensor,
-    ids: Tensor,
+    items: Tensor,
     commonest: tuple[int, ...],
     language: str,
     name: str,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """What is said of items, beside their own captions in this language: all words right, words
-    right (F1), both against the best of the captions, and whether the item is found by it.
+    """What is said of items with these vectors (n, D), beside their own captions in this language:
+    all words right, words right (F1), both against the best of the captions, and whether the item
+    is found by it.
     """
     caption = Caption(model.words)
     allowed = torch.tensor(caption.usable(language))
@@ -266,7 +266,7 @@ def _described(
                 question, language, values.double(), float(simple.mean()), say("commonest caption")
             )
         )
-    items, captions = _item_vectors(matcher, side, places), matcher.caption_vectors(said).cpu()
+    captions = matcher.caption_vectors(said).cpu()
     same = (said[:, None] == said[None]).all(-1)
     found = _found(say("the item of what is said of it"), language, captions @ items.T, same, seed)
     return [*rows, found]

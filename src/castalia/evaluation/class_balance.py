@@ -26,6 +26,7 @@ from castalia.evaluation.base import (
     compared,
     estimated,
     group_ids,
+    not_computed,
     show,
 )
 from castalia.evaluation.classifier import LeastSquares, Lift, lift_for, one_hot
@@ -51,15 +52,7 @@ class ClassBalance(Metric):
         name, base = f"class-balance-{evidence.network}", {"classes": list(labelled.names)}
         if min(n, len(evidence.reference), len(labelled.training[1])) < FEWEST:
             words = say("Not computed: it needs {0} samples and as many real items.", FEWEST)
-            return [
-                MetricResult(
-                    name,
-                    n=n,
-                    seeds=(evidence.seed,),
-                    better="lower",
-                    details={**base, "words": [words]},
-                )
-            ]
+            return not_computed({name: "lower"}, n, evidence.seed, words, base)
         classify = Classifier(labelled)
         known = classify.skill(*labelled.held_out)
         if known is not None and known < KNOWN:
@@ -67,15 +60,7 @@ class ClassBalance(Metric):
                 "Not computed: a classifier of these features is hardly better than "
                 "chance at telling the classes of held-out items."
             )
-            return [
-                MetricResult(
-                    name,
-                    n=n,
-                    seeds=(evidence.seed,),
-                    better="lower",
-                    details={**base, "words": [words]},
-                )
-            ]
+            return not_computed({name: "lower"}, n, evidence.seed, words, base)
         real = classify(evidence.reference)
         classes = {side: classify(features) for side, features in evidence.candidates.items()}
         sides = {

@@ -37,6 +37,7 @@ from castalia.evaluation.base import (
     compared,
     estimated,
     group_ids,
+    not_computed,
     show,
 )
 from castalia.evaluation.nearest_neighbours import chunks, nearest, squared_distances
@@ -79,11 +80,7 @@ class Creativity(Metric):
                 "and how new real items are.",
                 2 * FEWEST,
             )
-            return [
-                MetricResult(
-                    name, n=n, seeds=(evidence.seed,), better="higher", details={"words": [words]}
-                )
-            ]
+            return not_computed({name: "higher"}, n, evidence.seed, words)
         curves = {
             side: [at_bar(seen, judged["floor"], share) for share in SHARES]
             for side, seen in judged.items()

@@ -31,6 +31,7 @@ from castalia.evaluation.base import (
     compared,
     estimated,
     group_ids,
+    not_computed,
     show,
 )
 from castalia.evaluation.nearest_neighbours import nearest, squared_distances
@@ -67,15 +68,7 @@ class DataCopying(Metric):
                 "items and samples; there are {2}, {3} and {4}.",
                 *(2 * FEWEST, FEWEST, len(held_out), len(training), len(model)),
             )
-            return [
-                MetricResult(
-                    name,
-                    n=len(model),
-                    seeds=(evidence.seed,),
-                    better="higher",
-                    details={"words": [words]},
-                )
-            ]
+            return not_computed({name: "higher"}, len(model), evidence.seed, words)
         begun = time.perf_counter()
         centres = cells(training, max(1, min(MOST_CELLS, count // PER_CELL)), evidence.seed)
         test = _placed(held_out[:count], training, centres)

@@ -27,6 +27,7 @@ from castalia.evaluation.base import (
     compared,
     estimated,
     group_ids,
+    not_computed,
     share_estimate,
     show,
 )
@@ -61,15 +62,7 @@ class Borrowing(Metric):
                 "or tokens; there are too few.",
                 N,
             )
-            return [
-                MetricResult(
-                    f"seen-{N}-grams",
-                    n=len(model),
-                    seeds=(evidence.seed,),
-                    better="lower",
-                    details={"words": [words]},
-                ),
-            ]
+            return not_computed({f"seen-{N}-grams": "lower"}, len(model), evidence.seed, words)
         return [
             self._one(f"seen-{N}-grams", lambda lengths: seen(lengths, N), evidence),
             self._one("longest-copy", longest, evidence),

@@ -26,6 +26,7 @@ from castalia.evaluation.base import (
     clearly,
     compared,
     means_without,
+    not_computed,
     show,
     wilson,
 )
@@ -55,15 +56,7 @@ class Novelty(Metric):
                 "training items and samples; there are {1}, {2} and {3}.",
                 *(FEWEST, len(held_out), len(training), len(model)),
             )
-            return [
-                MetricResult(
-                    name,
-                    n=len(model),
-                    seeds=(evidence.seed,),
-                    better="lower",
-                    details={"words": [words]},
-                )
-            ]
+            return not_computed({name: "lower"}, len(model), evidence.seed, words)
         begun = time.perf_counter()
         distances = nearest(held_out, training)[0][:, 0]
         order = torch.randperm(len(distances), generator=torch.Generator().manual_seed(0))

@@ -30,6 +30,7 @@ from castalia.evaluation.base import (
     equal_or_not,
     estimated,
     group_ids,
+    not_computed,
     show,
 )
 from castalia.evaluation.classifier import LeastSquares, lift_for, one_hot
@@ -69,11 +70,7 @@ class Utility(Metric):
                 FEWEST,
             )
             name = f"utility-accuracy-{evidence.network}"
-            return [
-                MetricResult(
-                    name, n=n, seeds=(evidence.seed,), better="higher", details={"words": [words]}
-                )
-            ]
+            return not_computed({name: "higher"}, n, evidence.seed, words)
         own = {
             side: evidence.candidates[side]
             for side in ("model", "naive", "memoriser")

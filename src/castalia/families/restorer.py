@@ -35,7 +35,7 @@ from castalia.errors import RecipeError, SpecError
 from castalia.families.base import Family, FamilyConfig, Phase
 from castalia.nn.backbones import body_kind
 from castalia.nn.conditional_network import ConditionalNetwork
-from castalia.nn.conv import Norm
+from castalia.nn.conv import MEAN_POOL, Norm
 from castalia.nn.counter_random import generator
 from castalia.nn.data_scale import DataScale
 from castalia.nn.solvers import along
@@ -51,11 +51,6 @@ PROBED = 1024  # items on which `missing` is measured
 # blood cells, after a minute, squared errors alone gave 0.1 dB less (image/denoise) and 0.5 dB less
 # (image/colourise); at 0.01 what blocks lack, most of it nearly 0, was sometimes never learned.
 EDGE = 0.3
-POOL: dict[int, Callable[[Tensor, int], Tensor]] = {
-    1: F.avg_pool1d,
-    2: F.avg_pool2d,
-    3: F.avg_pool3d,
-}
 KNOWN: tuple[Damage, ...] = ("coarse", "grey", "hole")  # of which something is known for certain
 
 
@@ -353,7 +348,7 @@ def _asked(free: Tensor) -> Tensor:
 
 def block_means(x: Tensor, factor: int) -> Tensor:
     """(B, C, *sides): every block of `factor` numbers a side filled with its mean."""
-    return repeated(POOL[x.ndim - 2](x, factor), factor)
+    return repeated(MEAN_POOL[x.ndim - 2](x, factor), factor)
 
 
 def repeated(x: Tensor, factor: int) -> Tensor:
@@ -378,7 +373,7 @@ def smoothed(means: Tensor, factor: int) -> Tensor:
     """(B, C, *sides): a surface whose blocks have about these means, cubic interpolation that is
     corrected by what its own means lack (Irani & Peleg 1991, iterative back-projection).
     """
-    pool = POOL[means.ndim - 2]
+    pool = MEAN_POOL[means.ndim - 2]
     surface = enlarged(means, factor)
     for _ in range(ROUNDS):
         surface = surface + enlarged(means - pool(surface, factor), factor)

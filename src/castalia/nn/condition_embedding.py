@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from castalia.errors import SpecError
 from castalia.nn.mlp import sinusoids
 from castalia.nn.monotonic_alignment import Reader
+from castalia.nn.solvers import along
 from castalia.nn.text_encoder import TextEncoder
 from castalia.sentences import say
 from castalia.spec import Classes, Condition, Dense, Ragged, Tokens, Words
@@ -124,7 +125,7 @@ class ConditionEmbedding(nn.Module):
                     none = torch.zeros(rows, length, dtype=torch.int64, device=device)
                     ids = none if value is None else value.to(device)
                     reading = self.tables[slot(name)](ids, data)
-                    grids.append(along_rows(kept, reading.grid) * reading.grid)
+                    grids.append(along(kept, reading.grid) * reading.grid)
                     losses |= reading.losses
                 case Words(length=length):
                     none = torch.zeros(rows, length, dtype=torch.int64, device=device)
@@ -158,7 +159,7 @@ class ConditionEmbedding(nn.Module):
                         if value is None
                         else value.to(device)
                     )
-                    grids.append(along_rows(kept, grid) * grid)
+                    grids.append(along(kept, grid) * grid)
         return Context(
             vector=torch.stack(vectors).sum(0) if vectors else None,
             sequence=torch.cat([sequence for sequence, _ in sequences], 1) if sequences else None,
@@ -173,10 +174,8 @@ class ConditionEmbedding(nn.Module):
         return torch.rand(rows, device=device) >= self.drop
 
     def _sequence(self, name: str, ids: Tensor) -> Tensor:
-        positions = sinusoids(
-            torch.arange(ids.shape[1], device=ids.device), 2 * (self.width // 2 + self.width % 2)
-        )
-        return self.tables[slot(name)](ids) + positions[:, : self.width]
+        places = torch.arange(ids.shape[1], device=ids.device)
+        return self.tables[slot(name)](ids) + sinusoids(places, self.width)
 
     def _check(self, name: str, condition: Condition, value: Any, rows: int) -> None:
         if value is None:
@@ -218,11 +217,6 @@ class ConditionEmbedding(nn.Module):
                     "cond['{0}']: {1} against {2}", name, tuple(tensor.shape[1:]), condition.shape
                 ),
             )
-
-
-def along_rows(kept: Tensor, x: Tensor) -> Tensor:
-    """(B,) with the axes of x (B, ...)."""
-    return kept.view(-1, *[1] * (x.dim() - 1))
 
 
 def slot(name: str) -> str:

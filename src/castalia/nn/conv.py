@@ -30,6 +30,7 @@ TRANSPOSED: dict[int, type[Any]] = {
     3: nn.ConvTranspose3d,
 }
 BATCH_NORM: dict[int, type[Any]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+MEAN_POOL: dict[int, Any] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
 def rank_of(shape: Sequence[int]) -> int:

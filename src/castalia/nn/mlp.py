@@ -75,9 +75,9 @@ class Mlp(nn.Module):
 
 def sinusoids(positions: Tensor, width: int, longest: float = 10_000.0) -> Tensor:
     """(...) positions -> (..., width) sines and cosines of geometrically spaced periods (Vaswani et
-    al. 2017). width is even.
+    al. 2017). Of an odd width the last cosine is left out.
     """
-    half = width // 2
+    half = -(-width // 2)
     rates = torch.exp(-math.log(longest) * torch.arange(half, device=positions.device) / half)
     angles = positions[..., None].float() * rates
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)[..., :width]

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from castalia.nn.attention import attended, heads_of
 from castalia.nn.mlp import Modulation
-
-HEAD = 32  # numbers of a head
 
 
 class SetNetwork(nn.Module):
@@ -81,19 +80,12 @@ class Looking(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.heads = next(
-            heads for heads in range(max(1, width // HEAD), 0, -1) if not width % heads
-        )
+        self.heads = heads_of(width)
         self.asks, self.told = nn.Linear(width, width), nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
     def forward(self, who: Tensor, what: Tensor) -> Tensor:
-        query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in (self.asks(who), *self.told(what).chunk(2, -1))
-        )
-        # written out: likelihoods and average velocities need its forward derivative
-        weights = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
-        mixed = weights.softmax(-1) @ value
-        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        key, value = self.told(what).chunk(2, -1)
+        # likelihoods and average velocities need its forward derivative
+        out: Tensor = self.out(attended(self.asks(who), key, value, self.heads))
         return out

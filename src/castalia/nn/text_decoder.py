@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from castalia.nn.attention import heads_of, joined, split
 from castalia.nn.mlp import sinusoids
-from castalia.nn.text_encoder import HEAD
 
 
 class TextDecoder(nn.Module):
@@ -31,8 +31,7 @@ class TextDecoder(nn.Module):
     def forward(self, ids: Tensor, memory: Tensor) -> Tensor:
         width = self.embedding.embedding_dim
         places = torch.arange(ids.shape[1], device=ids.device)
-        waves = sinusoids(places, 2 * -(-width // 2))[:, :width]
-        h = self.dropout(self.embedding(ids) * width**0.5 + waves)
+        h = self.dropout(self.embedding(ids) * width**0.5 + sinusoids(places, width))
         for block in self.blocks:
             h = block(h, memory)
         logits: Tensor = self.norm(h) @ self.embedding.weight.T
@@ -44,9 +43,7 @@ class DecoderBlock(nn.Module):
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.heads = next(
-            heads for heads in range(max(1, width // HEAD), 0, -1) if not width % heads
-        )
+        self.heads = heads_of(width)
         self.inner_norm, self.memory_norm, self.feed_norm = (nn.LayerNorm(width) for _ in range(3))
         self.inner, self.inner_out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.asks, self.told = nn.Linear(width, width), nn.Linear(width, 2 * width)
@@ -67,8 +64,5 @@ class DecoderBlock(nn.Module):
 
     def _attended(self, query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor:
         """(B, S, width) and (B, P, width) twice -> (B, S, width)."""
-        parts = [
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, key, value)
-        ]
-        mixed = F.scaled_dot_product_attention(*parts, is_causal=causal)
-        return mixed.transpose(1, 2).flatten(2)
+        parts = (split(part, self.heads) for part in (query, key, value))
+        return joined(F.scaled_dot_product_attention(*parts, is_causal=causal))

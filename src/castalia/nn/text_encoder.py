@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from castalia.nn.attention import attended, heads_of
 from castalia.nn.mlp import sinusoids
 
 BLOCKS = 2
-HEAD = 32  # numbers of a head
 
 
 class TextEncoder(nn.Module):
@@ -32,7 +31,7 @@ class TextEncoder(nn.Module):
     def forward(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         mask = ids > 0
         places = torch.arange(ids.shape[1], device=ids.device)
-        h = self.embedding(ids) + sinusoids(places, 2 * -(-self.width // 2))[:, : self.width]
+        h = self.embedding(ids) + sinusoids(places, self.width)
         for block in self.blocks:
             h = block(h, mask)
         h = self.norm(h)
@@ -46,9 +45,7 @@ class Block(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.heads = next(
-            heads for heads in range(max(1, width // HEAD), 0, -1) if not width % heads
-        )
+        self.heads = heads_of(width)
         self.attention_norm, self.feed_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = nn.Linear(width, 3 * width)
         self.attention_out = nn.Linear(width, width)
@@ -57,14 +54,9 @@ class Block(nn.Module):
         )
 
     def forward(self, h: Tensor, mask: Tensor) -> Tensor:
-        query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in self.attention(self.attention_norm(h)).chunk(3, -1)
-        )
-        # not minus infinity: a row without words attends to anything, and nobody looks
-        weights = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
-        weights = weights.masked_fill(~mask[:, None, None], -1e4)
-        mixed = (F.softmax(weights, -1) @ value).transpose(1, 2).flatten(2)
+        query, key, value = self.attention(self.attention_norm(h)).chunk(3, -1)
+        # a row without words attends to all places, and nobody looks
+        mixed = attended(query, key, value, self.heads, mask[:, None, None])
         h = h + self.attention_out(mixed)
         fed: Tensor = h + self.feed(self.feed_norm(h))
         return fed

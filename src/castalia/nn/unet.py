@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from castalia.nn.attention import HEAD, attended
 from castalia.nn.conv import (
     CONV,
     TRANSPOSED,
@@ -128,11 +129,9 @@ class Attention(nn.Module):
     the identity at initialisation (Vaswani et al. 2017).
     """
 
-    HEAD = 32  # numbers of a head
-
     def __init__(self, channels: int, words: int = 0) -> None:
         super().__init__()
-        self.heads = max(1, channels // self.HEAD)
+        self.heads = max(1, channels // HEAD)
         self.norm = nn.LayerNorm(channels)
         self.inner = nn.Linear(channels, 3 * channels)
         self.inner_out = nn.Linear(channels, channels)
@@ -152,7 +151,7 @@ class Attention(nn.Module):
     ) -> Tensor:
         h = x.flatten(2).transpose(1, 2)  # (B, positions, C)
         query, key, value = self.inner(self.norm(h)).chunk(3, -1)
-        h = h + self.inner_out(self._attended(query, key, value, None))
+        h = h + self.inner_out(attended(query, key, value, self.heads))
         if self.asks is not None:
             rows = x.shape[0]
             nothing = self.nothing.expand(rows, -1, -1)
@@ -160,15 +159,6 @@ class Attention(nn.Module):
             key, value = self.told(seen).chunk(2, -1)
             if mask is not None:
                 mask = F.pad(mask, (1, 0), value=True)[:, None, None]
-            h = h + self.words_out(self._attended(self.asks(self.words_norm(h)), key, value, mask))
+            query = self.asks(self.words_norm(h))
+            h = h + self.words_out(attended(query, key, value, self.heads, mask))
         return h.transpose(1, 2).unflatten(2, x.shape[2:])
-
-    def _attended(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-        """(B, T, C) and (B, S, C) twice -> (B, T, C)."""
-        query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, key, value)
-        )
-        weights = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
-        if mask is not None:
-            weights = weights.masked_fill(~mask, -1e4)
-        return (weights.softmax(-1) @ value).transpose(1, 2).flatten(2)

@@ -60,11 +60,10 @@ def captions_of(
             x = encoded(model, codec, items[first : first + ROWS])
             rows = x.repeat_interleave(n, 0)
             ids = describer.describe(rows, generators(seed, n * first, len(rows)), heat, allowed)
-            agreements = (
-                (model.item_vectors(rows) * model.caption_vectors(ids)).sum(1).tolist()
-                if isinstance(model, Matches)
-                else [None] * len(rows)
-            )
+            agreements: list[float | None] = [None] * len(rows)
+            if isinstance(model, Matches):
+                vectors = model.item_vectors(x).repeat_interleave(n, 0)
+                agreements = (vectors * model.caption_vectors(ids)).sum(1).tolist()
             for row in range(0, len(rows), n):
                 said = {
                     caption.text(ids[place].tolist()): agreements[place]

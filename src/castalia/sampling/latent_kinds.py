@@ -7,6 +7,7 @@ What is computed is in latent_edits.py, for any modality. Importing this file do
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +40,30 @@ class LatentEdit(Edit):
         searched = isinstance(model, Generates) and isinstance(codec.spec, Dense)
         return isinstance(model, Encodes) or searched
 
+    def run(
+        self,
+        model: Family,
+        codec: Codec[Any],
+        items: Sequence[Any],
+        options: Any,
+        seed: int,
+        cond: dict[str, Tensor],
+    ) -> list[Any]:
+        from castalia.sampling.latent_edits import encoded
+
+        self.require_told(model, options)
+        rows = self.edited(model, encoded(model, codec, items), cond, options, seed)
+        return [codec.decode(row) for row in rows]
+
+    def require_told(self, model: Family, options: Any) -> None:
+        """Raises RecipeError where the options leave out what the edit must know."""
+
+    @abstractmethod
+    def edited(
+        self, model: Family, x: Tensor, cond: dict[str, Tensor], options: Any, seed: int
+    ) -> Tensor:
+        """(N, *shape) of the items (B, *shape)."""
+
 
 class Interpolate(LatentEdit):
     """The way from each item to the next; see latent_edits.interpolate."""
@@ -52,19 +77,12 @@ class Interpolate(LatentEdit):
     title = say_in("edit", "interpolate")
     least = 2
 
-    def run(
-        self,
-        model: Family,
-        codec: Codec[Any],
-        items: Sequence[Any],
-        options: Options,
-        seed: int,
-        cond: dict[str, Tensor],
-    ) -> list[Any]:
-        from castalia.sampling.latent_edits import encoded, interpolate
+    def edited(
+        self, model: Family, x: Tensor, cond: dict[str, Tensor], options: Options, seed: int
+    ) -> Tensor:
+        from castalia.sampling.latent_edits import interpolate
 
-        rows = interpolate(model, encoded(model, codec, items), cond, steps=options.steps)
-        return [codec.decode(row) for row in rows]
+        return interpolate(model, x, cond, steps=options.steps)
 
     def results(self, inputs: int, options: Options) -> int:
         return (inputs - 1) * (options.steps - 1) + 1
@@ -81,20 +99,12 @@ class Vary(LatentEdit):
     purpose = say("make variants of items")
     title = say_in("edit", "vary")
 
-    def run(
-        self,
-        model: Family,
-        codec: Codec[Any],
-        items: Sequence[Any],
-        options: Options,
-        seed: int,
-        cond: dict[str, Tensor],
-    ) -> list[Any]:
-        from castalia.sampling.latent_edits import encoded, vary
+    def edited(
+        self, model: Family, x: Tensor, cond: dict[str, Tensor], options: Options, seed: int
+    ) -> Tensor:
+        from castalia.sampling.latent_edits import vary
 
-        x = encoded(model, codec, items)
-        rows = vary(model, x, cond, steps=options.steps, seed=seed, strength=options.strength)
-        return [codec.decode(row) for row in rows]
+        return vary(model, x, cond, steps=options.steps, seed=seed, strength=options.strength)
 
 
 class Mix(LatentEdit):
@@ -123,20 +133,13 @@ class Mix(LatentEdit):
     title = say_in("edit", "mix")
     least = 2
 
-    def run(
-        self,
-        model: Family,
-        codec: Codec[Any],
-        items: Sequence[Any],
-        options: Options,
-        seed: int,
-        cond: dict[str, Tensor],
-    ) -> list[Any]:
-        from castalia.sampling.latent_edits import encoded, mix
+    def edited(
+        self, model: Family, x: Tensor, cond: dict[str, Tensor], options: Options, seed: int
+    ) -> Tensor:
+        from castalia.sampling.latent_edits import mix
 
         shares = None if options.shares is None else [*map(float, options.shares.split(","))]
-        rows = mix(model, encoded(model, codec, items), cond, shares=shares)
-        return [codec.decode(row) for row in rows]
+        return mix(model, x, cond, shares=shares)
 
     def results(self, inputs: int, options: Options) -> int:
         return 1
@@ -148,19 +151,12 @@ class Invert(LatentEdit):
     purpose = say("show what it makes of items")
     title = say_in("edit", "invert")
 
-    def run(
-        self,
-        model: Family,
-        codec: Codec[Any],
-        items: Sequence[Any],
-        options: EditOptions,
-        seed: int,
-        cond: dict[str, Tensor],
-    ) -> list[Any]:
-        from castalia.sampling.latent_edits import encoded, invert
+    def edited(
+        self, model: Family, x: Tensor, cond: dict[str, Tensor], options: EditOptions, seed: int
+    ) -> Tensor:
+        from castalia.sampling.latent_edits import invert
 
-        rows = invert(model, encoded(model, codec, items), cond)
-        return [codec.decode(row) for row in rows]
+        return invert(model, x, cond)
 
 
 class Style(LatentEdit):
@@ -190,16 +186,7 @@ class Style(LatentEdit):
 
         return super().possible(model, codec) and bool(classes_of(model.conditions))
 
-    def run(
-        self,
-        model: Family,
-        codec: Codec[Any],
-        items: Sequence[Any],
-        options: Options,
-        seed: int,
-        cond: dict[str, Tensor],
-    ) -> list[Any]:
-        from castalia.sampling.latent_edits import encoded, style
+    def require_told(self, model: Family, options: Options) -> None:
         from castalia.sampling.prompts import classes_of
 
         names = classes_of(model.conditions)
@@ -209,8 +196,13 @@ class Style(LatentEdit):
                 where="edit style",
                 fix=say("--to CLASS, one of: {0}", ", ".join(names)),
             )
-        rows = style(model, encoded(model, codec, items), cond, to=options.to or "")
-        return [codec.decode(row) for row in rows]
+
+    def edited(
+        self, model: Family, x: Tensor, cond: dict[str, Tensor], options: Options, seed: int
+    ) -> Tensor:
+        from castalia.sampling.latent_edits import style
+
+        return style(model, x, cond, to=options.to or "")
 
 
 class Direction(LatentEdit):
@@ -250,17 +242,7 @@ class Direction(LatentEdit):
         edit.examples = examples
         return edit
 
-    def run(
-        self,
-        model: Family,
-        codec: Codec[Any],
-        items: Sequence[Any],
-        options: Options,
-        seed: int,
-        cond: dict[str, Tensor],
-    ) -> list[Any]:
-        from castalia.sampling.latent_edits import along, encoded
-
+    def require_told(self, model: Family, options: Options) -> None:
         if options.along is not None and self.examples is None:
             raise RecipeError(
                 say(
@@ -270,13 +252,18 @@ class Direction(LatentEdit):
                 where=f"along={options.along[:80]}",
                 fix=say("use castalia edit on the machine that has them"),
             )
-        rows = along(
+
+    def edited(
+        self, model: Family, x: Tensor, cond: dict[str, Tensor], options: Options, seed: int
+    ) -> Tensor:
+        from castalia.sampling.latent_edits import along
+
+        return along(
             model,
-            encoded(model, codec, items),
+            x,
             cond,
             amount=options.amount,
             steps=options.steps,
             number=options.number,
             examples=self.examples,
         )
-        return [codec.decode(row) for row in rows]

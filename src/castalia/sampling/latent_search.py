@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from castalia.abilities import Encodes, Generates
 from castalia.families.base import Family
+from castalia.nn.conv import MEAN_POOL
 from castalia.nn.counter_random import generators, randn_rows
 from castalia.progress import tracked
 from castalia.registry import require
@@ -38,6 +38,9 @@ class Latents(NamedTuple):
 
     z: Tensor
     cond: dict[str, Tensor]
+
+    def rows(self, part: slice) -> Latents:
+        return Latents(self.z[part], {name: value[part] for name, value in self.cond.items()})
 
     def repeated(self, times: int) -> Latents:
         """Each row so many times, one behind the other."""
@@ -70,8 +73,7 @@ def distance(made: Tensor, x: Tensor, spec: Dense) -> Tensor:
     low, high = spec.limits
     apart = (made - x) / ((high - low) / 2 if math.isfinite(high - low) else 1.0)
     total = apart.square().flatten(1).mean(1)
-    pools = {3: F.avg_pool1d, 4: F.avg_pool2d, 5: F.avg_pool3d}
-    pool = pools.get(apart.dim()) if spec.layout == "grid" else None
+    pool = MEAN_POOL.get(apart.dim() - 2) if spec.layout == "grid" else None
     while pool is not None:
         halves = [2 if side >= 2 * COARSEST else 1 for side in apart.shape[2:]]
         if max(halves) == 1:
@@ -94,11 +96,9 @@ def _searched(
             _each_class(model.conditions, cond, x.device),
         )
         with torch.no_grad():
+            blocks = [starts.rows(slice(first, first + BLOCK)) for first in range(0, STARTS, BLOCK)]
             far = torch.cat(
-                [
-                    distance(maker.from_latent(part.z, part.cond), x, spec)
-                    for part in (_block(starts, first) for first in range(0, STARTS, BLOCK))
-                ]
+                [distance(maker.from_latent(one.z, one.cond), x, spec) for one in blocks]
             )
         chosen = far.argsort(stable=True)[:KEPT]
         z = starts.z[chosen].requires_grad_()
@@ -120,11 +120,6 @@ def _searched(
 
 def _row(cond: Mapping[str, Tensor], row: int) -> dict[str, Tensor]:
     return {name: value[row : row + 1] for name, value in cond.items()}
-
-
-def _block(starts: Latents, first: int) -> Latents:
-    rows = slice(first, first + BLOCK)
-    return Latents(starts.z[rows], {name: value[rows] for name, value in starts.cond.items()})
 
 
 def _each_class(

@@ -4,7 +4,6 @@ they go on, and what tables say. Making and editing items is in castalia_api.py.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -27,7 +26,7 @@ from castalia.sampling.descriptions import Said, captions_of
 from castalia.sampling.predictions import predicted
 from castalia.sentences import say
 from castalia.serving.castalia_api import shown, suffix_of
-from castalia.serving.editing import MOST_INPUTS
+from castalia.serving.editing import MOST_INPUTS, inputs_of
 from castalia.serving.error_bodies import Json
 from castalia.serving.field_types import MOST, Body, Letters, Short, Temperature, Whole
 from castalia.serving.forms import field_of, number_of, text_of, uploads_of
@@ -174,10 +173,7 @@ async def _forecast(
     )
 
     def released() -> dict[str, Any]:
-        given = [
-            {"name": f"input-{number}", "sha256": hashlib.sha256(content).hexdigest()}
-            for number, content in enumerate(contents)
-        ]
+        given = inputs_of(contents)
         files = {}
         for index, (name, part) in enumerate(made.parts().items()):
             facts = hosted.gate.facts_of(
@@ -220,10 +216,7 @@ async def _predicted(
     )
 
     def released() -> list[Released]:
-        given = [
-            {"name": f"input-{number}", "sha256": hashlib.sha256(content).hexdigest()}
-            for number, content in enumerate(contents)
-        ]
+        given = inputs_of(contents)
         codec = hosted.codec
         made = [codec.collected(found.items)] if isinstance(codec, Collects) else found.items
         written = []

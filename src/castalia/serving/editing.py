@@ -38,6 +38,16 @@ class EditRequest:
         return facts_of(self.kind, self.options, self.seed, self.cond)
 
 
+def inputs_of(contents: Sequence[bytes]) -> list[dict[str, str]]:
+    """The inputs as manifests name them, which `castalia reproduce` needs; the names are ours,
+    because a client's may say anything.
+    """
+    return [
+        {"name": f"input-{number}", "sha256": hashlib.sha256(content).hexdigest()}
+        for number, content in enumerate(contents)
+    ]
+
+
 def options_over_http(kind: str, edit: Edit, given: Mapping[str, Any]) -> EditOptions:
     """Raises RecipeError for options of another edit, Invalid for values above `Served`."""
     options = options_of(kind, edit, given)
@@ -91,11 +101,7 @@ async def edited(
     )
 
     def released() -> list[Released]:
-        # What `castalia reproduce` needs; the names are ours, because a client's may say anything.
-        given = [
-            {"name": f"input-{number}", "sha256": hashlib.sha256(content).hexdigest()}
-            for number, content in enumerate(contents)
-        ]
+        given = inputs_of(contents)
         written = []
         for index, item in enumerate(items):
             facts = hosted.gate.facts_of(

@@ -70,9 +70,7 @@ class Report:
             {"shown": fact.shown, "formula": fact.formula, "cells": _places(fact, voice)}
             for fact in self.facts
         ]
-        return render(
-            "facts.html.j2", language, title=title, body=Html(body), facts=rows, count=len(rows)
-        )
+        return render("facts.html.j2", language, title=title, body=Html(body), facts=rows)
 
     def write(self, folder: Path, title: str, language: str | None = None) -> Path:
         """report.md, report.html and facts.json in `folder`; the page."""

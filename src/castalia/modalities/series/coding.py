@@ -79,13 +79,14 @@ class Coding:
         """(T + 2,) int64: begin, scale, first value, innovations. values (T,), the first known."""
         z, power = scaled(values)
         level = np.clip(np.arcsinh(z[0]) / _FARTHEST, -1, 1 - 1e-9)
-        later = self.innovations(z)
-        bins = np.searchsorted(self.edges, later, side="right") - 1
-        tokens = np.where(
-            np.isfinite(later), FIRST + bins.clip(0, len(self.edges) - 2), MISSING
-        ).astype(np.int64)
         head = [BEGIN, _SCALE + power, _LEVEL + int((level + 1) / 2 * _LEVELS)]
-        return np.concatenate([head, tokens])
+        return np.concatenate([head, self.binned(self.innovations(z))])
+
+    def binned(self, innovations: np.ndarray) -> np.ndarray:
+        """Tokens int64 of innovations, of the same shape; NaN is a gap."""
+        bins = np.searchsorted(self.edges, innovations, side="right") - 1
+        inside = FIRST + bins.clip(0, len(self.edges) - 2)
+        return np.where(np.isfinite(innovations), inside, MISSING).astype(np.int64)
 
     def innovations(self, z: np.ndarray) -> np.ndarray:
         """(T - 1,) float64 of scaled values (T,); NaN where a value is missing."""

@@ -24,10 +24,7 @@ def line_plot(shown: Any) -> str:
     panels = (
         [_forecast(shown, place) for place in range(min(MOST_SHOWN, len(shown.histories)))]
         if hasattr(shown, "quantiles")
-        else [
-            _panel(one.name, one.stamp(0), one.stamp(len(one) - 1), [(LINE, "", one.values)])
-            for one in shown[:MOST_SHOWN]
-        ]
+        else [_single(one) for one in shown[:MOST_SHOWN]]
     )
     body = "".join(
         f'<g transform="translate(0 {place * HEIGHT})">{panel}</g>'

@@ -121,9 +121,7 @@ def _nats(
     rows = []
     for course, drawn in zip(courses, tokens, strict=True):
         whole = np.concatenate([past, course, behind])
-        later = made.innovations(whole)[-len(behind) :]
-        bins = np.searchsorted(made.edges, later, side="right") - 1
-        tail = coding.FIRST + bins.clip(0, len(made.edges) - 2)
+        tail = made.binned(made.innovations(whole)[-len(behind) :])
         rows.append(np.concatenate([ids, drawn, tail]))
     x = torch.from_numpy(np.stack(rows)).to(model.device)
     weight = torch.zeros(x.shape)

@@ -34,11 +34,7 @@ _NAMES = {
     ("month", 12): "year",
     ("number", 1): "step",
 }
-_SEASONS = {
-    ("second", WEEK): 52,
-    ("month", 1): 12,
-    ("month", 3): 4,
-}
+_SEASONS = {("second", DAY): 7, ("second", WEEK): 52}
 _FORMS = (
     "%Y/%m/%d %H:%M:%S",
     "%Y/%m/%d %H:%M",
@@ -96,8 +92,6 @@ class Frequency:
             return _SEASONS[self.unit, self.count]
         if self.unit == "second" and self.count < DAY and DAY % self.count == 0:
             return min(DAY // self.count, LONGEST_SEASON)
-        if self.unit == "second" and self.count == DAY:
-            return 7
         return 12 // self.count if self.unit == "month" and 12 % self.count == 0 else 1
 
     def stamp(self, step: int) -> str:
@@ -168,8 +162,8 @@ def has_zone(text: str) -> bool:
 
 
 def found(stamps: Sequence[datetime], zoned: bool = False) -> Frequency:
-    """The frequency that most steps between neighbouring stamps (sorted, all different) have; one
-    step of a second where there are fewer than two stamps.
+    """The frequency that most steps between neighbouring stamps have; days where there are fewer
+    than two.
     """
     moments = sorted(set(stamps))
     if len(moments) < 2:

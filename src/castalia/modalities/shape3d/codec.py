@@ -142,16 +142,15 @@ class ShapeCodec(Codec[Shape]):
         brings along, where they have the size of this codec's; else its mesh is measured.
         """
         n = self.config.size
-        if self.config.form == "points":
-            if item.points is not None and item.points.shape[1] == self.config.points:
-                return torch.from_numpy(np.array(item.points))
-            floor = self.config.place == "floor"
-            mesh = placed(item.mesh, n, longest=self._longest, floor=floor)
-            return torch.from_numpy(points_of(mesh, n, self.config.points))
-        if item.field is not None and item.field.shape == (n, n, n):
+        points = self.config.points if self.config.form == "points" else None
+        if points is not None and item.points is not None and item.points.shape[1] == points:
+            return torch.from_numpy(np.array(item.points))
+        if points is None and item.field is not None and item.field.shape == (n, n, n):
             return torch.from_numpy(np.array(item.field))[None]
         floor = self.config.place == "floor"
         mesh = placed(item.mesh, n, longest=self._longest, floor=floor)
+        if points is not None:
+            return torch.from_numpy(points_of(mesh, n, points))
         field = levels_of(signed_distance(mesh, n, self.config.thicken))
         return torch.from_numpy(specks.removed(field, self.config.specks))[None]
 

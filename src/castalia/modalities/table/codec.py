@@ -39,7 +39,7 @@ from castalia.modalities.table.columns.identifier import Identifier
 from castalia.modalities.table.dense import DenseForm
 from castalia.modalities.table.drawing import page
 from castalia.modalities.table.grammar import Slots
-from castalia.modalities.table.row import Cell, Dialect, Header, Row, Table
+from castalia.modalities.table.row import Cell, Dialect, Header, Row, Table, no_column
 from castalia.modalities.table.rules import Rule, held, learned, mended, of_json, with_pairs
 from castalia.sentences import say
 from castalia.spec import Spec, Tokens
@@ -188,7 +188,7 @@ class TableCodec(Codec[Row]):
         for where, names in wanted.items():
             for name in names:
                 if name not in header.places:
-                    raise _no_column(name, header.names, where)
+                    raise no_column(name, header.names, where)
 
     def _adopt(self, columns: list[Column], header: Header) -> None:
         self.columns = columns
@@ -265,7 +265,7 @@ class TableCodec(Codec[Row]):
     def column(self, name: str, where: str) -> Column:
         """A column by name. Raises RecipeError where there is none."""
         if name not in self.by_name:
-            raise _no_column(name, self.names, where)
+            raise no_column(name, self.names, where)
         return self.by_name[name]
 
     def slot(self, name: str) -> int | None:
@@ -630,11 +630,3 @@ def _aligned(item: Row, header: Header) -> Row:
 def _chance(mixed: int, salt: int) -> float:
     """A number in [0, 1) made of a row and a column."""
     return zlib.crc32(salt.to_bytes(4, "little"), mixed) / 2**32
-
-
-def _no_column(name: str, names: Sequence[str], where: str) -> RecipeError:
-    return RecipeError(
-        say("the table has no column '{0}'", name),
-        where=where,
-        fix=say("{0}columns: {1}", meant(name, names), ", ".join(names[:20])),
-    )

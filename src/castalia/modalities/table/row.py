@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from castalia.errors import RecipeError, meant
+from castalia.sentences import say
+
 Cell = str | None
 
 
@@ -114,3 +117,12 @@ class Table(Sequence[Row]):
     @property
     def header(self) -> Header:
         return self.rows[0].header
+
+
+def no_column(name: str, names: Sequence[str], where: str) -> RecipeError:
+    """What to raise where a name is not among those of a table."""
+    return RecipeError(
+        say("the table has no column '{0}'", name),
+        where=where,
+        fix=say("{0}columns: {1}", meant(name, names), ", ".join(names[:20])),
+    )

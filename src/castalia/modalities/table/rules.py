@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from itertools import combinations, permutations
 from typing import Any, Protocol
 
-from castalia.errors import RecipeError, meant
+from castalia.errors import RecipeError
 from castalia.modalities.table.columns.base import Column
 from castalia.modalities.table.columns.binned import Binned
 from castalia.modalities.table.columns.scales import Moments, Numbers
+from castalia.modalities.table.row import no_column
 from castalia.sentences import say
 
 LEAST_ROWS = 50  # before a rule is believed
@@ -306,9 +307,5 @@ def _named(parts: Sequence[str], known: Sequence[str], text: str, least: int) ->
         )
     for name in names:
         if name not in known:
-            raise RecipeError(
-                say("the table has no column '{0}'", name),
-                where=f"codec.rules: {text}",
-                fix=say("{0}columns: {1}", meant(name, known), ", ".join(known[:20])),
-            )
+            raise no_column(name, known, f"codec.rules: {text}")
     return names

@@ -24,6 +24,7 @@ from castalia.evaluation.base import (
     compared,
     estimated,
     group_ids,
+    not_computed,
     share_estimate,
     show,
 )
@@ -70,15 +71,7 @@ class Motifs(Metric):
                 "than {0} notes; there are too few.",
                 N,
             )
-            return [
-                base.MetricResult(
-                    "seen-motifs",
-                    n=n,
-                    seeds=(evidence.seed,),
-                    better="lower",
-                    details={"words": [words]},
-                )
-            ]
+            return not_computed({"seen-motifs": "lower"}, n, evidence.seed, words)
         result = []
         for name, measure in (("seen-motifs", seen), ("longest-motif", longest)):
             sides = {

@@ -41,6 +41,7 @@ from castalia.evaluation.base import (
     equal_or_not,
     estimated,
     group_ids,
+    not_computed,
     show,
 )
 from castalia.evaluation.equivalence import of_sides
@@ -182,12 +183,7 @@ class MusicStatistics(Metric):
                 FEWEST,
                 min(n, len(items["reference"])),
             )
-            return [
-                base.MetricResult(
-                    name, n=n, seeds=(evidence.seed,), better="lower", details={"words": [words]}
-                )
-                for name in STATISTICS
-            ]
+            return not_computed(dict.fromkeys(STATISTICS, "lower"), n, evidence.seed, words)
         pieces: dict[str, Sequence[Score]] = {
             side: items[side] for side in ("model", "floor", "memoriser", "reference")
         }

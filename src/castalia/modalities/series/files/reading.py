@@ -87,7 +87,7 @@ def _series(rows: Sequence[dict[str, Any]], layout: Layout, name: str) -> Iterat
     for row in rows:
         groups.setdefault(str(row.get(layout.id)) if layout.id else "", []).append(row)
     for own, members in groups.items():
-        steps, grid, start = _grid(members, layout, f"{name}, {own}" if own else name)
+        steps, grid = _grid(members, layout, f"{name}, {own}" if own else name)
         for column in layout.values:
             given = np.array([number(row.get(column)) for row in members])
             values = given
@@ -98,17 +98,17 @@ def _series(rows: Sequence[dict[str, Any]], layout: Layout, name: str) -> Iterat
             known = np.flatnonzero(np.isfinite(values))
             if len(known):
                 values = values[: known[-1] + 1]
-            yield Series(title, values, start, grid, column)
+            yield Series(title, values, 0, grid, column)
 
 
 def _grid(
     rows: list[dict[str, Any]], layout: Layout, where: str
-) -> tuple[np.ndarray | None, Frequency, int]:
-    """(the step of each row, -1 for one that is left out; the frequency; the first step). Sorts the
-    rows in place; None for the steps of rows without stamps.
+) -> tuple[np.ndarray | None, Frequency]:
+    """(the step of each row, -1 for one that is left out; the frequency). Sorts the rows in place;
+    None for the steps of rows without stamps.
     """
     if layout.time is None:
-        return None, INDEX, 0
+        return None, INDEX
     texts = ["" if (cell := row.get(layout.time)) is None else str(cell) for row in rows]
     stamps = [stamp_of(row.get(layout.time)) for row in rows]
     lost = sum(one is None for one in stamps)
@@ -133,7 +133,7 @@ def _grid(
     zoned = any(frequency.has_zone(text) for text in texts[:100])
     grid = frequency.found(moments, zoned)
     if not moments:
-        return np.zeros(0, dtype=np.int64), grid, 0
+        return np.zeros(0, dtype=np.int64), grid
     exact = frequency.places(grid, moments)
     whole = np.round(exact).astype(np.int64)
     # clocks drift: a stamp within a hundredth of a step is on it
@@ -171,7 +171,7 @@ def _grid(
             example=where,
             remedy=say("nothing, if there was no value; castalia edit RUN infill fills them"),
         )
-    return steps, grid, 0
+    return steps, grid
 
 
 def _calendar(rows: Sequence[dict[str, Any]], layout: Layout) -> Series:

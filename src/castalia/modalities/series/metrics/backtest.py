@@ -27,6 +27,7 @@ from castalia.evaluation.base import (
     compared,
     estimated,
     group_ids,
+    not_computed,
     show,
 )
 from castalia.evaluation.equivalence import Better
@@ -78,12 +79,7 @@ class Backtest(Metric):
                 FEWEST,
                 len(set(owners.tolist())),
             )
-            return [
-                MetricResult(
-                    name, seeds=(evidence.seed,), better=better, details={"words": [words]}
-                )
-                for name, better in self.better.items()
-            ]
+            return not_computed(self.better, None, evidence.seed, words)
         truth = np.stack([one for _, _, one in cases])
         histories = [one for _, one, _ in cases]
         draw = partial(_drawn, evidence.model, evidence.seed)

@@ -22,6 +22,7 @@ from castalia.evaluation.base import (
     compared,
     estimated,
     group_ids,
+    not_computed,
     show,
 )
 from castalia.modalities.series.series import Series
@@ -56,16 +57,7 @@ class Courses(Metric):
                 SHORTEST,
                 least,
             )
-            return [
-                MetricResult(
-                    name,
-                    n=least,
-                    seeds=(evidence.seed,),
-                    better="lower",
-                    details={"words": [words]},
-                )
-                for name in NAMES
-            ]
+            return not_computed(dict.fromkeys(NAMES, "lower"), least, evidence.seed, words)
         results = []
         for place, name in enumerate(NAMES):
             begun = time.perf_counter()

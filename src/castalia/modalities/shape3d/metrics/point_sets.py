@@ -33,6 +33,7 @@ from castalia.evaluation.base import (
     compared,
     estimated,
     group_ids,
+    not_computed,
     show,
     wilson,
 )
@@ -75,17 +76,10 @@ class PointSets(Metric):
                 FEWEST,
                 count,
             )
-            return [
-                MetricResult(
-                    f"{kind}-{name}",
-                    n=count,
-                    seeds=(evidence.seed,),
-                    better=better,
-                    details={**evidence.about, "words": [words]},
-                )
-                for name in DISTANCES
-                for kind, better in BETTER.items()
-            ]
+            names = {
+                f"{kind}-{name}": better for name in DISTANCES for kind, better in BETTER.items()
+            }
+            return not_computed(names, count, evidence.seed, words, evidence.about)
         sides = {
             side: clouds(items[side][:count])
             for side in ("model", "floor", "memoriser")

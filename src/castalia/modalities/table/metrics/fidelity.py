@@ -27,6 +27,7 @@ from castalia.evaluation.base import (
     compared,
     estimated,
     group_ids,
+    not_computed,
     show,
     wilson,
 )
@@ -218,23 +219,18 @@ class TableFidelity(Metric):
             return []
         made, header = known
         n = min(len(made["model"]), len(made["reference"]))
-        names = {"column-shapes": "higher", "pair-trends": "higher", "row-auc": "lower"}
+        names: dict[str, Better | None] = {
+            "column-shapes": "higher",
+            "pair-trends": "higher",
+            "row-auc": "lower",
+        }
         if n < FEWEST:
             words = say(
                 "Not computed: it needs {0} drawn rows and as many real ones; there are {1}.",
                 FEWEST,
                 n,
             )
-            return [
-                MetricResult(
-                    name,
-                    n=n,
-                    seeds=(evidence.seed,),
-                    better=better,  # type: ignore[arg-type]
-                    details={"words": [words]},
-                )
-                for name, better in names.items()
-            ]
+            return not_computed(names, n, evidence.seed, words)
         return [
             self._shapes(made, evidence),
             *self._trends(made, evidence),

@@ -19,6 +19,7 @@ from castalia.evaluation.base import (
     Metric,
     MetricResult,
     compared,
+    not_computed,
     wilson,
 )
 from castalia.language import say
@@ -54,13 +55,7 @@ class Closeness(Metric):
                 min(len(unseen), len(training), len(drawn)),
             )
             return [
-                MetricResult(
-                    "closer-share",
-                    n=len(drawn),
-                    seeds=(evidence.seed,),
-                    better=None,
-                    details={"words": [words]},
-                ),
+                *not_computed({"closer-share": None}, len(drawn), evidence.seed, words),
                 *results,
             ]
         begun = time.perf_counter()

@@ -24,6 +24,7 @@ from castalia.evaluation.base import (
     MetricResult,
     clearly,
     compared,
+    not_computed,
     show,
     wilson,
 )
@@ -226,7 +227,7 @@ class RelatedFidelity(Metric):
             for side in ("model", "floor", "memoriser", "reference", "training")
             if side in items and len(items[side])
         }
-        names: dict[str, Better] = {
+        names: dict[str, Better | None] = {
             "column-shapes": "higher",
             "pair-trends": "higher",
             "child-counts": "higher",
@@ -239,16 +240,7 @@ class RelatedFidelity(Metric):
                 FEWEST,
                 n,
             )
-            return [
-                MetricResult(
-                    name,
-                    n=n,
-                    seeds=(evidence.seed,),
-                    better=better,
-                    details={"words": [words]},
-                )
-                for name, better in names.items()
-            ]
+            return not_computed(names, n, evidence.seed, words)
         made = tables_of(sides, evidence.seed)
         results = [
             self._measured(

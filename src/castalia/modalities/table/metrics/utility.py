@@ -23,6 +23,7 @@ from castalia.evaluation.base import (
     compared,
     estimated,
     group_ids,
+    not_computed,
     show,
 )
 from castalia.language import Message, say
@@ -58,15 +59,7 @@ class Usefulness(Metric):
                 FEWEST,
                 min(n, len(test)),
             )
-            return [
-                MetricResult(
-                    "target-auc",
-                    n=n,
-                    seeds=(evidence.seed,),
-                    better="higher",
-                    details={"words": [words]},
-                )
-            ]
+            return not_computed({"target-auc": "higher"}, n, evidence.seed, words)
         begun = time.perf_counter()
         order = np.random.default_rng(evidence.seed).permutation(len(items["training"]))[:n]
         training = [items["training"][place] for place in order.tolist()]

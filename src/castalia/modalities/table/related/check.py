@@ -75,7 +75,7 @@ class RelatedLook(Look):
     def facts(self, own: np.ndarray) -> dict[str, Any]:
         if not self._kept:
             return {"columns": [], "rows": 0, "rules": []}
-        trial, problem = RelatedCodec(self.codec.config), ""
+        trial = RelatedCodec(self.codec.config)
         try:
             trial.fit(self._kept)
         except CastaliaError as error:
@@ -100,7 +100,7 @@ class RelatedLook(Look):
         timed = trial.timeline
         return {
             "rows": len(counts) + children,
-            "problem": problem,
+            "problem": "",
             "formats": dict(self.labels.most_common(8)),
             "columns": columns,
             "rules": rules,

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from castalia import atomic
 from castalia.codecs.base import Codec, CodecConfig
-from castalia.errors import CastaliaError, DataError, RecipeError, SpecError, meant
+from castalia.errors import CastaliaError, DataError, RecipeError, SpecError
 from castalia.modalities.table.codec import BYTES_A_PIECE, FIT_ROWS, TableCodec, TableConfig
 from castalia.modalities.table.columns.base import is_missing
 from castalia.modalities.table.columns.binned import Binned
@@ -41,11 +41,11 @@ from castalia.modalities.table.related import files, linking
 from castalia.modalities.table.related.flat import wide_header
 from castalia.modalities.table.related.record import Record, Records, Relation
 from castalia.modalities.table.related.timeline import WHOLE, Timeline, whole
-from castalia.modalities.table.row import Dialect, Header, Row
+from castalia.modalities.table.row import Dialect, Header, Row, no_column
 from castalia.modalities.table.rules import Rule
 from castalia.omissions import Omission
 from castalia.sentences import say
-from castalia.spec import Spec, Tokens
+from castalia.spec import Tokens
 
 FIT_RECORDS = 50_000  # a fair draw of all
 _UINT16 = 1 << 16
@@ -128,7 +128,7 @@ class RelatedCodec(Codec[Record]):
             )
         self.records = 0  # training records that columns were fitted on
         self.least, self.most = 0, self.config.most_children  # children of one parent
-        self._spec: Spec | None = None
+        self._spec: Tokens | None = None
 
     # Files to items -------------------------------------------------------------------------------
 
@@ -208,11 +208,7 @@ class RelatedCodec(Codec[Record]):
         ):
             for name in wanted:
                 if name not in (names if where == "codec.order" else known):
-                    raise RecipeError(
-                        say("the table has no column '{0}'", name),
-                        where=where,
-                        fix=say("{0}columns: {1}", meant(name, names), ", ".join(names[:20])),
-                    )
+                    raise no_column(name, names, where)
         self.timeline = Timeline.found(names, records, order, self.config.columns)
         cut = [Record(record.relation, record.parent, self._kept(record)) for record in records]
         self.most = max(len(record.children) for record in cut)
@@ -347,7 +343,7 @@ class RelatedCodec(Codec[Record]):
         self._wide = wide_header(self)
 
     @property
-    def spec(self) -> Spec:
+    def spec(self) -> Tokens:
         if self._spec is None:
             raise SpecError(
                 say("the table codec does not know its columns yet"),
@@ -401,7 +397,7 @@ class RelatedCodec(Codec[Record]):
 
     def encode(self, item: Record) -> Tensor:
         """Tokens (n,). Raises DataError for a record without one of the columns."""
-        spec = self.spec
+        vocab = self.spec.vocab
         parent, start, rows = self.inner(item)
         ids = [0, *self._at(0, self.parents.tokens(parent))]
         count = len(self.parents.learned)
@@ -417,7 +413,6 @@ class RelatedCodec(Codec[Record]):
                 tokens.insert(0, self.start.encode(start))
             ids += self._at(count + 1, tokens)
         ids.append(self._end)
-        vocab = getattr(spec, "vocab", 0)
         return torch.from_numpy(np.array(ids, np.uint16 if vocab <= _UINT16 else np.int32))
 
     @property

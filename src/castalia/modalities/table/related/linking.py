@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from castalia.errors import DataError, RecipeError, meant
+from castalia.errors import DataError
 from castalia.modalities.table.columns.base import is_missing
-from castalia.modalities.table.row import Cell, Header, Row
+from castalia.modalities.table.row import Cell, Header, Row, no_column
 from castalia.omissions import omit
 from castalia.sentences import say
 
@@ -51,15 +51,7 @@ def link_of(parent: Part, child: Part, wanted: str | None) -> tuple[str, str]:
         names = (one, other or one)
         for name, part in zip(names, (parent, child), strict=True):
             if name not in part.header.places:
-                raise RecipeError(
-                    say("the table has no column '{0}'", name),
-                    where=f"codec.key: {part.name}",
-                    fix=say(
-                        "{0}columns: {1}",
-                        meant(name, part.header.names),
-                        ", ".join(part.header.names[:20]),
-                    ),
-                )
+                raise no_column(name, part.header.names, f"codec.key: {part.name}")
         return names
     best: tuple[float, str, str] | None = None
     theirs = {name: set(child.column(name)) - {""} for name in child.header.names}
@@ -145,15 +137,7 @@ def by_entity(table: Part, entity: str) -> tuple[Header, Header, list[tuple[Row,
     entity's own. Raises RecipeError for a column that is not there.
     """
     if entity not in table.header.places:
-        raise RecipeError(
-            say("the table has no column '{0}'", entity),
-            where="codec.entity",
-            fix=say(
-                "{0}columns: {1}",
-                meant(entity, table.header.names),
-                ", ".join(table.header.names[:20]),
-            ),
-        )
+        raise no_column(entity, table.header.names, "codec.entity")
     groups: dict[str, list[tuple[Cell, ...]]] = {}
     for row, key in zip(table.rows, table.column(entity), strict=True):
         groups.setdefault(key, []).append(row)
