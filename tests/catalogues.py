@@ -19,6 +19,7 @@ from castalia.language.extraction import FIELD
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "castalia"
+OWNERS = ("modalities", "apps")  # folders of folders with catalogues of their own
 TRANSLATED = [language for language in LANGUAGES if language != "en"]
 
 # Without dates and names: they would change with every update.
@@ -36,11 +37,13 @@ msgstr ""
 
 
 def folders() -> dict[str, Path]:
-    """Domain -> the folder whose sentences its catalogue holds: the package without its modalities,
-    and each modality.
+    """Domain -> the folder whose sentences its catalogue holds: the package without its modalities
+    and apps, and each of these.
     """
-    modalities = sorted(path.parent for path in (PACKAGE / "modalities").glob("*/__init__.py"))
-    return {"castalia": PACKAGE} | {path.name: path for path in modalities}
+    parts = sorted(
+        path.parent for owner in OWNERS for path in (PACKAGE / owner).glob("*/__init__.py")
+    )
+    return {"castalia": PACKAGE} | {path.name: path for path in parts}
 
 
 def path_of(domain: str, language: str) -> Path:
@@ -64,7 +67,7 @@ def extracted(domain: str) -> Catalog:
 
 def _inside(path: Path, folder: Path) -> bool:
     return path.name not in ("__pycache__", "locale") and (
-        folder != PACKAGE or path.parent != PACKAGE / "modalities"
+        folder != PACKAGE or path.parent not in [PACKAGE / owner for owner in OWNERS]
     )
 
 

@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from castalia import export
-    from castalia.apps.report import report
+    from castalia.apps.report.writing import report
     from castalia.errors import CastaliaError
     from castalia.run import Run
     from castalia.verbs.audit import audit
@@ -49,7 +49,7 @@ _WHERE = {
     "predict": "castalia.verbs.predict",
     "evaluate": "castalia.verbs.evaluate",
     "evaluate_edits": "castalia.verbs.evaluate",
-    "report": "castalia.apps.report",
+    "report": "castalia.apps.report.writing",
     "reproduce": "castalia.verbs.reproduce",
     "resume": "castalia.verbs.train",
     "sample": "castalia.verbs.sample",

@@ -147,7 +147,7 @@ def load(target: str, owner: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise PluginError(
-            say("the modality '{0}' cannot be loaded: {1}", owner, error),
+            say("'{0}' cannot be loaded: {1}", owner, error),
             where=target,
             fix=say("reinstall the package that provides it"),
         ) from error

@@ -1,30 +1,37 @@
-"""The table of the verbs of `castalia`, with one line about each, and the parser of a verb's
-options.
+"""The verbs of `castalia` and the commands of its apps, with one line about each, and the parser of
+their options.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, wraps
 from typing import Annotated, Any, NamedTuple
 
+from castalia import app, modality
 from castalia.language import current
 from castalia.sentences import N_
 
 
 class Verb(NamedTuple):
+    """target: "module:function"; "" for castalia/cli/NAME.py. talks: it has the terminal to itself:
+    no progress between its lines.
+    """
+
     group: str
     about: str
     example: str
+    target: str = ""
+    talks: bool = False
 
 
-# Each verb is castalia/cli/<name>.py with a function `command`; `list` lives in listing.py, because
-# list is a builtin.
 VERBS: dict[str, Verb] = {
     "list": Verb(
-        "Data", "runs, recipes, built-in data, families or codecs", "castalia list recipes"
+        "Data",
+        "runs, recipes, built-in data, families or codecs",
+        "castalia list recipes",
+        "castalia.cli.listing:command",  # list is a builtin
     ),
     "check": Verb(
         "Data",
@@ -37,7 +44,12 @@ VERBS: dict[str, Verb] = {
         "castalia train image/gan photos/ training.steps=4000",
     ),
     "sample": Verb("Train", "draw new items from a run", "castalia sample latest -n 16 --seed 1"),
-    "chat": Verb("Train", "talk to a run that was tuned on conversations", "castalia chat latest"),
+    "chat": Verb(
+        "Train",
+        "talk to a run that was tuned on conversations",
+        "castalia chat latest",
+        talks=True,
+    ),
     "edit": Verb(
         "Train",
         "interpolate between items, or vary them",
@@ -55,11 +67,6 @@ VERBS: dict[str, Verb] = {
     ),
     "describe": Verb(
         "Train", "say in words what files show", "castalia describe latest cat.png --language zh"
-    ),
-    "report": Verb(
-        "Data",
-        "a report in which every number comes from cells, and a check of its text",
-        "castalia report sales.csv --template monthly.md --out report",
     ),
     "find": Verb(
         "Train", "the files that a text describes", 'castalia find latest "red apple" pictures/'
@@ -87,6 +94,7 @@ VERBS: dict[str, Verb] = {
         "Ship",
         "runs over HTTP, with OpenAI's words and ours",
         "castalia serve runs/plays runs/clothes --port 8000",
+        talks=True,
     ),
     "export": Verb(
         "Ship",
@@ -112,22 +120,50 @@ VERBS: dict[str, Verb] = {
     "env": Verb("Machine", "versions, threads, memory, extras, plug-ins", "castalia env"),
     "clean": Verb("Machine", "list or remove caches", "castalia clean"),
 }
-TALKS = {"chat", "serve"}  # these have the terminal to themselves: no progress between their lines
-MODULES = {"list": "listing"}
-GROUPS = ("Data", "Train", "Judge", "Ship", "Govern", "Machine")
+GROUPS = ("Data", "Train", "Judge", "Ship", "Govern", "Apply", "Machine")
+
+
+@cache
+def verbs() -> Mapping[str, Verb]:
+    """All that follows `castalia`: the verbs, and the commands of apps, some of two words."""
+    of_apps = {
+        words: Verb("Apply", one.about, one.example, one.target, one.talks)
+        for words, one in app.commands()
+    }
+    return {**VERBS, **of_apps}
+
+
+def first_words() -> Mapping[str, Verb]:
+    """What one may type after `castalia`, with one line about it: of an app with several commands
+    its name.
+    """
+    found: dict[str, Verb] = {}
+    for words, verb in verbs().items():
+        name, _, second = words.partition(" ")
+        if second and name not in found:
+            about = app.every()[name].about
+            verb = Verb("Apply", about, f"castalia {name} --help")
+        found.setdefault(name, verb)
+    return found
+
+
+def longest(words: Sequence[str]) -> str:
+    """The command that these words begin with, of two or of one; "" where there is none."""
+    two = " ".join(words[:2])
+    return two if two in verbs() else words[0] if words[0] in verbs() else ""
 
 
 def parser_of(name: str) -> Any:
-    """The click command of a verb, whose file is imported for it. Its help is in the current
-    language.
+    """The click command of a verb or of an app's, whose file is imported for it. Its help is in the
+    current language.
     """
     import typer
 
-    module: Any = importlib.import_module(f"castalia.cli.{MODULES.get(name, name)}")
-    verb = VERBS[name]
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name, epilog=f"Example: {verb.example}")(with_language(module.command))
-    command: Any = typer.main.get_command(app)
+    verb = verbs()[name]
+    run = modality.load(verb.target or f"castalia.cli.{name}:command", f"castalia {name}")
+    made = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    made.command(name, epilog=f"Example: {verb.example}")(with_language(run))
+    command: Any = typer.main.get_command(made)
     # a docstring is cut into lines where the source ends, which says nothing
     command.help = " ".join((command.help or "").split())
     if current() != "en":

@@ -14,9 +14,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from castalia import atomic, modality
-from castalia.cli.commands import VERBS, parser_of
+from castalia import app, atomic, modality
+from castalia.cli.commands import first_words, longest, parser_of
 from castalia.cli.console import echo
+from castalia.cli.demo import demos
 from castalia.errors import DataError, RecipeError
 from castalia.language import LANGUAGES, constant, say
 
@@ -153,14 +154,19 @@ def _candidates(before: Sequence[str], prefix: str) -> Iterable[Word]:
         return map(Word, VALUES[before[-1]])
     if before and before[-1] == "--codec":
         return map(Word, ("auto", *modality.names()))
-    names = [index for index, word in enumerate(before) if word in VERBS]
-    if not names:
-        verbs = [Word(name, constant(verb.about)) for name, verb in VERBS.items()]
-        return [*verbs, *map(Word, GLOBAL)] if not before or before[0].startswith("--lang") else []
-    verb = before[names[0]]
+    first = first_words()
+    start = next((index for index, word in enumerate(before) if word in first), None)
+    if start is None:
+        words = [Word(name, constant(one.about)) for name, one in first.items()]
+        return [*words, *map(Word, GLOBAL)] if not before or before[0].startswith("--lang") else []
+    rest = before[start:]
+    verb = longest(rest)
+    if not verb:  # the second word of an app's command
+        own = app.every()[rest[0]].commands if len(rest) == 1 else {}
+        return [Word(word, constant(one.about)) for word, one in own.items()]
     options, arguments = _signature(verb)
     given, waiting = 0, ""
-    for word in before[names[0] + 1 :]:
+    for word in rest[len(verb.split()) :]:
         if waiting:
             waiting = ""
         elif word.startswith("-"):
@@ -201,7 +207,7 @@ def _things(verb: str, metavar: str, prefix: str) -> Iterator[Word]:
     the shell's own file names are right.
     """
     if verb == "demo":
-        yield from (Word(one.name) for one in modality.every().values() if one.demo)
+        yield from map(Word, demos())
     elif (verb, metavar) in KINDS:
         yield from map(Word, KINDS[verb, metavar])
     elif (verb, metavar) == ("edit", "KIND"):

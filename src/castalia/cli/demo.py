@@ -1,5 +1,5 @@
-"""castalia demo [KIND]: the main job on built-in data, from nothing to a page one can look at. Each
-modality may bring a demo (`Modality.demo`): a function of a folder that gives back the page.
+"""castalia demo [NAME]: the main job on built-in data, from nothing to a page one can look at. Each
+modality and each app may bring a demo: a function of a folder that gives back the page.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from castalia import modality
+from castalia import app, modality
+from castalia.app import App
 from castalia.cli.console import duration, echo, open_page
 from castalia.errors import RecipeError
-from castalia.language import translate
+from castalia.language import constant, translate
+from castalia.modality import Modality
 from castalia.sentences import N_, say
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ Demo = Callable[[Path], Path]
 def command(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="[KIND]", help=N_("of what; default: list what there is")),
+        typer.Argument(metavar="[NAME]", help=N_("of what; default: list what there is")),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder; default runs/demo-KIND-<date>")] = None,
     show_page: Annotated[
@@ -39,18 +41,18 @@ def command(
     result.
     """
     if kind is None:
-        for name in names():
-            described = modality.every()[name]
-            echo(f"castalia demo {name:8} {translate(described.items)}")
+        for name, owner in demos().items():
+            about = owner.items if isinstance(owner, Modality) else constant(owner.about)
+            echo(f"castalia demo {name:10} {translate(about)}")
         return 0
-    if kind not in names():
+    if kind not in demos():
         raise RecipeError(
             say("there is no demo of '{0}'", kind),
             where="castalia demo",
-            fix=f"castalia demo {', '.join(names())}",
+            fix=f"castalia demo {', '.join(demos())}",
         )
     begun = time.monotonic()
-    demo: Demo = modality.every()[kind].load("demo")
+    demo: Demo = demos()[kind].load("demo")
     page = demo(out or Path("runs") / f"demo-{kind}-{time.strftime('%Y%m%d-%H%M%S')}")
     echo(say("done in {0}", duration(time.monotonic() - begun)), say("look at: {0}", page))
     if show_page:
@@ -58,9 +60,10 @@ def command(
     return 0
 
 
-def names() -> list[str]:
-    """Modalities that have a demo."""
-    return [one.name for one in modality.every().values() if one.demo]
+def demos() -> dict[str, Modality | App]:
+    """The modalities and the apps that have a demo, by name."""
+    owners = [*modality.every().values(), *app.every().values()]
+    return {one.name: one for one in owners if one.demo}
 
 
 def train(recipe: str, data: str | Path, overrides: Sequence[str], **more: Any) -> Run:

@@ -1,5 +1,5 @@
-"""Entry point of the `castalia` command: finds the verb, imports its file, turns errors into three
-lines and an exit code.
+"""Entry point of the `castalia` command: finds the verb or the app's command, imports its file,
+turns errors into three lines and an exit code.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from contextlib import nullcontext
 from typing import Any
 
 import castalia
-from castalia.cli.commands import GROUPS, TALKS, VERBS, parser_of
+from castalia import app
+from castalia.cli.commands import GROUPS, first_words, longest, parser_of, verbs
 from castalia.errors import CastaliaError, RecipeError
 from castalia.escapes import one_line, printable
 from castalia.language import constant, preferred, recognised, say, translate, using
@@ -25,7 +26,7 @@ def overview() -> str:
     lines += [translate(say("Train, judge, edit and ship generative models of your own data.")), ""]
     for group in GROUPS:
         lines.append(translate(say("{0}:", constant(group))))
-        for name, verb in VERBS.items():
+        for name, verb in first_words().items():
             if verb.group == group:
                 lines += [f"  {name:<10}{constant(verb.about)}", f"  {'':<10}  {verb.example}"]
         lines.append("")
@@ -121,30 +122,46 @@ def _dispatch(arguments: list[str]) -> int:
         from castalia.cli.completion import command as complete
 
         return complete(name, arguments[1:])
-    if name not in VERBS:
-        near = difflib.get_close_matches(name, VERBS, n=1)
-        fix = say("try: {0}", f"castalia {near[0]}" if near else "castalia --help")
-        print(
-            translate(say("there is no verb '{0}'", one_line(name, 60))),
-            translate(fix),
-            sep="\n",
-            file=sys.stderr,
-        )
-        return 2
-    command = parser_of(name)
-    limits, rest = taken(arguments[1:], "--limit")
+    words = longest(arguments)
+    if not words:
+        return _unknown(arguments)
+    command = parser_of(words)
+    limits, rest = taken(arguments[len(words.split()) :], "--limit")
+    options = {"args": rest, "prog_name": f"castalia {words}", "standalone_mode": False}
     try:
-        with nullcontext() if name in TALKS else shown(True):
+        with nullcontext() if verbs()[words].talks else shown(True):
             if not limits:
-                result = command(args=rest, prog_name=f"castalia {name}", standalone_mode=False)
+                result = command(**options)
             else:
                 from castalia import bounded
 
                 with bounded.using(bounded.from_words(limits)):
-                    result = command(args=rest, prog_name=f"castalia {name}", standalone_mode=False)
+                    result = command(**options)
     except Exception as error:
-        return _usage(error, name)
+        return _usage(error, words)
     return result if isinstance(result, int) else 0
+
+
+def _unknown(arguments: Sequence[str]) -> int:
+    """What there is in the place of a word that is no command; 0 where just that was asked."""
+    name, *rest = arguments
+    described = app.every().get(name)
+    if described is not None and (not rest or rest[0] in ("--help", "-h", "help")):
+        print(translate(say("Usage: {0}", say("castalia {0} WORD {1}", name, say("[OPTIONS]")))))
+        print(f"\n{constant(described.about)}\n")
+        for word, command in described.commands.items():
+            print(f"  {word:<10}{constant(command.about)}\n  {'':<10}  {command.example}")
+        return 0 if rest else 2
+    given = name if described is None else " ".join(arguments[:2])
+    near = difflib.get_close_matches(given, verbs(), n=1)
+    fix = say("try: {0}", f"castalia {near[0]}" if near else "castalia --help")
+    print(
+        translate(say("there is no verb '{0}'", one_line(given, 60))),
+        translate(fix),
+        sep="\n",
+        file=sys.stderr,
+    )
+    return 2
 
 
 def _usage(error: Exception, name: str) -> int:

@@ -1,4 +1,4 @@
-"""Render the templates of pages/templates.
+"""Render the templates of pages/templates, and of the folders `templates` of apps.
 
     page = render("report.html.j2", "zh", title="...", rows=[...])
 
@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from castalia import atomic
+from castalia import app, atomic
 from castalia.language import Voice
 from castalia.pages.html import Html
 from castalia.sentences import Message, join, plural, say, say_in, series
@@ -55,8 +55,9 @@ def environment(language: str) -> jinja2.Environment:
     import jinja2
 
     voice = Voice(language)
+    folders = [FOLDER, *(Path(str(one.folder)) for one in app.every().values())]
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER / "templates"),
+        loader=jinja2.FileSystemLoader([folder / "templates" for folder in folders]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: voice(value) if isinstance(value, Message) else value,

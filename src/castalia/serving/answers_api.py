@@ -1,11 +1,10 @@
 """Castalia's own HTTP API of questions: what items show, what a part of them is likely to be, how
-they go on, and what tables say. Making and editing items is in castalia_api.py.
+they go on. Making and editing items is in castalia_api.py; apps bring routes of their own.
 """
 
 from __future__ import annotations
 
-import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 
@@ -17,9 +16,7 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from castalia import bounded
-from castalia.apps.report import report
 from castalia.codecs.protocols import Collects
-from castalia.language import Voice
 from castalia.sampling.continuations import continued, continuing
 from castalia.sampling.descriptions import MOST as MOST_CAPTIONS
 from castalia.sampling.descriptions import Said, captions_of
@@ -39,7 +36,6 @@ from castalia.spec import Tokens
 
 PREDICT_FIELDS = ("run", "column", "seed", "ending")
 FORECAST_FIELDS = ("run", "horizon", "paths", "members", "seed", "ending")
-REPORT_FIELDS = ("template", "language")
 MOST_PREDICTED = 10_000  # items of a request
 
 
@@ -79,11 +75,6 @@ def router(table: Table, service: GenerationService) -> APIRouter:
         http.state.note.update(run=hosted.name)
         return Json(document)
 
-    @routes.post("/report", openapi_extra=form_schema(*REPORT_FIELDS, files=("data",)))
-    async def report_on(http: HttpRequest) -> Response:
-        async with http.form(max_files=MOST_INPUTS, max_fields=4, max_part_size=1 << 18) as form:
-            return Json(await present(http, _reported(form)))
-
     @routes.post("/describe")
     async def describe(body: DescribeBody, http: HttpRequest) -> Response:
         hosted = table.able(body.run, "describe")
@@ -94,38 +85,6 @@ def router(table: Table, service: GenerationService) -> APIRouter:
         return Json({"run": hosted.name, "items": described})
 
     return routes
-
-
-# Report -------------------------------------------------------------------------------------------
-
-
-async def _reported(form: FormData) -> dict[str, Any]:
-    """Markdown, a page, and the facts with their cells."""
-    uploads = uploads_of(form, "data", 1, MOST_INPUTS)
-    contents = [(one.filename or "", await one.read()) for one in uploads]
-    template, language = text_of(form, "template"), text_of(form, "language") or "en"
-    Voice(language)  # a wrong one is said before the work
-
-    def written() -> dict[str, Any]:
-        with TemporaryDirectory() as folder:
-            files = []
-            for number, (name, content) in enumerate(contents):
-                # a client's name may say anything: of it only what a report shows is kept
-                own = re.sub(r"[^\w.-]", "_", PurePosixPath(name.replace("\\", "/")).name)[-80:]
-                files.append(Path(folder) / str(number) / (own or f"table-{number}.csv"))
-                files[-1].parent.mkdir()
-                files[-1].write_bytes(content)
-            if template is not None:
-                (Path(folder) / "template.md").write_text(template, encoding="utf-8")
-            made = report(
-                files,
-                None if template is None else Path(folder) / "template.md",
-                language=language,
-            )
-            page = made.page(files[0].stem, language)
-            return {"markdown": made.text, "page": page, **made.document()}
-
-    return await run_in_threadpool(written)
 
 
 # Forecast -----------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 import castalia
+from castalia import app as apps
 from castalia.errors import CastaliaError
 from castalia.language import Voice, recognised
 from castalia.sentences import say
@@ -89,6 +90,9 @@ def make_app(
     app.include_router(openai_speech.router(table, service))
     app.include_router(castalia_api.router(table, service))
     app.include_router(answers_api.router(table, service))
+    for one in apps.every().values():
+        if one.router:
+            app.include_router(one.load("router")(table, service))
 
     keys = keys or Keys(limits=limits)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from starlette.datastructures import FormData, UploadFile
@@ -39,3 +41,18 @@ def uploads_of(form: FormData, name: str, least: int, most: int) -> Sequence[Upl
     if not least <= len(uploads) <= most:
         raise Invalid(say("between {0} and {1} files", least, most), name)
     return uploads
+
+
+async def files_in(form: FormData, name: str, most: int, folder: Path) -> list[Path]:
+    """The files of a field, between 1 and `most`, written into a folder, each in one of its own and
+    under what is harmless of its name. Raises Invalid for too few or too many.
+    """
+    written = []
+    for number, upload in enumerate(uploads_of(form, name, 1, most)):
+        # a client's name may say anything: of it only what a report shows is kept
+        last = PurePosixPath((upload.filename or "").replace("\\", "/")).name
+        own = re.sub(r"[^\w.-]", "_", last)[-80:]
+        written.append(folder / str(number) / (own or f"table-{number}.csv"))
+        written[-1].parent.mkdir()
+        written[-1].write_bytes(await upload.read())
+    return written

@@ -38,7 +38,7 @@ def command(
     ] = False,
 ) -> int:
     """Write a report in which every number comes from cells, or check a text against its facts."""
-    from castalia.apps.report import report
+    from castalia.apps.report.writing import report
     from castalia.errors import RecipeError
     from castalia.language import current
 
