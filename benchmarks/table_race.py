@@ -2,6 +2,7 @@
 
     python benchmarks/table_race.py adult.csv [--seconds 60] [--recipes NAME ...]
     python benchmarks/table_race.py bank.csv --name bank --target y
+    python benchmarks/table_race.py adult.csv --peers argn=PEER/bin/python ... [--seconds 60]
         # adds what is missing to benchmarks/results/table_race.json
 
 Nine tenths of the rows (pandas `sample(frac=0.9, random_state=0)`) are trained on; as many are
@@ -10,13 +11,16 @@ checked against SDMetrics' figures), the AUC
 of gradient boosting (scikit-learn) that tells drawn from real rows in cross-validation, the AUC of
 gradient boosting on the held-out tenth when trained on drawn rows against real ones, and exact
 copies among drawn rows against those among held-out ones. Beside it: independent columns and rows
-drawn again from the training rows.
+drawn again from the training rows, and other people's models (peers/table_peers.py), each from an
+environment of its own; those that know no limit of time take what they take.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -39,6 +43,7 @@ from castalia.sampling.generate import collected, generate, request_of
 from machine import RESULTS, write_result
 
 PATH = RESULTS / "table_race.json"
+PEERS = Path(__file__).parent / "peers" / "table_peers.py"
 RECIPES = ("table/ar", "table/vae", "table/flow", "table/gan")
 
 
@@ -127,6 +132,7 @@ def main() -> None:
     words.add_argument("--target", default="income")
     words.add_argument("--name", default="adult", help="of the data, in the results")
     words.add_argument("--recipes", nargs="+", default=list(RECIPES))
+    words.add_argument("--peers", nargs="+", default=[], metavar="NAME=PYTHON")
     words.add_argument("--seconds", type=float, default=60)
     words.add_argument("--threads", type=int, default=2)
     given = words.parse_args()
@@ -135,12 +141,16 @@ def main() -> None:
     whole = pd.read_csv(given.data)
     train = whole.sample(frac=0.9, random_state=0)
     test = whole.drop(train.index)
-    for recipe in given.recipes:
+    peers = dict(one.split("=", 1) for one in given.peers)
+    for recipe in [*given.recipes, *peers]:
         key = {"data": given.name, "recipe": recipe, "seconds": given.seconds}
         if any(key.items() <= row.items() for row in rows):
             continue
         row: dict[str, Any] = {**key, "threads": given.threads, "rows": len(train)}
-        table, facts = drawn_by(recipe, train, given.seconds)
+        if recipe in peers:
+            table, facts = drawn_by_peer(recipe, peers[recipe], train, given)
+        else:
+            table, facts = drawn_by(recipe, train, given.seconds)
         row |= {**facts, "scores": scored(train, test, table, given.target)}
         if not any(given.name == one["data"] and "rows_again" in one for one in rows):
             rng = np.random.default_rng(0)
@@ -184,6 +194,24 @@ def drawn_by(
             "seconds_of_sampling": round(time.perf_counter() - begun, 1),
         }
         return pd.read_csv(Path(folder) / "drawn.csv"), facts
+
+
+def drawn_by_peer(
+    name: str, python: str, train: pd.DataFrame, given: argparse.Namespace
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The same by a model of others, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [str(Path(folder) / name) for name in ("train.csv", "drawn.csv", "facts.json")]
+        train.to_csv(files[0], index=False)
+        threads = {"OMP_NUM_THREADS": str(given.threads)}
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        subprocess.run(
+            [python, str(PEERS), name, *files, "--seconds", str(given.seconds)],
+            check=True,
+            env=environment | threads,
+        )
+        facts = json.loads(Path(files[2]).read_text("utf-8"))
+        return pd.read_csv(files[1]), facts
 
 
 if __name__ == "__main__":

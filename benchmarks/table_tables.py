@@ -10,6 +10,7 @@ from typing import Any
 # English, Chinese, goal, reached: tables.Row
 Cells = tuple[tuple[str, str], tuple[str, str], str | tuple[str, str], bool]
 ADULT, BEST = "adult", "table/ar"
+PEERS = {"argn": "TabularARGN", "copula": "GaussianCopula", "ctgan": "CTGAN", "tvae": "TVAE"}
 
 
 def table_race(results: dict[str, Any]) -> Iterator[Cells]:
@@ -80,8 +81,12 @@ def raced(results: dict[str, Any], language: str) -> str:
         "rows_again": ("training rows again", "重抽训练行"),
     }
     for row in results["rows"]:
-        spent = (f"{row['seconds']:g}", f"{row['steps']:,}")
-        lines.append(_line(row["data"], f"`{row['recipe']}`", *spent, row["scores"]))
+        if "version" in row:  # of a model of others
+            title, steps = f"{PEERS[row['recipe']]} ({row['version']})", ""
+        else:
+            title, steps = f"`{row['recipe']}`", f"{row['steps']:,}"
+        spent = f"{row['wall_seconds_of_training']:.0f}"
+        lines.append(_line(row["data"], title, spent, steps, row["scores"]))
     for row in results["rows"]:
         for key, title in names.items():
             if key in row:

@@ -9,6 +9,7 @@ FINDINGS: dict[str, Sentence] = {
     "reading": Sentence(
         "note",
         "Read as a table of {columns} columns, because {why}. To read it otherwise: {others}",
+        "Read as a table of {columns} column, because {why}. To read it otherwise: {others}",
     ),
     "kinds": Sentence(
         "note",

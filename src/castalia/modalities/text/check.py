@@ -267,13 +267,14 @@ class TextCheck(Check):
                 findings.append(self.finding("numbers", name=entry.name))
                 records += 1
             if not decided:
-                undecided.append(check_tables.proposal(columns))
+                undecided.append((check_tables.proposal(columns), entry.name))
         self._records = records == len(texts) > 0
         if self._records:
             self.near = None
         if undecided and config.field is None:
-            self._column = undecided[0]
-            findings.append(self.finding("columns", field=shlex.quote(_quoted(self._column))))
+            self._column, name = undecided[0]
+            field = shlex.quote(_quoted(self._column))
+            findings.append(self.finding("columns", field=field, name=name))
             update = {"field": self._column.replace("\\n", "\n")}
             codec = recipe.Part(plan.codec.name, config.model_copy(update=update))
             plan = replace(plan, codec=codec)
