@@ -18,6 +18,7 @@ from castalia.config import LARGEST_SEED, MOST_ROWS, MOST_STEPS, WIDEST, Config
 from castalia.sentences import say
 
 STEPS = 1000  # of a recipe that gives no length
+FEWEST_STEPS = 30  # that `epochs` leaves: fewer teach nothing, however few the data
 MOST_MINUTES = 60.0 * 24 * 365
 # of the training section: setting one of them replaces all
 LENGTHS = ("steps", "minutes", "plan")
@@ -171,8 +172,8 @@ class TrainConfig(Config):
         None,
         ge=1,
         le=MOST_STEPS,
-        description="at most so many passes over the training items; steps become fewer where they "
-        "would be more",
+        description="at most so many passes over the training items: fewer steps where they would "
+        "be more, but never fewer than 30",
     )
     plan: tuple[
         tuple[
@@ -263,12 +264,13 @@ class TrainConfig(Config):
         }
 
     def for_items(self, count: int) -> TrainConfig:
-        """With no more steps than `epochs` passes over the training items are. count: rows of a
-        batch in which all of them stand once.
+        """With no more steps than `epochs` passes over the training items are, or FEWEST_STEPS.
+        count: rows of a batch in which all of them stand once.
         """
         if self.epochs is None:
             return self
-        most = max(1, -(-self.epochs * max(1, count) // (self.batch * self.accumulate)))
+        passes = -(-self.epochs * max(1, count) // (self.batch * self.accumulate))
+        most = max(FEWEST_STEPS, passes)
         if self.steps is not None and self.steps <= most:
             return self
         return self.model_copy(update={"steps": most})

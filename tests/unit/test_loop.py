@@ -12,6 +12,7 @@ from castalia.recipe import load
 from castalia.recipe_sections import TrainConfig
 from castalia.spec import Tokens
 from castalia.training.device import resolve_precision
+from castalia.verbs import dry_run
 from castalia.verbs.dry_run import rehearse
 
 TINY = {
@@ -105,3 +106,14 @@ def test_a_rehearsal_writes_nothing_and_counts_parameters(
     assert found.cpu_seconds < longer.cpu_seconds
     assert found.items + 10 < 200 and found.parameters > 1000
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_of_a_part_counts_the_passes_over_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(dry_run, "MOST_ITEMS", 100)
+    given = {"codec.size": 8, "family.width": 8, "training.batch": 16, "training.threads": 1}
+    recipe = load("image/vae", "builtin/digits", {**given, "training.epochs": 2})
+    found = rehearse(recipe)
+    assert found.items > 1000
+    assert found.steps == pytest.approx(2 * found.items / 16, rel=0.02)

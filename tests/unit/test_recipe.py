@@ -97,13 +97,13 @@ def test_list_of_shipped_recipes():
 
 
 def test_epochs_bound_the_steps_and_are_silent_where_they_are_not_set():
-    from castalia.recipe_sections import TrainConfig
+    from castalia.recipe_sections import FEWEST_STEPS, TrainConfig
 
     config = TrainConfig(steps=1000, batch=50, accumulate=2, epochs=3)
-    assert config.for_items(400).steps == 12
-    assert config.for_items(10).steps == 1
+    assert config.for_items(4000).steps == 120
+    assert config.for_items(10).steps == FEWEST_STEPS
     assert config.for_items(10**6).steps == 1000
-    assert TrainConfig(minutes=1, batch=50, epochs=2).for_items(100).steps == 4
+    assert TrainConfig(minutes=1, batch=50, epochs=2).for_items(1000).steps == 40
     assert TrainConfig(steps=5).for_items(1).steps == 5
     assert "epochs" not in TrainConfig(steps=5).model_dump()
     assert TrainConfig.model_validate(config.model_dump()) == config

@@ -84,7 +84,8 @@ def rehearse(recipe: Recipe, *, steps: int = 1) -> Estimate:
     with stage("writing a checkpoint to memory"), Stopwatch() as saving:
         for group in trainer.checkpoint().values():
             dump(group)
-    config = plan.training
+    # the plan's steps are those of the items that were read
+    config = recipe.training.for_items(round(dataset.train.rows_a_pass / share))
     before = listing.wall + making.wall + sheet.wall * times + saving.wall
     total = planned_steps(config, pace.wall, before)
     sheets = _sheets(config, total, total * pace.wall, sheet.wall * times)

@@ -44,8 +44,8 @@ FINDINGS: dict[str, Sentence] = {
     "columns": Sentence(
         "note",
         "Read as texts, because most characters stand in running text. No column is called text or "
-        "content, so say which to read. Proposed: codec.field={field}. To read the rows as a table: "
-        "castalia train table/ar {name}",
+        "content, so say which to read. Proposed: codec.field={field}. To read the rows as a "
+        "table: castalia train table/ar {name}",
     ),
     "numbers": Sentence(
         "warning",
