@@ -12,8 +12,9 @@ longer and a shorter view of the past:
     changes   the last such sum, and a change as between two of them in the past
 
 Which method a kind of item gets is learned from the past, and so is the level of its quantile, or
-the margin above its mean, that is right in practice (conformal: Vovk, Gammerman and Shafer 2005). The seasonal naive is in
-stock.py, as the policy to beat. Trends, promotions and holidays are not modelled.
+the margin above its mean, that is right in practice (conformal: Vovk, Gammerman and Shafer 2005).
+The seasonal naive is in stock.py, as the policy to beat. Trends, promotions and holidays are not
+modelled.
 """
 
 from __future__ import annotations
@@ -295,9 +296,7 @@ def learned(history: History, horizon: int, level: float, seed: int) -> list[Rul
     return [rule for rule in best if rule is not None]
 
 
-def _calibrated(
-    name: str, draws: np.ndarray, truth: np.ndarray, level: float
-) -> Iterator[Rule]:
+def _calibrated(name: str, draws: np.ndarray, truth: np.ndarray, level: float) -> Iterator[Rule]:
     """The two rules of a method that would have met `level` of these sums (conformal)."""
     rank = min(len(truth), math.ceil((len(truth) + 1) * level)) - 1
     below = np.sort((draws < truth[:, None]).mean(1))[rank]
