@@ -16,12 +16,14 @@ ITEMS, DAYS, SEED = 60, 365, 11
 
 def demo(folder: Path) -> Path:
     """The page of the plan."""
+    from castalia.apps.demand.page import findings
     from castalia.apps.demand.plan import demand
 
     sales = folder / "made-sales.csv"
     atomic.write(sales, made_sales(ITEMS, DAYS, SEED))
     echo(say("made sales: {0} items, {1} days, seed {2}", ITEMS, DAYS, SEED))
     made = demand(sales, item="sku", time="date", units="n", name="title", lead=14, review=7)
+    echo(*findings(made))
     return made.write(folder)
 
 

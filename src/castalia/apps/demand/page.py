@@ -103,7 +103,7 @@ def _policy(tested: Any, name: str) -> dict[str, Any]:
     cost = tested.cost_against(name, "naive")
     return {
         "label": POLICIES[name],
-        "service": f"{_percent(service.value)} ({_percent(service.low)} – {_percent(service.high)})",
+        "service": _of(service),
         "filled": _percent(filled.value),
         "stock": f"{tested.stock_of(name):,.0f}",
         "cost": _percent(cost.value) if name == "naive" else _of(cost),

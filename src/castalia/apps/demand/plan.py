@@ -16,7 +16,15 @@ import numpy as np
 
 from castalia import atomic
 from castalia.apps.demand import sales as reading
-from castalia.apps.demand.forecasting import KINDS, History, Rule, drawn, learned, stock_level
+from castalia.apps.demand.forecasting import (
+    KINDS,
+    History,
+    Rule,
+    drawn,
+    kinds,
+    learned,
+    stock_level,
+)
 from castalia.apps.demand.sales import DAYS, PERIODS, Sales
 from castalia.apps.demand.stock import BackTest, Terms, back_test
 from castalia.errors import DataError, RecipeError
@@ -39,7 +47,8 @@ HEADS = (
 class Item:
     """One line of the plan. mean, quantiles: of demand over `cover` periods. reorder_point: order
     when stock falls below it and the lead time is to be bridged; order_up_to: the target at a
-    review; order_quantity: what an order is on average. stock, order_now: None without a stock file.
+    review; order_quantity: what an order is on average. stock, order_now: None without a file of
+    stock.
     """
 
     item: str
@@ -265,8 +274,6 @@ def _items(
     seed: int,
 ) -> list[Item]:
     """The lines of the plan, what sells most first."""
-    from castalia.apps.demand.forecasting import kinds
-
     draws = drawn(history, terms.cover, rules, seed)
     targets = stock_level(history, draws, rules)
     bridging = drawn(history, max(1, terms.lead), rules, seed)
