@@ -1,5 +1,5 @@
-"""Stock plans of `castalia demand` on a year of sales: is the service reached that was asked, and at
-what cost beside the seasonal naive's?
+"""Stock plans of `castalia demand` on a year of sales: is the service reached that was asked, and
+at what cost beside the seasonal naive's?
 
     python benchmarks/demand.py transactions.parquet
         # writes benchmarks/results/demand.json

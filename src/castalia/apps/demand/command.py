@@ -68,7 +68,8 @@ def command(
 ) -> int:
     """Forecast the demand of each item, say how much of it to keep, and test that on the past."""
     from castalia.apps.demand.page import findings
-    from castalia.apps.demand.plan import amount, demand
+    from castalia.apps.demand.plan import demand
+    from castalia.apps.demand.sales import amount
 
     made = demand(
         data,

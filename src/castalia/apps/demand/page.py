@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from castalia.apps.demand.plan import Item, Plan, amount
+from castalia.apps.demand.items import Item, Planned
+from castalia.apps.demand.sales import amount
 from castalia.evaluation.base import Estimate
 from castalia.evaluation.charts import ticks
 from castalia.language import Voice
@@ -32,7 +33,7 @@ KINDS: dict[str, Message] = {
 }
 
 
-def findings(made: Plan) -> Iterator[str]:
+def findings(made: Planned) -> Iterator[str]:
     """Whether the plan can be believed, in sentences."""
     tested, terms = made.tested, made.terms
     yield say(
@@ -76,7 +77,7 @@ def findings(made: Plan) -> Iterator[str]:
         )
 
 
-def page(made: Plan, language: str) -> str:
+def page(made: Planned, language: str) -> str:
     """HTML."""
     voice, tested = Voice(language), made.tested
     whole = made.sales.whole
@@ -125,7 +126,7 @@ def _row(one: Item, whole: bool) -> dict[str, Any]:
     }
 
 
-def _chart(made: Plan, one: Item, voice: Voice) -> Html:
+def _chart(made: Planned, one: Item, voice: Voice) -> Html:
     """Bars of what was sold in each period, and the level that is kept for one order."""
     place = made.sales.items.index(one.item)
     units, first = made.sales.units[place], int(made.sales.first[place])

@@ -155,6 +155,11 @@ def period_for(days: int, cover: float) -> str:
     return "month" if cover >= 60 and days >= 3 * 365 else "week"
 
 
+def amount(value: float, whole: bool) -> str:
+    """Units as people write them."""
+    return f"{value:.0f}" if whole else f"{value:.2f}"
+
+
 def _amounts(table: columns.Source, units: str) -> np.ndarray:
     values = np.array(table.numbers(units)[0])
     empty = np.flatnonzero(np.isnan(values))
