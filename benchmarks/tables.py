@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import audio_tables
+import demand_tables
 import language_tables
 import music_tables
 import picture_tables
@@ -544,6 +545,7 @@ MODULES = (
     audio_tables,
     shape_tables,
     table_tables,
+    demand_tables,
 )
 # README's figures: a result, and which of its rows; two of pictures, two of texts, one of music,
 # one of what is said about a model

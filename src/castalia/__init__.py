@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from castalia import export
+    from castalia.apps.demand.plan import demand
     from castalia.apps.report.writing import report
     from castalia.errors import CastaliaError
     from castalia.run import Run
@@ -42,6 +43,7 @@ _WHERE = {
     "chat": "castalia.verbs.chat",
     "check": "castalia.verbs.check",
     "compare": "castalia.verbs.compare",
+    "demand": "castalia.apps.demand.plan",
     "describe": "castalia.verbs.describe",
     "edit": "castalia.verbs.edit",
     "find": "castalia.verbs.describe",
@@ -64,6 +66,7 @@ __all__ = [
     "chat",
     "check",
     "compare",
+    "demand",
     "describe",
     "edit",
     "evaluate",
