@@ -131,12 +131,10 @@ def diff(
 
 
 def _lines(prompt: Prompt) -> list[str]:
-    """The head in one order and without what says nothing, so that only meaning differs."""
-    import yaml
+    """Without what says nothing, so that only meaning differs."""
+    from castalia.apps.prompt.template import written
 
-    kept = prompt.head.model_dump(mode="json", exclude_defaults=True)
-    head = yaml.safe_dump(kept, allow_unicode=True) if kept else ""
-    return f"---\n{head}---\n{prompt.body}".splitlines()
+    return written(prompt).splitlines()
 
 
 def _told(prompt: Prompt) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from castalia.sentences import say
 
 if TYPE_CHECKING:
     from castalia.apps.prompt.answers import Answers
-    from castalia.apps.prompt.assertions import Assertion, Asked
+    from castalia.apps.prompt.assertions import Asked, Assertion
     from castalia.apps.prompt.models import Answer
     from castalia.run import Run
 

@@ -18,7 +18,7 @@ from castalia.apps.prompt.verdicts import Verdict
 from castalia.sentences import say
 
 if TYPE_CHECKING:
-    from castalia.apps.prompt.assertions import Assertion, Asked
+    from castalia.apps.prompt.assertions import Asked, Assertion
 
 SYSTEM = (
     "You judge one answer of another program against one criterion. Between the marks {0} stands "

@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from castalia import atomic
 from castalia.apps.prompt.answers import Answers, Question
-from castalia.apps.prompt.assertions import Assertion, Asked, Tools, check
+from castalia.apps.prompt.assertions import Asked, Assertion, Tools, check
 from castalia.apps.prompt.models import Answer, Model, ModelConfig, model_of
 from castalia.apps.prompt.paired_tests import LEVEL, Gain, Share, gain, holm, share
 from castalia.apps.prompt.suite import Case, Suite, load
@@ -106,12 +106,13 @@ class Comparison:
             one, two, won, lost = two, one, lost, won
         if self.shown:
             return say(
-                "With {0}, '{1}' is better than '{2}': in {3} of {4} cases against {5} (p = {6:.2g}).",
+                "With {0}, '{1}' is better than '{2}': in {3} of {4} cases against {5} "
+                "(p = {6:.2g}).",
                 *(self.within, two, one, won, self.gain.n, lost, self.gain.p),
             )
         return say(
-            "With {0}, no difference between '{1}' and '{2}' is shown: {3} against {4} of {5} cases "
-            "(p = {6:.2g}).",
+            "With {0}, no difference between '{1}' and '{2}' is shown: {3} against {4} of {5} "
+            "cases (p = {6:.2g}).",
             *(self.within, two, one, won, lost, self.gain.n, self.gain.p),
         )
 

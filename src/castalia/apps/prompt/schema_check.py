@@ -22,8 +22,20 @@ from castalia.errors import RecipeError, meant
 from castalia.sentences import say
 
 NOTES = frozenset(
-    ("title", "description", "$schema", "$id", "$comment", "$defs", "definitions", "default")
-    + ("examples", "deprecated", "readOnly", "writeOnly")
+    [
+        "title",
+        "description",
+        "$schema",
+        "$id",
+        "$comment",
+        "$defs",
+        "definitions",
+        "default",
+        "examples",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
+    ]
 )
 TYPES: dict[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),

@@ -44,7 +44,7 @@ FIX = say("see docs/prompts.md for what a suite holds")
 class CaseConfig(Config):
     """threshold: the least mean score that passes, in the place of every assertion passing."""
 
-    vars: dict[str, Any] = {}
+    vars: dict[str, Any] = Field({})
     name: str = ""
     asserts: tuple[Assertion, ...] = Field((), alias="assert")
     threshold: float | None = Field(None, ge=0, le=1)
@@ -113,7 +113,7 @@ class Suite:
     seed: int = 0
     judge: ModelConfig | None = None
     metrics: tuple[Metric, ...] = ()
-    search: Search = Search()
+    search: Search = field(default_factory=Search)
     notes: tuple[str, ...] = field(default=())
 
     def values_for(self, prompt: Prompt, case: Case) -> dict[str, Any]:

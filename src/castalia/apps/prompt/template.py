@@ -29,7 +29,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,11 +90,11 @@ class Head(Config):
     """
 
     about: str = ""
-    variables: dict[str, Variable | str] = {}
-    alternatives: dict[str, tuple[str, ...]] = {}
+    variables: dict[str, Variable | str] = Field({})
+    alternatives: dict[str, tuple[str, ...]] = Field({})
     examples: tuple[dict[str, Any], ...] = ()
     shots: int | None = Field(None, ge=0)
-    cond: dict[str, str] = {}
+    cond: dict[str, str] = Field({})
     model: Any = None
     sampling: Sampling = Sampling()
     tests: tuple[dict[str, Any], ...] = ()
@@ -109,7 +109,7 @@ class Choice:
 
     wordings: Mapping[str, int] = field(default_factory=dict)
     shots: tuple[int, ...] | None = None
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     body: str | None = None
 
     def document(self) -> dict[str, Any]:
@@ -244,6 +244,37 @@ def parse(text: str, name: str, path: Path | None = None) -> Prompt:
     prompt = Prompt(name, head, text[match.end() :] if match else text, path)
     verify(prompt)
     return prompt
+
+
+def applied(prompt: Prompt, choice: Choice) -> Prompt:
+    """The prompt for which this choice is the first: another file, and another version."""
+    head = prompt.head
+    alternatives = {
+        name: (texts[place], *texts[:place], *texts[place + 1 :])
+        for name, texts in head.alternatives.items()
+        for place in [choice.wordings.get(name, 0)]
+    }
+    changed: dict[str, Any] = {
+        "alternatives": alternatives,
+        "sampling": choice.sampling.over(head.sampling),
+    }
+    if choice.shots is not None:
+        rest = [one for place, one in enumerate(head.examples) if place not in choice.shots]
+        changed["examples"] = (*(head.examples[place] for place in choice.shots), *rest)
+        changed["shots"] = len(choice.shots)
+    body = prompt.body if choice.body is None else choice.body
+    return replace(prompt, head=head.model_copy(update=changed), body=body, path=None)
+
+
+def written(prompt: Prompt) -> str:
+    """The text of a prompt's file."""
+    import yaml
+
+    kept = prompt.head.model_dump(mode="json", exclude_defaults=True)
+    if not kept:
+        return prompt.body
+    head = yaml.safe_dump(kept, allow_unicode=True, sort_keys=False, width=100)
+    return f"---\n{head}---\n{prompt.body}"
 
 
 def files(sources: Sequence[str | Path]) -> Iterator[Path]:

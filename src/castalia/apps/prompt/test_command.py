@@ -1,4 +1,4 @@
-"""castalia prompt test SUITE [--out DIR] [--run RUN | --llm ADDRESS --model NAME] [--junit FILE]."""
+"""castalia prompt test SUITE [--run RUN | --llm ADDRESS --model NAME] [--junit FILE]."""
 
 from __future__ import annotations
 

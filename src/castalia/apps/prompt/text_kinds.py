@@ -17,7 +17,7 @@ from castalia.errors import DataError, RecipeError
 from castalia.sentences import say
 
 if TYPE_CHECKING:
-    from castalia.apps.prompt.assertions import Assertion, Asked
+    from castalia.apps.prompt.assertions import Asked, Assertion
 
 ALIKE = 0.75  # chrF from which texts are similar, where a suite says nothing else
 MOST_JSON = 200  # places of a text where JSON may begin
