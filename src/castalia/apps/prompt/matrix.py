@@ -358,6 +358,7 @@ def _told(one: Outcome, suite: Suite) -> dict[str, Any]:
         "passed": one.passed,
         "score": round(one.score, 4),
         "question": one.question,
+        "text": one.answer.text,
         **one.answer.document(),
         "verdicts": [
             {"assertion": made.title, **asdict(verdict)} for made, verdict in one.verdicts

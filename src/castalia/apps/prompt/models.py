@@ -65,7 +65,7 @@ class ModelConfig(Config):
 
     @property
     def title(self) -> str:
-        return self.name or self.model or self.run
+        return self.name or self.model or Path(self.run).name
 
 
 @dataclass(frozen=True)
