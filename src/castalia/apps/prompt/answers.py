@@ -110,8 +110,6 @@ class Answers:
                 # half a line of an earlier process is ended first
                 begin = b"" if file.tell() == 0 or _ends_whole(path) else b"\n"
                 file.write(begin + line.encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
         except OSError as error:
             raise StorageError(
                 say("cannot write: {0}", error.strerror or error),

@@ -51,5 +51,7 @@ def demo(folder: Path) -> Path:
     atomic.write(folder / "suite.yaml", SUITE)
     tested = test(folder / "suite.yaml", folder / "tested")
     echo(tested.headline, *(one.words() for one in tested.comparisons))
-    echo(say("once more, or with prompts of yours: castalia prompt test {0}", folder / "suite.yaml"))
+    echo(
+        say("once more, or with prompts of yours: castalia prompt test {0}", folder / "suite.yaml")
+    )
     return tested.write(current())

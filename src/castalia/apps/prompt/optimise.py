@@ -23,6 +23,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ SCHEMA = 1
 FEWEST = 6  # cases of each part
 FIRST = 4  # cases that the first round asks, at least
 MOST = 256  # candidates
+ORDERS = 6  # choices and orders of examples, for each number of them
 PROPOSALS = 6
 FAILURES = 3  # that a proposing model is shown, from the development part
 ASK = (
@@ -293,7 +295,7 @@ def _dimensions(
             Candidate(Choice({name: place}), (say("{0}: '{1}'", name, texts[place][:60]),))
             for place in range(1, len(texts))
         ]
-    bodies = list(rewritten(prompt.body, prompt.variables)) if search.rewrites else []
+    bodies = list(rewritten(prompt.body, prompt.variables)) if search.rewrites == "all" else []
     bodies += [(say("proposal {0}", number), body) for number, body in enumerate(proposals, 1)]
     yield [Candidate(Choice(body=body), (name,)) for name, body in bodies]
     yield list(_shots(prompt, search.shots, rng))
@@ -310,14 +312,18 @@ def _shots(prompt: Prompt, counts: Sequence[int], rng: random.Random) -> Iterato
     total = len(prompt.head.examples) if "examples" in prompt.body else 0
     now = tuple(range(total if prompt.head.shots is None else min(prompt.head.shots, total)))
     sizes = sorted({one for one in counts if one <= total} or {0, len(now), total})
-    seen = {now}
     for size in sizes if total else []:
-        for _ in range(1 if size == 0 else 4):
-            shots = tuple(rng.sample(range(total), size))
-            if shots not in seen:
-                seen.add(shots)
+        for shots in _orders(total, size, rng):
+            if shots != now:
                 places = ", ".join(str(place + 1) for place in shots) or say("none")
                 yield Candidate(Choice(shots=shots), (say("examples {0}", places),))
+
+
+def _orders(total: int, size: int, rng: random.Random) -> list[tuple[int, ...]]:
+    """All choices of examples in all orders where these are few, else some at random."""
+    if math.perm(total, size) <= ORDERS:
+        return list(permutations(range(total), size))
+    return list({tuple(rng.sample(range(total), size)): None for _ in range(ORDERS)})
 
 
 def _joined(parts: Sequence[Candidate]) -> Choice:

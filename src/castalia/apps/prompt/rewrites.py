@@ -27,6 +27,8 @@ def rewritten(body: str, values: Collection[str]) -> Iterator[tuple[str, str]]:
     """(name of the rule, another body) of every rule that changes something. values: names of the
     variables, which are put between marks.
     """
+    if not body.strip():  # of a prompt that tells no words
+        return
     seen = {body}
     rules = {**RULES, say("values between marks"): lambda body: _marked(body, values)}
     for name, rule in rules.items():
@@ -108,7 +110,8 @@ def _role(body: str) -> str | None:
         return f"{words}\n{body}"
     if mark[1] == "system":
         return f"{body[: mark.end()]}\n{words}{body[mark.end() :]}"
-    return f"[system]\n{words}\n{body}"
+    begin = f"[system]\n{words}\n"
+    return f"{begin}[user]\n{body}" if body[: mark.start()].strip() else begin + body
 
 
 RULES: dict[str, Rule] = {

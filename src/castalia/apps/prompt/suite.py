@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -69,7 +69,7 @@ class Search(Config):
     """
 
     held_out: float = Field(0.5, gt=0, lt=1)
-    rewrites: bool = True
+    rewrites: Literal["all", "none"] = "all"
     shots: tuple[int, ...] = ()
     temperature: tuple[float, ...] = ()
     top_p: tuple[float, ...] = ()

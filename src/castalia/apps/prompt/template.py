@@ -30,9 +30,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from jinja2.environment import Template
 from jinja2.exceptions import TemplateError
 from pydantic import Field
 
@@ -47,6 +49,10 @@ SUFFIX = ".prompt.md"
 ROLES = ("system", "user", "assistant")
 LONGEST = 1 << 20  # characters of a value, and of what is rendered
 MOST_FILES = 2000
+# names that every template has
+GIVEN = {"examples", "loop", "caller", "varargs", "kwargs", "range", "dict", "cycler", "joiner"}
+GIVEN |= {"namespace", "self"}
+TURN = "castalia_turn"  # the name under which a template gets what begins a turn
 _HEAD = re.compile(r"\A---[ \t]*\n(.*?)(?:\n)?^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _MARK = re.compile(r"^[ \t]*\[(system|user|assistant)\][ \t]*$\n?", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -167,11 +173,7 @@ class Prompt:
 
     def names(self) -> set[str]:
         """Names that the body uses and does not set itself."""
-        from jinja2 import Environment, meta
-
-        tree = Environment(extensions=["jinja2.ext.loopcontrols"]).parse(self.body)
-        own = {"examples", *self.head.alternatives}
-        return set(meta.find_undeclared_variables(tree)) - own
+        return set(_names(self.body)) - set(self.head.alternatives) - GIVEN
 
     def render(self, values: Mapping[str, Any], choice: Choice | None = None) -> Rendered:
         """The messages for these values. Raises RecipeError for values that are missing, unknown or
@@ -190,8 +192,8 @@ class Prompt:
         with budget(size + len(body)):
             # no value holds what is the hash of all of them
             nonce = hashlib.sha256(repr((body, given)).encode(errors="replace")).hexdigest()
-            marked = _MARK.sub(lambda match: f"\n{nonce} {match[1]}\n", body)
-            text = filled(marked, given, where)
+            marked = _MARK.sub(lambda match: f"\n{{{{ {TURN} }}}} {match[1]}\n", body)
+            text = filled(marked, {**given, TURN: nonce}, where)
             cond = {name: filled(one, given, where) for name, one in self.head.cond.items()}
         return Rendered(tuple(_turns(text, nonce)), cond, choice.sampling.over(self.head.sampling))
 
@@ -295,11 +297,25 @@ def files(sources: Sequence[str | Path]) -> Iterator[Path]:
             yield source
 
 
+@lru_cache(256)
+def _names(body: str) -> frozenset[str]:
+    """Names that are used and not set. Nothing of the body is worked out: Jinja's own search folds
+    constants, and `10 ** 10 ** 9` is one.
+    """
+    from jinja2 import Environment, nodes
+
+    tree = Environment(extensions=["jinja2.ext.loopcontrols"]).parse(body)
+    found = list(tree.find_all(nodes.Name))
+    own = {one.name for one in found if one.ctx != "load"}
+    own |= {one.name for one in tree.find_all(nodes.Macro)}
+    return frozenset({one.name for one in found if one.ctx == "load"} - own)
+
+
 def verify(prompt: Prompt) -> None:
     """What can be wrong with a prompt before it is given any value."""
     head, fix = prompt.head, say("mend the head of the prompt")
     for name in [*head.variables, *head.alternatives]:
-        if not _NAME.fullmatch(name) or name == "examples":
+        if not _NAME.fullmatch(name) or name in ("examples", TURN):
             raise RecipeError(say("'{0}' is no name of a variable", name[:80]), prompt.name, fix)
     twice = set(head.variables) & set(head.alternatives)
     if twice:
@@ -378,7 +394,7 @@ def _number(text: str, kind: str) -> float | int | None:
 def filled(source: str, given: Mapping[str, Any], where: str) -> str:
     """A template with its values, within a `budget`. Raises RecipeError naming `where`."""
     try:
-        text = compiled(source, {}, {}, strict=True).render(**given)
+        text = _made(source).render(**given)
     except TemplateError as failure:
         raise _failed(failure, where) from failure
     except (TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as failure:
@@ -393,6 +409,11 @@ def filled(source: str, given: Mapping[str, Any], where: str) -> str:
     return text
 
 
+@lru_cache(256)
+def _made(source: str) -> Template:
+    return compiled(source, {}, {}, strict=True)
+
+
 def _failed(failure: Exception, where: str) -> RecipeError:
     line = getattr(failure, "lineno", None)
     return RecipeError(
@@ -405,7 +426,7 @@ def _failed(failure: Exception, where: str) -> RecipeError:
 def _turns(text: str, nonce: str) -> Iterator[dict[str, str]]:
     """What stands before the first mark is the user's; empty turns are left out."""
     role = "user"
-    parts = re.split(rf"^{nonce} (\w+)\n?", text, flags=re.MULTILINE)
+    parts = re.split(rf"^{nonce} ({"|".join(ROLES)})\n?", text, flags=re.MULTILINE)
     for place, part in enumerate(parts):
         if place % 2:
             role = part

@@ -153,7 +153,8 @@ def constraint(one: Assertion, asked: Asked) -> Verdict:
     """Any constraint that a model can be made to keep: verse:7x4+rhyme, regex:..., json:..."""
     from castalia.constraints.rewards import rule
 
-    score = _rule(rule, str(one.value))(asked.answer.text.strip())
+    text = asked.answer.text.strip()
+    score = max(map(_rule(rule, str(one.value)), (text, f"{text}\n")))  # verse ends its lines
     return Verdict(score >= 1.0, score, "" if score >= 1.0 else say("it does not keep the form"))
 
 
