@@ -426,7 +426,8 @@ def _failed(failure: Exception, where: str) -> RecipeError:
 def _turns(text: str, nonce: str) -> Iterator[dict[str, str]]:
     """What stands before the first mark is the user's; empty turns are left out."""
     role = "user"
-    parts = re.split(rf"^{nonce} ({"|".join(ROLES)})\n?", text, flags=re.MULTILINE)
+    names = "|".join(ROLES)
+    parts = re.split(rf"^{nonce} ({names})\n?", text, flags=re.MULTILINE)
     for place, part in enumerate(parts):
         if place % 2:
             role = part
