@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from castalia.apps.prompt.matrix import test as run
+from castalia.apps.prompt.pages import write
 from castalia.errors import AbilityError, RecipeError
 from tests.apps.command import TINY, inside
 from tests.apps.serving import Running, serving, talking
@@ -99,7 +100,7 @@ def test_pictures_are_told_by_a_classifier(runs: Path, server: Running, tmp_path
         cases=[{"vars": {"d": str(d)}, "assert": [judge]} for d in (0, 1, 6)],
     )
     found = run(path, tmp_path / "out")
-    page = found.write().read_text(encoding="utf-8")
+    page = write(found).read_text(encoding="utf-8")
     for cell in found.cells:
         assert [one.passed for one in cell.outcomes] == [True] * 3, cell.model
         for one in cell.outcomes:

@@ -12,6 +12,7 @@ import yaml
 from castalia.apps.prompt import rewrites, template
 from castalia.apps.prompt.models import ModelConfig
 from castalia.apps.prompt.optimise import FEWEST, optimise, split
+from castalia.apps.prompt.search_page import write
 from castalia.apps.prompt.suite import load
 from castalia.errors import DataError, RecipeError
 from tests.apps.command import inside
@@ -62,7 +63,7 @@ def test_a_gain_is_found_and_written(tmp_path: Path):
         path = suite(tmp_path, fake.address)
         found = optimise(path, tmp_path / "out", calls=300)
         asked = len(fake.asked)
-        found.write(tmp_path / "out")
+        write(found, tmp_path / "out")
         again = optimise(path, tmp_path / "out", calls=300)
     assert found.better and found.winner.changes == ("how: 'Use one number.'",)
     assert found.calls <= 300 and asked <= found.calls

@@ -14,9 +14,10 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from castalia.apps.prompt import matrix
+from castalia.apps.prompt import outcomes
 from castalia.apps.prompt.answers import Answers
-from castalia.apps.prompt.assertions import KINDS, NOT
+from castalia.apps.prompt.assertion import NOT
+from castalia.apps.prompt.assertions import KINDS
 from castalia.apps.prompt.matrix import test as run
 from castalia.apps.prompt.suite import load
 from castalia.errors import CastaliaError, DataError, PluginError, RecipeError
@@ -45,7 +46,7 @@ def suite(folder: Path, fake: Fake | None, cases: list[Any], **more: Any) -> Pat
     return path
 
 
-def asked(folder: Path, cases: list[Any], **more: Any) -> matrix.Tested:
+def asked(folder: Path, cases: list[Any], **more: Any) -> outcomes.Tested:
     with outside(echo) as fake:
         return run(suite(folder, fake, cases, **more), folder / "out")
 

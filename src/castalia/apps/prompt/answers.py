@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -63,9 +63,14 @@ class Answers:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.asked, self.kept = folder, 0, 0
+        self.folder, self.asked = folder, 0
         self._lock = threading.Lock()
         self._known: dict[str, Answer] = _read(folder / FILE)
+        self._before, self._used = frozenset(self._known), set[str]()
+
+    @property
+    def kept(self) -> int:
+        return len(self._used & self._before)
 
     def has(self, question: Question) -> bool:
         return question.key in self._known
@@ -77,7 +82,7 @@ class Answers:
         key = question.key
         with self._lock:
             if key in self._known:
-                self.kept += 1
+                self._used.add(key)
                 return self._known[key]
         place = self.folder / ITEMS / key[:20]
         answer = question.model.answer(question.rendered, question.seed, place)
@@ -87,16 +92,20 @@ class Answers:
             self._known[key] = answer
         return answer
 
-    def fetch(self, questions: Sequence[Question], together: int) -> None:
-        """Answers of models elsewhere, `together` at a time. The first error ends it; what was
-        answered until then is kept.
+    def fetch(
+        self, questions: Sequence[Question], together: int, done: Callable[[int], None]
+    ) -> None:
+        """Answers of models elsewhere, `together` at a time. done: is told how many more there are.
+        The first error ends it; what was answered until then is kept.
         """
         missing = list({one.key: one for one in questions if not self.has(one)}.values())
+        done(len(questions) - len(missing))
         with ThreadPoolExecutor(max(1, together)) as pool:
             waiting = [pool.submit(self.get, one) for one in missing]
             try:
                 for one in waiting:
                     one.result()
+                    done(1)
             except CastaliaError:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise

@@ -5,87 +5,23 @@
     - {type: similar, value: a calm sea, threshold: 0.5, weight: 2}
 
 KINDS is the list of all types, with the fields that each takes. Texts are judged in text_kinds.py,
-pictures, pieces and whole sets of answers in item_kinds.py, by a language model in judge_model.py,
+pictures and pieces in item_kinds.py, by a language model in judge_model.py,
 and by a Python function of the user's own here, under --trust-code alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from pydantic import Field
+from dataclasses import dataclass, replace
+from typing import Any
 
 from castalia import registry
 from castalia.apps.prompt import item_kinds, judge_model, text_kinds
-from castalia.apps.prompt.models import Answer
+from castalia.apps.prompt.assertion import NOT, Asked, Assertion, Verdict
 from castalia.apps.prompt.template import filled
-from castalia.apps.prompt.verdicts import Verdict
 from castalia.bounded.templates import budget
-from castalia.config import Config
 from castalia.errors import PluginError, RecipeError, meant
 from castalia.sentences import say
-
-if TYPE_CHECKING:
-    from castalia.apps.prompt.answers import Answers
-    from castalia.apps.prompt.models import Model
-
-NOT = "not-"
-
-
-class Assertion(Config):
-    """type: one of KINDS, with or without `not-`. The others are fields of some kinds: value: what
-    is looked for; threshold: the least score that passes; min, max: bounds of a number; run: the
-    run whose data teach a classifier, or whose codec reads an item; weight: in a case's score.
-    """
-
-    type: str
-    value: Any = None
-    threshold: float | None = None
-    min: float | None = None
-    max: float | None = None
-    unit: str = ""
-    measure: str = ""
-    run: str = ""
-    name: str = ""
-    weight: float = Field(1.0, ge=0)
-
-    @property
-    def kind(self) -> str:
-        return self.type.removeprefix(NOT)
-
-    @property
-    def title(self) -> str:
-        """What a table calls it."""
-        value = self.value if isinstance(self.value, str | int | float) else ""
-        return self.name or f"{self.type} {str(value)[:60]}".strip()
-
-
-@dataclass
-class Tools:
-    """What assertions may use. base: what paths are relative to. answers: kept ones, where items
-    are and to which a judge's go. judge: the model that judges, None where the suite names none.
-    """
-
-    base: Path
-    answers: Answers
-    judge: Model | None = None
-    trust: bool = False
-    opened: dict[str, Any] = field(default_factory=dict)  # runs and classifiers, by their names
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One answer in its case. model: the one that gave it. question: what it was asked."""
-
-    answer: Answer
-    values: Mapping[str, Any]
-    model: Model
-    question: str
-    seed: int
-    tools: Tools
 
 
 @dataclass(frozen=True)

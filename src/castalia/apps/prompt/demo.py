@@ -11,6 +11,7 @@ from pathlib import Path
 
 from castalia import atomic
 from castalia.apps.prompt.matrix import test
+from castalia.apps.prompt.pages import write
 from castalia.cli.console import echo
 from castalia.cli.demo import train
 from castalia.language import current
@@ -54,4 +55,4 @@ def demo(folder: Path) -> Path:
     echo(
         say("once more, or with prompts of yours: castalia prompt test {0}", folder / "suite.yaml")
     )
-    return tested.write(current())
+    return write(tested, current())

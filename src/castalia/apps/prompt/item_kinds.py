@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from castalia.apps.prompt.verdicts import Verdict, whether
+from castalia.apps.prompt.assertion import Asked, Assertion, Verdict, whether
 from castalia.errors import DataError, RecipeError, meant
 from castalia.sentences import say
 
 if TYPE_CHECKING:
     from castalia.apps.prompt.answers import Answers
-    from castalia.apps.prompt.assertions import Asked, Assertion
     from castalia.apps.prompt.models import Answer
     from castalia.run import Run
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from castalia.abilities import SampleOptions
 from castalia.apps.prompt.item_kinds import path_of
-from castalia.apps.prompt.matrix import Cell, Scored
+from castalia.apps.prompt.outcomes import Cell, Scored
 from castalia.data.stream import to_unit
 from castalia.errors import DataError, RecipeError
 from castalia.evaluation import evaluate
@@ -25,7 +25,7 @@ from castalia.spec import Tokens
 from castalia.verbs.evaluate import with_classes
 
 if TYPE_CHECKING:
-    from castalia.apps.prompt.assertions import Tools
+    from castalia.apps.prompt.assertion import Tools
     from castalia.apps.prompt.suite import Metric, Suite
     from castalia.run import Run
 

@@ -9,16 +9,12 @@ nothing. Verdicts are kept as answers are.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
 from castalia.apps.prompt.answers import Question
+from castalia.apps.prompt.assertion import Asked, Assertion, Verdict
 from castalia.apps.prompt.template import Rendered, Sampling
 from castalia.apps.prompt.text_kinds import values_in
-from castalia.apps.prompt.verdicts import Verdict
 from castalia.sentences import say
-
-if TYPE_CHECKING:
-    from castalia.apps.prompt.assertions import Asked, Assertion
 
 SYSTEM = (
     "You judge one answer of another program against one criterion. Between the marks {0} stands "

@@ -2,7 +2,7 @@
 
     tested = test(Path("suite.yaml"), Path("tested"))
     tested.headline, tested.cells, tested.comparisons
-    tested.write()                               results.json and report.html in the folder
+    write(tested)                                 of pages.py: results.json and report.html
 
 Cells are shares of cases with exact intervals. Two prompts of one model, or two models of one
 prompt, have answered the same cases, so they are compared in pairs; "better" is said only of pairs
@@ -15,201 +15,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from castalia import atomic
 from castalia.apps.prompt.answers import Answers, Question
-from castalia.apps.prompt.assertions import Asked, Assertion, Tools, check
+from castalia.apps.prompt.assertion import Asked, Assertion, Tools, Verdict
+from castalia.apps.prompt.assertions import check
 from castalia.apps.prompt.models import Answer, Model, ModelConfig, model_of
-from castalia.apps.prompt.paired_tests import LEVEL, Gain, Share, gain, holm, share
+from castalia.apps.prompt.outcomes import Cell, Comparison, Outcome, Scored, Tested
+from castalia.apps.prompt.paired_tests import LEVEL, gain, holm
 from castalia.apps.prompt.suite import Case, Suite, load
 from castalia.apps.prompt.template import Choice, Prompt
-from castalia.apps.prompt.verdicts import Verdict
 from castalia.errors import RecipeError
-from castalia.language import Voice
 from castalia.progress import stage
-from castalia.sentences import join, plural, say
+from castalia.sentences import say
 
-SCHEMA = 1
 MOST_SEED = 2**31  # servers take no larger one
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One answer in its case. question: what was asked; score: the weighted mean of the verdicts'
-    scores.
-    """
-
-    case: int
-    repeat: int
-    question: str
-    answer: Answer
-    verdicts: tuple[tuple[Assertion, Verdict], ...]
-    score: float
-    passed: bool
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A prompt with a model. outcomes: by case, then by repeat."""
-
-    prompt: str
-    model: str
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def scores(self) -> list[float]:
-        """Of each case, the share of its answers that pass."""
-        cases: dict[int, list[bool]] = {}
-        for one in self.outcomes:
-            cases.setdefault(one.case, []).append(one.passed)
-        return [sum(passed) / len(passed) for _, passed in sorted(cases.items())]
-
-    @property
-    def share(self) -> Share:
-        return share(self.scores)
-
-    @property
-    def seconds(self) -> float:
-        """Median seconds of an answer, as when it was asked."""
-        times = [one.answer.seconds for one in self.outcomes if not one.answer.problem]
-        return statistics.median(times) if times else 0.0
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """of: what differs; within: what both share. gain: of `second` over `first`. shown: whether the
-    difference holds for all comparisons together.
-    """
-
-    of: Literal["prompts", "models"]
-    first: str
-    second: str
-    within: str
-    gain: Gain
-    shown: bool = False
-
-    @property
-    def better(self) -> str:
-        """The better one, "" where no difference is shown."""
-        return "" if not self.shown else self.second if self.gain.value > 0 else self.first
-
-    def words(self) -> str:
-        """One sentence."""
-        one, two, won, lost = self.first, self.second, self.gain.wins, self.gain.losses
-        if self.gain.value < 0:
-            one, two, won, lost = two, one, lost, won
-        if self.shown:
-            return say(
-                "With {0}, '{1}' is better than '{2}': in {3} of {4} cases against {5} "
-                "(p = {6:.2g}).",
-                *(self.within, two, one, won, self.gain.n, lost, self.gain.p),
-            )
-        return say(
-            "With {0}, no difference between '{1}' and '{2}' is shown: {3} against {4} of {5} "
-            "cases (p = {6:.2g}).",
-            *(self.within, two, one, won, lost, self.gain.n, self.gain.p),
-        )
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A registered metric of a cell. passed: None where the suite sets no bound."""
-
-    prompt: str
-    model: str
-    metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    passed: bool | None
-    words: str = ""
-
-
-@dataclass(frozen=True)
-class Tested:
-    """asked, kept: how many answers were asked for now, and how many were here already."""
-
-    suite: Suite
-    folder: Path
-    cells: tuple[Cell, ...]
-    comparisons: tuple[Comparison, ...]
-    metrics: tuple[Scored, ...]
-    asked: int
-    kept: int
-    notes: tuple[str, ...]
-
-    def failing(self, least: float = 1.0) -> list[Cell]:
-        """The cells of which less than `least` of the cases pass."""
-        return [one for one in self.cells if one.share.value < least]
-
-    def passed(self, least: float = 1.0) -> bool:
-        """Whether every cell has its share, and every bounded metric is within its bounds."""
-        return not self.failing(least) and all(one.passed is not False for one in self.metrics)
-
-    @property
-    def headline(self) -> str:
-        """What the whole says, in a sentence or two."""
-        shown = [one for one in self.comparisons if one.shown]
-        total = sum(len(one.scores) for one in self.cells)
-        good = sum(sum(one.scores) for one in self.cells)
-        first = say("{0:.0%} of {1} pass.", good / total, plural("{0} case", "{0} cases", total))
-        if not self.comparisons:
-            return first
-        if not shown:
-            return join([first, say("No difference between prompts or models is shown.")])
-        return join([first, *(one.words() for one in shown[:3])])
-
-    def document(self, language: str = "en") -> dict[str, Any]:
-        """JSON: everything that pages show."""
-        voice = Voice(language)
-        made = {
-            "schema": SCHEMA,
-            "suite": self.suite.name,
-            "headline": self.headline,
-            "prompts": [{"name": one.name, "version": one.version} for one in self.suite.prompts],
-            "models": [one.title for one in self.suite.models],
-            "asked": self.asked,
-            "kept": self.kept,
-            "notes": list(self.notes),
-            "cells": [
-                {
-                    "prompt": one.prompt,
-                    "model": one.model,
-                    **asdict(one.share),
-                    "seconds": round(one.seconds, 4),
-                    "answers": [_told(outcome, self.suite) for outcome in one.outcomes],
-                }
-                for one in self.cells
-            ],
-            "comparisons": [
-                {
-                    **{name: getattr(one, name) for name in ("of", "first", "second", "within")},
-                    **asdict(one.gain),
-                    "shown": one.shown,
-                    "better": one.better or None,
-                    "words": one.words(),
-                }
-                for one in self.comparisons
-            ],
-            "metrics": [asdict(one) for one in self.metrics],
-        }
-        plain: dict[str, Any] = voice.plain(made)
-        return plain
-
-    def write(self, language: str = "en") -> Path:
-        """results.json and report.html in the folder; the page."""
-        from castalia.apps.prompt.pages import write_page
-
-        atomic.write_json(self.folder / "results.json", self.document(language))
-        page = self.folder / "report.html"
-        write_page(self, page, language)
-        return page
 
 
 def test(
@@ -217,7 +41,6 @@ def test(
     out: Path,
     *,
     models: Sequence[ModelConfig] = (),
-    judge: ModelConfig | None = None,
     trust: bool = False,
     together: int = 4,
 ) -> Tested:
@@ -236,7 +59,7 @@ def test(
             say("add `models`, or give --run RUN, or --llm ADDRESS --model NAME"),
         )
     answers = Answers(out)
-    desk = Desk(whole, answers, trust, judge)
+    desk = Desk(whole, answers, trust)
     cells = desk.cells(
         [(one, Choice()) for one in whole.prompts], range(len(whole.cases)), together
     )
@@ -255,18 +78,12 @@ def test(
 class Desk:
     """Where questions are asked and answers judged: the models of a suite, opened."""
 
-    def __init__(
-        self,
-        suite: Suite,
-        answers: Answers,
-        trust: bool = False,
-        judge: ModelConfig | None = None,
-    ) -> None:
+    def __init__(self, suite: Suite, answers: Answers, trust: bool = False) -> None:
         self.suite, self.answers = suite, answers
         self.models: list[Model] = [model_of(one, suite.base, trust=trust) for one in suite.models]
-        wanted = judge or suite.judge
-        teller = None if wanted is None else model_of(wanted, suite.base, trust=trust)
-        self.tools = Tools(suite.base, answers, teller, trust)
+        wanted = suite.judge
+        judge = None if wanted is None else model_of(wanted, suite.base, trust=trust)
+        self.tools = Tools(suite.base, answers, judge, trust)
 
     def cells(
         self, prompts: Sequence[tuple[Prompt, Choice]], cases: Sequence[int], together: int = 1
@@ -283,12 +100,12 @@ class Desk:
                         for case in cases
                         for _, seed in self._seeds(case)
                     ]
-                    self.answers.fetch(asked, together)
+                    self.answers.fetch(asked, together, work.advance)
                 for prompt, choice in prompts:
                     outcomes = []
                     for one in self.outcomes(prompt, choice, model, cases):
                         outcomes.append(one)
-                        work.advance()
+                        work.advance(0 if model.outside else 1)
                     found.append(Cell(prompt.name, model.name, tuple(outcomes)))
         names = {one.name: place for place, (one, _) in enumerate(prompts)}
         return sorted(found, key=lambda one: names[one.prompt])
@@ -349,21 +166,6 @@ def _together(
     if case.threshold is not None:
         return score, score >= case.threshold - 1e-9
     return score, all(one.passed for _, one in counted)
-
-
-def _told(one: Outcome, suite: Suite) -> dict[str, Any]:
-    return {
-        "case": suite.cases[one.case].name,
-        "repeat": one.repeat,
-        "passed": one.passed,
-        "score": round(one.score, 4),
-        "question": one.question,
-        "text": one.answer.text,
-        **one.answer.document(),
-        "verdicts": [
-            {"assertion": made.title, **asdict(verdict)} for made, verdict in one.verdicts
-        ],
-    }
 
 
 def _doubles(suite: Suite) -> list[str]:

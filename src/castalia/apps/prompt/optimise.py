@@ -30,8 +30,9 @@ from typing import Any
 from castalia import atomic
 from castalia.apps.prompt import template
 from castalia.apps.prompt.answers import Answers, Question
-from castalia.apps.prompt.matrix import Cell, Desk
+from castalia.apps.prompt.matrix import Desk
 from castalia.apps.prompt.models import ModelConfig, model_of
+from castalia.apps.prompt.outcomes import Cell
 from castalia.apps.prompt.paired_tests import LEVEL, Gain, Share, gain, share
 from castalia.apps.prompt.rewrites import rewritten
 from castalia.apps.prompt.suite import Case, Suite, load
@@ -149,18 +150,6 @@ class Found:
         }
         plain: dict[str, Any] = Voice(language).plain(made)
         return plain
-
-    def write(self, folder: Path, language: str = "en") -> Path:
-        """search.json, search.html and, where there is a gain, the better prompt; the page."""
-        from castalia.apps.prompt.search_page import write_page
-
-        atomic.write_json(folder / "search.json", self.document(language))
-        if self.better:
-            path = folder / f"{self.prompt.name}{template.SUFFIX}"
-            atomic.write(path, template.written(self.best))
-        page = folder / "search.html"
-        write_page(self, page, language)
-        return page
 
 
 def optimise(

@@ -59,6 +59,7 @@ def command(
     """Search for a better prompt on one part of the cases, and judge it once on the other."""
     from castalia.apps.prompt.models import chosen
     from castalia.apps.prompt.optimise import optimise
+    from castalia.apps.prompt.search_page import write
     from castalia.apps.prompt.suite import load
     from castalia.language import current
 
@@ -78,7 +79,7 @@ def command(
         trust=trust_code,
         together=together,
     )
-    page = found.write(folder, current())
+    page = write(found, folder, current())
     if json:
         say_json({"folder": str(folder), **found.document(current())})
         return 0

@@ -9,17 +9,25 @@ from xml.sax.saxutils import escape, quoteattr
 from castalia import atomic
 from castalia.apps.prompt.answers import ITEMS
 from castalia.language import Voice
+from castalia.pages import render
 from castalia.pages.html import Html
-from castalia.pages.render import write
 from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
-    from castalia.apps.prompt.matrix import Cell, Outcome, Tested
+    from castalia.apps.prompt.outcomes import Cell, Outcome, Tested
 
 SHOWN = 100  # cases on the page; results.json has all
 LONGEST = 600  # characters of an answer on the page
 WIDTH, HEIGHT = 240, 20
 PICTURES = (".png", ".jpg", ".gif", ".webp")
+
+
+def write(tested: Tested, language: str = "en") -> Path:
+    """results.json and report.html in the folder of the answers; the page."""
+    atomic.write_json(tested.folder / "results.json", tested.document(language))
+    page = tested.folder / "report.html"
+    write_page(tested, page, language)
+    return page
 
 
 def write_page(tested: Tested, path: Path, language: str = "en") -> None:
@@ -37,7 +45,7 @@ def write_page(tested: Tested, path: Path, language: str = "en") -> None:
         }
         for place, case in enumerate(suite.cases[:SHOWN])
     ]
-    write(
+    render.write(
         path,
         "prompt_test.html.j2",
         language,

@@ -6,15 +6,26 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from castalia import atomic
 from castalia.apps.prompt.pages import bar
-from castalia.apps.prompt.template import written
+from castalia.apps.prompt.template import SUFFIX, written
 from castalia.language import Voice
-from castalia.pages.render import write
+from castalia.pages import render
 
 if TYPE_CHECKING:
     from castalia.apps.prompt.optimise import Found
 
 SHOWN = 12  # candidates of a round
+
+
+def write(found: Found, folder: Path, language: str = "en") -> Path:
+    """search.json, search.html and, where there is a gain, the better prompt; the page."""
+    atomic.write_json(folder / "search.json", found.document(language))
+    if found.better:
+        atomic.write(folder / f"{found.prompt.name}{SUFFIX}", written(found.best))
+    page = folder / "search.html"
+    write_page(found, page, language)
+    return page
 
 
 def write_page(found: Found, path: Path, language: str = "en") -> None:
@@ -26,7 +37,7 @@ def write_page(found: Found, path: Path, language: str = "en") -> None:
         *(f"{one.name} {one.version}" for one, _ in sides),
         lineterm="",
     )
-    write(
+    render.write(
         path,
         "prompt_search.html.j2",
         language,

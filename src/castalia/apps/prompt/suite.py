@@ -28,7 +28,8 @@ from pydantic import Field
 
 from castalia import bounded
 from castalia.apps.prompt import promptfoo, template
-from castalia.apps.prompt.assertions import Assertion, verify
+from castalia.apps.prompt.assertion import Assertion
+from castalia.apps.prompt.assertions import verify
 from castalia.apps.prompt.models import ModelConfig
 from castalia.apps.prompt.template import Prompt, Sampling
 from castalia.config import LARGEST_SEED, Config, hold

@@ -62,7 +62,7 @@ def command(
     """
     from castalia.apps.prompt.matrix import test
     from castalia.apps.prompt.models import chosen
-    from castalia.apps.prompt.pages import write_junit
+    from castalia.apps.prompt.pages import write, write_junit
     from castalia.apps.prompt.suite import load
     from castalia.errors import Refused
     from castalia.language import current
@@ -75,7 +75,7 @@ def command(
         trust=trust_code,
         together=together,
     )
-    page = tested.write(current())
+    page = write(tested, current())
     if junit is not None:
         write_junit(tested, junit, current())
     if json:

@@ -7,17 +7,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from castalia import bounded
 from castalia.apps.prompt import schema_check, text_measures
+from castalia.apps.prompt.assertion import Asked, Assertion, Verdict, whether
 from castalia.apps.prompt.time_limit import matches
-from castalia.apps.prompt.verdicts import Verdict, whether
 from castalia.errors import DataError, RecipeError
 from castalia.sentences import say
-
-if TYPE_CHECKING:
-    from castalia.apps.prompt.assertions import Asked, Assertion
 
 ALIKE = 0.75  # chrF from which texts are similar, where a suite says nothing else
 MOST_JSON = 200  # places of a text where JSON may begin
