@@ -228,7 +228,7 @@ def test_the_command(tmp_path: Path):
         words = ("prompt", "optimise", "suite.yaml", "--calls", "300")
         said = inside(*words, cwd=tmp_path)
         chinese = inside(*words, "--lang", "zh", cwd=tmp_path)
-    assert "A gain" in said and "next.prompt.md" in said
+    assert "A gain of" in said and "next.prompt.md" in said
     assert "提升" in chinese
     page = (tmp_path / "suite-better" / "search.html").read_text(encoding="utf-8")
     assert "Use one number." in page and 'lang="zh-Hans"' in page

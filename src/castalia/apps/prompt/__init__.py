@@ -10,22 +10,22 @@ APP = App(
     about="prompts as files: versions, tests, and a search for better ones",
     commands={
         "list": Command(
-            f"{_HERE}.file_commands:listing",
+            f"{_HERE}.list_command:command",
             about="prompts with their versions, variables and tests",
             example="castalia prompt list prompts/",
         ),
         "show": Command(
-            f"{_HERE}.file_commands:show",
+            f"{_HERE}.show_command:command",
             about="what one prompt asks for",
             example="castalia prompt show answer.prompt.md",
         ),
         "render": Command(
-            f"{_HERE}.file_commands:render",
+            f"{_HERE}.render_command:command",
             about="what a model would be told",
-            example='castalia prompt render answer.prompt.md --var question="When do you open?"',
+            example="castalia prompt render answer.prompt.md --var question=Hello",
         ),
         "diff": Command(
-            f"{_HERE}.file_commands:diff",
+            f"{_HERE}.diff_command:command",
             about="what differs between two prompts or versions",
             example="castalia prompt diff old.prompt.md new.prompt.md",
         ),

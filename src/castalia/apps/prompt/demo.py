@@ -17,7 +17,7 @@ from castalia.cli.demo import train
 from castalia.language import current
 from castalia.sentences import say
 
-TEMPERATURES = {"careful": 0.3, "as-trained": 1.0, "wild": 4.0}
+TEMPERATURES = {"careful": 0.3, "as-trained": 1.0, "wild": 6.0}
 PROMPT = """---
 about: one digit, {0}
 variables:

@@ -325,7 +325,7 @@ def chosen(runs: Sequence[str], llm: str, model: str) -> list[ModelConfig]:
     """
     if model and not llm:
         raise RecipeError(
-            say("--llm and --model belong together"), "--model", say("--llm ADDRESS --model NAME")
+            say("--llm and --model belong together"), "--model", "--llm ADDRESS --model NAME"
         )
     paths = [Path(one).resolve() if Path(one).exists() else one for one in runs]
     found = [

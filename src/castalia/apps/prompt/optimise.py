@@ -105,17 +105,29 @@ class Found:
 
     @property
     def headline(self) -> str:
+        """The verdict and its figures."""
+        return join([self.verdict, self.figures])
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
         if not self.winner.changes:
             return say("No gain: nothing did better than the prompt as it is.")
-        told = say(
+        if self.better:
+            return say("A gain of {0:.0%}: {1}.", self.gain.value, self.winner.words)
+        return say("No gain is shown; the best was: {0}.", self.winner.words)
+
+    @property
+    def figures(self) -> str:
+        """What the held-out cases say of the winner; "" where that is the prompt as it is."""
+        if not self.winner.changes:
+            return ""
+        return say(
             "{0:.0%} instead of {1:.0%} of {2} held-out cases; gain {3:+.0%}, between {4:+.0%} and "
             "{5:+.0%}, p = {6:.2g}.",
             *(self.after.value, self.before.value, self.gain.n),
             *(self.gain.value, self.gain.low, self.gain.high, self.gain.p),
         )
-        if self.better:
-            return join([say("A gain: {0}.", self.winner.words), told])
-        return join([say("No gain is shown; the best was: {0}.", self.winner.words), told])
 
     def document(self, language: str = "en") -> dict[str, Any]:
         """JSON: everything that the page shows."""

@@ -133,15 +133,25 @@ class Tested:
     @property
     def headline(self) -> str:
         """What the whole says, in a sentence or two."""
-        shown = [one for one in self.comparisons if one.shown]
-        total = sum(len(one.scores) for one in self.cells)
-        good = sum(sum(one.scores) for one in self.cells)
-        first = say("{0:.0%} of {1} pass.", good / total, plural("{0} case", "{0} cases", total))
-        if not self.comparisons:
-            return first
-        if not shown:
-            return join([first, say("No difference between prompts or models is shown.")])
-        return join([first, *(one.words() for one in shown[:3])])
+        return join([self.verdict, *self.shown])
+
+    @property
+    def verdict(self) -> str:
+        """The shares, in a sentence."""
+        ranked = sorted(self.cells, key=lambda one: one.share.value)
+        cases = plural("{0} case", "{0} cases", len(self.suite.cases))
+        low, high = ranked[0].share.value, ranked[-1].share.value
+        if f"{low:.0%}" == f"{high:.0%}":
+            return say("{0:.0%} of {1} pass.", high, cases)
+        return say("Between {0:.0%} and {1:.0%} of {2} pass.", low, high, cases)
+
+    @property
+    def shown(self) -> list[str]:
+        """What may be said of differences, a sentence each; nothing where nothing is compared."""
+        found = [one.words() for one in self.comparisons if one.shown]
+        if not self.comparisons or found:
+            return found
+        return [say("No difference between prompts or models is shown.")]
 
     def document(self, language: str = "en") -> dict[str, Any]:
         """JSON: everything that pages show."""

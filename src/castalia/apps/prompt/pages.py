@@ -16,7 +16,7 @@ from castalia.sentences import plural, say
 if TYPE_CHECKING:
     from castalia.apps.prompt.outcomes import Cell, Outcome, Tested
 
-SHOWN = 100  # cases on the page; results.json has all
+SHOWN, REPEATS = 100, 8  # cases, and answers of each, on the page; results.json has all
 LONGEST = 600  # characters of an answer on the page
 WIDTH, HEIGHT = 240, 20
 PICTURES = (".png", ".jpg", ".gif", ".webp")
@@ -34,15 +34,7 @@ def write_page(tested: Tested, path: Path, language: str = "en") -> None:
     """Writes `path` whole or not at all."""
     suite, voice = tested.suite, Voice(language)
     cases = [
-        {
-            "name": case.name,
-            "answers": [
-                _shown(cell, one, tested)
-                for cell in tested.cells
-                for one in cell.outcomes
-                if one.case == place
-            ],
-        }
+        {"name": case.name, "cells": [_shown(cell, place) for cell in tested.cells]}
         for place, case in enumerate(suite.cases[:SHOWN])
     ]
     render.write(
@@ -50,7 +42,8 @@ def write_page(tested: Tested, path: Path, language: str = "en") -> None:
         "prompt_test.html.j2",
         language,
         title=suite.about or suite.name,
-        headline=tested.headline,
+        headline=tested.verdict,
+        shown=tested.shown,
         notes=tested.notes,
         counts=say(
             "{0}, {1}, {2}; {3:,} answers, {4:,} of them asked now.",
@@ -108,29 +101,43 @@ def _failed(cell: Cell) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda pair: -pair[1])[:5]
 
 
-def _shown(cell: Cell, one: Outcome, tested: Tested) -> dict[str, Any]:
-    text = one.answer.text
+def _shown(cell: Cell, place: int) -> dict[str, Any]:
+    """The answers of a cell in one case."""
+    own = [one for one in cell.outcomes if one.case == place]
     return {
         "prompt": cell.prompt,
         "model": cell.model,
-        "passed": one.passed,
-        "problem": one.answer.problem,
-        "text": text if len(text) <= LONGEST else f"{text[:LONGEST]} …",
-        "item": _item(one, tested),
-        "failed": [
-            (made.title, verdict.words) for made, verdict in one.verdicts if not verdict.passed
+        "passed": sum(one.passed for one in own),
+        "answers": [
+            {
+                "passed": one.passed,
+                "problem": one.answer.problem,
+                "text": _cut(one.answer.text),
+                "item": _item(one.answer.file),
+                "failed": [
+                    (made.title, verdict.words)
+                    for made, verdict in one.verdicts
+                    if not verdict.passed
+                ],
+            }
+            for one in own[:REPEATS]
         ],
+        "left_out": max(0, len(own) - REPEATS),
     }
 
 
-def _item(one: Outcome, tested: Tested) -> Html | None:
-    """A picture in the page; of any other file its place beside it."""
-    if not one.answer.file:
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+
+
+def _item(file: str) -> Html | None:
+    """A picture beside the page; of any other file a link to it; None of a text."""
+    if not file:
         return None
-    name = f"{ITEMS}/{one.answer.file}"
+    name = f"{ITEMS}/{file}"
     if not name.lower().endswith(PICTURES):
-        return Html('<a href="{}">{}</a>').format(name, one.answer.file)
-    return Html('<img class="small" width="96" alt="{}" src="{}">').format(one.answer.file, name)
+        return Html('<a href="{}">{}</a>').format(name, file)
+    return Html('<img class="small" width="72" alt="{}" src="{}">').format(file, name)
 
 
 # For continuous integration -----------------------------------------------------------------------

@@ -6,7 +6,8 @@ exact test of McNemar (1947), which is a sign test on the cases that only one of
 where a case is right in part (it was asked several times), by flipping the signs of the
 differences, all of them for few cases and 10,000 at random for many (Fisher 1935; Phipson & Smyth
 2010 for the added one). Of several comparisons those are shown that Holm's procedure (1979) lets
-through at 5% for all together. The gain has Bonett & Price's interval (2012) for paired shares.
+through at 5% for all together. The gain has Bonett & Price's interval (2012) for paired shares,
+whose two added cases serve differences between -1 and 1 as well.
 
 Not here: which cases there are, and what is right (matrix.py).
 """
@@ -73,9 +74,11 @@ def gain(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Gain
     wins, losses = sum(one > 0 for one in differences), sum(one < 0 for one in differences)
     whole = all(one in (-1, 0, 1) for one in differences)
     p = mcnemar(wins, losses) if whole else sign_flip(differences, seed)
-    one, two = (up + 1) / (n + 2), (down + 1) / (n + 2)
-    half = NORMAL * math.sqrt(max(0.0, one + two - (one - two) ** 2) / (n + 2))
-    low, high = max(-1.0, one - two - half), min(1.0, one - two + half)
+    # as if there were two cases more, one that each of them won
+    middle = (up - down) / (n + 2)
+    spread = (math.fsum(one * one for one in differences) + 2) / (n + 2) - middle**2
+    half = NORMAL * math.sqrt(max(0.0, spread) / (n + 2))
+    low, high = max(-1.0, middle - half), min(1.0, middle + half)
     value = (up - down) / n if n else math.nan
     return Gain(value, low, high, wins, losses, n, p)
 

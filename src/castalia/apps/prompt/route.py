@@ -38,10 +38,4 @@ def router(table: Any, service: Any) -> APIRouter:
 
 def _rendered(body: RenderBody) -> dict[str, Any]:
     prompt = parse(body.prompt, "prompt")
-    made = prompt.render(body.values)
-    return {
-        "version": prompt.version,
-        "messages": list(made.messages),
-        "cond": made.cond,
-        "sampling": made.sampling.given(),
-    }
+    return {"version": prompt.version, **prompt.render(body.values).document()}

@@ -141,7 +141,7 @@ def load(path: Path, *, trust: bool = False, llm: str = "") -> Suite:
         raw, notes = promptfoo.converted(raw, path.parent, llm)
     elif llm:
         raise RecipeError(
-            say("--llm and --model belong together"), "--llm", say("--llm ADDRESS --model NAME")
+            say("--llm and --model belong together"), "--llm", "--llm ADDRESS --model NAME"
         )
     return _checked(_of(raw, path.name.partition(".")[0], path.parent, notes), trust)
 
@@ -242,7 +242,7 @@ def _cases(config: SuiteConfig, base: Path) -> Iterator[Case]:
 
 def _named(number: int, values: Mapping[str, Any]) -> str:
     first = next((str(value) for value in values.values()), "")
-    return f"{number} {' '.join(first.split())[:60]}".strip()
+    return f"{number}: {' '.join(first.split())[:60]}" if first else str(number)
 
 
 def _checked(suite: Suite, trust: bool) -> Suite:

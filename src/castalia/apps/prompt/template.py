@@ -138,6 +138,14 @@ class Rendered:
     cond: dict[str, str]
     sampling: Sampling
 
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "messages": list(self.messages),
+            "cond": self.cond,
+            "sampling": self.sampling.given(),
+        }
+
     @property
     def text(self) -> str:
         """The one text where the user alone speaks, else all turns, as a person reads them."""
@@ -161,6 +169,20 @@ class Prompt:
         kept = self.head.model_dump(mode="json", exclude_defaults=True)
         whole = json.dumps([kept, self.body], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(whole.encode(errors="replace")).hexdigest()[:12]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON, without the body."""
+        return {
+            "name": self.name,
+            "file": None if self.path is None else str(self.path),
+            "version": self.version,
+            "variables": {
+                name: one.model_dump(mode="json", exclude_defaults=True) | {"type": one.type}
+                for name, one in self.variables.items()
+            },
+            "tests": len(self.head.tests),
+            "about": self.head.about,
+        }
 
     @property
     def variables(self) -> dict[str, Variable]:
