@@ -343,6 +343,9 @@ WRONG: list[tuple[dict[str, Any], type[CastaliaError], str]] = [
     ({"cases": [{"vars": {"text": True}}]}, RecipeError, "quotes"),
     ({"cases": one(type="contains", value="{{ nothing }}")}, RecipeError, "nothing"),
     ({"cases": one(type="regex", value="(")}, RecipeError, "regular"),
+    ({"cases": one(type="constraint", value="verse:2x4")}, RecipeError, "verse"),
+    ({"cases": one(type="contains-any", value=[])}, RecipeError, "always passes"),
+    ({"cases": one(type="contains", value="")}, RecipeError, "always passes"),
     ({"cases": one(type="is-json", value={"type": "int"})}, RecipeError, "int"),
     ({"cases": one(type="class", value="3")}, RecipeError, "run"),
 ]
@@ -356,6 +359,15 @@ def test_what_is_wrong_with_a_suite_is_said(
         whole = {"cases": [{"vars": {"text": "a"}}], **wrong}
         run(suite(tmp_path, fake, whole.pop("cases"), **whole), tmp_path / "out")
     assert words in str(caught.value)
+
+
+def test_nothing_is_asked_before_the_suite_is_right(tmp_path: Path):
+    with outside(echo) as fake, pytest.raises(RecipeError):
+        right = {"vars": {"text": "a", "form": "a+"}}
+        wrong = {"vars": {"text": "b", "form": "("}}
+        asserts = [{"type": "regex", "value": "{{ form }}"}]
+        run(suite(tmp_path, fake, [right, wrong], defaults={"assert": asserts}), tmp_path / "out")
+    assert fake.asked == []
 
 
 def test_cases_from_a_table_and_notes_on_what_is_not_used(tmp_path: Path):

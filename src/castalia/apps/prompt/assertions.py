@@ -19,6 +19,7 @@ from castalia import registry
 from castalia.apps.prompt import item_kinds, judge_model, text_kinds
 from castalia.apps.prompt.assertion import NOT, Asked, Assertion, Verdict
 from castalia.apps.prompt.template import filled
+from castalia.apps.prompt.time_limit import matches
 from castalia.bounded.templates import budget
 from castalia.errors import PluginError, RecipeError, meant
 from castalia.sentences import say
@@ -75,19 +76,42 @@ def verify(one: Assertion, where: str, *, trust: bool = False, judged: bool = Tr
         )
 
 
+def prepare(one: Assertion, values: Mapping[str, Any], where: str) -> None:
+    """Raises RecipeError for what is wrong with an assertion in this case, before a model is asked:
+    a template, an expression, a form; or nothing to look for.
+    """
+    made = with_values(one, values)
+    if made.kind in text_kinds.SEEKING and not all(map(str, text_kinds.listed(made.value))):
+        raise RecipeError(
+            say("an assertion '{0}' with nothing to look for always passes", one.type),
+            where,
+            say("say what is looked for"),
+        )
+    try:
+        if made.kind == "regex":
+            matches(str(made.value), "")
+        elif made.kind == "constraint":
+            text_kinds.form(str(made.value))
+    except RecipeError as error:
+        raise RecipeError(error.what, say("{0}: {1}", where, error.where), error.fix) from error
+
+
 def check(one: Assertion, asked: Asked) -> Verdict:
     """The verdict on an answer. An answer that there is not passes nothing."""
     if asked.answer.problem:
         return Verdict(False, 0.0, asked.answer.problem)
-    made = one.model_copy(update={"value": _with_values(one.value, asked.values, one.title)})
-    verdict = KINDS[one.kind].check(made, asked)
+    verdict = KINDS[one.kind].check(with_values(one, asked.values), asked)
     if one.type.startswith(NOT) and not verdict.undecided:
         return replace(verdict, passed=not verdict.passed, score=1.0 - verdict.score)
     return verdict
 
 
+def with_values(one: Assertion, values: Mapping[str, Any]) -> Assertion:
+    """The assertion with templates in its value, and in texts of lists, filled."""
+    return one.model_copy(update={"value": _with_values(one.value, values, one.title)})
+
+
 def _with_values(value: Any, values: Mapping[str, Any], where: str) -> Any:
-    """Templates in texts, and in texts of lists, filled with the case's variables."""
     if isinstance(value, str) and "{{" in value:
         with budget(len(value) + sum(len(str(one)) for one in values.values())):
             return filled(value, values, where)

@@ -77,6 +77,14 @@ class Comparison:
         """The better one, "" where no difference is shown."""
         return "" if not self.shown else self.second if self.gain.value > 0 else self.first
 
+    @property
+    def lead(self) -> tuple[float, float, float]:
+        """The gain of the one that did better, and its interval."""
+        one = self.gain
+        if one.value < 0:
+            return -one.value, -one.high, -one.low
+        return one.value, one.low, one.high
+
     def words(self) -> str:
         """One sentence."""
         one, two, won, lost = self.first, self.second, self.gain.wins, self.gain.losses

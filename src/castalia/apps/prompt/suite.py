@@ -29,7 +29,7 @@ from pydantic import Field
 from castalia import bounded
 from castalia.apps.prompt import promptfoo, template
 from castalia.apps.prompt.assertion import Assertion
-from castalia.apps.prompt.assertions import verify
+from castalia.apps.prompt.assertions import prepare, verify
 from castalia.apps.prompt.models import ModelConfig
 from castalia.apps.prompt.template import Prompt, Sampling
 from castalia.config import LARGEST_SEED, Config, hold
@@ -271,6 +271,7 @@ def _checked(suite: Suite, trust: bool) -> Suite:
         bare += not case.asserts
         for one in case.asserts:
             verify(one, where, trust=trust, judged=suite.judge is not None)
+            prepare(one, case.values, where)
         for prompt in suite.prompts:
             prompt.render(suite.values_for(prompt, case))
     notes = list(suite.notes)

@@ -5,7 +5,7 @@ case; assertions.py has the list of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,13 @@ from castalia.sentences import say
 
 ALIKE = 0.75  # chrF from which texts are similar, where a suite says nothing else
 MOST_JSON = 200  # places of a text where JSON may begin
+# kinds that pass whatever the text is, if they look for nothing
+SEEKING = frozenset(
+    {
+        *("contains", "icontains", "starts-with", "regex"),
+        *("contains-any", "contains-all", "icontains-any", "icontains-all"),
+    }
+)
 UNITS = ("characters", "words", "sentences")
 MEASURES = ("grade", "ease", "sentence")
 _JSON = json.JSONDecoder()
@@ -26,7 +33,7 @@ _JSON = json.JSONDecoder()
 def contains(one: Assertion, asked: Asked) -> Verdict:
     """contains, icontains, and each of them with -any and -all, of a list."""
     text = asked.answer.text
-    wanted = [str(part) for part in _listed(one.value)]
+    wanted = [str(part) for part in listed(one.value)]
     if one.kind.startswith("i"):
         text, wanted = text.casefold(), [part.casefold() for part in wanted]
     missing = [part for part in wanted if part not in text]
@@ -127,7 +134,7 @@ def language(one: Assertion, asked: Asked) -> Verdict:
 
 def similar(one: Assertion, asked: Asked) -> Verdict:
     least = ALIKE if one.threshold is None else one.threshold
-    score = max(text_measures.chrf(asked.answer.text, str(part)) for part in _listed(one.value))
+    score = max(text_measures.chrf(asked.answer.text, str(part)) for part in listed(one.value))
     return Verdict(score >= least, score, say("{0:.2f} alike, {1:g} wanted", score, least))
 
 
@@ -148,15 +155,16 @@ def readability(one: Assertion, asked: Asked) -> Verdict:
 
 def constraint(one: Assertion, asked: Asked) -> Verdict:
     """Any constraint that a model can be made to keep: verse:7x4+rhyme, regex:..., json:..."""
-    from castalia.constraints.rewards import rule
-
     text = asked.answer.text.strip()
-    score = max(map(_rule(rule, str(one.value)), (text, f"{text}\n")))  # verse ends its lines
+    score = max(map(form(str(one.value)), (text, f"{text}\n")))  # verse ends its lines
     return Verdict(score >= 1.0, score, "" if score >= 1.0 else say("it does not keep the form"))
 
 
 @lru_cache(64)
-def _rule(rule: Any, text: str) -> Any:
+def form(text: str) -> Callable[[str], float]:
+    """How near texts come to a constraint; 1.0: they keep it. Raises RecipeError."""
+    from castalia.constraints.rewards import rule
+
     return rule(text)
 
 
@@ -189,10 +197,9 @@ def _between(one: Assertion, value: float) -> Verdict:
     return whether(low and high, say("it is {0:.4g}", value))
 
 
-def _listed(value: Any) -> list[Any]:
-    if isinstance(value, list):
-        return value or [""]
-    return [value]
+def listed(value: Any) -> list[Any]:
+    """A list as it is, a single value as a list of it; of an empty list one empty text."""
+    return (value or [""]) if isinstance(value, list) else [value]
 
 
 def _short(parts: list[str]) -> str:
