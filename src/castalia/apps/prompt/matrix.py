@@ -70,8 +70,14 @@ def test(
         metrics = tuple(scored(whole, desk.tools, cells))
     notes = [*whole.notes, *_doubles(whole)]
     return Tested(
-        *(whole, out, tuple(cells), tuple(compared(cells)), metrics),
-        *(answers.asked, answers.kept, tuple(notes)),
+        suite=whole,
+        folder=out,
+        cells=tuple(cells),
+        comparisons=tuple(compared(cells)),
+        metrics=metrics,
+        asked=answers.asked,
+        kept=answers.kept,
+        notes=tuple(notes),
     )
 
 

@@ -214,9 +214,16 @@ def optimise(
             )
         )
     return Found(
-        *(whole, own, winner, tuple(search.rounds), share(before), share(after)),
-        gain(before, after, seed),
-        *(len(development), search.calls + 2 * len(held_out) * whole.repeat, tuple(notes)),
+        suite=whole,
+        prompt=own,
+        winner=winner,
+        rounds=tuple(search.rounds),
+        before=share(before),
+        after=share(after),
+        gain=gain(before, after, seed),
+        development=len(development),
+        calls=search.calls + 2 * len(held_out) * whole.repeat,
+        notes=tuple(notes),
     )
 
 
@@ -412,30 +419,30 @@ class _Search:
         """The best candidate within so many calls; of equals the earlier one, the prompt as it is
         first of all.
         """
-        budget = calls // self.desk.suite.repeat
+        repeat = self.desk.suite.repeat
+        budget = calls // repeat
         alive = self._first(pool, budget)
-        rounds = max(1, math.ceil(math.log2(len(alive))))
-        done = 0
+        base = best = alive[0]
+        rounds, done, over = max(1, math.ceil(math.log2(len(alive)))), 0, False
         for number in range(rounds):
-            share_ = (budget - self.calls // self.desk.suite.repeat) // (rounds - number)
-            more = max(1, share_ // len(alive))
-            done = min(len(self.order), done + more)
-            scored = []
+            left = (budget - self.calls // repeat) // (rounds - number)
+            done = min(len(self.order), done + max(1, left // len(alive)))
+            scored: list[tuple[Candidate, float]] = []
             for one in alive:
-                if time.monotonic() > self.until and number:
+                over = bool(scored) and time.monotonic() > self.until
+                if over:
                     self.notes.append(say("The time was over before the search was."))
-                    return alive[0]
+                    break
                 scores = self.cell(one, self.order[:done]).scores
                 scored.append((one, sum(scores) / len(scores)))
-            ranked = sorted(scored, key=lambda pair: -pair[1])  # stable: the earlier one first
-            self.rounds.append(Round(done, tuple(ranked)))
-            kept = [one for one, _ in ranked[: max(1, len(alive) // 2)]]
-            base = alive[0] if not alive[0].changes else next(o for o in alive if not o.changes)
-            alive = kept if base in kept else [*kept, base]
-            if len(kept) == 1:
+            scored.sort(key=lambda pair: (-pair[1], bool(pair[0].changes)))  # stable
+            self.rounds.append(Round(done, tuple(scored)))
+            best = scored[0][0]
+            kept = [one for one, _ in scored[: max(1, len(alive) // 2)]]
+            if over or len(kept) == 1:
                 break
-        final = {id(one): value for one, value in self.rounds[-1].shares}
-        return max(alive, key=lambda one: (final.get(id(one), -1.0), not one.changes))
+            alive = kept if base in kept else [*kept, base]
+        return best
 
     def _first(self, pool: Iterator[Candidate], budget: int) -> list[Candidate]:
         """As many candidates as the budget can halve, each with FIRST cases to begin with."""

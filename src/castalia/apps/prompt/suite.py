@@ -157,10 +157,19 @@ def _of(raw: Mapping[str, Any], name: str, base: Path, notes: Sequence[str]) -> 
         models = tuple(
             dict.fromkeys(_model(one.head.model, one.name) for one in prompts if one.head.model)
         )
-    cases = tuple(_cases(config, base))
     return Suite(
-        *(name, base, config.about, tuple(prompts), models, cases, config.repeat, config.seed),
-        *(config.judge, config.metrics, config.optimise, tuple(notes)),
+        name=name,
+        base=base,
+        about=config.about,
+        prompts=tuple(prompts),
+        models=models,
+        cases=tuple(_cases(config, base)),
+        repeat=config.repeat,
+        seed=config.seed,
+        judge=config.judge,
+        metrics=config.metrics,
+        search=config.optimise,
+        notes=tuple(notes),
     )
 
 
