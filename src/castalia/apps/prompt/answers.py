@@ -13,10 +13,11 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from castalia import bounded
 from castalia.apps.prompt.models import Answer, Model
@@ -88,7 +89,8 @@ class Answers:
         answer = question.model.answer(question.rendered, question.seed, place)
         with self._lock:
             self.asked += 1
-            self._append(key, answer)
+            if not answer.problem:  # what is wrong with a question may be mended elsewhere
+                self._append(key, answer)
             self._known[key] = answer
         return answer
 
@@ -145,10 +147,21 @@ def _read(path: Path) -> dict[str, Answer]:
             document = bounded.parse_json(line, path.name)
         except DataError:
             continue
-        if not isinstance(document, dict) or not isinstance(document.get("key"), str):
-            continue
-        key, told = document["key"], {k: v for k, v in document.items() if k in _FIELDS}
-        if "file" in told and not (path.parent / ITEMS / Path(str(told["file"])).name).is_file():
-            continue
-        known[key] = Answer(**told)
+        if isinstance(document, dict) and (answer := _answer(document, path.parent)) is not None:
+            known[document["key"]] = answer
     return known
+
+
+def _answer(document: Mapping[str, Any], folder: Path) -> Answer | None:
+    """The answer of a line; None of a line that holds none, or whose file is gone."""
+    texts = ("text", "file", "ended", "problem")
+    told = {name: value for name, value in document.items() if name in _FIELDS}
+    file = told.get("file", "")
+    sound = (
+        isinstance(document.get("key"), str)
+        and all(isinstance(told.get(name, ""), str) for name in texts)
+        and all(isinstance(value, int | float) for name, value in told.items() if name not in texts)
+        and Path(file).name == file
+        and (not file or (folder / ITEMS / file).is_file())
+    )
+    return Answer(**told) if sound else None

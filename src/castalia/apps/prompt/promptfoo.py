@@ -42,6 +42,15 @@ def recognised(raw: Mapping[str, Any]) -> bool:
 
 def converted(raw: Mapping[str, Any], base: Path, llm: str) -> tuple[dict[str, Any], list[str]]:
     """(the suite as it would be written, notes on what differs). Raises RecipeError."""
+    try:
+        return _converted(raw, base, llm)
+    except (AttributeError, TypeError, ValueError, KeyError) as failure:
+        raise RecipeError(
+            say("this is not as promptfoo writes it: {0}", failure), "promptfoo", FIX
+        ) from failure
+
+
+def _converted(raw: Mapping[str, Any], base: Path, llm: str) -> tuple[dict[str, Any], list[str]]:
     notes: list[str] = []
     for name in raw:
         if name not in KNOWN:
