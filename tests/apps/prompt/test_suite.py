@@ -197,8 +197,8 @@ def test_damaged_answers_are_asked_again(tmp_path: Path):
         run(path, tmp_path / "out")
         kept = tmp_path / "out" / "answers.jsonl"
         lines = kept.read_bytes().splitlines(keepends=True)
-        odd = [b"[1]\n", b"nonsense\n", b'{"key": "x", "text": 5}\n', b'{"key": "y", "file": "../z"}\n']
-        kept.write_bytes(b"".join([lines[0], *odd, lines[1], lines[2][:-20]]))
+        wrong = b'{"key": "x", "text": 5}\n{"key": "y", "file": "../z"}\n[1]\nnonsense\n'
+        kept.write_bytes(b"".join([lines[0], wrong, lines[1], lines[2][:-20]]))
         assert run(path, tmp_path / "out").asked == 2
         assert run(path, tmp_path / "out").asked == 0
         assert len(Answers(tmp_path / "out")._known) == 4
@@ -259,8 +259,8 @@ def test_one_question_that_is_refused_is_one_failure(tmp_path: Path):
     with outside(echo, "fine", "400", "fine") as fake:
         path = suite(tmp_path, fake, [{"vars": {"text": str(n)}} for n in range(3)])
         found = run(path, tmp_path / "out", together=1)
-    assert [bool(one.answer.problem) for one in found.cells[0].outcomes] == [False, True, False]
         assert run(path, tmp_path / "out").asked == 1, "it may be answered another time"
+    assert [bool(one.answer.problem) for one in found.cells[0].outcomes] == [False, True, False]
     assert found.cells[0].share.value == 2 / 3
 
 
