@@ -22,7 +22,7 @@ from castalia.apps.prompt.matrix import test as run
 from castalia.apps.prompt.suite import load
 from castalia.errors import CastaliaError, DataError, PluginError, RecipeError
 from castalia.outside_model import KEY, Declined, TooSlow, Unreachable
-from tests.apps.command import castalia, inside
+from tests.apps.command import inside
 from tests.outside_model import Fake, outside
 
 SECRET = "sk-very-secret-12345"
@@ -415,7 +415,8 @@ def test_the_command_its_page_and_its_junit(tmp_path: Path):
     assert results["cells"][0]["n"] == 3 and results["cells"][0]["answers"][0]["text"] == text
 
 
-def test_a_dead_server_is_exit_code_8(tmp_path: Path):
+def test_a_dead_server_is_exit_code_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("castalia.outside_model.LONGEST_PAUSE", 0.01)
     suite(tmp_path, None, [{"vars": {"text": "a"}}])
-    said = castalia("prompt", "test", "suite.yaml", cwd=tmp_path, code=8)
+    said = inside("prompt", "test", "suite.yaml", cwd=tmp_path, code=8)
     assert "cannot be reached" in said

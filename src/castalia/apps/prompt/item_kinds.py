@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from castalia.apps.prompt.assertion import Asked, Assertion, Verdict, whether
+from castalia.apps.prompt.assertion import Asked, Assertion, Tools, Verdict, whether
 from castalia.errors import DataError, RecipeError, meant
 from castalia.sentences import say
 
@@ -130,8 +130,6 @@ def _learned(run: Run) -> Teller:
 
 def _run(one: Assertion, asked: Asked) -> Run:
     """The run that the assertion names, else the one that answered."""
-    from castalia.run import Run
-
     if not one.run:
         own = getattr(asked.model, "run", None)
         if own is None:
@@ -141,11 +139,18 @@ def _run(one: Assertion, asked: Asked) -> Run:
                 say("name it: run: RUN"),
             )
         return own
-    tools = asked.tools
-    if one.run not in tools.opened:
-        near = tools.base / one.run
-        tools.opened[one.run] = Run.open(near if near.exists() else one.run, trust_code=tools.trust)
-    return tools.opened[one.run]
+    return run_of(one.run, asked.tools)
+
+
+def run_of(name: str, tools: Tools) -> Run:
+    """The run that a suite names, opened once; a path is relative to the suite's folder."""
+    from castalia.run import Run
+
+    if name not in tools.opened:
+        near = tools.base / name
+        tools.opened[name] = Run.open(near if near.exists() else name, trust_code=tools.trust)
+    run: Run = tools.opened[name]
+    return run
 
 
 def _item(asked: Asked, run: Run) -> Any:

@@ -8,6 +8,7 @@ suite names, in whose codec the answers are read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from castalia.abilities import SampleOptions
-from castalia.apps.prompt.item_kinds import path_of
+from castalia.apps.prompt.item_kinds import path_of, run_of
 from castalia.apps.prompt.outcomes import Cell, Scored
 from castalia.data.stream import to_unit
 from castalia.errors import DataError, RecipeError
@@ -67,41 +68,43 @@ def _scored(metric: Metric, tools: Tools, cell: Cell) -> Iterator[Scored]:
             say("its scores: {0}", names) if names else say("it has no meaning for such answers"),
         )
     for one in found:
-        value = one.value
-        bounded = value is not None and (metric.min is not None or metric.max is not None)
-        passed = bounded and not (
-            (metric.min is not None and value < metric.min)
-            or (metric.max is not None and value > metric.max)
-        )
-        asked = metric.min is not None or metric.max is not None
         words = one.details.get("words", [])
         yield Scored(
-            *(cell.prompt, cell.model, one.name, value, one.low, one.high),
-            passed if asked else None,
-            words[0] if words else "",
+            prompt=cell.prompt,
+            model=cell.model,
+            metric=one.name,
+            value=one.value,
+            low=one.low,
+            high=one.high,
+            passed=_within(metric, one.value),
+            words=words[0] if words else "",
         )
+
+
+def _within(metric: Metric, value: float | None) -> bool | None:
+    """Whether a score keeps the bounds of the suite; None where there are none. A score that could
+    not be computed keeps none.
+    """
+    if metric.min is None and metric.max is None:
+        return None
+    least = -math.inf if metric.min is None else metric.min
+    return value is not None and least <= value <= (math.inf if metric.max is None else metric.max)
 
 
 def _run(metric: Metric, tools: Tools) -> Run:
-    from castalia.run import Run
-
     if not metric.run:
         raise RecipeError(
             say("a metric compares with the data of a run"),
             metric.metric,
             say("name it: {{metric: {0}, run: RUN}}", metric.metric),
         )
-    if metric.run not in tools.opened:
-        near = tools.base / metric.run
-        place = near if near.exists() else metric.run
-        tools.opened[metric.run] = Run.open(place, trust_code=tools.trust)
-    return tools.opened[metric.run]
+    return run_of(metric.run, tools)
 
 
 def _item(answer: Any, tools: Tools, run: Run) -> Any:
     """The answer as the run's codec has its items."""
     path = path_of(answer, tools.answers)
-    if path is None and not issubclass(str, run.codec.native) and run.codec.native is not str:
+    if path is None and not issubclass(str, run.codec.native):
         raise RecipeError(
             say("the answers are texts, and the run has items of another kind"),
             run.id,

@@ -15,6 +15,7 @@ from castalia.apps.prompt.assertion import Asked, Assertion, Verdict, whether
 from castalia.apps.prompt.time_limit import matches
 from castalia.errors import DataError, RecipeError
 from castalia.sentences import say
+from castalia.text_files.letter_frequencies import LATIN
 
 ALIKE = 0.75  # chrF from which texts are similar, where a suite says nothing else
 MOST_JSON = 200  # places of a text where JSON may begin
@@ -127,7 +128,7 @@ def language(one: Assertion, asked: Asked) -> Verdict:
     found = text_measures.language(asked.answer.text)
     if found == text_measures.UNKNOWN:
         script = text_measures.SCRIPTS["latin"].search(asked.answer.text) is not None
-        passed = script and wanted in text_measures.LATIN
+        passed = script and wanted in LATIN
         return whether(passed, say("too few letters to say which language it is"))
     return whether(found == wanted, say("its language is '{0}'", found))
 
