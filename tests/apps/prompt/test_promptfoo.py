@@ -116,18 +116,19 @@ def test_a_rubric_is_judged_by_the_model_that_is_named(tmp_path: Path):
                 {"id": "openai:m", "config": {"apiBaseUrl": fake.address, "cost": 0.001}}
             ],
             "tests": [
-                {"vars": {"x": "a"}, "assert": [{"type": "llm-rubric", "value": "It is kind."}]},
+                {"vars": {"x": "a"}},
                 {"vars": {"x": "b"}, "assert": [{"type": "cost", "threshold": 0.01}]},
             ],
             "defaultTest": {
+                "assert": [{"type": "llm-rubric", "value": "It is kind."}],
                 "options": {
                     "provider": {"id": "openai:judge", "config": {"apiBaseUrl": fake.address}}
-                }
+                },
             },
         }
         (tmp_path / "c.yaml").write_text(yaml.safe_dump(whole))
         found = run(load(tmp_path / "c.yaml"), tmp_path / "out")
-        del whole["defaultTest"]
+        del whole["defaultTest"]["options"]
         (tmp_path / "c.yaml").write_text(yaml.safe_dump(whole))
         alone = load(tmp_path / "c.yaml")
     assert found.passed() and {one["model"] for one in fake.asked} == {"m", "judge"}
@@ -166,6 +167,8 @@ REFUSED = [
     (BASE + "tests: []\nscenarios: []", "scenarios"),
     ("prompts: ['file://p.js']\nproviders: [openai:m]\ntests: [{vars: {}}]", "programs"),
     ("prompts: ['{{x}}']\nproviders: ['exec:python p.py']\ntests: [{vars: {x: a}}]", "exec"),
+    (BASE + "tests: [{vars: {x: a}, assert: [{$ref: '#/assertionTemplates/no'}]}]", "type"),
+    (BASE + "tests: {vars: [1]}", "promptfoo writes"),
     ("prompts: ['{{x}}']\nproviders: [{id: openai:m, config: {tools: []}}]\ntests: []", "tools"),
     ("prompts: ['{{x}}']\nproviders: [openai:m]\ntests: 5", "mapping"),
 ]
@@ -176,6 +179,31 @@ def test_what_is_refused_is_named(text: str, words: str, tmp_path: Path):
     with pytest.raises(CastaliaError) as caught:
         converted(tmp_path, text)
     assert words in str(caught.value)
+
+
+def test_files_of_several_prompts_and_shared_assertions(tmp_path: Path):
+    (tmp_path / "prompts.txt").write_text("Say {{x}}\nloudly.\n---\nWhisper {{x}}\n---\n")
+    text = (
+        "prompts: [file://prompts.txt]\nproviders: [novita:chat:some/model]\n"
+        "assertionTemplates: {pirate: {type: icontains, value: arrr}}\n"
+        "tests: [{vars: {x: a}, assert: [{$ref: '#/assertionTemplates/pirate'}]}]\n"
+    )
+    suite = converted(tmp_path, text)
+    assert [one.name for one in suite.prompts] == ["prompts 1", "prompts 2"]
+    assert suite.prompts[0].body == "Say {{x}}\nloudly.\n"
+    assert suite.models[0].model == "some/model" and suite.cases[0].asserts[0].value == "arrr"
+
+
+def test_models_that_take_the_place_of_providers(tmp_path: Path):
+    """What cannot be asked here does not stand in the way."""
+    (tmp_path / "c.yaml").write_text(
+        "prompts: ['Say {{x}}']\nproviders: ['exec:python p.py', 'bedrock:amazon.nova-lite-v1:0']\n"
+        "tests: [{vars: {x: a}, assert: [{type: contains, value: a}]}]\n"
+    )
+    with outside(lambda document: "a") as fake:
+        words = ("prompt", "test", "c.yaml", "--llm", fake.address, "--model", "m")
+        inside(*words, cwd=tmp_path)
+    assert len(fake.asked) == 1
 
 
 def test_no_address_is_guessed(tmp_path: Path):

@@ -63,7 +63,7 @@ def command(
     from castalia.apps.prompt.suite import load
     from castalia.language import current
 
-    loaded = load(suite, trust=trust_code, llm="" if model else llm)
+    loaded = load(suite, trust=trust_code, llm="" if model else llm, replaced=bool(run))
     elsewhere = chosen([], llm, model)
     tested = chosen([run], "", "") if run else [] if loaded.models else elsewhere
     folder = out or Path(f"{suite.name.partition('.')[0]}-better")

@@ -25,7 +25,11 @@ MOST = 1000  # combinations of one test's lists of values
 # what says nothing about the answers
 PASSED_OVER = ("outputPath", "sharing", "commandLineOptions", "writeLatestResults", "tags")
 KNOWN = ("description", "prompts", "providers", "targets", "tests", "defaultTest")
-KNOWN += ("evaluateOptions", "env", *PASSED_OVER)
+KNOWN += ("evaluateOptions", "env", "assertionTemplates", *PASSED_OVER)
+SHARED = "#/assertionTemplates/"
+# providers that are programs, or speak something else
+OTHER = ("python", "exec", "file", "javascript", "golang", "ruby", "http", "https", "webhook")
+OTHER += ("websocket", "ws", "mcp", "browser", "echo", "sequence", "manual-input", "package")
 SAME = ("contains", "icontains", "equals", "starts-with", "regex", "is-json", "contains-json")
 LISTS = ("contains-any", "contains-all", "icontains-any", "icontains-all")
 _FILES = (".txt", ".md", ".json", ".yaml", ".yml", ".csv", ".jsonl", ".tsv")
@@ -40,43 +44,56 @@ def recognised(raw: Mapping[str, Any]) -> bool:
     )
 
 
-def converted(raw: Mapping[str, Any], base: Path, llm: str) -> tuple[dict[str, Any], list[str]]:
-    """(the suite as it would be written, notes on what differs). Raises RecipeError."""
+def converted(
+    raw: Mapping[str, Any], base: Path, llm: str, replaced: bool = False
+) -> tuple[dict[str, Any], list[str]]:
+    """(the suite as it would be written, notes on what differs). llm: the address of providers that
+    name none. replaced: other models take the place of the providers, which are not looked at.
+    Raises RecipeError.
+    """
     try:
-        return _converted(raw, base, llm)
+        return _converted(raw, base, llm, replaced)
     except (AttributeError, TypeError, ValueError, KeyError) as failure:
         raise RecipeError(
             say("this is not as promptfoo writes it: {0}", failure), "promptfoo", FIX
         ) from failure
 
 
-def _converted(raw: Mapping[str, Any], base: Path, llm: str) -> tuple[dict[str, Any], list[str]]:
+def _converted(
+    raw: Mapping[str, Any], base: Path, llm: str, replaced: bool
+) -> tuple[dict[str, Any], list[str]]:
     notes: list[str] = []
     for name in raw:
         if name not in KNOWN:
             raise _refused(say("promptfoo's `{0}` is not read here", name), name)
         if name in PASSED_OVER or name == "env":
             notes.append(say("promptfoo's `{0}` was passed over", name))
-    default = raw.get("defaultTest") or {}
-    options = raw.get("evaluateOptions") or {}
-    judge = ((default.get("options") or {}).get("provider")) if isinstance(default, dict) else None
-    providers = _listed(raw.get("providers") or raw.get("targets"))
+    default, tests = raw.get("defaultTest") or {}, _tests(raw.get("tests"), base)
+    shared = raw.get("assertionTemplates") or {}
+    judge = (default.get("options") or {}).get("provider")
+    providers = [] if replaced else _listed(raw.get("providers") or raw.get("targets"))
     made: dict[str, Any] = {
         "about": str(raw.get("description") or ""),
         "prompts": [one for entry in _listed(raw.get("prompts")) for one in _prompt(entry, base)],
         "models": [_provider(one, llm) for one in providers],
-        "defaults": _test(default, base, notes)[0] if default else {},
-        "cases": [
-            case for one in _tests(raw.get("tests"), base) for case in _test(one, base, notes)
-        ],
-        "repeat": options.get("repeat", 1) if isinstance(options, dict) else 1,
+        "defaults": _test(default, base, shared, notes)[0],
+        "cases": [case for one in tests for case in _test(one, base, shared, notes)],
+        "repeat": (raw.get("evaluateOptions") or {}).get("repeat", 1),
     }
     if judge is not None:
         made["judge"] = _provider(judge, llm)
-    elif len(made["models"]) == 1 and '"judge"' in json.dumps(made["cases"]):
+    elif len(made["models"]) == 1 and _judges(made):
         made["judge"] = made["models"][0]
         notes.append(say("the tested model judges its own answers: name another in `judge`"))
     return made, list(dict.fromkeys(notes))
+
+
+def _judges(made: Mapping[str, Any]) -> bool:
+    return any(
+        one["type"].endswith("judge")
+        for case in (made["defaults"], *made["cases"])
+        for one in case["assert"]
+    )
 
 
 def _refused(what: str, where: object) -> RecipeError:
@@ -104,7 +121,18 @@ def _prompt(entry: Any, base: Path) -> list[dict[str, str]]:
     if not named:
         return [{"name": " ".join(text.split())[:40], "body": _chat(text)}]
     paths = sorted(base.glob(plain)) if "*" in plain else [base / plain]
-    return [{"name": path.stem, "body": _chat(_text(path))} for path in paths]
+    return [one for path in paths for one in _of_file(path)]
+
+
+def _of_file(path: Path) -> list[dict[str, str]]:
+    """The prompts of a file: a text file may hold several, with lines of --- between them."""
+    text = _text(path)
+    parts = re.split(r"^---\s*$", text, flags=re.MULTILINE) if path.suffix == ".txt" else [text]
+    bodies = [part.strip("\n") + "\n" for part in parts if part.strip()]
+    return [
+        {"name": path.stem if len(bodies) == 1 else f"{path.stem} {number}", "body": _chat(body)}
+        for number, body in enumerate(bodies, 1)
+    ]
 
 
 def _chat(text: str) -> str:
@@ -135,9 +163,9 @@ def _provider(entry: Any, llm: str) -> dict[str, Any]:
     )
     api = "text" if words[1:2] == ["completion"] else "chat"
     address = config.get("apiBaseUrl") or llm or (OLLAMA if kind == "ollama" else "")
-    if kind not in ("openai", "ollama", "localai", "vllm", "llama.cpp", "openrouter") or not model:
+    if kind in OTHER or not model:
         raise _refused(
-            say("a provider '{0}' is not known here", str(told.get("id"))[:60]), "providers"
+            say("the provider '{0}' is not asked here", str(told.get("id"))[:60]), "providers"
         )
     if not address:
         raise RecipeError(
@@ -209,8 +237,10 @@ def _expected(text: str) -> dict[str, Any]:
     return found | ({} if not match[4] else {"value": match[4]})
 
 
-def _test(test: Any, base: Path, notes: list[str]) -> list[dict[str, Any]]:
-    """Its cases: lists of values stand for one case each."""
+def _test(
+    test: Any, base: Path, shared: Mapping[str, Any], notes: list[str]
+) -> list[dict[str, Any]]:
+    """Its cases: lists of values stand for one case each. shared: assertions by name."""
     if not isinstance(test, dict):
         raise _refused(say("a test is a mapping"), test)
     for name in test:
@@ -221,7 +251,7 @@ def _test(test: Any, base: Path, notes: list[str]) -> list[dict[str, Any]]:
         raise _refused(
             say("promptfoo's `{0}` is not read here", f"options.{min(options)}"), "options"
         )
-    asserts = [_assertion(one, notes) for one in test.get("assert") or []]
+    asserts = [_assertion(one, shared, notes) for one in test.get("assert") or []]
     values = {
         name: [_value(one, base) for one in value]
         if isinstance(value, list)
@@ -251,7 +281,9 @@ def _value(value: Any, base: Path) -> Any:
 # Assertions --------------------------------------------------------------------------------------
 
 
-def _assertion(one: Any, notes: list[str]) -> dict[str, Any]:
+def _assertion(one: Any, shared: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+    if isinstance(one, dict) and str(one.get("$ref")).startswith(SHARED):
+        one = shared.get(one["$ref"].removeprefix(SHARED))
     if not isinstance(one, dict) or not isinstance(one.get("type"), str):
         raise _refused(say("an assertion has a type"), one)
     told = dict(one)

@@ -126,9 +126,9 @@ class Suite:
         return replace(self, models=tuple(models)) if models else self
 
 
-def load(path: Path, *, trust: bool = False, llm: str = "") -> Suite:
+def load(path: Path, *, trust: bool = False, llm: str = "", replaced: bool = False) -> Suite:
     """A suite, a prompt with tests, or promptfoo's YAML. llm: the address for providers of
-    promptfoo that name none. Raises RecipeError, DataError.
+    promptfoo that name none; replaced: they are not asked. Raises RecipeError, DataError.
     """
     if path.name.endswith(template.SUFFIX):
         return _checked(_of_prompt(template.read(path)), trust)
@@ -138,7 +138,7 @@ def load(path: Path, *, trust: bool = False, llm: str = "") -> Suite:
         raise RecipeError(say("a suite is a mapping of names to values"), path.name, FIX)
     notes: list[str] = []
     if promptfoo.recognised(raw):
-        raw, notes = promptfoo.converted(raw, path.parent, llm)
+        raw, notes = promptfoo.converted(raw, path.parent, llm, replaced)
     elif llm:
         raise RecipeError(
             say("--llm and --model belong together"), "--llm", "--llm ADDRESS --model NAME"

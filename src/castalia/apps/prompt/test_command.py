@@ -67,11 +67,12 @@ def command(
     from castalia.errors import Refused
     from castalia.language import current
 
-    loaded = load(suite, trust=trust_code, llm="" if model else llm)
+    others = chosen(run or [], llm, model)
+    loaded = load(suite, trust=trust_code, llm="" if model else llm, replaced=bool(others))
     tested = test(
         loaded,
         out or Path(f"{suite.name.partition('.')[0]}-tested"),
-        models=chosen(run or [], llm, model),
+        models=others,
         trust=trust_code,
         together=together,
     )
