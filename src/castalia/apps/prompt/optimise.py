@@ -190,7 +190,7 @@ def optimise(
     desk = Desk(whole, answers, trust)
     search = _Search(desk, own, development, seed, together, minutes)
     left = calls - 2 * len(held_out) * whole.repeat
-    if left < 2 * FIRST * whole.repeat:
+    if left < 4 * FIRST * whole.repeat:
         raise RecipeError(
             say("{0:,} calls are too few", calls),
             "--calls",

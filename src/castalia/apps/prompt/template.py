@@ -20,7 +20,7 @@ name has the same one. The body is a stranger's program: it runs in the sandbox 
 bounded/templates.py, reads no files and has a budget of work. A value cannot begin a turn of
 another role: the marks are found in the template before any value is put in.
 
-Not here: what a prompt says to a model (answers.py), how wordings are searched for (optimise.py).
+Not here: how a model is told (models.py), how wordings are searched for (optimise.py).
 """
 
 from __future__ import annotations
@@ -307,12 +307,18 @@ def files(sources: Sequence[str | Path]) -> Iterator[Path]:
     """
     for source in map(Path, sources):
         if source.is_dir():
-            found = sorted(source.rglob(f"*{SUFFIX}"))[:MOST_FILES]
+            found = sorted(source.rglob(f"*{SUFFIX}"))
             if not found:
                 raise DataError(
                     say("there is no prompt in this folder"),
                     source,
                     say("prompts are files NAME{0}", SUFFIX),
+                )
+            if len(found) > MOST_FILES:
+                raise DataError(
+                    say("there are {0:,} prompts in this folder", len(found)),
+                    source,
+                    say("{0:,} at most: name folders in it", MOST_FILES),
                 )
             yield from found
         else:
