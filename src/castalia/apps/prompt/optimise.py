@@ -40,7 +40,7 @@ from castalia.apps.prompt.template import Choice, Prompt, Rendered, Sampling
 from castalia.apps.prompt.text_kinds import values_in
 from castalia.errors import CastaliaError, DataError, RecipeError
 from castalia.language import Voice
-from castalia.sentences import join, say, series
+from castalia.sentences import join, plural, say, series
 
 SCHEMA = 1
 FEWEST = 6  # cases of each part
@@ -244,7 +244,11 @@ def split(suite: Suite, seed: int = 0) -> tuple[list[int], list[int]]:
         sides[digests[place] in held].append(place)
     if min(map(len, sides)) < FEWEST:
         raise DataError(
-            say("{0} cases are too few to search with", len(suite.cases)),
+            plural(
+                "{0} case is too few to search with",
+                "{0} cases are too few to search with",
+                len(suite.cases),
+            ),
             suite.name,
             say("at least {0} of each part, better 50: {1} and {2}", FEWEST, *map(len, sides)),
         )
