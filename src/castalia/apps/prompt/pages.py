@@ -33,10 +33,9 @@ def write(tested: Tested, language: str = "en") -> Path:
 def write_page(tested: Tested, path: Path, language: str = "en") -> None:
     """Writes `path` whole or not at all."""
     suite, voice = tested.suite, Voice(language)
-    cases = [
-        {"name": case.name, "cells": [_shown(cell, place) for cell in tested.cells]}
-        for place, case in enumerate(suite.cases[:SHOWN])
-    ]
+    cases = [_case(tested, place) for place in range(min(SHOWN, len(suite.cases)))]
+    worst = next((one for one in cases if one["passed"] < one["count"]), cases[0])
+    worst["open"] = True  # what one looks for first
     render.write(
         path,
         "prompt_test.html.j2",
@@ -101,13 +100,24 @@ def _failed(cell: Cell) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda pair: -pair[1])[:5]
 
 
+def _case(tested: Tested, place: int) -> dict[str, Any]:
+    """The answers of all cells in one case."""
+    own = [one for cell in tested.cells for one in cell.outcomes if one.case == place]
+    return {
+        "name": tested.suite.cases[place].name,
+        "cells": [_shown(cell, place) for cell in tested.cells],
+        "passed": sum(one.passed for one in own),
+        "count": len(own),
+        "open": False,
+    }
+
+
 def _shown(cell: Cell, place: int) -> dict[str, Any]:
     """The answers of a cell in one case."""
     own = [one for one in cell.outcomes if one.case == place]
     return {
         "prompt": cell.prompt,
         "model": cell.model,
-        "passed": sum(one.passed for one in own),
         "answers": [
             {
                 "passed": one.passed,
