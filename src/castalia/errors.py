@@ -118,3 +118,9 @@ class Refused(CastaliaError):
     """A policy forbids this output, or learning from these data without a stated consent."""
 
     exit_code, http_status = 7, 403
+
+
+class OutsideModelError(CastaliaError):
+    """A language model elsewhere did not answer, or not as it should: castalia.outside_model."""
+
+    exit_code, http_status = 8, 502

@@ -101,7 +101,7 @@ def test_no_request_that_the_schema_describes_meets_a_bug(place: Path) -> None:
 
             ask()
     made = ("POST /v1/completions", "POST /v1/chat/completions", "POST /api/generate")
-    assert len(statuses) == 19 and all(200 in statuses[route] for route in made), statuses
+    assert len(statuses) >= 19 and all(200 in statuses[route] for route in made), statuses
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ MEANT_OTHERWISE = {
     "constraints/schema_rewriting.py": ({"array"}, "JSON Schema's type"),
     "constraints/schema_shapes.py": ({"array"}, "JSON Schema's type"),
     "data/source.py": ({"text"}, "what a column of captions is called"),
+    "outside_model.py": ({"text"}, "a field of OpenAI's messages"),
     "export/run_description.py": ({"text"}, "the program that writes text is scripts/*_text.py"),
     "export/bundle.py": ({"text"}, "a word of a README"),
     "export/onnx.py": ({"text"}, "a word of a README"),

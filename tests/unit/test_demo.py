@@ -25,7 +25,7 @@ def test_other_mistakes_are_not_hidden(tmp_path: Path):
 
 
 def test_each_demo_that_a_modality_names_is_there():
-    assert list(demo.demos()) == [
+    assert [name for name in demo.demos() if name in modality.every()] == [
         "video",
         "image",
         "series",
@@ -35,4 +35,4 @@ def test_each_demo_that_a_modality_names_is_there():
         "audio",
         "shape3d",
     ]
-    assert all(callable(modality.every()[name].load("demo")) for name in demo.demos())
+    assert all(callable(one.load("demo")) for one in demo.demos().values())
