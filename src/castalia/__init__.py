@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from castalia import export
     from castalia.apps.demand.plan import demand
     from castalia.apps.report.writing import report
+    from castalia.apps.risk.assessment import risk
     from castalia.errors import CastaliaError
     from castalia.run import Run
     from castalia.verbs.audit import audit
@@ -53,6 +54,7 @@ _WHERE = {
     "evaluate_edits": "castalia.verbs.evaluate",
     "report": "castalia.apps.report.writing",
     "reproduce": "castalia.verbs.reproduce",
+    "risk": "castalia.apps.risk.assessment",
     "resume": "castalia.verbs.train",
     "sample": "castalia.verbs.sample",
     "serve": "castalia.verbs.serve",
@@ -79,6 +81,7 @@ __all__ = [
     "report",
     "reproduce",
     "resume",
+    "risk",
     "sample",
     "serve",
     "train",
