@@ -1,4 +1,4 @@
-"""Risk of a portfolio: value at risk and expected shortfall by several methods, each back-tested."""
+"""Risk of a portfolio: what it may lose, by several methods, each tested on its own past."""
 
 from castalia.app import App, Command
 

@@ -22,7 +22,7 @@ from castalia.apps.risk.measures import (
 from castalia.apps.risk.methods import DRAWS, LABELS, Method
 from castalia.apps.risk.paths import compounded
 from castalia.progress import stage
-from castalia.sentences import plural, say
+from castalia.sentences import join, plural, say
 
 NULLS = 2000  # back-tests drawn from the model's own forecasts
 SIGNIFICANT = 0.05
@@ -87,15 +87,15 @@ class Tested:
         if "independence" in self.rejected:
             said.append(
                 say(
-                    "Rejected: {0:.1%} of the forecasts after an exceedance are exceeded, of others "
-                    "{1:.1%}. It is slow to notice that risk has risen.",
+                    "Rejected: {0:.1%} of the forecasts after an exceedance are exceeded, "
+                    "of others {1:.1%}. It is slow to notice that risk has risen.",
                     cover.after,
                     cover.else_,
                 )
                 if cover.after > cover.else_
                 else say(
-                    "Rejected: {0:.1%} of the forecasts after an exceedance are exceeded, of others "
-                    "{1:.1%}.",
+                    "Rejected: {0:.1%} of the forecasts after an exceedance are exceeded, "
+                    "of others {1:.1%}.",
                     cover.after,
                     cover.else_,
                 )
@@ -132,7 +132,7 @@ def backtest(
     rng = np.random.default_rng((seed, 9, horizon))
     var, es = np.empty((len(levels), len(steps))), np.empty((len(levels), len(steps)))
     null = np.empty((NULLS, len(steps)))
-    with stage("testing " + method.name, len(steps), "items") as work:
+    with stage("testing forecasts", len(steps), "items") as work:
         for place, step in enumerate(steps.tolist()):
             draws = method.draws(step, horizon, DRAWS)
             null[:, place] = draws[rng.integers(0, len(draws), NULLS)]
@@ -157,21 +157,20 @@ def backtest(
 
 
 def verdict(tests: Sequence[Tested]) -> list[str]:
-    """A sentence for each method over all its levels, and one about how many tests there were."""
+    """What rejects each method at each level, and a sentence about how many tests there were."""
     said: list[str] = []
     for name in dict.fromkeys(one.method for one in tests):
-        mine = [one for one in tests if one.method == name]
-        failed = [one for one in mine if one.rejected]
-        if failed:
-            where = ", ".join(f"{one.level:.4g}" for one in failed)
-            said.append(say("{0}: rejected at the levels {1}.", LABELS[name], where))
-        else:
+        failed = [one for one in tests if one.method == name and one.rejected]
+        if not failed:
             said.append(say("{0}: not rejected at any level.", LABELS[name]))
+        for one in failed:
+            level = f"{100 * one.level:.4g}%"
+            said.append(say("{0}, {1}: {2}", LABELS[name], level, join(one.words())))
     count = 3 * len(tests)
     said.append(
         say(
-            "These are {0} tests at 5% each: about {1:.0f} would reject by chance were every method "
-            "right. They overlap, so failures come together.",
+            "These are {0} tests at 5% each: about {1:.0f} would reject by chance were every "
+            "method right. They overlap, so failures come together.",
             count,
             max(1, SIGNIFICANT * count),
         )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
+from itertools import pairwise
 from typing import NamedTuple
 
 from castalia.sentences import say
@@ -143,7 +144,7 @@ def _moment(cell: str, form: str) -> datetime | None:
         return None
 
 
-def _time(text: str):  # type: ignore[no-untyped-def]
+def _time(text: str) -> time:
     for form in ("%H:%M:%S.%f", "%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p"):
         try:
             return datetime.strptime(text, form).time()
@@ -155,5 +156,5 @@ def _time(text: str):  # type: ignore[no-untyped-def]
 def _turns(reading: Sequence[datetime | None]) -> int:
     """How often the direction of time changes."""
     known = [one for one in reading if one is not None]
-    signs = [later > earlier for earlier, later in zip(known, known[1:], strict=False)]
-    return sum(one != other for one, other in zip(signs, signs[1:], strict=False))
+    signs = [later > earlier for earlier, later in pairwise(known)]
+    return sum(one != other for one, other in pairwise(signs))

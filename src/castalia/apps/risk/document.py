@@ -21,9 +21,9 @@ from castalia.sentences import say
 
 QUANTILES = (0.05, 0.5, 0.95)
 WARNING = say(
-    "Simulations are not promises: they say what would follow if the future were drawn as the past "
-    "was. Costs, taxes, prices that cannot be had and the reader's own decisions are not all in it. "
-    "This is no advice to trade."
+    "Simulations are not promises: they say what would follow if the future were drawn as the "
+    "past was. Taxes, prices that cannot be had and your own decisions are not in it. This is no "
+    "advice to trade."
 )
 
 
@@ -107,7 +107,7 @@ def _test(one: Tested) -> dict[str, Any]:
         "expected": cover.expected,
         "kupiec": {"statistic": _plain(cover.uc), "p": _plain(cover.kupiec)},
         "independence": {"statistic": _plain(cover.ind), "p": _plain(cover.independence)},
-        "conditional_coverage": {
+        "both": {
             "statistic": _plain(cover.uc + cover.ind),
             "p": _plain(cover.joint),
         },

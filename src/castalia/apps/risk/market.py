@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -414,7 +415,9 @@ def _kind(matrix: np.ndarray, percent: bool, where: str) -> Kind:
         return "returns"
     persistent = []
     for column in matrix.T:
-        centred = column - column.mean()
+        # of ranks, because one wrong price must not look like no persistence
+        ranks = column.argsort(kind="stable").argsort(kind="stable")
+        centred = ranks - ranks.mean()
         size = float(centred @ centred)
         persistent.append(float(centred[1:] @ centred[:-1]) / size if size > 0 else 1.0)
     if np.median(persistent) >= PERSISTENT:
@@ -487,6 +490,12 @@ def _of_returns(
             ),
             say("mend the cell; if these are prices, say --prices"),
         )
+    if (matrix >= 0).all() and (matrix != 0).any():
+        raise DataError(
+            say("no return is a loss"),
+            where,
+            say("if these are prices, say --prices; a risk needs losses that were seen"),
+        )
     return matrix
 
 
@@ -496,10 +505,7 @@ def _step(stamps: Sequence[datetime | None], notes: list[str]) -> tuple[str, int
     if len(known) < 2:
         notes.append(say("without dates, a year is taken to have 252 steps"))
         return "step", 252
-    gaps = [
-        (later - earlier).total_seconds() / 86_400
-        for earlier, later in zip(known, known[1:], strict=False)
-    ]
+    gaps = [(later - earlier).total_seconds() / 86_400 for earlier, later in pairwise(known)]
     usual = Counter(round(gap, 4) for gap in gaps).most_common(1)[0][0]
     size = min(USUAL, key=lambda days: abs(math.log(max(usual, 1e-3) / days)))
     name = {1: "day", 7: "week", 30: "month", 91: "quarter", 365: "year"}[size]

@@ -3,8 +3,8 @@
     value at risk        the loss that is exceeded with probability 1 - level
     expected shortfall   the mean loss of the worst 1 - level (Acerbi & Tasche 2002, eq. 3.11)
     Kupiec 1995          are there as many exceedances as there should be? LR_uc ~ chi2(1)
-    Christoffersen 1998  is one as likely the step after one? LR_ind ~ chi2(1), LR_cc = sum ~ chi2(2)
-    Acerbi & Szekely 2014, test 2    are losses beyond as large as expected shortfall says? Its null
+    Christoffersen 1998  is one as likely after one as after none? LR_ind ~ chi2(1); both ~ chi2(2)
+    Acerbi & Szekely 2014    are losses beyond what expected shortfall says (test 2)? Its null
                          distribution is drawn from the model's own forecasts.
 
 Losses are positive: a value at risk of 0.02 is a loss of 2%.
@@ -21,7 +21,7 @@ LEVELS = (0.95, 0.975, 0.99)
 
 
 class Coverage(NamedTuple):
-    """Exceedances in `days` forecasts; expected: days * (1 - level). uc, ind: the likelihood ratios;
+    """Exceedances in `days` forecasts; expected: days * (1 - level). uc, ind: likelihood ratios;
     kupiec, independence, joint: their p-values. after, else_: shares of exceedances after one, and
     after none. NaN where there is nothing to test.
     """

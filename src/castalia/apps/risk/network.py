@@ -21,7 +21,9 @@ from castalia.errors import CastaliaError, RecipeError
 from castalia.sentences import say
 
 HISTORY = 240  # steps that a forecast looks back
-DRAWN = 2000  # paths of one forecast of one step; of longer ones, as many steps in all
+DRAWN = 500  # paths of a tested forecast of one step; of longer ones, fewer
+FEWER = 200
+MOST_DRAWN = 2000  # of the forecast from the end
 NETWORK = "network"
 # numbered from here: a number of four digits would be read as a year
 _FIRST_STEP = 100_000
@@ -52,14 +54,15 @@ class Network(Method):
 
     def prepare(self, steps: Sequence[int], horizon: int) -> None:
         """Draws the forecasts that begin at `steps`, all together."""
-        count = max(200, DRAWN // horizon)
+        count = DRAWN if horizon == 1 else FEWER
         made = self._continued(steps, horizon, count)
         for step, one in zip(steps, made, strict=True):
             self.made[step, horizon] = np.expm1(one.sum(1))
 
     def draws(self, step: int, horizon: int, count: int) -> np.ndarray:
         if (step, horizon) not in self.made:
-            self.prepare([step], horizon)
+            made = self._continued([step], horizon, min(count, MOST_DRAWN))[0]
+            self.made[step, horizon] = np.expm1(made.sum(1))
         return self.made[step, horizon]
 
     def paths(self, step: int, horizon: int, count: int) -> np.ndarray:
