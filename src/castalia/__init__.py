@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from castalia.apps.demand.plan import demand
     from castalia.apps.report.writing import report
     from castalia.apps.risk.assessment import risk
+    from castalia.apps.simulate.simulation import simulate
     from castalia.errors import CastaliaError
     from castalia.run import Run
     from castalia.verbs.audit import audit
@@ -58,6 +59,7 @@ _WHERE = {
     "resume": "castalia.verbs.train",
     "sample": "castalia.verbs.sample",
     "serve": "castalia.verbs.serve",
+    "simulate": "castalia.apps.simulate.simulation",
     "train": "castalia.verbs.train",
 }
 __all__ = [
@@ -84,6 +86,7 @@ __all__ = [
     "risk",
     "sample",
     "serve",
+    "simulate",
     "train",
 ]
 
