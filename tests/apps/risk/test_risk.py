@@ -16,7 +16,7 @@ from tests.apps.command import inside
 from tests.apps.serving import serving
 
 WEIGHTS = {"STOCK": 0.6, "BOND": 0.4}
-FAST = {"methods": ["historical", "simulated"], "test": 150, "paths": 2000}
+FAST = {"methods": ["historical", "simulated"], "window": 500, "test": 150, "paths": 2000}
 
 
 @pytest.fixture(scope="module")

@@ -327,7 +327,7 @@ def _long(
     """A table of an asset a row as one of an asset a column; moments in the order of the file."""
     if time is None:
         raise DataError(
-            say("a table of an asset a row needs a column of dates"), where, say("--time COLUMN")
+            say("a table of an asset a row needs a column of dates"), where, "--time COLUMN"
         )
     rest = {name: kept for name, kept in columns.items() if name != asset}
     number = (list(values) or _assets(rest, time, where, []))[0]

@@ -50,7 +50,7 @@ async def _assessed(form: FormData) -> dict[str, Any]:
     kind = text_of(form, "kind")
     if kind not in (None, "prices", "returns"):
         raise RecipeError(
-            say("numbers are prices or returns"), f"kind={kind[:40]}", say("kind=prices")
+            say("numbers are prices or returns"), f"kind={kind[:40]}", "kind=prices"
         )
     paths = number_of(form, "paths", 10_000, int)
     if paths > MOST_HTTP_PATHS:

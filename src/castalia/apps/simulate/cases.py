@@ -62,35 +62,42 @@ class Model:
         self.probe = self._typed(self._items(PROBED, 0, {}, 0))
         self.names = list(self.probe[0])
 
+    def check(self, sheet: Sheet, arm: str) -> None:
+        """Raises RecipeError, naming key and line, for a condition that the model does not know."""
+        for name, value in sheet.given(arm).items():
+            key = sheet.arm_key(arm, "given", name)
+            if name not in self.names:
+                raise sheet.error(
+                    say("the table has no column '{0}'", name[:80]),
+                    key,
+                    say("{0}columns: {1}", meant(name, self.names), ", ".join(self.names[:20])),
+                )
+            try:
+                self.codec.partial({name: value})  # type: ignore[attr-defined]
+            except RecipeError as error:
+                raise sheet.error(error.what, key, error.fix) from error
+
     def draw(self, sheet: Sheet, arm: str, rules: Sequence[Rule], seed: int, count: int) -> Drawn:
-        """`count` cases of an arm. Raises RecipeError for a condition that the model does not
-        know, and where nearly no drawn row keeps the rules.
-        """
+        """`count` cases of an arm. Raises RecipeError where nearly no drawn row keeps the rules."""
         given, kept = sheet.given(arm), list[Any]()
         found, first = Drawn([], 0), 0
         sums = [rule for rule in rules if rule.kind == "sum"]
         others = [rule for rule in rules if rule.kind != "sum"]
-        try:
-            with stage("drawing cases", count, "items") as work:
-                while len(kept) < count:
-                    if found.tried > FIRST_TRIES + TRIES * len(kept):
-                        raise _too_rare(sheet, arm, found, len(kept))
-                    share = (len(kept) + 1) / (found.tried + 1) if found.tried else 1.0
-                    wanted = math.ceil(1.1 * (count - len(kept)) / max(share, 1 / TRIES))
-                    size = min(BATCH, max(wanted, 16))
-                    items = self._items(size, seed, given, first)
-                    first, found.tried = first + size, found.tried + size
-                    for item, row in zip(items, self._typed(items), strict=True):
-                        broken = [rule for rule in others if rule.broken(row)]
-                        found.broken.update(rule.text for rule in broken)
-                        if not broken and len(kept) < count:
-                            kept.append(item)
-                            work.advance(1)
-        except RecipeError as error:
-            if not error.where.startswith("--given"):
-                raise
-            name = error.where.removeprefix("--given ").partition("=")[0]
-            raise sheet.error(error.what, sheet.arm_key(arm, "given", name), error.fix) from error
+        with stage("drawing cases", count, "items") as work:
+            while len(kept) < count:
+                if found.tried > FIRST_TRIES + TRIES * len(kept):
+                    raise _too_rare(sheet, arm, found, len(kept))
+                share = (len(kept) + 1) / (found.tried + 1) if found.tried else 1.0
+                wanted = math.ceil(1.1 * (count - len(kept)) / max(share, 1 / TRIES))
+                size = min(BATCH, max(wanted, 16))
+                items = self._items(size, seed, given, first)
+                first, found.tried = first + size, found.tried + size
+                for item, row in zip(items, self._typed(items), strict=True):
+                    broken = [rule for rule in others if rule.broken(row)]
+                    found.broken.update(rule.text for rule in broken)
+                    if not broken and len(kept) < count:
+                        kept.append(item)
+                        work.advance(1)
         found.rows = self._typed(kept)
         for row in found.rows:
             for rule in sums:
@@ -112,15 +119,8 @@ class Model:
         return rows
 
     def _items(self, count: int, seed: int, given: dict[str, str], first: int) -> list[Any]:
-        for name in given:
-            if name not in getattr(self, "names", given):
-                raise RecipeError(
-                    say("the table has no column '{0}'", name[:80]),
-                    f"--given {name}",
-                    say("{0}columns: {1}", meant(name, self.names), ", ".join(self.names[:20])),
-                )
-        request = request_of(self.run, count, seed)
-        request = Request(count, seed, {}, request.options, first, batch=BATCH, given=dict(given))
+        options = request_of(self.run, count, seed).options
+        request = Request(count, seed, {}, options, first, batch=BATCH, given=dict(given))
         self.gate.prepare(request)
         return [one.item for one in generate(self.run, request, model=self.family)]
 

@@ -196,6 +196,8 @@ def _simulated(sheet: Sheet, model: Model, beside: Path) -> Simulation:
             ("cases",),
             say("{0:,} at most: fewer cases, arms or times", MOST_ROWS),
         )
+    for arm in experiment.arms:
+        model.check(sheet, arm)
     kept = {arm: rules_of(sheet, arm, names) for arm in experiment.arms}
     real = _real_rows(sheet, model, beside)
     notes: list[str] = []
