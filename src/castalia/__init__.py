@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from castalia import export
     from castalia.apps.demand.plan import demand
     from castalia.apps.report.writing import report
-    from castalia.apps.risk.assessment import risk
-    from castalia.apps.simulate.simulation import simulate
+    from castalia.apps.risk.assessing import risk
+    from castalia.apps.simulate.simulating import simulate
     from castalia.errors import CastaliaError
     from castalia.run import Run
     from castalia.verbs.audit import audit
@@ -55,11 +55,11 @@ _WHERE = {
     "evaluate_edits": "castalia.verbs.evaluate",
     "report": "castalia.apps.report.writing",
     "reproduce": "castalia.verbs.reproduce",
-    "risk": "castalia.apps.risk.assessment",
+    "risk": "castalia.apps.risk.assessing",
     "resume": "castalia.verbs.train",
     "sample": "castalia.verbs.sample",
     "serve": "castalia.verbs.serve",
-    "simulate": "castalia.apps.simulate.simulation",
+    "simulate": "castalia.apps.simulate.simulating",
     "train": "castalia.verbs.train",
 }
 __all__ = [

@@ -130,11 +130,10 @@ def test_acerbi_and_szekelys_critical_value_is_as_published():
     days, level = 250, 0.975
     edge = stats.norm.ppf(level)
     var, es = np.full(days, edge), np.full(days, stats.norm.pdf(edge) / (1 - level))
-    null = rng.standard_normal((4000, days))
-    p = np.array([shortfall(row, var, es, null, level).p for row in null[:300]])
-    z = np.array([shortfall(row, var, es, null, level).z for row in null[:300]])
-    assert abs(z.mean()) < 0.06
-    assert 0.02 < (p < 0.05).mean() < 0.09
+    null = rng.standard_normal((3000, days))
+    tests = [shortfall(row, var, es, null, level) for row in null[:120]]
+    assert abs(np.mean([one.z for one in tests])) < 0.1
+    assert 0.01 <= np.mean([one.p < 0.05 for one in tests]) <= 0.1
     drawn = 1 + np.where(null < -edge, null, 0.0).sum(1) / (days * (1 - level) * es[0])
     assert np.quantile(drawn, 0.05) == pytest.approx(-0.70, abs=0.05)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import castalia
-from castalia.apps.risk.assessment import Assessment, Rule, risk
+from castalia.apps.risk.assessing import Risk, Rule, risk
 from castalia.apps.risk.demo import made_prices
 from castalia.errors import CastaliaError, DataError, MissingExtra
 from tests.apps.chinese import english, visible
@@ -27,11 +27,11 @@ def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(prices: Path) -> Assessment:
+def made(prices: Path) -> Risk:
     return risk(prices, weights=WEIGHTS, value=100_000, progress=False, **FAST)
 
 
-def test_the_forecast_from_the_end_is_that_of_the_window(made: Assessment):
+def test_the_forecast_from_the_end_is_that_of_the_window(made: Risk):
     last = made.portfolio[-500:]
     found = {(one.method, one.level, one.horizon): one for one in made.estimates}
     assert found["historical", 0.99, 1].var == pytest.approx(-np.sort(last)[4])
@@ -42,14 +42,14 @@ def test_the_forecast_from_the_end_is_that_of_the_window(made: Assessment):
         assert found[name, 0.95, 1].var < found[name, 0.99, 1].var < found[name, 0.99, 10].var
 
 
-def test_the_same_file_and_seed_give_the_same_document(prices: Path, made: Assessment):
+def test_the_same_file_and_seed_give_the_same_document(prices: Path, made: Risk):
     again = risk(prices, weights=WEIGHTS, value=100_000, progress=False, **FAST)
     assert json.dumps(again.document()) == json.dumps(made.document())
     other = risk(prices, weights=WEIGHTS, seed=1, progress=False, **FAST)
     assert other.estimates[-1].var != made.estimates[-1].var
 
 
-def test_the_files_hold_what_was_computed(made: Assessment, tmp_path: Path):
+def test_the_files_hold_what_was_computed(made: Risk, tmp_path: Path):
     made.write(tmp_path, "en")
     document = json.loads((tmp_path / "risk.json").read_text())
     assert document["assets"] == WEIGHTS and document["returns"] == 699
@@ -70,7 +70,7 @@ def test_the_files_hold_what_was_computed(made: Assessment, tmp_path: Path):
     assert len(list(csv.DictReader((tmp_path / "levels-before-test.csv").open()))) == 550
 
 
-def test_pages_in_both_languages(made: Assessment, tmp_path: Path):
+def test_pages_in_both_languages(made: Risk, tmp_path: Path):
     pages = {language: made.write(tmp_path / language, language) for language in ("en", "zh")}
     one = next(
         e for e in made.estimates if (e.method, e.level, e.horizon) == ("simulated", 0.99, 1)
@@ -84,7 +84,7 @@ def test_pages_in_both_languages(made: Assessment, tmp_path: Path):
     assert english(visible(pages["zh"])) == []
 
 
-def test_trading_says_what_holding_would_have_brought(made: Assessment):
+def test_trading_says_what_holding_would_have_brought(made: Risk):
     traded = made.traded
     assert traded is not None and traded.past_steps == 599
     exact = 0.999 * np.prod(1 + made.portfolio[100:]) - 1
@@ -205,14 +205,15 @@ def test_over_http(prices: Path, tmp_path: Path):
 
 @pytest.mark.parametrize("steps", ["levels-before-test.csv", "levels.csv"])
 def test_paths_of_a_trained_run(prices: Path, tmp_path: Path, steps: str):
-    risk(prices, weights=WEIGHTS, rule=None, progress=False, **FAST).write(tmp_path / "out")
+    few = {**FAST, "test": 30}
+    risk(prices, weights=WEIGHTS, rule=None, progress=False, **few).write(tmp_path / "out")
     tiny = ["training.steps=3", "training.sample_every=0", "training.threads=1", "family.depth=1"]
     inside("train", "series/ar", f"out/{steps}", *tiny, "--out", "run", cwd=tmp_path)
     found = risk(
         prices,
         weights=WEIGHTS,
         methods=["run"],
-        test=150 if steps != "levels.csv" else 20,
+        test=30,
         horizons=[1],
         run=tmp_path / "run",
         rule=Rule(2, 5, steps=5),

@@ -139,18 +139,21 @@ def _moment(cell: str, form: str) -> datetime | None:
             return None
     try:
         day = datetime.strptime(text, form)
-        return day if not hours else datetime.combine(day.date(), _time(hours))
     except ValueError:
         return None
+    if not hours:
+        return day
+    found_time = _time(hours)
+    return None if found_time is None else datetime.combine(day.date(), found_time)
 
 
-def _time(text: str) -> time:
+def _time(text: str) -> time | None:
     for form in ("%H:%M:%S.%f", "%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p"):
         try:
             return datetime.strptime(text, form).time()
         except ValueError:
             continue
-    raise ValueError(text)
+    return None
 
 
 def _turns(reading: Sequence[datetime | None]) -> int:

@@ -102,7 +102,7 @@ def command(
     ] = False,
 ) -> int:
     """Measure what a portfolio may lose, by several methods, and test each on its own past."""
-    from castalia.apps.risk.assessment import risk
+    from castalia.apps.risk.assessing import risk
 
     if prices and returns:
         raise RecipeError(

@@ -16,7 +16,7 @@ DAYS, SEED = 1600, 7
 
 def demo(folder: Path) -> Path:
     """The page of made prices."""
-    from castalia.apps.risk.assessment import risk
+    from castalia.apps.risk.assessing import risk
 
     prices = folder / "made-prices.csv"
     atomic.write(prices, made_prices(DAYS, SEED))

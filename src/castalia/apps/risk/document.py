@@ -16,7 +16,6 @@ from castalia.apps.risk.assessment import Assessment, Traded
 from castalia.apps.risk.backtest import Tested, verdict
 from castalia.apps.risk.network import write_levels
 from castalia.apps.risk.trading import Outcome
-from castalia.language import current
 from castalia.sentences import say
 
 QUANTILES = (0.05, 0.5, 0.95)
@@ -66,8 +65,8 @@ def one_step(made: Assessment) -> list[Tested]:
     return [one for one in made.tests if one.horizon == shortest]
 
 
-def write(made: Assessment, folder: Path, language: str | None = None) -> Path:
-    """See Assessment.write."""
+def write(made: Assessment, folder: Path, page: str) -> Path:
+    """See Risk.write."""
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write(
         folder / "risk.json", json.dumps(document(made), ensure_ascii=False, indent=1) + "\n"
@@ -75,9 +74,9 @@ def write(made: Assessment, folder: Path, language: str | None = None) -> Path:
     atomic.write(folder / "backtest.csv", _backtest_table(made))
     write_levels(folder / "levels.csv", made.portfolio)
     write_levels(folder / "levels-before-test.csv", made.portfolio[: made.first])
-    page = folder / "report.html"
-    atomic.write(page, made.page(language or current()))
-    return page
+    path = folder / "report.html"
+    atomic.write(path, page)
+    return path
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from castalia.apps.risk.assessment import risk
+from castalia.apps.risk.assessing import risk
 from castalia.apps.risk.command import numbers_in, rule_of, weights_in
 from castalia.errors import RecipeError
 from castalia.language import Voice
@@ -49,9 +49,7 @@ async def _assessed(form: FormData) -> dict[str, Any]:
     Voice(language)  # a wrong one is said before the work
     kind = text_of(form, "kind")
     if kind not in (None, "prices", "returns"):
-        raise RecipeError(
-            say("numbers are prices or returns"), f"kind={kind[:40]}", "kind=prices"
-        )
+        raise RecipeError(say("numbers are prices or returns"), f"kind={kind[:40]}", "kind=prices")
     paths = number_of(form, "paths", 10_000, int)
     if paths > MOST_HTTP_PATHS:
         raise RecipeError(

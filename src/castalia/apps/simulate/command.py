@@ -50,7 +50,7 @@ def command(
 ) -> int:
     """Draw the cases of an experiment from a model of a table; every row says it is simulated."""
     from castalia.apps.simulate.document import WARNING
-    from castalia.apps.simulate.simulation import simulate
+    from castalia.apps.simulate.simulating import simulate
 
     if out is None:
         raise RecipeError(

@@ -34,7 +34,7 @@ compare: {column: systolic, between: [usual diet, less salt]}
 
 def demo(folder: Path) -> Path:
     """The page of a simulated trial."""
-    from castalia.apps.simulate.simulation import simulate
+    from castalia.apps.simulate.simulating import simulate
 
     atomic.write(folder / "made-patients.csv", made_patients(PATIENTS, SEED))
     atomic.write(folder / "experiment.yaml", EXPERIMENT)

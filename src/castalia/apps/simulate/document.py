@@ -14,7 +14,6 @@ from castalia import atomic
 from castalia.apps.simulate.cases import Row
 from castalia.apps.simulate.rules import is_number
 from castalia.apps.simulate.simulation import LABEL, Simulation
-from castalia.language import current
 from castalia.sentences import say
 
 MOST_VALUES = 8  # of a category that are listed
@@ -115,10 +114,8 @@ def summary(rows: Sequence[Row], name: str) -> dict[str, Any] | None:
     }
 
 
-def write(
-    made: Simulation, folder: Path, language: str | None = None, *, answer_key: bool = False
-) -> Path:
-    """See Simulation.write."""
+def write(made: Simulation, folder: Path, page: str, *, answer_key: bool = False) -> Path:
+    """See Simulated.write."""
     folder.mkdir(parents=True, exist_ok=True)
     gate = made.model.gate
     key = folder / "answer-key" if answer_key else folder
@@ -146,9 +143,9 @@ def write(
     )
     if answer_key:
         atomic.write(key / "simulation.json", _json(document(made)))
-    page = key / "report.html"
-    atomic.write(page, made.page(language or current()))
-    return page
+    path = key / "report.html"
+    atomic.write(path, page)
+    return path
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -17,13 +17,13 @@ apart from it. Errors name the key and the line.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
 
 from castalia import bounded
 from castalia.config import LARGEST_SEED, Config
@@ -235,12 +235,13 @@ def _problems(failure: ValidationError, lines: dict[Path_, int], where: str) -> 
     )
 
 
-def _reason(one: ErrorDetails) -> str:
+def _reason(one: Mapping[str, Any]) -> str:
     """pydantic's own sentence in small letters; ours as it is."""
     inner = one.get("ctx", {}).get("error")
     if isinstance(inner, ValueError) and inner.args:
-        return inner.args[0]  # type: ignore[no-any-return]
-    return one["msg"][:1].lower() + one["msg"][1:]
+        reason: str = inner.args[0]
+        return reason
+    return str(one["msg"])[:1].lower() + one["msg"][1:]
 
 
 def _fields(key: Path_) -> list[str]:
