@@ -73,6 +73,30 @@ def test_the_order_of_days_and_months_is_that_of_the_file(file: Path):
         assert market(written(file, rows)).stamps[0] == "2020-01-02"
 
 
+def test_dates_in_several_forms_are_all_read_and_said(file: Path):
+    rows = [
+        f"{when:{('%Y-%m-%d', '%d.%m.%Y', '%d %b %Y')[place % 3]}},{price:.6f}"
+        for place, (when, price) in enumerate(zip(days(301), PRICES, strict=True))
+    ]
+    found = market(written(file, rows))
+    assert np.allclose(found.returns[:, 0], RETURNS, atol=1e-7)
+    assert any("written in 3 ways" in note for note in found.notes)
+
+
+def test_seconds_and_years_are_dates_where_the_column_says_so(file: Path):
+    rows = [f"{1_577_836_800 + 86_400 * n},{price:.6f}" for n, price in enumerate(PRICES)]
+    assert market(written(file, rows, "time,price")).stamps[0] == "2020-01-02"
+    rows = [f"{1700 + n},{price:.6f}" for n, price in enumerate(PRICES)]
+    assert market(written(file, rows, "year,price")).stamps[0] == "1701-01-01"
+
+
+def test_numbers_of_rows_are_no_market(file: Path):
+    rows = [f"{n},{price:.6f},{n}" for n, price in enumerate(PRICES)]
+    found = market(written(file, rows, ",price,time"))
+    assert found.names == ("price",)
+    assert any("only count rows" in note for note in found.notes)
+
+
 def test_decimal_commas_and_other_delimiters(file: Path):
     rows = [
         f"{when:%d.%m.%Y};{price * 100:,.2f}".replace(",", "_").replace(".", ",").replace("_", ".")
@@ -211,6 +235,12 @@ def test_a_cell_that_is_no_number(file: Path):
     rows[7] = rows[7].split(",")[0] + ",closed"
     error = bad(rows, file, values=["price"])
     assert "no number" in error.what and "line 9" in error.where
+
+
+def test_one_bad_cell_does_not_drop_an_asset(file: Path):
+    rows = [f"{row},{row.split(',')[1]}" for row in priced()]
+    rows[7] = rows[7].split(",")[0] + ",closed,100"
+    assert "line 9" in bad(rows, file, "date,A,B").where
 
 
 def test_a_date_that_is_none(file: Path):

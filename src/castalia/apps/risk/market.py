@@ -94,7 +94,7 @@ def market(
     stamps, time = _times(columns, time, path.name, lines, notes)
     asset = asset or _asset_column(columns, time, stamps)
     if asset is None:
-        chosen = list(values) or _assets(columns, time, path.name, notes)
+        chosen = list(values) or _assets(columns, time, path.name, lines, notes)
         rows, table, percent = _wide(columns, chosen, path.name, lines), stamps, False
         percent = rows[1]
         matrix, order = rows[0], np.arange(len(lines))
@@ -213,17 +213,22 @@ def _times(
     notes: list[str],
 ) -> tuple[list[datetime | None], str | None]:
     """(a moment for each row, None without dates; the column of dates)."""
-    count = len(lines)
     names = [time] if time is not None else sorted(columns, key=lambda one: not _is_time(one))
     for name in names:
         filled = [cell for cell in columns[name] if cell.strip().lower() not in cells.MISSING]
-        head, _ = cells.moments(filled[:200])
-        hits = sum(one is not None for one in head)
-        if not filled or (hits < 0.9 * len(head) and time is None):
-            continue
-        if time is None and not _is_time(name) and cells.numbers(filled[:200]).wrong is None:
+        numeric = cells.numbers(filled).wrong is None
+        called = time is not None or _is_time(name)
+        if not filled or (numeric and not called):
             continue  # numbers of eight digits in a column that is not called a date
-        found, note = cells.moments(columns[name])
+        if not _mostly(cells.moments(filled[:200])[0]):
+            if numeric and _mostly(cells.counted_moments(filled)):
+                return cells.counted_moments(columns[name]), name
+            if called and numeric:
+                notes.append(say("'{0}' counts steps: rows are taken in their order", name))
+                return [None] * len(lines), name
+            if not called:
+                continue
+        found, said = cells.moments(columns[name])
         lost = [place for place, one in enumerate(found) if one is None]
         if lost:
             raise DataError(
@@ -231,16 +236,19 @@ def _times(
                 say("{0}, line {1}: {2}", where, lines[lost[0]], columns[name][lost[0]][:40]),
                 say("write dates as 2024-12-31, or leave those rows out"),
             )
-        if note is not None:
-            notes.append(note)
+        notes += said
         return found, name
     notes.append(say("no column of dates was found: rows are taken in the order of the file"))
-    return [None] * count, None
+    return [None] * len(lines), None
+
+
+def _mostly(found: Sequence[datetime | None]) -> bool:
+    return sum(one is not None for one in found) >= 0.9 * len(found) > 0
 
 
 def _is_time(name: str) -> bool:
     return name.strip().lower() in {
-        *("date", "time", "datetime", "timestamp", "day", "ds", "month", "week", "period"),
+        *("date", "time", "datetime", "timestamp", "day", "ds", "month", "week", "period", "year"),
         *("日期", "时间", "交易日", "datum", "fecha"),
     }
 
@@ -261,23 +269,32 @@ def _asset_column(
 
 
 def _assets(
-    columns: Mapping[str, list[str]], time: str | None, where: str, notes: list[str]
+    columns: Mapping[str, list[str]],
+    time: str | None,
+    where: str,
+    lines: Sequence[int],
+    notes: list[str],
 ) -> list[str]:
     """The columns of numbers; of bars (open, high, low, close) the close alone."""
-    usable = [
-        name
-        for name, kept in columns.items()
-        if name != time
-        and any(cell.strip().lower() not in cells.MISSING for cell in kept)
-        and cells.numbers(kept).wrong is None
-    ]
+    usable, counts = [], []
+    for name, kept in columns.items():
+        filled = [cell for cell in kept if cell.strip().lower() not in cells.MISSING]
+        if name == time or not filled:
+            continue
+        read = cells.numbers(kept)
+        if read.wrong is None:
+            (counts if _counts(read.values) else usable).append(name)
+        elif _is_nearly_numeric(filled):  # one bad cell must not drop an asset
+            _column(kept, name, where, lines)
+    if counts:
+        notes.append(say("columns that only count rows were left out: {0}", ", ".join(counts)))
     lower = {name.strip().lower(): name for name in usable}
     if len(BARS & set(lower)) >= 2:
         close = next((lower[one] for one in CLOSES if one in lower), None)
         if close is not None:
             notes.append(say("the table has bars of a market; '{0}' was read of them", close))
             return [close]
-    others = [name for name in columns if name != time and name not in usable]
+    others = [name for name in columns if name not in (time, *usable, *counts)]
     if not usable:
         example = next(iter(others), "")
         wrong = cells.numbers(columns[example]).wrong if example else None
@@ -295,6 +312,16 @@ def _assets(
     if others:
         notes.append(say("columns that are no numbers were left out: {0}", ", ".join(others[:8])))
     return usable
+
+
+def _counts(values: Sequence[float]) -> bool:
+    """Whether whole numbers rise by the same from row to row: numbers of rows, and no market."""
+    steps = {later - earlier for earlier, later in pairwise(values)}
+    return len(steps) == 1 and steps.pop() > 0 and float(values[0]).is_integer()
+
+
+def _is_nearly_numeric(filled: Sequence[str]) -> bool:
+    return sum(cells.numbers([cell]).wrong is None for cell in filled) >= 0.9 * len(filled)
 
 
 def _column(kept: Sequence[str], name: str, where: str, lines: Sequence[int]) -> cells.Numbers:
@@ -330,7 +357,7 @@ def _long(
             say("a table of an asset a row needs a column of dates"), where, "--time COLUMN"
         )
     rest = {name: kept for name, kept in columns.items() if name != asset}
-    number = (list(values) or _assets(rest, time, where, []))[0]
+    number = (list(values) or _assets(rest, time, where, lines, []))[0]
     read = _column(columns[number], number, where, lines)
     names = list(dict.fromkeys(columns[asset]))
     if len(names) > MOST_ASSETS:
