@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from castalia.apps.risk import paths, trading
-from castalia.apps.risk.backtest import backtest, verdict
+from castalia.apps.risk.backtest import backtest, reasons, verdict
 from castalia.apps.risk.methods import REFIT, Filtered, Garch, Historical, Method, Simulated
 
 
@@ -164,7 +164,8 @@ def test_a_right_model_is_seldom_rejected_and_a_wrong_one_is():
     (tested,) = backtest(Known(0.006), returns, 100, (0.975,), 1, 0)
     assert {"kupiec", "shortfall"} <= set(tested.rejected)
     assert tested.words()[0].startswith("Rejected:") and "understates" in tested.words()[0]
-    assert "understates" in verdict([tested])[0]
+    assert "rejected at 97.5%" in verdict([tested])[0]
+    assert "understates" in reasons([tested])[0]
     (tested,) = backtest(Known(0.02), returns, 100, (0.975,), 1, 0)
     assert "overstates" in tested.words()[0]
     (tested,) = backtest(Known(0.01), returns[:150], 100, (0.99,), 1, 0)

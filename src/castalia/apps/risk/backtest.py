@@ -22,7 +22,7 @@ from castalia.apps.risk.measures import (
 from castalia.apps.risk.methods import DRAWS, LABELS, Method
 from castalia.apps.risk.paths import compounded
 from castalia.progress import stage
-from castalia.sentences import join, plural, say
+from castalia.sentences import join, plural, say, series
 
 NULLS = 2000  # back-tests drawn from the model's own forecasts
 SIGNIFICANT = 0.05
@@ -157,7 +157,20 @@ def backtest(
 
 
 def verdict(tests: Sequence[Tested]) -> list[str]:
-    """What rejects each method at each level, and a sentence about how many tests there were."""
+    """A sentence for each method over its levels, and one about how many tests there were."""
+    said: list[str] = []
+    for name in dict.fromkeys(one.method for one in tests):
+        failed = [one for one in tests if one.method == name and one.rejected]
+        if failed:
+            levels = series(f"{100 * one.level:.4g}%" for one in failed)
+            said.append(say("{0}: rejected at {1}.", LABELS[name], levels))
+        else:
+            said.append(say("{0}: not rejected at any level.", LABELS[name]))
+    return [*said, how_many(tests)]
+
+
+def reasons(tests: Sequence[Tested]) -> list[str]:
+    """What rejects each method at each level; of one that is never rejected, that."""
     said: list[str] = []
     for name in dict.fromkeys(one.method for one in tests):
         failed = [one for one in tests if one.method == name and one.rejected]
@@ -166,13 +179,15 @@ def verdict(tests: Sequence[Tested]) -> list[str]:
         for one in failed:
             level = f"{100 * one.level:.4g}%"
             said.append(say("{0}, {1}: {2}", LABELS[name], level, join(one.words())))
-    count = 3 * len(tests)
-    said.append(
-        say(
-            "These are {0} tests at 5% each: about {1:.0f} would reject by chance were every "
-            "method right. They overlap, so failures come together.",
-            count,
-            max(1, SIGNIFICANT * count),
-        )
-    )
     return said
+
+
+def how_many(tests: Sequence[Tested]) -> str:
+    """A sentence: how many tests there are, and how many reject by chance."""
+    count = 3 * len(tests)
+    return say(
+        "These are {0} tests at 5% each: about {1:.0f} would reject by chance were every "
+        "method right. They overlap, so failures come together.",
+        count,
+        max(1, SIGNIFICANT * count),
+    )

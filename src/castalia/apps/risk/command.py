@@ -187,13 +187,13 @@ def _number(text: str, where: str) -> float:
 
 
 def _print(made) -> None:  # type: ignore[no-untyped-def]
-    from castalia.apps.risk.backtest import verdict
+    from castalia.apps.risk.backtest import how_many, reasons
     from castalia.apps.risk.document import WARNING, one_step, summary
-    from castalia.apps.risk.market import STEPS
+    from castalia.apps.risk.market import span
     from castalia.apps.risk.methods import LABELS
     from castalia.apps.risk.page import money, percent
 
-    found, unit = made.market, STEPS[made.market.step]
+    found = made.market
     for note in made.notes:
         echo(note)
     last = len(made.portfolio) - 1
@@ -202,12 +202,18 @@ def _print(made) -> None:  # type: ignore[no-untyped-def]
         say("{0:,} returns from {1} to {2}", last + 1, found.when(0), found.when(last)),
         "",
         table(
-            [say("method"), say("level"), unit, say("value at risk"), say("expected shortfall")],
+            [
+                say("method"),
+                say("level"),
+                say("horizon"),
+                say("value at risk"),
+                say("expected shortfall"),
+            ],
             [
                 [
                     LABELS[one.method],
                     f"{one.level:.4g}",
-                    one.horizon,
+                    span(found.step, one.horizon),
                     f"{percent(one.var)} {money(made, one.var)}".strip(),
                     f"{percent(one.es)} {money(made, one.es)}".strip(),
                 ]
@@ -242,20 +248,20 @@ def _print(made) -> None:  # type: ignore[no-untyped-def]
             ],
         ),
         "",
-        *verdict(one_step(made)),
+        *reasons(one_step(made)),
+        how_many(one_step(made)),
     )
     if made.traded is not None:
         drawn, held = summary(made.traded.drawn), summary(made.traded.drawn_holding)
         echo(
             "",
             say(
-                "Rule {0}/{1} on {2:,} drawn courses of {3} {4}: median {5}, loses in {6}. "
-                "Holding: median {7}, loses in {8}.",
+                "Rule {0}/{1} on {2:,} drawn courses of {3}: median {4}, loses in {5}. "
+                "Holding: median {6}, loses in {7}.",
                 made.traded.rule.fast,
                 made.traded.rule.slow,
                 drawn["courses"],
-                made.traded.steps,
-                unit,
+                span(found.step, made.traded.steps),
                 percent(drawn["median"]),
                 percent(drawn["loses"]),
                 percent(held["median"]),

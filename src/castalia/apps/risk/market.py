@@ -562,11 +562,17 @@ def _stamp(when: datetime) -> str:
     return f"{when:%Y-%m-%d}" if (when.hour, when.minute, when.second) == (0, 0, 0) else str(when)
 
 
-STEPS: Mapping[str, Message] = {
-    "step": say("steps"),
-    "day": say("days"),
-    "week": say("weeks"),
-    "month": say("months"),
-    "quarter": say("quarters"),
-    "year": say("years"),
-}
+def span(step: str, count: int) -> Message:
+    """ "1 day", "252 days": so many steps of a market."""
+    match step:
+        case "day":
+            return plural("{0:,} day", "{0:,} days", count)
+        case "week":
+            return plural("{0:,} week", "{0:,} weeks", count)
+        case "month":
+            return plural("{0:,} month", "{0:,} months", count)
+        case "quarter":
+            return plural("{0:,} quarter", "{0:,} quarters", count)
+        case "year":
+            return plural("{0:,} year", "{0:,} years", count)
+    return plural("{0:,} step", "{0:,} steps", count)

@@ -9,7 +9,7 @@ from castalia.apps.risk import drawing
 from castalia.apps.risk.assessment import Assessment, Traded
 from castalia.apps.risk.backtest import Tested, verdict
 from castalia.apps.risk.document import WARNING, one_step, summary
-from castalia.apps.risk.market import STEPS
+from castalia.apps.risk.market import span
 from castalia.apps.risk.methods import LABELS
 from castalia.language import Voice
 from castalia.pages.render import render
@@ -37,8 +37,7 @@ def page(made: Assessment, language: str) -> str:
         made=made,
         market=found,
         weights=weights,
-        unit=STEPS[found.step],
-        horizons=horizons,
+        horizons=[(horizon, span(found.step, horizon)) for horizon in horizons],
         levels=list(dict.fromkeys(one.level for one in made.estimates)),
         rows=[
             {"label": LABELS[name], "cells": _cells(made, name, horizons)} for name in made.methods
@@ -47,13 +46,14 @@ def page(made: Assessment, language: str) -> str:
         tables=[
             {
                 "horizon": horizon,
+                "span": span(found.step, horizon),
                 "rows": [_row(one) for one in made.tests if one.horizon == horizon],
             }
             for horizon in horizons
             if any(one.horizon == horizon for one in made.tests)
         ],
         courses=_courses(made, voice),
-        trading=None if made.traded is None else _trading(made.traded, voice),
+        trading=None if made.traded is None else _trading(made.traded, found.step, voice),
         warning=WARNING,
     )
 
@@ -130,7 +130,7 @@ def _courses(made: Assessment, voice: Voice) -> list[dict[str, Any]]:
     ]
 
 
-def _trading(made: Traded, voice: Voice) -> dict[str, Any]:
+def _trading(made: Traded, step: str, voice: Voice) -> dict[str, Any]:
     def row(label: str, outcome: Any, beside: bool) -> dict[str, Any]:
         one = summary(outcome)
         return {
@@ -147,6 +147,8 @@ def _trading(made: Traded, voice: Voice) -> dict[str, Any]:
     beats = float((made.drawn.total > made.drawn_holding.total).mean())
     return {
         "made": made,
+        "span": span(step, made.steps),
+        "past_span": span(step, made.past_steps),
         "paths": LABELS[made.method],
         "beats": percent(beats),
         "drawn": [

@@ -7,6 +7,7 @@ wrote; what a column means is known to the codec alone.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ TRIES = 40  # drawn rows for each case that is wanted, before the conditions are
 FIRST_TRIES = 4096
 PROBED = 64
 MOST_REAL = 50_000  # rows that are set beside the drawn ones
+_PLAIN = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?")
 Row = dict[str, Any]
 
 
@@ -131,7 +133,17 @@ class Model:
         with TemporaryDirectory() as folder:
             file = Path(folder) / "rows.jsonl"
             self.codec.write(self.codec.collected(items), file)  # type: ignore[attr-defined]
-            return [dict(row) for _, row in tables.rows(file)[1]]
+            return [
+                {name: _number(cell) for name, cell in row.items()}
+                for _, row in tables.rows(file)[1]
+            ]
+
+
+def _number(cell: Any) -> Any:
+    """Categories that are numbers, such as years of school, as numbers; codes such as 007 stay."""
+    if not isinstance(cell, str) or not _PLAIN.fullmatch(cell):
+        return cell
+    return float(cell) if "." in cell else int(cell)
 
 
 def matching(rows: Iterable[Row], given: dict[str, str], rules: Sequence[Rule]) -> list[Row]:

@@ -76,14 +76,14 @@ def command(
     if compare is not None and found is not None:
         echo(
             say(
-                "{0}, {1} against {2}: difference {3:+.4g} ({4:+.4g} to {5:+.4g}), p {6:.3f}",
+                "{0}, {1} against {2}: difference {3:+.4g} ({4:+.4g} to {5:+.4g}), p {6}",
                 compare.column,
                 compare.between[1],
                 compare.between[0],
                 found.difference,
                 found.low,
                 found.high,
-                found.p,
+                "< 0.001" if found.p < 0.001 else f"{found.p:.3f}",
             )
         )
     if power is not None:

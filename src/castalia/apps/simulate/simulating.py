@@ -11,7 +11,7 @@ import numpy as np
 
 from castalia.apps.simulate import effects
 from castalia.apps.simulate.cases import Model, Row, matching
-from castalia.apps.simulate.document import document, write
+from castalia.apps.simulate.document import document, summary, write
 from castalia.apps.simulate.effects import Made
 from castalia.apps.simulate.experiment import Sheet, read
 from castalia.apps.simulate.page import page
@@ -27,7 +27,7 @@ from castalia.apps.simulate.power import (
 )
 from castalia.apps.simulate.rules import is_number, rules_of
 from castalia.apps.simulate.simulation import LABEL, Group, Simulation
-from castalia.errors import DataError, RecipeError
+from castalia.errors import DataError, RecipeError, RunError
 from castalia.language import current
 from castalia.progress import stage
 from castalia.progress.views import shown
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 ADDED = (LABEL, "case", "arm", "time")
 MOST_ROWS = 2_000_000
 POOL = 2000  # cases that experiments are drawn from, where arms are smaller
+UNLIKE_SHARE = 0.2  # between the shares of the most frequent real value
 UNLIKE = 0.25  # standard deviations between a drawn and a real mean, from which it is said
 EXPERIMENTS_AT_ONCE = 2_000_000  # values of experiments in memory
 
@@ -112,14 +113,27 @@ def _run(sheet: Sheet, run: str | os.PathLike[str] | Run | None, beside: Path, o
     if experiment.run is not None:
         own = beside / experiment.run
         return Run.open(own if (own / "run.json").is_file() else experiment.run)
+    from castalia.training.plan import plan_of
+    from castalia.training.setup import open_data
     from castalia.verbs.train import train
 
-    return train(
-        experiment.recipe,
-        str(_table(sheet, beside)),
-        {"training.sample_every": 0, **experiment.settings},
-        out=out / "run",
-    )
+    settings = {"training.sample_every": 0, **experiment.settings}
+    plan = plan_of(experiment.recipe, str(_table(sheet, beside)), settings)
+    folder = out / "run"
+    if not (folder / "run.json").is_file():
+        return train(plan, out=folder)
+    known = Run.open(folder)
+    trained, asked = known.trained_recipe.as_dict(), plan.as_dict()
+    # of few rows fewer steps are trained than asked for: passes are bounded
+    asked["training"]["steps"] = min(trained["training"]["steps"], asked["training"]["steps"])
+    if trained != asked or known.last_step is None:
+        raise RunError(
+            say("the run in this folder was trained in another way"),
+            folder,
+            say("choose another --out, or remove the run"),
+        )
+    open_data(known)  # raises where the table is no longer what it was
+    return known
 
 
 def _table(sheet: Sheet, beside: Path) -> Path | str:
@@ -201,7 +215,7 @@ def _real_rows(sheet: Sheet, model: Model, beside: Path) -> list[Row] | None:
     if isinstance(path, str):
         from castalia.data import builtin
 
-        folder = builtin.path(path)
+        folder = builtin.path(path.removeprefix("builtin/"))
         path = next(one for one in sorted(folder.rglob("*")) if model.codec.claims(one.name))
     return model.real(path)
 
@@ -262,6 +276,24 @@ def _tell(group: Group, notes: list[str]) -> None:
 
 def _unlike(group: Group, notes: list[str]) -> None:
     """Says where drawn cases differ from real rows of the same conditions."""
+    for name in group.drawn.rows[0]:
+        real, drawn = summary(group.real or (), name), summary(group.drawn.rows, name)
+        shares = [one.get("shares", {}) if one else {} for one in (real, drawn)]
+        value = next(iter(shares[0]), None)
+        if value is None or min(one["n"] for one in (real, drawn) if one) < 20:
+            continue
+        if abs(shares[0][value] - shares[1].get(value, 0.0)) > UNLIKE_SHARE:
+            notes.append(
+                say(
+                    "{0}: '{1}' is '{2}' in {3:.0%} of the drawn cases, and in {4:.0%} of the real "
+                    "rows. The model has not learned this group well.",
+                    group.name,
+                    name,
+                    value,
+                    shares[1].get(value, 0.0),
+                    shares[0][value],
+                )
+            )
     for name in group.drawn.rows[0]:
         real, drawn = (
             np.array([float(row[name]) for row in rows if is_number(row.get(name))])
