@@ -78,6 +78,16 @@ def test_drawn_paths_keep_variance_correlation_and_drift():
     assert len(np.unique(drawn[:, 0])) == 40_000, "smoothed draws are no replay"
 
 
+def test_many_paths_are_drawn_in_pieces(monkeypatch: pytest.MonkeyPatch):
+    returns = returns_of(420, 3)
+    whole = Simulated(returns, np.full(3, 1 / 3), 300, 0).paths(400, 5, 999)
+    monkeypatch.setattr("castalia.apps.risk.methods.AT_ONCE", 1500)
+    pieces = Simulated(returns, np.full(3, 1 / 3), 300, 0).paths(400, 5, 999)
+    assert pieces.shape == whole.shape == (999, 5)
+    assert np.allclose(np.quantile(pieces, 0.1, 0), np.quantile(whole, 0.1, 0), rtol=0.25)
+    assert len(np.unique(pieces[:, 0])) == 999
+
+
 def test_blocks_have_the_asked_length_on_average():
     residuals = np.arange(5000.0)[:, None]
     drawn = paths.drawn(

@@ -118,6 +118,8 @@ def test_without_arch_the_rest_works(prices: Path, monkeypatch: pytest.MonkeyPat
         ({"horizons": [0]}, "horizon is out of range"),
         ({"horizons": [500]}, "horizon is out of range"),
         ({"paths": 10**9}, "number of paths"),
+        ({"paths": 90_000, "horizons": [200]}, "number of paths"),
+        ({"levels": [0.9] * 11}, "too many levels"),
         ({"window": 5000}, "does not fit a series of 699"),
         ({"window": 80, "horizons": [90]}, "longer than the window"),
         ({"test": 5000}, "back-test of 5000"),

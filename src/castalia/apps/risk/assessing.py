@@ -41,7 +41,9 @@ HORIZONS, RULE = (1, 10), Rule()
 WINDOW, TEST = 500, 1000
 LEAST = 120  # returns
 LEAST_WINDOW = 60
-MOST_PATHS, MOST_HORIZON = 100_000, 260
+MOST_PATHS, MOST_HORIZON, MOST_TEST = 100_000, 260, 10_000
+MOST_STEPS = 10_000_000  # of all paths of a forecast
+MOST_LISTED = 10  # levels, and horizons
 COURSES, RUN_COURSES = 1000, 200  # drawn paths on which the rule trades
 
 
@@ -191,11 +193,17 @@ def _check(
             f"--horizons {', '.join(map(str, horizons))[:80]}",
             say("1 to {0:,} steps", MOST_HORIZON),
         )
-    if not 100 <= paths <= MOST_PATHS:
+    if max(len(levels), len(horizons)) > MOST_LISTED:
+        raise RecipeError(
+            say("there are too many levels or horizons"),
+            f"{len(levels)}, {len(horizons)}",
+            say("{0} at most", MOST_LISTED),
+        )
+    if not 100 <= paths <= min(MOST_PATHS, MOST_STEPS // max(horizons)):
         raise RecipeError(
             say("the number of paths is out of range"),
             f"--paths {paths}",
-            say("100 to {0:,}", MOST_PATHS),
+            say("100 to {0:,}", min(MOST_PATHS, MOST_STEPS // max(horizons))),
         )
     if seed < 0:
         raise RecipeError(say("a seed is not negative"), f"--seed {seed}", say("such as 0"))
@@ -262,11 +270,11 @@ def _split(
             f"--window {window}",
             say("a longer window or a shorter horizon"),
         )
-    if test is not None and not 20 <= test <= count - window:
+    if test is not None and not 20 <= test <= min(count - window, MOST_TEST):
         raise RecipeError(
             say("the back-test of {0} steps does not fit", test),
             f"--test {test}",
-            say("20 to {0}: what the window of {1} leaves", count - window, window),
+            say("20 to {0}: what the window of {1} leaves", min(count - window, MOST_TEST), window),
         )
     return window, count - (min(TEST, count - window) if test is None else test)
 

@@ -191,7 +191,7 @@ def _print(made) -> None:  # type: ignore[no-untyped-def]
     from castalia.apps.risk.document import WARNING, one_step, summary
     from castalia.apps.risk.market import span
     from castalia.apps.risk.methods import LABELS
-    from castalia.apps.risk.page import money, percent
+    from castalia.apps.risk.page import money, p_value, percent
 
     found = made.market
     for note in made.notes:
@@ -239,10 +239,10 @@ def _print(made) -> None:  # type: ignore[no-untyped-def]
                     f"{one.level:.4g}",
                     f"{one.cover.exceedances} / {one.cover.days}",
                     f"{one.cover.expected:.1f}",
-                    f"{one.cover.kupiec:.3f}",
-                    f"{one.cover.independence:.3f}",
-                    f"{one.cover.joint:.3f}",
-                    f"{one.tail.z:.2f} ({one.tail.p:.3f})",
+                    p_value(one.cover.kupiec),
+                    p_value(one.cover.independence),
+                    p_value(one.cover.joint),
+                    f"{one.tail.z:.2f} ({p_value(one.tail.p)})",
                 ]
                 for one in one_step(made)
             ],

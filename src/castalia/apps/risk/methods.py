@@ -22,6 +22,7 @@ from castalia.errors import MissingExtra
 from castalia.sentences import Message, say
 
 DRAWS = 2000  # of a forecast in the back-test
+AT_ONCE = 10_000_000  # returns of assets in memory
 REFIT = 50  # steps after which GARCH is fitted anew
 GARCH_WINDOW = 1000
 GARCH_LEAST = 250
@@ -96,17 +97,21 @@ class Simulated(Method):
     def paths(self, step: int, horizon: int, count: int) -> np.ndarray:
         """(count, horizon) returns of the portfolio."""
         rng = np.random.default_rng((self.seed, 2, step, horizon))
-        drawn = paths.drawn(
-            self.made.residuals[:step],
-            self.made.volatility[step],
-            self.decay,
-            count,
-            horizon,
-            rng,
-            drift=self.returns[:step].mean(0),
-        )
-        found: np.ndarray = drawn @ self.weights
-        return found
+        size = max(1, AT_ONCE // (horizon * len(self.weights)))
+        pieces = [
+            paths.drawn(
+                self.made.residuals[:step],
+                self.made.volatility[step],
+                self.decay,
+                min(size, count - first),
+                horizon,
+                rng,
+                drift=self.returns[:step].mean(0),
+            )
+            @ self.weights
+            for first in range(0, count, size)
+        ]
+        return np.concatenate(pieces)
 
     def draws(self, step: int, horizon: int, count: int) -> np.ndarray:
         return paths.compounded(self.paths(step, horizon, count))

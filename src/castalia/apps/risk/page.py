@@ -88,18 +88,19 @@ def _row(one: Tested) -> dict[str, Any]:
         "level": f"{100 * one.level:.4g}%",
         "exceedances": f"{one.cover.exceedances} / {one.cover.days}",
         "expected": f"{one.cover.expected:.1f}",
-        "kupiec": _p(one.cover.kupiec),
-        "independence": _p(one.cover.independence),
-        "joint": _p(one.cover.joint),
+        "kupiec": p_value(one.cover.kupiec),
+        "independence": p_value(one.cover.independence),
+        "joint": p_value(one.cover.joint),
         "z": f"{one.tail.z:.2f}",
-        "tail": _p(one.tail.p),
+        "tail": p_value(one.tail.p),
         "zone": ZONES[one.zone],
         "words": one.words(),
         "rejected": bool(one.rejected),
     }
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
+    """A p-value for people; – where nothing was tested."""
     if math.isnan(value):
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

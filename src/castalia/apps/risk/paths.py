@@ -20,6 +20,7 @@ DECAYS = (0.90, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99)
 RISKMETRICS = 0.94
 BEGINNING = 50  # steps whose mean square starts the average
 LONGEST = 2000  # residuals that are drawn from, the last ones
+FITTED = 5000  # steps that a decay is fitted to, the last ones
 FLOOR = 1e-8  # volatility of a stretch without any movement
 
 
@@ -48,7 +49,7 @@ def fitted_decay(returns: np.ndarray) -> np.ndarray:
     """(N,) of DECAYS: that with the greatest Gaussian likelihood of returns (T, N), the beginning
     left out.
     """
-    scores = []
+    scores, returns = [], returns[-FITTED:]
     for decay in DECAYS:
         made = filtered(returns, np.full(returns.shape[1], decay))
         volatility, residuals = made.volatility[BEGINNING:-1], made.residuals[BEGINNING:]

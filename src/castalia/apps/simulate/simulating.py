@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from castalia.run import Run
 
 ADDED = (LABEL, "case", "arm", "time")
-MOST_ROWS = 2_000_000
+MOST_ROWS = 300_000
 POOL = 2000  # cases that experiments are drawn from, where arms are smaller
 UNLIKE_SHARE = 0.2  # between the shares of the most frequent real value
 UNLIKE = 0.25  # standard deviations between a drawn and a real mean, from which it is said
