@@ -56,7 +56,8 @@ def write_series(folder: Path) -> dict[str, tuple[Path, dict[str, float]]]:
 def rows_of(title: str, made: Assessment) -> list[dict[str, Any]]:
     document = made.document()
     return [
-        {"series": title, "from": document["backtest_from"], "to": document["last"], **test}
+        {"series": title, "from": document["backtest_from"], "to": document["last"]}
+        | {name: value for name, value in test.items() if name != "words"}
         for test in document["tests"]
     ]
 

@@ -153,6 +153,18 @@ def test_several_assets_with_missing_cells(file: Path):
     assert found.returns[99, 0] == pytest.approx(PRICES[101] / PRICES[99] - 1, abs=1e-6)
 
 
+def test_gaps_of_assets_that_do_not_count_lose_no_row(file: Path):
+    rows = [f"{row},{'' if n % 2 else 50 + n % 7}" for n, row in enumerate(priced())]
+    assert len(market(written(file, rows, "date,A,B"), wanted={"A": 1.0})) == 300
+    assert len(market(written(file, rows, "date,A,B"))) == 150
+
+
+def test_returns_that_may_be_percent_are_asked_about(file: Path):
+    rows = [f"{when},{10 * one:.6f}" for when, one in zip(days(300), RETURNS, strict=True)]
+    found = market(written(file, rows, "date,return"))
+    assert any("write signs of percent" in note for note in found.notes)
+
+
 def test_bars_of_a_market(file: Path):
     rows = [f"{row},{1 + place},7,8,{place * 1000 + 5}" for place, row in enumerate(priced())]
     found = market(written(file, rows, "Date,Close,Open,High,Low,Volume"))

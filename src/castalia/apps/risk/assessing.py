@@ -96,7 +96,8 @@ def risk(
     >>> castalia.risk("prices.csv", weights={"SPX": 0.6, "BOND": 0.4}).estimates[0].var
     """
     with shown(progress):
-        found = market(Path(data), kind=kind, time=time, values=values, asset=asset)
+        asked = {"kind": kind, "time": time, "values": values, "asset": asset}
+        found = market(Path(data), wanted=weights or (), **asked)
         return assessed(
             found,
             weights=weights or {},
