@@ -154,7 +154,7 @@ def test_several_assets_with_missing_cells(file: Path):
 
 
 def test_gaps_of_assets_that_do_not_count_lose_no_row(file: Path):
-    rows = [f"{row},{'' if n % 2 else 50 + n % 7}" for n, row in enumerate(priced())]
+    rows = [f"{row},{'' if n % 2 else PRICES[n]}" for n, row in enumerate(priced())]
     assert len(market(written(file, rows, "date,A,B"), wanted={"A": 1.0})) == 300
     assert len(market(written(file, rows, "date,A,B"))) == 150
 
