@@ -201,6 +201,8 @@ def test_over_http(prices: Path, tmp_path: Path):
         assert asked(weights="STOCK=0.6").status_code == 400
         assert asked(kind="profits").status_code == 400
         assert asked(paths="90000").status_code == 400
+        assert asked(test="9000").status_code == 400
+        assert asked(horizons="1,2,3,4").status_code == 400
         assert asked(window="x").status_code in (400, 422)
         assert asked(language="fr").status_code == 400
 

@@ -13,7 +13,7 @@ from castalia.apps.simulate.demo import made_patients
 from castalia.apps.simulate.experiment import Arm, Course, Effect, Measured, parsed
 from castalia.apps.simulate.rules import rules_of
 from castalia.apps.simulate.simulating import Simulated, simulate
-from castalia.errors import CastaliaError, DataError, RecipeError
+from castalia.errors import CastaliaError, DataError, RecipeError, RunError
 from tests.apps.chinese import english, visible
 from tests.apps.command import inside
 
@@ -236,8 +236,21 @@ def test_a_table_with_a_column_of_that_name(folder: Path, tmp_path: Path):
         simulate(tmp_path / "e.yaml", out=tmp_path / "out", progress=False)
 
 
+def test_a_table_alone_is_learned_once(tmp_path: Path):
+    (tmp_path / "t.csv").write_text(made_patients(60, 9))
+    tiny = "settings: {training.steps: 2, training.threads: 1}\ncases: 2\n"
+    (tmp_path / "e.yaml").write_text(f"table: t.csv\n{tiny}")
+    first = simulate(tmp_path / "e.yaml", out=tmp_path, progress=False)
+    again = simulate(tmp_path / "e.yaml", out=tmp_path, progress=False)
+    assert again.rows() == first.rows() and again.origin == first.origin
+    (tmp_path / "e.yaml").write_text(f"table: t.csv\n{tiny.replace('2,', '3,')}")
+    with pytest.raises(RunError, match="in another way"):
+        simulate(tmp_path / "e.yaml", out=tmp_path, progress=False)
+
+
 def test_the_command(folder: Path):
     out = inside("simulate", "trial.yaml", "--cases", "20", "--out", "out", cwd=folder)
+    assert "less salt: 20 simulated cases" in out
     assert "usual diet: 20 simulated cases" in out and "no evidence" in out and "power:" in out
     shown = json.loads(inside("simulate", "trial.yaml", "--json", "--out", "out2", cwd=folder))
     assert shown["simulated"] is True and shown["arms"]["less salt"]["cases"] == 50

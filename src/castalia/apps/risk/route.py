@@ -27,7 +27,8 @@ FIELDS = (
     *("kind", "time", "value", "asset", "weights", "worth", "levels", "horizons", "methods"),
     *("window", "test", "paths", "rule", "cost", "seed", "language"),
 )
-MOST_HTTP_PATHS = 20_000
+# a server has others to answer
+MOST_HTTP_PATHS, MOST_HTTP_TEST, MOST_HTTP_HORIZONS = 20_000, 2000, 3
 
 
 def router(table: Any, service: Any) -> APIRouter:
@@ -57,6 +58,20 @@ async def _assessed(form: FormData) -> dict[str, Any]:
             f"paths={paths}",
             say("100 to {0:,}", MOST_HTTP_PATHS),
         )
+    test = number_of(form, "test", None, int)
+    if test is not None and test > MOST_HTTP_TEST:
+        raise RecipeError(
+            say("the back-test of {0} steps does not fit", test),
+            f"test={test}",
+            say("{0} at most", MOST_HTTP_TEST),
+        )
+    horizons = numbers_in(text_of(form, "horizons") or "1,10", "horizons", whole=True)
+    if len(horizons) > MOST_HTTP_HORIZONS:
+        raise RecipeError(
+            say("there are too many levels or horizons"),
+            f"horizons: {len(horizons)}",
+            say("{0} at most", MOST_HTTP_HORIZONS),
+        )
     asked: dict[str, Any] = {
         "kind": kind,
         "time": text_of(form, "time"),
@@ -65,13 +80,10 @@ async def _assessed(form: FormData) -> dict[str, Any]:
         "weights": weights_in(_listed(text_of(form, "weights"))),
         "value": number_of(form, "worth", None, float),
         "levels": numbers_in(text_of(form, "levels") or "0.95,0.975,0.99", "levels"),
-        "horizons": [
-            int(one)
-            for one in numbers_in(text_of(form, "horizons") or "1,10", "horizons", whole=True)
-        ],
+        "horizons": [int(one) for one in horizons],
         "methods": _listed(text_of(form, "methods")),
         "window": number_of(form, "window", None, int),
-        "test": number_of(form, "test", None, int),
+        "test": test,
         "paths": paths,
         "rule": rule_of(
             text_of(form, "rule") or "20/100", number_of(form, "cost", 0.001, float), None

@@ -72,7 +72,8 @@ def simulate(
     progress: bool | None = None,
 ) -> Simulated:
     """The experiment of a YAML file (experiment.py). run, cases, seed: in place of those in the
-    file. out: where a run is trained, for an experiment that names a table alone.
+    file. out: a folder in which a run is trained, for an experiment that names a table alone; a
+    run that is there and was trained alike is used again.
 
     Raises RecipeError for an experiment that cannot be, naming key and line; DataError where no
     real row meets the conditions of an arm; errors of the run.
@@ -83,14 +84,17 @@ def simulate(
     sheet = _changed(sheet, cases, seed)
     beside = Path() if isinstance(experiment, Sheet) else Path(experiment).parent
     with shown(progress):
-        model = Model(_run(sheet, run, beside, Path(out) if out else Path()))
+        model = Model(_run(sheet, run, beside, None if out is None else Path(out)))
         return _simulated(sheet, model, beside)
 
 
 def _changed(sheet: Sheet, cases: int | None, seed: int | None) -> Sheet:
-    changes = {
+    changes: dict[str, Any] = {
         name: value for name, value in (("cases", cases), ("seed", seed)) if value is not None
     }
+    if cases is not None:
+        arms = sheet.experiment.arms.items()
+        changes["arms"] = {name: arm.model_copy(update={"cases": None}) for name, arm in arms}
     if not changes:
         return sheet
     if cases is not None and not 2 <= cases <= 100_000:
@@ -102,7 +106,9 @@ def _changed(sheet: Sheet, cases: int | None, seed: int | None) -> Sheet:
     return Sheet(sheet.experiment.model_copy(update=changes), sheet.lines, sheet.where)
 
 
-def _run(sheet: Sheet, run: str | os.PathLike[str] | Run | None, beside: Path, out: Path) -> Run:
+def _run(
+    sheet: Sheet, run: str | os.PathLike[str] | Run | None, beside: Path, out: Path | None
+) -> Run:
     from castalia.run import Run
 
     experiment = sheet.experiment
@@ -119,8 +125,8 @@ def _run(sheet: Sheet, run: str | os.PathLike[str] | Run | None, beside: Path, o
 
     settings = {"training.sample_every": 0, **experiment.settings}
     plan = plan_of(experiment.recipe, str(_table(sheet, beside)), settings)
-    folder = out / "run"
-    if not (folder / "run.json").is_file():
+    folder = None if out is None else out / "run"
+    if folder is None or not (folder / "run.json").is_file():
         return train(plan, out=folder)
     known = Run.open(folder)
     trained, asked = known.trained_recipe.as_dict(), plan.as_dict()
