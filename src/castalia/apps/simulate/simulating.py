@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from castalia import atomic, bounded
 from castalia.apps.simulate import effects
 from castalia.apps.simulate.cases import Model, Row, matching
 from castalia.apps.simulate.document import document, summary, write
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from castalia.run import Run
 
 ADDED = (LABEL, "case", "arm", "time")
+ASKED = "run-as-asked.yaml"
 MOST_ROWS = 300_000
 POOL = 2000  # cases that experiments are drawn from, where arms are smaller
 UNLIKE_SHARE = 0.2  # between the shares of the most frequent real value
@@ -125,14 +127,16 @@ def _run(
 
     settings = {"training.sample_every": 0, **experiment.settings}
     plan = plan_of(experiment.recipe, str(_table(sheet, beside)), settings)
-    folder = None if out is None else out / "run"
-    if folder is None or not (folder / "run.json").is_file():
-        return train(plan, out=folder)
+    if out is None:
+        return train(plan)
+    folder, asked = out / "run", out / ASKED
+    if not (folder / "run.json").is_file():
+        made = train(plan, out=folder)
+        # the run's own recipe has what became of it: of few rows, fewer steps
+        atomic.write(asked, plan.to_yaml())
+        return made
     known = Run.open(folder)
-    trained, asked = known.trained_recipe.as_dict(), plan.as_dict()
-    # of few rows fewer steps are trained than asked for: passes are bounded
-    asked["training"]["steps"] = min(trained["training"]["steps"], asked["training"]["steps"])
-    if trained != asked or known.last_step is None:
+    if not asked.is_file() or bounded.read_text(asked, "yaml_bytes") != plan.to_yaml():
         raise RunError(
             say("the run in this folder was trained in another way"),
             folder,
