@@ -165,6 +165,11 @@ def test_returns_that_may_be_percent_are_asked_about(file: Path):
     assert any("write signs of percent" in note for note in found.notes)
 
 
+def test_prices_that_often_stand_still_are_said(file: Path):
+    rows = [f"{when},{PRICES[n // 2]:.6f}" for n, when in enumerate(days(301))]
+    assert any("prices stale" in note for note in market(written(file, rows)).notes)
+
+
 def test_bars_of_a_market(file: Path):
     rows = [f"{row},{1 + place},7,8,{place * 1000 + 5}" for place, row in enumerate(priced())]
     found = market(written(file, rows, "Date,Close,Open,High,Low,Volume"))

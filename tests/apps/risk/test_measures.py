@@ -102,7 +102,7 @@ def test_exceedances_that_follow_one_another_by_hand():
     pattern = [False, True, True, False] * 5 + [False, True, False] * 10
     hits = np.array(pattern + [False] * (253 - len(pattern)))
     found = coverage(hits, 0.95)
-    assert (found.after, found.else_) == (pytest.approx(5 / 20), pytest.approx(15 / 232))
+    assert (found.after, found.otherwise) == (pytest.approx(5 / 20), pytest.approx(15 / 232))
 
     def at(successes: int, count: int) -> float:
         share = successes / count

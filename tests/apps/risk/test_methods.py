@@ -48,6 +48,15 @@ def test_the_moving_average_of_squares_is_its_sum():
     assert np.allclose(found.residuals * found.volatility[:-1], returns)
 
 
+def test_prices_that_stood_still_make_no_wild_residuals():
+    still = [np.zeros((400, 1)), returns_of(100), np.zeros((60, 1)), returns_of(9)]
+    returns = np.concatenate(still)
+    found = paths.filtered(returns, np.array([0.9]))
+    assert np.abs(found.residuals).max() <= paths.MOST
+    drawn = Simulated(returns, np.ones(1), 450, 0).paths(len(returns), 10, 2000)
+    assert np.quantile(np.abs(drawn), 0.999) < 0.5
+
+
 @pytest.mark.parametrize("decay", [0.9, 0.97])
 def test_the_decay_of_a_process_is_found(decay: float):
     rng, variance, rows = np.random.default_rng(4), 1e-4, []

@@ -144,19 +144,17 @@ def assessed(
         )
     window, first = _split(len(portfolio), window, test, max(horizons), found, notes)
     used, trader = _methods(found, shares, portfolio, window, first, methods, run, seed, notes)
-    end, estimates, tests = len(portfolio), list[Estimate](), list[Tested]()
+    estimates, tests = list[Estimate](), list[Tested]()
     for method in used:
-        for horizon in horizons:
-            draws = method.draws(end, horizon, paths)
-            estimates += [
-                Estimate(method.name, level, horizon, *var_es(draws, level)) for level in levels
-            ]
-            steps = list(range(first, end - horizon + 1, horizon))
-            if not steps:
-                continue
-            if isinstance(method, Network):
-                method.prepare(steps, horizon)
-            tests += backtest(method, portfolio, first, levels, horizon, seed)
+        try:
+            ahead, tested = _measured(method, portfolio, first, levels, horizons, paths, seed)
+        except DataError as error:
+            if method.name != "garch" or "garch" in methods:
+                raise
+            notes.append(error.what)
+            continue
+        estimates += ahead
+        tests += tested
     traded = _traded(trader, portfolio, rule, found, notes) if rule is not None else None
     return Risk(
         found,
@@ -171,6 +169,30 @@ def assessed(
         value,
         seed,
     )
+
+
+def _measured(
+    method: Method,
+    portfolio: np.ndarray,
+    first: int,
+    levels: Sequence[float],
+    horizons: Sequence[int],
+    paths: int,
+    seed: int,
+) -> tuple[list[Estimate], list[Tested]]:
+    """A method's forecasts from the end of the data, and its back-tests."""
+    end, estimates, tests = len(portfolio), list[Estimate](), list[Tested]()
+    for horizon in horizons:
+        draws = method.draws(end, horizon, paths)
+        estimates += [
+            Estimate(method.name, level, horizon, *var_es(draws, level)) for level in levels
+        ]
+        steps = list(range(first, end - horizon + 1, horizon))
+        if steps:
+            if isinstance(method, Network):
+                method.prepare(steps, horizon)
+            tests += backtest(method, portfolio, first, levels, horizon, seed)
+    return estimates, tests
 
 
 def _check(

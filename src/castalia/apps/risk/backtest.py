@@ -90,14 +90,14 @@ class Tested:
                     "Rejected: {0:.1%} of the forecasts after an exceedance are exceeded, "
                     "of others {1:.1%}. It is slow to notice that risk has risen.",
                     cover.after,
-                    cover.else_,
+                    cover.otherwise,
                 )
-                if cover.after > cover.else_
+                if cover.after > cover.otherwise
                 else say(
                     "Rejected: {0:.1%} of the forecasts after an exceedance are exceeded, "
                     "of others {1:.1%}.",
                     cover.after,
-                    cover.else_,
+                    cover.otherwise,
                 )
             )
         if "shortfall" in self.rejected:

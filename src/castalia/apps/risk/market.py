@@ -26,6 +26,7 @@ Kind = Literal["prices", "returns"]
 PERSISTENT = 0.7  # autocorrelation of levels from which they are prices
 IN_PERCENT = 0.2  # median size above which returns are taken to be written in percent
 LARGE = 0.03  # median size from which it is asked whether they are
+STALE = 0.2  # of returns that are 0, from which it is said
 USUAL = {1: 252, 7: 52, 30: 12, 91: 4, 365: 1}  # days of a step: steps of a year
 
 
@@ -140,6 +141,16 @@ def market(
                 path.name,
                 say("there is no risk to measure; choose another column: --value NAME"),
             )
+    still = (returns == 0).mean(0)
+    if still.max() > STALE:
+        name = chosen[int(still.argmax())]
+        notes.append(
+            say(
+                "{0:.0%} of the returns of '{1}' are exactly 0: are prices stale?",
+                still.max(),
+                name,
+            )
+        )
     step, per_year = _step(table, notes)
     written = tuple("" if one is None else _stamp(one) for one in table)
     return Market(returns, written, tuple(chosen), path.name, found, per_year, step, tuple(notes))

@@ -22,8 +22,8 @@ LEVELS = (0.95, 0.975, 0.99)
 
 class Coverage(NamedTuple):
     """Exceedances in `days` forecasts; expected: days * (1 - level). uc, ind: likelihood ratios;
-    kupiec, independence, joint: their p-values. after, else_: shares of exceedances after one, and
-    after none. NaN where there is nothing to test.
+    kupiec, independence, joint: their p-values. after, otherwise: shares of exceedances after one,
+    and after none. NaN where there is nothing to test.
     """
 
     days: int
@@ -35,7 +35,7 @@ class Coverage(NamedTuple):
     independence: float
     joint: float
     after: float
-    else_: float
+    otherwise: float
 
 
 class Shortfall(NamedTuple):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from castalia.apps.risk import paths
-from castalia.errors import MissingExtra
+from castalia.errors import DataError, MissingExtra
 from castalia.sentences import Message, say
 
 DRAWS = 2000  # of a forecast in the back-test
@@ -139,8 +139,17 @@ class Garch(Method):
             begin = max(0, at - GARCH_WINDOW)
             seen = self.returns[begin:at]
             model = self._arch.arch_model(seen, mean="Constant", p=1, q=1, dist="t", rescale=False)
-            fit = model.fit(disp="off", show_warning=False)
-            known = fit.params.to_numpy()
+            try:
+                fit = model.fit(disp="off", show_warning=False)
+                known = fit.params.to_numpy()
+            except (ValueError, FloatingPointError, np.linalg.LinAlgError):
+                known = np.full(5, np.nan)
+            if not np.isfinite(known).all() or known[-1] <= 2:
+                raise DataError(
+                    say("GARCH cannot be fitted to steps {0:,} to {1:,}", begin + 1, at),
+                    "garch",
+                    say("leave it out: --methods historical,filtered,simulated"),
+                )
             mu, omega, alpha, beta, _ = known
             variance = np.empty(min(at + REFIT, len(self.returns)) - at + 1)
             squares = (self.returns[at - 1 : at + len(variance) - 1] - mu) ** 2

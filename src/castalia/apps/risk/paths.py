@@ -21,6 +21,8 @@ RISKMETRICS = 0.94
 BEGINNING = 50  # steps whose mean square starts the average
 LONGEST = 2000  # residuals that are drawn from, the last ones
 FITTED = 5000  # steps that a decay is fitted to, the last ones
+STILL = 0.1  # of the usual volatility so far: the least that it falls to
+MOST = 20.0  # residual, where the first movement of all comes after the beginning
 FLOOR = 1e-8  # volatility of a stretch without any movement
 
 
@@ -37,12 +39,16 @@ class Filtered:
 
 def filtered(returns: np.ndarray, decay: np.ndarray) -> Filtered:
     """Volatilities and residuals of returns (T, N) under decays (N,)."""
+    squares = returns**2
     variance = np.empty((len(returns) + 1, returns.shape[1]))
-    variance[0] = (returns[:BEGINNING] ** 2).mean(0)
-    for step, row in enumerate(returns):
-        variance[step + 1] = decay * variance[step] + (1 - decay) * row**2
+    variance[0] = squares[:BEGINNING].mean(0)
+    for step, square in enumerate(squares):
+        variance[step + 1] = decay * variance[step] + (1 - decay) * square
+    # prices that stand still for weeks would make of the next step a residual of thousands
+    usual = np.cumsum(squares, 0) / np.arange(1, len(squares) + 1)[:, None]
+    variance[1:] = np.maximum(variance[1:], STILL**2 * usual)
     volatility = np.sqrt(np.maximum(variance, FLOOR**2))
-    return Filtered(volatility, returns / volatility[:-1], decay)
+    return Filtered(volatility, np.clip(returns / volatility[:-1], -MOST, MOST), decay)
 
 
 def fitted_decay(returns: np.ndarray) -> np.ndarray:
