@@ -84,6 +84,9 @@ def test_the_answer_key_explains_every_cell(made: Simulated, tmp_path: Path):
         *("answer-key", "simulated.csv", "simulated.manifest.json", "simulation.json")
     ]
     assert "effects" not in (tmp_path / "simulation.json").read_text()
+    (tmp_path / "report.html").write_text("answers")
+    with pytest.raises(RecipeError, match="answers of an earlier"):
+        made.write(tmp_path, "en", answer_key=True)
     values = {
         (row["case"], row["time"]): row["systolic"]
         for row in csv.DictReader((tmp_path / "simulated.csv").open())
@@ -128,7 +131,7 @@ def test_pages_in_both_languages(made: Simulated, tmp_path: Path):
 def applied(
     arm: Arm, course: Course | None, rules: list, cases: list, seed: int = 0
 ) -> effects.Made:
-    return effects.made(cases, arm, course, rules, {"x": 6}, np.random.default_rng(seed))
+    return effects.made(cases, arm, course, rules, np.random.default_rng(seed))
 
 
 def test_an_effect_is_what_was_declared():
@@ -163,6 +166,29 @@ def test_what_breaks_a_rule_is_moved_and_counted():
     )
     assert found.rows == [{"x": 10, "y": 12.0, "z": 22.0}]
     assert found.moved == {"0 <= x <= 10": 1, "x + y == z": 1}
+
+
+def test_rounding_does_not_swallow_an_effect():
+    cases = [{"x": 3} for _ in range(5)]
+    assert [
+        row["x"] for row in applied(Arm(effects={"x": Effect(add=0.4)}), None, [], cases).rows
+    ] == [3.4] * 5
+    noisy = applied(Arm(effects={"x": Effect(add=0.4, sd=2)}), None, [], cases * 2000)
+    values = [row["x"] for row in noisy.rows]
+    assert all(float(value).is_integer() for value in values)
+    assert np.mean(values) == pytest.approx(3.4, abs=0.08)
+
+
+def test_what_mends_one_rule_may_not_break_another():
+    sheet = parsed("run: r\nrules: [5 <= x, x <= y]\n", "e")
+    rules = rules_of(sheet, "cases", ["x", "y"])
+    arm = Arm(effects={"x": Effect(add=-1), "y": Effect(add=-9)})
+    found = applied(arm, None, rules, [{"x": 6.0, "y": 7.0}])
+    assert found.rows == [{"x": 5, "y": 5}] and not found.broken
+    sheet = parsed("run: r\nrules: [0 <= z <= 5, x + y == z]\n", "e")
+    rules = rules_of(sheet, "cases", ["x", "y", "z"])
+    found = applied(arm, None, rules, [{"x": 6.0, "y": 20.0, "z": 5.0}])
+    assert sum(found.broken.values()) == 1
 
 
 def test_empty_cells_stay_empty_and_are_counted():

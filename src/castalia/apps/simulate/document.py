@@ -14,6 +14,7 @@ from castalia import atomic
 from castalia.apps.simulate.cases import Row
 from castalia.apps.simulate.rules import is_number
 from castalia.apps.simulate.simulation import LABEL, Simulation
+from castalia.errors import RecipeError
 from castalia.sentences import say
 
 MOST_VALUES = 8  # of a category that are listed
@@ -117,6 +118,13 @@ def summary(rows: Sequence[Row], name: str) -> dict[str, Any] | None:
 def write(made: Simulation, folder: Path, page: str, *, answer_key: bool = False) -> Path:
     """See Simulated.write."""
     folder.mkdir(parents=True, exist_ok=True)
+    told = [name for name in ("report.html", "answer-key.csv") if (folder / name).exists()]
+    if answer_key and told:
+        raise RecipeError(
+            say("the folder holds the answers of an earlier simulation: {0}", told[0]),
+            folder,
+            say("choose another --out, or remove it"),
+        )
     gate = made.model.gate
     key = folder / "answer-key" if answer_key else folder
     key.mkdir(exist_ok=True)

@@ -23,17 +23,20 @@ from castalia.apps.simulate.rules import Rule, is_number
 from castalia.errors import meant
 from castalia.sentences import say
 
+ROUNDS = 3  # of mending
+
 
 @dataclass
 class Made:
-    """rows: one a case and time. key: beside each, {column: (drawn, course, effect)}. moved: cells
-    that a rule moved, by its text; empty: cells without a value that a declaration left alone, by
-    column.
+    """rows: one a case and time. key: beside each, {column: (drawn, course, effect)}. moved: rows
+    in which a rule moved a cell, by its text; broken: those that break it all the same; empty:
+    cells without a value that a declaration left alone, by column.
     """
 
     rows: list[Row]
     key: list[dict[str, tuple[float, float, float]]]
     moved: Counter[str] = field(default_factory=Counter)
+    broken: Counter[str] = field(default_factory=Counter)
     empty: Counter[str] = field(default_factory=Counter)
 
 
@@ -99,14 +102,14 @@ def made(
     arm: Arm,
     course: Course | None,
     rules: Sequence[Rule],
-    decimals: dict[str, int],
     rng: np.random.Generator,
 ) -> Made:
-    """Each case at each time, declarations applied. decimals: of the columns that change."""
+    """Each case at each time, declarations applied."""
     times = course.times if course is not None else (0.0,)
     measured = course.columns if course is not None else {}
     columns = list(dict.fromkeys([*measured, *arm.effects]))
     found = Made([], [])
+    places = {name: decimals(cases, name, arm, course) for name in columns}
     # drawn for all cases at once, so that a case's draws do not hang on what others lack
     slopes = {name: rng.standard_normal(len(cases)) for name in columns}
     noise = {name: rng.standard_normal((len(cases), len(times))) for name in columns}
@@ -129,9 +132,9 @@ def made(
                 if effect is not None and _holds(effect.since, time, times):
                     value = value * effect.multiply + effect.add
                     value += effect.sd * chance[name][number]
-                row[name] = round(value, decimals[name])
+                row[name] = round(value, places[name])
                 key[name] = (float(drawn), before - float(drawn), value - before)
-            _keep(rules, row, columns, found.moved)
+            _keep(rules, row, columns, found)
             found.rows.append(row)
             found.key.append(key)
     return found
@@ -143,33 +146,52 @@ def _holds(since: float | None, time: float, times: Sequence[float]) -> bool:
     return len(times) == 1 or time > times[0]
 
 
-def _keep(rules: Sequence[Rule], row: Row, changed: Sequence[str], moved: Counter[str]) -> None:
-    """Moves what a declaration pushed over a rule back to its edge."""
-    for rule in rules:
-        if not rule.broken(row):
-            continue
-        moved[rule.text] += 1
-        match rule.kind:
-            case "range":
-                name = rule.names[0]
-                row[name] = min(max(row[name], rule.low), rule.high)
-            case "sum":
-                *parts, total = rule.names
-                row[total] = round(math.fsum(row[name] for name in parts), 9)
-            case _:
-                for low, high in pairwise(rule.names):
-                    if row[low] > row[high]:
-                        if low in changed:
-                            row[low] = row[high]
-                        else:
-                            row[high] = row[low]
+def _keep(rules: Sequence[Rule], row: Row, changed: Sequence[str], found: Made) -> None:
+    """Moves what a declaration pushed over a rule back to its edge; what mends one rule may break
+    another.
+    """
+    touched = set()
+    for turn in range(ROUNDS):
+        for rule in rules:
+            if rule.broken(row):
+                touched.add(rule.text)
+                # the changed one gives way first, and the other where that broke another rule
+                _mend(rule, row, changed if not turn else ())
+    found.moved.update(touched)
+    found.broken.update(rule.text for rule in rules if rule.broken(row))
 
 
-def decimals_of(rows: Sequence[Row], name: str) -> int:
-    """Digits behind the point that the drawn numbers of a column need, at most 6."""
-    most = 0
-    for row in rows:
-        value: Any = row.get(name)
-        if isinstance(value, float) and math.isfinite(value):
-            most = max(most, len(f"{value:.6f}".rstrip("0").partition(".")[2]))
-    return most
+def _mend(rule: Rule, row: Row, changed: Sequence[str]) -> None:
+    match rule.kind:
+        case "range":
+            name = rule.names[0]
+            row[name] = min(max(row[name], rule.low), rule.high)
+        case "sum":
+            *parts, total = rule.names
+            row[total] = round(math.fsum(row[name] for name in parts), 9)
+        case _:
+            for low, high in pairwise(rule.names):
+                if row[low] > row[high]:
+                    if low in changed:
+                        row[low] = row[high]
+                    else:
+                        row[high] = row[low]
+
+
+def decimals(rows: Sequence[Row], name: str, arm: Arm, course: Course | None) -> int:
+    """Digits behind the point of a column that changes, at most 6: those of the drawn numbers; and
+    those of what is declared, where no chance is added, so that rounding cannot swallow it.
+    """
+    effect, one = arm.effects.get(name), course.columns.get(name) if course is not None else None
+    numbers = [row.get(name) for row in rows]
+    if not (effect is not None and effect.sd) and not (one is not None and one.sd):
+        numbers += [effect.add] if effect is not None else []
+        numbers += [one.change] if one is not None else []
+        numbers += [0.01] if effect is not None and effect.multiply != 1 else []
+    return max((_digits(value) for value in numbers), default=0)
+
+
+def _digits(value: Any) -> int:
+    if not isinstance(value, float) or not math.isfinite(value):
+        return 0
+    return len(f"{value:.6f}".rstrip("0").partition(".")[2])

@@ -193,7 +193,6 @@ def _simulated(sheet: Sheet, model: Model, beside: Path) -> Simulated:
             declared,
             experiment.course,
             kept[arm],
-            _decimals(sheet, arm, drawn.rows),
             np.random.default_rng((experiment.seed, number, 1)),
         )
         groups.append(Group(arm, sheet.given(arm), kept[arm], drawn, made, met))
@@ -249,10 +248,6 @@ def _seen(sheet: Sheet, arm: str, met: Sequence[Row] | None, notes: list[str]) -
     )
 
 
-def _decimals(sheet: Sheet, arm: str, rows: Sequence[Row]) -> dict[str, int]:
-    return {name: effects.decimals_of(rows, name) for name in effects.declared_columns(sheet, arm)}
-
-
 def _tell(group: Group, notes: list[str]) -> None:
     drawn, made = group.drawn, group.made
     if drawn.tried > 1.5 * len(drawn.rows) + 64 and drawn.broken:
@@ -268,6 +263,15 @@ def _tell(group: Group, notes: list[str]) -> None:
         notes.append(
             say(
                 "{0}: in {1:,} rows a value was moved, because what was declared broke '{2}'.",
+                group.name,
+                count,
+                text,
+            )
+        )
+    for text, count in made.broken.items():
+        notes.append(
+            say(
+                "{0}: {1:,} rows break '{2}' all the same, because of what was declared.",
                 group.name,
                 count,
                 text,
@@ -377,7 +381,6 @@ def _pool(sheet: Sheet, model: Model, group: Group, name: str, times: int) -> np
         experiment.arms[group.name],
         experiment.course,
         group.rules,
-        _decimals(sheet, group.name, drawn.rows),
         np.random.default_rng((experiment.seed, number, 3)),
     )
     return last_values(made, name, times)
