@@ -127,6 +127,24 @@ def test_volatility_follows_the_drawn_returns():
     assert kurtosis(drawn[:, -1]) > kurtosis(drawn[:, 0]) + 0.5
 
 
+def test_volatility_returns_to_the_usual_one():
+    residuals = np.random.default_rng(0).standard_normal((2000, 1))
+    drawn = paths.drawn(
+        residuals,
+        np.array([0.05]),
+        np.array([0.94]),
+        4000,
+        400,
+        np.random.default_rng(1),
+        usual=np.array([0.01]),
+    )[:, :, 0]
+    assert drawn[:, 0].std() == pytest.approx(0.05, rel=0.05)
+    # (1 - PULL)^35 of the difference is half of it
+    half = np.sqrt(0.01**2 + (0.05**2 - 0.01**2) * (1 - paths.PULL) ** 35)
+    assert drawn[:, 35].std() == pytest.approx(half, rel=0.12)
+    assert drawn[:, 300:].std() == pytest.approx(0.01, rel=0.1)
+
+
 def test_history_over_several_steps_is_every_overlapping_stretch():
     returns = returns_of(70)[:, 0]
     found = Historical(returns, 60).draws(70, 3, 0)

@@ -107,6 +107,7 @@ class Simulated(Method):
                 horizon,
                 rng,
                 drift=self.returns[:step].mean(0),
+                usual=np.sqrt((self.returns[:step] ** 2).mean(0)),
             )
             @ self.weights
             for first in range(0, count, size)

@@ -5,7 +5,8 @@ Each asset's volatility follows an exponentially weighted moving average of squa
 volatility, the residuals, are drawn as rows of all assets together, in blocks of random length
 (the stationary bootstrap, Politis & Romano 1994), so that what moved together still does, and are
 smoothed (Silverman & Young 1987), so that a path is no replay and its worst day may be worse than
-any yet. Volatility then follows the drawn returns, so storms last on a path as they do in the data.
+any yet. Volatility then follows the drawn returns, so storms last on a path as they do in the data,
+and returns to the usual one: a moving average alone would let it wander off in a year of steps.
 
 Only steps before a forecast are used for it.
 """
@@ -21,6 +22,9 @@ RISKMETRICS = 0.94
 BEGINNING = 50  # steps whose mean square starts the average
 LONGEST = 2000  # residuals that are drawn from, the last ones
 FITTED = 5000  # steps that a decay is fitted to, the last ones
+# share of the way to the usual variance that a step takes: 1 - alpha - beta of GARCH(1,1) is about
+# this for days
+PULL = 0.02
 STILL = 0.1  # of the usual volatility so far: the least that it falls to
 MOST = 20.0  # residual, where the first movement of all comes after the beginning
 FLOOR = 1e-8  # volatility of a stretch without any movement
@@ -73,11 +77,13 @@ def drawn(
     rng: np.random.Generator,
     *,
     drift: np.ndarray | None = None,
+    usual: np.ndarray | None = None,
     block: float | None = None,
     smooth: bool = True,
 ) -> np.ndarray:
     """(paths, steps, N) returns from residuals (T, N) and the volatility (N,) of the first step.
     drift (N,): the mean return of a step; None: that of the residuals, which grows with volatility.
+    usual (N,): the volatility to which that of a path returns; None: it stays where it wanders.
     block: mean length of a block; None: the cube root of T. smooth: see above.
     """
     residuals = residuals[-LONGEST:]
@@ -101,7 +107,10 @@ def drawn(
         # a loss of everything is the most that can be lost
         moved = np.sqrt(variance) * chosen + (0.0 if drift is None else drift)
         made[:, step] = np.maximum(moved, -0.9999)
-        variance = np.maximum(decay * variance + (1 - decay) * made[:, step] ** 2, FLOOR**2)
+        variance = decay * variance + (1 - decay) * made[:, step] ** 2
+        if usual is not None:
+            variance = (1 - PULL) * variance + PULL * usual**2
+        variance = np.maximum(variance, FLOOR**2)
     return made
 
 
