@@ -24,6 +24,7 @@ import demand_tables
 import language_tables
 import music_tables
 import picture_tables
+import risk_tables
 import shape_tables
 import table_tables
 from gan_curve import draw
@@ -546,6 +547,7 @@ MODULES = (
     shape_tables,
     table_tables,
     demand_tables,
+    risk_tables,
 )
 # README's figures: a result, and which of its rows; two of pictures, two of texts, one of music,
 # one of what is said about a model
