@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -43,6 +43,8 @@ _FORMS = (
     ("%d-%b-%y",),
     ("%Y-%m",),
 )
+_HEAD = 200  # cells by which the way of writing is looked for first
+_EPOCH, _SECONDS = datetime(1970, 1, 1), (10**8, 10**10)
 _CLOCK = re.compile(r"[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AP]M)?$", re.IGNORECASE)
 
 
@@ -97,35 +99,66 @@ def _read(
     return found, None, most
 
 
-def moments(cells: Sequence[str]) -> tuple[list[datetime | None], str | None]:
-    """(each cell as a moment, None where it is none; a sentence if the way of writing was open).
-    Zones are taken to UTC; a column of numbers that are no dates gives None throughout.
+def moments(cells: Sequence[str]) -> tuple[list[datetime | None], list[str]]:
+    """(each cell as a moment, None where it is none; sentences about ways of writing that were
+    open, or several). Zones are taken to UTC.
     """
-    different = dict.fromkeys(cells)  # most files say a day many times
-    known = [cell.strip() for cell in different if cell.strip()]
-    best: tuple[int, list[datetime | None], str | None] = (0, [None] * len(cells), None)
-    if not known:
-        return best[1], None
-    for forms in _FORMS:
-        readings = []
-        for form in forms:
-            read = {cell: _moment(cell, form) for cell in different}
-            readings.append([read[cell] for cell in cells])
+    different = list(dict.fromkeys(cells))  # most files say a day many times
+    found, notes = _moments(different)
+    known = dict(zip(different, found, strict=True))
+    return [known[cell] for cell in cells], notes
+
+
+def _moments(cells: Sequence[str]) -> tuple[list[datetime | None], list[str]]:
+    found: list[datetime | None] = [None] * len(cells)
+    head = [cell for cell in cells if cell.strip()][:_HEAD]
+    usual = sorted(_FORMS, key=lambda forms: -max(_read_by(head, form) for form in forms))
+    used, notes = 0, list[str]()
+    for forms in usual:
+        left = [place for place, one in enumerate(found) if one is None and cells[place].strip()]
+        if not left:
+            break
+        readings = [[_moment(cells[place], form) for place in left] for form in forms]
         counts = [sum(one is not None for one in reading) for reading in readings]
-        full = [place for place, count in enumerate(counts) if count == max(counts)]
-        if max(counts) <= best[0]:
+        if not max(counts):
             continue
-        chosen, note = full[0], None
-        if len(full) > 1:  # the order of the file says which number is the month
-            turns = [_turns(readings[place]) for place in full]
-            chosen = full[turns.index(min(turns))]
-            if turns[0] == turns[1]:
-                note = say(
+        # where both would do, the order of the file says which number is the month
+        full = [place for place, count in enumerate(counts) if count == max(counts)]
+        turns = [_turns(readings[place]) for place in full]
+        used += 1
+        for place, one in zip(left, readings[full[turns.index(min(turns))]], strict=True):
+            found[place] = one
+        if len(full) > 1 and turns[0] == turns[1]:
+            notes.append(
+                say(
                     "dates such as {0} can be read in two ways; the day was taken to stand first",
-                    known[0],
+                    cells[left[0]].strip(),
                 )
-        best = (max(counts), readings[chosen], note)
-    return best[1], best[2]
+            )
+    if used > 1:
+        notes.append(say("dates are written in {0} ways; all were read", used))
+    return found, notes
+
+
+def _read_by(cells: Sequence[str], form: str) -> int:
+    return sum(_moment(cell, form) is not None for cell in cells)
+
+
+def counted_moments(cells: Sequence[str]) -> list[datetime | None]:
+    """Years, or seconds or milliseconds since 1970, as moments; None for any other number."""
+    found: list[datetime | None] = []
+    for cell in cells:
+        bare = cell.strip().removesuffix(".0")
+        value = int(bare) if bare.isdecimal() and len(bare) <= 13 else -1
+        if 1000 <= value < 3000:
+            found.append(datetime(value, 1, 1))
+        elif _SECONDS[0] <= value < _SECONDS[1]:
+            found.append(_EPOCH + timedelta(seconds=value))
+        elif 1000 * _SECONDS[0] <= value < 1000 * _SECONDS[1]:
+            found.append(_EPOCH + timedelta(milliseconds=value))
+        else:
+            found.append(None)
+    return found
 
 
 def _moment(cell: str, form: str) -> datetime | None:
@@ -151,8 +184,8 @@ def _moment(cell: str, form: str) -> datetime | None:
         return None
     if not hours:
         return day
-    clock_time = _time(hours)
-    return None if clock_time is None else datetime.combine(day.date(), clock_time)
+    found_time = _time(hours)
+    return None if found_time is None else datetime.combine(day.date(), found_time)
 
 
 def _time(text: str) -> time | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,22 +53,19 @@ class Source:
             self._numbers[column] = (found.values, found.decimals)
         return self._numbers[column]
 
-    def moments(self, column: str) -> tuple[list[datetime], str | None]:
-        """(each cell as a moment in UTC, a sentence if the way of writing was open). One reading
-        for all cells. Raises DataError naming the first cell that is no date, or one that is
-        written in another way than most.
+    def moments(self, column: str) -> tuple[list[datetime], list[str]]:
+        """(each cell as a moment in UTC, sentences about ways of writing that were open, or
+        several). Raises DataError naming the first cell that is no date.
         """
-        found, note = reading.moments(self.cells(column))
+        found, notes = reading.moments(self.cells(column))
         known = [one for one in found if one is not None]
         if len(known) < len(found):
             raise DataError(
-                say("a cell of the column '{0}' is no date", column)
-                if 2 * len(known) < len(found)
-                else say("a date of the column '{0}' is missing or written otherwise", column),
+                say("a cell of the column '{0}' is no date", column),
                 self.place(column, found.index(None)),
-                say("write all dates in one way, such as 2024-03-31"),
+                say("write dates such as 2024-03-31"),
             )
-        return known, note
+        return known, notes
 
     def place(self, column: str, row: int) -> str:
         """Where a cell stands, and its beginning, for errors."""
@@ -118,6 +116,8 @@ def missing(column: str, columns: Sequence[str], name: str) -> DataError:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and math.isnan(value):
+        return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return str(value).strip()

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from castalia.apps.risk import cells
+from castalia.apps.risk import roles
 from castalia.apps.risk.market import market, weights_of
 from castalia.errors import CastaliaError, DataError, RecipeError
+from castalia.text_files import cells
 
 RNG = np.random.default_rng(0)
 RETURNS = 0.01 * RNG.standard_normal(300)
@@ -116,8 +117,7 @@ def test_decimal_commas_and_other_delimiters(file: Path):
     ],
 )
 def test_numbers_as_people_write_them(text: str, value: float):
-    found = cells.numbers([text, "", "n/a", "."])
-    assert found.wrong is None
+    found = roles.numbers_of([text, "", "n/a", "."], "x", "a.csv", range(2, 6))
     assert found.values[0] == pytest.approx(value)
     assert np.isnan(found.values[1:]).all()
 

@@ -63,8 +63,7 @@ def read(
     """
     wanted = [item, time, *([units] if units else []), *([label] if label else [])]
     table = columns.read(path, list(dict.fromkeys(wanted)))
-    moments, note = table.moments(time)
-    notes = [note] if note else []
+    moments, notes = table.moments(time)
     amounts = np.ones(len(table)) if units is None else _amounts(table, units)
     names = table.cells(item)
     if not any(names):

@@ -21,6 +21,7 @@ import numpy as np
 from castalia.apps.risk import roles
 from castalia.errors import DataError, RecipeError, meant
 from castalia.sentences import Message, plural, say
+from castalia.text_files.columns import read as read_columns
 
 Kind = Literal["prices", "returns"]
 PERSISTENT = 0.7  # autocorrelation of levels from which they are prices
@@ -75,7 +76,8 @@ def market(
     where some are named: gaps of others lose no row. Raises DataError for a file without usable
     numbers, RecipeError for a column that is not there.
     """
-    lines, columns = roles.read(path)
+    source = read_columns(path)
+    lines, columns = list(source.lines), source.columns
     for name in (time, asset, *values):
         if name is not None and name not in columns:
             raise RecipeError(

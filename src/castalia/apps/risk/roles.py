@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
-from castalia.apps.risk import cells
 from castalia.errors import DataError
 from castalia.sentences import plural, say
-from castalia.text_files import tables
+from castalia.text_files import cells
 
-MOST_CELLS = 5_000_000
 MOST_ASSETS = 50
 BARS = frozenset({"open", "high", "low", "volume"})  # columns beside the close that are no assets
 CLOSES = ("adj close", "adj_close", "adjusted close", "adjclose", "close", "price", "last")
-
-
-def read(path: Path) -> tuple[list[int], dict[str, list[str]]]:
-    lines: list[int] = []
-    columns: dict[str, list[str]] = {}
-    for line, row in tables.rows(path)[1]:
-        for name in row:
-            if name not in columns:
-                columns[name] = [""] * len(lines)
-        for name, kept in columns.items():
-            value = row.get(name)
-            kept.append("" if value is None else _text(value))
-        lines.append(line)
-        if len(lines) * len(columns) > MOST_CELLS:
-            raise DataError(
-                say("the table has too many cells"),
-                path.name,
-                say("{0:,} at most: leave columns or rows out", MOST_CELLS),
-            )
-    if not lines:
-        raise DataError(say("the table is empty"), path.name, say("give it a header and rows"))
-    return lines, columns
-
-
-def _text(value: Any) -> str:
-    return "" if isinstance(value, float) and math.isnan(value) else str(value).strip()
 
 
 def moments_of(
@@ -173,4 +142,6 @@ def numbers_of(kept: Sequence[str], name: str, where: str, lines: Sequence[int])
             say("{0}, line {1}: {2}", where, lines[found.wrong], kept[found.wrong][:40]),
             say("mend the cell, or leave it empty if there was no value"),
         )
+    if found.percent:
+        return found._replace(values=[value / 100 for value in found.values])
     return found
