@@ -90,9 +90,7 @@ def tested(events: Events, cuts: Cuts, methods: Methods, seed: int) -> Tested:
     window = max(DAY, float(later.time[-1] - later.time[0]))
     users = _drawn(np.intersect1d(known.user, later.user), MOST_CHOOSING, "choosing", seed)
     past = Past(known)
-    lists = dict(
-        zip(("all", "new"), lists_of(methods(past, window), past, users), strict=True)
-    )
+    lists = dict(zip(("all", "new"), lists_of(methods(past, window), past, users), strict=True))
     width = len(events.items)
     weights: dict[str, dict[str, float]] = {}
     for name in ("all", "new"):
@@ -141,10 +139,7 @@ def _judged(
         tasks[name] = Task(
             len(some),
             weight,
-            {
-                method: (_mean(pair[0], seed), _mean(pair[1], seed))
-                for method, pair in each.items()
-            },
+            {method: (_mean(pair[0], seed), _mean(pair[1], seed)) for method, pair in each.items()},
             {
                 method: (
                     _mean(pair[0] - each["knn"][0], seed),

@@ -1,4 +1,5 @@
-"""Lists of several methods put together: weighted reciprocal ranks, weights chosen on a past period.
+"""Lists of several methods put together by weighted reciprocal ranks, with weights chosen on a past
+period.
 
 Fusion: score = sum of weight / (60 + rank) over the methods (Cormack, Clarke & Buettcher 2009). The
 weights are counts of a greedy selection with replacement (Caruana et al. 2004): from the best
@@ -108,9 +109,7 @@ def chosen(lists: Lists, targets: Sequence[np.ndarray], width: int) -> dict[str,
     counts: dict[str, float] = {}
     best = -1.0
     for _ in range(STEPS):
-        tried = {
-            name: worth({**counts, name: counts.get(name, 0) + 1}) for name in sorted(lists)
-        }
+        tried = {name: worth({**counts, name: counts.get(name, 0) + 1}) for name in sorted(lists)}
         name = max(tried, key=lambda one: tried[one])
         if tried[name] <= best:
             break

@@ -101,7 +101,8 @@ def read(
             "{0:,} row without '{1}' or '{2}' is left out",
             "{0:,} rows without '{1}' or '{2}' are left out",
             count,
-            user, item,
+            user,
+            item,
         ),
         int((~whole).sum()),
     )

@@ -37,9 +37,7 @@ class Past:
     def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(rows (U + 1,), item (P,), strength (P,) float32), items ascending in each row."""
         width = len(self.events.items)
-        key, place = np.unique(
-            self.events.user * width + self.events.item, return_inverse=True
-        )
+        key, place = np.unique(self.events.user * width + self.events.item, return_inverse=True)
         strength = np.log2(1 + np.bincount(place, self.events.weight)).astype(np.float32)
         rows = np.searchsorted(key, np.arange(len(self.events.users) + 1) * width)
         return rows, key % width, strength

@@ -289,7 +289,9 @@ class HistoryCodec(Codec[History]):
 
 
 def _moments(cells: Sequence[str], path: Path, column: str) -> np.ndarray:
-    """(n,) what orders the events: numbers, else dates. Raises DataError where a cell is neither."""
+    """(n,) what orders the events: numbers, else dates. Raises DataError for a cell that is
+    neither.
+    """
     numbers = reading.numbers(cells)
     if numbers.wrong is None and not np.isnan(numbers.values).any():
         return np.array(numbers.values)

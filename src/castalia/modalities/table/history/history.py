@@ -8,7 +8,10 @@ from castalia.modalities.table.row import Header, Row, Table
 
 
 class History(Table):
-    """Rows of two cells: whom, "" for somebody who was drawn; and what. head: of one without rows."""
+    """Rows of two cells: whom, "" for somebody who was drawn; and what.
+
+    head: of one without rows.
+    """
 
     def __init__(self, rows: Sequence[Row], head: Header | None = None) -> None:
         super().__init__(rows)
