@@ -1,6 +1,4 @@
-"""`castalia.recommend`: events in, suggestions with reasons out, and how they would have done in the
-past.
-"""
+"""`castalia.recommend`: events in, suggestions with reasons out, and how they would have done."""
 
 from __future__ import annotations
 
