@@ -141,6 +141,16 @@ def recommend(
         window = _window(events, cuts is not None)
         rows, unknown = _rows(events, given, weights, window, users, n, usual, barred, least, seed)
         few = np.flatnonzero(Past(events).holders < least)
+        served = len({one.user for one in rows})
+        left = len(set(users) if users else events.users) - served
+        if left:
+            notes.append(
+                plural(
+                    "{0:,} user gets no suggestion: there is no item left that was not had",
+                    "{0:,} users get no suggestion: there is no item left that they have not had",
+                    left,
+                )
+            )
         return Suggestions(
             events,
             rows,
