@@ -18,7 +18,7 @@ TASKS = {
 NAMES = {
     "blend": ("the blend", "混合"),
     "ar": ("transformer over histories", "历史上的 Transformer"),
-    "knn": ("neighbours of items", "物品近邻"),
+    "knn": ("neighbours of items", "商品近邻"),
     "als": ("matrix factorisation", "矩阵分解"),
     "before": ("had before", "以前有过"),
     "recent": ("popular of late", "近期热门"),
@@ -38,7 +38,7 @@ def recommend(results: dict[str, Any]) -> Iterator[Cells]:
             place = DATA[row["data"]]
             yield (
                 (f"suggestions on {place}, {NAMES[name][0]}: NDCG@10 against neighbours", value),
-                (f"{place} 上的推荐，{NAMES[name][1]}：NDCG@10 与物品近邻之差", value),
+                (f"{place} 上的推荐，{NAMES[name][1]}：NDCG@10 与商品近邻之差", value),
                 "≥ 0",
                 gain["value"] >= 0,
             )

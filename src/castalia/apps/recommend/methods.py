@@ -68,6 +68,11 @@ class Past:
         pair = np.unique(self.events.user[late] * width + self.events.item[late])
         return np.bincount(pair % width, minlength=width)
 
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """Of each item, as they are found by default."""
+        return neighbours(self)
+
     @property
     def sparse(self) -> torch.Tensor:
         """(U, I) float32."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 
 from castalia import bounded
 from castalia.apps.recommend import methods
-from castalia.apps.recommend.backtest import Methods, Tested, cuts_of, tested
+from castalia.apps.recommend.backtest import Tested, cuts_of, tested
 from castalia.apps.recommend.blending import FILLER, fused, lists_of
 from castalia.apps.recommend.events import DAY, Events, read, split
 from castalia.apps.recommend.histories import continued, opened, trained
@@ -167,18 +167,24 @@ def recommend(
         )
 
 
-def methods_of(run: Run | None, seed: int, past: Past, window: float) -> dict[str, Scores]:
-    """All methods over one past."""
-    made = {
-        "popular": methods.same_for_all(past.holders),
-        "recent": methods.same_for_all(past.recent(window)),
-        "before": methods.before(past, window),
-        "knn": methods.by_neighbours(past, methods.neighbours(past)),
-        "als": methods.factorised(past, seed),
+def methods_of(
+    run: Run | None,
+    seed: int,
+    past: Past,
+    window: float,
+    names: Collection[str] = METHODS,
+) -> dict[str, Scores]:
+    """The methods called `names` over one past; the transformer where there is a run."""
+    makers: dict[str, Callable[[], Scores]] = {
+        "popular": lambda: methods.same_for_all(past.holders),
+        "recent": lambda: methods.same_for_all(past.recent(window)),
+        "before": lambda: methods.before(past, window),
+        "knn": lambda: methods.by_neighbours(past, past.neighbours),
+        "als": lambda: methods.factorised(past, seed),
     }
     if run is not None:
-        made["ar"] = continued(run, past.events)
-    return made
+        makers["ar"] = lambda: continued(run, past.events)
+    return {name: make() for name, make in makers.items() if name in names}
 
 
 def _rows(
@@ -194,8 +200,7 @@ def _rows(
     seed: int,
 ) -> tuple[list[Suggestion], list[str]]:
     past = Past(events)
-    found = methods.neighbours(past)
-    reasons = Reasons(past, found, window, least)
+    reasons = Reasons(past, past.neighbours, window, least)
     places = {one: place for place, one in enumerate(events.users)}
     asked = list(dict.fromkeys(users)) if users else list(events.users)
     known = np.array([places[one] for one in asked if one in places], dtype=np.int64)
@@ -203,12 +208,8 @@ def _rows(
     made: list[Suggestion] = []
     popular = past.recent(window)
     if len(known):
-        every: Methods = partial(methods_of, run, seed)
-        wanted = {
-            name: scores
-            for name, scores in every(past, window).items()
-            if name == FILLER or weights.get(name)
-        }
+        names = {FILLER, *(name for name, share in weights.items() if share)}
+        wanted = methods_of(run, seed, past, window, names)
         whole, new = lists_of(wanted, past, known, barred)
         chosen = fused(whole if again else new, weights, len(events.items), n)
         for user, items in zip(known.tolist(), chosen, strict=True):
