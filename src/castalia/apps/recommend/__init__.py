@@ -11,7 +11,7 @@ APP = App(
     command=Command(
         f"{_HERE}.command:command",
         about="what each customer may want next from events, tested on the past",
-        example="castalia recommend events.csv --user who --item sku --time date --out next",
+        example="castalia recommend sales.csv --user who --item sku --time day --out next",
     ),
     router=f"{_HERE}.route:router",
     demo=f"{_HERE}.demo:demo",

@@ -115,16 +115,13 @@ def read(
     amounts = np.ones(len(table)) if weight is None else _amounts(table, weight)
     users, user_of = _numbered(who)
     items, item_of = _numbered(what)
-    for count, most, kind in (
-        (len(items), MOST_ITEMS, say("items")),
-        (len(users), MOST_USERS, say("users")),
+    for count, most, words in (
+        (len(items), MOST_ITEMS, say("there are {0:,} items", len(items))),
+        (len(users), MOST_USERS, say("there are {0:,} users", len(users))),
     ):
         if count > most:
-            raise DataError(
-                say("there are {0:,} {1}", count, kind),
-                path.name,
-                say("{0:,} at most: leave out those that hardly occur", most),
-            )
+            fix = say("{0:,} at most: leave out those that hardly occur", most)
+            raise DataError(words, path.name, fix)
     kept = whole & _not_returned(user_of * len(items) + item_of, amounts, notes)
     if least is not None:
         low = kept & (amounts < least)
