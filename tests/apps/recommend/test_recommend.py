@@ -150,12 +150,18 @@ def test_moments_as_people_write_them(tmp_path: Path, form: list[str]):
     assert [events.day_of(one) for one in read(path).time] == ["2024-03-01", *2 * ["2024-03-02"]]
 
 
+def test_several_ways_of_writing_dates_are_read_and_said(tmp_path: Path):
+    found = read(lines(tmp_path / "a.csv", "a,x,2024-01-01", "b,y,13/04/2024", "b,x,5 Mar 2024"))
+    assert [events.day_of(one) for one in found.time] == ["2024-01-01", "2024-03-05", "2024-04-13"]
+    assert "3 ways" in " ".join(map(str, found.notes))
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
         (["a,x,2024-01-01", "a,y,2024-01-02"], "1 users and 2 items"),
         (["a,x,2024-01-01", "b,x,2024-01-02"], "2 users and 1 items"),
-        (["a,x,2024-01-01", "b,y,03/04/2024", "b,x,5 Mar 2024"], "line 3"),
+        (["a,x,2024-01-01", "b,y,03/04/2024", "b,x,yesterday"], "line 4"),
         ([",x,2024-01-01"], "no row names a user"),
         ([], "empty"),
     ],

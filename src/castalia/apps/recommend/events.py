@@ -110,8 +110,8 @@ def read(
         raise DataError(
             say("no row names a user and an item"), path.name, say("name the two columns")
         )
-    moments, note = _moments(table, time)
-    notes += [note] if note else []
+    moments, more = _moments(table, time)
+    notes += more
     amounts = np.ones(len(table)) if weight is None else _amounts(table, weight)
     users, user_of = _numbered(who)
     items, item_of = _numbered(what)
@@ -191,7 +191,7 @@ def _note(notes: list[str], words: Counted, count: int) -> None:
         notes.append(words(count))
 
 
-def _moments(table: Source, column: str) -> tuple[np.ndarray, str | None]:
+def _moments(table: Source, column: str) -> tuple[np.ndarray, list[str]]:
     """(N,) seconds since 1970. Files of many moments write ISO dates or seconds mostly, which are
     tried first.
     """
@@ -200,17 +200,17 @@ def _moments(table: Source, column: str) -> tuple[np.ndarray, str | None]:
         values = np.array(cells, dtype=np.float64)
         for scale in (1.0, 1000.0):
             if ((values >= _SECONDS[0] * scale) & (values < _SECONDS[1] * scale)).all():
-                return values / scale, None
+                return values / scale, []
     except ValueError:
         pass
     try:
         known = {cell: _seconds(datetime.fromisoformat(cell)) for cell in dict.fromkeys(cells)}
         if not all(cell.isdigit() for cell in known):  # 20240331 is tried below, with other forms
-            return np.array([known[cell] for cell in cells]), None
+            return np.array([known[cell] for cell in cells]), []
     except ValueError:
         pass
-    found, note = table.moments(column)
-    return np.array([_seconds(one) for one in found]), note
+    found, notes = table.moments(column)
+    return np.array([_seconds(one) for one in found]), notes
 
 
 def _seconds(moment: datetime) -> float:

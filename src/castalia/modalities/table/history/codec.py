@@ -300,7 +300,7 @@ def _moments(cells: Sequence[str], path: Path, column: str) -> np.ndarray:
         raise DataError(
             say("a cell of the column '{0}' is no date", column),
             f"{path.name}: {cells[found.index(None)][:40]}",
-            say("write all dates in one way, such as 2024-03-31"),
+            say("write dates such as 2024-03-31"),
         )
     return np.array(found, dtype="datetime64[us]")
 
