@@ -70,6 +70,8 @@ class FillSeries(FillGaps):
 
 def filled(model: Family, codec: Any, one: Series, seed: int, temperature: float = 1.0) -> Series:
     """The series without gaps behind its first value. temperature: 0 takes the likeliest course."""
+    given, effects = one, codec.effects.of(one) if codec.known_ahead else np.zeros(len(one))
+    one = replace(one, values=one.values - effects)
     made, values = codec.fitted, one.values.copy()
     length = codec.spec.length
     while np.isnan(values).any():
@@ -103,8 +105,11 @@ def filled(model: Family, codec: Any, one: Series, seed: int, temperature: float
             else:
                 odds = np.exp(-(nats - nats.min()) / temperature)
                 chosen = int(rng.choice(COURSES, p=odds / odds.sum()))
-        values[first:stop] = one.rounded(courses[chosen] * size)
-    return replace(one, values=values)
+        drawn = one.rounded(courses[chosen] * size + effects[first:stop])
+        values[first:stop] = drawn - effects[first:stop]
+    return replace(
+        given, values=np.where(np.isfinite(given.values), given.values, values + effects)
+    )
 
 
 def _nats(

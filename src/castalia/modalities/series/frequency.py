@@ -106,6 +106,20 @@ class Frequency:
             pass
         return str(moment)
 
+    def moment(self, step: int) -> datetime:
+        """When step `step` begins, as stamps say it. Raises OverflowError or ValueError beyond the
+        years that there are and for numbered steps.
+        """
+        when = self.anchor + step * self.count
+        if self.unit == "number":
+            raise ValueError("numbered steps have no moments")
+        return _of_month(when, 1) if self.unit == "month" else _EPOCH + timedelta(seconds=when)
+
+    @property
+    def zoned(self) -> bool:
+        """Whether stamps said their zone, so that steps are counted in UTC."""
+        return self.form.endswith("+00:00")
+
     def to_json(self) -> list[object]:
         return [self.unit, self.count, self.anchor, self.form, self.day]
 

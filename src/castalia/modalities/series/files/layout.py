@@ -26,12 +26,14 @@ COUNTS = frozenset({"time", "step", "t", "index"})
 IDS = frozenset({"id", "unique_id", "item_id", "series", "series_id", "name", "v1"})
 WIDE = 24  # columns of numbers from which a row without stamps is a series
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?", "#n/a"})
+FLAGS = {"true": 1.0, "yes": 1.0, "y": 1.0, "false": 0.0, "no": 0.0, "n": 0.0}
 REGULAR = 0.7  # of the steps between stamps that must be alike
 
 
 class Layout(NamedTuple):
     """kind: "long" (stamps go down), "rows" (a series a row), "calendar" (a year a row). time, id:
     columns, None where there is none. values: columns of numbers. texts: columns that are neither.
+    known: columns that are known ahead, as they were named.
     """
 
     kind: Literal["long", "rows", "calendar"]
@@ -39,6 +41,7 @@ class Layout(NamedTuple):
     id: str | None
     values: tuple[str, ...]
     texts: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
 
 def number(cell: Any) -> float:
@@ -52,6 +55,12 @@ def number(cell: Any) -> float:
     except ValueError:
         return math.nan
     return value if math.isfinite(value) else math.nan
+
+
+def flag_or_number(cell: Any) -> float:
+    """A number, or 1 and 0 of yes and no."""
+    word = "" if cell is None else str(cell).strip().lower()
+    return FLAGS[word] if word in FLAGS else number(cell)
 
 
 def stamp_of(cell: Any) -> datetime | None:
@@ -70,12 +79,13 @@ def layout_of(
     time: str | None = None,
     id: str | None = None,
     values: Sequence[str] = (),
+    known: Sequence[str] = (),
 ) -> Layout:
     """The layout of a table's rows. Raises DataError where a column that is named is not there, and
     where there are no numbers.
     """
     names = list(dict.fromkeys(name for row in rows[:LOOKED] for name in row))
-    for name in (time, id, *values):
+    for name in (time, id, *values, *known):
         if name is not None and name not in names:
             raise DataError(
                 say("the table has no column '{0}'", name),
@@ -92,7 +102,7 @@ def layout_of(
     if time is None:  # steps that are only numbered
         counted = [name for name in names if lower[name] in COUNTS and name in numbers]
         time = next((name for name in counted if _is_counted(cells[name])), None)
-    rest = [name for name in names if name not in (time, id)]
+    rest = [name for name in names if name not in (time, id, *known)]
     if time is not None and {lower[name][:3] for name in rest} == set(MONTHS) and len(rest) == 12:
         return Layout("calendar", time, None, tuple(rest))
     texts = [name for name in rest if name not in numbers and _has_text(cells[name])]
@@ -112,7 +122,8 @@ def layout_of(
     others = tuple(name for name in texts if name != id)
     if time is None and len(chosen) >= WIDE:
         return Layout("rows", None, id, chosen, others)
-    return Layout("long", time, id if time is not None or id in texts else None, chosen, others)
+    own = id if time is not None or id in texts else None
+    return Layout("long", time, own, chosen, others, tuple(known))
 
 
 def _is_numeric(cells: Sequence[Any]) -> bool:

@@ -24,7 +24,14 @@ import numpy as np
 from castalia import bounded
 from castalia.errors import DataError
 from castalia.modalities.series import frequency
-from castalia.modalities.series.files.layout import MONTHS, Layout, layout_of, number, stamp_of
+from castalia.modalities.series.files.layout import (
+    MONTHS,
+    Layout,
+    flag_or_number,
+    layout_of,
+    number,
+    stamp_of,
+)
 from castalia.modalities.series.frequency import INDEX, Frequency
 from castalia.modalities.series.series import Series
 from castalia.omissions import omit
@@ -38,8 +45,8 @@ SHORTEST = 8  # values of a series; fewer say nothing of its course
 
 
 def read(path: Path, encoding: str | None, roles: dict[str, Any]) -> Iterator[Series]:
-    """The series of a file in their order. roles: `time`, `id` and `values` where columns are named
-    (layout.py). Raises DataError naming the file where it holds none.
+    """The series of a file in their order. roles: `time`, `id`, `values` and `known` where columns
+    are named (layout.py). Raises DataError naming the file where it holds none.
     """
     label, numbered = tables.rows(path, encoding)
     rows = [row for _, row in numbered]
@@ -88,17 +95,26 @@ def _series(rows: Sequence[dict[str, Any]], layout: Layout, name: str) -> Iterat
         groups.setdefault(str(row.get(layout.id)) if layout.id else "", []).append(row)
     for own, members in groups.items():
         steps, grid = _grid(members, layout, f"{name}, {own}" if own else name)
+        known = None
+        if layout.known:
+            cells = [[flag_or_number(row.get(name)) for row in members] for name in layout.known]
+            known = np.stack([_placed(np.array(row), steps) for row in cells])
         for column in layout.values:
-            given = np.array([number(row.get(column)) for row in members])
-            values = given
-            if steps is not None:
-                values = np.full(int(steps.max()) + 1 if len(steps) else 0, np.nan)
-                values[steps[steps >= 0]] = given[steps >= 0]
+            values = _placed(np.array([number(row.get(column)) for row in members]), steps)
             title = own if own and len(layout.values) == 1 else f"{own} {column}".strip()
-            known = np.flatnonzero(np.isfinite(values))
-            if len(known):
-                values = values[: known[-1] + 1]
-            yield Series(title, values, 0, grid, column)
+            there = np.flatnonzero(np.isfinite(values))
+            if len(there):
+                values = values[: there[-1] + 1]
+            yield Series(title, values, 0, grid, column, known=known)
+
+
+def _placed(given: np.ndarray, steps: np.ndarray | None) -> np.ndarray:
+    """Cells (n,) at their steps, NaN between them; of two at one step the last."""
+    if steps is None:
+        return given
+    values = np.full(int(steps.max()) + 1 if len(steps) else 0, np.nan)
+    values[steps[steps >= 0]] = given[steps >= 0]
+    return values
 
 
 def _grid(
