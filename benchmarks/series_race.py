@@ -6,9 +6,9 @@
 
 m4_hourly: the last 48 values of each of the 414 given series are the test (GIFT-Eval's short term,
 on the given part); training and histories end before them. `--earlier 1` takes the 48 values before
-those instead, on which settings are tuned, and writes nothing. The weighted quantile loss is the mean
-over the levels .1 .. .9, MASE has season 24, coverage is of 50, 80 and 95%. Figures of the field:
-AutoARIMA .0337 and 1.03 (Aksu et al. 2024, arXiv:2410.10393; Ansari et al. 2024).
+those instead, on which settings are tuned, and writes nothing. The weighted quantile loss is the
+mean over the levels .1 .. .9, MASE has season 24, coverage is of 50, 80 and 95%. Figures of the
+field: AutoARIMA .0337 and 1.03 (Aksu et al. 2024, arXiv:2410.10393; Ansari et al. 2024).
 
 etth1: months 12/4/4 (Zhou et al. 2021), values standardised by the training months, look-back 336,
 horizon 96, all seven channels, mean of paths as the point; every `stride`-th window of the test

@@ -7,6 +7,7 @@ other model, and members of the ensemble.
     linear            a long linear predictor fitted to the series, drawn towards that of all
                       training series (ridge regression; its centre is an empirical prior)
     pooled linear     that of all training series
+    ets               in exponential_smoothing.py
     theta             simple exponential smoothing with half of the linear trend, on seasonally
                       adjusted values (Assimakopoulos & Nikolopoulos 2000; as SES with drift,
                       Hyndman & Billah 2003)
@@ -141,17 +142,11 @@ def pooled(prior: np.ndarray) -> Forecaster:
 def theta(
     history: np.ndarray, horizon: int, season: int, paths: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """The additive season is the mean of what differs from a line, where the history holds three
-    seasons.
-    """
+    """On seasonally adjusted values, see `additive_season`."""
     history = history[-RECENT:]
     count = len(history)
-    slope, start = np.polyfit(np.arange(count), history, 1) if count > 2 else (0.0, history[0])
-    shape = np.zeros(1)
-    if season > 1 and count >= 3 * season:
-        rest = history - start - slope * np.arange(count)
-        shape = np.array([rest[place::season].mean() for place in range(season)])
-        shape -= shape.mean()
+    slope = np.polyfit(np.arange(count), history, 1)[0] if count > 2 else 0.0
+    shape = additive_season(history, season)
     phase = np.arange(count + horizon) % len(shape)
     adjusted = history - shape[phase[:count]]
     constant, level, residuals = min(
@@ -162,6 +157,20 @@ def theta(
     before = np.cumsum(drawn, 1) - drawn
     ahead = level + drift * np.arange(1, horizon + 1) + constant * before + drawn
     found: np.ndarray = ahead + shape[phase[count:]]
+    return found
+
+
+def additive_season(history: np.ndarray, season: int) -> np.ndarray:
+    """(season,), of mean 0: how far each place of the season is from a line on average; (1,) zeros
+    where the history does not hold three seasons.
+    """
+    count = len(history)
+    if season < 2 or count < 3 * season:
+        return np.zeros(1)
+    slope, start = np.polyfit(np.arange(count), history, 1)
+    rest = history - start - slope * np.arange(count)
+    shape = np.array([rest[place::season].mean() for place in range(season)])
+    found: np.ndarray = shape - shape.mean()
     return found
 
 

@@ -60,7 +60,7 @@ class SeriesConfig(CodecConfig):
     values   columns of values; none: all of numbers.
     known    columns that are known ahead, such as a price: inputs of forecasts.
     calendar  parts of it that matter: hour, weekday, month, yearday.
-    holidays  a country (GB, DE-BY; extra `series`) or a file with a date a line.
+    holidays  a file with a date a line.
     zone     in which days begin, such as Europe/London, for stamps that say their zone.
     encoding  of text files, by Python's name. None: found by itself.
     """
@@ -196,8 +196,7 @@ class SeriesCodec(Codec[Series]):
         if config.zone is not None:
             known_effects.zone_of(config.zone)
         if config.holidays is not None:
-            first, last = known_effects.years(series)
-            days = holiday_dates(config.holidays, first, last)
+            days = holiday_dates(Path(config.holidays))
         return known_effects.fitted(
             series, lags, config.known, config.calendar, days, config.zone or ""
         )

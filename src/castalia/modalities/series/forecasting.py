@@ -3,12 +3,12 @@ the given history shows.
 
 Members are the network over innovations (coding.py) and the forecasters of classical.py. Their
 weights are those by which the averaged quantiles would have lost least at earlier origins of the
-same histories, found by exponentiated gradient (Kivinen & Warmuth 1997) on the simplex: a few steps
-for all series, then a few for each alone. To stop early is to be drawn towards equal weights, which
-are hard to beat (Bates & Granger 1969; Timmermann 2006). Quantiles are averaged (Vincent 1912), not
-probabilities, which keeps a forecast as sharp as its members; their widths are corrected by the same
-back-test (calibration.py). Paths get the averaged marginals in the order of the network's own (Schaake shuffle, Clark
-et al. 2004), so they move as it moves.
+same histories, found by exponentiated gradient (Kivinen & Warmuth 1997) on the simplex: a few
+steps for all series, then a few for each alone. To stop early is to be drawn towards equal weights,
+which are hard to beat (Bates & Granger 1969; Timmermann 2006). Quantiles are averaged (Vincent
+1912), not probabilities, which keeps a forecast as sharp as its members; their widths are corrected
+by the same back-test (calibration.py). Paths get the averaged marginals in the order of the
+network's own (Schaake shuffle, Clark et al. 2004), so they move as it moves.
 
 `draw` continues rows of tokens with a model; who calls has one (verbs/forecast.py).
 """
@@ -24,14 +24,21 @@ import torch
 
 from castalia.codecs.protocols import Draw
 from castalia.errors import DataError, RecipeError, meant
-from castalia.modalities.series import calibration, classical, coding, measures
+from castalia.modalities.series import (
+    calibration,
+    classical,
+    coding,
+    exponential_smoothing,
+    measures,
+)
 from castalia.modalities.series.coding import Coding
 from castalia.modalities.series.series import Series
 from castalia.nn.counter_random import counter_seed
 from castalia.progress import stage
 from castalia.sentences import say
 
-NETWORK, NAIVE = "network", "seasonal-naive"
+NETWORK, NAIVE, ETS = "network", "seasonal-naive", "ets"
+MOST_SMOOTHED = 12  # series for which ETS is fitted without being asked for by name
 ORIGINS, MOST_ORIGINS = 2, 8  # earlier origins of each history
 ENOUGH_ORIGINS = 24  # of all histories
 TEST_PATHS = 40  # of each member in a back-test
@@ -153,7 +160,7 @@ def forecast(
     known ahead of each series, which all members but the seasonal naive are told; None: nothing is.
     Raises RecipeError for a horizon or a member that cannot be.
     """
-    known = [*([] if draw is None else [NETWORK]), *classical.members(model)]
+    known = [*([] if draw is None else [NETWORK]), *classical_members(model)]
     for name in members:
         if name not in known:
             raise RecipeError(
@@ -161,7 +168,10 @@ def forecast(
                 where=f"--members {name}",
                 fix=say("{0}one of: {1}", meant(name, known), ", ".join(known)),
             )
-    chosen = list(members) or known
+    slow = not exponential_smoothing.installed() or len(items) > MOST_SMOOTHED
+    chosen = [name for name in known if name in members] or [
+        name for name in known if name != ETS or not slow
+    ]
     if not 1 <= horizon <= MOST_HORIZON:
         raise RecipeError(
             say("the horizon is out of range"),
@@ -196,9 +206,10 @@ def forecast(
         made = {}
         for name in names:
             # the seasonal naive is told nothing
-            told = given if name == NAIVE else plain
-            paths = member_paths(model, name, told, horizon, draw, length, **how)
-            made[name] = paths if name == NAIVE else paths + ahead[:, None]
+            told, above = (given, 0.0) if name == NAIVE else (plain, ahead[:, None])
+            own = {**how, "members": [name]}
+            for _, found in member_paths(model, told, horizon, draw, length, **own):
+                made[name] = found + above
         return made
 
     def marginals(made: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -218,7 +229,8 @@ def forecast(
         tested = marginals(drawn(before, count))
         shared, weights = _weights(tested, truth, scale, grid, owners, len(whole))
         joined = np.einsum("m,mngh->ngh", shared, tested)
-        widths = calibration.widths(joined, truth)
+        if len(names) > 1:  # one member alone is given as it is
+            widths = calibration.widths(joined, truth)
         shown = dict(zip(names, tested, strict=True))
         if NAIVE not in shown:  # always shown
             shown[NAIVE] = marginals(drawn(before, count, [NAIVE]))[0]
@@ -254,7 +266,6 @@ def _origins(series: int) -> int:
 
 def member_paths(
     model: Coding,
-    name: str,
     histories: Sequence[np.ndarray],
     horizon: int,
     draw: Draw | None,
@@ -262,17 +273,29 @@ def member_paths(
     *,
     paths: int,
     seed: int,
-) -> np.ndarray:
-    """(N, paths, horizon) of the member `name` that continues histories (T,) without gaps."""
-    if draw is not None and name == NETWORK:
-        return network_paths(model, histories, horizon, draw, length, paths, seed)
-    forecaster, made = classical.members(model)[name], []
-    with stage("continuing series", len(histories), "items") as work:
-        for number, history in enumerate(histories):
-            rng = np.random.default_rng(counter_seed("forecast", name, seed, number))
-            made.append(forecaster(history, horizon, model.season, paths, rng))
-            work.advance(1)
-    return np.stack(made)
+    members: Sequence[str],
+) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, (N, paths, horizon)) of each member that continues histories (T,) without gaps."""
+    if draw is not None and NETWORK in members:
+        yield NETWORK, network_paths(model, histories, horizon, draw, length, paths, seed)
+    for name, forecaster in classical_members(model).items():
+        if name not in members:
+            continue
+        rngs = (
+            np.random.default_rng(counter_seed("forecast", name, seed, number))
+            for number in range(len(histories))
+        )
+        with stage("continuing series", len(histories), "items") as work:
+            made = []
+            for history, rng in zip(histories, rngs, strict=True):
+                made.append(forecaster(history, horizon, model.season, paths, rng))
+                work.advance(1)
+        yield name, np.stack(made)
+
+
+def classical_members(model: Coding) -> Mapping[str, classical.Forecaster]:
+    """All of them by name, those of other packages last."""
+    return {**classical.members(model), ETS: exponential_smoothing.ets}
 
 
 def network_paths(

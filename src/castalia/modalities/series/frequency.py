@@ -42,13 +42,16 @@ _FORMS = (
     "%d.%m.%Y %H:%M:%S",
     "%d.%m.%Y %H:%M",
     "%d.%m.%Y",
+    "%d/%m/%Y %H:%M:%S",
     "%d/%m/%Y %H:%M",
     "%d/%m/%Y",
+    "%m/%d/%Y %H:%M:%S",
     "%m/%d/%Y %H:%M",
     "%m/%d/%Y",
     "%b %d, %Y",
     "%d %b %Y",
 )
+_AMERICAN = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y")
 _ISO = re.compile(
     r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?)?\s*(Z|[+-]\d{2}:?\d{2})?"
 )
@@ -134,9 +137,9 @@ def _of_month(month: int, day: int) -> datetime:
     return datetime(year, place + 1, min(day, last))
 
 
-def moment(text: str) -> datetime | None:
+def moment(text: str, month_first: bool = False) -> datetime | None:
     """A stamp as a moment, in UTC where it says its zone, else as it is written; None for anything
-    else. Days before months, where slashes leave it open.
+    else. month_first: of dates with slashes, where both orders are possible.
     """
     bare = text.strip()
     if _ISO.fullmatch(bare):
@@ -149,7 +152,7 @@ def moment(text: str) -> datetime | None:
         return datetime(int(float(bare)), 1, 1)
     if quarter := _QUARTER.fullmatch(bare):
         return datetime(int(quarter[1]), 3 * int(quarter[2]) - 2, 1)
-    for form in _FORMS:
+    for form in (*_AMERICAN, *_FORMS) if month_first else _FORMS:
         try:
             return datetime.strptime(bare, form)
         except ValueError:
@@ -198,7 +201,13 @@ def found(stamps: Sequence[datetime], zoned: bool = False) -> Frequency:
     seconds = np.array([_seconds(one) for one in moments])
     differences, counts = np.unique(np.diff(seconds), return_counts=True)
     usual = int(differences[counts.argmax()])
-    return Frequency("second", max(1, usual), int(seconds[0]), _form(moments, zoned))
+    usual = max(1, usual)
+    phases, held = np.unique(seconds % usual, return_counts=True)
+    # the first stamp may be a wrong one; clocks drift by a hundredth of a step
+    exact = (seconds - phases[held.argmax()]) / usual
+    steps = np.round(exact)[np.abs(exact - np.round(exact)) <= 0.01]
+    first = int(phases[held.argmax()]) + int(steps[0]) * usual
+    return Frequency("second", usual, first, _form(moments, zoned))
 
 
 def places(frequency: Frequency, stamps: Sequence[datetime]) -> np.ndarray:

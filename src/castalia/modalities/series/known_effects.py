@@ -181,17 +181,6 @@ def fitted(
     return replace(made, sizes=sizes)
 
 
-def years(series: Sequence[Series]) -> tuple[int, int]:
-    """Of the first and of the last step of all series. Raises DataError for numbered steps."""
-    ends = [
-        when.year
-        for one in series
-        for place in (0, len(one))
-        for when in _moments(one.frequency, one.start + place, 1, "")
-    ]
-    return min(ends), max(ends)
-
-
 def _effects(
     predictor: Coding, scaled: Sequence[np.ndarray], features: Sequence[np.ndarray]
 ) -> np.ndarray:

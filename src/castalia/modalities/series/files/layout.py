@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from castalia.errors import CastaliaError, DataError, meant
 from castalia.modalities.series import frequency
+from castalia.modalities.series.files.notation import PLAIN, is_missing, notation_of, stamps_of
 from castalia.sentences import say
 from castalia.text_files import tables
 
@@ -25,8 +25,7 @@ TIMES = frozenset({"time", "date", "datetime", "timestamp", "ds", "day", "month"
 COUNTS = frozenset({"time", "step", "t", "index"})
 IDS = frozenset({"id", "unique_id", "item_id", "series", "series_id", "name", "v1"})
 WIDE = 24  # columns of numbers from which a row without stamps is a series
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?", "#n/a"})
-FLAGS = {"true": 1.0, "yes": 1.0, "y": 1.0, "false": 0.0, "no": 0.0, "n": 0.0}
+ERRORS = frozenset({"#n/a", "#na", "#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!"})
 REGULAR = 0.7  # of the steps between stamps that must be alike
 
 
@@ -42,35 +41,6 @@ class Layout(NamedTuple):
     values: tuple[str, ...]
     texts: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
-
-
-def number(cell: Any) -> float:
-    """The number of a cell; NaN where it is none."""
-    if cell is None or isinstance(cell, bool):
-        return math.nan
-    if isinstance(cell, int | float):
-        return float(cell) if math.isfinite(cell) else math.nan
-    try:
-        value = float(str(cell).strip().replace(" ", ""))
-    except ValueError:
-        return math.nan
-    return value if math.isfinite(value) else math.nan
-
-
-def flag_or_number(cell: Any) -> float:
-    """A number, or 1 and 0 of yes and no."""
-    word = "" if cell is None else str(cell).strip().lower()
-    return FLAGS[word] if word in FLAGS else number(cell)
-
-
-def stamp_of(cell: Any) -> datetime | None:
-    """A stamp as a moment; a bare number, which counts steps, as so many seconds after 1970."""
-    text = "" if cell is None else str(cell)
-    found = frequency.moment(text)
-    if found is not None:
-        return found
-    value = number(cell)
-    return frequency.counted(int(value)) if value.is_integer() else None
 
 
 def layout_of(
@@ -128,8 +98,9 @@ def layout_of(
 
 def _is_numeric(cells: Sequence[Any]) -> bool:
     known = [
-        cell for cell in cells if str(cell).strip().lower() not in MISSING and cell is not None
+        cell for cell in cells if not is_missing(cell) and str(cell).strip().lower() not in ERRORS
     ]
+    number = notation_of(known).number
     return bool(known) and sum(not math.isnan(number(cell)) for cell in known) >= 0.9 * len(known)
 
 
@@ -147,7 +118,7 @@ def _is_stamps(cells: Sequence[Any], name: str) -> bool:
 
 def _is_counted(cells: Sequence[Any]) -> bool:
     """Whether the cells are whole numbers that mostly rise."""
-    known = [number(cell) for cell in cells]
+    known = [PLAIN.number(cell) for cell in cells]
     rises = sum(later > earlier for earlier, later in pairwise(known))
     return all(one.is_integer() for one in known) and 2 * rises > len(known) - 1
 
@@ -171,10 +142,9 @@ def _is_series(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
     if layout.time is None or layout.texts or len(rows) < 16:
         return False
     groups: dict[str, list[Any]] = {}
-    for row in rows:
-        groups.setdefault(str(row.get(layout.id)) if layout.id else "", []).append(
-            stamp_of(row.get(layout.time))
-        )
+    moments = stamps_of([row.get(layout.time) for row in rows])
+    for row, when in zip(rows, moments, strict=True):
+        groups.setdefault(str(row.get(layout.id)) if layout.id else "", []).append(when)
     if len(rows) < 4 * len(groups):
         return False
     regular = total = 0
