@@ -19,6 +19,7 @@ from castalia.modalities.series.coding import Coding
 from castalia.modalities.series.forecasting import Forecast
 from castalia.modalities.series.metrics.backtest import Backtest
 from castalia.modalities.series.metrics.courses import Courses
+from castalia.modalities.series.metrics.usefulness import Usefulness
 from castalia.modalities.series.series import Series
 from castalia.modalities.series.verdict import verdict_series
 from castalia.testing.metrics import check_metric
@@ -289,7 +290,7 @@ def test_copies_are_found_whatever_their_scale(run: castalia.Run):
     assert float(found.distance[2]) > 0.2 > float(found.distance[0])
 
 
-@pytest.mark.parametrize("metric", [Backtest, Courses])
+@pytest.mark.parametrize("metric", [Backtest, Courses, Usefulness])
 def test_scores_keep_the_contract(metric: type[Metric]):
     check_metric(metric)
 

@@ -28,7 +28,7 @@ from castalia.modalities.series.coding import Coding
 from castalia.modalities.series.drawing import line_plot, preview
 from castalia.modalities.series.files import layout, reading, writing
 from castalia.modalities.series.forecasting import Forecast, Paths
-from castalia.modalities.series.frequency import INDEX, LONGEST_SEASON, Frequency, season_of
+from castalia.modalities.series.frequency import INDEX, LONGEST_SEASON, Frequency, season_of, spoken
 from castalia.modalities.series.holiday_dates import holiday_dates
 from castalia.modalities.series.known_effects import Effects
 from castalia.modalities.series.ratings import Ratings, Window
@@ -169,8 +169,8 @@ class SeriesCodec(Codec[Series]):
             raise DataError(
                 say(
                     "the series have steps of several lengths: {0}, {1}",
-                    first.frequency.name,
-                    other.frequency.name,
+                    spoken(first.frequency.parts),
+                    spoken(other.frequency.parts),
                 ),
                 other.name,
                 say("train on one at a time, or say what repeats: codec.season=12"),

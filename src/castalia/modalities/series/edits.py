@@ -51,7 +51,8 @@ class FillSeries(FillGaps):
         cond: dict[str, Tensor],
     ) -> list[Any]:
         """`steps` versions of each series that has a gap. Raises RecipeError where none has."""
-        if not any(np.isnan(one.values).any() for one in items):
+        whole = joined(items)  # a gap may lie between two stretches
+        if not any(np.isnan(one.values).any() for one in whole):
             raise RecipeError(
                 say("no value is missing"),
                 where="edit infill",
@@ -59,12 +60,12 @@ class FillSeries(FillGaps):
             )
         return [
             filled(model, codec, one, seed + number, options.temperature)
-            for one in joined(items)
+            for one in whole
             for number in range(options.steps)
         ]
 
     def work(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
-        gaps = sum(int(np.isnan(one.values).sum()) for one in items)
+        gaps = sum(int(np.isnan(one.values).sum()) for one in joined(items))
         return int(options.steps) * gaps * COURSES
 
 

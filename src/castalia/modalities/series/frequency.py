@@ -13,9 +13,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+
+from castalia.sentences import Message, plural, say
 
 Unit = Literal["second", "month", "number"]
 _EPOCH = datetime(1970, 1, 1)
@@ -73,18 +75,20 @@ class Frequency:
     day: int = 1
 
     @property
+    def parts(self) -> tuple[int, str]:
+        """(30, "minute"): the step in the largest unit of which it has a whole number."""
+        sizes = sorted(
+            ((size, name) for (unit, size), name in _NAMES.items() if unit == self.unit),
+            reverse=True,
+        )
+        size, name = next(one for one in sizes if self.count % one[0] == 0)
+        return self.count // size, name
+
+    @property
     def name(self) -> str:
-        """ "hour", "30 minute": for people and files, in English."""
-        known = _NAMES.get((self.unit, self.count))
-        if known is not None:
-            return known
-        sizes = [
-            (size, name) for (unit, size), name in _NAMES.items() if unit == self.unit and size > 1
-        ]
-        for size, name in sorted(sizes, reverse=True):
-            if self.count % size == 0:
-                return f"{self.count // size} {name}"
-        return f"{self.count} {_NAMES[self.unit, 1]}"
+        """ "hour", "30 minutes": for files and reports, in English."""
+        count, name = self.parts
+        return name if count == 1 else f"{count} {name}s"
 
     @property
     def season(self) -> int:
@@ -128,6 +132,22 @@ class Frequency:
 
 
 INDEX = Frequency()
+
+
+def spoken(parts: Sequence[Any]) -> Message:
+    """A step in words, from `Frequency.parts`."""
+    count, name = int(parts[0]), str(parts[1])
+    words = {
+        "second": plural("{0} second", "{0} seconds", count),
+        "minute": plural("{0} minute", "{0} minutes", count),
+        "hour": plural("{0} hour", "{0} hours", count),
+        "day": plural("{0} day", "{0} days", count),
+        "week": plural("{0} week", "{0} weeks", count),
+        "month": plural("{0} month", "{0} months", count),
+        "quarter": plural("{0} quarter of a year", "{0} quarters of a year", count),
+        "year": plural("{0} year", "{0} years", count),
+    }
+    return words.get(name) or say("numbered, without dates")
 
 
 def _of_month(month: int, day: int) -> datetime:

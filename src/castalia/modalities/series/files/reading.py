@@ -34,7 +34,7 @@ from castalia.modalities.series.files.notation import (
     otherwise_written,
     stamps_of,
 )
-from castalia.modalities.series.frequency import INDEX, Frequency
+from castalia.modalities.series.frequency import INDEX, Frequency, spoken
 from castalia.modalities.series.series import Series
 from castalia.omissions import omit
 from castalia.sentences import say
@@ -237,7 +237,7 @@ def _grid(
     if not on_grid.all():
         place = int(np.flatnonzero(~on_grid)[0])
         omit(
-            say("values between two steps of one {0}, which were left out", grid.name),
+            say("values between two steps of {0}, which were left out", spoken(grid.parts)),
             int((~on_grid).sum()),
             example=f"{where}: {moments[place]}",
             remedy=say("if the frequency changes there, make two files of it, or resample one"),
@@ -261,10 +261,16 @@ def _grid(
         omit(
             say("steps without a row, which are gaps of the series"),
             gaps,
-            example=where,
+            example=f"{where}: {grid.stamp(_first_gap(whole[on_grid]))}",
             remedy=say("nothing, if there was no value; castalia edit RUN infill fills them"),
         )
     return order, steps, grid
+
+
+def _first_gap(steps: np.ndarray) -> int:
+    """The first step of 0, 1, 2, ... that is not among the steps."""
+    there = np.unique(steps)
+    return int(np.flatnonzero(np.append(there, -1) != np.arange(len(there) + 1))[0])
 
 
 def _near(moments: Sequence[datetime]) -> tuple[int, int]:
