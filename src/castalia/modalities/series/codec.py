@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -192,7 +193,7 @@ class SeriesCodec(Codec[Series]):
         self.coding = Coding.fitted(values, lags, self.config.bins, season)
 
     def _effects(self, series: Sequence[Series], lags: int) -> Effects:
-        config, days = self.config, ()
+        config, days = self.config, tuple[date, ...]()
         if config.zone is not None:
             known_effects.zone_of(config.zone)
         if config.holidays is not None:
@@ -232,6 +233,18 @@ class SeriesCodec(Codec[Series]):
         if self.config.calendar or self.config.holidays:
             made = replace(made, values=values + self.effects.of(made))
         return made
+
+    def passages(self, document: Tensor, length: int) -> list[Tensor]:
+        """See BeginsAnew: each stretch in its own scale."""
+        values = self.fitted.decode(document.long().tolist())
+        size = length - 2  # beside the scale and, as the first value, one of them
+        cut = [values[first : first + size] for first in range(0, len(values), size)]
+        begun = [part[int(np.isfinite(part).argmax()) :] for part in cut]
+        return [
+            torch.from_numpy(self.fitted.encode(part)[1:]).to(document.dtype)
+            for part in begun
+            if np.isfinite(part[0])
+        ]
 
     # Forecasts ------------------------------------------------------------------------------------
 
