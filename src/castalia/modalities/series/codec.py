@@ -102,6 +102,7 @@ class SeriesCodec(Codec[Series]):
         self.effects: Effects = known_effects.NONE
         self.frequency: Frequency = INDEX
         self.decimals: int | None = None
+        self.positive = False  # whether no training value is below zero
 
     # Files to items -------------------------------------------------------------------------------
 
@@ -180,6 +181,7 @@ class SeriesCodec(Codec[Series]):
         written = [one.decimals for one in series]
         self.decimals = None if None in written else max(one for one in written if one is not None)
         values = [one.values for one in series]
+        self.positive = all(np.nanmin(one) >= 0 for one in values)
         middle = int(np.median([len(one) for one in values]))
         season = self.config.season or (
             first.frequency.season
@@ -232,7 +234,7 @@ class SeriesCodec(Codec[Series]):
         made = Series("", values, 0, self.frequency, coding=self.fitted, decimals=self.decimals)
         if self.config.calendar or self.config.holidays:
             made = replace(made, values=values + self.effects.of(made))
-        return made
+        return replace(made, values=made.values.clip(0)) if self.positive else made
 
     def passages(self, document: Tensor, length: int) -> list[Tensor]:
         """See BeginsAnew: each stretch in its own scale."""
@@ -372,6 +374,7 @@ class SeriesCodec(Codec[Series]):
             "season": self.coding.season,
             "frequency": self.frequency.to_json(),
             "decimals": self.decimals,
+            "positive": self.positive,
             "effects": self.effects.state(),
         }, {
             "weights": torch.from_numpy(self.coding.weights.copy()),
@@ -388,6 +391,7 @@ class SeriesCodec(Codec[Series]):
         try:
             self.frequency = Frequency(*state["frequency"])
             self.decimals = state["decimals"]
+            self.positive = bool(state.get("positive", False))  # older runs do not say
             self.coding = Coding(
                 tensors["weights"].double().numpy(),
                 tensors["edges"].double().numpy(),

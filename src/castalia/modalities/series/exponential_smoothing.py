@@ -17,7 +17,7 @@ import numpy as np
 from castalia.errors import MissingExtra
 from castalia.modalities.series.classical import additive_season
 
-RECENT = 1000  # values of a history that are fitted
+RECENT = 400  # values of a history that are fitted
 LONGEST_SEASON = 24
 LEAST = 10  # values of a history
 
@@ -55,7 +55,7 @@ def ets(
                     "seasonal": kind,
                     "seasonal_periods": season if kind else None,
                 }
-                fits.append(ETSModel(values, **form).fit(disp=False, maxiter=200))
+                fits.append(ETSModel(values, **form).fit(disp=False, maxiter=100))
         best = min(fits, key=lambda fit: float(fit.aic) if np.isfinite(fit.aic) else np.inf)
         residuals = np.asarray(best.resid)
         drawn = rng.choice(residuals - residuals.mean(), (horizon, paths))

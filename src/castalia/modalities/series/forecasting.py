@@ -38,7 +38,7 @@ from castalia.progress import stage
 from castalia.sentences import say
 
 NETWORK, NAIVE, ETS = "network", "seasonal-naive", "ets"
-MOST_SMOOTHED = 12  # series for which ETS is fitted without being asked for by name
+MOST_SMOOTHED = 3  # series for which ETS is fitted without being asked for by name
 ORIGINS, MOST_ORIGINS = 2, 8  # earlier origins of each history
 ENOUGH_ORIGINS = 24  # of all histories
 TEST_PATHS = 40  # of each member in a back-test
