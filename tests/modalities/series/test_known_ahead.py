@@ -255,5 +255,7 @@ def test_runs_remember_effects_and_gaps_are_filled_with_them(run: castalia.Run):
 
 def test_stamps_of_frequencies_are_moments():
     assert Frequency("month", 1, 12 * 2024).moment(1) == frequency.moment("2024-02-01")
-    with pytest.raises(ValueError, match="no moments"):
-        Frequency().moment(0)
+    assert Frequency().moment(0) is None
+    assert Frequency("month", 12, 12 * 2024).moment(9000) is None
+    with pytest.raises(DataError, match="9999"):
+        calendar(Frequency("month", 12, 12 * 9990), 0, 20, calendar=("month",))

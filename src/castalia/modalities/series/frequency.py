@@ -113,14 +113,17 @@ class Frequency:
             pass
         return str(moment)
 
-    def moment(self, step: int) -> datetime:
-        """When step `step` begins, as stamps say it. Raises OverflowError or ValueError beyond the
-        years that there are and for numbered steps.
+    def moment(self, step: int) -> datetime | None:
+        """When step `step` begins, as stamps say it; None for numbered steps and beyond the years
+        that there are.
         """
         when = self.anchor + step * self.count
         if self.unit == "number":
-            raise ValueError("numbered steps have no moments")
-        return _of_month(when, 1) if self.unit == "month" else _EPOCH + timedelta(seconds=when)
+            return None
+        try:
+            return _of_month(when, 1) if self.unit == "month" else _EPOCH + timedelta(seconds=when)
+        except (OverflowError, ValueError):
+            return None
 
     @property
     def zoned(self) -> bool:

@@ -251,14 +251,14 @@ def _moments(frequency: Frequency, start: int, count: int, zone: str) -> list[da
             "codec.calendar",
             say("name the column of dates: codec.time=COLUMN; or leave calendar and holidays out"),
         )
-    try:
-        there = [frequency.moment(start + step) for step in range(count)]
-    except (OverflowError, ValueError) as error:
+    found = [frequency.moment(start + step) for step in range(count)]
+    there = [when for when in found if when is not None]
+    if len(there) < count:
         raise DataError(
             say("steps beyond the year 9999 have no calendar"),
             "codec.calendar",
             say("leave calendar and holidays out"),
-        ) from error
+        )
     if not (zone and frequency.zoned):
         return there
     local = zone_of(zone)
