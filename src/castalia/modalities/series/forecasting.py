@@ -181,9 +181,9 @@ def forecast(
     if not items:
         raise DataError(say("there is no series to continue"), "forecast", say("name a file"))
     whole = [_history(one.values) for one in items]
-    known = [np.zeros(len(one) + horizon) for one in whole]
+    told_of = [np.zeros(len(one) + horizon) for one in whole]
     if effects is not None:
-        known = [one[-len(past) - horizon :] for one, past in zip(effects, whole, strict=True)]
+        told_of = [one[-len(past) - horizon :] for one, past in zip(effects, whole, strict=True)]
     back = range(horizon * _origins(len(items)), 0, -horizon)
     before = [
         Origin(number, len(history) - steps)
@@ -196,19 +196,19 @@ def forecast(
     def drawn(
         origins: Sequence[Origin], count: int, names: Sequence[str] = chosen
     ) -> dict[str, np.ndarray]:
-        how = {"paths": count, "seed": seed}
         given = [whole[one.number][: one.stop] for one in origins]
         plain = [
-            history - known[one.number][: one.stop]
+            history - told_of[one.number][: one.stop]
             for one, history in zip(origins, given, strict=True)
         ]
-        ahead = np.stack([known[one.number][one.stop :][:horizon] for one in origins])
+        ahead = np.stack([told_of[one.number][one.stop :][:horizon] for one in origins])
         made = {}
         for name in names:
             # the seasonal naive is told nothing
             told, above = (given, 0.0) if name == NAIVE else (plain, ahead[:, None])
-            own = {**how, "members": [name]}
-            for _, found in member_paths(model, told, horizon, draw, length, **own):
+            for _, found in member_paths(
+                model, told, horizon, draw, length, paths=count, seed=seed, members=[name]
+            ):
                 made[name] = found + above
         return made
 
