@@ -191,6 +191,20 @@ def test_one_moment_and_few_users_get_suggestions_without_a_test(tmp_path: Path)
     assert made.tested is None and made.rows and "too short" in " ".join(map(str, made.notes))
 
 
+def test_histories_too_short_for_the_transformer_are_said(tmp_path: Path):
+    rows = [
+        f"u{user},i{user * (day + 1) % 9},2024-01-{1 + day:02}"
+        for user in range(6)
+        for day in range(28)
+    ]
+    path = lines(tmp_path / "a.csv", *rows)
+    made = asked(path, minutes=1, method="ar", overrides=SHORT)
+    assert made.tested is not None and "the transformer is left out" in " ".join(
+        map(str, made.notes)
+    )
+    assert dict(made.weights) == {"knn": 1.0} and made.rows
+
+
 def test_chinese(shop: Path, tmp_path: Path):
     words = [*ASKED, "--minutes", "0", "--out", "next", "--lang", "zh"]
     said = inside("recommend", shop, *words, cwd=tmp_path)
@@ -215,3 +229,19 @@ def test_over_http(shop: Path, tmp_path: Path):
         assert len(answer.json()["suggestions"]) == 10 and "推荐" in answer.json()["page"]
         answer = at.post("/api/recommend", data={**known, "user": "x"}, files=files)
         assert answer.status_code == 422 and "no column 'x'" in answer.text
+
+
+def test_a_run_of_histories_is_audited_and_its_table_verified(shop: Path, tmp_path: Path):
+    made = asked(shop, minutes=1, method="ar", out=tmp_path / "next", overrides=SHORT)
+    from castalia.apps.recommend.writing import write
+
+    write(made, tmp_path / "next")
+    said = inside("audit", "next/run", "-n", "20", cwd=tmp_path)
+    assert "of 20 samples" in said
+    said = inside("verify", "next/suggestions.csv", cwd=tmp_path)
+    assert "made by    run" in said
+    inside("sample", "next/run", "-n", "3", "--out", "drawn", cwd=tmp_path)
+    said = inside("reproduce", "drawn/00000.csv", "--out", "again", cwd=tmp_path)
+    assert "byte for byte" in said
+    words = ["--codec", "history", "codec.entity=who", "codec.item=sku", "codec.order=date"]
+    assert "table/history" in inside("check", shop, *words, cwd=tmp_path)

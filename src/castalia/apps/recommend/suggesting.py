@@ -135,9 +135,11 @@ def recommend(
                 weights = {"knn": 1.0} if task is None else dict(task.weights)
             if method != "blend":
                 weights = {method: 1.0}
-            if weights.get("ar") and (learned is not None or cuts is None):
-                given = _trained(events, place, settings, progress, notes)
-                weights = weights if given is not None else {"knn": 1.0}
+            if weights.get("ar"):
+                if learned is not None or cuts is None:
+                    given = _trained(events, place, settings, progress, notes)
+                if given is None:
+                    weights = {"knn": 1.0}
         window = _window(events, cuts is not None)
         rows, unknown = _rows(events, given, weights, window, users, n, usual, barred, least, seed)
         few = np.flatnonzero(Past(events).holders < least)
@@ -251,9 +253,13 @@ def _kept_weights(run: Run, again: bool, notes: list[str]) -> dict[str, float]:
         test = known.get("back_test") if isinstance(known, dict) else None
         task = ((test or {}).get("tasks") or {}).get("all" if again else "new")
         weights = (task or {}).get("weights")
-        if isinstance(weights, dict) and set(weights) <= set(METHODS):
+        if (
+            isinstance(weights, dict)
+            and set(weights) <= set(METHODS)
+            and all(isinstance(share, float) for share in weights.values())
+        ):
             notes.append(say("methods are blended as {0} says; nothing was tested anew", kept))
-            return {name: float(share) for name, share in weights.items()}
+            return weights
     notes.append(
         say("the run alone suggests; it may know these events, so nothing is tested on them")
     )

@@ -40,6 +40,8 @@ class RowPresenter(Drawn):
         )
 
     def evidence(self, evidence: Mapping[str, Any], names: tuple[str, str], voice: Voice) -> Html:
+        if "names" not in evidence:  # histories are compared token by token
+            return super().evidence(evidence, names, voice)
         columns = evidence["names"]
         sides = [
             _upright(columns, evidence[side], evidence[other])
