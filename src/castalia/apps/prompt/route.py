@@ -7,11 +7,11 @@ sandbox, so a stranger's may be sent.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
-from pydantic import Field
+from pydantic import Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -28,7 +28,7 @@ class RenderBody(Body):
 
 
 class LintBody(Body):
-    prompt: Letters
+    prompt: Annotated[str, StringConstraints(max_length=1 << 16)]
     select: list[Short] = Field(list(RULES), max_length=len(RULES))
     ignore: list[Short] = Field([], max_length=len(RULES))
 

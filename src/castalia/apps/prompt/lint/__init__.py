@@ -9,7 +9,7 @@ Each rule is one module with its lists of words. No model and no network: it see
 meaning. What it cannot see is in docs/prompt-lint.md; how well it agrees with a person, too.
 """
 
-from castalia.apps.prompt.lint.checking import RULES, judged, lint
-from castalia.apps.prompt.lint.finding import Edit, Finding, mended
+from castalia.apps.prompt.lint.checking import judged, lint
+from castalia.apps.prompt.lint.finding import RULES, Edit, Finding, mended
 
 __all__ = ["RULES", "Edit", "Finding", "judged", "lint", "mended"]

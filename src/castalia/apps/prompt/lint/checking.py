@@ -66,7 +66,8 @@ def judged(text: str) -> bool:
     """
     sample = text[:_SAMPLE]
     found = language(sample)
-    return found in JUDGED or (sample.isascii() and (found == "unknown" or english_order(sample)))
+    plain = all(letter.isascii() for letter in sample if letter.isalpha())
+    return found in JUDGED or (plain and (found == "unknown" or english_order(sample)))
 
 
 def _known(rules: Collection[str]) -> list[str]:

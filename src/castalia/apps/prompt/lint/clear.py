@@ -32,10 +32,9 @@ _NAMED = {"word", "words", "number", "numbers", "city", "country", "function", "
 _LITTLE = "in|into|with|and|or|as|so|by|at|is|are|was|has|have|it|if|using"
 # what says that something is given, wherever it stands
 _POINTED = re.compile(
-    rf"\b(?:the|these|this|those|that)\s+(?:given|following|provided|attached|below|behavioral"
-    rf"|[A-Z]\w+)\s+(?:[\w'-]+\s+){{0,2}}?(?:{_NOUNS})\b"
-    rf"|\b(?:given|following|provided|attached)\s+(?:[\w'-]+\s+){{0,2}}?(?:{_NOUNS})\b(?<!\ba)"
-    rf"|\bin the \w+ document\b",
+    r"\b(?:(?:the|these|this|those|that)\s+(?:given|following|provided|attached|below)"
+    r"|given|following|provided|attached)"
+    rf"\s+(?:[\w'-]+\s+){{0,2}}?(?:{_NOUNS})\b",
     re.IGNORECASE,
 )
 _NOUN = re.compile(rf"\b(?:the|this|these|those)\s+(?:[\w<>'-]+\s+)?(?P<noun>{_NOUNS})\b", re.I)
@@ -217,7 +216,7 @@ def _contradictions(reading: Reading) -> Iterator[Finding]:
     short = next(((one, m) for one in own if (m := _SHORT.search(one.text))), None)
     if short is not None:
         for one in reading.asking:
-            match = next(
+            full: re.Match[str] | None = next(
                 (
                     m
                     for m in _FULL.finditer(one.text)
@@ -225,23 +224,22 @@ def _contradictions(reading: Reading) -> Iterator[Finding]:
                 ),
                 None,
             )
-            if match is not None:
-                yield _against(one, match, short[1][0])
+            if full is not None:
+                yield _against(one, full, short[1][0])
                 break
     for pattern in _THINGS.values():
         forbidden = re.compile(f"{_FORBIDDEN}(?:{pattern})", re.IGNORECASE)
         wanted = re.compile(pattern, re.IGNORECASE)
-        for banned in (one for one in own if forbidden.search(one.text)):
-            for one in reading.asking:
-                match = wanted.search(one.text)
-                if one is not banned and match and not forbidden.search(one.text):
-                    if _negated(one.text, match.start()):
-                        continue
-                    ban = forbidden.search(banned.text)
-                    assert ban is not None
-                    yield _against(one, match, ban[0])
-                    break
-            break
+        banned, ban = next(
+            ((one, found) for one in own if (found := forbidden.search(one.text))), (None, None)
+        )
+        if banned is None or ban is None:
+            continue
+        for one in reading.asking:
+            want = wanted.search(one.text)
+            if one is not banned and want and not _negated(one.text, want.start()):
+                yield _against(one, want, ban[0])
+                break
     counts: dict[str, tuple[str, str]] = {}
     for one in own:
         for match in _COUNT.finditer(one.text):

@@ -15,10 +15,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 
 from castalia.apps.prompt.lint import words
 from castalia.apps.prompt.lint.examples import Examples, find_examples
 
+MOST_COLONS = 8  # of a paragraph, behind which material may begin
 BLANK = "\u00a4"
 _FULL = str.maketrans(",:;!?", "，：；！？")
 _HALF = re.compile(r"(?<=[\u4e00-\u9fff”」])[,:;!?]|[,:;!?](?=[\u4e00-\u9fff“「])")
@@ -164,7 +166,7 @@ def _labelled(plain: str, start: int, end: int) -> int | None:
 
 def _after_colon(plain: str, start: int, end: int) -> int | None:
     """Where what an order hands over begins: behind its colon, if that asks for nothing."""
-    for match in _COLON.finditer(plain, start, end):
+    for match in islice(_COLON.finditer(plain, start, end), MOST_COLONS):
         before = re.split(r"[.!?。！？\n]", plain[start : match.start()])[-1]
         after = plain[match.end() : end]
         if (

@@ -1,8 +1,8 @@
 """Findings as SARIF 2.1.0 (OASIS, 2020), which code hosts show beside the lines.
 
 Columns count characters of Unicode (`columnKind`). A finding in a table has the line of its row;
-the place inside the prompt is in `properties`. A change that is complete is a `fix`; one with a gap to
-be filled in is in the message alone.
+the place inside the prompt is in `properties`. A change that is complete is a `fix`; one with a gap
+to be filled in is none.
 """
 
 from __future__ import annotations

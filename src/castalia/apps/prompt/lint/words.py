@@ -21,7 +21,7 @@ _VERBS = (
 VERBS = _VERBS.split()
 # a verb that names no task by itself
 _LEAD = (
-    r"(?:[\s>*#\-•]*(?:\d+[.)]\s*)?(?:(?:and|also|then|now|first|next|finally|please|kindly|so|just"
+    r"(?:[\W_]*(?:\d+[.)]\s*)?(?:(?:and|also|then|now|first|next|finally|please|kindly|so|just"
     r"|anyway|always|never|only|do not|don't|must|to|but|or|basically|again|in order to"
     r"|let's)\b[\s,]*)*)"
 )
