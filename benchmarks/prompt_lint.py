@@ -1,7 +1,7 @@
 """How well the linter of prompts agrees with labels: Cohen's kappa, precision, recall and F1 a rule
-and language, on the half of texts/prompt_lint.jsonl that its rules were not made with.
+and language, on those of texts/prompt_lint.jsonl that its rules were not made with.
 
-    python benchmarks/prompt_lint.py                 the held-out half; writes a result
+    python benchmarks/prompt_lint.py                 held-out half, later prompts
     python benchmarks/prompt_lint.py --development   the other half, with every disagreement
 
 F1 over all counts every (prompt, rule) that label and linter agree on. The labels and their guide:
@@ -29,39 +29,34 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--development", action="store_true")
-    half = "development" if parser.parse_args().development else "held out"
-    rows = [json.loads(line) for line in LABELS.read_text(encoding="utf-8").splitlines()]
-    rows = [row for row in rows if row["half"] == half]
-    found = [{one.rule for one in lint(row["text"])} for row in rows]
-    results = {
-        "half": half,
-        "all": agreement(rows, found),
-        "by language": {
-            language: agreement(
-                *zip(
-                    *(
-                        (r, f)
-                        for r, f in zip(rows, found, strict=True)
-                        if r["language"] == language
-                    ),
-                    strict=True,
-                )
-            )
-            for language in ("en", "zh")
-        },
-        "prompts_per_cpu_second": round(rate([row["text"] for row in rows])),
-    }
-    if half == "development":
+    every = [json.loads(line) for line in LABELS.read_text(encoding="utf-8").splitlines()]
+    if parser.parse_args().development:
+        rows = [row for row in every if row["half"] == "development"]
+        found = judged(rows)
         for row, rules in zip(rows, found, strict=True):
             missed, extra = set(row["violates"]) - rules, rules - set(row["violates"])
             if missed or extra:
                 print(f"missed {sorted(missed)}, extra {sorted(extra)}: {row['text'][:300]!r}")
-        print(json.dumps(results, indent=1))
-    else:
-        from machine import write_result
+        print(json.dumps(agreement(rows, found), indent=1))
+        return 0
+    from machine import write_result
 
-        write_result("prompt_lint", results)
+    held = [row for row in every if row["half"] == "held out"]
+    parts = {
+        "held out": held,
+        "held out, en": [row for row in held if row["language"] == "en"],
+        "held out, zh": [row for row in held if row["language"] == "zh"],
+        "later": [row for row in every if row["half"] == "later"],
+    }
+    results = {name: agreement(rows, judged(rows)) for name, rows in parts.items()}
+    speed = round(rate([row["text"] for row in held]))
+    write_result("prompt_lint", {"parts": results, "prompts_per_cpu_second": speed})
     return 0
+
+
+def judged(rows: Sequence[dict[str, Any]]) -> list[set[str]]:
+    """The rules that each prompt breaks, says the linter."""
+    return [{one.rule for one in lint(row["text"])} for row in rows]
 
 
 def agreement(rows: Sequence[dict[str, Any]], found: Sequence[set[str]]) -> dict[str, Any]:
