@@ -23,6 +23,7 @@ import audio_tables
 import language_tables
 import music_tables
 import picture_tables
+import prompt_tables
 import shape_tables
 import table_tables
 from gan_curve import draw
@@ -543,6 +544,7 @@ MODULES = (
     music_tables,
     audio_tables,
     shape_tables,
+    prompt_tables,
     table_tables,
 )
 # README's figures: a result, and which of its rows; two of pictures, two of texts, one of music,

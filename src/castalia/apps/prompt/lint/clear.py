@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from castalia.apps.prompt.lint import words
 from castalia.apps.prompt.lint.finding import Edit, Finding
-from castalia.apps.prompt.lint.reading import Reading, Sentence
+from castalia.apps.prompt.lint.reading import Reading, Passage
 from castalia.sentences import say
 
 FAR = 4000  # characters in which what "the sentence" means is looked for
@@ -190,7 +190,7 @@ def _introduced(reading: Reading, place: int, match: re.Match[str]) -> bool:
     ) and not re.match(r"\s*(?:to me|for me)\b", behind)
 
 
-def _nothing(reading: Reading, sentence: Sentence, match: re.Match[str]) -> Finding:
+def _nothing(reading: Reading, sentence: Passage, match: re.Match[str]) -> Finding:
     start = sentence.start + match.start()
     here = len(reading.text.rstrip())
     han = bool(words.HAN.search(sentence.text))
@@ -258,7 +258,7 @@ def _language(match: re.Match[str]) -> str:
     return _LANGUAGES[(match["en"] or match["zh"]).lower()]
 
 
-def _against(sentence: Sentence, match: re.Match[str], other: str) -> Finding:
+def _against(sentence: Passage, match: re.Match[str], other: str) -> Finding:
     return _one(
         sentence,
         match,
@@ -267,7 +267,7 @@ def _against(sentence: Sentence, match: re.Match[str], other: str) -> Finding:
     )
 
 
-def _one(sentence: Sentence, match: re.Match[str], kind: str, reason: str) -> Finding:
+def _one(sentence: Passage, match: re.Match[str], kind: str, reason: str) -> Finding:
     """Proposes to leave the sentence out; which of two demands is meant is for a person to say."""
     start = sentence.start + match.start()
     edit = Edit(sentence.start, sentence.end)

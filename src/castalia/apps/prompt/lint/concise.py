@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from castalia.apps.prompt.lint import diverse, words
 from castalia.apps.prompt.lint.finding import Edit, Finding
-from castalia.apps.prompt.lint.reading import Reading, Sentence
+from castalia.apps.prompt.lint.reading import Reading, Passage
 from castalia.sentences import say
 
 WINDOW = 40  # sentences that are compared with each one
@@ -170,7 +170,7 @@ def _behind(text: str, place: int) -> int:
 
 
 def _doubled(reading: Reading) -> Iterator[Finding]:
-    demands: list[tuple[Sentence, set[str]]] = []
+    demands: list[tuple[Passage, set[str]]] = []
     for sentence in reading.sentences:
         for part in _parts(sentence):
             own = words.content(part.text)
@@ -203,14 +203,14 @@ def _doubled(reading: Reading) -> Iterator[Finding]:
                 demands.append((part, own))
 
 
-def _parts(sentence: Sentence) -> Iterator[Sentence]:
+def _parts(sentence: Passage) -> Iterator[Passage]:
     """Clauses of a Chinese sentence; an English sentence as it is."""
     if not words.HAN.search(sentence.text):
         yield sentence
         return
     for match in re.finditer(r"[^，,；;]+[，,；;]?", sentence.text):
         start = sentence.start + match.start()
-        yield Sentence(start, start + len(match[0]), match[0], words.asks(match[0]))
+        yield Passage(start, start + len(match[0]), match[0], words.asks(match[0]))
 
 
 def _numbers(text: str) -> set[str]:

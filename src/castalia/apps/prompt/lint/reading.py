@@ -46,7 +46,7 @@ _STOP = re.compile(
 
 
 @dataclass(frozen=True)
-class Sentence:
+class Passage:
     """start, end: of the prompt, end with its stop; text: its words, blanks for what is given;
     asks: whether it asks for something.
     """
@@ -65,14 +65,14 @@ class Reading:
 
     text: str
     plain: str
-    sentences: list[Sentence]
+    sentences: list[Passage]
     given: list[tuple[int, int]]
     examples: Examples
     body: int = 0
     unused: list[tuple[int, int, str]] = field(default_factory=list)
 
     @cached_property
-    def asking(self) -> list[Sentence]:
+    def asking(self) -> list[Passage]:
         return [one for one in self.sentences if one.asks]
 
     def given_before(self, place: int) -> bool:
@@ -182,7 +182,7 @@ def _clauses(text: str) -> list[str]:
     return [one for one in re.split(r"[.!?。！？；;\n]+\s*", text) if one.strip()]
 
 
-def _sentences(plain: str) -> Iterator[Sentence]:
+def _sentences(plain: str) -> Iterator[Passage]:
     done = 0
     ends = [match.end() for match in _STOP.finditer(plain)]
     for end in [*ends, len(plain)]:
@@ -190,5 +190,5 @@ def _sentences(plain: str) -> Iterator[Sentence]:
         stripped = piece.strip()
         if stripped.strip(BLANK + ".!?。！？；; "):
             start = done + len(piece) - len(piece.lstrip())
-            yield Sentence(start, start + len(stripped), stripped, words.asks(stripped))
+            yield Passage(start, start + len(stripped), stripped, words.asks(stripped))
         done = end

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from castalia.apps.prompt.lint import words
 from castalia.apps.prompt.lint.concise import PADDING, POLITE
 from castalia.apps.prompt.lint.finding import Edit, Finding
-from castalia.apps.prompt.lint.reading import Reading, Sentence
+from castalia.apps.prompt.lint.reading import Reading, Passage
 from castalia.sentences import say
 
 _DIGRESSION = re.compile(
@@ -78,7 +78,7 @@ def _padding(text: str) -> bool:
     return bool(POLITE.search(text)) or any(pattern.search(text) for pattern, _ in PADDING)
 
 
-def _digression(sentence: Sentence, match: re.Match[str]) -> Finding:
+def _digression(sentence: Passage, match: re.Match[str]) -> Finding:
     """The sentence goes where it asks for nothing; else the phrase alone."""
     reason = say("'{0}' leaves the task", match[0].strip(" ，,。"))
     if sentence.asks:
