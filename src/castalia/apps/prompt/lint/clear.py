@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from castalia.apps.prompt.lint import words
 from castalia.apps.prompt.lint.finding import Edit, Finding
-from castalia.apps.prompt.lint.reading import Reading, Passage
+from castalia.apps.prompt.lint.reading import Passage, Reading
 from castalia.sentences import say
 
 FAR = 4000  # characters in which what "the sentence" means is looked for

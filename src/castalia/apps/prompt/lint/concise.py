@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from castalia.apps.prompt.lint import diverse, words
 from castalia.apps.prompt.lint.finding import Edit, Finding
-from castalia.apps.prompt.lint.reading import Reading, Passage
+from castalia.apps.prompt.lint.reading import Passage, Reading
 from castalia.sentences import say
 
 WINDOW = 40  # sentences that are compared with each one
