@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import audio_tables
+import demand_tables
 import language_tables
 import music_tables
 import picture_tables
 import prompt_tables
+import risk_tables
 import shape_tables
 import table_tables
 from gan_curve import draw
@@ -544,8 +546,10 @@ MODULES = (
     music_tables,
     audio_tables,
     shape_tables,
-    prompt_tables,
     table_tables,
+    demand_tables,
+    risk_tables,
+    prompt_tables,
 )
 # README's figures: a result, and which of its rows; two of pictures, two of texts, one of music,
 # one of what is said about a model

@@ -16,7 +16,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from castalia import export
+    from castalia.apps.demand.plan import demand
     from castalia.apps.report.writing import report
+    from castalia.apps.risk.assessing import risk
+    from castalia.apps.simulate.simulating import simulate
     from castalia.errors import CastaliaError
     from castalia.run import Run
     from castalia.verbs.audit import audit
@@ -42,6 +45,7 @@ _WHERE = {
     "chat": "castalia.verbs.chat",
     "check": "castalia.verbs.check",
     "compare": "castalia.verbs.compare",
+    "demand": "castalia.apps.demand.plan",
     "describe": "castalia.verbs.describe",
     "edit": "castalia.verbs.edit",
     "find": "castalia.verbs.describe",
@@ -52,8 +56,10 @@ _WHERE = {
     "report": "castalia.apps.report.writing",
     "reproduce": "castalia.verbs.reproduce",
     "resume": "castalia.verbs.train",
+    "risk": "castalia.apps.risk.assessing",
     "sample": "castalia.verbs.sample",
     "serve": "castalia.verbs.serve",
+    "simulate": "castalia.apps.simulate.simulating",
     "train": "castalia.verbs.train",
 }
 __all__ = [
@@ -64,6 +70,7 @@ __all__ = [
     "chat",
     "check",
     "compare",
+    "demand",
     "describe",
     "edit",
     "evaluate",
@@ -76,8 +83,10 @@ __all__ = [
     "report",
     "reproduce",
     "resume",
+    "risk",
     "sample",
     "serve",
+    "simulate",
     "train",
 ]
 

@@ -14,9 +14,9 @@ import castalia
 from castalia.apps.report.checking import lost, unproved
 from castalia.apps.report.facts import Cells
 from castalia.apps.report.markdown import html
-from castalia.apps.report.source import read
 from castalia.apps.report.writing import written
 from castalia.errors import CastaliaError, DataError, Refused
+from castalia.text_files.columns import read
 
 SALES = """region,item,units,price,day
 North,apple,10,1.50,2026-01-03

@@ -53,6 +53,6 @@ async def files_in(form: FormData, name: str, most: int, folder: Path) -> list[P
         last = PurePosixPath((upload.filename or "").replace("\\", "/")).name
         own = re.sub(r"[^\w.-]", "_", last)[-80:]
         written.append(folder / str(number) / (own or f"table-{number}.csv"))
-        written[-1].parent.mkdir()
+        written[-1].parent.mkdir(parents=True)
         written[-1].write_bytes(await upload.read())
     return written

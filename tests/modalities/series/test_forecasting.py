@@ -164,6 +164,18 @@ def test_members_are_chosen_by_name_and_the_naive_is_shown():
         forecasting.forecast(model, items, 6, None, 64, members=["thetas"], **how)
 
 
+def test_paths_of_one_member_are_its_own():
+    """Quantiles on a grid would cut tails off, which risk is about."""
+    items = [Series("one", ar([0.5], 300, 1))]
+    model = model_of([one.values for one in items], 1)
+    how = {"paths": 1000, "seed": 0, "members": ["ar"]}
+    made = forecasting.forecast(model, items, 3, None, 64, levels=(0.5,), **how)
+    histories = [one.values for one in items]
+    [(_, exact)] = forecasting.member_paths(model, histories, 3, None, 64, **how)
+    assert np.array_equal(np.sort(made.paths, 1), np.sort(exact, 1))
+    assert made.paths.min() < np.quantile(exact, 0.001)
+
+
 def test_paths_have_the_averaged_marginals_and_the_templates_order():
     grid = (np.arange(100) + 0.5) / 100
     marginal = np.quantile(RNG(0).normal(size=(1, 500, 3)), grid, axis=1).transpose(1, 0, 2)

@@ -202,3 +202,24 @@ def test_over_http(work: Path, tmp_path: Path):
         "reproduce", tmp_path / "drawn.csv", "--run", work / "run", "--out", tmp_path / "again"
     )
     assert (tmp_path / "again" / "drawn.csv").read_bytes() == (tmp_path / "drawn.csv").read_bytes()
+
+
+def test_a_table_with_the_same_cells_under_other_names_keeps_its_own(tmp_path: Path):
+    cells = "".join(f"{place % 7},{place % 5}\n" for place in range(200))
+    for names in ("p,q", "r,s"):
+        path = tmp_path / f"{names[0]}.csv"
+        path.write_text(f"{names}\n{cells}")
+        run = tmp_path / names[0]
+        castalia(
+            "train",
+            "table/ar",
+            path,
+            "--out",
+            run,
+            "training.steps=2",
+            "training.sample_every=0",
+            "training.threads=1",
+        )
+        castalia("sample", run, "-n", 3, "--out", tmp_path / f"drawn-{names[0]}")
+        drawn = (tmp_path / f"drawn-{names[0]}" / "00000.csv").read_text("utf-8-sig")
+        assert drawn.splitlines()[0] == names

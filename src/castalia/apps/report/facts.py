@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from castalia.apps.report.source import Source
 from castalia.bounded.templates import burn
 from castalia.errors import DataError
 from castalia.sentences import say, series
+from castalia.text_files.columns import Source
 
 BEGIN, END = "\ue000", "\ue001"  # around a fact's number, in a text that is being written
 MOST_GROUPS = 1000

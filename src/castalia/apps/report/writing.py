@@ -16,12 +16,12 @@ from castalia.apps.report import facts as asking
 from castalia.apps.report.checking import Unproved, lost, unproved
 from castalia.apps.report.facts import BEGIN, END, Fact, Ledger, Rows
 from castalia.apps.report.markdown import html
-from castalia.apps.report.source import Source, read
 from castalia.errors import CastaliaError, DataError, Refused
 from castalia.language import Voice, current
 from castalia.pages.html import Html
 from castalia.pages.render import render
 from castalia.sentences import say
+from castalia.text_files.columns import Source, read
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_RANGES = 12  # of lines, on the page; the document has all

@@ -203,7 +203,8 @@ def forecast(
     averaged = np.einsum("mn,mngh->ngh", weights, marginals(final))
     template = final[NETWORK if NETWORK in final else names[0]]
     quantiles = np.stack([_at(averaged, grid, level) for level in levels], 1)
-    shuffled = _shuffled(averaged, grid, template)
+    # of one member the paths themselves: quantiles on a grid would cut its tails off
+    shuffled = template.copy() if len(names) == 1 else _shuffled(averaged, grid, template)
     naive = np.stack([classical.naive_values(one, horizon, model.season) for one in whole])
     for number, one in enumerate(items):
         if whole[number].min() >= 0:  # demand, counts, loads: what was never negative stays so

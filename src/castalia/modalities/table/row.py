@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 from castalia.errors import RecipeError, meant
@@ -53,6 +54,11 @@ class Header:
     def places(self) -> dict[str, int]:
         return {name: place for place, name in enumerate(self.names)}
 
+    @cached_property
+    def signature(self) -> bytes:
+        """A digest of the names."""
+        return sha256("\x1f".join(self.names).encode(errors="surrogatepass")).digest()
+
 
 class Row:
     """One row: as many cells as its header has names."""
@@ -88,10 +94,12 @@ class Row:
 
     @property
     def content(self) -> bytes:
-        """What is hashed: an empty cell and none are the same."""
-        return "\x1f".join("" if cell is None else cell for cell in self.cells).encode(
-            errors="surrogatepass"
-        )
+        """What is hashed, names of columns included: a codec that was fitted on rows is found again
+        by it. An empty cell and none are the same.
+        """
+        return self.header.signature + "\x1f".join(
+            "" if cell is None else cell for cell in self.cells
+        ).encode(errors="surrogatepass")
 
 
 class Table(Sequence[Row]):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from castalia.errors import DataError, meant
 from castalia.sentences import say
+from castalia.text_files import cells as reading
 from castalia.text_files import tables
 
 MOST_CELLS = 20_000_000
-_POINT = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)?(\.\d+)?([eE][+-]?\d+)?")
-_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d+)?")
-_AROUND = "€$£¥￥%  \t"  # what may stand around a number
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +34,7 @@ class Source:
     def cells(self, column: str) -> list[str]:
         """Raises DataError for a column that there is not."""
         if column not in self.columns:
-            raise DataError(
-                say("the table has no column '{0}'", column[:80]),
-                self.name,
-                say("{0}columns: {1}", meant(column[:80], self.columns), ", ".join(self.columns)),
-            )
+            raise missing(column, list(self.columns), self.name)
         return self.columns[column]
 
     def numbers(self, column: str) -> tuple[list[float], int]:
@@ -49,27 +43,47 @@ class Source:
         number.
         """
         if column not in self._numbers:
-            cells = self.cells(column)
-            point, decimals, first = _read(cells, _POINT, ",", ".")
-            if first is not None:
-                comma, fewer, second = _read(cells, _COMMA, ".", ",")
-                if second is not None:
-                    raise DataError(
-                        say("a cell of the column '{0}' is no number", column),
-                        say("{0}, line {1}: {2}", self.name, self.lines[first], cells[first][:40]),
-                        say("mend the cell, or count the column instead of adding it up"),
-                    )
-                point, decimals = comma, fewer
-            self._numbers[column] = (point, decimals)
+            found = reading.numbers(self.cells(column), missing=("",))
+            if found.wrong is not None:
+                raise DataError(
+                    say("a cell of the column '{0}' is no number", column),
+                    self.place(column, found.wrong),
+                    say("mend the cell, or count the column instead of adding it up"),
+                )
+            self._numbers[column] = (found.values, found.decimals)
         return self._numbers[column]
 
+    def moments(self, column: str) -> tuple[list[datetime], list[str]]:
+        """(each cell as a moment in UTC, sentences about ways of writing that were open, or
+        several). Raises DataError naming the first cell that is no date.
+        """
+        found, notes = reading.moments(self.cells(column))
+        known = [one for one in found if one is not None]
+        if len(known) < len(found):
+            raise DataError(
+                say("a cell of the column '{0}' is no date", column),
+                self.place(column, found.index(None)),
+                say("write dates such as 2024-03-31"),
+            )
+        return known, notes
 
-def read(path: Path) -> Source:
-    """Any table that castalia reads. Raises DataError for an empty or a too large one."""
+    def place(self, column: str, row: int) -> str:
+        """Where a cell stands, and its beginning, for errors."""
+        return say("{0}, line {1}: {2}", self.name, self.lines[row], self.columns[column][row][:40])
+
+
+def read(path: Path, only: Sequence[str] | None = None) -> Source:
+    """Any table that castalia reads; of its columns `only` those. Raises DataError for an empty or
+    a too large one.
+    """
     lines: list[int] = []
     columns: dict[str, list[str]] = {}
-    for line, row in tables.rows(path)[1]:
+    others: dict[str, None] = {}
+    for line, row in tables.rows(path, only=only)[1]:
         for name in row:
+            if only is not None and name not in only:
+                others[name] = None
+                continue
             if name not in columns:
                 columns[name] = [""] * len(lines)
         for name, cells in columns.items():
@@ -84,30 +98,26 @@ def read(path: Path) -> Source:
             )
     if not lines:
         raise DataError(say("the table is empty"), path.name, say("give it a header and rows"))
+    for name in only or ():
+        if name not in columns:
+            raise missing(name, [*columns, *others], path.name)
     return Source(path.name, lines, columns)
+
+
+def missing(column: str, columns: Sequence[str], name: str) -> DataError:
+    """The error of a column that a table has not."""
+    return DataError(
+        say("the table has no column '{0}'", column[:80]),
+        name,
+        say("{0}columns: {1}", meant(column[:80], columns), ", ".join(columns)),
+    )
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and math.isnan(value):
+        return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return str(value).strip()
-
-
-def _read(
-    cells: Sequence[str], form: re.Pattern[str], thousands: str, point: str
-) -> tuple[list[float], int, int | None]:
-    """(numbers, most decimals, the first cell that is none)."""
-    numbers, most = [], 0
-    for place, cell in enumerate(cells):
-        plain = cell.strip(_AROUND).replace("−", "-")
-        if not plain:
-            numbers.append(math.nan)
-            continue
-        if not any(map(str.isdigit, plain)) or not form.fullmatch(plain):
-            return [], 0, place
-        decimals = plain.partition(point)[2] if "e" not in plain.lower() else ""
-        most = max(most, len(decimals))
-        numbers.append(float(plain.replace(thousands, "").replace(point, ".")))
-    return numbers, most, None
