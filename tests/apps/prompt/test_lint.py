@@ -62,6 +62,10 @@ def kinds(text: str) -> list[str]:
         ("My dog is ill. Convert 3 miles to kilometres.", ["relevant/story"]),
         ("My dog is ill and old. Suggest three kinds of food, with their price.", []),
         ("把 3 英里换算成公里。记得浇花。", ["relevant/reminder"]),
+        (
+            "The lake is deep. " * 6 + "Translate what stands here into French.",
+            ["concise/doubled"] * 5,
+        ),
         ("You are a cook. Convert 3 miles to kilometres.", []),
         ("Is it even?\n2 -> yes\n4 -> yes\n6 -> yes\n7 ->", ["diverse/labels"]),
         ("Is the number even?\n2 -> yes\n-17 -> no\none million -> yes\n7 ->", []),
@@ -92,6 +96,9 @@ def test_what_is_handed_over_is_not_judged() -> None:
     material = "Write a story. In order to win, remember some nice things, by the way."
     assert kinds(f"Count the words of the text.\n\nText: {material}") == []
     assert kinds(f'Count the words: "{material}"') == []
+    table = "| a | b |\n|---|---|\n| in order to | in order to |"
+    assert kinds(f"Count the words of the table.\n\n{table}") == []
+    assert kinds("# Count the words of tea\n\nCount the words of “tea”.") == []
     assert kinds(f"Count the words.\n```\n{material}\n```") == []
 
 
@@ -190,17 +197,17 @@ def test_a_long_prompt_takes_time_in_proportion(unit: str) -> None:
         return time.process_time() - begin
 
     spent(10)
-    assert spent(8000) < 20 * max(spent(1000), 0.01)
+    assert spent(4000) < 20 * max(spent(500), 0.01)
 
 
 def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "good.txt").write_text("Count the words of this sentence: “It rains.”\n")
     (tmp_path / "bad.md").write_text("# Task\n\nIn order to win, list two rules of chess.\n")
-    assert "0 findings in 1 prompt" in inside("prompt", "lint", "good.txt", cwd=tmp_path)
+    assert "1 prompt: 0 findings" in inside("prompt", "lint", "good.txt", cwd=tmp_path)
     out = inside("prompt", "lint", ".", cwd=tmp_path, code=1)
     assert "bad.md:3:1: concise: 'In order to' is a long way to say 'to'" in out
     assert "+to win, list two rules of chess." in out
-    assert "1 finding in 2 prompts" in out
+    assert "2 prompts: 1 finding" in out
     inside("prompt", "lint", "bad.md", "--ignore", "concise", cwd=tmp_path)
     inside("prompt", "lint", "bad.md", "--fix", "--out", "better.md", cwd=tmp_path, code=1)
     assert (tmp_path / "better.md").read_text().endswith("\nto win, list two rules of chess.\n")

@@ -111,9 +111,9 @@ def _say(checked: Checked, unjudged: Sequence[Source]) -> None:
     count = sum(len(found) for _, found in checked)
     echo(
         say(
-            "{0} in {1}",
-            plural("{0} finding", "{0} findings", count),
+            "{0}: {1}",
             plural("{0} prompt", "{0} prompts", len(checked)),
+            plural("{0} finding", "{0} findings", count),
         )
     )
 

@@ -172,6 +172,8 @@ def _behind(text: str, place: int) -> int:
 def _doubled(reading: Reading) -> Iterator[Finding]:
     demands: list[tuple[Passage, set[str]]] = []
     for sentence in reading.sentences:
+        if sentence.text.startswith("#"):
+            continue  # what stands below a heading may say it again
         for part in _parts(sentence):
             own = words.content(part.text)
             if len(own) < 2:

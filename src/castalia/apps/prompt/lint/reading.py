@@ -2,9 +2,10 @@
 and the examples that they show.
 
 Whoever writes a prompt puts orders and material side by side, with nothing that tells them apart.
-Taken as material: what is quoted, code, `{{ variables }}`, what follows a label ("Text:", "评论：")
-or a colon, and paragraphs behind the first one that ask for nothing. Rules look at the rest. In
-`Reading.plain` every character keeps its place; what is not the prompt's own words is a BLANK.
+Taken as material: what is quoted, code, tables, `{{ variables }}`, what follows a label ("Text:",
+"评论：") or a colon, and paragraphs behind the first one that ask for nothing. Rules look at the
+rest. In `Reading.plain` every character keeps its place; what is not the prompt's own words is a
+BLANK or a space.
 
 Not here: grammar. An order is known by its first verb, from a list (words.py).
 """
@@ -31,8 +32,9 @@ _HIDDEN = re.compile(
 _ROLE = re.compile(r"^[ \t]*\[(?:system|user|assistant)\][ \t]*$", re.MULTILINE)
 _GIVEN = re.compile(
     r"```.*?(?:```|\Z)|\{\{(?:(?!\}\}|\{\{).)*\}\}|`[^`\n]+`|\"[^\"\n]{1,2000}\"|“[^“”\n]{1,2000}”"
-    r"|「[^「」\n]{1,2000}」|《[^《》\n]{1,200}》|<(?P<tag>\w{1,20})>[^<]{0,100000}</(?P=tag)>|https?://\S+",
-    re.DOTALL,
+    r"|「[^「」\n]{1,2000}」|《[^《》\n]{1,200}》|<(?P<tag>\w{1,20})>[^<]{0,100000}</(?P=tag)>|https?://\S+"
+    r"|^[ \t]*\|[^\n]*\|[ \t]*$",
+    re.DOTALL | re.MULTILINE,
 )
 _EMPTY = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 _LABEL = re.compile(

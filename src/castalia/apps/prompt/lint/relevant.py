@@ -6,7 +6,7 @@ reminder    "remember to ...", "记得 ..." about something else.
 story       a statement that shares no content word with what is asked, where the task is closed
             (translate, convert, count, extract, ...). Of an open task ("suggest three breakfasts")
             the writer's situation is a part, whatever words it uses; so is whatever a later "it"
-            may mean, in a question.
+            may mean, in a question; so is a prompt that mostly tells, in many sentences.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from castalia.apps.prompt.lint.finding import Edit, Finding
 from castalia.apps.prompt.lint.reading import Passage, Reading
 from castalia.sentences import say
 
+DOCUMENT = 6  # statements from which a prompt that mostly tells is what the task is about
 _DIGRESSION = re.compile(
     r"\b(?:by the way|anyway|speaking of which|off topic|on another note|fun fact)\b"
     r"|对了[，,]|顺便(?:说|提)一[下句]|题外话|话说回来|不说了|(?:^|[。！？\s])另外[，,](?!请|也?要|不要|需要|还?要|注意)",
@@ -58,6 +59,8 @@ def find(reading: Reading) -> Iterator[Finding]:
     task = set().union(*(words.content(one.text) for one in asking))
     whole = " ".join(one.text for one in asking)
     closed = bool(_CLOSED.search(whole)) and not _OPEN.search(whole) and not _REFERS.search(whole)
+    told = sum(not one.asks for one in reading.sentences)
+    closed = closed and (told < DOCUMENT or 2 * told < len(reading.sentences))
     for sentence in reading.sentences:
         match = _DIGRESSION.search(sentence.text)
         alone = not (words.content(sentence.text) & task) if asking else False
