@@ -1,5 +1,5 @@
-"""README's matrix: which verb does what for which kind of data, made from descriptors, recipes and
-the abilities of families, in both languages.
+"""README's tables, in both languages: which verb does what for which kind of data, made from
+descriptors, recipes and the abilities of families; and the tools for a purpose (apps).
 
 python docs/scripts/matrix.py            # rewrite what is between the markers
 python docs/scripts/matrix.py --check    # exit code 1 when a page is out of date (a test runs this)
@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from castalia import modality, recipe, registry
+from castalia import app, modality, recipe, registry
 from castalia.abilities import ABILITIES
 from castalia.codecs.base import Codec
 from castalia.codecs.protocols import Streams
 from castalia.evaluation.base import DenseEvidence, Evidence, TokenEvidence
 from castalia.export.targets import TARGETS
+from castalia.language import constant
 from castalia.modality import Modality
 from castalia.sampling.edit import Infill, edits_of
 from castalia.spec import Dense, Tokens
@@ -113,6 +114,19 @@ def matrix(language: str) -> str:
     return "\n".join(lines)
 
 
+def tools(language: str) -> str:
+    """The apps, each with a line and its page."""
+    head = {"en": ("tool", "what for"), "zh": ("工具", "用途")}[language]
+    lines = [f"| {' | '.join(head)} |", "|---|---|"]
+    for one in app.every().values():
+        about = constant(one.about, language)
+        pages = sorted((ROOT / "docs").glob(f"{one.name}*.md"))
+        folder = "docs" if language == "en" else "docs/zh"
+        links = ", ".join(f"[{page.stem}]({folder}/{page.name})" for page in pages)
+        lines.append(f"| `castalia {one.name}` | {about} ({links}) |")
+    return "\n".join(lines)
+
+
 def main() -> int:
     stale = []
     for language, path in PAGES.items():
@@ -121,7 +135,8 @@ def main() -> int:
         _, closed, after = rest.partition(END)
         if not closed:
             raise SystemExit(f"{path.name} has lost its markers: {BEGIN} ... {END}")
-        made = f"{before}{BEGIN}\n\n{matrix(language)}\n\n{END}{after}"
+        tables = f"{matrix(language)}\n\n{tools(language)}"
+        made = f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
         if made != text:
             stale.append(path.name)
             if "--check" not in sys.argv:
