@@ -25,6 +25,7 @@ import language_tables
 import music_tables
 import picture_tables
 import recommend_tables
+import prompt_tables
 import risk_tables
 import shape_tables
 import table_tables
@@ -550,6 +551,7 @@ MODULES = (
     recommend_tables,
     demand_tables,
     risk_tables,
+    prompt_tables,
 )
 # README's figures: a result, and which of its rows; two of pictures, two of texts, one of music,
 # one of what is said about a model

@@ -29,6 +29,11 @@ APP = App(
             about="what differs between two prompts or versions",
             example="castalia prompt diff old.prompt.md new.prompt.md",
         ),
+        "lint": Command(
+            f"{_HERE}.lint.command:command",
+            about="five rules for prompts: places, reasons, changes; SARIF for code hosts",
+            example="castalia prompt lint prompts/ --ignore diverse",
+        ),
         "test": Command(
             f"{_HERE}.test_command:command",
             about="prompts, models and cases in a matrix, with what may be said of it",
