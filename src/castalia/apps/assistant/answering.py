@@ -10,24 +10,22 @@ put a quotation in other words; phrasing.py holds it to what is quoted.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from castalia.apps.assistant import terms
 from castalia.apps.assistant.desk import Desk
-from castalia.apps.assistant.phrasing import kept
+from castalia.apps.assistant.phrasing import Phrase, kept
 from castalia.apps.assistant.reading import Passage
 from castalia.errors import RecipeError
 from castalia.language import Voice
-from castalia.sentences import say
+from castalia.sentences import say, series
 
 LONGEST = 4_000  # characters of a question
 MOST_TURNS = 20  # of history that are looked at
 QUOTED = 3  # sentences of a document
 SHORT = 2  # content terms of a question that cannot stand alone
-
-Phrase = Callable[[str, Sequence[str]], str]  # (question, quotations) -> a wording
 
 _HELLO = re.compile(
     r"(hi|hello|hey|good (morning|afternoon|evening)|thanks?( you)?( very much| so much)?|bye"
@@ -50,7 +48,8 @@ _EMERGENCY = re.compile(
     re.IGNORECASE,
 )
 _BACK = re.compile(
-    r"\b(it|its|they|them|their|that|this|those|these|one|there)\b|^(and|what about|how about|why)\b"
+    r"\b(it|its|they|them|their|that|this|those|these|one|there)\b"
+    r"|^(and|what about|how about|why)\b"
     r"|它|那个|这个|那么|该|呢[?？]?$|^(那|还有|为什么)",
     re.IGNORECASE,
 )
@@ -149,13 +148,13 @@ def _answer(desk: Desk, question: str, history: Sequence[str], phrase: Phrase | 
             *(to_human or [say("No person can be reached here; the owner has named none.")]),
         )
     if language not in desk.languages and asked:
-        known = [say("English") if one == "en" else say("Chinese") for one in desk.languages]
+        names = {"en": say("English"), "zh": say("Chinese")}
+        known = [names.get(one, say("another language")) for one in desk.languages]
         return plain(
             "declined",
-            say("I cannot answer in this language: my documents are in {0}.",
-                voice.say("{0} and {1}", *map(voice, known)) if len(known) == 2 else voice(known[0])),
+            say("I cannot answer in this language: my documents are in {0}.", series(known)),
             *to_human,
-        )  # fmt: skip
+        )
     whole = _with_history(question, history[-MOST_TURNS:])
     found, confidence = desk.find(whole, language)
     if not found.order or confidence < desk.gate.threshold:

@@ -19,6 +19,14 @@ def command(
             metavar="QUESTION", help="what was asked before; may be given several times, in order"
         ),
     ] = None,
+    llm: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="a language model that words the quotations, behind an OpenAI-compatible address",
+        ),
+    ] = "",
+    model: Annotated[str, typer.Option(metavar="NAME", help="of the model there")] = "",
     json: Annotated[
         bool,
         typer.Option(
@@ -29,9 +37,11 @@ def command(
     """Ask a desk one question."""
     from castalia.apps.assistant.answering import ask
     from castalia.apps.assistant.desk import open_desk
+    from castalia.apps.assistant.phrasing import phrased_by
     from castalia.apps.assistant.places import lines
 
-    answer = ask(open_desk(desk), question, before or [])
+    phrase = phrased_by(llm, model) if llm else None
+    answer = ask(open_desk(desk), question, before or [], phrase=phrase)
     if json:
         say_json(answer.document())
     else:

@@ -4,7 +4,8 @@ threshold that keeps the owner's rate of false answers.
 The threshold is the lowest at which the share of unanswerable questions that would be answered is,
 with 95% confidence, at most the wanted rate: thresholds are tested from the highest downwards and
 the first that fails ends it (fixed-sequence testing, as in Angelopoulos et al. 2021, "Learn then
-Test"), each by the upper bound of Clopper and Pearson 1934. Scores that the threshold is chosen on
+Test"), each by the upper bound of Clopper and Pearson 1934, and where several questions are about
+one entry by one that takes them for a group. Scores that the threshold is chosen on
 come from regressions that have not seen the entry asked about.
 """
 
@@ -19,13 +20,13 @@ import numpy as np
 
 from castalia.apps.assistant import terms
 from castalia.apps.assistant.retrieval import Array, Found, Index
+from castalia.evaluation.student_t import quantile
 
 CONFIDENCE = 0.95
 FOLDS = 5
+SHARP = 20.0  # by which cosines are multiplied before a softmax
 PENALTY = 1.0  # of the squared weights of standardised features
-FEATURES = (
-    "nearest", "cosine", "lead", "word_lead", "share", "covered", "unknown", "agree", "long",
-)  # fmt: skip
+FEATURES = 12
 
 
 @dataclass(frozen=True)
@@ -62,26 +63,17 @@ class Gate:
     def document(self) -> dict[str, Any]:
         return dict(vars(self))
 
-    @classmethod
-    def restore(cls, document: dict[str, Any]) -> Gate:
-        made = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in document.items()
-        }
-        made["curve"] = tuple(tuple(one) for one in made["curve"])
-        return cls(**made)
-
 
 def features(index: Index, question: str, found: Found, allowed: Array | None = None) -> Array:
-    """(9,) float64: what speaks for the first passage that was found."""
+    """(12,) float64: what speaks for the first passage that was found."""
     asked = list(dict.fromkeys(terms.content(question)))
     if not found.order:
-        return np.zeros(len(FEATURES))
+        return np.zeros(FEATURES)
     first = found.order[0]
     weights = np.array([index.weight(term) for term in asked] or [1.0])
     here = np.array([index.in_passage(term, first, allowed) for term in asked] or [False])
     known = np.array([index.has(term, allowed) for term in asked] or [False])
-    total = float(weights.sum())
+    total, largest = float(weights.sum()), index.weight("")
     return np.array(
         [
             found.nearest[first],
@@ -93,6 +85,9 @@ def features(index: Index, question: str, found: Found, allowed: Array | None = 
             float(weights[~known].sum()) / total,
             float(int(found.words.argmax()) == first) + float(int(found.nearest.argmax()) == first),
             math.log1p(len(asked)),
+            index.alike(asked, first, allowed),
+            float(weights[~here].max(initial=0.0)) / largest,
+            _sure(found.cosines, first),
         ]
     )
 
@@ -133,7 +128,7 @@ def calibrated(
             scores[held] = _scored(rows[held], *fitted(rows, labels))
     negative, positive = scores[~answerable], scores[answerable]
     hits = right[answerable]
-    threshold, passed = choose(negative, wanted)
+    threshold, passed, bound = choose(negative, groups[~answerable], wanted)
     accepted = positive >= threshold
     mean, scale, weights = fitted(rows, labels)
     levels = np.linspace(0.0, 1.0, 51)
@@ -148,7 +143,7 @@ def calibrated(
         wanted,
         len(negative),
         passed,
-        upper_bound(passed, len(negative)),
+        bound,
         len(positive),
         _share(accepted),
         _share(hits[accepted]),
@@ -157,21 +152,40 @@ def calibrated(
     )
 
 
-def choose(negative: Array, wanted: float) -> tuple[float, int]:
-    """(threshold, how many of the scores of unanswerable questions reach it). With too few
-    questions to promise the rate, the threshold lies above all of them.
+def choose(negative: Array, groups: Array, wanted: float) -> tuple[float, int, float]:
+    """(threshold, how many of the scores of unanswerable questions reach it, the bound of their
+    share). groups: which of them belong together. With too few questions to promise the rate, the
+    threshold lies above all of them.
     """
-    ordered = np.sort(negative)[::-1]
-    threshold, passed = 1.0, 0
-    if len(ordered):
-        threshold = float(np.nextafter(ordered[0], 2))
+    order = np.argsort(-negative, kind="stable")
+    ordered, together = negative[order], groups[order]
+    threshold = float(np.nextafter(ordered[0], 2)) if len(ordered) else 1.0
+    passed, bound = 0, upper_bound(0, len(ordered))
     for count in range(1, len(ordered)):
-        if upper_bound(count, len(ordered)) > wanted:
+        if ordered[count] == ordered[count - 1]:
+            continue  # ties are passed together, or not at all
+        reached = max(upper_bound(count, len(ordered)), grouped_bound(together, count))
+        if reached > wanted:
             break
-        # ties are passed together, or not at all
-        if ordered[count] < ordered[count - 1]:
-            threshold, passed = float(np.nextafter(ordered[count], 2)), count
-    return threshold, passed
+        threshold, passed, bound = float(np.nextafter(ordered[count], 2)), count, reached
+    return threshold, passed, bound
+
+
+def grouped_bound(groups: Array, passed: int) -> float:
+    """The same for questions that come in groups, of which the first `passed` pass: Student's bound
+    of a ratio (Cochran 1977, section 9A), because questions about one thing pass together. 0 where
+    each question is a group of its own.
+    """
+    _, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(sizes) == len(groups):
+        return 0.0
+    if len(sizes) < 2:
+        return 1.0
+    hits = np.bincount(place[:passed], minlength=len(sizes))
+    share = passed / len(groups)
+    spread = float(((hits - share * sizes) ** 2).sum()) * len(sizes) / (len(sizes) - 1)
+    one_sided = 2 * CONFIDENCE - 1
+    return share + quantile(len(sizes) - 1, one_sided) * math.sqrt(spread) / len(groups)
 
 
 def upper_bound(passed: int, of: int, confidence: float = CONFIDENCE) -> float:
@@ -203,13 +217,18 @@ def _without(scores: Array, first: int) -> float:
     return float(rest.max(initial=0.0))
 
 
+def _sure(cosines: Array, first: int) -> float:
+    """The softmax of the first among all passages."""
+    return float(1 / np.exp(np.minimum(SHARP * (cosines - cosines[first]), 50)).sum())
+
+
 def _standard(rows: Array, mean: Sequence[float] | Array, scale: Sequence[float] | Array) -> Array:
     whole = (rows - np.asarray(mean)) / np.asarray(scale)
-    return np.column_stack([whole, np.ones(len(whole))])
+    return np.hstack([whole, np.ones((len(whole), 1))])
 
 
 def _probabilities(design: Array, weights: Sequence[float] | Array) -> Array:
-    return 1 / (1 + np.exp(-np.clip(design @ np.asarray(weights), -30, 30)))
+    return np.asarray(1 / (1 + np.exp(-np.clip(design @ np.asarray(weights), -30, 30))))
 
 
 def _scored(rows: Array, mean: Array, scale: Array, weights: Array) -> Array:

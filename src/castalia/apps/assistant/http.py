@@ -1,13 +1,13 @@
 """A desk over HTTP: OpenAI's chat completions, our own question and answer, and a web widget.
 
-    POST /v1/chat/completions      any chat client; choices[0].message.castalia has the citations, in
-                                   a stream the last chunk's choices[0].castalia
-    POST /api/assistant/ask        {"question", "history"} -> {"answered", "answer", "citations", ...}
+    POST /v1/chat/completions      any chat client; choices[0].message.castalia has the citations,
+                                   in a stream the last chunk's choices[0].castalia
+    POST /api/assistant/ask        {"question", "history"} -> {"answered", "answer", ...}
     GET  /api/assistant/passages/N the passage that a citation names, as plain text
     GET  /widget.js, /             the widget, and a page with it
 
-All but the system's messages of a chat is taken into account: the last message of the user is the
-question, the ones before it the history. Sampling settings change nothing.
+The last message of the user is the question, the user's before it are the history; a system's
+message is not obeyed. Sampling settings change nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from starlette.responses import Response
 from castalia import bounded
 from castalia.apps.assistant.answering import LONGEST, MOST_TURNS, Answer, ask
 from castalia.apps.assistant.desk import Desk
+from castalia.apps.assistant.phrasing import Phrase
 from castalia.language import accepted
 from castalia.pages.render import render
 from castalia.sentences import say
@@ -41,7 +42,7 @@ Question = Annotated[str, Field(max_length=LONGEST)]
 
 class AskBody(Body):
     question: Question
-    history: Annotated[list[Question], Field(max_length=MOST_TURNS)] = []
+    history: Annotated[list[Question], Field(max_length=MOST_TURNS)] = Field(default_factory=list)
 
 
 class Message(BaseModel):
@@ -68,12 +69,12 @@ class ChatBody(BaseModel):
     stream: bool = False
 
 
-def router(desk: Desk, name: str) -> APIRouter:
+def router(desk: Desk, name: str, phrase: Phrase | None = None) -> APIRouter:
     """The routes. name: of the desk, which clients call the model."""
     routes = APIRouter()
 
     async def answered(question: str, history: Sequence[str]) -> Answer:
-        return await run_in_threadpool(ask, desk, question, history)
+        return await run_in_threadpool(ask, desk, question, history, phrase=phrase)
 
     @routes.post("/api/assistant/ask")
     async def asked(body: AskBody) -> Response:
@@ -145,13 +146,15 @@ async def _chunks(answer: Answer, head: dict[str, Any]) -> AsyncGenerator[str, N
     yield "[DONE]"
 
 
-def application(desk: Desk, name: str, **rules: Any) -> tuple[Any, Any]:
-    """(ASGI application, engine) of a desk. rules: of `castalia.serving.app.make_app`: limits, keys,
-    hosts, origins.
+def application(
+    desk: Desk, name: str, phrase: Phrase | None = None, **rules: Any
+) -> tuple[Any, Any]:
+    """(ASGI application, engine) of a desk. rules: limits, keys, hosts and origins of
+    `castalia.serving.app.make_app`.
     """
     from castalia.serving.app import make_app
     from castalia.serving.engine import Engine
     from castalia.serving.loaded_runs import Table
 
     engine = Engine({})
-    return make_app(Table([]), engine, first=[router(desk, name)], **rules), engine
+    return make_app(Table([]), engine, first=[router(desk, name, phrase)], **rules), engine

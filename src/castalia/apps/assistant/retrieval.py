@@ -21,6 +21,7 @@ from castalia.apps.assistant import terms
 K1, B = 1.2, 0.75
 RANK = 60  # of reciprocal rank fusion: Cormack, Clarke and Buettcher 2009
 NEAREST = 3  # units of a passage whose cosines are averaged
+SHORT = 40  # terms of a unit that may be a question
 POOL = 300  # best units among which these are looked for
 Array = np.ndarray
 
@@ -107,7 +108,10 @@ class Index:
     def __init__(self, passages: int, units: Sequence[tuple[int, str]]) -> None:
         self.passages = passages
         self.owner = np.array([owner for owner, _ in units], np.int64)
-        self.words = Postings([terms.content(text) for _, text in units], "bm25")
+        contents = [terms.content(text) for _, text in units]
+        self.words = Postings(contents, "bm25")
+        # of questions, which are short; what is compared both ways
+        self.short = [frozenset(one) if len(one) <= SHORT else frozenset() for one in contents]
         self.grams = Postings([terms.grams(text) for _, text in units], "cosine")
 
     def search(self, question: str, allowed: Array | None = None, most: int = 10) -> Found:
@@ -143,6 +147,20 @@ class Index:
         rows = self.words.rows[number]
         mine = rows[self.owner[rows] == passage]
         return bool(len(mine) if allowed is None else allowed[mine].any())
+
+    def alike(self, question: Sequence[str], passage: int, allowed: Array | None = None) -> float:
+        """The best of a passage's short units: by weight, the share of terms in both among those in
+        either (Jaccard), from 0 to 1.
+        """
+        asked = set(question)
+        best = 0.0
+        start, stop = np.searchsorted(self.owner, (passage, passage + 1))
+        for unit in range(start, stop):
+            other = self.short[unit]
+            if other and (allowed is None or allowed[unit]):
+                both = sum(map(self.weight, asked & other))
+                best = max(best, both / sum(map(self.weight, asked | other)) if both else 0.0)
+        return best
 
     def weight(self, term: str) -> float:
         """How rare a term is; of one that no passage has, as much as of the rarest."""

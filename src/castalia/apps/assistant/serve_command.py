@@ -32,6 +32,14 @@ def command(
             "several times",
         ),
     ] = None,
+    llm: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="a language model that words the quotations, behind an OpenAI-compatible address",
+        ),
+    ] = "",
+    model: Annotated[str, typer.Option(metavar="NAME", help="of the model there")] = "",
 ) -> int:
     """Serve a desk: for chat clients of OpenAI's API, and as a widget of web pages."""
     from castalia.apps.assistant.desk import open_desk
@@ -39,6 +47,7 @@ def command(
 
     require_packages()
     from castalia.apps.assistant.http import application
+    from castalia.apps.assistant.phrasing import phrased_by
     from castalia.serving import server
     from castalia.serving.cross_origin import origins_of
     from castalia.serving.middleware import log_to
@@ -56,6 +65,7 @@ def command(
     app, engine = application(
         opened,
         desk.resolve().name,
+        phrased_by(llm, model) if llm else None,
         limits=limits,
         keys=None if api_key_file is None else Keys.load(api_key_file, limits),
         hosts=server.hosts_for(host),

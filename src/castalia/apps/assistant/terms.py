@@ -15,12 +15,24 @@ _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
 _SENTENCE = re.compile(r"(?<=[。！？；])|(?<=[.!?])(?=\s+[A-Z\"'(\d])|\n+")
 # words by which questions are asked, and which say nothing of what they are about
 EMPTY = frozenset(
-    ["a", "an", "the", "is", "are", "was", "were", "be", "been", "am", "do", "does", "did", "can", "could", "may", "might", "will", "would", "shall", "should", "i", "me", "my", "we", "us", "our", "you", "your", "he", "she", "it", "its", "they", "them", "their", "this", "that", "these", "those", "there", "what", "which", "who", "whom", "how", "when", "where", "why", "if", "of", "to", "in", "on", "at", "by", "for", "from", "with", "about", "into", "as", "and", "or", "have", "has", "had", "get", "got", "please", "tell", "know", "want", "need", "so", "just", "any", "some", "not", "no", "yes", "hi", "hello", "thanks", "don", "didn", "doesn", "isn", "aren", "ve", "ll", "re", "im", "m", "s", "t", "d"]
+    re.findall(
+        r"\w+",
+        """a an the is are was were be been am do does did can could may might will would shall
+        should i me my we us our you your he she it its they them their this that these those there what
+        which who whom how when where why if of to in on at by for from with about into as and or
+        have has had get got please tell know want need so just any some not no yes hi hello thanks
+        don didn doesn isn aren ve ll re im m s t d""",
+    )
 )
 EMPTY_HAN = frozenset("的了吗呢吧啊是在有和与或我你您他她它们这那请问一个么什怎哪谁为可以能会要想")
 # of everyday questions in other languages that are written in Latin letters, too
 _FOREIGN = frozenset(
-    ["der", "die", "das", "und", "ist", "nicht", "ich", "wie", "kann", "wo", "warum", "welche", "mein", "eine", "le", "la", "les", "des", "est", "que", "quoi", "comment", "pourquoi", "où", "je", "mon", "une", "est-ce", "el", "los", "las", "qué", "cómo", "cuándo", "dónde", "puedo", "mi", "una", "por", "para", "il", "come", "posso", "quando", "dove", "perché", "o", "os", "uma", "não", "posso", "meu", "quanto"]
+    re.findall(
+        r"\w+",
+        """der die das und ist nicht ich wie kann wo warum welche mein eine le la les des est que
+        quoi comment pourquoi où je mon une el los las qué cómo cuándo dónde puedo mi una por para il
+        come posso quando dove perché os uma não meu quanto""",
+    )
 )
 
 
