@@ -1,8 +1,7 @@
 """Other words for a quotation are kept only where every sentence of them follows from it.
 
-The rule is conservative: a sentence follows from one quotation when all its words of content and
-all its numbers stand there, and it denies exactly as often as the sentence that it is nearest to.
-What it lets through says nothing new; much that would be right is thrown away. The model sees the
+The rule is conservative: a sentence follows from one sentence of a quotation when all its words of
+content and all its numbers stand there, and it denies exactly as often. What it lets through says nothing new; much that would be right is thrown away. The model sees the
 question and the quotation as data; whatever either of them makes it say is held to the same rule.
 """
 
@@ -54,14 +53,12 @@ def kept(wording: str, quotes: Sequence[str]) -> str:
 
 
 def follows(sentence: str, quote: str) -> bool:
-    """Whether the rule holds."""
-    said, words = set(terms.terms(quote)), set(terms.content(sentence))
-    if not words or not words <= said:
-        return False
-    values = {number for number, _ in terms.numbers(quote)}
-    if any(number not in values for number, _ in terms.numbers(sentence)):
-        return False
-    near = max(
-        terms.sentences(quote) or [quote], key=lambda one: len(words & set(terms.terms(one)))
+    """Whether the rule holds for one sentence of the quotation."""
+    words = set(terms.content(sentence))
+    values = {number for number, _ in terms.numbers(sentence)}
+    return bool(words) and any(
+        words <= set(terms.terms(one))
+        and values <= {number for number, _ in terms.numbers(one)}
+        and len(_DENIES.findall(sentence)) == len(_DENIES.findall(one))
+        for one in terms.sentences(quote)
     )
-    return len(_DENIES.findall(sentence)) == len(_DENIES.findall(near))

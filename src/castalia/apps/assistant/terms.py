@@ -12,16 +12,16 @@ _RUN = re.compile(r"[㐀-鿿]+|[^\W_㐀-鿿]+(?:['’.,-][^\W_㐀-鿿]+)*")
 _HAN = re.compile(r"[㐀-鿿]")
 _KANA_HANGUL = re.compile(r"[぀-ヿ가-힣]")
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
-_SENTENCE = re.compile(r"(?<=[。！？；])|(?<=[.!?])(?=\s+[A-Z\"'(\d])|\n+")
+_SENTENCE = re.compile(r"(?<=[。！？；])|(?<=[.!?])(?=\s+[A-Z\"'(\d㐀-鿿])|\n+")
 # words by which questions are asked, and which say nothing of what they are about
 EMPTY = frozenset(
     re.findall(
         r"\w+",
         """a an the is are was were be been am do does did can could may might will would shall
-        should i me my we us our you your he she it its they them their this that these those there what
-        which who whom how when where why if of to in on at by for from with about into as and or
-        have has had get got please tell know want need so just any some not no yes hi hello thanks
-        don didn doesn isn aren ve ll re im m s t d""",
+        should i me my we us our you your he she it its they them their this that these those there
+        what which who whom how when where why if of to in on at by for from with about into as and
+        or have has had get got please tell know want need so just any some not no yes hi hello
+        thanks don didn doesn isn aren ve ll re im m s t d""",
     )
 )
 EMPTY_HAN = frozenset("的了吗呢吧啊是在有和与或我你您他她它们这那请问一个么什怎哪谁为可以能会要想")
@@ -30,8 +30,8 @@ _FOREIGN = frozenset(
     re.findall(
         r"\w+",
         """der die das und ist nicht ich wie kann wo warum welche mein eine le la les des est que
-        quoi comment pourquoi où je mon une el los las qué cómo cuándo dónde puedo mi una por para il
-        come posso quando dove perché os uma não meu quanto""",
+        quoi comment pourquoi où je mon une el los las qué cómo cuándo dónde puedo mi una por para
+        il come posso quando dove perché os uma não meu quanto""",
     )
 )
 
