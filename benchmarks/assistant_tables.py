@@ -1,5 +1,6 @@
-"""The tables of the assistant: rows of the table of all figures, and that of its own page. Called by
-tables.py.
+"""The tables of the assistant: rows of the table of all figures, and that of its own page.
+
+Called by tables.py.
 """
 
 from __future__ import annotations

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import html
 import json
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
 import pytest
 from openai import OpenAI
 
-from castalia.apps.assistant.desk import open_desk
+from castalia.apps.assistant.desk import build, open_desk
 from castalia.apps.assistant.http import application
 from castalia.serving import server
-from castalia.serving.rate_limits import Keys, Limits
+from castalia.serving.rate_limits import Limits
 from tests.apps.command import inside
 
 DATA = Path(__file__).parents[3] / "src" / "castalia" / "apps" / "assistant" / "data"
@@ -31,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def test_ask(folder: Path, capsys: pytest.CaptureFixture[str]):
+def test_ask(folder: Path):
     found = inside(
         "assistant", "ask", "desk", "Which python version do I need?", "--json", cwd=folder
     )
@@ -95,10 +103,10 @@ def test_calibrating_on_questions_of_ones_own(folder: Path):
 
 
 @contextmanager
-def running(desk: Path, keys: Keys | None = None) -> Iterator[str]:
+def running(desk: Path, **rules: Any) -> Iterator[str]:
     limits = Limits(patience=5, body=1 << 16)
     app, engine = application(
-        open_desk(desk), "desk", limits=limits, keys=keys, hosts=server.hosts_for("127.0.0.1")
+        open_desk(desk), "desk", limits=limits, hosts=server.hosts_for("127.0.0.1"), **rules
     )
     up, address = threading.Event(), []
 
@@ -154,3 +162,68 @@ def test_our_own_route_and_the_widget(folder: Path):
         assert script.headers["content-type"].startswith("text/javascript")
         assert "innerHTML" not in script.text
         assert "widget.js" in httpx.get(f"{address}/").text
+
+
+BROWSERS = [path for name in ("chromium", "google-chrome") if (path := shutil.which(name))][:1]
+PAGE = """<!doctype html><html lang="{1}"><meta charset="utf-8"><title>shop</title><body>
+<script src="{0}/widget.js"></script>
+<script>
+const root = document.querySelector("body > div").shadowRoot;
+const opener = root.querySelector("button");
+opener.click();
+const focused = root.activeElement.getAttribute("aria-label");
+root.querySelector("input").value = "Where is the shop?";
+root.querySelector("form").requestSubmit();
+setTimeout(() => {{
+  const log = root.querySelector("[role=log]");
+  const found = {{ focused, text: log.textContent,
+    scripts: log.querySelectorAll("script, img").length,
+    live: log.getAttribute("aria-live"), opener: opener.textContent }};
+  root.querySelector("section").dispatchEvent(new KeyboardEvent("keydown", {{ key: "Escape" }}));
+  found.hidden = root.querySelector("section").hidden;
+  document.body.innerHTML = ""; document.body.textContent = JSON.stringify(found);
+}}, 1500);
+</script></body></html>"""
+
+
+@pytest.mark.skipif(not BROWSERS, reason="no browser")
+def test_the_widget_in_a_browser_shows_text_as_text(tmp_path: Path):
+    text = "<img src=x onerror=alert(1)> Basel."
+    (tmp_path / "faq.csv").write_text(f"question,answer\nWhere is the shop?,{text}\n")
+    made = build([tmp_path / "faq.csv"]).save(tmp_path / "desk")
+    replace(made, gate=replace(made.gate, threshold=0.0)).save(tmp_path / "desk")
+    with pages() as (origin, folder), running(tmp_path / "desk", origins=frozenset({origin})) as at:
+        for language, opener in (("en", "Open the assistant"), ("zh", "打开助手")):
+            (folder / f"{language}.html").write_text(PAGE.format(at, language), encoding="utf-8")
+            words = [
+                *BROWSERS, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+                "--disable-background-networking", "--virtual-time-budget=8000", "--dump-dom",
+                f"{origin}/{language}.html",
+            ]  # fmt: skip
+            done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+            body = done.stdout.partition("<body>")[2].partition("</body>")[0]
+            found = json.loads(html.unescape(body))
+            assert text in found["text"] and found["scripts"] == 0
+            assert found["live"] == "polite" and found["hidden"] is True
+            assert found["opener"] == opener
+            assert found["focused"] == {"en": "Your question", "zh": "你的问题"}[language]
+
+
+@contextmanager
+def pages() -> Iterator[tuple[str, Path]]:
+    """A web site of another origin, and its folder."""
+    with TemporaryDirectory() as folder:
+        handler = partial(Quiet, directory=folder)
+        site = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        thread = threading.Thread(target=site.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{site.server_port}", Path(folder)
+        finally:
+            site.shutdown()
+            site.server_close()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *words: object) -> None:
+        """Nothing."""

@@ -35,7 +35,8 @@ _HELLO = re.compile(
 _HUMAN = re.compile(
     r"\b(talk|speak|chat|connect me|transfer me|put me through)\b.{0,30}"
     r"\b(human|person|agent|someone|somebody|representative|operator)\b"
-    r"|\b(a|real|live) (human|person|agent|operator)[\s.!,]*(please)?[\s.!,]*$|^(human|agent)[\s.!]*$"
+    r"|\b(a|real|live) (human|person|agent|operator)[\s.!,]*(please)?[\s.!,]*$"
+    r"|^(human|agent)[\s.!]*$"
     r"|人工(客服|服务|坐席)?$|转人工|真人|找(个)?人工|人工客服",
     re.IGNORECASE,
 )

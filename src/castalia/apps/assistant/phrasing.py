@@ -1,8 +1,9 @@
 """Other words for a quotation are kept only where every sentence of them follows from it.
 
 The rule is conservative: a sentence follows from one sentence of a quotation when all its words of
-content and all its numbers stand there, and it denies exactly as often. What it lets through says nothing new; much that would be right is thrown away. The model sees the
-question and the quotation as data; whatever either of them makes it say is held to the same rule.
+content and all its numbers stand there, and it denies exactly as often. What it lets through says
+nothing new; much that would be right is thrown away. The model sees the question and the quotation
+as data; whatever either of them makes it say is held to the same rule.
 """
 
 from __future__ import annotations
