@@ -51,6 +51,7 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	$(BIN)/python benchmarks/picture_recipes.py
 	$(BIN)/python benchmarks/shapes.py --data $(DATA)/shapes3d/furniture
 	PYTHONPATH=.benchmark/pandas $(BIN)/python benchmarks/table_race.py $(DATA)/tables/adult_income/adult.csv
+	$(BIN)/python benchmarks/recommend.py $(DATA)/tables/online_retail/transactions.parquet $(DATA)/tables/movielens_small/ratings.csv
 	$(BIN)/python benchmarks/demand.py $(DATA)/tables/online_retail/transactions.parquet
 	$(BIN)/python benchmarks/risk.py
 	$(BIN)/python benchmarks/audio_classes.py --data $(DATA)/audio

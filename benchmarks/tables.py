@@ -25,6 +25,7 @@ import demand_tables
 import language_tables
 import music_tables
 import picture_tables
+import recommend_tables
 import risk_tables
 import shape_tables
 import table_tables
@@ -547,6 +548,7 @@ MODULES = (
     audio_tables,
     shape_tables,
     table_tables,
+    recommend_tables,
     demand_tables,
     risk_tables,
     assistant_tables,

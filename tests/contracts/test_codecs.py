@@ -23,6 +23,7 @@ from castalia.modalities.music.score import Key, Metre, Note, Part, Score, Tempo
 from castalia.modalities.series.series import Series
 from castalia.modalities.shape3d.contract import furniture
 from castalia.modalities.table.contract import records
+from castalia.modalities.table.history.history import History
 from castalia.modalities.table.row import Header, Row
 from castalia.modalities.video.clip import Clip
 from castalia.testing import CODEC_CHECKS, check_codec
@@ -93,6 +94,10 @@ ROWS = [
     for n in range(60)
 ]
 
+HISTORIES = [
+    History([Row(Header(("who", "what")), (f"u{n}", f"i{(n + t) % 7}")) for t in range(2 + n % 5)])
+    for n in range(20)
+]
 SERIES = [
     Series(
         "",
@@ -142,6 +147,7 @@ CASES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
     "rows as numbers": ("table", {"form": "dense"}, ROWS),
     "series": ("series", {"lags": 6, "season": 4, "stretch": 1000}, SERIES),
     "parents and children": ("related", {"children": "visits.csv"}, records(80, "codec")),
+    "histories": ("history", {"entity": "who", "item": "what", "rare": 1}, HISTORIES),
     # spectrograms lose something on every trip: tests/modalities/audio/test_codec.py
     "waves": ("audio", {"form": "wave"}, [sound(seed) for seed in range(4)]),
     "shapes": ("shape3d", {"size": 16}, [furniture(seed) for seed in range(3)]),

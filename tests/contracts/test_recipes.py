@@ -84,6 +84,11 @@ def test_recipe_trains_two_steps(
     elif name == "table/children":
         parents, children = written(tmp_path, 60)
         source, more = str(parents), {"codec.children": str(children)}
+    elif name == "table/history":
+        source = str(tmp_path / "events.csv")
+        rows = [f"{who},{(who * turn + turn) % 11}\n" for turn in range(9) for who in range(40)]
+        (tmp_path / "events.csv").write_text("who,what\n" + "".join(rows), encoding="utf-8")
+        more = {"codec.entity": "who", "codec.item": "what"}
     if recipes.read_yaml(name)["codec"].get("chain", "") is None:
         coder = castalia.train(f"{kind}/codes", source, SHORT, out=tmp_path / "coder")
         more = {"codec.chain": str(coder.folder)}

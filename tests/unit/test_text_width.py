@@ -101,7 +101,10 @@ def test_what_the_tab_key_offers(place: Path):
     assert words("sample", "gan", "--to") == ["--top-k", "--top-p"] and words(
         "sample", "--lang", ""
     ) == ["en", "zh"]
-    assert words("--lang", "zh", "dem") == ["demo"] and words("sample", "gan", "--out", "") == []
+    assert (
+        words("--lang", "zh", "dem") == ["demo", "demand"]
+        and words("sample", "gan", "--out", "") == []
+    )
 
 
 @pytest.mark.parametrize("verb", verbs())

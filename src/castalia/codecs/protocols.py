@@ -14,6 +14,7 @@
     TakesGiven   parts of an item can be given by name
     Foretells    a named part of an item can be predicted from the others
     RatesParts   parts of an item are rated, each given what comes before it
+    BeginsAnew   a passage from the middle of a document means nothing without its beginning
     Continues    items go on beyond their end, and how likely each course is can be said
 
     if isinstance(codec, Streams): ...
@@ -208,6 +209,15 @@ class RatesParts(Protocol):
     def parts_to_rate(self, items: Sequence[Any]) -> list[tuple[Any, Tensor, int]]:
         """(part, row (n,) int64, how many tokens at its end are the part's; those before them are
         its context, the first not coded) of each part of the items that is rated by itself.
+        """
+        ...
+
+
+@runtime_checkable
+class BeginsAnew(Protocol):
+    def passages(self, document: Tensor, length: int) -> list[Tensor]:
+        """Stretches of a document (n,), at most `length` tokens each, as documents of their own,
+        without `begin`: what is compared with samples.
         """
         ...
 

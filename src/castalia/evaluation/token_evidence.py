@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from castalia.abilities import SampleOptions
-from castalia.codecs.protocols import CutsPieces, Symmetric, weighs
+from castalia.codecs.protocols import BeginsAnew, CutsPieces, Symmetric, weighs
 from castalia.errors import SpecError
 from castalia.evaluation.base import GROUPS, Decoded, Labelled, TokenEvidence
 from castalia.evaluation.dense_evidence import (
@@ -105,7 +105,7 @@ def gather_passages(
         ]
     )
     pools = [
-        _cut(documents, spec)
+        _cut(documents, spec, codec)
         for documents in (training, held_out if against is None else list(against))
     ]
     sides = _choose(pools, n, seed, given=against is not None)
@@ -288,15 +288,22 @@ def _read(side: Any) -> tuple[list[Tensor], bool]:
     return documents, left >= 0
 
 
-def _cut(documents: Iterable[Tensor], spec: Tokens) -> list[tuple[Tensor, int]]:
+def _cut(documents: Iterable[Tensor], spec: Tokens, codec: Codec[Any]) -> list[tuple[Tensor, int]]:
     """Passages (n,), 1 <= n <= length, without `begin`, and the document of each; the rest of a
     document counts if it is a quarter of that.
     """
     least = spec.length // 4
+
+    def parts(document: Tensor) -> Sequence[Tensor]:
+        if isinstance(codec, BeginsAnew):
+            return codec.passages(document, spec.length)
+        whole: Sequence[Tensor] = document[document != spec.begin].split(spec.length)
+        return whole
+
     return [
         (part, number)
         for number, document in enumerate(documents)
-        for place, part in enumerate(document[document != spec.begin].split(spec.length))
+        for place, part in enumerate(parts(document))
         if len(part) > (least if place else 0)
     ]
 

@@ -10,7 +10,7 @@ from castalia.checks.check import check
 from castalia.errors import DataError
 from castalia.modalities.series.codec import SeriesCodec, SeriesConfig
 from castalia.modalities.series.files import layout
-from castalia.modalities.series.frequency import season_of
+from castalia.modalities.series.frequency import Frequency, season_of, spoken
 from castalia.modalities.series.series import Series, joined
 from castalia.omissions import collected
 
@@ -105,7 +105,7 @@ def test_a_frequency_that_changes_is_named(tmp_path: Path):
     hours = [f"2024-01-01 {hour:02d}:00:00,{hour}" for hour in range(24)]
     halves = [f"2024-01-02 {hour:02d}:30:00,{hour}" for hour in range(6)]
     found, named = whole(written(tmp_path, "time,value\n" + "\n".join(hours + halves)))
-    assert named["values between two steps of one hour, which were left out"] == 6
+    assert named["values between two steps of 1 hour, which were left out"] == 6
     assert len(found[0]) == 24
 
 
@@ -137,6 +137,13 @@ def test_tables_stay_tables(tmp_path: Path):
     document = check(path).document
     assert document.codec == "series"
     assert "reading" in {one.code for one in document.findings}
+
+
+def test_steps_are_said_in_words():
+    half = Frequency("second", 1800)
+    assert half.name == "30 minutes" and spoken(half.parts) == "30 minutes"
+    assert spoken(Frequency("month", 3).parts) == "1 quarter of a year"
+    assert Frequency("second", 2 * 86_400).name == "2 days" and Frequency().name == "step"
 
 
 def test_stretches_join_again():

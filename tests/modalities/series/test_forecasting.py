@@ -19,6 +19,7 @@ from castalia.modalities.series.coding import Coding
 from castalia.modalities.series.forecasting import Forecast
 from castalia.modalities.series.metrics.backtest import Backtest
 from castalia.modalities.series.metrics.courses import Courses
+from castalia.modalities.series.metrics.usefulness import Usefulness
 from castalia.modalities.series.series import Series
 from castalia.modalities.series.verdict import verdict_series
 from castalia.testing.metrics import check_metric
@@ -278,6 +279,24 @@ def test_gaps_are_filled_and_all_else_stays(run: castalia.Run):
     assert np.abs(one.values[50:54] - seasonal(40, 96)[50:54]).mean() < 8
 
 
+def test_passages_are_stretches_in_their_own_scale(run: castalia.Run):
+    codec, values = run.codec, 1000 + 30 * seasonal(5, 150)
+    parts = codec.passages(torch.from_numpy(codec.fitted.encode(values)), 64)
+    again = [codec.decode(part).values for part in parts]
+    assert [len(one) for one in again] == [62, 62, 26]
+    for one, first in zip(again, (0, 62, 124), strict=True):
+        assert one == pytest.approx(values[first : first + len(one)], rel=0.15)
+
+
+def test_windows_with_gaps_are_not_rated(run: castalia.Run):
+    values = seasonal(3, 96)
+    every = run.codec.parts_to_rate([Series("x", values)])
+    values[60] = np.nan
+    kept = run.codec.parts_to_rate([Series("x", values)])
+    assert len(kept) == len(every) - 1
+    assert all(not (one.first <= 60 < one.first + one.count) for one, _, _ in kept)
+
+
 def test_copies_are_found_whatever_their_scale(run: castalia.Run):
     from castalia.modalities.series.copies import Stretches
 
@@ -289,7 +308,7 @@ def test_copies_are_found_whatever_their_scale(run: castalia.Run):
     assert float(found.distance[2]) > 0.2 > float(found.distance[0])
 
 
-@pytest.mark.parametrize("metric", [Backtest, Courses])
+@pytest.mark.parametrize("metric", [Backtest, Courses, Usefulness])
 def test_scores_keep_the_contract(metric: type[Metric]):
     check_metric(metric)
 

@@ -30,6 +30,10 @@ MODALITY = Modality(
             f"{_HERE}.metrics.courses:Courses",
             "autocorrelation and spectra of drawn series, told apart by a classifier",
         ),
+        "usefulness": Named(
+            f"{_HERE}.metrics.usefulness:Usefulness",
+            "what drawn series teach about real ones",
+        ),
     },
     titles={
         "wql": say("Weighted quantile loss"),
@@ -40,6 +44,7 @@ MODALITY = Modality(
         "coverage-95": say("Truth within the 95% interval"),
         "autocorrelation": say("Distance of autocorrelations"),
         "spectrum": say("Distance of spectra"),
+        "next-value-error": say("Error of the next value, taught by drawn series"),
         "bits-per-value": say("Bits per value"),
     },
     edits={"infill": Named(f"{_HERE}.edits:FillSeries", "gaps drawn given both sides")},

@@ -18,6 +18,7 @@ from castalia.errors import CastaliaError
 from castalia.language import Voice
 from castalia.modalities.series.check_messages import FINDINGS, LABELS
 from castalia.modalities.series.codec import SeriesCodec
+from castalia.modalities.series.frequency import spoken
 from castalia.modalities.series.series import Series
 from castalia.sentences import Message, plural, say
 
@@ -35,7 +36,7 @@ class SeriesLook(Look):
         self._kept: list[Series] = []
         self._lengths: list[int] = []
         self.gaps = self.values = 0
-        self.steps: Counter[str] = Counter()
+        self.steps: Counter[tuple[int, str]] = Counter()
         self.odd: dict[str, list[str]] = {name: [] for name in ("flat", "zeros", "negative")}
 
     def add(self, number: int, item: Series, path: Path, where: str) -> None:
@@ -46,7 +47,7 @@ class SeriesLook(Look):
         self.gaps += len(item) - len(known)
         self.values += len(item)
         self._lengths.append(len(item))
-        self.steps[item.frequency.name] += 1
+        self.steps[item.frequency.parts] += 1
         title = f"{item.name or path.name} ({item.stamp(0)})"
         if known.min() == known.max():
             self.odd["flat"].append(title)
@@ -71,7 +72,7 @@ class SeriesLook(Look):
             "series": len(self._lengths),
             "values": self.values,
             "gaps": self.gaps,
-            "frequency": self.steps.most_common(1)[0][0] if self.steps else "",
+            "frequency": list(self.steps.most_common(1)[0][0]) if self.steps else [1, "step"],
             "season": season,
             "problem": problem,
             "lengths": spread(np.array(self._lengths)),
@@ -107,7 +108,7 @@ class SeriesCheck(Check):
             return
         if facts["problem"]:
             yield self.finding("still")
-        yield self.finding("steps", what=facts["frequency"], season=facts["season"])
+        yield self.finding("steps", what=spoken(facts["frequency"]), season=facts["season"])
         if facts["gaps"]:
             share = f"{facts['gaps'] / max(1, facts['values']):.1%}"
             yield self.finding("gaps", count=facts["gaps"], share=share)
@@ -139,7 +140,7 @@ class SeriesCheck(Check):
     def rows(cls, facts: Mapping[str, Any], voice: Voice) -> list[tuple[str, str]]:
         return [
             (voice(LABELS["values"]), f"{facts['values']:,}"),
-            (voice(LABELS["frequency"]), facts["frequency"]),
+            (voice(LABELS["frequency"]), voice(spoken(facts["frequency"]))),
             (voice(LABELS["season"]), str(facts["season"])),
             (
                 voice(LABELS["gaps"]),

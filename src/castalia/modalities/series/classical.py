@@ -7,6 +7,7 @@ other model, and members of the ensemble.
     linear            a long linear predictor fitted to the series, drawn towards that of all
                       training series (ridge regression; its centre is an empirical prior)
     pooled linear     that of all training series
+    ets               in exponential_smoothing.py
     theta             simple exponential smoothing with half of the linear trend, on seasonally
                       adjusted values (Assimakopoulos & Nikolopoulos 2000; as SES with drift,
                       Hyndman & Billah 2003)
@@ -26,6 +27,7 @@ from castalia.modalities.series.coding import Coding
 
 Forecaster = Callable[[np.ndarray, int, int, int, np.random.Generator], np.ndarray]
 RECENT = 2000  # values of a history that are fitted
+PRIOR_SEASONS = 8.0
 SHRINKAGE = 30.0  # values that the prior of the linear predictor counts as
 TRIALS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 0.99)  # smoothing constants that are tried
 
@@ -71,7 +73,7 @@ def autoregression(
     mean = history.mean()
     most = max(1, min(len(history) // 4, max(int(10 * math.log10(len(history))), 2 * season + 1)))
     weights = yule_walker(history - mean, most)
-    return _simulated(history - mean, weights, horizon, paths, rng) + mean
+    return _simulated(history - mean, weights, horizon, season, paths, rng) + mean
 
 
 def yule_walker(centred: np.ndarray, most: int) -> np.ndarray:
@@ -118,7 +120,8 @@ def linear(prior: np.ndarray) -> Forecaster:
         count = SHRINKAGE * max(1.0, (2 * lags / len(y)) ** 4)
         ridge = count * (size + 0.01 * size.mean() + 1e-12 * (1 + np.square(history).mean()))
         later = np.linalg.solve(gram + np.diag(ridge), x.T @ y + ridge * prior[1:])
-        return _simulated(history, np.concatenate([[1 - later.sum()], later]), horizon, paths, rng)
+        weights = np.concatenate([[1 - later.sum()], later])
+        return _simulated(history, weights, horizon, season, paths, rng)
 
     return forecast
 
@@ -131,7 +134,7 @@ def pooled(prior: np.ndarray) -> Forecaster:
     ) -> np.ndarray:
         missing = max(0, len(prior) + 1 - len(history))
         padded = np.concatenate([np.full(missing, history[0]), history[-RECENT:]])
-        return _simulated(padded, prior, horizon, paths, rng)
+        return _simulated(padded, prior, horizon, season, paths, rng)
 
     return forecast
 
@@ -139,17 +142,11 @@ def pooled(prior: np.ndarray) -> Forecaster:
 def theta(
     history: np.ndarray, horizon: int, season: int, paths: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """The additive season is the mean of what differs from a line, where the history holds three
-    seasons.
-    """
+    """On seasonally adjusted values, see `additive_season`."""
     history = history[-RECENT:]
     count = len(history)
-    slope, start = np.polyfit(np.arange(count), history, 1) if count > 2 else (0.0, history[0])
-    shape = np.zeros(1)
-    if season > 1 and count >= 3 * season:
-        rest = history - start - slope * np.arange(count)
-        shape = np.array([rest[place::season].mean() for place in range(season)])
-        shape -= shape.mean()
+    slope = np.polyfit(np.arange(count), history, 1)[0] if count > 2 else 0.0
+    shape = additive_season(history, season)
     phase = np.arange(count + horizon) % len(shape)
     adjusted = history - shape[phase[:count]]
     constant, level, residuals = min(
@@ -160,6 +157,20 @@ def theta(
     before = np.cumsum(drawn, 1) - drawn
     ahead = level + drift * np.arange(1, horizon + 1) + constant * before + drawn
     found: np.ndarray = ahead + shape[phase[count:]]
+    return found
+
+
+def additive_season(history: np.ndarray, season: int) -> np.ndarray:
+    """(season,), of mean 0: how far each place of the season is from a line on average; (1,) zeros
+    where the history does not hold three seasons.
+    """
+    count = len(history)
+    if season < 2 or count < 3 * season:
+        return np.zeros(1)
+    slope, start = np.polyfit(np.arange(count), history, 1)
+    rest = history - start - slope * np.arange(count)
+    shape = np.array([rest[place::season].mean() for place in range(season)])
+    found: np.ndarray = shape - shape.mean()
     return found
 
 
@@ -174,9 +185,16 @@ def _smoothed(values: np.ndarray, constant: float) -> tuple[float, float, np.nda
 
 
 def _simulated(
-    history: np.ndarray, weights: np.ndarray, horizon: int, paths: int, rng: np.random.Generator
+    history: np.ndarray,
+    weights: np.ndarray,
+    horizon: int,
+    season: int,
+    paths: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """Paths of x_t = weights . (x_(t-1), x_(t-2), ...) + a residual of the history."""
+    """Paths of x_t = weights . (x_(t-1), x_(t-2), ...) + a residual of the history, as large as
+    residuals are at that place of the season.
+    """
     lags = len(weights)
     if not lags:
         return rng.choice(history - history.mean(), (paths, horizon)) + history.mean()
@@ -187,7 +205,10 @@ def _simulated(
         residuals = history[lags:] - windows @ backwards
     past = np.empty((paths, lags + horizon))
     past[:, :lags] = history[-lags:]
-    drawn = rng.choice(residuals - residuals.mean(), (paths, horizon))
+    sizes = _sizes(residuals, season)
+    phase = np.arange(len(residuals) + horizon) % season
+    alike = (residuals - residuals.mean()) / sizes[phase[: len(residuals)]]
+    drawn = rng.choice(alike, (paths, horizon)) * sizes[phase[len(residuals) :]]
     if paths > 1:  # first two moments matched: the mean of the paths is what the model expects
         drawn = (drawn - drawn.mean(0)) * math.sqrt(paths / (paths - 1))
     bound = 1e3 * (np.abs(history).max() + 1.0)  # a predictor that is not stable
@@ -195,6 +216,21 @@ def _simulated(
         value = past[:, step : step + lags] @ backwards + drawn[:, step]
         past[:, lags + step] = value.clip(-bound, bound)
     return past[:, lags:]
+
+
+def _sizes(residuals: np.ndarray, season: int) -> np.ndarray:
+    """(season,): the residuals' standard deviation at each place of the season, drawn towards that
+    of all as if this had been seen PRIOR_SEASONS times more; the first place is the first's.
+    """
+    squares = np.square(residuals - residuals.mean())
+    usual = float(squares.mean())
+    if season < 2 or not usual > 0:
+        return np.ones(season)
+    sums, counts = np.zeros(season), np.zeros(season)
+    np.add.at(sums, np.arange(len(squares)) % season, squares)
+    np.add.at(counts, np.arange(len(squares)) % season, 1)
+    found: np.ndarray = np.sqrt((sums + PRIOR_SEASONS * usual) / (counts + PRIOR_SEASONS))
+    return found
 
 
 def members(model: Coding) -> Mapping[str, Forecaster]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -23,14 +24,16 @@ from castalia import atomic
 from castalia.codecs.base import Codec, CodecConfig
 from castalia.codecs.protocols import Draw, Question
 from castalia.errors import DataError, RecipeError, SpecError
-from castalia.modalities.series import coding, forecasting, ratings
+from castalia.modalities.series import coding, forecasting, known_effects, ratings
 from castalia.modalities.series.coding import Coding
 from castalia.modalities.series.drawing import line_plot, preview
 from castalia.modalities.series.files import layout, reading, writing
 from castalia.modalities.series.forecasting import Forecast, Paths
-from castalia.modalities.series.frequency import INDEX, LONGEST_SEASON, Frequency, season_of
+from castalia.modalities.series.frequency import INDEX, LONGEST_SEASON, Frequency, season_of, spoken
+from castalia.modalities.series.holiday_dates import holiday_dates
+from castalia.modalities.series.known_effects import Effects
 from castalia.modalities.series.ratings import Ratings, Window
-from castalia.modalities.series.series import Collection, Series
+from castalia.modalities.series.series import Collection, Series, joined
 from castalia.sentences import say
 from castalia.spec import Tokens
 from castalia.text_files import office
@@ -56,6 +59,10 @@ class SeriesConfig(CodecConfig):
              are whole, of others about twelve stretches are made.
     time     the column of stamps; None: found by itself. id: the column that tells series apart.
     values   columns of values; none: all of numbers.
+    known    columns that are known ahead, such as a price: inputs of forecasts.
+    calendar  parts of it that matter: hour, weekday, month, yearday.
+    holidays  a file with a date a line.
+    zone     in which days begin, such as Europe/London, for stamps that say their zone.
     encoding  of text files, by Python's name. None: found by itself.
     """
 
@@ -67,6 +74,10 @@ class SeriesConfig(CodecConfig):
     time: str | None = None
     id: str | None = None
     values: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    calendar: tuple[known_effects.Part, ...] = ()
+    holidays: str | None = None
+    zone: str | None = None
     encoding: str | None = None
 
 
@@ -88,8 +99,10 @@ class SeriesCodec(Codec[Series]):
     def __init__(self, config: SeriesConfig | None = None) -> None:
         super().__init__(config or SeriesConfig())
         self.coding: Coding | None = None
+        self.effects: Effects = known_effects.NONE
         self.frequency: Frequency = INDEX
         self.decimals: int | None = None
+        self.positive = False  # whether no training value is below zero
 
     # Files to items -------------------------------------------------------------------------------
 
@@ -113,7 +126,12 @@ class SeriesCodec(Codec[Series]):
     def histories(self, path: Path) -> list[Series]:
         """The series of a file, whole."""
         config = self.config
-        roles = {"time": config.time, "id": config.id, "values": config.values}
+        roles = {
+            "time": config.time,
+            "id": config.id,
+            "values": config.values,
+            "known": config.known,
+        }
         return list(reading.read(path, config.encoding, roles))
 
     def read(self, path: Path) -> Iterator[Series]:
@@ -153,16 +171,17 @@ class SeriesCodec(Codec[Series]):
             raise DataError(
                 say(
                     "the series have steps of several lengths: {0}, {1}",
-                    first.frequency.name,
-                    other.frequency.name,
+                    spoken(first.frequency.parts),
+                    spoken(other.frequency.parts),
                 ),
                 other.name,
                 say("train on one at a time, or say what repeats: codec.season=12"),
             )
         self.frequency = first.frequency
-        known = [one.decimals for one in series]
-        self.decimals = None if None in known else max(one for one in known if one is not None)
+        written = [one.decimals for one in series]
+        self.decimals = None if None in written else max(one for one in written if one is not None)
         values = [one.values for one in series]
+        self.positive = all(np.nanmin(one) >= 0 for one in values)
         middle = int(np.median([len(one) for one in values]))
         season = self.config.season or (
             first.frequency.season
@@ -170,7 +189,20 @@ class SeriesCodec(Codec[Series]):
             else season_of(values, min(LONGEST_SEASON, max(2, middle // 2 - 2)))
         )
         reach = max(4, min(SEASONS * max(season, 2), coding.MOST_LAGS, middle // 2))
-        self.coding = Coding.fitted(values, self.config.lags or reach, self.config.bins, season)
+        lags = self.config.lags or reach
+        self.effects = self._effects(series, lags)
+        values = [self.effects.without(one).values for one in series]
+        self.coding = Coding.fitted(values, lags, self.config.bins, season)
+
+    def _effects(self, series: Sequence[Series], lags: int) -> Effects:
+        config, days = self.config, tuple[date, ...]()
+        if config.zone is not None:
+            known_effects.zone_of(config.zone)
+        if config.holidays is not None:
+            days = holiday_dates(Path(config.holidays))
+        return known_effects.fitted(
+            series, lags, config.known, config.calendar, days, config.zone or ""
+        )
 
     @property
     def fitted(self) -> Coding:
@@ -188,18 +220,40 @@ class SeriesCodec(Codec[Series]):
 
     def encode(self, item: Series) -> Tensor:
         """(T + 2,): begin, scale, first value, an innovation for each later value."""
-        ids = self.fitted.encode(_begun(item).values)
+        ids = self.fitted.encode(self.effects.without(_begun(item)).values)
         return torch.from_numpy(ids.astype(np.uint16 if self.spec.vocab <= _UINT16 else np.int32))
 
     def decode(self, x: Tensor) -> Series:
-        """A series of the training data's frequency, rounded as they are."""
+        """A series of the training data's frequency from its first stamp on, rounded as they are;
+        columns that are known ahead are at their means.
+        """
         given = x.detach().cpu().flatten()
         if given.is_floating_point():
             given = torch.nan_to_num(given, 0.0, posinf=0.0, neginf=0.0)
         values = self.fitted.decode(given.long().tolist())
-        return Series("", values, 0, self.frequency, coding=self.fitted, decimals=self.decimals)
+        made = Series("", values, 0, self.frequency, coding=self.fitted, decimals=self.decimals)
+        if self.config.calendar or self.config.holidays:
+            made = replace(made, values=values + self.effects.of(made))
+        return replace(made, values=made.values.clip(0)) if self.positive else made
+
+    def passages(self, document: Tensor, length: int) -> list[Tensor]:
+        """See BeginsAnew: each stretch in its own scale."""
+        values = self.fitted.decode(document.long().tolist())
+        size = length - 2  # beside the scale and, as the first value, one of them
+        cut = [values[first : first + size] for first in range(0, len(values), size)]
+        begun = [part[int(np.isfinite(part).argmax()) :] for part in cut]
+        return [
+            torch.from_numpy(self.fitted.encode(part)[1:]).to(document.dtype)
+            for part in begun
+            if np.isfinite(part[0])
+        ]
 
     # Forecasts ------------------------------------------------------------------------------------
+
+    @property
+    def known_ahead(self) -> bool:
+        """Whether anything is known of steps to come."""
+        return len(self.effects.sizes) > 0
 
     def continued(
         self,
@@ -219,6 +273,7 @@ class SeriesCodec(Codec[Series]):
             horizon,
             draw,
             self.spec.length,
+            effects=[self.effects.of(one, horizon) for one in items] if self.known_ahead else None,
             paths=paths,
             levels=levels,
             seed=seed,
@@ -229,7 +284,8 @@ class SeriesCodec(Codec[Series]):
 
     def parts_to_rate(self, items: Sequence[Series]) -> list[tuple[Window, Tensor, int]]:
         """Seasons of steps, one after another."""
-        return ratings.windows(self.fitted, [_begun(one) for one in items], self.spec.length)
+        whole = [self.effects.without(_begun(one)) for one in joined(items)]
+        return ratings.windows(self.fitted, whole, self.spec.length)
 
     def rated(self, items: Sequence[Window], nats: Tensor) -> list[Window]:
         """The windows with the nats of a value of each."""
@@ -318,10 +374,15 @@ class SeriesCodec(Codec[Series]):
             "season": self.coding.season,
             "frequency": self.frequency.to_json(),
             "decimals": self.decimals,
+            "positive": self.positive,
+            "effects": self.effects.state(),
         }, {
             "weights": torch.from_numpy(self.coding.weights.copy()),
             "edges": torch.from_numpy(self.coding.edges.copy()),
             "shorter": torch.from_numpy(self.coding.shorter.copy()),
+            "centre": torch.from_numpy(self.effects.centre.copy()),
+            "spread": torch.from_numpy(self.effects.spread.copy()),
+            "sizes": torch.from_numpy(self.effects.sizes.copy()),
         }
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
@@ -330,12 +391,17 @@ class SeriesCodec(Codec[Series]):
         try:
             self.frequency = Frequency(*state["frequency"])
             self.decimals = state["decimals"]
+            self.positive = bool(state.get("positive", False))  # older runs do not say
             self.coding = Coding(
                 tensors["weights"].double().numpy(),
                 tensors["edges"].double().numpy(),
                 int(state["season"]),
                 tensors["shorter"].double().numpy(),
             )
+            if "effects" in state:
+                names = ("centre", "spread", "sizes")
+                arrays = {name: tensors[name].double().numpy() for name in names}
+                self.effects = known_effects.restored(state["effects"], arrays)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise DataError(
                 say("the series codec of the run is damaged"), "codec.json", say("restore the file")

@@ -60,7 +60,7 @@ class Coding:
     @classmethod
     def fitted(cls, series: Sequence[np.ndarray], lags: int, bins: int, season: int) -> Coding:
         """From the values (T,) of training series."""
-        weights, shorter = predictors([_filled(scaled(one)[0]) for one in series], lags)
+        weights, shorter = predictors([filled(scaled(one)[0]) for one in series], lags)
         coding = cls(weights, np.array([-1.0, 1.0]), season, shorter)
         pools = [coding.innovations(scaled(one)[0]) for one in series]
         pool = np.concatenate([one[np.isfinite(one)] for one in pools])
@@ -148,7 +148,7 @@ class Coding:
         """(P, H) scaled values that follow z (T,), from innovations (P, H)."""
         paths, steps = later.shape
         past = np.empty((paths, self.lags + steps))
-        known = _filled(z)[-self.lags :]
+        known = filled(z)[-self.lags :]
         past[:, : self.lags] = known[0]
         past[:, self.lags - len(known) : self.lags] = known
         for step in range(steps):
@@ -175,7 +175,7 @@ def scale_of(power: int) -> float:
     return float(2.0 ** ((power + _LOWEST) / 2))
 
 
-def _filled(z: np.ndarray) -> np.ndarray:
+def filled(z: np.ndarray) -> np.ndarray:
     """Gaps as the last known value before them."""
     known = np.isfinite(z)
     if known.all():

@@ -51,7 +51,8 @@ class FillSeries(FillGaps):
         cond: dict[str, Tensor],
     ) -> list[Any]:
         """`steps` versions of each series that has a gap. Raises RecipeError where none has."""
-        if not any(np.isnan(one.values).any() for one in items):
+        whole = joined(items)  # a gap may lie between two stretches
+        if not any(np.isnan(one.values).any() for one in whole):
             raise RecipeError(
                 say("no value is missing"),
                 where="edit infill",
@@ -59,17 +60,19 @@ class FillSeries(FillGaps):
             )
         return [
             filled(model, codec, one, seed + number, options.temperature)
-            for one in joined(items)
+            for one in whole
             for number in range(options.steps)
         ]
 
     def work(self, codec: Codec[Any], items: Sequence[Any], options: Any) -> int:
-        gaps = sum(int(np.isnan(one.values).sum()) for one in items)
+        gaps = sum(int(np.isnan(one.values).sum()) for one in joined(items))
         return int(options.steps) * gaps * COURSES
 
 
 def filled(model: Family, codec: Any, one: Series, seed: int, temperature: float = 1.0) -> Series:
     """The series without gaps behind its first value. temperature: 0 takes the likeliest course."""
+    given, effects = one, codec.effects.of(one) if codec.known_ahead else np.zeros(len(one))
+    one = replace(one, values=one.values - effects)
     made, values = codec.fitted, one.values.copy()
     length = codec.spec.length
     while np.isnan(values).any():
@@ -103,8 +106,11 @@ def filled(model: Family, codec: Any, one: Series, seed: int, temperature: float
             else:
                 odds = np.exp(-(nats - nats.min()) / temperature)
                 chosen = int(rng.choice(COURSES, p=odds / odds.sum()))
-        values[first:stop] = one.rounded(courses[chosen] * size)
-    return replace(one, values=values)
+        drawn = one.rounded(courses[chosen] * size + effects[first:stop])
+        values[first:stop] = drawn - effects[first:stop]
+    return replace(
+        given, values=np.where(np.isfinite(given.values), given.values, values + effects)
+    )
 
 
 def _nats(

@@ -3,11 +3,12 @@ the given history shows.
 
 Members are the network over innovations (coding.py) and the forecasters of classical.py. Their
 weights are those by which the averaged quantiles would have lost least at earlier origins of the
-same histories, found by exponentiated gradient (Kivinen & Warmuth 1997) on the simplex: first for
-all series, then a few steps for each alone, which is as much as a few origins can say of it.
-Quantiles are averaged (Vincent 1912), not probabilities, which keeps a forecast as sharp as its
-members. Paths get the averaged marginals in the order of the network's own (Schaake shuffle, Clark
-et al. 2004), so they move as it moves.
+same histories, found by exponentiated gradient (Kivinen & Warmuth 1997) on the simplex: a few
+steps for all series, then a few for each alone. To stop early is to be drawn towards equal weights,
+which are hard to beat (Bates & Granger 1969; Timmermann 2006). Quantiles are averaged (Vincent
+1912), not probabilities, which keeps a forecast as sharp as its members; their widths are corrected
+by the same back-test (calibration.py). Paths get the averaged marginals in the order of the
+network's own (Schaake shuffle, Clark et al. 2004), so they move as it moves.
 
 `draw` continues rows of tokens with a model; who calls has one (verbs/forecast.py).
 """
@@ -16,26 +17,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from castalia.codecs.protocols import Draw
 from castalia.errors import DataError, RecipeError, meant
-from castalia.modalities.series import classical, coding, measures
+from castalia.modalities.series import (
+    calibration,
+    classical,
+    coding,
+    exponential_smoothing,
+    measures,
+)
 from castalia.modalities.series.coding import Coding
 from castalia.modalities.series.series import Series
 from castalia.nn.counter_random import counter_seed
 from castalia.progress import stage
 from castalia.sentences import say
 
-NETWORK, NAIVE = "network", "seasonal-naive"
-ORIGINS = 2  # earlier origins of each history
+NETWORK, NAIVE, ETS = "network", "seasonal-naive", "ets"
+MOST_SMOOTHED = 3  # series for which ETS is fitted without being asked for by name
+ORIGINS, MOST_ORIGINS = 2, 8  # earlier origins of each history
+ENOUGH_ORIGINS = 24  # of all histories
 TEST_PATHS = 40  # of each member in a back-test
 LEAST = 12  # values that a history needs before an origin
 GRID = 100  # quantiles by which members are averaged
-ROUNDS, RATE = 200, 2.0
+ROUNDS, RATE = 12, 2.0  # few, so that weights stay near equal ones where little tells them apart
 OWN_ROUNDS = 4  # for each series alone
 MOST_HORIZON = 10_000
 LONGEST = 2048  # values of a history by which it is scaled for the network, as in training
@@ -144,12 +153,14 @@ def forecast(
     levels: Sequence[float],
     seed: int,
     members: Sequence[str] = (),
+    effects: Sequence[np.ndarray] | None = None,
 ) -> Forecast:
     """`horizon` steps after the end of each series. draw None: classical members alone. length: of
-    the network's context. members: those that count; none: all. Raises RecipeError for a horizon
-    or a member that cannot be.
+    the network's context. members: those that count; none: all. effects: (T + horizon,) of what is
+    known ahead of each series, which all members but the seasonal naive are told; None: nothing is.
+    Raises RecipeError for a horizon or a member that cannot be.
     """
-    known = [*([] if draw is None else [NETWORK]), *classical.members(model)]
+    known = [*([] if draw is None else [NETWORK]), *classical_members(model)]
     for name in members:
         if name not in known:
             raise RecipeError(
@@ -157,7 +168,10 @@ def forecast(
                 where=f"--members {name}",
                 fix=say("{0}one of: {1}", meant(name, known), ", ".join(known)),
             )
-    chosen = list(members) or known
+    slow = not exponential_smoothing.installed() or len(items) > MOST_SMOOTHED
+    chosen = [name for name in known if name in members] or [
+        name for name in known if name != ETS or not slow
+    ]
     if not 1 <= horizon <= MOST_HORIZON:
         raise RecipeError(
             say("the horizon is out of range"),
@@ -167,40 +181,63 @@ def forecast(
     if not items:
         raise DataError(say("there is no series to continue"), "forecast", say("name a file"))
     whole = [_history(one.values) for one in items]
+    told_of = [np.zeros(len(one) + horizon) for one in whole]
+    if effects is not None:
+        told_of = [one[-len(past) - horizon :] for one, past in zip(effects, whole, strict=True)]
+    back = range(horizon * _origins(len(items)), 0, -horizon)
     before = [
-        (number, history[: len(history) - back], history[len(history) - back :][:horizon])
+        Origin(number, len(history) - steps)
         for number, history in enumerate(whole)
-        for back in range(ORIGINS * horizon, 0, -horizon)
-        if len(history) - back >= max(LEAST, horizon, 2 * model.season)
+        for steps in back
+        if len(history) - steps >= max(LEAST, horizon, 2 * model.season)
     ]
     grid = (np.arange(GRID) + 0.5) / GRID
 
     def drawn(
-        histories: Sequence[np.ndarray], count: int, names: Sequence[str] = chosen
+        origins: Sequence[Origin], count: int, names: Sequence[str] = chosen
     ) -> dict[str, np.ndarray]:
-        how = {"paths": count, "seed": seed, "members": names}
-        return dict(member_paths(model, histories, horizon, draw, length, **how))
+        given = [whole[one.number][: one.stop] for one in origins]
+        plain = [
+            history - told_of[one.number][: one.stop]
+            for one, history in zip(origins, given, strict=True)
+        ]
+        ahead = np.stack([told_of[one.number][one.stop :][:horizon] for one in origins])
+        made = {}
+        for name in names:
+            # the seasonal naive is told nothing
+            told, above = (given, 0.0) if name == NAIVE else (plain, ahead[:, None])
+            for _, found in member_paths(
+                model, told, horizon, draw, length, paths=count, seed=seed, members=[name]
+            ):
+                made[name] = found + above
+        return made
 
     def marginals(made: Mapping[str, np.ndarray]) -> np.ndarray:
         every = [np.quantile(one, grid, axis=1).transpose(1, 0, 2) for one in made.values()]
         return np.stack(every)
 
-    final = drawn(whole, paths)
+    final = drawn([Origin(number, len(one)) for number, one in enumerate(whole)], paths)
     names, scores = list(final), dict[str, dict[str, float]]()
-    weights = np.full((len(names), len(whole)), 1 / len(names))
+    weights, widths = np.full((len(names), len(whole)), 1 / len(names)), np.ones(GRID)
     if before:
-        owners = np.array([number for number, _, _ in before])
-        truth = np.stack([one for _, _, one in before])
-        scale = np.array([measures.naive_error(one, model.season) for _, one, _ in before])
-        earlier, count = [one for _, one, _ in before], min(paths, TEST_PATHS)
-        tested = marginals(drawn(earlier, count))
+        owners = np.array([one.number for one in before])
+        truth = np.stack([whole[one.number][one.stop :][:horizon] for one in before])
+        scale = np.array(
+            [measures.naive_error(whole[one.number][: one.stop], model.season) for one in before]
+        )
+        count = min(paths, TEST_PATHS)
+        tested = marginals(drawn(before, count))
         shared, weights = _weights(tested, truth, scale, grid, owners, len(whole))
+        joined = np.einsum("m,mngh->ngh", shared, tested)
+        if len(names) > 1:  # one member alone is given as it is
+            widths = calibration.widths(joined, truth)
         shown = dict(zip(names, tested, strict=True))
         if NAIVE not in shown:  # always shown
-            shown[NAIVE] = marginals(drawn(earlier, count, [NAIVE]))[0]
-        shown["ensemble"] = np.einsum("m,mngh->ngh", shared, tested)
+            shown[NAIVE] = marginals(drawn(before, count, [NAIVE]))[0]
+        shown["ensemble"] = calibration.widened(joined, widths)
         scores = {name: _scores(one, truth, scale, grid) for name, one in shown.items()}
     averaged = np.einsum("mn,mngh->ngh", weights, marginals(final))
+    averaged = calibration.widened(averaged, widths)
     template = final[NETWORK if NETWORK in final else names[0]]
     quantiles = np.stack([_at(averaged, grid, level) for level in levels], 1)
     # of one member the paths themselves: quantiles on a grid would cut its tails off
@@ -213,6 +250,18 @@ def forecast(
         shuffled[number] = one.rounded(shuffled[number])
     usual = dict(zip(names, weights.mean(1).tolist(), strict=True))
     return Forecast(items, tuple(levels), quantiles, shuffled, naive, usual, scores)
+
+
+class Origin(NamedTuple):
+    """A history: the first `stop` values of series `number`."""
+
+    number: int
+    stop: int
+
+
+def _origins(series: int) -> int:
+    """Of a back-test of so many series: few series want more."""
+    return max(ORIGINS, min(MOST_ORIGINS, ENOUGH_ORIGINS // series))
 
 
 def member_paths(
@@ -229,7 +278,7 @@ def member_paths(
     """(name, (N, paths, horizon)) of each member that continues histories (T,) without gaps."""
     if draw is not None and NETWORK in members:
         yield NETWORK, network_paths(model, histories, horizon, draw, length, paths, seed)
-    for name, forecaster in classical.members(model).items():
+    for name, forecaster in classical_members(model).items():
         if name not in members:
             continue
         rngs = (
@@ -242,6 +291,11 @@ def member_paths(
                 made.append(forecaster(history, horizon, model.season, paths, rng))
                 work.advance(1)
         yield name, np.stack(made)
+
+
+def classical_members(model: Coding) -> Mapping[str, classical.Forecaster]:
+    """All of them by name, those of other packages last."""
+    return {**classical.members(model), ETS: exponential_smoothing.ets}
 
 
 def network_paths(

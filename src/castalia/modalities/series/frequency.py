@@ -13,9 +13,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+
+from castalia.sentences import Message, plural, say
 
 Unit = Literal["second", "month", "number"]
 _EPOCH = datetime(1970, 1, 1)
@@ -42,13 +44,16 @@ _FORMS = (
     "%d.%m.%Y %H:%M:%S",
     "%d.%m.%Y %H:%M",
     "%d.%m.%Y",
+    "%d/%m/%Y %H:%M:%S",
     "%d/%m/%Y %H:%M",
     "%d/%m/%Y",
+    "%m/%d/%Y %H:%M:%S",
     "%m/%d/%Y %H:%M",
     "%m/%d/%Y",
     "%b %d, %Y",
     "%d %b %Y",
 )
+_AMERICAN = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y")
 _ISO = re.compile(
     r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?)?\s*(Z|[+-]\d{2}:?\d{2})?"
 )
@@ -70,18 +75,20 @@ class Frequency:
     day: int = 1
 
     @property
+    def parts(self) -> tuple[int, str]:
+        """(30, "minute"): the step in the largest unit of which it has a whole number."""
+        sizes = sorted(
+            ((size, name) for (unit, size), name in _NAMES.items() if unit == self.unit),
+            reverse=True,
+        )
+        size, name = next(one for one in sizes if self.count % one[0] == 0)
+        return self.count // size, name
+
+    @property
     def name(self) -> str:
-        """ "hour", "30 minute": for people and files, in English."""
-        known = _NAMES.get((self.unit, self.count))
-        if known is not None:
-            return known
-        sizes = [
-            (size, name) for (unit, size), name in _NAMES.items() if unit == self.unit and size > 1
-        ]
-        for size, name in sorted(sizes, reverse=True):
-            if self.count % size == 0:
-                return f"{self.count // size} {name}"
-        return f"{self.count} {_NAMES[self.unit, 1]}"
+        """ "hour", "30 minutes": for files and reports, in English."""
+        count, name = self.parts
+        return name if count == 1 else f"{count} {name}s"
 
     @property
     def season(self) -> int:
@@ -106,11 +113,44 @@ class Frequency:
             pass
         return str(moment)
 
+    def moment(self, step: int) -> datetime | None:
+        """When step `step` begins, as stamps say it; None for numbered steps and beyond the years
+        that there are.
+        """
+        when = self.anchor + step * self.count
+        if self.unit == "number":
+            return None
+        try:
+            return _of_month(when, 1) if self.unit == "month" else _EPOCH + timedelta(seconds=when)
+        except (OverflowError, ValueError):
+            return None
+
+    @property
+    def zoned(self) -> bool:
+        """Whether stamps said their zone, so that steps are counted in UTC."""
+        return self.form.endswith("+00:00")
+
     def to_json(self) -> list[object]:
         return [self.unit, self.count, self.anchor, self.form, self.day]
 
 
 INDEX = Frequency()
+
+
+def spoken(parts: Sequence[Any]) -> Message:
+    """A step in words, from `Frequency.parts`."""
+    count, name = int(parts[0]), str(parts[1])
+    words = {
+        "second": plural("{0} second", "{0} seconds", count),
+        "minute": plural("{0} minute", "{0} minutes", count),
+        "hour": plural("{0} hour", "{0} hours", count),
+        "day": plural("{0} day", "{0} days", count),
+        "week": plural("{0} week", "{0} weeks", count),
+        "month": plural("{0} month", "{0} months", count),
+        "quarter": plural("{0} quarter of a year", "{0} quarters of a year", count),
+        "year": plural("{0} year", "{0} years", count),
+    }
+    return words.get(name) or say("numbered, without dates")
 
 
 def _of_month(month: int, day: int) -> datetime:
@@ -120,9 +160,9 @@ def _of_month(month: int, day: int) -> datetime:
     return datetime(year, place + 1, min(day, last))
 
 
-def moment(text: str) -> datetime | None:
+def moment(text: str, month_first: bool = False) -> datetime | None:
     """A stamp as a moment, in UTC where it says its zone, else as it is written; None for anything
-    else. Days before months, where slashes leave it open.
+    else. month_first: of dates with slashes, where both orders are possible.
     """
     bare = text.strip()
     if _ISO.fullmatch(bare):
@@ -135,7 +175,7 @@ def moment(text: str) -> datetime | None:
         return datetime(int(float(bare)), 1, 1)
     if quarter := _QUARTER.fullmatch(bare):
         return datetime(int(quarter[1]), 3 * int(quarter[2]) - 2, 1)
-    for form in _FORMS:
+    for form in (*_AMERICAN, *_FORMS) if month_first else _FORMS:
         try:
             return datetime.strptime(bare, form)
         except ValueError:
@@ -184,7 +224,13 @@ def found(stamps: Sequence[datetime], zoned: bool = False) -> Frequency:
     seconds = np.array([_seconds(one) for one in moments])
     differences, counts = np.unique(np.diff(seconds), return_counts=True)
     usual = int(differences[counts.argmax()])
-    return Frequency("second", max(1, usual), int(seconds[0]), _form(moments, zoned))
+    usual = max(1, usual)
+    phases, held = np.unique(seconds % usual, return_counts=True)
+    # the first stamp may be a wrong one; clocks drift by a hundredth of a step
+    exact = (seconds - phases[held.argmax()]) / usual
+    steps = np.round(exact)[np.abs(exact - np.round(exact)) <= 0.01]
+    first = int(phases[held.argmax()]) + int(steps[0]) * usual
+    return Frequency("second", usual, first, _form(moments, zoned))
 
 
 def places(frequency: Frequency, stamps: Sequence[datetime]) -> np.ndarray:

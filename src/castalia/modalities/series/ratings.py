@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from castalia.modalities.series.coding import Coding
-from castalia.modalities.series.series import Series, joined
+from castalia.modalities.series.series import Series
 
 LEAST = 4  # values of a window
 
@@ -70,14 +70,16 @@ def windows(
 ) -> list[tuple[Window, Tensor, int]]:
     """(window, tokens (n,) int64 of what came before it and of itself, how many are its own): of
     each series every season of steps from where the predictor sees its whole past on, one after
-    another, in a context of `length` tokens. Neighbouring stretches count as one series.
+    another, in a context of `length` tokens. Windows with gaps are not rated.
     """
     size = min(max(LEAST, coding.season), length // 2)
     found = []
-    for item in joined(items):
+    for item in items:
         ids = torch.from_numpy(coding.encode(item.values))
         # the predictor sees a whole past from `lags` on; tokens 0 .. 2 are the head
         for first in range(max(1, min(coding.lags, len(item) // 2)), len(item) - size + 1, size):
+            if not np.isfinite(item.values[first : first + size]).all():
+                continue
             stop = first + size + 2
             row = ids[max(0, stop - length - 1) : stop]
             found.append((Window(item, first, size), row, size))

@@ -23,6 +23,8 @@ class Series:
     decimals  of the finest value that the data write; None: not rounded.
     label     how the file stored it, for reports.
     coding    what its values mean to a model (coding.py), where a codec knows; else None.
+    known     (K, T + F) float64, NaN where empty: columns that are known ahead, at its steps and at
+              those behind its end of which the file has rows; None: no such columns.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Series:
     decimals: int | None = None
     label: str = "CSV"
     coding: Any = field(default=None, repr=False)
+    known: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -53,11 +56,17 @@ class Series:
         return np.ascontiguousarray(self.values, "<f8").tobytes()
 
     def part(self, first: int, stop: int) -> Series:
-        """Steps `first` to `stop`, without the gaps at its beginning."""
+        """Steps `first` to `stop`, without the gaps at its beginning. The part at the end keeps
+        what is known of steps behind it.
+        """
         values = self.values[first:stop]
-        known = np.flatnonzero(np.isfinite(values))
-        skipped = int(known[0]) if len(known) else len(values)
-        return replace(self, values=values[skipped:], start=self.start + first + skipped)
+        there = np.flatnonzero(np.isfinite(values))
+        skipped = int(there[0]) if len(there) else len(values)
+        known = self.known
+        if known is not None:
+            known = known[:, first + skipped : stop if stop < len(self) else None]
+        start = self.start + first + skipped
+        return replace(self, values=values[skipped:], start=start, known=known)
 
     def stamp(self, place: int) -> str:
         """When the value at `place` is, as files write it; it may lie beyond the last."""
@@ -83,7 +92,13 @@ def joined(stretches: Sequence[Series]) -> list[Series]:
             made.append(one)
             continue
         gap = np.full(between, np.nan)
-        made[-1] = replace(last, values=np.concatenate([last.values, gap, one.values]))
+        known = None
+        if last.known is not None and one.known is not None:
+            before = last.known[:, : len(last) + between]
+            empty = np.full((len(before), len(last) + between - before.shape[1]), np.nan)
+            known = np.concatenate([before, empty, one.known], 1)
+        values = np.concatenate([last.values, gap, one.values])
+        made[-1] = replace(last, values=values, known=known)
     return made
 
 

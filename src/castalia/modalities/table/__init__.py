@@ -16,7 +16,8 @@ MODALITY = Modality(
     codecs={
         "related": Named(
             f"{_HERE}.related.codec:RelatedCodec", say("rows of two tables that belong together")
-        )
+        ),
+        "history": Named(f"{_HERE}.history.codec:HistoryCodec", say("events of each in time")),
     },
     first="table/ar",
     base="table/ar",

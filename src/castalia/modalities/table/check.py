@@ -27,6 +27,8 @@ from castalia.modalities.table.codec import TableCodec
 from castalia.modalities.table.columns.base import ERRORS, is_missing
 from castalia.modalities.table.columns.discrete import Derived
 from castalia.modalities.table.columns.infer import MOST_VALUES
+from castalia.modalities.table.history.check import HistoryLook
+from castalia.modalities.table.history.codec import HistoryCodec
 from castalia.modalities.table.related.check import RelatedLook, known_of, related_of
 from castalia.modalities.table.related.codec import RelatedCodec
 from castalia.modalities.table.row import Row
@@ -112,7 +114,7 @@ class TableCheck(Check):
 
     def prepare(self, plan: Plan, files: Inventory) -> tuple[Plan, list[Finding]]:
         """Says why the file was taken for a table, and how to read it otherwise."""
-        if plan.codec.name == RelatedCodec.name:
+        if plan.codec.name in (RelatedCodec.name, HistoryCodec.name):
             return plan, []
         for entry in files.read()[:1]:
             try:
@@ -140,6 +142,8 @@ class TableCheck(Check):
     def begin(self, count: int, own: int, codec: Codec[Any]) -> Look:
         if isinstance(codec, RelatedCodec):
             return RelatedLook(count, own, codec)
+        if isinstance(codec, HistoryCodec):
+            return HistoryLook(count, own, codec)
         return TableLook(count, own, codec)
 
     def findings(self, scan: Scan) -> Iterator[Finding]:
@@ -223,6 +227,8 @@ class TableCheck(Check):
             return Advice(
                 "table/children", say("it draws parents with their children, in two tables")
             )
+        if "history" in scan.facts:
+            return Advice("table/history", say("it says what comes next for each"))
         return Advice(
             "table/ar",
             say("it draws, completes, predicts and scores rows; it measured best of the four"),
@@ -238,6 +244,8 @@ class TableCheck(Check):
         names = ("table/ar", "table/flow", "table/gan", "table/vae")
         if related_of(facts) is not None:
             names = ("table/children",)
+        if "history" in facts:
+            names = ("table/history",)
         return tuple(Need(name, 40, 500, cls.unit, source) for name in names)
 
     @classmethod

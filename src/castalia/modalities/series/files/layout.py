@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from castalia.errors import CastaliaError, DataError, meant
 from castalia.modalities.series import frequency
+from castalia.modalities.series.files.notation import PLAIN, is_missing, notation_of, stamps_of
 from castalia.sentences import say
 from castalia.text_files import tables
 
@@ -25,13 +25,14 @@ TIMES = frozenset({"time", "date", "datetime", "timestamp", "ds", "day", "month"
 COUNTS = frozenset({"time", "step", "t", "index"})
 IDS = frozenset({"id", "unique_id", "item_id", "series", "series_id", "name", "v1"})
 WIDE = 24  # columns of numbers from which a row without stamps is a series
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?", "#n/a"})
+ERRORS = frozenset({"#n/a", "#na", "#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!"})
 REGULAR = 0.7  # of the steps between stamps that must be alike
 
 
 class Layout(NamedTuple):
     """kind: "long" (stamps go down), "rows" (a series a row), "calendar" (a year a row). time, id:
     columns, None where there is none. values: columns of numbers. texts: columns that are neither.
+    known: columns that are known ahead, as they were named.
     """
 
     kind: Literal["long", "rows", "calendar"]
@@ -39,29 +40,7 @@ class Layout(NamedTuple):
     id: str | None
     values: tuple[str, ...]
     texts: tuple[str, ...] = ()
-
-
-def number(cell: Any) -> float:
-    """The number of a cell; NaN where it is none."""
-    if cell is None or isinstance(cell, bool):
-        return math.nan
-    if isinstance(cell, int | float):
-        return float(cell) if math.isfinite(cell) else math.nan
-    try:
-        value = float(str(cell).strip().replace(" ", ""))
-    except ValueError:
-        return math.nan
-    return value if math.isfinite(value) else math.nan
-
-
-def stamp_of(cell: Any) -> datetime | None:
-    """A stamp as a moment; a bare number, which counts steps, as so many seconds after 1970."""
-    text = "" if cell is None else str(cell)
-    found = frequency.moment(text)
-    if found is not None:
-        return found
-    value = number(cell)
-    return frequency.counted(int(value)) if value.is_integer() else None
+    known: tuple[str, ...] = ()
 
 
 def layout_of(
@@ -70,12 +49,13 @@ def layout_of(
     time: str | None = None,
     id: str | None = None,
     values: Sequence[str] = (),
+    known: Sequence[str] = (),
 ) -> Layout:
     """The layout of a table's rows. Raises DataError where a column that is named is not there, and
     where there are no numbers.
     """
     names = list(dict.fromkeys(name for row in rows[:LOOKED] for name in row))
-    for name in (time, id, *values):
+    for name in (time, id, *values, *known):
         if name is not None and name not in names:
             raise DataError(
                 say("the table has no column '{0}'", name),
@@ -92,7 +72,7 @@ def layout_of(
     if time is None:  # steps that are only numbered
         counted = [name for name in names if lower[name] in COUNTS and name in numbers]
         time = next((name for name in counted if _is_counted(cells[name])), None)
-    rest = [name for name in names if name not in (time, id)]
+    rest = [name for name in names if name not in (time, id, *known)]
     if time is not None and {lower[name][:3] for name in rest} == set(MONTHS) and len(rest) == 12:
         return Layout("calendar", time, None, tuple(rest))
     texts = [name for name in rest if name not in numbers and _has_text(cells[name])]
@@ -112,13 +92,15 @@ def layout_of(
     others = tuple(name for name in texts if name != id)
     if time is None and len(chosen) >= WIDE:
         return Layout("rows", None, id, chosen, others)
-    return Layout("long", time, id if time is not None or id in texts else None, chosen, others)
+    own = id if time is not None or id in texts else None
+    return Layout("long", time, own, chosen, others, tuple(known))
 
 
 def _is_numeric(cells: Sequence[Any]) -> bool:
     known = [
-        cell for cell in cells if str(cell).strip().lower() not in MISSING and cell is not None
+        cell for cell in cells if not is_missing(cell) and str(cell).strip().lower() not in ERRORS
     ]
+    number = notation_of(known).number
     return bool(known) and sum(not math.isnan(number(cell)) for cell in known) >= 0.9 * len(known)
 
 
@@ -136,7 +118,7 @@ def _is_stamps(cells: Sequence[Any], name: str) -> bool:
 
 def _is_counted(cells: Sequence[Any]) -> bool:
     """Whether the cells are whole numbers that mostly rise."""
-    known = [number(cell) for cell in cells]
+    known = [PLAIN.number(cell) for cell in cells]
     rises = sum(later > earlier for earlier, later in pairwise(known))
     return all(one.is_integer() for one in known) and 2 * rises > len(known) - 1
 
@@ -160,10 +142,9 @@ def _is_series(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
     if layout.time is None or layout.texts or len(rows) < 16:
         return False
     groups: dict[str, list[Any]] = {}
-    for row in rows:
-        groups.setdefault(str(row.get(layout.id)) if layout.id else "", []).append(
-            stamp_of(row.get(layout.time))
-        )
+    moments = stamps_of([row.get(layout.time) for row in rows])
+    for row, when in zip(rows, moments, strict=True):
+        groups.setdefault(str(row.get(layout.id)) if layout.id else "", []).append(when)
     if len(rows) < 4 * len(groups):
         return False
     regular = total = 0

@@ -4,7 +4,8 @@ seasonal naive.
 wql, mase, smape and the coverage of the 50%, 80% and 95% intervals (measures.py), each with a 95%
 interval over series; `baselines["naive"]` is the seasonal naive. The forecasts are the network's
 alone: what the ensemble of `castalia forecast` adds, its own back-test shows. A series is what the
-codec decodes from the beginning of a held-out document.
+codec decodes of a held-out document, without the effects of what is known ahead. Where there are
+few series, more origins of each are taken, and intervals are over origins.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from castalia.sampling.continuations import continuations
 from castalia.sentences import say
 
 MOST, FEWEST = 40, 3  # held-out series
-ORIGINS = 2
+ORIGINS, ENOUGH = 2, 12  # origins of a series; of all where they are few
 PATHS = 64
 LONGEST, SHORTEST = 48, 4  # of the horizon
 WIDTHS = {0.5: "coverage-50", 0.8: "coverage-80", 0.95: "coverage-95"}
@@ -65,19 +66,23 @@ class Backtest(Metric):
         lengths = [len(one) for one in held_out]
         usual = coding.season if coding.season > 1 else 8
         horizon = min(LONGEST, max(SHORTEST, min(usual, int(np.median(lengths or [0])) // 4)))
+        origins = max(ORIGINS, -(-ENOUGH // max(1, len(held_out))))
         cases = [
             (number, one[: len(one) - back * horizon], one[len(one) - back * horizon :][:horizon])
             for number, one in enumerate(held_out)
-            for back in range(ORIGINS, 0, -1)
+            for back in range(origins, 0, -1)
             if len(one) - back * horizon >= max(horizon, 2 * coding.season, 12)
         ]
         owners = np.array([number for number, _, _ in cases], dtype=np.int64)
-        if len(set(owners.tolist())) < FEWEST:
+        series = len(set(owners.tolist()))
+        if series < FEWEST:  # intervals over origins
+            owners = np.arange(len(cases))
+        if len(cases) < FEWEST:
             words = say(
-                "Not computed: a back-test needs {0} held-out series that are longer than two "
-                "seasons and a horizon; there are {1}.",
+                "Not computed: a back-test needs {0} origins in held-out series, behind two "
+                "seasons each; there are {1}.",
                 FEWEST,
-                len(set(owners.tolist())),
+                len(cases),
             )
             return not_computed(self.better, None, evidence.seed, words)
         truth = np.stack([one for _, _, one in cases])
@@ -103,7 +108,7 @@ class Backtest(Metric):
         scale = np.array([measures.naive_error(one, coding.season) for one in histories])
         sides = {side: _estimates(truth, one, scale, owners) for side, one in paths.items()}
         seconds = (time.perf_counter() - begun) / len(sides["model"])
-        about = {"horizon": horizon, "origins": len(cases), "series": len(set(owners.tolist()))}
+        about = {"horizon": horizon, "origins": len(cases), "series": series}
         return [
             self._score(
                 name, {side: one[name] for side, one in sides.items()}, evidence, seconds, about
@@ -152,16 +157,20 @@ def _drawn(
 
 
 def _documents(evidence: TokenEvidence, coding: Coding) -> list[np.ndarray]:
-    """Values of held-out rows that begin a document, gaps filled with what was last known."""
+    """Values of held-out documents, gaps filled with straight lines."""
+    rows = [row for batch in evidence.batches for row in batch.x.cpu()]
+    tokens: dict[int, list[int]] = {}
+    for row, owner in zip(rows, evidence.owners.tolist(), strict=True):
+        # the first of a row is context; behind the end of a document stands `begin` again
+        tokens.setdefault(owner, []).extend(
+            one for one in row[1:].tolist() if one != evidence.spec.begin
+        )
     found: list[np.ndarray] = []
-    for batch in evidence.batches:
-        for row in batch.x.cpu():
-            if int(row[0]) != evidence.spec.begin or len(found) == MOST:
-                continue
-            values = coding.decode(row.tolist())
-            known = np.flatnonzero(np.isfinite(values))
-            if len(known) > 1:
-                found.append(np.interp(np.arange(len(values)), known, values[known]))
+    for ids in list(tokens.values())[:MOST]:
+        values = coding.decode([evidence.spec.begin, *ids])
+        known = np.flatnonzero(np.isfinite(values))
+        if len(known) > 1:
+            found.append(np.interp(np.arange(len(values)), known, values[known]))
     return found
 
 
