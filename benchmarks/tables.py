@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import assistant_tables
 import audio_tables
 import demand_tables
 import language_tables
@@ -552,6 +553,7 @@ MODULES = (
     demand_tables,
     risk_tables,
     prompt_tables,
+    assistant_tables,
 )
 # README's figures: a result, and which of its rows; two of pictures, two of texts, one of music,
 # one of what is said about a model

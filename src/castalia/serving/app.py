@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -62,9 +62,11 @@ def make_app(
     origins: frozenset[str] = frozenset(),
     open_metrics: bool = False,
     log_prompts: bool = False,
+    first: Sequence[APIRouter] = (),
 ) -> ServerMiddleware:
     """The whole ASGI application. hosts: by which names it may be called; None: by any. origins: of
-    pages that may call it beside its own.
+    pages that may call it beside its own. first: routes that come before those of runs, of an app
+    that serves something else.
     """
     limits = limits or Limits()
     for one in table.runs.values():
@@ -84,6 +86,8 @@ def make_app(
         redoc_url=None,
         redirect_slashes=False,
     )
+    for routes in first:
+        app.include_router(routes)
     app.include_router(openai_api.router(table, service))
     app.include_router(openai_chat.router(table, service))
     app.include_router(openai_images.router(table, service))

@@ -119,12 +119,17 @@ def _docx(path: Path) -> Iterator[str]:
 
 
 def _pdf(path: Path) -> Iterator[str]:
+    return (text + "\n\n" for _, text in pages(path))
+
+
+def pages(path: Path) -> Iterator[tuple[int, str]]:
+    """(number from 1, text) of the pages of a PDF file that have text. Raises as `contents`."""
     try:
         import pypdf
         from pypdf.errors import DependencyError
     except ImportError as error:
         raise MissingExtra("pypdf", "documents", path.name) from error
-    data, silent, pages = bounded.read_bytes(path), 0, 0
+    data, silent, count = bounded.read_bytes(path), 0, 0
     try:
         reader = pypdf.PdfReader(io.BytesIO(data))
         if reader.is_encrypted and not _opened(reader, DependencyError):
@@ -133,18 +138,18 @@ def _pdf(path: Path) -> Iterator[str]:
                 path.name,
                 say("save it without a password, or set data.skip_bad=true"),
             )
-        pages = len(reader.pages)
-        if pages > MOST_PAGES:
+        count = len(reader.pages)
+        if count > MOST_PAGES:
             raise DataError(
-                say("the PDF file has {0:,} pages; {1:,} are read at most", pages, MOST_PAGES),
+                say("the PDF file has {0:,} pages; {1:,} are read at most", count, MOST_PAGES),
                 path.name,
                 say("split it"),
             )
-        for page in reader.pages:
+        for number, page in enumerate(reader.pages, 1):
             text = page.extract_text().encode("utf-8", "replace").decode().strip()
             silent += not text
             if text:
-                yield text + "\n\n"
+                yield number, text
     except CastaliaError:
         raise
     except Exception as error:  # whatever the library raises is the file's fault
@@ -152,7 +157,7 @@ def _pdf(path: Path) -> Iterator[str]:
             say("the PDF file cannot be read: {0}", _why(error)), path.name, _FIX
         ) from error
     remedy = say("run text recognition (OCR) over it, or leave it out with data.skip_bad=true")
-    if silent == pages:
+    if silent == count:
         raise DataError(
             say("the PDF file holds no text: its pages are pictures, or empty"), path.name, remedy
         )

@@ -28,13 +28,13 @@ from castalia.codecs.base import Codec
 from castalia.codecs.conversation import Conversation
 from castalia.data.inventory import Inventory
 from castalia.language import Voice
-from castalia.modalities.text import check_tables, personal_data
+from castalia.modalities.text import check_tables
 from castalia.modalities.text.check_messages import FINDINGS, LABELS, PERSONAL, SCRIPTS
 from castalia.modalities.text.codec import TextConfig
 from castalia.modalities.text.near_duplicates import SIMILAR, Shingles, folded
 from castalia.omissions import Omission
 from castalia.sentences import Message, plural, say, series
-from castalia.text_files import documents
+from castalia.text_files import documents, personal_data
 
 SHOWN = 5  # masked examples of each sort
 REPEATED = 0.1  # share of characters in lines that return from which it is reported

@@ -6,9 +6,9 @@ import difflib
 import re
 
 from castalia.language import Voice
-from castalia.modalities.text import personal_data
 from castalia.pages.html import Html
 from castalia.pages.presenter import Written
+from castalia.text_files import personal_data
 
 EXCERPT = 360  # characters of a text that is compared with another
 _TOKENS = re.compile(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from castalia.modalities.text import personal_data
+from castalia.text_files import personal_data
 
 ID = "11010519491231002X"  # the worked example of GB 11643-1999
 # issuers' own test numbers
