@@ -25,8 +25,8 @@ import demand_tables
 import language_tables
 import music_tables
 import picture_tables
-import recommend_tables
 import prompt_tables
+import recommend_tables
 import risk_tables
 import shape_tables
 import table_tables
