@@ -16,7 +16,7 @@ from castalia.sentences import say
 DATA = Path(__file__).parent / "data"
 ASKED = (
     "Which python version do I need?",
-    "训练中断以后怎么继续？",
+    "数据会不会被上传？",
     "What does a licence for ten users cost?",
 )
 RATE = 0.2  # so few entries promise little: 0.05 needs 59 questions without an answer
