@@ -197,7 +197,8 @@ def test_a_long_prompt_takes_time_in_proportion(unit: str) -> None:
         return time.process_time() - begin
 
     spent(10)
-    assert spent(4000) < 20 * max(spent(500), 0.01)
+    # eight times as much text: in proportion, 8; in the square, 64. A busy machine is forgiven.
+    assert min(spent(4000) for _ in range(3)) < 25 * max(spent(500), 0.02)
 
 
 def test_the_command(tmp_path: Path) -> None:
