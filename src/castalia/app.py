@@ -10,18 +10,12 @@ Beside its code a folder may have `templates/*.j2` of pages, `locale/` of transl
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
-from importlib.metadata import entry_points
-from importlib.resources.abc import Traversable
-from typing import Any
 
 from castalia.language import more_catalogues
-from castalia.modality import load
+from castalia.modality import Descriptor, descriptors
 
 GROUP = "castalia.app"
 
@@ -39,7 +33,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class App:
+class App(Descriptor):
     """Targets are "module:attribute"; "" where the app has nothing of its own.
 
     name        of its folder and of its command.
@@ -62,25 +56,11 @@ class App:
     demo: str = ""
     rank: int = 100
 
-    def load(self, part: str) -> Any:
-        """The object that the field `part` names; None where it is empty."""
-        target: str = getattr(self, part)
-        return load(target, self.name) if target else None
-
-    @property
-    def folder(self) -> Traversable:
-        """Where its templates, translations and data are."""
-        return resources.files(self.package)
-
 
 @cache
 def every() -> Mapping[str, App]:
     """All apps by name, in their order. Raises PluginError for one that cannot be loaded."""
-    builtin = importlib.import_module("castalia.apps")
-    targets = [f"castalia.apps.{one.name}:APP" for one in pkgutil.iter_modules(builtin.__path__)]
-    targets += [point.value for point in entry_points(group=GROUP)]
-    found = [load(target, target) for target in targets]
-    return {one.name: one for one in sorted(found, key=lambda one: (one.rank, one.name))}
+    return descriptors("castalia.apps", "APP", GROUP)
 
 
 def commands() -> Iterator[tuple[str, Command]]:

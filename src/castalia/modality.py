@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from importlib.metadata import entry_points
 from importlib.resources.abc import Traversable
 from typing import Any
 
@@ -67,8 +66,25 @@ class Aloud:
     limits: tuple[str, ...]
 
 
+class Descriptor:
+    """What modalities and apps (app.py) have in common: a folder, and code by name."""
+
+    name: str
+    package: str  # dotted name of the folder
+
+    def load(self, part: str) -> Any:
+        """The object that the field `part` names; None where it is empty."""
+        target: str = getattr(self, part)
+        return load(target, self.name) if target else None
+
+    @property
+    def folder(self) -> Traversable:
+        """Where its recipes, data, templates and translations are."""
+        return resources.files(self.package)
+
+
 @dataclass(frozen=True)
-class Modality:
+class Modality(Descriptor):
     """Targets are "module:attribute"; "" where the modality has nothing of its own.
 
     package     dotted name of its folder, which holds `recipes/*.yaml` and `data/NAME/`.
@@ -129,16 +145,6 @@ class Modality:
     media: Mapping[str, str] = field(default_factory=dict)
     rank: int = 100
 
-    def load(self, part: str) -> Any:
-        """The object that the field `part` names; None where it is empty."""
-        target: str = getattr(self, part)
-        return load(target, self.name) if target else None
-
-    @property
-    def folder(self) -> Traversable:
-        """The folder of the modality, where its recipes and data are."""
-        return resources.files(self.package)
-
 
 def load(target: str, owner: str) -> Any:
     """The object called "module:attribute". Raises PluginError where there is none."""
@@ -153,16 +159,26 @@ def load(target: str, owner: str) -> Any:
         ) from error
 
 
+def descriptors(package: str, attribute: str, group: str) -> dict[str, Any]:
+    """Those called `attribute` in the folders of a package, and those of other packages under an
+    entry point group: by name, in the order of their ranks. Raises PluginError for one that cannot
+    be loaded.
+    """
+    from importlib.metadata import entry_points  # takes longer than all of this file
+
+    builtin = importlib.import_module(package)
+    targets = [
+        f"{package}.{one.name}:{attribute}" for one in pkgutil.iter_modules(builtin.__path__)
+    ]
+    targets += [point.value for point in entry_points(group=group)]
+    found = [load(target, target) for target in targets]
+    return {one.name: one for one in sorted(found, key=lambda one: (one.rank, one.name))}
+
+
 @cache
 def every() -> Mapping[str, Modality]:
     """All modalities by name, in their order. Raises PluginError for one that cannot be loaded."""
-    builtin = importlib.import_module("castalia.modalities")
-    targets = [
-        f"castalia.modalities.{one.name}:MODALITY" for one in pkgutil.iter_modules(builtin.__path__)
-    ]
-    targets += [point.value for point in entry_points(group=GROUP)]
-    found = [load(target, target) for target in targets]
-    return {one.name: one for one in sorted(found, key=lambda one: (one.rank, one.name))}
+    return descriptors("castalia.modalities", "MODALITY", GROUP)
 
 
 def recipes() -> dict[str, Traversable]:

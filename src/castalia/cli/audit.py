@@ -7,6 +7,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from castalia.cli.console import echo, say_json, table
+from castalia.cli.options import AsJson, TrustCode
 from castalia.errors import RecipeError
 from castalia.language import constant, current, recognised
 from castalia.sentences import plural, say, series
@@ -53,12 +54,8 @@ def command(
             help="leave an index in the run for a release policy; it holds reduced training items"
         ),
     ] = True,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    trust_code: TrustCode = False,
+    json: AsJson = False,
 ) -> int:
     """Look for copies of training items among samples, shifted, mirrored, cropped, recoloured or
     edited, and for traces of who was in the data.

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson, TrustCode
 from castalia.language import current
 from castalia.sentences import say
 
@@ -21,12 +22,8 @@ def command(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="default: RUN/card.md, RUN/card.zh.md")
     ] = None,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    trust_code: TrustCode = False,
+    json: AsJson = False,
 ) -> int:
     """Write the card of a run: model, data, cost, scores, limits, and what marking rules ask,
     answered or open.

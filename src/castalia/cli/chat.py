@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from castalia.cli.console import constraint_of, echo, say_json
+from castalia.cli.options import TrustCode
 from castalia.errors import CastaliaError, RecipeError
 from castalia.escapes import printable
 from castalia.language import translate
@@ -80,9 +81,7 @@ def command(
     ledger: Annotated[
         File, typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl")
     ] = None,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
-    ] = False,
+    trust_code: TrustCode = False,
     json: Annotated[
         bool,
         typer.Option(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson
 from castalia.errors import DataError, RecipeError
 from castalia.language import current, translate
 from castalia.sentences import plural, say
@@ -56,9 +57,7 @@ def command(
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="exit with 3 for warnings, too")] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Look at data before training: sizes, copies, leakage, damage, personal data, and whether it
     is enough.

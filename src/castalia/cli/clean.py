@@ -13,6 +13,7 @@ import typer
 
 from castalia import bounded
 from castalia.cli.console import echo, say_json, table
+from castalia.cli.options import AsJson
 from castalia.errors import DataError
 from castalia.language import constant
 from castalia.sentences import say, series
@@ -29,9 +30,7 @@ def command(
     remove: Annotated[
         bool, typer.Option("--yes", help="remove them; they are built again when needed")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """List caches and what they belong to; remove them, or those named, with --yes. Runs are never
     touched.

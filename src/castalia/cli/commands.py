@@ -147,10 +147,18 @@ def first_words() -> Mapping[str, Verb]:
     return found
 
 
+def verb_of(name: str) -> Verb:
+    """The verb of that name. Apps are looked for only where it is none of the command line's own:
+    finding them takes time at each start.
+    """
+    return VERBS[name] if name in VERBS else verbs()[name]
+
+
 def longest(words: Sequence[str]) -> str:
     """The command that these words begin with, of two or of one; "" where there is none."""
-    two = " ".join(words[:2])
-    return two if two in verbs() else words[0] if words[0] in verbs() else ""
+    if words[0] in VERBS:
+        return words[0]
+    return next((one for one in (" ".join(words[:2]), words[0]) if one in verbs()), "")
 
 
 def parser_of(name: str) -> Any:
@@ -159,7 +167,7 @@ def parser_of(name: str) -> Any:
     """
     import typer
 
-    verb = verbs()[name]
+    verb = verb_of(name)
     run = modality.load(verb.target or f"castalia.cli.{name}:command", f"castalia {name}")
     made = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     made.command(name, epilog=f"Example: {verb.example}")(with_language(run))

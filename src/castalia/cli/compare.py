@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from castalia.cli.console import echo, say_json, table
+from castalia.cli.options import AsJson
 from castalia.language import current
 from castalia.sentences import row, say
 
@@ -30,9 +31,7 @@ def command(
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="allow the runs to execute their own Python files")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Judge runs of the same data side by side: differences with intervals, fidelity against cost,
     one page.

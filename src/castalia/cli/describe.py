@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson, LedgerFile, PolicyFile, TrustCode
 from castalia.sentences import say
 
 
@@ -32,20 +33,10 @@ def command(
         Path | None,
         typer.Option(metavar="FILE", help="a .jsonl that data.caption=caption reads"),
     ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md"),
-    ] = None,
-    ledger: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl"),
-    ] = None,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    policy: PolicyFile = None,
+    ledger: LedgerFile = None,
+    trust_code: TrustCode = False,
+    json: AsJson = False,
 ) -> int:
     """Say in words what files show, by a run that was trained on captions."""
     from castalia import atomic

@@ -12,6 +12,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from castalia.cli.console import conditions, echo, say_json
+from castalia.cli.options import AsJson, LedgerFile, PolicyFile, TrustCode
 from castalia.sampling.edit import (
     Metavar,
     edit_of,
@@ -108,20 +109,10 @@ def command(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="a condition; default: the input's folder name"),
     ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md"),
-    ] = None,
-    ledger: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl"),
-    ] = None,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    policy: PolicyFile = None,
+    ledger: LedgerFile = None,
+    trust_code: TrustCode = False,
+    json: AsJson = False,
     **flags: Any,
 ) -> int:
     """Edit given items with a run whose family has latents (VAE, VAE-GAN, flow, GAN, VAE of

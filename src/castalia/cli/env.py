@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, entry_points, metadata, version
 from importlib.util import find_spec
-from typing import Annotated
-
-import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson
 from castalia.sentences import say, series
 
 
 def command(
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Versions, threads, memory, extras and plug-ins: what to put into a bug report."""
     import os

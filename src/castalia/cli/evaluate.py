@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from castalia.cli.console import echo, say_json, table
+from castalia.cli.options import AsJson, TrustCode
 from castalia.errors import RecipeError
 from castalia.language import current, translate
 from castalia.sentences import say
@@ -50,12 +51,8 @@ def command(
     guidance: Annotated[
         float | None, typer.Option(help="of --agreement's samples; default: the run's own")
     ] = None,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    trust_code: TrustCode = False,
+    json: AsJson = False,
 ) -> int:
     """Judge a run against real data: scores with intervals, baselines and a page to look at."""
     from castalia.registry import families_that

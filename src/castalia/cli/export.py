@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, say_json, table
+from castalia.cli.options import AsJson
 from castalia.sentences import say
 from castalia.units import size
 
@@ -26,9 +27,7 @@ def command(
             "transformers: for AutoModelForCausalLM and AutoTokenizer"
         ),
     ],
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Write a run in the format of another program."""
     from castalia.run import Run

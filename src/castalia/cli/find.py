@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson, TrustCode
 
 
 def command(
@@ -17,12 +18,8 @@ def command(
         list[str], typer.Argument(metavar="FILE...", help="files or folders to look through")
     ],
     top: Annotated[int, typer.Option(help="how many, the best first")] = 10,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    trust_code: TrustCode = False,
+    json: AsJson = False,
 ) -> int:
     """Find the files that a text describes, by a run that was trained on captions."""
     from castalia.run import Run

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson, LedgerFile, PolicyFile, TrustCode
 from castalia.errors import RecipeError
 from castalia.sentences import plural, say
 
@@ -32,20 +33,10 @@ def command(
         str, typer.Option(metavar="ENDING", help="of the tables: csv, tsv, parquet or jsonl")
     ] = "csv",
     seed: Annotated[int, typer.Option(help="of the draws")] = 0,
-    policy: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md"),
-    ] = None,
-    ledger: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl"),
-    ] = None,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    policy: PolicyFile = None,
+    ledger: LedgerFile = None,
+    trust_code: TrustCode = False,
+    json: AsJson = False,
 ) -> int:
     """Continue given series: quantiles and paths as tables, and a plot."""
     from castalia.cli.output_folder import endings

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson
 from castalia.errors import RecipeError
 from castalia.language import constant
 from castalia.sentences import plural, say, series
@@ -24,9 +25,7 @@ def command(
         str | None,
         typer.Option(metavar="HASH", help="a head that was noted earlier: it must be in the chain"),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Find lines that were altered, taken out, moved or cut off. Exit 0 if there are
     none, else 7.

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from castalia.cli.console import echo, say_json, table
+from castalia.cli.options import AsJson
 from castalia.errors import RecipeError
 from castalia.language import constant, translate
 from castalia.sentences import say
@@ -36,9 +37,7 @@ def command(
     kind: Annotated[
         str, typer.Argument(metavar="KIND", help="runs | recipes | data | families | codecs")
     ],
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """List what is there."""
     if kind not in KINDS:

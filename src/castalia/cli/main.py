@@ -13,7 +13,7 @@ from typing import Any
 
 import castalia
 from castalia import app
-from castalia.cli.commands import GROUPS, first_words, longest, parser_of, verbs
+from castalia.cli.commands import GROUPS, first_words, longest, parser_of, verb_of, verbs
 from castalia.errors import CastaliaError, RecipeError
 from castalia.escapes import one_line, printable
 from castalia.language import constant, preferred, recognised, say, translate, using
@@ -129,7 +129,7 @@ def _dispatch(arguments: list[str]) -> int:
     limits, rest = taken(arguments[len(words.split()) :], "--limit")
     options = {"args": rest, "prog_name": f"castalia {words}", "standalone_mode": False}
     try:
-        with nullcontext() if verbs()[words].talks else shown(True):
+        with nullcontext() if verb_of(words).talks else shown(True):
             if not limits:
                 result = command(**options)
             else:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson, LedgerFile, PolicyFile, TrustCode
 from castalia.sentences import plural, say
 
 ODD = 5  # of the least likely items that are shown
@@ -24,20 +25,10 @@ def command(
         typer.Option(help="what to predict from all others; default: how likely each row is"),
     ] = None,
     seed: Annotated[int, typer.Option(help="of draws of what a row lacks")] = 0,
-    policy: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md"),
-    ] = None,
-    ledger: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl"),
-    ] = None,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    policy: PolicyFile = None,
+    ledger: LedgerFile = None,
+    trust_code: TrustCode = False,
+    json: AsJson = False,
 ) -> int:
     """Predict a column of given rows with probabilities, or rate how likely each row is."""
     from castalia.cli.output_folder import Batch

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson, TrustCode
 from castalia.sentences import say
 
 
@@ -23,12 +24,8 @@ def command(
         list[Path] | None,
         typer.Option(metavar="FILE", help="of an edit: what it was made from, in that order"),
     ] = None,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    trust_code: TrustCode = False,
+    json: AsJson = False,
 ) -> int:
     """Make a file again from its manifest and compare. Exit 0 if every byte is the same, else 7."""
     from castalia.run import Run

@@ -11,6 +11,7 @@ import typer
 
 from castalia import bounded, progress
 from castalia.cli.console import conditions, constraint_of, echo, pairs_of, say_json
+from castalia.cli.options import AsJson, LedgerFile, PolicyFile, TrustCode
 from castalia.errors import DataError, RecipeError, Refused
 from castalia.escapes import printable
 from castalia.sentences import plural, say
@@ -114,20 +115,10 @@ def command(
         Path | None,
         typer.Option(help="folder for 00000.png ... and sheet.html; default RUN/samples/seed-S"),
     ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="what must not come in or go out; docs/provenance.md"),
-    ] = None,
-    ledger: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="where it is noted; default RUN/ledger.jsonl"),
-    ] = None,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="allow the run to execute its own Python file")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    policy: PolicyFile = None,
+    ledger: LedgerFile = None,
+    trust_code: TrustCode = False,
+    json: AsJson = False,
 ) -> int:
     """Draw new items from a run: one file each, with a manifest inside, and a contact sheet."""
     from dataclasses import replace

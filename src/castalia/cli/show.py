@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson, TrustCode
 from castalia.language import current
 from castalia.sentences import plural, say
 
@@ -32,13 +33,8 @@ def command(
             metavar="FILE.gif", help="write the samples that were drawn while it trained as a film"
         ),
     ] = None,
-    trust_code: Annotated[
-        bool,
-        typer.Option("--trust-code", help="allow the run to execute its own Python file"),
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    trust_code: TrustCode = False,
+    json: AsJson = False,
 ) -> int:
     """What a run is, how far it got, and what to do with it next."""
     from castalia import registry

@@ -13,6 +13,7 @@ import typer
 
 from castalia import bounded, progress
 from castalia.cli.console import duration, echo, open_page, say_json
+from castalia.cli.options import AsJson
 from castalia.config import hold
 from castalia.errors import RecipeError, RunError
 from castalia.language import constant, recognised
@@ -74,9 +75,7 @@ def command(
         bool,
         typer.Option("--trust-code", help="allow a resumed run to execute its own Python file"),
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Train a recipe on your files, or resume a run."""
     if resume is not None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson
 from castalia.escapes import one_line
 from castalia.language import constant, translate
 from castalia.sentences import say
@@ -25,9 +26,7 @@ def command(
             metavar="RUN", help="ask whether this run made them; default: the runs made here"
         ),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Say whether files are as they were released, and which run made them. Exit 0 intact, 7
     altered, 3 unknown.

@@ -218,6 +218,24 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     return [number * step for number in range(start, stop + 1)]
 
 
+def level_line(left: float, right: float, y: float, words: str) -> str:
+    """A thin line across, with its value left of it."""
+    return (
+        f'<line class="axis" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{words}</text>'
+    )
+
+
+def plot(parts: Sequence[str], width: int, height: int, label: str) -> Html:
+    """A drawing of SVG's parts, which have to be safe; label: what it shows, for those who cannot
+    see it.
+    """
+    return Html(
+        f'<svg class="plot" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    )
+
+
 def equal_fidelity(curves: Mapping[str, Any], voice: Voice = ENGLISH) -> Html:
     """The curve of creativity.py: novelty over ever stricter bars of realism, of model (with its
     interval), real data and memoriser.

@@ -23,6 +23,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from castalia.evaluation.base import GROUPS, NORMAL, STUDENT, MetricResult, jackknife
+from castalia.evaluation.exact_tests import LEVEL, step_down
 from castalia.evaluation.student_t import within
 from castalia.evaluation.verdict_sentences import kind_of, usable
 from castalia.language import Voice, say, series
@@ -30,7 +31,6 @@ from castalia.language import Voice, say, series
 if TYPE_CHECKING:
     from castalia.evaluation.judge import Evaluation
 
-LEVEL = 0.05
 FACTS = ("samples-per-second", "parameters")
 LEFT_OUT = ("peak-memory",)  # one process judges all runs, so it would be that of the largest
 UP_TO_REAL = (
@@ -215,22 +215,13 @@ def difference(
 
 
 def holm(differences: Sequence[Difference], better: Mapping[str, str | None]) -> list[Difference]:
-    """Which differences are shown at LEVEL for all together: p-values from the smallest on, until
-    one exceeds LEVEL / (how many are left).
-    """
-    shown: set[int] = set()
-    for place, index in enumerate(
-        sorted(range(len(differences)), key=lambda index: differences[index].p)
-    ):
-        if differences[index].p > LEVEL / (len(differences) - place):
-            break
-        shown.add(index)
+    """Which differences are shown at LEVEL for all together, by Holm's procedure."""
     result = []
-    for index, one in enumerate(differences):
+    for one, shown in zip(differences, step_down([one.p for one in differences]), strict=True):
         smaller = one.one if one.value < 0 else one.other
         larger = one.other if one.value < 0 else one.one
         winner = larger if better[one.score] == "higher" else smaller
-        result.append(replace(one, shown=index in shown, better=winner if index in shown else None))
+        result.append(replace(one, shown=shown, better=winner if shown else None))
     return result
 
 

@@ -97,7 +97,9 @@ def name_of(function: ast.expr) -> str:
 def _help(node: ast.FunctionDef) -> Iterator[Extracted]:
     """The docstring of a verb of the command line, in one line."""
     words = ast.get_docstring(node)
-    if words and any("Annotated" in ast.dump(one) for one in node.args.args):
+    # options may be aliases (cli/options.py), and then have a default
+    options = node.args.defaults or any("Annotated" in ast.dump(one) for one in node.args.args)
+    if words and options:
         yield node.lineno, "gettext", " ".join(words.split()), []
 
 

@@ -12,14 +12,15 @@ from scipy import special, stats
 from castalia.apps.prompt import paired_tests, schema_check, text_measures
 from castalia.apps.prompt.time_limit import matches
 from castalia.errors import RecipeError
+from castalia.evaluation import exact_tests
 
 
 def test_the_beta_distribution():
     rng = random.Random(0)
     for _ in range(200):
         a, b, x = rng.uniform(0.3, 80), rng.uniform(0.3, 80), rng.random()
-        assert paired_tests.beta_cdf(x, a, b) == pytest.approx(special.betainc(a, b, x), abs=1e-12)
-        quantile = paired_tests.beta_quantile(x, a, b)
+        assert exact_tests.beta_cdf(x, a, b) == pytest.approx(special.betainc(a, b, x), abs=1e-12)
+        quantile = exact_tests.beta_quantile(x, a, b)
         assert quantile == pytest.approx(stats.beta.ppf(x, a, b), abs=1e-9)
 
 
@@ -86,9 +87,9 @@ def test_parts_of_cases_have_wider_intervals_than_they_need():
 
 
 def test_holm():
-    assert paired_tests.holm([0.01, 0.04, 0.03]) == [True, False, False]
-    assert paired_tests.holm([0.01, 0.02, 0.03]) == [True, True, True]
-    assert paired_tests.holm([]) == []
+    assert exact_tests.step_down([0.01, 0.04, 0.03]) == [True, False, False]
+    assert exact_tests.step_down([0.01, 0.02, 0.03]) == [True, True, True]
+    assert exact_tests.step_down([]) == []
 
 
 SCHEMAS = [

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from castalia.apps.assistant.options import Desk, ModelName, PhrasedBy
 from castalia.cli.console import echo, say_json
 
 
 def command(
-    desk: Annotated[Path, typer.Argument(metavar="DESK", help="folder that build made")],
+    desk: Desk,
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="what you want to know")],
     before: Annotated[
         list[str] | None,
@@ -19,14 +19,8 @@ def command(
             metavar="QUESTION", help="what was asked before; may be given several times, in order"
         ),
     ] = None,
-    llm: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            help="a language model that words the quotations, behind an OpenAI-compatible address",
-        ),
-    ] = "",
-    model: Annotated[str, typer.Option(metavar="NAME", help="of the model there")] = "",
+    llm: PhrasedBy = "",
+    model: ModelName = "",
     json: Annotated[
         bool,
         typer.Option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson
 from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ def command(
         str, typer.Option(help="how a person is reached, such as a telephone number")
     ] = "",
     seed: Annotated[int, typer.Option(help="of the questions that are made of the entries")] = 0,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Make a desk that answers from these files, or says that it cannot."""
     from dataclasses import asdict

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from castalia.apps.assistant.options import Desk, ModelName, PhrasedBy
 from castalia.cli.console import echo
 from castalia.errors import CastaliaError
 from castalia.language import translate
@@ -15,15 +12,9 @@ from castalia.sentences import say
 
 
 def command(
-    desk: Annotated[Path, typer.Argument(metavar="DESK", help="folder that build made")],
-    llm: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            help="a language model that words the quotations, behind an OpenAI-compatible address",
-        ),
-    ] = "",
-    model: Annotated[str, typer.Option(metavar="NAME", help="of the model there")] = "",
+    desk: Desk,
+    llm: PhrasedBy = "",
+    model: ModelName = "",
 ) -> int:
     """Ask a desk one question after the other."""
     from castalia.apps.assistant.answering import ask

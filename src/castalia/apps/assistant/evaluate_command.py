@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from castalia.apps.assistant.options import Desk
 from castalia.cli.console import echo, open_page, say_json, table
+from castalia.cli.options import AsJson, OpenPage
 from castalia.sentences import say
 
 
 def command(
-    desk: Annotated[Path, typer.Argument(metavar="DESK", help="folder that build made")],
+    desk: Desk,
     questions: Annotated[
         Path,
         typer.Argument(
@@ -23,12 +25,8 @@ def command(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="folder for a page with the curve")
     ] = None,
-    show: Annotated[
-        bool, typer.Option("--open", help="open the page in a browser when it is written")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    show: OpenPage = False,
+    json: AsJson = False,
 ) -> int:
     """Count how often a desk answers, and rightly, on questions that it has not seen."""
     from castalia.apps.assistant import judging

@@ -20,9 +20,9 @@ import numpy as np
 
 from castalia.apps.assistant import terms
 from castalia.apps.assistant.retrieval import Array, Found, Index
+from castalia.evaluation.exact_tests import CONFIDENCE, upper_bound
 from castalia.evaluation.student_t import quantile
 
-CONFIDENCE = 0.95
 FOLDS = 5
 SHARP = 20.0  # by which cosines are multiplied before a softmax
 PENALTY = 1.0  # of the squared weights of standardised features
@@ -186,30 +186,6 @@ def grouped_bound(groups: Array, passed: int) -> float:
     spread = float(((hits - share * sizes) ** 2).sum()) * len(sizes) / (len(sizes) - 1)
     one_sided = 2 * CONFIDENCE - 1
     return share + quantile(len(sizes) - 1, one_sided) * math.sqrt(spread) / len(groups)
-
-
-def upper_bound(passed: int, of: int, confidence: float = CONFIDENCE) -> float:
-    """The upper end of Clopper and Pearson's one-sided interval of a share; 1 where of is 0."""
-    if passed >= of:
-        return 1.0
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _below(passed, of, middle) > 1 - confidence else (low, middle)
-    return high
-
-
-def _below(passed: int, of: int, share: float) -> float:
-    """P(X <= passed) of a binomial X."""
-    if share <= 0 or share >= 1:
-        return float(share <= 0)
-    total = 0.0
-    for count in range(passed + 1):
-        total += math.exp(
-            math.lgamma(of + 1) - math.lgamma(count + 1) - math.lgamma(of - count + 1)
-            + count * math.log(share) + (of - count) * math.log1p(-share)
-        )  # fmt: skip
-    return total
 
 
 def _without(scores: Array, first: int) -> float:

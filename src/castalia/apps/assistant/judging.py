@@ -14,8 +14,8 @@ from castalia import atomic
 from castalia.apps.assistant import terms
 from castalia.apps.assistant.answering import ask
 from castalia.apps.assistant.desk import Desk, matched
-from castalia.apps.assistant.gate import upper_bound
 from castalia.apps.assistant.reading import questions_of
+from castalia.evaluation.exact_tests import upper_bound
 from castalia.language import current
 from castalia.pages.render import render
 

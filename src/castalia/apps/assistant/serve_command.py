@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from castalia.apps.assistant.options import Desk, ModelName, PhrasedBy
 from castalia.cli.console import echo
 from castalia.errors import RecipeError
 from castalia.language import constant
@@ -14,7 +15,7 @@ from castalia.sentences import say
 
 
 def command(
-    desk: Annotated[Path, typer.Argument(metavar="DESK", help="folder that build made")],
+    desk: Desk,
     host: Annotated[
         str, typer.Option(help="address to listen at; 0.0.0.0 is every one, and needs keys")
     ] = "127.0.0.1",
@@ -32,14 +33,8 @@ def command(
             "several times",
         ),
     ] = None,
-    llm: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            help="a language model that words the quotations, behind an OpenAI-compatible address",
-        ),
-    ] = "",
-    model: Annotated[str, typer.Option(metavar="NAME", help="of the model there")] = "",
+    llm: PhrasedBy = "",
+    model: ModelName = "",
 ) -> int:
     """Serve a desk: for chat clients of OpenAI's API, and as a widget of web pages."""
     from castalia.apps.assistant.desk import open_desk

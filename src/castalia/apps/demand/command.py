@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, open_page, say_json, table
+from castalia.cli.options import AsJson, OpenPage
 from castalia.sentences import say
 
 SHOWN = 10  # items in the terminal
@@ -59,12 +60,8 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="folder for plan.csv, plan.json, sales.csv and the page"),
     ] = None,
-    show: Annotated[
-        bool, typer.Option("--open", help="open the page in a browser when it is written")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    show: OpenPage = False,
+    json: AsJson = False,
 ) -> int:
     """Forecast the demand of each item, say how much of it to keep, and test that on the past."""
     from castalia.apps.demand.page import findings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from castalia.apps.demand.items import Item, Planned
 from castalia.apps.demand.sales import amount
 from castalia.evaluation.base import Estimate
-from castalia.evaluation.charts import ticks
+from castalia.evaluation.charts import level_line, plot, ticks
 from castalia.language import Voice
 from castalia.pages.html import Html
 from castalia.pages.render import render
@@ -139,11 +138,7 @@ def _chart(made: Planned, one: Item, voice: Voice) -> Html:
         return BOTTOM - (BOTTOM - TOP) * value / top
 
     step = (RIGHT - LEFT) / len(shown)
-    parts = [
-        f'<line class="axis" x1="{LEFT}" x2="{RIGHT}" y1="{up(one_):.1f}" y2="{up(one_):.1f}"/>'
-        f'<text x="{LEFT - 6}" y="{up(one_) + 4:.1f}" text-anchor="end">{one_:g}</text>'
-        for one_ in levels
-    ]
+    parts = [level_line(LEFT, RIGHT, up(level), f"{level:g}") for level in levels]
     for number in np.flatnonzero(shown).tolist():
         y = up(float(shown[number]))
         parts.append(
@@ -156,15 +151,10 @@ def _chart(made: Planned, one: Item, voice: Voice) -> Html:
         x = LEFT if number == 0 else RIGHT
         day = made.sales.starts[begin + number].isoformat()
         parts.append(f'<text x="{x}" y="{BOTTOM + 18}" text-anchor="{anchor}">{day}</text>')
-    label = escape(
-        voice.say(
-            "units of {0} sold in each period; the line is the stock kept for one order", one.name
-        )
+    label = voice.say(
+        "units of {0} sold in each period; the line is the stock kept for one order", one.name
     )
-    return Html(
-        f'<svg class="plot" viewBox="0 0 {WIDE} {TALL}" role="img" aria-label="{label}">'
-        f"{''.join(parts)}</svg>"
-    )
+    return plot(parts, WIDE, TALL, label)
 
 
 def _percent(value: float) -> str:

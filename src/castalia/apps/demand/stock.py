@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from castalia.evaluation.base import GROUPS, Estimate, estimated, group_ids
 
 COVER = 2.0  # of the policy that keeps a fixed number of mean demands
 RECENT = 13  # periods of that mean
+normal_quantile = NormalDist().inv_cdf
 # (what is known, periods that an order lasts) -> (items,) units to order up to
 Policy = Callable[[History, int], np.ndarray]
 
@@ -115,16 +117,6 @@ def seasonal_naive(history: History, cover: int, *, season: int, level: float) -
 def fixed_cover(history: History, cover: int) -> np.ndarray:
     """COVER times the mean demand of the last periods."""
     return COVER * cover * history.units[:, -RECENT:].mean(1)
-
-
-def normal_quantile(level: float) -> float:
-    """The standard normal quantile, by bisection of the error function."""
-    low, high = -10.0, 10.0
-    for _ in range(80):
-        middle = (low + high) / 2
-        below = 0.5 * (1 + math.erf(middle / math.sqrt(2)))
-        low, high = (middle, high) if below < level else (low, middle)
-    return (low + high) / 2
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,14 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson
 from castalia.sentences import say
 
 
 def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="a prompt: NAME.prompt.md")],
     other: Annotated[Path, typer.Argument(metavar="OTHER", help="the other one")],
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Print what differs in meaning, line by line; exit code 0 where nothing does, else 1."""
     from castalia.apps.prompt.template import read, written

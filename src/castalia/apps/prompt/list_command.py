@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from castalia.cli.console import echo, say_json, table
+from castalia.cli.options import AsJson
 from castalia.sentences import say
 
 
@@ -16,9 +17,7 @@ def command(
         Optional[list[Path]],  # noqa: UP045 - typer reads annotations at run time
         typer.Argument(metavar="[FILE...]", help="prompts, or folders of them; default: here"),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """List prompts with their versions, variables and tests."""
     from castalia.apps.prompt import template

@@ -26,10 +26,11 @@ from castalia.apps.prompt.assertion import Asked, Assertion, Tools, Verdict
 from castalia.apps.prompt.assertions import check
 from castalia.apps.prompt.models import Answer, Model, ModelConfig, model_of
 from castalia.apps.prompt.outcomes import Cell, Comparison, Outcome, Scored, Tested
-from castalia.apps.prompt.paired_tests import LEVEL, gain, holm
+from castalia.apps.prompt.paired_tests import gain
 from castalia.apps.prompt.suite import Case, Suite, load
 from castalia.apps.prompt.template import Choice, Prompt
 from castalia.errors import RecipeError
+from castalia.evaluation.exact_tests import step_down
 from castalia.progress import stage
 from castalia.sentences import say
 
@@ -156,7 +157,7 @@ def compared(cells: Sequence[Cell]) -> list[Comparison]:
         else:
             continue
         found.append(Comparison(of, *names, within, gain(one.scores, other.scores)))  # type: ignore[arg-type]
-    shown = holm([one.gain.p for one in found], LEVEL)
+    shown = step_down([one.gain.p for one in found])
     return [replace(one, shown=here) for one, here in zip(found, shown, strict=True)]
 
 

@@ -33,12 +33,13 @@ from castalia.apps.prompt.answers import Answers, Question
 from castalia.apps.prompt.matrix import Desk
 from castalia.apps.prompt.models import ModelConfig, model_of
 from castalia.apps.prompt.outcomes import Cell
-from castalia.apps.prompt.paired_tests import LEVEL, Gain, Share, gain, share
+from castalia.apps.prompt.paired_tests import Gain, Share, gain, share
 from castalia.apps.prompt.rewrites import rewritten
 from castalia.apps.prompt.suite import Case, Suite, load
 from castalia.apps.prompt.template import Choice, Prompt, Rendered, Sampling
 from castalia.apps.prompt.text_kinds import values_in
 from castalia.errors import CastaliaError, DataError, RecipeError
+from castalia.evaluation.exact_tests import LEVEL
 from castalia.language import Voice
 from castalia.sentences import join, plural, say, series
 

@@ -7,17 +7,14 @@ from typing import Annotated, Optional
 
 import typer
 
+from castalia.apps.prompt.options import ModelName, SuiteFile, Together, TrustSuite
 from castalia.cli.console import echo, open_page, say_json
+from castalia.cli.options import AsJson, OpenPage
 from castalia.sentences import say
 
 
 def command(
-    suite: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SUITE", help="a suite, a prompt with tests in its head, or promptfoo's YAML"
-        ),
-    ],
+    suite: SuiteFile,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="for answers and the result; default: SUITE-better"),
@@ -41,20 +38,12 @@ def command(
             "a model, also the one that is tested",
         ),
     ] = "",
-    model: Annotated[str, typer.Option(metavar="NAME", help="which model of --llm")] = "",
+    model: ModelName = "",
     seed: Annotated[int, typer.Option(help="of the split and of the order of candidates")] = 0,
-    together: Annotated[
-        int, typer.Option(min=1, max=64, help="questions that wait for --llm at once")
-    ] = 4,
-    show: Annotated[
-        bool, typer.Option("--open", help="open the page in a browser when it is written")
-    ] = False,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="allow the suite to execute its own Python file")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    together: Together = 4,
+    show: OpenPage = False,
+    trust_code: TrustSuite = False,
+    json: AsJson = False,
 ) -> int:
     """Search for a better prompt on one part of the cases, and judge it once on the other."""
     from castalia.apps.prompt.models import chosen

@@ -20,8 +20,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-LEVEL = 0.05
+from castalia.evaluation.exact_tests import lower_bound, upper_bound
+
 NORMAL = 1.959963984540054  # 97.5% of a normal distribution
+
 EXACT = 14  # differences up to which all signs are tried
 FLIPS = 10_000
 
@@ -60,9 +62,8 @@ def share(scores: Sequence[float]) -> Share:
     n, total = len(scores), math.fsum(scores)
     if not n:
         return Share(math.nan, 0.0, 1.0, 0)
-    low = 0.0 if total <= 0 else beta_quantile((1 - 0.95) / 2, total, n - total + 1)
-    high = 1.0 if total >= n else beta_quantile(1 - (1 - 0.95) / 2, total + 1, n - total)
-    return Share(total / n, low, high, n)
+    tail = (1 - 0.95) / 2
+    return Share(total / n, lower_bound(total, n, 1 - tail), upper_bound(total, n, 1 - tail), n)
 
 
 def gain(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Gain:
@@ -106,62 +107,3 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> float:
         for _ in range(FLIPS)
     ]
     return (1 + sum(far)) / (1 + FLIPS)
-
-
-def holm(values: Sequence[float], level: float = LEVEL) -> list[bool]:
-    """Which p-values hold for all together: from the smallest on, until one exceeds level / (how
-    many are left).
-    """
-    shown = [False] * len(values)
-    for place, index in enumerate(sorted(range(len(values)), key=lambda index: values[index])):
-        if values[index] > level / (len(values) - place):
-            break
-        shown[index] = True
-    return shown
-
-
-def beta_quantile(share: float, a: float, b: float) -> float:
-    """x with I_x(a, b) = share, by bisection to the last bits; a, b > 0."""
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if beta_cdf(middle, a, b) < share:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
-
-
-def beta_cdf(x: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function I_x(a, b), by its continued fraction (Abramowitz &
-    Stegun 26.5.8, evaluated by Lentz's method).
-    """
-    if x <= 0 or x >= 1:
-        return float(x >= 1)
-    if x > (a + 1) / (a + b + 2):
-        return 1 - beta_cdf(1 - x, b, a)
-    front = math.exp(
-        a * math.log(x)
-        + b * math.log1p(-x)
-        + math.lgamma(a + b)
-        - math.lgamma(a)
-        - math.lgamma(b)
-        - math.log(a)
-    )
-    tiny = 1e-300
-    c, d = 1.0, 1 / _away(1 - (a + b) * x / (a + 1), tiny)
-    value = d
-    for m in range(1, 500):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        for term in (even, odd):
-            d = 1 / _away(1 + term * d, tiny)
-            c = _away(1 + term / c, tiny)
-            value *= c * d
-        if abs(c * d - 1) < 1e-15:
-            break
-    return front * value
-
-
-def _away(value: float, tiny: float) -> float:
-    return value if abs(value) > tiny else tiny

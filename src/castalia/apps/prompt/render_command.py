@@ -9,6 +9,7 @@ import typer
 
 from castalia import bounded
 from castalia.cli.console import echo, pairs_of, say_json
+from castalia.cli.options import AsJson
 from castalia.sentences import say
 
 
@@ -20,9 +21,7 @@ def command(
             metavar="NAME=VALUE", help="a variable; @FILE reads it; may be given several times"
         ),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Print what a model would be told; ask nobody."""
     from castalia.apps.prompt.template import read

@@ -8,14 +8,13 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, say_json, table
+from castalia.cli.options import AsJson
 from castalia.sentences import say
 
 
 def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="a prompt: NAME.prompt.md")],
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Show what a prompt asks for, and its body."""
     from castalia.apps.prompt.template import read

@@ -7,19 +7,16 @@ from typing import Annotated, Optional
 
 import typer
 
+from castalia.apps.prompt.options import ModelName, SuiteFile, Together, TrustSuite
 from castalia.cli.console import echo, open_page, say_json, table
+from castalia.cli.options import AsJson, OpenPage
 from castalia.sentences import say
 
 Runs = Optional[list[str]]  # noqa: UP045 - typer reads annotations at run time
 
 
 def command(
-    suite: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SUITE", help="a suite, a prompt with tests in its head, or promptfoo's YAML"
-        ),
-    ],
+    suite: SuiteFile,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="where answers are kept; default: SUITE-tested"),
@@ -36,7 +33,7 @@ def command(
             "CASTALIA_LLM_KEY",
         ),
     ] = "",
-    model: Annotated[str, typer.Option(metavar="NAME", help="which model of --llm")] = "",
+    model: ModelName = "",
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="write JUnit's XML as well")
     ] = None,
@@ -44,18 +41,10 @@ def command(
         float,
         typer.Option(min=0, max=1, help="the share of cases that every prompt has to pass"),
     ] = 1.0,
-    together: Annotated[
-        int, typer.Option(min=1, max=64, help="questions that wait for --llm at once")
-    ] = 4,
-    show: Annotated[
-        bool, typer.Option("--open", help="open the page in a browser when it is written")
-    ] = False,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="allow the suite to execute its own Python file")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    together: Together = 4,
+    show: OpenPage = False,
+    trust_code: TrustSuite = False,
+    json: AsJson = False,
 ) -> int:
     """Ask every prompt, every model and every case, and say what passes: exit code 7 where less
     than --least does.

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, open_page, say_json, table
+from castalia.cli.options import AsJson, OpenPage
 from castalia.sentences import say
 
 SHOWN = 3  # users in the terminal
@@ -62,12 +63,8 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="folder for the suggestions, the page and the model"),
     ] = None,
-    show: Annotated[
-        bool, typer.Option("--open", help="open the page in a browser when it is written")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    show: OpenPage = False,
+    json: AsJson = False,
 ) -> int:
     """Suggest to each user what may come next, with reasons, and test that on the past."""
     from castalia.apps.recommend.suggesting import recommend

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, open_page, say_json
+from castalia.cli.options import AsJson, OpenPage
 from castalia.sentences import plural, say
 
 
@@ -30,12 +31,8 @@ def command(
             help="check that a text, such as a polished report, says no other number than these",
         ),
     ] = None,
-    show: Annotated[
-        bool, typer.Option("--open", help="open the page in a browser when it is written")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    show: OpenPage = False,
+    json: AsJson = False,
 ) -> int:
     """Write a report in which every number comes from cells, or check a text against its facts."""
     from castalia.apps.report.writing import report

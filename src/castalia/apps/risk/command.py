@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from castalia.cli.console import echo, open_page, pairs_of, say_json, table
+from castalia.cli.options import AsJson, OpenPage
 from castalia.errors import RecipeError
 from castalia.sentences import N_, say
 
@@ -94,12 +95,8 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help=N_("folder for the page, risk.json and backtest.csv")),
     ] = None,
-    show: Annotated[
-        bool, typer.Option("--open", help=N_("open the page in a browser when it is written"))
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help=N_("one JSON document on stdout, all else on stderr"))
-    ] = False,
+    show: OpenPage = False,
+    json: AsJson = False,
 ) -> int:
     """Measure what a portfolio may lose, by several methods, and test each on its own past."""
     from castalia.apps.risk.assessing import risk

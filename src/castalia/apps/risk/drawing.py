@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from castalia.apps.risk.backtest import Tested
-from castalia.evaluation.charts import ticks
+from castalia.evaluation.charts import level_line, plot, ticks
 from castalia.pages.html import Html
 
 WIDE, TALL = 760, 260
@@ -32,7 +32,7 @@ def course(tested: Tested, dates: Sequence[str], label: str) -> Html:
     def up(value: float) -> float:
         return BOTTOM + (TOP - BOTTOM) * (value - bottom) / (top - bottom)
 
-    parts = [_level(up(level), f"{100 * level:.3g}%") for level in levels]
+    parts = [level_line(LEFT, RIGHT, up(level), f"{100 * level:.3g}%") for level in levels]
     # of many steps, the lowest of each few: what matters here are losses
     size = max(1, -(-count // MOST_POINTS))
     for start in range(0, count, size):
@@ -56,7 +56,7 @@ def course(tested: Tested, dates: Sequence[str], label: str) -> Html:
             f'<text x="{across(place):.1f}" y="{BOTTOM + 18}" text-anchor="{anchor}">'
             f"{escape(dates[place])}</text>"
         )
-    return _drawing(parts, label)
+    return plot(parts, WIDE, TALL, label)
 
 
 def outcomes(rule: np.ndarray, holding: np.ndarray, label: str) -> Html:
@@ -95,18 +95,4 @@ def outcomes(rule: np.ndarray, holding: np.ndarray, label: str) -> Html:
                 f"{100 * value:.3g}%</text>"
             )
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{RIGHT}" y1="{BOTTOM}" y2="{BOTTOM}"/>')
-    return _drawing(parts, label)
-
-
-def _level(y: float, words: str) -> str:
-    return (
-        f'<line class="axis" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{words}</text>'
-    )
-
-
-def _drawing(parts: Sequence[str], label: str) -> Html:
-    return Html(
-        f'<svg class="plot" viewBox="0 0 {WIDE} {TALL}" role="img" aria-label="{escape(label)}">'
-        f"{''.join(parts)}</svg>"
-    )
+    return plot(parts, WIDE, TALL, label)

@@ -3,51 +3,32 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi import Request as HttpRequest
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
-from starlette.responses import Response
 
 from castalia.apps.risk.assessing import risk
 from castalia.apps.risk.command import numbers_in, rule_of, weights_in
 from castalia.errors import RecipeError
-from castalia.language import Voice
 from castalia.sentences import say
-from castalia.serving.error_bodies import Json
-from castalia.serving.forms import files_in, number_of, text_of
-from castalia.serving.openai_api import form_schema
-from castalia.serving.responses import present
+from castalia.serving.form_routes import Files, form_route
+from castalia.serving.forms import number_of, text_of
 
 FIELDS = (
     *("kind", "time", "value", "asset", "weights", "worth", "levels", "horizons", "methods"),
-    *("window", "test", "paths", "rule", "cost", "seed", "language"),
+    *("window", "test", "paths", "rule", "cost", "seed"),
 )
 # a server has others to answer
 MOST_HTTP_PATHS, MOST_HTTP_TEST, MOST_HTTP_HORIZONS = 20_000, 2000, 3
 
 
 def router(table: Any, service: Any) -> APIRouter:
-    """The route; it needs neither runs nor the engine."""
-    routes = APIRouter(prefix="/api", tags=["Castalia"])
-
-    @routes.post("/risk", openapi_extra=form_schema(*FIELDS, files=("data",)))
-    async def risk_of(http: HttpRequest) -> Response:
-        limits = {"max_files": 1, "max_fields": len(FIELDS), "max_part_size": 1 << 14}
-        async with http.form(**limits) as form:
-            return Json(await present(http, _assessed(form)))
-
-    return routes
+    """The route."""
+    return form_route("risk", FIELDS, {"data": 1}, _asked, _assessed)
 
 
-async def _assessed(form: FormData) -> dict[str, Any]:
-    """risk.json, and the page."""
-    language = text_of(form, "language") or "en"
-    Voice(language)  # a wrong one is said before the work
+def _asked(form: FormData) -> dict[str, Any]:
     kind = text_of(form, "kind")
     if kind not in (None, "prices", "returns"):
         raise RecipeError(say("numbers are prices or returns"), f"kind={kind[:40]}", "kind=prices")
@@ -72,7 +53,7 @@ async def _assessed(form: FormData) -> dict[str, Any]:
             f"horizons: {len(horizons)}",
             say("{0} at most", MOST_HTTP_HORIZONS),
         )
-    asked: dict[str, Any] = {
+    return {
         "kind": kind,
         "time": text_of(form, "time"),
         "asset": text_of(form, "asset"),
@@ -90,14 +71,12 @@ async def _assessed(form: FormData) -> dict[str, Any]:
         ),
         "seed": number_of(form, "seed", 0, int),
     }
-    with TemporaryDirectory() as folder:
-        file = (await files_in(form, "data", 1, Path(folder)))[0]
 
-        def done() -> dict[str, Any]:
-            made = risk(file, progress=False, **asked)
-            return {**made.document(), "page": made.page(language)}
 
-        return await run_in_threadpool(done)
+def _assessed(asked: dict[str, Any], files: Files, language: str) -> dict[str, Any]:
+    """risk.json, and the page."""
+    made = risk(files["data"][0], progress=False, **asked)
+    return {**made.document(), "page": made.page(language)}
 
 
 def _listed(text: str | None) -> list[str]:

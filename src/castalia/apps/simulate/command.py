@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, open_page, say_json
+from castalia.cli.options import AsJson, OpenPage
 from castalia.errors import RecipeError
 from castalia.sentences import N_, plural, say
 
@@ -41,12 +42,8 @@ def command(
             help=N_("for teaching: what was declared lies in a folder of its own"),
         ),
     ] = False,
-    show: Annotated[
-        bool, typer.Option("--open", help=N_("open the page in a browser when it is written"))
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help=N_("one JSON document on stdout, all else on stderr"))
-    ] = False,
+    show: OpenPage = False,
+    json: AsJson = False,
 ) -> int:
     """Draw the cases of an experiment from a model of a table; every row says it is simulated."""
     from castalia.apps.simulate.document import WARNING

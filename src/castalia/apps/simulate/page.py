@@ -12,7 +12,7 @@ from castalia.apps.simulate.experiment import Effect, Measured
 from castalia.apps.simulate.rules import is_number
 from castalia.apps.simulate.simulation import Group, Simulation
 from castalia.evaluation.base import show
-from castalia.evaluation.charts import ticks
+from castalia.evaluation.charts import level_line, plot, ticks
 from castalia.language import Voice
 from castalia.pages.html import Html
 from castalia.pages.render import render
@@ -170,11 +170,7 @@ def _courses(made: Simulation, name: str, voice: Voice) -> Html:
 
     parts = []
     for level in levels:
-        y = up(level)
-        parts.append(
-            f'<line class="axis" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{level:,.4g}</text>'
-        )
+        parts.append(level_line(LEFT, RIGHT, up(level), f"{level:,.4g}"))
     for time in course.times:
         parts.append(
             f'<text x="{across(time):.1f}" y="{BOTTOM + 18}" text-anchor="middle">{time:g}</text>'
@@ -192,7 +188,4 @@ def _courses(made: Simulation, name: str, voice: Voice) -> Html:
         ends.append(y)
         parts.append(f'<text x="{RIGHT + 8}" y="{y:.1f}">{escape(arm[:20])}</text>')
     label = voice.say("mean of {0} over time, by arm", name)
-    return Html(
-        f'<svg class="plot" viewBox="0 0 {WIDE} {TALL}" role="img" aria-label="{escape(label)}">'
-        f"{''.join(parts)}</svg>"
-    )
+    return plot(parts, WIDE, TALL, label)

@@ -10,7 +10,6 @@ Nothing of identifiers and texts is learned: they are made anew when a table is 
 
 from __future__ import annotations
 
-import random
 import struct
 import zlib
 from collections import Counter
@@ -39,7 +38,7 @@ from castalia.modalities.table.columns.identifier import Identifier
 from castalia.modalities.table.dense import DenseForm
 from castalia.modalities.table.drawing import page
 from castalia.modalities.table.grammar import Slots
-from castalia.modalities.table.row import Cell, Dialect, Header, Row, Table, no_column
+from castalia.modalities.table.row import Cell, Dialect, Header, Row, Table, fair_draw, no_column
 from castalia.modalities.table.rules import Rule, held, learned, mended, of_json, with_pairs
 from castalia.sentences import say
 from castalia.spec import Spec, Tokens
@@ -550,17 +549,10 @@ class TableCodec(Codec[Row]):
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         if not self.columns:
             return {}, {}
-        dialect = self._header.dialect
         return {
             "rows": self.rows,
             "label": self._header.label,
-            "dialect": [
-                dialect.delimiter,
-                dialect.ending,
-                dialect.encoding,
-                dialect.mark,
-                dialect.quoted,
-            ],
+            "dialect": self._header.dialect.to_json(),
             "columns": [
                 {
                     "name": column.name,
@@ -597,22 +589,19 @@ def _drawn(items: Iterable[Row]) -> tuple[list[list[str]], Header | None, int]:
     """(cells of at most FIT_ROWS rows, every row as likely (Vitter 1985, algorithm R); the header
     of the first; how many there were).
     """
-    rng, header, kept, count = random.Random(0), None, list[list[str]](), 0
+    kept, count = fair_draw(_alike(items), FIT_ROWS)
+    texts = [["" if cell is None else cell for cell in row.cells] for row in kept]
+    return texts, kept[0].header if kept else None, count
+
+
+def _alike(items: Iterable[Row]) -> Iterator[Row]:
+    """Rows under the header of the first."""
+    header: Header | None = None
     for item in items:
-        if header is None:
-            header = item.header
-        elif item.header.names != header.names:
+        header = header or item.header
+        if item.header.names != header.names:
             item = _aligned(item, header)
-        count += 1
-        place = count - 1 if count <= FIT_ROWS else rng.randrange(count)
-        if place >= FIT_ROWS:
-            continue
-        texts = ["" if cell is None else cell for cell in item.cells]
-        if place == len(kept):
-            kept.append(texts)
-        else:
-            kept[place] = texts
-    return kept, header, count
+        yield item if item.header is header else Row(header, item.cells)
 
 
 def _aligned(item: Row, header: Header) -> Row:

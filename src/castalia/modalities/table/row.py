@@ -6,16 +6,18 @@ not changed is written as it was read. What a text means (a number, a date) is t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from castalia.errors import RecipeError, meant
 from castalia.sentences import say
 
 Cell = str | None
+Drawn = TypeVar("Drawn")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class Dialect:
     encoding: str = "utf-8"
     mark: bool = False
     quoted: bool = False
+
+    def to_json(self) -> list[Any]:
+        """The arguments that make it again."""
+        return list(astuple(self))
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,19 @@ class Row:
         return self.header.signature + "\x1f".join(
             "" if cell is None else cell for cell in self.cells
         ).encode(errors="surrogatepass")
+
+
+def fair_draw(items: Iterable[Drawn], most: int) -> tuple[list[Drawn], int]:
+    """(at most so many items, every one as likely; how many there were). A function of the items
+    (Vitter 1985, algorithm R).
+    """
+    rng, kept, count = random.Random(0), list[Drawn](), 0
+    for count, item in enumerate(items, 1):
+        if count <= most:
+            kept.append(item)
+        elif (place := rng.randrange(count)) < most:
+            kept[place] = item
+    return kept, count
 
 
 class Table(Sequence[Row]):

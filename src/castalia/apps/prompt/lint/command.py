@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from castalia.cli.console import echo, say_json
+from castalia.cli.options import AsJson
 from castalia.sentences import plural, say
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ def command(
     sarif: Annotated[
         bool, typer.Option("--sarif", help="findings as SARIF 2.1.0 on stdout, for code hosts")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on stdout, all else on stderr")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Judge prompts by five rules: clear, specific, concise, relevant, diverse."""
     from castalia.apps.prompt.lint import RULES, judged, lint

@@ -10,7 +10,6 @@ rows (related/codec.py learns all of them), what is suggested to whom (apps/reco
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -29,7 +28,7 @@ from castalia.modalities.table import files
 from castalia.modalities.table.codec import BYTES_A_PIECE, TableCodec
 from castalia.modalities.table.drawing import page
 from castalia.modalities.table.history.history import Histories, History
-from castalia.modalities.table.row import Dialect, Header, Row, no_column
+from castalia.modalities.table.row import Dialect, Header, Row, fair_draw, no_column
 from castalia.omissions import Omission, omit
 from castalia.sentences import say
 from castalia.spec import Tokens
@@ -165,7 +164,7 @@ class HistoryCodec(Codec[History]):
         """
         holders: Counter[str] = Counter()
         header: Header | None = None
-        for history in _drawn(items):
+        for history in fair_draw(items, FIT_HISTORIES)[0]:
             header = header or history.header
             holders.update(set(history.items))
         known = sorted(
@@ -261,18 +260,11 @@ class HistoryCodec(Codec[History]):
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         if self._header is None:
             return {}, {}
-        dialect = self._header.dialect
         return {
             "items": self.items,
             "names": list(self._header.names),
             "label": self._header.label,
-            "dialect": [
-                dialect.delimiter,
-                dialect.ending,
-                dialect.encoding,
-                dialect.mark,
-                dialect.quoted,
-            ],
+            "dialect": self._header.dialect.to_json(),
         }, {}
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
@@ -303,14 +295,3 @@ def _moments(cells: Sequence[str], path: Path, column: str) -> np.ndarray:
             say("write dates such as 2024-03-31"),
         )
     return np.array(found, dtype="datetime64[us]")
-
-
-def _drawn(items: Iterable[History]) -> list[History]:
-    """At most FIT_HISTORIES, every one as likely (Vitter 1985, algorithm R)."""
-    rng, kept = random.Random(0), list[History]()
-    for count, item in enumerate(items):
-        if count < FIT_HISTORIES:
-            kept.append(item)
-        elif (place := rng.randrange(count + 1)) < FIT_HISTORIES:
-            kept[place] = item
-    return kept

@@ -41,7 +41,7 @@ from castalia.modalities.table.related import files, linking
 from castalia.modalities.table.related.flat import wide_header
 from castalia.modalities.table.related.record import Record, Records, Relation
 from castalia.modalities.table.related.timeline import WHOLE, Timeline, whole
-from castalia.modalities.table.row import Dialect, Header, Row, no_column
+from castalia.modalities.table.row import Dialect, Header, Row, fair_draw, no_column
 from castalia.modalities.table.rules import Rule
 from castalia.omissions import Omission
 from castalia.sentences import say
@@ -192,7 +192,7 @@ class RelatedCodec(Codec[Record]):
         """Kinds, bins and rules of both tables, from a fair draw of FIT_RECORDS records at most.
         Raises DataError without records, and where nothing varies.
         """
-        records = _drawn(items)
+        records, _ = fair_draw(items, FIT_RECORDS)
         if not records:
             raise DataError(
                 say("there is no row to learn the columns from"), "codec", say("add rows")
@@ -622,17 +622,6 @@ class RelatedCodec(Codec[Record]):
                 say("the columns of the run are damaged"), "codec.json", say("restore the file")
             ) from error
         return self
-
-
-def _drawn(items: Iterable[Record]) -> list[Record]:
-    """At most FIT_RECORDS records, every one as likely (Vitter 1985, algorithm R)."""
-    rng, kept = random.Random(0), list[Record]()
-    for count, item in enumerate(items):
-        if count < FIT_RECORDS:
-            kept.append(item)
-        elif (place := rng.randrange(count + 1)) < FIT_RECORDS:
-            kept[place] = item
-    return kept
 
 
 def _cell(row: Row, name: str) -> str | None:
