@@ -150,3 +150,17 @@ def test_baselines():
     # the same two periods a season of two ago; all errors are nought
     assert seasonal_naive(known, 2, season=2, level=0.95).tolist() == [12.0]
     assert fixed_cover(history([[3.0] * 20]), 2).tolist() == [12.0]
+
+
+def test_a_shop_with_one_item_is_not_stocked_by_the_luckiest_rule():
+    """So few past orders cannot choose among so many rules: the level may not be lowered."""
+    met = orders = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        units = rng.negative_binomial(2, 0.3, (1, 200)).astype(float)
+        units[:, 0] = np.maximum(units[:, 0], 1)
+        tested = back_test(history(units.tolist(), season=7), Terms(3, 4, 9.0, 1.0), 7, seed)
+        assert tested is not None
+        met += tested.outcomes["ours"].met.sum()
+        orders += tested.outcomes["ours"].orders
+    assert met / orders > 0.88
