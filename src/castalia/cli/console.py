@@ -40,13 +40,13 @@ def say_json(document: Any) -> None:
         print(json_text(json.dumps(document, ensure_ascii=False, indent=2)), flush=True)
 
 
-def open_page(page: Path) -> None:
-    """In the browser, where there is a screen; else nothing."""
+def open_page(page: Path | str) -> None:
+    """A file or an address in the browser, where there is a screen; else nothing."""
     if sys.stdout.isatty() and (
         sys.platform == "darwin"
         or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     ):
-        webbrowser.open(page.resolve().as_uri())
+        webbrowser.open(page if isinstance(page, str) else page.resolve().as_uri())
 
 
 def table(head: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:

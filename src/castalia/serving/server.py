@@ -101,14 +101,7 @@ async def _serve(
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=32 << 10,
     )
-    try:
-        listening = _bound(host, port)
-    except OSError as error:
-        raise RunError(
-            sentences.say("cannot listen there: {0}", error.strerror or error),
-            where=f"{host}:{port}",
-            fix=sentences.say("choose another --port, or 0 for a free one"),
-        ) from error
+    listening = bound(host, port)
     server = _Server(config)
     loop, signals, open_ = asyncio.get_running_loop(), 0, [True]
 
@@ -158,15 +151,20 @@ async def _until_done(
     return engine.idle and not server.server_state.tasks
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """A socket at the address. Raises RunError where the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-    except OSError:
+    except OSError as error:
         listening.close()
-        raise
+        raise RunError(
+            sentences.say("cannot listen there: {0}", error.strerror or error),
+            where=f"{host}:{port}",
+            fix=sentences.say("choose another --port, or 0 for a free one"),
+        ) from error
     return listening
 
 
