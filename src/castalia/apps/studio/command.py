@@ -62,7 +62,7 @@ def command(
         )
         if show:
             open_page(address)
-        config = uvicorn.Config(site, log_level="warning", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(site, log_level="critical", timeout_graceful_shutdown=2)
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         space.close()

@@ -24,7 +24,7 @@ MOST = 64  # items of one request
 FILES, FILES_HEIGHT = say("Files, each with its manifest"), 190
 
 
-def build(desk: Desk) -> gr.Tab:
+def build(desk: Desk) -> None:
     with gr.Tab(desk.say("Create"), id="create") as tab, gr.Row():
         with gr.Column(scale=2, min_width=290):
             run = run_choice(desk, tab, desk.say("Run"), "create-run")
@@ -81,7 +81,6 @@ def build(desk: Desk) -> gr.Tab:
 
     keep.click(kept, chosen, said)
     again.click(made_again, chosen, said)
-    return tab
 
 
 def _form(desk: Desk, run: Run, results: Sequence[Any]) -> None:

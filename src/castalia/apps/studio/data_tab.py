@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from castalia.apps.studio.desk import Desk
+from castalia.apps.studio.desk import Desk, choices
 from castalia.apps.studio.uploads import drop_zone
 from castalia.apps.studio.workspace import Data
 from castalia.sentences import say
@@ -51,7 +51,7 @@ def build(desk: Desk, whole: gr.Blocks) -> gr.Dropdown:
             page = gr.HTML()
 
     def here(event: gr.EventData) -> Any:
-        return event.batch, Path(event.first.partition("/")[0]).stem  # type: ignore[attr-defined]
+        return event.batch, Path(event.first.partition("/")[0]).stem
 
     @desk.guarded
     def taken(batch: str, name: str, licence: str, source: str) -> Any:
@@ -87,8 +87,7 @@ def build(desk: Desk, whole: gr.Blocks) -> gr.Dropdown:
                 button.click(choose).then(checked, chosen, [said, page])
 
     def listed(name: str | None) -> Any:
-        names = desk.space.all_data()
-        return gr.update(choices=names, value=name if name in names else names[0])
+        return choices([(one, one) for one in desk.space.all_data()], name)
 
     whole.load(listed, chosen, chosen)
     dropped.upload(here, None, [batch, name])

@@ -149,6 +149,15 @@ def note(text: str) -> str:
     return f'<p class="said">{html.escape(text)}</p>' if text else ""
 
 
+def choices(listed: Sequence[tuple[str, str]], chosen: str | None) -> Any:
+    """An update of a choice: what there is now, and what is chosen; where that is gone, the
+    first.
+    """
+    values = [value for _, value in listed]
+    first = values[0] if values else None
+    return gr.update(choices=list(listed), value=chosen if chosen in values else first)
+
+
 def copied(label: str) -> gr.Textbox:
     """Lines to be copied into a terminal or a program."""
     return gr.Textbox(

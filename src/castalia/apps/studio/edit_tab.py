@@ -21,7 +21,7 @@ from castalia.sampling.edit import Edit, FromFile, edits_of, several
 MASK = "mask.png"
 
 
-def build(desk: Desk) -> gr.Tab:
+def build(desk: Desk) -> None:
     with gr.Tab(desk.say("Edit"), id="edit") as tab, gr.Row():
         with gr.Column(scale=3, min_width=290):
             run = run_choice(desk, tab, desk.say("Run"), "edit-run")
@@ -56,8 +56,6 @@ def build(desk: Desk) -> gr.Tab:
             def settings(kind: str) -> None:
                 _form(desk, one, kind, known[kind], results)
 
-    return tab
-
 
 def possible(run: Run) -> dict[str, Edit]:
     """The edits that a run can do, by their kind."""
@@ -85,7 +83,7 @@ def _form(desk: Desk, run: Run, kind: str, edit: Edit, results: list[Any]) -> No
     for name, field in fields.items():
         if paints and name == "mask":
             continue
-        about = {
+        about: dict[str, Any] = {
             "label": name,
             "info": desk.voice(field.description or "") or None,
             "value": None if field.is_required() else field.default,
@@ -125,7 +123,7 @@ def _form(desk: Desk, run: Run, kind: str, edit: Edit, results: list[Any]) -> No
 
 
 def _batch(event: gr.EventData) -> str:
-    return str(event.batch)  # type: ignore[attr-defined]
+    return str(event.batch)
 
 
 def _painted(desk: Desk, batch: str, out: Path) -> tuple[list[str], list[str]]:

@@ -21,7 +21,7 @@ SIDE = 0.975  # confidence of either end of a 95% interval
 DRAWN = 24  # samples of each run that a blind vote shows, one pair at a time
 
 
-def build(desk: Desk) -> gr.Tab:
+def build(desk: Desk) -> None:
     with gr.Tab(desk.say("Judge"), id="judge") as tab:
         with gr.Row():
             run = run_choice(desk, tab, desk.say("Run"), "judge-run")
@@ -113,13 +113,19 @@ def build(desk: Desk) -> gr.Tab:
 
         return vote
 
+    def known(place: str | None) -> str:
+        pages = [Path(place or "") / one for one in ("eval/report.html", "audit/audit.html")]
+        there = [one for one in pages if place and one.exists()]
+        newest = max(there, key=lambda one: one.stat().st_mtime, default=None)
+        return desk.frame(newest, desk.say("report of {0}", Path(place or "").name))
+
+    run.change(known, run, page)
     report.click(reported, run, [said, page])
     audit.click(audited, run, [said, page])
     compare.click(compared, [run, other], [said, page])
     blind.click(begun, [run, other], [said, ballot, left, right, booth])
     first.click(voted(0), ballot, [said, ballot, left, right, booth])
     second.click(voted(1), ballot, [said, ballot, left, right, booth])
-    return tab
 
 
 def item_of(place: str, file: str) -> Any:

@@ -55,6 +55,7 @@ THEME = gr.themes.Base(primary_hue="cyan", neutral_hue="stone", font=SANS, font_
     link_text_color=ACCENT,
     link_text_color_dark=DARK_ACCENT,
 )
+USERS = 16  # who may wait for the same kind of answer at once
 LOOK = 2.0  # seconds between two looks at the queue
 OTHER = {"en": ("zh", "zh-Hans", "中文"), "zh": ("en", "en", "English")}
 STYLE = """
@@ -71,6 +72,7 @@ iframe.page {
 }
 .said { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 .lines textarea { font-family: var(--font-mono); font-size: .85rem; }
+.opens a { color: var(--link-text-color); }
 .opens { margin: 0; text-align: right; font-size: .85rem; }
 .drop {
   border: 2px dashed var(--border-color-primary); border-radius: 8px; padding: 1rem;
@@ -139,4 +141,4 @@ def make_page(desk: Desk) -> gr.Blocks:
             return gr.skip() if line == seen else line
 
         timer.tick(busy, queue, queue, show_progress="hidden")
-    return page
+    return page.queue(default_concurrency_limit=USERS)

@@ -101,7 +101,7 @@ def _plain(key: Key) -> Any:
 
 
 def _component(desk: Desk, key: Key) -> Any:
-    about = {
+    about: dict[str, Any] = {
         "label": key.name,
         "info": desk.voice(key.schema.get("description", "")) or None,
         "value": _plain(key),

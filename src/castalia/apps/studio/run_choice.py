@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from castalia.apps.studio.desk import Desk
+from castalia.apps.studio.desk import Desk, choices
 from castalia.families.base import Family
 from castalia.run import Run
 
@@ -18,9 +18,7 @@ def run_choice(desk: Desk, tab: gr.Tab, label: str, name: str) -> gr.Dropdown:
     chosen = gr.Dropdown([], label=label, elem_id=name)
 
     def listed(place: str | None) -> Any:
-        choices = desk.space.readable_runs()
-        known = [one for _, one in choices]
-        return gr.update(choices=choices, value=place if place in known else (known or [None])[0])
+        return choices(desk.space.readable_runs(), place)
 
     tab.select(listed, chosen, chosen)
     return chosen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from castalia.apps.studio.desk import Desk, copied, note
 from castalia.apps.studio.run_choice import opened, run_choice
 from castalia.errors import RunError
 from castalia.language import constant
+from castalia.pages.html import Html
 
 FORMATS = ("bundle", "onnx", "safetensors", "transformers")
 KEYS = "keys.txt"
 
 
-def build(desk: Desk) -> gr.Tab:
+def build(desk: Desk) -> None:
     with gr.Tab(desk.say("Ship"), id="ship") as tab, gr.Row():
         with gr.Column(min_width=290):
             gr.Markdown(f"## {desk.say('A model')}")
@@ -33,11 +34,7 @@ def build(desk: Desk) -> gr.Tab:
         with gr.Column(min_width=290):
             gr.Markdown(f"## {desk.say('A file: who made it?')}")
             dropped = gr.File(label=desk.say("Files"), file_count="multiple")
-            found = gr.Dataframe(
-                headers=[desk.say("file"), desk.say("state"), desk.say("run"), desk.say("note")],
-                interactive=False,
-                wrap=True,
-            )
+            found = gr.HTML()
             gr.Markdown(f"## {desk.say('For programs')}")
             lines = copied(desk.say("A server with a key"))
             client = copied(desk.say("A program that calls it"))
@@ -79,16 +76,7 @@ def build(desk: Desk) -> gr.Tab:
         job = desk.start(words, title=desk.say("verify"), answers=[3, 7], queued=False)
         for line in desk.done(job):
             yield line, gr.skip()
-        rows = [
-            [
-                Path(one["file"]).name,
-                constant(one["state"], desk.voice.language),
-                (one["manifest"] or {}).get("run") or "",
-                desk.voice("; ".join([*one["problems"], *one["notes"]])),
-            ]
-            for one in job.output["files"]
-        ]
-        yield "", rows
+        yield "", _table(desk, job.output["files"])
 
     def programs(place: str | None) -> Any:
         if not place:
@@ -100,7 +88,27 @@ def build(desk: Desk) -> gr.Tab:
     dropped.upload(verified, dropped, [said, found])
     run.change(programs, run, [lines, client])
     tab.select(programs, run, [lines, client])
-    return tab
+
+
+def _table(desk: Desk, files: Sequence[Mapping[str, Any]]) -> str:
+    """What `castalia verify` found, a row a file."""
+    heads = (desk.say("file"), desk.say("state"), desk.say("run"), desk.say("note"))
+    rows = [
+        (
+            Path(one["file"]).name,
+            constant(one["state"], desk.voice.language),
+            (one["manifest"] or {}).get("run") or "",
+            "; ".join(desk.voice(text) for text in (*one["problems"], *one["notes"])),
+        )
+        for one in files
+    ]
+    head = Html().join(Html("<th>{}</th>").format(one) for one in heads)
+    body = Html().join(
+        Html("<tr>{}</tr>").format(Html().join(Html("<td>{}</td>").format(cell) for cell in row))
+        for row in rows
+    )
+    table = Html('<div class="shown scroll"><table class="plain"><tr>{}</tr>{}</table></div>')
+    return str(table.format(head, body))
 
 
 def _server(place: str) -> str:

@@ -9,7 +9,7 @@ import gradio as gr
 
 from castalia import modality
 from castalia.apps.studio import recipe_form
-from castalia.apps.studio.desk import STATES, Desk
+from castalia.apps.studio.desk import STATES, Desk, choices
 from castalia.apps.studio.jobs import Job
 from castalia.checks.data_requirements import least
 from castalia.evaluation.training_page import NAME
@@ -21,14 +21,13 @@ MINUTES = 5.0  # of a recipe that gives steps
 WATCH = 5.0  # seconds between two looks at a training
 
 
-def build(desk: Desk, chosen: gr.Dropdown) -> gr.Tab:
-    """The tab. chosen: the data."""
+def build(desk: Desk, chosen: gr.Dropdown) -> None:
+    """chosen: the data of the first tab."""
     with gr.Tab(desk.say("Train"), id="train") as tab:
         with gr.Row():
             with gr.Column(scale=3, min_width=290):
                 data = gr.Dropdown([], label=desk.say("Data"))
                 recipe = gr.Radio([], label=desk.say("Recipe"), elem_classes="cards")
-                gr.Markdown(desk.say("How long, and everything else"))
                 form = gr.Column()
             with gr.Column(scale=4, min_width=290):
                 job = gr.Dropdown([], label=desk.say("Queue"), elem_id="queue")
@@ -41,9 +40,7 @@ def build(desk: Desk, chosen: gr.Dropdown) -> gr.Tab:
         timer = gr.Timer(WATCH)
 
     def fitting(name: str | None, recipe: str | None) -> Any:
-        choices = recipes_for(desk, name) if name else []
-        known = [one for _, one in choices]
-        return gr.update(choices=choices, value=recipe if recipe in known else (known or [None])[0])
+        return choices(recipes_for(desk, name) if name else [], recipe)
 
     def look(place: str | None, seen: str) -> Any:
         one = _job(desk, place)
@@ -78,13 +75,12 @@ def build(desk: Desk, chosen: gr.Dropdown) -> gr.Tab:
         lambda name: gr.update(choices=desk.space.all_data(), value=name), chosen, data
     )
     shown.then(fitting, [data, recipe], recipe)
-    tab.select(lambda place: _listed(desk, place), job, job)
+    tab.select(lambda place: choices(_jobs(desk), place), job, job)
     data.change(fitting, [data, recipe], recipe)
     job.change(look, [job, page], [said, page, job])
     timer.tick(look, [job, page], [said, page, job], show_progress="hidden")
     for button, what in ((pause, "pause"), (resume, "resume"), (stop, "stop")):
         button.click(asked(what), job, said)
-    return tab
 
 
 def recipes_for(desk: Desk, name: str) -> list[tuple[str, str]]:
@@ -124,6 +120,7 @@ def _settings(desk: Desk, name: str, recipe: str, job: gr.Dropdown) -> None:
     data = desk.space.data(name)
     plan = load(recipe, data.place, data.overrides)
     most = plan.training.minutes or MINUTES
+    gr.Markdown(f"## {recipe}")
     minutes = gr.Number(most, label=desk.say("Minutes"), minimum=0.1, interactive=True)
     with gr.Accordion(desk.say("All settings"), open=False):
         shown, components = recipe_form.fields(desk, plan)
@@ -176,12 +173,6 @@ def _jobs(desk: Desk) -> list[tuple[str, str]]:
         (f"{one.number} · {one.title} · {desk.voice(STATES[one.state])}", str(one.folder))
         for one in desk.space.trainings()
     ]
-
-
-def _listed(desk: Desk, chosen: str | None) -> Any:
-    choices = _jobs(desk)
-    known = [place for _, place in choices]
-    return gr.update(choices=choices, value=chosen if chosen in known else (known or [None])[0])
 
 
 def _job(desk: Desk, place: str | None) -> Job | None:

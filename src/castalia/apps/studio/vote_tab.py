@@ -22,7 +22,7 @@ LEAST = 4  # pairs that a tuning takes
 TUNER = "text/dpo"
 
 
-def build(desk: Desk) -> gr.Tab:
+def build(desk: Desk) -> None:
     with gr.Tab(desk.say("Vote"), id="vote") as tab:
         with gr.Row():
             run = run_choice(desk, tab, desk.say("Run"), "vote-run")
@@ -102,7 +102,6 @@ def build(desk: Desk) -> gr.Tab:
     better.click(voted(True), state, outputs)
     worse.click(voted(False), state, outputs)
     tune.click(tuned, [run, minutes], said)
-    return tab
 
 
 def _shown(desk: Desk, now: dict[str, Any]) -> Any:

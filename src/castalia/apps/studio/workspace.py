@@ -197,7 +197,9 @@ class Workspace:
             except CastaliaError:
                 continue
             if step is not None:
-                found.append((f"{one.folder.name} · {recipe}", str(one.folder)))
+                name = one.folder.name
+                named = recipe.replace("/", "-") in name
+                found.append((name if named else f"{name} · {recipe}", str(one.folder)))
         return found
 
     def new_run(self, recipe: str) -> Path:
@@ -208,10 +210,16 @@ class Workspace:
     # what was made
 
     def made(self) -> Path:
-        """A new folder for what a job will write."""
-        names = [one.name[:6] for one in (self.root / "made").iterdir()]
-        taken = [int(one) for one in names if one.isdigit()]
-        return self.root / "made" / f"{1 + max(taken, default=0):06d}"
+        """A new and empty folder for what a job will write, its number nobody else's."""
+        while True:
+            names = [one.name for one in (self.root / "made").iterdir()]
+            taken = [int(one) for one in names if one.isdigit()]
+            folder = self.root / "made" / f"{1 + max(taken, default=0):06d}"
+            try:
+                folder.mkdir()
+            except FileExistsError:  # another user was faster
+                continue
+            return folder
 
     def trainings(self) -> list[Job]:
         """Jobs of the queue, newest first."""
