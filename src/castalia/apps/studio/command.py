@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from castalia.cli.console import echo, open_page
+from castalia.cli.options import PolicyFile
 from castalia.errors import MissingExtra
 from castalia.sentences import say
 
@@ -26,6 +27,7 @@ def command(
         str, typer.Option(help="address to listen at; where others can reach it, it wants a token")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any that is free")] = 7860,
+    policy: PolicyFile = None,
     max_upload: Annotated[
         int, typer.Option(min=1, metavar="GB", help="of one file that is dropped")
     ] = 4,
@@ -42,12 +44,15 @@ def command(
         raise MissingExtra("gradio", "studio", where="castalia studio") from error
     from castalia.apps.studio.site import make_site
     from castalia.apps.studio.workspace import Workspace
+    from castalia.governance.policy import Policy
     from castalia.run import Run
     from castalia.serving import server
 
     given = [Run.open(one).folder for one in runs or ()]
     token = "" if server.is_loopback(host) else secrets.token_urlsafe(24)
-    space = Workspace(folder, given)
+    if policy is not None:
+        Policy.load(policy)  # a wrong one is said now
+    space = Workspace(folder, given, policy)
     try:
         import uvicorn
 

@@ -34,6 +34,7 @@ STATES = {
     "stopped": say("stopped"),
     "failed": say("failed"),
 }
+RELEASING = ("sample", "edit")  # commands that make what leaves
 STEP = 0.4  # seconds between two looks at a job that somebody waits for
 
 
@@ -50,8 +51,12 @@ class Desk:
     # jobs
 
     def start(self, words: Sequence[str], **about: Any) -> Job:
-        """A job in the language of the page; see Jobs.add."""
-        return self.space.jobs.add([*words, "--lang", self.voice.language], **about)
+        """A job in the language of the page, what it makes under the studio's policy; see
+        Jobs.add.
+        """
+        ruled = self.space.policy is not None and words[0] in RELEASING
+        rules = ["--policy", str(self.space.policy)] if ruled else []
+        return self.space.jobs.add([*words, *rules, "--lang", self.voice.language], **about)
 
     def done(self, job: Job) -> Iterator[str]:
         """How far a job is, again and again until it is over, for whoever waits for it. Raises

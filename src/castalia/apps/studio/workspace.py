@@ -100,10 +100,12 @@ class Data:
 
 
 class Workspace:
-    """All of it; made when the studio starts. Raises RunError where another one has the folder."""
+    """All of it; made when the studio starts. policy: for everything that is made. Raises RunError
+    where another one has the folder.
+    """
 
-    def __init__(self, root: Path, runs: Sequence[Path] = ()) -> None:
-        self.root, self.given = root, list(runs)
+    def __init__(self, root: Path, runs: Sequence[Path] = (), policy: Path | None = None) -> None:
+        self.root, self.given, self.policy = root, list(runs), policy
         for name in ("data", "checks", "made", "kept", "votes"):
             (root / name).mkdir(parents=True, exist_ok=True)
         self._lock = open(root / "lock", "a")  # noqa: SIM115 - held until `close`
