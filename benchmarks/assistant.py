@@ -20,7 +20,7 @@ import random
 import resource
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ SEEDS = (0, 1, 2, 3, 4)
 MANY = 10_000  # passages of the timing
 
 
-def banking(folder: Path, seed: int) -> list[judging.Judged]:
+def banking(folder: Path, seed: int, embeddings: bool) -> list[judging.Judged]:
     """Intents as entries."""
     generator = random.Random(seed)
     intents: dict[str, list[str]] = {}
@@ -56,11 +56,13 @@ def banking(folder: Path, seed: int) -> list[judging.Judged]:
         base.append(Passage(name.replace("_", " "), "banking77", tuple(questions[:cut]), 1))
         known += [(one, place) for one in questions[cut:first]]
         asked += [(one, place) for one in questions[last:]]
-    index = indexed(base)
+    index = indexed(base, embeddings=embeddings)
     return judging.judge(Desk(base, index, calibrate(base, index, known, WANTED, seed)), asked)
 
 
-def entries(pairs: Iterable[tuple[str, str]], language: str, seed: int) -> list[judging.Judged]:
+def entries(
+    pairs: Iterable[tuple[str, str]], language: str, seed: int, embeddings: bool
+) -> list[judging.Judged]:
     """(question, answer) pairs, one way to ask each."""
     generator = random.Random(seed)
     passages = [
@@ -71,7 +73,7 @@ def entries(pairs: Iterable[tuple[str, str]], language: str, seed: int) -> list[
     half = len(passages) // 2
     base, gone = passages[:half], passages[half:]
     words = [term for one in passages for term in one.questions[0].split()]
-    index = indexed(base)
+    index = indexed(base, embeddings=embeddings)
     desk = Desk(base, index, calibrate(base, index, None, WANTED, seed))
     asked: list[tuple[str, int | None]] = [
         (varied(one, words, generator), place) for place, one in enumerate(base)
@@ -122,6 +124,22 @@ def timing(folder: Path) -> dict[str, float]:
     }
 
 
+def judged(folder: Path, embeddings: bool) -> Iterator[dict[str, Any]]:
+    """A row for each set of questions."""
+    draws = {"banking77": ("en", [banking(folder, seed, embeddings) for seed in SEEDS])}
+    for name, (language, pairs) in pairs_of(folder).items():
+        draws[name] = (language, [entries(pairs, language, seed, embeddings) for seed in SEEDS])
+    for name, (language, some) in draws.items():
+        tallies = [judging.tallies(one)[0] for one in some]
+        row: dict[str, Any] = {"data": name, "language": language, "embeddings": embeddings}
+        for part in ("answered", "right", "false"):
+            values = [getattr(one, part) for one in tallies]
+            row[part] = {"median": statistics.median(values), "all": values}
+        row["questions"] = tallies[0].answerable + tallies[0].unanswerable
+        print(json.dumps(row), flush=True)
+        yield row
+
+
 def main() -> None:
     words = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -130,18 +148,8 @@ def main() -> None:
     folder = words.parse_args().data
     clock = timing(folder)
     rows: list[dict[str, Any]] = []
-    judged = {"banking77": ("en", [banking(folder, seed) for seed in SEEDS])}
-    for name, (language, pairs) in pairs_of(folder).items():
-        judged[name] = (language, [entries(pairs, language, seed) for seed in SEEDS])
-    for name, (language, draws) in judged.items():
-        tallies = [judging.tallies(one)[0] for one in draws]
-        row: dict[str, Any] = {"data": name, "language": language}
-        for part in ("answered", "right", "false"):
-            values = [getattr(one, part) for one in tallies]
-            row[part] = {"median": statistics.median(values), "all": values}
-        row["questions"] = tallies[0].answerable + tallies[0].unanswerable
-        rows.append(row)
-        print(json.dumps(row), flush=True)
+    for embeddings in (False, True):
+        rows += judged(folder, embeddings)
     write_result("assistant", {"rows": rows, "timing": clock}, seeds=SEEDS)
 
 

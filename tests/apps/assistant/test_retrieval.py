@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from castalia.apps.assistant import terms
+from castalia.apps.assistant.desk import build, open_desk
 from castalia.apps.assistant.retrieval import K1, B, Index, Postings
+from castalia.errors import RunError
 
 UNITS = [["cat", "sat", "cat"], ["dog", "sat"], ["bird"]]
 
@@ -67,3 +70,26 @@ def test_terms_of_both_languages():
     assert terms.content("送货时间") == ["送货", "货时", "时间"]
     assert terms.numbers("Up to 1,000 days, or 5%") == [("1000", "day"), ("5", "%")]
     assert terms.sentences("One. Two! 三。四") == ["One.", "Two!", "三。", "四"]
+
+
+def test_a_passage_that_shares_no_word_is_found_by_what_it_means(tmp_path: Path):
+    (tmp_path / "faq.csv").write_text(
+        "question,answer\n"
+        "How can I return an item?,Send it back within thirty days.\n"
+        "What are your opening hours?,We open at nine.\n"
+        "Do you ship abroad?,Yes.\n"
+        "如何退货？,请在三十天内寄回。\n",
+        encoding="utf-8",
+    )
+    made = build([tmp_path / "faq.csv"], embeddings=True).save(tmp_path / "desk")
+    opened = open_desk(tmp_path / "desk")
+    for desk in (made, opened):
+        found, confidence = desk.find("when does the shop begin in the morning", "en")
+        assert desk.passages[found.order[0]].text == "We open at nine."
+        assert 0 < confidence < 1
+    assert (opened.find("我想把东西退掉", "zh")[0].order[0]) == 3
+    plain = build([tmp_path / "faq.csv"])
+    assert plain.index.vectors is None and len(opened.gate.weights) == len(plain.gate.weights) + 4
+    (tmp_path / "desk" / "vectors.f16").write_bytes(b"short")
+    with pytest.raises(RunError, match="damaged"):
+        open_desk(tmp_path / "desk")

@@ -39,6 +39,13 @@ def command(
     human: Annotated[
         str, typer.Option(help="how a person is reached, such as a telephone number")
     ] = "",
+    embeddings: Annotated[
+        bool,
+        typer.Option(
+            "--embeddings",
+            help="compare sentences by what they mean, too (castalia[assistant]); slower",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="of the questions that are made of the entries")] = 0,
     json: AsJson = False,
 ) -> int:
@@ -48,7 +55,12 @@ def command(
     from castalia.apps.assistant.desk import build
 
     desk = build(
-        files, questions=questions, false_answers=false_answers, human=human, seed=seed
+        files,
+        questions=questions,
+        false_answers=false_answers,
+        human=human,
+        embeddings=embeddings,
+        seed=seed,
     ).save(out)
     gate = desk.gate
     for one in desk.sources:

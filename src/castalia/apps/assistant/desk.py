@@ -2,6 +2,7 @@
 
     passages.json   what is quoted
     desk.json       version, hashes of the sources, the gate, a line to a human
+    vectors.f16     embeddings of its questions and texts, of a desk that has some
     log.jsonl       every turn, personal data masked; for the owner
 
 The index is made when a desk is opened, which takes less time than reading it would.
@@ -24,6 +25,9 @@ from pydantic import TypeAdapter, ValidationError
 from castalia import atomic, bounded
 from castalia.apps.assistant import gate as gates
 from castalia.apps.assistant import terms
+from castalia.apps.assistant.embeddings import NAME, written
+from castalia.apps.assistant.embeddings import embeddings as embedding_model
+from castalia.apps.assistant.embeddings import read as read_vectors
 from castalia.apps.assistant.gate import Gate
 from castalia.apps.assistant.reading import Clash, Passage, Source, questions_of, read
 from castalia.apps.assistant.retrieval import Array, Found, Index
@@ -34,7 +38,7 @@ from castalia.text_files import personal_data
 VERSION = 1
 MOST_ASKED = 1200  # calibration questions; of more, a sample
 MADE_EACH = 2  # variants of each entry's question
-LOG = "log.jsonl"
+LOG, VECTORS = "log.jsonl", "vectors.f16"
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +94,7 @@ class Desk:
         log = bounded.read_bytes(old) if old.is_file() else b""
         document = {
             "version": VERSION,
+            "embeddings": None if self.index.vectors is None else NAME,
             "human": self.human,
             "sources": [asdict(one) for one in self.sources],
             "clashes": [asdict(one) for one in self.clashes],
@@ -99,6 +104,8 @@ class Desk:
             (place / "desk.json").write_text(_json(document), encoding="utf-8")
             passages = [asdict(one) for one in self.passages]
             (place / "passages.json").write_text(_json(passages), encoding="utf-8")
+            if self.index.vectors is not None:
+                (place / VECTORS).write_bytes(written(self.index.vectors))
             if log:
                 (place / LOG).write_bytes(log)
         return Desk(
@@ -112,14 +119,17 @@ def build(
     questions: Path | None = None,
     false_answers: float = 0.05,
     human: str = "",
+    embeddings: bool = False,
     seed: int = 0,
 ) -> Desk:
     """A desk of tables and documents. questions: a table of questions that people asked, with the
     answer's text, or the entry's question, of each, or nothing where there is no answer: the gate
     is calibrated on them; None: on questions made of the entries. false_answers: the wanted share
-    of unanswerable questions that are answered.
+    of unanswerable questions that are answered. embeddings: whether sentences are compared by what
+    they mean, too (embeddings.py).
 
-    Raises DataError for files that cannot be used, RecipeError for a rate outside (0, 1).
+    Raises DataError for files that cannot be used, RecipeError for a rate outside (0, 1),
+    MissingExtra for embeddings without their package.
     """
     if not 0 < false_answers < 1:
         raise RecipeError(
@@ -127,7 +137,7 @@ def build(
         )
     passages, sources, clashes = read(paths)
     asked = None if questions is None else matched(passages, questions_of(questions), questions)
-    index = indexed(passages)
+    index = indexed(passages, embeddings=embeddings)
     gate = calibrate(passages, index, asked, false_answers, seed)
     return Desk(passages, index, gate, sources, clashes, human)
 
@@ -152,20 +162,31 @@ def open_desk(folder: str | os.PathLike[str]) -> Desk:
         sources = TypeAdapter(list[Source]).validate_python(about["sources"])
         clashes = TypeAdapter(list[Clash]).validate_python(about["clashes"])
         human = TypeAdapter(str).validate_python(about["human"])
+        named = TypeAdapter(str | None).validate_python(about.get("embeddings"))
     except (KeyError, TypeError, ValidationError) as error:
         raise RunError(say("the desk is damaged"), place, fix) from error
     if not passages:
         raise RunError(say("the desk is damaged"), place, fix)
-    return Desk(passages, indexed(passages), gate, sources, clashes, human, place)
+    if named not in (None, NAME):
+        raise RunError(say("the desk is of another version of Castalia"), place, fix)
+    index = indexed(passages, vectors=None if named is None else place / VECTORS)
+    return Desk(passages, index, gate, sources, clashes, human, place)
 
 
-def indexed(passages: Sequence[Passage]) -> Index:
-    """Each question and each text is a unit."""
+def indexed(
+    passages: Sequence[Passage], *, embeddings: bool = False, vectors: Path | None = None
+) -> Index:
+    """Each question and each text is a unit. embeddings: made now; vectors: as they were kept."""
     units: list[tuple[int, str]] = []
     for number, one in enumerate(passages):
         units += [(number, question) for question in one.questions]
         units.append((number, f"{one.heading}\n{one.text}"))
-    return Index(len(passages), units)
+    if not embeddings and vectors is None:
+        return Index(len(passages), units)
+    model = embedding_model()
+    texts = [text for _, text in units]
+    rows = model.texts(texts) if vectors is None else read_vectors(vectors, len(texts))
+    return Index(len(passages), units, rows, model.question)
 
 
 def matched(

