@@ -47,6 +47,7 @@ from castalia.governance.policy import Blocked, Policy, Side, blocked
 from castalia.governance.similarity import open_index
 from castalia.run import Run, versions
 from castalia.sampling.generate import Request, Sample, asked
+from castalia.sampling.vetting import flaw_of
 from castalia.sentences import say
 from castalia.spec import Tokens
 
@@ -291,6 +292,15 @@ class Gate:
                     rule.most,
                 )
                 self._pass(rule.refused(words), "output", facts)
+        flaw = flaw_of(
+            self.codec,
+            self.run.conditions,
+            item,
+            facts.get("cond") or {},
+            facts.get("constraint"),
+        )
+        if flaw:
+            self._pass(_unfit(flaw, facts.get("tries")), "output", facts)
 
     def _pass(self, refusal: Refused | None, side: Side, facts: Mapping[str, Any]) -> None:
         if refusal is not None:
@@ -365,6 +375,15 @@ class Screen:
         text, self._ahead = text[self._ahead :], max(0, self._ahead - len(text))
         self._sent.update(text.encode(errors="replace"))
         return text
+
+
+def _unfit(flaw: str, tries: int | None) -> Refused:
+    """The error for an item that its codec does not let out (codecs/protocols.py, Vets)."""
+    return Refused(
+        flaw if tries is None else say("none of {0:,} draws was fit to leave: {1}", tries, flaw),
+        where=say("rule {0}", "vetted"),
+        fix=say("ask for less, let it draw more often (codec.tries), or train longer"),
+    )
 
 
 def write_sealed(codec: Codec[Any], item: Any, path: Path, facts: dict[str, Any]) -> None:

@@ -1,0 +1,61 @@
+"""A level: a map of tiles, one character each, in rows of equal length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from castalia.modalities.level.play import Player
+
+Place: TypeAlias = tuple[int, int]  # row and column, from 0 at the top left
+
+
+@dataclass(frozen=True)
+class Level:
+    """rows: from top to bottom, at least one of at least one tile. player: who solves levels of
+    this game; of those that a codec decoded, for judges that know no codec.
+    """
+
+    rows: tuple[str, ...]
+    player: Player | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def height(self) -> int:
+        return len(self.rows)
+
+    @property
+    def width(self) -> int:
+        return len(self.rows[0])
+
+    @property
+    def content(self) -> bytes:
+        """What is hashed of it."""
+        return "\n".join(self.rows).encode()
+
+    def places(self, tiles: str) -> Iterator[Place]:
+        """Where any of these tiles stands, row by row."""
+        for row, line in enumerate(self.rows):
+            for column, tile in enumerate(line):
+                if tile in tiles:
+                    yield row, column
+
+    def part(self, top: int, left: int, height: int, width: int) -> Level:
+        """The part of `height` rows and `width` columns, smaller where the level ends before."""
+        return Level(tuple(line[left : left + width] for line in self.rows[top : top + height]))
+
+
+def symmetries(level: Level, *, turns: bool = True) -> dict[str, Level]:
+    """The level as it is ("exact") and mirrored from left to right ("mirrored"); with `turns`, for
+    games seen from above, also turned by quarters, each as it is and mirrored ("turned").
+    """
+    rows = level.rows
+    made = {"exact": level, "mirrored": Level(tuple(line[::-1] for line in rows))}
+    if not turns:
+        return made
+    for quarter in range(1, 4):
+        rows = tuple("".join(column) for column in zip(*rows[::-1], strict=True))
+        made[f"turned {quarter}"] = Level(rows)
+        made[f"turned {quarter} mirrored"] = Level(tuple(line[::-1] for line in rows))
+    return made

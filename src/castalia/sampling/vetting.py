@@ -1,0 +1,75 @@
+"""Vetting: items of codecs that judge them whole are drawn again until one passes, and leave only
+where they pass (codecs/protocols.py, Vets).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from castalia.codecs.base import Codec
+from castalia.codecs.protocols import Vets
+from castalia.spec import Classes, Condition
+
+if TYPE_CHECKING:
+    from castalia.sampling.generate import Request, Sample
+
+
+def tries_of(codec: Codec[Any]) -> int:
+    """How often an item is drawn at most."""
+    return codec.tries if isinstance(codec, Vets) else 1
+
+
+def flaw_of(
+    codec: Codec[Any],
+    conditions: Mapping[str, Condition],
+    item: Any,
+    cond: Mapping[str, Any],
+    constraint: str | None,
+) -> str:
+    """Why an item may not leave; "" for one that may, and of codecs that do not judge. cond: what
+    was asked for, classes by name or number.
+    """
+    if not isinstance(codec, Vets):
+        return ""
+    asked = {
+        name: _named(conditions.get(name), value)
+        for name, value in cond.items()
+        if name in codec.fact_names  # type: ignore[attr-defined]
+    }
+    return codec.flaw(item, asked, constraint)
+
+
+def vetted(
+    codec: Codec[Any],
+    conditions: Mapping[str, Condition],
+    request: Request,
+    sample: Sample,
+    tried: int,
+) -> Sample:
+    """The sample with how often it was drawn and its proof, or its flaw, among its facts."""
+    if not isinstance(codec, Vets):
+        return sample
+    item = sample.item
+
+    def flaw() -> str:
+        return flaw_of(codec, conditions, item, request.cond, request.constraint)
+
+    wrong = flaw()
+    if wrong and (other := codec.mended(item)) != item:
+        item = other
+        wrong = flaw()
+    found = {"flaw": wrong} if wrong else codec.proof(item)
+    if item != sample.item:
+        found["mended"] = True
+    return replace(sample, item=item, facts={**sample.facts, "tries": tried, **found})
+
+
+def _named(kind: Condition | None, value: Any) -> str:
+    """The name of a class that was given by name or by number."""
+    names = kind.names if isinstance(kind, Classes) else ()
+    text = str(value)
+    if text not in names and text.isdigit() and int(text) < len(names):
+        return names[int(text)]
+    return text
