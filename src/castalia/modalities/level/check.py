@@ -38,7 +38,8 @@ class LevelLook(Look):
 
     def add(self, number: int, item: Level, path: Path, where: str) -> None:
         self.settle(number, sha256(item.content).digest())
-        made = symmetries(item, turns=self.player.rules.turns)
+        rules = self.player.rules
+        made = symmetries(item, turns=rules.turns, mirror=rules.mirror)
         self.forms[number] = min(one.content for one in made.values())
         if number >= self._own:
             return

@@ -240,9 +240,13 @@ class LevelCodec(Codec[Level]):
 
     def _adopt(self, tiles: str, height: int, width: int, ragged: bool) -> None:
         self.tiles, self.height, self.width, self.ragged = tiles, height, width, ragged
-        known = tiles + OUTSIDE if ragged else tiles
+        known, mirror = tiles + OUTSIDE if ragged else tiles, self.rules.mirror
         self._ids = {tile: 1 + place for place, tile in enumerate(known)}
         self._known = known
+        swapped = [
+            self._ids.get(tile, place) for place, tile in enumerate(known.translate(mirror), 1)
+        ]
+        self._in_mirror = torch.tensor([BEGIN, *swapped], dtype=torch.int32)
         period = width if self.config.scan == "rows" else height
         vocab = 1 + len(known)
         self._spec = Tokens(height * width, vocab, BEGIN, None, Columns(period, vocab), period)
@@ -322,37 +326,38 @@ class LevelCodec(Codec[Level]):
 
     @property
     def augmentations(self) -> dict[str, Augmentation]:
-        """mirror: from left to right; turn: square levels by quarters. Half of the batch each."""
-        if self.ragged:
-            return {}
-        known: dict[str, Augmentation] = {"mirror": self._mirrored}
-        return known | ({"turn": self._turned} if self.rules.turns and self._square else {})
+        """mirror: from left to right; turn: square levels by quarters, where the game is seen from
+        above. Each is done to half of a batch. Levels of several sizes stay as they are.
+        """
+        return {"mirror": self._mirrored, "turn": self._turned}
 
     @property
     def default_augmentations(self) -> tuple[str, ...]:
         return tuple(self.augmentations)
 
-    @property
-    def _square(self) -> bool:
-        return self.height == self.width
-
     def _mirrored(self, batch: Tensor, rng: torch.Generator) -> Tensor:
+        if self.ragged:
+            return batch
         grid = self._grids(batch)
-        other = grid.flip(2 if self.config.scan == "rows" else 1)
-        return self._chosen(batch, grid, other, rng)
+        other = self._in_mirror[grid.flip(2 if self.config.scan == "rows" else 1).long()]
+        return self._chosen(batch, other, rng)
 
     def _turned(self, batch: Tensor, rng: torch.Generator) -> Tensor:
-        grid = self._grids(batch)
-        batch = self._chosen(batch, grid, grid.transpose(1, 2), rng)
-        grid = self._grids(batch)
-        return self._chosen(batch, grid, grid.flip(1), rng)
+        if self.ragged or self.height != self.width or not self.rules.turns:
+            return batch
+        # these three make all eight symmetries of a square
+        batch = self._chosen(batch, self._grids(batch).transpose(1, 2), rng)
+        for axis in (1, 2):
+            batch = self._chosen(batch, self._grids(batch).flip(axis), rng)
+        return batch
 
     def _grids(self, batch: Tensor) -> Tensor:
         return batch[:, 1:].unflatten(1, (-1, self.spec.period))
 
-    def _chosen(self, batch: Tensor, grid: Tensor, other: Tensor, rng: torch.Generator) -> Tensor:
+    def _chosen(self, batch: Tensor, other: Tensor, rng: torch.Generator) -> Tensor:
+        """The batch with the grids of about half of its rows replaced by `other`."""
         take = torch.rand(len(batch), generator=rng) < 0.5
-        made = torch.where(take[:, None, None], other, grid).flatten(1)
+        made = torch.where(take[:, None, None], other, self._grids(batch)).flatten(1)
         return torch.cat([batch[:, :1], made], 1)
 
     # What may leave -------------------------------------------------------------------------------
@@ -392,7 +397,7 @@ class LevelCodec(Codec[Level]):
         found = self.outcome(item)
         if self.rules.play == "none" or not found.solved:
             return {}
-        return {"play": self.rules.play, "steps": found.steps, "solution": found.way}
+        return {"play": self.rules.play, "solution_steps": found.steps, "solution": found.way}
 
     def facts(self, item: Level) -> dict[str, str]:
         if not self.config.difficulty or self.rules.play == "none":

@@ -17,6 +17,7 @@ from torch import Tensor
 from castalia.codecs.base import Codec
 from castalia.governance.copy_matcher import Matches, set_against_neighbours
 from castalia.modalities.level.level import Level, symmetries
+from castalia.modalities.level.rules import Rules
 
 SAME = 0.02  # share of tiles that differ up to which a level is a copy, whatever is near it
 QUERIES = 64  # that are compared at once
@@ -33,6 +34,7 @@ class Levels:
 
     def __init__(self, codec: Codec[Any], training: Iterable[Any]) -> None:
         self._codec = codec
+        self._rules: Rules = codec.rules  # type: ignore[attr-defined]
         self._levels = levels_of(codec, training)
         self._tiles = sorted({tile for level in self._levels for row in level.rows for tile in row})
         self._side = max((max(one.height, one.width) for one in self._levels), default=1)
@@ -57,8 +59,8 @@ class Levels:
         )
 
     def _match(self, levels: Sequence[Level]) -> Matches:
-        turns: bool = self._codec.rules.turns  # type: ignore[attr-defined]
-        variants = [symmetries(level, turns=turns) for level in levels]
+        how = {"turns": self._rules.turns, "mirror": self._rules.mirror}
+        variants = [symmetries(level, **how) for level in levels]
         names = list(variants[0])
         residuals = torch.stack(
             [self._residual([one[name] for one in variants]) for name in names]
@@ -105,7 +107,8 @@ class Levels:
         """ "near": CHANGED tiles replaced by those of other places."""
         levels = levels_of(self._codec, items)
         if kind == "mirrored":
-            return [symmetries(level, turns=False)["mirrored"] for level in levels]
+            mirror = self._rules.mirror
+            return [symmetries(one, turns=False, mirror=mirror)["mirrored"] for one in levels]
         return levels if kind == "exact" else [_changed(level, rng) for level in levels]
 
     @staticmethod

@@ -92,4 +92,4 @@ def demo(folder: Path) -> Path:
 
 def caption(facts: dict[str, Any]) -> str:
     """What stands below a level: its steps, and how many were drawn for it."""
-    return translate(say("{0} pushes, draw {1}", facts.get("steps", "–"), facts["tries"]))
+    return translate(say("{0} pushes, draw {1}", facts.get("solution_steps", "–"), facts["tries"]))

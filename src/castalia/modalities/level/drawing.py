@@ -41,8 +41,6 @@ def _draw_tile(
 ) -> None:
     if tile in rules.wall or rules.play != "push":
         draw.rectangle((x, y, x + side - 1, y + side - 1), fill=colour_of(tile, rules))
-        if tile in rules.wall and side >= 6:  # a darker lower edge, so that neighbours show
-            draw.line((x, y + side - 1, x + side - 1, y + side - 1), fill="#00000040")
         return
 
     def inner(part: float) -> tuple[float, float, float, float]:

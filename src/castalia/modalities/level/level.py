@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -46,16 +47,21 @@ class Level:
         return Level(tuple(line[left : left + width] for line in self.rows[top : top + height]))
 
 
-def symmetries(level: Level, *, turns: bool = True) -> dict[str, Level]:
+def symmetries(
+    level: Level, *, turns: bool = True, mirror: Mapping[int, int] = MappingProxyType({})
+) -> dict[str, Level]:
     """The level as it is ("exact") and mirrored from left to right ("mirrored"); with `turns`, for
-    games seen from above, also turned by quarters, each as it is and mirrored ("turned").
+    games seen from above, also turned by quarters, each as it is and mirrored ("turned"). mirror:
+    what tiles become in a mirror, as `str.translate` takes it.
     """
     rows = level.rows
-    made = {"exact": level, "mirrored": Level(tuple(line[::-1] for line in rows))}
-    if not turns:
-        return made
-    for quarter in range(1, 4):
+    made = {"exact": level, "mirrored": _mirrored(rows, mirror)}
+    for quarter in range(1, 4) if turns else ():
         rows = tuple("".join(column) for column in zip(*rows[::-1], strict=True))
         made[f"turned {quarter}"] = Level(rows)
-        made[f"turned {quarter} mirrored"] = Level(tuple(line[::-1] for line in rows))
+        made[f"turned {quarter} mirrored"] = _mirrored(rows, mirror)
     return made
+
+
+def _mirrored(rows: tuple[str, ...], mirror: Mapping[int, int]) -> Level:
+    return Level(tuple(line[::-1].translate(mirror) for line in rows))

@@ -39,6 +39,7 @@ class Rules(Config):
              gets the same answer on every machine.
     bands    names of difficulties, each with the fewest steps that it begins at, in rising order.
     turns    whether a level turned by a quarter is a level of the same game.
+    swapped  pairs of tiles that change places in a mirror: "<>[]", the sides of a pipe.
     colours  of tiles in pictures: "#rrggbb"; None: by what they are, and by the eye.
     """
 
@@ -56,6 +57,7 @@ class Rules(Config):
         default_factory=lambda: {"easy": 0, "medium": 10, "hard": 20}, max_length=20
     )
     turns: bool = True
+    swapped: Tiles = ""
     colours: dict[str, Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]] = Field(
         default_factory=dict
     )
@@ -67,6 +69,19 @@ class Rules(Config):
         if not starts or starts != sorted(set(starts)):
             raise ValueError(say("bands begin at rising numbers of steps"))
         return bands
+
+    @field_validator("swapped")
+    @classmethod
+    def _in_pairs(cls, swapped: str) -> str:
+        if len(swapped) % 2 or len(set(swapped)) != len(swapped):
+            raise ValueError(say("tiles that are swapped come in pairs"))
+        return swapped
+
+    @property
+    def mirror(self) -> dict[int, int]:
+        """What tiles become in a mirror, as `str.translate` takes it."""
+        pairs = zip(self.swapped[::2], self.swapped[1::2], strict=True)
+        return {ord(tile): ord(other) for pair in pairs for tile, other in (pair, pair[::-1])}
 
     def band(self, steps: int) -> str:
         """The difficulty of so many steps; of fewer than those of the first band, the first."""
