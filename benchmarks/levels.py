@@ -1,4 +1,4 @@
-"""Levels that are drawn: can each be solved, is it new, is it as hard as asked, and what did it cost?
+"""Levels that are drawn: can each be solved, is it new, is it as hard as asked, what did it cost?
 
     python benchmarks/levels.py [--minutes 5] [--n 1000] [--others FOLDER]
         # adds what it measured to benchmarks/results/levels.json
@@ -11,7 +11,7 @@ to the left and to the right; Witten-Bell interpolation from one to four of them
 that differs from a training level, as it is, mirrored or turned, in fewer of its tiles than 99% of
 the unseen ones do.
 
---others: a folder with super_mario_bros and zelda_dungeons (Video Game Level Corpus): a minute each.
+--others: a folder with super_mario_bros and zelda_dungeons (Video Game Level Corpus), a minute each.
 """
 
 from __future__ import annotations
