@@ -11,7 +11,8 @@ to the left and to the right; Witten-Bell interpolation from one to four of them
 that differs from a training level, as it is, mirrored or turned, in fewer of its tiles than 99% of
 the unseen ones do.
 
---others: a folder with super_mario_bros and zelda_dungeons (Video Game Level Corpus), a minute each.
+--others: a folder with super_mario_bros and zelda_dungeons (Video Game Level Corpus);
+a minute each.
 """
 
 from __future__ import annotations

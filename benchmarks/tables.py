@@ -23,6 +23,7 @@ import assistant_tables
 import audio_tables
 import demand_tables
 import language_tables
+import level_tables
 import music_tables
 import picture_tables
 import prompt_tables
@@ -552,6 +553,7 @@ MODULES = (
     recommend_tables,
     demand_tables,
     risk_tables,
+    level_tables,
     prompt_tables,
     assistant_tables,
 )

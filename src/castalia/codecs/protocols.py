@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 from torch import Tensor
 
@@ -72,6 +72,11 @@ class Constrains(Protocol):
 
 @runtime_checkable
 class Vets(Protocol):
+    @property
+    def vets(self) -> bool:
+        """Whether items are judged; then all that is here holds."""
+        ...
+
     @property
     def tries(self) -> int:
         """How often an item is drawn at most until one passes."""
@@ -298,6 +303,11 @@ def members_of(codec: object, item: Any) -> Sequence[Any]:
 def weighs(codec: object) -> bool:
     """Whether items of this codec come with loss weights."""
     return isinstance(codec, Weighs) and codec.weighs
+
+
+def vets(codec: object) -> TypeGuard[Vets]:
+    """Whether items of this codec are judged before they leave."""
+    return isinstance(codec, Vets) and codec.vets
 
 
 def chats(codec: object) -> bool:

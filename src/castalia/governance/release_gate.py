@@ -38,6 +38,7 @@ import PIL
 import castalia
 from castalia import atomic, user_dirs
 from castalia.codecs.base import Codec
+from castalia.codecs.protocols import vets
 from castalia.errors import Refused, RunError
 from castalia.families.base import Family
 from castalia.governance import ledger
@@ -266,6 +267,9 @@ class Gate:
         if rule is not None:
             words = say("similarity is checked on whole items, so nothing is streamed")
             self._pass(rule.refused(words), "output", {"prompt": prompt})
+        if vets(self.codec):
+            words = say("items are judged whole, so nothing is streamed")
+            self._pass(_unfit(words, None), "output", {"prompt": prompt})
         return Screen(self.policy, prompt)
 
     def close(self, screen: Screen, facts: dict[str, Any]) -> None:

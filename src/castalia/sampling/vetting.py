@@ -4,12 +4,13 @@ where they pass (codecs/protocols.py, Vets).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from castalia.codecs.base import Codec
-from castalia.codecs.protocols import Vets
+from castalia.codecs.protocols import vets
+from castalia.nn.counter_random import counter_seed
 from castalia.spec import Classes, Condition
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def tries_of(codec: Codec[Any]) -> int:
     """How often an item is drawn at most."""
-    return codec.tries if isinstance(codec, Vets) else 1
+    return codec.tries if vets(codec) else 1
 
 
 def flaw_of(
@@ -31,7 +32,7 @@ def flaw_of(
     """Why an item may not leave; "" for one that may, and of codecs that do not judge. cond: what
     was asked for, classes by name or number.
     """
-    if not isinstance(codec, Vets):
+    if not vets(codec):
         return ""
     asked = {
         name: _named(conditions.get(name), value)
@@ -49,7 +50,7 @@ def vetted(
     tried: int,
 ) -> Sample:
     """The sample with how often it was drawn and its proof, or its flaw, among its facts."""
-    if not isinstance(codec, Vets):
+    if not vets(codec):
         return sample
     item = sample.item
 
@@ -64,6 +65,21 @@ def vetted(
     if item != sample.item:
         found["mended"] = True
     return replace(sample, item=item, facts={**sample.facts, "tries": tried, **found})
+
+
+def until_fit(codec: Codec[Any], make: Callable[[int], list[Any]], seed: int) -> list[Any]:
+    """What `make` gives for a seed, as many items for any; those with a flaw are taken from other
+    seeds, as long as the codec's tries last.
+    """
+    made = make(seed)
+    for tried in range(1, tries_of(codec)):
+        unfit = [place for place, item in enumerate(made) if flaw_of(codec, {}, item, {}, None)]
+        if not unfit:
+            break
+        others = make(counter_seed("vetting", seed, tried))
+        for place in unfit:
+            made[place] = others[place]
+    return made
 
 
 def _named(kind: Condition | None, value: Any) -> str:

@@ -1,6 +1,8 @@
 """What cannot be solved does not leave: it is drawn again, mended, or refused at the gate.
 
 A model with random weights draws few levels that can be solved.
+"""
+
 from __future__ import annotations
 
 import asyncio
@@ -8,6 +10,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -142,7 +145,8 @@ def test_a_server_draws_again_too(run: Run):
         return []
 
     hosted = SimpleNamespace(codec=run.codec)
-    made = GenerationService.compose(SimpleNamespace(gather=gather), hosted, "request", ".txt")  # type: ignore[arg-type]
+    service: Any = SimpleNamespace(gather=gather)
+    made = GenerationService.compose(service, hosted, "request", ".txt")  # type: ignore[arg-type]
     assert asyncio.run(made) == [] and asked == [(hosted, "request", ".txt")]
 
 

@@ -11,6 +11,7 @@ times, and the release gate lets nothing else through.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -363,9 +364,13 @@ class LevelCodec(Codec[Level]):
     # What may leave -------------------------------------------------------------------------------
 
     @property
-    def tries(self) -> int:
+    def vets(self) -> bool:
         """codecs.protocols.Vets."""
-        return int(self.config.tries) if self.rules.play != "none" else 1
+        return self.rules.play != "none"
+
+    @property
+    def tries(self) -> int:
+        return int(self.config.tries)
 
     def outcome(self, item: Level) -> Outcome:
         """Whether and how it can be solved."""
@@ -395,8 +400,6 @@ class LevelCodec(Codec[Level]):
     def proof(self, item: Level) -> dict[str, Any]:
         """What manifests say of a level that may leave."""
         found = self.outcome(item)
-        if self.rules.play == "none" or not found.solved:
-            return {}
         return {"play": self.rules.play, "solution_steps": found.steps, "solution": found.way}
 
     def facts(self, item: Level) -> dict[str, str]:
@@ -424,11 +427,22 @@ class LevelCodec(Codec[Level]):
             atomic.write_json(path.with_suffix(self.sidecar), manifest)
         match path.suffix.lower():
             case ".png":
-                drawing.drawn(item, self.rules).save(path, "PNG")
+                drawing.save(item, self.rules, path)
             case ".tmj":
                 path.write_text(tiled.written(item), encoding="utf-8")
             case _:
                 path.write_text(grids.written(item), encoding="utf-8")
+
+    @classmethod
+    def content(cls, path: Path) -> str:
+        """Of the tiles, whatever the format: files of one level share a manifest."""
+        if path.suffix.lower() == ".png":
+            return hashlib.sha256(drawing.tiles_of(path).encode()).hexdigest()
+        text = grids.read(path)
+        if text.lstrip()[:1] == "{":
+            return hashlib.sha256(tiled.parsed(text, path.name).content).hexdigest()
+        levels = [one.content for one in grids.parsed(text, path.name)]
+        return hashlib.sha256(b"\n\n".join(levels)).hexdigest()
 
     def preview(self, items: list[Level]) -> PIL.Image.Image:
         return drawing.sheet(items, self.rules)

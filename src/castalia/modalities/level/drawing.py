@@ -5,16 +5,22 @@ from __future__ import annotations
 import colorsys
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import PIL.Image
 import PIL.ImageDraw
+import PIL.PngImagePlugin
 
+from castalia import bounded
 from castalia.codecs.contact_sheet import contact_sheet
+from castalia.errors import DataError
 from castalia.modalities.level.level import Level
 from castalia.modalities.level.rules import Rules
+from castalia.sentences import say
 
 SIDE = 14  # pixels of a tile
 LARGEST = 1600  # pixels of a drawing's longer side
+TILES = "tiles"  # the text chunk of a picture that holds them
 MOST = 64  # levels of one sheet
 FLOOR, WALL, PLAYER, BOX, TARGET = "#e8e0d0", "#4a4a58", "#3070d0", "#b06820", "#d03848"
 HAZARD, DOOR = "#c03040", "#40a050"
@@ -29,6 +35,29 @@ def drawn(level: Level, rules: Rules) -> PIL.Image.Image:
         for column, tile in enumerate(line):
             _draw_tile(draw, tile, side * column, side * row, side, rules)
     return sheet
+
+
+def save(level: Level, rules: Rules, path: Path) -> None:
+    """One level as PNG; its tiles stand in the file as text."""
+    tiles = PIL.PngImagePlugin.PngInfo()
+    tiles.add_text(TILES, level.content.decode())
+    drawn(level, rules).save(path, "PNG", pnginfo=tiles)
+
+
+def tiles_of(path: Path) -> str:
+    """The tiles of a picture that `save` made. Raises DataError for any other file."""
+    try:
+        with bounded.open_regular(path) as file, PIL.Image.open(file) as picture:
+            tiles = picture.info.get(TILES)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(
+            say("the picture cannot be read"), path.name, say("give the level's text")
+        ) from error
+    if not isinstance(tiles, str):
+        raise DataError(
+            say("the picture is not one of a level"), path.name, say("give the level's text")
+        )
+    return tiles
 
 
 def sheet(levels: Sequence[Level], rules: Rules) -> PIL.Image.Image:

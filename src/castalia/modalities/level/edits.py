@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator
@@ -67,35 +68,25 @@ class InfillLevels(Infill):
         seed: int,
         cond: dict[str, Tensor],
     ) -> list[Any]:
-        return [
-            made for level in items for made in self._versions(model, codec, level, options, seed)
-        ]
+        from castalia.sampling.vetting import until_fit
 
-    def _versions(
-        self, model: Family, codec: Any, level: Level, options: Options, seed: int
-    ) -> list[Level]:
-        from castalia.nn.counter_random import counter_seed
-        from castalia.sampling.infill import fill_gaps
+        made: list[Level] = []
+        for level in items:
+            make = partial(_versions, model, codec, level, options)
+            made += until_fit(codec, make, seed)
+        return made
 
-        x = codec.encode(level).long()
-        keep = _kept(codec, level, options.area, len(x))
-        made: dict[int, Level] = {}
-        for tried in range(codec.tries):
-            rows = fill_gaps(
-                model,
-                codec.spec,
-                x,
-                keep,
-                count=options.steps,
-                seed=seed if tried == 0 else counter_seed("levels", seed, tried),
-                temperature=options.temperature,
-            )
-            for number, row in enumerate(rows):
-                if number not in made or codec.flaw(made[number], {}, None):
-                    made[number] = codec.decode(row)
-            if not any(codec.flaw(one, {}, None) for one in made.values()):
-                break
-        return [made[number] for number in range(options.steps)]
+
+def _versions(
+    model: Family, codec: Any, level: Level, options: InfillLevels.Options, seed: int
+) -> list[Level]:
+    from castalia.sampling.infill import fill_gaps
+
+    x = codec.encode(level).long()
+    keep = _kept(codec, level, options.area, len(x))
+    how: dict[str, Any] = {"seed": seed, "temperature": options.temperature}
+    rows = fill_gaps(model, codec.spec, x, keep, count=options.steps, **how)
+    return [codec.decode(row) for row in rows]
 
 
 def _kept(codec: Any, level: Level, area: tuple[int, int, int, int] | None, length: int) -> Tensor:
