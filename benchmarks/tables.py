@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import assistant_tables
 import audio_tables
+import code_tables
 import demand_tables
 import language_tables
 import level_tables
@@ -554,6 +555,7 @@ MODULES = (
     demand_tables,
     risk_tables,
     level_tables,
+    code_tables,
     prompt_tables,
     assistant_tables,
 )
