@@ -19,7 +19,7 @@ from castalia.abilities import Decodes, Infills, SampleOptions, Samples
 from castalia.captions import Caption
 from castalia.codecs.base import Codec
 from castalia.codecs.conversation import Conversation
-from castalia.codecs.protocols import Collects, Streams, TakesGiven, constrains, need
+from castalia.codecs.protocols import Collects, Streams, TakesGiven, constrains, need, vets
 from castalia.constraints.budget import Budget, CompileLimits
 from castalia.errors import RecipeError, SpecError, meant
 from castalia.families.base import Family
@@ -28,7 +28,7 @@ from castalia.nn.decode import Completion, Decoder, Stop, complete
 from castalia.progress import note, stage
 from castalia.registry import require
 from castalia.run import Run
-from castalia.sampling.vetting import tries_of, vetted
+from castalia.sampling.vetting import flaw_of, tries_of
 from castalia.sentences import say
 from castalia.spec import Classes, Condition, Dense, Grammar, Tokens, Words
 
@@ -276,12 +276,33 @@ def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Ite
             )
             for row, done in zip(waiting, completions, strict=True):
                 one = completed(codec, request, prompt, done, first + row, rows, row)
-                made[row] = vetted(codec, family.conditions, request, one, tried)
+                made[row] = _vetted(codec, family, request, one, tried)
             waiting = [row for row in waiting if "flaw" in made[row].facts]
             if not waiting:
                 break
         seconds = (time.perf_counter() - begun) / rows
         yield from (replace(made[row], seconds=seconds) for row in range(rows))
+
+
+def _vetted(
+    codec: Codec[Any], family: Family, request: Request, sample: Sample, tried: int
+) -> Sample:
+    """The sample, mended where it has a flaw that can be; with how often it was drawn and its
+    proof, or its flaw, among its facts. As it is where the codec does not vet.
+    """
+    if not vets(codec):
+        return sample
+
+    def flaw(item: Any) -> str:
+        return flaw_of(codec, family.conditions, item, request.cond, request.constraint)
+
+    item, facts = sample.item, {**sample.facts, "tries": tried}
+    wrong = flaw(item)
+    if wrong and (other := codec.mended(item)) != item:
+        item, wrong = other, flaw(other)
+        facts["mended"] = True
+    facts |= {"flaw": wrong} if wrong else codec.proof(item)
+    return replace(sample, item=item, facts=facts)
 
 
 def completed(

@@ -5,16 +5,12 @@ where they pass (codecs/protocols.py, Vets).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from castalia.codecs.base import Codec
 from castalia.codecs.protocols import vets
 from castalia.nn.counter_random import counter_seed
 from castalia.spec import Classes, Condition
-
-if TYPE_CHECKING:
-    from castalia.sampling.generate import Request, Sample
 
 
 def tries_of(codec: Codec[Any]) -> int:
@@ -40,31 +36,6 @@ def flaw_of(
         if name in codec.fact_names  # type: ignore[attr-defined]
     }
     return codec.flaw(item, asked, constraint)
-
-
-def vetted(
-    codec: Codec[Any],
-    conditions: Mapping[str, Condition],
-    request: Request,
-    sample: Sample,
-    tried: int,
-) -> Sample:
-    """The sample with how often it was drawn and its proof, or its flaw, among its facts."""
-    if not vets(codec):
-        return sample
-    item = sample.item
-
-    def flaw() -> str:
-        return flaw_of(codec, conditions, item, request.cond, request.constraint)
-
-    wrong = flaw()
-    if wrong and (other := codec.mended(item)) != item:
-        item = other
-        wrong = flaw()
-    found = {"flaw": wrong} if wrong else codec.proof(item)
-    if item != sample.item:
-        found["mended"] = True
-    return replace(sample, item=item, facts={**sample.facts, "tries": tried, **found})
 
 
 def until_fit(codec: Codec[Any], make: Callable[[int], list[Any]], seed: int) -> list[Any]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 import torch
 
@@ -153,3 +154,16 @@ def test_square_levels_seen_from_above_are_turned():
         batch = change(batch, rng)
     assert {codec.decode(row) for row in batch.long()} == set(symmetries(one).values())
     assert len(symmetries(one)) == 8 and rules.load("sokoban").turns
+
+
+def test_a_picture_holds_its_tiles_and_other_pictures_are_refused(tmp_path: Path):
+    one = rooms(1, "picture")[0]
+    codec = LevelCodec(LevelConfig(rules=""))
+    for name in ("a.png", "a.txt", "a.tmj"):
+        codec.write(one, tmp_path / name)
+    assert len({LevelCodec.content(tmp_path / f"a.{end}") for end in ("png", "txt", "tmj")}) == 1
+    PIL.Image.new("RGB", (4, 4)).save(tmp_path / "b.png")
+    (tmp_path / "c.png").write_bytes(b"no picture")
+    for name, why in (("b.png", "not one of a level"), ("c.png", "cannot be read")):
+        with pytest.raises(DataError, match=why):
+            LevelCodec.content(tmp_path / name)

@@ -271,7 +271,7 @@ class LevelCodec(Codec[Level]):
         """Raises DataError for a level that is larger than those of training, and for a tile that
         they do not have.
         """
-        length = self.spec.length
+        begin = self.spec.begin  # before `fit` there is none
         if item.height > self.height or item.width > self.width:
             raise DataError(
                 say("the level is larger than those that the run was trained on"),
@@ -285,8 +285,7 @@ class LevelCodec(Codec[Level]):
         ids = [self._ids.get(tile, -1) for row in rows for tile in row]
         if -1 in ids:
             raise self._unknown(item)
-        assert len(ids) == length
-        return torch.tensor([BEGIN, *ids], dtype=torch.int32)
+        return torch.tensor([begin, *ids], dtype=torch.int32)
 
     def _unknown(self, item: Level) -> DataError:
         for row, line in enumerate(item.rows, 1):

@@ -47,9 +47,12 @@ def save(level: Level, rules: Rules, path: Path) -> None:
 def tiles_of(path: Path) -> str:
     """The tiles of a picture that `save` made. Raises DataError for any other file."""
     try:
-        with bounded.open_regular(path) as file, PIL.Image.open(file) as picture:
+        with (
+            bounded.open_regular(path) as file,
+            PIL.Image.open(file, formats=["PNG"]) as picture,
+        ):
             tiles = picture.info.get(TILES)
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise DataError(
             say("the picture cannot be read"), path.name, say("give the level's text")
         ) from error

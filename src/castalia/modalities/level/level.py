@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
-
-if TYPE_CHECKING:
-    from castalia.modalities.level.play import Player
+from typing import Any, TypeAlias
 
 Place: TypeAlias = tuple[int, int]  # row and column, from 0 at the top left
 
 
 @dataclass(frozen=True)
 class Level:
-    """rows: from top to bottom, at least one of at least one tile. player: who solves levels of
-    this game; of those that a codec decoded, for judges that know no codec.
+    """rows: from top to bottom, at least one of at least one tile. player: a play.Player, who
+    solves levels of this game; of those that a codec decoded, for judges that know no codec.
     """
 
     rows: tuple[str, ...]
-    player: Player | None = field(default=None, compare=False, repr=False)
+    player: Any = field(default=None, compare=False, repr=False)
 
     @property
     def height(self) -> int:

@@ -97,8 +97,7 @@ def load(named: str) -> Rules:
     if not named:
         return Rules()
     if named in PRESETS:
-        file = resources.files(__package__) / f"{named}.yaml"
-        return parsed(file.read_text(encoding="utf-8"), named)
+        return _read(Path(str(resources.files(__package__) / f"{named}.yaml")), named)
     path = Path(named)
     if path.suffix.lower() not in (".yaml", ".yml"):
         raise RecipeError(
@@ -106,7 +105,11 @@ def load(named: str) -> Rules:
             where="codec.rules",
             fix=say("{0}one of: {1}; or a YAML file", meant(named, PRESETS), ", ".join(PRESETS)),
         )
-    return parsed(bounded.read_text(path, "yaml_bytes", RecipeError), path.name)
+    return _read(path, path.name)
+
+
+def _read(path: Path, where: str) -> Rules:
+    return parsed(bounded.read_text(path, "yaml_bytes", RecipeError), where)
 
 
 def parsed(text: str, where: str) -> Rules:
