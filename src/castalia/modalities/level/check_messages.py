@@ -23,7 +23,7 @@ FINDINGS: dict[str, Sentence] = {
         "No rules are named, so nothing is known of whether levels can be solved: codec.rules.",
     ),
     "wrong_rules": Sentence(
-        "problem",
+        "warning",
         "No level can be solved under the rules '{rules}': they are those of another game. Name "
         "codec.rules.",
     ),
