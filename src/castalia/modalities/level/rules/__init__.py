@@ -12,10 +12,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from castalia import bounded
-from castalia.config import Config
+from castalia.config import Config, hold
 from castalia.errors import RecipeError, meant
 from castalia.sentences import say
 
@@ -119,13 +119,5 @@ def parsed(text: str, where: str) -> Rules:
 
 def of_json(data: Any, where: str) -> Rules:
     """Rules from plain data. Raises RecipeError."""
-    try:
-        return Rules.model_validate(data)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise RecipeError(
-            say("these are no rules of a game: {0}", problem["msg"].removeprefix("Value error, ")),
-            where=f"{where}: {place}" if place else where,
-            fix=say("the keys are: {0}", ", ".join(Rules.model_fields)),
-        ) from error
+    fix = say("the keys are: {0}", ", ".join(Rules.model_fields))
+    return hold(Rules, data, say("these are no rules of a game"), where, fix, RecipeError)
