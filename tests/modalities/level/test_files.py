@@ -159,11 +159,32 @@ def test_square_levels_seen_from_above_are_turned():
 def test_a_picture_holds_its_tiles_and_other_pictures_are_refused(tmp_path: Path):
     one = rooms(1, "picture")[0]
     codec = LevelCodec(LevelConfig(rules=""))
-    for name in ("a.png", "a.txt", "a.tmj"):
+    for name in ("a.png", "a.txt", "a.tmj", "a.glb"):
         codec.write(one, tmp_path / name)
-    assert len({LevelCodec.content(tmp_path / f"a.{end}") for end in ("png", "txt", "tmj")}) == 1
+    files = [path for path in tmp_path.iterdir() if path.suffix != ".json"]
+    assert len(files) == 4 and len({LevelCodec.content(path) for path in files}) == 1
     PIL.Image.new("RGB", (4, 4)).save(tmp_path / "b.png")
     (tmp_path / "c.png").write_bytes(b"no picture")
-    for name, why in (("b.png", "not one of a level"), ("c.png", "cannot be read")):
+    (tmp_path / "d.glb").write_bytes(b"glTF" + bytes(40))
+    (tmp_path / "e.glb").write_bytes(b"glTF")
+    for name, why in (
+        ("b.png", "not one of a level"),
+        ("c.png", "cannot be read"),
+        ("d.glb", "not one of a level|JSON"),
+        ("e.glb", "not one of a level"),
+    ):
         with pytest.raises(DataError, match=why):
             LevelCodec.content(tmp_path / name)
+
+
+def test_boxes_are_closed_meshes_of_the_tiles_they_stand_for(tmp_path: Path):
+    trimesh = pytest.importorskip("trimesh")
+    codec = LevelCodec(LevelConfig(rules="sokoban"))
+    codec.write(Level(("#####", "#@$.#", "#####")), tmp_path / "a.glb")
+    scene = trimesh.load(tmp_path / "a.glb", process=False)
+    sizes = sorted(round(float(one.volume), 2) for one in scene.geometry.values())
+    assert sizes == [0.05, 0.7, 0.9, 1.5, 12.0]  # target, box, player, floor, walls
+    assert scene.bounds[1].tolist() == [5, 1, 3]
+    codec = LevelCodec(LevelConfig(rules="platformer"))
+    codec.write(Level(("--", "XX")), tmp_path / "b.glb")
+    assert trimesh.load(tmp_path / "b.glb", process=False).bounds[1].tolist() == [2, 1, 1]

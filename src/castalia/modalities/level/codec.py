@@ -28,7 +28,7 @@ from castalia.config import State
 from castalia.constraints.budget import Budget
 from castalia.errors import CastaliaError, DataError, RecipeError, SpecError
 from castalia.modalities.level import drawing, rules
-from castalia.modalities.level.files import grids, tiled
+from castalia.modalities.level.files import boxes, grids, tiled
 from castalia.modalities.level.level import Level
 from castalia.modalities.level.play import Player, mend
 from castalia.modalities.level.play.outcome import Outcome
@@ -130,7 +130,7 @@ class LevelCodec(Codec[Level]):
     name = "level"
     native = Level
     extensions: ClassVar[tuple[str, ...]] = (".txt", ".txt.gz", ".lvl", ".xsb", ".sok", ".tmj")
-    formats: ClassVar[tuple[str, ...]] = (".tmj", ".png")
+    formats: ClassVar[tuple[str, ...]] = (".tmj", ".png", ".glb")
     adjustable: ClassVar[frozenset[str]] = frozenset({"tries", "fill", "cut", "stride"})
     few: ClassVar[str] = say("give more levels, or cut large ones into pieces: codec.cut=14x28")
     fact_names: ClassVar[tuple[str, ...]] = ("difficulty",)
@@ -419,14 +419,16 @@ class LevelCodec(Codec[Level]):
     # Items to files -------------------------------------------------------------------------------
 
     def write(self, item: Level, path: Path, manifest: dict[str, Any] | None = None) -> None:
-        """A text grid, a map of Tiled (.tmj) or a picture (.png), by the ending; the manifest in a
-        JSON file of the same name beside it.
+        """A text grid, a map of Tiled (.tmj), a picture (.png) or boxes (.glb), by the ending; the
+        manifest in a JSON file of the same name beside it.
         """
         if manifest is not None:
             atomic.write_json(path.with_suffix(self.sidecar), manifest)
         match path.suffix.lower():
             case ".png":
                 drawing.save(item, self.rules, path)
+            case ".glb":
+                path.write_bytes(drawing.in_space(item, self.rules))
             case ".tmj":
                 path.write_text(tiled.written(item), encoding="utf-8")
             case _:
@@ -435,8 +437,9 @@ class LevelCodec(Codec[Level]):
     @classmethod
     def content(cls, path: Path) -> str:
         """Of the tiles, whatever the format: files of one level share a manifest."""
-        if path.suffix.lower() == ".png":
-            return hashlib.sha256(drawing.tiles_of(path).encode()).hexdigest()
+        kept = {".png": drawing.tiles_of, ".glb": boxes.tiles_of}.get(path.suffix.lower())
+        if kept is not None:
+            return hashlib.sha256(kept(path).encode()).hexdigest()
         text = grids.read(path)
         if text.lstrip()[:1] == "{":
             return hashlib.sha256(tiled.parsed(text, path.name).content).hexdigest()

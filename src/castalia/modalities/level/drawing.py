@@ -14,6 +14,7 @@ import PIL.PngImagePlugin
 from castalia import bounded
 from castalia.codecs.contact_sheet import contact_sheet
 from castalia.errors import DataError
+from castalia.modalities.level.files import boxes
 from castalia.modalities.level.level import Level
 from castalia.modalities.level.rules import Rules
 from castalia.sentences import say
@@ -61,6 +62,24 @@ def tiles_of(path: Path) -> str:
             say("the picture is not one of a level"), path.name, say("give the level's text")
         )
     return tiles
+
+
+def in_space(level: Level, rules: Rules) -> bytes:
+    """The level as boxes (files/boxes.py): walls a tile high, what is pushed lower, what is stepped
+    on flat. Of a platformer all that is solid, upright.
+    """
+    upright = rules.play == "jump"
+    heights = dict.fromkeys(rules.wall, 1.0)
+    for tiles, height in (
+        (rules.box, 0.7),
+        (rules.player, 0.9),
+        (rules.target, 0.05),
+        (rules.doors, 0.1),
+        (rules.hazard, 0.05),
+    ):
+        heights |= {tile: height for tile in tiles if tile not in heights}
+    colours = {tile: colour_of(tile, rules) for tile in heights} | {"": FLOOR}
+    return boxes.written(level, heights, colours, upright=upright)
 
 
 def sheet(levels: Sequence[Level], rules: Rules) -> PIL.Image.Image:
