@@ -21,8 +21,10 @@ from typing import Any, NamedTuple
 
 import assistant_tables
 import audio_tables
+import code_tables
 import demand_tables
 import language_tables
+import level_tables
 import music_tables
 import picture_tables
 import prompt_tables
@@ -552,6 +554,8 @@ MODULES = (
     recommend_tables,
     demand_tables,
     risk_tables,
+    level_tables,
+    code_tables,
     prompt_tables,
     assistant_tables,
 )

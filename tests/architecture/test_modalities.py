@@ -15,10 +15,11 @@ from pathlib import Path
 from castalia import modality
 
 PACKAGE = Path(__file__).parents[2] / "src" / "castalia"
-NAMES = {"array", "audio", "image", "music", "series", "shape3d", "table", "text", "video"}
+NAMES = {"array", "audio", "image", "level", "music", "series", "shape3d", "table", "text", "video"}
 # Where a word is the name of a modality and means something else, by file: the words, and what.
 MEANT_OTHERWISE = {
     "checks/report_schema.py": ({"text"}, "kinds of a table's columns"),
+    "checks/check_page.py": ({"level"}, "how grave a finding is"),
     "cli/console.py": ({"table"}, "the function of that name"),
     "codecs/conversation.py": ({"text"}, "fields of other programs' conversations"),
     "constraints/json_schema.py": ({"array"}, "JSON Schema's type"),
@@ -26,6 +27,7 @@ MEANT_OTHERWISE = {
     "constraints/schema_shapes.py": ({"array"}, "JSON Schema's type"),
     "data/source.py": ({"text"}, "what a column of captions is called"),
     "outside_model.py": ({"text"}, "a field of OpenAI's messages"),
+    "evaluation/compare.py": ({"level"}, "how sure a verdict is"),
     "export/run_description.py": ({"text"}, "the program that writes text is scripts/*_text.py"),
     "export/bundle.py": ({"text"}, "a word of a README"),
     "export/onnx.py": ({"text"}, "a word of a README"),
@@ -42,6 +44,7 @@ MEANT_OTHERWISE = {
     "serving/openai_images.py": ({"image"}, "fields of OpenAI's requests"),
     "serving/openai_speech.py": ({"audio"}, "a value of a field of OpenAI's requests"),
     "serving/openai_chat.py": ({"audio", "text"}, "fields of OpenAI's requests"),
+    "serving/middleware.py": ({"level"}, "a key of log lines"),
     "testing/codecs.py": ({"text"}, "a key of a manifest"),
     "testing/malformed.py": ({"text"}, "a way to damage a file"),
     "text_files/documents.py": ({"text"}, "a column of tables"),
@@ -49,7 +52,7 @@ MEANT_OTHERWISE = {
 }
 # Recipes and data by name, and modules of a modality; MIME types of texts are none.
 OF_A_MODALITY = re.compile(
-    r"^(array|audio|image|music|series|shape3d|table|video)/(?!wav|flac|mpeg)[a-z]"
+    r"^(array|audio|image|level|music|series|shape3d|table|video)/(?!wav|flac|mpeg)[a-z]"
     r"|^text/(?!plain|html|event-stream)[a-z]"
     r"|castalia\.modalities\.\w|^builtin/[a-z]"
 )
@@ -158,6 +161,16 @@ def test_all_else_works_without_one_of_them(tmp_path: Path):
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
     failed, names, made, codes = json.loads(done.stdout.rpartition("RESULT")[2])
     assert failed == []
-    assert names == ["video", "image", "array", "series", "table", "text", "audio", "shape3d"]
+    assert names == [
+        "video",
+        "image",
+        "array",
+        "series",
+        "table",
+        "level",
+        "text",
+        "audio",
+        "shape3d",
+    ]
     assert made == [2, 2] and codes == [0] * 5
     assert "music/" not in done.stdout  # no recipe of it is listed

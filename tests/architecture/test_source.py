@@ -135,6 +135,7 @@ READS = {
     "modalities/image/metrics/frozen_network.py": "weights of the package",
     "modalities/image/metrics/features.py": "weights of an installed package",
     "modalities/text/near_duplicates.py": "its own temporary files",
+    "modalities/level/drawing.py": "pictures over files that bounded opened; their text is read",
     "sampling/film.py": "sheets of a run, over a file that bounded opened, within pixels",
     "export/run_description.py": "programs of the package",
     "export/qwen3.py": "JSON that the codec has just made",

@@ -19,6 +19,7 @@ from castalia import registry
 from castalia.codecs.base import Codec
 from castalia.modalities.audio.sound import Sound, on_grid
 from castalia.modalities.image.codec import ImageCodec
+from castalia.modalities.level.contract import rooms
 from castalia.modalities.music.score import Key, Metre, Note, Part, Score, Tempo
 from castalia.modalities.series.series import Series
 from castalia.modalities.shape3d.contract import furniture
@@ -109,6 +110,9 @@ SERIES = [
 ]
 
 
+LEVELS = rooms(12, "codec")
+
+
 def clip(seed: int, frames: int, side: int, rate: float) -> Clip:
     values = np.random.default_rng(seed).integers(0, 256, (frames, side, side, 3), dtype=np.uint8)
     return Clip(values, rate)
@@ -150,6 +154,12 @@ CASES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
     "histories": ("history", {"entity": "who", "item": "what", "rare": 1}, HISTORIES),
     # spectrograms lose something on every trip: tests/modalities/audio/test_codec.py
     "waves": ("audio", {"form": "wave"}, [sound(seed) for seed in range(4)]),
+    "levels": ("level", {"rules": "dungeon"}, LEVELS),
+    "levels of several sizes, by columns": (
+        "level",
+        {"rules": "", "scan": "columns"},
+        [LEVELS[0], LEVELS[1].part(0, 0, 4, 6), LEVELS[2].part(0, 0, 7, 3)],
+    ),
     "shapes": ("shape3d", {"size": 16}, [furniture(seed) for seed in range(3)]),
     "meshes of a shared scale": (
         "shape3d",

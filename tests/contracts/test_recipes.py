@@ -29,6 +29,7 @@ DATA = {
     "music": "builtin/chorales",
     "table": "builtin/penguins",
     "series": "builtin/co2",
+    "level": "builtin/boxoban",
     "audio": "builtin/drums",
     "shape3d": "builtin/furniture",
     "video": "builtin/emoji",
@@ -89,6 +90,9 @@ def test_recipe_trains_two_steps(
         rows = [f"{who},{(who * turn + turn) % 11}\n" for turn in range(9) for who in range(40)]
         (tmp_path / "events.csv").write_text("who,what\n" + "".join(rows), encoding="utf-8")
         more = {"codec.entity": "who", "codec.item": "what"}
+    elif kind == "level":  # two steps solve no Sokoban: any level with a player will do
+        (tmp_path / "rules.yaml").write_text('{play: walk, doors: "@"}')
+        more = {"codec.rules": str(tmp_path / "rules.yaml"), "data.limit": 60}
     if recipes.read_yaml(name)["codec"].get("chain", "") is None:
         coder = castalia.train(f"{kind}/codes", source, SHORT, out=tmp_path / "coder")
         more = {"codec.chain": str(coder.folder)}

@@ -30,6 +30,7 @@ def test_each_demo_that_a_modality_names_is_there():
         "image",
         "series",
         "table",
+        "level",
         "text",
         "music",
         "audio",

@@ -3,6 +3,7 @@
 
     Streams      items are texts, which can be written token by token and end at a string
     Constrains   what a user asks of an item, as a grammar
+    Vets         items are judged whole before they leave, and drawn again where they do not pass
     Weighs       some tokens count in training and others do not
     CutsPieces   items are cut into what people compare them by
     FillsMiddle  marks stand around a gap of free length
@@ -27,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 from torch import Tensor
 
@@ -62,10 +63,40 @@ class Streams(Protocol):
 
 @runtime_checkable
 class Constrains(Protocol):
-    def constrain(self, constraint: str, budget: Budget | None = None) -> Grammar:
-        """What must hold for generated tokens, from the user's words. Raises RecipeError for words
-        that mean nothing.
+    def constrain(self, constraint: str, budget: Budget | None = None) -> Grammar | None:
+        """What must hold for generated tokens, from the user's words; None where only whole items
+        show it, which the codec then vets. Raises RecipeError for words that mean nothing.
         """
+        ...
+
+
+@runtime_checkable
+class Vets(Protocol):
+    @property
+    def vets(self) -> bool:
+        """Whether items are judged; then all that is here holds."""
+        ...
+
+    @property
+    def tries(self) -> int:
+        """How often an item is drawn at most until one passes."""
+        ...
+
+    def flaw(self, item: Any, asked: Mapping[str, str], constraint: str | None) -> str:
+        """Why an item may not leave, a sentence; "" for one that may. asked: facts that were asked
+        for, by name (`Codec.facts`). The same for the same item, on any machine: samples are made
+        again by it.
+        """
+        ...
+
+    def mended(self, item: Any) -> Any:
+        """An item like one that has a flaw and may have none, where that is cheap; else the item
+        itself. The same for the same item.
+        """
+        ...
+
+    def proof(self, item: Any) -> dict[str, Any]:
+        """What manifests say of an item that passed, JSON: how it can be checked."""
         ...
 
 
@@ -272,6 +303,11 @@ def members_of(codec: object, item: Any) -> Sequence[Any]:
 def weighs(codec: object) -> bool:
     """Whether items of this codec come with loss weights."""
     return isinstance(codec, Weighs) and codec.weighs
+
+
+def vets(codec: object) -> TypeGuard[Vets]:
+    """Whether items of this codec are judged before they leave."""
+    return isinstance(codec, Vets) and codec.vets
 
 
 def chats(codec: object) -> bool:

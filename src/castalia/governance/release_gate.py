@@ -38,6 +38,7 @@ import PIL
 import castalia
 from castalia import atomic, user_dirs
 from castalia.codecs.base import Codec
+from castalia.codecs.protocols import vets
 from castalia.errors import Refused, RunError
 from castalia.families.base import Family
 from castalia.governance import ledger
@@ -47,6 +48,7 @@ from castalia.governance.policy import Blocked, Policy, Side, blocked
 from castalia.governance.similarity import open_index
 from castalia.run import Run, versions
 from castalia.sampling.generate import Request, Sample, asked
+from castalia.sampling.vetting import flaw_of
 from castalia.sentences import say
 from castalia.spec import Tokens
 
@@ -265,6 +267,9 @@ class Gate:
         if rule is not None:
             words = say("similarity is checked on whole items, so nothing is streamed")
             self._pass(rule.refused(words), "output", {"prompt": prompt})
+        if vets(self.codec):
+            words = say("items are judged whole, so nothing is streamed")
+            self._pass(_unfit(words, None), "output", {"prompt": prompt})
         return Screen(self.policy, prompt)
 
     def close(self, screen: Screen, facts: dict[str, Any]) -> None:
@@ -291,6 +296,15 @@ class Gate:
                     rule.most,
                 )
                 self._pass(rule.refused(words), "output", facts)
+        flaw = flaw_of(
+            self.codec,
+            self.run.conditions,
+            item,
+            facts.get("cond") or {},
+            facts.get("constraint"),
+        )
+        if flaw:
+            self._pass(_unfit(flaw, facts.get("tries")), "output", facts)
 
     def _pass(self, refusal: Refused | None, side: Side, facts: Mapping[str, Any]) -> None:
         if refusal is not None:
@@ -365,6 +379,15 @@ class Screen:
         text, self._ahead = text[self._ahead :], max(0, self._ahead - len(text))
         self._sent.update(text.encode(errors="replace"))
         return text
+
+
+def _unfit(flaw: str, tries: int | None) -> Refused:
+    """The error for an item that its codec does not let out (codecs/protocols.py, Vets)."""
+    return Refused(
+        flaw if tries is None else say("none of {0:,} draws was fit to leave: {1}", tries, flaw),
+        where=say("rule {0}", "vetted"),
+        fix=say("ask for less, let it draw more often (codec.tries), or train longer"),
+    )
 
 
 def write_sealed(codec: Codec[Any], item: Any, path: Path, facts: dict[str, Any]) -> None:

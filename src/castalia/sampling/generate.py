@@ -19,7 +19,7 @@ from castalia.abilities import Decodes, Infills, SampleOptions, Samples
 from castalia.captions import Caption
 from castalia.codecs.base import Codec
 from castalia.codecs.conversation import Conversation
-from castalia.codecs.protocols import Collects, Streams, TakesGiven, constrains, need
+from castalia.codecs.protocols import Collects, Streams, TakesGiven, constrains, need, vets
 from castalia.constraints.budget import Budget, CompileLimits
 from castalia.errors import RecipeError, SpecError, meant
 from castalia.families.base import Family
@@ -28,6 +28,7 @@ from castalia.nn.decode import Completion, Decoder, Stop, complete
 from castalia.progress import note, stage
 from castalia.registry import require
 from castalia.run import Run
+from castalia.sampling.vetting import flaw_of, tries_of
 from castalia.sentences import say
 from castalia.spec import Classes, Condition, Dense, Grammar, Tokens, Words
 
@@ -67,7 +68,8 @@ class Sample:
     item  native (a picture); x (*shape) tensor in the spec's unit, or (n,) tokens; rows/row size of
           its block and place in it.
     facts  what only tokens have: why it ended, nats under the model, nats that a constraint cost,
-           the request's prompt and constraint.
+           the request's prompt and constraint. Where the codec vets items: `tries`, how often it
+           was drawn, and its proof, or its `flaw` where no try passed (sampling/vetting.py).
     """
 
     item: Any
@@ -259,19 +261,48 @@ def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Ite
             condition(family, request.cond, rows, first),
         )
         model = require(family, Decodes, say("be read out token by token"))
-        completions = complete(
-            model,
-            [prompt.to(family.device)] * rows,
-            rngs,
-            request.options,
-            spec=spec,
-            cond=cond,
-            grammars=grammar,
-            stop=stop,
-        )
+        made: dict[int, Sample] = {}
+        waiting = list(range(rows))
+        for tried in range(1, 1 + tries_of(codec)):
+            completions = complete(
+                model,
+                [prompt.to(family.device)] * len(waiting),
+                [rngs[row] for row in waiting],  # which go on where the last try left them
+                request.options,
+                spec=spec,
+                cond={name: value[waiting] for name, value in cond.items()},
+                grammars=grammar,
+                stop=stop,
+            )
+            for row, done in zip(waiting, completions, strict=True):
+                one = completed(codec, request, prompt, done, first + row, rows, row)
+                made[row] = _vetted(codec, family, request, one, tried)
+            waiting = [row for row in waiting if "flaw" in made[row].facts]
+            if not waiting:
+                break
         seconds = (time.perf_counter() - begun) / rows
-        for row, done in enumerate(completions):
-            yield completed(codec, request, prompt, done, first + row, rows, row, seconds)
+        yield from (replace(made[row], seconds=seconds) for row in range(rows))
+
+
+def _vetted(
+    codec: Codec[Any], family: Family, request: Request, sample: Sample, tried: int
+) -> Sample:
+    """The sample, mended where it has a flaw that can be; with how often it was drawn and its
+    proof, or its flaw, among its facts. As it is where the codec does not vet.
+    """
+    if not vets(codec):
+        return sample
+
+    def flaw(item: Any) -> str:
+        return flaw_of(codec, family.conditions, item, request.cond, request.constraint)
+
+    item, facts = sample.item, {**sample.facts, "tries": tried}
+    wrong = flaw(item)
+    if wrong and (other := codec.mended(item)) != item:
+        item, wrong = other, flaw(other)
+        facts["mended"] = True
+    facts |= {"flaw": wrong} if wrong else codec.proof(item)
+    return replace(sample, item=item, facts=facts)
 
 
 def completed(

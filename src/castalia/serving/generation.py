@@ -22,7 +22,7 @@ from torch import Tensor
 
 from castalia.abilities import Decodes
 from castalia.codecs.conversation import Conversation
-from castalia.codecs.protocols import Collects, constrains, middle_of
+from castalia.codecs.protocols import Collects, constrains, middle_of, vets
 from castalia.errors import CastaliaError, RecipeError
 from castalia.governance.release_gate import request_facts
 from castalia.nn.decode import Completion, TokenLogprobs
@@ -115,8 +115,10 @@ class GenerationService:
         self, hosted: Hosted, request: Request, suffix: str | None = None
     ) -> list[Released]:
         """The samples of a request for tokens that are no text. suffix: another of the codec's
-        formats, e.g. ".wav".
+        formats, e.g. ".wav". What the codec vets is drawn in one call, until it passes.
         """
+        if vets(hosted.codec):
+            return await self.gather(hosted, request, suffix)
         await run_in_threadpool(self._checked, hosted, request)
         prompt = prompt_ids(hosted.codec, request.prompt)
         if len(prompt) > _tokens(hosted).length:

@@ -10,10 +10,12 @@ from typing import Any
 from castalia.abilities import SampleOptions
 from castalia.governance.release_gate import Gate, request_facts
 from castalia.pages.notebook import Gallery
+from castalia.progress import note
 from castalia.progress.views import shown
 from castalia.run import Run
 from castalia.sampling.generate import Request, Sample, generate, request_of
 from castalia.sampling.generate import stream as streamed
+from castalia.sentences import say
 
 
 def sample(
@@ -31,12 +33,24 @@ def sample(
     shows them.
 
     prompt, constraint: for runs of tokens, what each sample begins with and what must hold for the
-    rest; see Request. progress as for `train`.
+    rest; see Request. progress as for `train`. What a codec vets and no draw passed is left out.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     request = replace(request_of(run, n, seed, cond, options), prompt=prompt, constraint=constraint)
     with shown(progress):
-        return Gallery(generate(run, request), run.codec)
+        samples = list(generate(run, request))
+        fit = [one for one in samples if "flaw" not in one.facts]
+        if len(fit) < len(samples):
+            unfit = next(one for one in samples if "flaw" in one.facts)
+            note(
+                say(
+                    "{0} of {1} samples are left out, for no draw was fit to leave; one: {2}",
+                    len(samples) - len(fit),
+                    len(samples),
+                    unfit.facts["flaw"],
+                )
+            )
+        return Gallery(fit, run.codec)
 
 
 def stream(gate: Gate, request: Request) -> Generator[str, None, None]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -35,6 +35,7 @@ from castalia.constraints.budget import Budget
 from castalia.constraints.token_grammar import Vocabulary
 from castalia.errors import DataError, SpecError
 from castalia.modalities.text import chat_template as chat
+from castalia.modalities.text import python_units
 from castalia.modalities.text.chat_template import Coded, Jinja, Roles, Template
 from castalia.modalities.text.drawing import text_page
 from castalia.modalities.text.fill_middle import rearranged
@@ -74,7 +75,7 @@ class TextConfig(CodecConfig):
     document     "auto": a file up to 16 KiB is a document, a larger one is cut into some 32 pieces
                  of 1 to 16 KiB, or more of 16 KiB, at blank lines (else line ends). "file": whole
                  whatever its size. "paragraph": between blank lines. "line": each line; both also
-                 within a row of a table.
+                 within a row of a table. "unit": each function and class of a file of Python.
     field        for tables: the column that holds the text, or a template such as
                  "{title}\\n{lines}". None: the column text, content or lines, else the only one
                  with text.
@@ -82,6 +83,8 @@ class TextConfig(CodecConfig):
                  an "error".
     close        documents end with a token of their own. False: streams that only break off.
     encoding     of the files, by Python's name. None: found by itself.
+    parses       "python": what is no Python (ast.parse) does not leave, and is drawn again up to
+                 `tries` times. "": texts are not judged.
     fill_middle  adds three tokens that mark prefix, suffix and middle.
     chat         tables of conversations (codecs/conversation.py) are learned with a token for each
                  role, the assistant's words alone. None: where a table looks like one. true: the
@@ -92,11 +95,13 @@ class TextConfig(CodecConfig):
     tokenizer: str = "char"
     vocab: int = Field(default=4096, ge=300, le=1 << 20)
     length: int = Field(default=256, ge=1, le=1 << 20)
-    document: Literal["auto", "file", "paragraph", "line"] = "auto"
+    document: Literal["auto", "file", "paragraph", "line", "unit"] = "auto"
     field: str | None = None
     unknown: Literal["bytes", "error"] = "bytes"
     close: bool = True
     encoding: str | None = None
+    parses: Literal["", "python"] = ""
+    tries: int = Field(default=64, ge=1, le=100_000)
     fill_middle: bool = False
     chat: bool | None = None
 
@@ -178,8 +183,12 @@ class TextCodec(Codec[str]):
             yield Document(part.decode(), label)
 
     def _contents(self, path: Path) -> tuple[str, Iterator[bytes]]:
-        return documents.contents(
-            path, self.config.document, self.config.field, self.config.encoding
+        document = self.config.document
+        if document != "unit":
+            return documents.contents(path, document, self.config.field, self.config.encoding)
+        label, whole = documents.contents(path, "file", self.config.field, self.config.encoding)
+        return label, (
+            unit.encode() for text in whole for unit in python_units.units(text.decode(), path.name)
         )
 
     def _conversations(self, path: Path) -> tuple[str, Iterator[Conversation]] | None:
@@ -413,6 +422,28 @@ class TextCodec(Codec[str]):
             if conversation is not None:
                 return conversation
         return Streamer(self).extend(ids)
+
+    # What may leave -------------------------------------------------------------------------------
+
+    @property
+    def vets(self) -> bool:
+        """codecs.protocols.Vets."""
+        return bool(self.config.parses)
+
+    @property
+    def tries(self) -> int:
+        return int(self.config.tries)
+
+    def flaw(self, item: str, asked: Mapping[str, str], constraint: str | None) -> str:
+        """Why a text is no Python."""
+        return python_units.flaw(item)
+
+    def mended(self, item: str) -> str:
+        """Code is not mended: what it should say nobody knows."""
+        return item
+
+    def proof(self, item: str) -> dict[str, Any]:
+        return {"parses": self.config.parses}
 
     # Items to files -------------------------------------------------------------------------------
 

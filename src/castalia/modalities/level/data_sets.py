@@ -1,0 +1,10 @@
+"""Built-in levels: what each set in the folder `data` is, its licence and attribution."""
+
+from castalia.modality import DataSet
+
+DATA_SETS = {
+    "boxoban": DataSet(
+        "2,000 Sokoban levels of 10 by 10 tiles and four boxes",
+        "Apache-2.0; Guez et al., Boxoban levels, DeepMind (2018), medium",
+    ),
+}

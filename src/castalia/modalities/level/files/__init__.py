@@ -1,0 +1,1 @@
+"""Files of levels: text grids, and maps of the editor Tiled."""
