@@ -23,6 +23,7 @@ import assistant_tables
 import audio_tables
 import demand_tables
 import language_tables
+import lesson_tables
 import music_tables
 import picture_tables
 import prompt_tables
@@ -551,6 +552,7 @@ MODULES = (
     table_tables,
     recommend_tables,
     demand_tables,
+    lesson_tables,
     risk_tables,
     prompt_tables,
     assistant_tables,

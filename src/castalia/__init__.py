@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from castalia import export
     from castalia.apps.demand.plan import demand
+    from castalia.apps.lesson.making import lesson
     from castalia.apps.recommend.suggesting import recommend
     from castalia.apps.report.writing import report
     from castalia.apps.risk.assessing import risk
@@ -54,6 +55,7 @@ _WHERE = {
     "predict": "castalia.verbs.predict",
     "evaluate": "castalia.verbs.evaluate",
     "evaluate_edits": "castalia.verbs.evaluate",
+    "lesson": "castalia.apps.lesson.making",
     "recommend": "castalia.apps.recommend.suggesting",
     "report": "castalia.apps.report.writing",
     "reproduce": "castalia.verbs.reproduce",
@@ -80,6 +82,7 @@ __all__ = [
     "export",
     "find",
     "forecast",
+    "lesson",
     "open",
     "predict",
     "recommend",
