@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -134,7 +135,7 @@ def test_what_is_printed_reads_back_with_the_same_value(tree: Tree):
 def test_the_ladders_agree_with_the_table_of_the_checker():
     for ladder in (one for ladders in LADDERS.values() for one in ladders):
         table = next(units for units in UNITS.values() if all(name in units for name, _ in ladder))
-        for (above, times), (below, _) in zip(ladder, ladder[1:], strict=False):
+        for (above, times), (below, _) in pairwise(ladder):
             assert table[above] == times * table[below], (above, below)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -200,8 +201,6 @@ class _Made:
 
 
 def _placed(one: Exercise, passage: int, first: int) -> Exercise:
-    from dataclasses import replace
-
     return replace(one, passage=passage, sentence=one.sentence - first)
 
 

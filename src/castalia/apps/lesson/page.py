@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from castalia.apps.lesson.exercise import GAP, Exercise
+from castalia.apps.lesson.exercise import GAP, Exercise, Passage
 from castalia.language import Voice
 from castalia.pages.html import Html
 from castalia.pages.render import render
 from castalia.sentences import Message, say
-
-if TYPE_CHECKING:
-    from castalia.apps.lesson.sheet import Lesson
 
 HEADS: dict[str, Message] = {
     "arithmetic": say("Work these out."),
@@ -30,18 +28,15 @@ LETTERS = "ABCDEFGH"
 _FRACTION = re.compile(r"(?<![\w/])(?:(\d+) )?(\d+|\d*[a-z]|\([^()]+\))/(\d+)(?![\w/])")
 
 
-def worksheet_page(lesson: Lesson) -> str:
+def worksheet_page(
+    title: str, language: str, exercises: Sequence[Exercise], passages: Sequence[Passage]
+) -> str:
     """HTML without answers."""
-    return render(
-        "worksheet.html.j2",
-        lesson.language,
-        title=lesson.heading,
-        sections=_sections(lesson),
-        lesson=lesson,
-    )
+    sections = _sections(language, exercises, passages)
+    return render("worksheet.html.j2", language, title=title, sections=sections)
 
 
-def key_page(lesson: Lesson) -> str:
+def key_page(title: str, language: str, exercises: Sequence[Exercise], seed: int) -> str:
     """HTML with answers, and the way to them."""
     rows = [
         {
@@ -52,16 +47,16 @@ def key_page(lesson: Lesson) -> str:
             "why": one.why,
             "steps": one.steps,
         }
-        for number, one in enumerate(lesson.exercises, 1)
+        for number, one in enumerate(exercises, 1)
     ]
-    return render(
-        "lesson_key.html.j2", lesson.language, title=lesson.heading, rows=rows, lesson=lesson
-    )
+    return render("lesson_key.html.j2", language, title=title, rows=rows, seed=seed)
 
 
-def _sections(lesson: Lesson) -> list[dict[str, Any]]:
+def _sections(
+    language: str, exercises: Sequence[Exercise], passages: Sequence[Passage]
+) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for number, one in enumerate(lesson.exercises, 1):
+    for number, one in enumerate(exercises, 1):
         if not found or found[-1]["kind"] != one.kind:
             found.append(
                 {
@@ -75,7 +70,9 @@ def _sections(lesson: Lesson) -> list[dict[str, Any]]:
         section = found[-1]
         if one.kind == "cloze":
             if not section["texts"] or section["texts"][-1]["place"] != one.passage:
-                section["texts"].append(_reading(lesson, one.passage))
+                inside = {n: e for n, e in enumerate(exercises, 1) if e.passage == one.passage}
+                reading = _reading(language, passages[one.passage], inside)
+                section["texts"].append({"place": one.passage, **reading, "gaps": []})
             if one.choices:
                 section["texts"][-1]["gaps"].append(_item(number, one))
         else:
@@ -83,24 +80,22 @@ def _sections(lesson: Lesson) -> list[dict[str, Any]]:
     return found
 
 
-def _reading(lesson: Lesson, place: int) -> dict[str, Any]:
-    """A passage with its gaps numbered."""
-    passage = lesson.passages[place]
+def _reading(language: str, passage: Passage, gaps: Mapping[int, Exercise]) -> dict[str, Any]:
+    """A passage with its gaps numbered, and how hard it is."""
     sentences = list(passage.sentences)
-    for number, one in enumerate(lesson.exercises, 1):
-        if one.kind == "cloze" and one.passage == place:
-            sentences[one.sentence] = one.question.replace(GAP, f"\x00{number}\x01")
-    between = "" if lesson.language == "zh" else " "
+    for number, one in gaps.items():
+        sentences[one.sentence] = one.question.replace(GAP, f"\x00{number}\x01")
+    between = "" if language == "zh" else " "
     text = Html.escape(between.join(sentences))
     marked = re.sub("\x00(\\d+)\x01", r'<span class="gap"><sup>\1</sup></span>', str(text))
-    voice = Voice(lesson.language)
+    voice = Voice(language)
     values = passage.grade, passage.sentence_length
     level = (
         voice.say("school year {0:.1f}, {1:.0f} words a sentence", *values)
-        if lesson.language == "en"
+        if language == "en"
         else voice.say("school year {0:.1f}, {1:.0f} characters a sentence", *values)
     )
-    return {"place": place, "text": Html(marked), "level": level, "gaps": []}
+    return {"text": Html(marked), "level": level}
 
 
 def _item(number: int, one: Exercise) -> dict[str, Any]:

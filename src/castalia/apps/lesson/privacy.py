@@ -31,7 +31,9 @@ _SURNAMES = (
 _AGE = r"(?:[3-9]|1[0-7])"
 _ROLE = r"(?:pupil|student|child|schoolboy|schoolgirl|son|daughter)"
 # where a Chinese name may begin, and words of two characters that begin like one
-_BEGINS = r"(?:(?<![\u4e00-\u9fff])|(?<=[天的给跟和叫是让请对与向]))(?!高年|周围|任何|常有|方才|于是|文学|江边)"
+_BEGINS = (
+    r"(?:(?<![\u4e00-\u9fff])|(?<=[天的给跟和叫是让请对与向]))(?!高年|周围|任何|常有|方才|文学)"
+)
 _CHILD = (
     re.compile(rf"(?i:\b(?:name|{_ROLE}))\s*[:：]\s*{_NAME}"),
     re.compile(rf"\b{_ROLE}(?:,| named| called| is)?\s+{_NAME}"),

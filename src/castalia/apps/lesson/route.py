@@ -10,7 +10,6 @@ from starlette.datastructures import FormData
 from castalia.apps.lesson.file_checks import checked
 from castalia.apps.lesson.making import lesson
 from castalia.apps.lesson.options import band_of, signs_of, steps_of
-from castalia.apps.lesson.page import key_page, worksheet_page
 from castalia.errors import RecipeError
 from castalia.language import Voice
 from castalia.sentences import say
@@ -56,7 +55,7 @@ def _made(asked: dict[str, Any], files: Files, language: str) -> dict[str, Any]:
     """lesson.json, and the pages."""
     given: dict[str, Any] = {name: files[name][0] for name in ("text", "words") if name in files}
     made = lesson(**asked, **given, language=None if "text" in given else language)
-    return {**made.document(), "worksheet": worksheet_page(made), "key": key_page(made)}
+    return {**made.document(), "worksheet": made.worksheet(), "key": made.key()}
 
 
 def _nothing(form: FormData) -> None:

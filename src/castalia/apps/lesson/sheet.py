@@ -55,6 +55,14 @@ class Lesson:
             ],
         }
 
+    def worksheet(self) -> str:
+        """The page without answers."""
+        return worksheet_page(self.heading, self.language, self.exercises, self.passages)
+
+    def key(self) -> str:
+        """The page with answers."""
+        return key_page(self.heading, self.language, self.exercises, self.seed)
+
     def table(self) -> str:
         """CSV with one line an exercise."""
         out = io.StringIO()
@@ -83,9 +91,9 @@ class Lesson:
         atomic.write_json(folder / "lesson.json", self.document())
         atomic.write(folder / "lesson.csv", "\ufeff" + self.table())
         atomic.write(folder / "lesson.gift.txt", self.gift())
-        atomic.write(folder / "key.html", key_page(self))
+        atomic.write(folder / "key.html", self.key())
         page = folder / "worksheet.html"
-        atomic.write(page, worksheet_page(self))
+        atomic.write(page, self.worksheet())
         return page
 
 
