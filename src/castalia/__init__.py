@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from castalia import export
+    from castalia.apps.copy.making import copy
     from castalia.apps.demand.plan import demand
     from castalia.apps.lesson.making import lesson
     from castalia.apps.recommend.suggesting import recommend
@@ -47,6 +48,7 @@ _WHERE = {
     "chat": "castalia.verbs.chat",
     "check": "castalia.verbs.check",
     "compare": "castalia.verbs.compare",
+    "copy": "castalia.apps.copy.making",
     "demand": "castalia.apps.demand.plan",
     "describe": "castalia.verbs.describe",
     "edit": "castalia.verbs.edit",
@@ -74,6 +76,7 @@ __all__ = [
     "chat",
     "check",
     "compare",
+    "copy",
     "demand",
     "describe",
     "edit",
