@@ -1,14 +1,15 @@
-"""What advertisements from facts say that the facts do not: 1,000 drawn in each language, looked at by
-a second and simpler reader; and how many of the things planted into them the checker finds.
+"""What advertisements from facts say that the facts do not: 1,000 drawn of each table, looked at
+by a second and simpler reader; and how many of the things planted into them the checker finds.
 
     python benchmarks/ad_copy.py DATA       DATA: the folder of e2e_restaurant_copy/ and
                                             advertisegen_zh/, whose attributes are the facts
 
-The second reader knows no rule of the checker: every number has to be in the product's row, and
-every word in it or in the phrases. Planted are another number, another unit, another name, a word of
-another product, praise, a forbidden claim and personal data, one in each text. The texts that people
-wrote for the same attributes are checked as well, which says how strict the checker is: they say
-more than the attributes.
+Two more tables are made: goods with weights, sizes and prices, in English and Chinese. The second
+reader knows no rule of the checker: every number has to be in the product's row, and every word in
+it or in the phrases. Planted are a changed number, one more, another unit, another name, a word of
+another product, praise, a forbidden claim and personal data, one in each text. The texts that
+people wrote for the same attributes are checked as well, which says how strict the checker is: they
+say more than the attributes. Its list of small words was made with others of these texts.
 """
 
 from __future__ import annotations
@@ -51,17 +52,19 @@ def main() -> int:
     folder = parser.parse_args().data
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as place:
-        for language, (rows, people) in {
-            "en": _restaurants(folder),
-            "zh": _clothes(folder),
-        }.items():
-            table = Path(place) / f"{language}.csv"
+        for name, language, (rows, people) in (
+            ("restaurants", "en", _restaurants(folder)),
+            ("clothes", "zh", _clothes(folder)),
+            ("goods", "en", (_goods("en"), {})),
+            ("goods, Chinese", "zh", (_goods("zh"), {})),
+        ):
+            table = Path(place) / f"{len(results)}.csv"
             _save(table, rows)
-            results[language] = _judged(table, language, people)
+            results[name] = _judged(table, language, people)
         many = Path(place) / "many.csv"
+        goods = _goods("en")
         _save(
-            many,
-            [{**row, "name": f"{row['name']} {turn}"} for turn in range(40) for row in rows[:250]],
+            many, [{**row, "name": f"{row['name']} {turn}"} for turn in range(40) for row in goods]
         )
         begun = time.process_time()
         _, counted = write(castalia.copy(many, n=1), Path(place) / "out", "en")
@@ -136,12 +139,25 @@ def _planted(
     said = PLANTED[language]
 
     def behind(what: str) -> str:
-        place = rng.choice(
-            [match.end() for match in re.finditer(r"[,，.。!！?？]", words)] or [len(words)]
-        )
+        ends = [match.end() for match in re.finditer(r"[,，。!！?？]|\.(?=\s|$)", words)]
+        place = rng.choice(ends or [len(words)])
         return f"{words[:place]}{between}{what}{between}{words[place:]}"
 
-    yield "number", behind(str(rng.choice([n for n in range(10, 99) if str(n) not in own])))
+    yield (
+        "one more number",
+        behind(str(rng.choice([n for n in range(10, 99) if str(n) not in own]))),
+    )
+    name = known[one.name].name
+    spots = [
+        match
+        for match in re.finditer(r"(?<!\.)\d+", words)
+        if not words[: match.end()].endswith(name[-4:])
+    ]
+    if spots:
+        spot = rng.choice(spots)
+        changed = str(int(spot[0]) + rng.randint(1, 9))
+        if changed not in own:
+            yield "a changed number", f"{words[: spot.start()]}{changed}{words[spot.end() :]}"
     yield "unit", behind(said["unit"])
     yield "name", behind(said["name"])
     yield "praise", behind(said["praise"])
@@ -156,6 +172,43 @@ def _planted(
     ]
     if strange:
         yield "another product's", behind(rng.choice(strange))
+
+
+def _goods(language: str) -> list[Row]:
+    """250 made products, most of whose facts are numbers."""
+    rng = random.Random(SEED)
+    english = language == "en"
+    heads = (
+        ("name", "brand", "type", "colour", "material", "weight (g)", "capacity", "power", "price")
+        if english
+        else ("名称", "品牌", "类型", "颜色", "材质", "重量（克）", "容量", "功率", "价格")
+    )
+    words = {
+        "en": (["kettle", "jug", "lamp"], ["sand", "navy"], ["steel", "oak"], "l", "W", "€"),
+        "zh": (
+            ["水壶", "保温杯", "台灯"],
+            ["沙色", "藏青色"],
+            ["不锈钢", "橡木"],
+            "升",
+            "瓦",
+            "元",
+        ),
+    }[language]
+    rows = []
+    for number in range(250):
+        name = "".join(rng.choice("bdfklmnrst") + rng.choice("aeiou") for _ in range(3)).title()
+        price = rng.randint(20, 900)
+        values = (
+            f"{name}{chr(97 + number % 26)}",
+            f"{name[:2]}vo",
+            *(rng.choice(words[place]) for place in (0, 1, 2)),
+            str(rng.randint(100, 2500)),
+            f"{rng.randint(1, 9)}.{rng.randint(1, 9)} {words[3]}",
+            f"{rng.randint(40, 2400)} {words[4]}",
+            f"{words[5]}{price}" if english else f"{price}{words[5]}",
+        )
+        rows.append(dict(zip(heads, values, strict=True)))
+    return rows
 
 
 def _restaurants(folder: Path) -> tuple[list[Row], dict[str, list[str]]]:

@@ -166,7 +166,7 @@ def _masked(flat: str, product: Product) -> str:
 
 def _words(rest: str, product: Product, others: Collection[str]) -> Iterator[Finding]:
     """Words in Latin letters."""
-    known = {_stem(word) for phrase in product.phrases for word in _WORD.findall(folded(phrase))}
+    known = {_stem(word) for phrase in product.said for word in _WORD.findall(folded(phrase))}
     for match in _WORD.finditer(rest):
         word = match[0]
         if word.lower().replace("’", "'") in english_words() or _stem(word) in known:
@@ -183,7 +183,7 @@ def _words(rest: str, product: Product, others: Collection[str]) -> Iterator[Fin
 
 def _pieces(rest: str, product: Product, others: Collection[str]) -> Iterator[Finding]:
     """Chinese that pieces of facts and of our phrases do not cover."""
-    known = _known_pieces(product.phrases)
+    known = _known_pieces(product.said)
     for match in _HAN_RUN.finditer(rest):
         for piece in uncovered(match[0], known):
             if any(piece in other or other in piece for other in others if HAN.match(other)):
@@ -195,8 +195,8 @@ def _pieces(rest: str, product: Product, others: Collection[str]) -> Iterator[Fi
 
 
 @lru_cache(maxsize=256)
-def _known_pieces(phrases: tuple[str, ...]) -> frozenset[str]:
-    own = {run for phrase in phrases for run in _HAN_RUN.findall(folded(phrase))}
+def _known_pieces(said: tuple[str, ...]) -> frozenset[str]:
+    own = {run for phrase in said for run in _HAN_RUN.findall(folded(phrase))}
     return frozenset(own | chinese_pieces())
 
 

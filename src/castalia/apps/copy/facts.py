@@ -42,7 +42,7 @@ UNITS: Mapping[str, str] = {
     for spelling in spellings.split()
 }
 _SYMBOLS = "€$£¥￥"
-_NUMBER = re.compile(rf"([{_SYMBOLS}]\s?)?(?<![\w.])(\d+(?:,\d{{3}})*(?:\.\d+)?)(?![\d])")
+_NUMBER = re.compile(rf"([{_SYMBOLS}]\s?)?(?<![A-Za-z0-9.])(\d+(?:,\d{{3}})*(?:\.\d+)?)(?![\d])")
 _AFTER = re.compile(r"[ \u00a0-]?(个月|小时|分钟|毫安时|[^\W\d_a-zA-Z]|[a-zA-Z]+|[%°€$£¥])")
 PRICED = ("price", "sale")
 
@@ -92,18 +92,25 @@ class Product:
         return found.values[0] if found else ""
 
     @cached_property
-    def phrases(self) -> tuple[str, ...]:
-        """All that may be said of it: names, labels, values."""
+    def said(self) -> tuple[str, ...]:
+        """All that may be said of it, in whole or in words: names, labels, values."""
         found = [self.name]
         for one in self.facts:
-            label = one.label.replace("_", " ")
-            if one.said is None:
-                found += [label, *one.values]
-            elif one.said:
-                found += [label, f"{label}: yes", f"{label}：是"]
-            else:  # the label alone would say the contrary
-                found += [f"{label}: no", f"{label}：否", f"not {label}", f"不{label}"]
+            found += [] if one.said is False else [one.label.replace("_", " ")]
+            found += one.values
         return tuple(dict.fromkeys(filter(None, found)))
+
+    @cached_property
+    def phrases(self) -> tuple[str, ...]:
+        """`said`, and what may be said as a whole only: what it is not."""
+        found = list(self.said)
+        for one in self.facts:
+            label = one.label.replace("_", " ")
+            if one.said is True:
+                found += [f"{label}: yes", f"{label}：是"]
+            elif one.said is False:  # the label alone would say the contrary
+                found += [f"{label}: no", f"{label}：否", f"not {label}", f"不{label}"]
+        return tuple(found)
 
     @cached_property
     def numbers(self) -> tuple[Number, ...]:

@@ -77,14 +77,14 @@ class Copies:
             if against is not None:
                 yield against
                 continue
+            seen: set[str] = set()
             for tone in self.tones:
                 for form in self.forms:
-                    yield from self._texts(one, tone, form)
+                    yield from self._texts(one, tone, form, seen)
 
-    def _texts(self, product: Product, tone: str, form: str) -> Iterator[Text]:
-        """Up to `n` different texts."""
+    def _texts(self, product: Product, tone: str, form: str, seen: set[str]) -> Iterator[Text]:
+        """Up to `n` texts that are not in `seen`; they are put there."""
         write: Write = getattr(_module(self.language), form)
-        seen: set[str] = set()
         for number in range(self.n):
             for draw in range(DRAWS):
                 rng = Random(f"{self.seed} {product.name} {tone} {form} {number} {draw}")

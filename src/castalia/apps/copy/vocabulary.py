@@ -26,7 +26,9 @@ SMALL_ENGLISH = frozenset(
         thanks today together too try use want wear whether while yes yet available
         comes costs features featuring designed piece pieces item items needs plus
         simply everything something anything introducing present invite style time
-        side part parts brings bring put puts gives""",
+        side part parts brings bring put puts gives located situated found called named
+        known rated rate priced prices serve serves serving offers offering provides
+        providing venue establishment location along next within cost""",
     )
 )
 SMALL_CHINESE = frozenset(
@@ -39,7 +41,8 @@ SMALL_CHINESE = frozenset(
         适用于 可选 颜色 材质 风格 图案 尺码 尺寸 重量 容量 产地 价格 售价 款式 类型
         设计 面料 元素 细节 部分 选择 了解 详情 更多 欢迎 喜欢 一起 现在 今天 今年 生活
         日常 时 时候 里 上 下 中 后 前 之 其 并 且 以及 同时 此外 另外 如果 不妨 让你
-        给你 为你 共 约 等 种 款 件 条 双 个 只 家 处 位于 靠近 供应 提供 介绍""",
+        给你 为你 共 约 等 种 款 件 条 双 个 只 家 处 位于 靠近 供应 提供 介绍
+        着 起 将 用 又 既 加 出 加上 整体 结合 运用 搭 配 做 成 打造""",
     )
 )
 NEGATIONS = frozenset(re.findall(r"\S+", "not no never without none nor neither non"))
