@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import ad_copy_tables
 import assistant_tables
 import audio_tables
 import demand_tables
@@ -552,6 +553,7 @@ MODULES = (
     table_tables,
     recommend_tables,
     demand_tables,
+    ad_copy_tables,
     lesson_tables,
     risk_tables,
     prompt_tables,
