@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import re
 from pathlib import Path
 
 import pytest
 
 import castalia
+from castalia.apps.copy.checking import check
 from castalia.apps.copy.demo import DATA
 from castalia.apps.copy.file_checks import checked
 from castalia.apps.copy.history import weights_of
@@ -131,12 +133,12 @@ def test_a_history_chooses_facts_and_says_nothing_of_the_customer(tmp_path: Path
 def test_a_model_may_phrase_and_not_decide():
     source = DATA / "products.en.csv"
     said = iter(["Morning in Oslo. A lovely jacket.", "x"] * 50)
-    made = castalia.copy(source, n=1, phrase=lambda *_: next(said))
+    made = castalia.copy(source, n=1, phrase=lambda *_: [next(said)])
     assert all(one.by == "phrases" for one in made if isinstance(one, Text))
     assert (made.worded, made.refused) == (0, 5)
 
     def honest(product, facts, tone, number):
-        return f"{product.name}: {'; '.join(fact.shown for fact in facts)}."
+        return ["Nonsense.", f"{product.name}: {'; '.join(fact.shown for fact in facts)}."]
 
     made = castalia.copy(source, n=1, phrase=honest)
     assert {one.by for one in made if isinstance(one, Text)} == {"model"} and made.worded == 5
@@ -203,3 +205,31 @@ def test_over_http(tmp_path: Path):
         assert answer.json()["rules"] == {"word": 1}
         answer = at.post("/api/copy", data={"tone": "loud"}, files={"data": ("p.csv", shop)})
         assert answer.status_code == 400
+
+
+def test_a_run_words_nothing_that_is_not_proved(tmp_path: Path):
+    from castalia.apps.copy.making import chosen
+    from castalia.apps.copy.phrasing import closed, pair, phrased_by_run
+
+    shop = DATA / "products.en.csv"
+    lines = []
+    for one in castalia.copy(shop, tone=TONES, n=4):
+        product = next(two for two in products(shop) if two.name == one.name)
+        lines.append(pair(product, product.facts[:3], one.words))
+    (tmp_path / "pairs.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    steps = (
+        "training.steps=2",
+        "training.sample_every=0",
+        "codec.length=512",
+        "codec.document=line",
+    )
+    inside("train", "text/ar-small", "pairs.txt", *steps, "--out", "run", cwd=tmp_path)
+    phrase = phrased_by_run(tmp_path / "run", 0)
+    kivi = next(one for one in products(shop) if one.name == "Kivi")
+    facts = chosen(kivi, "ad", random.Random(0), {})
+    # words are closed in; that a number stands with another fact's label is for the checker
+    said = [one for words in phrase(kivi, facts, "plain", 0) for one in check(words, kivi)]
+    assert {one.rule for one in said} <= {"label"}
+    form = re.compile(closed(kivi))
+    assert form.fullmatch("Kivi comes in sand.") and not form.fullmatch("Kivi is soft.")
+    assert form.fullmatch("Kivi weighs 1400 g, for desks.") and not form.fullmatch("Kivi is 12 g.")

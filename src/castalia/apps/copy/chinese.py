@@ -152,8 +152,8 @@ def _clauses(facts: Sequence[Fact], rng: Random) -> list[str]:
 
 
 def _alone(fact: Fact) -> str:
-    form = BARE.get(fact.role, ("{v}",))[0]
-    return form.format(v=_bare(_values(fact), form))
+    form = BARE.get(fact.role, ("{v}",))[0] if fact.role else OTHER
+    return form.format(v=_bare(_values(fact), form), label=fact.label)
 
 
 def _bare(value: str, form: str) -> str:

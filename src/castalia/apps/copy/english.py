@@ -65,6 +65,7 @@ CLAUSES: dict[str, tuple[str, ...]] = {
     "near": ("is near {v}",),
     "rating": ("has a customer rating of {v}",),
 }
+GRADE, DETAIL = "{v} customer rating", "{label}: {v}"
 SIZES = "comes in the sizes {v}"
 YES = "is {v}"
 IS_A, IS_BY, COMES_BY = "{name} is {kind}", " by {brand}", "{name} is by {brand}."
@@ -169,13 +170,15 @@ def _clauses(facts: Sequence[Fact], rng: Random) -> tuple[list[str], list[str]]:
                 details.append(f"{plain(one.label)}: {'yes' if one.said else 'no'}")
         elif one.role == "features":
             details.append(", ".join(one.values))
+        elif one.role == "rating" and not one.values[0][:1].isdigit():
+            clauses.append(f"has {_a(GRADE.format(v=_values(one)))}")
         elif one.role == "size" and len(one.values) > 1:
             clauses.append(SIZES.format(v=_values(one)))
         elif one.role in CLAUSES and not (len(one.values) > 1 and one.role in ("style", "pattern")):
             form = rng.choice(CLAUSES[one.role])
             clauses.append(form.format(v=_values(one), a=_a(_values(one))))
         else:
-            details.append(f"{plain(one.label)}: {_values(one)}")
+            details.append(DETAIL.format(label=plain(one.label), v=_values(one)))
     return clauses, details
 
 
@@ -204,8 +207,10 @@ def _values(fact: Fact) -> str:
 
 
 def _alone(fact: Fact) -> str:
-    form = BARE.get(fact.role, ("{v}",))[0]
-    return form.format(v=_values(fact))
+    if fact.role == "rating" and not fact.values[0][:1].isdigit():
+        return GRADE.format(v=_values(fact))
+    form = BARE.get(fact.role, ("{v}",))[0] if fact.role else DETAIL
+    return form.format(v=_values(fact), label=plain(fact.label))
 
 
 def _the(product: Product) -> str:

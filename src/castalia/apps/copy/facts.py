@@ -45,6 +45,7 @@ _SYMBOLS = "€$£¥￥"
 _NUMBER = re.compile(rf"([{_SYMBOLS}]\s?)?(?<![A-Za-z0-9.])(\d+(?:,\d{{3}})*(?:\.\d+)?)(?![\d])")
 _AFTER = re.compile(r"[ \u00a0-]?(个月|小时|分钟|毫安时|[^\W\d_a-zA-Z]|[a-zA-Z]+|[%°€$£¥])")
 PRICED = ("price", "sale")
+NOT = "{0}: no"
 
 
 class Number(NamedTuple):
@@ -71,7 +72,9 @@ class Fact:
 
     @property
     def shown(self) -> str:
-        return self.label if self.said is not None else ", ".join(self.values)
+        if self.said is None:
+            return ", ".join(self.values)
+        return NOT.format(self.label) if not self.said else self.label
 
 
 @dataclass(frozen=True)

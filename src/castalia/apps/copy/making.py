@@ -28,7 +28,8 @@ SHOWN = {"ad": 3, "headline": 2}  # facts, beside the price
 # roles by how much a reader asks for them; the others follow
 FIRST = ("use", "material", "features", "colour", "style", "flavour", "pattern")
 Write = Callable[[Product, Sequence[Fact], str, Random], str]
-Phrase = Callable[[Product, Sequence[Fact], str, int], str]
+# wordings of a model, for text number n
+Phrase = Callable[[Product, Sequence[Fact], str, int], Sequence[str]]
 Weights = Mapping[tuple[str, str], float]
 
 
@@ -104,10 +105,11 @@ class Copies:
         self, product: Product, facts: Sequence[Fact], tone: str, number: int, words: str
     ) -> tuple[str, str]:
         """A model's words where they say no more and no less than ours, else ours."""
-        told = self.phrase(product, facts, tone, number) if self.phrase is not None else ""
-        if told and not check(told, product) and all(covered(told, facts)):
-            self.worded += 1
-            return told, "model"
+        wordings = self.phrase(product, facts, tone, number) if self.phrase is not None else ()
+        for told in wordings:
+            if told and not check(told, product) and all(covered(told, facts)):
+                self.worded += 1
+                return told, "model"
         self.refused += 1
         return words, "phrases"
 

@@ -72,23 +72,10 @@ def chinese_pieces() -> frozenset[str]:
 
 
 def _texts(module: Any) -> Iterator[str]:
-    """The phrases that a module declares."""
-    names = ("OPENERS", "CLOSERS", "PRICES", "CLAUSES", "BARE")
-    for name in names:
-        for phrases in getattr(module, name).values():
-            yield from phrases
-    for name in (
-        "OFFER",
-        "IS_A",
-        "BY",
-        "IS_BY",
-        "COMES_BY",
-        "YES",
-        "SIZES",
-        "CHOICE",
-        "OTHER",
-        "SAID",
-    ):
-        yield getattr(module, name, "")
-    for name in ("DETAILS", "HEADLINES"):
-        yield from getattr(module, name, ())
+    """The phrases that a module declares: its constants in capitals."""
+    for name, value in vars(module).items():
+        if not name.isupper() or name in ("PRICED", "MEASURES"):
+            continue
+        values = value.values() if isinstance(value, dict) else [value]
+        for one in values:
+            yield from one if isinstance(one, tuple) else (str(one),)

@@ -14,9 +14,19 @@ from castalia.apps.copy.making import Copies, Text
 from castalia.apps.copy.products import Problem
 from castalia.language import Voice
 from castalia.pages.render import render
+from castalia.sentences import Message, say
 
 COLUMNS = ("product", "line", "tone", "form", "text", "says", "facts", "by")
 PROBLEM_COLUMNS = ("line", "product", "rule", "what")
+NAMES: dict[str, Message] = {
+    "plain": say("plain"),
+    "friendly": say("friendly"),
+    "lively": say("lively"),
+    "elegant": say("elegant"),
+    "ad": say("ad"),
+    "description": say("description"),
+    "headline": say("headline"),
+}
 ON_PAGE = 200  # texts, and problems
 
 
@@ -97,6 +107,7 @@ def copy_page(made: Copies, summary: Summary, language: str) -> str:
         language,
         title=made.source.name,
         groups=groups,
+        names=NAMES,
         summary=summary,
         made=made,
         more=max(0, summary.texts - len(summary.first)),
