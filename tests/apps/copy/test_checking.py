@@ -179,3 +179,11 @@ def test_texts_of_a_file(tmp_path: Path):
         from castalia.apps.copy.file_checks import checked
 
         checked(tmp_path / "u.csv", tmp_path / "p.csv")
+
+
+def test_what_nobody_would_write_is_not_proved_either():
+    found = check("It holds " + "1" * 9000 + " l.", KETTLE)
+    assert [one.rule for one in found] == ["number"]
+    assert {one.rule for one in claims("Most people like the most beautiful lamp.")} == {
+        one for one in RULES if one.id == "eu-absolute"
+    }

@@ -62,6 +62,7 @@ from tests.apps.command import inside
         ("What is love?", "4", "unread"),
         ("(" * 40 + "1" + ")" * 40 + " = ?", "1", "unread"),
         ("9" * 400 + " = ?", "1", "unread"),
+        ("9" * 20_000, "1", "unread"),
     ],
 )
 def test_exercises_from_elsewhere(question: str, answer: str, state: str):

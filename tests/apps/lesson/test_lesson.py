@@ -174,6 +174,11 @@ def test_a_child_and_personal_data_are_refused(text: str, rule: str, tmp_path: P
     privacy.refuse("No Child Left Behind helped. Ten children (8 girls) came. 同学们好。", "a.txt")
 
 
+def test_a_long_row_of_names_is_read_in_time():
+    with pytest.raises(Refused, match="line 1"):
+        privacy.refuse("Aa " * 20_000 + "Tom Baker (8).", "a.txt")
+
+
 def test_names_of_the_class_are_not_in_stories():
     names = ["Mia", "Ben", "Zoe", "Leo", "Ava", "Sam", "Ida", "Max"]
     made = castalia.lesson(["stories"], n=20, roster=names, language="en")

@@ -46,7 +46,7 @@ RULES = (
             r"国家级|世界级|宇宙级|最高级|全国第一|全网第一|销量第一|排名第一|行业第一|第一品牌|"
             r"(?<!第)(?:唯一|独一无二|独家|绝无仅有|史无前例|前无古人|空前绝后|万能|极品|顶级|"
             r"顶尖|至尊|王牌|之王|之最|巅峰|首选|首个|首家|冠军|遥遥领先|领导品牌|"
-            r"永久|百分之?百(?!纯|棉|羊|真)|绝对)|"
+            r"永久|百分之?百(?!的?(?:纯|全|棉|羊|真))|绝对)|"
             r"最(?!近|后|初|终|多可|少|低温度|高温度|小尺寸|大尺寸|长边|大承重|大容量|大功率)"
             r"[\u4e00-\u9fff]"
         ),
@@ -60,7 +60,7 @@ RULES = (
         _form(
             r"治疗|治愈|根治|疗效|疗程|药效|药用|处方|医用|消炎|杀菌|抑菌|抗菌|抗癌|防癌|止痛|镇痛|降血压|降血糖|"
             r"降血脂|降糖|降压|排毒|解毒|活血|化瘀|祛湿|补肾|壮阳|预防疾病|防病|治病|增强免疫|提高免疫|"
-            r"改善睡眠|助眠|减肥|瘦身|燃脂|延缓衰老|抗衰老|祛斑|生发|丰胸"
+            r"改善睡眠|助眠|减肥|(?<!胖)瘦身(?!型)|燃脂|延缓衰老|抗衰老|祛斑|生发|丰胸"
         ),
     ),
     Rule(
@@ -82,10 +82,12 @@ RULES = (
         _form(
             r"\b(?:the )?(?:world[’']?s|europe[’']?s|country[’']?s|market[’']?s)? ?"
             r"(?:best|finest|greatest|cheapest|safest|strongest|fastest|lightest|softest|"
-            r"most \w+(?: in the world)?)\b(?! before)|\bno\.? ?1\b|\bnumber one\b|#1\b|\bunique\b|"
+            r"(?<=the )most \w+|most \w+ in the world)\b(?! before)|\bno\.? ?1\b|\bnumber one\b|"
+            r"#1\b|\bunique\b|"
             r"\bunbeatable\b|\bunrivall?ed\b|\bunmatched\b|\bperfect(?:ly)?\b|\bultimate\b|"
-            r"\b100 ?%(?! (?:cotton|wool|linen|silk|leather|polyester|cashmere|arabica|recycled|"
-            r"bamboo|down))|\bguaranteed?\b|\bonly [\w-]+ (?:that|in|on) the (?:world|market)\b|"
+            r"\b100 ?%(?![的纯全棉羊真]| (?:cotton|wool|linen|silk|leather|polyester|cashmere|"
+            r"arabica|recycled|bamboo|down))|\bguaranteed?\b|"
+            r"\bonly [\w-]+ (?:that|in|on) the (?:world|market)\b|"
             r"\balways works\b|\bforever\b|\brisk[- ]free\b|\bmiracle\b|\bmiraculous\b"
         ),
     ),

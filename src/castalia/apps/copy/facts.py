@@ -44,6 +44,7 @@ UNITS: Mapping[str, str] = {
 _SYMBOLS = "€$£¥￥"
 _NUMBER = re.compile(rf"([{_SYMBOLS}]\s?)?(?<![A-Za-z0-9.])(\d+(?:,\d{{3}})*(?:\.\d+)?)(?![\d])")
 _AFTER = re.compile(r"[ \u00a0-]?(个月|小时|分钟|毫安时|[^\W\d_a-zA-Z]|[a-zA-Z]+|[%°€$£¥])")
+MOST_DIGITS = 30
 PRICED = ("price", "sale")
 NOT = "{0}: no"
 
@@ -133,4 +134,7 @@ def numbers(text: str) -> Iterator[Number]:
         behind = _AFTER.match(flat, match.end())
         word = behind[1].lower() if behind else ""
         unit = UNITS.get(symbol) or UNITS.get(word) or word
-        yield Number(Fraction(match[2].replace(",", "")), unit, match.start(), match.end())
+        digits = match[2].replace(",", "")
+        # a longer one is in no table, and Python refuses to read it
+        value = Fraction(digits) if len(digits) <= MOST_DIGITS else Fraction(-1)
+        yield Number(value, unit, match.start(), match.end())

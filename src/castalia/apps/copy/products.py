@@ -18,7 +18,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from castalia.apps.copy.facts import UNITS, Fact, Product, folded
+from castalia.apps.copy.facts import MOST_DIGITS, UNITS, Fact, Product, folded
 from castalia.apps.copy.roles import NO, ONE, YES, role_of, unit_of
 from castalia.errors import DataError
 from castalia.sentences import Message, say
@@ -148,7 +148,7 @@ def _contradicting(path: Path, name: str) -> dict[str, list[int]]:
 def _price(value: str, currency: str) -> tuple[str, Fraction] | Message:
     """(as it is printed, the amount), or what is wrong with it."""
     match = _PRICE.fullmatch(folded(value).strip())
-    if match is None:
+    if match is None or len(match["amount"]) > MOST_DIGITS:
         return say("the price '{0}' is no number", value[:40])
     amount = Fraction(match["amount"].replace(",", ""))
     if amount <= 0:
@@ -179,7 +179,7 @@ def _measured_twice(facts: Sequence[Fact]) -> Message | None:
     known: dict[str, tuple[str, Fraction, str]] = {}
     for one in facts:
         for value in one.values:
-            match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(\S+)", folded(value))
+            match = re.fullmatch(r"(\d{1,20}(?:\.\d{1,9})?)\s*(\S+)", folded(value))
             scale = _SCALES.get(UNITS.get(match[2].lower(), "")) if match else None
             if match is None or scale is None or not one.role:
                 continue

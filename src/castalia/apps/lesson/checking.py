@@ -20,13 +20,23 @@ from fractions import Fraction
 from math import gcd
 
 from castalia.apps.lesson import quantities
-from castalia.apps.lesson.expressions import Linear, Operation, Tree, Unknown, plain, read, worth
+from castalia.apps.lesson.expressions import (
+    LONGEST,
+    Linear,
+    Operation,
+    Tree,
+    Unknown,
+    plain,
+    read,
+    worth,
+)
 from castalia.apps.lesson.printing import decimal, number
 from castalia.apps.lesson.stories import told_value
 from castalia.errors import DataError
 from castalia.sentences import Message, say
 
 RIGHT, WRONG, UNREAD = "right", "wrong", "unread"
+LONGEST_QUESTION = 2000  # characters
 _BLANK = re.compile(r"[?？_□\s]*[.。]?")
 _PREFIX = re.compile(r"^[^:：]{0,80}[:：]\s*")
 _LOWEST = re.compile(r"lowest terms|simplif|最简|约分|约成", re.IGNORECASE)
@@ -54,6 +64,8 @@ def check(question: str, answer: str, choices: Sequence[str] = ()) -> Verdict:
     """The verdict on one exercise of numbers. choices: exactly one of them may be right, and it has
     to be the answer.
     """
+    if len(question) > LONGEST_QUESTION or len(answer) > LONGEST:
+        return Verdict(UNREAD, "", say("it is too long"))
     found = _check(question, answer)
     if found.state != RIGHT or not choices:
         return found

@@ -22,7 +22,7 @@ from castalia.governance.blocked_terms import Terms
 from castalia.sentences import Message, say
 from castalia.text_files import personal_data
 
-_NAME = r"[A-Z][a-z]+(?: [A-Z][a-z]+)+"
+_NAME = r"\b[A-Z][a-z]{1,30}(?: [A-Z][a-z]{1,30}){1,3}"
 # the hundred most frequent ones and some more, by the Ministry of Public Security's report of 2020
 _SURNAMES = (
     "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘"

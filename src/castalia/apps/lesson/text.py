@@ -23,7 +23,8 @@ from castalia.errors import DataError, MissingExtra
 from castalia.sentences import say
 from castalia.text_files import encodings
 
-MOST_CHARACTERS = 4_000_000
+# of a text; of Chinese each piece of two to four characters is pronounced
+MOST_CHARACTERS = {"en": 2_000_000, "zh": 300_000}
 _ENDS = re.compile(
     r"(?<=[。！？])(?![”’」』）])|(?<=[。！？][”’」』）])|(?<=[.!?])(?=\s+[\"'“‘(]?[A-Z0-9])|(?<=[.!?][\"”’])(?=\s+[A-Z])"
 )
@@ -161,17 +162,12 @@ def read(path: Path) -> Text:
     """The text of a file in any encoding. Raises DataError for one without sentences, and
     MissingExtra for Chinese without jieba.
     """
-    encoding = encodings.detect(path)
     parts, size = [], 0
-    for block in encodings.blocks(path, encoding):
+    for block in encodings.blocks(path, encodings.detect(path)):
         parts.append(block)
         size += len(block)
-        if size > MOST_CHARACTERS:
-            raise DataError(
-                say("the text has more than {0:,} characters", MOST_CHARACTERS),
-                path.name,
-                say("give a part of it"),
-            )
+        if size > max(MOST_CHARACTERS.values()):
+            break  # `of` refuses it
     return of("".join(parts), path.name)
 
 
@@ -179,6 +175,12 @@ def of(whole: str, name: str) -> Text:
     """`read` of a text in memory."""
     han, latin = len(HAN.findall(whole)), len(re.findall(r"[A-Za-z]+", whole))
     language = "zh" if han > latin else "en"
+    if len(whole) > MOST_CHARACTERS[language]:
+        raise DataError(
+            say("the text has more than {0:,} characters", MOST_CHARACTERS[language]),
+            name,
+            say("give a part of it"),
+        )
     flags: dict[str, str] = {}
     found = []
     for paragraph, (line, text) in enumerate(_paragraphs(whole)):
