@@ -54,6 +54,8 @@ bench: .venv/dev.stamp .benchmark/pythae .benchmark/nanoGPT .benchmark/accelerat
 	$(BIN)/python benchmarks/recommend.py $(DATA)/tables/online_retail/transactions.parquet $(DATA)/tables/movielens_small/ratings.csv
 	$(BIN)/python benchmarks/demand.py $(DATA)/tables/online_retail/transactions.parquet
 	$(BIN)/python benchmarks/risk.py
+	$(BIN)/python benchmarks/lesson.py $(DATA)/text
+	$(BIN)/python benchmarks/ad_copy.py $(DATA)/text
 	$(BIN)/python benchmarks/audio_classes.py --data $(DATA)/audio
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/text_race.py --peer .benchmark/nanoGPT

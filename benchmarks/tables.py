@@ -19,12 +19,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import ad_copy_tables
 import assistant_tables
 import audio_tables
 import code_tables
 import demand_tables
 import language_tables
 import level_tables
+import lesson_tables
 import music_tables
 import picture_tables
 import prompt_tables
@@ -553,6 +555,8 @@ MODULES = (
     table_tables,
     recommend_tables,
     demand_tables,
+    ad_copy_tables,
+    lesson_tables,
     risk_tables,
     level_tables,
     code_tables,

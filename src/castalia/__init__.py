@@ -16,7 +16,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from castalia import export
+    from castalia.apps.copy.making import copy
     from castalia.apps.demand.plan import demand
+    from castalia.apps.lesson.making import lesson
     from castalia.apps.recommend.suggesting import recommend
     from castalia.apps.report.writing import report
     from castalia.apps.risk.assessing import risk
@@ -46,6 +48,7 @@ _WHERE = {
     "chat": "castalia.verbs.chat",
     "check": "castalia.verbs.check",
     "compare": "castalia.verbs.compare",
+    "copy": "castalia.apps.copy.making",
     "demand": "castalia.apps.demand.plan",
     "describe": "castalia.verbs.describe",
     "edit": "castalia.verbs.edit",
@@ -54,6 +57,7 @@ _WHERE = {
     "predict": "castalia.verbs.predict",
     "evaluate": "castalia.verbs.evaluate",
     "evaluate_edits": "castalia.verbs.evaluate",
+    "lesson": "castalia.apps.lesson.making",
     "recommend": "castalia.apps.recommend.suggesting",
     "report": "castalia.apps.report.writing",
     "reproduce": "castalia.verbs.reproduce",
@@ -72,6 +76,7 @@ __all__ = [
     "chat",
     "check",
     "compare",
+    "copy",
     "demand",
     "describe",
     "edit",
@@ -80,6 +85,7 @@ __all__ = [
     "export",
     "find",
     "forecast",
+    "lesson",
     "open",
     "predict",
     "recommend",

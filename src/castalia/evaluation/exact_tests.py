@@ -1,5 +1,6 @@
 """Exact bounds of shares (Clopper and Pearson 1934), by the regularised incomplete beta function;
-and which of several p-values hold together (Holm 1979). Approximate intervals are in base.py.
+the exact test of pairs (McNemar 1947); and which of several p-values hold together (Holm 1979).
+Approximate intervals are in base.py.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ def lower_bound(hits: float, n: float, confidence: float = CONFIDENCE) -> float:
 def upper_bound(hits: float, n: float, confidence: float = CONFIDENCE) -> float:
     """The upper end; 1 where all are hits."""
     return 1.0 if hits >= n else beta_quantile(confidence, hits + 1, n - hits)
+
+
+def mcnemar(wins: int, losses: int) -> float:
+    """Two-sided p of the exact test of McNemar (1947): `wins` and `losses` of a fair coin."""
+    n, fewer = wins + losses, min(wins, losses)
+    tail = sum(math.comb(n, k) for k in range(fewer + 1))
+    return min(1.0, 2 * tail / 2**n)
 
 
 def step_down(values: Sequence[float], level: float = LEVEL) -> list[bool]:

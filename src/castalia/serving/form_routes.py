@@ -32,9 +32,11 @@ def form_route(
     asked: Callable[[FormData], Any],
     work: Callable[[Any, Files, str], dict[str, Any]],
     field_bytes: int = FIELD_BYTES,
+    needs_file: bool = True,
 ) -> APIRouter:
     """POST /api/`path`. fields: of the form, beside `language`. files: of the form, how many of
-    each at most; the first has to be there. asked: what the fields ask for, before a file is read.
+    each at most; the first has to be there, unless none is needed. asked: what the fields ask for,
+    before a file is read.
     work: (asked, files by field, language) -> the document, blocking.
     """
     routes = APIRouter(prefix="/api", tags=["Castalia"])
@@ -48,7 +50,7 @@ def form_route(
     @routes.post(f"/{path}", openapi_extra=form_schema(*names, files=tuple(files)))
     async def answer(http: HttpRequest) -> Response:
         async with http.form(**limits) as form:  # type: ignore[arg-type]
-            return Json(await present(http, _worked(form, files, asked, work)))
+            return Json(await present(http, _worked(form, files, asked, work, needs_file)))
 
     return routes
 
@@ -58,10 +60,11 @@ async def _worked(
     files: Mapping[str, int],
     asked: Callable[[FormData], Any],
     work: Callable[[Any, Files, str], dict[str, Any]],
+    needs_file: bool,
 ) -> dict[str, Any]:
     language = text_of(form, "language") or "en"
     Voice(language)  # a wrong one is said before the work
-    wanted, first = asked(form), next(iter(files))
+    wanted, first = asked(form), next(iter(files)) if needs_file else None
     with TemporaryDirectory() as folder:
         given = {
             name: await files_in(form, name, most, Path(folder) / name)

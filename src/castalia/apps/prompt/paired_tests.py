@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from castalia.evaluation.exact_tests import lower_bound, upper_bound
+from castalia.evaluation.exact_tests import lower_bound, mcnemar, upper_bound
 
 NORMAL = 1.959963984540054  # 97.5% of a normal distribution
 
@@ -82,13 +82,6 @@ def gain(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Gain
     low, high = max(-1.0, middle - half), min(1.0, middle + half)
     value = (up - down) / n if n else math.nan
     return Gain(value, low, high, wins, losses, n, p)
-
-
-def mcnemar(wins: int, losses: int) -> float:
-    """Two-sided p of the exact test: `wins` and `losses` of a fair coin."""
-    n, fewer = wins + losses, min(wins, losses)
-    tail = sum(math.comb(n, k) for k in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**n)
 
 
 def sign_flip(differences: Sequence[float], seed: int = 0) -> float:
