@@ -106,6 +106,11 @@ VERBS: dict[str, Verb] = {
         "whether files are as released, and which run made them",
         "castalia verify samples/00003.png",
     ),
+    "detect": Verb(
+        "Govern",
+        "whether files have this installation's watermark",
+        "castalia detect samples/00003.png",
+    ),
     "reproduce": Verb(
         "Govern",
         "make a file again, byte for byte",

@@ -12,6 +12,7 @@
     options:
       - {id: calm, option: temperature, most: 1.2}
       - {id: forms, option: constraint, only: ["verse:7x4", "verse:5x4"]}
+    watermark: {quality: 40}                      # marks in the content; docs/watermark.md
     similarity: {id: no-copies, most: 0.95}
         # to the training data; needs the run's audit index
 
@@ -142,6 +143,14 @@ class Producer(Config):
     code: str = ""
 
 
+class Watermarks(Config):
+    """Marks in the content of what leaves. quality: the peak signal to noise that a mark of a
+    picture keeps, in dB; lower ones are found in smaller pictures.
+    """
+
+    quality: float = Field(40.0, ge=30, le=60)
+
+
 class Policy(Config):
     """What may leave. `Policy()` allows everything."""
 
@@ -152,6 +161,7 @@ class Policy(Config):
     blocked: tuple[Blocked, ...] = ()
     options: tuple[Bound, ...] = ()
     similarity: Similarity | None = None
+    watermark: Watermarks | None = None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Policy:

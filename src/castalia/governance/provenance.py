@@ -24,6 +24,7 @@ from castalia.governance.ai_mark import is_sealed
 from castalia.governance.ledger import lines
 from castalia.governance.manifest import damage
 from castalia.governance.release_gate import SCHEMA, Gate
+from castalia.governance.watermark.detection import detect
 from castalia.run import Run
 from castalia.sentences import say
 
@@ -68,7 +69,7 @@ def describe(gate: Gate, inputs: Sequence[str]) -> list[dict[str, str]]:
     return descriptions
 
 
-def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]] | None]:
+def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]]]:
     """The manifest of a file and the codec that knows such files; (None, a codec) without a
     manifest.
 
@@ -107,6 +108,11 @@ def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]] | N
     return None, readable
 
 
+def kind_of(path: Path) -> type[Codec[Any]]:
+    """The codec that knows a file. Raises DataError like `manifest_of`."""
+    return manifest_of(path)[1]
+
+
 # Is it intact -------------------------------------------------------------------------------------
 
 
@@ -115,11 +121,9 @@ def examine(path: Path, run: Run | None = None) -> Finding:
     remembers.
     """
     manifest, codec = manifest_of(path)
-    if codec is None:
-        raise DataError(say("no codec knows files of this kind"), where=path)
     content = codec.content(path)
     if manifest is None:
-        return _stripped(path, content, run)
+        return _stripped(path, content, run, codec)
     finding = Finding(path, "intact", manifest)
     if type(manifest.get("schema")) is not int or manifest["schema"] != SCHEMA:
         finding.state = "unknown"
@@ -206,8 +210,10 @@ def _compare(finding: Finding, given: Run | None) -> None:
         finding.notes.append(say("the run's ledger has no line for it"))
 
 
-def _stripped(path: Path, content: str, run: Run | None) -> Finding:
-    """A file without a manifest: unknown, unless a ledger here has released just this content."""
+def _stripped(path: Path, content: str, run: Run | None, codec: type[Codec[Any]]) -> Finding:
+    """A file without a manifest: unknown, unless a ledger here has released just this content, or
+    the content has this installation's mark.
+    """
     finding = Finding(path, "unknown", notes=[say("it carries no manifest")])
     for folder in [run.folder] if run is not None else user_dirs.known_folders():
         entry = ledger_entry(folder / "ledger.jsonl", content)
@@ -215,7 +221,17 @@ def _stripped(path: Path, content: str, run: Run | None) -> Finding:
             finding.state, finding.run, finding.line = "altered", folder, entry[0]
             finding.problems.append(say("its manifest was taken out"))
             finding.notes = []
-            break
+            return finding
+    mark = detect(path, codec, run)
+    if mark.state == "yes":
+        finding.state, finding.run = "altered", mark.run
+        finding.problems.append(
+            say("its manifest was taken out, and the content has this installation's mark")
+        )
+        finding.notes = [
+            say("a chance of {0:.1g} without the mark", mark.chance),
+            *([] if mark.run else [say("the mark does not say which run made it")]),
+        ]
     return finding
 
 

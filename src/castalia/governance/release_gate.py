@@ -12,6 +12,7 @@ needs. Its parts:
                                                 where a policy says so
     time versions                               when, and under which versions, CPU and threads
     seed index rows row cond options ...        what makes the item again; see sample_facts
+    watermark                                   how the content is marked (governance/watermark/)
     content AIGC seal                           hash of the decoded item; ai_mark.py; hash of the
                                                 rest of the manifest
 
@@ -45,6 +46,7 @@ from castalia.governance.ai_mark import producer_of, seal
 from castalia.governance.blocked_terms import Scanner
 from castalia.governance.policy import Blocked, Policy, Side, blocked
 from castalia.governance.similarity import open_index
+from castalia.governance.watermark.marking import marked
 from castalia.run import Run, versions
 from castalia.sampling.generate import Request, Sample, asked
 from castalia.sentences import say
@@ -223,8 +225,7 @@ class Gate:
         Raises Refused where the policy forbids the item: then nothing is written but the ledger's
         line.
         """
-        self._check(item, facts)
-        codec = self.codec
+        item, codec = self._leaving(item, facts), self.codec
         with atomic.place(path) as temporary:
             write_sealed(codec, item, temporary, facts)
             self._note("released", facts)
@@ -238,7 +239,7 @@ class Gate:
 
         suffix: another of the codec's formats, e.g. ".webp". Raises Refused like `emit`.
         """
-        self._check(item, facts)
+        item = self._leaving(item, facts)
         path = self._desk / f"{threading.get_ident()}{suffix or self.codec.suffix}"
         write_sealed(self.codec, item, path, facts)
         data = path.read_bytes()
@@ -278,6 +279,18 @@ class Gate:
         else:
             self._note("refused", {**facts, "rule": screen.rule.id, "side": "output"})
 
+    def _leaving(self, item: Any, facts: dict[str, Any]) -> Any:
+        """The item as the policy lets it go, with its mark; completes `facts` by that. Raises
+        Refused.
+        """
+        self._check(item, facts)
+        if self.policy.watermark is None:
+            return item
+        quality = self.policy.watermark.quality
+        item, told = marked(self.codec, item, self.origin.model, quality)
+        facts |= told
+        return item
+
     def _check(self, item: Any, facts: Mapping[str, Any]) -> None:
         if isinstance(item, str):
             self._pass(self.policy.text(item, "output"), "output", facts)
@@ -312,6 +325,8 @@ class Gate:
             for name in ("rule", "side", "content", "seal", "seed", "index", "edit", "streamed")
             if name in facts
         }
+        if facts.get("watermark", {}).get("mark"):
+            line["mark"] = facts["watermark"]["mark"]
         prompt = facts.get("prompt") or (
             json.dumps(facts["messages"], ensure_ascii=False) if facts.get("messages") else ""
         )

@@ -20,6 +20,7 @@ from castalia.governance.ai_mark import is_sealed
 from castalia.governance.manifest import require
 from castalia.governance.provenance import manifest_of, sha256_of, step_of
 from castalia.governance.release_gate import write_sealed
+from castalia.governance.watermark.marking import marked_again
 from castalia.run import Run, versions
 from castalia.sampling import generate
 from castalia.sampling.edit import edit_of, options_in
@@ -78,7 +79,7 @@ def reproduce(
     not those, or the file has no manifest.
     """
     manifest, kind = manifest_of(path)
-    if manifest is None or kind is None or "content" not in manifest:
+    if manifest is None or "content" not in manifest:
         raise DataError(
             say("the file carries no manifest to make it from"),
             where=path,
@@ -128,6 +129,7 @@ def reproduce(
             fix=say("castalia verify FILE says more"),
         ) from error
     codec, facts, target = opened.codec, dict(manifest), out / path.name
+    item = marked_again(codec, item, facts)
     with atomic.place(target) as temporary:
         write_sealed(codec, item, temporary, facts)
         if codec.sidecar:
