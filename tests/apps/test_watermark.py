@@ -9,6 +9,7 @@ import PIL.Image
 import pytest
 
 from tests.apps.command import TINY, inside
+from tests.texts import SHORT, corpus
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +83,53 @@ def test_without_the_key_nothing_is_known_and_nothing_forged(
     said = inside("reproduce", "drawn/00001.png", "--out", "forged", cwd=place, code=4)
     assert "another installation" in said
     assert not (place / "forged" / "00001.png").exists()
+
+
+LONG = "--length", 260, "--constraint", "regex:[^x]{240}"  # a model of six steps ends soon
+
+
+# Texts --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of Chinese texts, and what it wrote under a policy with marks."""
+    folder = tmp_path_factory.mktemp("texts")
+    (folder / "policy.yaml").write_text("watermark: {}\n")
+    corpus(folder / "data", files=10, language="zh")
+    inside("train", "text/ar", "data", *SHORT, "--out", "run", cwd=folder)
+    words = "-n", 2, *LONG, "--out", "drawn", "--policy", "policy.yaml"
+    inside("sample", "run", *words, cwd=folder)
+    inside("sample", "run", "-n", 2, *LONG, "--out", "plain", cwd=folder)
+    return folder
+
+
+def test_a_text_is_found_after_it_was_copied_and_changed(texts: Path):
+    text = (texts / "drawn" / "00000.txt").read_text()
+    changed = [*text]
+    changed[::9] = "国" * len(changed[::9])
+    (texts / "copied.txt").write_text("".join(changed))
+    (texts / "short.txt").write_text(text[:30])
+    files = "drawn/00001.txt", "copied.txt", "plain/00000.txt", "short.txt"
+    made = found(texts, "detect", *files, code=7)
+    assert [one["state"] for one in made] == ["yes", "yes", "no", "unknown"]
+    (finding,) = found(texts, "verify", "copied.txt", code=7)
+    assert Path(str(finding["run"])).name == "run"
+    assert found(texts, "detect", "copied.txt", "--run", "run")[0]["state"] == "yes"
+
+
+def test_a_marked_text_is_made_again_and_an_unmarked_one_is_another(texts: Path):
+    inside("reproduce", "drawn/00001.txt", "--out", "again", cwd=texts)
+    again, drawn, plain = (texts / name / "00001.txt" for name in ("again", "drawn", "plain"))
+    assert again.read_bytes() == drawn.read_bytes() != plain.read_bytes()
+    manifest = json.loads((texts / "drawn" / "00001.json").read_text())
+    assert manifest["watermark"]["method"] == "tournament-1"
+    assert "quality" not in manifest["watermark"]
+
+
+def test_a_streamed_text_has_the_mark(texts: Path):
+    words = *LONG, "--policy", "policy.yaml", "--stream"
+    said = inside("sample", "run", *words, cwd=texts)
+    (texts / "streamed.txt").write_text(said)
+    assert found(texts, "detect", "streamed.txt")[0]["state"] == "yes"
+    assert said.strip() in (texts / "drawn" / "00000.txt").read_text()

@@ -28,7 +28,7 @@ import shutil
 import threading
 import weakref
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -46,7 +46,7 @@ from castalia.governance.ai_mark import producer_of, seal
 from castalia.governance.blocked_terms import Scanner
 from castalia.governance.policy import Blocked, Policy, Side, blocked
 from castalia.governance.similarity import open_index
-from castalia.governance.watermark.marking import marked
+from castalia.governance.watermark.marking import marked, sampler
 from castalia.run import Run, versions
 from castalia.sampling.generate import Request, Sample, asked
 from castalia.sentences import say
@@ -150,7 +150,8 @@ class Gate:
     # In -------------------------------------------------------------------------------------------
 
     def prepare(self, request: Request) -> Request:
-        """The request, unchanged. Raises Refused, `where` naming the rule, for a blocked prompt or
+        """The request, with the key of the policy's watermark where its tokens are to be drawn by
+        one, else unchanged. Raises Refused, `where` naming the rule, for a blocked prompt or
         an option that the policy forbids.
         """
         options = asdict(request.options)
@@ -172,6 +173,8 @@ class Gate:
         for text in (request.prompt, request.constraint, request.options.negative):
             if isinstance(text, str) and text:
                 self.prepare_text(text)
+        if self.policy.watermark is not None:
+            request = replace(request, mark=sampler(self.codec, self.origin.model))
         return request
 
     def prepare_text(self, text: str) -> None:

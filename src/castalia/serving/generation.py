@@ -104,8 +104,8 @@ class GenerationService:
         """The samples of a request for dense items. suffix: another of the codec's formats, e.g.
         ".webp".
         """
+        request = await run_in_threadpool(self._checked, hosted, request)
         work = Drawing(request.n, request.seed, request.options, request.first, request.cond)
-        await run_in_threadpool(self._checked, hosted, request)
         drawn: list[Drawn] = (await finished([self.submit(f"{hosted.name}/draw", work)]))[0]
         return await run_in_threadpool(
             lambda: [_released(hosted, _drawn(hosted, request, one), suffix) for one in drawn]
@@ -117,7 +117,7 @@ class GenerationService:
         """The samples of a request for tokens that are no text. suffix: another of the codec's
         formats, e.g. ".wav".
         """
-        await run_in_threadpool(self._checked, hosted, request)
+        request = await run_in_threadpool(self._checked, hosted, request)
         prompt = prompt_ids(hosted.codec, request.prompt)
         if len(prompt) > _tokens(hosted).length:
             raise Invalid(
@@ -130,7 +130,13 @@ class GenerationService:
                 say("shorten it"),
             )
         work = Writing(
-            prompt, request.n, request.seed, request.options, request.first, request.cond
+            prompt,
+            request.n,
+            request.seed,
+            request.options,
+            request.first,
+            request.cond,
+            mark=request.mark,
         )
         self._reserve(_tokens(hosted), [work])
         pieces: list[Piece] = (await finished([self.submit(f"{hosted.name}/write", work)]))[0]
@@ -160,7 +166,7 @@ class GenerationService:
         """The samples of a request for items that one file holds together, or of which parts are
         given: one collection, or an item each.
         """
-        await run_in_threadpool(self._checked, hosted, request)
+        request = await run_in_threadpool(self._checked, hosted, request)
         self.charge(request.n * hosted.spec.length if isinstance(hosted.spec, Tokens) else 0)
         drawn: list[Sample] = await self.call(
             hosted, lambda: list(generate(hosted.run, request, model=hosted.family))
@@ -169,9 +175,9 @@ class GenerationService:
             drawn = [collected(hosted.codec, drawn, request.batch)]
         return await run_in_threadpool(lambda: [_released(hosted, one, suffix) for one in drawn])
 
-    def _checked(self, hosted: Hosted, request: Request) -> None:
-        hosted.gate.prepare(request)
+    def _checked(self, hosted: Hosted, request: Request) -> Request:
         condition(hosted.family, request.cond, 1, 0)
+        return hosted.gate.prepare(request)
 
     # Texts
 
@@ -228,7 +234,7 @@ class GenerationService:
             inner = list(ids[1:] if ids[:1] == [spec.begin] else ids)
             prompt = torch.tensor([spec.begin, *inner])
             request = replace(request, prompt=codec.decode(prompt))
-        hosted.gate.prepare(request)
+        request = hosted.gate.prepare(request)
         if suffix is not None:
             hosted.gate.prepare_text(suffix)
         condition(hosted.family, request.cond, 1, 0)
@@ -264,6 +270,7 @@ class GenerationService:
             request.cond,
             stop=stop,
             banned=banned,
+            mark=request.mark,
         )
         return Text(hosted, request, work, suffix)
 

@@ -20,7 +20,7 @@ from castalia.governance.ai_mark import is_sealed
 from castalia.governance.manifest import require
 from castalia.governance.provenance import manifest_of, sha256_of, step_of
 from castalia.governance.release_gate import write_sealed
-from castalia.governance.watermark.marking import marked_again
+from castalia.governance.watermark.marking import marked_again, sampler_again
 from castalia.run import Run, versions
 from castalia.sampling import generate
 from castalia.sampling.edit import edit_of, options_in
@@ -120,7 +120,7 @@ def reproduce(
         item = (
             _edited(opened, manifest, inputs, model)
             if "edit" in manifest
-            else _item(manifest, generate.reproduce(opened, manifest, model=model).item)
+            else _item(manifest, _drawn(opened, manifest, model).item)
         )
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
         raise DataError(
@@ -146,6 +146,11 @@ def reproduce(
         "none" if same else _difference(codec, path, target),
         causes,
     )
+
+
+def _drawn(run: Run, manifest: dict[str, Any], model: Any) -> generate.Sample:
+    mark = sampler_again(run.codec, manifest)
+    return generate.reproduce(run, manifest, model=model, mark=mark)
 
 
 def _item(manifest: dict[str, Any], item: Any) -> Any:

@@ -8,7 +8,8 @@ from castalia import modality
 from castalia.codecs.base import Codec
 from castalia.errors import RunError
 from castalia.governance.watermark.key import Key
-from castalia.governance.watermark.watermark import MarksItems
+from castalia.governance.watermark.watermark import MarksItems, MarksSampling
+from castalia.nn.tournament import Tournament
 from castalia.sentences import say
 
 
@@ -25,6 +26,24 @@ def marked(codec: Codec[Any], item: Any, model: str, quality: float) -> tuple[An
     facts = {"method": method.name, "mark": mark, "quality": quality}
     item = method.marked(item, key, mark, quality) if mark else item
     return item, {"watermark": facts}
+
+
+def sampler(codec: Codec[Any], model: str) -> Tournament | None:
+    """By what the tokens of the weights `model` are drawn under a policy with marks; None for items
+    whose modality has no such mark.
+    """
+    method = modality.part_of(codec, "watermark")
+    return method.sampler(Key.own(), model, codec) if isinstance(method, MarksSampling) else None
+
+
+def sampler_again(codec: Codec[Any], facts: dict[str, Any]) -> Tournament | None:
+    """The same for an item that is made anew from its manifest. Raises RunError where this
+    installation has not the key of that mark.
+    """
+    method = modality.part_of(codec, "watermark")
+    if not facts.get("watermark") or not isinstance(method, MarksSampling):
+        return None
+    return method.sampler(key_of(facts), str(facts.get("model")), codec)
 
 
 def marked_again(codec: Codec[Any], item: Any, facts: dict[str, Any]) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from castalia.codecs.base import Codec
 from castalia.governance.watermark.key import Key
+from castalia.nn.tournament import Tournament
 
 MOST_CHANCE = 1e-4  # a mark is there where content without one says so less often than this
 
@@ -62,6 +63,10 @@ class MarksSampling(Protocol):
 
     name: str
     native: type
+
+    def sampler(self, key: Key, model: str, codec: Codec[Any]) -> Tournament | None:
+        """By what the tokens of these weights are drawn; None where the codec makes none."""
+        ...
 
     def look_for(self, item: Any, key: Key, runs: Mapping[str, Codec[Any]]) -> Reading:
         """Whether one of these weights (by the hash of their file, with their codec) drew it."""
