@@ -144,8 +144,9 @@ class Producer(Config):
 
 
 class Watermarks(Config):
-    """Marks in the content of what leaves. quality: the peak signal to noise that a mark of a
-    picture keeps, in dB; lower ones are found in smaller pictures.
+    """Marks in the content of what leaves. quality: the peak signal to noise that the mark of a
+    picture keeps, in dB; that of a sound lies so much less 20 dB below it. Lower ones are found in
+    smaller pictures and shorter sounds.
     """
 
     quality: float = Field(40.0, ge=30, le=60)

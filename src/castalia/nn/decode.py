@@ -329,8 +329,7 @@ class Decoder:
         seeds = {
             index: row.mark.seed(context)
             for index, row in enumerate(self._rows)
-            if row.mark is not None
-            and (context := row.fresh_context(self.spec.begin)) is not None
+            if row.mark is not None and (context := row.fresh_context(self.spec.begin)) is not None
         }
         if not seeds:
             return weights
