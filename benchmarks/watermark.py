@@ -4,8 +4,8 @@
     python benchmarks/watermark.py texts DATA --en RUN --zh RUN
     python benchmarks/watermark.py sounds DATA
 
-DATA is a folder with `images`, `audio` and `text`. pictures: photographs that no constant was chosen
-with (cut and scaled to one size), and small ones; `--vae` is an image/vae of those of 64 pixels.
+DATA is a folder with `images`, `audio` and `text`. pictures: photographs that no constant was
+chosen with (cut and scaled to one size), and small ones; `--vae` is an image/vae of those of 64 pixels.
 texts: runs of text/ar-small, two minutes on one core each. A mark counts as found at the bound of
 1e-4 that `castalia detect` has. Every item has a key of its own.
 """
