@@ -30,6 +30,7 @@ import recommend_tables
 import risk_tables
 import shape_tables
 import table_tables
+import watermark_tables
 from gan_curve import draw
 from machine import HERE, RESULTS
 
@@ -554,6 +555,7 @@ MODULES = (
     risk_tables,
     prompt_tables,
     assistant_tables,
+    watermark_tables,
 )
 # README's figures: a result, and which of its rows; two of pictures, two of texts, one of music,
 # one of what is said about a model

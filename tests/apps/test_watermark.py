@@ -133,3 +133,33 @@ def test_a_streamed_text_has_the_mark(texts: Path):
     (texts / "streamed.txt").write_text(said)
     assert found(texts, "detect", "streamed.txt")[0]["state"] == "yes"
     assert said.strip() in (texts / "drawn" / "00000.txt").read_text()
+
+
+# Signed claims ------------------------------------------------------------------------------------
+
+
+def test_a_policy_signs_files_and_verify_reads_them(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("c2pa")
+    monkeypatch.setenv("CASTALIA_CONFIG", str(tmp_path))
+    (place / "signs.yaml").write_text("credentials: true\n")
+    words = "sample", "run", "-n", 1, "--out", "signed", "--policy", "signs.yaml"
+    assert "castalia keys new" in inside(*words, cwd=place, code=4)
+    assert "Example Ltd" in inside("keys", "new", "--name", "Example Ltd", cwd=place)
+    inside("keys", "new", "--name", "Another", cwd=place, code=4)
+    inside(*words, cwd=place)
+    file = place / "signed" / "00000.png"
+    (finding,) = found(place, "verify", file)
+    assert finding["credentials"]["state"] == "trusted"  # type: ignore[index]
+    assert finding["manifest"]["credentials"] == "Example Ltd"  # type: ignore[index]
+    assert "no signature can be made twice" in inside(
+        "reproduce", file, "--out", "again", cwd=place, code=7
+    )
+    # the claim is taken out, and all else is left as it is
+    before, chunk, after = file.read_bytes().partition(b"caBX")
+    length = int.from_bytes(before[-4:], "big")
+    file.write_bytes(before[:-4] + after[length + 4 :])
+    (finding,) = found(place, "verify", file, code=7)
+    assert finding["problems"] == ["its content credentials (C2PA) were taken out"]
+    assert chunk

@@ -111,6 +111,11 @@ VERBS: dict[str, Verb] = {
         "whether files have this installation's watermark",
         "castalia detect samples/00003.png",
     ),
+    "keys": Verb(
+        "Govern",
+        "the keys that files are signed with (C2PA)",
+        'castalia keys new --name "Example Ltd"',
+    ),
     "reproduce": Verb(
         "Govern",
         "make a file again, byte for byte",

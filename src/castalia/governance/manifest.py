@@ -106,6 +106,7 @@ class Manifest(_Facts):
     inputs: Annotated[list[Input], Field(max_length=10_000)] | None = None
     labels: list[str | None] | None = None
     watermark: Watermark | None = None
+    credentials: Word | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

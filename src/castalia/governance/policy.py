@@ -13,6 +13,7 @@
       - {id: calm, option: temperature, most: 1.2}
       - {id: forms, option: constraint, only: ["verse:7x4", "verse:5x4"]}
     watermark: {quality: 40}                      # marks in the content; docs/watermark.md
+    credentials: true                             # signed claims in files; docs/provenance.md
     similarity: {id: no-copies, most: 0.95}
         # to the training data; needs the run's audit index
 
@@ -163,6 +164,7 @@ class Policy(Config):
     options: tuple[Bound, ...] = ()
     similarity: Similarity | None = None
     watermark: Watermarks | None = None
+    credentials: bool = False
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Policy:

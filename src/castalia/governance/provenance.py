@@ -18,9 +18,11 @@ from typing import Any, Literal
 
 from castalia import bounded, registry, user_dirs
 from castalia.codecs.base import Codec, is_file
-from castalia.errors import CastaliaError, DataError
+from castalia.errors import CastaliaError, DataError, MissingExtra
 from castalia.escapes import one_line
+from castalia.governance import credentials
 from castalia.governance.ai_mark import is_sealed
+from castalia.governance.credentials import Claim
 from castalia.governance.ledger import lines
 from castalia.governance.manifest import damage
 from castalia.governance.release_gate import SCHEMA, Gate
@@ -33,8 +35,8 @@ State = Literal["intact", "altered", "unknown"]
 
 @dataclass
 class Finding:
-    """What is known about one file. problems: what does not match; notes: what else there is to
-    say.
+    """What is known about one file. claim: signed in it (C2PA). problems: what does not match;
+    notes: what else there is to say.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class Finding:
     manifest: dict[str, Any] | None = None
     run: Path | None = None
     line: int | None = None
+    claim: Claim | None = None
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -123,7 +126,9 @@ def examine(path: Path, run: Run | None = None) -> Finding:
     manifest, codec = manifest_of(path)
     content = codec.content(path)
     if manifest is None:
-        return _stripped(path, content, run, codec)
+        finding = _stripped(path, content, run, codec)
+        _read_claim(finding)
+        return finding
     finding = Finding(path, "intact", manifest)
     if type(manifest.get("schema")) is not int or manifest["schema"] != SCHEMA:
         finding.state = "unknown"
@@ -150,11 +155,31 @@ def examine(path: Path, run: Run | None = None) -> Finding:
     elif not codec.is_labelled(path, manifest):
         finding.problems.append(say("the label for other programs (XMP) was changed or taken out"))
     _compare(finding, run)
+    _read_claim(finding)
     if finding.problems:
         finding.state = "altered"
     elif run is not None and finding.run is None:
         finding.state = "unknown"
     return finding
+
+
+def _read_claim(finding: Finding) -> None:
+    """The signed claim in the file, and whether there should be one."""
+    told = (finding.manifest or {}).get("credentials")
+    try:
+        finding.claim = credentials.read(finding.path)
+    except MissingExtra as error:
+        if told is not None:
+            finding.notes.append(say("the signature was not looked at: {0}", error.fix))
+        return
+    claim = finding.claim
+    if claim is None and told is not None:
+        finding.problems.append(say("its content credentials (C2PA) were taken out"))
+    elif claim is not None and claim.state == "broken":
+        finding.problems.append(credentials.described(claim))
+        finding.state = "altered"
+    elif claim is not None:
+        finding.notes.append(credentials.described(claim))
 
 
 def _compare(finding: Finding, given: Run | None) -> None:

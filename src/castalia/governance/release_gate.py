@@ -13,6 +13,7 @@ needs. Its parts:
     time versions                               when, and under which versions, CPU and threads
     seed index rows row cond options ...        what makes the item again; see sample_facts
     watermark                                   how the content is marked (governance/watermark/)
+    credentials                                 who signed the file (credentials.py)
     content AIGC seal                           hash of the decoded item; ai_mark.py; hash of the
                                                 rest of the manifest
 
@@ -27,7 +28,7 @@ import json
 import shutil
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +45,7 @@ from castalia.families.base import Family
 from castalia.governance import ledger
 from castalia.governance.ai_mark import producer_of, seal
 from castalia.governance.blocked_terms import Scanner
+from castalia.governance.credentials import SIGNED, Signer
 from castalia.governance.policy import Blocked, Policy, Side, blocked
 from castalia.governance.similarity import open_index
 from castalia.governance.watermark.marking import marked, sampler
@@ -134,6 +136,7 @@ class Gate:
         self.origin = origin(run)
         _remember(run, self.origin)
         self.ledger = ledger or run.folder / "ledger.jsonl"
+        self._signer = Signer() if self.policy.credentials else None
         self._likeness = open_index(run) if self.policy.similarity is not None else None
         # where items for a wire are written, a file per thread
         self._desk = Path(mkdtemp(prefix="castalia-"))
@@ -222,21 +225,30 @@ class Gate:
             **more,
         }
 
-    def emit(self, item: Any, path: Path, facts: dict[str, Any]) -> Path:
-        """Write one item with its manifest; atomic. Completes `facts`; returns `path`.
+    def emit(
+        self, item: Any, path: Path, facts: dict[str, Any], inputs: Sequence[Path | bytes] = ()
+    ) -> Path:
+        """Write one item with its manifest; atomic. Completes `facts`; returns `path`. inputs: the
+        files that it was made from, whose signed claims are kept.
 
         Raises Refused where the policy forbids the item: then nothing is written but the ledger's
         line.
         """
         item, codec = self._leaving(item, facts), self.codec
         with atomic.place(path) as temporary:
-            write_sealed(codec, item, temporary, facts)
+            self._write(item, temporary, facts, inputs)
             self._note("released", facts)
             if codec.sidecar:  # before the item appears, so that none ever is without
                 atomic.write_json(path.with_suffix(codec.sidecar), facts)
         return path
 
-    def emit_bytes(self, item: Any, facts: dict[str, Any], suffix: str | None = None) -> bytes:
+    def emit_bytes(
+        self,
+        item: Any,
+        facts: dict[str, Any],
+        suffix: str | None = None,
+        inputs: Sequence[Path | bytes] = (),
+    ) -> bytes:
         """What `emit` would write, for a wire. Completes `facts`, which are sent beside where the
         format has no room for them.
 
@@ -244,7 +256,7 @@ class Gate:
         """
         item = self._leaving(item, facts)
         path = self._desk / f"{threading.get_ident()}{suffix or self.codec.suffix}"
-        write_sealed(self.codec, item, path, facts)
+        self._write(item, path, facts, inputs)
         data = path.read_bytes()
         self._note("released", facts)
         return data
@@ -293,6 +305,17 @@ class Gate:
         item, told = marked(self.codec, item, self.origin.model, quality)
         facts |= told
         return item
+
+    def _write(
+        self, item: Any, path: Path, facts: dict[str, Any], inputs: Sequence[Path | bytes]
+    ) -> None:
+        """The file with its manifest, signed where the policy says so and its format has room."""
+        signs = self._signer is not None and path.suffix.lower() in SIGNED
+        if self._signer is not None and signs:
+            facts["credentials"] = self._signer.name
+        write_sealed(self.codec, item, path, facts)
+        if self._signer is not None and signs:
+            self._signer.sign(path, facts["generator"], inputs)
 
     def _check(self, item: Any, facts: Mapping[str, Any]) -> None:
         if isinstance(item, str):

@@ -213,6 +213,8 @@ def _causes(manifest: dict[str, Any], told: dict[str, Any], made: str, found: st
     ]
     if not is_sealed(manifest):
         causes.append(say("the manifest was changed"))
+    elif made == found and manifest.get("credentials"):
+        causes.append(say("the file is signed, and no signature can be made twice"))
     elif made == found and not causes:
         causes.append(say("the same content was saved anew by another program"))
     return causes

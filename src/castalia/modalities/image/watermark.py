@@ -44,7 +44,7 @@ CONTRAST = 2.0  # levels that are added to the local contrast, so that flat part
 CLIP = 2.5
 STEPS = 12  # halvings of the interval in which the strength is looked for
 NYQUIST = 0.45  # periods a pixel above which nothing is read
-SURE = 10.0  # a correlation at which no other alignment is tried
+SURE = 1e-7  # a chance at which no other alignment is tried
 FINER = 4  # parts of a step of the search that are tried around its best
 
 
@@ -234,7 +234,7 @@ def _best(picture: PIL.Image.Image, carrier: Carrier, form: Form) -> View:
         view = viewed(scale, angle)
         if best is None or view.peak.z > best.peak.z:
             best = view
-            if best.peak.z > SURE:
+            if chance(best.peak.z, form.tried) < SURE:
                 break
     assert best is not None
     for step in (2 / FINER, 1 / FINER):
