@@ -105,6 +105,7 @@ class Modality(Descriptor):
     edits       Edits by their kind: its own, or in the place of interpolate, vary and infill, which
                 any codec has.
     watermark   a MarksItems or a MarksSampling: marks in the content (governance/watermark/).
+    label       a function of an item and a language: with its visible label, None without room.
     trials      how its edits are tried on held-out items: `Trials` in evaluation/edit_trials.py.
     constraints kinds of constraints of its own: the word before the colon to its parser.
     tables      what exports need to make items without Castalia: codec to {file name: bytes}.
@@ -135,6 +136,7 @@ class Modality(Descriptor):
     tables: str = ""
     trials: str = ""
     watermark: str = ""
+    label: str = ""
     codecs: Mapping[str, Named] = field(default_factory=dict)
     features: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Named] = field(default_factory=dict)

@@ -163,3 +163,24 @@ def test_a_policy_signs_files_and_verify_reads_them(
     (finding,) = found(place, "verify", file, code=7)
     assert finding["problems"] == ["its content credentials (C2PA) were taken out"]
     assert chunk
+
+
+# Labels -------------------------------------------------------------------------------------------
+
+
+def test_labels_are_put_on_by_policy_and_made_again(place: Path, texts: Path):
+    for folder, language, ending in ((place, "zh", ".png"), (texts, "en", ".txt")):
+        rules = f"labels: {{language: {language}}}\nwatermark: {{}}\n"
+        (folder / "labels.yaml").write_text(rules)
+        words = "sample", "run", "-n", 1, "--out", "labelled", "--policy", "labels.yaml"
+        inside(*words, cwd=folder)
+        file = folder / "labelled" / f"00000{ending}"
+        (finding,) = found(folder, "verify", file)
+        assert finding["manifest"]["label"] == language  # type: ignore[index]
+        inside("reproduce", file, "--out", "once-more", cwd=folder)
+        assert (folder / "once-more" / file.name).read_bytes() == file.read_bytes()
+    assert file.read_text().startswith("[AI-generated]\n")
+    said = inside("sample", "run", "--policy", "labels.yaml", "--stream", cwd=texts)
+    assert said.startswith("[AI-generated]\n")
+    inside("sample", "run", "-n", 1, *LONG, "--out", "form", "--policy", "labels.yaml", cwd=texts)
+    assert "AI-generated" not in (texts / "form" / "00000.txt").read_text()

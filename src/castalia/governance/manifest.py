@@ -107,6 +107,7 @@ class Manifest(_Facts):
     labels: list[str | None] | None = None
     watermark: Watermark | None = None
     credentials: Word | None = None
+    label: Literal["en", "zh"] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -14,6 +14,7 @@
       - {id: forms, option: constraint, only: ["verse:7x4", "verse:5x4"]}
     watermark: {quality: 40}                      # marks in the content; docs/watermark.md
     credentials: true                             # signed claims in files; docs/provenance.md
+    labels: {language: zh}                        # that people see or hear; docs/provenance.md
     similarity: {id: no-copies, most: 0.95}
         # to the training data; needs the run's audit index
 
@@ -38,6 +39,7 @@ from castalia.abilities import SampleOptions
 from castalia.config import Config
 from castalia.errors import RecipeError, Refused
 from castalia.governance.blocked_terms import Terms
+from castalia.governance.labels.wording import Language
 from castalia.language import recognised, translate
 from castalia.sampling.edit import option_names
 from castalia.sentences import row, say
@@ -153,6 +155,12 @@ class Watermarks(Config):
     quality: float = Field(40.0, ge=30, le=60)
 
 
+class Labels(Config):
+    """Labels that people see or hear (governance/labels/)."""
+
+    language: Language = "zh"
+
+
 class Policy(Config):
     """What may leave. `Policy()` allows everything."""
 
@@ -165,6 +173,7 @@ class Policy(Config):
     similarity: Similarity | None = None
     watermark: Watermarks | None = None
     credentials: bool = False
+    labels: Labels | None = None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Policy:

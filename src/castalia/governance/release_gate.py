@@ -13,6 +13,7 @@ needs. Its parts:
     time versions                               when, and under which versions, CPU and threads
     seed index rows row cond options ...        what makes the item again; see sample_facts
     watermark                                   how the content is marked (governance/watermark/)
+    label                                       in which language people are told (labels/)
     credentials                                 who signed the file (credentials.py)
     content AIGC seal                           hash of the decoded item; ai_mark.py; hash of the
                                                 rest of the manifest
@@ -46,6 +47,7 @@ from castalia.governance import ledger
 from castalia.governance.ai_mark import producer_of, seal
 from castalia.governance.blocked_terms import Scanner
 from castalia.governance.credentials import SIGNED, Signer
+from castalia.governance.labels.wording import labelled, line
 from castalia.governance.policy import Blocked, Policy, Side, blocked
 from castalia.governance.similarity import open_index
 from castalia.governance.watermark.marking import marked, sampler
@@ -266,13 +268,14 @@ class Gate:
         text. Raises Refused like `emit`.
         """
         self._pass(self.policy.text(text, "output"), "output", facts)
+        text = self._labelled(text, facts)
         seal(facts, hashlib.sha256(text.encode(errors="replace")).hexdigest())
         self._note("released", facts)
         return text
 
-    def screen(self, prompt: str = "") -> Screen:
+    def screen(self, prompt: str = "", *, plain: bool = False) -> Screen:
         """For one streamed text. prompt: what it continues; a term that begins in there is found
-        too.
+        too. plain: it is for programs, and has no label.
 
         Raises Refused where the policy limits similarity: what has been sent cannot be compared
         first.
@@ -281,13 +284,15 @@ class Gate:
         if rule is not None:
             words = say("similarity is checked on whole items, so nothing is streamed")
             self._pass(rule.refused(words), "output", {"prompt": prompt})
-        return Screen(self.policy, prompt)
+        return Screen(self.policy, prompt, plain=plain)
 
     def close(self, screen: Screen, facts: dict[str, Any]) -> None:
         """The ledger's line for a streamed text, however it ended. Completes `facts` with the hash
         of what went out.
         """
         facts["streamed"] = screen.state
+        if screen.label and self.policy.labels is not None:
+            facts["label"] = self.policy.labels.language
         seal(facts, screen.content)
         if screen.rule is None:
             self._note("released", facts)
@@ -295,16 +300,28 @@ class Gate:
             self._note("refused", {**facts, "rule": screen.rule.id, "side": "output"})
 
     def _leaving(self, item: Any, facts: dict[str, Any]) -> Any:
-        """The item as the policy lets it go, with its mark; completes `facts` by that. Raises
-        Refused.
+        """The item as the policy lets it go, with its label and its mark; completes `facts` by
+        that. Raises Refused.
         """
         self._check(item, facts)
+        item = self._labelled(item, facts)
         if self.policy.watermark is None:
             return item
         quality = self.policy.watermark.quality
         item, told = marked(self.codec, item, self.origin.model, quality)
         facts |= told
         return item
+
+    def _labelled(self, item: Any, facts: dict[str, Any]) -> Any:
+        """Texts that must have a form are for programs, and have no label."""
+        language = None if self.policy.labels is None else self.policy.labels.language
+        if language is None or (isinstance(item, str) and facts.get("constraint")):
+            return item
+        made = labelled(self.codec, item, language)
+        if made is None:
+            return item
+        facts["label"] = language
+        return made
 
     def _write(
         self, item: Any, path: Path, facts: dict[str, Any], inputs: Sequence[Path | bytes]
@@ -368,7 +385,9 @@ class Screen:
     term.
     """
 
-    def __init__(self, policy: Policy, prompt: str = "") -> None:
+    def __init__(self, policy: Policy, prompt: str = "", *, plain: bool = False) -> None:
+        self.label = "" if plain or policy.labels is None else line(policy.labels.language)
+        self._told = not self.label
         terms = policy.terms("output")
         self.rule: Blocked | None = None
         self._scanner = Scanner(terms) if terms else None
@@ -404,6 +423,8 @@ class Screen:
             self.rule = self._scanner.blocked_by
             raise blocked(self._scanner.blocked_by)
         text, self._ahead = text[self._ahead :], max(0, self._ahead - len(text))
+        if text and not self._told:
+            text, self._told = self.label + text, True
         self._sent.update(text.encode(errors="replace"))
         return text
 

@@ -24,6 +24,7 @@ from castalia.abilities import Decodes
 from castalia.codecs.conversation import Conversation
 from castalia.codecs.protocols import Collects, constrains, middle_of
 from castalia.errors import CastaliaError, RecipeError
+from castalia.governance.labels.wording import line
 from castalia.governance.release_gate import request_facts
 from castalia.nn.decode import Completion, TokenLogprobs
 from castalia.registry import require
@@ -396,6 +397,11 @@ class Text:
         return self.suffix is None and not isinstance(self.request.prompt, Conversation)
 
     @property
+    def plain(self) -> bool:
+        """Whether it is for programs, and has no visible label."""
+        return self.suffix is not None or self.request.constraint is not None
+
+    @property
     def prompt_tokens(self) -> int:
         return len(self.work.prompt) - 1  # without `begin`, which is not part of the prompt
 
@@ -444,7 +450,8 @@ class _Writer:
         for token in text.work.prompt.tolist() if text.continues else ():
             self.streamer.push(token)  # so that the first new token is written as what follows
         self.screen = text.hosted.gate.screen(
-            str(text.request.prompt or "") if text.continues else ""
+            str(text.request.prompt or "") if text.continues else "",
+            plain=text.plain,
         )
         self.behind = max((len(stop.encode()) for stop in text.request.options.stop), default=0)
         self.tokens: list[int] = []
@@ -554,7 +561,9 @@ def _written(text: Text, piece: Piece) -> FinishedText:
         )
         whole = f"{request.prompt or ''}{new}{text.suffix}"
         released = Released(hosted.gate.emit_bytes(whole, facts), facts)
-    return FinishedText(new, released, done, piece.logprobs)
+    labels = hosted.gate.policy.labels
+    label = "" if labels is None or text.plain else line(labels.language)
+    return FinishedText(label + new, released, done, piece.logprobs)
 
 
 def _released(hosted: Hosted, sample: Sample, suffix: str | None = None) -> Released:

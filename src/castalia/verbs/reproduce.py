@@ -17,6 +17,7 @@ from castalia import atomic, user_dirs
 from castalia.codecs.base import Codec
 from castalia.errors import DataError, RunError
 from castalia.governance.ai_mark import is_sealed
+from castalia.governance.labels.wording import labelled
 from castalia.governance.manifest import require
 from castalia.governance.provenance import manifest_of, sha256_of, step_of
 from castalia.governance.release_gate import write_sealed
@@ -129,6 +130,8 @@ def reproduce(
             fix=say("castalia verify FILE says more"),
         ) from error
     codec, facts, target = opened.codec, dict(manifest), out / path.name
+    if facts.get("label"):
+        item = labelled(codec, item, facts["label"]) or item
     item = marked_again(codec, item, facts)
     with atomic.place(target) as temporary:
         write_sealed(codec, item, temporary, facts)

@@ -20,6 +20,7 @@ MODALITY = Modality(
     matcher=f"{_HERE}.copies:Sounds",
     presenter=f"{_HERE}.presenter:SoundPresenter",
     trials=f"{_HERE}.trials:trials",
+    label=f"{_HERE}.label:labelled",
     watermark=f"{_HERE}.watermark:MARK",
     features={"castalia-sound32-v1": f"{_HERE}.metrics.features:Sound32Features"},
     edits={
