@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
 import PIL.Image
 import pytest
 
+from castalia.governance.policy import Policy
 from tests.apps.command import TINY, inside
+from tests.apps.serving import serving
 from tests.texts import SHORT, corpus
 
 
@@ -184,3 +187,31 @@ def test_labels_are_put_on_by_policy_and_made_again(place: Path, texts: Path):
     assert said.startswith("[AI-generated]\n")
     inside("sample", "run", "-n", 1, *LONG, "--out", "form", "--policy", "labels.yaml", cwd=texts)
     assert "AI-generated" not in (texts / "form" / "00000.txt").read_text()
+
+
+# Over HTTP ----------------------------------------------------------------------------------------
+
+
+def test_a_server_marks_and_labels_what_it_sends(place: Path, texts: Path, tmp_path: Path):
+    pytest.importorskip("openai")
+    policy = Policy.model_validate({"watermark": {}, "labels": {"language": "zh"}})
+    with serving(place / "run", policy=policy) as up:
+        drawn = up.client.images.generate(model="run", prompt="3", response_format="b64_json")
+        (tmp_path / "sent.png").write_bytes(base64.b64decode(drawn.data[0].b64_json))
+    (finding,) = found(tmp_path, "verify", "sent.png")
+    manifest = finding["manifest"]
+    assert (manifest["label"], bool(manifest["watermark"]["mark"])) == ("zh", True)  # type: ignore[index]
+    assert found(tmp_path, "detect", "sent.png")[0]["state"] == "yes"
+    with serving(texts / "run", policy=policy) as up:
+        asked = {"model": "run", "prompt": "那只猫", "max_tokens": 200, "seed": 3}
+        whole = up.client.completions.create(**asked).choices[0].text
+        pieces = up.client.completions.create(**asked, stream=True)
+        streamed = "".join(one.choices[0].text for one in pieces if one.choices)
+        form = up.client.completions.create(
+            **asked, extra_body={"constraint": "regex:[^x]{120}"}
+        ).choices[0]
+    assert whole == streamed
+    assert whole.startswith("【AI生成】\n")
+    assert not form.text.startswith("【")
+    (tmp_path / "form.txt").write_text("那只猫" + form.text)
+    assert found(tmp_path, "detect", "form.txt")[0]["state"] == "yes"
