@@ -129,7 +129,8 @@ def photographs(folder: Path, side: int, count: int) -> list[Picture]:
 
 
 def folder_of(data: Path, name: str, count: int, side: int | None = None) -> list[Picture]:
-    files = sorted((data / "images" / name).rglob("*.png"))
+    place = data / "images" / name
+    files = sorted(path for path in place.rglob("*") if path.suffix in (".png", ".jpg"))
     chosen = random.Random(SEED).sample(files, min(count, len(files)))
     found = [PIL.Image.open(path).convert("RGBA").convert("RGB") for path in chosen]
     return [one if side is None else one.resize((side, side), Resampling.LANCZOS) for one in found]
