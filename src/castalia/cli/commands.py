@@ -101,6 +101,9 @@ VERBS: dict[str, Verb] = {
         "a run in the format of another program",
         "castalia export latest --to bundle folder",
     ),
+    "unseal": Verb(
+        "Ship", "a run that was sealed for you, opened", "castalia unseal run.age runs/theirs"
+    ),
     "verify": Verb(
         "Govern",
         "whether files are as released, and which run made them",

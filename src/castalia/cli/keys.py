@@ -1,4 +1,4 @@
-"""castalia keys new [--name NAME | --certificate CHAIN --key KEY]; castalia keys show."""
+"""castalia keys new [--name NAME | --certificate CHAIN --key KEY]; castalia keys show|recipient."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ def command(
     action: Annotated[
         str,
         typer.Argument(
-            metavar="new|show",
-            help="make the keys that files are signed with, or show whose they are",
+            metavar="new|show|recipient",
+            help="new: make the keys that files are signed with; show: whose they are; recipient: "
+            "the key for which others seal runs for you",
         ),
     ],
     name: Annotated[
@@ -34,9 +35,13 @@ def command(
     ] = None,
     json: AsJson = False,
 ) -> int:
-    """The keys of content credentials (C2PA): a chain of one's own, or the user's."""
+    """The keys of content credentials (C2PA): a chain of one's own, or the user's; and the one that
+    sealed runs are opened with.
+    """
     from castalia.governance import credentials
 
+    if action == "recipient":
+        return _recipient(json)
     if action not in ("new", "show") or (certificate is None) != (key is None):
         raise RecipeError(
             say("keys are made or shown; a certificate comes with its key"),
@@ -62,5 +67,20 @@ def command(
             say("the chain, which may be shown: {0}", credentials.chain()),
             say("the key, which may not: {0}", credentials.private()),
             say("on by the policy file: {0}", "credentials: true"),
+        )
+    return 0
+
+
+def _recipient(json: bool) -> int:
+    from castalia.export.sealed import own_recipient, private
+
+    recipient = own_recipient()
+    if json:
+        say_json({"recipient": recipient})
+    else:
+        words = f"castalia export RUN FILE --encrypt {recipient}"
+        echo(
+            say("others seal runs for you by: {0}", words),
+            say("the key, which may not: {0}", private()),
         )
     return 0
