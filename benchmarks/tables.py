@@ -25,8 +25,8 @@ import audio_tables
 import code_tables
 import demand_tables
 import language_tables
-import level_tables
 import lesson_tables
+import level_tables
 import music_tables
 import picture_tables
 import prompt_tables
@@ -34,6 +34,7 @@ import recommend_tables
 import risk_tables
 import shape_tables
 import table_tables
+import watermark_tables
 from gan_curve import draw
 from machine import HERE, RESULTS
 
@@ -562,6 +563,7 @@ MODULES = (
     code_tables,
     prompt_tables,
     assistant_tables,
+    watermark_tables,
 )
 # README's figures: a result, and which of its rows; two of pictures, two of texts, one of music,
 # one of what is said about a model

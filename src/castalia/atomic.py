@@ -50,9 +50,10 @@ def folder(path: Path) -> Iterator[Path]:
     with _explained(path, lambda: shutil.rmtree(temporary)):
         temporary.mkdir(parents=True)
         yield temporary
-        for file in temporary.iterdir():
-            with open(file, "rb") as handle:
-                os.fsync(handle.fileno())
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                with open(file, "rb") as handle:
+                    os.fsync(handle.fileno())
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)

@@ -9,7 +9,8 @@ A descriptor names code as "module:attribute", so that looking at all of them im
 
 Protocols of what is loaded: castalia/codecs/base.py (codec), castalia/checks/item_scan.py (check),
 castalia/governance/copy_matcher.py (matcher), castalia/pages/presenter.py (presenter),
-castalia/sampling/edit.py (edits), castalia/evaluation/verdict.py (verdict).
+castalia/governance/watermark/watermark.py (watermark), castalia/sampling/edit.py (edits),
+castalia/evaluation/verdict.py (verdict).
 """
 
 from __future__ import annotations
@@ -103,6 +104,8 @@ class Modality(Descriptor):
     titles      of the scores that these give: name to what pages call it.
     edits       Edits by their kind: its own, or in the place of interpolate, vary and infill, which
                 any codec has.
+    watermark   a MarksItems or a MarksSampling: marks in the content (governance/watermark/).
+    label       a function of an item and a language: with its visible label, None without room.
     trials      how its edits are tried on held-out items: `Trials` in evaluation/edit_trials.py.
     constraints kinds of constraints of its own: the word before the colon to its parser.
     tables      what exports need to make items without Castalia: codec to {file name: bytes}.
@@ -132,6 +135,8 @@ class Modality(Descriptor):
     contract: str = ""
     tables: str = ""
     trials: str = ""
+    watermark: str = ""
+    label: str = ""
     codecs: Mapping[str, Named] = field(default_factory=dict)
     features: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Named] = field(default_factory=dict)

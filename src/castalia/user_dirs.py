@@ -1,4 +1,5 @@
-"""The user's folders: where caches live, and a register of the runs made on this machine.
+"""The user's folders: where caches live, where settings do, and a register of the runs made on this
+machine.
 
 $CASTALIA_HOME (default ~/.cache/castalia) holds `runs.jsonl`: a line when a run is made and one for
 each checkpoint, with the hash of the weights that its outputs will name. So an output leads back to
@@ -26,6 +27,16 @@ def home(given: Path | None = None) -> Path:
         given
         or Path(os.environ.get("CASTALIA_HOME") or Path.home() / ".cache" / "castalia").expanduser()
     )
+
+
+def settings() -> Path:
+    """What must not be lost with a cache: $CASTALIA_CONFIG, else `config` in $CASTALIA_HOME, else
+    castalia in $XDG_CONFIG_HOME, else ~/.config/castalia.
+    """
+    told, cache = os.environ.get("CASTALIA_CONFIG"), os.environ.get("CASTALIA_HOME")
+    if told or cache:
+        return Path(told or Path(str(cache)) / "config").expanduser()
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "castalia"
 
 
 def remember(run: str, folder: Path, **facts: Any) -> None:

@@ -101,10 +101,23 @@ VERBS: dict[str, Verb] = {
         "a run in the format of another program",
         "castalia export latest --to bundle folder",
     ),
+    "unseal": Verb(
+        "Ship", "a run that was sealed for you, opened", "castalia unseal run.age runs/theirs"
+    ),
     "verify": Verb(
         "Govern",
         "whether files are as released, and which run made them",
         "castalia verify samples/00003.png",
+    ),
+    "detect": Verb(
+        "Govern",
+        "whether files have this installation's watermark",
+        "castalia detect samples/00003.png",
+    ),
+    "keys": Verb(
+        "Govern",
+        "the keys that files are signed with (C2PA)",
+        'castalia keys new --name "Example Ltd"',
     ),
     "reproduce": Verb(
         "Govern",

@@ -60,6 +60,7 @@ GLOBAL = ("--help", "--version", "--lang", "--limit", "--install-completion", "-
 KINDS = {
     ("list", "KIND"): ("runs", "recipes", "data", "families", "codecs"),
     ("ledger", "verify"): ("verify",),
+    ("keys", "new|show|recipient"): ("new", "show", "recipient"),
 }
 # The same for the values of options.
 VALUES: dict[str, tuple[str, ...]] = {

@@ -149,9 +149,9 @@ def command(
         model=gate.model(),
         **settings.model_dump(),
     )
-    batch = Batch(gate, out, formats)
+    batch, began = Batch(gate, out, formats), [Path(one) for one in inputs if is_file(one)]
     for index, item in enumerate(edited):
-        batch.emit(index, item, gate.facts_of(index=index, **facts))
+        batch.emit(index, item, gate.facts_of(index=index, **facts), inputs=began)
     names = series(Path(one).name if is_file(one) else one for one in inputs)
     title = say("{0}: {1}", chosen.title or kind, names)
     document = batch.document(title, inputs_of(opened.codec, inputs), together=chosen.least > 1)

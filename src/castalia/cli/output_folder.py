@@ -47,14 +47,22 @@ class Batch:
     def items(self) -> int:
         return len(self.figures)
 
-    def emit(self, index: int, item: Any, facts: dict[str, Any], caption: str = "") -> bool:
-        """Whether the item was written. caption: what stands below it on the sheet."""
+    def emit(
+        self,
+        index: int,
+        item: Any,
+        facts: dict[str, Any],
+        caption: str = "",
+        inputs: Sequence[Path] = (),
+    ) -> bool:
+        """Whether the item was written. caption: what stands below it on the sheet. inputs: see
+        `Gate.emit`.
+        """
         files = []
         try:
             for ending in self.endings:
-                files.append(
-                    self.gate.emit(item, self.folder / f"{index:05d}{ending}", dict(facts))
-                )
+                path = self.folder / f"{index:05d}{ending}"
+                files.append(self.gate.emit(item, path, dict(facts), inputs))
         except Refused as refusal:
             self.refused.append((index, refusal))
             return False

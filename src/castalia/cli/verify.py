@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,5 +93,6 @@ def _document(finding: Any) -> dict[str, Any]:
         "notes": finding.notes,
         "run": None if finding.run is None else str(finding.run),
         "ledger_line": finding.line,
+        "credentials": None if finding.claim is None else asdict(finding.claim),
         "manifest": finding.manifest,
     }

@@ -17,7 +17,8 @@ from castalia.errors import RunError
 from castalia.escapes import markdown
 from castalia.governance import ledger
 from castalia.governance.ai_mark import producer_of
-from castalia.governance.legal_duties import Duty, Known, chinese, european
+from castalia.governance.credentials import SIGNED
+from castalia.governance.legal_duties import Duty, Known, Switch, chinese, european
 from castalia.governance.policy import Policy
 from castalia.language import Voice, recognised
 from castalia.run import Run
@@ -117,13 +118,19 @@ def render(run: Run, lang: str = "en", policy: Policy | None = None) -> str:
         *(f"- {voice(one)}" for one in _limits(run, voice)),
         "",
     ]
-    codec = type(run.codec)
+    codec, suffix = type(run.codec), run.codec.suffix
     known = Known(
         embedded=not codec.sidecar,
         labelled=codec.labels_files,
         released=0 if verdict is None else verdict.events.get("released", 0),
         intact=None if verdict is None else verdict.intact,
         producer=markdown(producer_of(policy.producer)),
+        watermark=_switch(policy.watermark is not None, bool(modality.part_of(codec, "watermark"))),
+        signature=_switch(policy.credentials, bool(SIGNED & {suffix, *codec.formats})),
+        label=_switch(
+            policy.labels is not None,
+            codec.native is str or bool(modality.part_of(codec, "label")),
+        ),
     )
     lines += _duties(
         voice,
@@ -275,6 +282,10 @@ def _judged(run: Run) -> list[dict[str, Any]] | None:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
+
+
+def _switch(on: bool, possible: bool) -> Switch:
+    return "none" if not possible else "on" if on else "off"
 
 
 def _ledger(run: Run) -> ledger.Verdict | None:

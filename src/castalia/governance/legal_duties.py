@@ -23,12 +23,16 @@ from typing import Literal
 from castalia.sentences import say
 
 State = Literal["met", "partly", "open"]
+Switch = Literal[
+    "on", "off", "none"
+]  # by the policy; off, but the policy could; not for such items
 
 
 @dataclass(frozen=True)
 class Known:
     """The facts that the answers rest on. embedded: manifests lie inside the files; released:
-    ledger lines; intact: of the ledger, None without one.
+    ledger lines; intact: of the ledger, None without one; watermark, signature, label: in the
+    content, in the file, for people.
     """
 
     embedded: bool
@@ -36,6 +40,9 @@ class Known:
     released: int
     intact: bool | None
     producer: str
+    watermark: Switch = "off"
+    signature: Switch = "off"
+    label: Switch = "off"
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,11 @@ def european(known: Known) -> list[Duty]:
             say("Outputs are detectable as generated; the solution is robust"),
             "partly",
             say(
+                "`castalia verify` detects a file with its manifest, `castalia detect` a watermark "
+                "after re-saving; docs/watermark.md says what removes it"
+            )
+            if known.watermark == "on"
+            else say(
                 "`castalia verify` detects a file with its manifest; re-saving a file "
                 "removes it, and nothing is hidden in the content itself"
             ),
@@ -74,13 +86,9 @@ def european(known: Known) -> list[Duty]:
         Duty(
             "Code 1.1.1",
             say("Metadata are digitally signed and time-stamped"),
-            "open",
-            say(
-                "a manifest has a time and a hash of itself, but no signature: sign files "
-                "with a C2PA tool before publication"
-            ),
+            *_signed(known),
         ),
-        Duty("Code 1.1.2", say("An imperceptible watermark"), "open", say("there is none")),
+        Duty("Code 1.1.2", say("An imperceptible watermark"), *_watermarked(known)),
         Duty(
             "Code 1.1.3",
             say("Fingerprints or logs of outputs (optional)"),
@@ -89,8 +97,15 @@ def european(known: Known) -> list[Duty]:
         Duty(
             "Code 1.2",
             say("Markings of inputs are kept, not removed"),
-            "open",
-            say("an edit records the hash of its inputs; marks inside them are not carried over"),
+            "partly" if known.signature == "on" else "open",
+            say(
+                "an edit keeps the signed claims of its inputs as ingredients; other marks inside "
+                "them are not carried over"
+            )
+            if known.signature == "on"
+            else say(
+                "an edit records the hash of its inputs; marks inside them are not carried over"
+            ),
         ),
         Duty(
             "Art. 50(3)",
@@ -121,8 +136,7 @@ def chinese(known: Known) -> list[Duty]:
         Duty(
             "第四条",
             say("An explicit label that people can see or hear, also in what is downloaded"),
-            "open",
-            say("none is added to the content itself"),
+            *_visible(known),
         ),
         Duty(
             "第五条",
@@ -142,7 +156,7 @@ def chinese(known: Known) -> list[Duty]:
             say("Implicit label: a number of the content"),
             *_label(known, "ProduceID"),
         ),
-        Duty("第五条", say("A digital watermark (encouraged)"), "open", say("there is none")),
+        Duty("第五条", say("A digital watermark (encouraged)"), *_watermarked(known)),
         Duty(
             "第八条",
             say("The user agreement explains the labels"),
@@ -190,6 +204,55 @@ def _marked(known: Known) -> tuple[State, str]:
         "a manifest lies beside each file (.json) and says `synthetic`; text that is "
         "copied loses it"
     )
+
+
+def _watermarked(known: Known) -> tuple[State, str]:
+    answers: dict[Switch, tuple[State, str]] = {
+        "on": (
+            "partly",
+            say("put on by the policy; items that are too small or too short have none"),
+        ),
+        "off": ("open", say("there is none: set `watermark` in the policy file")),
+        "none": ("open", say("there is none for items of this kind")),
+    }
+    return answers[known.watermark]
+
+
+def _signed(known: Known) -> tuple[State, str]:
+    answers: dict[Switch, tuple[State, str]] = {
+        "on": (
+            "partly",
+            say(
+                "each file holds a signed claim (C2PA); its time is this machine's own, without a "
+                "time-stamping authority, and a certificate of one's own is not known to others"
+            ),
+        ),
+        "off": (
+            "open",
+            say("there is no signature: `castalia keys new`, and `credentials` in the policy file"),
+        ),
+        "none": (
+            "open",
+            say("a manifest has a time and a hash of itself; files of this kind hold no signature"),
+        ),
+    }
+    return answers[known.signature]
+
+
+def _visible(known: Known) -> tuple[State, str]:
+    answers: dict[Switch, tuple[State, str]] = {
+        "on": (
+            "partly",
+            say(
+                "put on by the policy: words in a corner, in a first line or in the first two "
+                "seconds, or a rhythm before a sound; items that are too small have none, and how "
+                "an application shows them is not known here"
+            ),
+        ),
+        "off": ("open", say("none is added to the content: set `labels` in the policy file")),
+        "none": ("open", say("there is none for items of this kind")),
+    }
+    return answers[known.label]
 
 
 def _label(known: Known, name: str = "Label") -> tuple[State, str]:

@@ -61,6 +61,14 @@ class Licences(_Facts):
     model: Word | None = None
 
 
+class Watermark(_Facts):
+    """A mark in the content (watermark/marking.py)."""
+
+    method: Word
+    mark: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?$")]
+    quality: Annotated[float, Field(ge=30, le=60)] | None = None
+
+
 class Versions(_Facts):
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
 
@@ -97,6 +105,9 @@ class Manifest(_Facts):
     edit: Annotated[str, Field(max_length=40)] | None = None
     inputs: Annotated[list[Input], Field(max_length=10_000)] | None = None
     labels: list[str | None] | None = None
+    watermark: Watermark | None = None
+    credentials: Word | None = None
+    label: Literal["en", "zh"] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

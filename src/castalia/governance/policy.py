@@ -12,6 +12,9 @@
     options:
       - {id: calm, option: temperature, most: 1.2}
       - {id: forms, option: constraint, only: ["verse:7x4", "verse:5x4"]}
+    watermark: {quality: 40}                      # marks in the content; docs/watermark.md
+    credentials: true                             # signed claims in files; docs/provenance.md
+    labels: {language: zh}                        # that people see or hear; docs/provenance.md
     similarity: {id: no-copies, most: 0.95}
         # to the training data; needs the run's audit index
 
@@ -36,6 +39,7 @@ from castalia.abilities import SampleOptions
 from castalia.config import Config
 from castalia.errors import RecipeError, Refused
 from castalia.governance.blocked_terms import Terms
+from castalia.governance.labels.wording import Language
 from castalia.language import recognised, translate
 from castalia.sampling.edit import option_names
 from castalia.sentences import row, say
@@ -142,6 +146,21 @@ class Producer(Config):
     code: str = ""
 
 
+class Watermarks(Config):
+    """Marks in the content of what leaves. quality: the peak signal to noise that the mark of a
+    picture keeps, in dB; that of a sound lies so much less 20 dB below it. Lower ones are found in
+    smaller pictures and shorter sounds.
+    """
+
+    quality: float = Field(40.0, ge=30, le=60)
+
+
+class Labels(Config):
+    """Labels that people see or hear (governance/labels/)."""
+
+    language: Language = "zh"
+
+
 class Policy(Config):
     """What may leave. `Policy()` allows everything."""
 
@@ -152,6 +171,9 @@ class Policy(Config):
     blocked: tuple[Blocked, ...] = ()
     options: tuple[Bound, ...] = ()
     similarity: Similarity | None = None
+    watermark: Watermarks | None = None
+    credentials: bool = False
+    labels: Labels | None = None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Policy:

@@ -18,12 +18,15 @@ from typing import Any, Literal
 
 from castalia import bounded, registry, user_dirs
 from castalia.codecs.base import Codec, is_file
-from castalia.errors import CastaliaError, DataError
+from castalia.errors import CastaliaError, DataError, MissingExtra
 from castalia.escapes import one_line
+from castalia.governance import credentials
 from castalia.governance.ai_mark import is_sealed
+from castalia.governance.credentials import Claim
 from castalia.governance.ledger import lines
 from castalia.governance.manifest import damage
 from castalia.governance.release_gate import SCHEMA, Gate
+from castalia.governance.watermark.detection import detect
 from castalia.run import Run
 from castalia.sentences import say
 
@@ -32,8 +35,8 @@ State = Literal["intact", "altered", "unknown"]
 
 @dataclass
 class Finding:
-    """What is known about one file. problems: what does not match; notes: what else there is to
-    say.
+    """What is known about one file. claim: signed in it (C2PA). problems: what does not match;
+    notes: what else there is to say.
     """
 
     path: Path
@@ -41,6 +44,7 @@ class Finding:
     manifest: dict[str, Any] | None = None
     run: Path | None = None
     line: int | None = None
+    claim: Claim | None = None
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -68,7 +72,7 @@ def describe(gate: Gate, inputs: Sequence[str]) -> list[dict[str, str]]:
     return descriptions
 
 
-def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]] | None]:
+def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]]]:
     """The manifest of a file and the codec that knows such files; (None, a codec) without a
     manifest.
 
@@ -107,6 +111,11 @@ def manifest_of(path: Path) -> tuple[dict[str, Any] | None, type[Codec[Any]] | N
     return None, readable
 
 
+def kind_of(path: Path) -> type[Codec[Any]]:
+    """The codec that knows a file. Raises DataError like `manifest_of`."""
+    return manifest_of(path)[1]
+
+
 # Is it intact -------------------------------------------------------------------------------------
 
 
@@ -115,11 +124,11 @@ def examine(path: Path, run: Run | None = None) -> Finding:
     remembers.
     """
     manifest, codec = manifest_of(path)
-    if codec is None:
-        raise DataError(say("no codec knows files of this kind"), where=path)
     content = codec.content(path)
     if manifest is None:
-        return _stripped(path, content, run)
+        finding = _stripped(path, content, run, codec)
+        _read_claim(finding)
+        return finding
     finding = Finding(path, "intact", manifest)
     if type(manifest.get("schema")) is not int or manifest["schema"] != SCHEMA:
         finding.state = "unknown"
@@ -146,11 +155,31 @@ def examine(path: Path, run: Run | None = None) -> Finding:
     elif not codec.is_labelled(path, manifest):
         finding.problems.append(say("the label for other programs (XMP) was changed or taken out"))
     _compare(finding, run)
+    _read_claim(finding)
     if finding.problems:
         finding.state = "altered"
     elif run is not None and finding.run is None:
         finding.state = "unknown"
     return finding
+
+
+def _read_claim(finding: Finding) -> None:
+    """The signed claim in the file, and whether there should be one."""
+    told = (finding.manifest or {}).get("credentials")
+    try:
+        finding.claim = credentials.read(finding.path)
+    except MissingExtra as error:
+        if told is not None:
+            finding.notes.append(say("the signature was not looked at: {0}", error.fix))
+        return
+    claim = finding.claim
+    if claim is None and told is not None:
+        finding.problems.append(say("its content credentials (C2PA) were taken out"))
+    elif claim is not None and claim.state == "broken":
+        finding.problems.append(credentials.described(claim))
+        finding.state = "altered"
+    elif claim is not None:
+        finding.notes.append(credentials.described(claim))
 
 
 def _compare(finding: Finding, given: Run | None) -> None:
@@ -206,8 +235,10 @@ def _compare(finding: Finding, given: Run | None) -> None:
         finding.notes.append(say("the run's ledger has no line for it"))
 
 
-def _stripped(path: Path, content: str, run: Run | None) -> Finding:
-    """A file without a manifest: unknown, unless a ledger here has released just this content."""
+def _stripped(path: Path, content: str, run: Run | None, codec: type[Codec[Any]]) -> Finding:
+    """A file without a manifest: unknown, unless a ledger here has released just this content, or
+    the content has this installation's mark.
+    """
     finding = Finding(path, "unknown", notes=[say("it carries no manifest")])
     for folder in [run.folder] if run is not None else user_dirs.known_folders():
         entry = ledger_entry(folder / "ledger.jsonl", content)
@@ -215,7 +246,17 @@ def _stripped(path: Path, content: str, run: Run | None) -> Finding:
             finding.state, finding.run, finding.line = "altered", folder, entry[0]
             finding.problems.append(say("its manifest was taken out"))
             finding.notes = []
-            break
+            return finding
+    mark = detect(path, codec, run)
+    if mark.state == "yes":
+        finding.state, finding.run = "altered", mark.run
+        finding.problems.append(
+            say("its manifest was taken out, and the content has this installation's mark")
+        )
+        finding.notes = [
+            say("a chance of {0:.1g} without the mark", mark.chance),
+            *([] if mark.run else [say("the mark does not say which run made it")]),
+        ]
     return finding
 
 

@@ -12,6 +12,9 @@ needs. Its parts:
                                                 where a policy says so
     time versions                               when, and under which versions, CPU and threads
     seed index rows row cond options ...        what makes the item again; see sample_facts
+    watermark                                   how the content is marked (governance/watermark/)
+    label                                       in which language people are told (labels/)
+    credentials                                 who signed the file (credentials.py)
     content AIGC seal                           hash of the decoded item; ai_mark.py; hash of the
                                                 rest of the manifest
 
@@ -26,8 +29,8 @@ import json
 import shutil
 import threading
 import weakref
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -44,8 +47,11 @@ from castalia.families.base import Family
 from castalia.governance import ledger
 from castalia.governance.ai_mark import producer_of, seal
 from castalia.governance.blocked_terms import Scanner
+from castalia.governance.credentials import SIGNED, Signer
+from castalia.governance.labels.wording import labelled, line
 from castalia.governance.policy import Blocked, Policy, Side, blocked
 from castalia.governance.similarity import open_index
+from castalia.governance.watermark.marking import marked, sampler
 from castalia.run import Run, versions
 from castalia.sampling.generate import Request, Sample, asked
 from castalia.sampling.vetting import flaw_of
@@ -134,6 +140,7 @@ class Gate:
         self.origin = origin(run)
         _remember(run, self.origin)
         self.ledger = ledger or run.folder / "ledger.jsonl"
+        self._signer = Signer() if self.policy.credentials else None
         self._likeness = open_index(run) if self.policy.similarity is not None else None
         # where items for a wire are written, a file per thread
         self._desk = Path(mkdtemp(prefix="castalia-"))
@@ -150,7 +157,8 @@ class Gate:
     # In -------------------------------------------------------------------------------------------
 
     def prepare(self, request: Request) -> Request:
-        """The request, unchanged. Raises Refused, `where` naming the rule, for a blocked prompt or
+        """The request, with the key of the policy's watermark where its tokens are to be drawn by
+        one, else unchanged. Raises Refused, `where` naming the rule, for a blocked prompt or
         an option that the policy forbids.
         """
         options = asdict(request.options)
@@ -172,6 +180,8 @@ class Gate:
         for text in (request.prompt, request.constraint, request.options.negative):
             if isinstance(text, str) and text:
                 self.prepare_text(text)
+        if self.policy.watermark is not None:
+            request = replace(request, mark=sampler(self.codec, self.origin.model))
         return request
 
     def prepare_text(self, text: str) -> None:
@@ -219,30 +229,38 @@ class Gate:
             **more,
         }
 
-    def emit(self, item: Any, path: Path, facts: dict[str, Any]) -> Path:
-        """Write one item with its manifest; atomic. Completes `facts`; returns `path`.
+    def emit(
+        self, item: Any, path: Path, facts: dict[str, Any], inputs: Sequence[Path | bytes] = ()
+    ) -> Path:
+        """Write one item with its manifest; atomic. Completes `facts`; returns `path`. inputs: the
+        files that it was made from, whose signed claims are kept.
 
         Raises Refused where the policy forbids the item: then nothing is written but the ledger's
         line.
         """
-        self._check(item, facts)
-        codec = self.codec
+        item, codec = self._leaving(item, facts), self.codec
         with atomic.place(path) as temporary:
-            write_sealed(codec, item, temporary, facts)
+            self._write(item, temporary, facts, inputs)
             self._note("released", facts)
             if codec.sidecar:  # before the item appears, so that none ever is without
                 atomic.write_json(path.with_suffix(codec.sidecar), facts)
         return path
 
-    def emit_bytes(self, item: Any, facts: dict[str, Any], suffix: str | None = None) -> bytes:
+    def emit_bytes(
+        self,
+        item: Any,
+        facts: dict[str, Any],
+        suffix: str | None = None,
+        inputs: Sequence[Path | bytes] = (),
+    ) -> bytes:
         """What `emit` would write, for a wire. Completes `facts`, which are sent beside where the
         format has no room for them.
 
         suffix: another of the codec's formats, e.g. ".webp". Raises Refused like `emit`.
         """
-        self._check(item, facts)
+        item = self._leaving(item, facts)
         path = self._desk / f"{threading.get_ident()}{suffix or self.codec.suffix}"
-        write_sealed(self.codec, item, path, facts)
+        self._write(item, path, facts, inputs)
         data = path.read_bytes()
         self._note("released", facts)
         return data
@@ -252,13 +270,14 @@ class Gate:
         text. Raises Refused like `emit`.
         """
         self._pass(self.policy.text(text, "output"), "output", facts)
+        text = self._labelled(text, facts)
         seal(facts, hashlib.sha256(text.encode(errors="replace")).hexdigest())
         self._note("released", facts)
         return text
 
-    def screen(self, prompt: str = "") -> Screen:
+    def screen(self, prompt: str = "", *, plain: bool = False) -> Screen:
         """For one streamed text. prompt: what it continues; a term that begins in there is found
-        too.
+        too. plain: it is for programs, and has no label.
 
         Raises Refused where the policy limits similarity: what has been sent cannot be compared
         first.
@@ -270,18 +289,55 @@ class Gate:
         if vets(self.codec):
             words = say("items are judged whole, so nothing is streamed")
             self._pass(_unfit(words, None), "output", {"prompt": prompt})
-        return Screen(self.policy, prompt)
+        return Screen(self.policy, prompt, plain=plain)
 
     def close(self, screen: Screen, facts: dict[str, Any]) -> None:
         """The ledger's line for a streamed text, however it ended. Completes `facts` with the hash
         of what went out.
         """
         facts["streamed"] = screen.state
+        if screen.label and self.policy.labels is not None:
+            facts["label"] = self.policy.labels.language
         seal(facts, screen.content)
         if screen.rule is None:
             self._note("released", facts)
         else:
             self._note("refused", {**facts, "rule": screen.rule.id, "side": "output"})
+
+    def _leaving(self, item: Any, facts: dict[str, Any]) -> Any:
+        """The item as the policy lets it go, with its label and its mark; completes `facts` by
+        that. Raises Refused.
+        """
+        self._check(item, facts)
+        item = self._labelled(item, facts)
+        if self.policy.watermark is None:
+            return item
+        quality = self.policy.watermark.quality
+        item, told = marked(self.codec, item, self.origin.model, quality)
+        facts |= told
+        return item
+
+    def _labelled(self, item: Any, facts: dict[str, Any]) -> Any:
+        """Texts that must have a form are for programs, and have no label."""
+        language = None if self.policy.labels is None else self.policy.labels.language
+        if language is None or (isinstance(item, str) and facts.get("constraint")):
+            return item
+        made = labelled(self.codec, item, language)
+        if made is None:
+            return item
+        facts["label"] = language
+        return made
+
+    def _write(
+        self, item: Any, path: Path, facts: dict[str, Any], inputs: Sequence[Path | bytes]
+    ) -> None:
+        """The file with its manifest, signed where the policy says so and its format has room."""
+        signs = self._signer is not None and path.suffix.lower() in SIGNED
+        if self._signer is not None and signs:
+            facts["credentials"] = self._signer.name
+        write_sealed(self.codec, item, path, facts)
+        if self._signer is not None and signs:
+            self._signer.sign(path, facts["generator"], inputs)
 
     def _check(self, item: Any, facts: Mapping[str, Any]) -> None:
         if isinstance(item, str):
@@ -326,6 +382,8 @@ class Gate:
             for name in ("rule", "side", "content", "seal", "seed", "index", "edit", "streamed")
             if name in facts
         }
+        if facts.get("watermark", {}).get("mark"):
+            line["mark"] = facts["watermark"]["mark"]
         prompt = facts.get("prompt") or (
             json.dumps(facts["messages"], ensure_ascii=False) if facts.get("messages") else ""
         )
@@ -341,7 +399,9 @@ class Screen:
     term.
     """
 
-    def __init__(self, policy: Policy, prompt: str = "") -> None:
+    def __init__(self, policy: Policy, prompt: str = "", *, plain: bool = False) -> None:
+        self.label = "" if plain or policy.labels is None else line(policy.labels.language)
+        self._told = not self.label
         terms = policy.terms("output")
         self.rule: Blocked | None = None
         self._scanner = Scanner(terms) if terms else None
@@ -377,6 +437,8 @@ class Screen:
             self.rule = self._scanner.blocked_by
             raise blocked(self._scanner.blocked_by)
         text, self._ahead = text[self._ahead :], max(0, self._ahead - len(text))
+        if text and not self._told:
+            text, self._told = self.label + text, True
         self._sent.update(text.encode(errors="replace"))
         return text
 

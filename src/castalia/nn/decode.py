@@ -1,10 +1,11 @@
 """Decode rows of tokens from any model that `Decodes`, one token of every live row at a time.
 
 In each step a row's logits pass, in this order: penalties, temperature, what is forbidden (`begin`,
-`banned`, the grammar, the deadline), top-k, top-p, min-p, and one uniform number of the row's own
-generator (token_sampling.py). So a row depends on its prompt and its generator alone, whoever its
-neighbours are. Rows that are done leave the batch and rows may join at any time: sampling, chat and
-a server's continuous batching are the same `Decoder`. A grammar that knows its distance to an end
+`banned`, the grammar, the deadline), top-k, top-p, min-p (token_sampling.py), a watermark's
+tournament (tournament.py), and one uniform number of the row's own generator. So a row depends on
+its prompt and its generator alone, whoever its neighbours are. Rows that are done leave the batch
+and rows may join at any time: sampling, chat and a server's continuous batching are the same
+`Decoder`. A grammar that knows its distance to an end
 (grammar_masks.py) is complete whenever a row is, at its length at the latest.
 
 Text is not here: stop strings arrive as a function of tokens, and the model's mathematics is its
@@ -28,6 +29,7 @@ from castalia.nn.decode_rows import Completion, Late, Reason, Row, Step, Stop, T
 from castalia.nn.grammar_masks import FORBIDDEN, Masks
 from castalia.nn.ragged import joined, padded, select
 from castalia.nn.token_sampling import Knobs, draw
+from castalia.nn.tournament import Tournament, won
 from castalia.sentences import plural, say
 from castalia.spec import Grammar, Tokens
 
@@ -100,6 +102,7 @@ class Decoder:
         grammars: Grammar | Sequence[Grammar | None] | None = None,
         stop: Stop | None = None,
         top_logprobs: int | None = None,
+        mark: Tournament | None = None,
     ) -> list[int]:
         """Add prompts, each (n,) int64 with n >= 1, that begin with `begin`; returns the numbers of
         the new rows.
@@ -112,6 +115,7 @@ class Decoder:
                   is done, else None.
         top_logprobs  how many of the likeliest tokens each step reports of these rows
                       (Step.logprobs); None reports nothing and costs nothing.
+        mark      a key by whose tournament the tokens of these rows are drawn.
         Raises RecipeError for a grammar that cannot be completed within the length.
         """
         self._expect_sound()
@@ -191,6 +195,7 @@ class Decoder:
                     state,
                     stop,
                     top_logprobs,
+                    mark,
                 )
             )
         if not fresh:
@@ -301,7 +306,7 @@ class Decoder:
         )
         if not self._uniforms:
             self._draw_ahead()
-        chosen = draw(knobs.filtered(weights), self._uniforms.pop())
+        chosen = draw(self._marked(knobs.filtered(weights)), self._uniforms.pop())
         if knobs.greedy is not None:
             chosen = torch.where(knobs.greedy, weights.argmax(1, keepdim=True), chosen)
         # only NaN gets there, and is reported below
@@ -318,6 +323,19 @@ class Decoder:
             cost = self._cost(likely, barrier)
         counted, spent = torch.cat([-nats, cost], 1).T.tolist()
         return self._chosen.tolist(), counted, spent
+
+    def _marked(self, weights: Tensor) -> Tensor:
+        """(B, V): the weights of rows with a mark after its tournament."""
+        seeds = {
+            index: row.mark.seed(context)
+            for index, row in enumerate(self._rows)
+            if row.mark is not None and (context := row.fresh_context(self.spec.begin)) is not None
+        }
+        if not seeds:
+            return weights
+        places = torch.tensor(list(seeds), device=self.device)
+        seed = torch.tensor(list(seeds.values()), device=self.device)
+        return weights.index_copy(0, places, won(weights[places], seed))
 
     def _note_logprobs(self, likely: Tensor, nats: Tensor) -> None:
         """Log-probabilities for the rows that asked for them, for this step's `Step.logprobs`."""
@@ -550,12 +568,13 @@ def decode(
     grammars: Grammar | Sequence[Grammar | None] | None = None,
     stop: Stop | None = None,
     banned: Sequence[int] = (),
+    mark: Tournament | None = None,
 ) -> Iterator[Step]:
     """Steps of all rows until the last one is finished; arguments as in `Decoder.add`. The prompts'
     device is the model's.
     """
     decoder = Decoder(model, spec, banned=banned, device=prompts[0].device if prompts else "cpu")
-    decoder.add(prompts, rngs, options, cond=cond, grammars=grammars, stop=stop)
+    decoder.add(prompts, rngs, options, cond=cond, grammars=grammars, stop=stop, mark=mark)
     while decoder.live:
         yield decoder.step().checked()
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from castalia.abilities import DecodeState, SampleOptions
+from castalia.nn.tournament import Tournament
 from castalia.spec import Grammar
 
 # uniform numbers per call of a generator; the stream of a row does not depend on it
@@ -85,6 +86,8 @@ class Row:
     state: Any
     stop: Stop | None
     top_logprobs: int | None
+    mark: Tournament | None = None
+    contexts: set[tuple[int, ...]] = field(default_factory=set)  # of tokens that the mark chose
     taken: int = 0  # tokens that the model has taken in since the last prefill
     tokens: list[int] = field(default_factory=list)
     nats: list[float] = field(default_factory=list)
@@ -101,6 +104,19 @@ class Row:
                 [self.uniforms, torch.rand(DRAWN_AT_ONCE, generator=self.rng)]
             )
         return self.uniforms[first : first + DRAWN_AT_ONCE]
+
+    def fresh_context(self, begin: int) -> tuple[int, ...] | None:
+        """The tokens that the mark's coins for the next one depend on, noted; None where it has no
+        mark, too few tokens yet, or where they came before.
+        """
+        if self.mark is None:
+            return None
+        size = self.mark.context
+        context = tuple((self.prompt[-size:] + self.tokens)[-size:])
+        if len(context) < size or begin in context or context in self.contexts:
+            return None
+        self.contexts.add(context)
+        return context
 
     def completion(self, reason: Reason, kept: int | None = None) -> Completion:
         counted = len(self.nats) if kept is None else kept

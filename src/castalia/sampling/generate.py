@@ -25,6 +25,7 @@ from castalia.errors import RecipeError, SpecError, meant
 from castalia.families.base import Family
 from castalia.nn.counter_random import generators
 from castalia.nn.decode import Completion, Decoder, Stop, complete
+from castalia.nn.tournament import Tournament
 from castalia.progress import note, stage
 from castalia.registry import require
 from castalia.run import Run
@@ -47,6 +48,7 @@ class Request:
     budget      how much work the constraint may be; None: CompileLimits' defaults.
     given       parts of every sample that are known, by name (columns of a row); the others are
                 drawn given them.
+    mark        a watermark's key, by whose tournament tokens are drawn.
     """
 
     n: int
@@ -59,6 +61,7 @@ class Request:
     constraint: str | None = None
     budget: CompileLimits | None = None
     given: Mapping[str, str] = field(default_factory=dict)
+    mark: Tournament | None = None
 
 
 @dataclass(frozen=True)
@@ -142,9 +145,15 @@ def generate(run: Run, request: Request, *, model: Family | None = None) -> Iter
             )
 
 
-def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None) -> Sample:
+def reproduce(
+    run: Run,
+    manifest: dict[str, Any],
+    *,
+    model: Family | None = None,
+    mark: Tournament | None = None,
+) -> Sample:
     """The sample that `manifest` describes, computed in a block of the same shape: byte-identical
-    on the same machine.
+    on the same machine. mark: the watermark's key that it was drawn by.
 
     Raises RecipeError for a manifest that describes no sample.
     """
@@ -172,6 +181,7 @@ def reproduce(run: Run, manifest: dict[str, Any], *, model: Family | None = None
         prompt,
         constraint,
         given=manifest.get("given", {}),
+        mark=mark,
     )
     samples = list(generate(run, request, model=model))
     return collected(run.codec, samples, rows) if "count" in manifest else samples[row]
@@ -273,6 +283,7 @@ def _generate_tokens(family: Family, codec: Codec[Any], request: Request) -> Ite
                 cond={name: value[waiting] for name, value in cond.items()},
                 grammars=grammar,
                 stop=stop,
+                mark=request.mark,
             )
             for row, done in zip(waiting, completions, strict=True):
                 one = completed(codec, request, prompt, done, first + row, rows, row)
@@ -334,7 +345,7 @@ def completed(
 
 
 def asked(request: Request, ids: Tensor | None = None) -> dict[str, Any]:
-    """Prompt and constraint as a manifest holds them, in JSON: a text, the messages of a
+    """Prompt, constraint and watermark as a manifest holds them, in JSON: a text, the messages of a
     conversation, or else the tokens. ids: of the prompt.
     """
     prompt = {"prompt": request.prompt}
@@ -342,11 +353,10 @@ def asked(request: Request, ids: Tensor | None = None) -> dict[str, Any]:
         prompt = {"messages": request.prompt.plain()}
     elif request.prompt is not None and not isinstance(request.prompt, str):
         prompt = {"prompt_tokens": None if ids is None else ids.tolist()}
-    return {
-        name: value
-        for name, value in {**prompt, "constraint": request.constraint}.items()
-        if value is not None
-    }
+    mark = request.mark
+    told = None if mark is None else {"method": mark.name, "mark": mark.number}
+    facts = {**prompt, "constraint": request.constraint, "watermark": told}
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def stream(run: Run, request: Request, *, model: Family | None = None) -> Iterator[str]:
@@ -377,6 +387,7 @@ def stream(run: Run, request: Request, *, model: Family | None = None) -> Iterat
         cond=cond,
         grammars=grammar,
         stop=stop,
+        mark=request.mark,
     )
     # A stop string is cut off, so what may still become one waits: no more tokens than the string
     # has bytes.

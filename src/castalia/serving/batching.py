@@ -26,6 +26,7 @@ from castalia.abilities import Decodes, SampleOptions
 from castalia.families.base import Family
 from castalia.nn.counter_random import generators
 from castalia.nn.decode import Completion, Decoder, Stop, TokenLogprobs
+from castalia.nn.tournament import Tournament
 from castalia.registry import require
 from castalia.sampling.generate import Stretch, condition, draw_block
 from castalia.sentences import say
@@ -47,7 +48,7 @@ PATIENCE = 0.05  # seconds in which a row's tokens are collected before its read
 @dataclass(frozen=True)
 class Writing:
     """`rows` texts behind one prompt; row i draws from (seed, first + i). stream: tokens are wanted
-    as they come. banned: never drawn.
+    as they come. banned: never drawn. mark: a watermark's key.
     """
 
     prompt: Tensor
@@ -58,6 +59,7 @@ class Writing:
     cond: Mapping[str, Any] = field(default_factory=dict)
     grammar: Grammar | None = None
     stop: Stop | None = None
+    mark: Tournament | None = None
     top_logprobs: int | None = None
     stream: bool = False
     banned: tuple[int, ...] = ()
@@ -207,6 +209,7 @@ class TextLane(Lane):
             grammars=work.grammar,
             stop=work.stop,
             top_logprobs=work.top_logprobs,
+            mark=work.mark,
         )
         batch.rows |= {
             number: _Row(ticket, index, work.stream) for index, number in enumerate(numbers)

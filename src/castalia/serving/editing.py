@@ -107,7 +107,8 @@ async def edited(
             facts = hosted.gate.facts_of(
                 **request.facts, inputs=given, labels=[None] * len(given), index=index
             )
-            written.append(Released(hosted.gate.emit_bytes(item, facts, request.suffix), facts))
+            data = hosted.gate.emit_bytes(item, facts, request.suffix, contents)
+            written.append(Released(data, facts))
         return written
 
     return await run_in_threadpool(released)

@@ -24,6 +24,7 @@ from castalia.abilities import Decodes
 from castalia.codecs.conversation import Conversation
 from castalia.codecs.protocols import Collects, constrains, middle_of, vets
 from castalia.errors import CastaliaError, RecipeError
+from castalia.governance.labels.wording import line
 from castalia.governance.release_gate import request_facts
 from castalia.nn.decode import Completion, TokenLogprobs
 from castalia.registry import require
@@ -104,8 +105,8 @@ class GenerationService:
         """The samples of a request for dense items. suffix: another of the codec's formats, e.g.
         ".webp".
         """
+        request = await run_in_threadpool(self._checked, hosted, request)
         work = Drawing(request.n, request.seed, request.options, request.first, request.cond)
-        await run_in_threadpool(self._checked, hosted, request)
         drawn: list[Drawn] = (await finished([self.submit(f"{hosted.name}/draw", work)]))[0]
         return await run_in_threadpool(
             lambda: [_released(hosted, _drawn(hosted, request, one), suffix) for one in drawn]
@@ -119,7 +120,7 @@ class GenerationService:
         """
         if vets(hosted.codec):
             return await self.gather(hosted, request, suffix)
-        await run_in_threadpool(self._checked, hosted, request)
+        request = await run_in_threadpool(self._checked, hosted, request)
         prompt = prompt_ids(hosted.codec, request.prompt)
         if len(prompt) > _tokens(hosted).length:
             raise Invalid(
@@ -132,7 +133,13 @@ class GenerationService:
                 say("shorten it"),
             )
         work = Writing(
-            prompt, request.n, request.seed, request.options, request.first, request.cond
+            prompt,
+            request.n,
+            request.seed,
+            request.options,
+            request.first,
+            request.cond,
+            mark=request.mark,
         )
         self._reserve(_tokens(hosted), [work])
         pieces: list[Piece] = (await finished([self.submit(f"{hosted.name}/write", work)]))[0]
@@ -162,7 +169,7 @@ class GenerationService:
         """The samples of a request for items that one file holds together, or of which parts are
         given: one collection, or an item each.
         """
-        await run_in_threadpool(self._checked, hosted, request)
+        request = await run_in_threadpool(self._checked, hosted, request)
         self.charge(request.n * hosted.spec.length if isinstance(hosted.spec, Tokens) else 0)
         drawn: list[Sample] = await self.call(
             hosted, lambda: list(generate(hosted.run, request, model=hosted.family))
@@ -171,9 +178,9 @@ class GenerationService:
             drawn = [collected(hosted.codec, drawn, request.batch)]
         return await run_in_threadpool(lambda: [_released(hosted, one, suffix) for one in drawn])
 
-    def _checked(self, hosted: Hosted, request: Request) -> None:
-        hosted.gate.prepare(request)
+    def _checked(self, hosted: Hosted, request: Request) -> Request:
         condition(hosted.family, request.cond, 1, 0)
+        return hosted.gate.prepare(request)
 
     # Texts
 
@@ -230,7 +237,7 @@ class GenerationService:
             inner = list(ids[1:] if ids[:1] == [spec.begin] else ids)
             prompt = torch.tensor([spec.begin, *inner])
             request = replace(request, prompt=codec.decode(prompt))
-        hosted.gate.prepare(request)
+        request = hosted.gate.prepare(request)
         if suffix is not None:
             hosted.gate.prepare_text(suffix)
         condition(hosted.family, request.cond, 1, 0)
@@ -266,6 +273,7 @@ class GenerationService:
             request.cond,
             stop=stop,
             banned=banned,
+            mark=request.mark,
         )
         return Text(hosted, request, work, suffix)
 
@@ -391,6 +399,11 @@ class Text:
         return self.suffix is None and not isinstance(self.request.prompt, Conversation)
 
     @property
+    def plain(self) -> bool:
+        """Whether it is for programs, and has no visible label."""
+        return self.suffix is not None or self.request.constraint is not None
+
+    @property
     def prompt_tokens(self) -> int:
         return len(self.work.prompt) - 1  # without `begin`, which is not part of the prompt
 
@@ -439,7 +452,8 @@ class _Writer:
         for token in text.work.prompt.tolist() if text.continues else ():
             self.streamer.push(token)  # so that the first new token is written as what follows
         self.screen = text.hosted.gate.screen(
-            str(text.request.prompt or "") if text.continues else ""
+            str(text.request.prompt or "") if text.continues else "",
+            plain=text.plain,
         )
         self.behind = max((len(stop.encode()) for stop in text.request.options.stop), default=0)
         self.tokens: list[int] = []
@@ -549,7 +563,9 @@ def _written(text: Text, piece: Piece) -> FinishedText:
         )
         whole = f"{request.prompt or ''}{new}{text.suffix}"
         released = Released(hosted.gate.emit_bytes(whole, facts), facts)
-    return FinishedText(new, released, done, piece.logprobs)
+    labels = hosted.gate.policy.labels
+    label = "" if labels is None or text.plain else line(labels.language)
+    return FinishedText(label + new, released, done, piece.logprobs)
 
 
 def _released(hosted: Hosted, sample: Sample, suffix: str | None = None) -> Released:

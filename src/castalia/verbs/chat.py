@@ -16,6 +16,7 @@ from castalia.abilities import SampleOptions
 from castalia.codecs.conversation import Conversation, Message
 from castalia.errors import DataError, Refused
 from castalia.families.base import Family
+from castalia.governance.labels.wording import line
 from castalia.governance.release_gate import Gate, request_facts
 from castalia.run import Run
 from castalia.sampling.chat import chat_spec, reply_to, talk_of, trimmed
@@ -93,7 +94,11 @@ class ChatSession:
         if self.gate.policy.similarity is not None:  # checked on whole replies
             yield self.whole(words, request)
             return
-        screen, reply_text, refused = self.gate.screen(), "", False
+        screen, reply_text, refused = (
+            self.gate.screen(plain=request.constraint is not None),
+            "",
+            False,
+        )
         try:
             for piece in stream(self.gate.run, request, model=self.model):
                 let = screen.push(piece)
@@ -109,7 +114,8 @@ class ChatSession:
             facts = self.gate.facts_of(**request_facts(request))
             self.gate.close(screen, facts)
             if not refused:
-                self._remember(words, reply_text, facts)
+                # the model goes on with what it said itself
+                self._remember(words, reply_text.removeprefix(screen.label), facts)
 
     def whole(self, words: str, request: Request) -> str:
         """The same in one piece."""
@@ -117,7 +123,11 @@ class ChatSession:
         facts = self.gate.facts(sample)
         self.gate.emit_bytes(sample.item, facts)
         self._remember(words, sample.item, facts)
-        return str(sample.item)
+        return self._label(request) + str(sample.item)
+
+    def _label(self, request: Request) -> str:
+        labels = self.gate.policy.labels
+        return "" if labels is None or request.constraint is not None else line(labels.language)
 
     def conversation(self) -> Conversation:
         return Conversation(self.messages)

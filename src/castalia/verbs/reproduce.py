@@ -17,9 +17,11 @@ from castalia import atomic, user_dirs
 from castalia.codecs.base import Codec
 from castalia.errors import DataError, RunError
 from castalia.governance.ai_mark import is_sealed
+from castalia.governance.labels.wording import labelled
 from castalia.governance.manifest import require
 from castalia.governance.provenance import manifest_of, sha256_of, step_of
 from castalia.governance.release_gate import write_sealed
+from castalia.governance.watermark.marking import marked_again, sampler_again
 from castalia.run import Run, versions
 from castalia.sampling import generate
 from castalia.sampling.edit import edit_of, options_in
@@ -78,7 +80,7 @@ def reproduce(
     not those, or the file has no manifest.
     """
     manifest, kind = manifest_of(path)
-    if manifest is None or kind is None or "content" not in manifest:
+    if manifest is None or "content" not in manifest:
         raise DataError(
             say("the file carries no manifest to make it from"),
             where=path,
@@ -119,7 +121,7 @@ def reproduce(
         item = (
             _edited(opened, manifest, inputs, model)
             if "edit" in manifest
-            else _item(manifest, generate.reproduce(opened, manifest, model=model).item)
+            else _item(manifest, _drawn(opened, manifest, model).item)
         )
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
         raise DataError(
@@ -128,6 +130,9 @@ def reproduce(
             fix=say("castalia verify FILE says more"),
         ) from error
     codec, facts, target = opened.codec, dict(manifest), out / path.name
+    if facts.get("label"):
+        item = labelled(codec, item, facts["label"]) or item
+    item = marked_again(codec, item, facts)
     with atomic.place(target) as temporary:
         write_sealed(codec, item, temporary, facts)
         if codec.sidecar:
@@ -144,6 +149,11 @@ def reproduce(
         "none" if same else _difference(codec, path, target),
         causes,
     )
+
+
+def _drawn(run: Run, manifest: dict[str, Any], model: Any) -> generate.Sample:
+    mark = sampler_again(run.codec, manifest)
+    return generate.reproduce(run, manifest, model=model, mark=mark)
 
 
 def _item(manifest: dict[str, Any], item: Any) -> Any:
@@ -206,6 +216,8 @@ def _causes(manifest: dict[str, Any], told: dict[str, Any], made: str, found: st
     ]
     if not is_sealed(manifest):
         causes.append(say("the manifest was changed"))
+    elif made == found and manifest.get("credentials"):
+        causes.append(say("the file is signed, and no signature can be made twice"))
     elif made == found and not causes:
         causes.append(say("the same content was saved anew by another program"))
     return causes

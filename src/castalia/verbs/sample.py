@@ -57,7 +57,7 @@ def stream(gate: Gate, request: Request) -> Generator[str, None, None]:
     """The text of the first sample as it comes, without the prompt; what the policy forbids stays
     behind, and raises Refused. The ledger gets its line when the iterator ends or is closed.
     """
-    screen = gate.screen(request.prompt or "")
+    screen = gate.screen(request.prompt or "", plain=request.constraint is not None)
     try:
         for piece in streamed(gate.run, request, model=gate.model()):
             yield screen.push(piece)

@@ -20,6 +20,8 @@ MODALITY = Modality(
     matcher=f"{_HERE}.copies:Sounds",
     presenter=f"{_HERE}.presenter:SoundPresenter",
     trials=f"{_HERE}.trials:trials",
+    label=f"{_HERE}.label:labelled",
+    watermark=f"{_HERE}.watermark:MARK",
     features={"castalia-sound32-v1": f"{_HERE}.metrics.features:Sound32Features"},
     edits={
         "infill": Named(f"{_HERE}.edits:InfillSounds", "gaps in sounds filled, or their end"),

@@ -33,6 +33,8 @@ MODALITY = Modality(
     },
     presenter=f"{_HERE}.presenter:PicturePresenter",
     trials=f"{_HERE}.trials:trials",
+    label=f"{_HERE}.label:labelled",
+    watermark=f"{_HERE}.watermark:MARK",
     data=DATA_SETS,
     foreign=(
         Foreign(

@@ -20,6 +20,7 @@ MODALITY = Modality(
     constraints={"verse": f"{_HERE}.verse:parse"},
     tables=f"{_HERE}.tables:tables",
     presenter=f"{_HERE}.presenter:TextPresenter",
+    watermark=f"{_HERE}.watermark:MARK",
     data=DATA_SETS,
     foreign=(
         Foreign(

@@ -18,6 +18,7 @@ MODALITY = Modality(
     matcher=f"{_HERE}.copies:Clips",
     presenter=f"{_HERE}.presenter:ClipPresenter",
     trials=f"{_HERE}.trials:trials",
+    label=f"{_HERE}.label:labelled",
     demo=f"{_HERE}.demo:demo",
     features={"video-handmade-v1": f"{_HERE}.metrics.features:HandmadeFeatures"},
     edits={
