@@ -31,6 +31,7 @@ CORE = {
 }
 # import name -> distribution, where they differ
 IMPORTED_AS = {
+    "c2pa": "c2pa-python",
     "PIL": "pillow",
     "yaml": "pyyaml",
     "lightning_fabric": "lightning-fabric",
