@@ -8,13 +8,13 @@ begin, are spelt or sound as the question says. Nothing of how the exercise was 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
 
 from castalia.apps.lesson.checking import RIGHT, UNREAD, WRONG, Verdict
 from castalia.apps.lesson.exercise import GAP, Exercise
-from castalia.apps.lesson.pronunciation import pronounced
+from castalia.apps.lesson.pronunciation import readings
 from castalia.apps.lesson.readability import HAN, WORD
 from castalia.apps.lesson.text import FUNCTION, Text
 from castalia.sentences import say
@@ -123,14 +123,13 @@ def _words(whole: str) -> Counter[str]:
 
 
 @lru_cache(maxsize=4)
-def _sounds(whole: str) -> dict[str, set[str]]:
-    """Pronunciation -> the pieces of two to four characters of the text that sound so."""
-    found: dict[str, set[str]] = {}
-    for run in re.findall(r"[\u4e00-\u9fff]+", _flat(whole)):
-        for size in (2, 3, 4):
-            for place in range(len(run) - size + 1):
-                piece = run[place : place + size]
-                found.setdefault(pronounced(piece), set()).add(piece)
+def _sounds(whole: str) -> Mapping[str, list[int]]:
+    """Syllable -> the places of the flat text whose character can be read so."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for place, character in enumerate(_flat(whole)):
+        if HAN.match(character):
+            for syllable in readings(character):
+                found[syllable].append(place)
     return found
 
 
@@ -140,7 +139,17 @@ def _beginning(match: re.Match[str], text: Text) -> set[str]:
 
 
 def _sounding(match: re.Match[str], text: Text) -> set[str]:
-    return _sounds(text.whole).get(match[1], set())
+    """Pieces of the text that can be read so, by any reading of each character."""
+    syllables, flat = match[1].split(), _flat(text.whole)
+    found = set()
+    for place in _sounds(text.whole).get(syllables[0] if syllables else "", ()):
+        piece = flat[place : place + len(syllables)]
+        if len(piece) == len(syllables) and all(
+            HAN.match(one) and syllable in readings(one)
+            for one, syllable in zip(piece, syllables, strict=True)
+        ):
+            found.add(piece)
+    return found
 
 
 def _spelt(match: re.Match[str], text: Text) -> set[str]:
