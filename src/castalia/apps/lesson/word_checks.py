@@ -43,7 +43,7 @@ def check_words(exercise: Exercise, text: Text) -> Verdict:
         if form in (_STUB, _SOUND):
             whole = f"{question[: match.start()]}{exercise.answer}{question[match.end() :]}"
             if not _stands(whole, text.whole):
-                return _wrong(exercise, say("with the answer it is no sentence of the text"))
+                return _wrong(say("with the answer it is no sentence of the text"))
         fitting = candidates(match, text)
         if fitting == {exercise.answer.lower()}:
             return Verdict(RIGHT, exercise.answer)
@@ -60,17 +60,17 @@ def check_meaning(exercise: Exercise, glossary: Mapping[str, str]) -> Verdict:
     fitting = [one for one in exercise.choices if glossary.get(one) == match[1]]
     if fitting == [exercise.answer]:
         return Verdict(RIGHT, exercise.answer)
-    return _wrong(exercise, say("{0} of the choices are right", len(fitting)))
+    return _wrong(say("{0} of the choices are right", len(fitting)))
 
 
 def _choices(exercise: Exercise, text: Text) -> Verdict:
     before, _, after = exercise.question.partition(GAP)
     if not _stands(f"{before}{exercise.answer}{after}", text.whole):
-        return _wrong(exercise, say("with the answer it is no sentence of the text"))
+        return _wrong(say("with the answer it is no sentence of the text"))
     if len(set(exercise.choices)) != len(exercise.choices) or (
         exercise.answer.lower() not in exercise.choices and exercise.answer not in exercise.choices
     ):
-        return _wrong(exercise, say("the choices do not hold the answer once"))
+        return _wrong(say("the choices do not hold the answer once"))
     sides = _sides(before, after)
     decided = False
     for side in sides:
@@ -78,10 +78,10 @@ def _choices(exercise: Exercise, text: Text) -> Verdict:
         answer = counts.pop(exercise.answer, None) or counts.pop(exercise.answer.lower(), 0)
         if any(counts.values()):
             found = next(one for one, count in counts.items() if count)
-            return _wrong(exercise, say("“{0}” stands beside the gap elsewhere in the text", found))
+            return _wrong(say("“{0}” stands beside the gap elsewhere in the text", found))
         decided = decided or answer >= 2
     if not decided:
-        return _wrong(exercise, say("the text does not show elsewhere what stands beside the gap"))
+        return _wrong(say("the text does not show elsewhere what stands beside the gap"))
     return Verdict(RIGHT, exercise.answer)
 
 
@@ -157,5 +157,5 @@ def _spelt(match: re.Match[str], text: Text) -> set[str]:
     return {one for one in _words(text.whole) if one[0] == first and sorted(one) == letters}
 
 
-def _wrong(exercise: Exercise, why: str) -> Verdict:
+def _wrong(why: str) -> Verdict:
     return Verdict(WRONG, "", why)
