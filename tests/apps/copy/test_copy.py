@@ -19,7 +19,7 @@ from castalia.apps.copy.making import FORMS, TONES, Text
 from castalia.apps.copy.pairs import compared
 from castalia.apps.copy.products import Problem, products
 from castalia.apps.copy.writing import write
-from castalia.errors import DataError, RecipeError
+from castalia.errors import DataError, OutsideModelError, RecipeError
 from tests.apps.command import TINY, inside
 from tests.apps.serving import serving
 
@@ -142,6 +142,29 @@ def test_a_model_may_phrase_and_not_decide():
 
     made = castalia.copy(source, n=1, phrase=honest)
     assert {one.by for one in made if isinstance(one, Text)} == {"model"} and made.worded == 5
+
+
+def test_a_model_that_stops_answering_costs_no_text():
+    asked = iter(range(99))
+
+    def phrase(*_):
+        if next(asked):
+            raise OutsideModelError("gone")
+        return ["x"]
+
+    made = castalia.copy(DATA / "products.en.csv", n=1, phrase=phrase)
+    assert len([one for one in made if isinstance(one, Text)]) == 5 and made.refused == 5
+    with pytest.raises(OutsideModelError):
+        list(castalia.copy(DATA / "products.en.csv", n=1, phrase=phrase))
+
+
+def test_a_product_without_any_proved_text_is_named(tmp_path: Path):
+    rows = ("A,5,it weighs 7 g", "B,5,a lid")
+    path = table(tmp_path / "p.csv", *rows, head="name,weight (g),features")
+    found = list(castalia.copy(path, form="description", n=1))
+    assert isinstance(found[0], Problem) and found[0].rule == "unproved"
+    assert "the number 7 belongs to another fact" in found[0].what
+    assert isinstance(found[1], Text) and len(found) == 2
 
 
 def test_pairs_are_judged_blind_and_tested(tmp_path: Path):

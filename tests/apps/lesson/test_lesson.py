@@ -14,7 +14,10 @@ import castalia
 from castalia.apps.lesson import privacy, readability
 from castalia.apps.lesson import text as texts
 from castalia.apps.lesson.demo import DATA
+from castalia.apps.lesson.exercise import Exercise
 from castalia.apps.lesson.file_checks import checked
+from castalia.apps.lesson.pronunciation import pronounced
+from castalia.apps.lesson.word_checks import check_words
 from castalia.errors import CastaliaError, DataError, RecipeError, Refused
 from tests.apps.command import TINY, inside
 from tests.apps.serving import serving
@@ -117,6 +120,15 @@ def test_an_ambiguous_gap_is_refused_by_the_checker(tmp_path: Path):
     (tmp_path / "x.csv").write_text(row, encoding="utf-8")
     found = checked(tmp_path / "x.csv", text)
     assert "“river” stands beside the gap elsewhere" in found.wrong[0].verdict.why
+
+
+def test_only_sure_pronunciations_are_printed():
+    assert pronounced("经济") == "jīng jì" and pronounced("孩子") == "hái zi"
+    assert pronounced("种成") == ""
+    # 重 can be read as zhòng and as chóng, so a second word sounds like 众生
+    text = texts.of("重生的故事讲给众生听。众生都笑了，故事讲完了。" * 2, "a.txt")
+    asked = Exercise("vocabulary", "看拼音写词语（课文中的词）：zhòng shēng", "众生")
+    assert check_words(asked, text).why == "2 words of the text fit"
 
 
 def test_a_band_is_kept_and_what_there_is_is_said(tmp_path: Path):

@@ -114,9 +114,8 @@ def _framed(
     sale = next((one for one in facts if one.role == "sale"), None)
     if price is not None and sale is not None:
         told.append(OFFER.format(v=sale.values[0], w=price.values[0]))
-    elif price is not None or sale is not None:
-        shown = (price or sale).values[0]  # type: ignore[union-attr]
-        told.append(rng.choice(PRICES[tone]).format(v=shown))
+    elif shown := price or sale:
+        told.append(rng.choice(PRICES[tone]).format(v=shown.values[0]))
     if CLOSERS[tone]:
         told.append(rng.choice(CLOSERS[tone]))
     return "".join(told)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -89,9 +88,10 @@ def command(
         return 0
     summary = Summary()
     if out is None:
-        every = list(islice(made, 10_000)) if json else None
-        for one in every if every is not None else made:
+        every = []
+        for one in made:
             summary.take(one)
+            every += [one] if json else []
     else:
         page, summary = write(made, out, current())
     code = Refused.exit_code if summary.rules else 0
@@ -99,7 +99,7 @@ def command(
         voice = Voice(current())
         say_json(
             {
-                "texts": [entry(one) for one in every or () if isinstance(one, Text)]
+                "texts": [entry(one) for one in every if isinstance(one, Text)]
                 if out is None
                 else summary.texts,
                 "problems": [problem(one, voice) for one in summary.problems],

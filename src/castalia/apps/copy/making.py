@@ -16,7 +16,7 @@ from castalia.apps.copy.checking import check, covered
 from castalia.apps.copy.claims import claims
 from castalia.apps.copy.facts import HAN, PRICED, Fact, Product
 from castalia.apps.copy.products import Problem, products
-from castalia.errors import DataError, RecipeError, meant
+from castalia.errors import DataError, OutsideModelError, RecipeError, meant
 from castalia.language import known
 from castalia.sentences import say
 from castalia.text_files import personal_data
@@ -82,6 +82,14 @@ class Copies:
             for tone in self.tones:
                 for form in self.forms:
                     yield from self._texts(one, tone, form, seen)
+            if not seen:
+                words = self._write(one, self.tones[0], self.forms[0], Random(self.seed))
+                why = check(words, one)[0].why
+                yield Problem(one.line, one.name, "unproved", why)
+
+    def _write(self, product: Product, tone: str, form: str, rng: Random) -> str:
+        write: Write = getattr(_module(self.language), form)
+        return write(product, chosen(product, form, rng, self.weights), tone, rng)
 
     def _texts(self, product: Product, tone: str, form: str, seen: set[str]) -> Iterator[Text]:
         """Up to `n` texts that are not in `seen`; they are put there."""
@@ -105,7 +113,13 @@ class Copies:
         self, product: Product, facts: Sequence[Fact], tone: str, number: int, words: str
     ) -> tuple[str, str]:
         """A model's words where they say no more and no less than ours, else ours."""
-        wordings = self.phrase(product, facts, tone, number) if self.phrase is not None else ()
+        wordings: Sequence[str] = ()
+        try:
+            if self.phrase is not None:
+                wordings = self.phrase(product, facts, tone, number)
+        except OutsideModelError:
+            if not self.worded + self.refused:  # an address that does not answer at all
+                raise
         for told in wordings:
             if told and not check(told, product) and all(covered(told, facts)):
                 self.worded += 1

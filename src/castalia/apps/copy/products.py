@@ -6,6 +6,7 @@ go on.
                    disagree, an offer above the price
     currency       a price without a currency
     price          a price that is no number above zero
+    unproved       none of our texts of it passes the checker
 """
 
 from __future__ import annotations

@@ -102,6 +102,8 @@ def _with_letters(text: Text, number: int, place: int, rng: Random) -> Exercise 
     answer = sentence.words[place]
     if text.language == "zh":
         hint = pronounced(answer.key)
+        if not hint:
+            return None
         return Exercise(
             "cloze",
             _with_gap(sentence, answer, f"{GAP}（{hint}）"),

@@ -23,7 +23,7 @@ from castalia.errors import DataError, MissingExtra
 from castalia.sentences import say
 from castalia.text_files import encodings
 
-# of a text; of Chinese each piece of two to four characters is pronounced
+# of a text; Chinese is cut into words, which takes longer
 MOST_CHARACTERS = {"en": 2_000_000, "zh": 300_000}
 _ENDS = re.compile(
     r"(?<=[。！？])(?![”’」』）])|(?<=[。！？][”’」』）])|(?<=[.!?])(?=\s+[\"'“‘(]?[A-Z0-9])|(?<=[.!?][\"”’])(?=\s+[A-Z])"

@@ -35,7 +35,9 @@ def of_text(text: Text, rng: Random) -> Iterator[Exercise]:
     rng.shuffle(words)
     for word in words:
         if text.language == "zh":
-            question = LETTERS["zh"].format("", pronounced(word))
+            if not (sound := pronounced(word)):
+                continue
+            question = LETTERS["zh"].format("", sound)
         elif SHORTEST <= len(word) <= LONGEST and word.isalpha():
             question = LETTERS["en"].format(word[0], " ".join(_shuffled(word, rng)))
         else:

@@ -8,13 +8,13 @@ begin, are spelt or sound as the question says. Nothing of how the exercise was 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
 
 from castalia.apps.lesson.checking import RIGHT, UNREAD, WRONG, Verdict
 from castalia.apps.lesson.exercise import GAP, Exercise
-from castalia.apps.lesson.pronunciation import pronounced
+from castalia.apps.lesson.pronunciation import readings
 from castalia.apps.lesson.readability import HAN, WORD
 from castalia.apps.lesson.text import FUNCTION, Text
 from castalia.sentences import say
@@ -43,7 +43,7 @@ def check_words(exercise: Exercise, text: Text) -> Verdict:
         if form in (_STUB, _SOUND):
             whole = f"{question[: match.start()]}{exercise.answer}{question[match.end() :]}"
             if not _stands(whole, text.whole):
-                return _wrong(exercise, say("with the answer it is no sentence of the text"))
+                return _wrong(say("with the answer it is no sentence of the text"))
         fitting = candidates(match, text)
         if fitting == {exercise.answer.lower()}:
             return Verdict(RIGHT, exercise.answer)
@@ -60,17 +60,17 @@ def check_meaning(exercise: Exercise, glossary: Mapping[str, str]) -> Verdict:
     fitting = [one for one in exercise.choices if glossary.get(one) == match[1]]
     if fitting == [exercise.answer]:
         return Verdict(RIGHT, exercise.answer)
-    return _wrong(exercise, say("{0} of the choices are right", len(fitting)))
+    return _wrong(say("{0} of the choices are right", len(fitting)))
 
 
 def _choices(exercise: Exercise, text: Text) -> Verdict:
     before, _, after = exercise.question.partition(GAP)
     if not _stands(f"{before}{exercise.answer}{after}", text.whole):
-        return _wrong(exercise, say("with the answer it is no sentence of the text"))
+        return _wrong(say("with the answer it is no sentence of the text"))
     if len(set(exercise.choices)) != len(exercise.choices) or (
         exercise.answer.lower() not in exercise.choices and exercise.answer not in exercise.choices
     ):
-        return _wrong(exercise, say("the choices do not hold the answer once"))
+        return _wrong(say("the choices do not hold the answer once"))
     sides = _sides(before, after)
     decided = False
     for side in sides:
@@ -78,10 +78,10 @@ def _choices(exercise: Exercise, text: Text) -> Verdict:
         answer = counts.pop(exercise.answer, None) or counts.pop(exercise.answer.lower(), 0)
         if any(counts.values()):
             found = next(one for one, count in counts.items() if count)
-            return _wrong(exercise, say("“{0}” stands beside the gap elsewhere in the text", found))
+            return _wrong(say("“{0}” stands beside the gap elsewhere in the text", found))
         decided = decided or answer >= 2
     if not decided:
-        return _wrong(exercise, say("the text does not show elsewhere what stands beside the gap"))
+        return _wrong(say("the text does not show elsewhere what stands beside the gap"))
     return Verdict(RIGHT, exercise.answer)
 
 
@@ -123,14 +123,13 @@ def _words(whole: str) -> Counter[str]:
 
 
 @lru_cache(maxsize=4)
-def _sounds(whole: str) -> dict[str, set[str]]:
-    """Pronunciation -> the pieces of two to four characters of the text that sound so."""
-    found: dict[str, set[str]] = {}
-    for run in re.findall(r"[\u4e00-\u9fff]+", _flat(whole)):
-        for size in (2, 3, 4):
-            for place in range(len(run) - size + 1):
-                piece = run[place : place + size]
-                found.setdefault(pronounced(piece), set()).add(piece)
+def _sounds(whole: str) -> Mapping[str, list[int]]:
+    """Syllable -> the places of the flat text whose character can be read so."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for place, character in enumerate(_flat(whole)):
+        if HAN.match(character):
+            for syllable in readings(character):
+                found[syllable].append(place)
     return found
 
 
@@ -140,7 +139,17 @@ def _beginning(match: re.Match[str], text: Text) -> set[str]:
 
 
 def _sounding(match: re.Match[str], text: Text) -> set[str]:
-    return _sounds(text.whole).get(match[1], set())
+    """Pieces of the text that can be read so, by any reading of each character."""
+    syllables, flat = match[1].split(), _flat(text.whole)
+    found = set()
+    for place in _sounds(text.whole).get(syllables[0] if syllables else "", ()):
+        piece = flat[place : place + len(syllables)]
+        if len(piece) == len(syllables) and all(
+            HAN.match(one) and syllable in readings(one)
+            for one, syllable in zip(piece, syllables, strict=True)
+        ):
+            found.add(piece)
+    return found
 
 
 def _spelt(match: re.Match[str], text: Text) -> set[str]:
@@ -148,5 +157,5 @@ def _spelt(match: re.Match[str], text: Text) -> set[str]:
     return {one for one in _words(text.whole) if one[0] == first and sorted(one) == letters}
 
 
-def _wrong(exercise: Exercise, why: str) -> Verdict:
+def _wrong(why: str) -> Verdict:
     return Verdict(WRONG, "", why)
