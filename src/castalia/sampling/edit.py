@@ -15,7 +15,7 @@ import base64
 import mimetypes
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
@@ -225,25 +225,14 @@ class Infill(FillGaps):
         from castalia.sampling.infill import fill
         from castalia.sampling.vetting import until_fit
 
-        how = {"count": options.steps, "temperature": options.temperature}
+        how: dict[str, Any] = {"count": options.steps, "temperature": options.temperature}
         made: list[str] = []
         for text in items:
-            made += until_fit(codec, partial(_filled, fill, model, codec, text, how), seed)
+            made += until_fit(codec, partial(fill, model, codec, text, **how), seed)
         return made
 
     def work(self, codec: Codec[Any], items: Sequence[Any], options: FillGaps.Options) -> int:
         return options.steps * sum(len(codec.encode(item)) for item in items)
-
-
-def _filled(
-    fill: Callable[..., list[str]],
-    model: Family,
-    codec: Codec[Any],
-    text: str,
-    how: Mapping[str, Any],
-    seed: int,
-) -> list[str]:
-    return fill(model, codec, text, seed=seed, **how)
 
 
 def fills(model: Family) -> bool:

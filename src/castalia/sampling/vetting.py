@@ -38,16 +38,16 @@ def flaw_of(
     return codec.flaw(item, asked, constraint)
 
 
-def until_fit(codec: Codec[Any], make: Callable[[int], list[Any]], seed: int) -> list[Any]:
-    """What `make` gives for a seed, as many items for any; those with a flaw are taken from other
+def until_fit(codec: Codec[Any], make: Callable[..., list[Any]], seed: int) -> list[Any]:
+    """What `make(seed=...)` gives, as many items for any seed; those with a flaw come from other
     seeds, as long as the codec's tries last.
     """
-    made = make(seed)
+    made = make(seed=seed)
     for tried in range(1, tries_of(codec)):
         unfit = [place for place, item in enumerate(made) if flaw_of(codec, {}, item, {}, None)]
         if not unfit:
             break
-        others = make(counter_seed("vetting", seed, tried))
+        others = make(seed=counter_seed("vetting", seed, tried))
         for place in unfit:
             made[place] = others[place]
     return made
