@@ -150,6 +150,7 @@ READS = {
     "data/archives.py": "it decompresses files that bounded opened, counting what comes out",
     "data/cache.py": "its own files, checked by size and hash",
     "governance/release_gate.py": "what it wrote a moment ago",
+    "governance/labels/stamp.py": "two pictures that Castalia ships",
     "export/sealed.py": "a tar without compression that it has just decrypted, its names checked",
     "cli/completion.py": "the start file of the user's own shell",
     "notebook.py": "a page that Castalia wrote, its size looked at first",
