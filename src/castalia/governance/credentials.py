@@ -145,7 +145,7 @@ def take(certificates: Path, key: Path) -> Path:
     DataError for some that do not sign.
     """
     _expect_no_keys()
-    pair = [bounded.read_bytes(path, "json_bytes") for path in (certificates, key)]
+    pair = [bounded.read_bytes(path, "settings_bytes") for path in (certificates, key)]
     _signer(*pair, where=certificates)
     _keep(*pair)
     return chain()
@@ -187,8 +187,8 @@ class Signer:
                 where=folder(),
                 fix="castalia keys new --name NAME",
             )
-        self.certificates = bounded.read_bytes(chain(), "json_bytes", RunError)
-        secret = bounded.read_bytes(private(), "json_bytes", RunError)
+        self.certificates = bounded.read_bytes(chain(), "settings_bytes", RunError)
+        secret = bounded.read_bytes(private(), "settings_bytes", RunError)
         self._signer = _signer(self.certificates, secret, where=folder())
         self.name = _name_of(self.certificates)
 
@@ -290,7 +290,7 @@ def _context() -> Any:
         "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
     }
     if chain().exists():
-        text = bounded.read_text(chain(), "json_bytes", RunError)
+        text = bounded.read_text(chain(), "settings_bytes", RunError)
         settings["trust"] = {"user_anchors": text}
     return c2pa.Context(c2pa.Settings.from_dict(settings))
 

@@ -41,7 +41,7 @@ class Key:
         path = place()
         if not path.exists():
             return None
-        text = bounded.read_text(path, "json_bytes", RunError).strip()
+        text = bounded.read_text(path, "settings_bytes", RunError).strip()
         try:
             secret = bytes.fromhex(text)
         except ValueError:
