@@ -102,15 +102,7 @@ ATTACKS: dict[str, Attack] = {
     "mirror": lambda one, rng: one.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT),
     "turn 10 degrees": lambda one, rng: one.rotate(10, Resampling.BICUBIC),
 }
-ASKED = (
-    "JPEG 70",
-    "cut 10%",
-    "scale 50%",
-    "scale 200%",
-    "brightness 80%",
-    "brightness 120%",
-    "turn 3 degrees",
-)
+OUTSIDE = ("cut 30%", "mirror", "turn 10 degrees")  # of the search; four pictures show that
 
 
 def photographs(folder: Path, side: int, count: int) -> list[Picture]:
@@ -153,7 +145,8 @@ def pictures_row(name: str, plain: Sequence[Picture], quality: float = 40) -> di
     }
     for attack, change in ATTACKS.items():
         rng = random.Random(SEED)
-        read = [PICTURE.look(change(one, rng), key(n)) for n, one in enumerate(marked)]
+        tried = marked[:4] if attack in OUTSIDE else marked
+        read = [PICTURE.look(change(one, rng), key(n)) for n, one in enumerate(tried)]
         row["attacks"][attack] = {
             "found": sum(one.found for one in read) / len(read),
             "number": sum(one.mark == NUMBER for one in read) / len(read),
@@ -195,31 +188,30 @@ def bound(picture: Picture, keys: int) -> dict[str, Any]:
 def pictures(data: Path, folder: Path | None, vae: Path | None) -> None:
     rows = []
     if folder is not None:
-        for side, count in ((512, 8), (256, 24), (160, 12)):
+        for side, count in ((512, 6), (256, 12), (160, 6)):
             rows.append(pictures_row("photographs", photographs(folder, side, count)))
             print(side, rows[-1]["attacks"])
     else:
         print("no --photographs: only small pictures are measured")
     for name, side, quality in (
         ("faces_london", None, 40),
-        ("faces_congress_gray", None, 40),
         ("blood_cells", None, 40),
         ("twemoji64", None, 40),
         ("twemoji64", None, 36),
         ("blood_cells", 48, 40),
         ("blood_cells", 32, 40),
     ):
-        found = folder_of(data, name, 40 if side is None else 30, side)
+        found = folder_of(data, name, 20, side)
         rows.append(pictures_row(name, found, quality))
         print(rows[-1]["set"], rows[-1]["side"], rows[-1]["attacks"]["none"])
     clean = [
         PICTURE.look(one, key(number))
         for name in ("faces_congress_gray", "blood_cells", "twemoji64", "omniglot_small")
-        for number, one in enumerate(folder_of(data, name, 250, 64))
+        for number, one in enumerate(folder_of(data, name, 200, 64))
     ]
     clean += [
         PICTURE.look(one, key(number))
-        for number, one in enumerate(photographs(folder, 256, 24) if folder else [])
+        for number, one in enumerate(photographs(folder, 256, 12) if folder else [])
     ]
     results = {
         "rows": rows,
@@ -228,10 +220,10 @@ def pictures(data: Path, folder: Path | None, vae: Path | None) -> None:
             "found": sum(one.found for one in clean),
             "least": min(one.chance or 1 for one in clean),
         },
-        "bound": bound(folder_of(data, "blood_cells", 1)[0], 2000),
+        "bound": bound(folder_of(data, "blood_cells", 1)[0], 1000),
     }
     if vae is not None:
-        faces = folder_of(data, "faces_congress_gray", 60)
+        faces = folder_of(data, "faces_congress_gray", 40)
         results["regenerated"] = regenerated(Run.open(vae), faces, 40)
     write_result("watermark_pictures", results, seeds=[SEED])
 

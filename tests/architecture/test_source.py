@@ -153,6 +153,7 @@ READS = {
     "governance/release_gate.py": "what it wrote a moment ago",
     "apps/studio/uploads.py": "scripts of the package",
     "apps/studio/create_tab.py": "it writes a .zip",
+    "governance/labels/stamp.py": "two pictures that Castalia ships",
     "export/sealed.py": "a tar without compression that it has just decrypted, its names checked",
     "cli/completion.py": "the start file of the user's own shell",
     "notebook.py": "a page that Castalia wrote, its size looked at first",

@@ -111,4 +111,5 @@ def test_marks_tell_weights_and_installations_apart():
     one, other = Key(b"1" * 32), Key(b"2" * 32)
     marks = {one.mark_of("a"), one.mark_of("b"), other.mark_of("a"), other.mark_of("b")}
     assert len(marks) == 4
+    assert "1" * 32 not in repr(one)
     assert all(len(mark) == 16 and int(mark, 16) >= 0 for mark in marks)

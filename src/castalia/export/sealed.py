@@ -142,7 +142,7 @@ def _identity(path: Path) -> Any:
         raise RunError(
             say("there is no key to open it with"), path, "castalia keys recipient, --identity FILE"
         )
-    data = bounded.read_bytes(path, "json_bytes", RunError)
+    data = bounded.read_bytes(path, "settings_bytes", RunError)
     try:
         if data.startswith(b"-----BEGIN"):
             return pyrage.ssh.Identity.from_buffer(data)

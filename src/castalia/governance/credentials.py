@@ -25,22 +25,13 @@ from castalia.sentences import say, series
 MADE_BY_ALGORITHM = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"  # IPTC NewsCodes
 )
-# what Castalia writes or takes in, of what the library signs
-MEDIA = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".webp": "image/webp",
-    ".gif": "image/gif",
-    ".wav": "audio/wav",
-    ".mp3": "audio/mpeg",
-    ".flac": "audio/flac",
-    ".mp4": "video/mp4",
-    ".mov": "video/quicktime",
-    ".avi": "video/avi",
-    ".pdf": "application/pdf",
-}
-SIGNED = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".wav", ".mp4", ".pdf"})
+# what the library reads, of what people have; it takes endings as the names of formats
+READ = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".gif", ".wav", ".mp3", ".flac"}
+    | {".mp4", ".mov", ".avi", ".pdf"}
+)
+# and of that, what Castalia writes
+SIGNED = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".wav", ".mp4"})
 # how files begin: at a place, with these bytes
 BEGINNINGS = (
     (0, b"\x89PNG", ".png"),
@@ -154,7 +145,7 @@ def take(certificates: Path, key: Path) -> Path:
     DataError for some that do not sign.
     """
     _expect_no_keys()
-    pair = [bounded.read_bytes(path, "json_bytes") for path in (certificates, key)]
+    pair = [bounded.read_bytes(path, "settings_bytes") for path in (certificates, key)]
     _signer(*pair, where=certificates)
     _keep(*pair)
     return chain()
@@ -196,8 +187,8 @@ class Signer:
                 where=folder(),
                 fix="castalia keys new --name NAME",
             )
-        self.certificates = bounded.read_bytes(chain(), "json_bytes", RunError)
-        secret = bounded.read_bytes(private(), "json_bytes", RunError)
+        self.certificates = bounded.read_bytes(chain(), "settings_bytes", RunError)
+        secret = bounded.read_bytes(private(), "settings_bytes", RunError)
         self._signer = _signer(self.certificates, secret, where=folder())
         self.name = _name_of(self.certificates)
 
@@ -222,7 +213,7 @@ class Signer:
             ],
         }
         builder = c2pa.Builder(json.dumps(about), _context())
-        media = MEDIA[path.suffix.lower()]
+        form = path.suffix.lower()[1:]
         for given in inputs:
             with _opened(given) as file:
                 kind = _kind_of(file)
@@ -233,7 +224,7 @@ class Signer:
         signed = path.with_name(f"{path.stem}.signed{path.suffix}")
         try:
             with bounded.open_regular(path) as source, open(signed, "w+b") as target:
-                builder.sign(self._signer, media, source, target)
+                builder.sign(self._signer, form, source, target)
             signed.replace(path)
         finally:
             signed.unlink(missing_ok=True)
@@ -244,11 +235,11 @@ def _opened(given: Path | bytes) -> IO[bytes]:
 
 
 def _kind_of(file: IO[bytes]) -> str | None:
-    """The media type of a file by how it begins; None where it can have no claim."""
+    """The format of a file by how it begins; None where it can have no claim."""
     head = file.read(16)
     file.seek(0)
     found = (suffix for at, start, suffix in BEGINNINGS if head[at:].startswith(start))
-    return MEDIA.get(next(found, ""))
+    return next(found, "")[1:] or None
 
 
 def _signer(certificates: bytes, secret: bytes, where: object) -> Any:
@@ -299,7 +290,7 @@ def _context() -> Any:
         "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
     }
     if chain().exists():
-        text = bounded.read_text(chain(), "json_bytes", RunError)
+        text = bounded.read_text(chain(), "settings_bytes", RunError)
         settings["trust"] = {"user_anchors": text}
     return c2pa.Context(c2pa.Settings.from_dict(settings))
 
@@ -319,13 +310,13 @@ def read(path: Path) -> Claim | None:
     """The claim in a file; None where it has none, or is of a kind that holds none. Raises
     MissingExtra.
     """
-    media = MEDIA.get(path.suffix.lower())
-    if media is None:
+    form = path.suffix.lower()
+    if form not in READ:
         return None
     c2pa = _library()
     try:
         with bounded.open_regular(path) as file:
-            told = c2pa.Reader(media, file, context=_context()).json()
+            told = c2pa.Reader(form[1:], file, context=_context()).json()
     except c2pa.C2paError as error:
         if "ManifestNotFound" in str(error):
             return None

@@ -5,8 +5,8 @@ In each step a row's logits pass, in this order: penalties, temperature, what is
 tournament (tournament.py), and one uniform number of the row's own generator. So a row depends on
 its prompt and its generator alone, whoever its neighbours are. Rows that are done leave the batch
 and rows may join at any time: sampling, chat and a server's continuous batching are the same
-`Decoder`. A grammar that knows its distance to an end
-(grammar_masks.py) is complete whenever a row is, at its length at the latest.
+`Decoder`. A grammar that knows its distance to an end (grammar_masks.py) is complete whenever a row
+is, at its length at the latest.
 
 Text is not here: stop strings arrive as a function of tokens, and the model's mathematics is its
 own.

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ class Tournament:
 
     name: str
     number: str
-    key: bytes
+    key: bytes = field(repr=False)
     vocab: int
 
     @property

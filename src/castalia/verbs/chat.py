@@ -94,11 +94,8 @@ class ChatSession:
         if self.gate.policy.similarity is not None:  # checked on whole replies
             yield self.whole(words, request)
             return
-        screen, reply_text, refused = (
-            self.gate.screen(plain=request.constraint is not None),
-            "",
-            False,
-        )
+        screen = self.gate.screen(plain=request.constraint is not None)
+        reply_text, refused = "", False
         try:
             for piece in stream(self.gate.run, request, model=self.model):
                 let = screen.push(piece)

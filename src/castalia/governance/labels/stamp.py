@@ -44,5 +44,5 @@ def stamped(pixels: np.ndarray, language: Language) -> np.ndarray | None:
 
 @cache
 def _mask(language: Language) -> PIL.Image.Image:
-    data = bounded.read_bytes(Path(__file__).with_name(f"{language}.png"), "json_bytes")
+    data = bounded.read_bytes(Path(__file__).with_name(f"{language}.png"), "settings_bytes")
     return PIL.Image.open(io.BytesIO(data)).convert("L")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -31,7 +31,7 @@ def place() -> Path:
 class Key:
     """secret: `BYTES` bytes; it is in no message and in no manifest."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     @classmethod
     def known(cls) -> Self | None:
@@ -41,7 +41,7 @@ class Key:
         path = place()
         if not path.exists():
             return None
-        text = bounded.read_text(path, "json_bytes", RunError).strip()
+        text = bounded.read_text(path, "settings_bytes", RunError).strip()
         try:
             secret = bytes.fromhex(text)
         except ValueError:
