@@ -120,3 +120,17 @@ def test_what_came_in_becomes_data(space: Workspace):
 def test_one_studio_a_folder(space: Workspace):
     with pytest.raises(RunError, match="another studio"):
         Workspace(space.root)
+
+
+def test_marks_are_a_policy(space: Workspace):
+    from castalia.apps.studio.marks import FIRST, choose, chosen
+    from castalia.governance.policy import Policy
+
+    assert chosen(space) == [] and space.policy is None
+    choose(space, FIRST, "en")
+    assert chosen(space) == ["watermark"] and space.policy is not None
+    assert Policy.load(space.policy).watermark is not None
+    choose(space, ["labels", "credentials"], "zh")
+    rules = Policy.load(space.policy)
+    assert chosen(space) == ["labels", "credentials"] and rules.watermark is None
+    assert rules.labels is not None and rules.labels.language == "zh" and rules.credentials

@@ -42,9 +42,11 @@ def command(
         import gradio  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingExtra("gradio", "studio", where="castalia studio") from error
+    from castalia.apps.studio.marks import FIRST, choose
     from castalia.apps.studio.site import make_site
     from castalia.apps.studio.workspace import Workspace
     from castalia.governance.policy import Policy
+    from castalia.language import current
     from castalia.run import Run
     from castalia.serving import server
 
@@ -53,6 +55,8 @@ def command(
     if policy is not None:
         Policy.load(policy)  # a wrong one is said now
     space = Workspace(folder, given, policy)
+    if policy is None and not (folder / space.RULES).exists():
+        choose(space, FIRST, current())
     try:
         import uvicorn
 

@@ -128,7 +128,7 @@ def make_page(desk: Desk) -> gr.Blocks:
             create_tab.build(desk)
             edit_tab.build(desk)
             vote_tab.build(desk)
-            ship_tab.build(desk)
+            ship_tab.build(desk, page)
         timer = gr.Timer(LOOK)
 
         def busy(seen: str) -> object:

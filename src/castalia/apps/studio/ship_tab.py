@@ -11,6 +11,7 @@ import gradio as gr
 from castalia import bounded
 from castalia.apps.studio.create_tab import zipped
 from castalia.apps.studio.desk import Desk, copied, note
+from castalia.apps.studio.marks import boxes
 from castalia.apps.studio.run_choice import opened, run_choice
 from castalia.errors import RunError
 from castalia.language import constant
@@ -20,7 +21,8 @@ FORMATS = ("bundle", "onnx", "safetensors", "transformers")
 KEYS = "keys.txt"
 
 
-def build(desk: Desk) -> None:
+def build(desk: Desk, whole: gr.Blocks) -> None:
+    """whole: the page that it is on."""
     with gr.Tab(desk.say("Ship"), id="ship") as tab, gr.Row():
         with gr.Column(min_width=290):
             gr.Markdown(f"## {desk.say('A model')}")
@@ -35,6 +37,8 @@ def build(desk: Desk) -> None:
             gr.Markdown(f"## {desk.say('A file: who made it?')}")
             dropped = gr.File(label=desk.say("Files"), file_count="multiple")
             found = gr.HTML()
+            gr.Markdown(f"## {desk.say('Marks')}")
+            boxes(desk, whole)
             gr.Markdown(f"## {desk.say('For programs')}")
             lines = copied(desk.say("A server with a key"))
             client = copied(desk.say("A program that calls it"))

@@ -10,6 +10,7 @@ the command line has them.
         jobs/               jobs.py
         made/000012/        what the job 12 wrote: samples, edits, exports
         kept/               what somebody marked as a favourite
+        policy.yaml         how what is made is marked
         votes/              preferences, as the recipes of docs/preferences.md read them
     runs/
 """
@@ -100,12 +101,14 @@ class Data:
 
 
 class Workspace:
-    """All of it; made when the studio starts. policy: for everything that is made. Raises RunError
-    where another one has the folder.
+    """All of it; made when the studio starts. policy: for everything that is made; None: the one
+    that the page writes (marks.py). Raises RunError where another one has the folder.
     """
 
+    RULES = "policy.yaml"
+
     def __init__(self, root: Path, runs: Sequence[Path] = (), policy: Path | None = None) -> None:
-        self.root, self.given, self.policy = root, list(runs), policy
+        self.root, self.given, self.given_policy = root, list(runs), policy
         for name in ("data", "checks", "made", "kept", "votes"):
             (root / name).mkdir(parents=True, exist_ok=True)
         self._lock = open(root / "lock", "a")  # noqa: SIM115 - held until `close`
@@ -120,6 +123,12 @@ class Workspace:
             ) from error
         shutil.rmtree(root / "incoming", ignore_errors=True)  # of a studio that ended meanwhile
         self.jobs = Jobs(root / "jobs")
+
+    @property
+    def policy(self) -> Path | None:
+        """The policy of what is made now."""
+        own = self.root / self.RULES
+        return self.given_policy or (own if own.exists() else None)
 
     def close(self) -> None:
         self.jobs.close()
