@@ -6,7 +6,7 @@
 FOLDER: files of Python (60 modules of CPython's standard library). A tenth of the files, by
 random.Random(0), is not seen. Bits per byte of their units stand beside an interpolated Kneser-Ney
 model of order five over the same tokens (nn/kneser_ney.py), which is fitted on the same units.
-1,000 units that leave are parsed by `ast.parse`. A line of each of 20 unseen units is taken out and
+1,000 units that leave are parsed by `ast.parse`. A line of each of 40 unseen units is taken out and
 filled in again; how often it is the line that stood there is said, because nobody can know it.
 """
 
@@ -38,7 +38,7 @@ from machine import write_result
 
 ORDER = 5
 HELD_OUT = 0.1
-GAPS = 20
+GAPS = 40
 
 
 def parses(text: str) -> bool:

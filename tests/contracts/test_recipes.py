@@ -90,6 +90,10 @@ def test_recipe_trains_two_steps(
         rows = [f"{who},{(who * turn + turn) % 11}\n" for turn in range(9) for who in range(40)]
         (tmp_path / "events.csv").write_text("who,what\n" + "".join(rows), encoding="utf-8")
         more = {"codec.entity": "who", "codec.item": "what"}
+    elif name == "text/code":  # two steps write no Python, so nothing is asked of it
+        units = (f"def f{number}(a):\n    return {number} + a\n\n\n" for number in range(200))
+        (tmp_path / "code.py").write_text("".join(units))
+        source, more = str(tmp_path / "code.py"), {"codec.parses": "", "codec.vocab": 300}
     elif kind == "level":  # two steps solve no Sokoban: any level with a player will do
         (tmp_path / "rules.yaml").write_text('{play: walk, doors: "@"}')
         more = {"codec.rules": str(tmp_path / "rules.yaml"), "data.limit": 60}
