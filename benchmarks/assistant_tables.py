@@ -17,9 +17,10 @@ def assistant(results: dict[str, Any]) -> Iterator[Cells]:
     for row in results["rows"]:
         answered, right, false = (row[part]["median"] for part in ("answered", "right", "false"))
         value = f"{answered:.0%} / {right:.0%} / {false:.1%}"
+        by, way = ("", "") if not row["embeddings"] else (" with embeddings", "（句向量）")
         yield (
-            (f"assistant, {row['data']}: answered / of these right / false answers", value),
-            (f"助手，{row['data']}：回答 / 其中正确 / 误答", value),
+            (f"assistant{by}, {row['data']}: answered / of these right / false answers", value),
+            (f"助手{way}，{row['data']}：回答 / 其中正确 / 误答", value),
             "≥ 80% / ≥ 85% / ≤ 5%",
             answered >= 0.8 and right >= 0.85 and false <= 0.05,
         )
@@ -36,12 +37,21 @@ def assistant(results: dict[str, Any]) -> Iterator[Cells]:
 def tested(results: dict[str, Any], language: str) -> str:
     """A line for each set of questions: the median of the draws, and their range."""
     heads = {
-        "en": ("questions", "language", "answered", "of these right", "false answers"),
-        "zh": ("问题", "语言", "回答", "其中正确", "误答"),
+        "en": (
+            "questions",
+            "language",
+            "embeddings",
+            "answered",
+            "of these right",
+            "false answers",
+        ),
+        "zh": ("问题", "语言", "句向量", "回答", "其中正确", "误答"),
     }[language]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in results["rows"]:
-        cells = [row["data"], row["language"]]
+        cells = [row["data"], row["language"], "yes" if row["embeddings"] else "no"]
+        if language == "zh":
+            cells[2] = "是" if row["embeddings"] else "否"
         for part in ("answered", "right", "false"):
             every = row[part]["all"]
             cells.append(f"{row[part]['median']:.1%} ({min(every):.1%} – {max(every):.1%})")

