@@ -17,7 +17,7 @@ def assistant(results: dict[str, Any]) -> Iterator[Cells]:
     for row in results["rows"]:
         answered, right, false = (row[part]["median"] for part in ("answered", "right", "false"))
         value = f"{answered:.0%} / {right:.0%} / {false:.1%}"
-        by, way = ("", "") if not row["embeddings"] else (" with embeddings", "（句向量）")
+        by, way = ("", "") if not row.get("embeddings") else (" with embeddings", "（句向量）")
         yield (
             (f"assistant{by}, {row['data']}: answered / of these right / false answers", value),
             (f"助手{way}，{row['data']}：回答 / 其中正确 / 误答", value),
@@ -49,9 +49,9 @@ def tested(results: dict[str, Any], language: str) -> str:
     }[language]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in results["rows"]:
-        cells = [row["data"], row["language"], "yes" if row["embeddings"] else "no"]
+        cells = [row["data"], row["language"], "yes" if row.get("embeddings") else "no"]
         if language == "zh":
-            cells[2] = "是" if row["embeddings"] else "否"
+            cells[2] = "是" if row.get("embeddings") else "否"
         for part in ("answered", "right", "false"):
             every = row[part]["all"]
             cells.append(f"{row[part]['median']:.1%} ({min(every):.1%} – {max(every):.1%})")
