@@ -70,6 +70,8 @@ def build(desk: Desk, chosen: gr.Dropdown) -> None:
         def settings(name: str | None, chosen: str | None) -> None:
             if name and chosen:
                 _settings(desk, name, chosen, job)
+            elif name:
+                gr.Markdown(desk.say("Nothing is known of these data yet: check them first."))
 
     shown = tab.select(
         lambda name: gr.update(choices=desk.space.all_data(), value=name), chosen, data
