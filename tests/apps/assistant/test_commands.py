@@ -25,6 +25,7 @@ from castalia.apps.assistant.http import application
 from castalia.serving import server
 from castalia.serving.rate_limits import Limits
 from tests.apps.command import inside
+from tests.outside_model import outside
 
 DATA = Path(__file__).parents[3] / "src" / "castalia" / "apps" / "assistant" / "data"
 
@@ -227,3 +228,22 @@ def pages() -> Iterator[tuple[str, Path]]:
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *words: object) -> None:
         """Nothing."""
+
+
+def test_a_model_elsewhere_may_phrase_and_not_decide(folder: Path):
+    """A model behind an address, as `--llm` reaches it; docs/assistant.md."""
+    question = "Which python version do I need?"
+
+    def words(manner: str, answer: str, code: int = 0) -> str:
+        with outside(lambda _: answer, manner) as model:
+            given = ["--llm", model.address, "--model", "small", "--json"]
+            said = inside("assistant", "ask", "desk", question, *given, cwd=folder, code=code)
+        if model.asked:
+            told = " ".join(one["content"] for one in model.asked[0]["messages"])
+            assert "Python 3.11 and newer." in told and question in told
+        return said
+
+    assert json.loads(words("fine", "Python 3.11 and newer."))["answer"].startswith("Python 3.11")
+    invented = json.loads(words("fine", "You need Python 3.9, or ask support@example.com."))
+    assert invented["answer"] == "Python 3.11 and newer."  # the quotation stands
+    assert "4" in words("401", "", code=8)

@@ -34,7 +34,7 @@ TABS = {
     "en": ("Data", "Train", "Judge", "Create", "Edit", "Vote", "Ship"),
     "zh": ("数据", "训练", "评判", "生成", "编辑", "投票", "发布"),
 }
-WAIT = 25_000  # ms
+WAIT = 60_000  # ms
 WORKING = "[data-testid=status-tracker]"  # what gradio shows over something that is being made
 
 
