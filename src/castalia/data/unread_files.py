@@ -55,8 +55,11 @@ def _by_ending() -> dict[str, Foreign]:
 
 
 def readers(names: Iterable[str], besides: str) -> dict[str, int]:
-    """Codec -> how many of the files it reads, the most first; without the codec `besides`."""
+    """Codec -> how many of the files it reads, the most first, and of as many those that do not
+    have to look into files first; without the codec `besides`.
+    """
     counts: Counter[str] = Counter()
+    looks: set[str] = set()
     listed = [PurePosixPath(name).name for name in names]
     for codec in registry.names("codec"):
         if codec == besides:
@@ -66,7 +69,10 @@ def readers(names: Iterable[str], besides: str) -> dict[str, int]:
         except CastaliaError:
             continue  # a broken plug-in is no advice
         counts[codec] += sum(map(made.claims, listed))
-    return {codec: count for codec, count in counts.most_common() if count}
+        if made.prefers.__func__ is not Codec.prefers.__func__:  # type: ignore[attr-defined]
+            looks.add(codec)
+    order = sorted(counts, key=lambda codec: (-counts[codec], codec in looks))
+    return {codec: counts[codec] for codec in order if counts[codec]}
 
 
 def advice(names: Iterable[str], besides: str) -> str:

@@ -578,7 +578,8 @@ def wilson(share: float, n: int) -> tuple[float, float]:
         (share + z2 / (2 * n)),
         NORMAL * math.sqrt(max(share * (1 - share), 0.0) / n + z2 / (4 * n * n)),
     )
-    return max(0.0, (centre - half) / (1 + z2 / n)), min(1.0, (centre + half) / (1 + z2 / n))
+    low, high = (centre - half) / (1 + z2 / n), (centre + half) / (1 + z2 / n)
+    return max(0.0, min(share, low)), min(1.0, max(share, high))  # rounding may cross the share
 
 
 def means_without(values: Tensor) -> tuple[float, ...]:

@@ -114,15 +114,6 @@ def cases_needed(size: float, level: float, power: float = WANTED) -> int | None
     return count
 
 
-def interval(share: float, count: int) -> tuple[float, float]:
-    """95% of a share (Wilson 1927)."""
-    z = NormalDist().inv_cdf(0.975)
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    reach = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    reach /= 1 + z * z / count
-    return max(0.0, centre - reach), min(1.0, centre + reach)
-
-
 def pooled_spread(one: np.ndarray, other: np.ndarray) -> float:
     """Standard deviation inside two groups."""
     return math.sqrt(_pooled(one, other))

@@ -22,13 +22,13 @@ from castalia.apps.simulate.power import (
     cases_needed,
     compared,
     exact_power,
-    interval,
     pooled_spread,
     share_found,
 )
 from castalia.apps.simulate.rules import is_number, rules_of
 from castalia.apps.simulate.simulation import LABEL, Group, Simulation
 from castalia.errors import DataError, RecipeError, RunError
+from castalia.evaluation.base import wilson
 from castalia.language import current
 from castalia.progress import stage
 from castalia.progress.views import shown
@@ -362,7 +362,7 @@ def _compare(
         return compared(one, other, compare.level), None
     return compared(one, other, compare.level), Power(
         found,
-        *interval(found, compare.experiments),
+        *wilson(found, compare.experiments),
         compare.experiments,
         exact_power(size, *sizes, compare.level),
         size,

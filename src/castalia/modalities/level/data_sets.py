@@ -5,6 +5,6 @@ from castalia.modality import DataSet
 DATA_SETS = {
     "boxoban": DataSet(
         "2,000 Sokoban levels of 10 by 10 tiles and four boxes",
-        "Apache-2.0; Guez et al., Boxoban levels, DeepMind (2018), medium",
+        "Apache-2.0; authors of DeepMind's Boxoban levels (Guez et al. 2018)",
     ),
 }

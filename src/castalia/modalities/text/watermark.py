@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from castalia.codecs.base import Codec
+from castalia.errors import DataError
 from castalia.governance.watermark.carrier import chance
 from castalia.governance.watermark.key import Key
 from castalia.governance.watermark.watermark import Reading
@@ -46,7 +47,10 @@ class TextMark:
             if mark is None:
                 continue
             if id(codec) not in encoded:
-                encoded[id(codec)] = tokens_of(codec, item)
+                try:
+                    encoded[id(codec)] = tokens_of(codec, item)
+                except DataError:  # a character that no text of this run can have
+                    encoded[id(codec)] = []
             z, counted = score(mark, encoded[id(codec)])
             most = max(most, counted)
             found = Reading(chance(z, len(runs)), mark.number)
