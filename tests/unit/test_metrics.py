@@ -277,6 +277,7 @@ def test_jackknife_of_a_mean_is_its_standard_error():
 def test_wilson_is_open_at_the_ends():
     assert wilson(1.0, 100) == pytest.approx((0.9630, 1.0), abs=1e-3)
     assert wilson(0.0, 20) == pytest.approx((0.0, 0.1611), abs=1e-3)
+    assert wilson(1.0, 300)[1] == 1.0 and wilson(0.0, 300)[0] == 0.0  # whatever is rounded
 
 
 def test_show_keeps_three_digits():

@@ -8,10 +8,10 @@ from castalia.apps.simulate.power import (
     cases_needed,
     compared,
     exact_power,
-    interval,
     pooled_spread,
     share_found,
 )
+from castalia.evaluation.base import wilson
 
 
 @pytest.mark.parametrize(
@@ -56,17 +56,12 @@ def test_repeated_experiments_have_the_closed_forms_power():
     rng = np.random.default_rng(1)
     one, other = rng.normal(0, 1, (20_000, 30)), rng.normal(0.6, 1, (20_000, 40))
     exact = exact_power(0.6, 30, 40, 0.05)
-    low, high = interval(share_found(one, other, 0.05), 20_000)
+    low, high = wilson(share_found(one, other, 0.05), 20_000)
     assert low - 0.002 < exact < high + 0.002
     counted = [
         stats.ttest_ind(a, b).pvalue < 0.05 for a, b in zip(one[:200], other[:200], strict=True)
     ]
     assert share_found(one[:200], other[:200], 0.05) == pytest.approx(np.mean(counted))
-
-
-def test_wilsons_interval():
-    assert interval(0.5, 100) == (pytest.approx(0.4038, abs=1e-4), pytest.approx(0.5962, abs=1e-4))
-    assert interval(0.0, 50)[0] == 0.0 and interval(1.0, 50)[1] == 1.0
 
 
 def test_the_spread_inside_two_groups():
