@@ -213,9 +213,11 @@ def test_texts_votes_and_music(browser: Any, studio: Studio):
     panel = tab(page, "Create")
     choose(page, panel, "Run", "poems")
     panel.get_by_label("How it begins").fill("白日")
+    panel.get_by_label("number input for Temperature").fill("0.5")
     panel.get_by_role("button", name="Draw").click()
     panel.frame_locator("iframe.page").get_by_text("白日").nth(3).wait_for()
-    assert "--prompt" in panel.locator(".lines textarea").input_value()
+    shown = panel.locator(".lines textarea").input_value()
+    assert "--prompt=白日" in shown and "--temperature=0.5" in shown
     choose(page, panel, "Run", "tunes")
     panel.get_by_label("How it begins").wait_for(state="detached")
     panel.get_by_label("number input for How many").fill("2")

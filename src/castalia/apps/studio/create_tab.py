@@ -108,11 +108,11 @@ def _form(desk: Desk, run: Run, results: Sequence[Any]) -> None:
     fields["n"] = gr.Slider(1, MOST, 16, step=1, label=desk.say("How many"), interactive=True)
     fields["seed"] = gr.Number(0, precision=0, label=desk.say("Seed"), interactive=True)
     fields["temperature"] = gr.Slider(
-        0, 2, options.temperature, step=0.05, label=desk.say("Temperature")
+        0, 2, options.temperature, step=0.05, label=desk.say("Temperature"), interactive=True
     )
     if run.recipe.family.name == GUIDED and run.conditions:
         fields["guidance"] = gr.Slider(
-            0, 10, options.guidance, step=0.5, label=desk.say("Guidance")
+            0, 10, options.guidance, step=0.5, label=desk.say("Guidance"), interactive=True
         )
     if sequence:
         fields["top-p"] = gr.Slider(
@@ -120,7 +120,12 @@ def _form(desk: Desk, run: Run, results: Sequence[Any]) -> None:
         )
         if isinstance(run.codec, Streams):
             fields["length"] = gr.Slider(
-                1, run.spec.length, run.spec.length, step=1, label=desk.say("Most tokens")
+                1,
+                run.spec.length,
+                run.spec.length,
+                step=1,
+                label=desk.say("Most tokens"),
+                interactive=True,
             )
     draw = gr.Button(desk.say("Draw"), variant="primary")
 
@@ -142,7 +147,7 @@ def _flags(values: dict[str, Any]) -> list[str]:
         if name.startswith("cond "):
             flags += ["--cond", f"{name.removeprefix('cond ')}={value}"]
         else:
-            flags += ["-n" if name == "n" else f"--{name}", plain(value)]
+            flags += ["-n", plain(value)] if name == "n" else [f"--{name}={plain(value)}"]
     return flags
 
 

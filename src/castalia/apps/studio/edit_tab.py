@@ -113,11 +113,11 @@ def _form(desk: Desk, run: Run, kind: str, edit: Edit, results: list[Any]) -> No
             if value in ("", None) or value == field.default:
                 continue
             for part in value.split(",") if several(field) else [value]:
-                flags += [f"--{name.replace('_', '-')}", plain(part)]
+                flags.append(f"--{name.replace('_', '-')}={plain(part)}")
         if not inputs:
             raise desk.refusal(desk.say("There is nothing to edit."))
         words = ["edit", str(run.folder), kind, *inputs, *flags, "--seed", str(seed)]
-        yield from made(desk, [*words, "--out", str(out)], out, f"{kind}", [7])
+        yield from made(desk, [*words, "--out", str(out)], out, kind, [7])
 
     go.click(edited, [items, seed, *components.values()], results)
 
