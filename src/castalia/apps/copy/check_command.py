@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from castalia.apps.copy.options import Currency, NameColumn
 from castalia.cli.console import echo, say_json
 from castalia.cli.options import AsJson
 from castalia.sentences import say
@@ -24,12 +25,8 @@ def command(
     table: Annotated[
         Path, typer.Argument(metavar="PRODUCTS", help="a table with one line a product")
     ],
-    name: Annotated[
-        str, typer.Option(metavar="COLUMN", help="of names; default: found by its header")
-    ] = "",
-    currency: Annotated[
-        str, typer.Option(metavar="CODE", help="of prices that have none, e.g. EUR")
-    ] = "",
+    name: NameColumn = "",
+    currency: Currency = "",
     json: AsJson = False,
 ) -> int:
     """Find what texts say that the table does not, or that advertisements must not say; exit code 7

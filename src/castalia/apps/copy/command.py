@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from castalia.apps.copy.options import Currency, NameColumn
 from castalia.cli.console import echo, open_page, say_json
 from castalia.cli.options import AsJson, OpenPage
 from castalia.sentences import plural, say
@@ -27,12 +28,8 @@ def command(
         typer.Option(metavar="FORM", help="ad, description, headline; several times"),
     ] = None,
     n: Annotated[int, typer.Option("--n", help="texts of each product, tone and form")] = 3,
-    name: Annotated[
-        str, typer.Option(metavar="COLUMN", help="of names; default: found by its header")
-    ] = "",
-    currency: Annotated[
-        str, typer.Option(metavar="CODE", help="of prices that have none, e.g. EUR")
-    ] = "",
+    name: NameColumn = "",
+    currency: Currency = "",
     history: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="what customers bought, for texts to one of them"),

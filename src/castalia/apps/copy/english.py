@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from random import Random
 
+from castalia.apps.copy.ending import ending
 from castalia.apps.copy.facts import PRICED, Fact, Product
 from castalia.apps.copy.roles import plain
 
@@ -132,14 +133,7 @@ def _framed(
         told.insert(0, rng.choice(OPENERS[tone]).format(name=name))
     elif not told or not any(product.name in one for one in told):
         told.insert(0, f"{_capital(product.name)}.")
-    price = next((one for one in facts if one.role == "price"), None)
-    sale = next((one for one in facts if one.role == "sale"), None)
-    if price is not None and sale is not None:
-        told.append(OFFER.format(v=sale.values[0], w=price.values[0]))
-    elif shown := price or sale:
-        told.append(rng.choice(PRICES[tone]).format(v=shown.values[0]))
-    if CLOSERS[tone]:
-        told.append(rng.choice(CLOSERS[tone]))
+    told += ending(facts, OFFER, PRICES[tone], CLOSERS[tone], rng)
     return " ".join(told)
 
 

@@ -30,17 +30,8 @@ def build(desk: Desk) -> None:
             run = run_choice(desk, tab, desk.say("Run"), "create-run")
             form = gr.Column()
         with gr.Column(scale=5, min_width=290):
-            said = gr.HTML()
-            page = gr.HTML()
-            files = gr.File(
-                label=desk.voice(FILES), interactive=False, height=FILES_HEIGHT, visible=False
-            )
-            with gr.Row():
-                chosen = gr.Dropdown([], label=desk.say("One of them"), elem_id="one-made")
-                keep = gr.Button(desk.say("Keep"), size="sm")
-                again = gr.Button(desk.say("The same again"), size="sm")
-            command = copied(desk.say("In a terminal"))
-    results = [said, page, files, chosen, command]
+            results, (keep, again) = shown(desk, desk.say("Keep"), desk.say("The same again"))
+    said, _, _, chosen, _ = results
 
     with form:
 
@@ -81,6 +72,19 @@ def build(desk: Desk) -> None:
 
     keep.click(kept, chosen, said)
     again.click(made_again, chosen, said)
+
+
+def shown(desk: Desk, *buttons: str) -> tuple[list[Any], list[gr.Button]]:
+    """Where results appear, in the order in which `made` gives them, and buttons for one of the
+    files; without buttons none is chosen.
+    """
+    said, page = gr.HTML(), gr.HTML()
+    files = gr.File(label=desk.voice(FILES), interactive=False, height=FILES_HEIGHT, visible=False)
+    with gr.Row():
+        chosen = gr.Dropdown([], label=desk.say("One of them"), visible=bool(buttons))
+        pressed = [gr.Button(one, size="sm") for one in buttons]
+    command = copied(desk.say("In a terminal"))
+    return [said, page, files, chosen, command], pressed
 
 
 def _form(desk: Desk, run: Run, results: Sequence[Any]) -> None:
@@ -160,10 +164,10 @@ def made(
     desk: Desk, words: Sequence[str], out: Path, title: str, answers: Sequence[int] = ()
 ) -> Iterator[Any]:
     """Does what makes items, and shows them: (what is said, page, files, choice, command)."""
-    shown = desk.command(words)
+    command = desk.command(words)
     job = desk.start([*words, "--json"], title=title, makes=out, answers=answers, queued=False)
     for line in desk.done(job):
-        yield line, gr.skip(), gr.skip(), gr.skip(), shown
+        yield line, gr.skip(), gr.skip(), gr.skip(), command
     document = job.output or {}
     if "sheet" not in document:
         raise desk.refusal(job.last_words, title)
@@ -175,7 +179,7 @@ def made(
         gr.update(
             choices=[(one.name, str(one)) for one in paths], value=str(paths[0]) if paths else None
         ),
-        shown,
+        command,
     )
 
 

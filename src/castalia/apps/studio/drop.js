@@ -21,16 +21,13 @@ async function inside(entry, before) {
 
 async function send(files) {
   if (!files.length) return;
-  const batch = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) =>
-    byte.toString(16).padStart(2, "0")).join("");
+  const batch = newBatch();
   area.setAttribute("aria-busy", "true");
   let count = 0;
   for (const [file, place] of files) {
     label.textContent = fill(words.sending, count, files.length, place);
-    const address = `../upload/${batch}/${place.split("/").map(encodeURIComponent).join("/")}`;
     try {
-      const answer = await fetch(address, { method: "PUT", body: file });
-      if (!answer.ok) throw new Error(await answer.text());
+      await put(batch, place, file);
     } catch (error) {
       label.textContent = fill(words.failed, place, error.message);
       area.removeAttribute("aria-busy");

@@ -10,8 +10,8 @@ from typing import Any
 import gradio as gr
 
 from castalia import atomic
-from castalia.apps.studio.create_tab import FILES, FILES_HEIGHT, made, plain
-from castalia.apps.studio.desk import Desk, copied
+from castalia.apps.studio.create_tab import made, plain, shown
+from castalia.apps.studio.desk import Desk
 from castalia.apps.studio.run_choice import model_of, opened, run_choice
 from castalia.apps.studio.uploads import painter
 from castalia.codecs.protocols import Streams
@@ -27,14 +27,7 @@ def build(desk: Desk) -> None:
             run = run_choice(desk, tab, desk.say("Run"), "edit-run")
             form = gr.Column()
         with gr.Column(scale=4, min_width=290):
-            said = gr.HTML()
-            page = gr.HTML()
-            files = gr.File(
-                label=desk.voice(FILES), interactive=False, height=FILES_HEIGHT, visible=False
-            )
-            chosen = gr.Dropdown([], label=desk.say("One of them"), visible=False)
-            command = copied(desk.say("In a terminal"))
-    results = [said, page, files, chosen, command]
+            results, _ = shown(desk)
 
     with form:
 

@@ -42,6 +42,11 @@ STOPPED = {130, 143}  # exit codes of a training that a signal ended with its wo
 TAIL = 4096  # bytes of a log's end that are read
 
 
+def read_json(path: Path, limit: str = "document_bytes") -> Any:
+    """What a file of the studio holds. limit: of its size, by name. Raises RunError."""
+    return bounded.parse_json(bounded.read_bytes(path, limit, RunError), path, error=RunError)
+
+
 @dataclass(frozen=True)
 class Job:
     """One job, as its folder tells."""
@@ -58,11 +63,7 @@ class Job:
         answers (exit codes other than 0 that are answers, too), queued (or done at once), added
         (seconds since 1970).
         """
-        place = self.folder / "job.json"
-        facts = bounded.parse_json(
-            bounded.read_bytes(place, "settings_bytes", RunError), place, error=RunError
-        )
-        return dict(facts)
+        return dict(read_json(self.folder / "job.json", "settings_bytes"))
 
     @property
     def title(self) -> str:
@@ -101,10 +102,7 @@ class Job:
     def output(self) -> Any:
         """The JSON document that it printed; None where it printed none."""
         with suppress(CastaliaError):
-            place = self.folder / "out.txt"
-            return bounded.parse_json(
-                bounded.read_bytes(place, "document_bytes", RunError), place, error=RunError
-            )
+            return read_json(self.folder / "out.txt")
         return None
 
     @property
@@ -159,6 +157,7 @@ class Jobs:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._sent: set[int] = set()  # given to a process, which may not have begun
+        self._over: set[int] = set()  # which never change again, so that a long list costs nothing
         self._worker: subprocess.Popen[str] | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tend, name="castalia-jobs", daemon=True)
@@ -229,8 +228,12 @@ class Jobs:
         self._warm()
         while not self._ended.wait(TICK):
             with self._lock, suppress(OSError, CastaliaError):
-                waiting = [one for one in self.all() if one.facts["queued"]]
-                states = [(one, one.state) for one in waiting]
+                states = [
+                    (one, one.state)
+                    for one in self.all()
+                    if one.number not in self._over and one.facts["queued"]
+                ]
+                self._over.update(one.number for one, state in states if state in OVER)
                 busy = any(
                     state == "running" or (state == "queued" and one.number in self._sent)
                     for one, state in states

@@ -10,13 +10,14 @@ from typing import Any
 
 import gradio as gr
 
-from castalia import atomic, bounded
+from castalia import atomic
 from castalia.apps.studio.desk import Desk, note
-from castalia.apps.studio.run_choice import opened, run_choice
-from castalia.errors import RunError
+from castalia.apps.studio.jobs import read_json
+from castalia.apps.studio.run_choice import booth, draw, files_of, opened, run_choice
 from castalia.evaluation.exact_tests import lower_bound, upper_bound
 from castalia.pages.presenter import presenter_of
 
+REPORT, AUDIT = "eval/report.html", "audit/audit.html"  # pages of a run
 SIDE = 0.975  # confidence of either end of a 95% interval
 DRAWN = 24  # samples of each run that a blind vote shows, one pair at a time
 
@@ -33,14 +34,9 @@ def build(desk: Desk) -> None:
             blind = gr.Button(desk.say("Vote blind"))
         said = gr.HTML()
         ballot = gr.State(None)
-        with gr.Row(visible=False) as booth:
-            with gr.Column():
-                left = gr.HTML()
-                first = gr.Button(desk.say("The left one"))
-            with gr.Column():
-                right = gr.HTML()
-                second = gr.Button(desk.say("The right one"))
+        votes = booth(desk.say("The left one"), desk.say("The right one"))
         page = gr.HTML()
+    outputs = [said, ballot, votes.left, votes.right, votes.row]
 
     def judged(words: list[str], title: str, place: Path) -> Iterator[Any]:
         job = desk.start([*words, "--json"], title=title, makes=place, answers=[7])
@@ -52,16 +48,14 @@ def build(desk: Desk) -> None:
     @desk.guarded
     def reported(place: str | None) -> Iterator[Any]:
         if place:
-            name = Path(place).name
-            page = Path(place) / "eval" / "report.html"
-            yield from judged(["evaluate", place], desk.say("report of {0}", name), page)
+            title = desk.say("report of {0}", Path(place).name)
+            yield from judged(["evaluate", place], title, Path(place) / REPORT)
 
     @desk.guarded
     def audited(place: str | None) -> Iterator[Any]:
         if place:
-            name = Path(place).name
-            page = Path(place) / "audit" / "audit.html"
-            yield from judged(["audit", place], desk.say("audit of {0}", name), page)
+            title = desk.say("audit of {0}", Path(place).name)
+            yield from judged(["audit", place], title, Path(place) / AUDIT)
 
     @desk.guarded
     def compared(place: str | None, beside: str | None) -> Iterator[Any]:
@@ -76,17 +70,10 @@ def build(desk: Desk) -> None:
             raise desk.refusal(desk.say("Choose two runs."))
         folders = []
         for one in (place, beside):
-            out = desk.space.made()
-            words = ["sample", one, "-n", str(DRAWN), "--seed", str(secrets.randbelow(1 << 30))]
-            job = desk.start(
-                [*words, "--out", str(out), "--json"],
-                title=desk.say("samples for a blind vote"),
-                queued=False,
-                answers=[7],
-            )
+            job = draw(desk, one, DRAWN, desk.say("samples for a blind vote"))
             for line in desk.done(job):
                 yield line, None, "", "", gr.skip()
-            folders.append((one, [str(out / name) for name in job.output["files"]]))
+            folders.append((one, files_of(job)))
         yield shown({"runs": folders, "votes": [], "order": secrets.randbelow(2)})
 
     def shown(state: dict[str, Any]) -> Any:
@@ -114,7 +101,7 @@ def build(desk: Desk) -> None:
         return vote
 
     def known(place: str | None) -> str:
-        pages = [Path(place or "") / one for one in ("eval/report.html", "audit/audit.html")]
+        pages = [Path(place or "") / one for one in (REPORT, AUDIT)]
         there = [one for one in pages if place and one.exists()]
         newest = max(there, key=lambda one: one.stat().st_mtime, default=None)
         return desk.frame(newest, desk.say("report of {0}", Path(place or "").name))
@@ -123,9 +110,9 @@ def build(desk: Desk) -> None:
     report.click(reported, run, [said, page])
     audit.click(audited, run, [said, page])
     compare.click(compared, [run, other], [said, page])
-    blind.click(begun, [run, other], [said, ballot, left, right, booth])
-    first.click(voted(0), ballot, [said, ballot, left, right, booth])
-    second.click(voted(1), ballot, [said, ballot, left, right, booth])
+    blind.click(begun, [run, other], outputs)
+    votes.first.click(voted(0), ballot, outputs)
+    votes.second.click(voted(1), ballot, outputs)
 
 
 def item_of(place: str, file: str) -> Any:
@@ -164,10 +151,6 @@ def _result(desk: Desk, state: dict[str, Any]) -> str:
 def _keep(desk: Desk, runs: list[str], votes: list[int]) -> None:
     """The votes so far, on disk."""
     place = desk.space.root / "votes" / "blind.json"
-    known = []
-    if place.exists():
-        known = bounded.parse_json(
-            bounded.read_bytes(place, "document_bytes", RunError), place, error=RunError
-        )
+    known = read_json(place) if place.exists() else []
     rest = [one for one in known if one["runs"] != runs]
     atomic.write(place, json.dumps([*rest, {"runs": runs, "votes": votes}]) + "\n")

@@ -41,8 +41,7 @@ function paint(from, to) {
 }
 
 async function send() {
-  const batch = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) =>
-    byte.toString(16).padStart(2, "0")).join("");
+  const batch = newBatch();
   const flat = document.createElement("canvas");
   flat.width = mask.width;
   flat.height = mask.height;
@@ -56,9 +55,12 @@ async function send() {
   context.fillRect(0, 0, flat.width, flat.height);
   const painted = await new Promise((done) => flat.toBlob(done, "image/png"));
   const name = "picture" + (file.name.match(/\.\w+$/) || [".png"])[0];
-  for (const [part, body] of [[name, file], ["mask.png", painted]]) {
-    const answer = await fetch(`../upload/${batch}/${part}`, { method: "PUT", body });
-    if (!answer.ok) { label.textContent = words.failed + " " + (await answer.text()); return; }
+  try {
+    await put(batch, name, file);
+    await put(batch, "mask.png", painted);
+  } catch (error) {
+    label.textContent = words.failed + " " + error.message;
+    return;
   }
   label.textContent = words.ready;
   trigger("upload", { batch, first: name });

@@ -74,4 +74,4 @@ def painter(desk: Desk) -> gr.HTML:
 
 
 def _script(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
+    return "".join((HERE / one).read_text(encoding="utf-8") for one in ("put.js", name))

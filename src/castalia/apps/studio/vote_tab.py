@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any
 
 import gradio as gr
 
-from castalia import atomic
+from castalia import atomic, bounded
 from castalia.apps.studio.desk import Desk, note
 from castalia.apps.studio.judge_tab import item_of, shown_item
-from castalia.apps.studio.run_choice import opened, run_choice
+from castalia.apps.studio.run_choice import booth, draw, files_of, opened, run_choice
 from castalia.codecs.protocols import Streams
 
 DRAWN = 20  # items of a round
@@ -30,35 +29,22 @@ def build(desk: Desk) -> None:
             begin = gr.Button(desk.say("Begin"), variant="primary")
         said = gr.HTML()
         state = gr.State(None)
-        with gr.Row(visible=False) as booth:
-            with gr.Column():
-                left = gr.HTML()
-                better = gr.Button(desk.say("Good"))
-            with gr.Column():
-                right = gr.HTML()
-                worse = gr.Button(desk.say("Not good"))
+        votes = booth(desk.say("Good"), desk.say("Not good"))
         with gr.Row():
             minutes = gr.Number(2, label=desk.say("Minutes"), minimum=0.1)
             tune = gr.Button(desk.say("Train with what was chosen"))
-    outputs = [said, state, left, right, booth, better, worse]
+    outputs = [said, state, votes.left, votes.right, votes.row, votes.first, votes.second]
 
     @desk.guarded
     def begun(place: str | None, prompt: str) -> Iterator[Any]:
         if not place:
             raise desk.refusal(desk.say("There is no run yet: train one."))
         pairs = isinstance(opened(place).codec, Streams)
-        out = desk.space.made()
-        words = ["sample", place, "-n", str(DRAWN), "--seed", str(secrets.randbelow(1 << 30))]
-        words += ["--prompt", prompt] if prompt and pairs else []
-        job = desk.start(
-            [*words, "--out", str(out), "--json"],
-            title=desk.say("samples to vote on"),
-            answers=[7],
-            queued=False,
-        )
+        told = prompt if pairs else ""
+        job = draw(desk, place, DRAWN, desk.say("samples to vote on"), told)
         for line in desk.done(job):
             yield line, *(gr.skip(),) * 6
-        files = [str(out / name) for name in job.output["files"]]
+        files = files_of(job)
         yield _shown(
             desk, {"run": place, "prompt": prompt, "pairs": pairs, "files": files, "at": 0}
         )
@@ -99,8 +85,8 @@ def build(desk: Desk) -> None:
         return desk.status(job)
 
     begin.click(begun, [run, prompt], outputs)
-    better.click(voted(True), state, outputs)
-    worse.click(voted(False), state, outputs)
+    votes.first.click(voted(True), state, outputs)
+    votes.second.click(voted(False), state, outputs)
     tune.click(tuned, [run, minutes], said)
 
 
@@ -135,8 +121,6 @@ def _count(place: Path) -> int:
 
 
 def _lines(place: Path) -> list[str]:
-    from castalia import bounded
-
     return bounded.read_text(place, "document_bytes").splitlines() if place.exists() else []
 
 

@@ -17,8 +17,8 @@ import sys
 import traceback
 from pathlib import Path
 
-from castalia import atomic, bounded
-from castalia.errors import RunError
+from castalia import atomic
+from castalia.apps.studio.jobs import Job
 
 
 def work(folder: Path) -> None:
@@ -45,11 +45,7 @@ def work(folder: Path) -> None:
 def _command(folder: Path) -> None:
     from castalia.cli.main import main
 
-    place = folder / "job.json"
-    job = bounded.parse_json(
-        bounded.read_bytes(place, "settings_bytes", RunError), place, error=RunError
-    )
-    main(job["words"])
+    main(Job(folder).facts["words"])
 
 
 def serve_requests() -> None:

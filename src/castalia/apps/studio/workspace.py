@@ -27,8 +27,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from castalia import atomic, bounded, run
-from castalia.apps.studio.jobs import Job, Jobs
+from castalia import atomic, run
+from castalia.apps.studio.jobs import Job, Jobs, read_json
 from castalia.data import archives, builtin
 from castalia.errors import CastaliaError, DataError, RunError
 from castalia.run import Run
@@ -58,11 +58,7 @@ class Data:
         place = self.root / "data" / f"{self.name}.json"
         if self.builtin or not place.exists():
             return {}
-        return dict(
-            bounded.parse_json(
-                bounded.read_bytes(place, "settings_bytes", RunError), place, error=RunError
-            )
-        )
+        return dict(read_json(place, "settings_bytes"))
 
     def choose(self, **settings: Any) -> None:
         atomic.write_json(self.root / "data" / f"{self.name}.json", {**self.settings, **settings})
@@ -91,13 +87,7 @@ class Data:
     def found(self) -> dict[str, Any] | None:
         """What its newest check found; None before the first."""
         place = self.checked / "check.json"
-        if not place.exists():
-            return None
-        return dict(
-            bounded.parse_json(
-                bounded.read_bytes(place, "document_bytes", RunError), place, error=RunError
-            )
-        )
+        return dict(read_json(place)) if place.exists() else None
 
 
 class Workspace:
