@@ -35,6 +35,7 @@ STATES = {
     "failed": say("failed"),
 }
 RELEASING = ("sample", "edit")  # commands that make what leaves
+ERROR = 3  # lines of an error: what, where, what to do
 STEP = 0.4  # seconds between two looks at a job that somebody waits for
 
 
@@ -72,9 +73,10 @@ class Desk:
 
     def status(self, job: Job, seconds: float | None = None) -> str:
         """A line about a job: HTML."""
-        words = [job.title, self.voice(STATES[job.state])]
-        if job.state == "running" and (lines := job.last_words.splitlines()):
-            words.append(lines[-1])
+        state = job.state
+        words, lines = [job.title, self.voice(STATES[state])], job.last_words.splitlines()
+        if state in ("running", "failed") and lines:
+            words.append("\n".join(lines[-ERROR if state == "failed" else -1 :]))
         if seconds is not None:
             words.append(self.voice(duration(seconds)))
         return note(" · ".join(words))

@@ -107,8 +107,13 @@ class Job:
 
     @property
     def last_words(self) -> str:
-        """The end of what it said on stderr: how far it is, or what went wrong."""
-        with suppress(OSError), bounded.open_regular(self.folder / "err.txt", RunError) as file:
+        """The end of what it said on stderr: how far it is, or what went wrong; "" before it
+        begins.
+        """
+        with (
+            suppress(OSError, CastaliaError),
+            bounded.open_regular(self.folder / "err.txt", RunError) as file,
+        ):
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
             return file.read(TAIL).decode(errors="replace").strip()
         return ""
